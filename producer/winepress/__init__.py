@@ -1,0 +1,1 @@
+"""Ask a farm for pictures, wait for them, fetch them."""

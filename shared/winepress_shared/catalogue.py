@@ -1,0 +1,188 @@
+"""The models a farm knows: what each one can do, its limits and its defaults.
+
+The table is `catalogue.toml` beside this file; a farm may add entries of its own with the
+setting ``catalogue`` (a path to a file of the same form). A typo there is refused, not ignored.
+"""
+
+from __future__ import annotations
+
+import difflib
+import secrets
+import tomllib
+from importlib import resources
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from winepress_shared.errors import InvalidJob, UnknownModel, WrongUsage
+from winepress_shared.job import MAX_SEED, MAX_SIDE_PX, MAX_STEPS, Job, SchedulerField
+from winepress_shared.lane import Lane, Precision
+
+#: Seeds drawn for "random" stay below this, so they are short enough to read aloud.
+_RANDOM_SEEDS = 2**32
+
+
+class Model(BaseModel):
+    """One entry of the catalogue."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+    name: str
+    title: str
+    source: str  #: ``bundled:FOLDER`` or ``hub:ORGANISATION/REPOSITORY``
+    family: Literal["stable-diffusion", "stable-diffusion-xl"]
+    kinds: tuple[str, ...]  #: job kinds it serves
+    precisions: tuple[Precision, ...]
+    width: Annotated[int, Field(ge=64, le=MAX_SIDE_PX)]  #: default, in pixels
+    height: Annotated[int, Field(ge=64, le=MAX_SIDE_PX)]
+    size_multiple: Annotated[int, Field(ge=8)] = 8  #: both sides are multiples of this, in pixels
+    max_side: Annotated[int, Field(ge=64, le=MAX_SIDE_PX)] = 2048  #: in pixels
+    num_inference_steps: Annotated[int, Field(ge=1, le=MAX_STEPS)]
+    max_steps: Annotated[int, Field(ge=1, le=MAX_STEPS)] = 150
+    guidance_scale: Annotated[float, Field(ge=0)]
+    scheduler: SchedulerField
+    negative_prompt: bool = True  #: False when the model ignores it
+    licence: str
+    memory_mib: Annotated[int, Field(ge=1)]  #: least free memory to load it at fp16, in MiB
+    shares: str | None = None  #: bundled folder that holds the parts this one does not
+    notes: str = ""
+
+    def check(self, job: Job) -> None:
+        """Raise InvalidJob or UnknownModel unless this model can do ``job``."""
+        if job.kind not in self.kinds:
+            raise InvalidJob(
+                f"{self.name} does not do {job.kind}",
+                field="kind",
+                value=job.kind,
+                allowed=", ".join(self.kinds),
+            )
+        if job.precision not in self.precisions:
+            raise UnknownModel(
+                f"{self.name} does not exist in this precision",
+                field="precision",
+                value=job.precision.value,
+                allowed=", ".join(self.precisions),
+            )
+        for field in ("width", "height"):
+            self._check_side(field, getattr(job, field))
+        if (job.num_inference_steps or 1) > self.max_steps:
+            raise InvalidJob(
+                f"too many steps for {self.name}",
+                field="num_inference_steps",
+                value=job.num_inference_steps,
+                allowed=f"1 to {self.max_steps}",
+            )
+
+    def _check_side(self, field: str, pixels: int | None) -> None:
+        if pixels is None:
+            return
+        multiple = self.size_multiple
+        if pixels % multiple or not multiple <= pixels <= self.max_side:
+            nearest = min(max(round(pixels / multiple), 1) * multiple, self.max_side)
+            raise InvalidJob(
+                f"{self.name} cannot draw this size",
+                field=field,
+                value=pixels,
+                allowed=f"multiples of {multiple} up to {self.max_side}",
+                hint=f"try {nearest}",
+            )
+
+    def snap(self, pixels: int) -> int:
+        """The nearest side this model can draw, in pixels; for sizes taken from a picture."""
+        multiple = self.size_multiple
+        return min(max(round(pixels / multiple), 1) * multiple, self.max_side)
+
+
+class Catalogue:
+    """All known models, by name."""
+
+    def __init__(self, models: dict[str, Model]) -> None:
+        self._models = models
+
+    @classmethod
+    def load(cls, extra: Path | None = None) -> Self:
+        """Read the built-in table and, if given, one of the farm's own; raises WrongUsage."""
+        text = resources.files(__package__).joinpath("catalogue.toml").read_text("utf-8")
+        models = _read(text, "catalogue.toml")
+        if extra is not None:
+            try:
+                models |= _read(extra.read_text("utf-8"), str(extra))
+            except OSError as error:
+                raise WrongUsage(
+                    f"cannot read the catalogue: {error.strerror}", value=str(extra)
+                ) from None
+        return cls(models)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Every known model."""
+        return tuple(self._models)
+
+    def get(self, name: str) -> Model:
+        """The entry of ``name``; raises UnknownModel with the nearest name."""
+        if name not in self._models:
+            near = difflib.get_close_matches(name, self.names, n=1)
+            raise UnknownModel(
+                "unknown model",
+                field="model",
+                value=name,
+                allowed=", ".join(self.names),
+                hint=f"did you mean {near[0]!r}?" if near else None,
+            )
+        return self._models[name]
+
+    def resolve(self, job: Job) -> Job:
+        """Check ``job`` against its model and fill in every open value.
+
+        Sizes come from the input picture (snapped to the model's grid) or the model's default; a
+        seed of ``-1`` or None becomes a random one. Raises InvalidJob or UnknownModel.
+        """
+        model = self.get(job.model)
+        model.check(job)
+        width, height = model.width, model.height
+        if job.pictures and job.pictures[0].size and job.width is None and job.height is None:
+            width, height = (model.snap(side) for side in job.pictures[0].size)
+        values: dict[str, Any] = {
+            "width": job.width or width,
+            "height": job.height or height,
+            "num_inference_steps": job.num_inference_steps or model.num_inference_steps,
+            "scheduler": job.scheduler or model.scheduler,
+        }
+        if job.guidance_scale is None:
+            values["guidance_scale"] = model.guidance_scale
+        if job.seed is None or job.seed < 0:
+            values["seed"] = secrets.randbelow(_RANDOM_SEEDS)
+        resolved = job.model_copy(update=values)
+        _check_strength(resolved)
+        if (resolved.seed or 0) + resolved.unit_count - 1 > MAX_SEED:
+            raise InvalidJob("seed + n is too large", field="seed", value=job.seed)
+        return resolved
+
+    def lane(self, job: Job) -> Lane:
+        """The lane a job waits in."""
+        return Lane(job.model, job.precision, job.device)
+
+
+def _check_strength(job: Job) -> None:
+    """Diffusers runs int(steps × strength) steps; none at all would return the input."""
+    strength = getattr(job, "strength", 1.0)
+    steps = job.num_inference_steps or 1
+    if int(steps * strength) < 1:
+        raise InvalidJob(
+            f"{steps} steps at this strength leave no step to run",
+            field="strength",
+            value=strength,
+            allowed=f"at least {1 / steps:.3g} with {steps} steps",
+        )
+
+
+def _read(text: str, origin: str) -> dict[str, Model]:
+    try:
+        tables = tomllib.loads(text)
+        return {name: Model(name=name, **entry) for name, entry in tables.items()}
+    except tomllib.TOMLDecodeError as error:
+        raise WrongUsage(f"{origin} is not valid TOML: {error}") from None
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        where = ".".join(str(part) for part in first["loc"])
+        raise WrongUsage(f"{origin}: {where}: {first['msg']}", value=first["input"]) from None

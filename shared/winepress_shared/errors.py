@@ -1,0 +1,196 @@
+"""Every error of Winepress; the type says what the worker must do, never the text.
+
+::
+
+    WinepressError
+    ├── Refused                  the job never enters the queue            exit code 4
+    │   ├── InvalidJob           a field is missing, unknown or out of bounds
+    │   ├── UnknownModel         no such model, or not in that precision
+    │   ├── QueueFull            the farm holds as many units as it may
+    │   └── Conflict             the idempotency key or the state forbids it
+    ├── WrongUsage               the command line or the configuration     exit code 2
+    ├── NotFound                 no such job (it never existed or expired) exit code 4
+    ├── FarmUnreachable          broker or store cannot be used            exit code 3
+    │   ├── BrokerUnreachable
+    │   └── StoreUnreachable
+    │       ├── StoreRefused     wrong credentials, missing bucket
+    │       └── ObjectMissing    the key does not exist
+    ├── JobFailed                what `wait` raises for a job that failed  exit code 1
+    │   ├── JobCanceled
+    │   └── JobExpired
+    ├── RenderFault              an attempt went wrong on a worker
+    │   ├── RetryElsewhere       count the attempt, render it again        → retry
+    │   ├── FailForGood          this unit can never succeed               → fail
+    │   ├── Environment          not the job's fault; no attempt counted   → park the lane
+    │   └── WorkerBroken         this process must not go on               → restart
+    └── Stopped                  not a fault: the slice ends early         → release
+        ├── LeaseLost            somebody else owns the slice now
+        ├── CancelRequested      the user canceled the job
+        └── YieldRequested       pause or drain: give the rest back
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+
+class WinepressError(Exception):
+    """Base of all errors; says what was wrong, the value, what is allowed, what to do next."""
+
+    #: Process exit code of the command line.
+    exit_code: ClassVar[int] = 1
+
+    def __init__(
+        self,
+        problem: str,
+        *,
+        field: str | None = None,
+        value: object = None,
+        allowed: str | None = None,
+        hint: str | None = None,
+    ) -> None:
+        self.problem = problem
+        self.field = field
+        self.value = value
+        self.allowed = allowed
+        self.hint = hint
+        super().__init__(self.message)
+
+    @property
+    def message(self) -> str:
+        """One line of plain text for a person; never contains a secret."""
+        text = f"{self.field}: {self.problem}" if self.field else self.problem
+        if self.value is not None:
+            text += f" (got {_short(self.value)})"
+        if self.allowed:
+            text += f"; allowed: {self.allowed}"
+        if self.hint:
+            text += f". {self.hint}"
+        return text
+
+    def __str__(self) -> str:
+        return self.message
+
+    def __reduce__(self) -> tuple[object, ...]:
+        """Pickle by state: exceptions with keyword-only arguments do not pickle by default."""
+        return (_rebuild, (type(self), self.__dict__.copy()))
+
+
+#: Longest value echoed back in a message, in characters.
+_ECHO_CHARACTERS = 80
+
+
+def _short(value: object) -> str:
+    text = repr(value)
+    return text if len(text) <= _ECHO_CHARACTERS else text[: _ECHO_CHARACTERS - 1] + "…"
+
+
+def _rebuild(kind: type[WinepressError], state: dict[str, object]) -> WinepressError:
+    error = kind.__new__(kind)
+    error.__dict__.update(state)
+    Exception.__init__(error, error.message)
+    return error
+
+
+class Refused(WinepressError):
+    """The job was refused before anything was queued."""
+
+    exit_code = 4
+
+
+class InvalidJob(Refused):
+    """A field of the job is missing, unknown or out of bounds."""
+
+
+class UnknownModel(Refused):
+    """The model is not in the catalogue, or not in that precision."""
+
+
+class QueueFull(Refused):
+    """The farm already holds as many waiting units as it is allowed to."""
+
+
+class Conflict(Refused):
+    """The idempotency key belongs to another job, or the job's state forbids the request."""
+
+
+class WrongUsage(WinepressError):
+    """The command line or the configuration is wrong."""
+
+    exit_code = 2
+
+
+class NotFound(WinepressError):
+    """There is no such job: it never existed, or its record has expired."""
+
+    exit_code = 4
+
+
+class FarmUnreachable(WinepressError):
+    """The broker or the store cannot be used."""
+
+    exit_code = 3
+
+
+class BrokerUnreachable(FarmUnreachable):
+    """Redis does not answer, or refuses the credentials."""
+
+
+class StoreUnreachable(FarmUnreachable):
+    """The object store does not answer."""
+
+
+class StoreRefused(StoreUnreachable):
+    """The object store answers, but refuses: wrong credentials or missing bucket."""
+
+
+class ObjectMissing(StoreUnreachable):
+    """The store has no object under this key."""
+
+
+class JobFailed(WinepressError):
+    """The job ended without all of its pictures."""
+
+
+class JobCanceled(JobFailed):
+    """The job was canceled."""
+
+
+class JobExpired(JobFailed):
+    """The job was not finished before its deadline."""
+
+
+class RenderFault(WinepressError):
+    """An attempt to render went wrong on a worker."""
+
+
+class RetryElsewhere(RenderFault):
+    """This attempt failed; it counts, and the unit is rendered again (elsewhere if possible)."""
+
+
+class FailForGood(RenderFault):
+    """This unit can never succeed; it is not tried again."""
+
+
+class Environment(RenderFault):
+    """Store down, disk full, model missing: no attempt is counted, the lane is parked."""
+
+
+class WorkerBroken(RenderFault):
+    """This process cannot be trusted any more and must be replaced."""
+
+
+class Stopped(WinepressError):
+    """Not a fault: the slice ends before its last unit."""
+
+
+class LeaseLost(Stopped):
+    """The lease of this slice has passed to somebody else; its output is discarded."""
+
+
+class CancelRequested(Stopped):
+    """The user canceled the job."""
+
+
+class YieldRequested(Stopped):
+    """Pause or drain: the rest of the slice is given back without counting an attempt."""

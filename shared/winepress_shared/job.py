@@ -1,0 +1,220 @@
+"""What a producer may ask for: one frozen, bounded model per job kind.
+
+Field names are those of diffusers; the names other programs use for the same thing are accepted
+(see `aliases`). ``None`` means "the model's default" and is filled in by `Catalogue.resolve`
+before a job is queued, so a queued job names every value it will be rendered with.
+"""
+
+from __future__ import annotations
+
+import difflib
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Self
+
+from PIL import Image
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PlainSerializer,
+    ValidationError,
+    ValidationInfo,
+    model_validator,
+)
+
+from winepress_shared.aliases import ALIASES, canonical_fields
+from winepress_shared.errors import InvalidJob
+from winepress_shared.lane import Precision
+from winepress_shared.picture import Picture
+from winepress_shared.schedulers import canonical_scheduler
+
+MAX_PROMPT_CHARACTERS = 2000
+MAX_SIDE_PX = 4096
+MAX_STEPS = 500
+MAX_GUIDANCE = 50.0
+MAX_UNITS = 10_000  #: most pictures of one job
+MAX_SEED = 2**53 - 1  #: largest seed; JSON readers keep integers exactly up to here
+RANDOM_SEED = -1
+
+
+class Priority(StrEnum):
+    """The band a job waits in."""
+
+    INTERACTIVE = "interactive"  #: somebody is looking at the screen
+    NORMAL = "normal"
+    BULK = "bulk"  #: by tomorrow morning
+
+
+def _picture(mode: str) -> BeforeValidator:
+    """A field that takes a reference, a path, encoded bytes or a PIL image."""
+
+    def load(value: object, info: ValidationInfo) -> Picture:
+        try:
+            return _load_picture(value, mode)
+        except InvalidJob as error:
+            error.field = info.field_name
+            raise
+
+    return BeforeValidator(load)
+
+
+def _load_picture(value: object, mode: str) -> Picture:
+    if isinstance(value, Picture):
+        return value
+    if isinstance(value, str):
+        if value.startswith("sha256:"):
+            return Picture.parse(value)
+        value = Path(value)
+    if isinstance(value, Path | bytes | Image.Image):
+        return Picture.load(value, mode)
+    raise InvalidJob("not a picture", value=value, allowed="a path, bytes or a PIL image")
+
+
+_to_reference = PlainSerializer(lambda picture: picture.reference, return_type=str)
+ImageField = Annotated[Picture, _picture("RGB"), _to_reference]
+MaskField = Annotated[Picture, _picture("L"), _to_reference]
+SchedulerField = Annotated[str, BeforeValidator(canonical_scheduler)]
+Prompt = Annotated[str, Field(min_length=1, max_length=MAX_PROMPT_CHARACTERS)]
+ModelName = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{0,62}$")]
+Side = Annotated[int, Field(ge=64, le=MAX_SIDE_PX)]
+
+
+class Job(BaseModel):
+    """The fields every kind of picture job has."""
+
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", arbitrary_types_allowed=True, allow_inf_nan=False
+    )
+    kind: str
+    prompt: Prompt
+    negative_prompt: Annotated[str, Field(max_length=MAX_PROMPT_CHARACTERS)] = ""
+    model: ModelName = "vignette"
+    precision: Precision = Precision.FP16
+    width: Side | None = None
+    height: Side | None = None
+    num_inference_steps: Annotated[int, Field(ge=1, le=MAX_STEPS)] | None = None
+    guidance_scale: Annotated[float, Field(ge=0, le=MAX_GUIDANCE)] | None = None
+    seed: Annotated[int, Field(ge=RANDOM_SEED, le=MAX_SEED)] | None = None
+    n: Annotated[int, Field(ge=1, le=MAX_UNITS)] = 1
+    scheduler: SchedulerField | None = None
+    device: Literal["CPU", "GPU", "NPU"] | None = None
+    priority: Priority = Priority.NORMAL
+    output_format: Literal["png", "jpeg", "webp"] = "png"
+    output_quality: Annotated[int, Field(ge=1, le=100)] = 90
+    embed_metadata: bool = True
+
+    #: Kinds of job by their stable name on the wire.
+    kinds: ClassVar[dict[str, type[Job]]] = {}
+
+    if not TYPE_CHECKING:  # the type checker shall see the fields, not **values
+
+        def __init__(self, **values: Any) -> None:
+            try:
+                super().__init__(**values)
+            except ValidationError as error:
+                raise _invalid(error, type(self)) from None
+
+    @classmethod
+    def __pydantic_init_subclass__(cls, **kwargs: Any) -> None:
+        """Enter each kind into the table under its wire name."""
+        super().__pydantic_init_subclass__(**kwargs)
+        Job.kinds[cls.model_fields["kind"].default] = cls
+
+    @model_validator(mode="before")
+    @classmethod
+    def _accept_other_names(cls, values: Any) -> Any:
+        return canonical_fields(values) if isinstance(values, dict) else values
+
+    @property
+    def unit_count(self) -> int:
+        """Number of pictures this job asks for."""
+        return self.n
+
+    @property
+    def pictures(self) -> tuple[Picture, ...]:
+        """The input pictures, in a fixed order."""
+        return ()
+
+    def for_unit(self, unit: int) -> Self:
+        """The same job reduced to its picture number ``unit``: one image, its own seed."""
+        seed = None if self.seed is None else self.seed + unit
+        return self.model_copy(update={"n": 1, "seed": seed})
+
+
+class TextToImage(Job):
+    """A picture drawn from a prompt alone."""
+
+    kind: Literal["text-to-image"] = "text-to-image"
+
+
+class ImageToImage(Job):
+    """A picture drawn from a prompt and a source image."""
+
+    kind: Literal["image-to-image"] = "image-to-image"
+    image: ImageField
+    strength: Annotated[float, Field(gt=0, le=1)] = 0.6
+
+    @property
+    def pictures(self) -> tuple[Picture, ...]:
+        """The source image."""
+        return (self.image,)
+
+
+class Inpaint(Job):
+    """The white part of the mask is drawn anew, the rest of the image is kept."""
+
+    kind: Literal["inpaint"] = "inpaint"
+    model: ModelName = "vignette-inpaint"
+    image: ImageField
+    mask: MaskField
+    strength: Annotated[float, Field(gt=0, le=1)] = 1.0
+
+    @property
+    def pictures(self) -> tuple[Picture, ...]:
+        """The source image and the mask."""
+        return (self.image, self.mask)
+
+    @model_validator(mode="after")
+    def _mask_fits(self) -> Self:
+        if self.image.size and self.mask.size and self.image.size != self.mask.size:
+            raise InvalidJob(
+                "the mask has another size than the image",
+                field="mask",
+                value="{}x{}".format(*self.mask.size),
+                allowed="{}x{}".format(*self.image.size),
+            )
+        return self
+
+
+def parse_job(values: dict[str, Any]) -> Job:
+    """Build the job of ``values["kind"]``, for Python callers (paths allowed for pictures)."""
+    kind = values.get("kind", "text-to-image")
+    if not isinstance(kind, str) or kind not in Job.kinds:
+        raise InvalidJob("unknown job kind", field="kind", value=kind, allowed=", ".join(Job.kinds))
+    return Job.kinds[kind](**values)
+
+
+def decode_job(values: dict[str, Any]) -> Job:
+    """Build a job from values that came from outside; pictures may be references only."""
+    fields = canonical_fields(values)
+    for name in ("image", "mask"):
+        if name in fields:
+            fields[name] = Picture.parse(str(fields[name]))
+    return parse_job(fields)
+
+
+def _invalid(error: ValidationError, kind: type[Job]) -> InvalidJob:
+    """Turn pydantic's first complaint into one sentence a tired person understands."""
+    first = error.errors(include_url=False)[0]
+    field = ".".join(str(part) for part in first["loc"]) or None
+    if first["type"] == "extra_forbidden" and field:
+        names = [*kind.model_fields, *ALIASES]
+        near = difflib.get_close_matches(field, names, n=1)
+        hint = f"did you mean {near[0]!r}?" if near else f"known: {', '.join(kind.model_fields)}"
+        return InvalidJob("unknown field", field=field, hint=hint)
+    if first["type"] == "missing":
+        return InvalidJob("is required", field=field)
+    message = first["msg"][:1].lower() + first["msg"][1:]
+    return InvalidJob(message, field=field, value=first["input"])

@@ -1,0 +1,50 @@
+"""A lane: model × precision, plus a device class when a job is pinned to one."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from enum import StrEnum
+
+from winepress_shared.errors import InvalidJob
+
+_NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,62}\Z")
+_DEVICE_CLASSES = ("CPU", "GPU", "NPU")
+
+
+class Precision(StrEnum):
+    """How the weights are stored and computed."""
+
+    FP16 = "fp16"  #: 16-bit weights, computed in the device's native float
+    INT8 = "int8"  #: NNCF post-training quantisation of the UNet, weights and activations
+    INT8_WEIGHTS = "int8-weights"  #: 8-bit weights, float computation
+    INT4_WEIGHTS = "int4-weights"  #: 4-bit weights, float computation
+
+
+@dataclass(frozen=True, order=True)
+class Lane:
+    """Work that needs the same model in the same precision on the same kind of device."""
+
+    model: str  #: catalogue name: lower case letters, digits and dashes, 1 to 63 characters
+    precision: Precision
+    device: str | None = None  #: device class ``CPU``, ``GPU`` or ``NPU``; None is any
+
+    def __str__(self) -> str:
+        pinned = f"@{self.device}" if self.device else ""
+        return f"{self.model}.{self.precision.value}{pinned}"
+
+    @classmethod
+    def parse(cls, text: str) -> Lane:
+        """Read ``model.precision`` or ``model.precision@DEVICE``; raises InvalidJob."""
+        name, _, device = text.partition("@")
+        model, _, precision = name.partition(".")
+        if not _NAME.match(model) or ("@" in text and device not in _DEVICE_CLASSES):
+            raise InvalidJob(
+                "not a lane", field="lane", value=text, allowed="MODEL.PRECISION[@CPU|GPU|NPU]"
+            )
+        try:
+            return cls(model, Precision(precision), device or None)
+        except ValueError:
+            raise InvalidJob(
+                "unknown precision", field="lane", value=text, allowed=", ".join(Precision)
+            ) from None

@@ -1,0 +1,138 @@
+"""Scheduler names: one canonical name each, found under the names of three vocabularies.
+
+Users write A1111 labels (``DPM++ 2M Karras``), k-diffusion names (``dpmpp_2m``) or diffusers
+classes (``DPMSolverMultistepScheduler``); all become ``name`` or ``name:schedule``, for example
+``dpmpp_2m:karras``. The table holds names only; the worker builds the object from it.
+"""
+
+from __future__ import annotations
+
+import difflib
+from dataclasses import dataclass, field
+
+from winepress_shared.errors import InvalidJob
+
+
+@dataclass(frozen=True)
+class Scheduler:
+    """One sampler: its diffusers class, the settings that make it that sampler, its names."""
+
+    name: str  #: canonical name, k-diffusion style
+    cls: str  #: class in `diffusers`
+    label: str  #: A1111 label
+    settings: tuple[tuple[str, str | bool | int], ...] = ()
+    schedules: bool = field(default=False)  #: takes Karras, exponential and beta sigmas
+
+
+def _s(
+    name: str,
+    cls: str,
+    label: str,
+    *settings: tuple[str, str | bool | int],
+    schedules: bool = False,
+) -> Scheduler:
+    return Scheduler(name, f"{cls}Scheduler", label, settings, schedules)
+
+
+SCHEDULERS: tuple[Scheduler, ...] = (
+    _s("ddim", "DDIM", "DDIM"),
+    _s("ddpm", "DDPM", "DDPM"),
+    _s("pndm", "PNDM", "PLMS"),
+    _s("lcm", "LCM", "LCM"),
+    _s("tcd", "TCD", "TCD"),
+    _s("euler", "EulerDiscrete", "Euler", schedules=True),
+    _s("euler_a", "EulerAncestralDiscrete", "Euler a"),
+    _s("lms", "LMSDiscrete", "LMS", schedules=True),
+    _s("heun", "HeunDiscrete", "Heun", schedules=True),
+    _s("dpm2", "KDPM2Discrete", "DPM2", schedules=True),
+    _s("dpm2_a", "KDPM2AncestralDiscrete", "DPM2 a", schedules=True),
+    _s(
+        "dpmpp_2m",
+        "DPMSolverMultistep",
+        "DPM++ 2M",
+        ("algorithm_type", "dpmsolver++"),
+        schedules=True,
+    ),
+    _s(
+        "dpmpp_2m_sde",
+        "DPMSolverMultistep",
+        "DPM++ 2M SDE",
+        ("algorithm_type", "sde-dpmsolver++"),
+        schedules=True,
+    ),
+    _s(
+        "dpmpp_3m",
+        "DPMSolverMultistep",
+        "DPM++ 3M",
+        ("algorithm_type", "dpmsolver++"),
+        ("solver_order", 3),
+        schedules=True,
+    ),
+    _s("dpmpp_2s", "DPMSolverSinglestep", "DPM++ 2S", schedules=True),
+    _s("deis", "DEISMultistep", "DEIS", schedules=True),
+    _s("unipc", "UniPCMultistep", "UniPC", schedules=True),
+)
+
+#: Noise schedule → the setting diffusers knows it by; ``normal`` is the model's own.
+SCHEDULES: dict[str, str | None] = {
+    "normal": None,
+    "karras": "use_karras_sigmas",
+    "exponential": "use_exponential_sigmas",
+    "beta": "use_beta_sigmas",
+}
+_NO_SCHEDULE = ("automatic", "uniform", "normal", "")
+
+
+def find_scheduler(canonical: str) -> tuple[Scheduler, str | None]:
+    """The table's entry and the schedule setting of a canonical name; raises InvalidJob."""
+    name, _, schedule = canonical_scheduler(canonical).partition(":")
+    entry = next(item for item in SCHEDULERS if item.name == name)
+    return entry, SCHEDULES[schedule or "normal"]
+
+
+def canonical_scheduler(text: object) -> str:
+    """The canonical name of ``text`` in any of the three vocabularies; raises InvalidJob.
+
+    Never falls back to another scheduler: an unknown name is refused with the nearest ones.
+    """
+    wanted = str(text).strip().lower()
+    base, schedule = _split_schedule(wanted)
+    entry = _names().get(base) or _names().get(base.removeprefix("k_"))
+    if entry is None:
+        near = difflib.get_close_matches(base, list(_names()), n=1)
+        known = ", ".join(item.name for item in SCHEDULERS)
+        hint = f"did you mean {_names()[near[0]].name!r}?" if near else None
+        raise InvalidJob(
+            "unknown scheduler", field="scheduler", value=text, allowed=known, hint=hint
+        )
+    if schedule is None:
+        return entry.name
+    if not entry.schedules:
+        takers = ", ".join(item.name for item in SCHEDULERS if item.schedules)
+        raise InvalidJob(
+            f"{entry.label} has no {schedule} schedule",
+            field="scheduler",
+            value=text,
+            allowed=takers,
+        )
+    return f"{entry.name}:{schedule}"
+
+
+def _split_schedule(wanted: str) -> tuple[str, str | None]:
+    """Cut ``karras`` and its kind off the end: ``dpm++ 2m karras`` → (``dpm++ 2m``, ``karras``)."""
+    for separator in (":", " ", "_"):
+        head, found, tail = wanted.rpartition(separator)
+        if found and tail in SCHEDULES and tail != "normal":
+            return head.strip(), tail
+        if found and tail in _NO_SCHEDULE and head:
+            return head.strip(), None
+    return wanted, None
+
+
+def _names() -> dict[str, Scheduler]:
+    """Every accepted name in lower case; of several entries of one class the first one wins."""
+    names: dict[str, Scheduler] = {}
+    for item in SCHEDULERS:
+        for name in (item.name, item.label, item.cls, item.cls.removesuffix("Scheduler")):
+            names.setdefault(name.lower(), item)
+    return names

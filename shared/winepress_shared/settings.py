@@ -1,0 +1,116 @@
+"""Settings: read once at the edge, validated, frozen, handed down.
+
+Sources, the later one wins: defaults, a TOML file (``WINEPRESS_CONFIG``, else ``winepress.toml``
+in the working folder), environment variables ``WINEPRESS_<FIELD>``. An unknown key is refused
+with the nearest known one, so a typo never silently means "default".
+"""
+
+from __future__ import annotations
+
+import difflib
+import os
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Self
+
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator
+
+from winepress_shared.errors import WrongUsage
+
+_ENV_PREFIX = "WINEPRESS_"
+_CONFIG_ENV = "WINEPRESS_CONFIG"
+_DEFAULT_FILE = Path("winepress.toml")
+
+
+def default_home() -> Path:
+    """Where prepared models and compiled blobs live, following the XDG base directories."""
+    base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    return Path(base) / "winepress"
+
+
+class Settings(BaseModel):
+    """What producers and workers need to reach one farm."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    farm: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{0,31}$")] = "winepress"
+    #: Key prefix in Redis; two farms may share one server under two names.
+    broker_url: SecretStr = SecretStr("redis://127.0.0.1:6379/0")  #: redis:// or rediss://
+    s3_endpoint: str | None = None  #: None is AWS
+    s3_region: str = "us-east-1"
+    s3_bucket: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$")] = "winepress"
+    s3_access_key_id: SecretStr | None = None  #: None asks boto3's own chain
+    s3_secret_access_key: SecretStr | None = None
+    store_folder: Path | None = None  #: a shared folder instead of S3
+    home: Path = Field(default_factory=default_home)  #: prepared models, compiled blobs
+    catalogue: Path | None = None  #: extra models, same form as catalogue.toml
+    user: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._@-]{0,63}$")] = "anonymous"
+    queue_limit: Annotated[int, Field(ge=1)] = 2_000_000  #: most units waiting in the farm
+    keep_days: Annotated[float, Field(gt=0, le=3650)] = 7.0  #: finished jobs stay listed this long
+
+    @field_validator("broker_url")
+    @classmethod
+    def _redis_only(cls, url: SecretStr) -> SecretStr:
+        if not url.get_secret_value().startswith(("redis://", "rediss://", "unix://")):
+            raise ValueError("must begin with redis://, rediss:// or unix://")
+        return url
+
+    @field_validator("s3_endpoint")
+    @classmethod
+    def _http_only(cls, url: str | None) -> str | None:
+        if url and not url.startswith(("http://", "https://")):
+            raise ValueError("must begin with http:// or https://")
+        return url or None
+
+    @classmethod
+    def load(
+        cls, environ: Mapping[str, str] | None = None, file: Path | None = None, **overrides: Any
+    ) -> Self:
+        """Merge file, environment and ``overrides``; raises WrongUsage naming the bad key."""
+        environ = os.environ if environ is None else environ
+        values = _from_file(file, environ) | _from_environment(environ)
+        values |= {key: value for key, value in overrides.items() if value is not None}
+        try:
+            return cls(**values)
+        except ValidationError as error:
+            first = error.errors(include_url=False, include_input=False)[0]
+            name = ".".join(str(part) for part in first["loc"])
+            raise WrongUsage(f"bad setting: {first['msg']}", field=name) from None
+
+
+def _from_file(file: Path | None, environ: Mapping[str, str]) -> dict[str, Any]:
+    named = file or (Path(environ[_CONFIG_ENV]) if environ.get(_CONFIG_ENV) else None)
+    path = named or _DEFAULT_FILE
+    if named is None and not path.is_file():
+        return {}
+    try:
+        values = tomllib.loads(path.read_text("utf-8"))
+    except OSError as error:
+        raise WrongUsage(f"cannot read settings: {error.strerror}", value=str(path)) from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise WrongUsage(f"{path} is not valid TOML: {error}") from None
+    for key in values:
+        _known(key, f"in {path}")
+    return values
+
+
+def _from_environment(environ: Mapping[str, str]) -> dict[str, Any]:
+    values: dict[str, Any] = {}
+    for name, value in environ.items():
+        if name.startswith(_ENV_PREFIX) and name != _CONFIG_ENV:
+            key = name.removeprefix(_ENV_PREFIX).lower()
+            _known(key, f"as environment variable {name}")
+            values[key] = value
+    return values
+
+
+def _known(key: str, where: str) -> None:
+    if key not in Settings.model_fields:
+        near = difflib.get_close_matches(key, Settings.model_fields, n=1)
+        raise WrongUsage(
+            f"unknown setting {where}",
+            field=key,
+            allowed=", ".join(Settings.model_fields),
+            hint=f"did you mean {near[0]!r}?" if near else None,
+        )

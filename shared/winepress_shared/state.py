@@ -1,0 +1,48 @@
+"""The states of a job and the legal moves between them.
+
+::
+
+    queued ──claim──> running ──last commit──> succeeded | failed
+      │  ▲               │
+      │  └──release──────┤            (drain, pause, expiry of every lease)
+      │                  │
+      ├──cancel──────────┴──────────> canceled
+      └──deadline───────────────────> expired
+    failed | canceled | expired ──retry──> queued
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+
+class JobState(StrEnum):
+    """Where a job stands."""
+
+    QUEUED = "queued"  #: accepted, nothing of it is being rendered
+    RUNNING = "running"  #: at least one slice has been handed out
+    SUCCEEDED = "succeeded"  #: every unit's object exists and result.json lists it
+    FAILED = "failed"  #: ended, but at least one unit has no object
+    CANCELED = "canceled"  #: stopped on request; finished units are kept
+    EXPIRED = "expired"  #: its deadline passed before it was finished
+
+    @property
+    def is_terminal(self) -> bool:
+        """True when the job moves no further by itself."""
+        return self not in (JobState.QUEUED, JobState.RUNNING)
+
+    def may_become(self, new: JobState) -> bool:
+        """True when the move from this state to ``new`` is legal."""
+        return new in _MOVES[self]
+
+
+_ENDS = frozenset({JobState.SUCCEEDED, JobState.FAILED, JobState.CANCELED, JobState.EXPIRED})
+
+_MOVES: dict[JobState, frozenset[JobState]] = {
+    JobState.QUEUED: frozenset({JobState.RUNNING, *_ENDS}),
+    JobState.RUNNING: frozenset({JobState.QUEUED, *_ENDS}),
+    JobState.SUCCEEDED: frozenset(),
+    JobState.FAILED: frozenset({JobState.QUEUED}),
+    JobState.CANCELED: frozenset({JobState.QUEUED}),
+    JobState.EXPIRED: frozenset({JobState.QUEUED}),
+}

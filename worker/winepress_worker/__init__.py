@@ -1,0 +1,1 @@
+"""A process that owns one device and renders."""

@@ -1,0 +1,62 @@
+"""The one interface every engine speaks: load a pipeline, render units with it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Protocol
+
+from PIL import Image
+
+from winepress_shared.job import Job
+from winepress_shared.lane import Precision
+
+
+@dataclass(frozen=True)
+class PipelineKey:
+    """Everything that decides which compiled pipeline serves a unit; equal keys share one."""
+
+    model: str  #: catalogue name
+    revision: str  #: content hash of the prepared model
+    precision: Precision
+    device: str  #: OpenVINO device string: CPU, GPU, GPU.1, NPU, AUTO, AUTO:NPU,CPU
+
+
+@dataclass(frozen=True)
+class Request:
+    """One call of a pipeline: units of one job that differ only in their seed."""
+
+    job: Job  #: resolved: size, steps, guidance, scheduler and seed are all set
+    seeds: tuple[int, ...]  #: one picture each
+    image: Image.Image | None = None  #: source picture, RGB
+    mask: Image.Image | None = None  #: greyscale, white is drawn anew
+
+
+#: Called after every denoising step with (steps done, steps in all); may raise to stop the render.
+OnStep = Callable[[int, int], None]
+
+
+class Pipeline(Protocol):
+    """A compiled model, ready to render. Not thread-safe: one call at a time."""
+
+    key: PipelineKey
+    footprint: int  #: memory held, in bytes
+    device: str  #: the device actually used, as OpenVINO reports it
+
+    def render(self, request: Request, on_step: OnStep) -> list[Image.Image]:
+        """Draw one RGB picture per seed.
+
+        An exception raised by ``on_step`` ends the call and leaves the pipeline usable. Raises
+        RetryElsewhere when the output is not a picture (NaN, all one colour), FailForGood when
+        the request can never work, WorkerBroken when the device is lost.
+        """
+
+    def close(self) -> None:
+        """Give the memory back."""
+
+
+class Engine(Protocol):
+    """Loads pipelines for one device."""
+
+    def load(self, key: PipelineKey) -> Pipeline:
+        """Compile and warm up; raises Environment when the model is missing or corrupt."""
