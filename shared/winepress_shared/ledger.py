@@ -1,0 +1,241 @@
+"""The record of all jobs, in Redis; every change is one Lua script run by the server.
+
+The key layout is written at the top of ``lua/prelude.lua``. Time is always the server's. Redis is
+disposable: what a job asks for is in the store (``jobs/ID/job.json``), so is every finished unit.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import Any, cast
+
+import redis
+
+from winepress_shared.errors import Conflict, NotFound, QueueFull
+from winepress_shared.ledger_records import (
+    Ending,
+    Event,
+    JobRow,
+    Lease,
+    Order,
+    Slice,
+    Worker,
+    expand,
+)
+from winepress_shared.script_server import ScriptServer, rows_of
+from winepress_shared.settings import Settings
+from winepress_shared.state import JobState
+
+LEASE_MS = 30_000  #: a lease ends this long after its last beat
+BEAT_S = 5.0  #: time between two beats of a worker
+SWEEP_MS = 2_000  #: least time between two sweeps of the farm
+GONE_MS = 60_000  #: a worker that has not beaten for this long is forgotten
+MAX_ATTEMPTS = 3  #: a unit that was begun this often and never committed is given up
+RETRY_BACKOFF_MS = 1_000  #: before the first retry; doubled for each further one
+PATIENCE_MS = (3_600_000, 60_000, 300_000)  #: how long each band may be passed over in a lane
+IDEMPOTENCY_MS = 86_400_000  #: an idempotency key is remembered this long
+_DAY_MS = 86_400_000
+
+
+@dataclass(frozen=True)
+class Submission:
+    """What the ledger needs to know of a new job."""
+
+    id: str
+    kind: str
+    lane: str
+    user: str
+    band: int  #: index into `BANDS`
+    units: int
+    digest: str  #: of the resolved job; the same idempotency key must bring the same digest
+    chained: bool = False
+    idempotency_key: str = ""
+    expires_in_ms: int = 0  #: 0 is never
+
+
+class Ledger:
+    """One farm's ledger. Methods raise BrokerUnreachable when Redis does not answer."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._server = ScriptServer(settings, f"{settings.farm}:")
+        self._prefix = f"{settings.farm}:"
+        #: Prefix of the Celery queues of this farm; see `broker.make_celery`.
+        self._queue_prefix = f"{settings.farm}:queue:"
+        self._run = self._server.run
+        self._redis = self._server.client
+
+    # -- producers ---------------------------------------------------------------------------
+
+    def ping(self) -> None:
+        """Return when the broker answers."""
+        with self._server.reaching():
+            self._redis.ping()
+
+    def submit(self, new: Submission) -> tuple[str, bool]:
+        """Enter a job; returns its id and whether it is new.
+
+        With an idempotency key seen before, the earlier job's id comes back. Raises Conflict when
+        that job was another one, QueueFull at the farm's limit.
+        """
+        row: dict[str, str | int] = {
+            "kind": new.kind,
+            "lane": new.lane,
+            "user": new.user,
+            "band": new.band,
+            "units": new.units,
+            "chained": int(new.chained),
+        }
+        keep_ms = int(self._settings.keep_days * _DAY_MS)
+        answer, job_id, queued = self._run(
+            "submit",
+            new.id,
+            new.idempotency_key,
+            new.digest,
+            IDEMPOTENCY_MS,
+            self._settings.queue_limit,
+            keep_ms,
+            new.expires_in_ms,
+            *[part for pair in row.items() for part in pair],
+        )
+        if answer == "full":
+            limit = f"{self._settings.queue_limit} units waiting"
+            raise QueueFull("the queue is full", value=queued, allowed=limit, hint="Try later")
+        if answer == "conflict":
+            raise Conflict(
+                f"this idempotency key belongs to job {job_id}, which asks for something else",
+                field="idempotency_key",
+                value=new.idempotency_key,
+            )
+        return job_id, answer == "accepted"
+
+    def get(self, job_id: str) -> JobRow:
+        """One job; raises NotFound."""
+        with self._server.reaching():
+            row = cast("dict[str, str]", self._redis.hgetall(f"{self._prefix}job:{job_id}"))
+        if not row:
+            raise NotFound("no such job, or its record has expired", value=job_id)
+        return JobRow.from_hash(job_id, row)
+
+    def jobs(self, state: JobState | None = None, limit: int = 100) -> list[JobRow]:
+        """The newest jobs, newest first."""
+        index = f"{self._prefix}jobs" + (f":{state}" if state else "")
+        with self._server.reaching():
+            ids = cast("list[str]", self._redis.zrevrange(index, 0, limit - 1))
+            pipe = self._redis.pipeline(transaction=False)
+            for job_id in ids:
+                pipe.hgetall(f"{self._prefix}job:{job_id}")
+            rows = cast("list[dict[str, str]]", pipe.execute())
+        return [JobRow.from_hash(i, row) for i, row in zip(ids, rows, strict=True) if row]
+
+    def control(self, job_id: str, verb: str, reason: str = "") -> JobState:
+        """``cancel``, ``pause``, ``resume`` or ``retry`` a job; raises NotFound or Conflict."""
+        answer, state = self._run("control", job_id, verb, reason)
+        if answer == "missing":
+            raise NotFound("no such job, or its record has expired", value=job_id)
+        if answer == "illegal":
+            raise Conflict(f"cannot {verb} a job that is {state}", value=job_id)
+        return JobState(state)
+
+    def events(self, job_id: str, after: str = "0", block_ms: int | None = None) -> list[Event]:
+        """What happened after the event ``after``; waits up to ``block_ms`` for the first one."""
+        key = f"{self._prefix}events:{job_id}"
+        with self._server.reaching():
+            found = self._redis.xread({key: after}, count=500, block=block_ms)
+        return [
+            Event(row_id, fields.pop("event"), int(fields.pop("at")) / 1000, fields)
+            for row_id, fields in rows_of(found)
+        ]
+
+    def outputs(self, job_id: str) -> dict[int, dict[str, Any]]:
+        """Unit → what was committed for it, or its error; empty once a job has succeeded."""
+        with self._server.reaching():
+            units = cast("dict[str, str]", self._redis.hgetall(f"{self._prefix}units:{job_id}"))
+        return {int(unit): json.loads(text) for unit, text in sorted(units.items())}
+
+    def workers(self) -> list[Worker]:
+        """Every worker that has beaten lately."""
+        with self._server.reaching():
+            seen = cast(
+                "list[tuple[str, float]]",
+                self._redis.zrange(f"{self._prefix}workers", 0, -1, withscores=True),
+            )
+            facts = [self._redis.get(f"{self._prefix}worker:{name}") for name, _ in seen]
+        return [
+            Worker(name, at / 1000, json.loads(cast("str", text)))
+            for (name, at), text in zip(seen, facts, strict=True)
+            if text
+        ]
+
+    def waiting(self) -> dict[str, int]:
+        """Lane → units waiting in it."""
+        with self._server.reaching():
+            lanes = cast("dict[str, str]", self._redis.hgetall(f"{self._prefix}lanes"))
+        return {lane: int(count) for lane, count in lanes.items()}
+
+    # -- workers -----------------------------------------------------------------------------
+
+    def claim(self, lane: str, worker: str, most: int) -> Slice | None:
+        """Take up to ``most`` units of the job that is next in ``lane``."""
+        found = self._run("claim", lane, worker, most, LEASE_MS, *PATIENCE_MS)
+        if found is None:
+            return None
+        fence, job_id, units, finish, attempts, waiting = found
+        return Slice(fence, job_id, expand(units), bool(finish), attempts, waiting)
+
+    def start(self, fence: int, unit: int) -> Order:
+        """Begin a unit: the attempt counts from here."""
+        return Order(self._run("start", fence, unit))
+
+    def progress(self, fence: int, unit: int, step: int, steps: int) -> Order:
+        """Report ``step`` of ``steps`` done."""
+        return Order(self._run("progress", fence, unit, step, steps))
+
+    def commit(self, fence: int, unit: int, output: dict[str, Any]) -> Ending:
+        """Count a unit whose object is in the store."""
+        return Ending(self._run("commit", fence, unit, json.dumps(output, separators=(",", ":"))))
+
+    def fail(self, fence: int, unit: int, error: Exception, *, retry: bool) -> Ending:
+        """Count a failed attempt; with ``retry`` the unit is handed out again, up to a limit."""
+        return Ending(
+            self._run(
+                "fail",
+                fence,
+                unit,
+                type(error).__name__,
+                str(error)[:500],
+                int(retry),
+                MAX_ATTEMPTS,
+                RETRY_BACKOFF_MS,
+            )
+        )
+
+    def finish(self, fence: int, reason: str = "") -> str:
+        """End a job whose result has been written; returns its state, or ``lost``."""
+        return str(self._run("finish", fence, reason))
+
+    def release(self, fence: int, worker: str, park_ms: int = 0, reason: str = "") -> None:
+        """Give the rest of a slice back without counting attempts; may park its lane."""
+        self._run("release", fence, worker, park_ms, reason)
+
+    def beat(self, worker: str, facts: dict[str, Any]) -> list[Lease]:
+        """Renew every lease of ``worker`` and record what it says of itself."""
+        leases = self._run("beat", worker, json.dumps(facts), LEASE_MS)
+        return [Lease(f, Order(o), int(s), int(t), int(i), str(n)) for f, o, s, t, i, n in leases]
+
+    def abandon(self, worker: str, *, leaving: bool) -> int:
+        """End every lease of ``worker`` now; its process is gone. Returns how many there were."""
+        return int(self._run("abandon", worker, MAX_ATTEMPTS, int(leaving)))
+
+    def sweep(self) -> list[tuple[str, int, int]] | None:
+        """Reconcile; returns (lane, units waiting, tickets queued), None if another just did."""
+        found = self._run("sweep", SWEEP_MS, LEASE_MS, MAX_ATTEMPTS, GONE_MS, self._queue_prefix)
+        return None if found is None else [(lane, units, queued) for lane, units, queued in found]
+
+    def orders(self, worker: str) -> redis.client.PubSub:
+        """A channel that carries the fence of each slice of ``worker`` that must stop."""
+        with self._server.reaching():
+            channel: redis.client.PubSub = self._redis.pubsub(ignore_subscribe_messages=True)  # type: ignore[no-untyped-call]
+            channel.subscribe(f"{self._prefix}orders:{worker}")
+        return channel

@@ -1,0 +1,131 @@
+"""What the ledger hands out: plain frozen values."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any
+
+from winepress_shared.job import Priority
+from winepress_shared.state import JobState
+
+#: Bands in the order they are served.
+BANDS = (Priority.INTERACTIVE, Priority.NORMAL, Priority.BULK)
+
+
+class Order(StrEnum):
+    """What a worker should do with a slice it holds."""
+
+    OK = "ok"
+    CANCEL = "cancel"  #: the job is over; stop and discard
+    YIELD = "yield"  #: the job is paused; stop at the next unit and give the rest back
+    LOST = "lost"  #: somebody else owns the slice; stop and discard
+
+
+class Ending(StrEnum):
+    """What became of a unit that was committed or failed."""
+
+    OK = "ok"  #: counted
+    RETRY = "retry"  #: will be handed out again
+    FAILED = "failed"  #: ended without an object
+    LAST = "last"  #: every unit has ended: write the result, then `finish`
+    LOST = "lost"
+    CANCEL = "cancel"
+
+
+@dataclass(frozen=True)
+class Slice:
+    """Units handed out by one claim, and the fence that proves who may render them."""
+
+    fence: int
+    job_id: str
+    units: tuple[int, ...]
+    finish: bool  #: no units left: only the job's result is to be written
+    attempts: int  #: how often the first unit was begun before
+    waiting: int  #: units of the lane that are left for others
+
+
+@dataclass(frozen=True)
+class Lease:
+    """One slice a worker holds, as its beat sees it."""
+
+    fence: int
+    order: Order
+    step: int
+    steps: int
+    idle_ms: int  #: since the last step was reported
+    lane: str
+
+
+@dataclass(frozen=True)
+class JobRow:
+    """One job as the ledger knows it; times are Unix seconds by the server's clock."""
+
+    id: str
+    state: JobState
+    kind: str
+    lane: str
+    user: str
+    priority: Priority
+    units: int
+    done: int
+    failed: int
+    created: float
+    started: float | None
+    finished: float | None
+    expires: float | None
+    paused: bool
+    reason: str
+
+    @classmethod
+    def from_hash(cls, job_id: str, row: dict[str, str]) -> JobRow:
+        """Read a ``job:ID`` hash."""
+
+        def moment(name: str) -> float | None:
+            return int(row[name]) / 1000 if int(row[name]) else None
+
+        return cls(
+            id=job_id,
+            state=JobState(row["state"]),
+            kind=row["kind"],
+            lane=row["lane"],
+            user=row["user"],
+            priority=BANDS[int(row["band"])],
+            units=int(row["units"]),
+            done=int(row["done"]),
+            failed=int(row["failed"]),
+            created=int(row["created"]) / 1000,
+            started=moment("started"),
+            finished=moment("finished"),
+            expires=moment("expires"),
+            paused=row["paused"] == "1",
+            reason=row["reason"],
+        )
+
+
+@dataclass(frozen=True)
+class Event:
+    """One thing that happened to a job."""
+
+    id: str  #: position in the stream; pass it back to read on from here
+    name: str  #: a state, or unit-started, progress, unit-done, unit-retry, unit-failed, paused
+    at: float  #: Unix seconds
+    fields: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Worker:
+    """A live worker: its own description, and when it last beat."""
+
+    name: str
+    seen: float  #: Unix seconds
+    facts: dict[str, Any]
+
+
+def expand(units: str) -> tuple[int, ...]:
+    """Read unit ranges: ``"3-5,9"`` is (3, 4, 5, 9)."""
+    found: list[int] = []
+    for part in filter(None, units.split(",")):
+        first, _, last = part.partition("-")
+        found.extend(range(int(first), int(last or first) + 1))
+    return tuple(found)

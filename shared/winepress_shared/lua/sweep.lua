@@ -1,0 +1,58 @@
+-- Reconcile: expired leases, due retries, deadlines, forgotten jobs, workers that are gone.
+-- KEYS[1] prefix; keys: swept leases lease due expiries old workers worker held job lanes parked
+-- ARGV: least time between two sweeps (ms), lease time to live (ms), most attempts,
+--       a worker is gone after (ms), prefix of the broker's queues
+-- Returns nil when another sweep was just done, else {lane, units waiting, tickets queued} of
+-- every lane that has work and is not parked.
+local least, ttl, limit = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3])
+local last = tonumber(redis.call('GET', key('swept'))) or 0
+if now - last < least then return nil end
+redis.call('SET', key('swept'), now)
+
+local function each_due(zset, act)
+  for _, member in ipairs(redis.call('ZRANGEBYSCORE', key(zset), '-inf', now, 'LIMIT', 0, 500)) do
+    redis.call('ZREM', key(zset), member)
+    act(member)
+  end
+end
+
+-- Nobody swept for a whole lease: the broker was away, and no worker could beat either.
+if last > 0 and now - last > ttl then
+  for _, fence in ipairs(redis.call('ZRANGEBYSCORE', key('leases'), '-inf', now)) do
+    redis.call('ZADD', key('leases'), now + ttl, fence)
+  end
+end
+each_due('leases', function(fence)
+  local lease = read(key('lease', fence))
+  if lease then end_lease(fence, lease, true, limit) end
+end)
+each_due('due', function(id)
+  local job = read_job(id)
+  if job and (job.state == 'running' or job.state == 'queued') then enter_or_wait(job) end
+end)
+each_due('expiries', function(id)
+  local job = read_job(id)
+  if job and (job.state == 'running' or job.state == 'queued') then
+    conclude(job, 'expired', 'its deadline passed')
+  end
+end)
+each_due('old', function(id)
+  local job = read_job(id)
+  redis.call('ZREM', key('jobs'), id)
+  if job then redis.call('ZREM', key('jobs', job.state), id) end
+  for _, name in ipairs({'job', 'retry', 'attempts', 'done', 'units', 'events'}) do
+    redis.call('DEL', key(name, id))
+  end
+end)
+for _, worker in ipairs(redis.call('ZRANGEBYSCORE', key('workers'), '-inf', now - tonumber(ARGV[4]))) do
+  redis.call('ZREM', key('workers'), worker)
+  redis.call('DEL', key('worker', worker))
+end
+
+local open, lanes = {}, redis.call('HGETALL', key('lanes'))
+for i = 1, #lanes, 2 do
+  if redis.call('EXISTS', key('parked', lanes[i])) == 0 then
+    open[#open + 1] = {lanes[i], tonumber(lanes[i + 1]), redis.call('LLEN', ARGV[5] .. lanes[i])}
+  end
+end
+return open
