@@ -1,0 +1,107 @@
+"""The only home of Celery's configuration.
+
+A Celery message is a *ticket*: it says that a lane has work, never which job. A lost ticket is
+issued again by the reconciler and a surplus one finds nothing to claim, so the broker emulation
+need not be reliable; the ledger is. Celery does what it is good at: it hands tickets to pools of
+processes across machines, and gives us events, remote control and Flower.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from celery import Celery
+from celery.exceptions import OperationalError
+
+from winepress_shared.errors import BrokerUnreachable
+from winepress_shared.settings import Settings
+
+PRESS = "winepress.press"  #: the one task a worker accepts
+DEFAULT_QUEUE = "unrouted"
+
+_VISIBILITY_TIMEOUT_S = 43_200
+_HEARTBEAT_S = 10
+
+
+def make_celery(settings: Settings) -> Celery:
+    """A Celery application for this farm, the same for workers, producers and Flower."""
+    app = Celery("winepress", set_as_current=False)
+    app.conf.update(
+        broker_url=settings.broker_url.get_secret_value(),
+        broker_connection_retry_on_startup=True,
+        broker_connection_max_retries=None,  # a worker outlives any outage of the broker
+        broker_transport_options=_transport(settings),
+        # Results live in the ledger and the store.
+        result_backend=None,
+        task_ignore_result=True,
+        # Tickets are acknowledged early: a late ack runs them twice after a connection blip.
+        task_acks_late=False,
+        task_reject_on_worker_lost=False,
+        # One spawned child owns the device; no ticket is fetched before its slot is free.
+        worker_pool="prefork",
+        worker_concurrency=1,
+        worker_pool_start_method="spawn",
+        worker_prefetch_multiplier=1,
+        worker_disable_prefetch=True,
+        worker_proc_alive_timeout=900,  # seconds; spawned children import a lot
+        worker_max_tasks_per_child=None,  # recycling would throw the warm models away
+        worker_max_memory_per_child=None,
+        worker_cancel_long_running_tasks_on_connection_loss=False,
+        task_create_missing_queues=True,
+        task_default_queue=DEFAULT_QUEUE,
+        # Flower
+        worker_send_task_events=True,
+        task_send_sent_event=False,
+        worker_enable_remote_control=True,
+        task_track_started=True,
+        # Nothing but JSON from the wire.
+        accept_content=["json"],
+        task_serializer="json",
+        event_serializer="json",
+        task_publish_retry_policy={
+            "max_retries": 3,
+            "interval_start": 0.1,
+            "interval_step": 0.5,
+            "interval_max": 2,
+        },
+        worker_hijack_root_logger=False,
+        worker_redirect_stdouts=False,
+        broker_heartbeat=_HEARTBEAT_S,
+    )
+    return app
+
+
+def _transport(settings: Settings) -> dict[str, Any]:
+    return {
+        "visibility_timeout": _VISIBILITY_TIMEOUT_S,
+        "unacked_restore_interval": 30,
+        "unacked_restore_throttle": 1,
+        "priority_steps": [0],  # priority lives in the ledger
+        "sep": ":",
+        "queue_order_strategy": "round_robin",
+        "body_encoding": "utf-8",
+        "global_keyprefix": f"{settings.farm}:queue:",
+        "socket_keepalive": True,
+        "socket_connect_timeout": 5,
+        "socket_timeout": 15,
+        "health_check_interval": 25,
+        "retry_on_timeout": False,  # True could publish twice
+    }
+
+
+def send_tickets(app: Celery, lane: str, count: int = 1) -> None:
+    """Say ``count`` times that ``lane`` has work; raises BrokerUnreachable."""
+    try:
+        with app.producer_or_acquire() as producer:
+            for _ in range(count):
+                app.send_task(
+                    PRESS,
+                    kwargs={"lane": lane},
+                    queue=lane,
+                    ignore_result=True,
+                    argsrepr="()",
+                    kwargsrepr=f"lane={lane}",
+                    producer=producer,
+                )
+    except (OperationalError, OSError) as error:
+        raise BrokerUnreachable(f"cannot send a ticket: {type(error).__name__}") from None
