@@ -19,6 +19,7 @@ from winepress_shared.ledger_records import (
     JobRow,
     Lease,
     Order,
+    Pulse,
     Slice,
     Worker,
     expand,
@@ -52,6 +53,11 @@ class Submission:
     chained: bool = False
     idempotency_key: str = ""
     expires_in_ms: int = 0  #: 0 is never
+
+
+def holder_of(worker: str, pid: int) -> str:
+    """The name under which the rendering process ``pid`` of a worker holds its leases."""
+    return f"{worker}/{pid}"
 
 
 class Ledger:
@@ -161,11 +167,13 @@ class Ledger:
                 "list[tuple[str, float]]",
                 self._redis.zrange(f"{self._prefix}workers", 0, -1, withscores=True),
             )
-            facts = [self._redis.get(f"{self._prefix}worker:{name}") for name, _ in seen]
+            pipe = self._redis.pipeline(transaction=False)
+            for name, _ in seen:
+                pipe.mget(f"{self._prefix}worker:{name}", f"{self._prefix}renderer:{name}")
+            texts = cast("list[list[str | None]]", pipe.execute())
         return [
-            Worker(name, at / 1000, json.loads(cast("str", text)))
-            for (name, at), text in zip(seen, facts, strict=True)
-            if text
+            Worker(name, at / 1000, json.loads(own or "{}"), json.loads(renderer or "{}"))
+            for (name, at), (own, renderer) in zip(seen, texts, strict=True)
         ]
 
     def waiting(self) -> dict[str, int]:
@@ -176,13 +184,18 @@ class Ledger:
 
     # -- workers -----------------------------------------------------------------------------
 
-    def claim(self, lane: str, worker: str, most: int) -> Slice | None:
-        """Take up to ``most`` units of the job that is next in ``lane``."""
-        found = self._run("claim", lane, worker, most, LEASE_MS, *PATIENCE_MS)
+    def claim(self, lane: str, worker: str, holder: str, most: int) -> Slice | None:
+        """Take up to ``most`` units of the job that is next in ``lane``.
+
+        ``holder`` names the rendering process of ``worker``; see `holder_of`.
+        """
+        found = self._run(
+            "claim", lane, worker, holder, most, LEASE_MS, self._queue_prefix, *PATIENCE_MS
+        )
         if found is None:
             return None
-        fence, job_id, units, finish, attempts, waiting = found
-        return Slice(fence, job_id, expand(units), bool(finish), attempts, waiting)
+        fence, job_id, units, finish, attempts, waiting, tickets = found
+        return Slice(fence, job_id, expand(units), bool(finish), attempts, waiting, tickets)
 
     def start(self, fence: int, unit: int) -> Order:
         """Begin a unit: the attempt counts from here."""
@@ -215,27 +228,36 @@ class Ledger:
         """End a job whose result has been written; returns its state, or ``lost``."""
         return str(self._run("finish", fence, reason))
 
-    def release(self, fence: int, worker: str, park_ms: int = 0, reason: str = "") -> None:
+    def release(self, fence: int, holder: str, park_ms: int = 0, reason: str = "") -> None:
         """Give the rest of a slice back without counting attempts; may park its lane."""
-        self._run("release", fence, worker, park_ms, reason)
+        self._run("release", fence, holder, park_ms, reason)
 
-    def beat(self, worker: str, facts: dict[str, Any]) -> list[Lease]:
-        """Renew every lease of ``worker`` and record what it says of itself."""
-        leases = self._run("beat", worker, json.dumps(facts), LEASE_MS)
-        return [Lease(f, Order(o), int(s), int(t), int(i), str(n)) for f, o, s, t, i, n in leases]
+    def beat(self, worker: str, holder: str, facts: dict[str, Any]) -> Pulse:
+        """Renew every lease of ``holder``, end those of earlier processes of ``worker``."""
+        answer = self._run("beat", worker, holder, json.dumps(facts), LEASE_MS, MAX_ATTEMPTS)
+        leases = tuple(
+            Lease(fence, Order(order), int(unit) if unit else None, int(steps), int(idle), lane)
+            for fence, order, unit, steps, idle, lane in answer[1:]
+        )
+        return Pulse(leases, json.loads(answer[0] or "{}"))
 
-    def abandon(self, worker: str, *, leaving: bool) -> int:
-        """End every lease of ``worker`` now; its process is gone. Returns how many there were."""
-        return int(self._run("abandon", worker, MAX_ATTEMPTS, int(leaving)))
+    def describe_renderer(self, worker: str, facts: dict[str, Any]) -> None:
+        """Record what the rendering process says of itself."""
+        with self._server.reaching():
+            self._redis.set(f"{self._prefix}renderer:{worker}", json.dumps(facts))
+
+    def leave(self, worker: str) -> None:
+        """A worker that stops on purpose hands its slices back and is forgotten."""
+        self._run("leave", worker)
 
     def sweep(self) -> list[tuple[str, int, int]] | None:
         """Reconcile; returns (lane, units waiting, tickets queued), None if another just did."""
         found = self._run("sweep", SWEEP_MS, LEASE_MS, MAX_ATTEMPTS, GONE_MS, self._queue_prefix)
         return None if found is None else [(lane, units, queued) for lane, units, queued in found]
 
-    def orders(self, worker: str) -> redis.client.PubSub:
-        """A channel that carries the fence of each slice of ``worker`` that must stop."""
+    def orders(self, holder: str) -> redis.client.PubSub:
+        """A channel that carries the fence of each slice of ``holder`` that must stop."""
         with self._server.reaching():
             channel: redis.client.PubSub = self._redis.pubsub(ignore_subscribe_messages=True)  # type: ignore[no-untyped-call]
-            channel.subscribe(f"{self._prefix}orders:{worker}")
+            channel.subscribe(f"{self._prefix}orders:{holder}")
         return channel

@@ -43,6 +43,7 @@ class Slice:
     finish: bool  #: no units left: only the job's result is to be written
     attempts: int  #: how often the first unit was begun before
     waiting: int  #: units of the lane that are left for others
+    tickets: int  #: tickets of the lane that are still queued
 
 
 @dataclass(frozen=True)
@@ -51,10 +52,18 @@ class Lease:
 
     fence: int
     order: Order
-    step: int
-    steps: int
+    unit: int | None  #: in hand; None before the first one
+    steps: int  #: of the unit in hand; 0 before its first step
     idle_ms: int  #: since the last step was reported
     lane: str
+
+
+@dataclass(frozen=True)
+class Pulse:
+    """What a beat brings back."""
+
+    leases: tuple[Lease, ...]
+    renderer: dict[str, Any]  #: what the rendering process says of itself
 
 
 @dataclass(frozen=True)
@@ -119,7 +128,8 @@ class Worker:
 
     name: str
     seen: float  #: Unix seconds
-    facts: dict[str, Any]
+    facts: dict[str, Any]  #: of its parent process: device, lanes, host, pid, version
+    renderer: dict[str, Any]  #: of its rendering process: warm models, pace, footprint
 
 
 def expand(units: str) -> tuple[int, ...]:

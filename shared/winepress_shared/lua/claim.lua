@@ -1,23 +1,29 @@
 -- Hand out the next slice of a lane.
--- KEYS[1] prefix; keys: parked ready served job retry attempts lease leases held fence turn
--- ARGV: lane, worker, most units, lease time to live (ms), patience of each band (ms) ...
+-- KEYS[1] prefix; keys: parked ready served job retry attempts lease leases held holders fence
+--         turn workers, and the broker's list of the lane
+-- ARGV: lane, worker, its rendering process, most units, lease time to live (ms),
+--       prefix of the broker's queues, patience of each band (ms) ...
 -- Returns nil, or {fence, id, units as ranges, finish 0|1, attempts so far of the first unit,
---                  units of this lane still waiting}
+--                  units of this lane still waiting, tickets of this lane still queued}
 --
 -- Order inside a lane: the highest band (0 first), but a band passed over for longer than its
 -- patience gets one slice; in a band the user whose last slice is longest ago; of a user the
 -- oldest job. A unit that failed before gets a slice of its own, so that one which kills its
 -- worker cannot take others with it.
-local lane, worker, most = ARGV[1], ARGV[2], tonumber(ARGV[3])
+--
+-- A slice is at most half of an equal share of what is left (guided self-scheduling, Polychronopoulos
+-- and Kuck 1987), so that the last pictures of a job are spread over all workers.
+local FIRST_BAND = 7
+local lane, worker, holder, most = ARGV[1], ARGV[2], ARGV[3], tonumber(ARGV[4])
 if redis.call('EXISTS', key('parked', lane)) == 1 then return nil end
 
 local function next_band()
   local served, first = read(key('served', lane)) or {}, nil
-  for band = 0, #ARGV - 5 do
+  for band = 0, #ARGV - FIRST_BAND do
     local since = tonumber(served[tostring(band)])
     if since then
       first = first or band
-      if now - since > tonumber(ARGV[5 + band]) then first = math.max(first, band) end
+      if now - since > tonumber(ARGV[FIRST_BAND + band]) then first = math.max(first, band) end
     end
   end
   return first
@@ -38,7 +44,9 @@ local function take(job)
     redis.call('ZREM', key('retry', job.id), unpack(suspects))
     return table.concat(suspects, ','), #suspects, tried
   end
-  local count = math.min(most, job.units - job.cursor)
+  local workers = math.max(1, redis.call('ZCARD', key('workers')))
+  local left = job.units - job.cursor
+  local count = math.min(most, job.chained == 1 and left or math.ceil(left / (2 * workers)))
   if count <= 0 then return nil end
   local first = job.cursor
   job.cursor = redis.call('HINCRBY', key('job', job.id), 'cursor', count)
@@ -47,19 +55,20 @@ end
 
 local function grant(job, units, count, tried)
   local fence = redis.call('INCR', key('fence'))
-  local deadline = now + tonumber(ARGV[4])
-  redis.call('HSET', key('lease', fence), 'job', job.id, 'lane', lane, 'worker', worker,
+  local deadline = now + tonumber(ARGV[5])
+  redis.call('HSET', key('lease', fence), 'job', job.id, 'lane', lane, 'holder', holder,
     'units', units, 'left', count, 'at', '', 'step', 0, 'steps', 0, 'step_at', now,
     'finish', job.finishing)
   redis.call('ZADD', key('leases'), deadline, fence)
-  redis.call('SADD', key('held', worker), fence)
+  redis.call('SADD', key('held', holder), fence)
+  redis.call('SADD', key('holders', worker), holder)
   redis.call('HINCRBY', key('job', job.id), 'leases', 1)
   if job.state == 'queued' then
     if job.started == 0 then redis.call('HSET', key('job', job.id), 'started', now) end
     move(job, 'running', '')
   end
   return {fence, job.id, units, job.finishing, tried,
-    tonumber(redis.call('HGET', key('lanes'), lane)) or 0}
+    tonumber(redis.call('HGET', key('lanes'), lane)) or 0, redis.call('LLEN', ARGV[6] .. lane)}
 end
 
 for _ = 1, 64 do

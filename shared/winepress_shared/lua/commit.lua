@@ -21,7 +21,7 @@ if all_ended(job) then
 end
 if lease.left <= 0 then
   drop_lease(fence, lease, job)
-  redis.call('SREM', key('held', lease.worker), fence)
+  redis.call('SREM', key('held', lease.holder), fence)
   if job.chained == 1 then enter_or_wait(job) end
 end
 return 'ok'

@@ -1,7 +1,7 @@
 -- What a user may do to a job.
 -- KEYS[1] prefix; keys: job lease leases held retry units due expiries old
 -- ARGV: id, verb: 'cancel' | 'pause' | 'resume' | 'retry', reason
--- Returns {'ok'|'missing'|'illegal', state}; running slices hear of it on the channel orders:WORKER
+-- Returns {'ok'|'missing'|'illegal', state}; running slices hear of it on the channel orders:HOLDER
 local id, verb = ARGV[1], ARGV[2]
 local job = read_job(id)
 if not job then return {'missing', ''} end
@@ -16,7 +16,7 @@ local function each_lease(act)
 end
 
 local function tell_workers()
-  each_lease(function(fence, lease) redis.call('PUBLISH', key('orders', lease.worker), fence) end)
+  each_lease(function(fence, lease) redis.call('PUBLISH', key('orders', lease.holder), fence) end)
 end
 
 if verb == 'cancel' then

@@ -25,7 +25,7 @@ if all_ended(job) then
 end
 if left <= 0 then
   drop_lease(fence, lease, job)
-  redis.call('SREM', key('held', lease.worker), fence)
+  redis.call('SREM', key('held', lease.holder), fence)
 end
 if job.chained == 0 or left <= 0 then enter_or_wait(job) end
 return answer

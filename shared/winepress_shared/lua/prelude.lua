@@ -14,10 +14,12 @@
 --   attempts:ID       hash    unit → attempts begun and not committed
 --   done:ID           bitmap  units whose object exists
 --   units:ID          hash    unit → JSON of its output, or of its error
---   lease:FENCE       hash    job lane worker units left at step steps step_at finish
+--   lease:FENCE       hash    job lane holder units left at step steps step_at finish
 --   leases            zset    FENCE by deadline
---   held:WORKER       set     fences a worker answers for
---   workers           zset    WORKER by last beat; worker:WORKER its own description, JSON
+--   held:HOLDER       set     fences a process answers for; HOLDER is WORKER/PID of the renderer
+--   holders:WORKER    set     the processes of a worker that may hold leases
+--   workers           zset    WORKER by last beat; worker:WORKER its own description, JSON;
+--                             renderer:WORKER what its rendering process says of itself, JSON
 --   due               zset    ID by the time its earliest retry is due
 --   expiries          zset    ID by deadline; old: ID by the time its record is dropped
 --   parked:LANE       string  why nothing is handed out in this lane (with a time to live)

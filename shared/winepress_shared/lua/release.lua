@@ -1,6 +1,6 @@
 -- A worker gives the rest of a slice back; no attempt is counted. Optionally parks the lane.
 -- KEYS[1] prefix; keys: lease leases held parked and everything `end_lease` touches
--- ARGV: fence, worker, park for (ms, 0 is not), reason
+-- ARGV: fence, holder, park for (ms, 0 is not), reason
 local fence = ARGV[1]
 local lease = read(key('lease', fence))
 redis.call('SREM', key('held', ARGV[2]), fence)

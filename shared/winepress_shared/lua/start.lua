@@ -9,5 +9,5 @@ if job.state ~= 'running' then return 'cancel' end
 if job.paused == 1 then return 'yield' end
 redis.call('HINCRBY', key('attempts', job.id), ARGV[2], 1)
 redis.call('HSET', key('lease', ARGV[1]), 'at', ARGV[2], 'step', 0, 'step_at', now)
-event(job.id, 'unit-started', 'unit', ARGV[2], 'worker', lease.worker)
+event(job.id, 'unit-started', 'unit', ARGV[2], 'holder', lease.holder)
 return 'ok'

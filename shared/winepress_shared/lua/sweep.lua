@@ -1,5 +1,5 @@
 -- Reconcile: expired leases, due retries, deadlines, forgotten jobs, workers that are gone.
--- KEYS[1] prefix; keys: swept leases lease due expiries old workers worker held job lanes parked
+-- KEYS[1] prefix; keys: swept leases lease due expiries old workers worker renderer job lanes parked
 -- ARGV: least time between two sweeps (ms), lease time to live (ms), most attempts,
 --       a worker is gone after (ms), prefix of the broker's queues
 -- Returns nil when another sweep was just done, else {lane, units waiting, tickets queued} of
@@ -46,7 +46,7 @@ each_due('old', function(id)
 end)
 for _, worker in ipairs(redis.call('ZRANGEBYSCORE', key('workers'), '-inf', now - tonumber(ARGV[4]))) do
   redis.call('ZREM', key('workers'), worker)
-  redis.call('DEL', key('worker', worker))
+  redis.call('DEL', key('worker', worker), key('renderer', worker))
 end
 
 local open, lanes = {}, redis.call('HGETALL', key('lanes'))

@@ -2,9 +2,21 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
+
+MAX_KEY_CHARACTERS = 512
+MAX_SEGMENT_CHARACTERS = 200  #: file names end at 255 bytes; leaves room for a temporary name
+MAX_METADATA_BYTES = 2048  #: names and values together: the limit of S3
+MAX_URL_S = 7 * 24 * 3600  #: longest life of a link, in seconds: the limit of signature version 4
+
+#: Printable ASCII but for the backslash. A leading dot is refused: it would be ``..`` or hidden.
+_SEGMENT = rf"[!-\-0-\[\]-~][ -.0-\[\]-~]{{0,{MAX_SEGMENT_CHARACTERS - 1}}}"
+_KEY = re.compile(rf"{_SEGMENT}(?:/{_SEGMENT})*\Z")
+_METADATA_NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,63}\Z")  # S3 folds names to lower case
+_METADATA_VALUE = re.compile(r"(?:[!-~](?:[ -~]*[!-~])?)?\Z")  # HTTP strips outer spaces
 
 
 @dataclass(frozen=True)
@@ -19,8 +31,10 @@ class StoredObject:
 class Store(Protocol):
     """Keys are relative, slash-separated ASCII paths; values are whole byte strings.
 
-    Every method raises StoreUnreachable when the store does not answer and StoreRefused when it
-    refuses the credentials or has no such bucket.
+    Every method may be called from several threads, and raises StoreUnreachable when the store
+    does not answer, StoreRefused when it refuses the credentials or has no such bucket, and
+    ValueError for a key, metadata or duration outside the bounds of `check_key`,
+    `check_metadata` and ``MAX_URL_S``.
     """
 
     def check(self) -> None:
@@ -44,7 +58,11 @@ class Store(Protocol):
         content_type: str = "application/octet-stream",
         metadata: Mapping[str, str] | None = None,
     ) -> bool:
-        """Write an object only if the key is free; False when it was taken already."""
+        """Write an object only if the key is free; False when it was taken already.
+
+        After a lost reply the second try finds the first one's object and answers False too:
+        compare the metadata before concluding that another writer was faster.
+        """
 
     def get(self, key: str) -> bytes:
         """Read an object; raises ObjectMissing."""
@@ -53,10 +71,50 @@ class Store(Protocol):
         """Describe an object, with its metadata; None when there is none."""
 
     def list(self, prefix: str) -> Iterator[StoredObject]:
-        """Every object whose key begins with ``prefix``, in key order, without metadata."""
+        """Every object whose key begins with ``prefix``, without metadata.
+
+        Keys of one folder come in key order; the order of folders is the server's (SeaweedFS
+        lists ``a/`` before ``a-b/``, AWS after).
+        """
 
     def delete(self, key: str) -> None:
         """Remove an object; removing none is no error."""
 
     def url(self, key: str, expires_s: int = 3600) -> str:
         """A link that reads the object without credentials, valid for ``expires_s`` seconds."""
+
+
+def check_key(key: str) -> str:
+    """``key`` itself; raises ValueError unless it can name an object in every store."""
+    if len(key) > MAX_KEY_CHARACTERS or not _KEY.match(key):
+        raise ValueError(f"not an object key: {key[:80]!r}")
+    return key
+
+
+def check_prefix(prefix: str) -> str:
+    """``prefix`` itself; raises ValueError unless some object key could begin with it."""
+    if prefix:
+        check_key(f"{prefix}x" if prefix.endswith("/") else prefix)
+    return prefix
+
+
+def check_metadata(metadata: Mapping[str, str] | None) -> dict[str, str]:
+    """A copy of ``metadata``; raises ValueError unless every store gives it back unchanged.
+
+    Names are lower case letters, digits and dashes; values are printable ASCII without outer
+    spaces; all of it together takes ``MAX_METADATA_BYTES`` at most.
+    """
+    entries = dict(metadata or {})
+    for name, value in entries.items():
+        if not _METADATA_NAME.match(name) or not _METADATA_VALUE.match(value):
+            raise ValueError(f"not ASCII object metadata: {name[:80]!r}")
+    if sum(len(name) + len(value) for name, value in entries.items()) > MAX_METADATA_BYTES:
+        raise ValueError(f"object metadata is larger than {MAX_METADATA_BYTES} bytes")
+    return entries
+
+
+def check_expiry(expires_s: int) -> int:
+    """``expires_s`` itself; raises ValueError unless it is 1 to ``MAX_URL_S`` seconds."""
+    if not 1 <= expires_s <= MAX_URL_S:
+        raise ValueError(f"a link lives 1 to {MAX_URL_S} seconds, not {expires_s}")
+    return expires_s
