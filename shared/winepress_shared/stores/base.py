@@ -73,7 +73,7 @@ class Store(Protocol):
     def list(self, prefix: str) -> Iterator[StoredObject]:
         """Every object whose key begins with ``prefix``, without metadata.
 
-        Keys of one folder come in key order; the order of folders is the server's (SeaweedFS
+        Objects that `is_key` could not name belong to somebody else and are left out. Keys of one folder come in key order; the order of folders is the server's (SeaweedFS
         lists ``a/`` before ``a-b/``, AWS after).
         """
 
@@ -84,9 +84,14 @@ class Store(Protocol):
         """A link that reads the object without credentials, valid for ``expires_s`` seconds."""
 
 
+def is_key(key: str) -> bool:
+    """True when ``key`` can name an object in every store."""
+    return len(key) <= MAX_KEY_CHARACTERS and _KEY.match(key) is not None
+
+
 def check_key(key: str) -> str:
     """``key`` itself; raises ValueError unless it can name an object in every store."""
-    if len(key) > MAX_KEY_CHARACTERS or not _KEY.match(key):
+    if not is_key(key):
         raise ValueError(f"not an object key: {key[:80]!r}")
     return key
 

@@ -1,0 +1,200 @@
+"""A folder, local or shared by several machines, in place of a bucket.
+
+An object is a file; its metadata is a hidden file beside it. Both are written whole under a
+temporary hidden name and then moved, so that no reader ever meets half an object.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import json
+import os
+import uuid
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+
+from winepress_shared.errors import ObjectMissing, StoreRefused, StoreUnreachable
+from winepress_shared.stores.base import (
+    MAX_METADATA_BYTES,
+    StoredObject,
+    check_expiry,
+    check_key,
+    check_metadata,
+    check_prefix,
+    is_key,
+)
+
+_LOCK = ".lock"
+_NO_FILE = (FileNotFoundError, IsADirectoryError, NotADirectoryError)
+
+
+class FolderStore:
+    """Objects of one folder, made when first used.
+
+    Every writer needs the right to write there, and the file system needs ``flock`` (Linux, NFS
+    version 4 and SMB have it).
+    """
+
+    def __init__(self, root: Path) -> None:
+        self._root = root.absolute()
+
+    def __repr__(self) -> str:
+        return f"FolderStore({str(self._root)!r})"
+
+    def check(self) -> None:
+        """Return when the folder can be written; raise otherwise."""
+        with self._locked(fcntl.LOCK_SH):
+            pass
+
+    def put(
+        self,
+        key: str,
+        data: bytes,
+        *,
+        content_type: str = "application/octet-stream",
+        metadata: Mapping[str, str] | None = None,
+    ) -> None:
+        """Write an object, replacing any older one under the same key."""
+        path = self._path(key)
+        with self._written(path, data, metadata) as (file, notes):
+            notes.replace(_notes(path))
+            file.replace(path)
+
+    def put_new(
+        self,
+        key: str,
+        data: bytes,
+        *,
+        content_type: str = "application/octet-stream",
+        metadata: Mapping[str, str] | None = None,
+    ) -> bool:
+        """Write an object only if the key is free; False when it was taken already."""
+        path = self._path(key)
+        with self._written(path, data, metadata) as (file, notes):
+            try:
+                path.hardlink_to(file)
+            except FileExistsError:
+                return False
+            notes.replace(_notes(path))
+            return True
+
+    def get(self, key: str) -> bytes:
+        """Read an object; raises ObjectMissing."""
+        with self._errors():
+            try:
+                return self._path(key).read_bytes()
+            except _NO_FILE:
+                raise ObjectMissing("no such object in the store", value=key) from None
+
+    def head(self, key: str) -> StoredObject | None:
+        """Describe an object, with its metadata; None when there is none."""
+        path = self._path(key)
+        with self._locked(fcntl.LOCK_SH):
+            if not path.is_file():
+                return None
+            return StoredObject(key, path.stat().st_size, _read_notes(_notes(path)))
+
+    def list(self, prefix: str) -> Iterator[StoredObject]:
+        """Every object whose key begins with ``prefix``, without metadata."""
+        folder, _, start = check_prefix(prefix).rpartition("/")
+        with self._errors():
+            yield from _walk(self._root / folder, f"{folder}/" if folder else "", start)
+
+    def delete(self, key: str) -> None:
+        """Remove an object; removing none is no error."""
+        path = self._path(key)
+        with self._locked(fcntl.LOCK_EX), contextlib.suppress(*_NO_FILE):
+            path.unlink()
+            _notes(path).unlink(missing_ok=True)
+
+    def url(self, key: str, expires_s: int = 3600) -> str:
+        """A ``file:`` link, which reads the object wherever the folder is mounted; no expiry."""
+        check_expiry(expires_s)
+        return self._path(key).as_uri()
+
+    def _path(self, key: str) -> Path:
+        return self._root / check_key(key)
+
+    @contextmanager
+    def _written(
+        self, path: Path, data: bytes, metadata: Mapping[str, str] | None
+    ) -> Iterator[tuple[Path, Path]]:
+        """Hold the lock, with object and metadata written beside their place, ready to be moved."""
+        file = path.with_name(f".{uuid.uuid4().hex}")
+        notes = file.with_suffix(".json")
+        text = json.dumps(check_metadata(metadata), sort_keys=True)
+        with self._errors():
+            path.parent.mkdir(parents=True, exist_ok=True)
+            try:
+                _write(file, data)
+                _write(notes, text.encode("ascii"))
+                with self._locked(fcntl.LOCK_EX):
+                    yield file, notes
+            finally:
+                file.unlink(missing_ok=True)
+                notes.unlink(missing_ok=True)
+
+    @contextmanager
+    def _locked(self, operation: int) -> Iterator[None]:
+        """Keep an object and its metadata together: several readers, or one writer."""
+        with self._errors():
+            self._root.mkdir(parents=True, exist_ok=True)
+            handle = os.open(self._root / _LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
+            try:
+                fcntl.flock(handle, operation)
+                yield
+            finally:
+                os.close(handle)
+
+    @contextmanager
+    def _errors(self) -> Iterator[None]:
+        try:
+            yield
+        except PermissionError:
+            raise StoreRefused(f"the folder {self._root} may not be written or read") from None
+        except OSError as error:
+            raise StoreUnreachable(
+                f"the folder {self._root} cannot be used: {error.strerror}",
+                hint="see the setting store_folder",
+            ) from None
+
+
+def _write(path: Path, data: bytes) -> None:
+    """Write a new file down to the disk, so that power loss cannot leave half of it."""
+    with path.open("xb") as file:
+        file.write(data)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def _notes(path: Path) -> Path:
+    """Where the metadata of the object at ``path`` is."""
+    return path.with_name(f".{path.name}.json")
+
+
+def _read_notes(path: Path) -> dict[str, str]:
+    """Metadata of one object; none when its file is missing or not ours."""
+    try:
+        with path.open("rb") as file:
+            return check_metadata(json.loads(file.read(8 * MAX_METADATA_BYTES)))
+    except (FileNotFoundError, ValueError, TypeError):
+        return {}
+
+
+def _walk(folder: Path, parent: str, start: str = "") -> Iterator[StoredObject]:
+    """The visible files below ``folder`` whose first part begins with ``start``, sorted."""
+    try:
+        with os.scandir(folder) as found:
+            entries = sorted(found, key=lambda entry: entry.name)
+    except _NO_FILE:
+        return
+    for entry in entries:
+        if entry.name.startswith(".") or not entry.name.startswith(start):
+            continue
+        if entry.is_dir(follow_symlinks=False):
+            yield from _walk(folder / entry.name, f"{parent}{entry.name}/")
+        elif entry.is_file(follow_symlinks=False) and is_key(f"{parent}{entry.name}"):
+            with contextlib.suppress(FileNotFoundError):  # deleted since
+                yield StoredObject(f"{parent}{entry.name}", entry.stat().st_size)
