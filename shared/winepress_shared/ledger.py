@@ -255,6 +255,11 @@ class Ledger:
         found = self._run("sweep", SWEEP_MS, LEASE_MS, MAX_ATTEMPTS, GONE_MS, self._queue_prefix)
         return None if found is None else [(lane, units, queued) for lane, units, queued in found]
 
+    def tell(self, holder: str, word: str) -> None:
+        """Send ``word`` down the channel `orders` of a rendering process."""
+        with self._server.reaching():
+            self._redis.publish(f"{self._prefix}orders:{holder}", word)
+
     def orders(self, holder: str) -> redis.client.PubSub:
         """A channel that carries the fence of each slice of ``holder`` that must stop."""
         with self._server.reaching():

@@ -1,0 +1,69 @@
+"""``winepress worker``: serve the farm with one device."""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import re
+
+from winepress_shared.errors import WrongUsage
+from winepress_shared.settings import Settings
+from winepress_worker.options import DEFAULT_MEMORY_BUDGET, WorkerOptions, default_name
+
+#: Suffix of a size → bytes.
+_UNITS = {"": 1, "KIB": 2**10, "MIB": 2**20, "GIB": 2**30, "MB": 10**6, "GB": 10**9}
+_LOG_FORMAT = "%(asctime)s %(levelname)s %(name)s: %(message)s"
+_DEVICE = re.compile(r"(CPU|NPU|GPU(\.\d+)?|AUTO(:[A-Z0-9.,]+)?)\Z")
+
+
+def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Add the sub-command."""
+    parser = subparsers.add_parser("worker", help="serve the farm with one device of this machine")
+    parser.add_argument("--device", default="CPU", help="CPU, GPU, GPU.1, NPU, AUTO, AUTO:NPU,CPU")
+    parser.add_argument("--name", help="unique in the farm; default: host and device")
+    parser.add_argument(
+        "--lanes", default="*", help="comma-separated patterns, for example 'vignette.*'"
+    )
+    parser.add_argument("--memory-budget", default=None, metavar="SIZE", help="for example 8GiB")
+    parser.add_argument(
+        "--threads", type=int, default=0, help="inference threads; 0: OpenVINO's choice"
+    )
+    parser.add_argument("--engine", default="openvino", choices=("openvino", "fake"))
+    parser.set_defaults(run=run)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Run a worker until it is told to stop."""
+    from winepress_worker.parent import run_worker
+
+    device = arguments.device.upper()
+    if not _DEVICE.match(device):
+        raise WrongUsage(
+            "not a device",
+            field="--device",
+            value=device,
+            allowed="CPU, GPU, GPU.N, NPU, AUTO[:LIST]",
+        )
+    logging.basicConfig(level=logging.INFO, format=_LOG_FORMAT)
+    options = WorkerOptions(
+        name=arguments.name or default_name(device),
+        device=device,
+        lanes=tuple(filter(None, arguments.lanes.split(","))),
+        engine=arguments.engine,
+        memory_budget=parse_size(arguments.memory_budget),
+        threads=arguments.threads,
+    )
+    return run_worker(options, Settings.load())
+
+
+def parse_size(text: str | None) -> int:
+    """Bytes of ``8GiB``, ``512MiB`` or a plain number; raises WrongUsage."""
+    if text is None:
+        return DEFAULT_MEMORY_BUDGET
+    match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([A-Za-z]*)", text.strip())
+    unit = _UNITS.get(match[2].upper()) if match else None
+    if match is None or unit is None or float(match[1]) <= 0:
+        raise WrongUsage(
+            "not a size", field="--memory-budget", value=text, allowed="like 8GiB or 512MiB"
+        )
+    return int(float(match[1]) * unit)

@@ -1,0 +1,123 @@
+"""From a drawn picture to a counted object, while the next picture is being drawn."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+from collections import deque
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import asdict, dataclass
+
+from PIL import Image
+from winepress_shared.metadata import PictureFacts, encode
+
+from winepress_shared.archive import Archive, JobRecord, Output, Result, output_key
+from winepress_shared.errors import WinepressError
+from winepress_shared.ledger_records import Ending, Slice
+from winepress_worker.desk import Desk
+
+log = logging.getLogger(__name__)
+
+_IN_FLIGHT = 2  #: pictures drawn and not yet stored, at the most
+_METADATA = "winepress-output"
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """One picture on its way to the store."""
+
+    part: Slice
+    record: JobRecord
+    unit: int
+    image: Image.Image
+    facts: PictureFacts
+    render_s: float
+
+
+class Delivery:
+    """Encodes, stores and commits in one background thread, in order."""
+
+    def __init__(self, desk: Desk, archive: Archive) -> None:
+        self._desk = desk
+        self._archive = archive
+        self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="delivery")
+        self._pending: deque[Future[None]] = deque()
+
+    def send(self, drawn: Drawn) -> None:
+        """Hand a picture over; waits while two others are still on their way."""
+        self._enqueue(drawn.part, drawn.unit, lambda: self._store(drawn))
+        while len(self._pending) > _IN_FLIGHT:
+            self._pending.popleft().result()
+
+    def settle(self) -> None:
+        """Wait until everything handed over is stored and counted, or accounted for."""
+        while self._pending:
+            self._pending.popleft().result()
+
+    def conclude(self, part: Slice) -> None:
+        """Write the job's result after its last unit has ended, then end the job."""
+        self._enqueue(part, -1, lambda: self._write_result(part))
+
+    def adopt(self, part: Slice, record: JobRecord, unit: int) -> bool:
+        """Count the object an earlier attempt left in the store; False when there is none."""
+        stored = self._archive.store.head(output_key(record.id, unit, record.job.output_format))
+        if stored is None or _METADATA not in stored.metadata:
+            return False
+        self._commit(part, unit, json.loads(stored.metadata[_METADATA]))
+        return True
+
+    def _enqueue(self, part: Slice, unit: int, act: Callable[[], None]) -> None:
+        def guarded() -> None:
+            try:
+                act()
+            except WinepressError as error:
+                self._account(part, unit, error)
+
+        self._pending.append(self._thread.submit(guarded))
+
+    def _account(self, part: Slice, unit: int, error: WinepressError) -> None:
+        if self._desk.account(part, unit, error) is Ending.LAST:
+            self._write_result(part)
+
+    def _store(self, drawn: Drawn) -> None:
+        job = drawn.record.job.for_unit(drawn.unit)
+        data = encode(drawn.image, job, drawn.facts)
+        key = output_key(drawn.record.id, drawn.unit, job.output_format)
+        output = Output(
+            unit=drawn.unit,
+            key=key,
+            sha256=hashlib.sha256(data).hexdigest(),
+            size=len(data),
+            seed=job.seed or 0,
+            width=drawn.image.width,
+            height=drawn.image.height,
+            device=drawn.facts.device,
+            worker=self._desk.worker,
+            render_s=round(drawn.render_s, 3),
+            attempts=drawn.part.attempts + 1,
+        )
+        row = {name: value for name, value in asdict(output).items() if name != "unit"}
+        mine = self._archive.store.put_new(
+            key,
+            data,
+            content_type=f"image/{job.output_format}",
+            metadata={_METADATA: json.dumps(row)},
+        )
+        if mine or not self.adopt(drawn.part, drawn.record, drawn.unit):
+            self._commit(drawn.part, drawn.unit, row)
+
+    def _commit(self, part: Slice, unit: int, row: dict[str, object]) -> None:
+        if self._desk.commit(part, unit, row) is Ending.LAST:
+            self._write_result(part)
+
+    def _write_result(self, part: Slice) -> None:
+        result = Result.from_units(part.job_id, self._desk.outputs(part))
+        self._archive.write_result(result)
+        reason = ""
+        if result.failures:
+            first = result.failures[0]
+            total = len(result.outputs) + len(result.failures)
+            reason = f"{len(result.failures)} of {total} pictures failed: {first.message}"
+        self._desk.finish(part, reason)

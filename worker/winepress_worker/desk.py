@@ -1,0 +1,148 @@
+"""The rendering process's line to the ledger: patient when Redis is away, quick to hear "stop"."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+from winepress_shared.errors import (
+    BrokerUnreachable,
+    CancelRequested,
+    Environment,
+    FailForGood,
+    LeaseLost,
+    Refused,
+    StoreUnreachable,
+    YieldRequested,
+)
+from winepress_shared.ledger import Ledger, holder_of
+from winepress_shared.ledger_records import Ending, Order, Slice
+
+log = logging.getLogger(__name__)
+
+PATIENCE_S = 900.0  #: a finished picture waits this long for the broker to come back
+_RETRY_S = (0.1, 0.5, 1.0, 2.0, 5.0)  #: pauses between tries; the last one repeats
+_PROGRESS_S = 0.25  #: least time between two progress reports
+_LISTEN_S = 1.0
+_PARK_MS = 10_000  #: a lane rests this long after a fault of its surroundings
+DRAIN = "drain"  #: message on the channel of orders: stop at the next unit
+
+T = TypeVar("T")
+
+
+class Desk:
+    """Claims, reports and commits for one rendering process."""
+
+    def __init__(self, ledger: Ledger, worker: str, pid: int) -> None:
+        self._ledger = ledger
+        self.worker = worker
+        self.holder = holder_of(worker, pid)
+        self._stopped: set[int] = set()  # fences that were told to stop; see _listen
+        self.draining = threading.Event()
+        self._reported_at = 0.0
+        threading.Thread(target=self._listen, name="orders", daemon=True).start()
+
+    def claim(self, lane: str, most: int) -> Slice | None:
+        """The next slice of ``lane``, or None when there is none or this worker is leaving."""
+        if self.draining.is_set():
+            return None
+        return self._ledger.claim(lane, self.worker, self.holder, most)
+
+    def start(self, part: Slice, unit: int) -> None:
+        """Begin a unit; raises LeaseLost, CancelRequested or YieldRequested."""
+        if self.draining.is_set():
+            raise YieldRequested("this worker is leaving")
+        self._obey(self._patiently(lambda: self._ledger.start(part.fence, unit)))
+
+    def watch(self, part: Slice, unit: int) -> Callable[[int, int], None]:
+        """What a pipeline calls after each step: stops on order, reports now and then."""
+        self._reported_at = 0.0
+
+        def on_step(done: int, steps: int) -> None:
+            if part.fence in self._stopped:
+                self._obey(self._patiently(lambda: self._report(part, unit, done, steps)))
+                self._stopped.discard(part.fence)
+            elif time.monotonic() - self._reported_at > _PROGRESS_S or done == steps:
+                try:
+                    self._obey(self._report(part, unit, done, steps))
+                except BrokerUnreachable:
+                    log.warning("the broker is away; rendering goes on")
+
+        return on_step
+
+    def _report(self, part: Slice, unit: int, done: int, steps: int) -> Order:
+        self._reported_at = time.monotonic()
+        order = self._ledger.progress(part.fence, unit, done, steps)
+        # A pause lets the picture in hand be finished.
+        return Order.OK if order is Order.YIELD else order
+
+    def commit(self, part: Slice, unit: int, output: dict[str, Any]) -> Ending:
+        """Count a picture that is in the store."""
+        return self._patiently(lambda: self._ledger.commit(part.fence, unit, output))
+
+    def finish(self, part: Slice, reason: str) -> None:
+        """End a job whose result is written."""
+        self._patiently(lambda: self._ledger.finish(part.fence, reason))
+
+    def outputs(self, part: Slice) -> dict[int, dict[str, Any]]:
+        """What was recorded for each unit of the slice's job."""
+        return self._patiently(lambda: self._ledger.outputs(part.job_id))
+
+    def give_back(self, part: Slice) -> None:
+        """Return what is left of a slice; no attempt is counted."""
+        self._patiently(lambda: self._ledger.release(part.fence, self.holder))
+
+    def account(self, part: Slice, unit: int, error: Exception) -> Ending:
+        """Do what the type of ``error`` asks for: try again, give up, or rest the lane."""
+        if isinstance(error, Environment | StoreUnreachable):
+            log.error("lane rests: %s", error)
+            self._patiently(
+                lambda: self._ledger.release(part.fence, self.holder, _PARK_MS, str(error))
+            )
+            return Ending.LOST
+        retry = not isinstance(error, FailForGood | Refused)
+        log.warning("unit %s of %s failed: %s", unit, part.job_id, error)
+        return self._patiently(lambda: self._ledger.fail(part.fence, unit, error, retry=retry))
+
+    def describe(self, facts: dict[str, Any]) -> None:
+        """Say what this process holds; nobody waits for it."""
+        try:
+            self._ledger.describe_renderer(self.worker, facts)
+        except BrokerUnreachable:
+            log.warning("the broker is away; facts not recorded")
+
+    def _obey(self, order: Order) -> None:
+        if order is Order.CANCEL:
+            raise CancelRequested("the job was canceled")
+        if order is Order.LOST:
+            raise LeaseLost("the slice belongs to another worker now")
+        if order is Order.YIELD:
+            raise YieldRequested("the job is paused")
+
+    def _patiently(self, call: Callable[[], T]) -> T:
+        """Ride out an outage of the broker: the sweep prolongs leases that nobody could beat."""
+        deadline, tries = time.monotonic() + PATIENCE_S, 0
+        while True:
+            try:
+                return call()
+            except BrokerUnreachable:
+                if time.monotonic() > deadline:
+                    raise
+                time.sleep(_RETRY_S[min(tries, len(_RETRY_S) - 1)])
+                tries += 1
+
+    def _listen(self) -> None:
+        while True:
+            try:
+                channel = self._ledger.orders(self.holder)
+                while True:
+                    message = channel.get_message(timeout=_LISTEN_S)
+                    if message and message["data"] == DRAIN:
+                        self.draining.set()
+                    elif message:
+                        self._stopped.add(int(message["data"]))
+            except (BrokerUnreachable, OSError, ValueError):
+                time.sleep(_LISTEN_S)

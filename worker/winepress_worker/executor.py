@@ -1,0 +1,146 @@
+"""Rendering one slice: a short pipeline of named steps. Knows no Celery, no S3, no OpenVINO."""
+
+from __future__ import annotations
+
+import io
+import logging
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from PIL import Image
+
+from winepress_shared.archive import Archive, JobRecord
+from winepress_shared.errors import (
+    Environment,
+    RetryElsewhere,
+    Stopped,
+    StoreUnreachable,
+    WinepressError,
+    WorkerBroken,
+)
+from winepress_shared.ledger_records import Ending, Slice
+from winepress_shared.picture import Picture
+from winepress_worker.delivery import Delivery, Drawn
+from winepress_worker.desk import Desk
+from winepress_worker.engines.base import Pipeline, PipelineKey, Request
+from winepress_worker.pace import Pace
+from winepress_worker.warm_pool import WarmPool
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Work:
+    """A slice with everything needed to render its units."""
+
+    part: Slice
+    record: JobRecord
+    pipeline: Pipeline
+    image: Image.Image | None
+    mask: Image.Image | None
+
+
+class Executor:
+    """Renders slices, one after the other."""
+
+    def __init__(
+        self,
+        desk: Desk,
+        archive: Archive,
+        delivery: Delivery,
+        pool: WarmPool,
+        key_of: Callable[[JobRecord], PipelineKey],
+    ) -> None:
+        self._desk = desk
+        self._archive = archive
+        self._delivery = delivery
+        self._pool = pool
+        self._key_of = key_of
+        self.pace = Pace()
+
+    def run(self, part: Slice) -> int:
+        """Render a slice; returns the number of pictures handed to delivery.
+
+        Faults are settled with the ledger here and do not escape, except WorkerBroken: then this
+        process must be replaced.
+        """
+        if part.finish:
+            self._delivery.conclude(part)
+            return 0
+        try:
+            work = self._prepare(part)
+        except WinepressError as error:
+            self._settle_unprepared(part, error)
+            return 0
+        drawn = 0
+        for unit in part.units:
+            try:
+                drawn += self._render_unit(work, unit)
+            except Stopped as stop:
+                log.info("slice %s of %s ends early: %s", part.fence, part.job_id, stop)
+                self._delivery.settle()
+                self._desk.give_back(part)
+                break
+        return drawn
+
+    def _prepare(self, part: Slice) -> Work:
+        record = self._archive.read_job(part.job_id)
+        pictures = [self._open(picture) for picture in record.job.pictures]
+        image, mask = (*pictures, None, None)[:2]
+        return Work(part, record, self._pool.get(self._key_of(record)), image, mask)
+
+    def _open(self, picture: Picture) -> Image.Image:
+        image = Image.open(io.BytesIO(self._archive.read_input(picture)), formats=("PNG",))
+        image.load()
+        return image
+
+    def _settle_unprepared(self, part: Slice, error: WinepressError) -> None:
+        """No unit was begun: either the surroundings are at fault, or the whole slice is."""
+        log.warning("cannot prepare %s: %s", part.job_id, error)
+        if isinstance(error, Environment | StoreUnreachable):
+            self._desk.account(part, part.units[0], error)
+            return
+        for unit in part.units:
+            if self._desk.account(part, unit, error) is Ending.LAST:
+                self._delivery.conclude(part)
+
+    def _render_unit(self, work: Work, unit: int) -> int:
+        """Draw one picture and hand it over; 0 when there was nothing to draw or it failed."""
+        if work.part.attempts:
+            # It may have killed a worker: nothing else of ours may be at risk beside it, and
+            # the earlier attempt may have stored its picture.
+            self._delivery.settle()
+        self._desk.start(work.part, unit)
+        try:
+            if work.part.attempts and self._delivery.adopt(work.part, work.record, unit):
+                return 1
+            self._delivery.send(self._draw(work, unit))
+            return 1
+        except Stopped:
+            raise
+        except WorkerBroken as error:
+            self._account(work.part, unit, error)
+            raise
+        except Exception as error:  # noqa: BLE001 - the edge of the task: any fault of one
+            # picture is that picture's, never the worker's or the next picture's.
+            self._account(work.part, unit, error)
+            return 0
+
+    def _account(self, part: Slice, unit: int, error: Exception) -> None:
+        if not isinstance(error, WinepressError):
+            log.exception("unexpected fault while drawing unit %s of %s", unit, part.job_id)
+            error = RetryElsewhere(f"{type(error).__name__}: {error}")
+        if self._desk.account(part, unit, error) is Ending.LAST:
+            self._delivery.conclude(part)
+
+    def _draw(self, work: Work, unit: int) -> Drawn:
+        job = work.record.job
+        seed = job.for_unit(unit).seed or 0
+        request = Request(job, (seed,), work.image, work.mask)
+        began = time.perf_counter()
+        (image,) = work.pipeline.render(request, self._desk.watch(work.part, unit))
+        seconds = time.perf_counter() - began
+        self.pace.learn(str(work.record.lane), seconds, job.num_inference_steps or 1)
+        facts = work.pipeline.facts(request)
+        return Drawn(work.part, work.record, unit, image, facts, seconds)

@@ -1,0 +1,41 @@
+"""How fast this worker is in each lane, learned from every picture it draws."""
+
+from __future__ import annotations
+
+from collections import deque
+from statistics import median
+
+_WEIGHT = 0.3  #: of the newest picture in the running mean
+_FIRST_SLICE = 4  #: units taken in a lane of unknown pace
+_MOST_UNITS = 512  #: units of one slice at the most
+_STEPS_KEPT = 200
+
+
+class Pace:
+    """Running figures per lane; not thread-safe, belongs to the rendering thread."""
+
+    def __init__(self) -> None:
+        self._seconds: dict[str, float] = {}
+        self._steps: deque[float] = deque(maxlen=_STEPS_KEPT)
+
+    def learn(self, lane: str, picture_s: float, steps: int) -> None:
+        """Note that one picture of ``steps`` steps took ``picture_s`` seconds."""
+        known = self._seconds.get(lane, picture_s)
+        self._seconds[lane] = known + _WEIGHT * (picture_s - known)
+        self._steps.append(picture_s / max(steps, 1))
+
+    def units_for(self, lane: str, seconds: float) -> int:
+        """How many units fill ``seconds`` in this lane."""
+        each = self._seconds.get(lane)
+        if each is None:
+            return _FIRST_SLICE
+        return max(1, min(_MOST_UNITS, int(seconds / max(each, 1e-3))))
+
+    @property
+    def step_s(self) -> float:
+        """Median seconds of a step lately; 0 before the first picture."""
+        return median(self._steps) if self._steps else 0.0
+
+    def facts(self) -> dict[str, float]:
+        """Lane → seconds per picture."""
+        return {lane: round(seconds, 3) for lane, seconds in self._seconds.items()}

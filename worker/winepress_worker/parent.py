@@ -1,0 +1,122 @@
+"""A worker's parent process: Celery's consumer with our steward beside it."""
+
+from __future__ import annotations
+
+import logging
+import os
+import socket
+from typing import Any
+
+from celery import bootsteps
+from celery.signals import worker_shutting_down
+
+from winepress_shared import __version__
+from winepress_shared.broker import make_celery, send_tickets
+from winepress_shared.catalogue import Catalogue
+from winepress_shared.errors import WrongUsage
+from winepress_shared.lane import Lane
+from winepress_shared.ledger import Ledger
+from winepress_shared.settings import Settings
+from winepress_worker.models.shelf import Shelf
+from winepress_worker.options import WorkerOptions
+from winepress_worker.steward import Steward
+
+log = logging.getLogger(__name__)
+
+_HEARTBEAT_S = 10  #: between two events for Flower
+
+
+class StewardStep(bootsteps.StartStopStep):  # type: ignore[misc]  # Celery is untyped
+    """Starts and stops the steward with the worker, and tells Flower what it knows."""
+
+    requires = {"celery.worker.components:Pool"}  # noqa: RUF012 - Celery reads a class attribute
+
+    def __init__(self, worker: Any, **options: Any) -> None:
+        super().__init__(worker, **options)
+        self.steward: Steward | None = None
+
+    def start(self, worker: Any) -> None:
+        """Begin to beat once the pool has its renderer."""
+        app = worker.app
+        options = WorkerOptions.decode(app.conf["winepress_worker"])
+        self.steward = Steward(
+            Ledger(Settings.load()),
+            options.name,
+            _facts(options, list(app.amqp.queues.consume_from)),
+            lambda: _renderer_pid(worker),
+            lambda lane, count: send_tickets(app, lane, count),
+        )
+        worker_shutting_down.connect(self._drain)
+        self.steward.start()
+
+    def stop(self, worker: Any) -> None:
+        """Leave the farm."""
+        if self.steward:
+            self.steward.stop()
+
+    terminate = stop
+
+    def info(self, worker: Any) -> dict[str, Any]:
+        """What Flower shows under "Other"."""
+        return {"winepress": self.steward.pulse.renderer} if self.steward else {}
+
+    def _drain(self, **_: Any) -> None:
+        if self.steward:
+            self.steward.draining.set()
+
+
+def run_worker(options: WorkerOptions, settings: Settings) -> int:
+    """Serve until told to stop; returns the exit code."""
+    lanes = open_lanes(options, settings)
+    app = make_celery(settings)
+    app.conf.update(winepress_worker=options.encode(), include=["winepress_worker.tasks"])
+    app.steps["worker"].add(StewardStep)
+    app.set_default()
+    worker = app.Worker(
+        hostname=f"{options.name}@{socket.gethostname()}",
+        queues=lanes,
+        loglevel="INFO",
+        without_gossip=True,
+        without_mingle=True,
+        heartbeat_interval=_HEARTBEAT_S,
+        quiet=True,
+    )
+    log.info("%s serves %s", options.name, ", ".join(lanes))
+    worker.start()
+    return int(worker.exitcode or 0)
+
+
+def open_lanes(options: WorkerOptions, settings: Settings) -> list[str]:
+    """Every lane this worker can serve with what is on this machine; raises WrongUsage if none."""
+    shelf = Shelf(settings.home, Catalogue.load(settings.catalogue))
+    lanes = [
+        Lane(model, precision, device)
+        for model, precision in shelf.available()
+        for device in dict.fromkeys((None, options.device_class))
+    ]
+    served = [str(lane) for lane in lanes if options.serves(lane)]
+    if not served:
+        raise WrongUsage(
+            "no lane matches",
+            field="--lanes",
+            value=",".join(options.lanes),
+            allowed=", ".join(map(str, lanes)) or "none: no model is prepared on this machine",
+        )
+    return served
+
+
+def _facts(options: WorkerOptions, lanes: list[str]) -> dict[str, Any]:
+    return {
+        "host": socket.gethostname(),
+        "pid": os.getpid(),
+        "device": options.device,
+        "engine": options.engine,
+        "lanes": sorted(lanes),
+        "version": __version__,
+    }
+
+
+def _renderer_pid(worker: Any) -> int:
+    """Process id of the pool's one child; 0 while it is being replaced."""
+    processes = worker.pool._pool._pool if worker.pool and worker.pool._pool else []
+    return next((process.pid for process in processes if process.exitcode is None), 0)

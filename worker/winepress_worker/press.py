@@ -1,0 +1,84 @@
+"""The rendering process: built once, then one call per ticket."""
+
+from __future__ import annotations
+
+import logging
+import os
+import time
+from collections.abc import Callable
+
+import psutil
+
+from winepress_shared.archive import Archive, JobRecord
+from winepress_shared.catalogue import Catalogue
+from winepress_shared.ledger import Ledger
+from winepress_shared.settings import Settings
+from winepress_shared.stores import open_store
+from winepress_worker.delivery import Delivery
+from winepress_worker.desk import Desk
+from winepress_worker.engines import open_engine
+from winepress_worker.engines.base import PipelineKey
+from winepress_worker.executor import Executor
+from winepress_worker.models.shelf import Shelf
+from winepress_worker.options import SLICE_S, WorkerOptions
+from winepress_worker.warm_pool import WarmPool
+
+log = logging.getLogger(__name__)
+
+TICKET_S = 60.0  #: a ticket is worked on for about this long before the slot is given back
+
+
+class Press:
+    """Everything one rendering process owns. This is its composition root."""
+
+    def __init__(self, options: WorkerOptions, settings: Settings) -> None:
+        catalogue = Catalogue.load(settings.catalogue)
+        self._options = options
+        self._engine = open_engine(options, Shelf(settings.home, catalogue), settings.home)
+        self._pool = WarmPool(self._engine, options.memory_budget)
+        self._desk = Desk(Ledger(settings), options.name, os.getpid())
+        archive = Archive(open_store(settings))
+        self._delivery = Delivery(self._desk, archive)
+        self._executor = Executor(self._desk, archive, self._delivery, self._pool, self._key_of)
+        self._process = psutil.Process()
+        self.describe()
+
+    def run(self, lane: str, leave_ticket: Callable[[str], None]) -> str:
+        """Work on ``lane`` for about `TICKET_S`; returns a line for people (Flower shows it).
+
+        ``leave_ticket`` is called when work remains that nobody has a ticket for.
+        """
+        began = time.monotonic()
+        jobs: list[str] = []
+        pictures = 0
+        while time.monotonic() - began < TICKET_S:
+            part = self._desk.claim(lane, self._executor.pace.units_for(lane, SLICE_S))
+            if part is None:
+                break
+            if part.waiting and not part.tickets:
+                leave_ticket(lane)
+            jobs.append(part.job_id)
+            pictures += self._executor.run(part)
+            self.describe()
+        self._delivery.settle()
+        seconds = time.monotonic() - began
+        if not jobs:
+            return f"{lane}: nothing left to do"
+        names = ", ".join(dict.fromkeys(jobs))
+        per_minute = 60 * pictures / seconds
+        return f"{lane}: {pictures} pictures in {seconds:.1f} s, {per_minute:.1f}/min, for {names}"
+
+    def describe(self) -> None:
+        """Tell the ledger what is warm here, and how fast."""
+        self._desk.describe(
+            {
+                "pid": os.getpid(),
+                "warm": [f"{key.model}.{key.precision}" for key in self._pool.warm],
+                "seconds_per_picture": self._executor.pace.facts(),
+                "step_s": round(self._executor.pace.step_s, 4),
+                "rss_mib": self._process.memory_info().rss >> 20,
+            }
+        )
+
+    def _key_of(self, record: JobRecord) -> PipelineKey:
+        return self._engine.key(record.job.model, record.job.precision)

@@ -1,0 +1,121 @@
+"""What a worker's parent does beside Celery: beats, watches its renderer, reconciles the farm.
+
+The parent never imports OpenVINO or torch, so it answers whatever the renderer is doing.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+import signal
+import threading
+import time
+from collections.abc import Callable
+from typing import Any
+
+from winepress_shared.errors import BrokerUnreachable, RetryElsewhere
+from winepress_shared.ledger import BEAT_S, Ledger, holder_of
+from winepress_shared.ledger_records import Lease, Order, Pulse
+
+log = logging.getLogger(__name__)
+
+_TICK_S = 0.5  #: how soon a dead renderer is noticed
+CANCEL_GRACE_S = 10.0  #: a renderer that has not obeyed by then is killed
+STUCK_FLOOR_S = 120.0  #: no step for this long, or for ten median steps, is stuck
+STUCK_STEPS = 10
+LOAD_LIMIT_S = 900.0  #: before the first step a model may have to be prepared and compiled
+
+
+class Steward(threading.Thread):
+    """Keeps one worker's place in the farm."""
+
+    def __init__(
+        self,
+        ledger: Ledger,
+        worker: str,
+        facts: dict[str, Any],
+        renderer_pid: Callable[[], int],
+        send_tickets: Callable[[str, int], None],
+    ) -> None:
+        super().__init__(name="steward", daemon=True)
+        self._ledger = ledger
+        self._worker = worker
+        self._facts = facts
+        self._renderer_pid = renderer_pid
+        self._send_tickets = send_tickets
+        self._disobeyed: dict[int, float] = {}  # fence → when it was first told to stop
+        self._over = threading.Event()
+        self.draining = threading.Event()
+        self.pulse = Pulse((), {})
+
+    def run(self) -> None:
+        """Tick until stopped; an outage of the broker is waited out."""
+        pid, beaten_at = -1, 0.0
+        while not self._over.wait(_TICK_S):
+            current = self._renderer_pid()
+            if current == pid and time.monotonic() - beaten_at < BEAT_S and not self._urgent:
+                continue
+            pid, beaten_at = current, time.monotonic()
+            try:
+                self._beat(pid)
+                self._reconcile()
+            except BrokerUnreachable as error:
+                log.warning("%s", error)
+
+    @property
+    def _urgent(self) -> bool:
+        return self.draining.is_set() or bool(self._disobeyed)
+
+    def stop(self) -> None:
+        """End the thread and leave the farm; what the renderer still holds is handed on."""
+        self._over.set()
+        self.join(timeout=BEAT_S)
+        try:
+            self._ledger.leave(self._worker)
+        except BrokerUnreachable as error:
+            log.warning("left without saying so: %s", error)
+
+    def _beat(self, pid: int) -> None:
+        holder = holder_of(self._worker, pid)
+        self.pulse = self._ledger.beat(self._worker, holder, self._facts)
+        if self.draining.is_set():
+            self._ledger.tell(holder, "drain")
+        for lease in self.pulse.leases:
+            self._check(lease, pid)
+        held = {lease.fence for lease in self.pulse.leases}
+        self._disobeyed = {f: at for f, at in self._disobeyed.items() if f in held}
+
+    def _check(self, lease: Lease, pid: int) -> None:
+        """Kill a renderer that neither obeys nor moves; its slices are handed on at once."""
+        if lease.order in (Order.CANCEL, Order.LOST):
+            since = self._disobeyed.setdefault(lease.fence, time.monotonic())
+            if time.monotonic() - since > CANCEL_GRACE_S:
+                self._kill(pid, f"did not stop within {CANCEL_GRACE_S:.0f} s of being told to")
+        elif lease.idle_ms / 1000 > self._patience_s(lease):
+            if lease.unit is not None:
+                stuck = RetryElsewhere(f"no step for {lease.idle_ms / 1000:.0f} s: stuck")
+                self._ledger.fail(lease.fence, lease.unit, stuck, retry=True)
+            self._kill(pid, f"made no step for {lease.idle_ms / 1000:.0f} s")
+
+    def _patience_s(self, lease: Lease) -> float:
+        if not lease.steps:
+            return LOAD_LIMIT_S
+        step_s = float(self.pulse.renderer.get("step_s", 0.0))
+        return max(STUCK_FLOOR_S, STUCK_STEPS * step_s)
+
+    def _kill(self, pid: int, why: str) -> None:
+        log.error("renderer %s %s; it is killed", pid, why)
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
+
+    def _reconcile(self) -> None:
+        """Top up the tickets of every lane that has more work than tickets."""
+        lanes = self._ledger.sweep()
+        if not lanes:
+            return
+        workers = len(self._ledger.workers())
+        for lane, units, queued in lanes:
+            missing = min(units, workers) - queued
+            if missing > 0:
+                self._send_tickets(lane, missing)

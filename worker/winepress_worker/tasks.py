@@ -1,0 +1,56 @@
+"""The one task a worker accepts; Celery stops here."""
+
+from __future__ import annotations
+
+import logging
+import os
+from functools import cache
+from typing import Any
+
+from celery import Celery, Task, shared_task
+from celery.signals import worker_process_init
+
+from winepress_shared.broker import PRESS, send_tickets
+from winepress_shared.errors import BrokerUnreachable, WorkerBroken
+from winepress_shared.settings import Settings
+from winepress_worker.options import WorkerOptions
+from winepress_worker.press import Press
+
+log = logging.getLogger(__name__)
+
+OPTIONS = "winepress_worker"  #: key of the worker's options in Celery's configuration
+_EXIT_BROKEN = 70  #: exit status of a rendering process that must be replaced (EX_SOFTWARE)
+
+
+@cache
+def the_press(options: WorkerOptions) -> Press:
+    """The one Press of this process, built at first use."""
+    return Press(options, Settings.load())
+
+
+@worker_process_init.connect
+def _build_early(**_: Any) -> None:
+    """Import the engine before the first ticket, not after it."""
+    from celery import current_app
+
+    the_press(WorkerOptions.decode(current_app.conf[OPTIONS]))
+
+
+@shared_task(name=PRESS, bind=True, ignore_result=True)
+def press(self: Task, lane: str) -> str:
+    """Take slices of ``lane`` and render them; the ticket says no more than that."""
+    app: Celery = self.app
+
+    def leave_ticket(open_lane: str) -> None:
+        try:
+            send_tickets(app, open_lane)
+        except BrokerUnreachable as error:
+            log.warning("ticket not sent, the reconciler will: %s", error)
+
+    try:
+        return the_press(WorkerOptions.decode(app.conf[OPTIONS])).run(str(lane), leave_ticket)
+    except BrokerUnreachable as error:
+        return f"{lane}: {error}"
+    except WorkerBroken:
+        log.exception("this process cannot be trusted any more; it is replaced")
+        os._exit(_EXIT_BROKEN)
