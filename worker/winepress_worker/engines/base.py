@@ -32,6 +32,17 @@ class Request:
     mask: Image.Image | None = None  #: greyscale, white is drawn anew
 
 
+@dataclass(frozen=True)
+class Facts:
+    """How pictures came to be, for their metadata."""
+
+    engine: str  #: name and version of the renderer, for example ``openvino 2026.4.1``
+    device: str  #: the device actually used
+    arithmetic: str  #: type the device computed in, for example ``bf16``
+    revision: str  #: of the prepared model
+    scheduler: str  #: class of the scheduler
+
+
 #: Called after every denoising step with (steps done, steps in all); may raise to stop the render.
 OnStep = Callable[[int, int], None]
 
@@ -51,12 +62,21 @@ class Pipeline(Protocol):
         the request can never work, WorkerBroken when the device is lost.
         """
 
+    def facts(self, request: Request) -> Facts:
+        """How this pipeline renders ``request``."""
+
     def close(self) -> None:
         """Give the memory back."""
 
 
 class Engine(Protocol):
     """Loads pipelines for one device."""
+
+    def key(self, model: str, precision: Precision) -> PipelineKey:
+        """The key under which this engine loads a model; raises UnknownModel or Environment.
+
+        Prepares the model first when it is not prepared yet, which may take half a minute.
+        """
 
     def load(self, key: PipelineKey) -> Pipeline:
         """Compile and warm up; raises Environment when the model is missing or corrupt."""

@@ -1,0 +1,68 @@
+"""Fitting input pictures to a job's size, keeping what a mask protects, judging what came out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from PIL import Image
+
+from winepress_shared.errors import FailForGood, RetryElsewhere
+from winepress_shared.job import Inpaint
+from winepress_worker.engines.base import Request
+
+#: A channel whose values all lie this close together, in 8-bit levels, shows nothing.
+_FLAT_LEVELS = 1
+
+
+@dataclass(frozen=True)
+class Canvas:
+    """The input pictures of one request at the size it is rendered in."""
+
+    size: tuple[int, int]  #: width and height, in pixels
+    image: Image.Image | None  #: RGB
+    mask: Image.Image | None  #: greyscale, white is drawn anew
+
+    @classmethod
+    def of(cls, request: Request) -> Canvas:
+        """Resize the source by Lanczos and the mask by nearest pixel; raises FailForGood."""
+        job = request.job
+        size = (job.width or 0, job.height or 0)
+        if job.kind != "text-to-image" and request.image is None:
+            raise FailForGood(f"{job.kind} needs a source picture", field="image")
+        if isinstance(job, Inpaint) and request.mask is None:
+            raise FailForGood("inpaint needs a mask", field="mask")
+        image = request.image and _fit(request.image.convert("RGB"), size, Image.Resampling.LANCZOS)
+        mask = request.mask and _fit(request.mask.convert("L"), size, Image.Resampling.NEAREST)
+        return cls(size, image, mask)
+
+    def keep_unmasked(self, drawn: Image.Image) -> Image.Image:
+        """Put the source back wherever the mask protects it.
+
+        Black keeps the source's own pixels exactly, white is the drawn picture, grey mixes the
+        two, so whoever wants a soft seam paints a soft mask and nothing else is ever touched.
+        """
+        if self.mask is None or self.image is None:
+            return drawn
+        return Image.composite(drawn, self.image, self.mask)
+
+
+def check_pictures(pictures: Iterable[Image.Image]) -> None:
+    """Raise RetryElsewhere when a picture is all one colour: a device at fault paints those."""
+    for picture in pictures:
+        if all(high - low <= _FLAT_LEVELS for low, high in _extrema(picture)):
+            raise RetryElsewhere("the picture came out all one colour")
+
+
+def _extrema(picture: Image.Image) -> list[tuple[int, int]]:
+    """Lowest and highest 8-bit level of every channel."""
+    spans: list[tuple[int, int]] = []
+    for channel in picture.split():
+        histogram = channel.histogram()
+        levels = [level for level, count in enumerate(histogram) if count]
+        spans.append((levels[0], levels[-1]))
+    return spans
+
+
+def _fit(picture: Image.Image, size: tuple[int, int], resampling: Image.Resampling) -> Image.Image:
+    return picture if picture.size == size else picture.resize(size, resampling)

@@ -1,0 +1,115 @@
+"""What a prepared model consists of: every file with its size and hash, and where it came from."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import Annotated, Self
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+
+from winepress_shared.lane import Precision
+
+MANIFEST_FILE = "manifest.json"
+_REVISION_DIGITS = 16  #: hexadecimal digits of a revision: enough to tell revisions apart by eye
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """One model in one precision, on this machine's disk and ready to be loaded."""
+
+    path: Path  #: folder of OpenVINO IR, one sub-folder a part
+    name: str  #: catalogue name
+    precision: Precision
+    revision: str  #: content hash of the manifest, 16 hexadecimal digits
+    size_bytes: int  #: on disk
+    channels: int  #: input channels of the UNet: 4, or 9 when it paints into a mask
+
+
+def _inside(path: str) -> str:
+    pure = PurePosixPath(path)
+    if pure.is_absolute() or ".." in pure.parts or not pure.parts:
+        raise ValueError("must stay inside the model's folder")
+    return path
+
+
+class FileRecord(BaseModel):
+    """Size and hash of one file."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+    size: Annotated[int, Field(ge=0)]  #: in bytes
+    sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+
+
+class Manifest(BaseModel):
+    """The record beside the files of a prepared model; written last: none means unfinished."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+    model: str
+    precision: Precision
+    source: str  #: content hash of the weights it was made of
+    recipe: dict[str, str]  #: how it was made
+    versions: dict[str, str]  #: of the libraries that made it
+    channels: Annotated[int, Field(ge=1, le=64)]
+    files: dict[Annotated[str, AfterValidator(_inside)], FileRecord]
+
+    @classmethod
+    def read(cls, folder: Path) -> Self | None:
+        """The manifest of ``folder``; None when there is none, or none that makes sense."""
+        try:
+            return cls.model_validate_json((folder / MANIFEST_FILE).read_bytes())
+        except (OSError, ValidationError):
+            return None
+
+    @property
+    def revision(self) -> str:
+        """Content hash over everything the manifest says."""
+        return hashlib.sha256(self._canonical()).hexdigest()[:_REVISION_DIGITS]
+
+    def write(self, folder: Path) -> None:
+        """Put the manifest beside its files."""
+        (folder / MANIFEST_FILE).write_bytes(self._canonical())
+
+    def sizes_match(self, folder: Path) -> bool:
+        """True when every file is there in its full length; reads no content."""
+        try:
+            return all((folder / name).stat().st_size == file.size for name, file in self._items())
+        except OSError:
+            return False
+
+    def hashes_match(self, folder: Path) -> bool:
+        """True when every byte is as recorded; reads everything."""
+        try:
+            return all(digest(folder / name) == file.sha256 for name, file in self._items())
+        except OSError:
+            return False
+
+    def prepared(self, folder: Path) -> Prepared:
+        """The value handed to engines."""
+        size = sum(file.size for file in self.files.values())
+        return Prepared(folder, self.model, self.precision, self.revision, size, self.channels)
+
+    def _items(self) -> list[tuple[str, FileRecord]]:
+        return sorted(self.files.items())
+
+    def _canonical(self) -> bytes:
+        ordered = self.model_copy(update={"files": dict(self._items())})
+        return ordered.model_dump_json(indent=1).encode()
+
+
+def record_files(folder: Path) -> dict[str, FileRecord]:
+    """Measure every file below ``folder``."""
+    files = sorted(path for path in folder.rglob("*") if path.is_file())
+    return {
+        path.relative_to(folder).as_posix(): FileRecord(
+            size=path.stat().st_size, sha256=digest(path)
+        )
+        for path in files
+    }
+
+
+def digest(path: Path) -> str:
+    """SHA-256 of one file, 64 hexadecimal digits; raises OSError."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -1,0 +1,170 @@
+"""The shelf of prepared models: finds them, checks them, and has missing ones prepared.
+
+Layout: ``HOME/models/NAME/PRECISION/`` holds one finished model with its manifest. Work in
+progress lies beside it in ``.PRECISION.*`` and becomes visible by one rename, so a killed run
+leaves nothing that looks finished.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from winepress_shared.catalogue import Catalogue, Model
+from winepress_shared.errors import Environment, UnknownModel
+from winepress_shared.lane import Precision
+from winepress_worker.models.manifest import Manifest, Prepared
+from winepress_worker.models.source import find_source, is_bundled
+
+#: Called with what is being done and the share of the whole that is done, 0 to 1.
+Report = Callable[[str, float], None]
+
+#: Precision → how it is made, as recorded in the manifest; a changed recipe means prepare again.
+RECIPES: dict[Precision, dict[str, str]] = {
+    Precision.FP16: {"export": "fp16"},
+    Precision.INT8_WEIGHTS: {"export": "fp16", "weights": "int8 asymmetric, every part"},
+}
+
+
+class Shelf:
+    """Prepared models below one folder, shared by all workers of a machine."""
+
+    def __init__(self, home: Path, catalogue: Catalogue) -> None:
+        self.catalogue = catalogue
+        self._root = home / "models"
+        self._verified: set[tuple[Path, str]] = set()
+        self._source_digests: dict[object, str] = {}
+
+    def find(self, name: str, precision: Precision) -> Prepared | None:
+        """The finished model; None when it is missing, damaged or made of older weights.
+
+        Sizes are checked on every call, hashes once per process. Raises UnknownModel.
+        """
+        model = self._known(name, precision)
+        folder = self._folder(name, precision)
+        manifest = Manifest.read(folder)
+        if manifest is None or (manifest.model, manifest.precision) != (name, precision):
+            return None
+        if manifest.recipe != RECIPES.get(precision, manifest.recipe):
+            return None
+        if is_bundled(model) and manifest.source != self._source_digest(model):
+            return None
+        if not manifest.sizes_match(folder):
+            return None
+        seen = (folder, manifest.revision)
+        if seen not in self._verified and not manifest.hashes_match(folder):
+            return None
+        self._verified.add(seen)
+        return manifest.prepared(folder)
+
+    def prepare(self, name: str, precision: Precision, report: Report) -> Prepared:
+        """The finished model, made now if need be; takes about half a minute per bundled model.
+
+        Of several processes one does the work and the others wait for it. Raises UnknownModel,
+        and Environment when the source is not at hand, the disk is full or the result is bad.
+        """
+        model = self._known(name, precision)
+        found = self.find(name, precision)
+        if found:
+            return found
+        find_source(model)
+        if precision not in RECIPES:
+            raise Environment(
+                f"{precision.value} cannot be prepared on this machine",
+                field="precision",
+                value=precision.value,
+                allowed=", ".join(RECIPES),
+            )
+        try:
+            with self._alone(name, precision, report):
+                return self.find(name, precision) or self._make(model, precision, report)
+        except OSError as error:
+            raise Environment(
+                f"cannot prepare {name}: {error.strerror or error}", value=str(self._root)
+            ) from error
+
+    def available(self) -> list[tuple[str, Precision]]:
+        """What can be served here without a network: prepared already, or bundled."""
+        return [
+            (name, precision)
+            for name in self.catalogue.names
+            for precision in self.catalogue.get(name).precisions
+            if self._can_make(name, precision) or self.find(name, precision)
+        ]
+
+    def remove(self, name: str, precision: Precision) -> int:
+        """Delete one prepared model; returns the bytes given back, 0 when there was none."""
+        self._known(name, precision)
+        folder = self._folder(name, precision)
+        if not folder.is_dir():
+            return 0
+        with self._alone(name, precision, lambda message, fraction: None):
+            size = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
+            self._retire(folder)
+            return size
+
+    def _make(self, model: Model, precision: Precision, report: Report) -> Prepared:
+        # Here and not above: this import brings torch and OpenVINO into the process (about 8 s).
+        from winepress_worker.models.prepare import build
+
+        folder = self._folder(model.name, precision)
+        full = None if precision is Precision.FP16 else self.find(model.name, Precision.FP16)
+        with tempfile.TemporaryDirectory(dir=folder.parent, prefix=f".{precision.value}.") as work:
+            made = build(self.catalogue, model, precision, Path(work), full, report)
+            if folder.exists():
+                self._retire(folder)
+            made.rename(folder)
+        found = self.find(model.name, precision)
+        if found is None:
+            raise Environment(f"{model.name} changed while it was being prepared", hint="try again")
+        report("ready", 1.0)
+        return found
+
+    def _retire(self, folder: Path) -> None:
+        """Take a finished folder out of sight in one step, then delete it."""
+        with tempfile.TemporaryDirectory(dir=folder.parent, prefix=f".{folder.name}.") as grave:
+            folder.rename(Path(grave) / folder.name)
+
+    @contextmanager
+    def _alone(self, name: str, precision: Precision, report: Report) -> Iterator[None]:
+        """Hold the lock of one model and precision; the kernel frees it when a process dies."""
+        parent = self._folder(name, precision).parent
+        parent.mkdir(parents=True, exist_ok=True)
+        with (parent / f"{precision.value}.lock").open("w") as lock:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                report("waiting for another process that prepares it", 0.0)
+                fcntl.flock(lock, fcntl.LOCK_EX)
+            for leftover in parent.glob(f".{precision.value}.*"):
+                # Nobody else may work on it now, so it belongs to a process that was killed.
+                shutil.rmtree(leftover, ignore_errors=True)
+            yield
+
+    def _known(self, name: str, precision: Precision) -> Model:
+        model = self.catalogue.get(name)
+        if precision not in model.precisions:
+            raise UnknownModel(
+                f"{name} does not exist in this precision",
+                field="precision",
+                value=precision.value,
+                allowed=", ".join(model.precisions),
+            )
+        return model
+
+    def _can_make(self, name: str, precision: Precision) -> bool:
+        return is_bundled(self.catalogue.get(name)) and precision in RECIPES
+
+    def _folder(self, name: str, precision: Precision) -> Path:
+        return self._root / name / precision.value
+
+    def _source_digest(self, model: Model) -> str:
+        source = find_source(model)
+        signature = source.signature
+        if signature not in self._source_digests:
+            self._source_digests[signature] = source.digest()
+        return self._source_digests[signature]
