@@ -73,8 +73,9 @@ class Store(Protocol):
     def list(self, prefix: str) -> Iterator[StoredObject]:
         """Every object whose key begins with ``prefix``, without metadata.
 
-        Objects that `is_key` could not name belong to somebody else and are left out. Keys of one folder come in key order; the order of folders is the server's (SeaweedFS
-        lists ``a/`` before ``a-b/``, AWS after).
+        Objects whose key `is_key` denies belong to somebody else and are left out. Keys of one
+        folder come in key order; the order of folders is the server's own (SeaweedFS lists
+        ``a/`` before ``a-b/``, AWS after).
         """
 
     def delete(self, key: str) -> None:

@@ -82,10 +82,12 @@ class FolderStore:
 
     def get(self, key: str) -> bytes:
         """Read an object; raises ObjectMissing."""
+        path = self._path(key)
         with self._errors():
             try:
-                return self._path(key).read_bytes()
+                return path.read_bytes()
             except _NO_FILE:
+                self.check()
                 raise ObjectMissing("no such object in the store", value=key) from None
 
     def head(self, key: str) -> StoredObject | None:
@@ -99,6 +101,7 @@ class FolderStore:
     def list(self, prefix: str) -> Iterator[StoredObject]:
         """Every object whose key begins with ``prefix``, without metadata."""
         folder, _, start = check_prefix(prefix).rpartition("/")
+        self.check()
         with self._errors():
             yield from _walk(self._root / folder, f"{folder}/" if folder else "", start)
 

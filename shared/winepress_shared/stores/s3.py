@@ -129,8 +129,7 @@ class S3Store:
         """Read an object; raises ObjectMissing."""
         with self._errors(check_key(key)):
             reply = self._client.get_object(Bucket=self._bucket, Key=key)
-            with reply["Body"] as body:
-                return body.read()
+            return reply["Body"].read()  # not in a `with`: that hands out the stream unwrapped
 
     def head(self, key: str) -> StoredObject | None:
         """Describe an object, with its metadata; None when there is none."""

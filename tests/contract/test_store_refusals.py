@@ -1,0 +1,172 @@
+"""How a store that cannot be used says so, and what it never gives away."""
+
+from __future__ import annotations
+
+import socket
+import threading
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+import pytest
+
+from winepress_shared.errors import StoreRefused, StoreUnreachable, WrongUsage
+from winepress_shared.settings import Settings
+from winepress_shared.stores import open_store
+from winepress_shared.stores.base import Store
+
+if TYPE_CHECKING:
+    from tests.conftest import S3Server
+
+
+def _opened(**values: Any) -> Store:
+    """An S3 store with a secret that must never show."""
+    secret = {"s3_access_key_id": "id", "s3_secret_access_key": "wrong-and-secret"}
+    return open_store(Settings(**(secret | values)))
+
+
+def _every_call(store: Store) -> Iterator[StoreUnreachable]:
+    """What each method that reaches the server raises."""
+    for call in (
+        store.check,
+        lambda: store.put("key", b"x"),
+        lambda: store.put_new("key", b"x"),
+        lambda: store.get("key"),
+        lambda: store.head("key"),
+        lambda: list(store.list("key")),
+        lambda: store.delete("key"),
+    ):
+        with pytest.raises(StoreUnreachable) as caught:
+            call()
+        yield caught.value
+
+
+def _chain(error: BaseException) -> str:
+    text = ""
+    link: BaseException | None = error
+    while link is not None:
+        text += f"{link!r} {link} {vars(link)} "
+        link = link.__cause__ or (None if link.__suppress_context__ else link.__context__)
+    return text
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"s3_secret_access_key": "wrong-and-secret"},
+        {"s3_access_key_id": "nobody", "s3_secret_access_key": "wrong-and-secret"},
+        {"s3_bucket": "no-such-bucket"},
+    ],
+    ids=["secret", "identifier", "bucket"],
+)
+def test_a_refusal_names_bucket_and_endpoint_but_no_secret(
+    s3_server: S3Server, wrong: dict[str, str]
+) -> None:
+    """Wrong credentials and a missing bucket are StoreRefused at every call, at once."""
+    settings = s3_server.settings(**wrong)
+    store = open_store(settings)
+    started = time.monotonic()
+    for error in _every_call(store):
+        assert type(error) is StoreRefused
+        assert settings.s3_bucket in error.message
+        assert s3_server.endpoint in error.message
+        text = _chain(error) + repr(store) + repr(settings)
+        assert "wrong-and-secret" not in text
+        assert s3_server.secret_access_key not in text
+    assert time.monotonic() - started < 5
+
+
+def test_a_dead_endpoint_is_unreachable_and_says_how_to_start_a_farm(free_port: int) -> None:
+    """Each call gives up within seconds, naming the address but not the password in it."""
+    store = _opened(s3_endpoint=f"http://user:password@127.0.0.1:{free_port}")
+    started = time.monotonic()
+    for error in _every_call(store):
+        assert type(error) is StoreUnreachable
+        assert f"http://127.0.0.1:{free_port}" in error.message
+        assert "winepress up" in error.message
+        assert "password" not in _chain(error) + repr(store)
+        assert "wrong-and-secret" not in _chain(error) + repr(store)
+    assert time.monotonic() - started < 30
+
+
+@pytest.fixture
+def free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port: int = server.getsockname()[1]
+        return port
+
+
+def test_missing_credentials_are_refused() -> None:
+    """Without keys in the settings and none in the client's chain, the reason is named."""
+    store = open_store(Settings(s3_endpoint="http://127.0.0.1:9"))
+    with pytest.raises(StoreRefused, match="needs credentials"):
+        store.check()
+
+
+@pytest.mark.parametrize(
+    ("field", "values"),
+    [
+        ("s3_secret_access_key", {"s3_secret_access_key": None}),
+        ("s3_access_key_id", {"s3_access_key_id": None}),
+        ("s3_endpoint", {"s3_endpoint": "http://"}),
+    ],
+)
+def test_settings_that_cannot_work_are_wrong_usage(field: str, values: dict[str, Any]) -> None:
+    """The field that must be set or corrected is named."""
+    with pytest.raises(WrongUsage) as caught:
+        _opened(**values)
+    assert caught.value.field == field
+    assert "wrong-and-secret" not in _chain(caught.value)
+
+
+def test_a_link_is_worth_nothing_for_another_key(s3_server: S3Server) -> None:
+    """A signed link opens its own object only, and an unsigned request none."""
+    store = open_store(s3_server.settings())
+    store.put("link/mine", b"x")
+    store.put("link/other", b"x")
+    signed = store.url("link/mine")
+    for link in (signed.replace("mine", "other"), signed.partition("?")[0]):
+        with pytest.raises(urllib.error.HTTPError) as caught:
+            urllib.request.urlopen(link, timeout=10)
+        assert caught.value.code == 403
+        caught.value.close()
+    assert s3_server.secret_access_key not in signed
+    assert urlsplit(signed).netloc in s3_server.endpoint
+
+
+def test_a_reply_cut_short_is_no_object() -> None:
+    """A body shorter than announced raises StoreUnreachable instead of giving half a picture."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        thread = threading.Thread(target=_answer_half, args=(server,))
+        thread.start()
+        store = _opened(s3_endpoint=f"http://127.0.0.1:{server.getsockname()[1]}")
+        with pytest.raises(StoreUnreachable):
+            store.get("key")
+        thread.join()
+
+
+def _answer_half(server: socket.socket) -> None:
+    connection, _ = server.accept()
+    with connection:
+        connection.recv(65536)
+        connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nhalf of it")
+
+
+def test_a_folder_that_cannot_be_written_is_refused(tmp_path: Path) -> None:
+    """A file in the way is named as what it is: a store that cannot be used."""
+    (tmp_path / "file").write_bytes(b"")
+    for error in _every_call(open_store(Settings(store_folder=tmp_path / "file"))):
+        assert str(tmp_path / "file") in error.message
+
+
+def test_a_link_planted_in_the_folder_is_not_listed(tmp_path: Path) -> None:
+    """Files of others, hidden files and symbolic links are no objects."""
+    store = open_store(Settings(store_folder=tmp_path / "store"))
+    store.put("jobs/one", b"x", metadata={"fence": "1"})
+    (tmp_path / "store" / "jobs" / "two").symlink_to("/etc/hostname")
+    (tmp_path / "store" / "jobs" / "grün").write_bytes(b"x")
+    assert [item.key for item in store.list("")] == ["jobs/one"]
