@@ -1,0 +1,68 @@
+# Winepress from nothing but Python 3.11 or newer and pip: no compiler, no service to start first.
+# The project is installed from a wheel, so that tests and demo run what a user would get.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
+INSTALL := $(PIP) install --constraint constraints.txt --no-build-isolation
+SOURCES := $(shell find shared worker producer deploy -name __pycache__ -prune -o -print)
+RINGS := tests/unit tests/contract tests/integration tests/faults
+
+.DEFAULT_GOAL := help
+.PHONY: help install develop demo test check coverage bench clean
+
+help: ## Say what each target does
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-9s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
+
+install: $(VENV)/.wheel ## Make .venv with the pinned dependencies and the project's wheel
+
+develop: $(VENV)/.dependencies ## Make .venv run this tree itself, until the next install or test
+	@$(INSTALL) --no-deps --editable .
+	@rm -f $(VENV)/.wheel
+	@echo "Try: $(BIN)/pytest tests/unit"
+
+demo: install ## Render pictures and a zoom on a whole farm on this machine
+	@$(BIN)/winepress demo
+
+test: check ## Check, then run every test but the benchmarks
+	@$(BIN)/python -c 'import sys, winepress; sys.exit("site-packages" not in winepress.__file__ and \
+	  "These tests are for the wheel: remove $(VENV)/.wheel and try again.")'
+	@$(BIN)/pytest $(RINGS) tests/acceptance
+
+check: install ## Lint, formatting, types and layers
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports
+
+coverage: install ## Measure how much of the code the tests run
+	@$(BIN)/coverage erase
+	@$(BIN)/coverage run -m pytest $(RINGS)
+	@$(BIN)/coverage combine --quiet
+	@$(BIN)/coverage report --skip-covered
+
+bench: install ## Run every benchmark
+	@set -e; for script in tests/benchmarks/bench_*.py; do echo "== $$script"; $(BIN)/python $$script; done
+
+clean: ## Remove .venv and everything that was built or cached
+	@rm -rf $(VENV) build dist winepress-demo .coverage* .cache .hypothesis .*_cache
+	@find . -name __pycache__ -prune -exec rm -rf {} +
+
+$(VENV)/.dependencies: pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and \
+	  "Winepress needs Python 3.11 or newer; %s is %d.%d. Name another one: make PYTHON=python3.12" \
+	  % (sys.executable, *sys.version_info[:2]))'
+	@echo "Installing the pinned dependencies into $(VENV): some minutes the first time."
+	@$(PYTHON) -m venv $(VENV) || { $(PYTHON) -m venv --without-pip $(VENV) && \
+	  $(PYTHON) -m pip --quiet --python $(BIN)/python install pip; }
+	@$(INSTALL) hatchling
+	@$(INSTALL) --editable '.[worker,local,dev]'
+	@touch $@
+
+# A wheel of the same version replaces the last one; the dependencies are there already.
+$(VENV)/.wheel: $(VENV)/.dependencies README.md LICENSE $(SOURCES)
+	@rm -rf build/wheel
+	@$(PIP) wheel --no-build-isolation --no-deps --wheel-dir build/wheel .
+	@$(INSTALL) --no-deps --force-reinstall build/wheel/winepress-*.whl
+	@touch $@
