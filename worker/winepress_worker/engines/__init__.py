@@ -1,0 +1,42 @@
+"""The engines a worker can be started with.
+
+Each entry imports its engine only when it is asked for: OpenVINO's brings torch with it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+from winepress_shared.errors import WrongUsage
+from winepress_worker.engines.base import Engine
+from winepress_worker.models.shelf import Shelf
+from winepress_worker.options import WorkerOptions
+
+#: Makes an engine of a worker's options, the prepared models and the folder for compiled blobs.
+EngineFactory = Callable[[WorkerOptions, Shelf, Path], Engine]
+
+
+def _openvino(options: WorkerOptions, shelf: Shelf, blobs: Path) -> Engine:
+    from winepress_worker.engines.openvino import OpenVinoEngine
+
+    properties = {"INFERENCE_NUM_THREADS": options.threads} if options.threads else {}
+    return OpenVinoEngine(shelf, options.device, blobs, properties)
+
+
+def _fake(options: WorkerOptions, shelf: Shelf, blobs: Path) -> Engine:
+    from winepress_worker.engines.fake import FakeEngine, FakeSettings
+
+    return FakeEngine(FakeSettings.parse(options.engine.partition(":")[2]), options.device)
+
+
+#: Name on the command line → how to make it. What follows a colon is the engine's own business.
+ENGINES: dict[str, EngineFactory] = {"openvino": _openvino, "fake": _fake}
+
+
+def open_engine(options: WorkerOptions, shelf: Shelf, home: Path) -> Engine:
+    """The engine a worker was started with; compiled blobs go below ``home``. Raises WrongUsage."""
+    name = options.engine.partition(":")[0]
+    if name not in ENGINES:
+        raise WrongUsage("unknown engine", field="engine", value=name, allowed=", ".join(ENGINES))
+    return ENGINES[name](options, shelf, home / "blobs")

@@ -78,5 +78,8 @@ class Engine(Protocol):
         Prepares the model first when it is not prepared yet, which may take half a minute.
         """
 
+    def estimate(self, key: PipelineKey) -> int:
+        """Memory a pipeline will need, in bytes, for one that was never loaded here."""
+
     def load(self, key: PipelineKey) -> Pipeline:
         """Compile and warm up; raises Environment when the model is missing or corrupt."""

@@ -11,13 +11,11 @@ import logging
 import os
 import re
 from collections.abc import Mapping
-from functools import cache
 from pathlib import Path
 from typing import Any
 
 import diffusers
 import numpy as np
-import openvino
 import torch
 import transformers
 from optimum.intel import (
@@ -27,12 +25,13 @@ from optimum.intel import (
 )
 from PIL import Image
 
-from winepress_shared.errors import Environment, FailForGood, RetryElsewhere, WrongUsage
+from winepress_shared.errors import Environment, FailForGood, RetryElsewhere
 from winepress_shared.job import ImageToImage, Inpaint, Job, TextToImage
 from winepress_shared.lane import Precision
 from winepress_shared.schedulers import SCHEDULES, find_scheduler
 from winepress_worker.engines.base import Facts, OnStep, PipelineKey, Request
 from winepress_worker.engines.canvas import Canvas, check_pictures
+from winepress_worker.engines.devices import check_device, core, openvino_version
 from winepress_worker.engines.native_faults import loading, rendering
 from winepress_worker.engines.trial import trial_request
 from winepress_worker.models.manifest import Prepared
@@ -47,7 +46,6 @@ _TASKS: dict[str, Any] = {
 }
 _INPAINT_CHANNELS = 9  #: of a UNet that also sees the mask and the masked picture
 _PARTS = ("text_encoder", "text_encoder_2", "unet", "vae_decoder", "vae_encoder")
-_VIRTUAL_DEVICES = ("AUTO", "MULTI", "HETERO")
 _ENCODER = "vae_encoder"  #: compiled only when a source picture is to be read
 
 
@@ -66,10 +64,10 @@ class OpenVinoEngine:
         Raises WrongUsage when OpenVINO does not see ``device``.
         """
         quiet_libraries()
-        _check_device(device)
+        check_device(device)
         self._shelf = shelf
         self._device = device
-        blobs = cache_dir / _openvino_version() / re.sub(r"\W+", "-", device)
+        blobs = cache_dir / openvino_version() / re.sub(r"\W+", "-", device)
         self._properties = {"CACHE_DIR": str(blobs), **(properties or {})}
 
     def key(self, model: str, precision: Precision) -> PipelineKey:
@@ -80,6 +78,10 @@ class OpenVinoEngine:
 
         prepared = self._shelf.prepare(model, precision, report)
         return PipelineKey(model, prepared.revision, precision, self._device)
+
+    def estimate(self, key: PipelineKey) -> int:
+        """What the catalogue says the model needs at fp16, in bytes."""
+        return self._shelf.catalogue.get(key.model).memory_mib * 2**20
 
     def load(self, key: PipelineKey) -> OpenVinoPipeline:
         """Compile and draw one warm-up picture of a single step.
@@ -140,7 +142,7 @@ class OpenVinoPipeline:
     def facts(self, request: Request) -> Facts:
         """How this pipeline renders ``request``."""
         return Facts(
-            engine=f"openvino {_openvino_version()}",
+            engine=f"openvino {openvino_version()}",
             device=self.device,
             arithmetic=self._compiled["unet"].get_property("INFERENCE_PRECISION_HINT").to_string(),
             revision=self.key.revision,
@@ -186,7 +188,7 @@ class OpenVinoPipeline:
 
     def _compile(self, name: str, part: Any) -> Any:
         if name not in self._compiled:
-            self._compiled[name] = _core().compile_model(part, self.key.device, self._properties)
+            self._compiled[name] = core().compile_model(part, self.key.device, self._properties)
         return self._compiled[name]
 
     def _scheduler(self, job: Job) -> Any:
@@ -272,27 +274,6 @@ def _pictures(arrays: Any) -> list[Image.Image]:
 def _parts(pipe: Any) -> list[tuple[str, Any]]:
     found = ((name, getattr(pipe, name, None)) for name in _PARTS)
     return [(name, part) for name, part in found if part is not None]
-
-
-def _check_device(device: str) -> None:
-    known = _core().available_devices
-    for name in re.split(r"[:,]", device):
-        if name not in _VIRTUAL_DEVICES and not any(
-            found == name or found.startswith(f"{name}.") for found in known
-        ):
-            raise WrongUsage(
-                "OpenVINO sees no such device", field="device", value=name, allowed=", ".join(known)
-            )
-
-
-@cache
-def _core() -> Any:
-    """One core per process: every core of its own would keep its own threads."""
-    return openvino.Core()
-
-
-def _openvino_version() -> str:
-    return str(openvino.get_version()).split("-", maxsplit=1)[0]
 
 
 def _resident_bytes() -> int:

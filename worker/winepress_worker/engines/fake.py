@@ -1,0 +1,248 @@
+"""An engine without a model: instant, deterministic pictures, and any failure one asks for.
+
+For tests, rehearsals and benchmarks of everything around the rendering. A fault is chosen per
+job by a marker in its prompt::
+
+    [[crash]]         at the first step
+    [[crash@3]]       at step 3
+    [[crash@3#7]]     at step 3, only while the picture of seed 7 is among those being drawn
+    [[crash!]]        once, then never again for this prompt (`FakeSettings.scratch` remembers)
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+import signal
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+from typing import Any
+
+from PIL import Image, ImageDraw, ImageOps
+
+from winepress_shared.errors import (
+    Environment,
+    FailForGood,
+    RetryElsewhere,
+    Stopped,
+    WorkerBroken,
+    WrongUsage,
+)
+from winepress_shared.job import ImageToImage, Inpaint
+from winepress_shared.lane import Precision
+from winepress_worker.engines.base import Facts, OnStep, PipelineKey, Request
+from winepress_worker.engines.canvas import Canvas, check_pictures
+
+_REVISION = "fake"
+_HANG_STEP_S = 0.05  #: a hanging render wakes this often, so that signals still reach it
+_EXIT_CODE = 70  #: of a process ended by the fault ``exit``; EX_SOFTWARE of sysexits.h
+_SHAPES = 4  #: ellipses on one picture
+
+
+class Fault(StrEnum):
+    """What can be made to go wrong."""
+
+    RETRY = "retry"  #: raise RetryElsewhere
+    FAIL = "fail"  #: raise FailForGood
+    ENVIRONMENT = "environment"  #: raise Environment
+    BROKEN = "broken"  #: raise WorkerBroken
+    BUG = "bug"  #: raise an exception nobody expects
+    EXIT = "exit"  #: end the process at once, without any clean-up
+    CRASH = "crash"  #: end the process by SIGSEGV, as a driver does
+    HANG = "hang"  #: no further step, ever
+    DEAF = "deaf"  #: go on although the step callback asked to stop
+    FLAT = "flat"  #: a picture of one colour, as a faulty device paints it
+
+
+_MARKER = re.compile(
+    r"\[\[(?P<fault>[a-z]+)(?:@(?P<step>\d{1,3}))?(?:#(?P<seed>\d{1,16}))?(?P<once>!)?\]\]"
+)
+
+
+@dataclass(frozen=True)
+class FakeSettings:
+    """How the fake behaves for every job."""
+
+    step_s: float = 0.0  #: seconds per denoising step and picture
+    load_s: float = 0.0  #: seconds to load a pipeline
+    footprint_bytes: int = 100 * 2**20  #: what every pipeline claims to hold
+    load_fault: Fault | None = None  #: raised by `FakeEngine.load`
+    scratch: Path | None = None  #: folder that remembers faults meant to strike once
+
+    @classmethod
+    def parse(cls, text: str) -> FakeSettings:
+        """Read ``step_s=0.1,scratch=/tmp/x``; empty is the default. Raises WrongUsage."""
+        readers: dict[str, Callable[[str], object]] = {
+            "step_s": float,
+            "load_s": float,
+            "footprint_bytes": int,
+            "load_fault": Fault,
+            "scratch": Path,
+        }
+        values: dict[str, Any] = {}
+        for name, _, value in (item.partition("=") for item in text.split(",") if item):
+            try:
+                values[name] = readers[name](value)
+            except (KeyError, ValueError):
+                raise WrongUsage(
+                    "bad setting of the fake engine",
+                    field=name,
+                    value=value,
+                    allowed=", ".join(f"{known}=…" for known in readers),
+                ) from None
+        return cls(**values)
+
+
+class FakeEngine:
+    """Loads pipelines that need no model."""
+
+    def __init__(
+        self,
+        settings: FakeSettings | None = None,
+        device: str = "CPU",
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> None:
+        self._settings = settings or FakeSettings()
+        self._device = device
+        self._sleep = sleep
+
+    def key(self, model: str, precision: Precision) -> PipelineKey:
+        """Every model exists here."""
+        return PipelineKey(model, _REVISION, precision, self._device)
+
+    def estimate(self, key: PipelineKey) -> int:
+        """What every pipeline of this engine claims to hold."""
+        return self._settings.footprint_bytes
+
+    def load(self, key: PipelineKey) -> FakePipeline:
+        """Wait `FakeSettings.load_s`, then fail or not as the settings say."""
+        self._sleep(self._settings.load_s)
+        if self._settings.load_fault:
+            _strike(self._settings.load_fault, self._sleep)
+        return FakePipeline(key, self._settings, self._sleep)
+
+
+class FakePipeline:
+    """Draws pictures that depend on prompt, seed, size and source alone."""
+
+    def __init__(
+        self, key: PipelineKey, settings: FakeSettings, sleep: Callable[[float], None]
+    ) -> None:
+        self.key = key
+        self.footprint = settings.footprint_bytes
+        self.device = key.device
+        self._settings = settings
+        self._sleep = sleep
+
+    def render(self, request: Request, on_step: OnStep) -> list[Image.Image]:
+        """Draw one RGB picture per seed; see `Pipeline.render`."""
+        canvas = Canvas.of(request)
+        plan = _Plan.of(request, self._settings.scratch)
+        total = _steps(request)
+        for step in range(1, total + 1):
+            self._sleep(self._settings.step_s * len(request.seeds))
+            if plan.strikes_at(step):
+                _strike(plan.fault, self._sleep)
+            try:
+                on_step(step, total)
+            except Stopped:
+                if plan.fault is not Fault.DEAF:
+                    raise
+        pictures = [_draw(request, canvas, seed) for seed in request.seeds]
+        if plan.fault is Fault.FLAT:
+            pictures = [Image.new("RGB", canvas.size) for _ in request.seeds]
+        check_pictures(pictures)
+        return [canvas.keep_unmasked(picture) for picture in pictures]
+
+    def facts(self, request: Request) -> Facts:
+        """Names that say that nothing was rendered."""
+        return Facts("fake", self.device, "none", self.key.revision, str(request.job.scheduler))
+
+    def close(self) -> None:
+        """There is nothing to give back."""
+
+
+@dataclass(frozen=True)
+class _Plan:
+    """The fault of one request, if any."""
+
+    fault: Fault | None = None
+    step: int = 1
+
+    @classmethod
+    def of(cls, request: Request, scratch: Path | None) -> _Plan:
+        """Read the marker in the prompt; raises FailForGood when it names no fault."""
+        marker = _MARKER.search(request.job.prompt)
+        if marker is None or (marker["seed"] and int(marker["seed"]) not in request.seeds):
+            return cls()
+        if marker["fault"] not in list(Fault):
+            raise FailForGood("no such fault", value=marker["fault"], allowed=", ".join(Fault))
+        if marker["once"] and not _first_time(request.job.prompt, scratch):
+            return cls()
+        return cls(Fault(marker["fault"]), int(marker["step"] or 1))
+
+    def strikes_at(self, step: int) -> bool:
+        return step == self.step and self.fault not in (None, Fault.DEAF, Fault.FLAT)
+
+
+def _first_time(prompt: str, scratch: Path | None) -> bool:
+    """Leave a trace before striking, since a crash leaves no time for it afterwards."""
+    if scratch is None:
+        raise FailForGood("a fault that strikes once needs FakeSettings.scratch", field="prompt")
+    try:
+        (scratch / hashlib.sha256(prompt.encode()).hexdigest()).touch(exist_ok=False)
+    except FileExistsError:
+        return False
+    return True
+
+
+def _strike(fault: Fault | None, sleep: Callable[[float], None]) -> None:
+    problem = "a fault that was asked for"
+    match fault:
+        case Fault.RETRY:
+            raise RetryElsewhere(problem)
+        case Fault.FAIL:
+            raise FailForGood(problem)
+        case Fault.ENVIRONMENT:
+            raise Environment(problem)
+        case Fault.BROKEN:
+            raise WorkerBroken(problem)
+        case Fault.BUG:
+            raise ZeroDivisionError(problem)
+        case Fault.EXIT:
+            os._exit(_EXIT_CODE)
+        case Fault.CRASH:
+            os.kill(os.getpid(), signal.SIGSEGV)
+        case Fault.HANG:
+            while True:
+                sleep(_HANG_STEP_S)
+
+
+def _steps(request: Request) -> int:
+    """As diffusers counts them: a source picture leaves int(steps × strength) to do."""
+    job = request.job
+    strength = job.strength if isinstance(job, ImageToImage | Inpaint) else 1.0
+    return max(int((job.num_inference_steps or 1) * strength), 1)
+
+
+def _draw(request: Request, canvas: Canvas, seed: int) -> Image.Image:
+    """A gradient and some ellipses in colours and places taken from a hash."""
+    job = request.job
+    text = f"{job.prompt}\0{job.negative_prompt}\0{job.guidance_scale}\0{seed}"
+    drops = hashlib.shake_256(text.encode()).digest(6 + 7 * _SHAPES)
+    ramp = Image.linear_gradient("L").resize(canvas.size)
+    drawn = ImageOps.colorize(ramp, tuple(drops[:3]), tuple(drops[3:6]))
+    pen = ImageDraw.Draw(drawn)
+    for shape in range(_SHAPES):
+        x, y, width, height, *colour = drops[6 + 7 * shape : 13 + 7 * shape]
+        left, top = x * canvas.size[0] // 256, y * canvas.size[1] // 256
+        right = left + 1 + width * canvas.size[0] // 512
+        bottom = top + 1 + height * canvas.size[1] // 512
+        pen.ellipse((left, top, right, bottom), fill=tuple(colour))
+    if isinstance(job, ImageToImage) and canvas.image:
+        return Image.blend(canvas.image, drawn, job.strength)
+    return drawn
