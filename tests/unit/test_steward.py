@@ -1,0 +1,133 @@
+"""The steward kills a renderer that is stuck or deaf, and tops up tickets."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from winepress_shared.ledger_records import Lease, Order, Pulse, Worker
+from winepress_worker import steward as steward_module
+from winepress_worker.steward import STUCK_FLOOR_S, Steward
+
+
+class LedgerOfOneWorker:
+    """Answers beats with the leases it was given and remembers what it was told."""
+
+    def __init__(self, *leases: Lease, step_s: float = 0.0) -> None:
+        self.leases = leases
+        self.step_s = step_s
+        self.failed: list[tuple[int, int, str]] = []
+        self.told: list[str] = []
+        self.lanes: list[tuple[str, int, int]] | None = None
+        self.left = False
+
+    def beat(self, worker: str, holder: str, facts: dict[str, Any]) -> Pulse:
+        return Pulse(self.leases, {"step_s": self.step_s})
+
+    def fail(self, fence: int, unit: int, error: Exception, *, retry: bool) -> None:
+        self.failed.append((fence, unit, str(error)))
+
+    def tell(self, holder: str, word: str) -> None:
+        self.told.append(word)
+
+    def sweep(self) -> list[tuple[str, int, int]] | None:
+        return self.lanes
+
+    def workers(self) -> list[Worker]:
+        return [Worker(f"w{i}", 0.0, {}, {}) for i in range(3)]
+
+    def leave(self, worker: str) -> None:
+        self.left = True
+
+
+@pytest.fixture
+def renderer() -> Iterator[subprocess.Popen[bytes]]:
+    """A process that does nothing, in place of a renderer."""
+    process = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
+    yield process
+    process.kill()
+    process.communicate()
+
+
+def _steward(
+    ledger: LedgerOfOneWorker, pid: int, sent: list[tuple[str, int]] | None = None
+) -> Steward:
+    tickets = sent if sent is not None else []
+    return Steward(ledger, "w", {}, lambda: pid, lambda *ticket: tickets.append(ticket))  # type: ignore[arg-type]
+
+
+def _lease(order: Order, *, steps: int, idle_s: float) -> Lease:
+    return Lease(1, order, 7, steps, int(idle_s * 1000), "vignette.fp16")
+
+
+def test_a_renderer_without_a_step_for_too_long_is_killed_and_its_unit_blamed(
+    renderer: subprocess.Popen[bytes],
+) -> None:
+    """Stuck is a failed attempt of the unit in hand."""
+    ledger = LedgerOfOneWorker(_lease(Order.OK, steps=20, idle_s=STUCK_FLOOR_S + 1))
+    _steward(ledger, renderer.pid)._beat(renderer.pid)
+    assert renderer.wait(timeout=10) == -9
+    assert ledger.failed == [(1, 7, "no step for 121 s: stuck")]
+
+
+def test_slow_steps_are_not_stuck(renderer: subprocess.Popen[bytes]) -> None:
+    """Ten median steps of patience: a step of a minute may take ten minutes."""
+    ledger = LedgerOfOneWorker(_lease(Order.OK, steps=20, idle_s=500), step_s=60.0)
+    _steward(ledger, renderer.pid)._beat(renderer.pid)
+    assert renderer.poll() is None
+
+
+def test_loading_a_model_is_not_stuck(renderer: subprocess.Popen[bytes]) -> None:
+    """Before the first step a model may have to be prepared and compiled."""
+    ledger = LedgerOfOneWorker(_lease(Order.OK, steps=0, idle_s=600))
+    _steward(ledger, renderer.pid)._beat(renderer.pid)
+    assert renderer.poll() is None
+
+
+@pytest.mark.parametrize("order", [Order.CANCEL, Order.LOST])
+def test_a_renderer_that_does_not_obey_is_killed_after_the_grace(
+    renderer: subprocess.Popen[bytes], order: Order, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The first beat only starts the clock; the second one, after the grace, ends it."""
+    now = [1000.0]
+    monkeypatch.setattr(steward_module.time, "monotonic", lambda: now[0])
+    steward = _steward(LedgerOfOneWorker(_lease(order, steps=20, idle_s=0)), renderer.pid)
+    steward._beat(renderer.pid)
+    assert renderer.poll() is None
+    now[0] += steward_module.CANCEL_GRACE_S + 1
+    steward._beat(renderer.pid)
+    assert renderer.wait(timeout=10) == -9
+
+
+def test_a_draining_worker_tells_its_renderer_at_every_beat() -> None:
+    """One lost message does not keep a worker from leaving."""
+    ledger = LedgerOfOneWorker()
+    steward = _steward(ledger, 0)
+    steward._beat(0)
+    steward.draining.set()
+    steward._beat(0)
+    steward._beat(0)
+    assert ledger.told == ["drain", "drain"]
+
+
+def test_a_lane_gets_a_ticket_per_worker_at_most_and_none_beyond_its_units() -> None:
+    """Three workers live: 9 units want three tickets, 2 units two; a queued ticket counts."""
+    sent: list[tuple[str, int]] = []
+    ledger = LedgerOfOneWorker()
+    ledger.lanes = [("a.fp16", 9, 0), ("b.fp16", 2, 0), ("c.fp16", 9, 2), ("d.fp16", 9, 3)]
+    _steward(ledger, 0, sent)._reconcile()
+    assert sent == [("a.fp16", 3), ("b.fp16", 2), ("c.fp16", 1)]
+
+
+def test_stopping_leaves_the_farm() -> None:
+    """A worker that stops on purpose hands its slices back at once."""
+    ledger = LedgerOfOneWorker()
+    steward = _steward(ledger, 0)
+    steward.start()
+    steward.stop()
+    assert ledger.left
+    assert not steward.is_alive()

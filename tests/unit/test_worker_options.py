@@ -1,0 +1,63 @@
+"""Which lanes a worker serves, and what its command line accepts."""
+
+from __future__ import annotations
+
+import pytest
+
+from winepress_shared.errors import WrongUsage
+from winepress_shared.lane import Lane
+from winepress_worker.command import parse_size
+from winepress_worker.options import WorkerOptions, default_name
+
+
+def test_options_survive_the_way_to_the_rendering_process() -> None:
+    """What the parent encodes the child decodes to the same value."""
+    options = WorkerOptions("w", "AUTO:NPU,CPU", ("vignette.*", "tiny-sd.int8"), threads=2)
+    assert WorkerOptions.decode(options.encode()) == options
+
+
+@pytest.mark.parametrize(
+    ("device", "lane", "serves"),
+    [
+        ("CPU", "vignette.fp16", True),
+        ("CPU", "vignette.fp16@CPU", True),
+        ("CPU", "vignette.fp16@NPU", False),
+        ("GPU.1", "vignette.fp16@GPU", True),
+        ("AUTO:NPU,CPU", "vignette.fp16", True),
+        ("AUTO:NPU,CPU", "vignette.fp16@NPU", False),
+    ],
+)
+def test_a_pinned_lane_is_served_by_its_device_class_alone(
+    device: str, lane: str, serves: bool
+) -> None:
+    """AUTO may land anywhere, so it takes no pinned work."""
+    assert WorkerOptions("w", device).serves(Lane.parse(lane)) is serves
+
+
+def test_lane_patterns_narrow_what_a_worker_takes() -> None:
+    """A worker started for one model leaves the others alone."""
+    options = WorkerOptions("w", lanes=("vignette.*",))
+    assert options.serves(Lane.parse("vignette.fp16"))
+    assert not options.serves(Lane.parse("vignette-inpaint.fp16"))
+
+
+def test_the_default_name_tells_the_device() -> None:
+    """Two workers of one machine on two devices have two names."""
+    assert default_name("AUTO:NPU,CPU").endswith("-auto-npu,cpu")
+    assert default_name("CPU") != default_name("NPU")
+
+
+@pytest.mark.parametrize(
+    ("text", "size"),
+    [("8GiB", 8 * 2**30), ("512 MiB", 512 * 2**20), ("1000", 1000), ("1.5gb", 15 * 10**8)],
+)
+def test_sizes_are_read_with_their_unit(text: str, size: int) -> None:
+    """Binary and decimal units both mean what they say."""
+    assert parse_size(text) == size
+
+
+@pytest.mark.parametrize("text", ["", "-1", "8 apples", "0", "GiB", "1e9"])
+def test_a_bad_size_is_refused_with_an_example(text: str) -> None:
+    """The message shows a form that works."""
+    with pytest.raises(WrongUsage, match="8GiB"):
+        parse_size(text)
