@@ -1,0 +1,88 @@
+"""``winepress up``, ``down`` and ``flower``: the farm on this machine."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from winepress_deploy.farm_options import FarmOptions
+from winepress_deploy.state_folder import StateFolder, default_state
+from winepress_shared.errors import WrongUsage
+
+_MOST_WORKERS = 64  #: for each device
+_DOWN_S = 180.0  #: longer than any worker may take for the picture it is drawing
+
+
+def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Add the sub-commands."""
+    up = subparsers.add_parser("up", help="run a whole farm on this machine")
+    _add_state(up)
+    up.add_argument("--device", action="append", help="CPU, GPU.1, NPU, AUTO …; may be repeated")
+    up.add_argument("--workers", type=int, default=1, metavar="N", help="for each device")
+    up.add_argument("--engine", default="openvino", choices=("openvino", "fake"))
+    up.add_argument("--no-flower", action="store_true", help="without the page that shows the farm")
+    up.add_argument("--detach", action="store_true", help="leave it running in the background")
+    up.set_defaults(run=_up)
+    down = subparsers.add_parser("down", help="stop the farm that runs on this machine")
+    _add_state(down)
+    down.set_defaults(run=_down)
+    page = subparsers.add_parser("flower", help="run Flower alone, for the configured farm")
+    _add_state(page)
+    page.add_argument("--address", default="127.0.0.1", help="where to listen (default: local)")
+    page.add_argument("--port", type=int, default=5555)
+    page.set_defaults(run=_flower)
+
+
+def _add_state(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--state",
+        type=Path,
+        metavar="DIR",
+        help="folder of the farm; default: winepress in $XDG_STATE_HOME or ~/.local/state",
+    )
+
+
+def _up(arguments: argparse.Namespace) -> int:
+    from winepress_deploy.run_farm import run_detached, run_here
+
+    if not 0 <= arguments.workers <= _MOST_WORKERS:
+        raise WrongUsage(
+            "out of range",
+            field="--workers",
+            value=arguments.workers,
+            allowed=f"0 to {_MOST_WORKERS}",
+        )
+    options = FarmOptions(
+        state=arguments.state,
+        devices=tuple(dict.fromkeys(arguments.device or ("CPU",))),
+        workers=arguments.workers,
+        flower=not arguments.no_flower,
+        engine=arguments.engine,
+    )
+    return run_detached(options) if arguments.detach else run_here(options)
+
+
+def _down(arguments: argparse.Namespace) -> int:
+    from winepress_deploy.running_farm import stop_running
+
+    state = StateFolder(arguments.state or default_state())
+    stopped = stop_running(state, _DOWN_S)
+    if stopped is None:
+        _say(f"no farm runs in {state.path}")
+    elif stopped:
+        _say(f"the farm in {state.path} has stopped")
+    else:
+        _say(f"the farm in {state.path} is still stopping after {_DOWN_S:.0f} s")
+    return 1 if stopped is False else 0
+
+
+def _flower(arguments: argparse.Namespace) -> int:
+    from winepress_deploy.lone_flower import run_flower
+
+    return run_flower(
+        StateFolder(arguments.state or default_state()), arguments.address, arguments.port, _say
+    )
+
+
+def _say(line: str) -> None:
+    print(line, flush=True)  # noqa: T201 - the command line

@@ -1,0 +1,172 @@
+"""A whole farm on one machine: broker, store, Flower and workers, supervised."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable
+from contextlib import ExitStack
+from types import TracebackType
+from typing import Self
+
+from pydantic import SecretStr
+
+from winepress_deploy import flower, ports, seaweed, valkey
+from winepress_deploy.credentials import Credentials
+from winepress_deploy.farm_options import FarmOptions
+from winepress_deploy.private_file import write_private
+from winepress_deploy.process import Child, Program
+from winepress_deploy.running_farm import process_began
+from winepress_deploy.settings_file import names_broker, names_store, user_settings, write_settings
+from winepress_deploy.state_folder import StateFolder, default_state
+from winepress_deploy.stop_request import StopRequest
+from winepress_deploy.workers import workers
+from winepress_shared.errors import FarmUnreachable, WrongUsage
+from winepress_shared.settings import Settings
+
+_SERVICE_READY_S = 60.0  #: a Valkey with much data reads it first
+_WORKER_READY_S = 180.0  #: a worker imports and compiles before it announces itself
+
+
+class Farm:
+    """Runs while its ``with`` block does; every child dies with this process."""
+
+    def __init__(
+        self,
+        options: FarmOptions,
+        say: Callable[[str], None] = lambda line: None,
+        stop: StopRequest | None = None,
+    ) -> None:
+        """``say`` hears one line for each thing that happens, from several threads."""
+        self.options = options
+        self.state = StateFolder(options.state or default_state())
+        self.settings = Settings()
+        self.urls: dict[str, str] = {}  #: without passwords
+        self.services: dict[str, Child] = {}  #: by name, those this farm runs itself
+        self.workers: list[Child] = []
+        self.stop_request = stop or StopRequest()
+        self._say = say
+        self._ports: dict[str, int] = {}
+        self._held = ExitStack()
+
+    def __enter__(self) -> Self:
+        """Start everything and return when it works.
+
+        Raises WrongUsage (folder, settings, missing programs, or a farm already running there),
+        FarmUnreachable (something does not start) and KeyboardInterrupt (asked to stop meanwhile).
+        """
+        try:
+            self._start()
+        except BaseException:
+            self.stop()
+            raise
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.stop()
+
+    def stop(self) -> None:
+        """Stop workers first, so that they can hand in what they draw, then the services."""
+        is_hurried = self.stop_request.is_hurried
+        for group in (self.workers, *([child] for child in reversed(self.services.values()))):
+            for child in group:
+                child.ask_to_stop()
+            for child in group:
+                child.wait_stopped(is_hurried)
+                self._say(f"{child.name} stopped")
+        if seaweed.NAME in self.services:
+            seaweed.remove_sockets(self._ports)
+        self.workers, self.services = [], {}
+        self._held.close()
+
+    def _start(self) -> None:
+        self.state.create()
+        try:
+            self._held.enter_context(self.state.locked())
+        except BlockingIOError:
+            raise _already_running(self.state) from None
+        self._announce()
+        given = user_settings(self.state.settings, os.environ)
+        credentials = Credentials.keep(self.state.credentials)
+        self._choose_ports()
+        self.settings = self._settings(given, credentials)
+        write_settings(self.state.settings, self.settings)
+        self._start_services(self._own_servers(given, credentials))
+        if self.options.flower:
+            password = credentials.flower_password.get_secret_value()
+            write_private(self.state.flower_password, f"{password}\n")
+            port = self._ports[flower.NAME]
+            self.urls[flower.NAME] = f"http://{ports.HOST}:{port}"
+            self._start_services([flower.flower(self.state, port, password)])
+        self._start_workers()
+        self._announce()
+
+    def _announce(self) -> None:
+        self.state.announce(os.getpid(), process_began(os.getpid()), self.urls)
+
+    def _choose_ports(self) -> None:
+        try:
+            self._ports = ports.choose(
+                (valkey.NAME, flower.NAME, *seaweed.PORTS),
+                self.state.remembered_ports(),
+                seaweed.PORT_OFFSETS,
+            )
+        except OSError as error:
+            raise FarmUnreachable(str(error)) from None
+        self.state.remember_ports(self._ports)
+
+    def _settings(self, given: Settings, credentials: Credentials) -> Settings:
+        own: dict[str, object] = {}
+        if not names_broker(given):
+            password = credentials.broker_password.get_secret_value()
+            own["broker_url"] = SecretStr(valkey.broker_url(self._ports[valkey.NAME], password))
+            self.urls["broker"] = valkey.broker_url(self._ports[valkey.NAME])
+        if not names_store(given):
+            own["s3_endpoint"] = self.urls["s3"] = seaweed.endpoint(self._ports)
+            own["s3_access_key_id"] = SecretStr(credentials.s3_access_key_id)
+            own["s3_secret_access_key"] = credentials.s3_secret_access_key
+        return given.model_copy(update=own)
+
+    def _own_servers(self, given: Settings, credentials: Credentials) -> list[Program]:
+        """The servers that the user has not named elsewhere."""
+        servers = []
+        if not names_broker(given):
+            password = credentials.broker_password.get_secret_value()
+            port = self._ports[valkey.NAME]
+            servers.append(valkey.valkey(self.state, self.settings, port, password))
+        if not names_store(given):
+            servers.append(seaweed.seaweed(self.state, self.settings, self._ports, credentials))
+        return servers
+
+    def _start_services(self, programs: list[Program]) -> None:
+        self.services |= {program.name: Child(program, self._say) for program in programs}
+        self._await([self.services[program.name] for program in programs], _SERVICE_READY_S)
+
+    def _start_workers(self) -> None:
+        programs = workers(self.state, self.settings, self.options)
+        self.workers = [Child(program, self._say) for program in programs]
+        self._await(self.workers, _WORKER_READY_S)
+
+    def _await(self, children: list[Child], timeout_s: float) -> None:
+        began = time.monotonic()
+        for child in children:
+            child.start()
+        for child in children:
+            child.wait_ready(timeout_s, self.stop_request.is_asked)
+            self._say(f"{child.name} ready after {time.monotonic() - began:.1f} s")
+
+
+def _already_running(state: StateFolder) -> WrongUsage:
+    urls = state.announced().get("urls") or {}
+    shown = ", ".join(f"{name} {url}" for name, url in urls.items())
+    return WrongUsage(
+        f"a farm already runs here{': ' if shown else ''}{shown}",
+        field="--state",
+        value=str(state.path),
+        hint="`winepress down` stops it",
+    )

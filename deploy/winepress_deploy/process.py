@@ -1,0 +1,201 @@
+"""A supervised child process: started, awaited, restarted when it dies, stopped."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import threading
+import time
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO
+
+from winepress_deploy.leash import leashed
+from winepress_shared.errors import FarmUnreachable
+
+_POLL_S = 0.05  #: between two looks at a condition nobody announces (a foreign server's port)
+_FIRST_BACKOFF_S = 0.5
+_LONGEST_BACKOFF_S = 30.0
+_HEALTHY_S = 60.0  #: a child that lived this long starts again without a longer wait
+_HURRIED_S = 3.0  #: grace left to a child once the user hurries
+_LOG_BYTES = 10_000_000  #: a longer log is set aside as ``.1`` when the child starts
+_TAIL_BYTES = 4_000
+
+
+@dataclass(frozen=True)
+class Program:
+    """What to run, and how to know that it works."""
+
+    name: str
+    argv: tuple[str, ...]  #: holds no secret: every user of the machine can read it
+    env: Mapping[str, str]  #: the whole environment; only the same user can read it
+    folder: Path  #: its working folder
+    log: Path
+    is_ready: Callable[[int], bool]  #: given its process id
+    grace_s: float = 10.0  #: from SIGTERM to SIGKILL
+
+
+class Child:
+    """One program kept running by a thread of its own.
+
+    That thread starts the program and outlives it, which is what the leash needs.
+    """
+
+    def __init__(self, program: Program, on_death: Callable[[str], None]) -> None:
+        """``on_death`` is told in one sentence, from another thread, of each unplanned end."""
+        self.name = program.name
+        self.program = program
+        self._on_death = on_death
+        self._changed = threading.Condition()
+        self._keeper = threading.Thread(target=self._keep, name=f"keep {self.name}", daemon=True)
+        self._pid: int | None = None
+        self._deaths = 0
+        self._stopping = False
+        self._was_ready = False
+
+    @property
+    def pid(self) -> int | None:
+        """Process id while it runs."""
+        with self._changed:
+            return self._pid
+
+    @property
+    def deaths(self) -> int:
+        """How often it has ended without being asked to."""
+        with self._changed:
+            return self._deaths
+
+    def start(self) -> None:
+        """Start the program and return at once; see `wait_ready`."""
+        self._keeper.start()
+
+    def wait_ready(self, timeout_s: float, given_up: Callable[[], bool] = lambda: False) -> None:
+        """Return when the program works; raises FarmUnreachable when it ends or takes too long.
+
+        Raises KeyboardInterrupt when ``given_up`` turns true.
+        """
+        deadline = time.monotonic() + timeout_s
+        while not self._is_ready():
+            if given_up():
+                raise KeyboardInterrupt
+            if self.deaths and not self._was_ready:
+                raise self._failure("ended while starting")
+            if time.monotonic() > deadline:
+                raise self._failure(f"was not ready after {timeout_s:.0f} s")
+            with self._changed:
+                self._changed.wait(_POLL_S)
+        self._was_ready = True
+
+    def kill(self) -> None:
+        """Kill it without warning and return when it is dead; it is then started again."""
+        with self._changed:
+            deaths = self._deaths
+            self._send(signal.SIGKILL)
+            self._changed.wait_for(lambda: self._deaths > deaths or self._pid is None)
+
+    def ask_to_stop(self) -> None:
+        """Send SIGTERM and return at once; it is not started again."""
+        with self._changed:
+            self._stopping = True
+            self._send(signal.SIGTERM)
+            self._changed.notify_all()
+
+    def wait_stopped(self, is_hurried: Callable[[], bool] = lambda: False) -> None:
+        """Return when it is gone, killing it after its grace; call `ask_to_stop` first."""
+        deadline = time.monotonic() + self.program.grace_s
+        while self._keeper.is_alive() and time.monotonic() < deadline:
+            if is_hurried():
+                deadline = min(deadline, time.monotonic() + _HURRIED_S)
+                is_hurried = _never
+            self._keeper.join(_POLL_S)
+        if self._keeper.is_alive():
+            with self._changed:
+                self._send(signal.SIGKILL)
+            self._keeper.join()
+
+    def _is_ready(self) -> bool:
+        pid = self.pid
+        return pid is not None and self.program.is_ready(pid)
+
+    def _keep(self) -> None:
+        backoff_s = _FIRST_BACKOFF_S
+        while not self._stopping:
+            began = time.monotonic()
+            process = self._spawn()
+            if process is None:
+                return
+            end = self._reap(process)
+            if time.monotonic() - began > _HEALTHY_S:
+                backoff_s = _FIRST_BACKOFF_S
+            with self._changed:
+                if self._stopping:
+                    return
+            self._on_death(f"{self.name} {end}; starting it again in {backoff_s:g} s")
+            with self._changed:
+                self._changed.wait_for(lambda: self._stopping, backoff_s)
+            backoff_s = min(2 * backoff_s, _LONGEST_BACKOFF_S)
+
+    def _spawn(self) -> subprocess.Popen[bytes] | None:
+        with self._changed, _open_log(self.program.log) as log:
+            if self._stopping:
+                return None
+            process = subprocess.Popen(  # noqa: S603 - our own programs, no shell
+                leashed(self.program.argv),
+                env=dict(self.program.env),
+                cwd=self.program.folder,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,  # the terminal's Ctrl-C is for the supervisor alone
+                umask=0o077,
+            )
+            self._pid = process.pid
+            return process
+
+    def _reap(self, process: subprocess.Popen[bytes]) -> str:
+        """Wait for the end, sweep up what the program leaves behind, say how it ended."""
+        # The dead leader stays unreaped meanwhile, so neither number can belong to a stranger.
+        os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)
+        with self._changed:
+            with suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
+            code = process.wait()
+            self._pid = None
+            if not self._stopping:
+                self._deaths += 1
+            self._changed.notify_all()
+        return f"was killed by signal {-code}" if code < 0 else f"ended with exit code {code}"
+
+    def _send(self, number: signal.Signals) -> None:
+        if self._pid is not None:
+            os.kill(self._pid, number)
+
+    def _failure(self, problem: str) -> FarmUnreachable:
+        said = _last_line(self.program.log)
+        return FarmUnreachable(
+            f"{self.name} {problem}" + (f", saying: {said}" if said else ""),
+            hint=f"Its log is {self.program.log}",
+        )
+
+
+def _never() -> bool:
+    return False
+
+
+def _open_log(path: Path) -> BinaryIO:
+    with suppress(FileNotFoundError):
+        if path.stat().st_size > _LOG_BYTES:
+            path.replace(path.with_name(f"{path.name}.1"))
+    return os.fdopen(os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600), "ab")
+
+
+def _last_line(path: Path) -> str:
+    """The last line of a log that says something, shortened."""
+    with suppress(OSError), path.open("rb") as log:
+        log.seek(max(0, path.stat().st_size - _TAIL_BYTES))
+        lines = log.read().decode("utf-8", "replace").split("\n")
+        return next((line.strip()[-300:] for line in reversed(lines) if line.strip()), "")
+    return ""

@@ -1,0 +1,81 @@
+"""Run a farm for the command line, in this terminal or in the background."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import signal
+from contextlib import suppress
+
+from winepress_deploy import flower
+from winepress_deploy.farm import Farm
+from winepress_deploy.farm_options import FarmOptions
+from winepress_deploy.state_folder import StateFolder
+from winepress_deploy.stop_request import StopRequest
+
+_INTERRUPTED = 130
+
+
+def run_here(options: FarmOptions, ready: int | None = None) -> int:
+    """Run until asked to stop; returns the exit code.
+
+    Once everything works, a byte is written to the descriptor ``ready`` and it is closed.
+    """
+    stop = StopRequest()
+    try:
+        with stop.on_signals(), Farm(options, _say, stop) as farm:
+            _say_addresses(farm)
+            if ready is None:
+                _say("Ctrl-C stops the farm; a second one does not wait for pictures being drawn")
+            else:
+                _leave_terminal(farm.state, ready)
+            stop.wait()
+            _say("stopping")
+    except KeyboardInterrupt:
+        return _INTERRUPTED
+    return 0
+
+
+def run_detached(options: FarmOptions) -> int:
+    """Run a farm in the background; returns once it works, or with its exit code if it fails."""
+    reader, writer = os.pipe()
+    pid = os.fork()
+    if pid == 0:
+        os.close(reader)
+        os.setsid()
+        return run_here(options, writer)
+    os.close(writer)
+    with suppress(KeyboardInterrupt), open(reader, "rb") as pipe:  # noqa: PTH123 - a descriptor
+        if pipe.read():
+            _say(f"it runs in the background; `winepress down` stops it (process {pid})")
+            return 0
+        return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+    os.kill(pid, signal.SIGTERM)
+    os.waitpid(pid, 0)
+    return _INTERRUPTED
+
+
+def _leave_terminal(state: StateFolder, ready: int) -> None:
+    """From here on the log hears what the terminal heard; the waiting command may go."""
+    log = os.open(state.log("farm"), os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
+    null = os.open(os.devnull, os.O_RDONLY)
+    for source, target in ((null, 0), (log, 1), (log, 2)):
+        os.dup2(source, target)
+    os.close(log)
+    os.close(null)
+    os.write(ready, b"1")
+    os.close(ready)
+
+
+def _say_addresses(farm: Farm) -> None:
+    for name, url in farm.urls.items():
+        note = ""
+        if name == flower.NAME:
+            note = f"  (user {flower.USER}, password in {farm.state.flower_password})"
+        _say(f"{name:8} {url}{note}")
+    _say("in another shell:")
+    _say(f"  export WINEPRESS_CONFIG={shlex.quote(str(farm.state.settings))}")
+
+
+def _say(line: str) -> None:
+    print(line, flush=True)  # noqa: T201 - the command line

@@ -1,0 +1,56 @@
+"""The settings of a farm, written as the TOML file that its workers and producers read."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from pathlib import Path
+
+from pydantic import SecretStr
+
+from winepress_deploy.private_file import write_private
+from winepress_shared.settings import Settings
+
+#: Any of these, set by the user, says that the farm's pictures go to a store that exists already.
+_STORE_FIELDS = frozenset({"s3_endpoint", "s3_access_key_id", "store_folder"})
+
+
+def user_settings(own_file: Path, environ: Mapping[str, str]) -> Settings:
+    """The settings the user gives to a farm; raises WrongUsage.
+
+    The file that the farm itself wrote in an earlier run is not one of them, even when
+    ``WINEPRESS_CONFIG`` names it.
+    """
+    named = Path(environ.get("WINEPRESS_CONFIG") or "winepress.toml")
+    is_own = own_file.exists() and named.exists() and named.samefile(own_file)
+    return Settings.load(environ, Path(os.devnull) if is_own else None)
+
+
+def names_broker(settings: Settings) -> bool:
+    """Whether the user named a broker to use."""
+    return "broker_url" in settings.model_fields_set
+
+
+def names_store(settings: Settings) -> bool:
+    """Whether the user named a store to use."""
+    return bool(_STORE_FIELDS & settings.model_fields_set)
+
+
+def write_settings(path: Path, settings: Settings) -> None:
+    """Write the fields that are set, with mode 0600."""
+    lines = ["# Written by `winepress up`; it is replaced at the next start.\n"]
+    lines += [
+        f"{name} = {_toml(getattr(settings, name))}\n"
+        for name in Settings.model_fields
+        if name in settings.model_fields_set and getattr(settings, name) is not None
+    ]
+    write_private(path, "".join(lines))
+
+
+def _toml(value: object) -> str:
+    if isinstance(value, int | float):
+        return repr(value)
+    text = value.get_secret_value() if isinstance(value, SecretStr) else str(value)
+    # A JSON string is a TOML basic string, but for DEL, which TOML wants escaped.
+    return json.dumps(text, ensure_ascii=False).replace("\x7f", "\\u007f")

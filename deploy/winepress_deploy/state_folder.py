@@ -1,0 +1,114 @@
+"""The folder in which a farm keeps everything it must remember."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from winepress_deploy.private_file import write_private
+from winepress_shared.errors import WrongUsage
+
+_LOCK = "farm.lock"
+
+
+def default_state() -> Path:
+    """Where the state lies when nobody says otherwise, following the XDG base directories."""
+    base = os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state"
+    return Path(base) / "winepress"
+
+
+class StateFolder:
+    """One farm's folder; only its owner can look inside."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path.expanduser().absolute()
+        self.settings = self.path / "winepress.toml"
+        self.credentials = self.path / "credentials.json"
+        self.flower_password = self.path / "flower-password"
+        self.ports = self.path / "ports.json"
+        self.running = self.path / "farm.json"
+        self.lock = self.path / _LOCK
+        self.logs = self.path / "logs"
+
+    def create(self) -> None:
+        """Make the folder, or check that it is one of ours; raises WrongUsage."""
+        if not self.path.name or any(not character.isprintable() for character in str(self.path)):
+            raise WrongUsage("not a usable folder", field="--state", value=str(self.path))
+        try:
+            self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
+            if not self.lock.exists() and any(self.path.iterdir()):
+                raise WrongUsage(
+                    "the folder holds other things",
+                    field="--state",
+                    value=str(self.path),
+                    hint="Name an empty or a new folder",
+                )
+            self.path.chmod(0o700)
+            self.lock.touch(mode=0o600)
+            self.logs.mkdir(mode=0o700, exist_ok=True)
+        except OSError as error:
+            raise WrongUsage(
+                f"the state folder cannot be used: {error.strerror}",
+                field="--state",
+                value=str(self.path),
+            ) from None
+
+    def subfolder(self, name: str) -> Path:
+        """A private folder inside, made when missing."""
+        folder = self.path / name
+        folder.mkdir(mode=0o700, exist_ok=True)
+        return folder
+
+    def log(self, name: str) -> Path:
+        """Where a child writes what it says."""
+        return self.logs / f"{name}.log"
+
+    @contextmanager
+    def locked(self) -> Iterator[None]:
+        """Hold the folder; raises BlockingIOError when a running farm holds it.
+
+        The kernel drops the lock with its holder, so a killed farm leaves none behind.
+        """
+        with self.lock.open("r+b") as file:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            yield
+
+    def is_locked(self) -> bool:
+        """Whether a running farm holds the folder."""
+        try:
+            with self.locked():
+                return False
+        except BlockingIOError:
+            return True
+        except FileNotFoundError:
+            return False
+
+    def remembered_ports(self) -> dict[str, int]:
+        """The ports of the last run; empty when there was none or its record is broken."""
+        found = _read_json(self.ports)
+        return {name: port for name, port in found.items() if isinstance(port, int)}
+
+    def remember_ports(self, ports: dict[str, int]) -> None:
+        """Keep ``ports`` for the next run."""
+        write_private(self.ports, json.dumps(ports, indent=2) + "\n")
+
+    def announce(self, pid: int, began: int, urls: dict[str, str]) -> None:
+        """Record the running farm for `winepress down` and for whoever tries to start another."""
+        write_private(self.running, json.dumps({"pid": pid, "began": began, "urls": urls}) + "\n")
+
+    def announced(self) -> dict[str, Any]:
+        """What the last farm recorded; it may not run any more."""
+        return _read_json(self.running)
+
+
+def _read_json(path: Path) -> dict[str, Any]:
+    try:
+        found = json.loads(path.read_text("utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return found if isinstance(found, dict) else {}
