@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import argparse
-import logging
 import re
 
 from winepress_shared.errors import WrongUsage
 from winepress_shared.settings import Settings
+from winepress_worker.engines import ENGINES
+from winepress_worker.logs import configure_logs
 from winepress_worker.options import DEFAULT_MEMORY_BUDGET, WorkerOptions, default_name
 
 #: Suffix of a size → bytes.
 _UNITS = {"": 1, "KIB": 2**10, "MIB": 2**20, "GIB": 2**30, "MB": 10**6, "GB": 10**9}
-_LOG_FORMAT = "%(asctime)s %(levelname)s %(name)s: %(message)s"
 _DEVICE = re.compile(r"(CPU|NPU|GPU(\.\d+)?|AUTO(:[A-Z0-9.,]+)?)\Z")
 
 
@@ -28,7 +28,7 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     parser.add_argument(
         "--threads", type=int, default=0, help="inference threads; 0: OpenVINO's choice"
     )
-    parser.add_argument("--engine", default="openvino", choices=("openvino", "fake"))
+    parser.add_argument("--engine", default="openvino", help="openvino, or fake for rehearsals")
     parser.set_defaults(run=run)
 
 
@@ -44,7 +44,12 @@ def run(arguments: argparse.Namespace) -> int:
             value=device,
             allowed="CPU, GPU, GPU.N, NPU, AUTO[:LIST]",
         )
-    logging.basicConfig(level=logging.INFO, format=_LOG_FORMAT)
+    engine = arguments.engine.partition(":")[0]
+    if engine not in ENGINES:
+        raise WrongUsage(
+            "unknown engine", field="--engine", value=engine, allowed=", ".join(ENGINES)
+        )
+    configure_logs()
     options = WorkerOptions(
         name=arguments.name or default_name(device),
         device=device,

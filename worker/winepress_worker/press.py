@@ -16,7 +16,7 @@ from winepress_shared.settings import Settings
 from winepress_shared.stores import open_store
 from winepress_worker.delivery import Delivery
 from winepress_worker.desk import Desk
-from winepress_worker.engines import make_engine
+from winepress_worker.engines import open_engine
 from winepress_worker.engines.base import PipelineKey
 from winepress_worker.executor import Executor
 from winepress_worker.models.shelf import Shelf
@@ -34,12 +34,7 @@ class Press:
     def __init__(self, options: WorkerOptions, settings: Settings) -> None:
         catalogue = Catalogue.load(settings.catalogue)
         self._options = options
-        self._engine = make_engine(
-            options.engine,
-            Shelf(settings.home, catalogue),
-            options.device,
-            settings.home / "compiled",
-        )
+        self._engine = open_engine(options, Shelf(settings.home, catalogue), settings.home)
         self._pool = WarmPool(self._engine, options.memory_budget)
         self._desk = Desk(Ledger(settings), options.name, os.getpid())
         archive = Archive(open_store(settings))

@@ -13,6 +13,7 @@ from celery.signals import worker_process_init
 from winepress_shared.broker import PRESS, send_tickets
 from winepress_shared.errors import BrokerUnreachable, WorkerBroken
 from winepress_shared.settings import Settings
+from winepress_worker.logs import configure_logs
 from winepress_worker.options import WorkerOptions
 from winepress_worker.press import Press
 
@@ -28,15 +29,16 @@ def the_press(options: WorkerOptions) -> Press:
     return Press(options, Settings.load())
 
 
-@worker_process_init.connect
+@worker_process_init.connect  # type: ignore[untyped-decorator]  # Celery is untyped
 def _build_early(**_: Any) -> None:
     """Import the engine before the first ticket, not after it."""
     from celery import current_app
 
+    configure_logs()
     the_press(WorkerOptions.decode(current_app.conf[OPTIONS]))
 
 
-@shared_task(name=PRESS, bind=True, ignore_result=True)
+@shared_task(name=PRESS, bind=True, ignore_result=True)  # type: ignore[untyped-decorator]
 def press(self: Task, lane: str) -> str:
     """Take slices of ``lane`` and render them; the ticket says no more than that."""
     app: Celery = self.app

@@ -1,0 +1,14 @@
+"""What a worker's two processes write to standard error."""
+
+from __future__ import annotations
+
+import logging
+
+_FORMAT = "%(asctime)s %(levelname)s %(processName)s %(name)s: %(message)s"
+
+
+def configure_logs() -> None:
+    """One line per event, with its process; called once in each process."""
+    logging.basicConfig(level=logging.INFO, format=_FORMAT)
+    # Its retries are ours to report, and it logs whole requests at INFO.
+    logging.getLogger("botocore").setLevel(logging.WARNING)
