@@ -1,1 +1,65 @@
-"""Ask a farm for pictures, wait for them, fetch them."""
+"""Ask a farm for pictures, wait for them, fetch them.
+
+::
+
+    from winepress import Client, TextToImage
+
+    client = Client.from_env()
+    job = client.submit(TextToImage(prompt="a red apple on a teal background", seed=7))
+    job.wait(timeout=60).images[0].save("apple.png")
+"""
+
+from __future__ import annotations
+
+from winepress.client import Client
+from winepress.handle import JobHandle
+from winepress_shared import __version__
+from winepress_shared.errors import (
+    BrokerUnreachable,
+    Conflict,
+    FarmUnreachable,
+    InvalidJob,
+    JobCanceled,
+    JobExpired,
+    JobFailed,
+    NotFound,
+    ObjectMissing,
+    QueueFull,
+    Refused,
+    StoreRefused,
+    StoreUnreachable,
+    UnknownModel,
+    WinepressError,
+    WrongUsage,
+)
+from winepress_shared.job import ImageToImage, Inpaint, Priority, TextToImage
+from winepress_shared.lane import Precision
+from winepress_shared.state import JobState
+
+__all__ = [
+    "BrokerUnreachable",
+    "Client",
+    "Conflict",
+    "FarmUnreachable",
+    "ImageToImage",
+    "Inpaint",
+    "InvalidJob",
+    "JobCanceled",
+    "JobExpired",
+    "JobFailed",
+    "JobHandle",
+    "JobState",
+    "NotFound",
+    "ObjectMissing",
+    "Precision",
+    "Priority",
+    "QueueFull",
+    "Refused",
+    "StoreRefused",
+    "StoreUnreachable",
+    "TextToImage",
+    "UnknownModel",
+    "WinepressError",
+    "WrongUsage",
+    "__version__",
+]

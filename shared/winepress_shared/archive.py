@@ -35,11 +35,9 @@ class JobRecord:
     job: Job  #: resolved: no open values
     lane: Lane
     user: str
-
-    @property
-    def digest(self) -> str:
-        """Equal for jobs that ask for the same; hexadecimal."""
-        return hashlib.sha256(self.job.model_dump_json().encode()).hexdigest()[:32]
+    digest: str = ""  #: `digest_of` the job as it was asked for, before values were filled in
+    idempotency_key: str = ""
+    expires: float | None = None  #: Unix seconds, by the producer's clock
 
     def encode(self) -> bytes:
         """The bytes of ``job.json``."""
@@ -49,6 +47,9 @@ class JobRecord:
                 "id": self.id,
                 "user": self.user,
                 "lane": str(self.lane),
+                "digest": self.digest,
+                "idempotency_key": self.idempotency_key,
+                "expires": self.expires,
                 "job": self.job.model_dump(mode="json"),
             },
             indent=1,
@@ -60,7 +61,15 @@ class JobRecord:
         try:
             values = json.loads(data)
             lane = Lane.parse(values["lane"])
-            return cls(values["id"], decode_job(values["job"]), lane, values["user"])
+            return cls(
+                values["id"],
+                decode_job(values["job"]),
+                lane,
+                values["user"],
+                values["digest"],
+                values["idempotency_key"],
+                values["expires"],
+            )
         except (ValueError, KeyError, TypeError) as error:
             raise StoreUnreachable(f"job.json is damaged: {type(error).__name__}") from None
 
@@ -107,6 +116,14 @@ class Result:
         return cls(job_id, tuple(done), tuple(failed))
 
 
+def digest_of(job: Job) -> str:
+    """Equal for jobs that ask for the same; hexadecimal.
+
+    To be taken before values are filled in: a seed drawn at random would make every digest new.
+    """
+    return hashlib.sha256(job.model_dump_json().encode()).hexdigest()[:32]
+
+
 def new_job_id() -> str:
     """A short unguessable id; begins with a letter, so nobody reads it as a number."""
     return "j" + secrets.token_hex(_ID_BYTES)
@@ -148,6 +165,10 @@ class Archive:
     def forget_job(self, job_id: str) -> None:
         """Remove a job that was not accepted after all."""
         self.store.delete(f"jobs/{job_id}/job.json")
+
+    def reopen_job(self, job_id: str) -> None:
+        """Take the result of a job back because it goes on; its pictures stay."""
+        self.store.delete(f"jobs/{job_id}/result.json")
 
     def read_input(self, picture: Picture) -> bytes:
         """The PNG bytes of an input, checked against its reference."""

@@ -7,13 +7,13 @@ disposable: what a job asks for is in the store (``jobs/ID/job.json``), so is ev
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
 from typing import Any, cast
 
 import redis
 
 from winepress_shared.errors import Conflict, NotFound, QueueFull
 from winepress_shared.ledger_records import (
+    BANDS,
     Ending,
     Event,
     JobRow,
@@ -21,6 +21,7 @@ from winepress_shared.ledger_records import (
     Order,
     Pulse,
     Slice,
+    Submission,
     Worker,
     expand,
 )
@@ -37,22 +38,6 @@ RETRY_BACKOFF_MS = 1_000  #: before the first retry; doubled for each further on
 PATIENCE_MS = (3_600_000, 60_000, 300_000)  #: how long each band may be passed over in a lane
 IDEMPOTENCY_MS = 86_400_000  #: an idempotency key is remembered this long
 _DAY_MS = 86_400_000
-
-
-@dataclass(frozen=True)
-class Submission:
-    """What the ledger needs to know of a new job."""
-
-    id: str
-    kind: str
-    lane: str
-    user: str
-    band: int  #: index into `BANDS`
-    units: int
-    digest: str  #: of the resolved job; the same idempotency key must bring the same digest
-    chained: bool = False
-    idempotency_key: str = ""
-    expires_in_ms: int = 0  #: 0 is never
 
 
 def holder_of(worker: str, pid: int) -> str:
@@ -73,6 +58,10 @@ class Ledger:
         self._redis = self._server.client
 
     # -- producers ---------------------------------------------------------------------------
+
+    def close(self) -> None:
+        """Give the connections back; they are opened anew when needed."""
+        self._redis.close()
 
     def ping(self) -> None:
         """Return when the broker answers."""
@@ -163,9 +152,13 @@ class Ledger:
     def workers(self) -> list[Worker]:
         """Every worker that has beaten lately."""
         with self._server.reaching():
+            # When every worker is dead, nobody sweeps the dead away.
+            now, _ = self._redis.time()
             seen = cast(
                 "list[tuple[str, float]]",
-                self._redis.zrange(f"{self._prefix}workers", 0, -1, withscores=True),
+                self._redis.zrangebyscore(
+                    f"{self._prefix}workers", now * 1000 - GONE_MS, "+inf", withscores=True
+                ),
             )
             pipe = self._redis.pipeline(transaction=False)
             for name, _ in seen:
@@ -181,6 +174,21 @@ class Ledger:
         with self._server.reaching():
             lanes = cast("dict[str, str]", self._redis.hgetall(f"{self._prefix}lanes"))
         return {lane: int(count) for lane, count in lanes.items()}
+
+    def parked(self, lane: str) -> str | None:
+        """Why nothing is handed out in ``lane`` just now; None when it is open."""
+        with self._server.reaching():
+            return cast("str | None", self._redis.get(f"{self._prefix}parked:{lane}"))
+
+    def ahead(self, row: JobRow) -> tuple[int, int]:
+        """Jobs of the same user and band that go first, and other users waiting in that band."""
+        band = f"{self._prefix}ready:{row.lane}:{BANDS.index(row.priority)}"
+        with self._server.reaching():
+            pipe = self._redis.pipeline(transaction=False)
+            pipe.zrank(f"{band}:{row.user}", row.id)
+            pipe.zcard(band)
+            rank, users = cast("list[int | None]", pipe.execute())
+        return rank or 0, max(0, (users or 0) - 1)
 
     # -- workers -----------------------------------------------------------------------------
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
+from winepress_shared.archive import JobRecord
 from winepress_shared.job import Priority
 from winepress_shared.state import JobState
 
@@ -31,6 +33,40 @@ class Ending(StrEnum):
     LAST = "last"  #: every unit has ended: write the result, then `finish`
     LOST = "lost"
     CANCEL = "cancel"
+
+
+@dataclass(frozen=True)
+class Submission:
+    """What the ledger needs to know of a new job."""
+
+    id: str
+    kind: str
+    lane: str
+    user: str
+    band: int  #: index into `BANDS`
+    units: int
+    digest: str  #: of the job as asked for; the same idempotency key must bring the same digest
+    chained: bool = False
+    idempotency_key: str = ""
+    expires_in_ms: int = 0  #: 0 is never
+
+    @classmethod
+    def of(cls, record: JobRecord) -> Submission:
+        """A job that the store holds; its deadline counts from now on."""
+        left_ms = 0
+        if record.expires is not None:
+            left_ms = max(1, int((record.expires - time.time()) * 1000))
+        return cls(
+            id=record.id,
+            kind=record.job.kind,
+            lane=str(record.lane),
+            user=record.user,
+            band=BANDS.index(record.job.priority),
+            units=record.job.unit_count,
+            digest=record.digest,
+            idempotency_key=record.idempotency_key,
+            expires_in_ms=left_ms,
+        )
 
 
 @dataclass(frozen=True)

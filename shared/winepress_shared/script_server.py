@@ -67,6 +67,10 @@ class ScriptServer:
             raise BrokerUnreachable(
                 "the broker refuses these credentials", value=self._address
             ) from None
+        except redis.exceptions.InvalidResponse:
+            raise BrokerUnreachable(
+                "what answers there is not Redis", value=self._address
+            ) from None
         except (redis.exceptions.ConnectionError, redis.exceptions.TimeoutError, OSError):
             raise BrokerUnreachable(
                 "the broker does not answer",

@@ -20,6 +20,8 @@ from winepress_shared.errors import WrongUsage
 
 _ENV_PREFIX = "WINEPRESS_"
 _CONFIG_ENV = "WINEPRESS_CONFIG"
+#: Who a job is charged to: letters, digits and ``._@-``, 1 to 64 characters.
+USER_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9._@-]{0,63}$"
 _DEFAULT_FILE = Path("winepress.toml")
 
 
@@ -45,7 +47,7 @@ class Settings(BaseModel):
     store_folder: Path | None = None  #: a shared folder instead of S3
     home: Path = Field(default_factory=default_home)  #: prepared models, compiled blobs
     catalogue: Path | None = None  #: extra models, same form as catalogue.toml
-    user: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._@-]{0,63}$")] = "anonymous"
+    user: Annotated[str, Field(pattern=USER_PATTERN)] = "anonymous"
     queue_limit: Annotated[int, Field(ge=1)] = 2_000_000  #: most units waiting in the farm
     keep_days: Annotated[float, Field(gt=0, le=3650)] = 7.0  #: finished jobs stay listed this long
 

@@ -1,0 +1,297 @@
+"""The door of a farm for Python programs."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import re
+import time
+from collections.abc import Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, Self
+
+from winepress.explanation import explain, why_impossible
+from winepress.handle import JobHandle
+from winepress.recovery import recover
+from winepress_shared.archive import Archive, JobRecord, Result, digest_of, new_job_id
+from winepress_shared.catalogue import Catalogue
+from winepress_shared.errors import (
+    BrokerUnreachable,
+    FarmUnreachable,
+    InvalidJob,
+    NotFound,
+    QueueFull,
+    Refused,
+    StoreUnreachable,
+    WinepressError,
+)
+from winepress_shared.job import Job
+from winepress_shared.ledger_records import JobRow, Submission, Worker
+from winepress_shared.settings import USER_PATTERN, Settings
+from winepress_shared.state import JobState
+
+if TYPE_CHECKING:
+    from winepress_shared.ledger import Ledger
+
+log = logging.getLogger(__name__)
+
+MAX_EXPIRY_S = 3650 * 86_400  #: longest deadline of a job, in seconds
+_MOST_TICKETS = 16  #: of one submission; a worker that leaves work behind issues another
+_KEY = re.compile(r"[!-~]{1,255}")
+_JOB_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
+_WRITERS = 8  #: threads of `submit_many`; the store answers several writes at once
+
+
+class Client:
+    """Submits jobs to one farm and looks after them; may be shared by threads.
+
+    Reaches nothing before the first call that needs it. Every method raises FarmUnreachable when
+    the broker or the store cannot be used.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+
+    @classmethod
+    def from_env(cls) -> Self:
+        """A client for the farm named by ``winepress.toml`` and the ``WINEPRESS_`` variables.
+
+        Raises WrongUsage for an unknown or malformed setting.
+        """
+        return cls(Settings.load())
+
+    def __repr__(self) -> str:
+        return f"Client(farm={self.settings.farm!r})"
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Give the connections back; the client opens new ones if it is used again."""
+        celery = self.__dict__.pop("_celery", None)
+        if celery is not None:
+            celery.close()
+        ledger = self.__dict__.pop("ledger", None)
+        if ledger is not None:
+            ledger.close()
+
+    # The S3 client, Celery and Redis take longer to import than all the rest together.
+
+    @cached_property
+    def catalogue(self) -> Catalogue:
+        """The models this client knows."""
+        return Catalogue.load(self.settings.catalogue)
+
+    @cached_property
+    def ledger(self) -> Ledger:
+        """The farm's record of jobs."""
+        from winepress_shared.ledger import Ledger
+
+        return Ledger(self.settings)
+
+    @cached_property
+    def archive(self) -> Archive:
+        """The farm's pictures and job descriptions."""
+        from winepress_shared.stores import open_store
+
+        return Archive(open_store(self.settings))
+
+    @cached_property
+    def _celery(self) -> Any:
+        from winepress_shared.broker import make_celery
+
+        return make_celery(self.settings)
+
+    # -- submitting --------------------------------------------------------------------------
+
+    def submit(
+        self,
+        job: Job,
+        *,
+        user: str | None = None,
+        idempotency_key: str | None = None,
+        expires_in: float | None = None,
+    ) -> JobHandle:
+        """Queue a job; it is accepted once this returns.
+
+        The same ``idempotency_key`` of the same user within a day returns the earlier job.
+        ``expires_in`` is the deadline in seconds from now. Raises Refused, with nothing left
+        behind: InvalidJob, UnknownModel, QueueFull or Conflict.
+        """
+        record = self._record(job, user, idempotency_key, expires_in)
+        self._check_room(record.job.unit_count, idempotency_key is not None)
+        self.archive.write_job(record)
+        return self._accept(record)
+
+    def submit_many(self, jobs: Iterable[Job], *, user: str | None = None) -> Sequence[JobHandle]:
+        """Queue many jobs at once, in order: all of them, or none when one is refused."""
+        records = [self._record(job, user, None, None) for job in jobs]
+        self._check_room(sum(record.job.unit_count for record in records))
+        handles: list[JobHandle] = []
+        with ThreadPoolExecutor(_WRITERS, thread_name_prefix="submit") as pool:
+            try:
+                list(pool.map(self.archive.write_job, records))
+                for record in records:
+                    handles.append(self._accept(record))
+            except WinepressError:
+                for handle in handles:
+                    self.cancel(handle.id, "a job submitted with it was refused")
+                list(pool.map(self._forget, records[len(handles) :]))
+                raise
+        return handles
+
+    def _record(
+        self, job: Job, user: str | None, key: str | None, expires_in: float | None
+    ) -> JobRecord:
+        user = self.settings.user if user is None else user
+        if not re.fullmatch(USER_PATTERN, user) or user.endswith("\n"):
+            raise InvalidJob(
+                "not a user name",
+                field="user",
+                value=user,
+                allowed="1 to 64 letters, digits and ._@-",
+            )
+        if key is not None and not _KEY.fullmatch(key):
+            raise InvalidJob(
+                "not usable",
+                field="idempotency_key",
+                value=key,
+                allowed="1 to 255 printable ASCII characters without spaces",
+            )
+        if expires_in is not None and not 0.001 <= expires_in <= MAX_EXPIRY_S:
+            raise InvalidJob(
+                "not a deadline",
+                field="expires_in",
+                value=expires_in,
+                allowed=f"0.001 to {MAX_EXPIRY_S} seconds",
+            )
+        resolved = self.catalogue.resolve(job)
+        return JobRecord(
+            id=new_job_id(),
+            job=resolved,
+            lane=self.catalogue.lane(resolved),
+            user=user,
+            digest=digest_of(job),
+            idempotency_key=key or "",
+            expires=None if expires_in is None else time.time() + expires_in,
+        )
+
+    def _check_room(self, units: int, may_be_known: bool = False) -> None:
+        """Find out that the farm is down or full before anything is written."""
+        waiting = sum(self.ledger.waiting().values())
+        if waiting + units > self.settings.queue_limit and not may_be_known:
+            raise QueueFull(
+                "the queue is full",
+                value=waiting,
+                allowed=f"{self.settings.queue_limit} units waiting",
+                hint="Try later",
+            )
+
+    def _accept(self, record: JobRecord) -> JobHandle:
+        try:
+            job_id, is_new = self.enter(record)
+        except Refused:
+            self._forget(record)
+            raise
+        except BrokerUnreachable as error:
+            # The script may have run before the connection broke: its job.json must stay.
+            error.hint = f"The job may have been accepted: `winepress status {record.id}` tells"
+            raise
+        if job_id != record.id:
+            self._forget(record)
+        elif is_new:
+            self.issue_tickets(str(record.lane), record.job.unit_count)
+        return JobHandle(self, job_id)
+
+    def enter(self, record: JobRecord) -> tuple[str, bool]:
+        """Enter a job that the store holds into the ledger; see `Ledger.submit`."""
+        return self.ledger.submit(Submission.of(record))
+
+    def _forget(self, record: JobRecord) -> None:
+        try:
+            self.archive.forget_job(record.id)
+        except StoreUnreachable as error:
+            log.warning("job.json of %s, which was not queued, is left over: %s", record.id, error)
+
+    def issue_tickets(self, lane: str, units: int) -> None:
+        """Call workers to a lane; the workers' reconciler makes good for a failure here."""
+        from winepress_shared.broker import send_tickets
+
+        try:
+            workers = len(self.ledger.workers()) if units > 1 else 1
+            send_tickets(self._celery, lane, max(1, min(units, workers, _MOST_TICKETS)))
+        except FarmUnreachable as error:
+            log.warning("accepted, but workers will notice a little later: %s", error)
+
+    # -- jobs --------------------------------------------------------------------------------
+
+    def get(self, job_id: str) -> JobHandle:
+        """The handle of a job; raises NotFound.
+
+        A job whose record has expired is found while the store still holds its pictures.
+        """
+        if not _JOB_ID.fullmatch(job_id):
+            raise NotFound("not the id of a job", value=job_id)
+        try:
+            self.ledger.get(job_id)
+        except NotFound:
+            if self.archive.store.head(f"jobs/{job_id}/result.json") is None:
+                raise
+        return JobHandle(self, job_id)
+
+    def cancel(self, job_id: str, reason: str = "canceled on request") -> JobState:
+        """Stop a job; finished pictures are kept. Raises NotFound, Conflict when it is over."""
+        state = self.ledger.control(job_id, "cancel", reason)
+        # With its result written, a canceled job does not come back in `recover`.
+        result = Result.from_units(job_id, self.ledger.outputs(job_id))
+        with contextlib.suppress(StoreUnreachable):
+            self.archive.write_result(result)
+        return state
+
+    def pause(self, job_id: str) -> JobState:
+        """Hand out no more of a job; pictures in hand are finished. Raises NotFound, Conflict."""
+        return self.ledger.control(job_id, "pause")
+
+    def resume(self, job_id: str) -> JobState:
+        """Go on with a paused job; raises NotFound, Conflict."""
+        return self._reopen(job_id, "resume")
+
+    def retry(self, job_id: str) -> JobState:
+        """Render what a failed, canceled or expired job lacks; raises NotFound, Conflict."""
+        state = self.ledger.get(job_id).state
+        if state.is_terminal and state is not JobState.SUCCEEDED:
+            # It is an open job again: `recover` must not take it for a finished one.
+            self.archive.reopen_job(job_id)
+        return self._reopen(job_id, "retry")
+
+    def _reopen(self, job_id: str, verb: str) -> JobState:
+        state = self.ledger.control(job_id, verb)
+        row = self.ledger.get(job_id)
+        self.issue_tickets(row.lane, row.units - row.done)
+        return state
+
+    def explain(self, job_id: str) -> str:
+        """Why a job waits, fails or does not move, and what to do about it; raises NotFound."""
+        return explain(self.ledger, self.ledger.get(job_id))
+
+    def why_impossible(self, lane: str) -> str | None:
+        """Why no live worker can serve ``lane``; None when one can."""
+        return why_impossible(lane, self.workers())
+
+    # -- farm --------------------------------------------------------------------------------
+
+    def workers(self) -> Sequence[Worker]:
+        """Every live worker."""
+        return self.ledger.workers()
+
+    def recover(self) -> Sequence[JobHandle]:
+        """Enter every unfinished job of the store into the ledger again; see `recovery`."""
+        return [JobHandle(self, job_id) for job_id in recover(self)]
+
+    def list(self, state: JobState | None = None, limit: int = 100) -> Sequence[JobRow]:
+        """The newest jobs, newest first."""
+        return self.ledger.jobs(state, limit)

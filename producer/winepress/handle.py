@@ -1,0 +1,220 @@
+"""One submitted job, as its producer sees it."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import logging
+import time
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Self, TypeVar
+
+from PIL import Image
+
+from winepress_shared.archive import Output, Result
+from winepress_shared.errors import (
+    BrokerUnreachable,
+    JobCanceled,
+    JobExpired,
+    JobFailed,
+    ObjectMissing,
+    StoreUnreachable,
+    WrongUsage,
+)
+from winepress_shared.ledger_records import Event, JobRow
+from winepress_shared.state import JobState
+
+if TYPE_CHECKING:
+    from winepress.client import Client
+
+log = logging.getLogger(__name__)
+
+T = TypeVar("T")
+
+#: Longest wait for one event, in seconds; the server's answer must beat the socket's time limit.
+_BLOCK_S = 5.0
+_OUTAGE_PAUSES_S = (0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 10.0)  #: between tries while the broker is away
+_ENDS = frozenset(state.value for state in JobState if state.is_terminal)
+
+
+class JobHandle:
+    """One job: its state, its events, its pictures."""
+
+    def __init__(self, client: Client, job_id: str) -> None:
+        self._client = client
+        self.id = job_id
+
+    def __repr__(self) -> str:
+        return f"JobHandle({self.id!r})"
+
+    # -- state -------------------------------------------------------------------------------
+
+    def status(self) -> JobRow:
+        """The job as the ledger knows it now; raises NotFound."""
+        return self._client.ledger.get(self.id)
+
+    @property
+    def progress(self) -> float:
+        """Share of the pictures that have ended, 0 to 1."""
+        row = self.status()
+        return (row.done + row.failed) / row.units
+
+    @property
+    def why_impossible(self) -> str | None:
+        """Why no live worker can render this job; None when one can."""
+        return self._client.why_impossible(self.status().lane)
+
+    @property
+    def is_possible(self) -> bool:
+        """True when a live worker can render this job."""
+        return self.why_impossible is None
+
+    def explain(self) -> str:
+        """Why the job waits, and what to do about it."""
+        return self._client.explain(self.id)
+
+    def cancel(self) -> JobState:
+        """Stop the job; finished pictures are kept. Raises Conflict when it is over."""
+        return self._client.cancel(self.id)
+
+    # -- waiting -----------------------------------------------------------------------------
+
+    def wait(self, timeout: float | None = None) -> Self:
+        """Return when the job has succeeded; ``timeout`` is in seconds.
+
+        Raises JobFailed, JobCanceled, JobExpired, or TimeoutError while it is still going on.
+        """
+        for _ in self._batches(timeout):
+            pass
+        raise_unless_succeeded(self.status())
+        return self
+
+    def events(self, timeout: float | None = None) -> Iterator[Event]:
+        """What happened and happens to the job, until it is over; ``timeout`` is in seconds.
+
+        Begins with the newest few hundred events of the past. Raises TimeoutError.
+        """
+        for batch in self._batches(timeout):
+            yield from batch
+
+    def _batches(self, timeout: float | None) -> Iterator[Sequence[Event]]:
+        """Read the event stream, which the server holds open until something happens."""
+        deadline = None if timeout is None else time.monotonic() + timeout
+        ledger = self._client.ledger
+        found = ledger.events(self.id)
+        while True:
+            yield found
+            after = found[-1].id if found else "0"
+            while True:
+                # A job that was retried has ended before: only the row says whether it is over.
+                if not found or any(event.name in _ENDS for event in found):
+                    row = _patiently(self.status)
+                    if row.state.is_terminal:
+                        return
+                block_ms = _block_ms(deadline, self.id)
+                found = _patiently(lambda: ledger.events(self.id, after, block_ms))  # noqa: B023
+                if found:
+                    break
+
+    # -- results -----------------------------------------------------------------------------
+
+    @property
+    def result(self) -> Result:
+        """What came of each unit so far; complete once the job is over. Raises NotFound."""
+        try:
+            return self._client.archive.read_result(self.id)
+        except ObjectMissing:
+            self.status()
+            return Result.from_units(self.id, self._client.ledger.outputs(self.id))
+
+    def files(self) -> Iterator[tuple[Output, bytes]]:
+        """Every finished picture as it is stored, in unit order, checked against its SHA-256."""
+        for output in self.result.outputs:
+            data = self._client.archive.store.get(output.key)
+            if hashlib.sha256(data).hexdigest() != output.sha256:
+                raise StoreUnreachable("a picture in the store is damaged", value=output.key)
+            yield output, data
+
+    @property
+    def images(self) -> Sequence[Image.Image]:
+        """The finished pictures, in unit order."""
+        return [_decode(output, data) for output, data in self.files()]
+
+    def save(self, folder: Path | str) -> Sequence[Path]:
+        """Write the finished pictures as they are stored: ``FOLDER/ID-000007.png``.
+
+        A file that is there already is kept if it is the same; raises WrongUsage if it is not.
+        """
+        target = Path(folder)
+        try:
+            target.mkdir(parents=True, exist_ok=True)
+            return [
+                _write_new(target / f"{self.id}-{Path(output.key).name}", data)
+                for output, data in self.files()
+            ]
+        except OSError as error:
+            raise WrongUsage(f"cannot save here: {error.strerror}", value=str(target)) from None
+
+    def urls(self, expires_s: int = 3600) -> Sequence[str]:
+        """Links to the finished pictures, in unit order, valid for ``expires_s`` seconds."""
+        store = self._client.archive.store
+        return [store.url(output.key, expires_s) for output in self.result.outputs]
+
+
+def raise_unless_succeeded(row: JobRow) -> None:
+    """Raise JobFailed, JobCanceled or JobExpired for a job that ended otherwise."""
+    reason = f": {row.reason}" if row.reason else ""
+    if row.state is JobState.FAILED:
+        raise JobFailed(
+            f"job {row.id} failed{reason}",
+            hint=f"`winepress retry {row.id}` renders the missing pictures again",
+        )
+    if row.state is JobState.CANCELED:
+        raise JobCanceled(
+            f"job {row.id} was canceled{reason}",
+            hint=f"`winepress fetch {row.id}` saves the {row.done} finished pictures",
+        )
+    if row.state is JobState.EXPIRED:
+        raise JobExpired(
+            f"job {row.id} expired{reason}",
+            hint=f"`winepress retry {row.id}` queues it again without a deadline",
+        )
+
+
+def _block_ms(deadline: float | None, job_id: str) -> int:
+    """How long the next read may block, in milliseconds; raises TimeoutError past the deadline."""
+    left = _BLOCK_S if deadline is None else min(deadline - time.monotonic(), _BLOCK_S)
+    if left <= 0:
+        raise TimeoutError(f"job {job_id} is still going on: the time to wait for it is over")
+    return max(1, int(left * 1000))
+
+
+def _patiently(call: Callable[[], T]) -> T:
+    """Ride out a restart of the broker: the job goes on meanwhile."""
+    for pause_s in _OUTAGE_PAUSES_S:
+        try:
+            return call()
+        except BrokerUnreachable as error:
+            log.warning("still waiting: %s", error)
+            time.sleep(pause_s)
+    return call()
+
+
+def _decode(output: Output, data: bytes) -> Image.Image:
+    image = Image.open(io.BytesIO(data), formats=("PNG", "JPEG", "WEBP"))
+    if image.size != (output.width, output.height):
+        raise StoreUnreachable("a picture in the store has another size", value=output.key)
+    image.load()
+    return image
+
+
+def _write_new(path: Path, data: bytes) -> Path:
+    if path.exists():
+        if path.read_bytes() != data:
+            raise WrongUsage("another file is there already", value=str(path))
+        return path
+    part = path.with_name(f".{path.name}.part")
+    part.write_bytes(data)
+    part.replace(path)
+    return path
