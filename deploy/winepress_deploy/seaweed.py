@@ -33,7 +33,7 @@ PORTS = (
 #: Its maintenance worker looks for the admin server's gRPC here, whatever admin.port.grpc says.
 PORT_OFFSETS = {_ADMIN: 10_000}
 _SOCKETS = Path("/tmp")  # noqa: S108 - fixed in the server; no flag moves those of gRPC
-_STOP_S = 20.0  #: it takes two to three seconds
+_STOP_S = 20.0  #: it takes one to three seconds
 
 
 def endpoint(ports: dict[str, int]) -> str:
@@ -89,6 +89,7 @@ def _flags(data: Path, ports: dict[str, int]) -> list[str]:
         "-s3.port.lance=0",
         "-s3.autoCreateBucket=false",
         "-webdav=false",
+        "-volume.preStopSeconds=0",  # there is no second volume server to tell
         "-admin.ui=false",
         "-master.telemetry=false",  # it would report to its makers
     ]

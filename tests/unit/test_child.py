@@ -1,0 +1,151 @@
+"""A supervised child: restarted when it dies, stopped when asked, never left behind."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+
+from winepress_deploy.process import Child, Program
+from winepress_shared.errors import FarmUnreachable
+
+_READY_S = 20
+#: Writes its process id once it is ready, then sleeps for ever.
+_SLEEPER = "import os, pathlib, time; pathlib.Path('pid').write_text(str(os.getpid()))\n"
+_FOREVER = "while True: time.sleep(60)"
+
+Start = Callable[..., Child]
+
+
+@pytest.fixture
+def deaths() -> list[str]:
+    """What the supervisor was told of unplanned ends."""
+    return []
+
+
+@pytest.fixture
+def start(tmp_path: Path, deaths: list[str]) -> Iterator[Start]:
+    """Starts ``python -c SCRIPT`` as a child, ready when the file ``pid`` holds its process id."""
+    started: list[Child] = []
+
+    def is_ready(pid: int) -> bool:
+        file = tmp_path / "pid"
+        return file.exists() and file.read_text() == str(pid)
+
+    def begin(script: str, *, grace_s: float = 20.0, program: str = sys.executable) -> Child:
+        child = Child(
+            Program(
+                name="sleeper",
+                argv=(program, "-c", script),
+                env={"PATH": os.environ["PATH"]},
+                folder=tmp_path,
+                log=tmp_path / "log",
+                is_ready=is_ready,
+                grace_s=grace_s,
+            ),
+            deaths.append,
+        )
+        started.append(child)
+        child.start()
+        return child
+
+    yield begin
+    for child in started:
+        child.ask_to_stop()
+        child.wait_stopped(lambda: True)
+
+
+def test_a_child_that_dies_is_started_again(start: Start, deaths: list[str]) -> None:
+    """The supervisor says how it ended, and the new one has a process of its own."""
+    child = start(_SLEEPER + _FOREVER)
+    child.wait_ready(_READY_S)
+    first = child.pid
+    child.kill()
+    child.wait_ready(_READY_S)
+    assert child.pid not in (None, first)
+    assert deaths == ["sleeper was killed by signal 9; starting it again in 0.5 s"]
+
+
+def test_a_child_that_cannot_start_is_reported_with_its_last_words(start: Start) -> None:
+    """Waiting ends with the death, not with the timeout, and shows the line that explains it."""
+    child = start("import sys; sys.exit('the port is taken')")
+    with pytest.raises(FarmUnreachable, match="ended while starting, saying: the port is taken"):
+        child.wait_ready(_READY_S)
+
+
+def test_a_program_that_does_not_exist_is_reported(start: Start) -> None:
+    """A missing program is one sentence, like every other failure to start."""
+    child = start("", program="/nonexistent/server")
+    with pytest.raises(FarmUnreachable, match="cannot run /nonexistent/server: No such file"):
+        child.wait_ready(_READY_S)
+
+
+def test_a_child_that_never_gets_ready_is_reported(start: Start) -> None:
+    """Waiting has an end."""
+    child = start("import time\n" + _FOREVER)
+    with pytest.raises(FarmUnreachable, match="was not ready after"):
+        child.wait_ready(0.2)
+
+
+def test_waiting_for_a_child_can_be_given_up(start: Start) -> None:
+    """Ctrl-C need not wait for a server that is slow to start."""
+    child = start("import time\n" + _FOREVER)
+    with pytest.raises(KeyboardInterrupt):
+        child.wait_ready(_READY_S, lambda: True)
+
+
+def test_a_stopped_child_stays_stopped(start: Start, deaths: list[str]) -> None:
+    """SIGTERM is enough for a child that heeds it, and its end is no death."""
+    child = start(_SLEEPER + _FOREVER)
+    child.wait_ready(_READY_S)
+    pid = child.pid
+    child.ask_to_stop()
+    child.wait_stopped()
+    assert child.pid is None
+    assert not psutil.pid_exists(pid or 0)
+    assert (child.deaths, deaths) == (0, [])
+
+
+def test_a_deaf_child_is_killed_after_its_grace(start: Start) -> None:
+    """A child that ignores SIGTERM cannot hold up the end of the farm."""
+    deaf = "import signal; signal.signal(signal.SIGTERM, signal.SIG_IGN)\n"
+    child = start(deaf + _SLEEPER + _FOREVER, grace_s=0.2)
+    child.wait_ready(_READY_S)
+    child.ask_to_stop()
+    child.wait_stopped()
+    assert child.pid is None
+
+
+def test_what_a_dead_child_leaves_behind_is_swept_up(start: Start, tmp_path: Path) -> None:
+    """The renderer of a killed worker would go on holding the device."""
+    script = (
+        "import subprocess, sys\n"
+        "inner = subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(600)'])\n"
+        "import pathlib; pathlib.Path('inner').write_text(str(inner.pid))\n"
+    )
+    child = start(script + _SLEEPER + _FOREVER)
+    child.wait_ready(_READY_S)
+    inner = psutil.Process(int((tmp_path / "inner").read_text()))
+    child.kill()
+    assert psutil.wait_procs([inner], timeout=_READY_S)[1] == []
+
+
+def test_a_child_dies_with_a_supervisor_that_is_killed(tmp_path: Path) -> None:
+    """Not even SIGKILL of the supervisor leaves a child behind."""
+    script = (
+        "import subprocess, sys, time\n"
+        "from winepress_deploy.leash import leashed\n"
+        "argv = leashed((sys.executable, '-c', 'import time; time.sleep(600)'))\n"
+        "print(subprocess.Popen(argv).pid, flush=True)\n" + _FOREVER
+    )
+    with subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE) as supervisor:
+        assert supervisor.stdout
+        child = psutil.Process(int(supervisor.stdout.readline()))
+        supervisor.send_signal(signal.SIGKILL)
+        assert psutil.wait_procs([child], timeout=_READY_S)[1] == []

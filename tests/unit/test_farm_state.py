@@ -1,0 +1,158 @@
+"""What a farm remembers between two runs: folder, credentials, ports, settings."""
+
+from __future__ import annotations
+
+import socket
+import stat
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pydantic import SecretStr
+
+from winepress_deploy import ports
+from winepress_deploy.credentials import Credentials
+from winepress_deploy.running_farm import stop_running
+from winepress_deploy.settings_file import (
+    names_broker,
+    names_store,
+    user_settings,
+    write_settings,
+)
+from winepress_deploy.state_folder import StateFolder
+from winepress_shared.errors import WrongUsage
+from winepress_shared.settings import Settings
+
+
+@pytest.fixture
+def state(tmp_path: Path) -> StateFolder:
+    """A state folder in use for the first time."""
+    folder = StateFolder(tmp_path / "state")
+    folder.create()
+    return folder
+
+
+def test_a_folder_with_other_things_in_it_is_refused_and_left_alone(tmp_path: Path) -> None:
+    """``--state ~`` must not close the user's home to everybody else."""
+    (tmp_path / "letter.txt").write_text("dear reader")
+    tmp_path.chmod(0o755)
+    with pytest.raises(WrongUsage, match="holds other things"):
+        StateFolder(tmp_path).create()
+    assert stat.S_IMODE(tmp_path.stat().st_mode) == 0o755
+
+
+def test_a_folder_that_cannot_be_made_is_refused_in_one_sentence(tmp_path: Path) -> None:
+    """The reason is the system's own."""
+    (tmp_path / "file").touch()
+    for path in (tmp_path / "file", tmp_path / "file" / "state", Path("/proc/state")):
+        with pytest.raises(WrongUsage, match="the state folder cannot be used"):
+            StateFolder(path).create()
+
+
+def test_a_path_that_would_break_a_config_file_is_refused(tmp_path: Path) -> None:
+    """A line break in the folder's name would be a directive of its own in a server's file."""
+    with pytest.raises(WrongUsage, match="not a usable folder"):
+        StateFolder(tmp_path / "a\nrequirepass none").create()
+
+
+def test_only_one_farm_holds_a_folder(state: StateFolder) -> None:
+    """The lock is exclusive, and gone with its holder."""
+    assert not state.is_locked()
+    with state.locked():
+        assert state.is_locked()
+        with pytest.raises(BlockingIOError), state.locked():
+            pass
+    assert not state.is_locked()
+
+
+def test_no_stranger_is_stopped_for_a_stale_record(state: StateFolder) -> None:
+    """A process id that now belongs to somebody else gets no signal."""
+    stranger = 1
+    state.announce(stranger, 0, {})
+    assert stop_running(state, 1.0) is None
+    with state.locked():
+        assert stop_running(state, 1.0) is None
+
+
+def test_credentials_are_drawn_once_and_private(state: StateFolder) -> None:
+    """Every run of a farm has the same ones, two farms never, and only the owner reads them."""
+    drawn = Credentials.keep(state.credentials)
+    assert Credentials.keep(state.credentials) == drawn
+    assert stat.S_IMODE(state.credentials.stat().st_mode) == 0o600
+    assert Credentials() != Credentials()
+    assert drawn.flower_password.get_secret_value() not in repr(drawn)
+
+
+def test_credentials_of_an_older_farm_are_completed(state: StateFolder) -> None:
+    """A secret that is new in this release does not make the data behind the others unusable."""
+    state.credentials.write_text('{"s3_access_key_id": "old"}')
+    assert Credentials.keep(state.credentials).s3_access_key_id == "old"
+    assert Credentials.keep(state.credentials) == Credentials.keep(state.credentials)
+
+
+@pytest.mark.parametrize("text", ["", "[]", "{", '{"unknown": "1"}', '{"s3_access_key_id": 7}'])
+def test_broken_credentials_are_named_and_kept(state: StateFolder, text: str) -> None:
+    """They open data that would be lost with them, so they are never overwritten."""
+    state.credentials.write_text(text)
+    with pytest.raises(WrongUsage, match="cannot be read"):
+        Credentials.keep(state.credentials)
+    assert state.credentials.read_text() == text
+
+
+def test_ports_are_kept_while_they_are_free() -> None:
+    """Producers in another shell find a restarted farm where it was."""
+    first = ports.choose(("a", "b"), {})
+    assert ports.choose(("a", "b"), first) == first
+    assert len(set(first.values())) == 2
+
+
+def test_a_port_that_somebody_took_is_replaced() -> None:
+    """A farm starts whatever else has come to run on the machine."""
+    first = ports.choose(("a", "b"), {})
+    with socket.create_server((ports.HOST, first["a"])):
+        second = ports.choose(("a", "b"), first)
+        assert ports.answers(first["a"])
+    assert second["a"] != first["a"]
+    assert second["b"] == first["b"]
+
+
+def test_a_port_with_a_companion_needs_both_free() -> None:
+    """Some servers open a second port at a fixed distance from the first."""
+    first = ports.choose(("a",), {}, {"a": 10_000})
+    with socket.create_server((ports.HOST, first["a"] + 10_000)):
+        assert ports.choose(("a",), first, {"a": 10_000}) != first
+
+
+@given(folder=st.text(st.characters(codec="utf-8", exclude_characters="\0")))
+def test_settings_survive_their_file(tmp_path_factory: pytest.TempPathFactory, folder: str) -> None:
+    """Whatever stands in a path, the workers read what the farm wrote."""
+    file = tmp_path_factory.getbasetemp() / "winepress.toml"
+    settings = Settings(
+        broker_url=SecretStr("redis://:p%22w@127.0.0.1:1/0"),
+        store_folder=Path(f"/{folder}"),
+        queue_limit=7,
+        keep_days=0.5,
+    )
+    write_settings(file, settings)
+    assert stat.S_IMODE(file.stat().st_mode) == 0o600
+    assert Settings.load({}, file) == settings
+
+
+def test_servers_that_the_user_names_are_used(tmp_path: Path) -> None:
+    """An address given by hand wins over a server of the farm's own."""
+    own = tmp_path / "winepress.toml"
+    nothing = user_settings(own, {"WINEPRESS_CONFIG": "/dev/null", "WINEPRESS_USER": "anna"})
+    assert (names_broker(nothing), names_store(nothing)) == (False, False)
+    broker = user_settings(own, {"WINEPRESS_BROKER_URL": "redis://far:6379/0"})
+    assert (names_broker(broker), names_store(broker)) == (True, False)
+    store = user_settings(own, {"WINEPRESS_STORE_FOLDER": "/mnt/pictures"})
+    assert (names_broker(store), names_store(store)) == (False, True)
+
+
+def test_a_farm_does_not_take_its_own_servers_for_foreign_ones(tmp_path: Path) -> None:
+    """`up` works in the very shell that was told to use the farm."""
+    own = tmp_path / "winepress.toml"
+    write_settings(own, Settings(broker_url=SecretStr("redis://127.0.0.1:1/0")))
+    assert not names_broker(user_settings(own, {"WINEPRESS_CONFIG": str(own)}))
+    assert names_broker(user_settings(tmp_path / "other.toml", {"WINEPRESS_CONFIG": str(own)}))
