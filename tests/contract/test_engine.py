@@ -1,0 +1,260 @@
+"""What every engine promises, asked of the fake one and of OpenVINO with the bundled models."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from PIL import Image, ImageChops, ImageDraw, ImageStat
+
+from winepress_shared.catalogue import Catalogue
+from winepress_shared.errors import CancelRequested, Environment, FailForGood
+from winepress_shared.job import ImageToImage, Inpaint, Job, TextToImage
+from winepress_shared.lane import Precision
+from winepress_worker.engines import open_engine
+from winepress_worker.engines.base import Engine, Pipeline, PipelineKey, Request
+from winepress_worker.models.shelf import Shelf
+from winepress_worker.options import WorkerOptions
+
+# diffusers 0.37 turns torch tensors into arrays in a way NumPy 2 will drop one day.
+pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
+
+SIDE_PX = 256
+STEPS = 4
+CATALOGUE = Catalogue.load()
+
+
+@pytest.fixture(scope="module", params=["fake", "openvino"])
+def engine(request: pytest.FixtureRequest, shelf: Shelf, model_home: Path) -> Engine:
+    return open_engine(WorkerOptions("test", engine=request.param), shelf, model_home)
+
+
+@pytest.fixture(scope="module")
+def pipeline(engine: Engine) -> Iterator[Pipeline]:
+    loaded = engine.load(engine.key("vignette", Precision.FP16))
+    yield loaded
+    loaded.close()
+
+
+@pytest.fixture(scope="module")
+def filler(engine: Engine) -> Iterator[Pipeline]:
+    """The model whose UNet sees the mask."""
+    loaded = engine.load(engine.key("vignette-inpaint", Precision.FP16))
+    yield loaded
+    loaded.close()
+
+
+def source_picture() -> Image.Image:
+    picture = Image.new("RGB", (SIDE_PX, SIDE_PX), "teal")
+    ImageDraw.Draw(picture).ellipse((60, 60, 190, 190), fill="red")
+    return picture
+
+
+def right_half() -> Image.Image:
+    mask = Image.new("L", (SIDE_PX, SIDE_PX), 0)
+    mask.paste(255, (SIDE_PX // 2, 0, SIDE_PX, SIDE_PX))
+    return mask
+
+
+def text_job(**values: Any) -> Job:
+    defaults = {"prompt": "a red apple", "num_inference_steps": STEPS, "seed": 1}
+    return CATALOGUE.resolve(TextToImage(**defaults | values))
+
+
+def image_request(
+    strength: float = 0.5, steps: int = STEPS, seeds: tuple[int, ...] = (1,)
+) -> Request:
+    picture = source_picture()
+    job = ImageToImage(
+        prompt="a green frog",
+        image=picture,
+        strength=strength,
+        num_inference_steps=steps,
+        seed=1,
+        model="vignette",
+    )
+    return Request(CATALOGUE.resolve(job), seeds, picture)
+
+
+def inpaint_request(model: str, seeds: tuple[int, ...] = (1,)) -> Request:
+    picture, mask = source_picture(), right_half()
+    job = Inpaint(
+        prompt="a green frog",
+        image=picture,
+        mask=mask,
+        num_inference_steps=STEPS,
+        seed=1,
+        model=model,
+    )
+    return Request(CATALOGUE.resolve(job), seeds, picture, mask)
+
+
+def no_watch(done: int, total: int) -> None:
+    pass
+
+
+def watch(calls: list[tuple[int, int]]) -> Any:
+    return lambda done, total: calls.append((done, total))
+
+
+def difference(one: Image.Image, other: Image.Image) -> float:
+    """Mean absolute difference, in 8-bit levels."""
+    means = ImageStat.Stat(ImageChops.difference(one, other)).mean
+    return sum(means) / len(means)
+
+
+def test_one_picture_per_seed_comes_back_in_the_size_that_was_asked_for(pipeline: Pipeline) -> None:
+    """Number, size and mode of the result follow the request."""
+    pictures = pipeline.render(Request(text_job(width=256, height=192), (5, 9)), no_watch)
+    assert [(p.size, p.mode) for p in pictures] == [((256, 192), "RGB")] * 2
+
+
+def test_the_same_seed_gives_the_same_bytes(pipeline: Pipeline) -> None:
+    """A job rendered twice is the same picture, and another seed is another one."""
+    first, again, other = (
+        pipeline.render(Request(text_job(), (seed,)), no_watch)[0].tobytes() for seed in (3, 3, 4)
+    )
+    assert first == again
+    assert first != other
+
+
+def test_a_picture_does_not_depend_on_what_else_is_in_its_batch(pipeline: Pipeline) -> None:
+    """Two seeds in one call are bit for bit the two single calls, for every kind of job."""
+    for request in (
+        Request(text_job(), (3, 4)),
+        image_request(seeds=(3, 4)),
+        inpaint_request("vignette", seeds=(3, 4)),
+    ):
+        together = pipeline.render(request, no_watch)
+        alone = [
+            pipeline.render(Request(request.job, (seed,), request.image, request.mask), no_watch)[0]
+            for seed in request.seeds
+        ]
+        assert [p.tobytes() for p in together] == [p.tobytes() for p in alone], request.job.kind
+
+
+def test_the_inpainting_model_keeps_the_pictures_of_a_batch_apart(filler: Pipeline) -> None:
+    """The same holds where the mask and the masked picture go through the UNet too."""
+    together = filler.render(inpaint_request("vignette-inpaint", seeds=(3, 4)), no_watch)
+    alone = [
+        filler.render(inpaint_request("vignette-inpaint", seeds=(seed,)), no_watch)[0]
+        for seed in (3, 4)
+    ]
+    assert [p.tobytes() for p in together] == [p.tobytes() for p in alone]
+
+
+def test_every_step_is_counted_for_every_kind(pipeline: Pipeline) -> None:
+    """The callback sees 1 to n of n; a source picture leaves int(steps times strength) of them."""
+    for request, total in (
+        (Request(text_job(), (1,)), STEPS),
+        (image_request(strength=0.5, steps=8), 4),
+        (inpaint_request("vignette"), STEPS),
+    ):
+        calls: list[tuple[int, int]] = []
+        pipeline.render(request, watch(calls))
+        assert calls == [(done, total) for done in range(1, total + 1)], request.job.kind
+
+
+@pytest.mark.parametrize("error", [CancelRequested("stop"), RuntimeError("mine")], ids=type)
+def test_stopping_at_a_step_leaves_the_pipeline_usable(
+    pipeline: Pipeline, error: Exception
+) -> None:
+    """What the callback raises comes out unchanged, at that step, and spoils nothing after it."""
+    before = pipeline.render(Request(text_job(), (1,)), no_watch)[0]
+    calls: list[int] = []
+
+    def stop(done: int, total: int) -> None:
+        calls.append(done)
+        if done == 2:
+            raise error
+
+    with pytest.raises(type(error)) as caught:
+        pipeline.render(Request(text_job(), (1,)), stop)
+    assert caught.value is error
+    assert calls == [1, 2]
+    after = pipeline.render(Request(text_job(), (1,)), no_watch)[0]
+    assert after.tobytes() == before.tobytes()
+
+
+def test_strength_decides_how_much_of_the_source_is_left(pipeline: Pipeline) -> None:
+    """More strength takes image-to-image further away from the picture it started from."""
+    source = source_picture()
+    (light,) = pipeline.render(image_request(strength=0.3, steps=10), no_watch)
+    (heavy,) = pipeline.render(image_request(strength=1.0, steps=10), no_watch)
+    assert 0 < difference(light, source) < difference(heavy, source)
+
+
+def test_a_source_of_another_size_is_fitted_to_the_job(pipeline: Pipeline) -> None:
+    """The job's size decides, not the picture's."""
+    request = image_request()
+    large = source_picture().resize((400, 300))
+    (picture,) = pipeline.render(Request(request.job, (1,), large), no_watch)
+    assert picture.size == (SIDE_PX, SIDE_PX)
+
+
+@pytest.mark.parametrize("model", ["vignette", "vignette-inpaint"])
+def test_inpaint_draws_in_the_mask_and_keeps_every_other_pixel(
+    model: str, pipeline: Pipeline, filler: Pipeline
+) -> None:
+    """Black parts of the mask are the source's own pixels, white parts are new."""
+    (picture,) = (pipeline if model == "vignette" else filler).render(
+        inpaint_request(model), no_watch
+    )
+    kept, drawn = (0, 0, SIDE_PX // 2, SIDE_PX), (SIDE_PX // 2, 0, SIDE_PX, SIDE_PX)
+    source = source_picture()
+    assert picture.crop(kept).tobytes() == source.crop(kept).tobytes()
+    assert difference(picture.crop(drawn), source.crop(drawn)) > 5
+
+
+def test_a_job_without_its_source_picture_can_never_work(pipeline: Pipeline) -> None:
+    """Rendering it again elsewhere would not help, so it fails for good."""
+    with pytest.raises(FailForGood, match="picture"):
+        pipeline.render(Request(image_request().job, (1,)), no_watch)
+
+
+def test_pictures_say_how_they_came_to_be(engine: Engine, pipeline: Pipeline) -> None:
+    """Revision and device used are known, and the pipeline says what memory it holds."""
+    facts = pipeline.facts(Request(text_job(scheduler="euler"), (1,)))
+    assert facts.revision == engine.key("vignette", Precision.FP16).revision
+    assert facts.device == pipeline.device == "CPU"
+    assert pipeline.footprint > 2**20
+    assert engine.estimate(pipeline.key) > 2**20
+
+
+def test_openvino_names_the_scheduler_it_really_used(shelf: Shelf, model_home: Path) -> None:
+    """A scheduler is what was asked for, with its noise schedule, and the next job has its own."""
+    engine = open_engine(WorkerOptions("test"), shelf, model_home)
+    pipeline = engine.load(engine.key("vignette", Precision.FP16))
+    names = ("dpmpp_2m:karras", "euler_a", "ddim")
+    used = [pipeline.facts(Request(text_job(scheduler=name), (1,))).scheduler for name in names]
+    assert used == [
+        "DPMSolverMultistepScheduler",
+        "EulerAncestralDiscreteScheduler",
+        "DDIMScheduler",
+    ]
+    plain, karras, again = (
+        pipeline.render(Request(text_job(scheduler=name), (1,)), no_watch)[0].tobytes()
+        for name in ("dpmpp_2m", "dpmpp_2m:karras", "dpmpp_2m")
+    )
+    assert plain == again != karras
+
+
+def test_eight_bit_weights_draw_nearly_the_same_picture(shelf: Shelf, model_home: Path) -> None:
+    """Compressed weights are another model on disk, and nearly the same one to the eye."""
+    engine = open_engine(WorkerOptions("test"), shelf, model_home)
+    pictures = []
+    for precision in (Precision.FP16, Precision.INT8_WEIGHTS):
+        pipeline = engine.load(engine.key("vignette", precision))
+        job = text_job(precision=precision, num_inference_steps=12)
+        pictures += pipeline.render(Request(job, (1,)), no_watch)
+        pipeline.close()
+    assert 0 < difference(*pictures) < 8
+
+
+def test_a_model_of_another_revision_is_not_loaded(shelf: Shelf, model_home: Path) -> None:
+    """A key names exact weights; others under the same name are the machine's fault."""
+    engine = open_engine(WorkerOptions("test"), shelf, model_home)
+    with pytest.raises(Environment, match="revision"):
+        engine.load(PipelineKey("vignette", "0" * 16, Precision.FP16, "CPU"))
