@@ -222,8 +222,9 @@ class Client:
         from winepress_shared.broker import send_tickets
 
         try:
-            workers = len(self.ledger.workers()) if units > 1 else 1
-            send_tickets(self._celery, lane, max(1, min(units, workers, _MOST_TICKETS)))
+            missing = self.ledger.missing_tickets(lane, units)
+            if missing:
+                send_tickets(self._celery, lane, min(missing, _MOST_TICKETS))
         except FarmUnreachable as error:
             log.warning("accepted, but workers will notice a little later: %s", error)
 

@@ -190,6 +190,18 @@ class Ledger:
             rank, users = cast("list[int | None]", pipe.execute())
         return rank or 0, max(0, (users or 0) - 1)
 
+    def missing_tickets(self, lane: str, units: int) -> int:
+        """How many more tickets a lane with ``units`` open units can use: one per live worker.
+
+        A ticket that is queued now will be taken after this call, so it counts for new work too.
+        """
+        with self._server.reaching():
+            pipe = self._redis.pipeline(transaction=False)
+            pipe.llen(self._queue_prefix + lane)
+            pipe.zcard(f"{self._prefix}workers")
+            queued, workers = cast("list[int]", pipe.execute())
+        return max(0, min(units, max(1, workers)) - queued)
+
     # -- workers -----------------------------------------------------------------------------
 
     def claim(self, lane: str, worker: str, holder: str, most: int) -> Slice | None:
