@@ -59,13 +59,18 @@ def _headline(row: JobRow) -> str:
 def _place(ledger: Ledger, row: JobRow, workers: Sequence[Worker]) -> str:
     mine, others = ledger.ahead(row)
     serving = [worker for worker in workers if row.lane in worker.facts.get("lanes", ())]
-    warm = [worker for worker in serving if row.lane in worker.facts.get("warm", ())]
+    model = row.lane.partition("@")[0]  # what is loaded is known without the device
+    warm = sum(model in worker.renderer.get("warm", ()) for worker in serving)
     waiting = ledger.waiting().get(row.lane, 0)
-    return (
+    text = (
         f"It waits its turn: {mine} earlier jobs of {row.user} go first, {others} other users "
-        f"take turns in band {row.priority.value}, {waiting} pictures wait in the lane; "
-        f"{len(serving)} workers serve it, {len(warm)} with the model loaded."
+        f"take turns with {row.user} in band {row.priority.value}, {waiting} pictures wait in "
+        f"the lane; live workers that serve it: {len(serving)}, {warm} of them with the model "
+        "loaded."
     )
+    paces = [worker.renderer.get("seconds_per_picture", {}).get(row.lane) for worker in serving]
+    rate = sum(1 / pace for pace in paces if pace)
+    return f"{text} At their pace the lane is empty in {waiting / rate:.0f} s." if rate else text
 
 
 def _name(worker: Worker) -> str:

@@ -1,0 +1,76 @@
+"""The command ``winepress``."""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import os
+import sys
+from collections.abc import Sequence
+
+from winepress.commands import COMMANDS
+from winepress.console import INTERRUPTED, TIMED_OUT, Console
+from winepress.parser import Parser
+from winepress.plugins import load_plugins, missing_part
+from winepress_shared import __version__
+from winepress_shared.errors import WinepressError, WrongUsage
+
+_PIPE_CLOSED = 141  #: as a shell reports SIGPIPE
+
+_EPILOG = """\
+exit codes: 0 done, 1 the job failed, 2 wrong usage, 3 farm unreachable, 4 refused,
+124 still going on when the time to wait was over, 130 interrupted
+
+The farm is named by winepress.toml in this folder, by the file WINEPRESS_CONFIG, or by
+WINEPRESS_BROKER_URL, WINEPRESS_S3_ENDPOINT, WINEPRESS_S3_BUCKET and the like.
+"""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command; returns the exit code."""
+    words = list(sys.argv[1:] if argv is None else argv)
+    console = Console(json_lines="--json" in words)
+    logging.basicConfig(stream=sys.stderr, level=logging.WARNING, format="winepress: %(message)s")
+    try:
+        return _run(words)
+    except WinepressError as error:
+        console.error(error)
+        return error.exit_code
+    except ImportError as error:
+        console.error(missing_part(error))
+        return WrongUsage.exit_code
+    except TimeoutError as error:
+        console.error(WinepressError(str(error), hint="The job goes on"))
+        return TIMED_OUT
+    except KeyboardInterrupt:
+        console.note("winepress: interrupted")
+        return INTERRUPTED
+    except BrokenPipeError:
+        # Nobody reads on; the interpreter must not complain when it flushes at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return _PIPE_CLOSED
+
+
+def _run(words: list[str]) -> int:
+    parser: argparse.ArgumentParser = Parser(
+        prog="winepress",
+        description="Ask a farm of Intel machines for pictures.",
+        epilog=_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--version", action="version", version=f"winepress {__version__}")
+    subparsers = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
+    for register in COMMANDS:
+        register(subparsers)
+    broken: list[str] = []
+    if not words or words[0] not in subparsers.choices:
+        # Other packages' commands are looked up only for words that are not ours: quicker.
+        broken = load_plugins(subparsers)
+    try:
+        arguments = parser.parse_args(words)
+    except WrongUsage as error:
+        if broken and words and words[0] not in subparsers.choices:
+            error.hint = "; ".join(broken)
+        raise
+    result: int = arguments.run(arguments)
+    return result

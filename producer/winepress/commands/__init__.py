@@ -1,0 +1,8 @@
+"""The commands of the producer; other packages bring theirs through entry points."""
+
+from __future__ import annotations
+
+from winepress.commands import farm, info, jobs, submit, watch
+
+#: Functions that add their sub-commands to a parser.
+COMMANDS = (submit.register, jobs.register, watch.register, farm.register, info.register)

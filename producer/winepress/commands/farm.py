@@ -1,0 +1,127 @@
+"""``winepress workers | doctor | recover``: the farm as a whole."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable
+from dataclasses import asdict
+
+from winepress.client import Client
+from winepress.console import Console
+from winepress_shared.errors import FarmUnreachable, WinepressError
+from winepress_shared.ledger_records import Worker
+
+
+def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Add the sub-commands."""
+    for verb, text, run in (
+        ("workers", "the live workers", _workers),
+        ("doctor", "find out what is wrong with the farm, and what to do", _doctor),
+        (
+            "recover",
+            "enter unfinished jobs of the store again, after the broker lost them",
+            _recover,
+        ),
+    ):
+        parser = subparsers.add_parser(verb, help=text, description=f"{text[0].upper()}{text[1:]}.")
+        parser.add_argument("--json", action="store_true", help="one JSON object per line")
+        parser.set_defaults(run=run)
+
+
+def _workers(arguments: argparse.Namespace) -> int:
+    console = Console(arguments.json)
+    with Client.from_env() as client:
+        workers = client.workers()
+        for worker in workers:
+            console.result(asdict(worker), _text(worker))
+    if not workers:
+        console.note("no worker is alive; `winepress worker --device CPU` starts one")
+    return 0
+
+
+def _text(worker: Worker) -> str:
+    warm = ", ".join(worker.renderer.get("warm", ())) or "nothing"
+    lanes = ", ".join(worker.facts.get("lanes", ()))
+    return f"{worker.name}  {worker.facts.get('device', '?')}  loaded: {warm}  serves: {lanes}"
+
+
+def _recover(arguments: argparse.Namespace) -> int:
+    console = Console(arguments.json)
+    with Client.from_env() as client:
+        handles = client.recover()
+    for handle in handles:
+        console.result({"id": handle.id}, handle.id)
+    console.note(f"{len(handles)} jobs entered again")
+    return 0
+
+
+def _doctor(arguments: argparse.Namespace) -> int:
+    """Look at every part, even after one is found broken."""
+    console = Console(arguments.json)
+    with Client.from_env() as client:
+        codes = [_examine(console, client, *check) for check in _PARTS]
+        if codes[-1] == 0:  # the broker answers
+            codes += [_examine(console, client, *check) for check in _PARTS_BEHIND_BROKER]
+    return max(codes)
+
+
+def _examine(console: Console, client: Client, part: str, check: Callable[[Client], str]) -> int:
+    try:
+        finding = check(client)
+    except WinepressError as error:
+        values = {"part": part, "ok": False, "problem": error.problem, "hint": error.hint}
+        console.result(values, f"BAD  {part:<10} {error.message}")
+        return error.exit_code
+    console.result({"part": part, "ok": True, "finding": finding}, f"ok   {part:<10} {finding}")
+    return 0
+
+
+def _check_catalogue(client: Client) -> str:
+    return f"{len(client.catalogue.names)} models: {', '.join(client.catalogue.names)}"
+
+
+def _check_broker(client: Client) -> str:
+    client.ledger.ping()
+    return f"answers; farm {client.settings.farm}"
+
+
+def _check_store(client: Client) -> str:
+    client.archive.store.check()
+    return repr(client.archive.store)
+
+
+def _check_workers(client: Client) -> str:
+    workers = client.workers()
+    if not workers:
+        raise FarmUnreachable(
+            "no worker is alive",
+            hint="`winepress worker --device CPU` starts one; its own output says why it stops",
+        )
+    return f"{len(workers)} alive: {', '.join(worker.name for worker in workers)}"
+
+
+def _check_lanes(client: Client) -> str:
+    waiting = client.ledger.waiting()
+    workers = client.workers()
+    served = {lane for worker in workers for lane in worker.facts.get("lanes", ())}
+    for lane in sorted(waiting):
+        reason = client.ledger.parked(lane)
+        if reason is not None:
+            raise FarmUnreachable(f"lane {lane} rests after a fault: {reason}")
+        if lane not in served:
+            raise FarmUnreachable(
+                f"{waiting[lane]} pictures wait in {lane}, which no live worker serves",
+                hint="Prepare its model on a worker's machine: `winepress models prepare`",
+            )
+    return ", ".join(f"{lane}: {units} waiting" for lane, units in waiting.items()) or "empty"
+
+
+_PARTS: tuple[tuple[str, Callable[[Client], str]], ...] = (
+    ("catalogue", _check_catalogue),
+    ("store", _check_store),
+    ("broker", _check_broker),
+)
+_PARTS_BEHIND_BROKER: tuple[tuple[str, Callable[[Client], str]], ...] = (
+    ("workers", _check_workers),
+    ("lanes", _check_lanes),
+)

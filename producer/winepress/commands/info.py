@@ -1,0 +1,49 @@
+"""``winepress info``: what a picture file says of its making."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from winepress.console import Console
+from winepress_shared.errors import InvalidJob, WrongUsage
+from winepress_shared.picture import MAX_FILE_BYTES
+
+
+def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Add the sub-command."""
+    parser = subparsers.add_parser(
+        "info",
+        help="how a picture was made",
+        description="Print the parameters a picture carries. With --json: the job that draws it "
+        "again, as `winepress submit --file` takes it.",
+    )
+    parser.add_argument("file", type=Path, metavar="FILE", help="PNG, JPEG or WebP")
+    parser.add_argument("--json", action="store_true", help="the job as one JSON object")
+    parser.set_defaults(run=_info)
+
+
+def _info(arguments: argparse.Namespace) -> int:
+    from winepress_shared.metadata import read
+
+    found = read(_read(arguments.file))
+    if arguments.json:
+        Console(json_lines=True).result(found.job().model_dump(mode="json"), "")
+    elif found.parameters is None:
+        raise InvalidJob("this picture says nothing of its making", value=str(arguments.file))
+    else:
+        Console().result({}, found.parameters)
+    return 0
+
+
+def _read(path: Path) -> bytes:
+    try:
+        with path.open("rb") as file:
+            data = file.read(MAX_FILE_BYTES + 1)
+    except OSError as error:
+        raise WrongUsage(f"cannot read the picture: {error.strerror}", value=str(path)) from None
+    if len(data) > MAX_FILE_BYTES:
+        raise WrongUsage(
+            "the file is too large", value=str(path), allowed=f"{MAX_FILE_BYTES >> 20} MiB"
+        )
+    return data

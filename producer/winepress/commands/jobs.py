@@ -1,0 +1,117 @@
+"""``winepress list | status | cancel | pause | resume | retry | explain``."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable
+from dataclasses import asdict
+from datetime import datetime
+from typing import Any
+
+from winepress.client import Client
+from winepress.console import Console
+from winepress_shared.errors import WinepressError
+from winepress_shared.ledger_records import JobRow
+from winepress_shared.state import JobState
+
+_MOST_LISTED = 100_000
+
+_VERBS: dict[str, tuple[str, Callable[[Client, str], JobState]]] = {
+    "cancel": ("stop a job; finished pictures are kept", Client.cancel),
+    "pause": ("hand out no more of a job for now", Client.pause),
+    "resume": ("go on with a paused job", Client.resume),
+    "retry": ("render what a failed, canceled or expired job lacks", Client.retry),
+}
+
+
+def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Add the sub-commands."""
+    listing = subparsers.add_parser("list", help="the newest jobs, newest first")
+    listing.add_argument("--state", choices=tuple(JobState), metavar="S", help=", ".join(JobState))
+    listing.add_argument("--limit", type=int, default=20, metavar="N", help="default: 20")
+    listing.add_argument("--json", action="store_true", help="one JSON object per line")
+    listing.set_defaults(run=_list)
+    _add(subparsers, "status", "where jobs stand", _status)
+    _add(subparsers, "explain", "why jobs wait, and what to do about it", _explain)
+    for verb, (text, _) in _VERBS.items():
+        _add(subparsers, verb, text, _control)
+
+
+def _add(
+    subparsers: argparse._SubParsersAction[argparse.ArgumentParser],
+    verb: str,
+    text: str,
+    run: Callable[[argparse.Namespace], int],
+) -> None:
+    parser = subparsers.add_parser(verb, help=text, description=f"{text[0].upper()}{text[1:]}.")
+    parser.add_argument("jobs", nargs="+", metavar="JOB", help="id of a job")
+    parser.add_argument("--json", action="store_true", help="one JSON object per line")
+    parser.set_defaults(run=run, verb=verb)
+
+
+def _list(arguments: argparse.Namespace) -> int:
+    console = Console(arguments.json)
+    limit = max(1, min(arguments.limit, _MOST_LISTED))
+    state = JobState(arguments.state) if arguments.state else None
+    with Client.from_env() as client:
+        for row in client.list(state, limit):
+            console.result(row_values(row), row_text(row))
+    return 0
+
+
+def _status(arguments: argparse.Namespace) -> int:
+    def show(client: Client, console: Console, job_id: str) -> None:
+        row = client.get(job_id).status()
+        console.result(row_values(row), row_text(row))
+
+    return _each(arguments, show)
+
+
+def _explain(arguments: argparse.Namespace) -> int:
+    def show(client: Client, console: Console, job_id: str) -> None:
+        text = client.get(job_id).explain()
+        console.result({"id": job_id, "explanation": text}, text)
+
+    return _each(arguments, show)
+
+
+def _control(arguments: argparse.Namespace) -> int:
+    _, act = _VERBS[arguments.verb]
+
+    def do(client: Client, console: Console, job_id: str) -> None:
+        state = act(client, client.get(job_id).id)
+        console.result({"id": job_id, "state": state.value}, f"{job_id} {state.value}")
+
+    return _each(arguments, do)
+
+
+def _each(arguments: argparse.Namespace, act: Callable[[Client, Console, str], None]) -> int:
+    """Do it for every job, whatever becomes of the others; the last error decides the code."""
+    console, code = Console(arguments.json), 0
+    with Client.from_env() as client:
+        for job_id in arguments.jobs:
+            try:
+                act(client, console, job_id)
+            except WinepressError as error:
+                if len(arguments.jobs) == 1 or error.exit_code == 3:
+                    raise
+                console.error(error)
+                code = error.exit_code
+    return code
+
+
+def row_values(row: JobRow) -> dict[str, Any]:
+    """A job as JSON shows it."""
+    return asdict(row)
+
+
+def row_text(row: JobRow) -> str:
+    """A job as one line of a table."""
+    created = datetime.fromtimestamp(row.created).astimezone().strftime("%Y-%m-%d %H:%M:%S")
+    state = f"{row.state.value} (paused)" if row.paused else row.state.value
+    failed = f" {row.failed} failed" if row.failed else ""
+    reason = f"  {row.reason}" if row.reason else ""
+    return (
+        f"{row.id}  {state:<9}  {row.done:>5}/{row.units:<5}  {row.lane:<24}  "
+        f"{row.user:<12}  {created}{failed}{reason}"
+    )

@@ -1,0 +1,169 @@
+"""``winepress submit``: queue one job."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+from typing import Any
+
+from winepress.client import Client
+from winepress.commands.watch import follow_to_end
+from winepress.console import Console
+from winepress.handle import JobHandle
+from winepress.job_file import read_job_file
+from winepress_shared.errors import WrongUsage
+from winepress_shared.job import MAX_PROMPT_CHARACTERS, Job, Priority, parse_job
+from winepress_shared.lane import Precision
+
+#: Flags that are fields of a job, under the same name.
+_FIELDS = (
+    "kind",
+    "prompt",
+    "negative_prompt",
+    "model",
+    "precision",
+    "size",
+    "num_inference_steps",
+    "guidance_scale",
+    "seed",
+    "n",
+    "scheduler",
+    "priority",
+    "device",
+    "output_format",
+    "output_quality",
+    "embed_metadata",
+    "image",
+    "mask",
+    "strength",
+)
+_EXAMPLES = """\
+examples:
+  winepress submit text-to-image "a red apple on a teal background" --seed 7 --wait --out .
+  winepress submit inpaint "a green pear" --image table.png --mask bowl.png --json
+  winepress submit --file job.yaml --priority bulk
+"""
+
+
+def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Add the sub-command."""
+    parser = subparsers.add_parser(
+        "submit",
+        help="queue a job",
+        description="Queue a job. Prints its id; with --wait or --out also what came of it.",
+        epilog=_EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("kind", nargs="?", metavar="KIND", help=", ".join(Job.kinds))
+    parser.add_argument("prompt", nargs="?", metavar="PROMPT", help="- reads it from stdin")
+    parser.add_argument("--file", type=Path, help="YAML or JSON; flags given beside it win")
+    _add_picture(parser.add_argument_group("the picture"))
+    _add_handling(parser.add_argument_group("how it is handled"))
+    parser.set_defaults(run=_submit)
+
+
+def _add_picture(group: argparse._ArgumentGroup) -> None:
+    add = group.add_argument
+    add("--model", metavar="M", help="name in the catalogue")
+    add("--precision", choices=tuple(Precision), metavar="P", help=", ".join(Precision))
+    add("--size", metavar="WxH", help="in pixels, or auto")
+    add("--steps", dest="num_inference_steps", type=int, metavar="N", help="denoising steps")
+    add("--guidance", dest="guidance_scale", type=float, metavar="G", help="how closely to follow")
+    add("--seed", type=int, metavar="S", help="picture i has seed S + i; -1 is random")
+    add("-n", type=int, metavar="K", help="number of pictures")
+    add("--negative", dest="negative_prompt", metavar="T", help="what not to draw")
+    add("--scheduler", metavar="S", help='for example "DPM++ 2M Karras" or euler_a')
+    add("--image", metavar="FILE", help="source picture; PNG, JPEG or WebP")
+    add("--mask", metavar="FILE", help="white is drawn anew")
+    add("--strength", type=float, metavar="X", help="how far from the source, above 0 to 1")
+    add("--device", choices=("CPU", "GPU", "NPU"), help="render on this kind of device only")
+    add("--format", dest="output_format", choices=("png", "jpeg", "webp"))
+    add("--quality", dest="output_quality", type=int, metavar="Q", help="of JPEG or WebP, 1 to 100")
+    add(
+        "--no-metadata",
+        dest="embed_metadata",
+        action="store_false",
+        default=None,
+        help="keep prompt and settings out of the picture file",
+    )
+
+
+def _add_handling(group: argparse._ArgumentGroup) -> None:
+    add = group.add_argument
+    add("--priority", choices=tuple(Priority), metavar="B", help=", ".join(Priority))
+    add("--user", metavar="U", help="who takes turns with whom; default: the setting user")
+    add("--key", metavar="K", help="the same key within a day gives the same job")
+    add("--expires", type=float, metavar="SECONDS", help="give up if it is not done by then")
+    add("--wait", action="store_true", help="until the job is over")
+    add("--out", type=Path, metavar="DIR", help="wait, then save the pictures here")
+    add("--json", action="store_true", help="one JSON object per line")
+
+
+def _submit(arguments: argparse.Namespace) -> int:
+    console = Console(arguments.json)
+    values, user = _values(arguments)
+    with Client.from_env() as client:
+        handle = client.submit(
+            parse_job(values),
+            user=arguments.user or user,
+            idempotency_key=arguments.key,
+            expires_in=arguments.expires,
+        )
+        _report(console, handle)
+        if arguments.wait or arguments.out:
+            return follow_to_end(console, handle, out=arguments.out)
+    return 0
+
+
+def _values(arguments: argparse.Namespace) -> tuple[dict[str, Any], str | None]:
+    """The fields of the job and, from a file, its user."""
+    given = {name: getattr(arguments, name) for name in _FIELDS}
+    values = {name: value for name, value in given.items() if value is not None}
+    if arguments.file is not None:
+        if arguments.prompt is None and arguments.kind and arguments.kind not in Job.kinds:
+            raise WrongUsage("give the kind before the prompt", value=arguments.kind)
+        values = _merge(read_job_file(arguments.file), values)
+    elif arguments.kind is None or arguments.prompt is None:
+        raise WrongUsage(
+            "give a kind and a prompt, or --file",
+            allowed=f"kinds: {', '.join(Job.kinds)}",
+            hint="See `winepress submit --help`",
+        )
+    if values.get("prompt") == "-":
+        values["prompt"] = _read_prompt()
+    user = values.pop("user", None)
+    return values, None if user is None else str(user)
+
+
+def _merge(from_file: dict[str, Any], flags: dict[str, Any]) -> dict[str, Any]:
+    """Flags win, whatever name the file uses for the same thing."""
+    from winepress_shared.aliases import canonical_fields
+
+    return canonical_fields(from_file) | canonical_fields(flags)
+
+
+def _read_prompt() -> str:
+    data = sys.stdin.buffer.read(4 * MAX_PROMPT_CHARACTERS + 1)
+    try:
+        return data.decode("utf-8").strip()
+    except UnicodeDecodeError:
+        raise WrongUsage("the prompt on stdin is not UTF-8 text, or far too long") from None
+
+
+def _report(console: Console, handle: JobHandle) -> None:
+    row = handle.status()
+    reason = handle.why_impossible
+    values = {
+        "id": row.id,
+        "state": row.state.value,
+        "kind": row.kind,
+        "lane": row.lane,
+        "user": row.user,
+        "units": row.units,
+        "is_possible": reason is None,
+        "reason": reason,
+    }
+    console.result(values, row.id)
+    if reason and not row.state.is_terminal:
+        console.note(f"accepted, but nothing can render it now: {reason}")

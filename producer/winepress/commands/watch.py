@@ -1,0 +1,96 @@
+"""``winepress wait | watch | fetch``: follow a job to its end, save its pictures."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+
+from winepress.client import Client
+from winepress.console import INTERRUPTED, Console
+from winepress.handle import JobHandle, raise_unless_succeeded
+from winepress.progress import Progress
+
+
+def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Add the sub-commands."""
+    wait = subparsers.add_parser("wait", help="wait until a job is over")
+    wait.add_argument("--timeout", type=float, metavar="SECONDS", help="wait no longer than this")
+    wait.add_argument("--out", type=Path, metavar="DIR", help="then save the pictures here")
+    wait.set_defaults(run=_wait)
+    watch = subparsers.add_parser("watch", help="show what happens to a job, as it happens")
+    watch.set_defaults(run=_watch)
+    fetch = subparsers.add_parser("fetch", help="save the finished pictures of a job")
+    fetch.add_argument("--out", type=Path, default=Path(), metavar="DIR", help="default: here")
+    fetch.add_argument("--urls", action="store_true", help="print links instead of saving")
+    fetch.set_defaults(run=_fetch)
+    for parser in (wait, watch, fetch):
+        parser.add_argument("job", metavar="JOB", help="id of the job")
+        parser.add_argument("--json", action="store_true", help="one JSON object per line")
+
+
+def _wait(arguments: argparse.Namespace) -> int:
+    with Client.from_env() as client:
+        handle = client.get(arguments.job)
+        return follow_to_end(
+            Console(arguments.json), handle, out=arguments.out, timeout=arguments.timeout
+        )
+
+
+def _watch(arguments: argparse.Namespace) -> int:
+    console = Console(arguments.json)
+    with Client.from_env() as client:
+        handle = client.get(arguments.job)
+        for event in handle.events():
+            told = " ".join(f"{name}={value}" for name, value in event.fields.items() if value)
+            values = {"event": event.name, "at": event.at, **event.fields}
+            console.result(values, f"{event.name:<13} {told}".rstrip())
+        raise_unless_succeeded(handle.status())
+    return 0
+
+
+def _fetch(arguments: argparse.Namespace) -> int:
+    console = Console(arguments.json)
+    with Client.from_env() as client:
+        handle = client.get(arguments.job)
+        if arguments.urls:
+            for output, url in zip(handle.result.outputs, handle.urls(), strict=True):
+                console.result({"unit": output.unit, "url": url}, url)
+        else:
+            _show_outputs(console, handle, handle.save(arguments.out))
+    return 0
+
+
+def follow_to_end(
+    console: Console,
+    handle: JobHandle,
+    *,
+    out: Path | None = None,
+    timeout: float | None = None,
+) -> int:
+    """Show progress until the job is over, save its pictures; returns the exit code.
+
+    An interruption leaves the job alone. Raises JobFailed and its kin, TimeoutError.
+    """
+    progress = Progress(handle.status())
+    try:
+        for event in handle.events(timeout):
+            progress.follow(event)
+    except KeyboardInterrupt:
+        progress.close()
+        console.note(f"winepress: interrupted; the job goes on: winepress wait {handle.id}")
+        return INTERRUPTED
+    progress.close()
+    row = handle.status()
+    if console.json_lines:
+        console.result({"id": row.id, "state": row.state.value, "done": row.done}, "")
+    if out is not None:
+        _show_outputs(console, handle, handle.save(out))
+    raise_unless_succeeded(row)
+    return 0
+
+
+def _show_outputs(console: Console, handle: JobHandle, paths: Sequence[Path]) -> None:
+    for output, path in zip(handle.result.outputs, paths, strict=True):
+        console.result({**asdict(output), "path": str(path)}, str(path))

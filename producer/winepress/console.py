@@ -1,0 +1,58 @@
+"""What the command line writes: results to stdout, everything else to stderr."""
+
+from __future__ import annotations
+
+import json
+import re
+import sys
+from typing import Any
+
+from winepress_shared.errors import WinepressError
+
+INTERRUPTED = 130  #: exit code after Ctrl-C, as a shell reports it
+_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
+TIMED_OUT = 124  #: exit code when the time to wait was over, as timeout(1) answers
+
+
+class Console:
+    """Two voices: for people, or one JSON object per line for programs."""
+
+    def __init__(self, json_lines: bool = False) -> None:
+        self.json_lines = json_lines
+
+    def result(self, values: dict[str, Any], text: str) -> None:
+        """One result: ``values`` with ``--json``, else ``text``."""
+        line = json.dumps(values, default=str) if self.json_lines else _printable(text)
+        sys.stdout.write(line + "\n")
+        sys.stdout.flush()  # a reader of the pipe shall see it now
+
+    def note(self, text: str) -> None:
+        """A remark for the person at the terminal."""
+        sys.stderr.write(f"{_printable(text)}\n")
+        sys.stderr.flush()
+
+    def error(self, error: WinepressError) -> None:
+        """One line that says what is wrong, and one that says what to do."""
+        if self.json_lines:
+            values = {
+                "type": type(error).__name__,
+                "message": error.message,
+                "problem": error.problem,
+                "field": error.field,
+                "value": None if error.value is None else str(error.value)[:200],
+                "allowed": error.allowed,
+                "hint": error.hint,
+                "exit_code": error.exit_code,
+            }
+            self.result({"error": values}, "")
+        text = error.message
+        if error.hint:
+            text = text.removesuffix(f". {error.hint}")
+        self.note(f"winepress: error: {text}")
+        if error.hint:
+            self.note(f"  {error.hint[0].upper()}{error.hint[1:]}")
+
+
+def _printable(text: str) -> str:
+    """Without control characters: names and messages come from other machines."""
+    return _CONTROL.sub("�", text)

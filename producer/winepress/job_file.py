@@ -1,0 +1,50 @@
+"""A job written down in a YAML or JSON file."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from winepress_shared.errors import WrongUsage
+
+MAX_JOB_FILE_BYTES = 2**20
+_PICTURES = ("image", "mask", "init_image", "source_image", "mask_image", "source_mask")
+
+
+class _Loader(yaml.SafeLoader):
+    """Plain values only; no aliases, with which a small file describes a huge value."""
+
+    def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
+        if self.check_event(yaml.AliasEvent):
+            raise yaml.YAMLError("aliases are not accepted")
+        return super().compose_node(parent, index)
+
+
+def read_job_file(path: Path) -> dict[str, Any]:
+    """The fields of the job in ``path``; its picture paths are relative to the file's folder.
+
+    JSON is read as the YAML it is. Raises WrongUsage.
+    """
+    try:
+        with path.open("rb") as file:
+            data = file.read(MAX_JOB_FILE_BYTES + 1)
+    except OSError as error:
+        raise WrongUsage(f"cannot read the job: {error.strerror}", value=str(path)) from None
+    if len(data) > MAX_JOB_FILE_BYTES:
+        raise WrongUsage(
+            "the job file is too large", value=str(path), allowed=f"{MAX_JOB_FILE_BYTES} bytes"
+        )
+    try:
+        values = yaml.load(data, _Loader)  # noqa: S506 - a SafeLoader
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
+        first = " ".join(str(error).split())[:200]
+        raise WrongUsage(f"not a YAML or JSON job: {first}", value=str(path)) from None
+    if not isinstance(values, dict) or not all(isinstance(key, str) for key in values):
+        raise WrongUsage("a job file holds the fields of one job", value=str(path))
+    for name in _PICTURES:
+        value = values.get(name)
+        if isinstance(value, str) and not value.startswith("sha256:"):
+            values[name] = str(path.parent / value)
+    return values

@@ -1,0 +1,84 @@
+"""How far a job is, drawn while it runs: a bar on a terminal, a line now and then elsewhere."""
+
+from __future__ import annotations
+
+import sys
+import time
+from typing import TextIO
+
+from winepress_shared.ledger_records import Event, JobRow
+
+_BAR_CHARACTERS = 24
+_DRAW_S = 0.1  #: least time between two drawings of the bar
+_LINE_S = 10.0  #: least time between two plain lines
+
+
+class Progress:
+    """Follows the events of one job."""
+
+    def __init__(self, row: JobRow, stream: TextIO | None = None) -> None:
+        self._id = row.id
+        self._units = row.units
+        self._done = self._first_done = row.done
+        self._failed = row.failed
+        self._state = row.state.value
+        self._steps: dict[str, float] = {}  # unit → share of its steps
+        self._stream = stream or sys.stderr
+        self._is_terminal = self._stream.isatty()
+        self._began = time.monotonic()
+        self._drawn_at = 0.0
+        self._last = ""
+
+    def follow(self, event: Event) -> None:
+        """Take one event in, and draw when it is time to."""
+        fields, unit = event.fields, event.fields.get("unit", "")
+        if event.name == "progress":
+            self._steps[unit] = int(fields["step"]) / max(1, int(fields["steps"]))
+        elif event.name == "unit-done":
+            self._done = max(self._done, int(fields["done"]))
+            self._steps.pop(unit, None)
+        elif event.name == "unit-failed":
+            self._failed += 1
+            self._steps.pop(unit, None)
+        elif event.name == "unit-retry":
+            self._steps.pop(unit, None)
+        elif not event.name.startswith("unit-"):
+            self._state = event.name
+        self._draw()
+
+    def close(self) -> None:
+        """Draw a last time and leave the line."""
+        self._draw(last=True)
+        if self._is_terminal:
+            self._stream.write("\n")
+            self._stream.flush()
+
+    @property
+    def fraction(self) -> float:
+        """Share of the job that is done, 0 to 1, with the steps of pictures in hand."""
+        ended = self._done + self._failed
+        return min(1.0, (ended + sum(self._steps.values())) / self._units)
+
+    def _draw(self, *, last: bool = False) -> None:
+        now = time.monotonic()
+        if now - self._drawn_at < (_DRAW_S if self._is_terminal else _LINE_S) and not last:
+            return
+        self._drawn_at = now
+        text = self._text(now)
+        if self._is_terminal:
+            filled = round(self.fraction * _BAR_CHARACTERS)
+            bar = "█" * filled + "░" * (_BAR_CHARACTERS - filled)
+            self._stream.write(f"\r\x1b[K{bar} {text}")
+        elif text != self._last:
+            self._stream.write(f"{self._id}: {text}\n")
+        self._stream.flush()
+        self._last = text
+
+    def _text(self, now: float) -> str:
+        text = f"{self.fraction:4.0%} {self._done}/{self._units} pictures, {self._state}"
+        if self._failed:
+            text += f", {self._failed} failed"
+        drawn = self._done - self._first_done
+        if drawn:
+            text += f", {60 * drawn / max(now - self._began, 1e-3):.1f}/min"
+        return text
