@@ -7,7 +7,8 @@ from PIL import Image
 
 from winepress_shared.errors import Environment
 from winepress_shared.lane import Precision
-from winepress_worker.engines.base import Facts, OnStep, PipelineKey, Request
+from winepress_shared.metadata import PictureFacts
+from winepress_worker.engines.base import OnStep, PipelineKey, Request
 from winepress_worker.warm_pool import WarmPool
 
 BUDGET = 100
@@ -31,8 +32,8 @@ class Shelved:
     def render(self, request: Request, on_step: OnStep) -> list[Image.Image]:
         return []
 
-    def facts(self, request: Request) -> Facts:
-        return Facts("shelved", "CPU", "none", "r1", "none")
+    def facts(self, request: Request) -> PictureFacts:
+        return PictureFacts("shelved", "CPU", "none", "r1", "none")
 
     def close(self) -> None:
         self._log.append(f"close {self.key.model}")

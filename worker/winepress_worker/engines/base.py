@@ -10,6 +10,7 @@ from PIL import Image
 
 from winepress_shared.job import Job
 from winepress_shared.lane import Precision
+from winepress_shared.metadata import PictureFacts
 
 
 @dataclass(frozen=True)
@@ -32,17 +33,6 @@ class Request:
     mask: Image.Image | None = None  #: greyscale, white is drawn anew
 
 
-@dataclass(frozen=True)
-class Facts:
-    """How pictures came to be, for their metadata."""
-
-    engine: str  #: name and version of the renderer, for example ``openvino 2026.4.1``
-    device: str  #: the device actually used
-    arithmetic: str  #: type the device computed in, for example ``bf16``
-    revision: str  #: of the prepared model
-    scheduler: str  #: class of the scheduler
-
-
 #: Called after every denoising step with (steps done, steps in all); may raise to stop the render.
 OnStep = Callable[[int, int], None]
 
@@ -62,7 +52,7 @@ class Pipeline(Protocol):
         the request can never work, WorkerBroken when the device is lost.
         """
 
-    def facts(self, request: Request) -> Facts:
+    def facts(self, request: Request) -> PictureFacts:
         """How this pipeline renders ``request``."""
 
     def close(self) -> None:

@@ -34,7 +34,8 @@ from winepress_shared.errors import (
 )
 from winepress_shared.job import ImageToImage, Inpaint
 from winepress_shared.lane import Precision
-from winepress_worker.engines.base import Facts, OnStep, PipelineKey, Request
+from winepress_shared.metadata import PictureFacts
+from winepress_worker.engines.base import OnStep, PipelineKey, Request
 from winepress_worker.engines.canvas import Canvas, check_pictures
 
 _REVISION = "fake"
@@ -158,9 +159,11 @@ class FakePipeline:
         check_pictures(pictures)
         return [canvas.keep_unmasked(picture) for picture in pictures]
 
-    def facts(self, request: Request) -> Facts:
+    def facts(self, request: Request) -> PictureFacts:
         """Names that say that nothing was rendered."""
-        return Facts("fake", self.device, "none", self.key.revision, str(request.job.scheduler))
+        return PictureFacts(
+            "fake", self.device, "none", self.key.revision, str(request.job.scheduler)
+        )
 
     def close(self) -> None:
         """There is nothing to give back."""

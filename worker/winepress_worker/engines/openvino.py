@@ -28,8 +28,9 @@ from PIL import Image
 from winepress_shared.errors import Environment, FailForGood, RetryElsewhere
 from winepress_shared.job import ImageToImage, Inpaint, Job, TextToImage
 from winepress_shared.lane import Precision
+from winepress_shared.metadata import PictureFacts
 from winepress_shared.schedulers import SCHEDULES, find_scheduler
-from winepress_worker.engines.base import Facts, OnStep, PipelineKey, Request
+from winepress_worker.engines.base import OnStep, PipelineKey, Request
 from winepress_worker.engines.canvas import Canvas, check_pictures
 from winepress_worker.engines.devices import check_device, core, openvino_version
 from winepress_worker.engines.native_faults import loading, rendering
@@ -139,9 +140,9 @@ class OpenVinoPipeline:
         check_pictures(pictures)
         return [canvas.keep_unmasked(picture) for picture in pictures]
 
-    def facts(self, request: Request) -> Facts:
+    def facts(self, request: Request) -> PictureFacts:
         """How this pipeline renders ``request``."""
-        return Facts(
+        return PictureFacts(
             engine=f"openvino {openvino_version()}",
             device=self.device,
             arithmetic=self._compiled["unet"].get_property("INFERENCE_PRECISION_HINT").to_string(),
