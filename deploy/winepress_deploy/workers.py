@@ -31,7 +31,7 @@ def _worker(
     command = ("worker", "--device", device, "--name", name, "--engine", options.engine)
     return Program(
         name=name,
-        argv=(sys.executable, "-m", "winepress.cli", *command, *_threads(device, options.workers)),
+        argv=(sys.executable, "-m", "winepress", *command, *_threads(device, options.workers)),
         env=farm_environment(state.settings),
         folder=state.path,
         log=state.log(name),
