@@ -6,6 +6,7 @@ fastsdcpu and the OpenAI Images API.
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from winepress_shared.errors import InvalidJob
@@ -38,6 +39,9 @@ ALIASES: dict[str, str] = {
     "mask_image": "mask",
     "source_mask": "mask",
 }
+#: Most pictures one batch field may ask for; `Job` bounds their product.
+_MAX_BATCH = 10_000
+_SIZE = re.compile(r"([0-9]{1,5})x([0-9]{1,5})")
 _SAMPLERS = ("sampler_name", "sampler_index", "sample_method")
 
 
@@ -47,9 +51,7 @@ def canonical_fields(values: dict[str, Any]) -> dict[str, Any]:
     _split_size(fields)
     _multiply_batches(fields)
     _join_sampler_and_schedule(fields)
-    images = fields.pop("init_images", None)
-    if isinstance(images, list | tuple) and images:
-        _put(fields, "image", images[0], "init_images")
+    _take_only_image(fields)
     for foreign in [name for name in fields if name in ALIASES]:
         _put(fields, ALIASES[foreign], fields.pop(foreign), foreign)
     return fields
@@ -70,11 +72,21 @@ def _split_size(fields: dict[str, Any]) -> None:
     size = fields.pop("size")
     if size in ("auto", None):
         return
-    width, _, height = str(size).lower().partition("x")
-    if not (width.isdecimal() and height.isdecimal()):
+    sides = _SIZE.fullmatch(str(size).lower())
+    if sides is None:
         raise InvalidJob("not a size", field="size", value=size, allowed="WIDTHxHEIGHT or auto")
-    _put(fields, "width", int(width), "size")
-    _put(fields, "height", int(height), "size")
+    _put(fields, "width", int(sides[1]), "size")
+    _put(fields, "height", int(sides[2]), "size")
+
+
+def _take_only_image(fields: dict[str, Any]) -> None:
+    """A1111 sends a list of source images; null and an empty list mean none."""
+    images = fields.pop("init_images", None)
+    if not images:
+        return
+    if not isinstance(images, list | tuple) or len(images) > 1:
+        raise InvalidJob("takes a list of one picture", field="init_images")
+    _put(fields, "image", images[0], "init_images")
 
 
 def _multiply_batches(fields: dict[str, Any]) -> None:
@@ -82,8 +94,10 @@ def _multiply_batches(fields: dict[str, Any]) -> None:
     counts = [fields.pop(name) for name in ("batch_size", "n_iter") if name in fields]
     if not counts:
         return
-    if not all(isinstance(count, int) and count >= 1 for count in counts):
-        raise InvalidJob("must be whole numbers of at least 1", field="batch_size, n_iter")
+    if not all(isinstance(count, int) and 1 <= count <= _MAX_BATCH for count in counts):
+        raise InvalidJob(
+            "must be whole numbers", field="batch_size, n_iter", allowed=f"1 to {_MAX_BATCH}"
+        )
     _put(fields, "n", counts[0] * (counts[1] if len(counts) > 1 else 1), "batch_size")
 
 

@@ -7,16 +7,25 @@ setting ``catalogue`` (a path to a file of the same form). A typo there is refus
 from __future__ import annotations
 
 import difflib
+import math
 import secrets
 import tomllib
 from importlib import resources
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from winepress_shared.errors import InvalidJob, UnknownModel, WrongUsage
-from winepress_shared.job import MAX_SEED, MAX_SIDE_PX, MAX_STEPS, Job, SchedulerField
+from winepress_shared.job import (
+    MAX_GUIDANCE,
+    MAX_SEED,
+    MAX_SIDE_PX,
+    MAX_STEPS,
+    Job,
+    ModelName,
+    SchedulerField,
+)
 from winepress_shared.lane import Lane, Precision
 
 #: Seeds drawn for "random" stay below this, so they are short enough to read aloud.
@@ -27,7 +36,7 @@ class Model(BaseModel):
     """One entry of the catalogue."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
-    name: str
+    name: ModelName
     title: str
     source: str  #: ``bundled:FOLDER`` or ``hub:ORGANISATION/REPOSITORY``
     family: Literal["stable-diffusion", "stable-diffusion-xl"]
@@ -39,13 +48,31 @@ class Model(BaseModel):
     max_side: Annotated[int, Field(ge=64, le=MAX_SIDE_PX)] = 2048  #: in pixels
     num_inference_steps: Annotated[int, Field(ge=1, le=MAX_STEPS)]
     max_steps: Annotated[int, Field(ge=1, le=MAX_STEPS)] = 150
-    guidance_scale: Annotated[float, Field(ge=0)]
+    guidance_scale: Annotated[float, Field(ge=0, le=MAX_GUIDANCE)]
     scheduler: SchedulerField
     negative_prompt: bool = True  #: False when the model ignores it
     licence: str
     memory_mib: Annotated[int, Field(ge=1)]  #: least free memory to load it at fp16, in MiB
     shares: str | None = None  #: bundled folder that holds the parts this one does not
     notes: str = ""
+
+    @field_validator("kinds")
+    @classmethod
+    def _known_kinds(cls, kinds: tuple[str, ...]) -> tuple[str, ...]:
+        unknown = set(kinds) - set(Job.kinds)
+        if unknown:
+            raise ValueError(f"unknown job kinds {sorted(unknown)}; known: {', '.join(Job.kinds)}")
+        return kinds
+
+    @model_validator(mode="after")
+    def _within_own_limits(self) -> Self:
+        if any(side % self.size_multiple for side in (self.width, self.height, self.max_side)):
+            raise ValueError("width, height and max_side must be multiples of size_multiple")
+        if max(self.width, self.height) > self.max_side:
+            raise ValueError("width and height must not exceed max_side")
+        if self.num_inference_steps > self.max_steps:
+            raise ValueError("num_inference_steps must not exceed max_steps")
+        return self
 
     def check(self, job: Job) -> None:
         """Raise InvalidJob or UnknownModel unless this model can do ``job``."""
@@ -78,13 +105,12 @@ class Model(BaseModel):
             return
         multiple = self.size_multiple
         if pixels % multiple or not multiple <= pixels <= self.max_side:
-            nearest = min(max(round(pixels / multiple), 1) * multiple, self.max_side)
             raise InvalidJob(
                 f"{self.name} cannot draw this size",
                 field=field,
                 value=pixels,
                 allowed=f"multiples of {multiple} up to {self.max_side}",
-                hint=f"try {nearest}",
+                hint=f"try {self.snap(pixels)}",
             )
 
     def snap(self, pixels: int) -> int:
@@ -106,11 +132,14 @@ class Catalogue:
         models = _read(text, "catalogue.toml")
         if extra is not None:
             try:
-                models |= _read(extra.read_text("utf-8"), str(extra))
+                text = extra.read_text("utf-8")
             except OSError as error:
                 raise WrongUsage(
                     f"cannot read the catalogue: {error.strerror}", value=str(extra)
                 ) from None
+            except UnicodeDecodeError as error:
+                raise WrongUsage(f"{extra} is not valid TOML: {error.reason}") from None
+            models |= _read(text, str(extra))
         return cls(models)
 
     @property
@@ -172,17 +201,26 @@ def _check_strength(job: Job) -> None:
             f"{steps} steps at this strength leave no step to run",
             field="strength",
             value=strength,
-            allowed=f"at least {1 / steps:.3g} with {steps} steps",
+            allowed=f"at least {math.ceil(1000 / steps) / 1000} with {steps} steps",
         )
 
 
 def _read(text: str, origin: str) -> dict[str, Model]:
     try:
         tables = tomllib.loads(text)
-        return {name: Model(name=name, **entry) for name, entry in tables.items()}
     except tomllib.TOMLDecodeError as error:
         raise WrongUsage(f"{origin} is not valid TOML: {error}") from None
+    return {name: _model(name, table, f"{origin}: [{name}]") for name, table in tables.items()}
+
+
+def _model(name: str, table: object, where: str) -> Model:
+    if not isinstance(table, dict):
+        raise WrongUsage(f"{where} is not a table", value=table)
+    try:
+        return Model(**(table | {"name": name}))
+    except InvalidJob as error:  # an unknown scheduler
+        raise WrongUsage(f"{where} {error}") from None
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
-        where = ".".join(str(part) for part in first["loc"])
-        raise WrongUsage(f"{origin}: {where}: {first['msg']}", value=first["input"]) from None
+        field = ".".join(str(part) for part in first["loc"])
+        raise WrongUsage(f"{where} {field}: {first['msg']}", value=first["input"]) from None

@@ -81,7 +81,10 @@ _ECHO_CHARACTERS = 80
 
 
 def _short(value: object) -> str:
-    text = repr(value)
+    try:
+        text = repr(value)
+    except ValueError:  # Python prints no integer of more than 4300 digits
+        text = f"an unprintable {type(value).__name__}"
     return text if len(text) <= _ECHO_CHARACTERS else text[: _ECHO_CHARACTERS - 1] + "…"
 
 

@@ -8,6 +8,7 @@ before a job is queued, so a queued job names every value it will be rendered wi
 from __future__ import annotations
 
 import difflib
+import re
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Self
@@ -37,6 +38,7 @@ MAX_GUIDANCE = 50.0
 MAX_UNITS = 10_000  #: most pictures of one job
 MAX_SEED = 2**53 - 1  #: largest seed; JSON readers keep integers exactly up to here
 RANDOM_SEED = -1
+_PLAIN_NAME = re.compile(r"[\w.-]{1,64}")
 
 
 class Priority(StrEnum):
@@ -73,8 +75,13 @@ def _load_picture(value: object, mode: str) -> Picture:
 
 
 _to_reference = PlainSerializer(lambda picture: picture.reference, return_type=str)
-ImageField = Annotated[Picture, _picture("RGB"), _to_reference]
-MaskField = Annotated[Picture, _picture("L"), _to_reference]
+if TYPE_CHECKING:
+    # Given as a path, bytes, a PIL image or a Picture; a Picture ever after.
+    ImageField = Any
+    MaskField = Any
+else:
+    ImageField = Annotated[Picture, _picture("RGB"), _to_reference]
+    MaskField = Annotated[Picture, _picture("L"), _to_reference]
 SchedulerField = Annotated[str, BeforeValidator(canonical_scheduler)]
 Prompt = Annotated[str, Field(min_length=1, max_length=MAX_PROMPT_CHARACTERS)]
 ModelName = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{0,62}$")]
@@ -110,7 +117,7 @@ class Job(BaseModel):
 
     if not TYPE_CHECKING:  # the type checker shall see the fields, not **values
 
-        def __init__(self, **values: Any) -> None:
+        def __init__(self, /, **values: Any) -> None:
             try:
                 super().__init__(**values)
             except ValidationError as error:
@@ -190,14 +197,18 @@ class Inpaint(Job):
 
 def parse_job(values: dict[str, Any]) -> Job:
     """Build the job of ``values["kind"]``, for Python callers (paths allowed for pictures)."""
+    if not all(isinstance(name, str) for name in values):
+        raise InvalidJob("the names of fields must be text", value=list(values))
     kind = values.get("kind", "text-to-image")
     if not isinstance(kind, str) or kind not in Job.kinds:
         raise InvalidJob("unknown job kind", field="kind", value=kind, allowed=", ".join(Job.kinds))
     return Job.kinds[kind](**values)
 
 
-def decode_job(values: dict[str, Any]) -> Job:
+def decode_job(values: object) -> Job:
     """Build a job from values that came from outside; pictures may be references only."""
+    if not isinstance(values, dict):
+        raise InvalidJob("not a job", value=values, allowed="an object of named fields")
     fields = canonical_fields(values)
     for name in ("image", "mask"):
         if name in fields:
@@ -213,6 +224,8 @@ def _invalid(error: ValidationError, kind: type[Job]) -> InvalidJob:
         names = [*kind.model_fields, *ALIASES]
         near = difflib.get_close_matches(field, names, n=1)
         hint = f"did you mean {near[0]!r}?" if near else f"known: {', '.join(kind.model_fields)}"
+        if not _PLAIN_NAME.fullmatch(field):  # shown as a value: escaped and shortened
+            return InvalidJob("unknown field", value=field, hint=hint)
         return InvalidJob("unknown field", field=field, hint=hint)
     if first["type"] == "missing":
         return InvalidJob("is required", field=field)

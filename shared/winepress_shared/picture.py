@@ -14,12 +14,24 @@ import warnings
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from PIL import Image, ImageOps
+from PIL import ExifTags, Image
 
 from winepress_shared.errors import InvalidJob
 
 MAX_FILE_BYTES = 32 * 2**20  #: largest picture file accepted, in bytes
 MAX_SIDE_PX = 4096  #: longest side accepted, in pixels
+#: What Pillow raises for bytes that are no picture.
+_BROKEN = (OSError, SyntaxError, ValueError, Image.DecompressionBombError, Warning)
+#: EXIF orientation (EXIF 2.32, tag 274) → what brings the picture upright.
+_TURNS: dict[object, Image.Transpose] = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
 _FORMATS = ("PNG", "JPEG", "WEBP")
 _REFERENCE = re.compile(r"sha256:[0-9a-f]{64}\Z")
 
@@ -53,43 +65,45 @@ class Picture:
         ``mode`` is ``RGB`` for pictures and ``L`` for masks. Raises InvalidJob when the source
         is missing, too large, broken or of another format than PNG, JPEG or WebP.
         """
-        image = source if isinstance(source, Image.Image) else _decode(_read(source))
-        _check_sides(image)
-        image = image.convert(mode)
-        buffer = io.BytesIO()
-        image.save(buffer, "PNG", compress_level=1)
-        png = buffer.getvalue()
+        data = _read(source) if isinstance(source, Path) else source
+        try:
+            image = data if isinstance(data, Image.Image) else _decode(data)
+            _check_sides(image)
+            png = _encode(image, mode)
+        except _BROKEN as error:
+            raise InvalidJob(f"not a readable picture: {error}", allowed=_ALLOWED) from None
         return cls(f"sha256:{hashlib.sha256(png).hexdigest()}", image.size, png)
 
 
-def _read(source: Path | bytes) -> bytes:
-    if isinstance(source, bytes):
-        data = source
-    else:
-        try:
-            if source.stat().st_size > MAX_FILE_BYTES:
-                raise InvalidJob("picture file is too large", value=str(source), allowed=_ALLOWED)
-            data = source.read_bytes()
-        except OSError as error:
-            raise InvalidJob(
-                f"cannot read the picture: {error.strerror}", value=str(source)
-            ) from None
-    if len(data) > MAX_FILE_BYTES:
-        raise InvalidJob("picture is too large", value=f"{len(data)} bytes", allowed=_ALLOWED)
-    return data
+def _read(path: Path) -> bytes:
+    try:
+        with path.open("rb") as file:
+            return file.read(MAX_FILE_BYTES + 1)  # bounded: /dev/zero has a size of 0
+    except (OSError, ValueError) as error:  # ValueError: a NUL in the path
+        problem = error.strerror if isinstance(error, OSError) else str(error)
+        raise InvalidJob(f"cannot read the picture: {problem}", value=str(path)) from None
 
 
 def _decode(data: bytes) -> Image.Image:
     """Decode after looking at the header only, so a decompression bomb is never unpacked."""
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("error", Image.DecompressionBombWarning)
-            image = Image.open(io.BytesIO(data), formats=_FORMATS)
-            _check_sides(image)
-            image.load()
-            return ImageOps.exif_transpose(image)
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError, Warning) as error:
-        raise InvalidJob(f"not a readable picture: {error}", allowed=_ALLOWED) from None
+    if len(data) > MAX_FILE_BYTES:
+        raise InvalidJob("picture is too large", value=f"{len(data)} bytes", allowed=_ALLOWED)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", Image.DecompressionBombWarning)
+        image = Image.open(io.BytesIO(data), formats=_FORMATS)
+    _check_sides(image)
+    image.load()
+    # ImageOps.exif_transpose would write the other EXIF tags again, and trips over hostile ones.
+    turn = _TURNS.get(image.getexif().get(ExifTags.Base.Orientation))
+    return image if turn is None else image.transpose(turn)
+
+
+def _encode(image: Image.Image, mode: str) -> bytes:
+    if image.mode == "I;16":  # convert() would clip the 65536 greys, not scale them
+        image = image.point(lambda grey: grey / 257)
+    buffer = io.BytesIO()
+    image.convert(mode).save(buffer, "PNG", compress_level=1)
+    return buffer.getvalue()
 
 
 def _check_sides(image: Image.Image) -> None:

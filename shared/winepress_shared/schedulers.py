@@ -80,6 +80,13 @@ SCHEDULES: dict[str, str | None] = {
     "exponential": "use_exponential_sigmas",
     "beta": "use_beta_sigmas",
 }
+#: k-diffusion's names that differ from ours by more than a ``k_`` in front.
+_K_NAMES = {
+    "euler_ancestral": "euler_a",
+    "dpm_2": "dpm2",
+    "dpm_2_ancestral": "dpm2_a",
+    "uni_pc": "unipc",
+}
 _NO_SCHEDULE = ("automatic", "uniform", "normal", "")
 
 
@@ -135,4 +142,4 @@ def _names() -> dict[str, Scheduler]:
     for item in SCHEDULERS:
         for name in (item.name, item.label, item.cls, item.cls.removesuffix("Scheduler")):
             names.setdefault(name.lower(), item)
-    return names
+    return names | {theirs: names[ours] for theirs, ours in _K_NAMES.items()}

@@ -1,8 +1,8 @@
 """Settings: read once at the edge, validated, frozen, handed down.
 
 Sources, the later one wins: defaults, a TOML file (``WINEPRESS_CONFIG``, else ``winepress.toml``
-in the working folder), environment variables ``WINEPRESS_<FIELD>``. An unknown key is refused
-with the nearest known one, so a typo never silently means "default".
+in the working folder), environment variables ``WINEPRESS_<FIELD>`` (empty means not
+set). An unknown key is refused with the nearest known one, so a typo never means "default".
 """
 
 from __future__ import annotations
@@ -103,7 +103,8 @@ def _from_environment(environ: Mapping[str, str]) -> dict[str, Any]:
         if name.startswith(_ENV_PREFIX) and name != _CONFIG_ENV:
             key = name.removeprefix(_ENV_PREFIX).lower()
             _known(key, f"as environment variable {name}")
-            values[key] = value
+            if value:  # compose files hand down unset variables as empty ones
+                values[key] = value
     return values
 
 
