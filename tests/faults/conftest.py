@@ -1,0 +1,35 @@
+"""A whole farm on real servers, with the fake engine."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from rehearsal import Rehearsal
+
+from winepress import Client
+from winepress_deploy.farm import Farm
+from winepress_deploy.farm_options import FarmOptions
+
+_STEP_S = 0.03  #: of the fake engine; a picture of ten steps takes a third of a second
+
+
+@pytest.fixture(scope="module")
+def rehearsal(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rehearsal]:
+    """One farm per module; each test leaves it idle."""
+    state: Path = tmp_path_factory.mktemp("farm")
+    options = FarmOptions(state=state, workers=2, flower=False, engine=f"fake:step_s={_STEP_S}")
+    with Farm(options) as farm, Client(farm.settings) as client:
+        yield Rehearsal(farm, client)
+
+
+@pytest.fixture
+def renderer_pid(rehearsal: Rehearsal) -> Callable[[str], int]:
+    """The process id of a worker's rendering process, as the worker announced it."""
+
+    def find(name: str) -> int:
+        (worker,) = [w for w in rehearsal.client.workers() if w.name == name]
+        return int(worker.renderer["pid"])
+
+    return find

@@ -1,0 +1,92 @@
+"""Whatever is killed while jobs run, each job ends exactly once."""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Callable, Sequence
+
+import pytest
+from rehearsal import Rehearsal
+
+from winepress import JobHandle, TextToImage
+
+_JOBS = 20
+_UNITS = 3
+_PATIENCE_S = 120
+_STEPS = 10
+
+
+def _submit(rehearsal: Rehearsal) -> Sequence[JobHandle]:
+    jobs = [
+        TextToImage(prompt=f"job {number}", n=_UNITS, num_inference_steps=_STEPS, seed=number)
+        for number in range(_JOBS)
+    ]
+    return rehearsal.client.submit_many(jobs)
+
+
+def _await_first_pictures(handles: Sequence[JobHandle]) -> None:
+    """Return in the middle of the run: some pictures are done, most are not."""
+    for handle in handles[: _JOBS // 4]:
+        handle.wait(timeout=_PATIENCE_S)
+
+
+def test_killing_a_renderer_loses_and_doubles_nothing(
+    rehearsal: Rehearsal, renderer_pid: Callable[[str], int]
+) -> None:
+    """SIGKILL of a worker's child in the middle of a picture."""
+    handles = _submit(rehearsal)
+    _await_first_pictures(handles)
+    os.kill(renderer_pid(rehearsal.farm.workers[0].name), signal.SIGKILL)
+    for handle in handles:
+        handle.wait(timeout=_PATIENCE_S)
+    rehearsal.assert_exactly_once(handles)
+
+
+def test_killing_a_worker_parent_loses_and_doubles_nothing(rehearsal: Rehearsal) -> None:
+    """SIGKILL of a worker's parent; its renderer dies with it, its successor frees the leases."""
+    handles = _submit(rehearsal)
+    _await_first_pictures(handles)
+    rehearsal.farm.workers[1].kill()
+    for handle in handles:
+        handle.wait(timeout=_PATIENCE_S)
+    rehearsal.assert_exactly_once(handles)
+
+
+def test_killing_the_broker_loses_and_doubles_nothing(rehearsal: Rehearsal) -> None:
+    """SIGKILL of Valkey; it comes back with its append-only file while pictures are drawn."""
+    handles = _submit(rehearsal)
+    _await_first_pictures(handles)
+    rehearsal.farm.services["valkey"].kill()
+    rehearsal.farm.services["valkey"].wait_ready(_PATIENCE_S)
+    for handle in handles:
+        handle.wait(timeout=_PATIENCE_S)
+    rehearsal.assert_exactly_once(handles)
+
+
+def test_killing_the_store_loses_and_doubles_nothing(rehearsal: Rehearsal) -> None:
+    """SIGKILL of SeaweedFS: the lane rests until it answers again, no attempt is counted."""
+    handles = _submit(rehearsal)
+    _await_first_pictures(handles)
+    rehearsal.farm.services["seaweedfs"].kill()
+    rehearsal.farm.services["seaweedfs"].wait_ready(_PATIENCE_S)
+    for handle in handles:
+        handle.wait(timeout=_PATIENCE_S)
+    rehearsal.assert_exactly_once(handles)
+
+
+@pytest.mark.parametrize("marker", ["[[crash]]", "[[exit@4]]"])
+def test_a_picture_that_kills_its_worker_is_given_up_and_its_neighbours_are_not(
+    rehearsal: Rehearsal, marker: str
+) -> None:
+    """Three crashes end the poisoned unit; the other units of the job and other jobs go on."""
+    poisoned = rehearsal.client.submit(
+        TextToImage(prompt=f"poison {marker[:-2]}#12]]", n=4, num_inference_steps=_STEPS, seed=10)
+    )
+    beside = rehearsal.client.submit(TextToImage(prompt="fine", num_inference_steps=_STEPS, seed=1))
+    beside.wait(timeout=_PATIENCE_S)
+    with pytest.raises(Exception, match="1 of 4 pictures failed"):
+        poisoned.wait(timeout=_PATIENCE_S)
+    assert [output.unit for output in poisoned.result.outputs] == [0, 1, 3]
+    assert [failure.unit for failure in poisoned.result.failures] == [2]
+    rehearsal.assert_exactly_once([beside])

@@ -1,0 +1,34 @@
+"""A running farm, and the proof that nothing was lost or doubled."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from winepress import Client, JobHandle
+from winepress_deploy.farm import Farm
+
+
+@dataclass(frozen=True)
+class Rehearsal:
+    """A running farm of two workers, and a client for it."""
+
+    farm: Farm
+    client: Client
+
+    def assert_exactly_once(self, handles: Sequence[JobHandle]) -> None:
+        """Each job succeeded; its objects, its result and its bytes agree, and nothing is over."""
+        for handle in handles:
+            row = handle.status()
+            assert row.state == "succeeded", (handle.id, row)
+            listed = {output.key: output for output in handle.result.outputs}
+            stored = {
+                found.key for found in self.client.archive.store.list(f"jobs/{handle.id}/out/")
+            }
+            assert sorted(output.unit for output in handle.result.outputs) == list(range(row.units))
+            assert stored == set(listed)
+            for key, output in listed.items():
+                data = store.get(key)
+                assert hashlib.sha256(data).hexdigest() == output.sha256
+        assert self.client.ledger.waiting() == {}
