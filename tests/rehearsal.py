@@ -19,13 +19,12 @@ class Rehearsal:
 
     def assert_exactly_once(self, handles: Sequence[JobHandle]) -> None:
         """Each job succeeded; its objects, its result and its bytes agree, and nothing is over."""
+        store = self.client.archive.store
         for handle in handles:
             row = handle.status()
             assert row.state == "succeeded", (handle.id, row)
             listed = {output.key: output for output in handle.result.outputs}
-            stored = {
-                found.key for found in self.client.archive.store.list(f"jobs/{handle.id}/out/")
-            }
+            stored = {found.key for found in store.list(f"jobs/{handle.id}/out/")}
             assert sorted(output.unit for output in handle.result.outputs) == list(range(row.units))
             assert stored == set(listed)
             for key, output in listed.items():
