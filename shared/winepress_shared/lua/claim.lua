@@ -54,6 +54,8 @@ local function take(job)
 end
 
 local function grant(job, units, count, tried)
+  -- Numbered from the time on: a fence of a ledger that was lost must not count in the new one.
+  redis.call('SET', key('fence'), now, 'NX')
   local fence = redis.call('INCR', key('fence'))
   local deadline = now + tonumber(ARGV[5])
   redis.call('HSET', key('lease', fence), 'job', job.id, 'lane', lane, 'holder', holder,

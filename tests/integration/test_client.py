@@ -1,0 +1,181 @@
+"""Jobs on a real broker: waited for, saved, controlled, explained."""
+
+from __future__ import annotations
+
+import threading
+from pathlib import Path
+
+import pytest
+from press import LANE, Press, apple, forget_farm
+
+from winepress import (
+    Client,
+    Conflict,
+    JobCanceled,
+    JobExpired,
+    JobFailed,
+    JobState,
+    NotFound,
+    StoreUnreachable,
+    WrongUsage,
+)
+
+
+def test_wait_returns_the_pictures_of_a_job_finished_meanwhile(
+    client: Client, press: Press, tmp_path: Path
+) -> None:
+    """wait() blocks until the last unit, then images, save and urls agree."""
+    handle = client.submit(apple(n=3))
+
+    def render() -> None:
+        press.await_ticket(LANE)
+        press.work(LANE)
+
+    thread = threading.Thread(target=render)
+    thread.start()
+    images = handle.wait(timeout=30).images
+    thread.join()
+    assert [image.getpixel((0, 0)) for image in images] == [(0, 0, 0), (1, 0, 0), (2, 0, 0)]
+    paths = handle.save(tmp_path / "out")
+    assert [path.name for path in paths] == [f"{handle.id}-{unit:06d}.png" for unit in range(3)]
+    assert handle.save(tmp_path / "out") == paths
+    assert [url.rsplit("/", 1)[1] for url in handle.urls()] == [
+        f"{unit:06d}.png" for unit in range(3)
+    ]
+    assert handle.progress == 1.0
+
+
+def test_saving_never_overwrites_another_file(client: Client, press: Press, tmp_path: Path) -> None:
+    """A file of the same name with other content stays as it is."""
+    handle = client.submit(apple())
+    press.work(LANE)
+    other = tmp_path / f"{handle.id}-000000.png"
+    other.write_bytes(b"mine")
+    with pytest.raises(WrongUsage):
+        handle.save(tmp_path)
+    assert other.read_bytes() == b"mine"
+
+
+def test_a_picture_that_changed_in_the_store_is_not_passed_on(client: Client, press: Press) -> None:
+    """Every picture is checked against the SHA-256 of its result."""
+    handle = client.submit(apple())
+    press.work(LANE)
+    client.archive.store.put(handle.result.outputs[0].key, b"something else")
+    with pytest.raises(StoreUnreachable, match="damaged"):
+        _ = handle.images
+
+
+def test_waiting_ends_with_the_time_it_was_given(client: Client) -> None:
+    """TimeoutError names the job, which goes on."""
+    handle = client.submit(apple())
+    with pytest.raises(TimeoutError, match=handle.id):
+        handle.wait(timeout=0.05)
+    assert handle.status().state is JobState.QUEUED
+
+
+def test_a_failed_job_raises_and_keeps_what_was_drawn(client: Client, press: Press) -> None:
+    """JobFailed carries the reason and the way on; the finished pictures are there."""
+    handle = client.submit(apple(n=2))
+    press.work(LANE, failing={1})
+    with pytest.raises(JobFailed, match="told to") as caught:
+        handle.wait(timeout=10)
+    assert "retry" in (caught.value.hint or "")
+    assert len(handle.images) == 1
+    assert [failure.unit for failure in handle.result.failures] == [1]
+
+
+def test_an_expired_job_raises_job_expired(client: Client, press: Press) -> None:
+    """A deadline that passes in the queue ends the job."""
+    handle = client.submit(apple(), expires_in=0.001)
+    threading.Event().wait(0.01)  # the deadline is a time, not a condition
+    press.work(LANE)
+    with pytest.raises(JobExpired):
+        handle.wait(timeout=10)
+
+
+def test_events_tell_the_story_and_then_end(client: Client, press: Press) -> None:
+    """The iterator ends with the job."""
+    handle = client.submit(apple())
+    press.work(LANE)
+    names = [event.name for event in handle.events()]
+    assert names == ["queued", "running", "unit-started", "progress", "unit-done", "succeeded"]
+
+
+def test_a_canceled_job_keeps_its_pictures_and_stays_canceled(client: Client, press: Press) -> None:
+    """Finished units survive a cancel; a second cancel is no error; a finished job refuses it."""
+    press.live(LANE)
+    handle = client.submit(apple(n=4))
+    press.work(LANE, most=1)
+    assert handle.cancel() is JobState.CANCELED
+    with pytest.raises(JobCanceled):
+        handle.wait(timeout=5)
+    assert len(handle.images) == 2
+    done = client.submit(apple())
+    press.work(LANE)
+    with pytest.raises(Conflict):
+        done.cancel()
+
+
+def test_a_paused_job_waits_and_goes_on(client: Client, press: Press) -> None:
+    """Nothing of a paused job is handed out until it is resumed."""
+    handle = client.submit(apple())
+    client.pause(handle.id)
+    press.work(LANE)
+    assert handle.status().paused
+    assert "winepress resume" in handle.explain()
+    client.resume(handle.id)
+    press.work(LANE)
+    assert handle.wait(timeout=5).progress == 1.0
+
+
+def test_a_retry_renders_only_what_is_missing(client: Client, press: Press) -> None:
+    """After a retry the job succeeds, with the earlier pictures untouched."""
+    handle = client.submit(apple(n=3))
+    press.work(LANE, failing={1})
+    assert client.retry(handle.id) is JobState.RUNNING
+    assert list(client.archive.store.list(f"jobs/{handle.id}/result")) == []
+    assert len(handle.result.outputs) == 2
+    press.work(LANE)
+    assert len(handle.wait(timeout=5).images) == 3
+    with pytest.raises(Conflict):
+        client.retry(handle.id)
+
+
+def test_an_unknown_job_is_not_found(client: Client) -> None:
+    """An id that never existed, or is none, is told apart from a job that waits."""
+    for job_id in ("j0000", "../../etc/passwd", ""):
+        with pytest.raises(NotFound):
+            client.get(job_id)
+
+
+def test_a_job_whose_record_has_expired_is_found_by_its_pictures(
+    client: Client, press: Press
+) -> None:
+    """The store outlives the ledger."""
+    handle = client.submit(apple())
+    press.work(LANE)
+    forget_farm(client.settings)
+    assert len(client.get(handle.id).images) == 1
+
+
+def test_a_job_nobody_can_render_is_accepted_and_says_so(client: Client, press: Press) -> None:
+    """is_possible is about the live workers; explain gives the reason in words."""
+    handle = client.submit(apple())
+    assert not handle.is_possible
+    assert "no worker is alive" in handle.explain()
+    press.live("sdxl.fp16")
+    assert "no live worker serves vignette.fp16" in str(handle.why_impossible)
+    press.live(LANE)
+    assert handle.is_possible
+    behind = client.submit(apple())
+    assert "1 earlier jobs of anonymous" in behind.explain()
+
+
+def test_explain_names_the_fault_that_keeps_a_lane_closed(client: Client, press: Press) -> None:
+    """A parked lane is told with its reason."""
+    press.live(LANE)
+    handle = client.submit(apple())
+    part = press.ledger.claim(LANE, "press", press.holder, 1)
+    assert part is not None
+    press.ledger.release(part.fence, press.holder, 60_000, "the disk is full")
+    assert "the disk is full" in handle.explain()
