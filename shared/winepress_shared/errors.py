@@ -65,7 +65,7 @@ class WinepressError(Exception):
         if self.allowed:
             text += f"; allowed: {self.allowed}"
         if self.hint:
-            text += f". {self.hint}"
+            text += f". {self.hint[:1].upper()}{self.hint[1:]}"
         return text
 
     def __str__(self) -> str:

@@ -275,6 +275,10 @@ class Ledger:
         found = self._run("sweep", SWEEP_MS, LEASE_MS, MAX_ATTEMPTS, GONE_MS, self._queue_prefix)
         return None if found is None else [(lane, units, queued) for lane, units, queued in found]
 
+    def note(self, job_id: str, message: str) -> None:
+        """Add the event ``note`` to a job: what its worker does before the first step."""
+        self._run("note", job_id, message)
+
     def tell(self, holder: str, word: str) -> None:
         """Send ``word`` down the channel `orders` of a rendering process."""
         with self._server.reaching():

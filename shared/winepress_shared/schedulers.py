@@ -21,7 +21,7 @@ class Scheduler:
     cls: str  #: class in `diffusers`
     label: str  #: A1111 label
     settings: tuple[tuple[str, str | bool | int], ...] = ()
-    schedules: bool = field(default=False)  #: takes Karras, exponential and beta sigmas
+    schedules: bool = field(default=False)  #: takes Karras and exponential sigmas
 
 
 def _s(
@@ -37,7 +37,7 @@ def _s(
 SCHEDULERS: tuple[Scheduler, ...] = (
     _s("ddim", "DDIM", "DDIM"),
     _s("ddpm", "DDPM", "DDPM"),
-    _s("pndm", "PNDM", "PLMS"),
+    _s("pndm", "PNDM", "PLMS", ("skip_prk_steps", True)),
     _s("lcm", "LCM", "LCM"),
     _s("tcd", "TCD", "TCD"),
     _s("euler", "EulerDiscrete", "Euler", schedules=True),
@@ -73,12 +73,12 @@ SCHEDULERS: tuple[Scheduler, ...] = (
     _s("unipc", "UniPCMultistep", "UniPC", schedules=True),
 )
 
-#: Noise schedule → the setting diffusers knows it by; ``normal`` is the model's own.
+#: Noise schedule → the setting diffusers knows it by; ``normal`` is the model's own. There is no
+#: ``beta``: diffusers 0.37 spaces its noise levels linearly, which leaves noise in the picture.
 SCHEDULES: dict[str, str | None] = {
     "normal": None,
     "karras": "use_karras_sigmas",
     "exponential": "use_exponential_sigmas",
-    "beta": "use_beta_sigmas",
 }
 #: k-diffusion's names that differ from ours by more than a ``k_`` in front.
 _K_NAMES = {

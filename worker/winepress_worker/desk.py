@@ -107,6 +107,14 @@ class Desk:
         log.warning("unit %s of %s failed: %s", unit, part.job_id, error)
         return self._patiently(lambda: self._ledger.fail(part.fence, unit, error, retry=retry))
 
+    def note(self, part: Slice, message: str) -> None:
+        """Tell whoever watches the job what takes so long before its first step."""
+        log.info("%s: %s", part.job_id, message)
+        try:
+            self._ledger.note(part.job_id, message)
+        except BrokerUnreachable:
+            log.warning("the broker is away; nobody heard that")
+
     def describe(self, facts: dict[str, Any]) -> None:
         """Say what this process holds; nobody waits for it."""
         try:

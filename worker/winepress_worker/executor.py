@@ -24,6 +24,7 @@ from winepress_shared.picture import Picture
 from winepress_worker.delivery import Delivery, Drawn
 from winepress_worker.desk import Desk
 from winepress_worker.engines.base import Pipeline, PipelineKey, Request
+from winepress_worker.models.shelf import Report
 from winepress_worker.pace import Pace
 from winepress_worker.warm_pool import WarmPool
 
@@ -50,7 +51,7 @@ class Executor:
         archive: Archive,
         delivery: Delivery,
         pool: WarmPool,
-        key_of: Callable[[JobRecord], PipelineKey],
+        key_of: Callable[[JobRecord, Report], PipelineKey],
     ) -> None:
         self._desk = desk
         self._archive = archive
@@ -88,7 +89,10 @@ class Executor:
         record = self._archive.read_job(part.job_id)
         pictures = [self._open(picture) for picture in record.job.pictures]
         image, mask = (*pictures, None, None)[:2]
-        return Work(part, record, self._pool.get(self._key_of(record)), image, mask)
+        key = self._key_of(record, lambda message, _: self._desk.note(part, message))
+        if key not in self._pool.warm:
+            self._desk.note(part, f"loading {key.model}.{key.precision}")
+        return Work(part, record, self._pool.get(key), image, mask)
 
     def _open(self, picture: Picture) -> Image.Image:
         image = Image.open(io.BytesIO(self._archive.read_input(picture)), formats=("PNG",))

@@ -19,7 +19,7 @@ from winepress_worker.desk import Desk
 from winepress_worker.engines import open_engine
 from winepress_worker.engines.base import PipelineKey
 from winepress_worker.executor import Executor
-from winepress_worker.models.shelf import Shelf
+from winepress_worker.models.shelf import Report, Shelf
 from winepress_worker.options import SLICE_S, WorkerOptions
 from winepress_worker.warm_pool import WarmPool
 
@@ -80,5 +80,5 @@ class Press:
             }
         )
 
-    def _key_of(self, record: JobRecord) -> PipelineKey:
-        return self._engine.key(record.job.model, record.job.precision)
+    def _key_of(self, record: JobRecord, report: Report) -> PipelineKey:
+        return self._engine.key(record.job.model, record.job.precision, report)

@@ -11,6 +11,7 @@ from PIL import Image
 from winepress_shared.job import Job
 from winepress_shared.lane import Precision
 from winepress_shared.metadata import PictureFacts
+from winepress_worker.models.shelf import Report
 
 
 @dataclass(frozen=True)
@@ -31,6 +32,10 @@ class Request:
     seeds: tuple[int, ...]  #: one picture each
     image: Image.Image | None = None  #: source picture, RGB
     mask: Image.Image | None = None  #: greyscale, white is drawn anew
+
+
+def unheard(message: str, fraction: float) -> None:
+    """A `Report` nobody listens to."""
 
 
 #: Called after every denoising step with (steps done, steps in all); may raise to stop the render.
@@ -62,10 +67,11 @@ class Pipeline(Protocol):
 class Engine(Protocol):
     """Loads pipelines for one device."""
 
-    def key(self, model: str, precision: Precision) -> PipelineKey:
+    def key(self, model: str, precision: Precision, report: Report = unheard) -> PipelineKey:
         """The key under which this engine loads a model; raises UnknownModel or Environment.
 
-        Prepares the model first when it is not prepared yet, which may take half a minute.
+        Prepares the model first when it is not prepared yet, which may take half a minute;
+        ``report`` hears how far that is.
         """
 
     def estimate(self, key: PipelineKey) -> int:

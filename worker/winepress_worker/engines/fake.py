@@ -35,8 +35,9 @@ from winepress_shared.errors import (
 from winepress_shared.job import ImageToImage, Inpaint
 from winepress_shared.lane import Precision
 from winepress_shared.metadata import PictureFacts
-from winepress_worker.engines.base import OnStep, PipelineKey, Request
+from winepress_worker.engines.base import OnStep, PipelineKey, Request, unheard
 from winepress_worker.engines.canvas import Canvas, check_pictures
+from winepress_worker.models.shelf import Report
 
 _REVISION = "fake"
 _HANG_STEP_S = 0.05  #: a hanging render wakes this often, so that signals still reach it
@@ -111,7 +112,7 @@ class FakeEngine:
         self._device = device
         self._sleep = sleep
 
-    def key(self, model: str, precision: Precision) -> PipelineKey:
+    def key(self, model: str, precision: Precision, report: Report = unheard) -> PipelineKey:
         """Every model exists here."""
         return PipelineKey(model, _REVISION, precision, self._device)
 

@@ -30,15 +30,13 @@ from winepress_shared.job import ImageToImage, Inpaint, Job, TextToImage
 from winepress_shared.lane import Precision
 from winepress_shared.metadata import PictureFacts
 from winepress_shared.schedulers import SCHEDULES, find_scheduler
-from winepress_worker.engines.base import OnStep, PipelineKey, Request
+from winepress_worker.engines.base import OnStep, PipelineKey, Request, unheard
 from winepress_worker.engines.canvas import Canvas, check_pictures
 from winepress_worker.engines.devices import check_device, core, openvino_version
 from winepress_worker.engines.native_faults import loading, rendering
 from winepress_worker.engines.trial import trial_request
 from winepress_worker.models.manifest import Prepared
-from winepress_worker.models.shelf import Shelf
-
-_log = logging.getLogger(__name__)
+from winepress_worker.models.shelf import Report, Shelf
 
 _TASKS: dict[str, Any] = {
     TextToImage.model_fields["kind"].default: OVPipelineForText2Image,
@@ -71,12 +69,8 @@ class OpenVinoEngine:
         blobs = cache_dir / openvino_version() / re.sub(r"\W+", "-", device)
         self._properties = {"CACHE_DIR": str(blobs), **(properties or {})}
 
-    def key(self, model: str, precision: Precision) -> PipelineKey:
+    def key(self, model: str, precision: Precision, report: Report = unheard) -> PipelineKey:
         """The key of a model, which is prepared first if need be; see `Shelf.prepare`."""
-
-        def report(message: str, fraction: float) -> None:
-            _log.info("%s.%s: %s (%.0f %%)", model, precision.value, message, 100 * fraction)
-
         prepared = self._shelf.prepare(model, precision, report)
         return PipelineKey(model, prepared.revision, precision, self._device)
 
