@@ -1,4 +1,4 @@
-"""``winepress up``, ``down`` and ``flower``: the farm on this machine."""
+"""``winepress demo``, ``up``, ``down`` and ``flower``: the farm on this machine."""
 
 from __future__ import annotations
 
@@ -15,6 +15,9 @@ _DOWN_S = 180.0  #: longer than any worker may take for the picture it is drawin
 
 def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Add the sub-commands."""
+    demo = subparsers.add_parser("demo", help="a whole farm for a few minutes: pictures, a kill")
+    demo.add_argument("--out", type=Path, default=Path("winepress-demo"), metavar="DIR")
+    demo.set_defaults(run=_demo)
     up = subparsers.add_parser("up", help="run a whole farm on this machine")
     _add_state(up)
     up.add_argument("--device", action="append", help="CPU, GPU.1, NPU, AUTO …; may be repeated")
@@ -31,6 +34,12 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     page.add_argument("--address", default="127.0.0.1", help="where to listen (default: local)")
     page.add_argument("--port", type=int, default=5555)
     page.set_defaults(run=_flower)
+
+
+def _demo(arguments: argparse.Namespace) -> int:
+    from winepress_deploy.demo import Demo
+
+    return Demo(arguments.out).run()
 
 
 def _add_state(parser: argparse.ArgumentParser) -> None:

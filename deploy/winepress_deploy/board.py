@@ -1,0 +1,80 @@
+"""A live board of a farm: lanes, workers, pictures and their pace."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Sequence
+from typing import TextIO
+
+from winepress import Client, JobHandle
+from winepress_shared.ledger_records import JobRow, Worker
+
+_LOOK_S = 0.25  #: between two looks at the farm
+_LINE_S = 2.0  #: between two lines where there is no terminal to redraw
+
+
+class Board:
+    """Shows some jobs until they are over."""
+
+    def __init__(
+        self, client: Client, handles: Sequence[JobHandle], stream: TextIO | None = None
+    ) -> None:
+        self._client = client
+        self._handles = handles
+        self._stream = stream or sys.stdout
+        self._is_terminal = self._stream.isatty()
+        self._began = time.monotonic()
+        self._said_at = 0.0
+        self._height = 0
+
+    def watch(self, until: float, timeout_s: float) -> int:
+        """Redraw until the share ``until`` of all pictures is done; returns the number done.
+
+        Raises TimeoutError after ``timeout_s`` seconds.
+        """
+        deadline = time.monotonic() + timeout_s
+        while True:
+            rows = [handle.status() for handle in self._handles]
+            done = sum(row.done for row in rows)
+            is_over = all(row.state.is_terminal for row in rows)
+            self._show(rows, last=is_over)
+            if is_over or done >= until * sum(row.units for row in rows):
+                return done
+            if time.monotonic() > deadline:
+                raise TimeoutError(f"{done} pictures after {timeout_s:.0f} s")
+            time.sleep(_LOOK_S)
+
+    def _show(self, rows: Sequence[JobRow], *, last: bool) -> None:
+        now = time.monotonic()
+        if not self._is_terminal and now - self._said_at < _LINE_S and not last:
+            return
+        self._said_at = now
+        lines = self._lines(rows, now - self._began)
+        if self._is_terminal:
+            up = f"\x1b[{self._height}F\x1b[J" if self._height else ""
+            self._stream.write(up + "\n".join(lines) + "\n")
+            self._height = 0 if last else len(lines)
+        else:
+            self._stream.write(" | ".join(line.strip() for line in lines) + "\n")
+        self._stream.flush()
+
+    def _lines(self, rows: Sequence[JobRow], seconds: float) -> list[str]:
+        done, units = sum(row.done for row in rows), sum(row.units for row in rows)
+        lanes = self._client.ledger.waiting()
+        waiting = ", ".join(f"{lane}: {count} waiting" for lane, count in sorted(lanes.items()))
+        rate = 60 * done / max(seconds, 1e-3)
+        return [
+            f"   {done:3} of {units} pictures, {rate:.0f} per minute",
+            f"   lanes    {waiting or 'nothing waiting'}",
+            *(f"   {_describe(worker)}" for worker in self._client.workers()),
+        ]
+
+    def forget_drawing(self) -> None:
+        """Leave what is drawn where it is: something else is written below it now."""
+        self._height = 0
+
+
+def _describe(worker: Worker) -> str:
+    warm = ", ".join(worker.renderer.get("warm", [])) or "nothing yet"
+    return f"worker   {worker.name} on {worker.facts.get('device', '?')}, warm: {warm}"

@@ -1,0 +1,172 @@
+"""``winepress demo``: a narrated night of a render farm, in a few minutes."""
+
+from __future__ import annotations
+
+import io
+import shutil
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+from PIL import Image, ImageDraw
+
+from winepress import Client, ImageToImage, Inpaint, JobHandle, TextToImage
+from winepress.contact_sheet import contact_sheet
+from winepress_deploy.board import Board
+from winepress_deploy.farm import Farm
+from winepress_deploy.farm_options import FarmOptions
+from winepress_deploy.flower_report import flower_report
+from winepress_deploy.stop_request import StopRequest
+from winepress_shared.errors import JobFailed
+from winepress_shared.job import Job
+
+_WORKERS = 2
+_JOB_S = 300.0  #: longest one job of the demo may take
+_PROMPTS = (
+    ("a red apple on a teal background", 7),
+    ("a panda in the forest", 11),
+    ("a rocket in space", 3),
+    ("a house in the mountains", 21),
+)
+_NIGHT = (
+    "a cat on a yellow background",
+    "a penguin in the snow",
+    "a sunflower on a sky blue background",
+    "a castle at sunset",
+    "a fox in the snow",
+    "a strawberry on a white background",
+    "a ghost at night",
+    "a car in the city",
+    "a mushroom in the forest",
+    "a smiley on a navy background",
+    "a pumpkin at night",
+    "a red heart on a pink background",
+)
+
+
+class Demo:
+    """Runs the scenes one after the other and keeps every picture."""
+
+    def __init__(self, out: Path) -> None:
+        self._out = out
+        self._began = time.monotonic()
+        self._kept: list[tuple[str, Image.Image]] = []
+
+    def run(self) -> int:
+        """Play all scenes; returns the exit code."""
+        self._out.mkdir(parents=True, exist_ok=True)
+        state = self._out / "farm"
+        shutil.rmtree(state, ignore_errors=True)
+        options = FarmOptions(state=state, workers=_WORKERS)
+        stop = StopRequest()
+        self._say(f"Starting a farm: broker, S3 store, Flower and {_WORKERS} workers on the CPU")
+        with stop.on_signals(), Farm(options, self._aside, stop) as farm:
+            with Client(farm.settings) as client:
+                for name, url in farm.urls.items():
+                    self._aside(f"{name:7} {url}")
+                self._play(client, farm)
+            self._say("Stopping the farm")
+        shutil.rmtree(state)
+        self._say(f"Done. The pictures are in {self._out}/, all of them on contact-sheet.png")
+        return 0
+
+    def _play(self, client: Client, farm: Farm) -> None:
+        apple = self._four_prompts(client)
+        self._from_a_picture(client, apple)
+        self._into_a_picture(client)
+        self._night(client, farm)
+        self._say("What Flower saw")
+        for line in flower_report(farm):
+            self._aside(line)
+        sheet = self._out / "contact-sheet.png"
+        contact_sheet(self._kept, columns=6).save(sheet)
+
+    # -- scenes ------------------------------------------------------------------------------
+
+    def _four_prompts(self, client: Client) -> Image.Image:
+        self._say("Four prompts. The first one waits until its model is prepared and compiled")
+        jobs = [TextToImage(prompt=prompt, seed=seed) for prompt, seed in _PROMPTS]
+        handles = client.submit_many(jobs)
+        self._follow(handles[0])
+        self._aside(f"first picture {time.monotonic() - self._began:.0f} s after the start")
+        for job, handle in zip(jobs, handles, strict=True):
+            self._keep(job, handle)
+        return self._kept[0][1]
+
+    def _from_a_picture(self, client: Client, apple: Image.Image) -> None:
+        self._say("Image to image: the apple becomes a pumpkin")
+        job = ImageToImage(
+            prompt="a pumpkin on a teal background", image=apple, strength=0.75, seed=5
+        )
+        self._keep(job, client.submit(job))
+
+    def _into_a_picture(self, client: Client) -> None:
+        self._say("Inpaint: the border of a picture is drawn anew")
+        panda = self._kept[1][1]
+        mask = Image.new("L", panda.size, 255)
+        side = panda.width
+        ImageDraw.Draw(mask).rectangle(
+            (side // 5, side // 5, side - side // 5, side - side // 5), fill=0
+        )
+        job = Inpaint(prompt="a panda at sunset", image=panda, mask=mask, seed=4)
+        handle = client.submit(job)
+        self._follow(handle)
+        self._keep(job, handle)
+
+    def _night(self, client: Client, farm: Farm) -> None:
+        self._say(f"{len(_NIGHT)} pictures are queued; one worker is killed in the middle")
+        jobs = [TextToImage(prompt=prompt, seed=40 + i) for i, prompt in enumerate(_NIGHT)]
+        handles = client.submit_many(jobs)
+        board = Board(client, handles)
+        done = board.watch(1 / 3, _JOB_S)
+        board.forget_drawing()
+        victim = farm.workers[0]
+        self._aside(f"{done} are done: SIGKILL for {victim.name} (process {victim.pid})")
+        victim.kill()
+        board.watch(1, _JOB_S)
+        for job, handle in zip(jobs, handles, strict=True):
+            self._keep(job, handle)
+        self._prove_nothing_is_lost(client, handles)
+
+    def _prove_nothing_is_lost(self, client: Client, handles: Sequence[JobHandle]) -> None:
+        objects = [
+            found.key
+            for handle in handles
+            for found in client.archive.store.list(f"jobs/{handle.id}/out/")
+        ]
+        listed = [output.key for handle in handles for output in handle.result.outputs]
+        if sorted(objects) != sorted(listed) or len(listed) != len(_NIGHT):
+            raise JobFailed(
+                f"{len(_NIGHT)} pictures were asked for, {len(objects)} are in the store and "
+                f"{len(listed)} in the results"
+            )
+        again = sum(output.attempts > 1 for h in handles for output in h.result.outputs)
+        self._aside(
+            f"nothing lost, nothing doubled: {len(objects)} pictures in the store, each once; "
+            f"{again} had to be begun again"
+        )
+
+    # -- words and pictures ------------------------------------------------------------------
+
+    def _follow(self, handle: JobHandle) -> None:
+        """Narrate what a job's worker does until the first step, then wait for the job."""
+        for event in handle.events():
+            if event.name == "note":
+                self._aside(event.fields["message"])
+
+    def _keep(self, job: Job, handle: JobHandle) -> None:
+        ((_, data),) = handle.wait(timeout=_JOB_S).files()
+        number = len(self._kept) + 1
+        name = f"{number:02}-{job.prompt.replace(' ', '-')}.png"
+        (self._out / name).write_bytes(data)
+        self._kept.append((f"{job.kind}: {job.prompt}", Image.open(io.BytesIO(data))))
+        self._aside(f"{name}")
+
+    def _say(self, text: str) -> None:
+        sys.stdout.write(f"\n[{time.monotonic() - self._began:5.1f} s] {text}\n")
+        sys.stdout.flush()
+
+    def _aside(self, text: str) -> None:
+        sys.stdout.write(f"   {text}\n")
+        sys.stdout.flush()
