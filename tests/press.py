@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import io
-import json
 from collections.abc import Collection
 from dataclasses import asdict
 from typing import Any
@@ -75,5 +74,5 @@ class Press:
         digest = hashlib.sha256(data).hexdigest()
         output = Output(unit, key, digest, len(data), unit, 64, 64, "CPU", "press", 0.1)
         row = {name: value for name, value in asdict(output).items() if name != "unit"}
-        self._archive.store.put_new(key, data, metadata={"winepress-output": json.dumps(row)})
+        self._archive.write_output(key, data, row)
         return self.ledger.commit(part.fence, unit, row)

@@ -47,7 +47,7 @@ class Console:
             self.result({"error": values}, "")
         text = error.message
         if error.hint:
-            text = text.removesuffix(f". {error.hint}")
+            text = text[: -len(f". {error.hint}")]  # the hint ends the message
         self.note(f"winepress: error: {text}")
         if error.hint:
             self.note(f"  {error.hint[0].upper()}{error.hint[1:]}")

@@ -22,6 +22,7 @@ class Progress:
         self._done = self._first_done = row.done
         self._failed = row.failed
         self._state = row.state.value
+        self._note = ""  # what the worker does before the first step
         self._steps: dict[str, float] = {}  # unit → share of its steps
         self._stream = stream or sys.stderr
         self._is_terminal = self._stream.isatty()
@@ -33,6 +34,7 @@ class Progress:
         """Take one event in, and draw when it is time to."""
         fields, unit = event.fields, event.fields.get("unit", "")
         if event.name == "progress":
+            self._note = ""
             self._steps[unit] = int(fields["step"]) / max(1, int(fields["steps"]))
         elif event.name == "unit-done":
             self._done = max(self._done, int(fields["done"]))
@@ -42,6 +44,8 @@ class Progress:
             self._steps.pop(unit, None)
         elif event.name == "unit-retry":
             self._steps.pop(unit, None)
+        elif event.name == "note":
+            self._note = fields.get("message", "")
         elif not event.name.startswith("unit-"):
             self._state = event.name
         self._draw()
@@ -78,6 +82,8 @@ class Progress:
         text = f"{self.fraction:4.0%} {self._done}/{self._units} pictures, {self._state}"
         if self._failed:
             text += f", {self._failed} failed"
+        if self._note:
+            text += f", {self._note}"
         drawn = self._done - self._first_done
         if drawn:
             text += f", {60 * drawn / max(now - self._began, 1e-3):.1f}/min"

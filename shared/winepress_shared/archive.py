@@ -24,6 +24,7 @@ from winepress_shared.stores.base import Store
 
 _FORMAT_VERSION = 1
 _ID_BYTES = 10
+_OUTPUT = "winepress-output"  #: name of the object metadata in which a picture describes itself
 _SUFFIXES = {"png": "png", "jpeg": "jpg", "webp": "webp"}
 
 
@@ -176,6 +177,22 @@ class Archive:
         if f"sha256:{hashlib.sha256(data).hexdigest()}" != picture.reference:
             raise StoreUnreachable("an input picture is damaged", value=picture.reference)
         return data
+
+    def write_output(self, key: str, data: bytes, row: dict[str, Any]) -> bool:
+        """Keep the picture of a unit with its row; False when there is one already."""
+        kind = "jpeg" if key.endswith(".jpg") else key.rpartition(".")[2]
+        return self.store.put_new(
+            key, data, content_type=f"image/{kind}", metadata={_OUTPUT: json.dumps(row)}
+        )
+
+    def read_output(self, key: str) -> dict[str, Any] | None:
+        """The row of the picture under ``key``; None when there is none or it says nothing."""
+        stored = self.store.head(key)
+        try:
+            row: dict[str, Any] = json.loads(stored.metadata[_OUTPUT]) if stored else {}
+            return {**row, "key": key} if row.get("key") == key else None
+        except (ValueError, KeyError, AttributeError):
+            return None
 
     def write_result(self, result: Result) -> None:
         """Keep what came of a job."""

@@ -105,6 +105,15 @@ class Ledger:
             )
         return job_id, answer == "accepted"
 
+    def keep_units(self, job_id: str, outputs: dict[int, dict[str, Any]]) -> None:
+        """Note what is done already of a job that is about to be submitted again."""
+        with self._server.reaching():
+            pipe = self._redis.pipeline(transaction=False)
+            for unit, output in outputs.items():
+                pipe.setbit(f"{self._prefix}done:{job_id}", unit, 1)
+                pipe.hset(f"{self._prefix}units:{job_id}", str(unit), json.dumps(output))
+            pipe.execute()
+
     def get(self, job_id: str) -> JobRow:
         """One job; raises NotFound."""
         with self._server.reaching():
@@ -154,16 +163,13 @@ class Ledger:
         with self._server.reaching():
             # When every worker is dead, nobody sweeps the dead away.
             now, _ = self._redis.time()
-            seen = cast(
-                "list[tuple[str, float]]",
-                self._redis.zrangebyscore(
-                    f"{self._prefix}workers", now * 1000 - GONE_MS, "+inf", withscores=True
-                ),
-            )
+            key, since = f"{self._prefix}workers", now * 1000 - GONE_MS
+            found = self._redis.zrangebyscore(key, since, "+inf", withscores=True)
+            seen = cast("list[tuple[str, float]]", found)
             pipe = self._redis.pipeline(transaction=False)
             for name, _ in seen:
                 pipe.mget(f"{self._prefix}worker:{name}", f"{self._prefix}renderer:{name}")
-            texts = cast("list[list[str | None]]", pipe.execute())
+            texts: list[list[str | None]] = pipe.execute()
         return [
             Worker(name, at / 1000, json.loads(own or "{}"), json.loads(renderer or "{}"))
             for (name, at), (own, renderer) in zip(seen, texts, strict=True)
@@ -187,7 +193,7 @@ class Ledger:
             pipe = self._redis.pipeline(transaction=False)
             pipe.zrank(f"{band}:{row.user}", row.id)
             pipe.zcard(band)
-            rank, users = cast("list[int | None]", pipe.execute())
+            rank, users = pipe.execute()
         return rank or 0, max(0, (users or 0) - 1)
 
     def missing_tickets(self, lane: str, units: int) -> int:

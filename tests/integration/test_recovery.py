@@ -28,11 +28,29 @@ def test_every_unfinished_job_comes_back_after_the_broker_lost_everything(
 
     row = waiting.status()
     assert (row.user, row.priority, row.units) == ("ada", before.priority, 4)
+    assert row.done == before.done == 2
     assert finished.id not in [row.id for row in client.list()]
     again = client.submit(apple(n=4, priority="bulk"), user="ada", idempotency_key="k1")
     assert again.id == waiting.id
+    assert client.ledger.waiting() == {LANE: 2}
     press.work(LANE)
     assert len(waiting.wait(timeout=5).images) == 4
+    drawn = [event.fields["unit"] for event in waiting.events() if event.name == "unit-started"]
+    assert sorted(drawn) == ["2", "3"]
+
+
+def test_a_job_that_lacks_only_its_result_is_finished_without_drawing(
+    client: Client, press: Press
+) -> None:
+    """Lost between the last picture and result.json: the next worker writes the result."""
+    handle = client.submit(apple(n=2))
+    press.work(LANE)
+    client.archive.reopen_job(handle.id)
+    forget_farm(client.settings)
+    assert [one.id for one in client.recover()] == [handle.id]
+    press.work(LANE)
+    assert len(handle.wait(timeout=5).images) == 2
+    assert "unit-started" not in [event.name for event in handle.events()]
 
 
 def test_recovering_a_healthy_farm_changes_nothing(client: Client, press: Press) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import logging
 from collections import deque
 from collections.abc import Callable
@@ -11,17 +10,16 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 
 from PIL import Image
-from winepress_shared.metadata import PictureFacts, encode
 
 from winepress_shared.archive import Archive, JobRecord, Output, Result, output_key
 from winepress_shared.errors import WinepressError
 from winepress_shared.ledger_records import Ending, Slice
+from winepress_shared.metadata import PictureFacts, encode
 from winepress_worker.desk import Desk
 
 log = logging.getLogger(__name__)
 
 _IN_FLIGHT = 2  #: pictures drawn and not yet stored, at the most
-_METADATA = "winepress-output"
 
 
 @dataclass(frozen=True)
@@ -62,10 +60,10 @@ class Delivery:
 
     def adopt(self, part: Slice, record: JobRecord, unit: int) -> bool:
         """Count the object an earlier attempt left in the store; False when there is none."""
-        stored = self._archive.store.head(output_key(record.id, unit, record.job.output_format))
-        if stored is None or _METADATA not in stored.metadata:
+        row = self._archive.read_output(output_key(record.id, unit, record.job.output_format))
+        if row is None:
             return False
-        self._commit(part, unit, json.loads(stored.metadata[_METADATA]))
+        self._commit(part, unit, row)
         return True
 
     def _enqueue(self, part: Slice, unit: int, act: Callable[[], None]) -> None:
@@ -99,12 +97,7 @@ class Delivery:
             attempts=drawn.part.attempts + 1,
         )
         row = {name: value for name, value in asdict(output).items() if name != "unit"}
-        mine = self._archive.store.put_new(
-            key,
-            data,
-            content_type=f"image/{job.output_format}",
-            metadata={_METADATA: json.dumps(row)},
-        )
+        mine = self._archive.write_output(key, data, row)
         if mine or not self.adopt(drawn.part, drawn.record, drawn.unit):
             self._commit(drawn.part, drawn.unit, row)
 

@@ -1,5 +1,6 @@
--- Accept a job: its row, its place in the ready sets.
--- KEYS[1] prefix; keys: idem job jobs ready served lanes queued expiries events turn keep
+-- Accept a job: its row, its place in the ready sets. A job that comes back after the ledger was
+-- lost brings the bitmap of its finished units with it (`keep_units`): the others are retries.
+-- KEYS[1] prefix; keys: idem job done retry jobs ready served lanes queued expiries events turn keep
 -- ARGV: id, idempotency key or '', digest, time to live of that key (ms), queue limit (units),
 --       keep (ms), deadline in ms from now or 0, then field/value pairs of the row
 -- Returns {'accepted'|'known'|'conflict'|'full', id, units waiting in the farm}
@@ -25,6 +26,16 @@ local deadline = tonumber(ARGV[7])
 if deadline > 0 then
   redis.call('HSET', key('job', id), 'expires', now + deadline)
   redis.call('ZADD', key('expiries'), now + deadline, id)
+end
+local done = redis.call('BITCOUNT', key('done', id))
+if done > 0 then
+  redis.call('HSET', key('job', id), 'done', done, 'cursor', row.units,
+    'finishing', done >= row.units and 1 or 0)
+  for unit = 0, row.units - 1 do
+    if redis.call('GETBIT', key('done', id), unit) == 0 then
+      redis.call('ZADD', key('retry', id), now, unit)
+    end
+  end
 end
 redis.call('ZADD', key('jobs'), now, id)
 redis.call('ZADD', key('jobs', 'queued'), now, id)
