@@ -25,7 +25,7 @@ def flower_report(farm: Farm) -> list[str]:
         tasks = {name: task for name, task in found.items() if "pictures" in str(task["result"])}
         if not tasks:
             time.sleep(_LOOK_S)
-    workers = ask_flower(farm, "/api/workers")
+    workers = ask_flower(farm, "/api/workers?refresh=1")
     lines = [f"{len(workers)} workers and {len(tasks)} tickets that led to pictures, for example:"]
     newest = max(tasks.values(), key=lambda task: task["received"] or 0, default=None)
     if newest:
