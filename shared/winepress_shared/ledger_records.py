@@ -153,7 +153,8 @@ class Event:
     """One thing that happened to a job."""
 
     id: str  #: position in the stream; pass it back to read on from here
-    #: A state, or unit-started, progress, unit-done, unit-retry, unit-failed, note, paused, resumed.
+    #: A state, or: unit-started, progress, unit-done, unit-retry, unit-failed, note, paused,
+    #: resumed.
     name: str
     at: float  #: Unix seconds
     fields: dict[str, str] = field(default_factory=dict)

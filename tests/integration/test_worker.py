@@ -1,0 +1,178 @@
+"""A real worker, with real Celery, Valkey and SeaweedFS: parent and renderer as one unit."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+import redis
+from rehearsal import Rehearsal
+
+from winepress import Client, JobState, TextToImage
+from winepress_deploy.farm import Farm
+from winepress_deploy.farm_options import FarmOptions
+from winepress_deploy.flower_report import ask_flower
+from winepress_shared.errors import JobCanceled
+from winepress_shared.lane import Lane
+
+_PATIENCE_S = 60
+_STEP_S = 0.05
+_LOOK_S = 0.02
+_PARENT_MIB = 90  #: most memory a parent may hold
+
+
+@pytest.fixture(scope="module")
+def one_worker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rehearsal]:
+    """A farm of one worker with Flower; pictures take a twentieth of a second per step."""
+    state: Path = tmp_path_factory.mktemp("farm")
+    options = FarmOptions(state=state, workers=1, engine=f"fake:step_s={_STEP_S}")
+    with Farm(options) as farm, Client(farm.settings) as client:
+        client.submit(TextToImage(prompt="warm up", num_inference_steps=1)).wait(_PATIENCE_S)
+        yield Rehearsal(farm, client)
+
+
+def _await(condition: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + _PATIENCE_S
+    while not condition():
+        assert time.monotonic() < deadline, "the condition did not come true"
+        time.sleep(_LOOK_S)
+
+
+def _parent(rehearsal: Rehearsal) -> psutil.Process:
+    pid = rehearsal.farm.workers[0].pid
+    assert pid is not None
+    return psutil.Process(pid)
+
+
+def _renderer_pid(rehearsal: Rehearsal) -> int:
+    return int(rehearsal.client.workers()[0].renderer["pid"])
+
+
+def test_cancel_stops_a_running_job_within_one_step(one_worker: Rehearsal) -> None:
+    """After the cancel at most one more step is drawn; the next job starts at once."""
+    handle = one_worker.client.submit(TextToImage(prompt="long", num_inference_steps=150))
+    for event in handle.events():
+        if event.name == "progress":
+            break
+    began = time.monotonic()
+    handle.cancel()
+    with pytest.raises(JobCanceled):
+        handle.wait(_PATIENCE_S)
+    follower = one_worker.client.submit(TextToImage(prompt="next", num_inference_steps=1))
+    follower.wait(_PATIENCE_S)
+    rest_of_the_canceled_job_s = 150 * _STEP_S
+    assert time.monotonic() - began < rest_of_the_canceled_job_s / 2
+    steps = [int(e.fields["step"]) for e in handle.events() if e.name == "progress"]
+    after = [step for step in steps if step > steps[0] + 2]
+    assert not after, f"steps were drawn after the cancel: {steps}"
+
+
+def test_pause_finishes_the_picture_in_hand_and_resume_goes_on(one_worker: Rehearsal) -> None:
+    """No attempt is counted and nothing is drawn twice."""
+    handle = one_worker.client.submit(TextToImage(prompt="paused", n=6, num_inference_steps=10))
+    _await(lambda: handle.status().done >= 1)
+    one_worker.client.pause(handle.id)
+    _await(lambda: one_worker.client.explain(handle.id) != "" and _is_quiet(one_worker))
+    held = handle.status().done
+    assert held < 6
+    one_worker.client.resume(handle.id)
+    handle.wait(_PATIENCE_S)
+    assert [output.attempts for output in handle.result.outputs] == [1] * 6
+    one_worker.assert_exactly_once([handle])
+
+
+def _is_quiet(rehearsal: Rehearsal) -> bool:
+    server = redis.Redis.from_url(rehearsal.farm.settings.broker_url.get_secret_value())
+    with server:
+        return server.zcard(f"{rehearsal.farm.settings.farm}:leases") == 0
+
+
+def test_a_drained_worker_gives_back_what_it_has_not_drawn(one_worker: Rehearsal) -> None:
+    """SIGTERM: the picture in hand is finished, the rest is free for others, no attempt counts."""
+    handle = one_worker.client.submit(TextToImage(prompt="drained", n=8, num_inference_steps=10))
+    _await(lambda: handle.status().done >= 1)
+    deaths = one_worker.farm.workers[0].deaths
+    _parent(one_worker).send_signal(signal.SIGTERM)
+    _await(lambda: one_worker.farm.workers[0].deaths > deaths)
+    handle.wait(_PATIENCE_S)
+    assert [output.attempts for output in handle.result.outputs] == [1] * 8
+    one_worker.assert_exactly_once([handle])
+
+
+def test_the_parent_is_small_and_answers_while_a_picture_is_drawn(one_worker: Rehearsal) -> None:
+    """Flower's questions reach the parent; OpenVINO and torch never do."""
+    handle = one_worker.client.submit(TextToImage(prompt="busy", num_inference_steps=60))
+    _await(lambda: handle.status().state is JobState.RUNNING)
+    workers = ask_flower(one_worker.farm, "/api/workers?refresh=1")
+    assert handle.status().state is JobState.RUNNING
+    (facts,) = workers.values()
+    assert facts["stats"]["winepress"]["warm"] == ["vignette.fp16"]
+    assert "vignette.fp16" in facts["stats"]["winepress"]["seconds_per_picture"]
+    parent = _parent(one_worker)
+    assert parent.memory_info().rss < _PARENT_MIB * 2**20
+    maps = Path(f"/proc/{parent.pid}/maps").read_text("utf-8")
+    assert "openvino" not in maps
+    assert "torch" not in maps
+    handle.wait(_PATIENCE_S)
+
+
+def test_flower_lists_tickets_with_arguments_and_results_people_can_read(
+    one_worker: Rehearsal,
+) -> None:
+    """A row names its lane, and what came of it."""
+    handle = one_worker.client.submit(TextToImage(prompt="seen", num_inference_steps=2))
+    handle.wait(_PATIENCE_S)
+
+    def rows() -> list[tuple[str, str, str]]:
+        tasks = ask_flower(one_worker.farm, "/api/tasks?state=SUCCESS")
+        return [(t["name"], t["kwargs"], str(t["result"])) for t in tasks.values()]
+
+    _await(lambda: any(handle.id in result for _, _, result in rows()))
+    ((name, arguments, result),) = [row for row in rows() if handle.id in row[2]]
+    assert name == "winepress.press"
+    assert arguments == "lane=vignette.fp16"
+    assert "1 pictures in" in result
+
+
+def test_a_dead_renderer_is_replaced_and_its_slice_handed_on_at_once(
+    one_worker: Rehearsal,
+) -> None:
+    """Nobody waits for a lease to run out: the job ends well within its 30 seconds."""
+    handle = one_worker.client.submit(TextToImage(prompt="killed", n=2, num_inference_steps=20))
+    _await(lambda: handle.status().state is JobState.RUNNING)
+    began = time.monotonic()
+    os.kill(_renderer_pid(one_worker), signal.SIGKILL)
+    handle.wait(_PATIENCE_S)
+    assert time.monotonic() - began < 25
+    one_worker.assert_exactly_once([handle])
+
+
+def test_the_renderer_dies_with_its_parent(one_worker: Rehearsal) -> None:
+    """SIGKILL of the parent leaves no process behind that holds the device."""
+    renderer = psutil.Process(_renderer_pid(one_worker))
+    one_worker.farm.workers[0].kill()
+    _await(lambda: not renderer.is_running() or renderer.status() == psutil.STATUS_ZOMBIE)
+    name = one_worker.farm.workers[0].name
+    _await(lambda: _is_back(one_worker, name, renderer.pid))
+
+
+def _is_back(rehearsal: Rehearsal, name: str, old_pid: int) -> bool:
+    found = [w for w in rehearsal.client.workers() if w.name == name]
+    return bool(found) and found[0].renderer.get("pid", old_pid) != old_pid
+
+
+@pytest.mark.parametrize("garbage", [b"not json", b"{}", b'{"body": "x"}'])
+def test_garbage_in_the_queue_harms_nobody(one_worker: Rehearsal, garbage: bytes) -> None:
+    """Whoever can write to the broker cannot make a worker run anything or stop."""
+    settings = one_worker.farm.settings
+    lane = Lane.parse("vignette.fp16")
+    with redis.Redis.from_url(settings.broker_url.get_secret_value()) as server:
+        server.lpush(f"{settings.farm}:queue:{lane}", garbage)
+    handle = one_worker.client.submit(TextToImage(prompt="after garbage", num_inference_steps=2))
+    handle.wait(_PATIENCE_S)
+    one_worker.assert_exactly_once([handle])
