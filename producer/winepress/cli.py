@@ -9,7 +9,7 @@ import sys
 from collections.abc import Sequence
 
 from winepress.commands import COMMANDS
-from winepress.console import INTERRUPTED, TIMED_OUT, Console
+from winepress.console import INTERRUPTED, Console, StillRunning
 from winepress.parser import Parser
 from winepress.plugins import load_plugins, missing_part
 from winepress_shared import __version__
@@ -40,8 +40,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         console.error(missing_part(error))
         return WrongUsage.exit_code
     except TimeoutError as error:
-        console.error(WinepressError(str(error), hint="The job goes on"))
-        return TIMED_OUT
+        console.error(StillRunning(str(error), hint="The job goes on"))
+        return StillRunning.exit_code
     except KeyboardInterrupt:
         console.note("winepress: interrupted")
         return INTERRUPTED

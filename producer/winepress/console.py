@@ -11,7 +11,12 @@ from winepress_shared.errors import WinepressError
 
 INTERRUPTED = 130  #: exit code after Ctrl-C, as a shell reports it
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
-TIMED_OUT = 124  #: exit code when the time to wait was over, as timeout(1) answers
+
+
+class StillRunning(WinepressError):
+    """The time to wait is over, the job is not."""
+
+    exit_code = 124  # as timeout(1) answers
 
 
 class Console:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from winepress.client import Client
-from winepress.commands.watch import follow_to_end
+from winepress.commands.watch import follow_to_end, interrupted
 from winepress.console import Console
 from winepress.handle import JobHandle
 from winepress.job_file import read_job_file
@@ -110,9 +110,12 @@ def _submit(arguments: argparse.Namespace) -> int:
             idempotency_key=arguments.key,
             expires_in=arguments.expires,
         )
-        _report(console, handle)
-        if arguments.wait or arguments.out:
-            return follow_to_end(console, handle, out=arguments.out)
+        try:
+            _report(console, handle)
+            if arguments.wait or arguments.out:
+                return follow_to_end(console, handle, out=arguments.out)
+        except KeyboardInterrupt:
+            return interrupted(console, handle)
     return 0
 
 

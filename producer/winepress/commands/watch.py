@@ -32,10 +32,11 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
 
 def _wait(arguments: argparse.Namespace) -> int:
     with Client.from_env() as client:
-        handle = client.get(arguments.job)
-        return follow_to_end(
-            Console(arguments.json), handle, out=arguments.out, timeout=arguments.timeout
-        )
+        console, handle = Console(arguments.json), client.get(arguments.job)
+        try:
+            return follow_to_end(console, handle, out=arguments.out, timeout=arguments.timeout)
+        except KeyboardInterrupt:
+            return interrupted(console, handle)
 
 
 def _watch(arguments: argparse.Namespace) -> int:
@@ -71,17 +72,14 @@ def follow_to_end(
 ) -> int:
     """Show progress until the job is over, save its pictures; returns the exit code.
 
-    An interruption leaves the job alone. Raises JobFailed and its kin, TimeoutError.
+    Raises JobFailed and its kin, TimeoutError.
     """
     progress = Progress(handle.status())
     try:
         for event in handle.events(timeout):
             progress.follow(event)
-    except KeyboardInterrupt:
+    finally:
         progress.close()
-        console.note(f"winepress: interrupted; the job goes on: winepress wait {handle.id}")
-        return INTERRUPTED
-    progress.close()
     row = handle.status()
     if console.json_lines:
         console.result({"id": row.id, "state": row.state.value, "done": row.done}, "")
@@ -89,6 +87,12 @@ def follow_to_end(
         _show_outputs(console, handle, handle.save(out))
     raise_unless_succeeded(row)
     return 0
+
+
+def interrupted(console: Console, handle: JobHandle) -> int:
+    """Say that the job goes on without its watcher; returns the exit code."""
+    console.note(f"winepress: interrupted; the job goes on: winepress wait {handle.id}")
+    return INTERRUPTED
 
 
 def _show_outputs(console: Console, handle: JobHandle, paths: Sequence[Path]) -> None:

@@ -1,0 +1,285 @@
+"""The command as a user runs it: exit codes, what is on stdout, what is on stderr."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from conftest import scrubbed_environment
+from PIL import Image
+from press import LANE, Press
+
+from winepress import Client
+from winepress_shared.settings import Settings
+
+WINEPRESS = Path(sys.executable).parent / "winepress"
+APPLE = ("submit", "text-to-image", "a red apple")
+
+Run = Callable[..., subprocess.CompletedProcess[str]]
+
+
+def environment(settings: Settings) -> dict[str, str]:
+    return scrubbed_environment() | {
+        "WINEPRESS_FARM": settings.farm,
+        "WINEPRESS_BROKER_URL": settings.broker_url.get_secret_value(),
+        "WINEPRESS_STORE_FOLDER": str(settings.store_folder),
+    }
+
+
+@pytest.fixture
+def run(farm_settings: Settings, tmp_path: Path) -> Run:
+    """Run ``winepress`` against the test's farm."""
+
+    def one(*words: str, text: str = "", **variables: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [WINEPRESS, *words],
+            cwd=tmp_path,
+            env=environment(farm_settings) | variables,
+            input=text,
+            capture_output=True,
+            text=True,
+            timeout=60,
+        )
+
+    return one
+
+
+def lines(done: subprocess.CompletedProcess[str]) -> list[dict[str, Any]]:
+    """Every line of stdout, each of which must be one JSON object."""
+    found = [json.loads(line) for line in done.stdout.splitlines()]
+    assert all(isinstance(one, dict) for one in found)
+    return found
+
+
+@pytest.fixture
+def rendering(press: Press) -> Any:
+    """A worker that renders the next job as soon as its ticket comes."""
+    press.live(LANE)
+
+    def start(failing: tuple[int, ...] = ()) -> threading.Thread:
+        def serve() -> None:
+            press.await_ticket(LANE)
+            press.work(LANE, failing=failing)
+
+        thread = threading.Thread(target=serve)
+        thread.start()
+        return thread
+
+    return start
+
+
+def test_submit_prints_the_id_alone_and_status_finds_the_job(run: Run) -> None:
+    """What a shell script needs is the whole of stdout."""
+    submitted = run(*APPLE, "--seed", "7", "-n", "2")
+    assert submitted.returncode == 0, submitted.stderr
+    (job_id,) = submitted.stdout.split()
+    assert "no worker is alive" in submitted.stderr
+    (row,) = lines(run("status", job_id, "--json"))
+    assert (row["id"], row["state"], row["units"]) == (job_id, "queued", 2)
+
+
+def test_submit_and_wait_saves_the_pictures(run: Run, rendering: Any, tmp_path: Path) -> None:
+    """Exit code 0, the pictures as stored, one JSON object per line and nothing else."""
+    thread = rendering()
+    done = run(*APPLE, "-n", "2", "--out", "out", "--json")
+    thread.join()
+    assert done.returncode == 0, done.stderr
+    accepted, ended, *pictures = lines(done)
+    assert accepted["is_possible"] is True
+    assert ended == {"id": accepted["id"], "state": "succeeded", "done": 2}
+    assert [Path(picture["path"]).name for picture in pictures] == [
+        f"{accepted['id']}-{unit:06d}.png" for unit in range(2)
+    ]
+    assert Image.open(tmp_path / pictures[1]["path"]).getpixel((0, 0)) == (1, 0, 0)
+
+
+def test_a_failed_job_exits_with_1_and_keeps_what_was_drawn(run: Run, rendering: Any) -> None:
+    """The pictures that were drawn are saved, the reason and the way on are told."""
+    thread = rendering(failing=(0,))
+    done = run(*APPLE, "-n", "2", "--out", ".", "--json")
+    thread.join()
+    assert done.returncode == 1
+    assert "retry" in done.stderr
+    *_, picture, error = lines(done)
+    assert picture["unit"] == 1
+    assert error["error"]["type"] == "JobFailed"
+
+
+def test_ctrl_c_while_waiting_leaves_the_job_running(farm_settings: Settings) -> None:
+    """Exit code 130; the id is told, and the job is still queued."""
+    with (
+        Client(farm_settings) as client,
+        subprocess.Popen(
+            [WINEPRESS, *APPLE, "--wait"],
+            env=environment(farm_settings),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        ) as process,
+    ):
+        assert process.stdout is not None
+        job_id = process.stdout.readline().strip()
+        process.send_signal(signal.SIGINT)
+        _, told = process.communicate(timeout=30)
+        assert process.returncode == 130
+        assert f"winepress wait {job_id}" in told
+        assert "Traceback" not in told
+        assert client.get(job_id).status().state == "queued"
+
+
+def test_waiting_too_long_exits_with_124_and_the_job_goes_on(run: Run) -> None:
+    """A time limit is not a failure of the job."""
+    job_id = run(*APPLE).stdout.strip()
+    done = run("wait", job_id, "--timeout", "0.1", "--json")
+    assert done.returncode == 124
+    assert lines(done)[-1]["error"]["type"] == "StillRunning"
+    assert lines(run("status", job_id, "--json"))[0]["state"] == "queued"
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "told"),
+    [
+        (("submt",), 2, "Did you mean submit?"),
+        ((*APPLE, "--setps", "3"), 2, "Did you mean --steps?"),
+        ((*APPLE, "--steps", "many"), 2, "--steps"),
+        ((*APPLE, "--precision", "int9"), 2, "Did you mean int8?"),
+        (("submit",), 2, "give a kind and a prompt"),
+        (("submit", "--file", "nonesuch.yaml"), 2, "No such file"),
+        ((*APPLE, "--model", "vignete"), 4, "Did you mean 'vignette'?"),
+        ((*APPLE, "--size", "100x100"), 4, "width"),
+        ((*APPLE, "--strength", "0.5"), 4, "strength"),
+        ((*APPLE, "-n", "0"), 4, "n:"),
+        ((*APPLE, "--user", "a b"), 4, "user"),
+        (("submit", "image-to-image", "x", "--image", "nonesuch.png"), 4, "image"),
+        (("status", "j0000"), 4, "no such job"),
+        (("fetch", "../../etc"), 4, "not the id of a job"),
+        (("info", "nonesuch.png"), 2, "No such file"),
+    ],
+)
+def test_a_mistake_is_told_in_one_sentence_with_its_exit_code(
+    run: Run, words: tuple[str, ...], code: int, told: str
+) -> None:
+    """On stderr for people; with --json one error object is all of stdout."""
+    done = run(*words, "--json") if words[0] != "submt" else run(*words)
+    assert done.returncode == code, done.stderr
+    assert done.stderr.startswith("winepress: error: ")
+    assert told in done.stderr
+    assert "Traceback" not in done.stderr
+    if words[0] != "submt":
+        (only,) = lines(done)
+        assert only["error"]["exit_code"] == code
+
+
+def test_a_farm_that_is_down_is_told_within_seconds(run: Run) -> None:
+    """Exit code 3, what was tried, how to start one; never the password."""
+    began = time.monotonic()
+    done = run(*APPLE, "--json", WINEPRESS_BROKER_URL="redis://:s3cr3t@127.0.0.1:1/0")
+    assert time.monotonic() - began < 6
+    assert done.returncode == 3
+    assert "127.0.0.1:1" in done.stderr
+    assert "winepress up" in done.stderr
+    assert "s3cr3t" not in done.stderr + done.stdout
+    assert lines(done)[0]["error"]["type"] == "BrokerUnreachable"
+
+
+def test_a_job_file_is_read_with_its_pictures_beside_it(run: Run, tmp_path: Path) -> None:
+    """Paths in the file are relative to its folder; flags win over the file."""
+    folder = tmp_path / "jobs"
+    folder.mkdir()
+    Image.new("RGB", (128, 128), "teal").save(folder / "table.png")
+    (folder / "job.yaml").write_text(
+        "kind: image-to-image\nprompt: a red apple\nimage: table.png\nsteps: 12\nuser: ada\n"
+    )
+    done = run("submit", "--file", "jobs/job.yaml", "--steps", "9", "--json")
+    assert done.returncode == 0, done.stderr
+    (accepted,) = lines(done)
+    assert (accepted["kind"], accepted["user"]) == ("image-to-image", "ada")
+    record = json.loads((tmp_path / "store/jobs" / accepted["id"] / "job.json").read_text())
+    assert record["job"]["num_inference_steps"] == 9
+
+
+def test_the_prompt_may_come_through_a_pipe(run: Run, tmp_path: Path) -> None:
+    """A dash reads stdin."""
+    (accepted,) = lines(run("submit", "text-to-image", "-", "--json", text="a green pear\n"))
+    record = json.loads((tmp_path / "store/jobs" / accepted["id"] / "job.json").read_text())
+    assert record["job"]["prompt"] == "a green pear"
+
+
+def test_jobs_are_paused_resumed_canceled_and_retried(run: Run) -> None:
+    """One verb each, and what is not possible is a refusal."""
+    job_id = run(*APPLE).stdout.strip()
+    assert run("pause", job_id).returncode == 0
+    assert "winepress resume" in run("explain", job_id).stdout
+    assert lines(run("resume", job_id, "--json")) == [{"id": job_id, "state": "queued"}]
+    assert run("retry", job_id).returncode == 4
+    assert run("cancel", job_id).stdout == f"{job_id} canceled\n"
+    assert run("wait", job_id).returncode == 1
+    assert run("retry", job_id).stdout == f"{job_id} queued\n"
+    assert [row["id"] for row in lines(run("list", "--state", "queued", "--json"))] == [job_id]
+
+
+def test_watch_tells_every_event_and_fetch_saves_later(
+    run: Run, press: Press, tmp_path: Path
+) -> None:
+    """A job that is over is told from its history."""
+    job_id = run(*APPLE).stdout.strip()
+    press.work(LANE)
+    events = [line["event"] for line in lines(run("watch", job_id, "--json"))]
+    assert events[0] == "queued"
+    assert events[-1] == "succeeded"
+    assert run("fetch", job_id, "--out", "a").stdout == f"a/{job_id}-000000.png\n"
+    assert (tmp_path / f"a/{job_id}-000000.png").is_file()
+    (link,) = lines(run("fetch", job_id, "--urls", "--json"))
+    assert link["url"].startswith("file:")
+
+
+def test_doctor_tells_a_working_farm_from_a_broken_one(run: Run, press: Press) -> None:
+    """Exit code 0 only when a job could be rendered."""
+    done = run("doctor", "--json")
+    assert done.returncode == 3
+    found = {line["part"]: line["ok"] for line in lines(done)}
+    assert found == {
+        "catalogue": True,
+        "store": True,
+        "broker": True,
+        "workers": False,
+        "lanes": True,
+    }
+    press.live(LANE)
+    assert run("doctor").returncode == 0
+    assert lines(run("workers", "--json"))[0]["facts"]["lanes"] == [LANE]
+
+
+def test_a_reader_that_goes_away_is_no_error(farm_settings: Settings, run: Run) -> None:
+    """``winepress list | head -1`` says nothing on stderr."""
+    for _ in range(3):
+        run(*APPLE)
+    done = subprocess.run(
+        f"'{WINEPRESS}' list --json | true",
+        shell=True,
+        env=environment(farm_settings) | {"PATH": os.defpath},
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert done.stderr == ""
+
+
+def test_recover_enters_lost_jobs_again(run: Run, client: Client) -> None:
+    """The command prints the ids it brought back."""
+    from press import forget_farm
+
+    job_id = run(*APPLE).stdout.strip()
+    forget_farm(client.settings)
+    done = run("recover", "--json")
+    assert lines(done) == [{"id": job_id}]
+    assert run("status", job_id).returncode == 0
