@@ -22,6 +22,7 @@ from winepress_shared.job import (
     MAX_SEED,
     MAX_SIDE_PX,
     MAX_STEPS,
+    MIN_SIDE_PX,
     Job,
     ModelName,
     SchedulerField,
@@ -42,10 +43,10 @@ class Model(BaseModel):
     family: Literal["stable-diffusion", "stable-diffusion-xl"]
     kinds: tuple[str, ...]  #: job kinds it serves
     precisions: tuple[Precision, ...]
-    width: Annotated[int, Field(ge=64, le=MAX_SIDE_PX)]  #: default, in pixels
-    height: Annotated[int, Field(ge=64, le=MAX_SIDE_PX)]
+    width: Annotated[int, Field(ge=MIN_SIDE_PX, le=MAX_SIDE_PX)]  #: default, in pixels
+    height: Annotated[int, Field(ge=MIN_SIDE_PX, le=MAX_SIDE_PX)]
     size_multiple: Annotated[int, Field(ge=8)] = 8  #: both sides are multiples of this, in pixels
-    max_side: Annotated[int, Field(ge=64, le=MAX_SIDE_PX)] = 2048  #: in pixels
+    max_side: Annotated[int, Field(ge=MIN_SIDE_PX, le=MAX_SIDE_PX)] = 2048  #: in pixels
     num_inference_steps: Annotated[int, Field(ge=1, le=MAX_STEPS)]
     max_steps: Annotated[int, Field(ge=1, le=MAX_STEPS)] = 150
     guidance_scale: Annotated[float, Field(ge=0, le=MAX_GUIDANCE)]
@@ -116,7 +117,8 @@ class Model(BaseModel):
     def snap(self, pixels: int) -> int:
         """The nearest side this model can draw, in pixels; for sizes taken from a picture."""
         multiple = self.size_multiple
-        return min(max(round(pixels / multiple), 1) * multiple, self.max_side)
+        least = math.ceil(MIN_SIDE_PX / multiple)
+        return min(max(round(pixels / multiple), least) * multiple, self.max_side)
 
 
 class Catalogue:

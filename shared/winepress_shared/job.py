@@ -32,6 +32,7 @@ from winepress_shared.picture import Picture
 from winepress_shared.schedulers import canonical_scheduler
 
 MAX_PROMPT_CHARACTERS = 2000
+MIN_SIDE_PX = 64
 MAX_SIDE_PX = 4096
 MAX_STEPS = 500
 MAX_GUIDANCE = 50.0
@@ -85,7 +86,7 @@ else:
 SchedulerField = Annotated[str, BeforeValidator(canonical_scheduler)]
 Prompt = Annotated[str, Field(min_length=1, max_length=MAX_PROMPT_CHARACTERS)]
 ModelName = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{0,62}$")]
-Side = Annotated[int, Field(ge=64, le=MAX_SIDE_PX)]
+Side = Annotated[int, Field(ge=MIN_SIDE_PX, le=MAX_SIDE_PX)]
 
 
 class Job(BaseModel):

@@ -1,0 +1,187 @@
+"""Settings from defaults, file, environment and arguments."""
+
+from __future__ import annotations
+
+import pickle
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pydantic import ValidationError
+
+from winepress_shared.errors import WrongUsage
+from winepress_shared.settings import Settings, default_home
+
+SECRET = "hunter2-correct-horse"
+URL = f"redis://user:{SECRET}@broker.example:6379/0"
+
+
+@pytest.fixture(autouse=True)
+def _empty_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No ``winepress.toml`` of the developer's decides a test."""
+    monkeypatch.chdir(tmp_path)
+
+
+def test_defaults_need_no_configuration() -> None:
+    """A farm on this machine works with nothing set."""
+    settings = Settings.load({})
+    assert settings.broker_url.get_secret_value() == "redis://127.0.0.1:6379/0"
+    assert (settings.farm, settings.s3_bucket, settings.user) == (
+        "winepress",
+        "winepress",
+        "anonymous",
+    )
+    assert settings.s3_access_key_id is settings.s3_secret_access_key is None
+
+
+def test_later_source_wins(tmp_path: Path) -> None:
+    """Defaults, then the file, then the environment, then what the caller says."""
+    file = tmp_path / "farm.toml"
+    file.write_text('farm = "file"\nuser = "file"\ns3_bucket = "file"\n')
+    environ = {"WINEPRESS_USER": "env", "WINEPRESS_S3_BUCKET": "env"}
+    settings = Settings.load(environ, file, s3_bucket="argument", s3_region=None)
+    assert (settings.farm, settings.user, settings.s3_bucket) == ("file", "env", "argument")
+    assert settings.s3_region == "us-east-1"
+
+
+def test_file_is_found_by_name_or_in_the_working_folder(tmp_path: Path) -> None:
+    """``WINEPRESS_CONFIG`` beats ``winepress.toml``, an argument beats both."""
+    for name in ("winepress", "named", "given"):
+        (tmp_path / f"{name}.toml").write_text(f'user = "{name}"\n')
+    named = {"WINEPRESS_CONFIG": str(tmp_path / "named.toml")}
+    assert Settings.load({}).user == "winepress"
+    assert Settings.load({"WINEPRESS_CONFIG": ""}).user == "winepress"
+    assert Settings.load(named).user == "named"
+    assert Settings.load(named, tmp_path / "given.toml").user == "given"
+
+
+@pytest.mark.parametrize("name", Settings.model_fields)
+def test_empty_variable_counts_as_not_set(name: str) -> None:
+    """Compose files hand down unset variables as empty ones; "" must not become a folder."""
+    environ = {f"WINEPRESS_{name.upper()}": ""}
+    assert getattr(Settings.load(environ), name) == getattr(Settings.load({}), name)
+
+
+def test_variables_of_others_are_left_alone() -> None:
+    """Only the prefix makes a variable ours."""
+    assert Settings.load({"PATH": "/bin", "USER": "x", "XWINEPRESS_USR": "y"}) == Settings.load({})
+
+
+def test_unknown_variable_is_refused_with_the_nearest_key() -> None:
+    """A typo in the environment never silently means "default"; its value is not shown."""
+    with pytest.raises(WrongUsage, match="Did you mean 's3_bucket'") as caught:
+        Settings.load({"WINEPRESS_S3_BUCKETT": SECRET})
+    assert "WINEPRESS_S3_BUCKETT" in str(caught.value)
+    assert SECRET not in str(caught.value)
+
+
+def test_unknown_key_of_a_file_is_refused_with_the_nearest_one(tmp_path: Path) -> None:
+    """The message names the file and the key, not the value."""
+    file = tmp_path / "farm.toml"
+    file.write_text(f'brokerurl = "{SECRET}"\n')
+    with pytest.raises(WrongUsage, match="Did you mean 'broker_url'") as caught:
+        Settings.load({}, file)
+    assert "farm.toml" in str(caught.value)
+    assert SECRET not in str(caught.value)
+
+
+def test_unknown_argument_is_refused() -> None:
+    """Callers in Python can mistype too."""
+    with pytest.raises(WrongUsage, match="bukket"):
+        Settings.load({}, bukket="x")
+
+
+@pytest.mark.parametrize(
+    ("content", "problem"),
+    [(b"farm = ", "not valid TOML"), (b"\xff\xfe", "not valid TOML"), (None, "cannot read")],
+)
+def test_unreadable_file_is_a_sentence(tmp_path: Path, content: bytes | None, problem: str) -> None:
+    """Broken, not even text, or missing: the message names the file."""
+    file = tmp_path / "farm.toml"
+    if content is not None:
+        file.write_bytes(content)
+    with pytest.raises(WrongUsage, match=problem) as caught:
+        Settings.load({"WINEPRESS_CONFIG": str(file)})
+    assert "farm.toml" in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("key", "inside", "outside"),
+    [
+        ("farm", ["a", "a" * 32, "0-9"], ["a" * 33, "A", "-a", "a_b", "a:b", "a\n"]),
+        ("broker_url", ["redis://h", "rediss://h:1/2", "unix:///s"], ["http://h", "amqp://h", "h"]),
+        ("s3_endpoint", ["http://h:1", "https://h"], ["h:1", "ftp://h", "s3://h"]),
+        ("s3_bucket", ["abc", "a.b-c", "a" * 63], ["ab", "a" * 64, "-abc", "abc-", "A_b", "a/b"]),
+        ("user", ["a", "a" * 64, "ann.b@example.org"], ["a" * 65, ".a", "a b", "a/b", "a\n"]),
+        ("queue_limit", ["1", "2000000"], ["0", "-1", "1.5", "many"]),
+        ("keep_days", ["0.5", "3650"], ["0", "-1", "3651", "nan", "inf", "week"]),
+    ],
+)
+def test_bounds_hold_on_both_sides(key: str, inside: list[str], outside: list[str]) -> None:
+    """Accepted up to the bound, refused by name beyond it."""
+    for value in inside:
+        assert Settings.load({f"WINEPRESS_{key.upper()}": value})
+    for value in outside:
+        with pytest.raises(WrongUsage, match=f"^{key}: bad setting: "):
+            Settings.load({f"WINEPRESS_{key.upper()}": value})
+
+
+SECRETS: dict[str, Any] = {
+    "broker_url": URL,
+    "s3_access_key_id": SECRET,
+    "s3_secret_access_key": SECRET,
+}
+
+
+def test_secrets_stay_out_of_every_text() -> None:
+    """Nothing that ends in a log or a traceback shows a password."""
+    settings = Settings(**SECRETS)
+    texts = [repr(settings), str(settings), f"{settings}", repr(settings.model_dump())]
+    texts += [settings.model_dump_json(), repr(settings.__dict__), repr(list(settings))]
+    for text in texts:
+        assert SECRET not in text
+    assert settings.broker_url.get_secret_value() == URL
+
+
+@pytest.mark.parametrize("key", SECRETS)
+def test_secrets_stay_out_of_errors(key: str, tmp_path: Path) -> None:
+    """A setting of the wrong form is refused by name; its value is not repeated."""
+    file = tmp_path / "farm.toml"
+    file.write_text(f'{key} = ["{SECRET}"]\n')
+    with pytest.raises(WrongUsage, match=f"^{key}: ") as caught:
+        Settings.load({}, file)
+    assert SECRET not in str(caught.value)
+    assert SECRET not in repr(vars(caught.value))
+    assert caught.value.__cause__ is None
+    assert caught.value.__suppress_context__
+
+
+def test_broker_of_another_kind_is_refused_without_showing_its_password() -> None:
+    """The commonest mistake holds the commonest secret."""
+    with pytest.raises(WrongUsage, match="must begin with redis://") as caught:
+        Settings.load({"WINEPRESS_BROKER_URL": f"amqp://user:{SECRET}@h"})
+    assert SECRET not in str(caught.value)
+
+
+@pytest.mark.parametrize("key", Settings.model_fields)
+def test_settings_are_frozen(key: str) -> None:
+    """Read once at the edge, never changed on the way down."""
+    with pytest.raises(ValidationError, match="frozen"):
+        setattr(Settings(), key, None)
+
+
+def test_settings_survive_the_way_to_a_child() -> None:
+    """A spawned process gets the same settings, secrets and all."""
+    settings = Settings(**SECRETS)
+    assert pickle.loads(pickle.dumps(settings)) == settings
+
+
+def test_home_follows_the_xdg_base_directories(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """``XDG_CACHE_HOME`` when set, else ``~/.cache``."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    assert default_home() == tmp_path / "winepress"
+    monkeypatch.delenv("XDG_CACHE_HOME")
+    monkeypatch.setenv("HOME", str(tmp_path / "h"))
+    assert default_home() == tmp_path / "h" / ".cache" / "winepress"
