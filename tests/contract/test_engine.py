@@ -11,15 +11,15 @@ from PIL import Image, ImageChops, ImageDraw, ImageStat
 
 from winepress_shared.catalogue import Catalogue
 from winepress_shared.errors import CancelRequested, Environment, FailForGood
-from winepress_shared.job import ImageToImage, Inpaint, Job, TextToImage
+from winepress_shared.job import Job, parse_job
 from winepress_shared.lane import Precision
 from winepress_worker.engines import open_engine
 from winepress_worker.engines.base import Engine, Pipeline, PipelineKey, Request
 from winepress_worker.models.shelf import Shelf
 from winepress_worker.options import WorkerOptions
 
-# diffusers 0.37 turns torch tensors into arrays in a way NumPy 2 will drop one day.
-pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
+# diffusers 0.37 turns torch tensors into arrays in ways NumPy 2 will drop one day.
+pytestmark = pytest.mark.filterwarnings("ignore:__array:DeprecationWarning")
 
 SIDE_PX = 256
 STEPS = 4
@@ -58,37 +58,29 @@ def right_half() -> Image.Image:
     return mask
 
 
-def text_job(**values: Any) -> Job:
+def some_job(**values: Any) -> Job:
     defaults = {"prompt": "a red apple", "num_inference_steps": STEPS, "seed": 1}
-    return CATALOGUE.resolve(TextToImage(**defaults | values))
+    return CATALOGUE.resolve(parse_job(defaults | values))
 
 
 def image_request(
     strength: float = 0.5, steps: int = STEPS, seeds: tuple[int, ...] = (1,)
 ) -> Request:
     picture = source_picture()
-    job = ImageToImage(
+    job = some_job(
+        kind="image-to-image",
         prompt="a green frog",
         image=picture,
         strength=strength,
         num_inference_steps=steps,
-        seed=1,
-        model="vignette",
     )
-    return Request(CATALOGUE.resolve(job), seeds, picture)
+    return Request(job, seeds, picture)
 
 
 def inpaint_request(model: str, seeds: tuple[int, ...] = (1,)) -> Request:
     picture, mask = source_picture(), right_half()
-    job = Inpaint(
-        prompt="a green frog",
-        image=picture,
-        mask=mask,
-        num_inference_steps=STEPS,
-        seed=1,
-        model=model,
-    )
-    return Request(CATALOGUE.resolve(job), seeds, picture, mask)
+    job = some_job(kind="inpaint", prompt="a green frog", image=picture, mask=mask, model=model)
+    return Request(job, seeds, picture, mask)
 
 
 def no_watch(done: int, total: int) -> None:
@@ -107,14 +99,14 @@ def difference(one: Image.Image, other: Image.Image) -> float:
 
 def test_one_picture_per_seed_comes_back_in_the_size_that_was_asked_for(pipeline: Pipeline) -> None:
     """Number, size and mode of the result follow the request."""
-    pictures = pipeline.render(Request(text_job(width=256, height=192), (5, 9)), no_watch)
+    pictures = pipeline.render(Request(some_job(width=256, height=192), (5, 9)), no_watch)
     assert [(p.size, p.mode) for p in pictures] == [((256, 192), "RGB")] * 2
 
 
 def test_the_same_seed_gives_the_same_bytes(pipeline: Pipeline) -> None:
     """A job rendered twice is the same picture, and another seed is another one."""
     first, again, other = (
-        pipeline.render(Request(text_job(), (seed,)), no_watch)[0].tobytes() for seed in (3, 3, 4)
+        pipeline.render(Request(some_job(), (seed,)), no_watch)[0].tobytes() for seed in (3, 3, 4)
     )
     assert first == again
     assert first != other
@@ -123,7 +115,7 @@ def test_the_same_seed_gives_the_same_bytes(pipeline: Pipeline) -> None:
 def test_a_picture_does_not_depend_on_what_else_is_in_its_batch(pipeline: Pipeline) -> None:
     """Two seeds in one call are bit for bit the two single calls, for every kind of job."""
     for request in (
-        Request(text_job(), (3, 4)),
+        Request(some_job(), (3, 4)),
         image_request(seeds=(3, 4)),
         inpaint_request("vignette", seeds=(3, 4)),
     ):
@@ -148,7 +140,7 @@ def test_the_inpainting_model_keeps_the_pictures_of_a_batch_apart(filler: Pipeli
 def test_every_step_is_counted_for_every_kind(pipeline: Pipeline) -> None:
     """The callback sees 1 to n of n; a source picture leaves int(steps times strength) of them."""
     for request, total in (
-        (Request(text_job(), (1,)), STEPS),
+        (Request(some_job(), (1,)), STEPS),
         (image_request(strength=0.5, steps=8), 4),
         (inpaint_request("vignette"), STEPS),
     ):
@@ -157,12 +149,14 @@ def test_every_step_is_counted_for_every_kind(pipeline: Pipeline) -> None:
         assert calls == [(done, total) for done in range(1, total + 1)], request.job.kind
 
 
-@pytest.mark.parametrize("error", [CancelRequested("stop"), RuntimeError("mine")], ids=type)
+@pytest.mark.parametrize(
+    "error", [CancelRequested("stop"), RuntimeError("mine")], ids=["ours", "foreign"]
+)
 def test_stopping_at_a_step_leaves_the_pipeline_usable(
     pipeline: Pipeline, error: Exception
 ) -> None:
     """What the callback raises comes out unchanged, at that step, and spoils nothing after it."""
-    before = pipeline.render(Request(text_job(), (1,)), no_watch)[0]
+    before = pipeline.render(Request(some_job(), (1,)), no_watch)[0]
     calls: list[int] = []
 
     def stop(done: int, total: int) -> None:
@@ -171,10 +165,10 @@ def test_stopping_at_a_step_leaves_the_pipeline_usable(
             raise error
 
     with pytest.raises(type(error)) as caught:
-        pipeline.render(Request(text_job(), (1,)), stop)
+        pipeline.render(Request(some_job(), (1,)), stop)
     assert caught.value is error
     assert calls == [1, 2]
-    after = pipeline.render(Request(text_job(), (1,)), no_watch)[0]
+    after = pipeline.render(Request(some_job(), (1,)), no_watch)[0]
     assert after.tobytes() == before.tobytes()
 
 
@@ -216,7 +210,7 @@ def test_a_job_without_its_source_picture_can_never_work(pipeline: Pipeline) -> 
 
 def test_pictures_say_how_they_came_to_be(engine: Engine, pipeline: Pipeline) -> None:
     """Revision and device used are known, and the pipeline says what memory it holds."""
-    facts = pipeline.facts(Request(text_job(scheduler="euler"), (1,)))
+    facts = pipeline.facts(Request(some_job(scheduler="euler"), (1,)))
     assert facts.revision == engine.key("vignette", Precision.FP16).revision
     assert facts.device == pipeline.device == "CPU"
     assert pipeline.footprint > 2**20
@@ -228,14 +222,14 @@ def test_openvino_names_the_scheduler_it_really_used(shelf: Shelf, model_home: P
     engine = open_engine(WorkerOptions("test"), shelf, model_home)
     pipeline = engine.load(engine.key("vignette", Precision.FP16))
     names = ("dpmpp_2m:karras", "euler_a", "ddim")
-    used = [pipeline.facts(Request(text_job(scheduler=name), (1,))).scheduler for name in names]
+    used = [pipeline.facts(Request(some_job(scheduler=name), (1,))).scheduler for name in names]
     assert used == [
         "DPMSolverMultistepScheduler",
         "EulerAncestralDiscreteScheduler",
         "DDIMScheduler",
     ]
     plain, karras, again = (
-        pipeline.render(Request(text_job(scheduler=name), (1,)), no_watch)[0].tobytes()
+        pipeline.render(Request(some_job(scheduler=name), (1,)), no_watch)[0].tobytes()
         for name in ("dpmpp_2m", "dpmpp_2m:karras", "dpmpp_2m")
     )
     assert plain == again != karras
@@ -247,7 +241,7 @@ def test_eight_bit_weights_draw_nearly_the_same_picture(shelf: Shelf, model_home
     pictures = []
     for precision in (Precision.FP16, Precision.INT8_WEIGHTS):
         pipeline = engine.load(engine.key("vignette", precision))
-        job = text_job(precision=precision, num_inference_steps=12)
+        job = some_job(precision=precision, num_inference_steps=12)
         pictures += pipeline.render(Request(job, (1,)), no_watch)
         pipeline.close()
     assert 0 < difference(*pictures) < 8

@@ -8,7 +8,8 @@ from PIL import Image
 from winepress_shared.errors import Environment
 from winepress_shared.lane import Precision
 from winepress_shared.metadata import PictureFacts
-from winepress_worker.engines.base import OnStep, PipelineKey, Request
+from winepress_worker.engines.base import OnStep, PipelineKey, Request, unheard
+from winepress_worker.models.shelf import Report
 from winepress_worker.warm_pool import WarmPool
 
 BUDGET = 100
@@ -48,7 +49,7 @@ class Weights:
         self.log: list[str] = []
         self.fails = False
 
-    def key(self, model: str, precision: Precision) -> PipelineKey:
+    def key(self, model: str, precision: Precision, report: Report = unheard) -> PipelineKey:
         return PipelineKey(model, "r1", precision, "CPU")
 
     def estimate(self, key: PipelineKey) -> int:

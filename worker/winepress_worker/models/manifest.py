@@ -22,7 +22,7 @@ class Prepared:
     path: Path  #: folder of OpenVINO IR, one sub-folder a part
     name: str  #: catalogue name
     precision: Precision
-    revision: str  #: content hash of the manifest, 16 hexadecimal digits
+    revision: str  #: hash of source, recipe and versions, 16 hexadecimal digits
     size_bytes: int  #: on disk
     channels: int  #: input channels of the UNet: 4, or 9 when it paints into a mask
 
@@ -64,24 +64,31 @@ class Manifest(BaseModel):
 
     @property
     def revision(self) -> str:
-        """Content hash over everything the manifest says."""
-        return hashlib.sha256(self._canonical()).hexdigest()[:_REVISION_DIGITS]
+        """Hash of what the model was made of, and how: the same on every machine.
+
+        The files themselves are left out, for exporters number the nodes of a graph anew in every
+        process; their weights are equal all the same.
+        """
+        made_of = self.model_dump_json(exclude={"files"})
+        return hashlib.sha256(made_of.encode()).hexdigest()[:_REVISION_DIGITS]
 
     def write(self, folder: Path) -> None:
         """Put the manifest beside its files."""
-        (folder / MANIFEST_FILE).write_bytes(self._canonical())
+        (folder / MANIFEST_FILE).write_text(self.model_dump_json(indent=1), "utf-8")
 
     def sizes_match(self, folder: Path) -> bool:
         """True when every file is there in its full length; reads no content."""
         try:
-            return all((folder / name).stat().st_size == file.size for name, file in self._items())
+            return all(
+                (folder / name).stat().st_size == file.size for name, file in self.files.items()
+            )
         except OSError:
             return False
 
     def hashes_match(self, folder: Path) -> bool:
         """True when every byte is as recorded; reads everything."""
         try:
-            return all(digest(folder / name) == file.sha256 for name, file in self._items())
+            return all(digest(folder / name) == file.sha256 for name, file in self.files.items())
         except OSError:
             return False
 
@@ -89,13 +96,6 @@ class Manifest(BaseModel):
         """The value handed to engines."""
         size = sum(file.size for file in self.files.values())
         return Prepared(folder, self.model, self.precision, self.revision, size, self.channels)
-
-    def _items(self) -> list[tuple[str, FileRecord]]:
-        return sorted(self.files.items())
-
-    def _canonical(self) -> bytes:
-        ordered = self.model_copy(update={"files": dict(self._items())})
-        return ordered.model_dump_json(indent=1).encode()
 
 
 def record_files(folder: Path) -> dict[str, FileRecord]:

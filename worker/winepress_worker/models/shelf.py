@@ -55,7 +55,7 @@ class Shelf:
             return None
         if not manifest.sizes_match(folder):
             return None
-        seen = (folder, manifest.revision)
+        seen = (folder, manifest.model_dump_json())
         if seen not in self._verified and not manifest.hashes_match(folder):
             return None
         self._verified.add(seen)

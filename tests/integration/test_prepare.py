@@ -1,0 +1,206 @@
+"""Preparing bundled models: whole or not at all, once, and noticed when it goes bad."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import IO
+
+import pytest
+
+from winepress_shared.catalogue import Catalogue
+from winepress_shared.errors import Environment, UnknownModel
+from winepress_shared.lane import Precision
+from winepress_worker.models.manifest import MANIFEST_FILE
+from winepress_worker.models.shelf import Shelf
+from winepress_worker.models.source import find_source
+
+MODEL = "vignette"
+END_S = 240.0  #: longest a prepare in a process of its own may take on a busy machine
+
+#: Prepares the compressed model below the folder of its first argument, saying what it does.
+SCRIPT = """
+import pathlib, sys
+from winepress_shared.catalogue import Catalogue
+from winepress_shared.lane import Precision
+from winepress_worker.models.shelf import Shelf
+shelf = Shelf(pathlib.Path(sys.argv[1]), Catalogue.load())
+print(shelf.prepare("vignette", Precision.INT8_WEIGHTS, lambda m, f: print(m, flush=True)).revision)
+"""
+
+
+def ignore_progress(message: str, fraction: float) -> None:
+    pass
+
+
+@pytest.fixture
+def home(tmp_path: Path, shelf: Shelf) -> Path:
+    """A home of its own with vignette in fp16, from which compressing starts in seconds."""
+    full = shelf.prepare(MODEL, Precision.FP16, ignore_progress)
+    shutil.copytree(full.path, tmp_path / "models" / MODEL / "fp16")
+    return tmp_path
+
+
+@pytest.fixture
+def own(home: Path) -> Shelf:
+    return Shelf(home, Catalogue.load())
+
+
+def start(home: Path) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [sys.executable, "-c", SCRIPT, str(home)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+    )
+
+
+@pytest.fixture
+def process(home: Path) -> Iterator[subprocess.Popen[str]]:
+    with start(home) as child:
+        yield child
+        child.kill()
+
+
+def lines_until(stream: IO[str] | None, word: str) -> None:
+    assert stream
+    for line in stream:
+        if word in line:
+            return
+    pytest.fail(f"the process ended without saying {word!r}")
+
+
+def flip_a_byte(path: Path) -> None:
+    data = bytearray(path.read_bytes())
+    data[len(data) // 2] ^= 0xFF
+    path.write_bytes(data)
+
+
+@pytest.mark.parametrize("name", ["vignette", "vignette-inpaint"])
+@pytest.mark.parametrize("precision", [Precision.FP16, Precision.INT8_WEIGHTS])
+def test_a_bundled_model_is_prepared_and_found_again(
+    shelf: Shelf, name: str, precision: Precision
+) -> None:
+    """A new process finds what another one made, complete down to the hash of every file."""
+    made = shelf.prepare(name, precision, ignore_progress)
+    found = Shelf(made.path.parents[2], shelf.catalogue).find(name, precision)
+    assert found == made
+    assert made.channels == (9 if name == "vignette-inpaint" else 4)
+    assert made.size_bytes < 25 * 2**20
+
+
+def test_compressed_weights_take_little_more_than_half_the_room(shelf: Shelf) -> None:
+    """Every part is compressed, not the UNet alone."""
+    full = shelf.prepare(MODEL, Precision.FP16, ignore_progress)
+    small = shelf.prepare(MODEL, Precision.INT8_WEIGHTS, ignore_progress)
+    for part in ("unet", "text_encoder", "vae_decoder", "vae_encoder"):
+        sizes = [(m.path / part / "openvino_model.bin").stat().st_size for m in (small, full)]
+        assert sizes[0] < 0.6 * sizes[1], part
+
+
+def test_nothing_prepared_names_a_folder_of_this_machine(shelf: Shelf) -> None:
+    """Equal weights give equal bytes wherever they are prepared, so revisions can be compared."""
+    made = shelf.prepare(MODEL, Precision.FP16, ignore_progress)
+    for path in made.path.rglob("*"):
+        if path.is_file():
+            assert str(made.path.parents[1]).encode() not in path.read_bytes(), path.name
+
+
+def test_a_killed_prepare_leaves_nothing_that_looks_finished(
+    home: Path, own: Shelf, process: subprocess.Popen[str]
+) -> None:
+    """After SIGKILL there is no model, and the next run sweeps the remains and succeeds."""
+    lines_until(process.stdout, "compressing")
+    process.send_signal(signal.SIGKILL)
+    process.wait(END_S)
+    folder = home / "models" / MODEL
+    remains = list(folder.glob(".int8-weights.*"))
+    assert remains
+    assert own.find(MODEL, Precision.INT8_WEIGHTS) is None
+    assert own.prepare(MODEL, Precision.INT8_WEIGHTS, ignore_progress)
+    assert not [path for path in remains if path.exists()]
+    assert not list(folder.glob(".*"))
+
+
+def test_of_two_processes_one_prepares_and_the_other_one_finds_it(
+    home: Path, process: subprocess.Popen[str]
+) -> None:
+    """The work is done once; both end with the same revision."""
+    with start(home) as other:
+        outputs = [child.communicate(timeout=END_S)[0].splitlines() for child in (process, other)]
+    assert [process.returncode, other.returncode] == [0, 0]
+    assert outputs[0][-1] == outputs[1][-1]
+    assert sum("compressing" in line for lines in outputs for line in lines) == 1
+
+
+def test_a_damaged_file_is_noticed_and_the_model_prepared_again(own: Shelf) -> None:
+    """A flipped bit is found by a new process, a truncated file by every call."""
+    made = own.prepare(MODEL, Precision.INT8_WEIGHTS, ignore_progress)
+    weights = made.path / "unet" / "openvino_model.bin"
+    flip_a_byte(weights)
+    fresh = Shelf(made.path.parents[2], own.catalogue)
+    assert fresh.find(MODEL, Precision.INT8_WEIGHTS) is None
+    again = fresh.prepare(MODEL, Precision.INT8_WEIGHTS, ignore_progress)
+    assert again.revision == made.revision
+    assert fresh.find(MODEL, Precision.INT8_WEIGHTS) == again
+    weights.write_bytes(weights.read_bytes()[:-1])
+    assert fresh.find(MODEL, Precision.INT8_WEIGHTS) is None
+
+
+@pytest.mark.parametrize("field", ["source", "recipe"])
+def test_a_model_made_of_other_weights_or_in_another_way_is_not_used(
+    own: Shelf, home: Path, field: str
+) -> None:
+    """New bundled weights and new recipes reach machines that had prepared the old ones."""
+    manifest = home / "models" / MODEL / "fp16" / MANIFEST_FILE
+    values = json.loads(manifest.read_bytes())
+    values[field] = "0" * 64 if field == "source" else {"export": "fp32"}
+    assert own.find(MODEL, Precision.FP16)
+    manifest.write_text(json.dumps(values))
+    assert own.find(MODEL, Precision.FP16) is None
+
+
+@pytest.mark.parametrize("text", ["", "{}", "[]", '{"files": {"../../x": 1}}'])
+def test_a_manifest_that_makes_no_sense_is_no_manifest(own: Shelf, home: Path, text: str) -> None:
+    """The model counts as missing; nothing is raised and nothing outside is touched."""
+    (home / "models" / MODEL / "fp16" / MANIFEST_FILE).write_text(text)
+    assert own.find(MODEL, Precision.FP16) is None
+
+
+def test_a_part_a_bundled_model_lacks_is_its_siblings(tmp_path: Path) -> None:
+    """The inpainting model has a UNet of its own, all else is shared with vignette."""
+    find_source(Catalogue.load().get("vignette-inpaint")).assemble(tmp_path / "whole")
+    parts = {path.name for path in (tmp_path / "whole").iterdir()}
+    assert {"unet", "vae", "text_encoder", "tokenizer", "scheduler", "model_index.json"} <= parts
+    config = json.loads((tmp_path / "whole" / "unet" / "config.json").read_bytes())
+    assert config["in_channels"] == 9
+
+
+def test_a_model_from_elsewhere_is_refused_with_what_is_possible(tmp_path: Path) -> None:
+    """Nothing is guessed or downloaded; the message names the sources that work here."""
+    extra = tmp_path / "more.toml"
+    table = (
+        "[other]\ntitle='x'\nsource='hub:someone/something'\nfamily='stable-diffusion'\n"
+        "kinds=['text-to-image']\nprecisions=['fp16', 'int8']\nwidth=512\nheight=512\n"
+        "num_inference_steps=20\nguidance_scale=7.5\nscheduler='ddim'\nlicence='x'\nmemory_mib=1\n"
+    )
+    extra.write_text(table)
+    shelf = Shelf(tmp_path, Catalogue.load(extra))
+    assert ("other", Precision.FP16) not in shelf.available()
+    assert (MODEL, Precision.INT8_WEIGHTS) in shelf.available()
+    with pytest.raises(Environment, match="bundled:"):
+        shelf.prepare("other", Precision.FP16, ignore_progress)
+    with pytest.raises(UnknownModel, match="int8"):
+        shelf.prepare(MODEL, Precision.INT8, ignore_progress)
+
+
+def test_removing_gives_the_room_back(own: Shelf, home: Path) -> None:
+    """The files are gone, and removing what is not there frees nothing."""
+    assert own.remove(MODEL, Precision.FP16) > 10 * 2**20
+    assert own.find(MODEL, Precision.FP16) is None
+    assert own.remove(MODEL, Precision.FP16) == 0
