@@ -21,9 +21,10 @@ def load_plugins(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]
             entry.load()(subparsers)
         # What is missing on this machine must not take away the commands that work.
         except ImportError as error:
-            broken.append(f"{entry.name} cannot be loaded: {error.msg}. {how_to_install(error)}")
+            hint = how_to_install(error)
+            broken.append(f"The part {entry.name} cannot be loaded: {error.msg}. {hint}")
         except (AttributeError, OSError) as error:
-            broken.append(f"{entry.name} cannot be loaded: {error}")
+            broken.append(f"The part {entry.name} cannot be loaded: {error}")
     return broken
 
 

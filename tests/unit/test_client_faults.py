@@ -1,0 +1,113 @@
+"""The client's decisions when a part of the farm fails at the wrong moment."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from winepress import BrokerUnreachable, Client, QueueFull, TextToImage
+from winepress_shared.ledger_records import Submission
+from winepress_shared.settings import Settings
+
+APPLE = TextToImage(prompt="a red apple", seed=7)
+
+
+class FakeLedger:
+    """Accepts jobs until told otherwise."""
+
+    def __init__(self) -> None:
+        self.accepted: list[str] = []
+        self.canceled: list[str] = []
+        self.room = 1000
+        self.fault: Exception | None = None
+
+    def waiting(self) -> dict[str, int]:
+        return {}
+
+    def missing_tickets(self, lane: str, units: int) -> int:
+        return units
+
+    def outputs(self, job_id: str) -> dict[int, dict[str, Any]]:
+        return {}
+
+    def control(self, job_id: str, verb: str, reason: str = "") -> str:
+        self.canceled.append(job_id)
+        return "canceled"
+
+    def submit(self, new: Submission) -> tuple[str, bool]:
+        if self.fault:
+            raise self.fault
+        if len(self.accepted) >= self.room:
+            raise QueueFull("the queue is full")
+        self.accepted.append(new.id)
+        return new.id, True
+
+
+@pytest.fixture
+def ledger() -> FakeLedger:
+    return FakeLedger()
+
+
+@pytest.fixture
+def client(ledger: FakeLedger, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Client:
+    one = Client(Settings(store_folder=tmp_path))
+    one.__dict__["ledger"] = ledger
+    monkeypatch.setattr("winepress_shared.broker.send_tickets", lambda app, lane, count=1: None)
+    return one
+
+
+def descriptions(client: Client) -> list[str]:
+    return [stored.key.split("/")[1] for stored in client.archive.store.list("jobs/")]
+
+
+def test_a_ticket_that_cannot_be_sent_does_not_undo_the_job(
+    client: Client,
+    ledger: FakeLedger,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """The job is accepted; the workers' reconciler issues the ticket, a warning says so."""
+
+    def refuse(app: object, lane: str, count: int = 1) -> None:
+        raise BrokerUnreachable("cannot send a ticket")
+
+    monkeypatch.setattr("winepress_shared.broker.send_tickets", refuse)
+    handle = client.submit(APPLE)
+    assert ledger.accepted == [handle.id]
+    assert descriptions(client) == [handle.id]
+    assert "accepted" in caplog.text
+
+
+def test_a_broker_lost_during_the_submission_leaves_the_description(
+    client: Client, ledger: FakeLedger
+) -> None:
+    """The ledger may have accepted the job: a worker would look for its job.json in vain."""
+    ledger.fault = BrokerUnreachable("the broker does not answer")
+    with pytest.raises(BrokerUnreachable) as caught:
+        client.submit(APPLE)
+    (job_id,) = descriptions(client)
+    assert f"winepress status {job_id}" in (caught.value.hint or "")
+
+
+def test_a_batch_refused_midway_is_taken_back(client: Client, ledger: FakeLedger) -> None:
+    """Those accepted already are canceled, the others leave nothing behind."""
+    ledger.room = 3
+    with pytest.raises(QueueFull):
+        client.submit_many([APPLE] * 5)
+    assert ledger.canceled == ledger.accepted
+    assert sorted(set(descriptions(client))) == sorted(ledger.accepted)
+
+
+def test_a_submission_sends_no_more_than_sixteen_tickets(
+    client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A large farm is woken by the workers that come first, not by one producer."""
+    sent: list[int] = []
+    monkeypatch.setattr(
+        "winepress_shared.broker.send_tickets", lambda app, lane, count: sent.append(count)
+    )
+    for units in (2, 100):
+        client.submit(APPLE.model_copy(update={"n": units}))
+    assert sent == [2, 16]

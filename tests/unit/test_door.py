@@ -1,0 +1,65 @@
+"""What `import winepress` gives, and what it costs."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import winepress
+
+PROMISED = {
+    "BrokerUnreachable",
+    "Client",
+    "Conflict",
+    "FarmUnreachable",
+    "ImageToImage",
+    "Inpaint",
+    "InvalidJob",
+    "JobCanceled",
+    "JobExpired",
+    "JobFailed",
+    "JobHandle",
+    "JobState",
+    "NotFound",
+    "ObjectMissing",
+    "Precision",
+    "Priority",
+    "QueueFull",
+    "Refused",
+    "StoreRefused",
+    "StoreUnreachable",
+    "TextToImage",
+    "UnknownModel",
+    "WinepressError",
+    "WrongUsage",
+    "__version__",
+}
+
+
+def in_fresh_python(code: str) -> str:
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def test_the_supported_names_are_exactly_these() -> None:
+    """A name that is added or lost is a change of the contract, not an accident."""
+    assert set(winepress.__all__) == PROMISED
+    assert all(hasattr(winepress, name) for name in PROMISED)
+
+
+def test_importing_the_client_brings_no_client_of_a_server() -> None:
+    """The S3 client, Celery and Redis are loaded when first used."""
+    loaded = in_fresh_python(
+        "import sys; from winepress import Client; Client.from_env(); print(*sys.modules)"
+    ).split()
+    heavy = {"boto3", "botocore", "celery", "kombu", "redis", "torch", "openvino", "numpy"}
+    assert heavy.isdisjoint(loaded)
+
+
+def test_importing_the_client_is_quick() -> None:
+    """At most half a second; processor time, so that a busy machine is not held against it."""
+    seconds = in_fresh_python(
+        "import time; from winepress import Client; print(time.process_time())"
+    )
+    assert float(seconds) <= 0.5
