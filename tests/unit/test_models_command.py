@@ -1,0 +1,88 @@
+"""``winepress models`` tells what this machine can render, without importing what renders."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from winepress_shared.errors import UnknownModel, WrongUsage
+from winepress_worker.models_command import register
+
+
+@pytest.fixture(autouse=True)
+def _own_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("WINEPRESS_HOME", str(tmp_path))
+
+
+def run(*words: str) -> int:
+    parser = argparse.ArgumentParser()
+    register(parser.add_subparsers())
+    arguments = parser.parse_args(words)
+    return int(arguments.run(arguments))
+
+
+def test_every_model_is_listed_in_every_precision(capsys: pytest.CaptureFixture[str]) -> None:
+    """Bundled models are there on demand, before anything was prepared."""
+    assert run("models", "list", "--json") == 0
+    rows = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    states = {(row["model"], row["precision"]): row["state"] for row in rows}
+    assert states["vignette", "fp16"] == "on demand"
+    assert states["vignette-inpaint", "int8-weights"] == "on demand"
+    assert all(row["memory_mib"] > 0 and row["size_bytes"] == 0 for row in rows)
+
+
+def test_the_list_for_people_has_one_line_per_model_and_precision(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """A head line, then names that can be typed back."""
+    assert run("models", "list") == 0
+    head, *lines = capsys.readouterr().out.splitlines()
+    assert head.startswith("MODEL")
+    assert any(line.split()[:2] == ["vignette", "fp16"] for line in lines)
+
+
+def test_names_that_do_not_exist_are_refused() -> None:
+    """The message says which ones do."""
+    with pytest.raises(UnknownModel, match="vignette"):
+        run("models", "prepare", "vignete")
+    with pytest.raises(WrongUsage, match="fp16"):
+        run("models", "prepare", "vignette", "--precision", "fp15")
+    with pytest.raises(UnknownModel, match="int8-weights"):
+        run("models", "rm", "vignette", "--precision", "int8")
+
+
+def test_removing_what_was_never_prepared_says_so(capsys: pytest.CaptureFixture[str]) -> None:
+    """It is no error: afterwards the model is not there, as wished."""
+    assert run("models", "rm", "vignette") == 0
+    assert capsys.readouterr().out.count("was not prepared") == 2
+
+
+def test_devices_are_listed_with_their_properties(capsys: pytest.CaptureFixture[str]) -> None:
+    """A CPU is always among them."""
+    assert run("devices", "--json") == 0
+    devices = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    cpu = next(device for device in devices if device["name"] == "CPU")
+    assert cpu["full_name"]
+    assert "INFERENCE_NUM_THREADS" in cpu["properties"]
+
+
+@pytest.mark.parametrize(
+    "module",
+    ["engines", "engines.base", "engines.fake", "warm_pool", "models.shelf", "models_command"],
+)
+def test_only_the_rendering_engine_imports_what_renders(module: str) -> None:
+    """Everything around it stays small and quick to start."""
+    script = (
+        f"import sys, winepress_worker.{module}\n"
+        "heavy = {'torch', 'openvino', 'optimum', 'diffusers', 'nncf', 'numpy'}\n"
+        "sys.exit(', '.join(heavy & set(sys.modules)) or 0)\n"
+    )
+    ended = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=False, timeout=60
+    )
+    assert ended.returncode == 0, ended.stderr
