@@ -1,0 +1,105 @@
+"""Who may import whom: between our own layers, and from the outside world."""
+
+from __future__ import annotations
+
+import ast
+import tomllib
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from importlinter.cli import EXIT_STATUS_SUCCESS, lint_imports
+
+ROOT = Path(__file__).parents[2]
+SOURCES = sorted(
+    file.relative_to(ROOT)
+    for folder in ("shared", "worker", "producer", "deploy")
+    for file in (ROOT / folder).rglob("*.py")
+)
+_ENGINES = "worker/winepress_worker/engines"
+_MODELS = "worker/winepress_worker/models/*.py"
+_TRAINING = "worker/training/*.py"  # made the bundled models; no part of the product
+
+#: Third party → the only files that may import it, however late.
+HOMES: dict[str, tuple[str, ...]] = {
+    **dict.fromkeys(
+        ("celery", "kombu", "billiard"),
+        (
+            "shared/winepress_shared/broker.py",
+            "worker/winepress_worker/tasks.py",
+            "worker/winepress_worker/parent*.py",
+            "deploy/winepress_deploy/flower_app.py",
+        ),
+    ),
+    **dict.fromkeys(
+        ("boto3", "botocore", "types_boto3_s3"), ("shared/winepress_shared/stores/s3.py",)
+    ),
+    "redis": ("shared/winepress_shared/ledger.py", "shared/winepress_shared/script_server.py"),
+    # The list of devices is shown without the ten seconds that optimum takes to import.
+    "openvino": (f"{_ENGINES}/openvino.py", f"{_ENGINES}/devices.py", _MODELS),
+    **dict.fromkeys(("optimum", "nncf"), (f"{_ENGINES}/openvino.py", _MODELS)),
+    **dict.fromkeys(
+        ("torch", "diffusers", "transformers", "safetensors", "numpy"),
+        (f"{_ENGINES}/openvino.py", _MODELS, _TRAINING),
+    ),
+    "yaml": ("producer/winepress/job_file.py",),
+    "psutil": ("worker/winepress_worker/press.py",),
+}
+
+
+def imported_packages(source: str) -> Iterator[str]:
+    """The top-level package of every absolute import, inside functions too."""
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Import):
+            yield from (alias.name.partition(".")[0] for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+            yield node.module.partition(".")[0]
+
+
+def test_layers_hold() -> None:
+    """Deploy → worker | producer → shared, and never another way (`make check` says where not)."""
+    config = ROOT / "pyproject.toml"
+    assert lint_imports(config_filename=str(config), no_cache=True) == EXIT_STATUS_SUCCESS
+
+
+def test_contract_of_the_layers_is_the_agreed_one() -> None:
+    """The contract itself cannot be loosened in passing: no exceptions, every package in it."""
+    config = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["tool"]["importlinter"]
+    (contract,) = config["contracts"]
+    assert contract == {
+        "name": contract["name"],
+        "type": "layers",
+        "layers": ["winepress_deploy", "winepress_worker | winepress", "winepress_shared"],
+    }
+    packages = {
+        file.parts[1] for file in SOURCES if (ROOT / Path(*file.parts[:2], "__init__.py")).exists()
+    }
+    assert packages - {"training"} == set(config["root_packages"])
+
+
+@pytest.mark.parametrize("guest", HOMES)
+def test_third_party_is_imported_in_its_home_only(guest: str) -> None:
+    """To replace a library is to rewrite its home, and nothing else."""
+    importers = [
+        file for file in SOURCES if guest in imported_packages((ROOT / file).read_text("utf-8"))
+    ]
+    strays = [str(file) for file in importers if not any(file.match(home) for home in HOMES[guest])]
+    assert not strays
+
+
+def test_late_and_renamed_imports_are_seen() -> None:
+    """The ruler of the test above sees every way to import but a call of importlib."""
+    source = "def f():\n    import torch.nn as nn\n    from boto3.session import Session as S\n"
+    assert list(imported_packages(source)) == ["torch", "boto3"]
+    assert list(imported_packages("from . import torch\nfrom .redis import x")) == []
+
+
+def test_importlib_is_no_way_around() -> None:
+    """No source names a guarded library to importlib."""
+    named = [
+        (str(file), ast.unparse(node.args[0]).strip("'\""))
+        for file in SOURCES
+        for node in ast.walk(ast.parse((ROOT / file).read_text("utf-8")))
+        if isinstance(node, ast.Call) and ast.unparse(node.func).endswith("import_module")
+    ]
+    assert [(file, name) for file, name in named if name.partition(".")[0] in HOMES] == []
