@@ -1,0 +1,88 @@
+"""What ``pip install winepress`` alone gives: a producer without any renderer."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import venv
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+#: Gigabytes that a machine which only asks for pictures must not be made to carry.
+ABSENT = ["torch", "openvino", "optimum", "diffusers", "transformers", "nncf", "numpy", "flower"]
+MAX_INSTALLED_MIB = 200
+_PIP = (sys.executable, "-m", "pip", "--quiet", "--disable-pip-version-check")
+_TIMEOUT_S = 240
+
+
+def _run(*command: str | Path, cwd: Path) -> str:
+    """The output of a command, run where the checkout cannot be imported from."""
+    done = subprocess.run(
+        [*command], cwd=cwd, capture_output=True, text=True, timeout=_TIMEOUT_S, check=False
+    )
+    assert done.returncode == 0, done.stderr[-2000:]
+    return done.stdout
+
+
+@pytest.fixture(scope="module")
+def light(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A bare environment with nothing but the built wheel and what it pulls in."""
+    folder = tmp_path_factory.mktemp("light")
+    wheels = folder / "wheels"
+    _run(*_PIP, "wheel", "--no-build-isolation", "--no-deps", "-w", wheels, ROOT, cwd=folder)
+    (wheel,) = wheels.iterdir()
+    venv.create(folder / "venv", symlinks=True)
+    python = folder / "venv" / "bin" / "python"
+    pins = ROOT / "constraints.txt"
+    _run(*_PIP, "--python", python, "install", "--constraint", pins, wheel, cwd=folder)
+    return folder / "venv"
+
+
+@pytest.mark.slow
+def test_no_renderer_comes_with_the_producer(light: Path) -> None:
+    """None of the renderers' libraries can be imported."""
+    script = (
+        "import importlib.util, sys\n"
+        "print(*(name for name in sys.argv[1:] if importlib.util.find_spec(name)))"
+    )
+    assert _run(light / "bin" / "python", "-c", script, *ABSENT, cwd=light).split() == []
+
+
+@pytest.mark.slow
+def test_client_works_without_a_renderer(light: Path) -> None:
+    """A job can be described and checked; only submitting it needs a farm."""
+    script = (
+        "from winepress import Client, TextToImage\n"
+        "print(Client.__name__, TextToImage(prompt='a red apple', steps=3).num_inference_steps)"
+    )
+    assert _run(light / "bin" / "python", "-c", script, cwd=light).split() == ["Client", "3"]
+
+
+@pytest.mark.slow
+def test_command_lists_its_words_without_a_renderer(light: Path) -> None:
+    """The worker's commands are named too, though they need the worker's extra to run."""
+    text = _run(light / "bin" / "winepress", "--help", cwd=light)
+    assert {"submit", "status", "worker"} <= set(text.replace(",", " ").split())
+
+
+@pytest.mark.slow
+def test_every_module_of_the_producer_can_be_imported(light: Path) -> None:
+    """No corner of the client or the shared vocabulary needs an extra."""
+    script = (
+        "import importlib, pkgutil, winepress, winepress_shared\n"
+        "for package in (winepress, winepress_shared):\n"
+        "    for module in pkgutil.walk_packages(package.__path__, package.__name__ + '.'):\n"
+        "        if not module.name.endswith('__main__'):\n"
+        "            importlib.import_module(module.name)\n"
+        "            print(module.name)"
+    )
+    assert len(_run(light / "bin" / "python", "-W", "error", "-c", script, cwd=light).split()) > 20
+
+
+@pytest.mark.slow
+def test_installed_size_stays_small(light: Path) -> None:
+    """Nothing large slips in with a dependency's next release."""
+    size = sum(path.stat().st_size for path in light.rglob("*") if path.is_file())
+    assert size <= MAX_INSTALLED_MIB * 2**20

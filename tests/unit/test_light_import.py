@@ -1,0 +1,58 @@
+"""What ``import winepress`` costs a program that only asks for pictures."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+
+import pytest
+
+#: Loaded when first needed, or never: each would slow every script and command down.
+HEAVY = {
+    "boto3",
+    "botocore",
+    "celery",
+    "diffusers",
+    "flower",
+    "kombu",
+    "nncf",
+    "numpy",
+    "openvino",
+    "optimum",
+    "torch",
+    "transformers",
+    "winepress_worker",
+    "winepress_deploy",
+}
+
+
+def _loaded_by(statement: str) -> set[str]:
+    """The modules that a fresh interpreter holds after ``statement``."""
+    script = f"{statement}\nimport json, sys\nprint(json.dumps(list(sys.modules)))"
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, timeout=120, check=True
+    )
+    return set(json.loads(done.stdout))
+
+
+@pytest.mark.parametrize(
+    "statement",
+    ["import winepress", "from winepress import Client, TextToImage", "import winepress.cli"],
+)
+def test_heavy_libraries_stay_out_of_the_producers_import(statement: str) -> None:
+    """Broker, store and renderers are imported by those who use them, when they do."""
+    loaded = _loaded_by(statement)
+    assert "winepress_shared.job" in loaded
+    assert not HEAVY & loaded
+
+
+def test_pictures_codecs_are_loaded_when_a_picture_is() -> None:
+    """Pillow's forty formats cost as much as the rest of the import."""
+    loaded = _loaded_by("import winepress")
+    assert not {name for name in loaded if name.startswith("PIL.") and name.endswith("Plugin")}
+
+
+def test_heavy_library_would_be_seen() -> None:
+    """The ruler works: what a statement imports is in the list."""
+    assert "botocore" in HEAVY & _loaded_by("import botocore")
