@@ -7,11 +7,11 @@ disposable: what a job asks for is in the store (``jobs/ID/job.json``), so is ev
 from __future__ import annotations
 
 import json
+import re
+import secrets
 from typing import Any, cast
 
-import redis
-
-from winepress_shared.errors import Conflict, NotFound, QueueFull
+from winepress_shared.errors import Conflict, InvalidJob, NotFound, QueueFull
 from winepress_shared.ledger_records import (
     BANDS,
     Ending,
@@ -23,9 +23,8 @@ from winepress_shared.ledger_records import (
     Slice,
     Submission,
     Worker,
-    expand,
 )
-from winepress_shared.script_server import ScriptServer, rows_of
+from winepress_shared.script_server import Channel, ScriptServer, rows_of
 from winepress_shared.settings import Settings
 from winepress_shared.state import JobState
 
@@ -37,7 +36,10 @@ MAX_ATTEMPTS = 3  #: a unit that was begun this often and never committed is giv
 RETRY_BACKOFF_MS = 1_000  #: before the first retry; doubled for each further one
 PATIENCE_MS = (3_600_000, 60_000, 300_000)  #: how long each band may be passed over in a lane
 IDEMPOTENCY_MS = 86_400_000  #: an idempotency key is remembered this long
+BLOCK_MS = 10_000  #: longest wait for an event; below the time a command may take
 _DAY_MS = 86_400_000
+_MESSAGE_CHARACTERS = 500  #: longest reason or message kept
+_EVENT_ID = re.compile(r"\d{1,19}(-\d{1,19})?")
 
 
 def holder_of(worker: str, pid: int) -> str:
@@ -56,6 +58,8 @@ class Ledger:
         self._queue_prefix = f"{settings.farm}:queue:"
         self._run = self._server.run
         self._redis = self._server.client
+        #: Holder → the request for a slice that was sent and not answered.
+        self._unanswered: dict[str, str] = {}
 
     # -- producers ---------------------------------------------------------------------------
 
@@ -74,14 +78,6 @@ class Ledger:
         With an idempotency key seen before, the earlier job's id comes back. Raises Conflict when
         that job was another one, QueueFull at the farm's limit.
         """
-        row: dict[str, str | int] = {
-            "kind": new.kind,
-            "lane": new.lane,
-            "user": new.user,
-            "band": new.band,
-            "units": new.units,
-            "chained": int(new.chained),
-        }
         keep_ms = int(self._settings.keep_days * _DAY_MS)
         answer, job_id, queued = self._run(
             "submit",
@@ -92,7 +88,7 @@ class Ledger:
             self._settings.queue_limit,
             keep_ms,
             new.expires_in_ms,
-            *[part for pair in row.items() for part in pair],
+            *new.row,
         )
         if answer == "full":
             limit = f"{self._settings.queue_limit} units waiting"
@@ -107,12 +103,8 @@ class Ledger:
 
     def keep_units(self, job_id: str, outputs: dict[int, dict[str, Any]]) -> None:
         """Note what is done already of a job that is about to be submitted again."""
-        with self._server.reaching():
-            pipe = self._redis.pipeline(transaction=False)
-            for unit, output in outputs.items():
-                pipe.setbit(f"{self._prefix}done:{job_id}", unit, 1)
-                pipe.hset(f"{self._prefix}units:{job_id}", str(unit), json.dumps(output))
-            pipe.execute()
+        pairs = [(unit, json.dumps(output)) for unit, output in outputs.items()]
+        self._run("keep", job_id, *[part for pair in pairs for part in pair])
 
     def get(self, job_id: str) -> JobRow:
         """One job; raises NotFound."""
@@ -123,10 +115,10 @@ class Ledger:
         return JobRow.from_hash(job_id, row)
 
     def jobs(self, state: JobState | None = None, limit: int = 100) -> list[JobRow]:
-        """The newest jobs, newest first."""
+        """The ``limit`` newest jobs (at least one), newest first."""
         index = f"{self._prefix}jobs" + (f":{state}" if state else "")
         with self._server.reaching():
-            ids = cast("list[str]", self._redis.zrevrange(index, 0, limit - 1))
+            ids = cast("list[str]", self._redis.zrevrange(index, 0, max(1, limit) - 1))
             pipe = self._redis.pipeline(transaction=False)
             for job_id in ids:
                 pipe.hgetall(f"{self._prefix}job:{job_id}")
@@ -135,7 +127,7 @@ class Ledger:
 
     def control(self, job_id: str, verb: str, reason: str = "") -> JobState:
         """``cancel``, ``pause``, ``resume`` or ``retry`` a job; raises NotFound or Conflict."""
-        answer, state = self._run("control", job_id, verb, reason)
+        answer, state = self._run("control", job_id, verb, _plain(reason))
         if answer == "missing":
             raise NotFound("no such job, or its record has expired", value=job_id)
         if answer == "illegal":
@@ -143,20 +135,23 @@ class Ledger:
         return JobState(state)
 
     def events(self, job_id: str, after: str = "0", block_ms: int | None = None) -> list[Event]:
-        """What happened after the event ``after``; waits up to ``block_ms`` for the first one."""
+        """What happened after the event ``after``; waits up to ``block_ms`` for the first one.
+
+        It waits `BLOCK_MS` at the most. Raises InvalidJob when ``after`` is not an event's id.
+        """
+        if not _EVENT_ID.fullmatch(after):
+            raise InvalidJob("not the id of an event", field="after", value=after)
+        block = min(block_ms, BLOCK_MS) if block_ms else None  # 0 would be for ever
         key = f"{self._prefix}events:{job_id}"
         with self._server.reaching():
-            found = self._redis.xread({key: after}, count=500, block=block_ms)
-        return [
-            Event(row_id, fields.pop("event"), int(fields.pop("at")) / 1000, fields)
-            for row_id, fields in rows_of(found)
-        ]
+            found = self._redis.xread({key: after}, count=500, block=block)
+        return [Event.of(row_id, row) for row_id, row in rows_of(found)]
 
     def outputs(self, job_id: str) -> dict[int, dict[str, Any]]:
         """Unit → what was committed for it, or its error; empty once a job has succeeded."""
         with self._server.reaching():
             units = cast("dict[str, str]", self._redis.hgetall(f"{self._prefix}units:{job_id}"))
-        return {int(unit): json.loads(text) for unit, text in sorted(units.items())}
+        return {unit: json.loads(units[str(unit)]) for unit in sorted(map(int, units))}
 
     def workers(self) -> list[Worker]:
         """Every worker that has beaten lately."""
@@ -215,13 +210,21 @@ class Ledger:
 
         ``holder`` names the rendering process of ``worker``; see `holder_of`.
         """
+        # Asked again after its answer was lost, the server must not hand out a second slice.
+        nonce = self._unanswered.setdefault(holder, secrets.token_hex(8))
         found = self._run(
-            "claim", lane, worker, holder, most, LEASE_MS, self._queue_prefix, *PATIENCE_MS
+            "claim",
+            lane,
+            worker,
+            holder,
+            nonce,
+            max(1, most),
+            LEASE_MS,
+            self._queue_prefix,
+            *PATIENCE_MS,
         )
-        if found is None:
-            return None
-        fence, job_id, units, finish, attempts, waiting, tickets = found
-        return Slice(fence, job_id, expand(units), bool(finish), attempts, waiting, tickets)
+        self._unanswered.pop(holder, None)
+        return None if found is None else Slice.of(found)
 
     def start(self, fence: int, unit: int) -> Order:
         """Begin a unit: the attempt counts from here."""
@@ -243,7 +246,7 @@ class Ledger:
                 fence,
                 unit,
                 type(error).__name__,
-                str(error)[:500],
+                _plain(str(error)),
                 int(retry),
                 MAX_ATTEMPTS,
                 RETRY_BACKOFF_MS,
@@ -252,20 +255,16 @@ class Ledger:
 
     def finish(self, fence: int, reason: str = "") -> str:
         """End a job whose result has been written; returns its state, or ``lost``."""
-        return str(self._run("finish", fence, reason))
+        return str(self._run("finish", fence, _plain(reason)))
 
     def release(self, fence: int, holder: str, park_ms: int = 0, reason: str = "") -> None:
         """Give the rest of a slice back without counting attempts; may park its lane."""
-        self._run("release", fence, holder, park_ms, reason)
+        self._run("release", fence, holder, park_ms, _plain(reason))
 
     def beat(self, worker: str, holder: str, facts: dict[str, Any]) -> Pulse:
         """Renew every lease of ``holder``, end those of earlier processes of ``worker``."""
         answer = self._run("beat", worker, holder, json.dumps(facts), LEASE_MS, MAX_ATTEMPTS)
-        leases = tuple(
-            Lease(fence, Order(order), int(unit) if unit else None, int(steps), int(idle), lane)
-            for fence, order, unit, steps, idle, lane in answer[1:]
-        )
-        return Pulse(leases, json.loads(answer[0] or "{}"))
+        return Pulse(tuple(map(Lease.of, answer[1:])), json.loads(answer[0] or "{}"))
 
     def describe_renderer(self, worker: str, facts: dict[str, Any]) -> None:
         """Record what the rendering process says of itself."""
@@ -283,16 +282,18 @@ class Ledger:
 
     def note(self, job_id: str, message: str) -> None:
         """Add the event ``note`` to a job: what its worker does before the first step."""
-        self._run("note", job_id, message)
+        self._run("note", job_id, _plain(message))
 
     def tell(self, holder: str, word: str) -> None:
         """Send ``word`` down the channel `orders` of a rendering process."""
         with self._server.reaching():
             self._redis.publish(f"{self._prefix}orders:{holder}", word)
 
-    def orders(self, holder: str) -> redis.client.PubSub:
+    def orders(self, holder: str) -> Channel:
         """A channel that carries the fence of each slice of ``holder`` that must stop."""
-        with self._server.reaching():
-            channel: redis.client.PubSub = self._redis.pubsub(ignore_subscribe_messages=True)  # type: ignore[no-untyped-call]
-            channel.subscribe(f"{self._prefix}orders:{holder}")
-        return channel
+        return Channel(self._server, f"{self._prefix}orders:{holder}")
+
+
+def _plain(text: str) -> str:
+    """At most `_MESSAGE_CHARACTERS` that can be sent; a file name may hold ones that cannot."""
+    return text[:_MESSAGE_CHARACTERS].encode("utf-8", "replace").decode()

@@ -50,6 +50,12 @@ class Submission:
     idempotency_key: str = ""
     expires_in_ms: int = 0  #: 0 is never
 
+    @property
+    def row(self) -> tuple[str | int, ...]:
+        """Names and values of what goes into the job's hash as it is."""
+        texts = ("kind", self.kind, "lane", self.lane, "user", self.user)
+        return (*texts, "band", self.band, "units", self.units, "chained", int(self.chained))
+
     @classmethod
     def of(cls, record: JobRecord) -> Submission:
         """A job that the store holds; its deadline counts from now on."""
@@ -81,6 +87,12 @@ class Slice:
     waiting: int  #: units of the lane that are left for others
     tickets: int  #: tickets of the lane that are still queued
 
+    @classmethod
+    def of(cls, row: list[Any]) -> Slice:
+        """Read the answer of ``claim.lua``."""
+        fence, job_id, units, finish, attempts, waiting, tickets = row
+        return cls(fence, job_id, expand(units), bool(finish), attempts, waiting, tickets)
+
 
 @dataclass(frozen=True)
 class Lease:
@@ -92,6 +104,12 @@ class Lease:
     steps: int  #: of the unit in hand; 0 before its first step
     idle_ms: int  #: since the last step was reported
     lane: str
+
+    @classmethod
+    def of(cls, row: list[Any]) -> Lease:
+        """Read a row of the answer of ``beat.lua``."""
+        fence, order, unit, steps, idle, lane = row
+        return cls(fence, Order(order), int(unit) if unit else None, int(steps), int(idle), lane)
 
 
 @dataclass(frozen=True)
@@ -158,6 +176,12 @@ class Event:
     name: str
     at: float  #: Unix seconds
     fields: dict[str, str] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, row_id: str, row: dict[str, str]) -> Event:
+        """Read an entry of the stream ``events:ID``."""
+        fields = {name: value for name, value in row.items() if name not in ("event", "at")}
+        return cls(row_id, row["event"], int(row["at"]) / 1000, fields)
 
 
 @dataclass(frozen=True)

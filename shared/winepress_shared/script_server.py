@@ -9,13 +9,18 @@ from importlib import resources
 from typing import Any, Protocol, cast
 
 import redis
+from redis.backoff import ConstantBackoff
+from redis.retry import Retry
 
-from winepress_shared.errors import BrokerUnreachable, QueueFull
+from winepress_shared.errors import BrokerUnreachable, QueueFull, WrongUsage
 from winepress_shared.settings import Settings
 
 _CONNECT_TIMEOUT_S = 5.0
 _ANSWER_TIMEOUT_S = 15.0
 _HEALTH_CHECK_S = 25
+_RETRY_S = 0.1  #: before the one further try of a command whose connection broke
+#: How a server says that it cannot be written to just now (disk full, failing over).
+_CANNOT_WRITE = ("MISCONF", "NOREPLICAS", "READONLY", "MASTERDOWN", "CLUSTERDOWN", "NOMASTERLINK")
 
 
 class _Script(Protocol):
@@ -28,28 +33,37 @@ class ScriptServer:
     def __init__(self, settings: Settings, prefix: str) -> None:
         self._url = settings.broker_url.get_secret_value()
         self._prefix = prefix
-        #: Opens no connection before its first command.
-        self.client = redis.Redis.from_url(
-            self._url,
-            decode_responses=True,
-            socket_connect_timeout=_CONNECT_TIMEOUT_S,
-            socket_timeout=_ANSWER_TIMEOUT_S,
-            socket_keepalive=True,
-            health_check_interval=_HEALTH_CHECK_S,
-        )
+        try:
+            #: Opens no connection before its first command.
+            self.client = redis.Redis.from_url(
+                self._url,
+                decode_responses=True,
+                socket_connect_timeout=_CONNECT_TIMEOUT_S,
+                socket_timeout=_ANSWER_TIMEOUT_S,
+                socket_keepalive=True,
+                health_check_interval=_HEALTH_CHECK_S,
+                # Every script may be run twice; longer waits are the caller's to decide.
+                retry=Retry(ConstantBackoff(_RETRY_S), 1),
+            )
+        except ValueError as error:
+            # The error repeats a bad port, never the password in front of it.
+            raise WrongUsage(f"not the URL of a broker: {error}", field="broker_url") from None
 
     @cached_property
     def _scripts(self) -> dict[str, _Script]:
         folder = resources.files(__package__).joinpath("lua")
-        prelude = folder.joinpath("prelude.lua").read_text("utf-8")
-        texts = {
-            entry.name.removesuffix(".lua"): prelude + entry.read_text("utf-8")
-            for entry in folder.iterdir()
-            if entry.name != "prelude.lua"
-        }
-        return {
-            name: cast("_Script", self.client.register_script(text)) for name, text in texts.items()
-        }
+        parts = sorted(folder.joinpath("prelude").iterdir(), key=lambda part: part.name)
+        prelude = "".join(part.read_text("utf-8") for part in parts)
+        found: dict[str, _Script] = {}
+        for entry in folder.iterdir():
+            if entry.name.endswith(".lua"):
+                # The first line says what the server may do with the script, so it stays first.
+                flags, body = entry.read_text("utf-8").split("\n", 1)
+                text = f"{flags}\n{prelude}{body}"
+                found[entry.name.removesuffix(".lua")] = cast(
+                    "_Script", self.client.register_script(text)
+                )
+        return found
 
     def run(self, script: str, *args: str | float) -> Any:
         """Run ``lua/SCRIPT.lua`` on the server."""
@@ -71,6 +85,14 @@ class ScriptServer:
             raise BrokerUnreachable(
                 "what answers there is not Redis", value=self._address
             ) from None
+        except redis.exceptions.ResponseError as error:
+            if not str(error).startswith(_CANNOT_WRITE) and not isinstance(
+                error, redis.exceptions.ReadOnlyError | redis.exceptions.ClusterDownError
+            ):
+                raise
+            raise BrokerUnreachable(
+                "the broker cannot be written to just now", value=self._address
+            ) from None
         except (redis.exceptions.ConnectionError, redis.exceptions.TimeoutError, OSError):
             raise BrokerUnreachable(
                 "the broker does not answer",
@@ -82,7 +104,27 @@ class ScriptServer:
     @property
     def _address(self) -> str:
         scheme, _, rest = self._url.partition("://")
-        return f"{scheme}://{rest.rpartition('@')[2]}"
+        # A password may stand in front of the host, or among the options behind it.
+        return f"{scheme}://{rest.rpartition('@')[2].partition('?')[0]}"
+
+
+class Channel:
+    """A subscription; raises BrokerUnreachable like every other call."""
+
+    def __init__(self, server: ScriptServer, name: str) -> None:
+        self._server = server
+        with server.reaching():
+            self._pubsub = server.client.pubsub(ignore_subscribe_messages=True)  # type: ignore[no-untyped-call]
+            self._pubsub.subscribe(name)
+
+    def get_message(self, timeout: float) -> dict[str, Any] | None:
+        """The next message, None after ``timeout`` seconds without one; its text is ``data``."""
+        with self._server.reaching():
+            return cast("dict[str, Any] | None", self._pubsub.get_message(timeout=timeout))
+
+    def close(self) -> None:
+        """Give the connection back."""
+        self._pubsub.close()
 
 
 def rows_of(answer: Any) -> list[tuple[str, dict[str, str]]]:

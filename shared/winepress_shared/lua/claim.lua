@@ -1,8 +1,10 @@
+#!lua flags=allow-oom
 -- Hand out the next slice of a lane.
--- KEYS[1] prefix; keys: parked ready served job retry attempts lease leases held holders fence
---         turn workers, and the broker's list of the lane
--- ARGV: lane, worker, its rendering process, most units, lease time to live (ms),
---       prefix of the broker's queues, patience of each band (ms) ...
+-- KEYS[1] prefix; keys: parked ready served job jobs retry attempts lease leases leased held
+--         holders fence turn workers events, those `place` and `conclude` touch, and the broker's
+--         list of the lane
+-- ARGV: lane, worker, its rendering process, nonce of this request, most units, lease time to live
+--       (ms), prefix of the broker's queues, patience of each band (ms) ...
 -- Returns nil, or {fence, id, units as ranges, finish 0|1, attempts so far of the first unit,
 --                  units of this lane still waiting, tickets of this lane still queued}
 --
@@ -13,9 +15,25 @@
 --
 -- A slice is at most half of an equal share of what is left (guided self-scheduling, Polychronopoulos
 -- and Kuck 1987), so that the last pictures of a job are spread over all workers.
-local FIRST_BAND = 7
-local lane, worker, holder, most = ARGV[1], ARGV[2], ARGV[3], tonumber(ARGV[4])
-if redis.call('EXISTS', key('parked', lane)) == 1 then return nil end
+local FIRST_BAND = 8
+local lane, worker, holder, nonce, most = ARGV[1], ARGV[2], ARGV[3], ARGV[4], tonumber(ARGV[5])
+
+local function answer(fence, job, lease, tried)
+  return {fence, job.id, lease.open, lease.finish, tried,
+    tonumber(redis.call('HGET', key('lanes'), lane)) or 0, redis.call('LLEN', ARGV[7] .. lane)}
+end
+
+-- The answer to this very request was lost on its way: nobody would ever work on that slice.
+local function granted()
+  for _, fence in ipairs(redis.call('SMEMBERS', key('held', holder))) do
+    local lease, job = look_up(fence)
+    if job and lease.nonce == nonce then
+      local first = string.match(lease.open, '^%d+') or ''
+      return answer(tonumber(fence), job, lease,
+        tonumber(redis.call('HGET', key('attempts', job.id), first)) or 0)
+    end
+  end
+end
 
 local function next_band()
   local served, first = read(key('served', lane)) or {}, nil
@@ -23,84 +41,85 @@ local function next_band()
     local since = tonumber(served[tostring(band)])
     if since then
       first = first or band
-      if now - since > tonumber(ARGV[FIRST_BAND + band]) then first = math.max(first, band) end
+      if now - since > tonumber(ARGV[FIRST_BAND + band]) then first = band end
     end
   end
   return first
 end
 
-local function take(job)
-  if job.finishing == 1 then return '', 1, 0 end
-  local suspects = redis.call('ZRANGEBYSCORE', key('retry', job.id), '-inf', now, 'LIMIT', 0, most)
-  local tried = 0
-  for index, unit in ipairs(suspects) do
+-- Units that wait again: the first alone when it was begun before, else those up to the next such.
+local function take_again(job, limit)
+  local units, tried = {}, 0
+  for _, member in ipairs(redis.call('ZRANGEBYSCORE', key('retry', job.id), '-inf', now, 'LIMIT', 0, limit)) do
+    local unit = tonumber(member)
     local attempts = tonumber(redis.call('HGET', key('attempts', job.id), unit)) or 0
+    if attempts > 0 and units[1] then break end
+    units[#units + 1] = unit
     if attempts > 0 then
-      if index == 1 then suspects, tried = {unit}, attempts else suspects = {unpack(suspects, 1, index - 1)} end
+      tried = attempts
       break
     end
   end
-  if suspects[1] then
-    redis.call('ZREM', key('retry', job.id), unpack(suspects))
-    return table.concat(suspects, ','), #suspects, tried
-  end
-  local workers = math.max(1, redis.call('ZCARD', key('workers')))
-  local left = job.units - job.cursor
-  local count = math.min(most, job.chained == 1 and left or math.ceil(left / (2 * workers)))
-  if count <= 0 then return nil end
-  local first = job.cursor
-  job.cursor = redis.call('HINCRBY', key('job', job.id), 'cursor', count)
-  return first .. '-' .. (first + count - 1), count, 0
+  if units[1] then redis.call('ZREMRANGEBYRANK', key('retry', job.id), 0, #units - 1) end
+  return text_of(units), tried
 end
 
-local function grant(job, units, count, tried)
-  -- Numbered from the time on: a fence of a ledger that was lost must not count in the new one.
-  redis.call('SET', key('fence'), now, 'NX')
-  local fence = redis.call('INCR', key('fence'))
-  local deadline = now + tonumber(ARGV[5])
+local function take(job)
+  if all_ended(job) then return '', 0 end
+  local limit = most
+  if job.chained == 0 then
+    local workers = math.max(1, redis.call('ZCARD', key('workers')))
+    limit = math.min(most, math.ceil(waiting(job) / (2 * workers)))
+  end
+  local units, tried = take_again(job, limit)
+  if units ~= '' then return units, tried end
+  local count = math.min(limit, job.units - job.cursor)
+  if count < 1 or (job.chained == 1 and redis.call('EXISTS', key('retry', job.id)) == 1) then return nil end
+  local first = job.cursor
+  set_cursor(job, first + count)
+  return range(first, first + count - 1), 0
+end
+
+local function grant(job, units)
+  -- Never below the time: a fence of a ledger that lost its end, or all, must not count again.
+  local fence = math.max((tonumber(redis.call('GET', key('fence'))) or 0) + 1, now)
+  redis.call('SET', key('fence'), fence)
+  local lease = {open = units, finish = units == '' and 1 or 0}
   redis.call('HSET', key('lease', fence), 'job', job.id, 'lane', lane, 'holder', holder,
-    'units', units, 'left', count, 'at', '', 'step', 0, 'steps', 0, 'step_at', now,
-    'finish', job.finishing)
-  redis.call('ZADD', key('leases'), deadline, fence)
+    'nonce', nonce, 'open', units, 'at', '', 'step', 0, 'steps', 0, 'step_at', now,
+    'finish', lease.finish)
+  redis.call('ZADD', key('leases'), now + tonumber(ARGV[6]), fence)
+  redis.call('SADD', key('leased', job.id), fence)
   redis.call('SADD', key('held', holder), fence)
   redis.call('SADD', key('holders', worker), holder)
-  redis.call('HINCRBY', key('job', job.id), 'leases', 1)
   if job.state == 'queued' then
     if job.started == 0 then redis.call('HSET', key('job', job.id), 'started', now) end
     move(job, 'running', '')
   end
-  return {fence, job.id, units, job.finishing, tried,
-    tonumber(redis.call('HGET', key('lanes'), lane)) or 0, redis.call('LLEN', ARGV[6] .. lane)}
+  return fence, lease
 end
 
+local before = granted()
+if before then return before end
+if redis.call('EXISTS', key('parked', lane)) == 1 then return nil end
 for _ = 1, 64 do
   local band = next_band()
   if not band then return nil end
   local users = key('ready', lane, band)
   local user = redis.call('ZRANGE', users, 0, 0)[1]
-  if not user then redis.call('HDEL', key('served', lane), band) end
-  local id = user and redis.call('ZRANGE', users .. ':' .. user, 0, 0)[1]
-  local job = id and read_job(id)
-  if job and job.expires > 0 and job.expires <= now then
+  local job = read_job(redis.call('ZRANGE', users .. ':' .. user, 0, 0)[1])
+  if job.expires > 0 and job.expires <= now then
     conclude(job, 'expired', 'its deadline passed while it waited')
-    job = nil
-  elseif user and not job then
-    redis.call('ZREM', users .. ':' .. user, id or '')
-    if redis.call('EXISTS', users .. ':' .. user) == 0 then redis.call('ZREM', users, user) end
-  end
-  if job then
-    local before = waiting(job)
-    local units, count, tried = take(job)
-    if not units then
-      leave(job)
-      enter_or_wait(job)
-    else
-      count_waiting(lane, waiting(job) - before)
+  else
+    local units, tried = take(job)
+    if units then
       redis.call('HSET', key('served', lane), band, now)
       redis.call('ZADD', users, redis.call('INCR', key('turn')), user)
-      if job.finishing == 1 or job.chained == 1 or waiting(job) == 0 then leave(job) end
-      return grant(job, units, count, tried)
+      local fence, lease = grant(job, units)
+      place(job)
+      return answer(fence, job, lease, tried)
     end
+    place(job)
   end
 end
 return nil

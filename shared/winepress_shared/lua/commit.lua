@@ -1,27 +1,29 @@
+#!lua flags=allow-oom
 -- The object of a unit exists: count it, once, and only for the holder of the lease.
--- KEYS[1] prefix; keys: lease leases job done units attempts events
+-- KEYS[1] prefix; keys: lease leases leased held job done units attempts events, and those `place`
+--         touches
 -- ARGV: fence, unit, JSON of the output
 -- Returns 'ok' | 'last' (every unit has ended: write the result, then finish) | 'lost' | 'cancel'
-local fence, unit = ARGV[1], ARGV[2]
-local lease = read(key('lease', fence))
-local job = lease and read_job(lease.job)
-if not job then return 'lost' end
-if job.state ~= 'running' then return 'cancel' end
-if redis.call('SETBIT', key('done', job.id), unit, 1) == 0 then
+local fence, unit = ARGV[1], tonumber(ARGV[2])
+local lease, job, order = look_up(fence)
+if order == 'lost' or order == 'cancel' then
+  strike(fence, lease, unit)
+  return order
+end
+local rest = without(lease.open, unit)
+if rest then
+  redis.call('SETBIT', key('done', job.id), unit, 1)
   redis.call('HSET', key('units', job.id), unit, ARGV[3])
   redis.call('HDEL', key('attempts', job.id), unit)
   job.done = redis.call('HINCRBY', key('job', job.id), 'done', 1)
   event(job.id, 'unit-done', 'unit', unit, 'done', job.done, 'units', job.units)
-  lease.left = redis.call('HINCRBY', key('lease', fence), 'left', -1)
+elseif unit < 0 or redis.call('GETBIT', key('done', job.id), unit) == 0 then
+  return 'lost'
 end
 if all_ended(job) then
-  redis.call('HSET', key('lease', fence), 'finish', 1)
-  redis.call('HSET', key('job', job.id), 'finishing', 1)
+  redis.call('HSET', key('lease', fence), 'open', '', 'finish', 1)
   return 'last'
 end
-if lease.left <= 0 then
-  drop_lease(fence, lease, job)
-  redis.call('SREM', key('held', lease.holder), fence)
-  if job.chained == 1 then enter_or_wait(job) end
-end
+if rest then keep_open(fence, lease, rest) end
+if job.chained == 1 then place(job) end
 return 'ok'

@@ -1,31 +1,49 @@
--- An attempt at one unit failed.
--- KEYS[1] prefix; keys: lease leases job retry attempts units due events
--- ARGV: fence, unit, class, message, may be tried again 0|1, most attempts, backoff (ms)
+#!lua flags=allow-oom
+-- An attempt at one unit failed. A chain breaks there: the rest of its slice is handed back too.
+-- KEYS[1] prefix; keys: lease leases leased held job jobs retry attempts done units old expiries
+--         keep events, and those `place` touches
+-- ARGV: fence, unit (-1: the result itself), class, message, may be tried again 0|1, most attempts,
+--       backoff (ms)
 -- Returns 'retry' | 'failed' | 'last' (as for commit) | 'lost' | 'cancel'
-local fence, unit = ARGV[1], ARGV[2]
-local lease = read(key('lease', fence))
-local job = lease and read_job(lease.job)
-if not job then return 'lost' end
-if job.state ~= 'running' then return 'cancel' end
-local tried = tonumber(redis.call('HGET', key('attempts', job.id), unit)) or 1
-local answer = 'failed'
-local left = redis.call('HINCRBY', key('lease', fence), 'left', -1)
-leave(job)
-if ARGV[5] == '1' and tried < tonumber(ARGV[6]) then
-  redis.call('ZADD', key('retry', job.id), now + tonumber(ARGV[7]) * 2 ^ (tried - 1), unit)
-  event(job.id, 'unit-retry', 'unit', unit, 'class', ARGV[3], 'message', ARGV[4])
-  answer = 'retry'
+local fence, unit, class, message = ARGV[1], tonumber(ARGV[2]), ARGV[3], ARGV[4]
+local limit = ARGV[5] == '1' and tonumber(ARGV[6]) or 0
+local lease, job, order = look_up(fence)
+if order == 'lost' or order == 'cancel' then
+  strike(fence, lease, unit)
+  return order
+end
+
+if lease.finish == 1 then
+  -- A unit without an object was reported before, and the answer was lost.
+  if unit >= 0 and redis.call('GETBIT', key('done', job.id), unit) == 0 then return 'last' end
+  drop(fence, lease)
+  conclude(job, 'failed', 'its result could not be written: ' .. message)
+  return 'failed'
+end
+local rest = without(lease.open, unit)
+if not rest then return 'lost' end
+
+if not is_begun(lease, unit) then redis.call('HINCRBY', key('attempts', job.id), unit, 1) end
+local tried = tonumber(redis.call('HGET', key('attempts', job.id), unit))
+local units = {unit}
+if job.chained == 1 then
+  units = units_of(lease.open)
+  -- What it builds on is not in the store yet: next time it is alone.
+  if units[1] ~= unit then limit = tried + 1 end
+  rest = ''
+end
+local answer = tried < limit and 'retry' or 'failed'
+if answer == 'retry' then
+  again(job, units, now + tonumber(ARGV[7]) * 2 ^ (tried - 1))
+  event(job.id, 'unit-retry', 'unit', unit, 'class', class, 'message', message)
 else
-  fail_unit(job, unit, ARGV[3], ARGV[4])
+  fail_unit(job, unit, class, message)
 end
 if all_ended(job) then
-  redis.call('HSET', key('lease', fence), 'finish', 1)
-  redis.call('HSET', key('job', job.id), 'finishing', 1)
-  return 'last'
+  redis.call('HSET', key('lease', fence), 'open', '', 'finish', 1)
+  answer = 'last'
+else
+  keep_open(fence, lease, rest)
 end
-if left <= 0 then
-  drop_lease(fence, lease, job)
-  redis.call('SREM', key('held', lease.holder), fence)
-end
-if job.chained == 0 or left <= 0 then enter_or_wait(job) end
+place(job)
 return answer

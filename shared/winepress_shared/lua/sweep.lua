@@ -1,12 +1,16 @@
+#!lua flags=allow-oom
 -- Reconcile: expired leases, due retries, deadlines, forgotten jobs, workers that are gone.
--- KEYS[1] prefix; keys: swept leases lease due expiries old workers worker renderer job lanes parked
+-- KEYS[1] prefix; keys: swept leases lease due expiries old workers worker renderer job jobs retry
+--         attempts done units leased events lanes parked, those `hand_on` and `conclude` touch,
+--         and the broker's lists of the lanes
 -- ARGV: least time between two sweeps (ms), lease time to live (ms), most attempts,
 --       a worker is gone after (ms), prefix of the broker's queues
 -- Returns nil when another sweep was just done, else {lane, units waiting, tickets queued} of
 -- every lane that has work and is not parked.
 local least, ttl, limit = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3])
 local last = tonumber(redis.call('GET', key('swept'))) or 0
-if now - last < least then return nil end
+-- A clock that was set back must not stop the sweeps.
+if last <= now and now - last < least then return nil end
 redis.call('SET', key('swept'), now)
 
 local function each_due(zset, act)
@@ -16,33 +20,34 @@ local function each_due(zset, act)
   end
 end
 
--- Nobody swept for a whole lease: the broker was away, and no worker could beat either.
-if last > 0 and now - last > ttl then
-  for _, fence in ipairs(redis.call('ZRANGEBYSCORE', key('leases'), '-inf', now)) do
+-- Nobody swept for a while, so perhaps the broker was away and nobody could beat either: every
+-- lease gets its full time again. Workers beat within a sixth of it.
+if last > 0 and now - last > ttl / 2 then
+  for _, fence in ipairs(redis.call('ZRANGE', key('leases'), 0, -1)) do
     redis.call('ZADD', key('leases'), now + ttl, fence)
   end
 end
 each_due('leases', function(fence)
   local lease = read(key('lease', fence))
-  if lease then end_lease(fence, lease, true, limit) end
+  if lease then
+    void(fence, lease)
+    hand_on(lease, limit)
+  end
 end)
 each_due('due', function(id)
   local job = read_job(id)
-  if job and (job.state == 'running' or job.state == 'queued') then enter_or_wait(job) end
+  if job then place(job) end
 end)
 each_due('expiries', function(id)
   local job = read_job(id)
-  if job and (job.state == 'running' or job.state == 'queued') then
-    conclude(job, 'expired', 'its deadline passed')
-  end
+  if job and is_alive(job) then conclude(job, 'expired', 'its deadline passed') end
 end)
 each_due('old', function(id)
   local job = read_job(id)
   redis.call('ZREM', key('jobs'), id)
   if job then redis.call('ZREM', key('jobs', job.state), id) end
-  for _, name in ipairs({'job', 'retry', 'attempts', 'done', 'units', 'events'}) do
-    redis.call('DEL', key(name, id))
-  end
+  redis.call('UNLINK', key('job', id), key('retry', id), key('attempts', id), key('done', id),
+    key('units', id), key('leased', id), key('events', id))
 end)
 for _, worker in ipairs(redis.call('ZRANGEBYSCORE', key('workers'), '-inf', now - tonumber(ARGV[4]))) do
   redis.call('ZREM', key('workers'), worker)

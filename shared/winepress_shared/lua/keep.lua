@@ -1,0 +1,11 @@
+#!lua
+-- Note which units of a job are done already, before it is submitted again to a ledger that lost it.
+-- A job that is known by now counts its units itself.
+-- KEYS[1] prefix; keys: job done units
+-- ARGV: id, then unit/JSON pairs of the outputs
+local id = ARGV[1]
+if redis.call('EXISTS', key('job', id)) == 1 then return end
+for i = 2, #ARGV, 2 do
+  redis.call('SETBIT', key('done', id), ARGV[i], 1)
+  redis.call('HSET', key('units', id), ARGV[i], ARGV[i + 1])
+end

@@ -1,0 +1,70 @@
+-- Put in front of every script: names of keys, and how they are read and written.
+--
+-- KEYS[1] is the farm's prefix; every key below carries it. Time is the server's, in milliseconds.
+--
+--   job:ID            hash    state kind lane band user units done failed cursor order
+--                             created started finished expires paused chained reason
+--                             ready (units counted in `lanes`; 0: claims do not see the job)
+--   jobs              zset    ID by order of submission; jobs:STATE the same for one state
+--   ready:LANE:BAND         zset  user by the turn of their last slice (lowest is next)
+--   ready:LANE:BAND:USER    zset  ID by order (lowest is next)
+--   served:LANE       hash    BAND → when this band last got a slice, or began to wait
+--   lanes             hash    LANE → units waiting in its ready sets; queued: their sum
+--   retry:ID          zset    UNIT by the time it may be tried again; seven digits, so that units
+--                             due at the same time come in their order. A chained job has at most
+--                             one here, and everything after it is at or after the cursor
+--   attempts:ID       hash    unit → attempts begun and not committed
+--   done:ID           bitmap  units whose object exists
+--   units:ID          hash    unit → JSON of its output, or of its error
+--   leased:ID         set     fences of the leases of a job
+--   lease:FENCE       hash    job lane holder nonce at step steps step_at finish (1: the job's
+--                             result is to be written) void (1: taken from its holder)
+--                             open (ranges of units that have not ended; begun in their order)
+--   leases            zset    FENCE by deadline
+--   held:HOLDER       set     fences a process answers for; HOLDER is WORKER/PID of the renderer
+--   holders:WORKER    set     the processes of a worker that may hold leases
+--   workers           zset    WORKER by last beat; worker:WORKER its own description, JSON;
+--                             renderer:WORKER what its rendering process says of itself, JSON
+--   due               zset    ID by the time its earliest retry is due
+--   expiries          zset    ID by deadline; old: ID by the time its record is dropped
+--   parked:LANE       string  why nothing is handed out in this lane (with a time to live)
+--   idem:USER:KEY     string  ID and digest of the job submitted under this key
+--   events:ID         stream  what happened to the job, the newest EVENTS of it; from its first
+--                             change on, because an empty stream costs more than the whole row
+--   fence, turn, keep, swept    numbers
+local P = KEYS[1]
+local EVENTS = 256
+local EVENTS_KEPT_MS = 3600000 -- after the end of the job
+local FORGET_MS = 86400000 -- what a process that never came back left behind is dropped
+local time = redis.call('TIME')
+local now = time[1] * 1000 + math.floor(time[2] / 1000)
+
+local function key(...) return P .. table.concat({...}, ':') end
+
+-- Only these fields are numbers; a user may well be called "1e5" or "inf".
+local NUMBERS = {}
+for name in string.gmatch('band units done failed cursor order created started finished expires ' ..
+    'paused chained ready step steps step_at finish void', '%S+') do
+  NUMBERS[name] = true
+end
+
+local function read(name)
+  local flat, hash = redis.call('HGETALL', name), {}
+  for i = 1, #flat, 2 do hash[flat[i]] = NUMBERS[flat[i]] and tonumber(flat[i + 1]) or flat[i + 1] end
+  return flat[1] and hash or nil
+end
+
+local function read_job(id)
+  local job = read(key('job', id))
+  if job then job.id = id end
+  return job
+end
+
+local function event(id, kind, ...)
+  local stream = key('events', id)
+  if redis.call('EXISTS', stream) == 0 then
+    local created = redis.call('HGET', key('job', id), 'created')
+    redis.call('XADD', stream, created .. '-0', 'event', 'queued', 'at', created)
+  end
+  redis.call('XADD', stream, 'MAXLEN', '~', EVENTS, '*', 'event', kind, 'at', now, ...)
+end

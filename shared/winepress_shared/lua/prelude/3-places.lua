@@ -1,0 +1,128 @@
+-- Put in front of every script: where a job waits, and what becomes of its units.
+
+local function is_alive(job) return job.state == 'queued' or job.state == 'running' end
+
+local function all_ended(job) return job.done + job.failed >= job.units end
+
+local function is_leased(job) return redis.call('EXISTS', key('leased', job.id)) == 1 end
+
+-- Units of a job that wait for a claim, and from when on (0: now). Writing the result is one more.
+local function waiting(job)
+  if not is_alive(job) or job.paused == 1 then return 0, 0 end
+  if all_ended(job) then return is_leased(job) and 0 or 1, 0 end
+  if job.chained == 1 and is_leased(job) then return 0, 0 end
+  local fresh = job.units - job.cursor
+  local first = redis.call('ZRANGE', key('retry', job.id), 0, 0, 'WITHSCORES')
+  if not first[1] then return fresh, 0 end
+  local due = (fresh > 0 and job.chained == 0) and 0 or tonumber(first[2])
+  return fresh + redis.call('ZCARD', key('retry', job.id)), due
+end
+
+-- Put a job where it belongs after any change: where claims find it, in `due`, or nowhere. A user
+-- who was not waiting joins behind those who are; one who was keeps their turn.
+local function place(job)
+  local units, due = waiting(job)
+  redis.call('ZREM', key('due'), job.id)
+  if due > now then
+    redis.call('ZADD', key('due'), due, job.id)
+    units = 0
+  end
+  if units == job.ready then return end
+  local band = key('ready', job.lane, job.band)
+  local mine = band .. ':' .. job.user
+  if job.ready == 0 then
+    redis.call('ZADD', mine, job.order, job.id)
+    if not redis.call('ZSCORE', band, job.user) then
+      redis.call('ZADD', band, redis.call('INCR', key('turn')), job.user)
+    end
+    redis.call('HSETNX', key('served', job.lane), job.band, now)
+  elseif units == 0 then
+    redis.call('ZREM', mine, job.id)
+    if redis.call('EXISTS', mine) == 0 then redis.call('ZREM', band, job.user) end
+    if redis.call('EXISTS', band) == 0 then redis.call('HDEL', key('served', job.lane), job.band) end
+  end
+  local change = units - job.ready
+  if redis.call('HINCRBY', key('lanes'), job.lane, change) == 0 then
+    redis.call('HDEL', key('lanes'), job.lane)
+  end
+  redis.call('INCRBY', key('queued'), change)
+  redis.call('HSET', key('job', job.id), 'ready', units)
+  job.ready = units
+end
+
+local function move(job, state, reason)
+  redis.call('ZREM', key('jobs', job.state), job.id)
+  redis.call('ZADD', key('jobs', state), job.order, job.id)
+  job.state = state
+  redis.call('HSET', key('job', job.id), 'state', state, 'reason', reason)
+  event(job.id, state, 'reason', reason)
+end
+
+-- Running slices hear of a change on the channel orders:HOLDER.
+local function tell_holders(job)
+  for _, fence in ipairs(redis.call('SMEMBERS', key('leased', job.id))) do
+    redis.call('PUBLISH', key('orders', redis.call('HGET', key('lease', fence), 'holder')), fence)
+  end
+end
+
+-- A terminal state; the record is kept for `keep` milliseconds more.
+local function conclude(job, state, reason)
+  move(job, state, reason)
+  place(job)
+  redis.call('HSET', key('job', job.id), 'finished', now, 'paused', 0)
+  redis.call('ZREM', key('expiries'), job.id)
+  redis.call('ZADD', key('old'), now + (tonumber(redis.call('GET', key('keep'))) or 604800000), job.id)
+  redis.call('PEXPIRE', key('events', job.id), EVENTS_KEPT_MS)
+  redis.call('DEL', key('retry', job.id), key('attempts', job.id))
+  if state == 'succeeded' then redis.call('DEL', key('done', job.id), key('units', job.id)) end
+  tell_holders(job)
+end
+
+local function add_retry(job, unit, due)
+  redis.call('ZADD', key('retry', job.id), due, string.format('%07d', unit))
+end
+
+local function set_cursor(job, unit)
+  job.cursor = unit
+  redis.call('HSET', key('job', job.id), 'cursor', unit)
+end
+
+-- Units that were handed out wait again. A chained job goes on with the first of them.
+local function again(job, units, due)
+  if job.chained == 1 then
+    set_cursor(job, units[1] + 1)
+    add_retry(job, units[1], due)
+    return
+  end
+  for _, unit in ipairs(units) do add_retry(job, unit, due) end
+end
+
+-- Every unit below the cursor that has no object waits again, with a clean sheet.
+local function reopen(job)
+  redis.call('DEL', key('retry', job.id), key('attempts', job.id))
+  local missing = {}
+  for unit = 0, job.cursor - 1 do
+    if redis.call('GETBIT', key('done', job.id), unit) == 0 then
+      redis.call('HDEL', key('units', job.id), unit)
+      missing[#missing + 1] = unit
+    end
+  end
+  if missing[1] then again(job, missing, now) end
+end
+
+local function record_failure(job, unit, class, message)
+  redis.call('HSET', key('units', job.id), unit, cjson.encode({error = class, message = message}))
+  redis.call('HDEL', key('attempts', job.id), unit)
+  job.failed = redis.call('HINCRBY', key('job', job.id), 'failed', 1)
+end
+
+-- A unit ends without an object, and with it every later unit of a chained job.
+local function fail_unit(job, unit, class, message)
+  record_failure(job, unit, class, message)
+  event(job.id, 'unit-failed', 'unit', unit, 'class', class, 'message', message)
+  if job.chained == 0 then return end
+  for later = unit + 1, job.units - 1 do
+    record_failure(job, later, class, 'unit ' .. unit .. ', on which it builds, failed: ' .. message)
+  end
+  set_cursor(job, job.units)
+end

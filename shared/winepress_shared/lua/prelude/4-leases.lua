@@ -1,0 +1,76 @@
+-- Put in front of every script: leases, and how they end.
+
+-- A lease, its job, and what its holder should do: 'ok' | 'yield' | 'cancel' | 'lost'.
+local function look_up(fence)
+  local lease = read(key('lease', fence))
+  local job = lease and lease.void ~= 1 and read_job(lease.job)
+  if not job then return lease, nil, 'lost' end
+  if job.state ~= 'running' then return lease, job, 'cancel' end
+  return lease, job, job.paused == 1 and 'yield' or 'ok'
+end
+
+local function is_begun(lease, unit) return lease.at ~= '' and unit <= tonumber(lease.at) end
+
+-- Take a lease from its holder, who finds out by and by.
+local function void(fence, lease)
+  redis.call('ZREM', key('leases'), fence)
+  redis.call('SREM', key('leased', lease.job), fence)
+  redis.call('HSET', key('lease', fence), 'void', 1)
+  redis.call('PEXPIRE', key('lease', fence), FORGET_MS)
+end
+
+-- End a lease of which its holder knows that it is over.
+local function drop(fence, lease)
+  void(fence, lease)
+  redis.call('DEL', key('lease', fence))
+  redis.call('SREM', key('held', lease.holder), fence)
+end
+
+-- `rest` is what is left of a slice; with nothing left the lease is over.
+local function keep_open(fence, lease, rest)
+  lease.open = rest
+  if rest == '' then drop(fence, lease) else redis.call('HSET', key('lease', fence), 'open', rest) end
+end
+
+-- The holder reports a unit of a slice that is not wanted any more.
+local function strike(fence, lease, unit)
+  if lease then keep_open(fence, lease, without(lease.open, unit) or lease.open) end
+end
+
+-- Hand the open units of an ended lease on. `limit` nil: nobody's fault, the attempts begun under
+-- it do not count. Else its worker was lost, and a unit begun `limit` times is given up; of a chain
+-- only the first open one can be.
+local function hand_on(lease, limit)
+  local job = lease.void ~= 1 and read_job(lease.job)
+  if not job or job.state ~= 'running' then return end
+  local units = {}
+  for _, unit in ipairs(units_of(lease.open)) do
+    local tried = tonumber(redis.call('HGET', key('attempts', job.id), unit)) or 0
+    local may_fail = job.chained == 0 or not units[1]
+    if limit and tried >= limit and may_fail and is_begun(lease, unit) then
+      fail_unit(job, unit, 'WorkerLost', 'its worker died ' .. tried .. ' times while drawing it')
+      if job.chained == 1 then break end
+    else
+      if not limit and is_begun(lease, unit) then
+        redis.call('HINCRBY', key('attempts', job.id), unit, -1)
+      end
+      units[#units + 1] = unit
+    end
+  end
+  if units[1] then again(job, units, now) end
+  if job.done + job.failed == 0 and not is_leased(job) then move(job, 'queued', '') end
+  place(job)
+end
+
+-- A rendering process is gone: everything it held is handed on.
+local function bury(worker, holder, limit)
+  for _, fence in ipairs(redis.call('SMEMBERS', key('held', holder))) do
+    local lease = read(key('lease', fence))
+    if lease then
+      drop(fence, lease)
+      hand_on(lease, limit)
+    end
+  end
+  redis.call('DEL', key('held', holder))
+  redis.call('SREM', key('holders', worker), holder)
+end
