@@ -27,7 +27,7 @@ class Progress:
         self._stream = stream or sys.stderr
         self._is_terminal = self._stream.isatty()
         self._began = time.monotonic()
-        self._drawn_at = 0.0
+        self._drawn_at = self._began  # the events of the past are taken in first
         self._last = ""
 
     def follow(self, event: Event) -> None:
@@ -84,7 +84,7 @@ class Progress:
             text += f", {self._failed} failed"
         if self._note:
             text += f", {self._note}"
-        drawn = self._done - self._first_done
-        if drawn:
-            text += f", {60 * drawn / max(now - self._began, 1e-3):.1f}/min"
+        drawn, seconds = self._done - self._first_done, now - self._began
+        if drawn and seconds > 1:
+            text += f", {60 * drawn / seconds:.1f}/min"
         return text
