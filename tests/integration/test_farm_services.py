@@ -8,10 +8,11 @@ import signal
 import stat
 import subprocess
 import sys
+import time
 import urllib.error
 import urllib.request
 from base64 import b64encode
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import psutil
@@ -19,6 +20,7 @@ import pytest
 import redis
 from pydantic import SecretStr
 
+from winepress_deploy import ports
 from winepress_deploy.farm import Farm
 from winepress_deploy.farm_options import FarmOptions
 from winepress_deploy.process import Child
@@ -28,23 +30,18 @@ from winepress_shared.settings import Settings
 from winepress_shared.stores import open_store
 
 _READY_S = 30
-_COMMAND = """
-import argparse, sys
-from winepress_deploy.command import register
-parser = argparse.ArgumentParser()
-register(parser.add_subparsers(required=True))
-arguments = parser.parse_args()
-sys.exit(arguments.run(arguments))
-"""
 
 
 def _services(state: Path, *, flower: bool = False) -> FarmOptions:
     return FarmOptions(state=state, workers=0, flower=flower)
 
 
-def _command(*arguments: str) -> subprocess.Popen[str]:
+def _command(*arguments: str, **environment: str) -> subprocess.Popen[str]:
     return subprocess.Popen(
-        [sys.executable, "-c", _COMMAND, *arguments], stdout=subprocess.PIPE, text=True
+        [sys.executable, "-m", "winepress", *arguments],
+        stdout=subprocess.PIPE,
+        env=os.environ | environment,
+        text=True,
     )
 
 
@@ -82,6 +79,13 @@ def _is_alive(process: psutil.Process) -> bool:
         return bool(process.status() != psutil.STATUS_ZOMBIE)
     except psutil.NoSuchProcess:
         return False
+
+
+def _wait_until(condition: Callable[[], bool]) -> None:
+    end = time.monotonic() + _READY_S
+    while not condition():
+        assert time.monotonic() < end
+        time.sleep(0.05)
 
 
 def _secrets(state: Path) -> list[str]:
@@ -132,6 +136,31 @@ def test_flower_wants_its_password(farm: Farm) -> None:
     assert _status(f"{farm.urls['flower']}/workers") == 401
 
 
+def test_flower_alone_watches_the_configured_farm(farm: Farm, tmp_path: Path) -> None:
+    """A farm elsewhere can be watched from here; the page is closed without the password."""
+    (port,) = ports.choose(("flower",), {}).values()
+    arguments = ("flower", "--port", str(port), "--state", str(tmp_path / "state"))
+    with _command(*arguments, WINEPRESS_CONFIG=str(farm.state.settings)) as command:
+        assert command.stdout
+        password = Path(command.stdout.readline().strip(")\n").split()[-1]).read_text().strip()
+        _wait_until(lambda: ports.answers(port) or command.poll() is not None)
+        basic = b64encode(f"winepress:{password}".encode()).decode()
+        assert _status(f"http://127.0.0.1:{port}/workers", f"Basic {basic}") == 200
+        assert _status(f"http://127.0.0.1:{port}/workers") == 401
+        command.terminate()
+
+
+def test_a_farm_uses_the_store_that_the_user_names(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Only what nobody has named is started."""
+    monkeypatch.setenv("WINEPRESS_STORE_FOLDER", str(tmp_path / "pictures"))
+    with Farm(_services(tmp_path / "state")) as farm:
+        assert list(farm.services) == ["valkey"]
+        assert farm.settings.store_folder == tmp_path / "pictures"
+        assert Settings.load({}, farm.state.settings) == farm.settings
+
+
 def test_only_the_owner_can_read_the_state(farm: Farm) -> None:
     """The folders are closed to others, and so is each file that is ours to write."""
     state = farm.state.path
@@ -153,7 +182,7 @@ def test_no_secret_stands_in_a_command_line_or_a_log(farm: Farm) -> None:
 
 def test_every_port_is_local_and_of_the_farms_own_choice(farm: Farm) -> None:
     """No port of a fixed number is opened, which a second farm would find taken."""
-    ports = farm.state.remembered_ports()
+    own = farm.state.remembered_ports()
     listening = {
         connection.laddr
         for child in farm.services.values()
@@ -162,8 +191,8 @@ def test_every_port_is_local_and_of_the_farms_own_choice(farm: Farm) -> None:
     }
     assert {address.ip for address in listening} == {"127.0.0.1"}
     assert {address.port for address in listening} == {
-        *ports.values(),
-        ports["admin.port"] + 10_000,
+        *own.values(),
+        own["admin.port"] + 10_000,
     }
 
 
