@@ -1,0 +1,1 @@
+"""Training code of the bundled models; see `train.py`."""

@@ -1,0 +1,102 @@
+"""The shipped folders: half precision safetensors, every file put in place by a rename."""
+
+import json
+import shutil
+from pathlib import Path
+from typing import Any, Final
+
+import torch
+from diffusers import StableDiffusionInpaintPipeline, StableDiffusionPipeline
+
+from training.networks import (
+    INPAINT_CHANNELS,
+    Network,
+    build_autoencoder,
+    build_denoiser,
+    build_scheduler,
+    widen_input,
+)
+from training.progress import load_state
+from training.starts import (
+    Place,
+    autoencoder_weights,
+    denoiser_weights,
+    load_text_encoder,
+    load_tokenizer,
+)
+
+BASE: Final = "vignette"
+INPAINT: Final = "vignette-inpaint"
+_LENT: Final = ("vae", "text_encoder", "tokenizer")  # parts that the inpaint folder leaves out
+
+
+def assemble(place: Place, inpaint: bool) -> Any:
+    """Put a whole pipeline together from the newest weights, in full precision."""
+    tokenizer = load_tokenizer(place)
+    vae = build_autoencoder()
+    vae.load_state_dict(_needed(autoencoder_weights(place)))
+    kind = StableDiffusionInpaintPipeline if inpaint else StableDiffusionPipeline
+    return kind(
+        vae=vae,
+        text_encoder=load_text_encoder(place, tokenizer),
+        tokenizer=tokenizer,
+        unet=_denoiser(place, inpaint),
+        scheduler=build_scheduler(),
+        safety_checker=None,
+        feature_extractor=None,
+        requires_safety_checker=False,
+    )
+
+
+def _denoiser(place: Place, inpaint: bool) -> Network:
+    """Load a UNet; without training the inpainting one is the other with idle channels."""
+    weights = _needed(denoiser_weights(place))
+    if not inpaint:
+        unet = build_denoiser()
+    else:
+        unet = build_denoiser(INPAINT_CHANNELS)
+        own = place.state("inpaint")
+        weights = load_state(own)["average"] if own.exists() else widen_input(weights)
+    unet.load_state_dict(weights)
+    return unet
+
+
+def _needed(weights: dict[str, torch.Tensor] | None) -> dict[str, torch.Tensor]:
+    """Insist on weights."""
+    assert weights is not None, "nothing trained yet, and no --init"
+    return weights
+
+
+def export(place: Place, out: Path) -> None:
+    """Write both folders; the second holds only what the first does not."""
+    for name, inpaint in ((BASE, False), (INPAINT, True)):
+        fresh = out / f".{name}.new"
+        shutil.rmtree(fresh, ignore_errors=True)
+        assemble(place, inpaint).to(torch.float16).save_pretrained(fresh, safe_serialization=True)
+        _tidy(place, fresh, lent=_LENT if inpaint else ())
+        _swap(fresh, out / name)
+
+
+def _tidy(place: Place, folder: Path, lent: tuple[str, ...]) -> None:
+    """Drop lent parts, name the text encoder's loading precision and add the plain tokenizer."""
+    for part in lent:
+        shutil.rmtree(folder / part)
+    config = folder / "text_encoder" / "config.json"
+    if config.exists():
+        settings = json.loads(config.read_text())
+        settings["dtype"] = "float32"  # as the other parts are loaded
+        config.write_text(json.dumps(settings, indent=2) + "\n")
+    source = place.work if (place.work / "tokenizer").exists() else place.init
+    if (folder / "tokenizer").exists() and source is not None:
+        for name in ("vocab.json", "merges.txt"):
+            shutil.copy(source / "tokenizer" / name, folder / "tokenizer" / name)
+
+
+def _swap(fresh: Path, target: Path) -> None:
+    """Put a finished folder in the place of the old one."""
+    old = target.with_name(f".{target.name}.old")
+    shutil.rmtree(old, ignore_errors=True)
+    if target.exists():
+        target.rename(old)
+    fresh.rename(target)
+    shutil.rmtree(old, ignore_errors=True)

@@ -1,0 +1,71 @@
+"""Sheets of pictures made by the shipped models: a contact sheet, and a blind one to name."""
+
+import random
+from pathlib import Path
+from typing import Any, Final
+
+import torch
+from PIL import Image, ImageDraw
+
+from training.concepts import ACTIVE, COLOURS, SCENES, colour_phrase, with_article
+from training.export import assemble
+from training.starts import Place
+
+_STEPS: Final = 20
+_GUIDANCE: Final = 3.0
+_COLUMNS: Final = 5
+_CAPTION: Final = 18  # pixels
+_SIDE: Final = 256  # pixels
+
+
+def blind_prompts(count: int, seed: int) -> list[str]:
+    """Draw prompts over all concepts (no concept twice), colours and scenes."""
+    rng = random.Random(seed)  # noqa: S311  # prompts, not secrets
+    prompts = []
+    for name in rng.sample(sorted(ACTIVE), count):
+        if rng.random() < 0.5:
+            tail = colour_phrase(rng.choice(list(COLOURS)), rng)
+        else:
+            tail = rng.choice(list(SCENES))
+        joint = " " if tail.startswith(("on ", "in ", "at ", "under ")) else ", "
+        prompts.append(with_article(name, rng) + joint + tail)
+    return prompts
+
+
+def render(place: Place, prompts: list[str], seed: int) -> list[Image.Image]:
+    """Render each prompt with a seed of its own."""
+    pipe: Any = assemble(place, inpaint=False)
+    pipe.set_progress_bar_config(disable=True)
+    pictures = []
+    for offset, prompt in enumerate(prompts):
+        source = torch.Generator().manual_seed(seed + offset)
+        made = pipe(prompt, num_inference_steps=_STEPS, guidance_scale=_GUIDANCE, generator=source)
+        pictures.append(made.images[0])
+    return pictures
+
+
+def lay_out(pictures: list[Image.Image], captions: list[str], path: Path) -> None:
+    """Save pictures in rows, each above its caption."""
+    rows = -(-len(pictures) // _COLUMNS)
+    sheet = Image.new("RGB", (_COLUMNS * _SIDE, rows * (_SIDE + _CAPTION)), "white")
+    draw = ImageDraw.Draw(sheet)
+    for place, (picture, caption) in enumerate(zip(pictures, captions, strict=True)):
+        x, y = place % _COLUMNS * _SIDE, place // _COLUMNS * (_SIDE + _CAPTION)
+        sheet.paste(picture.resize((_SIDE, _SIDE)), (x, y))
+        draw.text((x + 4, y + _SIDE + 3), caption, fill="black")
+    sheet.save(path, optimize=True)
+
+
+def blind_sheet(place: Place, out: Path, count: int, seed: int) -> None:
+    """Save a numbered sheet without words, and the prompts beside it."""
+    prompts = blind_prompts(count, seed)
+    numbers = [str(number) for number in range(1, count + 1)]
+    lay_out(render(place, prompts, seed), numbers, out / "blind.png")
+    lines = [f"{number}. {prompt}" for number, prompt in zip(numbers, prompts, strict=True)]
+    (out / "blind-prompts.txt").write_text("\n".join(lines) + "\n")
+
+
+def contact_sheet(place: Place, out: Path, seed: int) -> None:
+    """Save one picture of every concept, captioned."""
+    prompts = blind_prompts(len(ACTIVE), seed)
+    lay_out(render(place, prompts, seed), prompts, out / "samples.png")
