@@ -13,6 +13,7 @@ import urllib.error
 import urllib.request
 from base64 import b64encode
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import psutil
@@ -36,13 +37,19 @@ def _services(state: Path, *, flower: bool = False) -> FarmOptions:
     return FarmOptions(state=state, workers=0, flower=flower)
 
 
-def _command(*arguments: str, **environment: str) -> subprocess.Popen[str]:
-    return subprocess.Popen(
+@contextmanager
+def _command(*arguments: str, **environment: str) -> Iterator[subprocess.Popen[str]]:
+    """Run the command; it is killed, and its leashed farm with it, if it outlives the block."""
+    with subprocess.Popen(
         [sys.executable, "-m", "winepress", *arguments],
         stdout=subprocess.PIPE,
         env=os.environ | environment,
         text=True,
-    )
+    ) as command:
+        try:
+            yield command
+        finally:
+            command.kill()
 
 
 def _broker(settings: Settings) -> redis.Redis:
@@ -240,16 +247,14 @@ def test_a_farm_beside_another_keeps_its_data_over_a_restart(farm: Farm, tmp_pat
 
 def test_a_killed_supervisor_leaves_no_process_and_no_lock(tmp_path: Path) -> None:
     """Even SIGKILL takes the whole farm along; the next one starts in the same folder."""
-    command = _command("up", "--state", str(tmp_path), "--workers", "0", "--no-flower")
-    assert command.stdout
-    for line in command.stdout:
-        if "export WINEPRESS_CONFIG" in line:
-            break
-    children = psutil.Process(command.pid).children(recursive=True)
-    assert len(children) == 2
-    os.kill(command.pid, signal.SIGKILL)
-    command.stdout.close()
-    command.wait()
+    with _command("up", "--state", str(tmp_path), "--workers", "0", "--no-flower") as command:
+        assert command.stdout
+        for line in command.stdout:
+            if "export WINEPRESS_CONFIG" in line:
+                break
+        children = psutil.Process(command.pid).children(recursive=True)
+        assert len(children) == 2
+        command.kill()
     gone, alive = psutil.wait_procs(children, timeout=_READY_S)
     assert (len(gone), alive) == (2, [])
     with Farm(_services(tmp_path)) as farm:
@@ -264,13 +269,17 @@ def test_a_detached_farm_runs_until_down(tmp_path: Path) -> None:
     assert up.returncode == 0, printed
     supervisor = psutil.Process(StateFolder(tmp_path).announced()["pid"])
     family = [supervisor, *supervisor.children(recursive=True)]
-    usable = Settings.load({}, StateFolder(tmp_path).settings)
-    is_usable = _is_usable(usable)
-    for _ in range(2):
-        with _command("down", *state) as down:
-            printed += down.communicate(timeout=_READY_S)[0]
-        assert down.returncode == 0
-        assert not [process for process in family if _is_alive(process)]
+    try:
+        usable = Settings.load({}, StateFolder(tmp_path).settings)
+        is_usable = _is_usable(usable)
+        for _ in range(2):
+            with _command("down", *state) as down:
+                printed += down.communicate(timeout=_READY_S)[0]
+            assert down.returncode == 0
+            assert not [process for process in family if _is_alive(process)]
+    finally:
+        if _is_alive(supervisor):
+            supervisor.kill()
     assert "no farm runs" in printed
     assert (is_usable, _is_usable(usable)) == (True, False)
     assert not [secret for secret in _secrets(tmp_path) if secret in printed]
@@ -278,12 +287,11 @@ def test_a_detached_farm_runs_until_down(tmp_path: Path) -> None:
 
 def test_an_interrupt_while_starting_leaves_nothing_behind(tmp_path: Path) -> None:
     """Ctrl-C before the farm is ready ends the command, with the code of an interrupt."""
-    command = _command("up", "--state", str(tmp_path), "--workers", "0", "--no-flower")
-    assert command.stdout
-    assert command.stdout.readline().startswith("valkey ready")
-    children = psutil.Process(command.pid).children(recursive=True)
-    command.send_signal(signal.SIGINT)
-    with command:
+    with _command("up", "--state", str(tmp_path), "--workers", "0", "--no-flower") as command:
+        assert command.stdout
+        assert command.stdout.readline().startswith("valkey ready")
+        children = psutil.Process(command.pid).children(recursive=True)
+        command.send_signal(signal.SIGINT)
         command.communicate(timeout=_READY_S)
     assert command.returncode == 130
-    assert not [child for child in children if child.is_running()]
+    assert not [child for child in children if _is_alive(child)]

@@ -61,17 +61,26 @@ def test_a_second_interrupt_does_not_wait_for_the_picture_being_drawn(tmp_path: 
     command = [sys.executable, "-m", "winepress", "up", "--state", str(tmp_path)]
     options = ["--engine", "fake", "--no-flower"]
     with subprocess.Popen([*command, *options], stdout=subprocess.PIPE, text=True) as up:
-        assert up.stdout
-        for line in up.stdout:
-            if line.startswith("Ctrl-C"):
-                break
-        family = psutil.Process(up.pid).children(recursive=True)
-        with Client(Settings.load({}, StateFolder(tmp_path).settings)) as client:
-            events = client.submit(_ENDLESS).events(timeout=_WAIT_S)
-            assert "unit-started" in (event.name for event in events)
-        up.send_signal(signal.SIGINT)
-        assert up.stdout.readline() == "stopping\n"
-        up.send_signal(signal.SIGINT)
-        up.communicate(timeout=_WAIT_S)  # half of what an unhurried farm gives its workers
+        try:
+            family = _hurry(up, StateFolder(tmp_path))
+        finally:
+            up.kill()
     assert up.returncode == 0
     assert psutil.wait_procs(family, timeout=_WAIT_S)[1] == []
+
+
+def _hurry(up: subprocess.Popen[str], state: StateFolder) -> list[psutil.Process]:
+    """Interrupt a farm twice while it draws; returns the processes it had."""
+    assert up.stdout
+    for line in up.stdout:
+        if line.startswith("Ctrl-C"):
+            break
+    family = psutil.Process(up.pid).children(recursive=True)
+    with Client(Settings.load({}, state.settings)) as client:
+        events = client.submit(_ENDLESS).events(timeout=_WAIT_S)
+        assert "unit-started" in (event.name for event in events)
+    up.send_signal(signal.SIGINT)
+    assert up.stdout.readline() == "stopping\n"
+    up.send_signal(signal.SIGINT)
+    up.communicate(timeout=_WAIT_S)  # half of what an unhurried farm gives its workers
+    return family
