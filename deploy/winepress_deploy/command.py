@@ -22,7 +22,7 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     _add_state(up)
     up.add_argument("--device", action="append", help="CPU, GPU.1, NPU, AUTO …; may be repeated")
     up.add_argument("--workers", type=int, default=1, metavar="N", help="for each device")
-    up.add_argument("--engine", default="openvino", choices=("openvino", "fake"))
+    up.add_argument("--engine", default="openvino", help="openvino, or fake for rehearsals")
     up.add_argument("--no-flower", action="store_true", help="without the page that shows the farm")
     up.add_argument("--detach", action="store_true", help="leave it running in the background")
     up.set_defaults(run=_up)
