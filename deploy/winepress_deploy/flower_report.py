@@ -22,7 +22,7 @@ def flower_report(farm: Farm) -> list[str]:
     deadline = time.monotonic() + _PATIENCE_S
     while not tasks and time.monotonic() < deadline:
         found = ask_flower(farm, "/api/tasks?state=SUCCESS&limit=500")
-        tasks = {name: task for name, task in found.items() if "pictures" in str(task["result"])}
+        tasks = {name: task for name, task in found.items() if " picture" in str(task["result"])}
         if not tasks:
             time.sleep(_LOOK_S)
     workers = ask_flower(farm, "/api/workers?refresh=1")

@@ -12,7 +12,6 @@ from dataclasses import asdict, dataclass
 from PIL import Image
 
 from winepress_shared.archive import Archive, JobRecord, Output, Result, output_key
-from winepress_shared.errors import WinepressError
 from winepress_shared.ledger_records import Ending, Slice
 from winepress_shared.metadata import PictureFacts, encode
 from winepress_worker.desk import Desk
@@ -70,14 +69,16 @@ class Delivery:
         def guarded() -> None:
             try:
                 act()
-            except WinepressError as error:
-                self._account(part, unit, error)
+            except Exception as error:  # noqa: BLE001 - the edge of the task: a fault here is
+                # this unit's, and whoever waits for the thread must not meet it.
+                self.account(part, unit, error)
 
         self._pending.append(self._thread.submit(guarded))
 
-    def _account(self, part: Slice, unit: int, error: WinepressError) -> None:
+    def account(self, part: Slice, unit: int, error: Exception) -> None:
+        """Settle a failed attempt with the ledger; see `Desk.account`."""
         if self._desk.account(part, unit, error) is Ending.LAST:
-            self._write_result(part)
+            self.conclude(part)
 
     def _store(self, drawn: Drawn) -> None:
         job = drawn.record.job.for_unit(drawn.unit)

@@ -15,7 +15,9 @@ from winepress_shared.errors import (
     FailForGood,
     LeaseLost,
     Refused,
+    RetryElsewhere,
     StoreUnreachable,
+    WinepressError,
     YieldRequested,
 )
 from winepress_shared.ledger import Ledger, holder_of
@@ -96,16 +98,24 @@ class Desk:
         self._patiently(lambda: self._ledger.release(part.fence, self.holder))
 
     def account(self, part: Slice, unit: int, error: Exception) -> Ending:
-        """Do what the type of ``error`` asks for: try again, give up, or rest the lane."""
+        """Do what the type of ``error`` asks for: try again, give up, or rest the lane.
+
+        An error nobody foresaw is one attempt of this unit. Unit -1 is the job's result.
+        """
         if isinstance(error, Environment | StoreUnreachable):
             log.error("lane rests: %s", error)
             self._patiently(
                 lambda: self._ledger.release(part.fence, self.holder, _PARK_MS, str(error))
             )
             return Ending.LOST
+        if isinstance(error, WinepressError):
+            log.warning("unit %s of %s failed: %s", unit, part.job_id, error)
+            fault: WinepressError = error
+        else:
+            log.error("unit %s of %s met a fault of ours", unit, part.job_id, exc_info=error)
+            fault = RetryElsewhere(f"{type(error).__name__}: {error}")
         retry = not isinstance(error, FailForGood | Refused)
-        log.warning("unit %s of %s failed: %s", unit, part.job_id, error)
-        return self._patiently(lambda: self._ledger.fail(part.fence, unit, error, retry=retry))
+        return self._patiently(lambda: self._ledger.fail(part.fence, unit, fault, retry=retry))
 
     def note(self, part: Slice, message: str) -> None:
         """Tell whoever watches the job what takes so long before its first step."""

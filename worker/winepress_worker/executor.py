@@ -13,13 +13,11 @@ from PIL import Image
 from winepress_shared.archive import Archive, JobRecord
 from winepress_shared.errors import (
     Environment,
-    RetryElsewhere,
     Stopped,
     StoreUnreachable,
-    WinepressError,
     WorkerBroken,
 )
-from winepress_shared.ledger_records import Ending, Slice
+from winepress_shared.ledger_records import Slice
 from winepress_shared.picture import Picture
 from winepress_worker.delivery import Delivery, Drawn
 from winepress_worker.desk import Desk
@@ -29,6 +27,10 @@ from winepress_worker.pace import Pace
 from winepress_worker.warm_pool import WarmPool
 
 log = logging.getLogger(__name__)
+
+
+#: A job with its source image and mask.
+Fetched = tuple[JobRecord, Image.Image | None, Image.Image | None]
 
 
 @dataclass(frozen=True)
@@ -58,6 +60,7 @@ class Executor:
         self._delivery = delivery
         self._pool = pool
         self._key_of = key_of
+        self._fetched: Fetched | None = None
         self.pace = Pace()
 
     def run(self, part: Slice) -> int:
@@ -71,7 +74,8 @@ class Executor:
             return 0
         try:
             work = self._prepare(part)
-        except WinepressError as error:
+        except Exception as error:  # noqa: BLE001 - the edge of the task: whatever is wrong with
+            # this job is this job's, and a slice must never be kept without being worked on.
             self._settle_unprepared(part, error)
             return 0
         drawn = 0
@@ -86,28 +90,33 @@ class Executor:
         return drawn
 
     def _prepare(self, part: Slice) -> Work:
-        record = self._archive.read_job(part.job_id)
-        pictures = [self._open(picture) for picture in record.job.pictures]
-        image, mask = (*pictures, None, None)[:2]
+        record, image, mask = self._fetch(part.job_id)
         key = self._key_of(record, lambda message, _: self._desk.note(part, message))
         if key not in self._pool.warm:
             self._desk.note(part, f"loading {key.model}.{key.precision}")
         return Work(part, record, self._pool.get(key), image, mask)
+
+    def _fetch(self, job_id: str) -> Fetched:
+        """The job and its input pictures; kept for its next slice, since they never change."""
+        if self._fetched is None or self._fetched[0].id != job_id:
+            record = self._archive.read_job(job_id)
+            pictures = [self._open(picture) for picture in record.job.pictures]
+            image, mask = (*pictures, None, None)[:2]
+            self._fetched = (record, image, mask)
+        return self._fetched
 
     def _open(self, picture: Picture) -> Image.Image:
         image = Image.open(io.BytesIO(self._archive.read_input(picture)), formats=("PNG",))
         image.load()
         return image
 
-    def _settle_unprepared(self, part: Slice, error: WinepressError) -> None:
+    def _settle_unprepared(self, part: Slice, error: Exception) -> None:
         """No unit was begun: either the surroundings are at fault, or the whole slice is."""
-        log.warning("cannot prepare %s: %s", part.job_id, error)
         if isinstance(error, Environment | StoreUnreachable):
             self._desk.account(part, part.units[0], error)
             return
         for unit in part.units:
-            if self._desk.account(part, unit, error) is Ending.LAST:
-                self._delivery.conclude(part)
+            self._delivery.account(part, unit, error)
 
     def _render_unit(self, work: Work, unit: int) -> int:
         """Draw one picture and hand it over; 0 when there was nothing to draw or it failed."""
@@ -124,19 +133,12 @@ class Executor:
         except Stopped:
             raise
         except WorkerBroken as error:
-            self._account(work.part, unit, error)
+            self._delivery.account(work.part, unit, error)
             raise
         except Exception as error:  # noqa: BLE001 - the edge of the task: any fault of one
             # picture is that picture's, never the worker's or the next picture's.
-            self._account(work.part, unit, error)
+            self._delivery.account(work.part, unit, error)
             return 0
-
-    def _account(self, part: Slice, unit: int, error: Exception) -> None:
-        if not isinstance(error, WinepressError):
-            log.exception("unexpected fault while drawing unit %s of %s", unit, part.job_id)
-            error = RetryElsewhere(f"{type(error).__name__}: {error}")
-        if self._desk.account(part, unit, error) is Ending.LAST:
-            self._delivery.conclude(part)
 
     def _draw(self, work: Work, unit: int) -> Drawn:
         job = work.record.job

@@ -25,6 +25,7 @@ from winepress_worker.warm_pool import WarmPool
 
 log = logging.getLogger(__name__)
 
+_JOBS_NAMED = 3  #: in the summary of a ticket
 TICKET_S = 60.0  #: a ticket is worked on for about this long before the slot is given back
 
 
@@ -49,24 +50,21 @@ class Press:
         ``leave_ticket`` is called when work remains that nobody has a ticket for.
         """
         began = time.monotonic()
-        jobs: list[str] = []
+        jobs: dict[str, None] = {}  # in the order of their first slice
         pictures = 0
-        while time.monotonic() - began < TICKET_S:
-            part = self._desk.claim(lane, self._executor.pace.units_for(lane, SLICE_S))
-            if part is None:
-                break
-            if part.waiting and not part.tickets:
-                leave_ticket(lane)
-            jobs.append(part.job_id)
-            pictures += self._executor.run(part)
-            self.describe()
-        self._delivery.settle()
-        seconds = time.monotonic() - began
-        if not jobs:
-            return f"{lane}: nothing left to do"
-        names = ", ".join(dict.fromkeys(jobs))
-        per_minute = 60 * pictures / seconds
-        return f"{lane}: {pictures} pictures in {seconds:.1f} s, {per_minute:.1f}/min, for {names}"
+        try:
+            while time.monotonic() - began < TICKET_S:
+                part = self._desk.claim(lane, self._executor.pace.units_for(lane, SLICE_S))
+                if part is None:
+                    break
+                if part.waiting and not part.tickets:
+                    leave_ticket(lane)
+                jobs[part.job_id] = None
+                pictures += self._executor.run(part)
+                self.describe()
+        finally:
+            self._delivery.settle()
+        return _summary(lane, list(jobs), pictures, time.monotonic() - began)
 
     def describe(self) -> None:
         """Tell the ledger what is warm here, and how fast."""
@@ -82,3 +80,14 @@ class Press:
 
     def _key_of(self, record: JobRecord, report: Report) -> PipelineKey:
         return self._engine.key(record.job.model, record.job.precision, report)
+
+
+def _summary(lane: str, jobs: list[str], pictures: int, seconds: float) -> str:
+    if not jobs:
+        return f"{lane}: nothing left to do"
+    named = ", ".join(jobs[:_JOBS_NAMED])
+    more = f" and {len(jobs) - _JOBS_NAMED} more" if len(jobs) > _JOBS_NAMED else ""
+    per_minute = 60 * pictures / seconds
+    return (
+        f"{lane}: {pictures} pictures in {seconds:.1f} s, {per_minute:.1f}/min, for {named}{more}"
+    )
