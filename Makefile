@@ -54,7 +54,8 @@ $(VENV)/.dependencies: pyproject.toml constraints.txt
 	  "Winepress needs Python 3.11 or newer; %s is %d.%d. Name another one: make PYTHON=python3.12" \
 	  % (sys.executable, *sys.version_info[:2]))'
 	@echo "Installing the pinned dependencies into $(VENV): some minutes the first time."
-	@$(PYTHON) -m venv $(VENV) || { $(PYTHON) -m venv --without-pip $(VENV) && \
+	@$(PIP) --version >/dev/null 2>&1 || $(PYTHON) -m venv --clear $(VENV) || \
+	  { $(PYTHON) -m venv --clear --without-pip $(VENV) && \
 	  $(PYTHON) -m pip --quiet --python $(BIN)/python install pip; }
 	@$(INSTALL) hatchling
 	@$(INSTALL) --editable '.[worker,local,dev]'
