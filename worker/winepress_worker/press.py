@@ -87,7 +87,6 @@ def _summary(lane: str, jobs: list[str], pictures: int, seconds: float) -> str:
         return f"{lane}: nothing left to do"
     named = ", ".join(jobs[:_JOBS_NAMED])
     more = f" and {len(jobs) - _JOBS_NAMED} more" if len(jobs) > _JOBS_NAMED else ""
-    per_minute = 60 * pictures / seconds
-    return (
-        f"{lane}: {pictures} pictures in {seconds:.1f} s, {per_minute:.1f}/min, for {named}{more}"
-    )
+    count = f"{pictures} picture{'' if pictures == 1 else 's'}"
+    pace = f"{60 * pictures / seconds:.1f}/min"
+    return f"{lane}: {count} in {seconds:.1f} s, {pace}, for {named}{more}"
