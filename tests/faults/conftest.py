@@ -19,7 +19,9 @@ _STEP_S = 0.03  #: of the fake engine; a picture of ten steps takes a third of a
 def rehearsal(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rehearsal]:
     """One farm per module; each test leaves it idle."""
     state: Path = tmp_path_factory.mktemp("farm")
-    options = FarmOptions(state=state, workers=2, flower=False, engine=f"fake:step_s={_STEP_S}")
+    scratch = tmp_path_factory.mktemp("scratch")
+    engine = f"fake:step_s={_STEP_S},scratch={scratch}"
+    options = FarmOptions(state=state, workers=2, flower=False, engine=engine)
     with Farm(options) as farm, Client(farm.settings) as client:
         yield Rehearsal(farm, client)
 

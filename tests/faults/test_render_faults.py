@@ -1,0 +1,101 @@
+"""What goes wrong while a picture is drawn has the consequence its kind asks for."""
+
+from __future__ import annotations
+
+import time
+
+import pytest
+from rehearsal import Rehearsal
+
+from winepress import JobHandle, TextToImage
+from winepress_shared.errors import JobCanceled, JobFailed
+
+_PATIENCE_S = 120
+_STEPS = 5
+_LOOK_S = 0.1
+
+
+def _submit(rehearsal: Rehearsal, prompt: str, n: int = 1) -> JobHandle:
+    job = TextToImage(prompt=prompt, n=n, num_inference_steps=_STEPS, seed=10)
+    return rehearsal.client.submit(job)
+
+
+def _starts(handle: JobHandle) -> int:
+    return sum(event.name == "unit-started" for event in handle.events())
+
+
+@pytest.mark.parametrize(
+    ("marker", "message"), [("retry", "asked for"), ("bug", "Error"), ("flat", "colour")]
+)
+def test_a_failed_attempt_is_repeated_twice_and_then_given_up(
+    rehearsal: Rehearsal, marker: str, message: str
+) -> None:
+    """Three attempts in all, whether the fault was foreseen or not; the reason is told."""
+    handle = _submit(rehearsal, f"always [[{marker}]]")
+    with pytest.raises(JobFailed, match="1 of 1 pictures failed"):
+        handle.wait(_PATIENCE_S)
+    assert _starts(handle) == 3
+    (failure,) = handle.result.failures
+    assert message in failure.message + failure.error
+
+
+def test_a_fault_that_passes_costs_an_attempt_and_no_picture(rehearsal: Rehearsal) -> None:
+    """The second attempt succeeds, and the result says that it was the second."""
+    handle = _submit(rehearsal, "once [[retry!]]").wait(_PATIENCE_S)
+    assert [output.attempts for output in handle.result.outputs] == [2]
+    rehearsal.assert_exactly_once([handle])
+
+
+def test_what_can_never_work_is_not_tried_again(rehearsal: Rehearsal) -> None:
+    """FailForGood ends the unit at its first attempt; its neighbours are drawn."""
+    handle = _submit(rehearsal, "never [[fail#11]]", n=3)
+    with pytest.raises(JobFailed, match="1 of 3 pictures failed"):
+        handle.wait(_PATIENCE_S)
+    assert _starts(handle) == 3
+    assert [output.unit for output in handle.result.outputs] == [0, 2]
+
+
+def test_a_fault_of_the_surroundings_rests_the_lane_and_costs_no_attempt(
+    rehearsal: Rehearsal,
+) -> None:
+    """The slice is given back, the lane waits, then the picture is drawn at its first attempt."""
+    handle = _submit(rehearsal, "disk full [[environment!]]")
+    began = time.monotonic()
+    handle.wait(_PATIENCE_S)
+    assert time.monotonic() - began > 5
+    assert [output.attempts for output in handle.result.outputs] == [1]
+    rehearsal.assert_exactly_once([handle])
+
+
+def test_a_broken_process_is_replaced_and_its_picture_drawn_by_another(
+    rehearsal: Rehearsal,
+) -> None:
+    """WorkerBroken: the process ends, the job does not."""
+    handle = _submit(rehearsal, "device lost [[broken!]]").wait(_PATIENCE_S)
+    rehearsal.assert_exactly_once([handle])
+
+
+def test_a_renderer_that_hangs_and_does_not_hear_the_cancel_is_killed(
+    rehearsal: Rehearsal,
+) -> None:
+    """After its grace the process is replaced, and both workers go on."""
+    handle = _submit(rehearsal, "hangs [[hang@2]]")
+    for event in handle.events():
+        if event.name == "progress":
+            break
+    before = _renderers(rehearsal)
+    handle.cancel()
+    with pytest.raises(JobCanceled):
+        handle.wait(_PATIENCE_S)
+    deadline = time.monotonic() + _PATIENCE_S
+    while len(before & _renderers(rehearsal)) != 1:
+        assert time.monotonic() < deadline
+        time.sleep(_LOOK_S)
+    following = [_submit(rehearsal, f"after {number}", n=4) for number in range(3)]
+    for one in following:
+        one.wait(_PATIENCE_S)
+    rehearsal.assert_exactly_once(following)
+
+
+def _renderers(rehearsal: Rehearsal) -> set[int]:
+    return {int(worker.renderer.get("pid", 0)) for worker in rehearsal.client.workers()}
