@@ -27,7 +27,11 @@ _HEARTBEAT_S = 10  #: between two events for Flower
 
 
 class StewardStep(bootsteps.StartStopStep):  # type: ignore[misc]  # Celery is untyped
-    """Starts and stops the steward with the worker, and tells Flower what it knows."""
+    """Starts the steward with the worker, and tells Flower what it knows.
+
+    Celery stops its steps before it has waited for the task in hand, and that is when the steward
+    is needed most; so it is stopped by `run_worker`, after everything else.
+    """
 
     requires = {"celery.worker.components:Pool"}  # noqa: RUF012 - Celery reads a class attribute
 
@@ -48,13 +52,7 @@ class StewardStep(bootsteps.StartStopStep):  # type: ignore[misc]  # Celery is u
         )
         worker_shutting_down.connect(self._drain)
         self.steward.start()
-
-    def stop(self, worker: Any) -> None:
-        """Leave the farm."""
-        if self.steward:
-            self.steward.stop()
-
-    terminate = stop
+        worker.steward = self.steward
 
     def info(self, worker: Any) -> dict[str, Any]:
         """What Flower shows under "Other"."""
@@ -82,7 +80,12 @@ def run_worker(options: WorkerOptions, settings: Settings) -> int:
         quiet=True,
     )
     log.info("%s serves %s", options.name, ", ".join(lanes))
-    worker.start()
+    try:
+        worker.start()
+    finally:
+        steward = getattr(worker, "steward", None)
+        if steward:
+            steward.stop()
     return int(worker.exitcode or 0)
 
 
