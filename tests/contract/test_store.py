@@ -16,7 +16,7 @@ from winepress_shared.stores import open_store
 from winepress_shared.stores.base import Store, StoredObject
 
 if TYPE_CHECKING:
-    from tests.conftest import S3Server
+    from conftest import S3Server
 
 HOSTILE_KEYS = [
     "",

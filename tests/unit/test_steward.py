@@ -94,7 +94,7 @@ def test_a_renderer_that_does_not_obey_is_killed_after_the_grace(
 ) -> None:
     """The first beat only starts the clock; the second one, after the grace, ends it."""
     now = [1000.0]
-    monkeypatch.setattr(steward_module.time, "monotonic", lambda: now[0])
+    monkeypatch.setattr("winepress_worker.steward.time.monotonic", lambda: now[0])
     steward = _steward(LedgerOfOneWorker(_lease(order, steps=20, idle_s=0)), renderer.pid)
     steward._beat(renderer.pid)
     assert renderer.poll() is None

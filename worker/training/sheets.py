@@ -15,7 +15,7 @@ _STEPS: Final = 20
 _GUIDANCE: Final = 3.0
 _COLUMNS: Final = 5
 _CAPTION: Final = 18  # pixels
-_SIDE: Final = 256  # pixels
+_CELL: Final = 176  # pixels a picture on the sheet, to keep the file small
 
 
 def blind_prompts(count: int, seed: int) -> list[str]:
@@ -44,23 +44,32 @@ def render(place: Place, prompts: list[str], seed: int) -> list[Image.Image]:
     return pictures
 
 
+def save_each(pictures: list[Image.Image], folder: Path) -> None:
+    """Save pictures at full size under their numbers."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for number, picture in enumerate(pictures, 1):
+        picture.save(folder / f"{number:02}.png")
+
+
 def lay_out(pictures: list[Image.Image], captions: list[str], path: Path) -> None:
     """Save pictures in rows, each above its caption."""
     rows = -(-len(pictures) // _COLUMNS)
-    sheet = Image.new("RGB", (_COLUMNS * _SIDE, rows * (_SIDE + _CAPTION)), "white")
+    sheet = Image.new("RGB", (_COLUMNS * _CELL, rows * (_CELL + _CAPTION)), "white")
     draw = ImageDraw.Draw(sheet)
     for place, (picture, caption) in enumerate(zip(pictures, captions, strict=True)):
-        x, y = place % _COLUMNS * _SIDE, place // _COLUMNS * (_SIDE + _CAPTION)
-        sheet.paste(picture.resize((_SIDE, _SIDE)), (x, y))
-        draw.text((x + 4, y + _SIDE + 3), caption, fill="black")
+        x, y = place % _COLUMNS * _CELL, place // _COLUMNS * (_CELL + _CAPTION)
+        sheet.paste(picture.resize((_CELL, _CELL), Image.Resampling.LANCZOS), (x, y))
+        draw.text((x + 4, y + _CELL + 3), caption, fill="black")
     sheet.save(path, optimize=True)
 
 
 def blind_sheet(place: Place, out: Path, count: int, seed: int) -> None:
-    """Save a numbered sheet without words, and the prompts beside it."""
+    """Save a numbered sheet without words, the prompts beside it and each picture by itself."""
     prompts = blind_prompts(count, seed)
     numbers = [str(number) for number in range(1, count + 1)]
-    lay_out(render(place, prompts, seed), numbers, out / "blind.png")
+    pictures = render(place, prompts, seed)
+    lay_out(pictures, numbers, out / "blind.png")
+    save_each(pictures, out / "blind")
     lines = [f"{number}. {prompt}" for number, prompt in zip(numbers, prompts, strict=True)]
     (out / "blind-prompts.txt").write_text("\n".join(lines) + "\n")
 
