@@ -28,9 +28,8 @@ local function granted()
   for _, fence in ipairs(redis.call('SMEMBERS', key('held', holder))) do
     local lease, job = look_up(fence)
     if job and lease.nonce == nonce then
-      local first = string.match(lease.open, '^%d+') or ''
-      return answer(tonumber(fence), job, lease,
-        tonumber(redis.call('HGET', key('attempts', job.id), first)) or 0)
+      local tried = redis.call('HGET', key('attempts', job.id), first_of(lease.open) or '')
+      return answer(tonumber(fence), job, lease, tonumber(tried) or 0)
     end
   end
 end

@@ -1,5 +1,6 @@
 #!lua flags=allow-oom
--- The object of a unit exists: count it, once, and only for the holder of the lease.
+-- The object of a unit exists: count it, once, and only for the holder of the lease. Units of a
+-- chain are counted in their order.
 -- KEYS[1] prefix; keys: lease leases leased held job done units attempts events, and those `place`
 --         touches
 -- ARGV: fence, unit, JSON of the output
@@ -11,6 +12,7 @@ if order == 'lost' or order == 'cancel' then
   return order
 end
 local rest = without(lease.open, unit)
+if rest and job.chained == 1 and unit ~= first_of(lease.open) then return 'lost' end
 if rest then
   redis.call('SETBIT', key('done', job.id), unit, 1)
   redis.call('HSET', key('units', job.id), unit, ARGV[3])

@@ -23,8 +23,10 @@ end
 local rest = without(lease.open, unit)
 if not rest then return 'lost' end
 
-if not is_begun(lease, unit) then redis.call('HINCRBY', key('attempts', job.id), unit, 1) end
-local tried = tonumber(redis.call('HGET', key('attempts', job.id), unit))
+local tried = tonumber(redis.call('HGET', key('attempts', job.id), unit)) or 0
+if tried == 0 or not is_begun(lease, unit) then
+  tried = redis.call('HINCRBY', key('attempts', job.id), unit, 1)
+end
 local units = {unit}
 if job.chained == 1 then
   units = units_of(lease.open)

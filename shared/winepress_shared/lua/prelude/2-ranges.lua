@@ -18,6 +18,8 @@ local function units_of(text)
   return units
 end
 
+local function first_of(text) return tonumber(string.match(text, '^%d+')) end
+
 -- {9, 3, 4, 5} → "3-5,9"
 local function text_of(units)
   local parts, first, last = {}, nil, nil

@@ -51,7 +51,7 @@ local function hand_on(lease, limit)
       fail_unit(job, unit, 'WorkerLost', 'its worker died ' .. tried .. ' times while drawing it')
       if job.chained == 1 then break end
     else
-      if not limit and is_begun(lease, unit) then
+      if not limit and tried > 0 and is_begun(lease, unit) then
         redis.call('HINCRBY', key('attempts', job.id), unit, -1)
       end
       units[#units + 1] = unit
