@@ -268,8 +268,7 @@ class Ledger:
 
     def describe_renderer(self, worker: str, facts: dict[str, Any]) -> None:
         """Record what the rendering process says of itself."""
-        with self._server.reaching():
-            self._redis.set(f"{self._prefix}renderer:{worker}", json.dumps(facts))
+        self._run("describe", worker, json.dumps(facts))
 
     def leave(self, worker: str) -> None:
         """A worker that stops on purpose hands its slices back and is forgotten."""

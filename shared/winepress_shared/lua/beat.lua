@@ -16,6 +16,7 @@ for _, other in ipairs(redis.call('SMEMBERS', key('holders', worker))) do
   if other ~= holder then bury(worker, other, limit) end
 end
 local answer = {redis.call('GET', key('renderer', worker)) or ''}
+redis.call('PEXPIRE', key('renderer', worker), FORGET_MS)
 redis.call('PEXPIRE', key('held', holder), FORGET_MS)
 redis.call('PEXPIRE', key('holders', worker), FORGET_MS)
 for _, fence in ipairs(redis.call('SMEMBERS', key('held', holder))) do

@@ -19,9 +19,7 @@ if verb == 'retry' then
   if is_alive(job) or job.state == 'succeeded' then return {'illegal', job.state} end
   -- Whoever still holds a slice of the earlier life has lost it.
   tell_holders(job)
-  for _, fence in ipairs(redis.call('SMEMBERS', key('leased', id))) do
-    void(fence, read(key('lease', fence)))
-  end
+  void_all(id)
   redis.call('ZREM', key('old'), id)
   redis.call('PERSIST', key('events', id))
   redis.call('HSET', key('job', id), 'failed', 0, 'finished', 0, 'expires', 0)

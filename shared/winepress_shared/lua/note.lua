@@ -1,4 +1,4 @@
-#!lua
+#!lua flags=allow-oom
 -- Say something about a job to whoever watches it.
 -- KEYS[1] prefix; keys: job events
 -- ARGV: id, message

@@ -44,6 +44,7 @@ each_due('expiries', function(id)
 end)
 each_due('old', function(id)
   local job = read_job(id)
+  void_all(id)
   redis.call('ZREM', key('jobs'), id)
   if job then redis.call('ZREM', key('jobs', job.state), id) end
   redis.call('UNLINK', key('job', id), key('retry', id), key('attempts', id), key('done', id),

@@ -19,6 +19,12 @@ local function void(fence, lease)
   redis.call('PEXPIRE', key('lease', fence), FORGET_MS)
 end
 
+local function void_all(id)
+  for _, fence in ipairs(redis.call('SMEMBERS', key('leased', id))) do
+    void(fence, read(key('lease', fence)))
+  end
+end
+
 -- End a lease of which its holder knows that it is over.
 local function drop(fence, lease)
   void(fence, lease)

@@ -1,0 +1,167 @@
+"""When the server is away, refuses or is full: one sentence of ours, never a secret."""
+
+from __future__ import annotations
+
+import socket
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import redis
+from clerk import Clerk
+from conftest import ValkeyServer, free_ports
+from pydantic import SecretStr
+
+from winepress_shared.errors import BrokerUnreachable, QueueFull, WrongUsage
+from winepress_shared.ledger import Ledger
+from winepress_shared.ledger_records import Ending
+from winepress_shared.settings import Settings
+
+SECRET = "correct-horse"  # a made-up one, to be looked for in messages
+
+
+@pytest.fixture
+def own_server(tmp_path: Path) -> Iterator[ValkeyServer]:
+    """A server that this test alone may fill or stop."""
+    server = ValkeyServer(tmp_path)
+    server.start()
+    try:
+        yield server
+    finally:
+        server.kill()
+
+
+def _ledger(url: str) -> Ledger:
+    return Ledger(Settings(farm="t", broker_url=SecretStr(url)))
+
+
+def test_a_dead_server_is_named_without_its_password() -> None:
+    """Every way in: a plain command, a script, a channel."""
+    (port,) = free_ports(1)
+    ledger = _ledger(f"redis://ada:{SECRET}@127.0.0.1:{port}/0?username={SECRET}")
+    for call in (
+        ledger.ping,
+        lambda: ledger.get("job"),
+        lambda: ledger.claim("lane", "w", "w/1", 1),
+        lambda: ledger.orders("w/1"),
+    ):
+        with pytest.raises(BrokerUnreachable, match=f"127.0.0.1:{port}/0") as caught:
+            call()
+        assert SECRET not in str(caught.value) + repr(caught.value.__dict__)
+        assert caught.value.__cause__ is None
+        assert caught.value.exit_code == 3
+
+
+@pytest.mark.parametrize("login", [f":{SECRET}", f"nobody:{SECRET}"])
+def test_wrong_credentials_are_told_apart_from_silence(
+    own_server: ValkeyServer, login: str
+) -> None:
+    """Waiting would not help; and the password is not in the message."""
+    with redis.Redis.from_url(own_server.url) as admin:
+        admin.config_set("requirepass", "another")
+    for auth in (f"{login}@", ""):
+        ledger = _ledger(own_server.url.replace("redis://", f"redis://{auth}"))
+        with pytest.raises(BrokerUnreachable, match="refuses these credentials") as caught:
+            ledger.ping()
+        assert SECRET not in str(caught.value)
+
+
+@pytest.mark.parametrize("rest", ["host:port/0", "host:70000/0", "[::1/0"])
+def test_a_malformed_address_is_wrong_usage(rest: str) -> None:
+    """A typing error gives a sentence with the name of the setting, and no password."""
+    with pytest.raises(WrongUsage, match="broker_url") as caught:
+        _ledger(f"redis://:{SECRET}@{rest}")
+    assert SECRET not in str(caught.value)
+
+
+def test_something_else_that_answers_is_not_taken_for_a_broker() -> None:
+    """A web server on the port, say."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def answer() -> None:
+            for _ in range(2):
+                with server.accept()[0] as peer:
+                    peer.recv(1000)
+                    peer.sendall(b"HTTP/1.1 400 Bad Request\r\n\r\n")
+
+        thread = threading.Thread(target=answer, daemon=True)
+        thread.start()
+        with pytest.raises(BrokerUnreachable):
+            _ledger(f"redis://127.0.0.1:{server.getsockname()[1]}/0").ping()
+
+
+def test_a_full_server_takes_no_new_job_and_lets_running_ones_end(
+    own_server: ValkeyServer,
+) -> None:
+    """Submitting is refused as a whole; claims, commits and the end of the job go on."""
+    clerk = Clerk(own_server.url)
+    clerk.submit("job", 3)
+    first = clerk.claim(most=1)
+    clerk.redis.config_set("maxmemory", 1)
+    with pytest.raises(QueueFull, match="memory is full"):
+        clerk.submit("another", idempotency_key="k")
+    assert not clerk.redis.exists(clerk.key("job", "another"), clerk.key("idem", "ada", "k"))
+    assert clerk.draw(first) == [Ending.OK]
+    second = clerk.claim(most=1)
+    assert clerk.fail(second, 1, retry=False) is Ending.FAILED
+    clerk.ledger.beat("w1", "w1/1", {})
+    clerk.ledger.release(clerk.claim().fence, "w1/1")
+    clerk.ledger.describe_renderer("w1", {"warm": []})
+    clerk.ledger.note("job", "still here")
+    assert clerk.ledger.sweep() is not None
+    last = clerk.claim()
+    assert clerk.draw(last) == [Ending.LAST]
+    assert clerk.ledger.finish(last.fence, "one failed") == "failed"
+    clerk.redis.config_set("maxmemory", 0)
+    clerk.submit("another", idempotency_key="k")
+    clerk.audit()
+    clerk.close()
+
+
+def test_a_server_that_cannot_be_written_to_is_away_for_now(own_server: ValkeyServer) -> None:
+    """A replica that is about to be promoted: try later, do not fail the picture."""
+    clerk = Clerk(own_server.url)
+    clerk.submit("job")
+    part = clerk.claim()
+    clerk.redis.replicaof("127.0.0.1", str(free_ports(1)[0]))
+    with pytest.raises(BrokerUnreachable, match="cannot be written to"):
+        clerk.ledger.commit(part.fence, 0, {})
+    clerk.redis.replicaof("NO", "ONE")
+    assert clerk.draw(part) == [Ending.LAST]
+    clerk.close()
+
+
+def test_a_server_that_was_restarted_is_used_again(own_server: ValkeyServer) -> None:
+    """Scripts are loaded anew; a channel says that it broke, and a new one works."""
+    clerk = Clerk(own_server.url)
+    clerk.submit("job")
+    part = clerk.claim()
+    channel = clerk.ledger.orders("w1/1")
+    own_server.kill()
+    with pytest.raises(BrokerUnreachable):
+        while True:  # what came before the end may still be read
+            channel.get_message(timeout=1)
+    channel.close()
+    own_server.start()
+    clerk.ledger.start(part.fence, 0)
+    again = clerk.ledger.orders("w1/1")
+    clerk.ledger.tell("w1/1", "drain")
+    heard = None
+    while heard is None:
+        heard = again.get_message(timeout=1)
+    assert heard["data"] == "drain"
+    again.close()
+    clerk.close()
+
+
+def test_a_message_that_cannot_be_sent_as_it_is_does_not_lose_the_report(clerk: Clerk) -> None:
+    """A file name of no encoding in a fault, and a fault of endless words."""
+    clerk.submit("job", 4)
+    part = clerk.claim()
+    fault = OSError("cannot read \udcff.png " + "x" * 10_000)
+    assert clerk.ledger.fail(part.fence, 0, fault, retry=False) is Ending.FAILED
+    failed = clerk.ledger.outputs("job")[0]
+    assert failed["error"] == "OSError"
+    assert failed["message"].startswith("cannot read ?.png x")
+    assert len(failed["message"]) == 500
