@@ -16,6 +16,7 @@ from pydantic import SecretStr
 from winepress_shared.errors import BrokerUnreachable, QueueFull, WrongUsage
 from winepress_shared.ledger import Ledger
 from winepress_shared.ledger_records import Ending
+from winepress_shared.script_server import Channel
 from winepress_shared.settings import Settings
 
 SECRET = "correct-horse"  # a made-up one, to be looked for in messages
@@ -30,6 +31,14 @@ def own_server(tmp_path: Path) -> Iterator[ValkeyServer]:
         yield server
     finally:
         server.kill()
+
+
+def _hear(channel: Channel) -> str:
+    """The next message; what came before it may be none."""
+    while True:
+        message = channel.get_message(timeout=1)
+        if message:
+            return str(message["data"])
 
 
 def _ledger(url: str) -> Ledger:
@@ -140,17 +149,13 @@ def test_a_server_that_was_restarted_is_used_again(own_server: ValkeyServer) -> 
     channel = clerk.ledger.orders("w1/1")
     own_server.kill()
     with pytest.raises(BrokerUnreachable):
-        while True:  # what came before the end may still be read
-            channel.get_message(timeout=1)
+        _hear(channel)
     channel.close()
     own_server.start()
     clerk.ledger.start(part.fence, 0)
     again = clerk.ledger.orders("w1/1")
     clerk.ledger.tell("w1/1", "drain")
-    heard = None
-    while heard is None:
-        heard = again.get_message(timeout=1)
-    assert heard["data"] == "drain"
+    assert _hear(again) == "drain"
     again.close()
     clerk.close()
 
