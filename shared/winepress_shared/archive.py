@@ -16,7 +16,7 @@ import secrets
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from winepress_shared.errors import ObjectMissing, StoreUnreachable, WinepressError
+from winepress_shared.errors import InvalidJob, StoreUnreachable, WinepressError
 from winepress_shared.job import Job, decode_job
 from winepress_shared.lane import Lane
 from winepress_shared.picture import Picture
@@ -142,7 +142,7 @@ class Archive:
         self.store = store
 
     def write_job(self, record: JobRecord) -> None:
-        """Keep what was asked for, and the pictures it needs."""
+        """Keep what was asked for, and the pictures it needs; raises InvalidJob for a lost one."""
         for picture in record.job.pictures:
             self._write_input(picture)
         self.store.put(
@@ -153,7 +153,7 @@ class Archive:
         if picture.png is not None:
             self.store.put_new(picture.key, picture.png, content_type="image/png")
         elif self.store.head(picture.key) is None:
-            raise ObjectMissing(
+            raise InvalidJob(
                 "the store does not hold this input picture",
                 value=picture.reference,
                 hint="Give the file itself instead of its reference",

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Self
 
 from PIL import Image
 from pydantic import (
+    AfterValidator,
     BaseModel,
     BeforeValidator,
     ConfigDict,
@@ -39,6 +40,14 @@ MAX_GUIDANCE = 50.0
 MAX_UNITS = 10_000  #: most pictures of one job
 MAX_SEED = 2**53 - 1  #: largest seed; JSON readers keep integers exactly up to here
 RANDOM_SEED = -1
+#: pydantic's type of a complaint → problem, and what is allowed with its own limit filled in.
+_COMPLAINTS = {
+    "greater_than": ("too small", "more than {gt}"),
+    "greater_than_equal": ("too small", "at least {ge}"),
+    "less_than_equal": ("too large", "at most {le}"),
+    "string_too_long": ("too long", "at most {max_length} characters"),
+    "string_pattern_mismatch": ("not a name", "lower-case letters, digits and -"),
+}
 _PLAIN_NAME = re.compile(r"[\w.-]{1,64}")
 
 
@@ -75,6 +84,12 @@ def _load_picture(value: object, mode: str) -> Picture:
     raise InvalidJob("not a picture", value=value, allowed="a path, bytes or a PIL image")
 
 
+def _not_blank(prompt: str) -> str:
+    if not prompt.strip():
+        raise InvalidJob("must not be empty", field="prompt")
+    return prompt
+
+
 _to_reference = PlainSerializer(lambda picture: picture.reference, return_type=str)
 if TYPE_CHECKING:
     # Given as a path, bytes, a PIL image or a Picture; a Picture ever after.
@@ -84,7 +99,7 @@ else:
     ImageField = Annotated[Picture, _picture("RGB"), _to_reference]
     MaskField = Annotated[Picture, _picture("L"), _to_reference]
 SchedulerField = Annotated[str, BeforeValidator(canonical_scheduler)]
-Prompt = Annotated[str, Field(min_length=1, max_length=MAX_PROMPT_CHARACTERS)]
+Prompt = Annotated[str, Field(max_length=MAX_PROMPT_CHARACTERS), AfterValidator(_not_blank)]
 ModelName = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{0,62}$")]
 Side = Annotated[int, Field(ge=MIN_SIDE_PX, le=MAX_SIDE_PX)]
 
@@ -202,7 +217,14 @@ def parse_job(values: dict[str, Any]) -> Job:
         raise InvalidJob("the names of fields must be text", value=list(values))
     kind = values.get("kind", "text-to-image")
     if not isinstance(kind, str) or kind not in Job.kinds:
-        raise InvalidJob("unknown job kind", field="kind", value=kind, allowed=", ".join(Job.kinds))
+        near = difflib.get_close_matches(str(kind), Job.kinds, n=1)
+        raise InvalidJob(
+            "unknown job kind",
+            field="kind",
+            value=kind,
+            allowed=", ".join(Job.kinds),
+            hint=f"did you mean {near[0]!r}?" if near else None,
+        )
     return Job.kinds[kind](**values)
 
 
@@ -222,13 +244,23 @@ def _invalid(error: ValidationError, kind: type[Job]) -> InvalidJob:
     first = error.errors(include_url=False)[0]
     field = ".".join(str(part) for part in first["loc"]) or None
     if first["type"] == "extra_forbidden" and field:
-        names = [*kind.model_fields, *ALIASES]
-        near = difflib.get_close_matches(field, names, n=1)
-        hint = f"did you mean {near[0]!r}?" if near else f"known: {', '.join(kind.model_fields)}"
-        if not _PLAIN_NAME.fullmatch(field):  # shown as a value: escaped and shortened
-            return InvalidJob("unknown field", value=field, hint=hint)
-        return InvalidJob("unknown field", field=field, hint=hint)
+        return _unknown_field(field, kind)
     if first["type"] == "missing":
         return InvalidJob("is required", field=field)
     message = first["msg"][:1].lower() + first["msg"][1:]
-    return InvalidJob(message, field=field, value=first["input"])
+    problem, allowed = _COMPLAINTS.get(first["type"], (message, None))
+    allowed = allowed and allowed.format(**first.get("ctx", {}))
+    return InvalidJob(problem, field=field, value=first["input"], allowed=allowed)
+
+
+def _unknown_field(field: str, kind: type[Job]) -> InvalidJob:
+    own = kind.model_fields
+    others = [name for name, other in Job.kinds.items() if field in other.model_fields]
+    near = difflib.get_close_matches(field, [*own, *ALIASES], n=1)
+    if others:
+        hint = f"{own['kind'].default} has none; {', '.join(others)} take it"
+    else:
+        hint = f"did you mean {near[0]!r}?" if near else f"known: {', '.join(own)}"
+    if not _PLAIN_NAME.fullmatch(field):  # shown as a value: escaped and shortened
+        return InvalidJob("unknown field", value=field, hint=hint)
+    return InvalidJob("unknown field", field=field, hint=hint)

@@ -14,7 +14,7 @@ import warnings
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from PIL import ExifTags, Image
+from PIL import ExifTags, Image, UnidentifiedImageError
 
 from winepress_shared.errors import InvalidJob
 
@@ -71,8 +71,17 @@ class Picture:
             _check_sides(image)
             png = _encode(image, mode)
         except _BROKEN as error:
-            raise InvalidJob(f"not a readable picture: {error}", allowed=_ALLOWED) from None
+            shown = str(source) if isinstance(source, Path) else None
+            raise InvalidJob(_problem(error), value=shown, allowed=_ALLOWED) from None
         return cls(f"sha256:{hashlib.sha256(png).hexdigest()}", image.size, png)
+
+
+def _problem(error: Exception) -> str:
+    """What Pillow says, but for texts that name its own objects and limits."""
+    if isinstance(error, Image.DecompressionBombError | Image.DecompressionBombWarning):
+        return "picture is too large"
+    is_plain = not isinstance(error, UnidentifiedImageError)
+    return f"not a readable picture: {error}" if is_plain else "not a readable picture"
 
 
 def _read(path: Path) -> bytes:
@@ -87,7 +96,7 @@ def _read(path: Path) -> bytes:
 def _decode(data: bytes) -> Image.Image:
     """Decode after looking at the header only, so a decompression bomb is never unpacked."""
     if len(data) > MAX_FILE_BYTES:
-        raise InvalidJob("picture is too large", value=f"{len(data)} bytes", allowed=_ALLOWED)
+        raise InvalidJob("picture file is too large", allowed=_ALLOWED)
     with warnings.catch_warnings():
         warnings.simplefilter("error", Image.DecompressionBombWarning)
         image = Image.open(io.BytesIO(data), formats=_FORMATS)

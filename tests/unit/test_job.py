@@ -97,6 +97,32 @@ def test_unknown_field_is_refused_with_the_nearest_known_one() -> None:
         parse_job({"prompt": "a", "zzzzzz": 3})
 
 
+def test_a_field_of_other_kinds_is_answered_with_those_kinds() -> None:
+    """A strength for a picture from a prompt alone is a mistake about the kind."""
+    with pytest.raises(InvalidJob, match="Text-to-image has none; image-to-image, inpaint take it"):
+        parse_job({"prompt": "a", "strength": 0.5})
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ({"num_inference_steps": 0}, "num_inference_steps: too small (got 0); allowed: at least 1"),
+        ({"seed": 2**60}, f"seed: too large (got {2**60}); allowed: at most {2**53 - 1}"),
+        ({"negative_prompt": "n" * 3000}, "; allowed: at most 2000 characters"),
+        ({"model": "../etc"}, "model: not a name (got '../etc'); allowed: lower-case letters"),
+        ({"kind": "text-to-imge"}, "inpaint. Did you mean 'text-to-image'?"),
+        ({"prompt": " \n"}, "prompt: must not be empty"),
+    ],
+)
+def test_what_is_out_of_bounds_is_told_with_its_bound(
+    values: dict[str, object], message: str
+) -> None:
+    """In plain words, without patterns and names of types."""
+    with pytest.raises(InvalidJob) as caught:
+        parse_job({"prompt": "a"} | values)
+    assert message in caught.value.message
+
+
 def test_missing_field_is_named() -> None:
     """The shortest useful message."""
     with pytest.raises(InvalidJob, match=r"^prompt: is required$"):

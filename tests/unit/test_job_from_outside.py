@@ -127,3 +127,16 @@ def test_integer_python_refuses_to_print_is_refused_like_any_other() -> None:
     """Integers of more than 4300 digits have no text in Python."""
     with pytest.raises(InvalidJob, match=r"seed: .*an unprintable int"):
         decode_job({"prompt": "a", "seed": 10**5000})
+
+
+@pytest.mark.parametrize("data", [b"some text", b""])
+def test_a_file_that_is_no_picture_is_named_without_the_decoders_own_words(
+    tmp_path: Path, data: bytes
+) -> None:
+    """No memory address of a buffer: the file, and what is allowed."""
+    path = tmp_path / "no-picture.png"
+    path.write_bytes(data)
+    with pytest.raises(InvalidJob) as caught:
+        Picture.load(path)
+    assert "BytesIO" not in caught.value.message
+    assert (caught.value.value, caught.value.allowed is None) == (str(path), False)

@@ -184,7 +184,7 @@ def test_other_bytes_are_refused(data: bytes) -> None:
 def test_decompression_bomb_is_refused_by_its_header(size: tuple[int, int]) -> None:
     """A small file that claims a huge picture is never unpacked."""
     bomb = png_header(*size, body=zlib.compress(bytes(2**20), 9))
-    with pytest.raises(InvalidJob, match=r"exceeds limit|too large"):
+    with pytest.raises(InvalidJob, match="picture is too large"):
         Picture.load(bomb)
 
 
