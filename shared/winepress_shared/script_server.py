@@ -20,6 +20,7 @@ _ANSWER_TIMEOUT_S = 15.0
 _HEALTH_CHECK_S = 25
 _RETRY_S = 0.1  #: before the one further try of a command whose connection broke
 #: How a server says that it cannot be written to just now (disk full, failing over).
+_NO_DATABASE = "DB index is out of range"
 _CANNOT_WRITE = ("MISCONF", "NOREPLICAS", "READONLY", "MASTERDOWN", "CLUSTERDOWN", "NOMASTERLINK")
 
 
@@ -45,9 +46,8 @@ class ScriptServer:
                 # Every script may be run twice; longer waits are the caller's to decide.
                 retry=Retry(ConstantBackoff(_RETRY_S), 1),
             )
-        except ValueError as error:
-            # The error repeats a bad port, never the password in front of it.
-            raise WrongUsage(f"not the URL of a broker: {error}", field="broker_url") from None
+        except ValueError:  # its text may repeat a part of a password
+            raise WrongUsage("not the URL of a broker", field="broker_url") from None
 
     @cached_property
     def _scripts(self) -> dict[str, _Script]:
@@ -86,6 +86,10 @@ class ScriptServer:
                 "what answers there is not Redis", value=self._address
             ) from None
         except redis.exceptions.ResponseError as error:
+            if _NO_DATABASE in str(error):
+                raise BrokerUnreachable(
+                    "the broker has no database of this number", value=self._address
+                ) from None
             if not str(error).startswith(_CANNOT_WRITE) and not isinstance(
                 error, redis.exceptions.ReadOnlyError | redis.exceptions.ClusterDownError
             ):

@@ -9,10 +9,12 @@ from __future__ import annotations
 
 import difflib
 import os
+import re
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Self
+from urllib.parse import SplitResult, urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator
 
@@ -23,6 +25,7 @@ _CONFIG_ENV = "WINEPRESS_CONFIG"
 #: Who a job is charged to: letters, digits and ``._@-``, 1 to 64 characters.
 USER_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9._@-]{0,63}$"
 _DEFAULT_FILE = Path("winepress.toml")
+_DATABASE = re.compile(r"/?[0-9]*")
 
 
 def default_home() -> Path:
@@ -56,6 +59,10 @@ class Settings(BaseModel):
     def _redis_only(cls, url: SecretStr) -> SecretStr:
         if not url.get_secret_value().startswith(("redis://", "rediss://", "unix://")):
             raise ValueError("must begin with redis://, rediss:// or unix://")
+        parts = _split(url.get_secret_value())
+        # redis-py takes a path that is no number for database 0.
+        if parts.scheme != "unix" and not _DATABASE.fullmatch(parts.path):
+            raise ValueError("must end with the number of a database, like /0")
         return url
 
     @field_validator("s3_endpoint")
@@ -63,6 +70,8 @@ class Settings(BaseModel):
     def _http_only(cls, url: str | None) -> str | None:
         if url and not url.startswith(("http://", "https://")):
             raise ValueError("must begin with http:// or https://")
+        if url:
+            _split(url)
         return url or None
 
     @classmethod
@@ -78,7 +87,22 @@ class Settings(BaseModel):
         except ValidationError as error:
             first = error.errors(include_url=False, include_input=False)[0]
             name = ".".join(str(part) for part in first["loc"])
-            raise WrongUsage(f"bad setting: {first['msg']}", field=name) from None
+            problem = first["msg"].removeprefix("Value error, ")
+            raise WrongUsage(f"bad setting: {problem}", field=name) from None
+
+
+def _split(url: str) -> SplitResult:
+    """The parts of an address; raises ValueError without repeating any of them."""
+    try:
+        parts = urlsplit(url)
+        _ = parts.port  # read for its check alone
+    except ValueError:
+        # Behind an unencoded / ? or # the rest of a password is taken for the port.
+        raise ValueError(
+            "not an address with a port from 0 to 65535; "
+            "a password in it needs its special characters percent-encoded"
+        ) from None
+    return parts
 
 
 def _from_file(file: Path | None, environ: Mapping[str, str]) -> dict[str, Any]:

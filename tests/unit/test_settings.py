@@ -110,7 +110,16 @@ def test_unreadable_file_is_a_sentence(tmp_path: Path, content: bytes | None, pr
     [
         ("farm", ["a", "a" * 32, "0-9"], ["a" * 33, "A", "-a", "a_b", "a:b", "a\n"]),
         ("broker_url", ["redis://h", "rediss://h:1/2", "unix:///s"], ["http://h", "amqp://h", "h"]),
-        ("s3_endpoint", ["http://h:1", "https://h"], ["h:1", "ftp://h", "s3://h"]),
+        (
+            "broker_url",
+            ["redis://:p%2Fw@h:65535/0"],
+            ["redis://h/jobs", "redis://h:p", "redis://["],
+        ),
+        (
+            "s3_endpoint",
+            ["http://h:1", "https://h"],
+            ["h:1", "ftp://h", "s3://h", "http://h:65536"],
+        ),
         ("s3_bucket", ["abc", "a.b-c", "a" * 63], ["ab", "a" * 64, "-abc", "abc-", "A_b", "a/b"]),
         ("user", ["a", "a" * 64, "ann.b@example.org"], ["a" * 65, ".a", "a b", "a/b", "a\n"]),
         ("queue_limit", ["1", "2000000"], ["0", "-1", "1.5", "many"]),
@@ -160,6 +169,16 @@ def test_broker_of_another_kind_is_refused_without_showing_its_password() -> Non
     """The commonest mistake holds the commonest secret."""
     with pytest.raises(WrongUsage, match="must begin with redis://") as caught:
         Settings.load({"WINEPRESS_BROKER_URL": f"amqp://user:{SECRET}@h"})
+    assert SECRET not in str(caught.value)
+
+
+@pytest.mark.parametrize("mark", "/?#")
+@pytest.mark.parametrize("key", ["broker_url", "s3_endpoint"])
+def test_a_password_with_unencoded_marks_is_refused_without_showing_it(key: str, mark: str) -> None:
+    """Behind such a mark the parser takes the rest for a port, and would repeat it."""
+    scheme = "redis" if key == "broker_url" else "http"
+    with pytest.raises(WrongUsage, match="percent-encoded") as caught:
+        Settings.load({f"WINEPRESS_{key.upper()}": f"{scheme}://:{SECRET}{mark}x@h:1/0"})
     assert SECRET not in str(caught.value)
 
 
