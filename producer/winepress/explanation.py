@@ -22,10 +22,13 @@ def why_impossible(lane: str, workers: Sequence[Worker]) -> str | None:
         return None
     named = ", ".join(_name(worker) for worker in workers[:_MOST_NAMED])
     more = f" and {len(workers) - _MOST_NAMED} more" if len(workers) > _MOST_NAMED else ""
-    return (
-        f"no live worker serves {lane} (alive: {named}{more}); "
-        "`winepress models list` says which models are prepared"
+    device = lane.partition("@")[2]
+    remedy = (
+        f"`winepress worker --device {device}` starts one on a machine that has it"
+        if device
+        else "`winepress models list` says which models are prepared"
     )
+    return f"no live worker serves {lane} (alive: {named}{more}); {remedy}"
 
 
 def explain(ledger: Ledger, row: JobRow) -> str:

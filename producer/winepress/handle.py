@@ -100,6 +100,10 @@ class JobHandle:
 
     def _batches(self, timeout: float | None) -> Iterator[Sequence[Event]]:
         """Read the event stream, which the server holds open until something happens."""
+        if timeout is not None and not timeout >= 0:  # NaN is not either
+            raise WrongUsage(
+                "not a time to wait", field="timeout", value=timeout, allowed="0 or more seconds"
+            )
         deadline = None if timeout is None else time.monotonic() + timeout
         ledger = self._client.ledger
         found = ledger.events(self.id)

@@ -11,6 +11,7 @@ from typing import Any, NoReturn
 from winepress_shared.errors import WrongUsage
 
 _INVALID_CHOICE = re.compile(r"argument (?P<name>.+?): invalid choice: '(?P<value>.*)' \(")
+_INVALID_NUMBER = re.compile(r"argument (?P<name>.+?): invalid (?P<type>int|float) value: '(.*)'")
 
 
 class Parser(argparse.ArgumentParser):
@@ -26,26 +27,44 @@ class Parser(argparse.ArgumentParser):
         """Refuse unknown arguments here, where the known flags are at hand."""
         found, unknown = super().parse_known_args(args, namespace)
         if unknown:
-            flag = unknown[0].partition("=")[0]
-            raise WrongUsage(
-                "unknown argument",
-                value=flag,
-                hint=self._nearest(flag, list(self._option_string_actions)),
-            )
+            raise self._unknown(unknown[0].partition("=")[0])
         return found, unknown
 
     def error(self, message: str) -> NoReturn:
         """Raise WrongUsage for what argparse complains about."""
         choice = _INVALID_CHOICE.match(message)
         if choice:
-            words = [str(word) for action in self._actions for word in action.choices or ()]
+            words = self._choices(choice["name"])
             raise WrongUsage(
                 f"unknown {choice['name'].lower()}",
                 value=choice["value"],
                 allowed=", ".join(words),
                 hint=self._nearest(choice["value"], words),
             )
+        number = _INVALID_NUMBER.fullmatch(message)
+        if number:
+            problem = "not a whole number" if number["type"] == "int" else "not a number"
+            raise WrongUsage(problem, field=number["name"], value=number[3], hint=self._help)
         raise WrongUsage(message, hint=self._help)
+
+    def _unknown(self, word: str) -> WrongUsage:
+        if not word.startswith("-"):
+            return WrongUsage(
+                "one word too many", value=word, hint=f"Text with spaces needs quotes. {self._help}"
+            )
+        if self._subparsers is not None:
+            return WrongUsage(
+                "unknown argument", value=word, hint=f"Flags stand behind the command. {self._help}"
+            )
+        known = list(self._option_string_actions)
+        return WrongUsage("unknown argument", value=word, hint=self._nearest(word, known))
+
+    def _choices(self, name: str) -> list[str]:
+        """What the argument of this name may be; argparse joins the flags of one by a slash."""
+        for action in self._actions:
+            if name in ("/".join(action.option_strings), action.metavar, action.dest):
+                return [str(word) for word in action.choices or ()]
+        return []
 
     def _nearest(self, word: str, known: list[str]) -> str:
         near = difflib.get_close_matches(word, known, n=1)

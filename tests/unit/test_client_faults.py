@@ -7,8 +7,10 @@ from typing import Any
 
 import pytest
 
-from winepress import BrokerUnreachable, Client, QueueFull, TextToImage
-from winepress_shared.ledger_records import Submission
+from winepress import BrokerUnreachable, Client, ImageToImage, QueueFull, TextToImage
+from winepress.explanation import why_impossible
+from winepress_shared.errors import InvalidJob, WrongUsage
+from winepress_shared.ledger_records import Submission, Worker
 from winepress_shared.settings import Settings
 
 APPLE = TextToImage(prompt="a red apple", seed=7)
@@ -111,3 +113,27 @@ def test_a_submission_sends_no_more_than_sixteen_tickets(
     for units in (2, 100):
         client.submit(APPLE.model_copy(update={"n": units}))
     assert sent == [2, 16]
+
+
+@pytest.mark.parametrize("timeout", [float("nan"), -1.0])
+def test_a_time_to_wait_that_is_none_is_refused(client: Client, timeout: float) -> None:
+    """As a sentence, before anything is waited for."""
+    with pytest.raises(WrongUsage, match="timeout: not a time to wait"):
+        client.submit(APPLE).wait(timeout)
+
+
+def test_a_reference_to_a_picture_that_the_store_lacks_is_refused(client: Client) -> None:
+    """The job is wrong, not the store; nothing of it is left behind."""
+    job = ImageToImage(prompt="a", image=f"sha256:{'0' * 64}")
+    with pytest.raises(InvalidJob, match="does not hold this input picture"):
+        client.submit(job)
+    assert not list(client.archive.store.list(""))
+
+
+def test_a_lane_of_an_absent_device_names_the_worker_that_serves_it() -> None:
+    """Preparing a model would not help."""
+    worker = Worker("one", 0.0, {"device": "CPU", "lanes": ["vignette.fp16"]}, {})
+    reason = why_impossible("vignette.fp16@NPU", [worker])
+    assert reason
+    assert "winepress worker --device NPU" in reason
+    assert "models" not in reason

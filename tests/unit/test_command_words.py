@@ -9,6 +9,7 @@ from importlib.metadata import EntryPoint
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 from winepress.cli import main
 from winepress.console import Console
@@ -44,6 +45,36 @@ def test_flags_are_not_abbreviated() -> None:
         parser.parse_args(["--step", "3"])
 
 
+def test_a_wrong_choice_is_answered_with_the_choices_of_that_flag_alone() -> None:
+    """Nobody looks for a device among picture formats."""
+    parser = Parser(prog="winepress")
+    parser.add_argument("--format", choices=("png", "webp"))
+    parser.add_argument("--device", choices=("CPU", "NPU"))
+    with pytest.raises(WrongUsage) as caught:
+        parser.parse_args(["--device", "XPU"])
+    assert caught.value.allowed == "CPU, NPU"
+
+
+def test_a_number_that_is_none_names_flag_and_value() -> None:
+    """In our words, not in those of the parser."""
+    parser = Parser(prog="winepress")
+    parser.add_argument("--steps", type=int)
+    with pytest.raises(WrongUsage, match=r"^--steps: not a whole number \(got 'ten'\)"):
+        parser.parse_args(["--steps", "ten"])
+
+
+def test_a_prompt_without_quotes_and_a_flag_before_the_command_are_explained() -> None:
+    """Two slips whose nearest known word would lead astray."""
+    parser = Parser(prog="winepress")
+    submit = parser.add_subparsers().add_parser("submit")
+    submit.add_argument("prompt")
+    submit.add_argument("--json")
+    with pytest.raises(WrongUsage, match=r"'panda'.*needs quotes"):
+        parser.parse_args(["submit", "a", "panda"])
+    with pytest.raises(WrongUsage, match=r"'--json'.*behind the command"):
+        parser.parse_args(["--json", "submit", "a"])
+
+
 def test_an_error_for_programs_is_one_object_and_for_people_two_lines(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
@@ -61,6 +92,20 @@ def test_control_characters_of_strangers_never_reach_the_terminal(
     """A message from another machine cannot drive the terminal."""
     Console().result({}, "red \x1b[31m \x07 \u009b")
     assert not {"\x1b", "\x07", "\u009b"} & set(capsys.readouterr().out)
+
+
+@pytest.mark.parametrize("flags", [[], ["--json"]])
+def test_a_picture_that_tells_nothing_is_named(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], flags: list[str]
+) -> None:
+    """One of many files on a command line is found again by its name."""
+    path = tmp_path / "plain.png"
+    Image.new("RGB", (8, 8)).save(path)
+    assert main(["info", str(path), *flags]) == 4
+    assert "plain.png" in capsys.readouterr().err
+    path.write_text("text")
+    assert main(["info", str(path), *flags]) == 4
+    assert "plain.png" in capsys.readouterr().err
 
 
 # -- plugins ---------------------------------------------------------------------------------

@@ -102,17 +102,13 @@ def _check_workers(client: Client) -> str:
 
 def _check_lanes(client: Client) -> str:
     waiting = client.ledger.waiting()
-    workers = client.workers()
-    served = {lane for worker in workers for lane in worker.facts.get("lanes", ())}
     for lane in sorted(waiting):
         reason = client.ledger.parked(lane)
         if reason is not None:
             raise FarmUnreachable(f"lane {lane} rests after a fault: {reason}")
-        if lane not in served:
-            raise FarmUnreachable(
-                f"{waiting[lane]} pictures wait in {lane}, which no live worker serves",
-                hint="Prepare its model on a worker's machine: `winepress models prepare`",
-            )
+        impossible = client.why_impossible(lane)
+        if impossible is not None:
+            raise FarmUnreachable(f"waiting in {lane}: {waiting[lane]}, but {impossible}")
     return ", ".join(f"{lane}: {units} waiting" for lane, units in waiting.items()) or "empty"
 
 

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from winepress.console import Console
 from winepress_shared.errors import InvalidJob, WrongUsage
 from winepress_shared.picture import MAX_FILE_BYTES
+
+if TYPE_CHECKING:
+    from winepress_shared.metadata import PictureInfo
 
 
 def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -26,11 +30,18 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
 def _info(arguments: argparse.Namespace) -> int:
     from winepress_shared.metadata import read
 
-    found = read(_read(arguments.file))
+    try:
+        return _show(arguments, read(_read(arguments.file)))
+    except InvalidJob as error:
+        error.value = str(arguments.file)
+        raise
+
+
+def _show(arguments: argparse.Namespace, found: PictureInfo) -> int:
     if arguments.json:
         Console(json_lines=True).result(found.job().model_dump(mode="json"), "")
     elif found.parameters is None:
-        raise InvalidJob("this picture says nothing of its making", value=str(arguments.file))
+        raise InvalidJob("this picture says nothing of its making")
     else:
         Console().result({}, found.parameters)
     return 0

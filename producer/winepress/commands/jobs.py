@@ -54,8 +54,11 @@ def _list(arguments: argparse.Namespace) -> int:
     limit = max(1, min(arguments.limit, _MOST_LISTED))
     state = JobState(arguments.state) if arguments.state else None
     with Client.from_env() as client:
-        for row in client.list(state, limit):
+        rows = client.list(state, limit)
+        for row in rows:
             console.result(row_values(row), row_text(row))
+    if not rows:
+        console.note("no jobs")
     return 0
 
 

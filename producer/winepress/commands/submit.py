@@ -106,7 +106,7 @@ def _submit(arguments: argparse.Namespace) -> int:
     with Client.from_env() as client:
         handle = client.submit(
             parse_job(values),
-            user=arguments.user or user,
+            user=user if arguments.user is None else arguments.user,
             idempotency_key=arguments.key,
             expires_in=arguments.expires,
         )

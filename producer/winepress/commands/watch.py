@@ -55,7 +55,9 @@ def _fetch(arguments: argparse.Namespace) -> int:
     console = Console(arguments.json)
     with Client.from_env() as client:
         handle = client.get(arguments.job)
-        if arguments.urls:
+        if not handle.result.outputs:
+            console.note("no picture of this job is finished")
+        elif arguments.urls:
             for output, url in zip(handle.result.outputs, handle.urls(), strict=True):
                 console.result({"unit": output.unit, "url": url}, url)
         else:
