@@ -53,6 +53,8 @@ def _add_state(parser: argparse.ArgumentParser) -> None:
 
 def _up(arguments: argparse.Namespace) -> int:
     from winepress_deploy.run_farm import run_detached, run_here
+    from winepress_worker.engines import check_engine
+    from winepress_worker.options import check_device
 
     if not 0 <= arguments.workers <= _MOST_WORKERS:
         raise WrongUsage(
@@ -61,9 +63,10 @@ def _up(arguments: argparse.Namespace) -> int:
             value=arguments.workers,
             allowed=f"0 to {_MOST_WORKERS}",
         )
+    check_engine(arguments.engine)
     options = FarmOptions(
         state=arguments.state,
-        devices=tuple(dict.fromkeys(arguments.device or ("CPU",))),
+        devices=tuple(dict.fromkeys(map(check_device, arguments.device or ("CPU",)))),
         workers=arguments.workers,
         flower=not arguments.no_flower,
         engine=arguments.engine,

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import argparse
+
 import pytest
 
 from winepress_shared.errors import WrongUsage
 from winepress_shared.lane import Lane
-from winepress_worker.command import parse_size
+from winepress_worker.command import parse_size, register, run
 from winepress_worker.options import WorkerOptions, default_name
 
 
@@ -61,3 +63,23 @@ def test_a_bad_size_is_refused_with_an_example(text: str) -> None:
     """The message shows a form that works."""
     with pytest.raises(WrongUsage, match="8GiB"):
         parse_size(text)
+
+
+@pytest.mark.parametrize(
+    ("flags", "message"),
+    [
+        (["--threads", "-5"], "--threads: out of range"),
+        (["--name", "a b@c"], "--name: not a name"),
+        (["--name", "a\n"], "--name: not a name"),
+        (["--engine", "fkae"], "engine: unknown engine"),
+        (["--engine", "fake:stpe_s=1"], "stpe_s: bad setting of the fake engine"),
+        (["--engine", "openvino:x=1"], "engine: takes no settings"),
+    ],
+)
+def test_a_wrong_flag_is_refused_before_the_worker_joins(flags: list[str], message: str) -> None:
+    """A worker that joined with it would take work and fail at it."""
+    parser = argparse.ArgumentParser()
+    register(parser.add_subparsers())
+    arguments = parser.parse_args(["worker", *flags])
+    with pytest.raises(WrongUsage, match=f"^{message}"):
+        run(arguments)

@@ -7,13 +7,20 @@ import re
 
 from winepress_shared.errors import WrongUsage
 from winepress_shared.settings import Settings
-from winepress_worker.engines import ENGINES
+from winepress_worker.engines import check_engine
 from winepress_worker.logs import configure_logs
-from winepress_worker.options import DEFAULT_MEMORY_BUDGET, WorkerOptions, default_name
+from winepress_worker.options import (
+    DEFAULT_MEMORY_BUDGET,
+    WorkerOptions,
+    check_device,
+    default_name,
+)
 
 #: Suffix of a size → bytes.
 _UNITS = {"": 1, "KIB": 2**10, "MIB": 2**20, "GIB": 2**30, "MB": 10**6, "GB": 10**9}
-_DEVICE = re.compile(r"(CPU|NPU|GPU(\.\d+)?|AUTO(:[A-Z0-9.,]+)?)\Z")
+#: A name stands in Celery's name of the node before an @, in logs and on terminals.
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._,-]{0,63}\Z")
+_THREADS = range(1025)
 
 
 def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -36,22 +43,26 @@ def run(arguments: argparse.Namespace) -> int:
     """Run a worker until it is told to stop."""
     from winepress_worker.parent import run_worker
 
-    device = arguments.device.upper()
-    if not _DEVICE.match(device):
+    device = check_device(arguments.device)
+    check_engine(arguments.engine)
+    if arguments.threads not in _THREADS:
         raise WrongUsage(
-            "not a device",
-            field="--device",
-            value=device,
-            allowed="CPU, GPU, GPU.N, NPU, AUTO[:LIST]",
+            "out of range",
+            field="--threads",
+            value=arguments.threads,
+            allowed=f"0 to {_THREADS[-1]}",
         )
-    engine = arguments.engine.partition(":")[0]
-    if engine not in ENGINES:
+    name = arguments.name or default_name(device)
+    if not _NAME.match(name):
         raise WrongUsage(
-            "unknown engine", field="--engine", value=engine, allowed=", ".join(ENGINES)
+            "not a name",
+            field="--name",
+            value=name,
+            allowed="1 to 64 letters, digits and ._,-",
         )
     configure_logs()
     options = WorkerOptions(
-        name=arguments.name or default_name(device),
+        name=name,
         device=device,
         lanes=tuple(filter(None, arguments.lanes.split(","))),
         engine=arguments.engine,

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import re
 import socket
 from dataclasses import asdict, dataclass
 from fnmatch import fnmatchcase
 from typing import Any
 
+from winepress_shared.errors import WrongUsage
 from winepress_shared.lane import Lane
 
 DEFAULT_MEMORY_BUDGET = 8 * 2**30  #: bytes of compiled models one worker may hold
+_DEVICE = re.compile(r"(CPU|NPU|GPU(\.\d+)?|AUTO(:[A-Z0-9.,]+)?)\Z")
 SLICE_S = 60.0  #: a slice is sized to about this much work, by the lane's measured pace
 
 
@@ -43,6 +46,19 @@ class WorkerOptions:
     def decode(cls, values: dict[str, Any]) -> WorkerOptions:
         """Read what `encode` wrote."""
         return cls(**{**values, "lanes": tuple(values["lanes"])})
+
+
+def check_device(device: str) -> str:
+    """The device in capitals, as OpenVINO writes it; raises WrongUsage for what is none."""
+    name = device.upper()
+    if not _DEVICE.match(name):
+        raise WrongUsage(
+            "not a device",
+            field="--device",
+            value=device,
+            allowed="CPU, GPU, GPU.N, NPU, AUTO[:LIST]",
+        )
+    return name
 
 
 def default_name(device: str) -> str:

@@ -34,9 +34,20 @@ def _fake(options: WorkerOptions, shelf: Shelf, blobs: Path) -> Engine:
 ENGINES: dict[str, EngineFactory] = {"openvino": _openvino, "fake": _fake}
 
 
-def open_engine(options: WorkerOptions, shelf: Shelf, home: Path) -> Engine:
-    """The engine a worker was started with; compiled blobs go below ``home``. Raises WrongUsage."""
-    name = options.engine.partition(":")[0]
+def check_engine(engine: str) -> str:
+    """The name of an engine, without its settings; raises WrongUsage for what it does not know."""
+    name, _, settings = engine.partition(":")
     if name not in ENGINES:
         raise WrongUsage("unknown engine", field="engine", value=name, allowed=", ".join(ENGINES))
-    return ENGINES[name](options, shelf, home / "blobs")
+    if name == "fake":
+        from winepress_worker.engines.fake import FakeSettings
+
+        FakeSettings.parse(settings)
+    elif settings:
+        raise WrongUsage("takes no settings", field="engine", value=engine, allowed=name)
+    return name
+
+
+def open_engine(options: WorkerOptions, shelf: Shelf, home: Path) -> Engine:
+    """The engine a worker was started with; compiled blobs go below ``home``. Raises WrongUsage."""
+    return ENGINES[check_engine(options.engine)](options, shelf, home / "blobs")
