@@ -17,8 +17,9 @@ from winepress_deploy.board import Board
 from winepress_deploy.farm import Farm
 from winepress_deploy.farm_options import FarmOptions
 from winepress_deploy.flower_report import flower_report
+from winepress_deploy.state_folder import StateFolder
 from winepress_deploy.stop_request import StopRequest
-from winepress_shared.errors import JobFailed
+from winepress_shared.errors import JobFailed, WrongUsage
 from winepress_shared.job import Job
 
 _WORKERS = 2
@@ -55,10 +56,8 @@ class Demo:
 
     def run(self) -> int:
         """Play all scenes; returns the exit code."""
-        self._out.mkdir(parents=True, exist_ok=True)
-        state = self._out / "farm"
-        shutil.rmtree(state, ignore_errors=True)
-        options = FarmOptions(state=state, workers=_WORKERS)
+        state = self._empty_state()
+        options = FarmOptions(state=state, workers=_WORKERS, alone=True)
         stop = StopRequest()
         self._say(f"Starting a farm: broker, S3 store, Flower and {_WORKERS} workers on the CPU")
         with stop.on_signals(), Farm(options, self._aside, stop) as farm:
@@ -70,6 +69,15 @@ class Demo:
         shutil.rmtree(state)
         self._say(f"Done. The pictures are in {self._out}/, all of them on contact-sheet.png")
         return 0
+
+    def _empty_state(self) -> Path:
+        """The folder of the demo's farm; what an earlier demo left in it is removed."""
+        folder = StateFolder(self._out / "farm")
+        folder.create()  # refuses a folder in which somebody keeps other things
+        if folder.is_locked():
+            raise WrongUsage("a demo already runs here", field="--out", value=str(self._out))
+        shutil.rmtree(folder.path)
+        return folder.path
 
     def _play(self, client: Client, farm: Farm) -> None:
         apple = self._four_prompts(client)

@@ -91,7 +91,7 @@ class Farm:
         except BlockingIOError:
             raise _already_running(self.state) from None
         self._announce()
-        given = user_settings(self.state.settings, os.environ)
+        given = user_settings(self.state.settings, os.environ, alone=self.options.alone)
         credentials = Credentials.keep(self.state.credentials)
         self._choose_ports()
         self.settings = self._settings(given, credentials)
@@ -126,10 +126,14 @@ class Farm:
             password = credentials.broker_password.get_secret_value()
             own["broker_url"] = SecretStr(valkey.broker_url(self._ports[valkey.NAME], password))
             self.urls["broker"] = valkey.broker_url(self._ports[valkey.NAME])
+        else:
+            self._say("the broker that your settings name is used")
         if not names_store(given):
             own["s3_endpoint"] = self.urls["s3"] = seaweed.endpoint(self._ports)
             own["s3_access_key_id"] = SecretStr(credentials.s3_access_key_id)
             own["s3_secret_access_key"] = credentials.s3_secret_access_key
+        else:
+            self._say("the store that your settings name is used")
         return given.model_copy(update=own)
 
     def _own_servers(self, given: Settings, credentials: Credentials) -> list[Program]:

@@ -16,15 +16,16 @@ from winepress_shared.settings import Settings
 _STORE_FIELDS = frozenset({"s3_endpoint", "s3_access_key_id", "store_folder"})
 
 
-def user_settings(own_file: Path, environ: Mapping[str, str]) -> Settings:
+def user_settings(own_file: Path, environ: Mapping[str, str], *, alone: bool = False) -> Settings:
     """The settings the user gives to a farm; raises WrongUsage.
 
     The file that the farm itself wrote in an earlier run is not one of them, even when
-    ``WINEPRESS_CONFIG`` names it.
+    ``WINEPRESS_CONFIG`` names it. ``alone`` leaves only the folder of the prepared models.
     """
     named = Path(environ.get("WINEPRESS_CONFIG") or "winepress.toml")
     is_own = own_file.exists() and named.exists() and named.samefile(own_file)
-    return Settings.load(environ, Path(os.devnull) if is_own else None)
+    given = Settings.load(environ, Path(os.devnull) if is_own else None)
+    return Settings(home=given.home) if alone else given
 
 
 def names_broker(settings: Settings) -> bool:

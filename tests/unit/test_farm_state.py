@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import socket
 import stat
 from pathlib import Path
@@ -12,7 +13,9 @@ from hypothesis import strategies as st
 from pydantic import SecretStr
 
 from winepress_deploy import ports
+from winepress_deploy.command import register
 from winepress_deploy.credentials import Credentials
+from winepress_deploy.demo import Demo
 from winepress_deploy.running_farm import stop_running
 from winepress_deploy.settings_file import (
     names_broker,
@@ -156,3 +159,45 @@ def test_a_farm_does_not_take_its_own_servers_for_foreign_ones(tmp_path: Path) -
     write_settings(own, Settings(broker_url=SecretStr("redis://127.0.0.1:1/0")))
     assert not names_broker(user_settings(own, {"WINEPRESS_CONFIG": str(own)}))
     assert names_broker(user_settings(tmp_path / "other.toml", {"WINEPRESS_CONFIG": str(own)}))
+
+
+def test_a_farm_that_stands_alone_uses_no_server_of_the_user(tmp_path: Path) -> None:
+    """A demo in a shell that names a farm in use must not draw and kill there."""
+    environ = {
+        "WINEPRESS_BROKER_URL": "redis://studio:6379/0",
+        "WINEPRESS_STORE_FOLDER": str(tmp_path),
+        "WINEPRESS_S3_BUCKET": "work",
+        "WINEPRESS_HOME": "/models",
+    }
+    given = user_settings(tmp_path / "none.toml", environ, alone=True)
+    assert not names_broker(given)
+    assert not names_store(given)
+    assert (given.s3_bucket, given.home) == ("winepress", Path("/models"))
+
+
+def test_a_demo_refuses_what_it_cannot_or_must_not_empty(tmp_path: Path) -> None:
+    """It removes the farm of an earlier demo, and nothing else that bears the name."""
+    (tmp_path / "taken").write_text("a file")
+    with pytest.raises(WrongUsage, match="cannot be used"):
+        Demo(tmp_path / "taken").run()
+    cow = tmp_path / "farm" / "cow.txt"
+    cow.parent.mkdir()
+    cow.write_text("moo")
+    with pytest.raises(WrongUsage, match="holds other things"):
+        Demo(tmp_path).run()
+    assert cow.read_text() == "moo"
+    state = StateFolder(tmp_path / "busy" / "farm")
+    state.create()
+    with state.locked(), pytest.raises(WrongUsage, match="already runs"):
+        Demo(tmp_path / "busy").run()
+
+
+@pytest.mark.parametrize("flags", [["--device", "XPU"], ["--engine", "fkae"]])
+def test_a_farm_of_impossible_workers_starts_nothing(flags: list[str], tmp_path: Path) -> None:
+    """The flag is refused at once, not by a worker that dies after the servers are up."""
+    parser = argparse.ArgumentParser()
+    register(parser.add_subparsers())
+    arguments = parser.parse_args(["up", "--state", str(tmp_path / "state"), *flags])
+    with pytest.raises(WrongUsage, match=r"device|engine"):
+        arguments.run(arguments)
+    assert not (tmp_path / "state").exists()
