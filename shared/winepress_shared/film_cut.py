@@ -86,7 +86,9 @@ class FilmCut(BaseModel):
         frames = self.frame_count(key_frames)
         if frames > MAX_FRAMES:
             raise InvalidJob(
-                "the film is too long", field="duration", value=f"{frames} frames",
+                "the film is too long",
+                field="duration",
+                value=f"{frames} frames",
                 allowed=f"up to {MAX_FRAMES} frames",
             )
 

@@ -86,7 +86,10 @@ class Nesting:
         most = (min(self.centre_size) - LATENT_PX) // 2 // LATENT_PX * LATENT_PX
         if overlap > most:
             raise InvalidJob(
-                "leaves nothing of the centre", field="overlap", value=overlap, allowed=f"0 to {most}"
+                "leaves nothing of the centre",
+                field="overlap",
+                value=overlap,
+                allowed=f"0 to {most}",
             )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from bisect import bisect_right
 from collections.abc import Iterable, Mapping
+from itertools import pairwise
 from typing import Annotated, Any
 
 from pydantic import BeforeValidator
@@ -26,7 +27,7 @@ def read_cues(value: object) -> tuple[Cue, ...]:
     cues = tuple(_cue(row) for row in _rows(value))
     if not cues:
         raise InvalidJob("the prompt table is empty", field="prompts")
-    for (before, _), (after, _) in zip(cues, cues[1:], strict=False):
+    for (before, _), (after, _) in pairwise(cues):
         if after <= before:
             raise InvalidJob(
                 "the prompt table is out of order", field="prompts", value=f"{before:g}, {after:g}"

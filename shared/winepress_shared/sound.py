@@ -62,7 +62,9 @@ class Sound:
         """Check a file or its bytes; raises InvalidJob when it is too large or not a sound."""
         data = _read(source) if isinstance(source, Path) else source
         if len(data) > MAX_SOUND_BYTES:
-            raise InvalidJob("sound file is too large", value=f"{len(data)} bytes", allowed=_ALLOWED)
+            raise InvalidJob(
+                "sound file is too large", value=f"{len(data)} bytes", allowed=_ALLOWED
+            )
         container = next((name for name, test in _MAGIC.items() if test(data)), None)
         if container is None:
             raise InvalidJob("not a sound file", allowed=_ALLOWED)
@@ -84,7 +86,7 @@ def _is_wav(data: bytes) -> bool:
     try:
         with wave.open(io.BytesIO(data)) as file:
             wanted = file.getnframes() * file.getnchannels() * file.getsampwidth()
-            return 0 < wanted <= len(data) and 1000 <= file.getframerate() <= 384_000
+            return bool(0 < wanted <= len(data) and 1000 <= file.getframerate() <= 384_000)
     except (wave.Error, EOFError):
         return False
 
@@ -92,7 +94,9 @@ def _is_wav(data: bytes) -> bool:
 def _is_flac(data: bytes) -> bool:
     """The first block is STREAMINFO of 34 bytes with a sampling rate (RFC 9639, 8.2)."""
     block = data[4:42]
-    return len(data) > 42 and block[0] & 0x7F == 0 and block[1:4] == b"\0\0\x22" and any(block[14:17])
+    return (
+        len(data) > 42 and block[0] & 0x7F == 0 and block[1:4] == b"\0\0\x22" and any(block[14:17])
+    )
 
 
 def _is_ogg(data: bytes) -> bool:
@@ -128,8 +132,10 @@ def _is_mp3(data: bytes) -> bool:
     """Frames follow each other from the first one on, behind an ID3v2 tag if there is one."""
     at = 0
     if data[:3] == b"ID3" and len(data) > 10:
-        length = sum((byte & 0x7F) << shift for byte, shift in zip(data[6:10], (21, 14, 7, 0), strict=True))
-        at = 10 + length + (10 if data[5] & _ID3_FLAG_FOOTER else 0)
+        tag = sum(
+            (byte & 0x7F) << shift for byte, shift in zip(data[6:10], (21, 14, 7, 0), strict=True)
+        )
+        at = 10 + tag + (10 if data[5] & _ID3_FLAG_FOOTER else 0)
     for _ in range(_MIN_MP3_FRAMES):
         length = _mp3_frame_bytes(data[at : at + 4])
         if length is None or at + length > len(data):

@@ -16,6 +16,7 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 import numpy as np
+from notebook_zoom import notebook_frames
 from PIL import Image
 
 from winepress_shared.zoom import ZoomVideo
@@ -39,7 +40,7 @@ def job(frames: int = _KEY_FRAMES * _PER_KEY_FRAME) -> ZoomVideo:
         prompt="clouds",
         width=SIDE_PX,
         height=SIDE_PX,
-        border=_BORDER_PX,
+        border=(_BORDER_PX, _BORDER_PX),
         key_frames=frames // _PER_KEY_FRAME,
         fps=_PER_KEY_FRAME,
     )
@@ -55,24 +56,6 @@ def key_frame(index: int) -> Image.Image:
         picture += np.asarray(layer) / side
     spread = picture.max() - picture.min()
     return Image.fromarray(((picture - picture.min()) * 255 / spread).astype(np.uint8))
-
-
-def notebook_frames(pictures: list[Image.Image]) -> Iterator[Frame]:
-    """The notebook's method, outwards: crop, resize, paste, all by whole pixels."""
-    width = SIDE_PX
-    inner = width - 2 * _BORDER_PX
-    yield np.asarray(pictures[0])
-    for previous, current in zip(pictures, pictures[1:], strict=False):
-        for step in range(1, _PER_KEY_FRAME):
-            left = 1 - step / _PER_KEY_FRAME
-            crop = round((1 - (inner / width) ** left) * width / 2)
-            box = (crop, crop, width - crop, width - crop)
-            frame = current.crop(box).resize((width, width))
-            edge = round((1 - inner / (width - 2 * crop)) * width / 2)
-            side = width - 2 * edge
-            frame.paste(previous.resize((side, side)), (edge, edge))
-            yield np.asarray(frame)
-        yield np.asarray(current)
 
 
 def our_frames(pictures: list[Image.Image], wanted: ZoomVideo) -> Iterator[Frame]:
@@ -97,7 +80,7 @@ def rate(frames: Iterable[Frame], path: Path | None) -> float:
 def compare(pictures: list[Image.Image], folder: Path) -> None:
     """Print the rates of both methods, and their ratio."""
     methods: dict[str, Callable[[], Iterator[Frame]]] = {
-        "notebook": lambda: notebook_frames(pictures),
+        "notebook": lambda: map(np.asarray, notebook_frames(pictures, _BORDER_PX, _PER_KEY_FRAME)),
         "film stage": lambda: our_frames(pictures, job()),
     }
     for label, path in (("without the encoder", None), ("with it", folder / "film.mp4")):
@@ -132,7 +115,9 @@ def main() -> None:
         folder = Path(name)
         compare([key_frame(index) for index in range(_KEY_FRAMES)], folder)
         short, long = (peak_mib(frames, folder / "long.mp4") for frames in (_SHORT, _LONG))
-        print(f"peak memory: {_SHORT} frames {short:.0f} MiB, {_LONG} frames {long:.0f} MiB,", end=" ")
+        print(
+            f"peak memory: {_SHORT} frames {short:.0f} MiB, {_LONG} frames {long:.0f} MiB,", end=" "
+        )
         print(f"ratio {long / short:.3f}")
 
 

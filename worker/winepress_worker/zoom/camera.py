@@ -55,7 +55,7 @@ class Camera:
         yield from (leg[0] for _ in range(hold))
         yield from leg
         yield from (leg[-1] for _ in range(hold))
-        if direction is Direction.PING_PONG:
+        if direction is Direction.PING_PONG and self.top:
             yield from reversed(leg[1:-1])
 
     def _place(self, frame: int) -> float:
@@ -86,7 +86,9 @@ class Camera:
     @property
     def _cover(self) -> float:
         """Film pixels per pixel of the key frame that is seen in full; it fills the film."""
-        return max(ours / theirs for ours, theirs in zip(self.size, self._nesting.size, strict=True))
+        return max(
+            ours / theirs for ours, theirs in zip(self.size, self._nesting.size, strict=True)
+        )
 
 
 def _film_size(size: tuple[int, int], cut: FilmCut) -> tuple[int, int]:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
@@ -14,8 +15,10 @@ from typing import Any, Self, cast
 
 import av
 from av.audio.resampler import AudioResampler
+from av.container import OutputContainer
 from av.filter import Graph
 from av.video.reformatter import ColorRange, Colorspace
+from av.video.stream import VideoStream
 
 from winepress_shared.errors import Environment, FailForGood
 from winepress_shared.sound import Sound
@@ -58,7 +61,7 @@ _CODECS = {
     ),
     # Coarse colours and long files either way; these two are for where no film player is.
     "gif": _Codec("gif", "pal8", {}, {"loop": "0"}),
-    "webp": _Codec("libwebp", "yuv420p", {"quality": "85"}, {"loop": "0"}),
+    "webp": _Codec("libwebp", "bgra", {"quality": "85"}, {"loop": "0"}),
 }
 
 
@@ -80,41 +83,47 @@ class FilmFile:
         self._rate = Fraction(fps).limit_denominator(_MAX_RATE_DENOMINATOR)
         self._written = 0
         self._file = av.open(
-            str(path), "w", format=film_format, options={"fflags": "+bitexact"} | codec.muxer_options
+            str(path),
+            "w",
+            format=film_format,
+            options={"fflags": "+bitexact"} | codec.muxer_options,
         )
-        self._stream = self._file.add_stream(codec.video, rate=self._rate)
-        self._stream.width, self._stream.height = size
-        self._stream.pix_fmt = codec.pixels
-        self._stream.options = codec.options
-        if codec.pixels == "yuv420p":
-            _describe_colours(self._stream.codec_context)
+        #: True when frames must be RGB; of any size, then.
+        self.wants_rgb = codec.pixels != "yuv420p"
+        self._stream = _video_stream(self._file, codec, size, self._rate)
         self._palette = _Palette(size, self._rate) if codec.pixels == "pal8" else None
-        self._track = _Track(self._file, sound, codec.sound) if sound and codec.sound else None
+        self._track: _Track | None = None
+        if sound is not None and codec.sound is not None:
+            self._add_track(sound, codec.sound)
 
-    @property
-    def wants_rgb(self) -> bool:
-        """True when frames are best given as red, green and blue."""
-        return self._palette is not None
+    def _add_track(self, sound: Sound, codec: str) -> None:
+        try:
+            self._track = _Track(self._file, sound, codec)
+        except FailForGood:
+            self._file.close()
+            raise
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
-        try:
-            if kind is None:
-                self._finish()
-        finally:
-            self._file.close()
+        with _writing():
+            try:
+                if kind is None:
+                    self._finish()
+            finally:
+                self._file.close()
 
     def write(self, samples: Frame) -> None:
         """Append one frame, RGB or yuv420p."""
         frame = _frame(samples)
         frame.pts, frame.time_base = self._written, 1 / self._rate
         self._written += 1
-        for ready in self._palette.pull(frame) if self._palette else (self._converted(frame),):
-            self._mux(ready)
-        if self._track is not None:
-            self._track.play_to(self._written / self._rate)
+        with _writing():
+            for ready in self._palette.pull(frame) if self._palette else (self._converted(frame),):
+                self._mux(ready)
+            if self._track is not None:
+                self._track.play_to(self._written / self._rate)
 
     def _converted(self, frame: av.VideoFrame) -> av.VideoFrame:
         if frame.format.name == self._stream.pix_fmt:
@@ -133,18 +142,33 @@ class FilmFile:
             self._track.finish()
 
     def _mux(self, frame: av.VideoFrame | None) -> None:
-        try:
-            for packet in self._stream.encode(frame):
-                self._file.mux(packet)
-        except OSError as error:
-            raise Environment(f"cannot write the film: {error.strerror}") from None
+        for packet in self._stream.encode(frame):
+            self._file.mux(packet)
 
 
-def _describe_colours(context: Any) -> None:
-    """Without these marks players guess, by the size of the picture."""
-    context.colorspace = int(Colorspace.ITU709)
-    context.color_range = int(ColorRange.MPEG)
-    context.color_primaries = context.color_trc = _BT709
+@contextmanager
+def _writing() -> Iterator[None]:
+    """What FFmpeg raises while it writes is the disk's fault: frames and sound are decoded."""
+    try:
+        yield
+    except (OSError, av.FFmpegError) as error:
+        raise Environment(f"cannot write the film: {error}") from None
+
+
+def _video_stream(
+    file: OutputContainer, codec: _Codec, size: tuple[int, int], rate: Fraction
+) -> VideoStream:
+    stream = cast("VideoStream", file.add_stream(codec.video, rate=rate))
+    stream.width, stream.height = size
+    stream.pix_fmt = codec.pixels
+    stream.codec_context.options = codec.options
+    if codec.pixels == "yuv420p":
+        # Without these marks players guess, by the size of the picture.
+        context = stream.codec_context
+        context.colorspace = int(Colorspace.ITU709)
+        context.color_range = int(ColorRange.MPEG)
+        context.color_primaries = context.color_trc = _BT709
+    return stream
 
 
 def _frame(samples: Frame) -> av.VideoFrame:
@@ -162,7 +186,7 @@ class _Palette:
         self._graph = Graph()
         width, height = size
         self._entrance = self._graph.add_buffer(
-            width=width, height=height, format="rgb24", time_base=1 / rate
+            width=width, height=height, format=av.VideoFormat("rgb24"), time_base=1 / rate
         )
         fork = self._graph.add("split")
         choice = self._graph.add("palettegen", "stats_mode=single")

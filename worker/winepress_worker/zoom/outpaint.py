@@ -161,9 +161,7 @@ class Outpainting:
         )
         return np.asarray(rows[:, None, None] * columns[None, :, None], np.float32)
 
-    def _ramp(
-        self, side: int, zoom: float, ring: int, rim: int | None
-    ) -> npt.NDArray[np.float64]:
+    def _ramp(self, side: int, zoom: float, ring: int, rim: int | None) -> npt.NDArray[np.float64]:
         """Weight along one axis of ``side`` pixels."""
         centres = np.arange(side) + 0.5
         from_rim = np.minimum(centres, side - centres) / zoom
