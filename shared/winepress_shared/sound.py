@@ -87,7 +87,7 @@ def _is_wav(data: bytes) -> bool:
         with wave.open(io.BytesIO(data)) as file:
             wanted = file.getnframes() * file.getnchannels() * file.getsampwidth()
             return bool(0 < wanted <= len(data) and 1000 <= file.getframerate() <= 384_000)
-    except (wave.Error, EOFError):
+    except (wave.Error, EOFError, RuntimeError):  # the last for sizes that point out of the file
         return False
 
 
