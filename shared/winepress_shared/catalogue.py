@@ -28,6 +28,7 @@ from winepress_shared.job import (
     SchedulerField,
 )
 from winepress_shared.lane import Lane, Precision
+from winepress_shared.zoom import ZoomVideo
 
 #: Seeds drawn for "random" stay below this, so they are short enough to read aloud.
 _RANDOM_SEEDS = 2**32
@@ -184,6 +185,9 @@ class Catalogue:
         if job.seed is None or job.seed < 0:
             values["seed"] = secrets.randbelow(_RANDOM_SEEDS)
         resolved = job.model_copy(update=values)
+        if isinstance(resolved, ZoomVideo) and resolved.image is None:
+            resolved = resolved.with_first(self.resolve(resolved.first_drawing()))
+        resolved.check_resolved()
         _check_strength(resolved)
         if (resolved.seed or 0) + resolved.unit_count - 1 > MAX_SEED:
             raise InvalidJob("seed + n is too large", field="seed", value=job.seed)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import difflib
 import re
+from collections.abc import Callable
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Self
@@ -31,6 +32,7 @@ from winepress_shared.errors import InvalidJob
 from winepress_shared.lane import Precision
 from winepress_shared.picture import Picture
 from winepress_shared.schedulers import canonical_scheduler
+from winepress_shared.sound import Sound
 
 MAX_PROMPT_CHARACTERS = 2000
 MIN_SIDE_PX = 64
@@ -160,6 +162,9 @@ class Job(BaseModel):
         """The input pictures, in a fixed order."""
         return ()
 
+    def check_resolved(self) -> None:
+        """Raise InvalidJob when values that the catalogue filled in do not fit together."""
+
     def for_unit(self, unit: int) -> Self:
         """The same job reduced to its picture number ``unit``: one image, its own seed."""
         seed = None if self.seed is None else self.seed + unit
@@ -228,14 +233,24 @@ def parse_job(values: dict[str, Any]) -> Job:
     return Job.kinds[kind](**values)
 
 
+#: Fields that refer to objects of the store, and how to read such a reference.
+_REFERENCES: dict[str, Callable[[str], object]] = {
+    "image": Picture.parse,
+    "first_image": Picture.parse,
+    "mask": Picture.parse,
+    "exit_image": Picture.parse,
+    "audio": Sound.parse,
+}
+
+
 def decode_job(values: object) -> Job:
     """Build a job from values that came from outside; pictures may be references only."""
     if not isinstance(values, dict):
         raise InvalidJob("not a job", value=values, allowed="an object of named fields")
     fields = canonical_fields(values)
-    for name in ("image", "mask"):
-        if name in fields:
-            fields[name] = Picture.parse(str(fields[name]))
+    for name, parse in _REFERENCES.items():
+        if fields.get(name) is not None:
+            fields[name] = parse(str(fields[name]))
     return parse_job(fields)
 
 

@@ -110,7 +110,7 @@ def test_a_field_of_other_kinds_is_answered_with_those_kinds() -> None:
         ({"seed": 2**60}, f"seed: too large (got {2**60}); allowed: at most {2**53 - 1}"),
         ({"negative_prompt": "n" * 3000}, "; allowed: at most 2000 characters"),
         ({"model": "../etc"}, "model: not a name (got '../etc'); allowed: lower-case letters"),
-        ({"kind": "text-to-imge"}, "inpaint. Did you mean 'text-to-image'?"),
+        ({"kind": "text-to-imge"}, "Did you mean 'text-to-image'?"),
         ({"prompt": " \n"}, "prompt: must not be empty"),
     ],
 )

@@ -18,6 +18,7 @@ SOURCES = sorted(
 )
 _ENGINES = "worker/winepress_worker/engines"
 _MODELS = "worker/winepress_worker/models/*.py"
+_ZOOM = "worker/winepress_worker/zoom"
 _TRAINING = "worker/training/*.py"  # made the bundled models; no part of the product
 
 #: Third party → the only files that may import it, however late.
@@ -39,9 +40,14 @@ HOMES: dict[str, tuple[str, ...]] = {
     "openvino": (f"{_ENGINES}/openvino.py", f"{_ENGINES}/devices.py", _MODELS),
     **dict.fromkeys(("optimum", "nncf"), (f"{_ENGINES}/openvino.py", _MODELS)),
     **dict.fromkeys(
-        ("torch", "diffusers", "transformers", "safetensors", "numpy"),
+        ("torch", "diffusers", "transformers", "safetensors"),
         (f"{_ENGINES}/openvino.py", _MODELS, _TRAINING),
     ),
+    "numpy": (
+        *(f"{_ENGINES}/openvino.py", _MODELS, _TRAINING),
+        *(f"{_ZOOM}/outpaint.py", f"{_ZOOM}/planes.py"),
+    ),
+    "av": (f"{_ZOOM}/encoder.py",),
     "yaml": ("producer/winepress/job_file.py",),
     "psutil": ("worker/winepress_worker/press.py",),
 }

@@ -1,0 +1,108 @@
+"""Sound files are known by their structure, and broken ones are refused before a film waits."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import wave
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from winepress_shared.errors import InvalidJob
+from winepress_shared.sound import MAX_SOUND_BYTES, Sound
+
+
+def wav(seconds: float = 0.1) -> bytes:
+    """Silence."""
+    buffer = io.BytesIO()
+    with wave.open(buffer, "wb") as file:
+        file.setnchannels(1)
+        file.setsampwidth(2)
+        file.setframerate(8000)
+        file.writeframes(bytes(2 * round(8000 * seconds)))
+    return buffer.getvalue()
+
+
+#: MPEG 1 layer III at 128 kbit/s and 44.1 kHz: frames of 144 · 128000 / 44100 = 417 bytes.
+MP3_FRAME = b"\xff\xfb\x90\x00" + bytes(413)
+FLAC = b"fLaC\x00\x00\x00\x22" + bytes(10) + b"\x0a\xc4\x42" + bytes(40)
+
+
+def page(body: bytes) -> bytes:
+    """One page of an Ogg stream, with one segment."""
+    return b"OggS" + bytes(22) + b"\x01" + bytes([len(body)]) + body
+
+
+def box(name: bytes, size: int = 8) -> bytes:
+    """One box of an MP4 file."""
+    return size.to_bytes(4, "big") + name + bytes(size - 8)
+
+
+OGG = page(b"OpusHead" + bytes(11)) + page(bytes(200))
+M4A = box(b"ftyp", 24) + box(b"moov", 100) + box(b"mdat", 300)
+GOOD = {"wav": wav(), "mp3": MP3_FRAME * 4, "flac": FLAC, "ogg": OGG, "m4a": M4A}
+
+
+@pytest.mark.parametrize("container", GOOD)
+def test_every_container_is_known_by_its_bytes(container: str) -> None:
+    """The name of the file plays no part, and the reference can be read back."""
+    sound = Sound.load(GOOD[container])
+    assert sound.container == container
+    assert Sound.parse(sound.reference) == sound
+    assert sound.key.startswith("inputs/")
+
+
+def test_an_mp3_may_begin_with_a_tag() -> None:
+    """The length of the tag is written seven bits to the byte."""
+    assert Sound.load(b"ID3\x04\x00\x00\x00\x00\x01\x00" + bytes(128) + MP3_FRAME * 4)
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"",
+        b"a text, not a sound",
+        wav()[:60],
+        MP3_FRAME * 2,
+        FLAC[:20],
+        OGG[:-1],
+        M4A[:-1],
+        box(b"ftyp", 24) + box(b"moov", 100),
+        page(b"theora" + bytes(20)) * 2,
+        b"RIFF\xff\xff\xff\xffWAVEjunk",
+        bytes(MAX_SOUND_BYTES + 1),
+    ],
+    ids=lambda data: f"{len(data)} bytes",
+)
+def test_broken_cut_off_and_foreign_files_are_refused(data: bytes) -> None:
+    """The reason is a sentence, not a traceback."""
+    with pytest.raises(InvalidJob):
+        Sound.load(data)
+
+
+@given(st.sampled_from(sorted(GOOD)), st.data())
+def test_no_damage_raises_anything_else(container: str, data: st.DataObject) -> None:
+    """Files from outside are hostile: any byte may be changed, any tail cut off."""
+    good = GOOD[container]
+    at = data.draw(st.integers(0, len(good) - 1))
+    damaged = (
+        good[:at] + data.draw(st.binary(max_size=4)) + good[at + data.draw(st.integers(0, 9)) :]
+    )
+    with contextlib.suppress(InvalidJob):
+        Sound.load(damaged)
+
+
+def test_a_missing_file_is_a_sentence(tmp_path: Path) -> None:
+    """As for pictures."""
+    with pytest.raises(InvalidJob, match="cannot read the sound"):
+        Sound.load(tmp_path / "none.wav")
+
+
+@pytest.mark.parametrize("text", ["", "sha256:00", "sha256:" + "0" * 64, "../../x.wav"])
+def test_a_reference_names_a_digest_and_a_container(text: str) -> None:
+    """Text from outside can never name a file."""
+    with pytest.raises(InvalidJob):
+        Sound.parse(text)

@@ -1,0 +1,1 @@
+"""Infinite zoom: what each key frame needs, how it is drawn, and the film cut from them."""
