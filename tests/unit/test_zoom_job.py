@@ -14,7 +14,13 @@ from winepress_shared.picture import Picture
 from winepress_shared.sound import Sound
 from winepress_shared.zoom import ZoomVideo
 
-CATALOGUE = Catalogue.load()
+_BUNDLED = Catalogue.load()
+_INPAINT = _BUNDLED.get("vignette-inpaint")
+#: The bundled models, and a farm that offers films of their zooms.
+CATALOGUE = Catalogue(
+    {name: _BUNDLED.get(name) for name in _BUNDLED.names}
+    | {_INPAINT.name: _INPAINT.model_copy(update={"kinds": (*_INPAINT.kinds, "zoom-video")})}
+)
 
 
 def _zoom(**fields: Any) -> ZoomVideo:
