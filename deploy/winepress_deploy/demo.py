@@ -23,6 +23,7 @@ from winepress_shared.errors import JobFailed, WrongUsage
 from winepress_shared.job import Job
 
 _WORKERS = 2
+_DRAIN_S = 10.0  #: most a worker gets to stop: nobody keeps what an interrupted demo draws
 _JOB_S = 300.0  #: longest one job of the demo may take
 _PROMPTS = (
     ("a red apple on a teal background", 7),
@@ -57,15 +58,17 @@ class Demo:
     def run(self) -> int:
         """Play all scenes; returns the exit code."""
         state = self._empty_state()
-        options = FarmOptions(state=state, workers=_WORKERS, alone=True)
+        options = FarmOptions(state=state, workers=_WORKERS, alone=True, drain_s=_DRAIN_S)
         stop = StopRequest()
         self._say(f"Starting a farm: broker, S3 store, Flower and {_WORKERS} workers on the CPU")
         with stop.on_signals(), Farm(options, self._aside, stop) as farm:
-            with Client(farm.settings) as client:
-                for name, url in farm.urls.items():
-                    self._aside(f"{name:7} {url}")
-                self._play(client, farm)
-            self._say("Stopping the farm")
+            try:
+                with stop.interrupting(), Client(farm.settings) as client:
+                    for name, url in farm.urls.items():
+                        self._aside(f"{name:7} {url}")
+                    self._play(client, farm)
+            finally:
+                self._say("Stopping the farm")
         shutil.rmtree(state)
         self._say(f"Done. The pictures are in {self._out}/, all of them on contact-sheet.png")
         return 0

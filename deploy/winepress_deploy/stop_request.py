@@ -13,6 +13,7 @@ class StopRequest:
 
     def __init__(self) -> None:
         self._count = 0
+        self._interrupts = False
         # A SimpleQueue, alone among its kind, may be put to in a handler that interrupts a get.
         self._asked: queue.SimpleQueue[None] = queue.SimpleQueue()
 
@@ -20,6 +21,9 @@ class StopRequest:
         """Ask to stop; asked again, to hurry."""
         self._count += 1
         self._asked.put(None)
+        if self._interrupts:
+            self._interrupts = False
+            raise KeyboardInterrupt
 
     def wait(self) -> None:
         """Return once somebody has asked."""
@@ -33,6 +37,17 @@ class StopRequest:
     def is_hurried(self) -> bool:
         """Whether it should not wait for pictures being drawn."""
         return self._count > 1
+
+    @contextmanager
+    def interrupting(self) -> Iterator[None]:
+        """Raise KeyboardInterrupt, once, if somebody asks by a signal while inside or before."""
+        self._interrupts = True
+        try:
+            if self._count:
+                raise KeyboardInterrupt
+            yield
+        finally:
+            self._interrupts = False
 
     @contextmanager
     def on_signals(self) -> Iterator[None]:

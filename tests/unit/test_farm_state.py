@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import signal
 import socket
 import stat
 from pathlib import Path
@@ -24,6 +25,7 @@ from winepress_deploy.settings_file import (
     write_settings,
 )
 from winepress_deploy.state_folder import StateFolder
+from winepress_deploy.stop_request import StopRequest
 from winepress_shared.errors import WrongUsage
 from winepress_shared.settings import Settings
 
@@ -201,3 +203,15 @@ def test_a_farm_of_impossible_workers_starts_nothing(flags: list[str], tmp_path:
     with pytest.raises(WrongUsage, match=r"device|engine"):
         arguments.run(arguments)
     assert not (tmp_path / "state").exists()
+
+
+def test_a_wish_to_stop_interrupts_only_what_wants_to_be_interrupted() -> None:
+    """A demo waits for pictures and must not wait to the end; stopping a farm must go on."""
+    stop = StopRequest()
+    with stop.on_signals():
+        with pytest.raises(KeyboardInterrupt), stop.interrupting():
+            signal.raise_signal(signal.SIGINT)
+        signal.raise_signal(signal.SIGINT)
+        assert stop.is_hurried()
+        with pytest.raises(KeyboardInterrupt), stop.interrupting():
+            pytest.fail("it was asked to stop before it began")
