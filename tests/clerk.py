@@ -227,6 +227,7 @@ def _audit_units(job: str, books: dict[str, Any]) -> None:
         if row["chained"] == "1":
             behind = places["leased"] | places["fresh"]
             assert all(unit < later for unit in places["retry"] for later in behind), (job, places)
+        assert not set(map(int, books["attempts"])) & (places["done"] | places["failed"]), job
     else:
         assert not places["retry"], (job, places)
         assert not places["done"] & places["failed"], (job, places)

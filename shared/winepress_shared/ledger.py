@@ -1,7 +1,8 @@
 """The record of all jobs, in Redis; every change is one Lua script run by the server.
 
-The key layout is written at the top of ``lua/prelude.lua``. Time is always the server's. Redis is
-disposable: what a job asks for is in the store (``jobs/ID/job.json``), so is every finished unit.
+The key layout is written at the top of ``lua/prelude/1-keys.lua``. Time is always the server's.
+Redis is disposable: what a job asks for is in the store (``jobs/ID/job.json``), so is every
+finished unit.
 """
 
 from __future__ import annotations

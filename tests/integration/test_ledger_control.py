@@ -191,7 +191,11 @@ def test_a_succeeded_job_leaves_its_row_and_its_events_only(clerk: Clerk) -> Non
     clerk.work_off()
     assert clerk.state("job") == "succeeded"
     names = {str(name).partition(":")[2] for name in clerk.redis.scan_iter(clerk.key("*"))}
-    names -= {"fence", "turn", "keep", "queued", "swept", "held:w1/1", "holders:w1", "old"}
+    names -= {"fence", "turn", "keep", "queued", "swept", "old"} | {
+        "held:w1/1",
+        "holders:w1",
+        "asked:w1/1",
+    }
     assert names == {"job:job", "events:job", "jobs", "jobs:succeeded", f"lease:{part.fence}"}
     assert 0 < clerk.redis.ttl(clerk.key("events", "job")) <= 3600
     assert clerk.redis.ttl(clerk.key("lease", part.fence)) > 0

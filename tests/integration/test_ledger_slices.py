@@ -152,6 +152,21 @@ def test_a_chain_is_drawn_by_one_worker_at_a_time_and_in_order(clerk: Clerk) -> 
     assert (clerk.claim().units, clerk.try_claim()) == ((2,), None)
 
 
+def test_a_chain_does_not_break_behind_a_unit_that_is_still_on_its_way(clerk: Clerk) -> None:
+    """What is drawn and not yet stored is not lost with its successor, which fails alone later."""
+    clerk.submit("zoom", 3, chained=True)
+    part = clerk.claim()
+    clerk.ledger.start(part.fence, 0)
+    clerk.ledger.start(part.fence, 1)
+    assert clerk.fail(part, 1, retry=False) is Ending.RETRY
+    clerk.make_due("zoom")
+    assert clerk.draw(first := clerk.claim()) == [Ending.OK]
+    assert first.units == (0,)
+    assert clerk.fail(again := clerk.claim(), 1, retry=False) is Ending.LAST
+    assert clerk.ledger.finish(again.fence) == "failed"
+    assert clerk.ledger.get("zoom").done == 1
+
+
 def test_a_broken_chain_fails_from_there_on_and_can_be_retried(clerk: Clerk) -> None:
     """What builds on a failed unit fails with it; a retry begins at the break."""
     clerk.submit("zoom", 4, chained=True)

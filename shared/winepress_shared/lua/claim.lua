@@ -1,9 +1,9 @@
 #!lua flags=allow-oom
 -- Hand out the next slice of a lane.
 -- KEYS[1] prefix; keys: parked ready served job jobs retry attempts lease leases leased held
---         holders fence turn workers events, those `place` and `conclude` touch, and the broker's
+--         holders asked fence turn workers events, those `place` and `conclude` touch, and the broker's
 --         list of the lane
--- ARGV: lane, worker, its rendering process, nonce of this request, most units, lease time to live
+-- ARGV: lane, worker, its rendering process, nonce of this request (hex), most units, lease time to live
 --       (ms), prefix of the broker's queues, patience of each band (ms) ...
 -- Returns nil, or {fence, id, units as ranges, finish 0|1, attempts so far of the first unit,
 --                  units of this lane still waiting, tickets of this lane still queued}
@@ -25,13 +25,12 @@ end
 
 -- The answer to this very request was lost on its way: nobody would ever work on that slice.
 local function granted()
-  for _, fence in ipairs(redis.call('SMEMBERS', key('held', holder))) do
-    local lease, job = look_up(fence)
-    if job and lease.nonce == nonce then
-      local tried = redis.call('HGET', key('attempts', job.id), first_of(lease.open) or '')
-      return answer(tonumber(fence), job, lease, tonumber(tried) or 0)
-    end
-  end
+  local asked = redis.call('GET', key('asked', holder)) or ''
+  local fence = string.match(asked, '^' .. nonce .. ' (%d+)$')
+  local lease, job = look_up(fence or '')
+  if not job then return nil end
+  local tried = redis.call('HGET', key('attempts', job.id), first_of(lease.open) or '')
+  return answer(tonumber(fence), job, lease, tonumber(tried) or 0)
 end
 
 local function next_band()
@@ -73,7 +72,7 @@ local function take(job)
   local units, tried = take_again(job, limit)
   if units ~= '' then return units, tried end
   local count = math.min(limit, job.units - job.cursor)
-  if count < 1 or (job.chained == 1 and redis.call('EXISTS', key('retry', job.id)) == 1) then return nil end
+  if count < 1 then return nil end
   local first = job.cursor
   set_cursor(job, first + count)
   return range(first, first + count - 1), 0
@@ -85,12 +84,13 @@ local function grant(job, units)
   redis.call('SET', key('fence'), fence)
   local lease = {open = units, finish = units == '' and 1 or 0}
   redis.call('HSET', key('lease', fence), 'job', job.id, 'lane', lane, 'holder', holder,
-    'nonce', nonce, 'open', units, 'at', '', 'step', 0, 'steps', 0, 'step_at', now,
+    'open', units, 'at', '', 'step', 0, 'steps', 0, 'step_at', now,
     'finish', lease.finish)
   redis.call('ZADD', key('leases'), now + tonumber(ARGV[6]), fence)
   redis.call('SADD', key('leased', job.id), fence)
   redis.call('SADD', key('held', holder), fence)
   redis.call('SADD', key('holders', worker), holder)
+  redis.call('SET', key('asked', holder), nonce .. ' ' .. string.format('%d', fence), 'PX', FORGET_MS)
   if job.state == 'queued' then
     if job.started == 0 then redis.call('HSET', key('job', job.id), 'started', now) end
     move(job, 'running', '')

@@ -17,11 +17,12 @@
 --   done:ID           bitmap  units whose object exists
 --   units:ID          hash    unit → JSON of its output, or of its error
 --   leased:ID         set     fences of the leases of a job
---   lease:FENCE       hash    job lane holder nonce at step steps step_at finish (1: the job's
+--   lease:FENCE       hash    job lane holder at step steps step_at finish (1: the job's
 --                             result is to be written) void (1: taken from its holder)
 --                             open (ranges of units that have not ended; begun in their order)
 --   leases            zset    FENCE by deadline
 --   held:HOLDER       set     fences a process answers for; HOLDER is WORKER/PID of the renderer
+--   asked:HOLDER      string  nonce of its last request for a slice, and the fence it was given
 --   holders:WORKER    set     the processes of a worker that may hold leases
 --   workers           zset    WORKER by last beat; worker:WORKER its own description, JSON;
 --                             renderer:WORKER what its rendering process says of itself, JSON
