@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from winepress.explanation import explain, why_impossible
 from winepress.handle import JobHandle
+from winepress.interruption import taken_back
 from winepress.recovery import recover
 from winepress_shared.archive import Archive, JobRecord, Result, digest_of, new_job_id
 from winepress_shared.catalogue import Catalogue
@@ -55,10 +56,7 @@ class Client:
 
     @classmethod
     def from_env(cls) -> Self:
-        """A client for the farm named by ``winepress.toml`` and the ``WINEPRESS_`` variables.
-
-        Raises WrongUsage for an unknown or malformed setting.
-        """
+        """A client for the farm that `Settings.load` finds; raises WrongUsage for a bad setting."""
         return cls(Settings.load())
 
     def __repr__(self) -> str:
@@ -124,8 +122,9 @@ class Client:
         """
         record = self._record(job, user, idempotency_key, expires_in)
         self._check_room(record.job.unit_count, idempotency_key is not None)
-        self.archive.write_job(record)
-        return self._accept(record)
+        with taken_back(self, record):
+            self.archive.write_job(record)
+            return self._accept(record)
 
     def submit_many(self, jobs: Iterable[Job], *, user: str | None = None) -> Sequence[JobHandle]:
         """Queue many jobs at once, in order: all of them, or none when one is refused."""

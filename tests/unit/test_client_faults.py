@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from pathlib import Path
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
 
 from winepress import BrokerUnreachable, Client, ImageToImage, QueueFull, TextToImage
 from winepress.explanation import why_impossible
-from winepress_shared.errors import InvalidJob, WrongUsage
+from winepress_shared.errors import InvalidJob, NotFound, WrongUsage
 from winepress_shared.ledger_records import Submission, Worker
 from winepress_shared.settings import Settings
 
@@ -23,7 +24,7 @@ class FakeLedger:
         self.accepted: list[str] = []
         self.canceled: list[str] = []
         self.room = 1000
-        self.fault: Exception | None = None
+        self.fault: BaseException | None = None
 
     def waiting(self) -> dict[str, int]:
         return {}
@@ -91,6 +92,23 @@ def test_a_broker_lost_during_the_submission_leaves_the_description(
         client.submit(APPLE)
     (job_id,) = descriptions(client)
     assert f"winepress status {job_id}" in (caught.value.hint or "")
+
+
+@pytest.mark.parametrize("is_entered", [True, False])
+def test_a_submission_interrupted_by_the_user_is_taken_back(
+    client: Client, ledger: FakeLedger, monkeypatch: pytest.MonkeyPatch, is_entered: bool
+) -> None:
+    """Its id was never printed, so nobody could cancel it: entered or not, it does not run."""
+    ledger.fault = KeyboardInterrupt()
+    if not is_entered:
+        unknown = Mock(side_effect=NotFound("no such job"))
+        monkeypatch.setattr(ledger, "control", unknown)
+    with pytest.raises(KeyboardInterrupt):
+        client.submit(APPLE)
+    assert len(ledger.canceled) == is_entered
+    kept = {path.key for path in client.archive.store.list("jobs/")}
+    assert any(key.endswith("/result.json") for key in kept) is is_entered
+    assert bool(kept) is is_entered
 
 
 def test_a_batch_refused_midway_is_taken_back(client: Client, ledger: FakeLedger) -> None:
