@@ -37,7 +37,7 @@ from training.starts import (
 
 _POOL: Final = 5000  # pictures kept in memory with their latents, at most
 _GROUP: Final = 24  # pictures encoded at a time
-_DENOISED_SHARE: Final = 1 / 3  # of a batch: latents with the UNet's own errors
+_DENOISED_SHARE: Final = 0.25  # of a batch: latents with the UNet's own errors
 _FIRST, _LAST = 20, 260  # timesteps that those are denoised from
 _BLUR: Final = 0.03  # deviation of noise on the other latents
 _CRITIC_RATE: Final = 4e-4
