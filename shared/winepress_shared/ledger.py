@@ -88,6 +88,7 @@ class Ledger:
             self._settings.queue_limit,
             keep_ms,
             new.expires_in_ms,
+            new.starts_in_ms,
             *new.row,
         )
         if answer == "full":

@@ -73,6 +73,7 @@ class Press:
                 "pid": os.getpid(),
                 "warm": [f"{key.model}.{key.precision}" for key in self._pool.warm],
                 "seconds_per_picture": self._executor.pace.facts(),
+                "megapixel_steps_per_s": self._executor.pace.rates(),
                 "step_s": round(self._executor.pace.step_s, 4),
                 "rss_mib": self._process.memory_info().rss >> 20,
             }

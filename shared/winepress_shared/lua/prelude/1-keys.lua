@@ -4,6 +4,8 @@
 --
 --   job:ID            hash    state kind lane band user units done failed cursor order
 --                             created started finished expires paused chained reason
+--                             starts (absent: at once) opens closes (minutes of the day, UTC;
+--                             absent: all day) max_failed (absent: any number)
 --                             ready (units counted in `lanes`; 0: claims do not see the job)
 --   jobs              zset    ID by order of submission; jobs:STATE the same for one state
 --   ready:LANE:BAND         zset  user by the turn of their last slice (lowest is next)
@@ -44,7 +46,7 @@ local function key(...) return P .. table.concat({...}, ':') end
 -- Only these fields are numbers; a user may well be called "1e5" or "inf".
 local NUMBERS = {}
 for name in string.gmatch('band units done failed cursor order created started finished expires ' ..
-    'paused chained ready step steps step_at finish void', '%S+') do
+    'paused chained ready starts opens closes max_failed step steps step_at finish void', '%S+') do
   NUMBERS[name] = true
 end
 
