@@ -269,7 +269,7 @@ class Ledger:
 
     def describe_renderer(self, worker: str, facts: dict[str, Any]) -> None:
         """Record what the rendering process says of itself."""
-        self._run("describe", worker, json.dumps(facts))
+        self._run("describe", worker, json.dumps(facts), *facts.get("warm", ()))
 
     def leave(self, worker: str) -> None:
         """A worker that stops on purpose hands its slices back and is forgotten."""

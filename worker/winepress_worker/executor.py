@@ -51,12 +51,17 @@ class Executor:
         delivery: Delivery,
         pool: WarmPool,
         key_of: Callable[[JobRecord, Report], PipelineKey],
+        loaded: Callable[[], None],
     ) -> None:
+        """``loaded`` is called whenever another pipeline has become warm."""
         self._desk = desk
         self._archive = archive
         self._delivery = delivery
         self._pool = pool
         self._key_of = key_of
+        self._loaded = loaded
+        self.loads = 0  #: cold loads so far
+        self.load_s: dict[str, float] = {}  #: model and precision → seconds its last load took
         self._record: JobRecord | None = None
         self._items = ItemReader(archive)
         self._opened: tuple[tuple[Picture, ...], list[Image.Image]] = ((), [])
@@ -93,8 +98,16 @@ class Executor:
         self._open_all(record.job)
         key = self._key_of(record, lambda message, _: self._desk.note(part, message))
         if key not in self._pool.warm:
-            self._desk.note(part, f"loading {key.model}.{key.precision}")
+            self._load(part, key)
         return Work(part, record, self._pool.get(key))
+
+    def _load(self, part: Slice, key: PipelineKey) -> None:
+        name, began = f"{key.model}.{key.precision}", time.monotonic()
+        self._desk.note(part, f"loading {name}")
+        self._pool.get(key)
+        self.loads += 1
+        self.load_s[name] = round(time.monotonic() - began, 3)
+        self._loaded()
 
     def _open_all(self, job: Job) -> list[Image.Image]:
         """The input pictures of a job; units of one job mostly share theirs."""

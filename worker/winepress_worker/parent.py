@@ -7,7 +7,7 @@ import os
 import socket
 from typing import Any
 
-from celery import bootsteps
+from celery import bootsteps, current_app
 from celery.signals import worker_shutting_down
 
 from winepress_shared import __version__
@@ -15,8 +15,10 @@ from winepress_shared.broker import make_celery, send_tickets
 from winepress_shared.catalogue import Catalogue
 from winepress_shared.errors import WrongUsage
 from winepress_shared.lane import Lane
+from winepress_shared.lane_book import LaneBook
 from winepress_shared.ledger import Ledger
 from winepress_shared.settings import Settings
+from winepress_worker.lane_order import LaneCycle, LaneWatch
 from winepress_worker.models.shelf import Shelf
 from winepress_worker.options import WorkerOptions
 from winepress_worker.steward import Steward
@@ -68,6 +70,7 @@ def run_worker(options: WorkerOptions, settings: Settings) -> int:
     lanes = open_lanes(options, settings)
     app = make_celery(settings)
     app.conf.update(winepress_worker=options.encode(), include=["winepress_worker.tasks"])
+    app.conf.broker_transport_options["queue_order_strategy"] = f"{__name__}:lane_cycle"
     app.steps["worker"].add(StewardStep)
     app.set_default()
     worker = app.Worker(
@@ -87,6 +90,12 @@ def run_worker(options: WorkerOptions, settings: Settings) -> int:
         if steward:
             steward.stop()
     return int(worker.exitcode or 0)
+
+
+def lane_cycle() -> LaneCycle:
+    """The order of lanes for the worker of this process; kombu asks for it by its name."""
+    options = WorkerOptions.decode(current_app.conf["winepress_worker"])
+    return LaneCycle(LaneWatch(LaneBook(Settings.load()), options))
 
 
 def open_lanes(options: WorkerOptions, settings: Settings) -> list[str]:

@@ -27,6 +27,9 @@
 --   holders:WORKER    set     the processes of a worker that may hold leases
 --   workers           zset    WORKER by last beat; worker:WORKER its own description, JSON;
 --                             renderer:WORKER what its rendering process says of itself, JSON
+--   warm:MODEL        set     workers that hold a model (with its precision); warmed:WORKER what
+--                             a worker holds; loading:MODEL the worker that loads it, loads:WORKER
+--                             the reverse, both with a time to live
 --   due               zset    ID by the time its earliest retry is due
 --   expiries          zset    ID by deadline; old: ID by the time its record is dropped
 --   parked:LANE       string  why nothing is handed out in this lane (with a time to live)
