@@ -24,7 +24,7 @@ LEAVE_S = 1.5  #: a cold lane is left this long to a live worker that holds it w
 FAIR_BOUND_S = 120.0  #: a lane that has waited longer goes before those that are warm
 _LOAD_S = 10.0  #: to load a model whose load was never measured
 _PICTURE_S = 1.0  #: to draw in a lane whose pace was never measured
-_LOOK_S = 0.2  #: least time between two looks
+_LOOK_S = 0.2  #: least time between two looks after a slice, which may be short
 
 
 def order_of(views: Iterable[LaneView], renderer: dict[str, Any]) -> list[str]:
@@ -68,20 +68,20 @@ class LaneWatch:
 
     def choose(self) -> tuple[list[str], list[str]]:
         """Lanes with work, best first, and lanes to leave to others; both empty in an outage."""
-        self._look()
+        self._look(0.0)
         chosen = order_of(self._views, self._renderer)
         return chosen, [view.lane for view in self._views if view.lane not in chosen]
 
     def gives_way(self, lane: str) -> bool:
         """Whether a lane of a higher band, or one that has waited too long, should go first."""
-        self._look()
+        self._look(_LOOK_S)
         warm = self._renderer.get("warm", ())
         ranks = {view.lane: _rank(view, warm)[:2] for view in self._views}
         chosen = order_of(self._views, self._renderer)
         return lane in ranks and bool(chosen) and ranks[chosen[0]] < ranks[lane]
 
-    def _look(self) -> None:
-        if time.monotonic() - self._looked_at < _LOOK_S:
+    def _look(self, least_s: float) -> None:
+        if time.monotonic() - self._looked_at < least_s:
             return
         self._looked_at = time.monotonic()
         try:
