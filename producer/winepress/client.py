@@ -25,8 +25,8 @@ from winepress_shared.errors import (
     StoreUnreachable,
     WinepressError,
 )
-from winepress_shared.job import Job
-from winepress_shared.ledger_records import JobRow, Submission, Worker
+from winepress_shared.job import Job, Priority
+from winepress_shared.ledger_records import BANDS, JobRow, Submission, Worker
 from winepress_shared.settings import Settings
 from winepress_shared.state import JobState
 
@@ -243,6 +243,17 @@ class Client:
         row = self.ledger.get(job_id)
         self.issue_tickets(row.lane, row.units - row.done)
         return state
+
+    def front(self, job_id: str) -> JobState:
+        """Let a job go before the others of its user and priority; raises NotFound, Conflict.
+
+        Other users keep their turns.
+        """
+        return self.ledger.control(job_id, "front")
+
+    def reprioritise(self, job_id: str, priority: Priority) -> JobState:
+        """Move what waits of a job to another band; raises NotFound, Conflict."""
+        return self.ledger.control(job_id, "reprioritise", str(BANDS.index(priority)))
 
     def explain(self, job_id: str) -> str:
         """Why a job waits, fails or does not move, and what to do about it; raises NotFound."""

@@ -127,7 +127,7 @@ class Ledger:
         return [JobRow.from_hash(i, row) for i, row in zip(ids, rows, strict=True) if row]
 
     def control(self, job_id: str, verb: str, reason: str = "") -> JobState:
-        """``cancel``, ``pause``, ``resume`` or ``retry`` a job; raises NotFound or Conflict."""
+        """Do what ``verb`` says to a job, see ``control.lua``; raises NotFound or Conflict."""
         answer, state = self._run("control", job_id, verb, _plain(reason))
         if answer == "missing":
             raise NotFound("no such job, or its record has expired", value=job_id)

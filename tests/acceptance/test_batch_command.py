@@ -119,3 +119,13 @@ def test_wrong_usage_of_batch_is_exit_code_2(
     assert done.returncode == 2
     assert problem in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_jobs_are_moved_to_the_front_and_to_another_priority(run: Run, client: Client) -> None:
+    """A priority that does not exist is wrong usage."""
+    job = run("batch", "--prompt", "a cat").stdout.strip()
+    assert run("front", job).stdout.split() == [job, "queued"]
+    (row,) = lines(run("reprioritise", job, "--priority", "interactive", "--json"))
+    assert row == {"id": job, "priority": "interactive"}
+    assert client.get(job).status().priority == "interactive"
+    assert run("reprioritise", job, "--priority", "urgent").returncode == 2

@@ -5,11 +5,12 @@
 --   job:ID            hash    state kind lane band user units done failed cursor order
 --                             created started finished expires paused chained reason
 --                             starts (absent: at once) opens closes (minutes of the day, UTC;
---                             absent: all day) max_failed (absent: any number)
+--                             absent: all day) max_failed (absent: any number) front (absent;
+--                             what stands in for the order among the jobs of its user)
 --                             ready (units counted in `lanes`; 0: claims do not see the job)
 --   jobs              zset    ID by order of submission; jobs:STATE the same for one state
 --   ready:LANE:BAND         zset  user by the turn of their last slice (lowest is next)
---   ready:LANE:BAND:USER    zset  ID by order (lowest is next)
+--   ready:LANE:BAND:USER    zset  ID by front or order (lowest is next)
 --   served:LANE       hash    BAND → when this band last got a slice, or began to wait
 --   lanes             hash    LANE → units waiting in its ready sets; queued: their sum
 --   retry:ID          zset    UNIT by the time it may be tried again; seven digits, so that units
@@ -49,7 +50,7 @@ local function key(...) return P .. table.concat({...}, ':') end
 -- Only these fields are numbers; a user may well be called "1e5" or "inf".
 local NUMBERS = {}
 for name in string.gmatch('band units done failed cursor order created started finished expires ' ..
-    'paused chained ready starts opens closes max_failed step steps step_at finish void', '%S+') do
+    'paused chained ready front starts opens closes max_failed step steps step_at finish void', '%S+') do
   NUMBERS[name] = true
 end
 

@@ -44,7 +44,7 @@ local function place(job)
   local band = key('ready', job.lane, job.band)
   local mine = band .. ':' .. job.user
   if job.ready == 0 then
-    redis.call('ZADD', mine, job.order, job.id)
+    redis.call('ZADD', mine, job.front or job.order, job.id)
     if not redis.call('ZSCORE', band, job.user) then
       redis.call('ZADD', band, redis.call('INCR', key('turn')), job.user)
     end
