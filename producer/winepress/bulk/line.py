@@ -48,4 +48,6 @@ def fault_at(
 
 
 def _means(name: str, canonical: str | None) -> bool:
-    return canonical in (name, ALIASES.get(name)) or canonical in _PARTS.get(name, ())
+    if canonical is None:
+        return False
+    return canonical in (name, ALIASES.get(name), *_PARTS.get(name, ()))
