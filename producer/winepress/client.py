@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import logging
 import re
-import time
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import cached_property
@@ -13,23 +12,23 @@ from typing import TYPE_CHECKING, Any, Self
 
 from winepress.explanation import explain, why_impossible
 from winepress.handle import JobHandle
+from winepress.handling import Handling
 from winepress.interruption import taken_back
 from winepress.recovery import recover
-from winepress_shared.archive import Archive, JobRecord, Result, digest_of, new_job_id
+from winepress_shared.archive import Archive, JobRecord, Result, digest_of
 from winepress_shared.catalogue import Catalogue
 from winepress_shared.errors import (
     BrokerUnreachable,
     FarmUnreachable,
-    InvalidJob,
     NotFound,
     QueueFull,
     Refused,
     StoreUnreachable,
     WinepressError,
 )
-from winepress_shared.job import Job
-from winepress_shared.ledger_records import JobRow, Submission, Worker
-from winepress_shared.settings import USER_PATTERN, Settings
+from winepress_shared.job import Job, Priority
+from winepress_shared.ledger_records import BANDS, JobRow, Submission, Worker
+from winepress_shared.settings import Settings
 from winepress_shared.state import JobState
 
 if TYPE_CHECKING:
@@ -37,9 +36,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-MAX_EXPIRY_S = 3650 * 86_400  #: longest deadline of a job, in seconds
 _MOST_TICKETS = 16  #: of one submission; a worker that leaves work behind issues another
-_KEY = re.compile(r"[!-~]{1,255}")
 _JOB_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
 _WRITERS = 8  #: threads of `submit_many`; the store answers several writes at once
 
@@ -120,66 +117,36 @@ class Client:
         ``expires_in`` is the deadline in seconds from now. Raises Refused, with nothing left
         behind: InvalidJob, UnknownModel, QueueFull or Conflict.
         """
-        record = self._record(job, user, idempotency_key, expires_in)
-        self._check_room(record.job.unit_count, idempotency_key is not None)
+        user = self.settings.user if user is None else user
+        record = self._record(job, Handling(user, idempotency_key, expires_in))
+        self.check_room(record.job.unit_count, idempotency_key is not None)
         with taken_back(self, record):
             self.archive.write_job(record)
-            return self._accept(record)
+            return self.accept(record)
 
     def submit_many(self, jobs: Iterable[Job], *, user: str | None = None) -> Sequence[JobHandle]:
         """Queue many jobs at once, in order: all of them, or none when one is refused."""
-        records = [self._record(job, user, None, None) for job in jobs]
-        self._check_room(sum(record.job.unit_count for record in records))
+        handling = Handling(self.settings.user if user is None else user)
+        records = [self._record(job, handling) for job in jobs]
+        self.check_room(sum(record.job.unit_count for record in records))
         handles: list[JobHandle] = []
         with ThreadPoolExecutor(_WRITERS, thread_name_prefix="submit") as pool:
             try:
                 list(pool.map(self.archive.write_job, records))
                 for record in records:
-                    handles.append(self._accept(record))
+                    handles.append(self.accept(record))
             except WinepressError:
                 for handle in handles:
                     self.cancel(handle.id, "a job submitted with it was refused")
-                list(pool.map(self._forget, records[len(handles) :]))
+                list(pool.map(self.forget, records[len(handles) :]))
                 raise
         return handles
 
-    def _record(
-        self, job: Job, user: str | None, key: str | None, expires_in: float | None
-    ) -> JobRecord:
-        user = self.settings.user if user is None else user
-        if not re.fullmatch(USER_PATTERN, user) or user.endswith("\n"):
-            raise InvalidJob(
-                "not a user name",
-                field="user",
-                value=user,
-                allowed="1 to 64 letters, digits and ._@-",
-            )
-        if key is not None and not _KEY.fullmatch(key):
-            raise InvalidJob(
-                "not usable",
-                field="idempotency_key",
-                value=key,
-                allowed="1 to 255 printable ASCII characters without spaces",
-            )
-        if expires_in is not None and not 0.001 <= expires_in <= MAX_EXPIRY_S:
-            raise InvalidJob(
-                "not a deadline",
-                field="expires_in",
-                value=expires_in,
-                allowed=f"0.001 to {MAX_EXPIRY_S} seconds",
-            )
+    def _record(self, job: Job, handling: Handling) -> JobRecord:
         resolved = self.catalogue.resolve(job)
-        return JobRecord(
-            id=new_job_id(),
-            job=resolved,
-            lane=self.catalogue.lane(resolved),
-            user=user,
-            digest=digest_of(job),
-            idempotency_key=key or "",
-            expires=None if expires_in is None else time.time() + expires_in,
-        )
+        return handling.record(resolved, self.catalogue.lane(resolved), digest_of(job))
 
-    def _check_room(self, units: int, may_be_known: bool = False) -> None:
+    def check_room(self, units: int, may_be_known: bool = False) -> None:
         """Find out that the farm is down or full before anything is written."""
         waiting = sum(self.ledger.waiting().values())
         if waiting + units > self.settings.queue_limit and not may_be_known:
@@ -190,18 +157,19 @@ class Client:
                 hint="Try later",
             )
 
-    def _accept(self, record: JobRecord) -> JobHandle:
+    def accept(self, record: JobRecord) -> JobHandle:
+        """Enter a job that the store holds, and call workers; a refused one is taken back."""
         try:
             job_id, is_new = self.enter(record)
         except Refused:
-            self._forget(record)
+            self.forget(record)
             raise
         except BrokerUnreachable as error:
             # The script may have run before the connection broke: its job.json must stay.
             error.hint = f"The job may have been accepted: `winepress status {record.id}` tells"
             raise
         if job_id != record.id:
-            self._forget(record)
+            self.forget(record)
         elif is_new:
             self.issue_tickets(str(record.lane), record.job.unit_count)
         return JobHandle(self, job_id)
@@ -210,7 +178,8 @@ class Client:
         """Enter a job that the store holds into the ledger; see `Ledger.submit`."""
         return self.ledger.submit(Submission.of(record))
 
-    def _forget(self, record: JobRecord) -> None:
+    def forget(self, record: JobRecord) -> None:
+        """Take a job back that was written and not queued."""
         try:
             self.archive.forget_job(record.id)
         except StoreUnreachable as error:
@@ -273,6 +242,17 @@ class Client:
         row = self.ledger.get(job_id)
         self.issue_tickets(row.lane, row.units - row.done)
         return state
+
+    def front(self, job_id: str) -> JobState:
+        """Let a job go before the others of its user and priority; raises NotFound, Conflict.
+
+        Other users keep their turns.
+        """
+        return self.ledger.control(job_id, "front")
+
+    def reprioritise(self, job_id: str, priority: Priority) -> JobState:
+        """Move what waits of a job to another band; raises NotFound, Conflict."""
+        return self.ledger.control(job_id, "reprioritise", str(BANDS.index(priority)))
 
     def explain(self, job_id: str) -> str:
         """Why a job waits, fails or does not move, and what to do about it; raises NotFound."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import datetime
 from typing import TYPE_CHECKING
 
 from winepress_shared.ledger_records import JobRow, Worker
@@ -39,6 +40,10 @@ def explain(ledger: Ledger, row: JobRow) -> str:
     if row.paused:
         lines.append(f"It is paused: `winepress resume {row.id}` lets it go on.")
         return "\n".join(lines)
+    if row.starts is not None and row.state is JobState.QUEUED:
+        lines.append(f"It is not begun before {_clock(row.starts)}.")
+    if row.window is not None:
+        lines.append(f"It is worked on from {row.window} only.")
     workers = ledger.workers()
     impossible = why_impossible(row.lane, workers)
     if impossible:
@@ -49,6 +54,10 @@ def explain(ledger: Ledger, row: JobRow) -> str:
     if row.state is JobState.QUEUED and not impossible:
         lines.append(_place(ledger, row, workers))
     return "\n".join(lines)
+
+
+def _clock(at: float) -> str:
+    return datetime.fromtimestamp(at).astimezone().isoformat(" ", "minutes")
 
 
 def _headline(row: JobRow) -> str:

@@ -7,6 +7,7 @@ import io
 import logging
 import time
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Self, TypeVar
 
@@ -35,6 +36,7 @@ T = TypeVar("T")
 #: Longest wait for one event, in seconds; the server's answer must beat the socket's time limit.
 _BLOCK_S = 5.0
 _OUTAGE_PAUSES_S = (0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 10.0)  #: between tries while the broker is away
+_READERS = 8  #: pictures fetched at a time
 _ENDS = frozenset(state.value for state in JobState if state.is_terminal)
 
 
@@ -135,10 +137,13 @@ class JobHandle:
     def files(self) -> Iterator[tuple[Output, bytes]]:
         """Every finished picture as it is stored, in unit order, checked against its SHA-256."""
         for output in self.result.outputs:
-            data = self._client.archive.store.get(output.key)
-            if hashlib.sha256(data).hexdigest() != output.sha256:
-                raise StoreUnreachable("a picture in the store is damaged", value=output.key)
-            yield output, data
+            yield output, self._read(output)
+
+    def _read(self, output: Output) -> bytes:
+        data = self._client.archive.store.get(output.key)
+        if hashlib.sha256(data).hexdigest() != output.sha256:
+            raise StoreUnreachable("a picture in the store is damaged", value=output.key)
+        return data
 
     @property
     def images(self) -> Sequence[Image.Image]:
@@ -148,17 +153,28 @@ class JobHandle:
     def save(self, folder: Path | str) -> Sequence[Path]:
         """Write the finished pictures as they are stored: ``FOLDER/ID-000007.png``.
 
-        A file that is there already is kept if it is the same; raises WrongUsage if it is not.
+        A file that is there already is not fetched again if it is the same; raises WrongUsage if
+        it is not.
         """
         target = Path(folder)
+        outputs = self.result.outputs
+        paths = [target / file_name(self.id, output.key) for output in outputs]
         try:
             target.mkdir(parents=True, exist_ok=True)
-            return [
-                _write_new(target / f"{self.id}-{Path(output.key).name}", data)
-                for output, data in self.files()
-            ]
+            with ThreadPoolExecutor(_READERS, thread_name_prefix="fetch") as pool:
+                list(pool.map(self._save, outputs, paths))
+            return paths
         except OSError as error:
             raise WrongUsage(f"cannot save here: {error.strerror}", value=str(target)) from None
+
+    def _save(self, output: Output, path: Path) -> None:
+        if path.exists():
+            if hashlib.sha256(path.read_bytes()).hexdigest() != output.sha256:
+                raise WrongUsage("another file is there already", value=str(path))
+            return
+        part = path.with_name(f".{path.name}.part")
+        part.write_bytes(self._read(output))
+        part.replace(path)
 
     def urls(self, expires_s: int = 3600) -> Sequence[str]:
         """Links to the finished pictures, in unit order, valid for ``expires_s`` seconds."""
@@ -213,12 +229,6 @@ def _decode(output: Output, data: bytes) -> Image.Image:
     return image
 
 
-def _write_new(path: Path, data: bytes) -> Path:
-    if path.exists():
-        if path.read_bytes() != data:
-            raise WrongUsage("another file is there already", value=str(path))
-        return path
-    part = path.with_name(f".{path.name}.part")
-    part.write_bytes(data)
-    part.replace(path)
-    return path
+def file_name(job_id: str, key: str) -> str:
+    """The name under which the picture at ``key`` is saved."""
+    return f"{job_id}-{key.rpartition('/')[2]}"

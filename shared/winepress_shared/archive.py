@@ -3,6 +3,7 @@
 ::
 
     jobs/ID/job.json         written before the ledger knows of the job; never changed
+    jobs/ID/items/…          what each unit of a batch is, see `items`
     jobs/ID/out/000007.png   picture of unit 7; written once, only if the key is free
     jobs/ID/result.json      written when every unit has ended; lists every output
     inputs/SHA256.png        input pictures, shared by all jobs that use them
@@ -21,6 +22,7 @@ from winepress_shared.job import Job, decode_job
 from winepress_shared.lane import Lane
 from winepress_shared.picture import Picture
 from winepress_shared.stores.base import Store
+from winepress_shared.window import Window
 
 _FORMAT_VERSION = 1
 _ID_BYTES = 10
@@ -39,6 +41,8 @@ class JobRecord:
     digest: str = ""  #: `digest_of` the job as it was asked for, before values were filled in
     idempotency_key: str = ""
     expires: float | None = None  #: Unix seconds, by the producer's clock
+    starts: float | None = None  #: not to be begun before; Unix seconds, by the producer's clock
+    window: Window | None = None  #: part of the day it is worked on; None is always
 
     def encode(self) -> bytes:
         """The bytes of ``job.json``."""
@@ -51,6 +55,8 @@ class JobRecord:
                 "digest": self.digest,
                 "idempotency_key": self.idempotency_key,
                 "expires": self.expires,
+                "starts": self.starts,
+                "window": None if self.window is None else asdict(self.window),
                 "job": self.job.model_dump(mode="json"),
             },
             indent=1,
@@ -70,6 +76,8 @@ class JobRecord:
                 values["digest"],
                 values["idempotency_key"],
                 values["expires"],
+                values.get("starts"),
+                Window(**values["window"]) if values.get("window") else None,
             )
         except (ValueError, KeyError, TypeError) as error:
             raise StoreUnreachable(f"job.json is damaged: {type(error).__name__}") from None
@@ -144,12 +152,13 @@ class Archive:
     def write_job(self, record: JobRecord) -> None:
         """Keep what was asked for, and the pictures it needs; raises InvalidJob for a lost one."""
         for picture in record.job.pictures:
-            self._write_input(picture)
+            self.write_input(picture)
         self.store.put(
             f"jobs/{record.id}/job.json", record.encode(), content_type="application/json"
         )
 
-    def _write_input(self, picture: Picture) -> None:
+    def write_input(self, picture: Picture) -> None:
+        """Keep an input picture; raises ObjectMissing when only its reference is at hand."""
         if picture.png is not None:
             self.store.put_new(picture.key, picture.png, content_type="image/png")
         elif self.store.head(picture.key) is None:
@@ -166,6 +175,8 @@ class Archive:
     def forget_job(self, job_id: str) -> None:
         """Remove a job that was not accepted after all."""
         self.store.delete(f"jobs/{job_id}/job.json")
+        for stored in list(self.store.list(f"jobs/{job_id}/items/")):
+            self.store.delete(stored.key)
 
     def reopen_job(self, job_id: str) -> None:
         """Take the result of a job back because it goes on; its pictures stay."""

@@ -216,6 +216,19 @@ class Inpaint(Job):
         return self
 
 
+class Batch(Job):
+    """Many different pictures for one lane; unit i is item i of the list kept beside the job.
+
+    See `items`. What the items ask for is theirs; the prompt is no more than a title.
+    """
+
+    kind: Literal["batch"] = "batch"
+    prompt: Prompt = "batch"
+    priority: Priority = Priority.BULK
+    #: The job gives up what it has not begun once more pictures than this have failed.
+    max_failed: Annotated[int, Field(ge=0, le=MAX_UNITS)] | None = None
+
+
 def parse_job(values: dict[str, Any]) -> Job:
     """Build the job of ``values["kind"]``, for Python callers (paths allowed for pictures)."""
     if not all(isinstance(name, str) for name in values):

@@ -89,6 +89,7 @@ class Ledger:
             self._settings.queue_limit,
             keep_ms,
             new.expires_in_ms,
+            new.starts_in_ms,
             *new.row,
         )
         if answer == "full":
@@ -127,7 +128,7 @@ class Ledger:
         return [JobRow.from_hash(i, row) for i, row in zip(ids, rows, strict=True) if row]
 
     def control(self, job_id: str, verb: str, reason: str = "") -> JobState:
-        """``cancel``, ``pause``, ``resume`` or ``retry`` a job; raises NotFound or Conflict."""
+        """Do what ``verb`` says to a job, see ``control.lua``; raises NotFound or Conflict."""
         answer, state = self._run("control", job_id, verb, _plain(reason))
         if answer == "missing":
             raise NotFound("no such job, or its record has expired", value=job_id)
@@ -269,7 +270,7 @@ class Ledger:
 
     def describe_renderer(self, worker: str, facts: dict[str, Any]) -> None:
         """Record what the rendering process says of itself."""
-        self._run("describe", worker, json.dumps(facts))
+        self._run("describe", worker, json.dumps(facts), *facts.get("warm", ()))
 
     def leave(self, worker: str) -> None:
         """A worker that stops on purpose hands its slices back and is forgotten."""

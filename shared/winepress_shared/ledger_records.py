@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from enum import StrEnum
 from typing import Any
 
 from winepress_shared.archive import JobRecord
 from winepress_shared.job import Priority
 from winepress_shared.state import JobState
+from winepress_shared.window import Window
 
 #: Bands in the order they are served.
 BANDS = (Priority.INTERACTIVE, Priority.NORMAL, Priority.BULK)
@@ -49,19 +50,29 @@ class Submission:
     chained: bool = False
     idempotency_key: str = ""
     expires_in_ms: int = 0  #: 0 is never
+    starts_in_ms: int = 0  #: 0 is now
+    window: Window | None = None
+    max_failed: int | None = None
 
     @property
     def row(self) -> tuple[str | int, ...]:
         """Names and values of what goes into the job's hash as it is."""
         texts = ("kind", self.kind, "lane", self.lane, "user", self.user)
-        return (*texts, "band", self.band, "units", self.units, "chained", int(self.chained))
+        numbers = {"band": self.band, "units": self.units, "chained": int(self.chained)}
+        if self.window:
+            numbers |= asdict(self.window)
+        if self.max_failed is not None:
+            numbers["max_failed"] = self.max_failed
+        return texts + tuple(part for pair in numbers.items() for part in pair)
 
     @classmethod
     def of(cls, record: JobRecord) -> Submission:
-        """A job that the store holds; its deadline counts from now on."""
-        left_ms = 0
+        """A job that the store holds; its times count from now on."""
+        left_ms = starts_in_ms = 0
         if record.expires is not None:
             left_ms = max(1, int((record.expires - time.time()) * 1000))
+        if record.starts is not None:
+            starts_in_ms = max(0, int((record.starts - time.time()) * 1000))
         return cls(
             id=record.id,
             kind=record.job.kind,
@@ -72,6 +83,9 @@ class Submission:
             digest=record.digest,
             idempotency_key=record.idempotency_key,
             expires_in_ms=left_ms,
+            starts_in_ms=starts_in_ms,
+            window=record.window,
+            max_failed=getattr(record.job, "max_failed", None),
         )
 
 
@@ -139,13 +153,15 @@ class JobRow:
     expires: float | None
     paused: bool
     reason: str
+    starts: float | None = None  #: not to be begun before
+    window: Window | None = None
 
     @classmethod
     def from_hash(cls, job_id: str, row: dict[str, str]) -> JobRow:
         """Read a ``job:ID`` hash."""
 
         def moment(name: str) -> float | None:
-            return int(row[name]) / 1000 if int(row[name]) else None
+            return int(row[name]) / 1000 if int(row.get(name, 0)) else None
 
         return cls(
             id=job_id,
@@ -163,6 +179,8 @@ class JobRow:
             expires=moment("expires"),
             paused=row["paused"] == "1",
             reason=row["reason"],
+            starts=moment("starts"),
+            window=Window(int(row["opens"]), int(row["closes"])) if "opens" in row else None,
         )
 
 

@@ -6,15 +6,12 @@ import json
 import os
 import signal
 import subprocess
-import sys
-import threading
 import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import scrubbed_environment
+from command_line import WINEPRESS, Run, environment, lines
 from PIL import Image
 from press import LANE, Press, forget_farm
 
@@ -22,60 +19,7 @@ from winepress import Client, TextToImage
 from winepress_shared.metadata import PictureFacts, encode
 from winepress_shared.settings import Settings
 
-WINEPRESS = Path(sys.executable).parent / "winepress"
 APPLE = ("submit", "text-to-image", "a red apple")
-
-Run = Callable[..., subprocess.CompletedProcess[str]]
-
-
-def environment(settings: Settings) -> dict[str, str]:
-    return scrubbed_environment() | {
-        "WINEPRESS_FARM": settings.farm,
-        "WINEPRESS_BROKER_URL": settings.broker_url.get_secret_value(),
-        "WINEPRESS_STORE_FOLDER": str(settings.store_folder),
-    }
-
-
-@pytest.fixture
-def run(farm_settings: Settings, tmp_path: Path) -> Run:
-    """Run ``winepress`` against the test's farm."""
-
-    def one(*words: str, text: str = "", **variables: str) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            [WINEPRESS, *words],
-            cwd=tmp_path,
-            env=environment(farm_settings) | variables,
-            input=text,
-            capture_output=True,
-            text=True,
-            timeout=60,
-        )
-
-    return one
-
-
-def lines(done: subprocess.CompletedProcess[str]) -> list[dict[str, Any]]:
-    """Every line of stdout, each of which must be one JSON object."""
-    found = [json.loads(line) for line in done.stdout.splitlines()]
-    assert all(isinstance(one, dict) for one in found)
-    return found
-
-
-@pytest.fixture
-def rendering(press: Press) -> Any:
-    """A worker that renders the next job as soon as its ticket comes."""
-    press.live(LANE)
-
-    def start(failing: tuple[int, ...] = ()) -> threading.Thread:
-        def serve() -> None:
-            press.await_ticket(LANE)
-            press.work(LANE, failing=failing)
-
-        thread = threading.Thread(target=serve)
-        thread.start()
-        return thread
-
-    return start
 
 
 def test_submit_prints_the_id_alone_and_status_finds_the_job(run: Run) -> None:

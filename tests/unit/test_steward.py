@@ -57,7 +57,15 @@ def _steward(
     ledger: LedgerOfOneWorker, pid: int, sent: list[tuple[str, int]] | None = None
 ) -> Steward:
     tickets = sent if sent is not None else []
-    return Steward(ledger, "w", {}, lambda: pid, lambda *ticket: tickets.append(ticket))  # type: ignore[arg-type]
+    lanes = ["a.fp16"]
+    return Steward(
+        ledger,  # type: ignore[arg-type]
+        "w",
+        {},
+        lambda: pid,
+        lambda *ticket: tickets.append(ticket),
+        lambda: lanes,
+    )
 
 
 def _lease(order: Order, *, steps: int, idle_s: float) -> Lease:

@@ -11,7 +11,8 @@ from dataclasses import asdict, dataclass
 
 from PIL import Image
 
-from winepress_shared.archive import Archive, JobRecord, Output, Result, output_key
+from winepress_shared.archive import Archive, Output, Result, output_key
+from winepress_shared.job import Job
 from winepress_shared.ledger_records import Ending, Slice
 from winepress_shared.metadata import PictureFacts, encode
 from winepress_worker.desk import Desk
@@ -26,8 +27,8 @@ class Drawn:
     """One picture on its way to the store."""
 
     part: Slice
-    record: JobRecord
     unit: int
+    job: Job  #: of this one picture
     image: Image.Image
     facts: PictureFacts
     render_s: float
@@ -57,9 +58,9 @@ class Delivery:
         """Write the job's result after its last unit has ended, then end the job."""
         self._enqueue(part, -1, lambda: self._write_result(part))
 
-    def adopt(self, part: Slice, record: JobRecord, unit: int) -> bool:
+    def adopt(self, part: Slice, unit: int, job: Job) -> bool:
         """Count the object an earlier attempt left in the store; False when there is none."""
-        row = self._archive.read_output(output_key(record.id, unit, record.job.output_format))
+        row = self._archive.read_output(output_key(part.job_id, unit, job.output_format))
         if row is None:
             return False
         self._commit(part, unit, row)
@@ -81,9 +82,9 @@ class Delivery:
             self.conclude(part)
 
     def _store(self, drawn: Drawn) -> None:
-        job = drawn.record.job.for_unit(drawn.unit)
+        job = drawn.job
         data = encode(drawn.image, job, drawn.facts)
-        key = output_key(drawn.record.id, drawn.unit, job.output_format)
+        key = output_key(drawn.part.job_id, drawn.unit, job.output_format)
         output = Output(
             unit=drawn.unit,
             key=key,
@@ -99,7 +100,7 @@ class Delivery:
         )
         row = {name: value for name, value in asdict(output).items() if name != "unit"}
         mine = self._archive.write_output(key, data, row)
-        if mine or not self.adopt(drawn.part, drawn.record, drawn.unit):
+        if mine or not self.adopt(drawn.part, drawn.unit, job):
             self._commit(drawn.part, drawn.unit, row)
 
     def _commit(self, part: Slice, unit: int, row: dict[str, object]) -> None:

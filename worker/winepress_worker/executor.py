@@ -11,12 +11,15 @@ from dataclasses import dataclass
 from PIL import Image
 
 from winepress_shared.archive import Archive, JobRecord
+from winepress_shared.cost import megapixel_steps
 from winepress_shared.errors import (
     Environment,
     Stopped,
     StoreUnreachable,
     WorkerBroken,
 )
+from winepress_shared.items import ItemReader
+from winepress_shared.job import Job
 from winepress_shared.ledger_records import Slice
 from winepress_shared.picture import Picture
 from winepress_worker.delivery import Delivery, Drawn
@@ -29,10 +32,6 @@ from winepress_worker.warm_pool import WarmPool
 log = logging.getLogger(__name__)
 
 
-#: A job with its source image and mask.
-Fetched = tuple[JobRecord, Image.Image | None, Image.Image | None]
-
-
 @dataclass(frozen=True)
 class Work:
     """A slice with everything needed to render its units."""
@@ -40,8 +39,6 @@ class Work:
     part: Slice
     record: JobRecord
     pipeline: Pipeline
-    image: Image.Image | None
-    mask: Image.Image | None
 
 
 class Executor:
@@ -54,13 +51,20 @@ class Executor:
         delivery: Delivery,
         pool: WarmPool,
         key_of: Callable[[JobRecord, Report], PipelineKey],
+        loaded: Callable[[], None],
     ) -> None:
+        """``loaded`` is called whenever another pipeline has become warm."""
         self._desk = desk
         self._archive = archive
         self._delivery = delivery
         self._pool = pool
         self._key_of = key_of
-        self._fetched: Fetched | None = None
+        self._loaded = loaded
+        self.loads = 0  #: cold loads so far
+        self.load_s: dict[str, float] = {}  #: model and precision → seconds its last load took
+        self._record: JobRecord | None = None
+        self._items = ItemReader(archive)
+        self._opened: tuple[tuple[Picture, ...], list[Image.Image]] = ((), [])
         self.pace = Pace()
 
     def run(self, part: Slice) -> int:
@@ -90,20 +94,32 @@ class Executor:
         return drawn
 
     def _prepare(self, part: Slice) -> Work:
-        record, image, mask = self._fetch(part.job_id)
+        record = self._fetch(part.job_id)
+        self._open_all(record.job)
         key = self._key_of(record, lambda message, _: self._desk.note(part, message))
         if key not in self._pool.warm:
-            self._desk.note(part, f"loading {key.model}.{key.precision}")
-        return Work(part, record, self._pool.get(key), image, mask)
+            self._load(part, key)
+        return Work(part, record, self._pool.get(key))
 
-    def _fetch(self, job_id: str) -> Fetched:
-        """The job and its input pictures; kept for its next slice, since they never change."""
-        if self._fetched is None or self._fetched[0].id != job_id:
-            record = self._archive.read_job(job_id)
-            pictures = [self._open(picture) for picture in record.job.pictures]
-            image, mask = (*pictures, None, None)[:2]
-            self._fetched = (record, image, mask)
-        return self._fetched
+    def _load(self, part: Slice, key: PipelineKey) -> None:
+        name, began = f"{key.model}.{key.precision}", time.monotonic()
+        self._desk.note(part, f"loading {name}")
+        self._pool.get(key)
+        self.loads += 1
+        self.load_s[name] = round(time.monotonic() - began, 3)
+        self._loaded()
+
+    def _open_all(self, job: Job) -> list[Image.Image]:
+        """The input pictures of a job; units of one job mostly share theirs."""
+        if job.pictures != self._opened[0]:
+            self._opened = (job.pictures, [self._open(picture) for picture in job.pictures])
+        return self._opened[1]
+
+    def _fetch(self, job_id: str) -> JobRecord:
+        """The job; kept for its next slice, since it never changes."""
+        if self._record is None or self._record.id != job_id:
+            self._record = self._archive.read_job(job_id)
+        return self._record
 
     def _open(self, picture: Picture) -> Image.Image:
         image = Image.open(io.BytesIO(self._archive.read_input(picture)), formats=("PNG",))
@@ -126,9 +142,10 @@ class Executor:
             self._delivery.settle()
         self._desk.start(work.part, unit)
         try:
-            if work.part.attempts and self._delivery.adopt(work.part, work.record, unit):
+            job = self._items.item(work.record, unit).job
+            if work.part.attempts and self._delivery.adopt(work.part, unit, job):
                 return 1
-            self._delivery.send(self._draw(work, unit))
+            self._delivery.send(self._draw(work, unit, job))
             return 1
         except Stopped:
             raise
@@ -140,13 +157,13 @@ class Executor:
             self._delivery.account(work.part, unit, error)
             return 0
 
-    def _draw(self, work: Work, unit: int) -> Drawn:
-        job = work.record.job
-        seed = job.for_unit(unit).seed or 0
-        request = Request(job, (seed,), work.image, work.mask)
+    def _draw(self, work: Work, unit: int, job: Job) -> Drawn:
+        image_and_mask = (*self._open_all(job), None, None)[:2]
+        request = Request(job, (job.seed or 0,), *image_and_mask)
         began = time.perf_counter()
         (image,) = work.pipeline.render(request, self._desk.watch(work.part, unit))
         seconds = time.perf_counter() - began
-        self.pace.learn(str(work.record.lane), seconds, job.num_inference_steps or 1)
+        steps, cost = job.num_inference_steps or 1, megapixel_steps(job)
+        self.pace.learn(str(work.record.lane), seconds, steps, cost)
         facts = work.pipeline.facts(request)
-        return Drawn(work.part, work.record, unit, image, facts, seconds)
+        return Drawn(work.part, unit, job, image, facts, seconds)

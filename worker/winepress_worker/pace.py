@@ -16,12 +16,13 @@ class Pace:
 
     def __init__(self) -> None:
         self._seconds: dict[str, float] = {}
+        self._rates: dict[str, float] = {}
         self._steps: deque[float] = deque(maxlen=_STEPS_KEPT)
 
-    def learn(self, lane: str, picture_s: float, steps: int) -> None:
-        """Note that one picture of ``steps`` steps took ``picture_s`` seconds."""
-        known = self._seconds.get(lane, picture_s)
-        self._seconds[lane] = known + _WEIGHT * (picture_s - known)
+    def learn(self, lane: str, picture_s: float, steps: int, cost: float = 0.0) -> None:
+        """Note that a picture of ``steps`` steps and ``cost`` megapixel-steps took that long."""
+        _follow(self._seconds, lane, picture_s)
+        _follow(self._rates, lane, cost / max(picture_s, 1e-3))
         self._steps.append(picture_s / max(steps, 1))
 
     def units_for(self, lane: str, seconds: float) -> int:
@@ -36,6 +37,15 @@ class Pace:
         """Median seconds of a step lately; 0 before the first picture."""
         return median(self._steps) if self._steps else 0.0
 
+    def rates(self) -> dict[str, float]:
+        """Lane → megapixel-steps per second."""
+        return {lane: round(rate, 4) for lane, rate in self._rates.items()}
+
     def facts(self) -> dict[str, float]:
         """Lane → seconds per picture."""
         return {lane: round(seconds, 3) for lane, seconds in self._seconds.items()}
+
+
+def _follow(mean: dict[str, float], lane: str, newest: float) -> None:
+    known = mean.get(lane, newest)
+    mean[lane] = known + _WEIGHT * (newest - known)

@@ -5,19 +5,21 @@ from __future__ import annotations
 import logging
 import os
 import socket
+from functools import partial
 from typing import Any
 
-from celery import bootsteps
+from celery import bootsteps, current_app
+from celery.exceptions import OperationalError
 from celery.signals import worker_shutting_down
 
 from winepress_shared import __version__
 from winepress_shared.broker import make_celery, send_tickets
-from winepress_shared.catalogue import Catalogue
 from winepress_shared.errors import WrongUsage
-from winepress_shared.lane import Lane
+from winepress_shared.lane_book import LaneBook
 from winepress_shared.ledger import Ledger
 from winepress_shared.settings import Settings
-from winepress_worker.models.shelf import Shelf
+from winepress_worker.lane_order import LaneCycle, LaneWatch
+from winepress_worker.open_lanes import OpenLanes
 from winepress_worker.options import WorkerOptions
 from winepress_worker.steward import Steward
 
@@ -49,6 +51,7 @@ class StewardStep(bootsteps.StartStopStep):  # type: ignore[misc]  # Celery is u
             _facts(options, list(app.amqp.queues.consume_from)),
             lambda: _renderer_pid(worker),
             lambda lane, count: send_tickets(app, lane, count),
+            partial(follow_lanes, worker, OpenLanes(options, Settings.load())),
         )
         worker_shutting_down.connect(self._drain)
         self.steward.start()
@@ -65,9 +68,10 @@ class StewardStep(bootsteps.StartStopStep):  # type: ignore[misc]  # Celery is u
 
 def run_worker(options: WorkerOptions, settings: Settings) -> int:
     """Serve until told to stop; returns the exit code."""
-    lanes = open_lanes(options, settings)
+    lanes = OpenLanes(options, settings).find()
     app = make_celery(settings)
     app.conf.update(winepress_worker=options.encode(), include=["winepress_worker.tasks"])
+    app.conf.broker_transport_options["queue_order_strategy"] = f"{__name__}:lane_cycle"
     app.steps["worker"].add(StewardStep)
     app.set_default()
     worker = app.Worker(
@@ -89,23 +93,28 @@ def run_worker(options: WorkerOptions, settings: Settings) -> int:
     return int(worker.exitcode or 0)
 
 
-def open_lanes(options: WorkerOptions, settings: Settings) -> list[str]:
-    """Every lane this worker can serve with what is on this machine; raises WrongUsage if none."""
-    shelf = Shelf(settings.home, Catalogue.load(settings.catalogue))
-    lanes = [
-        Lane(model, precision, device)
-        for model, precision in shelf.available()
-        for device in dict.fromkeys((None, options.device_class))
-    ]
-    served = [str(lane) for lane in lanes if options.serves(lane)]
-    if not served:
-        raise WrongUsage(
-            "no lane matches",
-            field="--lanes",
-            value=",".join(options.lanes),
-            allowed=", ".join(map(str, lanes)) or "none: no model is prepared on this machine",
-        )
-    return served
+def lane_cycle() -> LaneCycle:
+    """The order of lanes for the worker of this process; kombu asks for it by its name."""
+    options = WorkerOptions.decode(current_app.conf["winepress_worker"])
+    return LaneCycle(LaneWatch(LaneBook(Settings.load()), options))
+
+
+def follow_lanes(worker: Any, lanes: OpenLanes) -> list[str]:
+    """Begin and end to consume as models come and go; returns the lanes served from now on."""
+    consumed = set(worker.app.amqp.queues.consume_from)
+    try:
+        found = lanes.find()
+        control, me = worker.app.control, [worker.hostname]
+        for lane in set(found) - consumed:
+            log.info("serves %s from now on", lane)
+            control.add_consumer(lane, destination=me)
+        for lane in consumed - set(found):
+            log.info("serves %s no more", lane)
+            control.cancel_consumer(lane, destination=me)
+    except (WrongUsage, OSError, OperationalError) as error:
+        log.warning("the lanes stay as they are: %s", error)
+        return sorted(consumed)
+    return sorted(found)
 
 
 def _facts(options: WorkerOptions, lanes: list[str]) -> dict[str, Any]:

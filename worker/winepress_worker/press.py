@@ -11,6 +11,7 @@ import psutil
 
 from winepress_shared.archive import Archive, JobRecord
 from winepress_shared.catalogue import Catalogue
+from winepress_shared.lane_book import LaneBook
 from winepress_shared.ledger import Ledger
 from winepress_shared.settings import Settings
 from winepress_shared.stores import open_store
@@ -19,6 +20,7 @@ from winepress_worker.desk import Desk
 from winepress_worker.engines import open_engine
 from winepress_worker.engines.base import PipelineKey
 from winepress_worker.executor import Executor
+from winepress_worker.lane_order import LaneWatch
 from winepress_worker.models.shelf import Report, Shelf
 from winepress_worker.options import SLICE_S, WorkerOptions
 from winepress_worker.warm_pool import WarmPool
@@ -40,8 +42,12 @@ class Press:
         self._desk = Desk(Ledger(settings), options.name, os.getpid())
         archive = Archive(open_store(settings))
         self._delivery = Delivery(self._desk, archive)
-        self._executor = Executor(self._desk, archive, self._delivery, self._pool, self._key_of)
+        self._book = LaneBook(settings)
+        self._watch = LaneWatch(self._book, options)
         self._process = psutil.Process()
+        self._executor = Executor(
+            self._desk, archive, self._delivery, self._pool, self._key_of, self.describe
+        )
         self.describe()
 
     def run(self, lane: str, leave_ticket: Callable[[str], None]) -> str:
@@ -52,6 +58,8 @@ class Press:
         began = time.monotonic()
         jobs: dict[str, None] = {}  # in the order of their first slice
         pictures = 0
+        if not self._may_serve(lane):
+            return f"{lane}: left to the worker that loads its model"
         try:
             while time.monotonic() - began < TICKET_S:
                 part = self._desk.claim(lane, self._executor.pace.units_for(lane, SLICE_S))
@@ -62,17 +70,36 @@ class Press:
                 jobs[part.job_id] = None
                 pictures += self._executor.run(part)
                 self.describe()
+                if self._watch.gives_way(lane):
+                    leave_ticket(lane)
+                    break
         finally:
             self._delivery.settle()
+            if not jobs:
+                self.describe()  # that takes the mark of a load back
         return _summary(lane, list(jobs), pictures, time.monotonic() - began)
+
+    def _may_serve(self, lane: str) -> bool:
+        """Whether the model of ``lane`` is warm here, or may be loaded here now."""
+        model = lane.partition("@")[0]
+        if model in self._warm:
+            return True
+        return self._book.begin_load(self._options.name, model)
+
+    @property
+    def _warm(self) -> list[str]:
+        return [f"{key.model}.{key.precision}" for key in self._pool.warm]
 
     def describe(self) -> None:
         """Tell the ledger what is warm here, and how fast."""
         self._desk.describe(
             {
                 "pid": os.getpid(),
-                "warm": [f"{key.model}.{key.precision}" for key in self._pool.warm],
+                "warm": self._warm,
+                "loads": self._executor.loads,
+                "load_s": self._executor.load_s,
                 "seconds_per_picture": self._executor.pace.facts(),
+                "megapixel_steps_per_s": self._executor.pace.rates(),
                 "step_s": round(self._executor.pace.step_s, 4),
                 "rss_mib": self._process.memory_info().rss >> 20,
             }

@@ -20,6 +20,7 @@ from winepress_shared.ledger_records import Lease, Order, Pulse
 
 log = logging.getLogger(__name__)
 
+_FOLLOW_S = 8.0  #: least time between two looks for models that have come or gone
 _TICK_S = 0.5  #: how soon a dead renderer is noticed
 CANCEL_GRACE_S = 10.0  #: a renderer that has not obeyed by then is killed
 STUCK_FLOOR_S = 120.0  #: no step for this long, or for ten median steps, is stuck
@@ -37,13 +38,17 @@ class Steward(threading.Thread):
         facts: dict[str, Any],
         renderer_pid: Callable[[], int],
         send_tickets: Callable[[str, int], None],
+        follow_lanes: Callable[[], list[str]],
     ) -> None:
+        """``follow_lanes`` has the worker serve what it can by now, and says what that is."""
         super().__init__(name="steward", daemon=True)
         self._ledger = ledger
         self._worker = worker
         self._facts = facts
         self._renderer_pid = renderer_pid
         self._send_tickets = send_tickets
+        self._follow_lanes = follow_lanes
+        self._followed_at = time.monotonic()
         self._disobeyed: dict[int, float] = {}  # fence → when it was first told to stop
         self._over = threading.Event()
         self.draining = threading.Event()
@@ -60,6 +65,7 @@ class Steward(threading.Thread):
             try:
                 self._beat(pid)
                 self._reconcile()
+                self._follow()
             except BrokerUnreachable as error:
                 log.warning("%s", error)
 
@@ -108,6 +114,11 @@ class Steward(threading.Thread):
         log.error("renderer %s %s; it is killed", pid, why)
         with contextlib.suppress(ProcessLookupError):
             os.kill(pid, signal.SIGKILL)
+
+    def _follow(self) -> None:
+        if time.monotonic() - self._followed_at > _FOLLOW_S and not self.draining.is_set():
+            self._followed_at = time.monotonic()
+            self._facts = {**self._facts, "lanes": self._follow_lanes()}
 
     def _reconcile(self) -> None:
         """Top up the tickets of every lane that has more work than tickets."""

@@ -1,4 +1,4 @@
-"""``winepress list | status | cancel | pause | resume | retry | explain``."""
+"""``winepress list | status | cancel | pause | front | resume | retry | explain | …``."""
 
 from __future__ import annotations
 
@@ -10,7 +10,8 @@ from typing import Any
 
 from winepress.client import Client
 from winepress.console import Console
-from winepress_shared.errors import WinepressError
+from winepress_shared.errors import WinepressError, WrongUsage
+from winepress_shared.job import Priority
 from winepress_shared.ledger_records import JobRow
 from winepress_shared.state import JobState
 
@@ -19,6 +20,7 @@ _MOST_LISTED = 100_000
 _VERBS: dict[str, tuple[str, Callable[[Client, str], JobState]]] = {
     "cancel": ("stop a job; finished pictures are kept", Client.cancel),
     "pause": ("hand out no more of a job for now", Client.pause),
+    "front": ("let a job go before the others of its user", Client.front),
     "resume": ("go on with a paused job", Client.resume),
     "retry": ("render what a failed, canceled or expired job lacks", Client.retry),
 }
@@ -35,6 +37,14 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     _add(subparsers, "explain", "why jobs wait, and what to do about it", _explain)
     for verb, (text, _) in _VERBS.items():
         _add(subparsers, verb, text, _control)
+    _add(subparsers, "reprioritise", "move jobs to another priority", _reprioritise)
+    subparsers.choices["reprioritise"].add_argument(
+        "--priority", choices=tuple(Priority), required=True, metavar="B", help=", ".join(Priority)
+    )
+    retry = subparsers.choices["retry"]
+    retry.add_argument(
+        "--failed", action="store_true", help="those that failed; all, if none named"
+    )
 
 
 def _add(
@@ -44,7 +54,8 @@ def _add(
     run: Callable[[argparse.Namespace], int],
 ) -> None:
     parser = subparsers.add_parser(verb, help=text, description=f"{text[0].upper()}{text[1:]}.")
-    parser.add_argument("jobs", nargs="+", metavar="JOB", help="id of a job")
+    many = "*" if verb == "retry" else "+"
+    parser.add_argument("jobs", nargs=many, metavar="JOB", help="id of a job")
     parser.add_argument("--json", action="store_true", help="one JSON object per line")
     parser.set_defaults(run=run, verb=verb)
 
@@ -80,12 +91,37 @@ def _explain(arguments: argparse.Namespace) -> int:
 
 def _control(arguments: argparse.Namespace) -> int:
     _, act = _VERBS[arguments.verb]
+    if arguments.verb == "retry":
+        arguments.jobs = _to_retry(arguments)
 
     def do(client: Client, console: Console, job_id: str) -> None:
         state = act(client, client.get(job_id).id)
         console.result({"id": job_id, "state": state.value}, f"{job_id} {state.value}")
 
     return _each(arguments, do)
+
+
+def _reprioritise(arguments: argparse.Namespace) -> int:
+    priority = Priority(arguments.priority)
+
+    def do(client: Client, console: Console, job_id: str) -> None:
+        client.reprioritise(client.get(job_id).id, priority)
+        console.result({"id": job_id, "priority": priority.value}, f"{job_id} {priority.value}")
+
+    return _each(arguments, do)
+
+
+def _to_retry(arguments: argparse.Namespace) -> list[str]:
+    """The jobs named; with ``--failed`` those of them that failed, or every one that did."""
+    named: list[str] = arguments.jobs
+    if not arguments.failed:
+        if not named:
+            raise WrongUsage("name a job, or say --failed for all that failed")
+        return named
+    with Client.from_env() as client:
+        if not named:
+            return [row.id for row in client.list(JobState.FAILED, _MOST_LISTED)]
+        return [name for name in named if client.get(name).status().state is JobState.FAILED]
 
 
 def _each(arguments: argparse.Namespace, act: Callable[[Client, Console, str], None]) -> int:

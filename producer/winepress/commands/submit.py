@@ -17,7 +17,7 @@ from winepress_shared.job import MAX_PROMPT_CHARACTERS, Job, Priority, parse_job
 from winepress_shared.lane import Precision
 
 #: Flags that are fields of a job, under the same name.
-_FIELDS = (
+FIELDS = (
     "kind",
     "prompt",
     "negative_prompt",
@@ -58,12 +58,13 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     parser.add_argument("kind", nargs="?", metavar="KIND", help=", ".join(Job.kinds))
     parser.add_argument("prompt", nargs="?", metavar="PROMPT", help="- reads it from stdin")
     parser.add_argument("--file", type=Path, help="YAML or JSON; flags given beside it win")
-    _add_picture(parser.add_argument_group("the picture"))
+    add_picture(parser.add_argument_group("the picture"))
     _add_handling(parser.add_argument_group("how it is handled"))
     parser.set_defaults(run=_submit)
 
 
-def _add_picture(group: argparse._ArgumentGroup) -> None:
+def add_picture(group: argparse._ArgumentGroup) -> None:
+    """Add the flags that are fields of a job."""
     add = group.add_argument
     add("--model", metavar="M", help="name in the catalogue")
     add("--precision", choices=tuple(Precision), metavar="P", help=", ".join(Precision))
@@ -78,7 +79,7 @@ def _add_picture(group: argparse._ArgumentGroup) -> None:
     add("--mask", metavar="FILE", help="white is drawn anew")
     add("--strength", type=float, metavar="X", help="how far from the source, above 0 to 1")
     add("--device", choices=("CPU", "GPU", "NPU"), help="render on this kind of device only")
-    add("--format", dest="output_format", choices=("png", "jpeg", "webp"))
+    add("--format", dest="output_format", choices=("png", "jpeg", "webp"), help="of the files")
     add("--quality", dest="output_quality", type=int, metavar="Q", help="of JPEG or WebP, 1 to 100")
     add(
         "--no-metadata",
@@ -121,7 +122,7 @@ def _submit(arguments: argparse.Namespace) -> int:
 
 def _values(arguments: argparse.Namespace) -> tuple[dict[str, Any], str | None]:
     """The fields of the job and, from a file, its user."""
-    given = {name: getattr(arguments, name) for name in _FIELDS}
+    given = {name: getattr(arguments, name) for name in FIELDS}
     values = {name: value for name, value in given.items() if value is not None}
     if arguments.file is not None:
         if arguments.prompt is None and arguments.kind and arguments.kind not in Job.kinds:

@@ -21,12 +21,18 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     wait.set_defaults(run=_wait)
     watch = subparsers.add_parser("watch", help="show what happens to a job, as it happens")
     watch.set_defaults(run=_watch)
-    fetch = subparsers.add_parser("fetch", help="save the finished pictures of a job")
+    fetch = subparsers.add_parser("fetch", help="save the finished pictures of jobs")
     fetch.add_argument("--out", type=Path, default=Path(), metavar="DIR", help="default: here")
     fetch.add_argument("--urls", action="store_true", help="print links instead of saving")
+    fetch.add_argument(
+        "--manifest", action="store_true", help="also manifest.jsonl and manifest.csv"
+    )
+    fetch.add_argument("--contact-sheet", action="store_true", help="also sheets of all pictures")
+    fetch.add_argument("jobs", nargs="+", metavar="JOB", help="id of a job")
     fetch.set_defaults(run=_fetch)
-    for parser in (wait, watch, fetch):
+    for parser in (wait, watch):
         parser.add_argument("job", metavar="JOB", help="id of the job")
+    for parser in (wait, watch, fetch):
         parser.add_argument("--json", action="store_true", help="one JSON object per line")
 
 
@@ -54,15 +60,34 @@ def _watch(arguments: argparse.Namespace) -> int:
 def _fetch(arguments: argparse.Namespace) -> int:
     console = Console(arguments.json)
     with Client.from_env() as client:
-        handle = client.get(arguments.job)
-        if not handle.result.outputs:
-            console.note("no picture of this job is finished")
-        elif arguments.urls:
-            for output, url in zip(handle.result.outputs, handle.urls(), strict=True):
-                console.result({"unit": output.unit, "url": url}, url)
-        else:
-            _show_outputs(console, handle, handle.save(arguments.out))
+        handles = [client.get(job_id) for job_id in arguments.jobs]
+        for handle in handles:
+            if not handle.result.outputs:
+                console.note("no picture of this job is finished")
+            elif arguments.urls:
+                for output, url in zip(handle.result.outputs, handle.urls(), strict=True):
+                    console.result({"unit": output.unit, "url": url}, url)
+            else:
+                _show_outputs(console, handle, handle.save(arguments.out))
+        if not arguments.urls:
+            show_tables(client, console, handles, arguments)
     return 0
+
+
+def show_tables(
+    client: Client, console: Console, handles: Sequence[JobHandle], arguments: argparse.Namespace
+) -> None:
+    """Write the manifest and the contact sheets that were asked for, of all jobs together."""
+    from winepress.bulk.manifest import manifest_rows, write_contact_sheets, write_manifest
+
+    if not (arguments.manifest or arguments.contact_sheet):
+        return
+    rows = [row for handle in handles for row in manifest_rows(client, handle.id)]
+    paths = write_manifest(rows, arguments.out) if arguments.manifest else []
+    if arguments.contact_sheet:
+        paths += write_contact_sheets(rows, arguments.out)
+    for path in paths:
+        console.result({"path": str(path)}, str(path))
 
 
 def follow_to_end(

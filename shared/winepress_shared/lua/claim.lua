@@ -110,7 +110,9 @@ for _ = 1, 64 do
   if job.expires > 0 and job.expires <= now then
     conclude(job, 'expired', 'its deadline passed while it waited')
   else
-    local units, tried = take(job)
+    local _, due = waiting(job)
+    local units, tried = nil, nil
+    if due <= now then units, tried = take(job) end
     if units then
       redis.call('HSET', key('served', lane), band, now)
       redis.call('ZADD', users, redis.call('INCR', key('turn')), user)

@@ -2,7 +2,8 @@
 -- What a user may do to a job.
 -- KEYS[1] prefix; keys: job jobs lease leases leased retry attempts done units expiries old events,
 --         and those `conclude` and `place` touch
--- ARGV: id, verb: 'cancel' | 'pause' | 'resume' | 'retry', reason
+-- ARGV: id, verb: 'cancel' | 'pause' | 'resume' | 'retry' | 'front' | 'reprioritise', reason (of a
+--       cancel) or band (of reprioritise)
 -- Returns {'ok'|'missing'|'illegal', state}; running slices hear of it on the channel orders:HOLDER
 local id, verb = ARGV[1], ARGV[2]
 local job = read_job(id)
@@ -12,6 +13,16 @@ local function set_paused(paused)
   redis.call('HSET', key('job', id), 'paused', paused)
   job.paused = paused
   event(id, verb .. 'd')
+  place(job)
+end
+
+-- Waiting under another name: out of where claims find it, and in again.
+local function replace(field, value)
+  local paused = job.paused
+  job.paused = 1
+  place(job)
+  job.paused, job[field] = paused, value
+  redis.call('HSET', key('job', id), field, value)
   place(job)
 end
 
@@ -31,6 +42,13 @@ elseif not is_alive(job) then
   return {verb == 'cancel' and job.state == 'canceled' and 'ok' or 'illegal', job.state}
 elseif verb == 'cancel' then
   conclude(job, 'canceled', ARGV[3])
+elseif verb == 'front' then
+  -- The latest to be moved comes first. The turn of its user stays: others are not pushed aside.
+  job.front = -redis.call('INCR', key('turn'))
+  redis.call('HSET', key('job', id), 'front', job.front)
+  redis.call('ZADD', key('ready', job.lane, job.band, job.user), 'XX', job.front, id)
+elseif verb == 'reprioritise' then
+  if tonumber(ARGV[3]) ~= job.band then replace('band', tonumber(ARGV[3])) end
 elseif verb == 'pause' then
   set_paused(1)
   tell_holders(job)

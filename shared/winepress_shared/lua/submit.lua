@@ -4,12 +4,12 @@
 -- KEYS[1] prefix; keys: idem job jobs done retry attempts units expiries keep turn, and those
 --         `place` touches: due ready served lanes queued
 -- ARGV: id, idempotency key or '', digest, time to live of that key (ms), queue limit (units),
---       keep (ms), deadline in ms from now or 0, then field/value pairs of the row
+--       keep (ms), deadline and start in ms from now or 0, then field/value pairs of the row
 -- Returns {'accepted'|'known'|'conflict'|'full', id, units waiting in the farm}
 local id, idem, digest = ARGV[1], ARGV[2], ARGV[3]
 local row = {}
-for i = 8, #ARGV, 2 do row[ARGV[i]] = ARGV[i + 1] end
-local units, deadline = tonumber(row.units), tonumber(ARGV[7])
+for i = 9, #ARGV, 2 do row[ARGV[i]] = ARGV[i + 1] end
+local units, deadline, start = tonumber(row.units), tonumber(ARGV[7]), tonumber(ARGV[8])
 local queued = tonumber(redis.call('GET', key('queued'))) or 0
 if idem ~= '' then
   local known = redis.call('GET', key('idem', row.user, idem))
@@ -28,7 +28,8 @@ local done = redis.call('BITCOUNT', key('done', id))
 redis.call('HSET', key('job', id), 'state', 'queued', 'done', done, 'failed', 0,
   'cursor', done > 0 and units or 0, 'created', now, 'started', 0, 'finished', 0, 'paused', 0,
   'ready', 0, 'reason', '', 'order', order, 'expires', deadline > 0 and now + deadline or 0,
-  unpack(ARGV, 8))
+  unpack(ARGV, 9))
+if start > 0 then redis.call('HSET', key('job', id), 'starts', now + start) end
 if deadline > 0 then redis.call('ZADD', key('expiries'), now + deadline, id) end
 redis.call('ZADD', key('jobs'), order, id)
 redis.call('ZADD', key('jobs', 'queued'), order, id)

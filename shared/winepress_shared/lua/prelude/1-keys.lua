@@ -4,10 +4,13 @@
 --
 --   job:ID            hash    state kind lane band user units done failed cursor order
 --                             created started finished expires paused chained reason
+--                             starts (absent: at once) opens closes (minutes of the day, UTC;
+--                             absent: all day) max_failed (absent: any number) front (absent;
+--                             what stands in for the order among the jobs of its user)
 --                             ready (units counted in `lanes`; 0: claims do not see the job)
 --   jobs              zset    ID by order of submission; jobs:STATE the same for one state
 --   ready:LANE:BAND         zset  user by the turn of their last slice (lowest is next)
---   ready:LANE:BAND:USER    zset  ID by order (lowest is next)
+--   ready:LANE:BAND:USER    zset  ID by front or order (lowest is next)
 --   served:LANE       hash    BAND → when this band last got a slice, or began to wait
 --   lanes             hash    LANE → units waiting in its ready sets; queued: their sum
 --   retry:ID          zset    UNIT by the time it may be tried again; seven digits, so that units
@@ -26,6 +29,9 @@
 --   holders:WORKER    set     the processes of a worker that may hold leases
 --   workers           zset    WORKER by last beat; worker:WORKER its own description, JSON;
 --                             renderer:WORKER what its rendering process says of itself, JSON
+--   warm:MODEL        set     workers that hold a model (with its precision); warmed:WORKER what
+--                             a worker holds; loading:MODEL the worker that loads it, loads:WORKER
+--                             the reverse, both with a time to live
 --   due               zset    ID by the time its earliest retry is due
 --   expiries          zset    ID by deadline; old: ID by the time its record is dropped
 --   parked:LANE       string  why nothing is handed out in this lane (with a time to live)
@@ -45,7 +51,7 @@ local function key(...) return P .. table.concat({...}, ':') end
 -- Only these fields are numbers; a user may well be called "1e5" or "inf".
 local NUMBERS = {}
 for name in string.gmatch('band units done failed cursor order created started finished expires ' ..
-    'paused chained ready step steps step_at finish void', '%S+') do
+    'paused chained ready front starts opens closes max_failed step steps step_at finish void', '%S+') do
   NUMBERS[name] = true
 end
 

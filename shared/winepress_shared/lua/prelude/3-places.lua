@@ -1,21 +1,34 @@
 -- Put in front of every script: where a job waits, and what becomes of its units.
 
+local DAY_MS = 86400000
+
 local function is_alive(job) return job.state == 'queued' or job.state == 'running' end
 
 local function all_ended(job) return job.done + job.failed >= job.units end
 
 local function is_leased(job) return redis.call('EXISTS', key('leased', job.id)) == 1 end
 
+-- When a job may be worked on: not before its start, and only in its part of the day. 0: now.
+local function opening(job)
+  local at = math.max(now, job.starts or 0)
+  if job.opens then
+    local minute, opens = 60000, job.opens * 60000
+    local length = (job.closes - job.opens) * minute % DAY_MS
+    if (at - opens) % DAY_MS >= length then at = at + (opens - at) % DAY_MS end
+  end
+  return at > now and at or 0
+end
+
 -- Units of a job that wait for a claim, and from when on (0: now). Writing the result is one more.
 local function waiting(job)
   if not is_alive(job) or job.paused == 1 then return 0, 0 end
   if all_ended(job) then return is_leased(job) and 0 or 1, 0 end
   if job.chained == 1 and is_leased(job) then return 0, 0 end
-  local fresh = job.units - job.cursor
+  local fresh, opens = job.units - job.cursor, opening(job)
   local first = redis.call('ZRANGE', key('retry', job.id), 0, 0, 'WITHSCORES')
-  if not first[1] then return fresh, 0 end
+  if not first[1] then return fresh, opens end
   local due = (fresh > 0 and job.chained == 0) and 0 or tonumber(first[2])
-  return fresh + redis.call('ZCARD', key('retry', job.id)), due
+  return fresh + redis.call('ZCARD', key('retry', job.id)), math.max(due, opens)
 end
 
 -- Put a job where it belongs after any change: where claims find it, in `due`, or nowhere. A user
@@ -31,7 +44,7 @@ local function place(job)
   local band = key('ready', job.lane, job.band)
   local mine = band .. ':' .. job.user
   if job.ready == 0 then
-    redis.call('ZADD', mine, job.order, job.id)
+    redis.call('ZADD', mine, job.front or job.order, job.id)
     if not redis.call('ZSCORE', band, job.user) then
       redis.call('ZADD', band, redis.call('INCR', key('turn')), job.user)
     end
@@ -116,10 +129,21 @@ local function record_failure(job, unit, class, message)
   job.failed = redis.call('HINCRBY', key('job', job.id), 'failed', 1)
 end
 
+-- Too many units of a job have failed: those that nobody has in hand are not begun any more.
+local function give_up(job, class)
+  local waiting_again = redis.call('ZRANGE', key('retry', job.id), 0, -1)
+  local message = 'not drawn: more than ' .. job.max_failed .. ' pictures of the job failed before'
+  redis.call('DEL', key('retry', job.id))
+  for _, member in ipairs(waiting_again) do record_failure(job, tonumber(member), class, message) end
+  for unit = job.cursor, job.units - 1 do record_failure(job, unit, class, message) end
+  set_cursor(job, job.units)
+end
+
 -- A unit ends without an object, and with it every later unit of a chained job.
 local function fail_unit(job, unit, class, message)
   record_failure(job, unit, class, message)
   event(job.id, 'unit-failed', 'unit', unit, 'class', class, 'message', message)
+  if job.max_failed and job.failed > job.max_failed then give_up(job, class) end
   if job.chained == 0 then return end
   for later = unit + 1, job.units - 1 do
     record_failure(job, later, class, 'unit ' .. unit .. ', on which it builds, failed: ' .. message)

@@ -1,0 +1,1 @@
+"""Many pictures at once: files of items, wildcards, matrices; cost, submission and results."""

@@ -1,0 +1,114 @@
+"""What came of each picture of a job, as a table: manifest.jsonl, manifest.csv, contact sheets."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from PIL import Image
+
+from winepress.contact_sheet import contact_sheet
+from winepress.handle import file_name
+from winepress_shared.errors import WrongUsage
+from winepress_shared.items import ItemReader
+
+if TYPE_CHECKING:
+    from winepress.client import Client
+
+COLUMNS = (
+    "job",
+    "unit",
+    "name",
+    "line",
+    "state",
+    "file",
+    "prompt",
+    "seed",
+    "width",
+    "height",
+    "num_inference_steps",
+    "guidance_scale",
+    "model",
+    "precision",
+    "key",
+    "sha256",
+    "size",
+    "device",
+    "worker",
+    "render_s",
+    "attempts",
+    "error",
+    "message",
+)
+_PER_SHEET = 100  #: pictures on one contact sheet
+
+
+def manifest_rows(client: Client, job_id: str) -> Iterator[dict[str, Any]]:
+    """One row per picture of a job, in unit order; raises NotFound, ObjectMissing."""
+    record, result = client.archive.read_job(job_id), client.get(job_id).result
+    done = {output.unit: output for output in result.outputs}
+    failed = {failure.unit: failure for failure in result.failures}
+    reader = ItemReader(client.archive)
+    for unit in range(record.job.unit_count):
+        item = reader.item(record, unit)
+        values = {"job": job_id, "name": item.name, "line": item.line or None, "state": "waiting"}
+        values |= item.job.model_dump(mode="json")
+        if unit in done:
+            values |= vars(done[unit]) | {"state": "done"}
+            values["file"] = file_name(job_id, done[unit].key)
+        elif unit in failed:
+            values |= vars(failed[unit]) | {"state": "failed"}
+        values["unit"] = unit
+        yield {name: values.get(name) for name in COLUMNS}
+
+
+def write_manifest(rows: Sequence[dict[str, Any]], folder: Path) -> list[Path]:
+    """Write ``manifest.jsonl`` and ``manifest.csv``, replacing older ones; raises WrongUsage."""
+    table = io.StringIO()
+    writer = csv.DictWriter(table, COLUMNS, lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    lines = "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
+    return [
+        _write(folder / "manifest.jsonl", lines.encode()),
+        # The mark tells Excel that this is UTF-8.
+        _write(folder / "manifest.csv", table.getvalue().encode("utf-8-sig")),
+    ]
+
+
+def write_contact_sheets(rows: Sequence[dict[str, Any]], folder: Path) -> list[Path]:
+    """Lay the saved pictures out, a hundred to a sheet: ``contact-sheet-001.png`` and so on."""
+    finished = [row for row in rows if row["state"] == "done"]
+    paths = []
+    for number, first in enumerate(range(0, len(finished), _PER_SHEET), 1):
+        part = finished[first : first + _PER_SHEET]
+        sheet = contact_sheet([(_caption(row), _open(folder / row["file"])) for row in part])
+        buffer = io.BytesIO()
+        sheet.save(buffer, "PNG")
+        paths.append(_write(folder / f"contact-sheet-{number:03d}.png", buffer.getvalue()))
+    return paths
+
+
+def _caption(row: dict[str, Any]) -> str:
+    return f"{row['name'] or row['unit']} {row['prompt']}"
+
+
+def _open(path: Path) -> Image.Image:
+    """A small copy: a sheet of a hundred large pictures must not need them all in memory."""
+    with Image.open(path, formats=("PNG", "JPEG", "WEBP")) as image:
+        image.thumbnail((256, 256))
+        return image.convert("RGB")
+
+
+def _write(path: Path, data: bytes) -> Path:
+    part = path.with_name(f".{path.name}.part")
+    try:
+        part.write_bytes(data)
+        part.replace(path)
+    except OSError as error:
+        raise WrongUsage(f"cannot save here: {error.strerror}", value=str(path)) from None
+    return path

@@ -1,0 +1,162 @@
+"""What a bulk file comes to: every picture checked, priced and sorted by lane, nothing queued."""
+
+from __future__ import annotations
+
+import hashlib
+import random
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+from winepress.bulk.line import Line
+from winepress.bulk.matrix import Matrix
+from winepress.bulk.wildcards import Wildcards
+from winepress_shared.aliases import canonical_fields
+from winepress_shared.catalogue import Catalogue
+from winepress_shared.cost import megapixel_steps
+from winepress_shared.errors import InvalidJob, WinepressError
+from winepress_shared.items import Item
+from winepress_shared.job import MAX_UNITS, Job, Priority, parse_job
+from winepress_shared.lane import Lane
+from winepress_shared.picture import Picture
+
+MAX_ITEMS = 100_000  #: pictures of one file, matrix and wildcards counted in
+MAX_INPUT_BYTES = 512 * 2**20  #: input pictures of one file together, as they are stored
+
+
+@dataclass(frozen=True)
+class PlanOptions:
+    """How the lines of a file are read."""
+
+    folder: Path = field(default_factory=Path)  #: what the paths of pictures are relative to
+    defaults: dict[str, Any] = field(default_factory=dict)  #: for lines that say nothing else
+    matrix: Matrix = field(default_factory=Matrix)
+    wildcards: Wildcards | None = None  #: None leaves prompts as they are
+    every_combination: bool = False  #: of the wildcards, instead of one at random
+    pick_seed: int = 0  #: decides what is picked at random; the same file gives the same pictures
+
+
+@dataclass
+class Group:
+    """The pictures of one lane and priority."""
+
+    lane: Lane
+    priority: Priority
+    items: list[bytes] = field(default_factory=list)  #: as `Item.encode` writes them
+    cost: float = 0.0  #: megapixel-steps
+    #: Of the jobs as asked for: a seed drawn at random would make every digest new.
+    asked: hashlib._Hash = field(default_factory=hashlib.sha256)
+
+    def jobs(self) -> Iterator[list[bytes]]:
+        """The items in portions that one job may have."""
+        for first in range(0, len(self.items), MAX_UNITS):
+            yield self.items[first : first + MAX_UNITS]
+
+
+class Plan:
+    """Every picture of a file; built line by line."""
+
+    def __init__(self, catalogue: Catalogue, options: PlanOptions) -> None:
+        self._catalogue = catalogue
+        self._options = options
+        self._loaded: dict[tuple[str, str], Picture] = {}  # (field, path) → picture
+        self._names: dict[str, int] = {}  # name → line
+        self.groups: dict[tuple[Lane, Priority], Group] = {}
+        self.lines = 0
+
+    @property
+    def count(self) -> int:
+        """Number of pictures."""
+        return sum(len(group.items) for group in self.groups.values())
+
+    @property
+    def cost(self) -> float:
+        """Megapixel-steps of all pictures together."""
+        return sum(group.cost for group in self.groups.values())
+
+    @property
+    def inputs(self) -> list[Picture]:
+        """The input pictures, each once."""
+        return list({picture.reference: picture for picture in self._loaded.values()}.values())
+
+    def add(self, lines: Iterable[Line]) -> None:
+        """Take every line in; raises InvalidJob with line and column at the first broken one."""
+        count = self.count
+        for line in lines:
+            self.lines += 1
+            try:
+                self._check_name(line)
+                for job in islice(self._jobs(line), MAX_ITEMS - count + 1):
+                    count += 1
+                    if count > MAX_ITEMS:
+                        raise InvalidJob("too many pictures", allowed=f"{MAX_ITEMS} at once")
+                    self._put(job, line)
+            except WinepressError as error:
+                raise line.fault(error) from None
+
+    def _check_name(self, line: Line) -> None:
+        if line.name and self._names.setdefault(line.name, line.number) != line.number:
+            raise InvalidJob(
+                f"line {self._names[line.name]} has this name already",
+                field="custom_id",
+                value=line.name,
+            )
+
+    def _jobs(self, line: Line) -> Iterator[Job]:
+        """Every picture a line stands for, each a job of one unit."""
+        given = canonical_fields(self._options.defaults) | canonical_fields(line.values)
+        for cell, values in enumerate(self._options.matrix.cells()):
+            first = parse_job(self._with_pictures(given | values))
+            if not self._options.wildcards:
+                for unit in range(first.n):
+                    yield first.for_unit(unit)
+                continue
+            chance = random.Random(  # noqa: S311 - chooses words and guards nothing
+                f"{self._options.pick_seed} {line.number} {cell}"
+            )
+            for unit, prompt in self._prompts(first, self._options.wildcards, chance):
+                one = first.for_unit(unit)
+                # Checked again: what a wildcard brings may be too long.
+                yield one if prompt == one.prompt else parse_job({**dict(one), "prompt": prompt})
+
+    def _prompts(
+        self, job: Job, wildcards: Wildcards, chance: random.Random
+    ) -> Iterator[tuple[int, str]]:
+        """(number of the picture, its prompt) of every picture of a job."""
+        if self._options.every_combination:
+            for prompt in wildcards.every(job.prompt):
+                for unit in range(job.n):
+                    yield unit, prompt
+        else:
+            for unit in range(job.n):
+                yield unit, wildcards.pick(job.prompt, chance)
+
+    def _with_pictures(self, values: dict[str, Any]) -> dict[str, Any]:
+        """Load each input picture once, however many items use it."""
+        for name, mode in (("image", "RGB"), ("mask", "L")):
+            value = values.get(name)
+            if isinstance(value, str) and not value.startswith("sha256:"):
+                values = {**values, name: self._load(name, value, mode)}
+        return values
+
+    def _load(self, name: str, path: str, mode: str) -> Picture:
+        if (name, path) not in self._loaded:
+            try:
+                self._loaded[name, path] = Picture.load(self._options.folder / path, mode)
+            except InvalidJob as error:
+                error.field = name
+                raise
+            size = sum(len(picture.png or b"") for picture in self._loaded.values())
+            if size > MAX_INPUT_BYTES:
+                raise InvalidJob("too many input pictures", allowed=f"{MAX_INPUT_BYTES >> 20} MiB")
+        return self._loaded[name, path]
+
+    def _put(self, job: Job, line: Line) -> None:
+        resolved = self._catalogue.resolve(job)
+        key = (self._catalogue.lane(resolved), resolved.priority)
+        group = self.groups.setdefault(key, Group(*key))
+        group.asked.update(job.model_dump_json().encode())
+        group.items.append(Item(resolved, line.name, line.number).encode())
+        group.cost += megapixel_steps(resolved)

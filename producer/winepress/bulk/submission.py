@@ -1,0 +1,74 @@
+"""Queueing a plan: one job per lane and priority, all of them or none."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict
+from typing import TYPE_CHECKING
+
+from winepress.bulk.plan import Group, Plan
+from winepress.handle import JobHandle
+from winepress.handling import Handling
+from winepress_shared.archive import JobRecord
+from winepress_shared.errors import InvalidJob, WinepressError
+from winepress_shared.items import write_items
+from winepress_shared.job import MAX_PROMPT_CHARACTERS, Batch
+
+if TYPE_CHECKING:
+    from winepress.client import Client
+
+_WRITERS = 8  #: threads; the store answers several writes at once
+
+
+def submit_plan(
+    client: Client,
+    plan: Plan,
+    handling: Handling,
+    *,
+    title: str = "batch",
+    max_failed: int | None = None,
+) -> Sequence[JobHandle]:
+    """Queue every picture of ``plan``; a lane with more than fits into a job gets several.
+
+    With an idempotency key, each job's key is that key and its number. Raises Refused with
+    nothing queued.
+    """
+    if not plan.count:
+        raise InvalidJob("there is nothing to draw")
+    client.check_room(plan.count, handling.idempotency_key is not None)
+    portions = [(group, items) for group in plan.groups.values() for items in group.jobs()]
+    records = [
+        handling.numbered(number).record(
+            _batch(group, len(items), title, max_failed),
+            group.lane,
+            f"{group.asked.hexdigest()[:24]}{number:08d}",
+        )
+        for number, (group, items) in enumerate(portions)
+    ]
+    handles: list[JobHandle] = []
+    with ThreadPoolExecutor(_WRITERS, thread_name_prefix="batch") as pool:
+        try:
+            list(pool.map(client.archive.write_input, plan.inputs))
+            for record, (_, items) in zip(records, portions, strict=True):
+                _write(client, record, items)
+            for record in records:
+                handles.append(client.accept(record))
+        except WinepressError:
+            mine = {record.id for record in records}  # and not an earlier job of the same key
+            for handle in handles:
+                if handle.id in mine:
+                    client.cancel(handle.id, "a job submitted with it was refused")
+            list(pool.map(client.forget, records[len(handles) :]))
+            raise
+    return handles
+
+
+def _write(client: Client, record: JobRecord, items: list[bytes]) -> None:
+    write_items(client.archive, record.id, items)
+    client.archive.write_job(record)
+
+
+def _batch(group: Group, count: int, title: str, max_failed: int | None) -> Batch:
+    values = asdict(group.lane) | {"priority": group.priority, "n": count, "max_failed": max_failed}
+    return Batch(prompt=title[:MAX_PROMPT_CHARACTERS] or "batch", **values)

@@ -1,0 +1,245 @@
+"""``winepress batch``: queue many different pictures from one file."""
+
+from __future__ import annotations
+
+import argparse
+import re
+from collections.abc import Iterable
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from winepress.client import Client
+from winepress.commands.submit import FIELDS, add_picture
+from winepress.commands.watch import follow_to_end, interrupted, show_tables
+from winepress.console import Console
+from winepress.handle import JobHandle
+from winepress.handling import Handling
+from winepress_shared.errors import JobFailed, WrongUsage
+from winepress_shared.job import Job, Priority
+
+if TYPE_CHECKING:
+    from winepress.bulk.line import Line
+    from winepress.bulk.plan import Plan
+
+_CLOCK = re.compile(r"([01]?\d|2[0-3]):([0-5]\d)\Z")
+_EXAMPLES = """\
+files:
+  items.jsonl   one JSON object per line: our fields, or lines of the OpenAI Batch API
+  items.csv     a header with the names of fields, one picture per row
+  prompts.txt   a prompt per line, or --prompt "a cat" --steps 30; # begins a comment
+
+examples:
+  winepress batch items.csv --dry-run
+  winepress batch prompts.txt --steps 12 --matrix seed=1-4 --matrix guidance=2,5
+  winepress batch --prompt "a {red|green} apple" --all-combinations --out pictures --manifest
+  winepress batch items.jsonl --between 22:00-06:00 --max-failed 20
+"""
+
+
+def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Add the sub-command."""
+    parser = subparsers.add_parser(
+        "batch",
+        help="queue many different pictures",
+        description="Queue every picture a file asks for, one job per model. Prints the jobs' "
+        "ids. One broken line, and nothing is queued.",
+        epilog=_EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("file", nargs="?", type=Path, metavar="FILE")
+    _add_items(parser.add_argument_group("the items"))
+    picture = parser.add_argument_group("the pictures, where a line says nothing else")
+    picture.add_argument("--kind", choices=tuple(k for k in Job.kinds if k != "batch"))
+    add_picture(picture)
+    _add_handling(parser.add_argument_group("how they are handled"))
+    parser.set_defaults(run=_batch)
+
+
+def _add_items(group: argparse._ArgumentGroup) -> None:
+    add = group.add_argument
+    add("--prompt", metavar="TEXT", help="instead of a file")
+    add("--form", choices=("jsonl", "csv", "prompts"), help="of the file; default: by its name")
+    add(
+        "--matrix",
+        action="append",
+        default=[],
+        metavar="FIELD=VALUES",
+        help="every item for each value: seed=1-4, steps=10-30:10, guidance=2,5; may be repeated",
+    )
+    add("--wildcards", type=Path, metavar="DIR", help="lists for __name__; default: wildcards/")
+    add("--all-combinations", action="store_true", help="of wildcards, not one at random")
+    add("--no-wildcards", action="store_true", help="leave braces in prompts as they are")
+    add("--pick-seed", type=int, default=0, metavar="S", help="decides what is picked at random")
+    add("--dry-run", action="store_true", help="check and price everything, queue nothing")
+
+
+def _add_handling(group: argparse._ArgumentGroup) -> None:
+    add = group.add_argument
+    add("--priority", choices=tuple(Priority), default=Priority.BULK, help="default: bulk")
+    add("--user", metavar="U", help="who takes turns with whom; default: the setting user")
+    add("--key", metavar="K", help="the same key within a day gives the same jobs")
+    add("--max-failed", type=int, metavar="N", help="give up after more failures than this")
+    add("--start-after", metavar="TIME", help="HH:MM or YYYY-MM-DDTHH:MM, local time")
+    add("--between", metavar="HH:MM-HH:MM", help="draw in this part of each day only, local time")
+    add("--expires", type=float, metavar="SECONDS", help="give up if it is not done by then")
+    add("--wait", action="store_true", help="until all is over")
+    add("--out", type=Path, metavar="DIR", help="wait, then save the pictures here")
+    add("--manifest", action="store_true", help="with --out: manifest.jsonl and manifest.csv")
+    add("--contact-sheet", action="store_true", help="with --out: sheets of all pictures")
+    add("--json", action="store_true", help="one JSON object per line")
+
+
+def _batch(arguments: argparse.Namespace) -> int:
+    from winepress.bulk.submission import submit_plan
+
+    console = Console(arguments.json)
+    _check(arguments)
+    with Client.from_env() as client:
+        plan = _plan(client, arguments)
+        if arguments.dry_run:
+            _show_plan(client, console, plan)
+            return 0
+        handles = submit_plan(
+            client,
+            plan,
+            _handling(client, arguments),
+            title=arguments.file.name if arguments.file else "batch",
+            max_failed=arguments.max_failed,
+        )
+        for handle in handles:
+            row = handle.status()
+            values = {"id": row.id, "state": row.state.value, "lane": row.lane, "units": row.units}
+            console.result(values, row.id)
+        return _follow(client, console, handles, arguments)
+
+
+def _check(arguments: argparse.Namespace) -> None:
+    if (arguments.file is None) == (arguments.prompt is None):
+        raise WrongUsage("give a file or --prompt", hint="See `winepress batch --help`")
+    if (arguments.manifest or arguments.contact_sheet) and arguments.out is None:
+        raise WrongUsage("say where to with --out", field="--manifest, --contact-sheet")
+
+
+def _plan(client: Client, arguments: argparse.Namespace) -> Plan:
+    from winepress.bulk.matrix import Matrix
+    from winepress.bulk.plan import Plan, PlanOptions
+    from winepress.bulk.wildcards import Wildcards
+
+    folder = arguments.file.parent if arguments.file else Path()
+    given = {name: getattr(arguments, name) for name in FIELDS}
+    defaults = {name: value for name, value in given.items() if value is not None}
+    for name in ("image", "mask"):
+        if name in defaults and not defaults[name].startswith("sha256:"):
+            defaults[name] = str(Path(defaults[name]).absolute())
+    wildcards = Wildcards(arguments.wildcards or folder / "wildcards")
+    options = PlanOptions(
+        folder=folder,
+        defaults=defaults,
+        matrix=Matrix(arguments.matrix),
+        wildcards=None if arguments.no_wildcards else wildcards,
+        every_combination=arguments.all_combinations,
+        pick_seed=arguments.pick_seed,
+    )
+    plan = Plan(client.catalogue, options)
+    plan.add(_lines(arguments))
+    return plan
+
+
+def _lines(arguments: argparse.Namespace) -> Iterable[Line]:
+    from winepress.bulk.bulk_file import read_lines
+    from winepress.bulk.line import Line
+
+    if arguments.file is None:
+        return [Line(1, {"prompt": arguments.prompt})]
+    return read_lines(arguments.file, arguments.form)
+
+
+def _handling(client: Client, arguments: argparse.Namespace) -> Handling:
+    from winepress_shared.window import Window
+
+    return Handling(
+        user=client.settings.user if arguments.user is None else arguments.user,
+        idempotency_key=arguments.key,
+        expires_in=arguments.expires,
+        start_in=seconds_until(arguments.start_after) if arguments.start_after else None,
+        window=Window.parse(arguments.between) if arguments.between else None,
+    )
+
+
+def seconds_until(text: str, now: datetime | None = None) -> float:
+    """Seconds from ``now`` to a local time: ``22:30`` is the next one. Raises WrongUsage."""
+    now = (now or datetime.now()).astimezone()
+    clock = _CLOCK.match(text)
+    try:
+        if clock is None:
+            then = datetime.fromisoformat(text).astimezone()
+        else:
+            then = now.replace(hour=int(clock[1]), minute=int(clock[2]), second=0, microsecond=0)
+            then += timedelta(days=1) if then <= now else timedelta()
+        seconds = (then - now).total_seconds()
+    except (ValueError, OverflowError):
+        seconds = 0.0
+    if seconds <= 0:
+        raise WrongUsage(
+            "not a time to come",
+            field="start_after",
+            value=text,
+            allowed="HH:MM or YYYY-MM-DDTHH:MM",
+        )
+    return seconds
+
+
+def _show_plan(client: Client, console: Console, plan: Plan) -> None:
+    from winepress_shared.cost import lane_rate
+
+    workers = client.workers()
+    for group in plan.groups.values():
+        rate = lane_rate(str(group.lane), workers)
+        seconds = group.cost / rate if rate else None
+        values: dict[str, Any] = {
+            "lane": str(group.lane),
+            "priority": group.priority.value,
+            "pictures": len(group.items),
+            "megapixel_steps": round(group.cost, 3),
+            "seconds": None if seconds is None else round(seconds, 1),
+            "impossible": client.why_impossible(str(group.lane)),
+        }
+        text = f"{group.lane}  {len(group.items)} pictures, {group.cost:,.1f} megapixel-steps, "
+        text += "about " + _duration(seconds) if seconds is not None else "no pace measured yet"
+        if values["impossible"]:
+            text += f"; nothing can render it now: {values['impossible']}"
+        console.result(values, text)
+    console.note(
+        f"{plan.count} pictures from {plan.lines} lines, {plan.cost:,.1f} megapixel-steps; "
+        "nothing was queued"
+    )
+
+
+def _duration(seconds: float) -> str:
+    return str(timedelta(seconds=max(1, round(seconds))))
+
+
+def _follow(
+    client: Client,
+    console: Console,
+    handles: Iterable[JobHandle],
+    arguments: argparse.Namespace,
+) -> int:
+    """Wait for every job, whatever becomes of the others; the first failure is raised last."""
+    if not arguments.wait and arguments.out is None:
+        return 0
+    failed: JobFailed | None = None
+    handles = list(handles)
+    for handle in handles:
+        try:
+            follow_to_end(console, handle, out=arguments.out)
+        except JobFailed as error:
+            failed = failed or error
+        except KeyboardInterrupt:
+            return interrupted(console, handle)
+    if arguments.out is not None:
+        show_tables(client, console, handles, arguments)
+    if failed:
+        raise failed
+    return 0

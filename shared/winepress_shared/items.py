@@ -1,0 +1,76 @@
+"""The items of a batch: unit i of the job is item i.
+
+They lie in the store, ``jobs/ID/items/000500.jsonl``, in parts named by the first item in them; the
+ledger knows no more of them than their number, so ten thousand cost it as little as ten.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from winepress_shared.archive import Archive, JobRecord
+from winepress_shared.errors import InvalidJob, StoreUnreachable
+from winepress_shared.job import Batch, Job, decode_job
+
+PART_ITEMS = 500  #: items of one object; a worker reads one object at a time
+
+
+@dataclass(frozen=True)
+class Item:
+    """One picture of a batch."""
+
+    job: Job  #: resolved, of one picture
+    name: str = ""  #: what the user calls it; may be empty
+    line: int = 0  #: of the file it came from; 0 is none
+
+    def encode(self) -> bytes:
+        """One line of JSON."""
+        job = self.job.model_dump(mode="json")
+        text = json.dumps({"name": self.name, "line": self.line, "job": job})
+        return text.encode() + b"\n"
+
+    @classmethod
+    def decode(cls, data: bytes) -> Item:
+        """Read what `encode` wrote; raises StoreUnreachable for anything else."""
+        try:
+            values = json.loads(data)
+            return cls(decode_job(values["job"]), str(values["name"]), int(values["line"]))
+        except (ValueError, KeyError, TypeError, InvalidJob) as error:
+            problem = f"an item of a batch is damaged: {type(error).__name__}"
+            raise StoreUnreachable(problem) from None
+
+
+def write_items(archive: Archive, job_id: str, items: Sequence[bytes]) -> None:
+    """Keep encoded items; to be called before the job itself is written."""
+    for first in range(0, len(items), PART_ITEMS):
+        data = b"".join(items[first : first + PART_ITEMS])
+        key = _key(job_id, first)
+        archive.store.put(key, data, content_type="application/jsonl")
+
+
+class ItemReader:
+    """Says what each unit of a job is, batch or not. Not thread-safe."""
+
+    def __init__(self, archive: Archive) -> None:
+        self._archive = archive
+        self._key = ""
+        self._part: list[bytes] = []  # lines of the object read last
+
+    def item(self, record: JobRecord, unit: int) -> Item:
+        """Unit ``unit`` of a job; raises StoreUnreachable, ObjectMissing."""
+        if not isinstance(record.job, Batch):
+            return Item(record.job.for_unit(unit))
+        first = unit - unit % PART_ITEMS
+        key = _key(record.id, first)
+        if key != self._key:
+            self._part = self._archive.store.get(key).splitlines()
+            self._key = key
+        if unit - first >= len(self._part):
+            raise StoreUnreachable("items of a batch are missing", value=key)
+        return Item.decode(self._part[unit - first])
+
+
+def _key(job_id: str, first: int) -> str:
+    return f"jobs/{job_id}/items/{first:06d}.jsonl"

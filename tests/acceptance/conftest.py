@@ -1,0 +1,49 @@
+"""The command against a farm of the test's own."""
+
+from __future__ import annotations
+
+import subprocess
+import threading
+from pathlib import Path
+from typing import Any
+
+import pytest
+from command_line import WINEPRESS, Run, environment
+from press import LANE, Press
+
+from winepress_shared.settings import Settings
+
+
+@pytest.fixture
+def run(farm_settings: Settings, tmp_path: Path) -> Run:
+    """Run ``winepress`` against the test's farm."""
+
+    def one(*words: str, text: str = "", **variables: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [WINEPRESS, *words],
+            cwd=tmp_path,
+            env=environment(farm_settings) | variables,
+            input=text,
+            capture_output=True,
+            text=True,
+            timeout=60,
+        )
+
+    return one
+
+
+@pytest.fixture
+def rendering(press: Press) -> Any:
+    """A worker that renders the next job as soon as its ticket comes."""
+    press.live(LANE)
+
+    def start(failing: tuple[int, ...] = ()) -> threading.Thread:
+        def serve() -> None:
+            press.await_ticket(LANE)
+            press.work(LANE, failing=failing)
+
+        thread = threading.Thread(target=serve)
+        thread.start()
+        return thread
+
+    return start

@@ -1,0 +1,111 @@
+"""A worker serves what becomes ready while it runs, and drops what is removed."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from conftest import scrubbed_environment
+
+from winepress import Client, TextToImage
+from winepress_shared.lane import Precision
+from winepress_shared.settings import Settings
+from winepress_worker.models.manifest import Manifest, record_files
+
+_PATIENCE_S = 60
+_LANE = "painter.fp16"
+_PAINTER = """
+["painter"]
+title = "Painter"
+source = "hub:nobody/painter"
+family = "stable-diffusion"
+kinds = ["text-to-image"]
+precisions = ["fp16"]
+width = 64
+height = 64
+num_inference_steps = 2
+guidance_scale = 1.0
+scheduler = "ddim"
+licence = "none"
+memory_mib = 1
+"""
+
+
+@pytest.fixture
+def settings(farm_settings: Settings, tmp_path: Path) -> Settings:
+    """A farm whose catalogue knows one more model, which is not prepared."""
+    (tmp_path / "models.toml").write_text(_PAINTER)
+    more = {"catalogue": tmp_path / "models.toml", "home": tmp_path / "home"}
+    return farm_settings.model_copy(update=more)
+
+
+@pytest.fixture
+def worker(settings: Settings, tmp_path: Path) -> Iterator[None]:
+    """``winepress worker`` with the fake engine."""
+    environment = scrubbed_environment() | {
+        "WINEPRESS_FARM": settings.farm,
+        "WINEPRESS_BROKER_URL": settings.broker_url.get_secret_value(),
+        "WINEPRESS_STORE_FOLDER": str(settings.store_folder),
+        "WINEPRESS_CATALOGUE": str(settings.catalogue),
+        "WINEPRESS_HOME": str(settings.home),
+    }
+    command = [sys.executable, "-m", "winepress", "worker", "--engine", "fake", "--name", "one"]
+    with (tmp_path / "log").open("wb") as log:
+        process = subprocess.Popen(
+            command, cwd=tmp_path, env=environment, stdout=log, stderr=subprocess.STDOUT
+        )
+    yield
+    process.terminate()
+    try:
+        process.wait(_PATIENCE_S)
+    finally:
+        process.kill()
+
+
+def _await(condition: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + _PATIENCE_S
+    while not condition():
+        assert time.monotonic() < deadline, "the condition did not come true"
+        time.sleep(0.1)
+
+
+def test_a_model_prepared_later_is_served_without_a_restart_and_a_removed_one_is_not(
+    settings: Settings, worker: None, tmp_path: Path
+) -> None:
+    """A job that waited for its model is drawn as soon as it is there."""
+    with Client(settings) as client:
+
+        def lanes() -> list[str]:
+            return [lane for one in client.workers() for lane in one.facts["lanes"]]
+
+        _await(lambda: "vignette.fp16" in lanes())
+        handle = client.submit(TextToImage(prompt="a cat", model="painter", seed=1))
+        assert handle.why_impossible is not None
+        assert _LANE in handle.why_impossible
+
+        folder = settings.home / "models" / "painter" / "fp16"
+        making = tmp_path / "making"
+        making.mkdir()
+        (making / "weights").write_bytes(b"x")
+        Manifest(
+            model="painter",
+            precision=Precision.FP16,
+            source="0",
+            recipe={"export": "fp16"},
+            versions={},
+            channels=4,
+            files=record_files(making),
+        ).write(making)
+        folder.parent.mkdir(parents=True)
+        making.rename(folder)
+        handle.wait(_PATIENCE_S)
+        _await(lambda: handle.is_possible and _LANE in lanes())
+
+        shutil.rmtree(folder)
+        _await(lambda: _LANE not in lanes())
+        assert "vignette.fp16" in lanes()

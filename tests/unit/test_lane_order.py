@@ -1,0 +1,132 @@
+"""The order in which a worker serves its lanes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import pytest
+
+from winepress_shared.errors import BrokerUnreachable
+from winepress_shared.lane_book import LaneView
+from winepress_worker.lane_order import FAIR_BOUND_S, LaneCycle, LaneWatch, order_of
+from winepress_worker.options import WorkerOptions
+
+A, B, C = "a.fp16", "b.fp16", "c.fp16"
+
+
+def view(lane: str, waited: float = 10.0, band: int = 1, **values: Any) -> LaneView:
+    return LaneView(lane, values.pop("units", 1), band, waited, waited, **values)
+
+
+def warm(*models: str, **facts: Any) -> dict[str, Any]:
+    return {"warm": list(models), **facts}
+
+
+def test_the_highest_band_goes_first_then_what_is_warm_then_the_oldest() -> None:
+    """Priority inside the bound, warmth before age."""
+    views = [view(A, 90), view(B, 5), view(C, 1, band=0), view("d.fp16", 50)]
+    assert order_of(views, warm("b.fp16")) == [C, B, A, "d.fp16"]
+
+
+def test_a_lane_beyond_its_fair_bound_goes_before_a_warm_one() -> None:
+    """Warmth may delay it so long, and no longer."""
+    views = [view(A, 1), view(B, FAIR_BOUND_S - 1)]
+    assert order_of(views, warm(A)) == [A, B]
+    views = [view(A, 1), view(B, FAIR_BOUND_S + 1)]
+    assert order_of(views, warm(A)) == [B, A]
+
+
+def test_a_lane_of_a_low_band_comes_first_when_its_patience_is_over() -> None:
+    """An endless high band does not starve it."""
+    views = [view(A, 1, band=0), view(B, 301, band=2)]
+    assert order_of(views, warm(A)) == [B, A]
+
+
+@pytest.mark.parametrize(
+    ("waited", "units", "is_loading", "is_left"),
+    [
+        (1.0, 1, False, True),
+        (1.6, 1, False, False),
+        (1.0, 100, False, False),
+        (8.0, 1, True, True),
+        (11.0, 1, True, False),
+        (8.0, 100, True, True),
+        (11.0, 100, True, False),
+    ],
+)
+def test_a_cold_lane_is_left_for_a_while_to_whoever_holds_or_loads_its_model(
+    waited: float, units: int, is_loading: bool, is_left: bool
+) -> None:
+    """1.5 s to its holder unless more waits there than a load takes; its load to who loads it."""
+    one = view(A, waited, units=units, holders=int(not is_loading), is_loading=is_loading)
+    renderer = warm(load_s={A: 10.0}, seconds_per_picture={A: 0.5})
+    assert (order_of([one], renderer) == []) is is_left
+    assert order_of([one], renderer | {"warm": [A]}) == [A]
+
+
+class Book:
+    """Shows what it was given."""
+
+    def __init__(self, *views: LaneView, renderer: dict[str, Any] | None = None) -> None:
+        self.views, self.renderer, self.is_away = views, renderer or {}, False
+
+    def look(self, worker: str) -> tuple[Sequence[LaneView], dict[str, Any]]:
+        if self.is_away:
+            raise BrokerUnreachable("away")
+        return self.views, self.renderer
+
+
+def cycle_of(book: Book, monkeypatch: pytest.MonkeyPatch) -> LaneCycle:
+    monkeypatch.setattr("winepress_worker.lane_order._LOOK_S", 0.0)
+    watch = LaneWatch(book, WorkerOptions("w", device="CPU", lanes=("*",)))  # type: ignore[arg-type]
+    cycle = LaneCycle(watch)
+    cycle.update([A, B, C])
+    return cycle
+
+
+def test_a_worker_listens_at_the_best_lane_first_and_not_at_those_left_to_others(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Lanes without work come last: work may come while it listens."""
+    book = Book(view(B, 1.0, holders=1), view(C), view("x.fp16"), view("a.fp16@GPU"))
+    cycle = cycle_of(book, monkeypatch)
+    assert cycle.consume(3) == [C, A]
+
+
+def test_lanes_are_served_in_turn_while_the_broker_is_away(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The last one served goes to the end; a lane added meanwhile is listened at."""
+    book = Book()
+    book.is_away = True
+    cycle = cycle_of(book, monkeypatch)
+    cycle.rotate(A)
+    assert cycle.consume(3) == [B, C, A]
+    cycle.update([A, B, C, "d.fp16"])
+    assert cycle.consume(4) == [B, C, A, "d.fp16"]
+
+
+def test_a_worker_always_listens_at_something(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Even when every lane is left to others: an empty list would end its waiting for good."""
+    book = Book(*(view(lane, 1.0, holders=1) for lane in (A, B, C)))
+    assert cycle_of(book, monkeypatch).consume(3) == [A, B, C]
+
+
+@pytest.mark.parametrize(
+    ("other", "gives_way"),
+    [
+        (view(B, 5, band=0), True),
+        (view(B, FAIR_BOUND_S + 1), True),
+        (view(B, 50), False),
+        (view(B, 50, band=2), False),
+    ],
+)
+def test_a_lane_gives_way_between_slices_to_a_higher_band_and_to_an_overdue_one(
+    monkeypatch: pytest.MonkeyPatch, other: LaneView, gives_way: bool
+) -> None:
+    """An interactive job waits for the slice in hand, not for the whole bulk."""
+    monkeypatch.setattr("winepress_worker.lane_order._LOOK_S", 0.0)
+    book = Book(view(A, 1), other, renderer=warm(A))
+    watch = LaneWatch(book, WorkerOptions("w"))  # type: ignore[arg-type]
+    assert watch.gives_way(A) is gives_way

@@ -1,0 +1,124 @@
+"""Which lane a worker serves next: highest band waiting, warm here, oldest; within a fair bound.
+
+Warmth first saves loads (Invoke looks ahead for a warm model), bounded in time so that no lane
+starves. A cold lane is left for a moment to the worker that holds it warm (SwarmUI), unless so much
+waits there that loading it here is quicker (the fault of Ray #48741 was to leave it for ever).
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Collection, Iterable
+from typing import Any
+
+from winepress_shared.errors import BrokerUnreachable
+from winepress_shared.lane import Lane
+from winepress_shared.lane_book import LaneBook, LaneView
+from winepress_shared.ledger import PATIENCE_MS
+from winepress_worker.options import WorkerOptions
+
+log = logging.getLogger(__name__)
+
+LEAVE_S = 1.5  #: a cold lane is left this long to a live worker that holds it warm
+FAIR_BOUND_S = 120.0  #: a lane that has waited longer goes before those that are warm
+_LOAD_S = 10.0  #: to load a model whose load was never measured
+_PICTURE_S = 1.0  #: to draw in a lane whose pace was never measured
+_LOOK_S = 0.2  #: least time between two looks after a slice, which may be short
+
+
+def order_of(views: Iterable[LaneView], renderer: dict[str, Any]) -> list[str]:
+    """The lanes to be served, best first; those to be left to others are not among them.
+
+    ``renderer`` is what the rendering process of this worker says of itself.
+    """
+    warm = renderer.get("warm", ())
+    mine = [view for view in views if view.model in warm or not _is_left(view, renderer)]
+    return [view.lane for view in sorted(mine, key=lambda view: _rank(view, warm))]
+
+
+def _rank(view: LaneView, warm: Collection[str]) -> tuple[int, int, int, float]:
+    """Smallest first. A lane with a band out of patience counts as of the highest."""
+    band = 0 if view.longest_s > max(PATIENCE_MS[1:]) / 1000 else view.band
+    is_overdue = view.longest_s > FAIR_BOUND_S
+    return (band, 0 if is_overdue else 1, 0 if view.model in warm else 1, -view.longest_s)
+
+
+def _is_left(view: LaneView, renderer: dict[str, Any]) -> bool:
+    """Whether a lane that is cold here is better served by a worker that has or loads its model."""
+    hands = view.holders + view.is_loading
+    if not hands:
+        return False
+    load_s = renderer.get("load_s", {}).get(view.model, _LOAD_S)
+    picture_s = renderer.get("seconds_per_picture", {}).get(view.lane, _PICTURE_S)
+    if view.units * picture_s / hands > load_s:
+        return view.is_loading and view.waited_s < load_s
+    return view.waited_s < (load_s if view.is_loading else LEAVE_S)
+
+
+class LaneWatch:
+    """One worker's view of all lanes, looked at now and then."""
+
+    def __init__(self, book: LaneBook, options: WorkerOptions) -> None:
+        self._book = book
+        self._options = options
+        self._looked_at = 0.0
+        self._views: list[LaneView] = []
+        self._renderer: dict[str, Any] = {}
+
+    def choose(self) -> tuple[list[str], list[str]]:
+        """Lanes with work, best first, and lanes to leave to others; both empty in an outage."""
+        self._look(0.0)
+        chosen = order_of(self._views, self._renderer)
+        return chosen, [view.lane for view in self._views if view.lane not in chosen]
+
+    def gives_way(self, lane: str) -> bool:
+        """Whether a lane of a higher band, or one that has waited too long, should go first."""
+        self._look(_LOOK_S)
+        warm = self._renderer.get("warm", ())
+        ranks = {view.lane: _rank(view, warm)[:2] for view in self._views}
+        chosen = order_of(self._views, self._renderer)
+        return lane in ranks and bool(chosen) and ranks[chosen[0]] < ranks[lane]
+
+    def _look(self, least_s: float) -> None:
+        if time.monotonic() - self._looked_at < least_s:
+            return
+        self._looked_at = time.monotonic()
+        try:
+            views, self._renderer = self._book.look(self._options.name)
+        except BrokerUnreachable as error:
+            log.warning("lanes are served in turn: %s", error)
+            views = []
+        self._views = [view for view in views if self._options.serves(Lane.parse(view.lane))]
+
+
+class LaneCycle:
+    """Decides for kombu from which queues a worker takes its next ticket.
+
+    A ``queue_order_strategy``: ``consume`` names the queues to listen at, in their order.
+    """
+
+    def __init__(self, watch: LaneWatch) -> None:
+        self._watch = watch
+        self._queues: list[str] = []
+
+    def update(self, queues: Iterable[str]) -> None:
+        """Take over the queues this worker consumes from; those known keep their order."""
+        new = list(queues)
+        kept = [queue for queue in self._queues if queue in new]
+        self._queues = kept + [queue for queue in new if queue not in kept]
+
+    def rotate(self, last_used: str) -> str:
+        """The queue that gave the last ticket goes to the end of those nothing is known of."""
+        if last_used in self._queues:
+            self._queues.remove(last_used)
+            self._queues.append(last_used)
+        return last_used
+
+    def consume(self, count: int) -> list[str]:
+        """Lanes with work, best first, then the others; lanes left to other workers are missing."""
+        chosen, left = self._watch.choose()
+        rest = [queue for queue in self._queues if queue not in chosen and queue not in left]
+        listened = [lane for lane in chosen if lane in self._queues] + rest
+        # Without any queue the worker would not even wait.
+        return listened[:count] or self._queues[:count]
