@@ -17,10 +17,12 @@ ENDS = ("canceled", "failed", "expired")
 def test_a_canceled_job_is_never_handed_out_again(clerk: Clerk) -> None:
     """Nothing waits of it; canceling it twice is no mistake."""
     clerk.submit("job", 5)
+    clerk.ledger.control("job", "pause")
     for _ in range(2):
         assert clerk.ledger.control("job", "cancel", "no longer needed") is JobState.CANCELED
     assert clerk.try_claim() is None
-    assert clerk.ledger.get("job").reason == "no longer needed"
+    row = clerk.ledger.get("job")
+    assert (row.reason, row.paused) == ("no longer needed", False)
 
 
 def test_a_cancel_reaches_whoever_draws_the_job_at_once(clerk: Clerk) -> None:
@@ -39,6 +41,7 @@ def test_a_cancel_reaches_whoever_draws_the_job_at_once(clerk: Clerk) -> None:
     assert clerk.ledger.start(mine.fence, 1) is Order.CANCEL
     (lease,) = clerk.ledger.beat("w1", "w1/1", {}).leases
     assert lease.order is Order.CANCEL
+    assert clerk.ledger.events("job")[-1].name == "canceled"
     channel.close()
     bystander.close()
 
@@ -111,6 +114,8 @@ def test_a_retry_renders_exactly_what_is_missing(clerk: Clerk, end: str) -> None
     assert clerk.ledger.control("job", "retry") is JobState.QUEUED
     row = clerk.ledger.get("job")
     assert (row.failed, row.finished, row.expires, row.paused) == (0, None, None, False)
+    assert clerk.redis.zscore(clerk.key("old"), "job") is None
+    assert clerk.redis.ttl(clerk.key("events", "job")) == -1
     drawn: list[int] = []
     while again := clerk.try_claim():
         assert again.attempts == 0
@@ -132,6 +137,7 @@ def test_a_lease_of_an_earlier_life_cannot_report(clerk: Clerk, end: str) -> Non
     assert _next(channel) == str(old.fence)
     channel.close()
     assert {lease.order for lease in clerk.ledger.beat("w1", "w1/1", {}).leases} == {Order.LOST}
+    clerk.audit()
     new = clerk.claim(worker="w2")
     assert new.units == old.units
     assert clerk.ledger.commit(old.fence, 0, {}) is Ending.LOST

@@ -167,6 +167,30 @@ def test_a_chain_does_not_break_behind_a_unit_that_is_still_on_its_way(clerk: Cl
     assert clerk.ledger.get("zoom").done == 1
 
 
+def test_a_chain_is_drawn_one_by_one_where_its_worker_was_lost(clerk: Clerk) -> None:
+    """Two units were begun when it died: each comes back alone, and says so."""
+    clerk.submit("zoom", 5, chained=True)
+    part = clerk.claim()
+    clerk.ledger.start(part.fence, 0)
+    clerk.ledger.start(part.fence, 1)
+    clerk.lose(part)
+    slices = []
+    while again := clerk.try_claim():
+        slices.append((again.units, again.attempts))
+        clerk.draw(again)
+    assert slices == [((0,), 1), ((1,), 1), ((2, 3, 4), 0)]
+
+
+def test_a_worker_that_skips_units_of_a_chain_cannot_break_it_in_the_middle(clerk: Clerk) -> None:
+    """Given up is only what the chain has reached."""
+    clerk.submit("zoom", 3, chained=True)
+    for _ in range(4):
+        clerk.ledger.start((part := clerk.claim()).fence, 1)
+        clerk.lose(part)
+        clerk.audit()
+    assert clerk.ledger.get("zoom").failed == 0
+
+
 def test_a_broken_chain_fails_from_there_on_and_can_be_retried(clerk: Clerk) -> None:
     """What builds on a failed unit fails with it; a retry begins at the break."""
     clerk.submit("zoom", 4, chained=True)

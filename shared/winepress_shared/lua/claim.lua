@@ -29,8 +29,7 @@ local function granted()
   local fence = string.match(asked, '^' .. nonce .. ' (%d+)$')
   local lease, job = look_up(fence or '')
   if not job then return nil end
-  local tried = redis.call('HGET', key('attempts', job.id), first_of(lease.open) or '')
-  return answer(tonumber(fence), job, lease, tonumber(tried) or 0)
+  return answer(tonumber(fence), job, lease, attempts(job, first_of(lease.open) or ''))
 end
 
 local function next_band()
@@ -50,16 +49,12 @@ local function take_again(job, limit)
   local units, tried = {}, 0
   for _, member in ipairs(redis.call('ZRANGEBYSCORE', key('retry', job.id), '-inf', now, 'LIMIT', 0, limit)) do
     local unit = tonumber(member)
-    local attempts = tonumber(redis.call('HGET', key('attempts', job.id), unit)) or 0
-    if attempts > 0 and units[1] then break end
+    tried = attempts(job, unit)
+    if tried > 0 and units[1] then return units, 0 end
     units[#units + 1] = unit
-    if attempts > 0 then
-      tried = attempts
-      break
-    end
+    if tried > 0 then break end
   end
-  if units[1] then redis.call('ZREMRANGEBYRANK', key('retry', job.id), 0, #units - 1) end
-  return text_of(units), tried
+  return units, tried
 end
 
 local function take(job)
@@ -70,12 +65,18 @@ local function take(job)
     limit = math.min(most, math.ceil(waiting(job) / (2 * workers)))
   end
   local units, tried = take_again(job, limit)
-  if units ~= '' then return units, tried end
-  local count = math.min(limit, job.units - job.cursor)
-  if count < 1 then return nil end
+  if units[1] then
+    redis.call('ZREMRANGEBYRANK', key('retry', job.id), 0, #units - 1)
+    return text_of(units), tried
+  end
   local first = job.cursor
+  local count = math.min(limit, job.units - first)
+  if count < 1 then return nil end
+  -- Of a chain, units behind the cursor may have been begun too.
+  tried = attempts(job, first)
+  if tried > 0 then count = 1 end
   set_cursor(job, first + count)
-  return range(first, first + count - 1), 0
+  return range(first, first + count - 1), tried
 end
 
 local function grant(job, units)

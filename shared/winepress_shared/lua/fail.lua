@@ -23,7 +23,7 @@ end
 local rest = without(lease.open, unit)
 if not rest then return 'lost' end
 
-local tried = tonumber(redis.call('HGET', key('attempts', job.id), unit)) or 0
+local tried = attempts(job, unit)
 if tried == 0 or not is_begun(lease, unit) then
   tried = redis.call('HINCRBY', key('attempts', job.id), unit, 1)
 end

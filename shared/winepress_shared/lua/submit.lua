@@ -1,7 +1,7 @@
 #!lua
 -- Accept a job: its row, its place in the ready sets. A job that comes back after the ledger was
 -- lost brings the bitmap of its finished units with it (`keep`): the others are retries.
--- KEYS[1] prefix; keys: idem job jobs done retry attempts units expiries keep turn, and those
+-- KEYS[1] prefix; keys: idem job jobs done retry units expiries keep turn, and those
 --         `place` touches: due ready served lanes queued
 -- ARGV: id, idempotency key or '', digest, time to live of that key (ms), queue limit (units),
 --       keep (ms), deadline and start in ms from now or 0, then field/value pairs of the row

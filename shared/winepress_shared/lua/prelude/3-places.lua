@@ -95,6 +95,10 @@ local function add_retry(job, unit, due)
   redis.call('ZADD', key('retry', job.id), due, string.format('%07d', unit))
 end
 
+local function attempts(job, unit)
+  return tonumber(redis.call('HGET', key('attempts', job.id), unit)) or 0
+end
+
 local function set_cursor(job, unit)
   job.cursor = unit
   redis.call('HSET', key('job', job.id), 'cursor', unit)
@@ -110,9 +114,8 @@ local function again(job, units, due)
   for _, unit in ipairs(units) do add_retry(job, unit, due) end
 end
 
--- Every unit below the cursor that has no object waits again, with a clean sheet.
+-- Every unit below the cursor that has no object waits again.
 local function reopen(job)
-  redis.call('DEL', key('retry', job.id), key('attempts', job.id))
   local missing = {}
   for unit = 0, job.cursor - 1 do
     if redis.call('GETBIT', key('done', job.id), unit) == 0 then

@@ -51,9 +51,9 @@ local function hand_on(lease, limit)
   if not job or job.state ~= 'running' then return end
   local units = {}
   for _, unit in ipairs(units_of(lease.open)) do
-    local tried = tonumber(redis.call('HGET', key('attempts', job.id), unit)) or 0
+    local tried = attempts(job, unit)
     local may_fail = job.chained == 0 or not units[1]
-    if limit and tried >= limit and may_fail and is_begun(lease, unit) then
+    if limit and tried >= limit and may_fail then
       fail_unit(job, unit, 'WorkerLost', 'its worker died ' .. tried .. ' times while drawing it')
       if job.chained == 1 then break end
     else
@@ -77,6 +77,5 @@ local function bury(worker, holder, limit)
       hand_on(lease, limit)
     end
   end
-  redis.call('DEL', key('held', holder))
   redis.call('SREM', key('holders', worker), holder)
 end
