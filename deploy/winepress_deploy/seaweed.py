@@ -36,6 +36,9 @@ _SOCKETS = Path("/tmp")  # noqa: S108 - fixed in the server; no flag moves those
 _STOP_S = 20.0  #: it takes one to three seconds
 
 
+_PROBE = "probe"  #: key of the object that is written to see whether writes work
+
+
 def endpoint(ports: dict[str, int]) -> str:
     """The address of the S3 gateway."""
     return f"http://{HOST}:{ports[_S3]}"
@@ -52,9 +55,12 @@ def seaweed(
     def is_ready(_: int) -> bool:
         if not answers(ports[_S3]):
             return False
+        # The bucket is made after the gateway opens, and the first volume after that: until then
+        # writes are answered with 500.
         try:
-            store.check()
-        except StoreUnreachable:  # the bucket is made after the gateway opens
+            store.put(_PROBE, b"ready")
+            store.delete(_PROBE)
+        except StoreUnreachable:
             return False
         return True
 
