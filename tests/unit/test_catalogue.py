@@ -164,6 +164,31 @@ def test_strength_must_leave_a_step_to_run(catalogue: Catalogue, steps: int) -> 
     assert int(steps * job.strength) == 1
 
 
+def test_default_steps_leave_one_to_run_at_any_usual_strength() -> None:
+    """A model of one step takes as many as the strength asks for; a number that is given stays."""
+    image = Image.new("RGB", (512, 512))
+    asked = {"kind": "image-to-image", "prompt": "a", "model": "sdxl-turbo", "image": image}
+    steps = [
+        BUILT_IN.resolve(parse_job(asked | {"strength": strength})).num_inference_steps
+        for strength in (1.0, 0.6, 0.5, 0.3)
+    ]
+    assert steps == [1, 2, 2, 4]
+    with pytest.raises(InvalidJob, match="strength"):
+        BUILT_IN.resolve(parse_job(asked | {"strength": 0.5, "steps": 1}))
+
+
+@pytest.mark.parametrize(
+    "source", ["nowhere", "hub:only-a-name", "hub:a/../b", "folder:relative", "bundled:../x", ""]
+)
+def test_place_of_weights_that_is_none_is_refused(tmp_path: Path, source: str) -> None:
+    """Each of the places has one form, and none of them climbs out of its folder."""
+    file = tmp_path / "models.toml"
+    for field in ("source", "unet", "lora", "tiny_vae"):
+        file.write_text(toml(ENTRY | {field: source}))
+        with pytest.raises(WrongUsage, match=rf"\[big\] {field}"):
+            Catalogue.load(file)
+
+
 def test_lane_is_model_precision_and_device(catalogue: Catalogue) -> None:
     """The lane a job waits in follows from the job alone."""
     assert catalogue.lane(ask()) == Lane("big", Precision.FP16)
