@@ -30,7 +30,7 @@ from winepress_shared.job import (
 from winepress_shared.lane import Lane, Precision
 from winepress_shared.zoom import ZoomVideo
 
-#: A place weights come from: installed with the worker, on a model hub, or a folder of this machine.
+#: Where weights come from: installed with the worker, a model hub, or a folder of this machine.
 SourceName = Annotated[
     str,
     Field(
