@@ -156,6 +156,10 @@ class Catalogue:
             models |= _read(text, str(extra))
         return cls(models)
 
+    def plus(self, model: Model) -> Self:
+        """The same catalogue with one more entry."""
+        return type(self)(self._models | {model.name: model})
+
     @property
     def names(self) -> tuple[str, ...]:
         """Every known model."""
@@ -191,8 +195,9 @@ class Catalogue:
             "num_inference_steps": job.num_inference_steps or _default_steps(model, job),
             "scheduler": job.scheduler or model.scheduler,
         }
-        if job.guidance_scale is None:
-            values["guidance_scale"] = model.guidance_scale
+        for field in ("guidance_scale", "guidance_rescale"):  # zero is a value
+            if getattr(job, field) is None:
+                values[field] = getattr(model, field)
         if job.seed is None or job.seed < 0:
             values["seed"] = secrets.randbelow(_RANDOM_SEEDS)
         resolved = job.model_copy(update=values)
