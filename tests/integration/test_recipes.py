@@ -28,6 +28,7 @@ pytestmark = [
     # diffusers 0.37 turns torch tensors into arrays in ways NumPy 2 will drop one day.
     pytest.mark.filterwarnings("ignore:__array:DeprecationWarning"),
     pytest.mark.slow,
+    pytest.mark.timeout(900),  # half a minute each on a machine of their own
 ]
 
 LEAST_PSNR_DB = 35.0

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -170,6 +171,7 @@ def plain_index(folder: Path) -> dict[str, Any]:
     """What ``model_index.json`` of an assembled folder says, in classes of ours alone."""
     given = read_json(folder / INDEX_FILE)
     index: dict[str, Any] = {"_class_name": family_of(given, folder)[1]}
+    index["_diffusers_version"] = version("diffusers")  # some pipelines ask for it
     scheduler = read_json(folder / "scheduler" / "scheduler_config.json").get("_class_name", "")
     if not _SCHEDULER.match(str(scheduler)):
         raise Environment("not the name of a scheduler", value=scheduler)
