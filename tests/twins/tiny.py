@@ -141,6 +141,7 @@ def _index(published: Published) -> Config:
     text = [published.text_encoder, published.text_encoder_2]
     index: Config = {
         "_class_name": published.pipeline,
+        "_diffusers_version": diffusers.__version__,
         "scheduler": ["diffusers", f"{published.scheduler[0]}Scheduler"],
         "unet": ["diffusers", "UNet2DConditionModel"],
         "vae": ["diffusers", "AutoencoderKL"],
