@@ -30,6 +30,13 @@ from winepress_shared.job import (
 from winepress_shared.lane import Lane, Precision
 from winepress_shared.zoom import ZoomVideo
 
+#: Where weights come from: installed with the worker, a model hub, or a folder of this machine.
+SourceName = Annotated[
+    str,
+    Field(
+        pattern=r"^(bundled:[a-z0-9-]{1,63}|hub:[\w-][\w.-]{0,95}/[\w-][\w.-]{0,95}|folder:/.+)$"
+    ),
+]
 #: Seeds drawn for "random" stay below this, so they are short enough to read aloud.
 _RANDOM_SEEDS = 2**32
 
@@ -40,7 +47,10 @@ class Model(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
     name: ModelName
     title: str
-    source: str  #: ``bundled:FOLDER`` or ``hub:ORGANISATION/REPOSITORY``
+    source: SourceName  #: ``bundled:NAME``, ``hub:ORGANISATION/REPOSITORY`` or ``folder:/PATH``
+    unet: SourceName | None = None  #: where a UNet comes from that replaces the source's own
+    lora: SourceName | None = None  #: where low-rank weights come from that are added to the UNet
+    tiny_vae: SourceName | None = None  #: where an AutoencoderTiny comes from, in the VAE's place
     family: Literal["stable-diffusion", "stable-diffusion-xl"]
     kinds: tuple[str, ...]  #: job kinds it serves
     precisions: tuple[Precision, ...]
@@ -51,6 +61,7 @@ class Model(BaseModel):
     num_inference_steps: Annotated[int, Field(ge=1, le=MAX_STEPS)]
     max_steps: Annotated[int, Field(ge=1, le=MAX_STEPS)] = 150
     guidance_scale: Annotated[float, Field(ge=0, le=MAX_GUIDANCE)]
+    guidance_rescale: Annotated[float, Field(ge=0, le=1)] = 0.0  #: see arXiv:2305.08891, 3.4
     scheduler: SchedulerField
     negative_prompt: bool = True  #: False when the model ignores it
     licence: str
@@ -145,6 +156,10 @@ class Catalogue:
             models |= _read(text, str(extra))
         return cls(models)
 
+    def plus(self, model: Model) -> Self:
+        """The same catalogue with one more entry."""
+        return type(self)(self._models | {model.name: model})
+
     @property
     def names(self) -> tuple[str, ...]:
         """Every known model."""
@@ -177,11 +192,12 @@ class Catalogue:
         values: dict[str, Any] = {
             "width": job.width or width,
             "height": job.height or height,
-            "num_inference_steps": job.num_inference_steps or model.num_inference_steps,
+            "num_inference_steps": job.num_inference_steps or _default_steps(model, job),
             "scheduler": job.scheduler or model.scheduler,
         }
-        if job.guidance_scale is None:
-            values["guidance_scale"] = model.guidance_scale
+        for field in ("guidance_scale", "guidance_rescale"):  # zero is a value
+            if getattr(job, field) is None:
+                values[field] = getattr(model, field)
         if job.seed is None or job.seed < 0:
             values["seed"] = secrets.randbelow(_RANDOM_SEEDS)
         resolved = job.model_copy(update=values)
@@ -196,6 +212,12 @@ class Catalogue:
     def lane(self, job: Job) -> Lane:
         """The lane a job waits in."""
         return Lane(job.model, job.precision, job.device)
+
+
+def _default_steps(model: Model, job: Job) -> int:
+    """The model's own number, or more where the strength would leave none of so few to run."""
+    strength: float = getattr(job, "strength", 1.0)
+    return max(model.num_inference_steps, min(math.ceil(1 / strength), model.max_steps))
 
 
 def _check_strength(job: Job) -> None:

@@ -121,6 +121,7 @@ class Job(BaseModel):
     height: Side | None = None
     num_inference_steps: Annotated[int, Field(ge=1, le=MAX_STEPS)] | None = None
     guidance_scale: Annotated[float, Field(ge=0, le=MAX_GUIDANCE)] | None = None
+    guidance_rescale: Annotated[float, Field(ge=0, le=1)] | None = None
     seed: Annotated[int, Field(ge=RANDOM_SEED, le=MAX_SEED)] | None = None
     n: Annotated[int, Field(ge=1, le=MAX_UNITS)] = 1
     scheduler: SchedulerField | None = None

@@ -194,7 +194,7 @@ def test_a_model_from_elsewhere_is_refused_with_what_is_possible(tmp_path: Path)
     shelf = Shelf(tmp_path, Catalogue.load(extra))
     assert ("other", Precision.FP16) not in shelf.available()
     assert (MODEL, Precision.INT8_WEIGHTS) in shelf.available()
-    with pytest.raises(Environment, match="bundled:"):
+    with pytest.raises(Environment, match="hub"):
         shelf.prepare("other", Precision.FP16, ignore_progress)
     with pytest.raises(UnknownModel, match="int8"):
         shelf.prepare(MODEL, Precision.INT8, ignore_progress)

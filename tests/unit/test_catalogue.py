@@ -63,7 +63,8 @@ def test_open_values_become_the_models_defaults(catalogue: Catalogue) -> None:
 
 def test_given_values_are_kept(catalogue: Catalogue) -> None:
     """Zero guidance and seed 0 are values, not gaps."""
-    asked = ask(width=256, height=264, steps=3, guidance_scale=0, scheduler="ddim", seed=0)
+    numbers = {"width": 256, "height": 264, "steps": 3, "seed": 0}
+    asked = ask(**numbers, guidance_scale=0, guidance_rescale=0, scheduler="ddim")
     assert catalogue.resolve(asked) == asked
 
 
@@ -162,6 +163,31 @@ def test_strength_must_leave_a_step_to_run(catalogue: Catalogue, steps: int) -> 
     job = catalogue.resolve(ask(**asked, strength=float(offered[1])))
     assert isinstance(job, ImageToImage)
     assert int(steps * job.strength) == 1
+
+
+def test_default_steps_leave_one_to_run_at_any_usual_strength() -> None:
+    """A model of one step takes as many as the strength asks for; a number that is given stays."""
+    image = Image.new("RGB", (512, 512))
+    asked = {"kind": "image-to-image", "prompt": "a", "model": "sdxl-turbo", "image": image}
+    steps = [
+        BUILT_IN.resolve(parse_job(asked | {"strength": strength})).num_inference_steps
+        for strength in (1.0, 0.6, 0.5, 0.3)
+    ]
+    assert steps == [1, 2, 2, 4]
+    with pytest.raises(InvalidJob, match="strength"):
+        BUILT_IN.resolve(parse_job(asked | {"strength": 0.5, "steps": 1}))
+
+
+@pytest.mark.parametrize(
+    "source", ["nowhere", "hub:only-a-name", "hub:a/../b", "folder:relative", "bundled:../x", ""]
+)
+def test_place_of_weights_that_is_none_is_refused(tmp_path: Path, source: str) -> None:
+    """Each of the places has one form, and none of them climbs out of its folder."""
+    file = tmp_path / "models.toml"
+    for field in ("source", "unet", "lora", "tiny_vae"):
+        file.write_text(toml(ENTRY | {field: source}))
+        with pytest.raises(WrongUsage, match=rf"\[big\] {field}"):
+            Catalogue.load(file)
 
 
 def test_lane_is_model_precision_and_device(catalogue: Catalogue) -> None:

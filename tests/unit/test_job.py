@@ -34,6 +34,7 @@ BOUNDS: list[tuple[str, tuple[Any, ...], tuple[Any, ...]]] = [
     ("width", (64, 4096, None), (63, 4097, 0, -64, 64.5, float("nan"), "wide")),
     ("height", (64, 4096, None), (63, 4097, 0, -64, 64.5, float("inf"), [])),
     ("num_inference_steps", (1, 500, None), (0, 501, -1, 1.5, 10**400)),
+    ("guidance_rescale", (0, 1.0, 0.7, None), (-0.1, 1.1, float("nan"))),
     ("guidance_scale", (0, 50.0, 7.5, None), (-0.1, 50.1, float("nan"), float("inf"))),
     ("seed", (-1, 0, 2**53 - 1, None), (-2, 2**53, 0.5, float("nan"))),
     ("n", (1, 10_000), (0, 10_001, -1, None)),

@@ -48,6 +48,7 @@ HOMES: dict[str, tuple[str, ...]] = {
         *(f"{_ZOOM}/outpaint.py", f"{_ZOOM}/planes.py"),
     ),
     "av": (f"{_ZOOM}/encoder.py",),
+    **dict.fromkeys(("huggingface_hub", "httpx"), ("worker/winepress_worker/models/hub.py",)),
     "yaml": ("producer/winepress/job_file.py",),
     "psutil": ("worker/winepress_worker/press.py",),
 }

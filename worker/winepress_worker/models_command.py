@@ -7,12 +7,14 @@ import json
 import sys
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict
+from pathlib import Path
 from typing import Any
 
 from winepress_shared.catalogue import Catalogue
 from winepress_shared.errors import WrongUsage
 from winepress_shared.lane import Precision
 from winepress_shared.settings import Settings
+from winepress_worker.models.described import describe, entry_text
 from winepress_worker.models.shelf import Report, Shelf
 
 _MIB = 2**20
@@ -28,6 +30,13 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     listing.set_defaults(run=_list)
     prepare = actions.add_parser("prepare", help="make a model ready to be loaded")
     _add_model(prepare)
+    prepare.add_argument(
+        "--from",
+        dest="folder",
+        type=Path,
+        metavar="DIR",
+        help="take the weights from this folder instead of a hub",
+    )
     prepare.set_defaults(run=_prepare)
     remove = actions.add_parser("rm", help="delete a prepared model from this machine")
     _add_model(remove)
@@ -77,11 +86,18 @@ def _rows(shelf: Shelf) -> Iterator[dict[str, Any]]:
 
 
 def _prepare(arguments: argparse.Namespace) -> int:
-    shelf = _open_shelf()
+    shelf, folder = _open_shelf(), arguments.folder
+    described = None
+    if folder and arguments.model not in shelf.catalogue.names:
+        described = describe(arguments.model, folder.absolute())
+        shelf = Shelf(Settings.load().home, shelf.catalogue.plus(described))
     for precision in _precisions(shelf, arguments):
         label = f"{arguments.model}.{precision.value}"
-        prepared = shelf.prepare(arguments.model, precision, _progress(label))
+        prepared = shelf.prepare(arguments.model, precision, _progress(label), folder)
         _out(f"{label} is ready: {prepared.size_bytes / _MIB:.1f} MiB in {prepared.path}\n")
+    if described:
+        _out("# The farm knows this model once its file of the setting `catalogue` says:\n")
+        _out(entry_text(described))
     return 0
 
 

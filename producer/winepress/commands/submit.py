@@ -26,6 +26,7 @@ FIELDS = (
     "size",
     "num_inference_steps",
     "guidance_scale",
+    "guidance_rescale",
     "seed",
     "n",
     "scheduler",
@@ -71,6 +72,7 @@ def add_picture(group: argparse._ArgumentGroup) -> None:
     add("--size", metavar="WxH", help="in pixels, or auto")
     add("--steps", dest="num_inference_steps", type=int, metavar="N", help="denoising steps")
     add("--guidance", dest="guidance_scale", type=float, metavar="G", help="how closely to follow")
+    add("--guidance-rescale", type=float, metavar="R", help="0 to 1: tames strong guidance")
     add("--seed", type=int, metavar="S", help="picture i has seed S + i; -1 is random")
     add("-n", type=int, metavar="K", help="number of pictures")
     add("--negative", dest="negative_prompt", metavar="T", help="what not to draw")

@@ -7,6 +7,7 @@ the process that owns the device imports it, since that takes about 8 s and 500 
 from __future__ import annotations
 
 import gc
+import inspect
 import logging
 import os
 import re
@@ -127,9 +128,10 @@ class OpenVinoPipeline:
         steps = _Steps(on_step)
         with rendering(lambda: steps.raised):
             pipe.scheduler = self._scheduler(request.job)
-            arrays = pipe(
-                **_arguments(request, canvas), callback_on_step_end=steps, output_type="np"
-            ).images
+            arguments = _arguments(request, canvas)
+            if _takes_rescale(pipe):
+                arguments["guidance_rescale"] = request.job.guidance_rescale or 0.0
+            arrays = pipe(**arguments, callback_on_step_end=steps, output_type="np").images
         pictures = _pictures(arrays)
         check_pictures(pictures)
         return [canvas.keep_unmasked(picture) for picture in pictures]
@@ -257,6 +259,11 @@ def _arguments(request: Request, canvas: Canvas) -> dict[str, Any]:
     if isinstance(job, Inpaint):
         arguments["mask_image"] = [canvas.mask] * count
     return arguments
+
+
+def _takes_rescale(pipe: Any) -> bool:
+    """Diffusers' image-to-image and inpainting of the first family do not (0.37)."""
+    return "guidance_rescale" in inspect.signature(pipe.auto_model_class.__call__).parameters
 
 
 def _pictures(arrays: Any) -> list[Image.Image]:

@@ -12,8 +12,7 @@ import warnings
 from importlib.metadata import version
 from pathlib import Path
 
-from optimum.exporters.openvino import main_export
-from optimum.intel import OVConfig, OVDiffusionPipeline, OVWeightQuantizationConfig
+from optimum.intel import OVDiffusionPipeline, OVWeightQuantizationConfig
 
 from winepress_shared.catalogue import Catalogue, Model
 from winepress_shared.errors import Environment, RenderFault
@@ -21,17 +20,13 @@ from winepress_shared.lane import Precision
 from winepress_worker.engines.base import PipelineKey
 from winepress_worker.engines.openvino import OpenVinoPipeline, quiet_libraries
 from winepress_worker.engines.trial import trial_request
+from winepress_worker.models.export import export, export_tiny_vae
+from winepress_worker.models.lora import fuse
 from winepress_worker.models.manifest import Manifest, Prepared, record_files
 from winepress_worker.models.shelf import RECIPES, Report
-from winepress_worker.models.source import find_source
+from winepress_worker.models.source import LORA_PART, TINY_VAE_PART, Source
 
 _LIBRARIES = ("openvino", "optimum-intel", "nncf", "torch", "diffusers", "transformers")
-#: Job kind a model is exported for → optimum's name of it.
-_EXPORT_TASKS = {
-    "text-to-image": "text-to-image",
-    "image-to-image": "image-to-image",
-    "inpaint": "inpainting",
-}
 _TRIAL_STEPS = 4  #: enough for the verification picture to show that it is one
 
 
@@ -40,24 +35,24 @@ def build(
     model: Model,
     precision: Precision,
     work: Path,
-    full: Prepared | None,
+    origin: Source | Prepared,
     report: Report,
 ) -> Path:
     """Make ``model`` below the empty folder ``work``; returns the finished folder there.
 
-    ``full`` is the same model in fp16 if it is prepared already; weights are then compressed from
-    it instead of exporting anew. Raises Environment when the result draws nothing.
+    ``origin`` is the same model in fp16 if it is prepared already; weights are then compressed
+    from it instead of exporting anew. Raises Environment when the result draws nothing.
     """
     quiet_libraries()
-    known = Manifest.read(full.path) if full else None
-    if full and known:
-        made, source = full.path, known.source
+    if isinstance(origin, Prepared):
+        made, known = origin.path, Manifest.read(origin.path)
+        source = known.source if known else ""
     else:
         report("reading the weights", 0.0)
-        source = find_source(model).assemble(work / "source").digest()
+        source = origin.digest()
         report("exporting to OpenVINO", 0.1)
         made = work / Precision.FP16.value
-        _export(model, work / "source", made)
+        _export(model, origin, work / "source", made)
     if precision is Precision.INT8_WEIGHTS:
         report("compressing the weights to 8 bits", 0.6)
         exported, made = made, work / precision.value
@@ -77,27 +72,22 @@ def build(
     return made
 
 
-def _export(model: Model, source: Path, target: Path) -> None:
-    with warnings.catch_warnings():
-        # Tracing warns of every shape check it freezes; the picture drawn afterwards is the proof.
-        warnings.simplefilter("ignore")
-        main_export(
-            str(source),
-            target,
-            task=_EXPORT_TASKS[model.kinds[0]],
-            library_name="diffusers",
-            ov_config=OVConfig(dtype="fp16"),
-            local_files_only=True,
-        )
-    _forget_paths(target)
-
-
-def _forget_paths(folder: Path) -> None:
-    """Drop the work folder's name from the configurations, so equal exports are equal in bytes."""
-    for path in [folder / "model_index.json", *folder.glob("*/config.json")]:
-        config = json.loads(path.read_bytes())
-        config.pop("_name_or_path", None)
-        path.write_text(json.dumps(config, indent=2, sort_keys=True) + "\n", "utf-8")
+def _export(model: Model, origin: Source, folder: Path, target: Path) -> None:
+    """Assemble in ``folder``, export to ``target``; raises Environment for what does not fit."""
+    origin.assemble(folder)
+    lora = folder / LORA_PART
+    try:
+        if lora.is_dir():
+            fuse(next(lora.iterdir()), folder / "unet")
+        export(model.kinds[0], folder, target)
+        if (folder / TINY_VAE_PART).is_dir():
+            export_tiny_vae(folder / TINY_VAE_PART, target)
+    except (ValueError, TypeError, KeyError, RuntimeError) as error:
+        # What diffusers raises for configurations and weights that do not fit together.
+        raise Environment(
+            f"the parts of {model.name} do not fit together: {error}",
+            value=model.source,
+        ) from error
 
 
 def _compress_to_int8(source: Path, target: Path) -> None:

@@ -18,7 +18,7 @@ from winepress_shared.catalogue import Catalogue, Model
 from winepress_shared.errors import Environment, UnknownModel
 from winepress_shared.lane import Precision
 from winepress_worker.models.manifest import Manifest, Prepared
-from winepress_worker.models.source import find_source, is_bundled
+from winepress_worker.models.source import Fetch, Source, find_source, is_at_hand, is_bundled
 
 #: Called with what is being done and the share of the whole that is done, 0 to 1.
 Report = Callable[[str, float], None]
@@ -36,6 +36,7 @@ class Shelf:
     def __init__(self, home: Path, catalogue: Catalogue) -> None:
         self.catalogue = catalogue
         self._root = home / "models"
+        self._hub = home / "hub"
         self._verified: set[tuple[Path, str]] = set()
         self._source_digests: dict[object, str] = {}
 
@@ -61,17 +62,19 @@ class Shelf:
         self._verified.add(seen)
         return manifest.prepared(folder)
 
-    def prepare(self, name: str, precision: Precision, report: Report) -> Prepared:
+    def prepare(
+        self, name: str, precision: Precision, report: Report, mirror: Path | None = None
+    ) -> Prepared:
         """The finished model, made now if need be; takes about half a minute per bundled model.
 
-        Of several processes one does the work and the others wait for it. Raises UnknownModel,
-        and Environment when the source is not at hand, the disk is full or the result is bad.
+        Of several processes one does the work and the others wait for it. ``mirror`` is a folder
+        to take weights from instead of a hub, see `find_source`. Raises UnknownModel, and
+        Environment when the source is not at hand, the disk is full or the result is bad.
         """
         model = self._known(name, precision)
         found = self.find(name, precision)
         if found:
             return found
-        find_source(model)
         if precision not in RECIPES:
             raise Environment(
                 f"{precision.value} cannot be prepared on this machine",
@@ -80,8 +83,10 @@ class Shelf:
                 allowed=", ".join(RECIPES),
             )
         try:
+            full = None if precision is Precision.FP16 else self.find(name, Precision.FP16)
+            origin = full or find_source(model, mirror, self._fetch(report))
             with self._alone(name, precision, report):
-                return self.find(name, precision) or self._make(model, precision, report)
+                return self.find(name, precision) or self._make(model, precision, origin, report)
         except OSError as error:
             raise Environment(
                 f"cannot prepare {name}: {error.strerror or error}", value=str(self._root)
@@ -107,14 +112,25 @@ class Shelf:
             self._retire(folder)
             return size
 
-    def _make(self, model: Model, precision: Precision, report: Report) -> Prepared:
+    def _fetch(self, report: Report) -> Fetch:
+        """Downloads below HOME/hub, laid out so that the folder can be given as a mirror."""
+
+        def fetch_here(repository: str) -> Path:
+            from winepress_worker.models.hub import fetch  # imported when a hub is needed
+
+            return fetch(repository, self._hub, report)
+
+        return fetch_here
+
+    def _make(
+        self, model: Model, precision: Precision, origin: Source | Prepared, report: Report
+    ) -> Prepared:
         # Here and not above: this import brings torch and OpenVINO into the process (about 8 s).
         from winepress_worker.models.prepare import build
 
         folder = self._folder(model.name, precision)
-        full = None if precision is Precision.FP16 else self.find(model.name, Precision.FP16)
         with tempfile.TemporaryDirectory(dir=folder.parent, prefix=f".{precision.value}.") as work:
-            made = build(self.catalogue, model, precision, Path(work), full, report)
+            made = build(self.catalogue, model, precision, Path(work), origin, report)
             if folder.exists():
                 self._retire(folder)
             made.rename(folder)
@@ -157,7 +173,7 @@ class Shelf:
         return model
 
     def _can_make(self, name: str, precision: Precision) -> bool:
-        return is_bundled(self.catalogue.get(name)) and precision in RECIPES
+        return is_at_hand(self.catalogue.get(name)) and precision in RECIPES
 
     def _folder(self, name: str, precision: Precision) -> Path:
         return self._root / name / precision.value

@@ -1,58 +1,71 @@
-"""Where a model's weights come from: at present the folders that are installed with the worker."""
+"""Where a model's weights come from: installed with the worker, a folder, or a model hub."""
 
 from __future__ import annotations
 
 import hashlib
 import json
-import shutil
+from collections.abc import Callable
 from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
 
 from winepress_shared.catalogue import Model
 from winepress_shared.errors import Environment
+from winepress_worker.models.folder import (
+    INDEX_FILE,
+    family_of,
+    part_files,
+    pipeline_files,
+    plain_index,
+    read_json,
+)
 from winepress_worker.models.manifest import digest
+from winepress_worker.models.weights import header
 
-_BUNDLED = "bundled:"
+_BUNDLED, _FOLDER, _HUB = "bundled:", "folder:", "hub:"
+LORA_PART, TINY_VAE_PART = "lora", "tiny_vae"
+_LORA_FILE = "pytorch_lora_weights.safetensors"
+
+#: Turns ``ORGANISATION/REPOSITORY`` into a folder that holds its files; may download them.
+Fetch = Callable[[str], Path]
 
 
 @dataclass(frozen=True)
 class Source:
-    """The parts of one model in diffusers' folder format, possibly lent by a sibling."""
+    """All files of one model, by their place in the folder they are put together in."""
 
-    entries: tuple[Path, ...]  #: files and part folders that together make the model
+    files: dict[str, Path]
 
     @property
     def signature(self) -> tuple[tuple[str, int, int], ...]:
         """Names, sizes and times of all files: equal signatures need no new hash."""
-        files = self._files()
-        return tuple((name, p.stat().st_size, p.stat().st_mtime_ns) for name, p in files.items())
+        stats = ((name, path.stat()) for name, path in sorted(self.files.items()))
+        return tuple((name, stat.st_size, stat.st_mtime_ns) for name, stat in stats)
 
     def digest(self) -> str:
         """Content hash over names and bytes of all files, 64 hexadecimal digits."""
         total = hashlib.sha256()
-        for name, path in self._files().items():
+        for name, path in sorted(self.files.items()):
             total.update(f"{name}\0{digest(path)}\n".encode())
         return total.hexdigest()
 
-    def assemble(self, target: Path) -> Source:
-        """Copy all parts into the new folder ``target``; raises OSError."""
-        target.mkdir(parents=True)
-        for entry in self.entries:
-            if entry.is_dir():
-                shutil.copytree(entry, target / entry.name)
-            else:
-                shutil.copyfile(entry, target / entry.name)
-        return Source(tuple(sorted(target.iterdir())))
+    def assemble(self, target: Path) -> None:
+        """Put the model together in the new folder ``target``, by links; raises OSError."""
+        for name, path in self.files.items():
+            (target / name).parent.mkdir(parents=True, exist_ok=True)
+            (target / name).symlink_to(path.absolute())
+        index = plain_index(target)
+        (target / INDEX_FILE).unlink()
+        (target / INDEX_FILE).write_text(json.dumps(index), "utf-8")
 
-    def _files(self) -> dict[str, Path]:
-        found: dict[str, Path] = {}
-        for entry in self.entries:
-            paths = entry.rglob("*") if entry.is_dir() else [entry]
-            for path in paths:
-                if path.is_file():
-                    found[path.relative_to(entry.parent).as_posix()] = path
-        return dict(sorted(found.items()))
+
+def refuse_to_fetch(repository: str) -> Path:
+    """A `Fetch` for where no hub can be asked."""
+    raise Environment(
+        "this model comes from a hub, which cannot be asked here",
+        value=repository,
+        hint="with a copy of it: winepress models prepare MODEL --from FOLDER",
+    )
 
 
 def is_bundled(model: Model) -> bool:
@@ -60,18 +73,73 @@ def is_bundled(model: Model) -> bool:
     return model.source.startswith(_BUNDLED)
 
 
-def find_source(model: Model) -> Source:
-    """The bundled weights of ``model``; a part it lacks is the sibling's (`Model.shares`).
+def is_at_hand(model: Model) -> bool:
+    """True when ``model`` can be prepared without a network."""
+    places = (model.source, model.unet, model.lora, model.tiny_vae)
+    return not any(place and place.startswith(_HUB) for place in places)
 
-    Raises Environment when the model is not a bundled one, or parts of it are not installed.
+
+def find_source(model: Model, mirror: Path | None = None, fetch: Fetch = refuse_to_fetch) -> Source:
+    """All files of ``model``; what is on a hub is looked for below the folder ``mirror``.
+
+    There a repository lies as ``ORGANISATION/REPOSITORY`` or ``REPOSITORY``; a model of a single
+    repository may be the folder itself. Without a mirror, repositories are had by ``fetch``.
+    Raises Environment, saying what is missing or unusable.
     """
-    if not is_bundled(model):
+    if is_bundled(model):
+        return Source(_bundled_files(model))
+    find = _Places(mirror, fetch).find
+    folder = find(model.source)
+    files = pipeline_files(folder)
+    family, _ = family_of(read_json(folder / INDEX_FILE), folder)
+    if family != model.family:
         raise Environment(
-            f"{model.name} cannot be prepared on this machine",
-            field="source",
-            value=model.source,
-            allowed="models of source bundled:FOLDER",
+            f"this is no {model.name} but a model of another family",
+            value=family,
+            allowed=model.family,
         )
+    if model.unet:
+        files = {name: path for name, path in files.items() if not name.startswith("unet/")}
+        files |= part_files(find(model.unet), "unet")
+    if model.lora:
+        files[f"{LORA_PART}/{_LORA_FILE}"] = _lora_file(find(model.lora))
+    if model.tiny_vae:
+        files |= part_files(find(model.tiny_vae), TINY_VAE_PART)
+    return Source(files)
+
+
+@dataclass(frozen=True)
+class _Places:
+    """Turns names of sources into folders."""
+
+    mirror: Path | None
+    fetch: Fetch
+
+    def find(self, name: str) -> Path:
+        if name.startswith(_FOLDER):
+            return Path(name.removeprefix(_FOLDER))
+        repository = name.removeprefix(_HUB)
+        if self.mirror is None:
+            return self.fetch(repository)
+        places = (self.mirror / repository, self.mirror / Path(repository).name, self.mirror)
+        return next(place for place in places if place.is_dir() or place == self.mirror)
+
+
+def _lora_file(folder: Path) -> Path:
+    """The one weight file of a repository of low-rank weights."""
+    found = sorted(folder.glob("*.safetensors"))
+    if len(found) != 1:
+        raise Environment(
+            "low-rank weights are one safetensors file",
+            value=[path.name for path in found],
+            hint=f"look into {folder}",
+        )
+    header(found[0])
+    return found[0]
+
+
+def _bundled_files(model: Model) -> dict[str, Path]:
+    """Installed files of ``model``; a part it lacks is the sibling's (`Model.shares`)."""
     root = Path(str(resources.files("winepress_worker"))) / "bundled"
     entries: dict[str, Path] = {}
     for folder in (model.source.removeprefix(_BUNDLED), model.shares):
@@ -79,13 +147,14 @@ def find_source(model: Model) -> Source:
             for entry in (root / folder).iterdir():
                 entries.setdefault(entry.name, entry)
     _check_complete(model, entries)
-    return Source(tuple(entries[name] for name in sorted(entries)))
+    paths = (path for entry in entries.values() for path in [entry, *entry.rglob("*")])
+    return {"/".join(path.relative_to(root).parts[1:]): path for path in paths if path.is_file()}
 
 
 def _check_complete(model: Model, entries: dict[str, Path]) -> None:
     """Every part that model_index.json names must be there."""
     try:
-        index = json.loads(entries["model_index.json"].read_bytes())
+        index = json.loads(entries[INDEX_FILE].read_bytes())
     except (KeyError, OSError, ValueError):
         raise Environment(
             f"the bundled model {model.name} is not installed",

@@ -1,0 +1,163 @@
+"""Every outside model of the catalogue, from a folder of weights to a picture, on its twin."""
+
+from __future__ import annotations
+
+import argparse
+import math
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from diffusers.utils import logging
+from PIL import Image, ImageDraw
+from twins.mirror import Mirror, twin_catalogue
+from twins.published import PUBLISHED
+from twins.tiny import SIDE_PX
+
+from winepress_shared.catalogue import Catalogue, Model
+from winepress_shared.job import Job, parse_job
+from winepress_shared.lane import Precision
+from winepress_worker.engines.base import Request
+from winepress_worker.engines.openvino import OpenVinoEngine
+from winepress_worker.models.shelf import Shelf
+from winepress_worker.models_command import register
+
+pytestmark = [
+    # diffusers 0.37 turns torch tensors into arrays in ways NumPy 2 will drop one day.
+    pytest.mark.filterwarnings("ignore:__array:DeprecationWarning"),
+    pytest.mark.slow,
+    pytest.mark.timeout(900),  # half a minute each on a machine of their own
+]
+
+LEAST_PSNR_DB = 35.0
+MOST_STEPS = 4
+SEED = 11
+logging.disable_progress_bar()
+
+
+@pytest.fixture(scope="module")
+def mirror(tmp_path_factory: pytest.TempPathFactory) -> Mirror:
+    return Mirror(tmp_path_factory.mktemp("mirror"))
+
+
+@pytest.fixture(scope="module")
+def catalogue() -> Catalogue:
+    return twin_catalogue(SIDE_PX)
+
+
+@pytest.fixture(scope="module")
+def shelf(tmp_path_factory: pytest.TempPathFactory, catalogue: Catalogue) -> Shelf:
+    return Shelf(tmp_path_factory.mktemp("home"), catalogue)
+
+
+@pytest.fixture(scope="module")
+def engine(shelf: Shelf, tmp_path_factory: pytest.TempPathFactory) -> OpenVinoEngine:
+    """Computes in 32 bits, as the pipelines do that it is compared with."""
+    exact = {"INFERENCE_PRECISION_HINT": "f32"}
+    return OpenVinoEngine(shelf, "CPU", tmp_path_factory.mktemp("blobs"), exact)
+
+
+def source_picture() -> Image.Image:
+    picture = Image.linear_gradient("L").resize((SIDE_PX, SIDE_PX)).convert("RGB")
+    ImageDraw.Draw(picture).ellipse((30, 30, 90, 90), fill="red")
+    return picture
+
+
+def right_half() -> Image.Image:
+    mask = Image.new("L", (SIDE_PX, SIDE_PX), 0)
+    mask.paste(255, (SIDE_PX // 2, 0, SIDE_PX, SIDE_PX))
+    return mask
+
+
+def request_for(model: Model, **values: Any) -> Request:
+    """One picture by the model's own defaults, but for the number of steps."""
+    kind = model.kinds[0]
+    image = source_picture() if kind != "text-to-image" else None
+    mask = right_half() if kind == "inpaint" else None
+    given: dict[str, Any] = {"kind": kind, "model": model.name, "prompt": "a red fox in ink"}
+    given |= {"seed": SEED, "steps": min(model.num_inference_steps, MOST_STEPS)}
+    if image:
+        given |= {"image": image, "strength": 0.75}
+    if mask:
+        given["mask"] = mask
+    if model.negative_prompt:
+        given["negative_prompt"] = "red ink"
+    job = Catalogue({model.name: model}).resolve(parse_job(given | values))
+    return Request(job, (SEED,), image, mask)
+
+
+def reference_picture(mirror: Mirror, model: Model, request: Request) -> Image.Image:
+    """The same job by diffusers and torch alone."""
+    job: Job = request.job
+    pipe = mirror.reference(model, PUBLISHED[model.name].pipeline)
+    arguments: dict[str, Any] = {
+        "prompt": job.prompt,
+        "negative_prompt": job.negative_prompt or None,
+        "num_inference_steps": job.num_inference_steps,
+        "guidance_scale": job.guidance_scale,
+        "generator": torch.Generator("cpu").manual_seed(SEED),
+    }
+    if request.image is None:
+        arguments |= {"width": job.width, "height": job.height}
+        arguments["guidance_rescale"] = model.guidance_rescale
+    else:
+        arguments |= {"image": request.image, "strength": getattr(job, "strength", 1.0)}
+    if request.mask is not None:
+        arguments |= {"mask_image": request.mask, "width": job.width, "height": job.height}
+    picture: Image.Image = pipe(**arguments).images[0]
+    if request.image is not None and request.mask is not None:
+        picture = Image.composite(picture, request.image, request.mask)
+    return picture
+
+
+def psnr_db(one: Image.Image, other: Image.Image) -> float:
+    """Peak signal to noise of two pictures, in decibels of 8-bit levels."""
+    difference = np.asarray(one, np.float64) - np.asarray(other, np.float64)
+    return 10 * math.log10(255**2 / max(float((difference**2).mean()), 1e-9))
+
+
+@pytest.mark.parametrize("name", PUBLISHED)
+def test_picture_is_the_one_that_plain_diffusers_draws(
+    name: str, catalogue: Catalogue, mirror: Mirror, shelf: Shelf, engine: OpenVinoEngine
+) -> None:
+    """Scheduler, guidance, autoencoder's scale and the model's structure are all as published."""
+    model = catalogue.get(name)
+    mirror.provide(model)
+    shelf.prepare(name, Precision.FP16, lambda message, fraction: None, mirror.root)
+    pipeline = engine.load(engine.key(name, Precision.FP16))
+    request = request_for(model)
+    (drawn,) = pipeline.render(request, lambda done, total: None)
+    wanted = reference_picture(mirror, model, request)
+    assert psnr_db(drawn, wanted) >= LEAST_PSNR_DB
+    for change in ({"prompt": "a teapot"}, {"steps": (request.job.num_inference_steps or 0) + 1}):
+        other = request_for(model, **change)
+        (different,) = pipeline.render(other, lambda done, total: None)
+        assert psnr_db(different, wanted) < LEAST_PSNR_DB, f"{change} changes nothing"
+    pipeline.close()
+
+
+def test_folder_nobody_described_is_prepared_under_a_name_of_its_own(
+    tmp_path: Path,
+    mirror: Mirror,
+    catalogue: Catalogue,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """Its limits are read from its files; what is printed is the entry that a farm adds."""
+    folder = mirror.provide(catalogue.get("tiny-sd"))
+    monkeypatch.setenv("WINEPRESS_HOME", str(tmp_path / "home"))
+    parser = argparse.ArgumentParser()
+    register(parser.add_subparsers())
+    arguments = parser.parse_args(["models", "prepare", "mine", "--from", str(folder)])
+    assert arguments.run(arguments) == 0
+    printed = capsys.readouterr().out
+    assert "mine.int8-weights is ready" in printed
+    (tmp_path / "farm.toml").write_text(printed[printed.index("[mine]") :])
+    farm = Shelf(tmp_path / "home", Catalogue.load(tmp_path / "farm.toml"))
+    full, small = (farm.find("mine", p) for p in (Precision.FP16, Precision.INT8_WEIGHTS))
+    assert full
+    assert small
+    assert small.size_bytes < 0.8 * full.size_bytes
+    assert farm.catalogue.get("mine").scheduler == "dpmpp_2m"

@@ -1,0 +1,173 @@
+"""Tiny folders in diffusers' format with random weights and the structure of the published ones.
+
+A twin is its published configuration with the widths exchanged: what blocks there are, how deep
+each one is, which inputs the network takes and how the scheduler is set stay as they are.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import diffusers
+import torch
+from diffusers import AutoencoderKL, AutoencoderTiny
+from diffusers import UNet2DConditionModel as StockUNet
+from transformers import CLIPTextConfig, CLIPTextModel, CLIPTextModelWithProjection, CLIPTokenizer
+
+from twins.published import PUBLISHED, TINY_VAE, Config, Published
+from winepress_worker.models.flexible_unet import UNet2DConditionModel as FlexibleUNet
+
+SIDE_PX = 128  #: a picture of 16 by 16 latents
+_WIDTHS = [32, 64, 96, 96]  #: of the denoiser's levels; norms of 32 groups divide them
+_TEXT = 32  #: width of every text encoder
+_TIME = 8  #: width of each embedded size, crop or score
+_DEPTHS = {1: 1, 2: 2, 4: 2, 10: 3}  #: transformer depth → the twin's
+_MERGES = ["r e", "re d</w>", "f o", "fo x</w>", "i n", "in k</w>"]
+
+
+def build(name: str, folder: Path) -> Path:
+    """Write the twin of ``name``'s source repository into the new ``folder``; gives it back."""
+    published = PUBLISHED[name]
+    torch.manual_seed(sum(name.encode()))
+    _save(tiny_unet(published), folder / _unet_folder(published))
+    _save(_lively(AutoencoderKL.from_config(_tiny_vae(published.vae))), folder / "vae")
+    encoders = {"": published.text_encoder, "_2": published.text_encoder_2}
+    for suffix, config in encoders.items():
+        if config:
+            # The big tokenizers fill up with "!", CLIP's own with the end mark.
+            pad = "<|endoftext|>" if config["hidden_act"] == "quick_gelu" else "!"
+            tokenizer = _tokenizer(pad)
+            tokenizer.save_pretrained(folder / f"tokenizer{suffix}")
+            _save(_text_encoder(config, len(tokenizer), suffix), folder / f"text_encoder{suffix}")
+    cls, settings = published.scheduler
+    getattr(diffusers, f"{cls}Scheduler")(**settings).save_pretrained(folder / "scheduler")
+    (folder / "model_index.json").write_text(json.dumps(_index(published)))
+    return folder
+
+
+def build_tiny_vae(folder: Path) -> Path:
+    """The twin of a repository that holds an AutoencoderTiny and nothing else."""
+    torch.manual_seed(7)
+    narrow = {f"{part}_block_out_channels": [16] * 4 for part in ("encoder", "decoder")}
+    _save(AutoencoderTiny.from_config(TINY_VAE | narrow), folder)
+    return folder
+
+
+def tiny_unet(published: Published) -> Any:
+    """The denoiser with random weights."""
+    if published.is_flexible:
+        return _lively(FlexibleUNet(configurations=_narrow_flexible(published.unet)))
+    return _lively(StockUNet.from_config(_narrow(published)))
+
+
+def _unet_folder(published: Published) -> str:
+    return "flexible_unet" if published.is_flexible else "unet"
+
+
+def _narrow(published: Published) -> Config:
+    config = dict(published.unet)
+    levels = len(config["block_out_channels"])
+    encoders = [one for one in (published.text_encoder, published.text_encoder_2) if one]
+    config |= {
+        "sample_size": SIDE_PX // 8,
+        "block_out_channels": _WIDTHS[:levels],
+        "cross_attention_dim": _TEXT * len(encoders),
+    }
+    if isinstance(config["attention_head_dim"], list):
+        config["attention_head_dim"] = [width // 32 for width in _WIDTHS[:levels]]
+    for key in ("transformer_layers_per_block", "reverse_transformer_layers_per_block"):
+        if key in config:
+            config[key] = _shallow(config[key])
+    if "addition_time_embed_dim" in config:
+        given = config["projection_class_embeddings_input_dim"] - 1280
+        ids = given // config["addition_time_embed_dim"]
+        config["addition_time_embed_dim"] = _TIME
+        config["projection_class_embeddings_input_dim"] = ids * _TIME + _TEXT
+    return config
+
+
+def _shallow(depths: Any) -> Any:
+    return [_shallow(one) for one in depths] if isinstance(depths, list) else _DEPTHS[depths]
+
+
+def _narrow_flexible(given: Config) -> Config:
+    """All widths divided by ten; a level of 320 becomes one of 32."""
+    narrow = {key: [n // 10 for n in given[key]] for key in given if key.endswith("_channels")}
+    widths = {"temb_dim": given["temb_dim"] // 10, "cross_attention_dim": _TEXT}
+    return given | narrow | widths | {"sample_size": SIDE_PX // 8}
+
+
+def _tiny_vae(config: Config) -> Config:
+    return config | {
+        "block_out_channels": [16, 16, 32, 32],
+        "norm_num_groups": 8,
+        "layers_per_block": 1,
+        "sample_size": SIDE_PX,
+    }
+
+
+def _text_encoder(config: Config, words: int, suffix: str) -> Any:
+    cls = CLIPTextModelWithProjection if suffix else CLIPTextModel
+    tiny = CLIPTextConfig(
+        **config
+        | {
+            "hidden_size": _TEXT,
+            "intermediate_size": 2 * _TEXT,
+            "num_hidden_layers": 3,
+            "num_attention_heads": 2,
+            "projection_dim": _TEXT,
+            "vocab_size": words,
+            "bos_token_id": words - 2,
+            "eos_token_id": words - 1,
+        }
+    )
+    return cls(tiny)
+
+
+def _tokenizer(pad: str) -> CLIPTokenizer:
+    """Bytes, a few merges and the two marks, in CLIP's order."""
+    plain = [*range(33, 127), *range(161, 173), *range(174, 256)]
+    letters = [chr(byte) for byte in plain] + [chr(256 + n) for n in range(256 - len(plain))]
+    merged = [pair.replace(" ", "") for pair in _MERGES]
+    words = [*letters, *(f"{x}</w>" for x in letters), *merged, "<|startoftext|>", "<|endoftext|>"]
+    vocab = {word: number for number, word in enumerate(words)}
+    merges = [tuple(pair.split(" ")) for pair in _MERGES]
+    return CLIPTokenizer(vocab=vocab, merges=merges, pad_token=pad, model_max_length=77)
+
+
+def _index(published: Published) -> Config:
+    text = [published.text_encoder, published.text_encoder_2]
+    index: Config = {
+        "_class_name": published.pipeline,
+        "_diffusers_version": diffusers.__version__,
+        "scheduler": ["diffusers", f"{published.scheduler[0]}Scheduler"],
+        "unet": ["diffusers", "UNet2DConditionModel"],
+        "vae": ["diffusers", "AutoencoderKL"],
+    }
+    classes = ["CLIPTextModel", "CLIPTextModelWithProjection"]
+    for config, suffix, cls in zip(text, ("", "_2"), classes, strict=True):
+        if config or (suffix == "" and published.text_encoder_2):
+            index[f"text_encoder{suffix}"] = ["transformers" if config else None, config and cls]
+            tokenizer = config and "CLIPTokenizer"
+            index[f"tokenizer{suffix}"] = ["transformers" if config else None, tokenizer]
+    if "StableDiffusionXL" not in published.pipeline:
+        index |= {"safety_checker": [None, None], "feature_extractor": [None, None]}
+        index["requires_safety_checker"] = False
+    return index | published.index
+
+
+def _lively(network: Any) -> Any:
+    """Weigh prompt, time and output so much that a mistake in any of them shows in the picture."""
+    with torch.no_grad():
+        for key, weights in network.named_parameters():
+            if "attn2.to_out.0.weight" in key or "time_emb_proj.weight" in key:
+                weights *= 4
+            if key in ("conv_out.weight", "decoder.conv_out.weight"):
+                weights *= 2.5
+    return network
+
+
+def _save(network: Any, folder: Path) -> None:
+    network.half().save_pretrained(folder, safe_serialization=True)

@@ -1,0 +1,120 @@
+"""Fetching weights from a model hub: only what cannot run, checked against its hashes.
+
+The hub is the one of the environment variable ``HF_ENDPOINT``; what needs an account is had with
+``HF_TOKEN``.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+
+import httpx
+from huggingface_hub import HfApi, hf_hub_download
+from huggingface_hub.errors import (
+    GatedRepoError,
+    HfHubHTTPError,
+    LocalEntryNotFoundError,
+    RepositoryNotFoundError,
+)
+from huggingface_hub.utils.tqdm import disable_progress_bars
+
+from winepress_shared.errors import Environment
+from winepress_worker.models.folder import wanted_names
+from winepress_worker.models.manifest import digest
+from winepress_worker.models.shelf import Report
+
+_ANSWER_S = 20.0  #: longest the hub may take to describe a repository
+_HINT = "with a copy of it: winepress models prepare MODEL --from FOLDER"
+_SHARE = 0.1  #: of a whole prepare that fetching is reported as
+
+
+@dataclass(frozen=True)
+class _File:
+    """One file of a repository, as the hub describes it."""
+
+    name: str
+    size: int  #: in bytes
+    sha256: str | None  #: of large files
+
+
+def fetch(repository: str, folder: Path, report: Report) -> Path:
+    """Have the files of ``ORGANISATION/REPOSITORY`` below ``folder``; returns their folder.
+
+    A connection that breaks is taken up at the byte, a call that was ended at the file. Raises
+    Environment when the hub does not answer, has no such repository or does not hand it out, the
+    disk is too small or a file is damaged.
+    """
+    disable_progress_bars()
+    logging.getLogger("huggingface_hub").setLevel(logging.ERROR)
+    endpoint = os.environ.get("HF_ENDPOINT") or None
+    place = folder / repository
+    try:
+        revision, files = _describe(repository, endpoint)
+        _check_room(files, place)
+        done, total = 0, sum(file.size for file in files)
+        for file in files:
+            report(f"fetching {repository}/{file.name}", _SHARE * done / max(total, 1))
+            hf_hub_download(
+                repository, file.name, revision=revision, local_dir=place, endpoint=endpoint
+            )
+            _check(file, place / file.name)
+            done += file.size
+    except GatedRepoError:
+        raise Environment(
+            "the hub hands this model out only to accounts that accepted its licence",
+            value=repository,
+            hint="accept it there, then set HF_TOKEN",
+        ) from None
+    except RepositoryNotFoundError:
+        raise Environment("the hub has no such model", value=repository, hint=_HINT) from None
+    except (httpx.HTTPError, HfHubHTTPError, LocalEntryNotFoundError) as error:
+        raise Environment(
+            f"the hub cannot be reached: {_first_line(error)}", value=repository, hint=_HINT
+        ) from None
+    return place
+
+
+def _describe(repository: str, endpoint: str | None) -> tuple[str, list[_File]]:
+    """The newest revision, and those of its files that are of use here."""
+    info = HfApi(endpoint=endpoint).model_info(repository, files_metadata=True, timeout=_ANSWER_S)
+    known = {
+        one.rfilename: _File(one.rfilename, one.size or 0, one.lfs.sha256 if one.lfs else None)
+        for one in info.siblings or []
+    }
+    files = [known[name] for name in wanted_names(known)]
+    if not files or info.sha is None:
+        raise Environment(
+            "the hub's model has no weights in safetensors format", value=repository, hint=_HINT
+        )
+    return info.sha, files
+
+
+def _check_room(files: list[_File], place: Path) -> None:
+    place.mkdir(parents=True, exist_ok=True)
+    missing = sum(file.size for file in files if not (place / file.name).exists())
+    free = shutil.disk_usage(place).free
+    if missing > free:
+        raise Environment(
+            f"the disk is too small: {missing >> 20} MiB to fetch, {free >> 20} MiB free",
+            value=str(place),
+        )
+
+
+def _check(file: _File, path: Path) -> None:
+    """Delete and refuse what is not what the hub described."""
+    is_whole = path.stat().st_size == file.size
+    if not is_whole or (file.sha256 and digest(path) != file.sha256):
+        path.unlink()
+        raise Environment(
+            "a fetched file has another checksum than the hub says",
+            value=file.name,
+            hint="try again",
+        )
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).splitlines()[0] if str(error) else type(error).__name__
