@@ -1,7 +1,7 @@
 #!lua flags=allow-oom
 -- An attempt at one unit failed. A chain breaks there: the rest of its slice is handed back too.
--- KEYS[1] prefix; keys: lease leases leased held job jobs retry attempts done units old expiries
---         keep events, and those `place` touches
+-- KEYS[1] prefix; keys: lease leases leased held job retry attempts done units events, and those
+--         `conclude` touches
 -- ARGV: fence, unit (-1: the result itself), class, message, may be tried again 0|1, most attempts,
 --       backoff (ms)
 -- Returns 'retry' | 'failed' | 'last' (as for commit) | 'lost' | 'cancel'

@@ -44,16 +44,15 @@ local function strike(fence, lease, unit)
 end
 
 -- Hand the open units of an ended lease on. `limit` nil: nobody's fault, the attempts begun under
--- it do not count. Else its worker was lost, and a unit begun `limit` times is given up; of a chain
--- only the first open one can be.
+-- it do not count. Else its worker was lost, and a unit begun `limit` times is given up; in a chain
+-- that is the first open one, because a unit that was begun before is handed out alone.
 local function hand_on(lease, limit)
   local job = lease.void ~= 1 and read_job(lease.job)
   if not job or job.state ~= 'running' then return end
   local units = {}
   for _, unit in ipairs(units_of(lease.open)) do
     local tried = attempts(job, unit)
-    local may_fail = job.chained == 0 or not units[1]
-    if limit and tried >= limit and may_fail then
+    if limit and tried >= limit then
       fail_unit(job, unit, 'WorkerLost', 'its worker died ' .. tried .. ' times while drawing it')
       if job.chained == 1 then break end
     else
