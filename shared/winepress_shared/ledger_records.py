@@ -161,7 +161,7 @@ class JobRow:
         """Read a ``job:ID`` hash."""
 
         def moment(name: str) -> float | None:
-            return int(row[name]) / 1000 if int(row.get(name, 0)) else None
+            return int(row[name]) / 1000 if int(row[name]) else None
 
         return cls(
             id=job_id,
@@ -179,7 +179,7 @@ class JobRow:
             expires=moment("expires"),
             paused=row["paused"] == "1",
             reason=row["reason"],
-            starts=moment("starts"),
+            starts=moment("starts") if "starts" in row else None,
             window=Window(int(row["opens"]), int(row["closes"])) if "opens" in row else None,
         )
 
