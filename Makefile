@@ -22,7 +22,7 @@ develop: $(VENV)/.dependencies ## Make .venv run this tree itself, until the nex
 	@rm -f $(VENV)/.wheel
 	@echo "Try: $(BIN)/pytest tests/unit"
 
-demo: install ## Render pictures and a zoom on a whole farm on this machine
+demo: install ## Render pictures on a whole farm on this machine, and kill a worker meanwhile
 	@$(BIN)/winepress demo
 
 test: check ## Check, then run every test but the benchmarks

@@ -9,7 +9,7 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from PIL import Image, ImageDraw
+from PIL import Image, ImageDraw, ImageFilter
 
 from winepress import Client, ImageToImage, Inpaint, JobHandle, TextToImage
 from winepress.contact_sheet import contact_sheet
@@ -113,14 +113,9 @@ class Demo:
         self._keep(job, client.submit(job))
 
     def _into_a_picture(self, client: Client) -> None:
-        self._say("Inpaint: the border of a picture is drawn anew")
+        self._say("Inpaint: what surrounds the panda is drawn anew")
         panda = self._kept[1][1]
-        mask = Image.new("L", panda.size, 255)
-        side = panda.width
-        ImageDraw.Draw(mask).rectangle(
-            (side // 5, side // 5, side - side // 5, side - side // 5), fill=0
-        )
-        job = Inpaint(prompt="a panda at sunset", image=panda, mask=mask, seed=4)
+        job = Inpaint(prompt="a panda at sunset", image=panda, mask=_surroundings(panda), seed=4)
         handle = client.submit(job)
         self._follow(handle)
         self._keep(job, handle)
@@ -181,3 +176,12 @@ class Demo:
     def _aside(self, text: str) -> None:
         sys.stdout.write(f"   {text}\n")
         sys.stdout.flush()
+
+
+def _surroundings(picture: Image.Image) -> Image.Image:
+    """A mask that keeps an ellipse in the middle; its soft edge blends old and new."""
+    width, height = picture.size
+    mask = Image.new("L", picture.size, 255)
+    kept = (width // 12, height // 8, width - width // 12, height - height // 12)
+    ImageDraw.Draw(mask).ellipse(kept, fill=0)
+    return mask.filter(ImageFilter.GaussianBlur(width / 24))

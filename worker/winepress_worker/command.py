@@ -15,6 +15,7 @@ from winepress_worker.options import (
     check_device,
     default_name,
 )
+from winepress_worker.presence import check_presence
 
 #: Suffix of a size → bytes.
 _UNITS = {"": 1, "KIB": 2**10, "MIB": 2**20, "GIB": 2**30, "MB": 10**6, "GB": 10**9}
@@ -60,6 +61,8 @@ def run(arguments: argparse.Namespace) -> int:
             value=name,
             allowed="1 to 64 letters, digits and ._,-",
         )
+    if arguments.engine == "openvino":
+        check_presence(device)
     configure_logs()
     options = WorkerOptions(
         name=name,
