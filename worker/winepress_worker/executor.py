@@ -65,6 +65,7 @@ class Executor:
         self._record: JobRecord | None = None
         self._items = ItemReader(archive)
         self._opened: tuple[tuple[Picture, ...], list[Image.Image]] = ((), [])
+        self._drawn: Drawn | None = None
         self.pace = Pace()
 
     def run(self, part: Slice) -> int:
@@ -88,10 +89,18 @@ class Executor:
                 drawn += self._render_unit(work, unit)
             except Stopped as stop:
                 log.info("slice %s of %s ends early: %s", part.fence, part.job_id, stop)
+                self._hand_over()
                 self._delivery.settle()
                 self._desk.give_back(part)
                 break
+        self._hand_over()
         return drawn
+
+    def _hand_over(self) -> None:
+        """Send the last picture on its way, if it is not yet."""
+        drawn, self._drawn = self._drawn, None
+        if drawn:
+            self._delivery.send(drawn)
 
     def _prepare(self, part: Slice) -> Work:
         record = self._fetch(part.job_id)
@@ -139,13 +148,16 @@ class Executor:
         if work.part.attempts:
             # It may have killed a worker: nothing else of ours may be at risk beside it, and
             # the earlier attempt may have stored its picture.
+            self._hand_over()
             self._delivery.settle()
+        # First this, then the picture before: its delivery would take the interpreter away from us.
         self._desk.start(work.part, unit)
+        self._hand_over()
         try:
             job = self._items.item(work.record, unit).job
             if work.part.attempts and self._delivery.adopt(work.part, unit, job):
                 return 1
-            self._delivery.send(self._draw(work, unit, job))
+            self._drawn = self._draw(work, unit, job)
             return 1
         except Stopped:
             raise

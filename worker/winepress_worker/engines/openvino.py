@@ -114,6 +114,7 @@ class OpenVinoPipeline:
         self.footprint = prepared.size_bytes
         self._prepared = prepared
         self._properties = {"PERFORMANCE_HINT": "LATENCY", **(properties or {})}
+        self._facts: dict[str, PictureFacts] = {}
         self._pipes: dict[str, Any] = {}
         self._compiled: dict[str, Any] = {}
         pipe = self._pipe(kind)
@@ -138,13 +139,17 @@ class OpenVinoPipeline:
 
     def facts(self, request: Request) -> PictureFacts:
         """How this pipeline renders ``request``."""
-        return PictureFacts(
-            engine=f"openvino {openvino_version()}",
-            device=self.device,
-            arithmetic=self._compiled["unet"].get_property("INFERENCE_PRECISION_HINT").to_string(),
-            revision=self.key.revision,
-            scheduler=type(self._scheduler(request.job)).__name__,
-        )
+        name = str(request.job.scheduler)
+        if name not in self._facts:  # asking OpenVINO and diffusers takes longer than a Redis call
+            arithmetic = self._compiled["unet"].get_property("INFERENCE_PRECISION_HINT")
+            self._facts[name] = PictureFacts(
+                engine=f"openvino {openvino_version()}",
+                device=self.device,
+                arithmetic=arithmetic.to_string(),
+                revision=self.key.revision,
+                scheduler=type(self._scheduler(request.job)).__name__,
+            )
+        return self._facts[name]
 
     def close(self) -> None:
         """Give the memory back."""
