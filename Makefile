@@ -43,7 +43,7 @@ coverage: install ## Measure how much of the code the tests run
 	@$(BIN)/coverage report --skip-covered
 
 bench: install ## Run every benchmark
-	@set -e; for script in tests/benchmarks/bench_*.py; do echo "== $$script"; $(BIN)/python $$script; done
+	@set -e; for script in tests/benchmarks/bench_*.py; do echo "== $$script"; PYTHONPATH=tests $(BIN)/python $$script; done
 
 clean: ## Remove .venv and everything that was built or cached
 	@rm -rf $(VENV) build dist winepress-demo .coverage* .cache .hypothesis .*_cache
