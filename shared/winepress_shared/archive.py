@@ -98,6 +98,7 @@ class Output:
     worker: str
     render_s: float
     attempts: int = 1
+    batch: int = 1  #: pictures drawn in the same call; its bytes do not depend on it
 
 
 @dataclass(frozen=True)

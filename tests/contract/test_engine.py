@@ -127,6 +127,18 @@ def test_a_picture_does_not_depend_on_what_else_is_in_its_batch(pipeline: Pipeli
         assert [p.tobytes() for p in together] == [p.tobytes() for p in alone], request.job.kind
 
 
+def test_pictures_of_different_prompts_share_a_call_unharmed(pipeline: Pipeline) -> None:
+    """Four prompts and seeds in one call are bit for bit the four single calls."""
+    jobs = [
+        some_job(prompt=f"a {colour} apple", negative_prompt=f"{colour} leaves", seed=seed)
+        for seed, colour in enumerate(("red", "green", "blue", "golden"))
+    ]
+    together = pipeline.render(Request.together(jobs, None, None), no_watch)
+    alone = [pipeline.render(Request.together([job], None, None), no_watch)[0] for job in jobs]
+    assert [p.tobytes() for p in together] == [p.tobytes() for p in alone]
+    assert len({p.tobytes() for p in together}) == 4
+
+
 def test_the_inpainting_model_keeps_the_pictures_of_a_batch_apart(filler: Pipeline) -> None:
     """The same holds where the mask and the masked picture go through the UNet too."""
     together = filler.render(inpaint_request("vignette-inpaint", seeds=(3, 4)), no_watch)

@@ -10,6 +10,7 @@ from typing import Any
 
 from winepress_shared.errors import WrongUsage
 from winepress_shared.lane import Lane
+from winepress_worker.batching import MOST_TOGETHER
 
 DEFAULT_MEMORY_BUDGET = 8 * 2**30  #: bytes of compiled models one worker may hold
 _DEVICE = re.compile(r"(CPU|NPU|GPU(\.\d+)?|AUTO(:[A-Z0-9.,]+)?)\Z")
@@ -26,6 +27,7 @@ class WorkerOptions:
     engine: str = "openvino"
     memory_budget: int = DEFAULT_MEMORY_BUDGET  #: in bytes
     threads: int = 0  #: inference threads; 0 leaves the choice to OpenVINO
+    batch: int = MOST_TOGETHER  #: most pictures drawn in one call
 
     @property
     def device_class(self) -> str | None:

@@ -15,6 +15,7 @@ from winepress_shared.lane_book import LaneBook
 from winepress_shared.ledger import Ledger
 from winepress_shared.settings import Settings
 from winepress_shared.stores import open_store
+from winepress_worker.batching import Batching
 from winepress_worker.delivery import Delivery
 from winepress_worker.desk import Desk
 from winepress_worker.engines import open_engine
@@ -46,7 +47,13 @@ class Press:
         self._watch = LaneWatch(self._book, options)
         self._process = psutil.Process()
         self._executor = Executor(
-            self._desk, archive, self._delivery, self._pool, self._key_of, self.describe
+            self._desk,
+            archive,
+            self._delivery,
+            self._pool,
+            self._key_of,
+            self.describe,
+            Batching(options.batch),
         )
         self.describe()
 
@@ -100,6 +107,7 @@ class Press:
                 "load_s": self._executor.load_s,
                 "seconds_per_picture": self._executor.pace.facts(),
                 "megapixel_steps_per_s": self._executor.pace.rates(),
+                "pictures_per_call": self._executor.batching.facts(),
                 "step_s": round(self._executor.pace.step_s, 4),
                 "rss_mib": self._process.memory_info().rss >> 20,
             }

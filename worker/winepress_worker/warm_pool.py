@@ -43,6 +43,11 @@ class WarmPool:
         """What the loaded pipelines hold, as they measured it."""
         return sum(pipeline.footprint for pipeline in self._pipelines.values())
 
+    @property
+    def free_bytes(self) -> int:
+        """What is left of the budget; never below 0."""
+        return max(0, self._budget - self.used_bytes)
+
     def get(self, key: PipelineKey) -> Pipeline:
         """The pipeline of ``key``, loaded if need be after others made room.
 

@@ -249,10 +249,11 @@ def _arguments(request: Request, canvas: Canvas) -> dict[str, Any]:
     each picture is encoded and noised by its own generator alone, whatever else is in the batch.
     """
     job, count = request.job, len(request.seeds)
+    prompts, negatives = zip(*request.texts, strict=True)
     arguments: dict[str, Any] = {
-        "prompt": [job.prompt] * count,
+        "prompt": list(prompts),
         # None and not "": SDXL then uses zeros, as it was trained.
-        "negative_prompt": [job.negative_prompt] * count if job.negative_prompt else None,
+        "negative_prompt": list(negatives) if job.negative_prompt else None,
         "num_inference_steps": job.num_inference_steps,
         "guidance_scale": job.guidance_scale,
         "generator": [torch.Generator("cpu").manual_seed(seed) for seed in request.seeds],
