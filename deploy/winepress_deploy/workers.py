@@ -12,6 +12,7 @@ from winepress_deploy.state_folder import StateFolder
 from winepress_shared.errors import BrokerUnreachable
 from winepress_shared.ledger import Ledger
 from winepress_shared.settings import Settings
+from winepress_worker.device_name import DeviceName
 from winepress_worker.options import default_name
 
 
@@ -42,7 +43,7 @@ def _worker(
 
 def _threads(device: str, count: int) -> tuple[str, ...]:
     """Workers that share the processor share out its cores, rather than each taking them all."""
-    if device.upper() != "CPU" or count == 1:
+    if DeviceName(device.upper()).real != "CPU" or count == 1:
         return ()
     return ("--threads", str(max(1, len(os.sched_getaffinity(0)) // count)))
 

@@ -80,6 +80,13 @@ class LaneWatch:
         chosen = order_of(self._views, self._renderer)
         return lane in ranks and bool(chosen) and ranks[chosen[0]] < ranks[lane]
 
+    def next_cold(self, lane: str) -> str | None:
+        """The model, with its precision, that will have to be loaded after ``lane``, if any."""
+        self._look(_LOOK_S)
+        models = [lane.partition("@")[0] for lane in order_of(self._views, self._renderer)]
+        warm = [lane.partition("@")[0], *self._renderer.get("warm", ())]
+        return next((model for model in models if model not in warm), None)
+
     def _look(self, least_s: float) -> None:
         if time.monotonic() - self._looked_at < least_s:
             return

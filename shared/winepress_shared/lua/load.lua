@@ -10,6 +10,10 @@ if other and other ~= worker then
   local seen = tonumber(redis.call('ZSCORE', key('workers'), other))
   if seen and now - seen <= tonumber(ARGV[4]) then return 0 end
 end
+local before = redis.call('GET', key('loads', worker))
+if before and before ~= name and redis.call('GET', key('loading', before)) == worker then
+  redis.call('DEL', key('loading', before)) -- it marks one at a time
+end
 redis.call('SET', key('loading', name), worker, 'PX', ARGV[3])
 redis.call('SET', key('loads', worker), name, 'PX', ARGV[3])
 return 1

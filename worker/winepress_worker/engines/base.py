@@ -66,7 +66,10 @@ class Pipeline(Protocol):
 
     key: PipelineKey
     footprint: int  #: memory held, in bytes
-    device: str  #: the device actually used, as OpenVINO reports it
+
+    @property
+    def device(self) -> str:
+        """The device actually used, as OpenVINO reports it."""
 
     def render(self, request: Request, on_step: OnStep) -> list[Image.Image]:
         """Draw one RGB picture per seed.

@@ -35,6 +35,7 @@ from winepress_shared.errors import (
 from winepress_shared.job import ImageToImage, Inpaint, Job
 from winepress_shared.lane import Precision
 from winepress_shared.metadata import PictureFacts
+from winepress_worker.device_name import DeviceName
 from winepress_worker.engines.base import OnStep, PipelineKey, Request, unheard
 from winepress_worker.engines.canvas import Canvas, check_pictures
 from winepress_worker.models.shelf import Report
@@ -138,7 +139,7 @@ class FakePipeline:
     ) -> None:
         self.key = key
         self.footprint = settings.footprint_bytes
-        self.device = key.device
+        self.device = DeviceName.parse(key.device).real
         self._settings = settings
         self._sleep = sleep
 
@@ -161,7 +162,7 @@ class FakePipeline:
         if plan.fault is Fault.FLAT:
             pictures = [Image.new("RGB", canvas.size) for _ in request.seeds]
         check_pictures(pictures)
-        return [canvas.keep_unmasked(picture) for picture in pictures]
+        return [canvas.finish(picture) for picture in pictures]
 
     def facts(self, request: Request) -> PictureFacts:
         """Names that say that nothing was rendered."""
