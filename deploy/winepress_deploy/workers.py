@@ -29,10 +29,11 @@ def workers(state: StateFolder, settings: Settings, options: FarmOptions) -> lis
 def _worker(
     state: StateFolder, ledger: Ledger, options: FarmOptions, device: str, name: str
 ) -> Program:
+    flags = (*_threads(device, options.workers), *options.worker_flags)
     command = ("worker", "--device", device, "--name", name, "--engine", options.engine)
     return Program(
         name=name,
-        argv=(sys.executable, "-m", "winepress", *command, *_threads(device, options.workers)),
+        argv=(sys.executable, "-m", "winepress", *command, *flags),
         env=farm_environment(state.settings),
         folder=state.path,
         log=state.log(name),

@@ -10,6 +10,7 @@ from __future__ import annotations
 import fcntl
 import json
 import os
+import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -27,7 +28,8 @@ class HostBudget:
         self._folder = folder
         self._held = self._wanted = 0
         with self._alone():
-            self._mine = (folder / f"{os.getpid()}.json").open("w+", encoding="utf-8")
+            path = folder / f"{os.getpid()}-{secrets.token_hex(4)}.json"
+            self._mine = path.open("w+", encoding="utf-8")
             fcntl.flock(self._mine, fcntl.LOCK_EX)
             self._write()
 

@@ -26,8 +26,13 @@ class Place:
 
     @property
     def blobs(self) -> str:
-        """Name of the folder for what was compiled for it: every device has its own."""
-        return re.sub(r"\W+", "-", self.device.real)
+        """Name of the folder for what was compiled for it: every device and type has its own.
+
+        OpenVINO 2026.4 hands a blob compiled for f32 to whoever asks for bf16, and that then draws
+        noise (`tests/integration/test_static_shapes.py`).
+        """
+        hint = self.properties.get(_HINT, "")
+        return re.sub(r"\W+", "-", f"{self.device.real} {hint}".strip())
 
 
 class Placement:

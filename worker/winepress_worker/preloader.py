@@ -33,8 +33,7 @@ class Preloader:
 
     def consider(self, model: str | None) -> None:
         """Begin to load ``model`` (with its precision), unless something is in its way."""
-        is_busy = self._thread is not None and self._thread.is_alive()
-        if model is None or is_busy or (model, self._pool.free_bytes) == self._hopeless:
+        if model is None or self.is_busy or (model, self._pool.free_bytes) == self._hopeless:
             return
         if self._may_begin(model):
             self._model = model
@@ -44,8 +43,13 @@ class Preloader:
 
     def renew(self) -> None:
         """Mark the load again: whenever a worker describes itself, its mark ends."""
-        if self._thread is not None and self._thread.is_alive():
+        if self.is_busy:
             self._may_begin(self._model)
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether it loads just now."""
+        return self._thread is not None and self._thread.is_alive()
 
     def _may_begin(self, model: str) -> bool:
         try:
