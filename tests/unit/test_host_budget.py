@@ -64,6 +64,16 @@ def test_what_another_worker_wants_is_heard_until_it_has_it(join: Open) -> None:
     assert one.lacking() == 0
 
 
+def test_a_wish_nobody_repeats_is_forgotten(join: Open, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Else one worker that gave up would keep the others from keeping anything warm."""
+    one, other = join(), join()
+    assert one.hold(90)
+    monkeypatch.setattr("winepress_worker.host_budget._WANT_S", 0.0)
+    other.want(50)
+    assert one.lacking() == 0
+    assert other.room() == 10
+
+
 def test_a_folder_that_cannot_be_written_is_a_fault_of_the_surroundings(tmp_path: Path) -> None:
     """It is no job's fault, and costs none an attempt."""
     blocked = tmp_path / "file"

@@ -274,14 +274,15 @@ def test_a_pool_makes_way_for_another_worker_that_needs_the_memory(
         closing(HostBudget(tmp_path, BUDGET)) as its,
     ):
         pool = WarmPool(Weights({"a": 30, "b": 30, "c": 30}), BUDGET, host=mine)
-        late = WarmPool(Weights({"d": 40, "e": 40}), BUDGET, host=its)
+        late = WarmPool(Weights({"d": 40, "e": 40, "f": 50}), BUDGET, host=its)
         for name in ("a", "b", "c"):
             pool.get(key(name))
         pool.pin(key("a"))
         its.want(40)
         assert pool.make_way(keep=key("c")) == (key("b"),)
+        assert not late.finds_room(PipelineKey("f", "", Precision.FP16, "CPU"))
         late.pin(key("d"))
         late.get(key("d"))
         with pytest.raises(Environment, match="other workers of this machine"):
             late.get(key("e"))
-        assert pool.make_way() == ()
+        assert pool.make_way() == (key("c"),)

@@ -11,12 +11,15 @@ import fcntl
 import json
 import os
 import secrets
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TextIO
 
 from winepress_shared.errors import Environment
+
+_WANT_S = 5.0  #: what is wanted is asked for again as long as it is
 
 
 class HostBudget:
@@ -27,6 +30,7 @@ class HostBudget:
         self.limit = limit
         self._folder = folder
         self._held = self._wanted = 0
+        self._wanted_until = 0.0
         with self._alone():
             path = folder / f"{os.getpid()}-{secrets.token_hex(4)}.json"
             self._mine = path.open("w+", encoding="utf-8")
@@ -50,10 +54,15 @@ class HostBudget:
                 self._write()
 
     def want(self, size: int) -> None:
-        """Ask the others to give up to ``size`` bytes back, of what they do not use; 0: no more."""
+        """Ask the others for `_WANT_S` to give ``size`` bytes back, of what they do not use."""
         with self._alone():
-            self._wanted = size
+            self._wanted, self._wanted_until = size, time.monotonic() + _WANT_S
             self._write()
+
+    def room(self) -> int:
+        """Most that this process could hold now, with what it holds already."""
+        with self._alone():
+            return self.limit - sum(held for held, _ in self._others())
 
     def lacking(self) -> int:
         """Bytes that others want and do not find, or that all hold together beyond the limit."""
@@ -76,12 +85,14 @@ class HostBudget:
                     path.unlink()
                     continue
                 row = json.load(file)
-            yield int(row["held"]), int(row["wanted"])
+            # The clock is one for all processes of a machine.
+            yield int(row["held"]), int(row["wanted"]) if time.monotonic() < row["until"] else 0
 
     def _write(self) -> None:
         self._mine.seek(0)
         self._mine.truncate()
-        json.dump({"held": self._held, "wanted": self._wanted}, self._mine)
+        row = {"held": self._held, "wanted": self._wanted, "until": self._wanted_until}
+        json.dump(row, self._mine)
         self._mine.flush()
 
     @contextmanager

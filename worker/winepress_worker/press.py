@@ -85,7 +85,7 @@ class Press:
         jobs: dict[str, None] = {}  # in the order of their first slice
         pictures = 0
         if not self._may_serve(lane):
-            return f"{lane}: left to the worker that loads its model"
+            return f"{lane}: left to a worker that loads its model, or has room for it"
         try:
             while time.monotonic() - began < TICKET_S:
                 part = self._desk.claim(lane, self._executor.pace.units_for(lane, SLICE_S))
@@ -114,7 +114,9 @@ class Press:
         model = lane.partition("@")[0]
         if model in self._warm:
             return True
-        return self._begin_load(model)
+        parsed = Lane.parse(lane)
+        key = PipelineKey(parsed.model, "", parsed.precision, self._options.device)
+        return self._pool.finds_room(key) and self._begin_load(model)
 
     def _begin_load(self, model: str) -> bool:
         return self._book.begin_load(self._options.name, model)

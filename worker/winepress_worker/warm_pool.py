@@ -111,6 +111,21 @@ class WarmPool:
                 self._changed.notify_all()
         return True
 
+    def finds_room(self, key: PipelineKey) -> bool:
+        """Whether the machine has memory for ``key``, once what is unused here has gone.
+
+        Otherwise the others are asked to give some back; no slice must be taken meanwhile.
+        """
+        if self._host is None:
+            return True
+        with self._changed:
+            need = self._need(key)
+            kept = sum(p.footprint for k, p in self._pipelines.items() if k in self._pins)
+            if kept + need <= self._host.room():
+                return True
+            self._host.want(need)
+            return need > self._host.limit - kept  # never: its slice finds that out and says so
+
     def pin(self, key: PipelineKey) -> None:
         """Never unload ``key`` once it is loaded."""
         self._pins.add(key)
@@ -178,8 +193,6 @@ class WarmPool:
                 self._host.want(need)
                 time.sleep(_LOOK_S)
             else:
-                if self._host:
-                    self._host.want(0)
                 raise Environment(
                     "the other workers of this machine hold the memory",
                     value=f"{need // _MIB} MiB",
