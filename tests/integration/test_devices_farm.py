@@ -17,6 +17,7 @@ from rehearsal import Rehearsal
 from winepress import Client, TextToImage
 from winepress_deploy.farm import Farm
 from winepress_deploy.farm_options import FarmOptions
+from winepress_shared.lane import Precision
 from winepress_shared.ledger_records import Worker
 
 _PATIENCE_S = 60
@@ -117,7 +118,7 @@ def test_workers_of_one_machine_keep_one_budget_together(rehearsal: Rehearsal) -
     jobs = [
         TextToImage(prompt=f"{precision} {n}", precision=precision, num_inference_steps=2)
         for n in range(6)
-        for precision in ("fp16", "int8-weights")
+        for precision in (Precision.FP16, Precision.INT8_WEIGHTS)
     ]
     handles = rehearsal.client.submit_many(jobs)
     for handle in handles:
@@ -130,7 +131,7 @@ def test_workers_of_one_machine_keep_one_budget_together(rehearsal: Rehearsal) -
 
 def test_what_is_idle_is_unloaded_and_what_is_pinned_is_not(rehearsal: Rehearsal) -> None:
     """A second after its last picture only the pinned model is left, and the farm knows it."""
-    job = TextToImage(prompt="idle", precision="int8-weights", num_inference_steps=1)
+    job = TextToImage(prompt="idle", precision=Precision.INT8_WEIGHTS, num_inference_steps=1)
     rehearsal.client.submit(job).wait(_PATIENCE_S)
 
     def only_pinned() -> bool:

@@ -71,7 +71,12 @@ def test_what_finds_no_room_is_not_tried_again_until_there_is_more() -> None:
     for name in ("one", "two"):
         pool.get(maker.key(name, _FP16))
     marks: list[str] = []
-    preloader = Preloader(maker, pool, lambda model: not marks.append(model))
+
+    def mark(model: str) -> bool:
+        marks.append(model)
+        return True
+
+    preloader = Preloader(maker, pool, mark)
     for _ in range(3):
         preloader.consider("three.fp16")
         wait_for(lambda: not preloader.is_busy)

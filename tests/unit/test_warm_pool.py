@@ -285,4 +285,3 @@ def test_a_pool_makes_way_for_another_worker_that_needs_the_memory(
         late.get(key("d"))
         with pytest.raises(Environment, match="other workers of this machine"):
             late.get(key("e"))
-        assert pool.make_way() == (key("c"),)
