@@ -20,7 +20,11 @@ EngineFactory = Callable[[WorkerOptions, Shelf, Path], Engine]
 def _openvino(options: WorkerOptions, shelf: Shelf, blobs: Path) -> Engine:
     from winepress_worker.engines.openvino import OpenVinoEngine
 
-    properties = {"INFERENCE_NUM_THREADS": options.threads} if options.threads else {}
+    # OpenVINO ties its threads to cores counted from the first one, in every process alike: two
+    # workers of one machine would share a core and leave the others idle.
+    properties: dict[str, str | int] = {"ENABLE_CPU_PINNING": False}
+    if options.threads:
+        properties["INFERENCE_NUM_THREADS"] = options.threads
     return OpenVinoEngine(shelf, options.device, blobs, properties)
 
 
