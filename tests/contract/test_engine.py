@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -257,6 +260,20 @@ def test_eight_bit_weights_draw_nearly_the_same_picture(shelf: Shelf, model_home
         pictures += pipeline.render(Request(job, (1,)), no_watch)
         pipeline.close()
     assert 0 < difference(*pictures) < 8
+
+
+def test_no_thread_of_an_engine_is_tied_to_one_core(shelf: Shelf, model_home: Path) -> None:
+    """Workers of one machine do not know of each other: bound threads would share a core."""
+    engine = open_engine(WorkerOptions("test", threads=1), shelf, model_home)
+    pipeline = engine.load(engine.key("vignette", Precision.FP16))
+    with ThreadPoolExecutor() as pool:
+        drawing = pool.submit(pipeline.render, Request(some_job(), (1,)), no_watch)
+        seen = {frozenset(os.sched_getaffinity(0))}
+        while not drawing.done():
+            for thread in Path("/proc/self/task").iterdir():
+                with contextlib.suppress(ProcessLookupError):
+                    seen.add(frozenset(os.sched_getaffinity(int(thread.name))))
+    assert len(seen) == 1
 
 
 def test_a_model_of_another_revision_is_not_loaded(shelf: Shelf, model_home: Path) -> None:

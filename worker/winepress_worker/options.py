@@ -45,7 +45,11 @@ class WorkerOptions:
     def placement(self) -> Placement:
         """Where each stage is computed; raises WrongUsage."""
         return Placement.of(
-            DeviceName(self.device), self.stage_devices, self.precision_hints, self.threads
+            DeviceName(self.device),
+            self.stage_devices,
+            self.precision_hints,
+            self.threads,
+            is_bound=False,
         )
 
     @property

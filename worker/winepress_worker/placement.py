@@ -49,10 +49,13 @@ class Placement:
         elsewhere: Sequence[str] = (),
         hints: Sequence[str] = (),
         threads: int = 0,
+        *,
+        is_bound: bool = True,
     ) -> Placement:
         """Every stage on ``device`` but those named in ``elsewhere``, like ``text=CPU``.
 
-        A hint is a type like ``f32``, for one stage (``vae=f32``) or all. Raises WrongUsage.
+        A hint is a type like ``f32``, for one stage (``vae=f32``) or all. ``is_bound`` lets
+        OpenVINO tie its threads to cores. Raises WrongUsage.
         """
         devices = dict.fromkeys(STAGES, device)
         for text in elsewhere:
@@ -76,7 +79,7 @@ class Placement:
             types |= dict.fromkeys(named, name)
         return cls(
             {
-                stage: Place(where, _properties(where, types.get(stage), threads))
+                stage: Place(where, _properties(where, types.get(stage), threads, is_bound))
                 for stage, where in devices.items()
             }
         )
@@ -97,10 +100,17 @@ def _stage(name: str, field: str, text: str) -> str:
     return name
 
 
-def _properties(device: DeviceName, arithmetic: str | None, threads: int) -> Properties:
+def _properties(
+    device: DeviceName, arithmetic: str | None, threads: int, is_bound: bool
+) -> Properties:
     values: dict[str, str | int] = {"PERFORMANCE_HINT": "LATENCY"}
     if arithmetic:
         values[_HINT] = arithmetic
-    if threads and device.real == "CPU":  # the others compute elsewhere
-        values["INFERENCE_NUM_THREADS"] = threads
+    if device.real == "CPU":  # the others compute elsewhere
+        if threads:
+            values["INFERENCE_NUM_THREADS"] = threads
+        if not is_bound:
+            # It counts cores from the first one, in every process alike: two workers of one
+            # machine would share a core and leave the others idle.
+            values["ENABLE_CPU_PINNING"] = False
     return values
