@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 from winepress_shared.script_server import ScriptServer
 from winepress_shared.settings import Settings
 
 ALIVE_MS = 15_000  #: three beats; what a silent worker holds or loads counts no more
 LOAD_MS = 900_000  #: a mark of loading that nobody took back ends by itself
+_JOBS_LOOKED_AT = 1_000  #: earlier jobs of a user that are added up one by one
 
 
 @dataclass(frozen=True)
@@ -32,11 +33,36 @@ class LaneView:
         return self.lane.partition("@")[0]
 
 
+@dataclass(frozen=True)
+class Place:
+    """What goes before one job in its lane, and what holds it back."""
+
+    jobs: int = 0  #: earlier jobs of the same user and band
+    mine: int = 0  #: units that wait in those
+    higher: int = 0  #: units that wait in higher bands
+    slices: int = 0  #: of the user, being drawn now
+    parked: str = ""  #: why the lane rests after a fault
+    paused: tuple[str, ...] = ()  #: ``farm``, ``lane:LANE``, ``user:USER``
+    others: tuple[int, ...] = ()  #: units of each other user of the band
+
+    @classmethod
+    def of(cls, row: list[Any]) -> Place:
+        """Read the answer of ``ahead.lua``."""
+        end = row.index("", 5)
+        return cls(*row[:5], paused=tuple(row[5:end]), others=tuple(row[end + 1 :]))
+
+
 class LaneBook:
     """Reads and marks lanes; methods raise BrokerUnreachable."""
 
     def __init__(self, settings: Settings) -> None:
-        self._run = ScriptServer(settings, f"{settings.farm}:").run
+        self._prefix = f"{settings.farm}:"
+        self._server = ScriptServer(settings, self._prefix)
+        self._run = self._server.run
+
+    def close(self) -> None:
+        """Give the connections back; they are opened anew when needed."""
+        self._server.client.close()
 
     def look(self, worker: str) -> tuple[Sequence[LaneView], dict[str, Any]]:
         """Every lane that has work and is not parked; what the worker's renderer says of itself."""
@@ -53,3 +79,18 @@ class LaneBook:
         The mark ends when the worker next describes itself, dies, or after `LOAD_MS`.
         """
         return bool(self._run("load", worker, model, LOAD_MS, ALIVE_MS))
+
+    def place(self, lane: str, band: int, user: str, job_id: str = "") -> Place:
+        """What goes before a job, or before one that were submitted now, and holds it back."""
+        return Place.of(self._run("ahead", lane, band, user, job_id, _JOBS_LOOKED_AT))
+
+    def parked(self, lane: str) -> str | None:
+        """Why nothing is handed out in ``lane`` just now; None when it is open."""
+        with self._server.reaching():
+            return cast("str | None", self._server.client.get(f"{self._prefix}parked:{lane}"))
+
+    def paces(self) -> dict[str, float]:
+        """``LANE DEVICE`` → megapixel-steps per second, as a worker last measured it."""
+        with self._server.reaching():
+            found = self._server.client.hgetall(f"{self._prefix}pace")
+        return {name: float(rate) for name, rate in cast("dict[str, str]", found).items()}

@@ -172,10 +172,12 @@ class Executor:
     def _draw(self, work: Work, unit: int, job: Job) -> Drawn:
         image_and_mask = (*self._open_all(job), None, None)[:2]
         request = Request(job, (job.seed or 0,), *image_and_mask)
-        began = time.perf_counter()
-        (image,) = work.pipeline.render(request, self._desk.watch(work.part, unit))
-        seconds = time.perf_counter() - began
         steps, cost = job.num_inference_steps or 1, megapixel_steps(job)
+        limit = self.pace.limit(str(work.record.lane), cost)
+        began = time.perf_counter()
+        on_step = limit.watching(self._desk.watch(work.part, unit))
+        (image,) = work.pipeline.render(request, on_step)
+        seconds = time.perf_counter() - began
         self.pace.learn(str(work.record.lane), seconds, steps, cost)
         facts = work.pipeline.facts(request)
         return Drawn(work.part, unit, job, image, facts, seconds)

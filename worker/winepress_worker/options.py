@@ -13,7 +13,6 @@ from winepress_shared.lane import Lane
 
 DEFAULT_MEMORY_BUDGET = 8 * 2**30  #: bytes of compiled models one worker may hold
 _DEVICE = re.compile(r"(CPU|NPU|GPU(\.\d+)?|AUTO(:[A-Z0-9.,]+)?)\Z")
-SLICE_S = 60.0  #: a slice is sized to about this much work, by the lane's measured pace
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,7 @@ import psutil
 
 from winepress_shared.archive import Archive, JobRecord
 from winepress_shared.catalogue import Catalogue
+from winepress_shared.cost import SLICE_S
 from winepress_shared.lane_book import LaneBook
 from winepress_shared.ledger import Ledger
 from winepress_shared.settings import Settings
@@ -22,7 +23,7 @@ from winepress_worker.engines.base import PipelineKey
 from winepress_worker.executor import Executor
 from winepress_worker.lane_order import LaneWatch
 from winepress_worker.models.shelf import Report, Shelf
-from winepress_worker.options import SLICE_S, WorkerOptions
+from winepress_worker.options import WorkerOptions
 from winepress_worker.warm_pool import WarmPool
 
 log = logging.getLogger(__name__)

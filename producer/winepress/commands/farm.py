@@ -103,7 +103,7 @@ def _check_workers(client: Client) -> str:
 def _check_lanes(client: Client) -> str:
     waiting = client.ledger.waiting()
     for lane in sorted(waiting):
-        reason = client.ledger.parked(lane)
+        reason = client.lanes.parked(lane)
         if reason is not None:
             raise FarmUnreachable(f"lane {lane} rests after a fault: {reason}")
         impossible = client.why_impossible(lane)

@@ -1,11 +1,12 @@
 #!lua flags=no-writes
 -- What a worker needs to know to choose between lanes.
--- KEYS[1] prefix; keys: lanes parked served warm loading workers renderer
+-- KEYS[1] prefix; keys: lanes parked paused served warm loading workers renderer
 -- ARGV: worker, a worker is alive when it has beaten within (ms)
 -- Returns what the worker's rendering process says of itself (JSON or ''), then
 --         {lane, units waiting, highest band waiting, ms since that band of the lane got a slice or
 --          began to wait, the same for whichever band waits longest, live workers but this one that
---          hold its model, 1 when one of them loads it just now} for every lane that is not parked.
+--          hold its model, 1 when one of them loads it just now} for every lane that is neither parked nor
+--         paused.
 local worker, alive_ms = ARGV[1], tonumber(ARGV[2])
 
 local function is_alive_elsewhere(other)
@@ -18,7 +19,7 @@ local found = {redis.call('GET', key('renderer', worker)) or ''}
 local lanes = redis.call('HGETALL', key('lanes'))
 for i = 1, #lanes, 2 do
   local lane = lanes[i]
-  if redis.call('EXISTS', key('parked', lane)) == 0 then
+  if not is_closed(lane) then
     local name, served = string.match(lane, '^[^@]+'), redis.call('HGETALL', key('served', lane))
     local band, since, oldest = nil, now, now
     for j = 1, #served, 2 do
