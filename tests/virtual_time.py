@@ -5,8 +5,7 @@ from __future__ import annotations
 from clerk import Clerk
 
 from winepress_shared.lane_book import LaneBook
-from winepress_shared.ledger import Ledger
-from winepress_shared.script_server import script_texts
+from winepress_shared.script_server import ScriptServer, script_texts
 
 _REAL = "local time = redis.call('TIME')\n"
 _VIRTUAL = """
@@ -20,13 +19,12 @@ class VirtualTime:
 
     def __init__(self, clerk: Clerk, *books: LaneBook) -> None:
         self._clerk = clerk
-        self.now_s = float(clerk.redis.time()[0])  # type: ignore[index]
+        self.now_s = float(clerk.redis.time()[0])
         self.advance_to(self.now_s)
-        for book in (clerk.ledger, *books):
-            self._rule(book)
+        for server in (clerk.ledger._server, *(book._server for book in books)):
+            self._rule(server)
 
-    def _rule(self, book: Ledger | LaneBook) -> None:
-        server = book._server
+    def _rule(self, server: ScriptServer) -> None:
         server.__dict__["_scripts"] = {
             name: server.client.register_script(_with_clock(text))
             for name, text in script_texts().items()

@@ -88,33 +88,45 @@ class Paces:
 
 
 def estimate(work: Work, place: Place, views: Sequence[LaneView], paces: Paces) -> Estimate:
-    """When the turn of ``work`` comes, and when it is done; ``views`` are the lanes with work.
-
-    Users of a band, and lanes of a band, share the workers as processor sharing has it: of each
-    other one, no more than one's own work goes first.
-    """
+    """When the turn of ``work`` comes, and when it is done; ``views`` are the lanes with work."""
     rates = paces.rates(work.lane)
     usual_s = paces.picture_s(work.lane, work.cost)
     mine_s = work.cost / fmean(rates) if rates and work.cost else usual_s
     hands = max(1, len(rates))
-    before = place.higher + place.mine
-    turns = [min(_turn(usual_s), math.ceil(units / (2 * hands))) for units in place.others]
-    first = before + sum(
-        min(units, place.mine + turn) for units, turn in zip(place.others, turns, strict=True)
-    )
-    last = before + sum(min(units, place.mine + work.units) for units in place.others)
-    limit = limit_s(work.cost, min(rates, default=0.0))
     own_s = work.units * mine_s / hands
     draws_s = max(own_s, mine_s) or None
+    ahead, last = _before(work, place, usual_s, hands)
+    limit = limit_s(work.cost, min(rates, default=0.0))
     if not usual_s or work.is_held or place.paused or place.parked:
-        return Estimate(first, draws_s, None, None, limit)
-    starts_s = _with_other_lanes(first * usual_s / hands, work, views, paces)
+        return Estimate(ahead, draws_s, None, None, limit)
+    starts_s = _with_other_lanes(ahead * usual_s / hands, work, views, paces)
     ends_s = _with_other_lanes(last * usual_s / hands + own_s, work, views, paces)
-    return Estimate(first, draws_s, starts_s, max(ends_s, starts_s + mine_s), limit)
+    return Estimate(ahead, draws_s, starts_s, max(ends_s, starts_s + mine_s), limit)
+
+
+def _before(work: Work, place: Place, usual_s: float, hands: int) -> tuple[int, int]:
+    """Pictures of others that go before the first one of ``work``, and before its last one.
+
+    Users of a band share the workers as processor sharing has it: of each other one goes first one
+    slice, then no more than one's own work.
+    """
+    turn = max(1, int(SLICE_S / usual_s)) if usual_s else 1
+    firsts = [
+        min(units, place.mine + min(turn, math.ceil(units / (2 * hands)))) for units in place.others
+    ]
+    lasts = [
+        max(first, min(units, place.mine + work.units))
+        for first, units in zip(firsts, place.others, strict=True)
+    ]
+    before = place.higher + place.mine
+    return before + sum(firsts), before + sum(lasts)
 
 
 def _with_other_lanes(seconds: float, work: Work, views: Sequence[LaneView], paces: Paces) -> float:
-    """What becomes of ``seconds`` in the lane of ``work`` while its workers serve others too."""
+    """What becomes of ``seconds`` in the lane of ``work`` while its workers serve others too.
+
+    Lanes of one band share them as users do; those of higher bands go first.
+    """
     total = seconds
     for view in views:
         is_rival = view.lane != work.lane and view.band <= work.band
@@ -123,8 +135,3 @@ def _with_other_lanes(seconds: float, work: Work, views: Sequence[LaneView], pac
             theirs = view.units * paces.picture_s(view.lane, work.cost) / hands
             total += theirs if view.band < work.band else min(theirs, seconds)
     return total
-
-
-def _turn(picture_s: float) -> int:
-    """Pictures of a slice, when a user's turn comes."""
-    return max(1, int(SLICE_S / picture_s)) if picture_s else 1

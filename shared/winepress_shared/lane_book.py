@@ -48,8 +48,9 @@ class Place:
     @classmethod
     def of(cls, row: list[Any]) -> Place:
         """Read the answer of ``ahead.lua``."""
+        jobs, mine, higher, slices, parked = row[:5]
         end = row.index("", 5)
-        return cls(*row[:5], paused=tuple(row[5:end]), others=tuple(row[end + 1 :]))
+        return cls(jobs, mine, higher, slices, parked, tuple(row[5:end]), tuple(row[end + 1 :]))
 
 
 class LaneBook:

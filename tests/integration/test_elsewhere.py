@@ -115,5 +115,5 @@ def age_by(clerk: Clerk, waited_ms: int, job: str = "job") -> None:
     """Let what waits again of a job have been due for that long."""
     now, _ = clerk.redis.time()
     members = clerk.redis.zrange(clerk.key("retry", job), 0, -1)
-    due = dict.fromkeys(map(str, members), now * 1000 - waited_ms)  # type: ignore[arg-type]
-    clerk.redis.zadd(clerk.key("retry", job), due)  # type: ignore[arg-type]
+    due = dict.fromkeys(map(str, members), now * 1000 - waited_ms)
+    clerk.redis.zadd(clerk.key("retry", job), due)

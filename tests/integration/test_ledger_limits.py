@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import pytest
 from clerk import LANE, Clerk
@@ -11,6 +11,7 @@ from conftest import ValkeyServer
 from winepress_shared.errors import InvalidJob, QueueFull
 from winepress_shared.farm_book import FarmBook
 from winepress_shared.ledger_records import Ending, Order
+from winepress_shared.script_server import Channel
 
 OTHER = "vignette.int8"
 
@@ -108,13 +109,14 @@ def test_however_a_slice_ends_its_user_may_have_another(strict: Clerk, way: str)
     strict.submit("next", 4, lane=OTHER)
     part = strict.claim(2)
     assert strict.try_claim(2, "w2", lane=OTHER) is None
-    {
+    ways: dict[str, Callable[[], object]] = {
         "lose": lambda: strict.lose(part),
         "release": lambda: strict.ledger.release(part.fence, "w1/1"),
         "leave": lambda: strict.ledger.leave("w1"),
         "cancel": lambda: strict.ledger.control("job", "cancel"),
         "bury": lambda: strict.ledger.beat("w1", "w1/2", {}),
-    }[way]()
+    }
+    ways[way]()
     if way == "cancel":  # the worker hears of it, and says so
         strict.draw(part)
     strict.audit()
@@ -199,8 +201,8 @@ def test_what_is_no_user_and_no_lane_is_refused(book: FarmBook, scope: dict[str,
     assert book.pauses() == []
 
 
-def _fence(channel: object) -> str:
+def _fence(channel: Channel) -> str:
     while True:
-        message = channel.get_message(timeout=1)  # type: ignore[attr-defined]
+        message = channel.get_message(timeout=1)
         if message:
             return str(message["data"])

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import pytest
 from clerk import Clerk
 from conftest import ValkeyServer
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import initialize, invariant, rule, run_state_machine_as_test
-from ledger_machine import LANES, USERS, WORKERS, LedgerMachine
+from ledger_machine import LANES, USERS, WORKERS, Held, LedgerMachine
 
 from winepress_shared.farm_book import FarmBook
 from winepress_shared.ledger import holder_of
@@ -38,7 +36,7 @@ class LimitedMachine(LedgerMachine):
     def claim_nothing_held_back(self, worker: str, lane: str) -> None:
         """What would be handed out may be; it is given back at once."""
         holder = holder_of(worker, self.pids[worker])
-        before: dict[str, Any] = {held.part.fence: held for held in self.held}
+        before = list(self.held)
         part = self.clerk.try_claim(2, worker, self.pids[worker], lane)
         self._note_expiries()
         if part is None:
@@ -47,7 +45,7 @@ class LimitedMachine(LedgerMachine):
         assert not {"farm", f"lane:{lane}", f"user:{row.user}"} & self.paused
         held_by_others = [
             held
-            for held in before.values()
+            for held in before
             if held.is_live and held.holder != holder and self._counts(held, row.user)
         ]
         assert not held_by_others, "a second slice of one user is being drawn"
@@ -55,7 +53,7 @@ class LimitedMachine(LedgerMachine):
         self.model[part.job_id].state = row.state
         self._take(lambda _: False)
 
-    def _counts(self, held: Any, user: str) -> bool:
+    def _counts(self, held: Held, user: str) -> bool:
         return bool(self.clerk.redis.hget(self.clerk.key("lease", held.part.fence), "user") == user)
 
     @invariant()
