@@ -19,6 +19,7 @@ class VirtualTime:
 
     def __init__(self, clerk: Clerk, *books: LaneBook) -> None:
         self._clerk = clerk
+        self.advances = 0  #: commands that set the clock
         self.now_s = float(clerk.redis.time()[0])
         self.advance_to(self.now_s)
         for server in (clerk.ledger._server, *(book._server for book in books)):
@@ -33,6 +34,7 @@ class VirtualTime:
     def advance_to(self, at_s: float) -> None:
         """Set the clock, in Unix seconds."""
         self.now_s = at_s
+        self.advances += 1
         self._clerk.redis.set(self._clerk.key("clock"), int(at_s * 1000))
 
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, replace
 from typing import Any, cast
 
 from winepress_shared.script_server import ScriptServer
@@ -22,10 +22,22 @@ class LaneView:
     lane: str
     units: int  #: waiting
     band: int  #: the highest that waits; 0 goes first
+    urgent: int  #: units of that band
     waited_s: float  #: since that band of the lane got a slice, or began to wait
     longest_s: float  #: the same for whichever of its bands waits longest
+    idle_s: float  #: since any of its bands did
     holders: int = 0  #: live workers but this one that hold its model
-    is_loading: bool = False  #: another worker loads its model just now
+    loading: int = 0  #: live workers but this one that load it just now
+
+    @classmethod
+    def of(cls, row: list[Any], held: Collection[str], loads: str) -> LaneView:
+        """Read a row of ``lanes.lua``, as a worker sees it that holds and ``loads`` models."""
+        lane, units, band, urgent, *times, holders, loading = row
+        waited_s, longest_s, idle_s = (ms / 1000 for ms in times)
+        model = lane.partition("@")[0]
+        view = cls(lane, units, band, urgent, waited_s, longest_s, idle_s)
+        others, loaders = holders - (model in held), loading - (model == loads)
+        return replace(view, holders=max(0, others), loading=max(0, loaders))
 
     @property
     def model(self) -> str:
@@ -67,15 +79,12 @@ class LaneBook:
 
     def look(self, worker: str) -> tuple[Sequence[LaneView], dict[str, Any]]:
         """Every lane that has work and is not parked; what the worker's renderer says of itself."""
-        renderer, *rows = self._run("lanes", worker, ALIVE_MS)
-        views = [
-            LaneView(lane, units, band, waited / 1000, longest / 1000, holders, bool(loading))
-            for lane, units, band, waited, longest, holders, loading in rows
-        ]
+        renderer, lanes, loads, *held = self._run("lanes", worker, ALIVE_MS)
+        views = [LaneView.of(row, held, loads) for row in json.loads(lanes)]
         return views, json.loads(renderer or "{}")
 
     def begin_load(self, worker: str, model: str) -> bool:
-        """Mark that ``worker`` loads ``model`` (with its precision); False when another does.
+        """Mark that ``worker`` loads ``model`` (with its precision); False when enough others do.
 
         The mark ends when the worker next describes itself, dies, or after `LOAD_MS`.
         """

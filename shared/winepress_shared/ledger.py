@@ -175,6 +175,11 @@ class Ledger:
             for (name, at), (own, renderer) in zip(seen, texts, strict=True)
         ]
 
+    def worker_count(self) -> int:
+        """How many workers there are."""
+        with self._server.reaching():
+            return cast("int", self._redis.zcard(f"{self._prefix}workers"))
+
     def waiting(self) -> dict[str, int]:
         """Lane → units waiting in it."""
         with self._server.reaching():

@@ -27,7 +27,7 @@ def worker(name: str, *lanes: str, rate: float = 0.0, device: str = "CPU") -> Wo
 
 
 def view(lane: str, units: int, band: int = NORMAL) -> LaneView:
-    return LaneView(lane, units, band, 0.0, 0.0)
+    return LaneView(lane, units, band, units, 0.0, 0.0, 0.0)
 
 
 ONE = [worker("w1", LANE, OTHER, rate=0.5)]

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from winepress_shared.ledger_records import Lease, Order, Pulse, Worker
+from winepress_shared.ledger_records import Lease, Order, Pulse
 from winepress_worker import steward as steward_module
 from winepress_worker.steward import STUCK_FLOOR_S, Steward
 
@@ -37,8 +37,8 @@ class LedgerOfOneWorker:
     def sweep(self) -> list[tuple[str, int, int]] | None:
         return self.lanes
 
-    def workers(self) -> list[Worker]:
-        return [Worker(f"w{i}", 0.0, {}, {}) for i in range(3)]
+    def worker_count(self) -> int:
+        return 3
 
     def leave(self, worker: str) -> None:
         self.left = True

@@ -1,6 +1,6 @@
 #!lua flags=allow-oom
 -- Hand out the next slice of a lane.
--- KEYS[1] prefix; keys: parked paused ready served waits aside slices job jobs retry attempts failers
+-- KEYS[1] prefix; keys: parked paused ready served handed waits aside slices job jobs retry attempts failers
 --         serving lease leases leased held holders asked fence turn workers events, those `place` and
 --         `conclude` touch, and the broker's list of the lane
 -- ARGV: lane, worker, its rendering process, nonce of this request (hex), most units, lease time to live
@@ -147,6 +147,7 @@ local function serve_job(job)
   local fence, lease = nil, nil
   if units then
     redis.call('HSET', key('served', lane), job.band, now)
+    redis.call('HSET', key('handed'), lane, now)
     redis.call('ZADD', key('ready', lane, job.band), redis.call('INCR', key('turn')), job.user)
     fence, lease = grant(job, units)
   end

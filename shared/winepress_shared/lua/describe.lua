@@ -7,9 +7,12 @@ local worker = ARGV[1]
 redis.call('SET', key('renderer', worker), ARGV[2], 'PX', FORGET_MS)
 local own = redis.call('GET', key('worker', worker))
 local device = own and cjson.decode(own).device
+local pace = {}
 for lane, rate in pairs(device and cjson.decode(ARGV[2]).megapixel_steps_per_s or {}) do
-  redis.call('HSET', key('pace'), lane .. ' ' .. device, rate)
+  pace[#pace + 1] = lane .. ' ' .. device
+  pace[#pace + 1] = rate
 end
+if pace[1] then redis.call('HSET', key('pace'), unpack(pace)) end
 for _, name in ipairs(redis.call('SMEMBERS', key('warmed', worker))) do
   redis.call('SREM', key('warm', name), worker)
 end
@@ -21,6 +24,4 @@ for i = 3, #ARGV do
 end
 redis.call('PEXPIRE', key('warmed', worker), FORGET_MS)
 local loaded = redis.call('GETDEL', key('loads', worker))
-if loaded and redis.call('GET', key('loading', loaded)) == worker then
-  redis.call('DEL', key('loading', loaded))
-end
+if loaded then redis.call('ZREM', key('loading', loaded), worker) end

@@ -13,6 +13,7 @@
 --   ready:LANE:BAND         zset  user by the turn of their last slice (lowest is next)
 --   ready:LANE:BAND:USER    zset  ID by front or order (lowest is next)
 --   served:LANE       hash    BAND → when this band last got a slice, or began to wait
+--   handed            hash    LANE → when any band of it last got a slice
 --   waits:LANE:BAND   hash    USER → units waiting
 --   aside:USER        hash    LANE:BAND → turn of a user who waits there, and may not be served now:
 --                             paused, or with as many slices in hand as allowed
@@ -41,8 +42,9 @@
 --   workers           zset    WORKER by last beat; worker:WORKER its own description, JSON;
 --                             renderer:WORKER what its rendering process says of itself, JSON
 --   warm:MODEL        set     workers that hold a model (with its precision); warmed:WORKER what
---                             a worker holds; loading:MODEL the worker that loads it, loads:WORKER
---                             the reverse, both with a time to live
+--                             a worker holds; loading:MODEL zset of the workers that load it by when
+--                             their mark ends, loads:WORKER the reverse, both with a time to live
+--   view              string  when lanes were last looked at, and what was seen (JSON), see `lanes`
 --   due               zset    ID by the time its earliest retry is due
 --   expiries          zset    ID by deadline; old: ID by the time its record is dropped
 --   parked:LANE       string  why nothing is handed out in this lane (with a time to live)

@@ -15,6 +15,7 @@ end
 local function show(lane, change)
   if change ~= 0 and redis.call('HINCRBY', key('lanes'), lane, change) == 0 then
     redis.call('HDEL', key('lanes'), lane)
+    redis.call('HDEL', key('handed'), lane)
   end
 end
 
