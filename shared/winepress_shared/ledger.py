@@ -178,7 +178,7 @@ class Ledger:
     def worker_count(self) -> int:
         """How many workers there are."""
         with self._server.reaching():
-            return cast("int", self._redis.zcard(f"{self._prefix}workers"))
+            return self._redis.zcard(f"{self._prefix}workers")
 
     def waiting(self) -> dict[str, int]:
         """Lane → units waiting in it."""

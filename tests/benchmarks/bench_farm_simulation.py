@@ -144,7 +144,7 @@ class Worker:
             queues = [self._queue(lane) for lane in (*chosen, *rest)]
             found = self._redis.lmpop(len(queues), *queues, direction="RIGHT") if queues else None
             if found:
-                yield from self._press(str(found[0]).rpartition(":")[2])  # type: ignore[index]
+                yield from self._press(str(found[0]).rpartition(":")[2])
             else:
                 yield _IDLE_S
 

@@ -55,8 +55,8 @@ def _is_left(view: LaneView, renderer: dict[str, Any]) -> bool:
     hands = view.holders + view.loading
     if not hands:
         return False
-    load_s = renderer.get("load_s", {}).get(view.model, _LOAD_S)
-    picture_s = renderer.get("seconds_per_picture", {}).get(view.lane, _PICTURE_S)
+    load_s = float(renderer.get("load_s", {}).get(view.model, _LOAD_S))
+    picture_s = float(renderer.get("seconds_per_picture", {}).get(view.lane, _PICTURE_S))
     # Of so many slices under way one ends in a part of the time of one.
     if (SLICE_S + view.urgent * picture_s) / hands <= load_s:
         return view.waited_s < max(LEAVE_S, load_s)
