@@ -109,7 +109,9 @@ def _check_lanes(client: Client) -> str:
         impossible = client.why_impossible(lane)
         if impossible is not None:
             raise FarmUnreachable(f"waiting in {lane}: {waiting[lane]}, but {impossible}")
-    return ", ".join(f"{lane}: {units} waiting" for lane, units in waiting.items()) or "empty"
+    found = [f"{lane}: {units} waiting" for lane, units in waiting.items()]
+    found += [f"{scope} is paused" for scope in client.farm.pauses()]
+    return ", ".join(found) or "empty"
 
 
 _PARTS: tuple[tuple[str, Callable[[Client], str]], ...] = (
