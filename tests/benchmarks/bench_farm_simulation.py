@@ -43,8 +43,8 @@ _PROGRESS_S = 0.25  #: least time between two reports
 _CALL_S = 0.001  #: a worker waits this long for each answer of the broker
 _IDLE_S = 1.0  #: between two looks of a worker that found no ticket
 _ARRIVALS_PER_S = 5.0  #: interactive jobs of one to four pictures that come meanwhile
-_START_UP_S = 60.0
-_WINDOW_S = 30.0
+_START_UP_S = 150.0  #: every worker loads its models
+_WINDOW_S = 120.0
 _REPORTS_MEASURED = 1_000
 _TICKET = "x" * 1036  #: bytes of a ticket as Celery writes it
 
@@ -65,7 +65,7 @@ class Farm:
         self.began = self.time.now_s
         self.busy_s = 0.0  #: within the window
         self.drawn = self.loads = self.reports = 0  #: within the window
-        self.waits: list[float] = []  #: of interactive jobs, submission to first picture
+        self.waits: list[float] = []  #: of interactive jobs, until a picture is begun
         self._came: dict[str, float] = {}
 
     def fill(self) -> None:
@@ -91,13 +91,14 @@ class Farm:
             yield self.chance.expovariate(_ARRIVALS_PER_S)
 
     def note_begun(self, job: str) -> None:
-        """A slice of a job was handed out."""
+        """The first picture of a slice is begun."""
         came = self._came.pop(job, None)
         if came is not None and self._in_window(self.time.now_s):
             self.waits.append(self.time.now_s - came)
 
-    def note_drawn(self, began: float, ended: float, reports: int) -> None:
-        """A picture was drawn from ``began`` to ``ended``, with so many reports of progress."""
+    def note_drawing(self, picture_s: float, reports: int) -> None:
+        """A picture is begun that takes that long, with so many reports of progress."""
+        began, ended = self.time.now_s, self.time.now_s + picture_s
         start, end = self.began + _START_UP_S, self.began + _START_UP_S + _WINDOW_S
         self.busy_s += max(0.0, min(ended, end) - max(began, start))
         if self._in_window(ended):
@@ -160,10 +161,10 @@ class Worker:
             part = self._ledger.claim(lane, self._name, self._holder, most)
             if part is None:
                 break
-            self._farm.note_begun(part.job_id)
             if part.waiting and not part.tickets:
                 self._leave_tickets(lane, 1)
             yield from self._make_warm(lane)
+            self._farm.note_begun(part.job_id)
             for unit in part.units:
                 yield from self._draw(lane, part.fence, unit)
             self._describe()
@@ -185,10 +186,9 @@ class Worker:
     def _draw(self, lane: str, fence: int, unit: int) -> Iterator[float]:
         self._ledger.start(fence, unit)
         picture_s = self._farm.picture_s[lane] * self._farm.chance.uniform(0.95, 1.05)
-        began = self._farm.time.now_s
         reports = min(_STEPS, int(picture_s / _PROGRESS_S))
+        self._farm.note_drawing(picture_s, reports)
         yield _CALL_S + picture_s + reports * _CALL_S
-        self._farm.note_drawn(began, began + picture_s, reports)
         self._pace.learn(lane, picture_s, _STEPS, 1.0)
         if self._ledger.commit(fence, unit, {"key": "k"}) is Ending.LAST:
             self._ledger.finish(fence)
