@@ -193,10 +193,11 @@ class Executor:
         """One call of the pipeline: its pictures, how they were made, seconds it took."""
         image_and_mask = (*self._open_all(jobs[0]), None, None)[:2]
         request = Request.together(jobs, *image_and_mask)
-        began = time.perf_counter()
-        images = work.pipeline.render(request, self._desk.watch(work.part, unit))
-        seconds = time.perf_counter() - began
         steps, cost = jobs[0].num_inference_steps or 1, megapixel_steps(jobs[0])
+        limit = self.pace.limit(str(work.record.lane), cost * len(jobs))
+        began = time.perf_counter()
+        images = work.pipeline.render(request, limit.watching(self._desk.watch(work.part, unit)))
+        seconds = time.perf_counter() - began
         self.pace.learn(str(work.record.lane), seconds, steps, cost, len(jobs))
         return images, work.pipeline.facts(request), seconds
 

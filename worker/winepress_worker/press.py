@@ -12,6 +12,7 @@ import psutil
 
 from winepress_shared.archive import Archive, JobRecord
 from winepress_shared.catalogue import Catalogue
+from winepress_shared.cost import SLICE_S
 from winepress_shared.errors import RenderFault, UnknownModel
 from winepress_shared.lane import Lane
 from winepress_shared.lane_book import LaneBook
@@ -27,7 +28,7 @@ from winepress_worker.executor import Executor
 from winepress_worker.host_budget import HostBudget
 from winepress_worker.lane_order import LaneWatch
 from winepress_worker.models.shelf import Report, Shelf
-from winepress_worker.options import SLICE_S, WorkerOptions
+from winepress_worker.options import WorkerOptions
 from winepress_worker.preloader import Preloader
 from winepress_worker.tender import Tender
 from winepress_worker.warm_pool import WarmPool
