@@ -38,19 +38,26 @@ def open_partial(path: Path) -> Iterator[PartialFile]:
 
     A kill lets it stand. Raises OSError.
     """
+    with open_alone(path) as lock, path.open("r+b") as file:
+        try:
+            yield PartialFile(path, file)
+        finally:
+            if _is_at(path, lock):
+                path.unlink()
+
+
+@contextmanager
+def open_alone(path: Path) -> Iterator[BinaryIO]:
+    """The file ``path``, made if need be, to append to; one process at a time. Raises OSError."""
     while True:
-        with path.open("ab") as lock, path.open("r+b") as file:
-            fcntl.flock(lock, fcntl.LOCK_EX)
-            if not _is_at(path, lock):
+        with path.open("ab") as file:
+            fcntl.flock(file, fcntl.LOCK_EX)
+            if not _is_at(path, file):
                 continue  # moved away or deleted by the writer this one has waited for
-            if os.fstat(lock.fileno()).st_nlink > 1:
+            if os.fstat(file.fileno()).st_nlink > 1:
                 path.unlink()  # linked to its place by a writer killed before it let go
                 continue
-            try:
-                yield PartialFile(path, file)
-            finally:
-                if _is_at(path, lock):
-                    path.unlink()
+            yield file
             return
 
 
