@@ -112,6 +112,7 @@ def _rows(shelf: Shelf, farm: FarmView) -> Iterator[dict[str, Any]]:
 
 def _prepare(arguments: argparse.Namespace) -> int:
     shelf, folder = _open_shelf(Settings.load()), arguments.folder
+    _take_apart(arguments)
     described = None
     if folder and arguments.model not in shelf.catalogue.names:
         described = describe(arguments.model, folder.absolute())
@@ -204,13 +205,8 @@ def _open_shelf(settings: Settings, published: Published | None = None) -> Shelf
 
 
 def _precisions(shelf: Shelf, arguments: argparse.Namespace) -> tuple[Precision, ...]:
-    """The one that was named, or all of the model; raises UnknownModel or WrongUsage.
-
-    A name like ``vignette.int8-weights`` is taken apart into the two arguments.
-    """
-    name, dot, precision = arguments.model.partition(".")
-    if dot and not arguments.precision:
-        arguments.model, arguments.precision = name, precision
+    """The one that was named, or all of the model; raises UnknownModel or WrongUsage."""
+    _take_apart(arguments)
     every = shelf.catalogue.get(arguments.model).precisions
     if arguments.precision is None:
         return every
@@ -223,6 +219,13 @@ def _precisions(shelf: Shelf, arguments: argparse.Namespace) -> tuple[Precision,
             value=arguments.precision,
             allowed=", ".join(every),
         ) from None
+
+
+def _take_apart(arguments: argparse.Namespace) -> None:
+    """Make a name like ``vignette.int8-weights`` the two arguments it stands for."""
+    name, dot, precision = arguments.model.partition(".")
+    if dot and not arguments.precision:
+        arguments.model, arguments.precision = name, precision
 
 
 def _progress(label: str) -> Report:
