@@ -27,6 +27,8 @@ from winepress_worker.engines.base import PipelineKey
 from winepress_worker.executor import Executor
 from winepress_worker.host_budget import HostBudget
 from winepress_worker.lane_order import LaneWatch
+from winepress_worker.models.offered import Offered
+from winepress_worker.models.published import Published
 from winepress_worker.models.shelf import Report, Shelf
 from winepress_worker.options import WorkerOptions
 from winepress_worker.preloader import Preloader
@@ -45,6 +47,7 @@ class Press:
     def __init__(self, options: WorkerOptions, settings: Settings) -> None:
         catalogue = Catalogue.load(settings.catalogue)
         self._options = options
+<<<<<<< HEAD
         self._engine = open_engine(options, Shelf(settings.home, catalogue), settings.home)
         self._pool = WarmPool(
             self._engine,
@@ -52,8 +55,16 @@ class Press:
             idle_ttl_s=options.idle_unload_s or None,
             host=_host_budget(options, settings),
         )
+=======
+        store = open_store(settings)
+        published = Published(store)
+        budget = int(settings.pulled_gib * 2**30)
+        self._shelf = Shelf(settings.home, catalogue, published, budget)
+        self._engine = open_engine(options, self._shelf, settings.home)
+        self._pool = WarmPool(self._engine, options.memory_budget)
+>>>>>>> publish
         self._desk = Desk(Ledger(settings), options.name, os.getpid())
-        archive = Archive(open_store(settings))
+        archive = Archive(store)
         self._delivery = Delivery(self._desk, archive)
         self._book = LaneBook(settings)
         self._watch = LaneWatch(self._book, options)
@@ -70,8 +81,12 @@ class Press:
         self._preloader = Preloader(self._engine, self._pool, self._begin_load)
         self._pin(options.pins)
         self.describe()
+<<<<<<< HEAD
         self._tender = Tender(self._pool, self.describe)
         self._tender.start()
+=======
+        Offered(settings).watch(published)
+>>>>>>> publish
 
     def run(self, lane: str, leave_ticket: Callable[[str], None]) -> str:
         """Work on ``lane`` for about `TICKET_S`; returns a line for people (Flower shows it).
@@ -138,7 +153,8 @@ class Press:
         return [f"{key.model}.{key.precision}" for key in self._pool.warm]
 
     def describe(self) -> None:
-        """Tell the ledger what is warm here, and how fast."""
+        """Tell the ledger what is warm here, and how fast; what is not may leave the disk."""
+        self._shelf.use_only([(key.model, key.precision) for key in self._pool.warm])
         self._desk.describe(
             {
                 "pid": os.getpid(),
