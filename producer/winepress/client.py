@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import logging
-import re
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Self
 
+from winepress.caller_checks import check_job, check_job_id, check_limit
 from winepress.explanation import explain, why_impossible
 from winepress.handle import JobHandle
 from winepress.handling import Handling
@@ -37,7 +37,6 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 _MOST_TICKETS = 16  #: of one submission; a worker that leaves work behind issues another
-_JOB_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
 _WRITERS = 8  #: threads of `submit_many`; the store answers several writes at once
 
 
@@ -143,7 +142,7 @@ class Client:
         return handles
 
     def _record(self, job: Job, handling: Handling) -> JobRecord:
-        resolved = self.catalogue.resolve(job)
+        resolved = self.catalogue.resolve(self.archive.with_sizes(check_job(job)))
         return handling.record(resolved, self.catalogue.lane(resolved), digest_of(job))
 
     def check_room(self, units: int, may_be_known: bool = False) -> None:
@@ -203,8 +202,7 @@ class Client:
 
         A job whose record has expired is found while the store still holds its pictures.
         """
-        if not _JOB_ID.fullmatch(job_id):
-            raise NotFound("not the id of a job", value=job_id)
+        check_job_id(job_id)
         try:
             self.ledger.get(job_id)
         except NotFound:
@@ -214,16 +212,19 @@ class Client:
 
     def cancel(self, job_id: str, reason: str = "canceled on request") -> JobState:
         """Stop a job; finished pictures are kept. Raises NotFound, Conflict when it is over."""
-        state = self.ledger.control(job_id, "cancel", reason)
+        state = self._control(job_id, "cancel", reason)
         # With its result written, a canceled job does not come back in `recover`.
         result = Result.from_units(job_id, self.ledger.outputs(job_id))
         with contextlib.suppress(StoreUnreachable):
             self.archive.write_result(result)
         return state
 
+    def _control(self, job_id: str, verb: str, reason: str = "") -> JobState:
+        return self.ledger.control(check_job_id(job_id), verb, reason)
+
     def pause(self, job_id: str) -> JobState:
         """Hand out no more of a job; pictures in hand are finished. Raises NotFound, Conflict."""
-        return self.ledger.control(job_id, "pause")
+        return self._control(job_id, "pause")
 
     def resume(self, job_id: str) -> JobState:
         """Go on with a paused job; raises NotFound, Conflict."""
@@ -231,14 +232,14 @@ class Client:
 
     def retry(self, job_id: str) -> JobState:
         """Render what a failed, canceled or expired job lacks; raises NotFound, Conflict."""
-        state = self.ledger.get(job_id).state
+        state = self.ledger.get(check_job_id(job_id)).state
         if state.is_terminal and state is not JobState.SUCCEEDED:
             # It is an open job again: `recover` must not take it for a finished one.
             self.archive.reopen_job(job_id)
         return self._reopen(job_id, "retry")
 
     def _reopen(self, job_id: str, verb: str) -> JobState:
-        state = self.ledger.control(job_id, verb)
+        state = self._control(job_id, verb)
         row = self.ledger.get(job_id)
         self.issue_tickets(row.lane, row.units - row.done)
         return state
@@ -248,15 +249,15 @@ class Client:
 
         Other users keep their turns.
         """
-        return self.ledger.control(job_id, "front")
+        return self._control(job_id, "front")
 
     def reprioritise(self, job_id: str, priority: Priority) -> JobState:
         """Move what waits of a job to another band; raises NotFound, Conflict."""
-        return self.ledger.control(job_id, "reprioritise", str(BANDS.index(priority)))
+        return self._control(job_id, "reprioritise", str(BANDS.index(priority)))
 
     def explain(self, job_id: str) -> str:
         """Why a job waits, fails or does not move, and what to do about it; raises NotFound."""
-        return explain(self.ledger, self.ledger.get(job_id))
+        return explain(self.ledger, self.ledger.get(check_job_id(job_id)))
 
     def why_impossible(self, lane: str) -> str | None:
         """Why no live worker can serve ``lane``; None when one can."""
@@ -273,5 +274,5 @@ class Client:
         return [JobHandle(self, job_id) for job_id in recover(self)]
 
     def list(self, state: JobState | None = None, limit: int = 100) -> Sequence[JobRow]:
-        """The newest jobs, newest first."""
-        return self.ledger.jobs(state, limit)
+        """The newest jobs, newest first; raises WrongUsage for a limit out of bounds."""
+        return self.ledger.jobs(state, check_limit(limit))

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from winepress_shared.archive import Archive, JobRecord
-from winepress_shared.errors import InvalidJob, StoreUnreachable
+from winepress_shared.errors import FailForGood, InvalidJob
 from winepress_shared.job import Batch, Job, decode_job
 
 PART_ITEMS = 500  #: items of one object; a worker reads one object at a time
@@ -33,13 +33,13 @@ class Item:
 
     @classmethod
     def decode(cls, data: bytes) -> Item:
-        """Read what `encode` wrote; raises StoreUnreachable for anything else."""
+        """Read what `encode` wrote; raises FailForGood for anything else."""
         try:
             values = json.loads(data)
             return cls(decode_job(values["job"]), str(values["name"]), int(values["line"]))
         except (ValueError, KeyError, TypeError, InvalidJob) as error:
             problem = f"an item of a batch is damaged: {type(error).__name__}"
-            raise StoreUnreachable(problem) from None
+            raise FailForGood(problem) from None
 
 
 def write_items(archive: Archive, job_id: str, items: Sequence[bytes]) -> None:
@@ -59,7 +59,7 @@ class ItemReader:
         self._part: list[bytes] = []  # lines of the object read last
 
     def item(self, record: JobRecord, unit: int) -> Item:
-        """Unit ``unit`` of a job; raises StoreUnreachable, ObjectMissing."""
+        """Unit ``unit`` of a job; raises FailForGood, ObjectMissing."""
         if not isinstance(record.job, Batch):
             return Item(record.job.for_unit(unit))
         first = unit - unit % PART_ITEMS
@@ -68,7 +68,7 @@ class ItemReader:
             self._part = self._archive.store.get(key).splitlines()
             self._key = key
         if unit - first >= len(self._part):
-            raise StoreUnreachable("items of a batch are missing", value=key)
+            raise FailForGood("items of a batch are missing", value=key)
         return Item.decode(self._part[unit - first])
 
 
