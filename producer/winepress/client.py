@@ -33,6 +33,7 @@ from winepress_shared.state import JobState
 
 if TYPE_CHECKING:
     from winepress_shared.ledger import Ledger
+    from winepress_shared.preview_box import PreviewBox
 
 log = logging.getLogger(__name__)
 
@@ -69,9 +70,10 @@ class Client:
         celery = self.__dict__.pop("_celery", None)
         if celery is not None:
             celery.close()
-        ledger = self.__dict__.pop("ledger", None)
-        if ledger is not None:
-            ledger.close()
+        for name in ("ledger", "previews"):
+            opened = self.__dict__.pop(name, None)
+            if opened is not None:
+                opened.close()
 
     # The S3 client, Celery and Redis take longer to import than all the rest together.
 
@@ -86,6 +88,13 @@ class Client:
         from winepress_shared.ledger import Ledger
 
         return Ledger(self.settings)
+
+    @cached_property
+    def previews(self) -> PreviewBox:
+        """Small pictures of what is being drawn."""
+        from winepress_shared.preview_box import PreviewBox
+
+        return PreviewBox(self.settings)
 
     @cached_property
     def archive(self) -> Archive:
@@ -114,7 +123,8 @@ class Client:
 
         The same ``idempotency_key`` of the same user within a day returns the earlier job.
         ``expires_in`` is the deadline in seconds from now. Raises Refused, with nothing left
-        behind: InvalidJob, UnknownModel, QueueFull or Conflict.
+        behind: InvalidJob, UnknownModel, QueueFull or Conflict. What is asked for and will be
+        ignored is logged as a warning, and stands in `JobHandle.warnings` and in the result.
         """
         user = self.settings.user if user is None else user
         record = self._record(job, Handling(user, idempotency_key, expires_in))
@@ -143,7 +153,10 @@ class Client:
 
     def _record(self, job: Job, handling: Handling) -> JobRecord:
         resolved = self.catalogue.resolve(self.archive.with_sizes(check_job(job)))
-        return handling.record(resolved, self.catalogue.lane(resolved), digest_of(job))
+        warnings = self.catalogue.warnings(resolved)
+        for warning in warnings:
+            log.warning("%s", warning)
+        return handling.record(resolved, self.catalogue.lane(resolved), digest_of(job), warnings)
 
     def check_room(self, units: int, may_be_known: bool = False) -> None:
         """Find out that the farm is down or full before anything is written."""
@@ -171,7 +184,7 @@ class Client:
             self.forget(record)
         elif is_new:
             self.issue_tickets(str(record.lane), record.job.unit_count)
-        return JobHandle(self, job_id)
+        return JobHandle(self, job_id, record.warnings)
 
     def enter(self, record: JobRecord) -> tuple[str, bool]:
         """Enter a job that the store holds into the ledger; see `Ledger.submit`."""

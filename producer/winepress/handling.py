@@ -47,7 +47,9 @@ class Handling:
         if self.expires_in is not None and self.expires_in <= (self.start_in or 0):
             raise InvalidJob("the deadline comes before the start", field="expires_in")
 
-    def record(self, job: Job, lane: Lane, digest: str) -> JobRecord:
+    def record(
+        self, job: Job, lane: Lane, digest: str, warnings: tuple[str, ...] = ()
+    ) -> JobRecord:
         """A new job of ``lane`` that is handled like this."""
         now = time.time()
         return JobRecord(
@@ -60,6 +62,7 @@ class Handling:
             expires=None if self.expires_in is None else now + self.expires_in,
             starts=None if self.start_in is None else now + self.start_in,
             window=self.window,
+            warnings=warnings,
         )
 
     def numbered(self, number: int) -> Handling:

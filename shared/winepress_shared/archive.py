@@ -51,6 +51,7 @@ class JobRecord:
     expires: float | None = None  #: Unix seconds, by the producer's clock
     starts: float | None = None  #: not to be begun before; Unix seconds, by the producer's clock
     window: Window | None = None  #: part of the day it is worked on; None is always
+    warnings: tuple[str, ...] = ()  #: what it asks for and will not get
 
     def encode(self) -> bytes:
         """The bytes of ``job.json``."""
@@ -65,6 +66,7 @@ class JobRecord:
                 "expires": self.expires,
                 "starts": self.starts,
                 "window": None if self.window is None else asdict(self.window),
+                "warnings": self.warnings,
                 "job": self.job.model_dump(mode="json"),
             },
             indent=1,
@@ -86,6 +88,7 @@ class JobRecord:
                 values["expires"],
                 values.get("starts"),
                 Window(**values["window"]) if values.get("window") else None,
+                tuple(map(str, values.get("warnings", ()))),
             )
         except (ValueError, KeyError, TypeError) as error:
             raise FailForGood(f"job.json is damaged: {type(error).__name__}") from None
@@ -106,6 +109,7 @@ class Output:
     worker: str
     render_s: float
     attempts: int = 1
+    warnings: tuple[str, ...] = ()  #: what was asked for and ignored
 
 
 @dataclass(frozen=True)

@@ -24,11 +24,13 @@ class Item:
     job: Job  #: resolved, of one picture
     name: str = ""  #: what the user calls it; may be empty
     line: int = 0  #: of the file it came from; 0 is none
+    warnings: tuple[str, ...] = ()  #: what it asks for and will not get
 
     def encode(self) -> bytes:
         """One line of JSON."""
         job = self.job.model_dump(mode="json")
-        text = json.dumps({"name": self.name, "line": self.line, "job": job})
+        values = {"name": self.name, "line": self.line, "job": job}
+        text = json.dumps(values | ({"warnings": self.warnings} if self.warnings else {}))
         return text.encode() + b"\n"
 
     @classmethod
@@ -36,7 +38,9 @@ class Item:
         """Read what `encode` wrote; raises FailForGood for anything else."""
         try:
             values = json.loads(data)
-            return cls(decode_job(values["job"]), str(values["name"]), int(values["line"]))
+            warnings = tuple(map(str, values.get("warnings", ())))
+            job = decode_job(values["job"])
+            return cls(job, str(values["name"]), int(values["line"]), warnings)
         except (ValueError, KeyError, TypeError, InvalidJob) as error:
             problem = f"an item of a batch is damaged: {type(error).__name__}"
             raise FailForGood(problem) from None
@@ -61,7 +65,7 @@ class ItemReader:
     def item(self, record: JobRecord, unit: int) -> Item:
         """Unit ``unit`` of a job; raises FailForGood, ObjectMissing."""
         if not isinstance(record.job, Batch):
-            return Item(record.job.for_unit(unit))
+            return Item(record.job.for_unit(unit), warnings=record.warnings)
         first = unit - unit % PART_ITEMS
         key = _key(record.id, first)
         if key != self._key:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +16,10 @@ from winepress_shared.job import Job, parse_job
 from winepress_shared.lane import Precision
 from winepress_worker.engines import open_engine
 from winepress_worker.engines.base import Engine, Pipeline, PipelineKey, Request
+from winepress_worker.engines.stages import StagedPipeline
 from winepress_worker.models.shelf import Shelf
 from winepress_worker.options import WorkerOptions
+from winepress_worker.warm_pool import WarmPool
 
 # diffusers 0.37 turns torch tensors into arrays in ways NumPy 2 will drop one day.
 pytestmark = pytest.mark.filterwarnings("ignore:__array:DeprecationWarning")
@@ -206,6 +209,41 @@ def test_a_job_without_its_source_picture_can_never_work(pipeline: Pipeline) -> 
     """Rendering it again elsewhere would not help, so it fails for good."""
     with pytest.raises(FailForGood, match="picture"):
         pipeline.render(Request(image_request().job, (1,)), no_watch)
+
+
+def test_previews_come_after_every_so_many_steps_and_change_nothing(pipeline: Pipeline) -> None:
+    """Small pictures, none after the last step; the picture is the one drawn unwatched."""
+    seen: list[tuple[int, int, list[Image.Image]]] = []
+    request = Request(some_job(preview_every=1), (1, 2))
+    watched = replace(request, on_preview=lambda *told: seen.append((told[0], told[1], [*told[2]])))
+    drawn = pipeline.render(watched, no_watch)
+    assert [(done, total) for done, total, _ in seen] == [(1, STEPS), (2, STEPS), (3, STEPS)]
+    for _, _, pictures in seen:
+        assert [(p.mode, max(p.size) <= 256) for p in pictures] == [("RGB", True)] * 2
+    alone = pipeline.render(request, no_watch)
+    assert [p.tobytes() for p in drawn] == [p.tobytes() for p in alone]
+    last = seen[-1][2][0].resize(drawn[0].size)
+    assert difference(last, drawn[0]) < difference(last, drawn[1])
+
+
+def test_a_refiner_finishes_what_the_first_model_began(engine: Engine) -> None:
+    """Steps are counted through both; both are loaded at once, and the job says who did it."""
+    if engine.key("vignette", Precision.FP16).revision != "fake":
+        return  # on the models that do it in test_recipes
+    pool = WarmPool(engine, 2**30)
+    pipeline = StagedPipeline(pool.get(engine.key("vignette", Precision.FP16)), pool, engine.key)
+    job = some_job().model_copy(update={"refiner": "sdxl-refiner", "denoising_end": 0.5})
+    calls: list[tuple[int, int]] = []
+    (refined,) = pipeline.render(Request(job, (1,)), watch(calls))
+    (plain,) = pipeline.render(Request(some_job(), (1,)), no_watch)
+    assert refined.tobytes() != plain.tobytes()
+    assert [done for done, _ in calls] == [1, 2, 3, 4, 5]
+    assert len(pool.warm) == 2
+    assert pipeline.facts(Request(job, (1,))).revision == "fake+fake"
+    small = WarmPool(engine, 150 * 2**20)
+    crowded = StagedPipeline(small.get(pipeline.key), small, engine.key)
+    with pytest.raises(Environment, match="more memory"):
+        crowded.warm_refiner(job)
 
 
 def test_pictures_say_how_they_came_to_be(engine: Engine, pipeline: Pipeline) -> None:

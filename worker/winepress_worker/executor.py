@@ -6,7 +6,7 @@ import io
 import logging
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from PIL import Image
 
@@ -20,11 +20,13 @@ from winepress_shared.errors import (
 )
 from winepress_shared.items import ItemReader
 from winepress_shared.job import Job
+from winepress_shared.lane import Precision
 from winepress_shared.ledger_records import Slice
 from winepress_shared.picture import Picture
 from winepress_worker.delivery import Delivery, Drawn
 from winepress_worker.desk import Desk
 from winepress_worker.engines.base import Pipeline, PipelineKey, Request
+from winepress_worker.engines.stages import StagedPipeline
 from winepress_worker.models.shelf import Report
 from winepress_worker.pace import Pace
 from winepress_worker.warm_pool import WarmPool
@@ -50,7 +52,7 @@ class Executor:
         archive: Archive,
         delivery: Delivery,
         pool: WarmPool,
-        key_of: Callable[[JobRecord, Report], PipelineKey],
+        key_of: Callable[[str, Precision, Report], PipelineKey],
         loaded: Callable[[], None],
     ) -> None:
         """``loaded`` is called whenever another pipeline has become warm."""
@@ -105,10 +107,16 @@ class Executor:
     def _prepare(self, part: Slice) -> Work:
         record = self._fetch(part.job_id)
         self._open_all(record.job)
-        key = self._key_of(record, lambda message, _: self._desk.note(part, message))
+
+        def key_of(model: str, precision: Precision) -> PipelineKey:
+            return self._key_of(model, precision, lambda text, _: self._desk.note(part, text))
+
+        key = key_of(record.job.model, record.job.precision)
         if key not in self._pool.warm:
             self._load(part, key)
-        return Work(part, record, self._pool.get(key))
+        pipeline = StagedPipeline(self._pool.get(key), self._pool, key_of)
+        pipeline.warm_refiner(self._items.item(record, part.units[0]).job)
+        return Work(part, record, pipeline)
 
     def _load(self, part: Slice, key: PipelineKey) -> None:
         name, began = f"{key.model}.{key.precision}", time.monotonic()
@@ -154,10 +162,11 @@ class Executor:
         self._desk.start(work.part, unit)
         self._hand_over()
         try:
-            job = self._items.item(work.record, unit).job
+            item = self._items.item(work.record, unit)
+            job = item.job
             if work.part.attempts and self._delivery.adopt(work.part, unit, job):
                 return 1
-            self._drawn = self._draw(work, unit, job)
+            self._drawn = replace(self._draw(work, unit, job), warnings=item.warnings)
             return 1
         except Stopped:
             raise
@@ -170,12 +179,13 @@ class Executor:
             return 0
 
     def _draw(self, work: Work, unit: int, job: Job) -> Drawn:
-        image_and_mask = (*self._open_all(job), None, None)[:2]
-        request = Request(job, (job.seed or 0,), *image_and_mask)
+        image, mask = (*self._open_all(job), None, None)[:2]
+        on_preview = self._desk.previews.of(work.part, unit) if job.preview_every else None
+        request = Request(job, (job.seed or 0,), image, mask, on_preview)
         began = time.perf_counter()
-        (image,) = work.pipeline.render(request, self._desk.watch(work.part, unit))
+        (drawn,) = work.pipeline.render(request, self._desk.watch(work.part, unit))
         seconds = time.perf_counter() - began
         steps, cost = job.num_inference_steps or 1, megapixel_steps(job)
         self.pace.learn(str(work.record.lane), seconds, steps, cost)
         facts = work.pipeline.facts(request)
-        return Drawn(work.part, unit, job, image, facts, seconds)
+        return Drawn(work.part, unit, job, drawn, facts, seconds)

@@ -9,20 +9,21 @@ from collections.abc import Callable
 
 import psutil
 
-from winepress_shared.archive import Archive, JobRecord
+from winepress_shared.archive import Archive
 from winepress_shared.catalogue import Catalogue
 from winepress_shared.lane_book import LaneBook
 from winepress_shared.ledger import Ledger
+from winepress_shared.preview_box import PreviewBox
 from winepress_shared.settings import Settings
 from winepress_shared.stores import open_store
 from winepress_worker.delivery import Delivery
 from winepress_worker.desk import Desk
 from winepress_worker.engines import open_engine
-from winepress_worker.engines.base import PipelineKey
 from winepress_worker.executor import Executor
 from winepress_worker.lane_order import LaneWatch
-from winepress_worker.models.shelf import Report, Shelf
+from winepress_worker.models.shelf import Shelf
 from winepress_worker.options import SLICE_S, WorkerOptions
+from winepress_worker.preview_desk import PreviewDesk
 from winepress_worker.warm_pool import WarmPool
 
 log = logging.getLogger(__name__)
@@ -39,14 +40,15 @@ class Press:
         self._options = options
         self._engine = open_engine(options, Shelf(settings.home, catalogue), settings.home)
         self._pool = WarmPool(self._engine, options.memory_budget)
-        self._desk = Desk(Ledger(settings), options.name, os.getpid())
+        previews = PreviewDesk(PreviewBox(settings))
+        self._desk = Desk(Ledger(settings), options.name, os.getpid(), previews)
         archive = Archive(open_store(settings))
         self._delivery = Delivery(self._desk, archive)
         self._book = LaneBook(settings)
         self._watch = LaneWatch(self._book, options)
         self._process = psutil.Process()
         self._executor = Executor(
-            self._desk, archive, self._delivery, self._pool, self._key_of, self.describe
+            self._desk, archive, self._delivery, self._pool, self._engine.key, self.describe
         )
         self.describe()
 
@@ -104,9 +106,6 @@ class Press:
                 "rss_mib": self._process.memory_info().rss >> 20,
             }
         )
-
-    def _key_of(self, record: JobRecord, report: Report) -> PipelineKey:
-        return self._engine.key(record.job.model, record.job.precision, report)
 
 
 def _summary(lane: str, jobs: list[str], pictures: int, seconds: float) -> str:

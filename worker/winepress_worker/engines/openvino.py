@@ -27,14 +27,17 @@ from optimum.intel import (
 from PIL import Image
 
 from winepress_shared.errors import Environment, FailForGood, RetryElsewhere
-from winepress_shared.job import ImageToImage, Inpaint, Job, TextToImage
+from winepress_shared.job import ImageToImage, Inpaint, TextToImage
 from winepress_shared.lane import Precision
 from winepress_shared.metadata import PictureFacts
-from winepress_shared.schedulers import SCHEDULES, find_scheduler
-from winepress_worker.engines.base import OnStep, PipelineKey, Request, unheard
+from winepress_worker.engines.autoencoders import Autoencoders
+from winepress_worker.engines.base import Latents, OnStep, PipelineKey, Request, unheard
 from winepress_worker.engines.canvas import Canvas, check_pictures
 from winepress_worker.engines.devices import check_device, core, openvino_version
 from winepress_worker.engines.native_faults import loading, rendering
+from winepress_worker.engines.previews import Previews
+from winepress_worker.engines.scheduling import make_scheduler
+from winepress_worker.engines.steps import Draw, Steps
 from winepress_worker.engines.trial import trial_request
 from winepress_worker.models.manifest import Prepared
 from winepress_worker.models.shelf import Report, Shelf
@@ -95,6 +98,10 @@ class OpenVinoEngine:
         before = _resident_bytes()
         pipeline = OpenVinoPipeline(key, prepared, request.job.kind, self._properties)
         pipeline.render(request, lambda done, total: None)
+        model = self._shelf.catalogue.get(key.model)
+        if model.has_previews:
+            previews = Previews(model, prepared.path, self._device, self._properties)
+            pipeline.draw_preview = previews.draw if previews.is_ready else None
         pipeline.footprint = max(_resident_bytes() - before, prepared.size_bytes)
         return pipeline
 
@@ -117,6 +124,8 @@ class OpenVinoPipeline:
         self._facts: dict[str, PictureFacts] = {}
         self._pipes: dict[str, Any] = {}
         self._compiled: dict[str, Any] = {}
+        self._autoencoders = Autoencoders(prepared.path, self._compile)
+        self.draw_preview: Draw | None = None
         pipe = self._pipe(kind)
         # Frozen here: schedulers are built from the model's own settings, never from each other's.
         self._scheduler_config = dict(pipe.scheduler.config)
@@ -125,17 +134,42 @@ class OpenVinoPipeline:
     def render(self, request: Request, on_step: OnStep) -> list[Image.Image]:
         """Draw one RGB picture per seed; see `Pipeline.render`."""
         canvas = Canvas.of(request)
-        pipe = self._pipe(request.job.kind)
-        steps = _Steps(on_step)
-        with rendering(lambda: steps.raised):
-            pipe.scheduler = self._scheduler(request.job)
-            arguments = _arguments(request, canvas)
-            if _takes_rescale(pipe):
-                arguments["guidance_rescale"] = request.job.guidance_rescale or 0.0
-            arrays = pipe(**arguments, callback_on_step_end=steps, output_type="np").images
+        arrays = self._call(request, request.job.kind, _arguments(request, canvas), on_step, "np")
         pictures = _pictures(arrays)
         check_pictures(pictures)
         return [canvas.keep_unmasked(picture) for picture in pictures]
+
+    def sketch(self, request: Request, on_step: OnStep) -> Latents:
+        """The first stage of a job with a refiner; see `Pipeline.sketch`."""
+        arguments = _arguments(request, Canvas.of(request))
+        arguments["denoising_end"] = getattr(request.job, "denoising_end", None)
+        return self._call(request, request.job.kind, arguments, on_step, "latent")
+
+    def refine(self, request: Request, latents: Latents, on_step: OnStep) -> list[Image.Image]:
+        """The second stage; see `Pipeline.refine`."""
+        arguments = _arguments(request, Canvas.of(request)) | {"image": latents}
+        for size in ("width", "height"):
+            del arguments[size]
+        end, strength = (
+            getattr(request.job, name, None) for name in ("denoising_end", "refiner_strength")
+        )
+        arguments |= {"strength": strength} if strength else {"denoising_start": end}
+        pictures = _pictures(self._call(request, "image-to-image", arguments, on_step, "np"))
+        check_pictures(pictures)
+        return pictures
+
+    def _call(
+        self, request: Request, kind: str, arguments: dict[str, Any], on_step: OnStep, output: str
+    ) -> Any:
+        """Run the task pipeline of ``kind``; gives arrays of pictures, or latents."""
+        pipe = self._pipe(kind)
+        steps = Steps(request, on_step, self.draw_preview)
+        with rendering(lambda: steps.raised):
+            pipe.scheduler = make_scheduler(self._scheduler_config, request.job)
+            pipe.vae = self._autoencoders.pick(pipe, kind, request.job.vae == "tiny")
+            if _takes_rescale(pipe):
+                arguments["guidance_rescale"] = request.job.guidance_rescale or 0.0
+            return pipe(**arguments, callback_on_step_end=steps, output_type=output).images
 
     def facts(self, request: Request) -> PictureFacts:
         """How this pipeline renders ``request``."""
@@ -147,13 +181,14 @@ class OpenVinoPipeline:
                 device=self.device,
                 arithmetic=arithmetic.to_string(),
                 revision=self.key.revision,
-                scheduler=type(self._scheduler(request.job)).__name__,
+                scheduler=type(make_scheduler(self._scheduler_config, request.job)).__name__,
             )
         return self._facts[name]
 
     def close(self) -> None:
         """Give the memory back."""
         self._pipes.clear()
+        self._autoencoders.close()
         self._compiled.clear()
         gc.collect()
 
@@ -193,44 +228,9 @@ class OpenVinoPipeline:
             self._compiled[name] = core().compile_model(part, self.key.device, self._properties)
         return self._compiled[name]
 
-    def _scheduler(self, job: Job) -> Any:
-        """A fresh scheduler with exactly the asked settings; raises FailForGood if it has none."""
-        entry, schedule = find_scheduler(job.scheduler or "")
-        settings: dict[str, Any] = dict(entry.settings)
-        if schedule:
-            settings |= {flag: flag == schedule for flag in SCHEDULES.values() if flag}
-        scheduler = getattr(diffusers, entry.cls).from_config(self._scheduler_config, **settings)
-        for name, value in settings.items():
-            if value and scheduler.config.get(name) != value:
-                raise FailForGood(
-                    f"{entry.cls} cannot do this", field="scheduler", value=job.scheduler
-                )
-        return scheduler
-
     @property
     def _paints_into_masks(self) -> bool:
         return self._prepared.channels == _INPAINT_CHANNELS
-
-
-class _Steps:
-    """Diffusers' step callback: counts, stops on numbers that are none, remembers a stop."""
-
-    def __init__(self, on_step: OnStep) -> None:
-        self.raised: Exception | None = None
-        self._on_step = on_step
-
-    def __call__(
-        self, pipe: Any, index: int, timestep: Any, tensors: dict[str, Any]
-    ) -> dict[str, Any]:
-        """Called by diffusers after step ``index``; what is raised here ends the render."""
-        if not bool(torch.isfinite(tensors["latents"]).all()):
-            raise RetryElsewhere(f"step {index + 1} gave numbers that are none (NaN or infinity)")
-        try:
-            self._on_step(index + 1, pipe.num_timesteps)
-        except Exception as error:
-            self.raised = error
-            raise
-        return tensors
 
 
 def quiet_libraries() -> None:
@@ -259,6 +259,8 @@ def _arguments(request: Request, canvas: Canvas) -> dict[str, Any]:
     }
     if not isinstance(job, ImageToImage):
         arguments |= {"width": canvas.size[0], "height": canvas.size[1]}
+    if (job.clip_skip or 1) > 1:
+        arguments["clip_skip"] = (job.clip_skip or 1) - 1  # diffusers counts what is left out
     if isinstance(job, ImageToImage | Inpaint):
         arguments |= {"image": [canvas.image] * count, "strength": job.strength}
     if isinstance(job, Inpaint):
