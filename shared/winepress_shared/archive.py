@@ -132,9 +132,15 @@ class Result:
     @classmethod
     def from_units(cls, job_id: str, units: dict[int, dict[str, Any]]) -> Result:
         """Build a result of what the ledger recorded for each unit."""
-        done = [Output(unit=u, **row) for u, row in sorted(units.items()) if "error" not in row]
+        done = [
+            _output(row | {"unit": u}) for u, row in sorted(units.items()) if "error" not in row
+        ]
         failed = [Failure(unit=u, **row) for u, row in sorted(units.items()) if "error" in row]
         return cls(job_id, tuple(done), tuple(failed))
+
+
+def _output(row: dict[str, Any]) -> Output:
+    return Output(**row | {"warnings": tuple(row.get("warnings", ()))})
 
 
 def digest_of(job: Job) -> str:
@@ -268,6 +274,6 @@ class Archive:
             raise WinepressError("result.json is of another version", value=values.get("version"))
         return Result(
             values["id"],
-            tuple(Output(**row) for row in values["outputs"]),
+            tuple(map(_output, values["outputs"])),
             tuple(Failure(**row) for row in values["failures"]),
         )

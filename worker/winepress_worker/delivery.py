@@ -101,6 +101,8 @@ class Delivery:
             warnings=drawn.warnings,
         )
         row = {name: value for name, value in asdict(output).items() if name != "unit"}
+        if not row["warnings"]:
+            del row["warnings"]  # ten thousand units need not say that they have none
         mine = self._archive.write_output(key, data, row)
         if mine or not self.adopt(drawn.part, drawn.unit, job):
             self._commit(drawn.part, drawn.unit, row)
