@@ -48,9 +48,14 @@ class Handling:
             raise InvalidJob("the deadline comes before the start", field="expires_in")
 
     def record(
-        self, job: Job, lane: Lane, digest: str, warnings: tuple[str, ...] = ()
+        self,
+        job: Job,
+        lane: Lane,
+        digest: str,
+        cost: float | None = None,
+        warnings: tuple[str, ...] = (),
     ) -> JobRecord:
-        """A new job of ``lane`` that is handled like this."""
+        """A new job of ``lane`` that is handled like this; for ``cost`` see `JobRecord`."""
         now = time.time()
         return JobRecord(
             id=new_job_id(),
@@ -62,6 +67,7 @@ class Handling:
             expires=None if self.expires_in is None else now + self.expires_in,
             starts=None if self.start_in is None else now + self.start_in,
             window=self.window,
+            cost=cost,
             warnings=warnings,
         )
 

@@ -51,6 +51,7 @@ class JobRecord:
     expires: float | None = None  #: Unix seconds, by the producer's clock
     starts: float | None = None  #: not to be begun before; Unix seconds, by the producer's clock
     window: Window | None = None  #: part of the day it is worked on; None is always
+    cost: float | None = None  #: megapixel-steps of a unit on average; None is what the job says
     warnings: tuple[str, ...] = ()  #: what it asks for and will not get
 
     def encode(self) -> bytes:
@@ -66,6 +67,7 @@ class JobRecord:
                 "expires": self.expires,
                 "starts": self.starts,
                 "window": None if self.window is None else asdict(self.window),
+                "cost": self.cost,
                 "warnings": self.warnings,
                 "job": self.job.model_dump(mode="json"),
             },
@@ -88,6 +90,7 @@ class JobRecord:
                 values["expires"],
                 values.get("starts"),
                 Window(**values["window"]) if values.get("window") else None,
+                values.get("cost"),
                 tuple(map(str, values.get("warnings", ()))),
             )
         except (ValueError, KeyError, TypeError) as error:
@@ -109,6 +112,7 @@ class Output:
     worker: str
     render_s: float
     attempts: int = 1
+    batch: int = 1  #: pictures drawn in the same call; its bytes do not depend on it
     warnings: tuple[str, ...] = ()  #: what was asked for and ignored
 
 

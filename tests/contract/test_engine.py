@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -16,10 +19,8 @@ from winepress_shared.job import Job, parse_job
 from winepress_shared.lane import Precision
 from winepress_worker.engines import open_engine
 from winepress_worker.engines.base import Engine, Pipeline, PipelineKey, Request
-from winepress_worker.engines.stages import StagedPipeline
 from winepress_worker.models.shelf import Shelf
 from winepress_worker.options import WorkerOptions
-from winepress_worker.warm_pool import WarmPool
 
 # diffusers 0.37 turns torch tensors into arrays in ways NumPy 2 will drop one day.
 pytestmark = pytest.mark.filterwarnings("ignore:__array:DeprecationWarning")
@@ -130,6 +131,18 @@ def test_a_picture_does_not_depend_on_what_else_is_in_its_batch(pipeline: Pipeli
         assert [p.tobytes() for p in together] == [p.tobytes() for p in alone], request.job.kind
 
 
+def test_pictures_of_different_prompts_share_a_call_unharmed(pipeline: Pipeline) -> None:
+    """Four prompts and seeds in one call are bit for bit the four single calls."""
+    jobs = [
+        some_job(prompt=f"a {colour} apple", negative_prompt=f"{colour} leaves", seed=seed)
+        for seed, colour in enumerate(("red", "green", "blue", "golden"))
+    ]
+    together = pipeline.render(Request.together(jobs, None, None), no_watch)
+    alone = [pipeline.render(Request.together([job], None, None), no_watch)[0] for job in jobs]
+    assert [p.tobytes() for p in together] == [p.tobytes() for p in alone]
+    assert len({p.tobytes() for p in together}) == 4
+
+
 def test_the_inpainting_model_keeps_the_pictures_of_a_batch_apart(filler: Pipeline) -> None:
     """The same holds where the mask and the masked picture go through the UNet too."""
     together = filler.render(inpaint_request("vignette-inpaint", seeds=(3, 4)), no_watch)
@@ -226,26 +239,6 @@ def test_previews_come_after_every_so_many_steps_and_change_nothing(pipeline: Pi
     assert difference(last, drawn[0]) < difference(last, drawn[1])
 
 
-def test_a_refiner_finishes_what_the_first_model_began(engine: Engine) -> None:
-    """Steps are counted through both; both are loaded at once, and the job says who did it."""
-    if engine.key("vignette", Precision.FP16).revision != "fake":
-        return  # on the models that do it in test_recipes
-    pool = WarmPool(engine, 2**30)
-    pipeline = StagedPipeline(pool.get(engine.key("vignette", Precision.FP16)), pool, engine.key)
-    job = some_job().model_copy(update={"refiner": "sdxl-refiner", "denoising_end": 0.5})
-    calls: list[tuple[int, int]] = []
-    (refined,) = pipeline.render(Request(job, (1,)), watch(calls))
-    (plain,) = pipeline.render(Request(some_job(), (1,)), no_watch)
-    assert refined.tobytes() != plain.tobytes()
-    assert [done for done, _ in calls] == [1, 2, 3, 4, 5]
-    assert len(pool.warm) == 2
-    assert pipeline.facts(Request(job, (1,))).revision == "fake+fake"
-    small = WarmPool(engine, 150 * 2**20)
-    crowded = StagedPipeline(small.get(pipeline.key), small, engine.key)
-    with pytest.raises(Environment, match="more memory"):
-        crowded.warm_refiner(job)
-
-
 def test_pictures_say_how_they_came_to_be(engine: Engine, pipeline: Pipeline) -> None:
     """Revision and device used are known, and the pipeline says what memory it holds."""
     facts = pipeline.facts(Request(some_job(scheduler="euler"), (1,)))
@@ -283,6 +276,20 @@ def test_eight_bit_weights_draw_nearly_the_same_picture(shelf: Shelf, model_home
         pictures += pipeline.render(Request(job, (1,)), no_watch)
         pipeline.close()
     assert 0 < difference(*pictures) < 8
+
+
+def test_no_thread_of_an_engine_is_tied_to_one_core(shelf: Shelf, model_home: Path) -> None:
+    """Workers of one machine do not know of each other: bound threads would share a core."""
+    engine = open_engine(WorkerOptions("test", threads=1), shelf, model_home)
+    pipeline = engine.load(engine.key("vignette", Precision.FP16))
+    with ThreadPoolExecutor() as pool:
+        drawing = pool.submit(pipeline.render, Request(some_job(), (1,)), no_watch)
+        seen = {frozenset(os.sched_getaffinity(0))}
+        while not drawing.done():
+            for thread in Path("/proc/self/task").iterdir():
+                with contextlib.suppress(ProcessLookupError):
+                    seen.add(frozenset(os.sched_getaffinity(int(thread.name))))
+    assert len(seen) == 1
 
 
 def test_a_model_of_another_revision_is_not_loaded(shelf: Shelf, model_home: Path) -> None:

@@ -17,7 +17,7 @@ SOURCES = sorted(
     for file in (ROOT / folder).rglob("*.py")
 )
 _ENGINES = "worker/winepress_worker/engines"
-_DRAWING = ("openvino", "scheduling", "steps")  # what runs only where the device is
+_DRAWING = ("openvino", "arguments", "scheduling", "steps")  # what runs only where the device is
 _MODELS = "worker/winepress_worker/models/*.py"
 _ZOOM = "worker/winepress_worker/zoom"
 _TRAINING = "worker/training/*.py"  # made the bundled models; no part of the product

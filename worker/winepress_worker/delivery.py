@@ -32,6 +32,7 @@ class Drawn:
     image: Image.Image
     facts: PictureFacts
     render_s: float
+    batch: int = 1  #: pictures drawn in the same call
     warnings: tuple[str, ...] = ()  #: what was asked for and ignored
 
 
@@ -98,6 +99,7 @@ class Delivery:
             worker=self._desk.worker,
             render_s=round(drawn.render_s, 3),
             attempts=drawn.part.attempts + 1,
+            batch=drawn.batch,
             warnings=drawn.warnings,
         )
         row = {name: value for name, value in asdict(output).items() if name != "unit"}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -22,18 +22,24 @@ _LEAST_PX = 128  #: latents shown as they are would be a stamp
 class Previews:
     """Draws previews of one model, by a tiny autoencoder or by a linear map of its latents."""
 
-    def __init__(
-        self, model: Model, folder: Path, device: str, properties: Mapping[str, str | int]
-    ) -> None:
+    def __init__(self, model: Model, folder: Path, compiled: Callable[[str, Any], Any]) -> None:
+        """``compiled`` compiles a part of the model in ``folder`` once and keeps it."""
         self._map = None if model.latent_rgb is None else np.array(model.latent_rgb, np.float32)
-        self._decoder: Any = None
-        part = _DECODER if model.tiny_vae else SPARE_DECODER
-        self._where = (folder / part / _IR_FILE, device, dict(properties))
+        self._compiled = compiled
+        self._part = _DECODER if model.tiny_vae else SPARE_DECODER
+        self._path = folder / self._part / _IR_FILE
+        self._opened: Any = None
+        self._can_decode = bool(model.tiny_vae or model.spare_vae) and self._path.is_file()
+
+    def _decoder(self) -> Any:
+        if self._opened is None:
+            self._opened = self._compiled(part_name(self._part), core().read_model(self._path))
+        return self._opened
 
     @property
     def is_ready(self) -> bool:
         """False where the model was prepared without its tiny autoencoder."""
-        return self._map is not None or self._where[0].is_file()
+        return self._map is not None or self._can_decode
 
     def draw(self, latents: Any, scheduler: Any) -> list[Image.Image]:
         """One RGB picture per latent, up to 256 pixels wide and high."""
@@ -41,11 +47,15 @@ class Previews:
         if self._map is not None:
             colours = np.einsum("nchw,ck->nhwk", values, self._map[:-1]) + self._map[-1]
         else:
-            if self._decoder is None:
-                self._decoder = core().compile_model(*self._where)
-            colours = self._decoder(values)[0].transpose(0, 2, 3, 1) / 2 + 0.5
+            decoder = self._decoder()
+            colours = decoder({"latent_sample": values})[0].transpose(0, 2, 3, 1) / 2 + 0.5
         levels = (np.nan_to_num(colours).clip(0, 1) * 255).round().astype(np.uint8)
         return [_small(Image.fromarray(one)) for one in levels]
+
+
+def part_name(folder: str) -> str:
+    """Under which a part of a tiny autoencoder is compiled: where the autoencoder's are."""
+    return folder if folder.startswith("vae") else f"vae_{folder}"
 
 
 def _noise_scale(scheduler: Any) -> float:
