@@ -204,7 +204,7 @@ class Event:
 
     id: str  #: position in the stream; pass it back to read on from here
     #: A state, or: unit-started, progress, unit-done, unit-retry, unit-failed, note, paused,
-    #: resumed.
+    #: resumed, preview.
     name: str
     at: float  #: Unix seconds
     fields: dict[str, str] = field(default_factory=dict)

@@ -51,6 +51,8 @@
 --   idem:USER:KEY     string  ID and digest of the job submitted under this key
 --   events:ID         stream  what happened to the job, the newest EVENTS of it; from its first
 --                             change on, because an empty stream costs more than the whole row
+--   preview:ID:UNIT   string  step, steps and a JPEG in base64, of the unit in hand (with a time to
+--                             live)
 --   fence, turn, keep, swept    numbers
 local P = KEYS[1]
 local EVENTS = 256
