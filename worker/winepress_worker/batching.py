@@ -125,6 +125,8 @@ class Batching:
         """The number in use, or the next one to try."""
         if self._most < 2 or not isinstance(job, _TOGETHER):
             return 1
+        if job.preview_every or getattr(job, "refiner", None):
+            return 1  # shown while it is drawn, or drawn by two models whose company is not learned
         learned = self._of(job)
         wanted = learned.best
         if learned.is_known(learned.best):

@@ -6,7 +6,7 @@ import io
 import logging
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from PIL import Image
 
@@ -21,6 +21,7 @@ from winepress_shared.errors import (
 )
 from winepress_shared.items import ItemReader
 from winepress_shared.job import Job
+from winepress_shared.lane import Precision
 from winepress_shared.ledger_records import Slice
 from winepress_shared.metadata import PictureFacts
 from winepress_shared.picture import Picture
@@ -28,6 +29,7 @@ from winepress_worker.batching import Batching, Call
 from winepress_worker.delivery import Delivery, Drawn
 from winepress_worker.desk import Desk
 from winepress_worker.engines.base import Pipeline, PipelineKey, Request
+from winepress_worker.engines.stages import StagedPipeline
 from winepress_worker.models.shelf import Report
 from winepress_worker.pace import Pace
 from winepress_worker.warm_pool import WarmPool
@@ -53,7 +55,7 @@ class Executor:
         archive: Archive,
         delivery: Delivery,
         pool: WarmPool,
-        key_of: Callable[[JobRecord, Report], PipelineKey],
+        key_of: Callable[[str, Precision, Report], PipelineKey],
         loaded: Callable[[], None],
         batching: Batching,
     ) -> None:
@@ -115,10 +117,16 @@ class Executor:
     def _prepare(self, part: Slice) -> Work:
         record = self._fetch(part.job_id)
         self._open_all(record.job)
-        key = self._key_of(record, lambda message, _: self._desk.note(part, message))
+
+        def key_of(model: str, precision: Precision) -> PipelineKey:
+            return self._key_of(model, precision, lambda text, _: self._desk.note(part, text))
+
+        key = key_of(record.job.model, record.job.precision)
         if key not in self._pool.warm:
             self._load(part, key)
-        return Work(part, record, self._pool.get(key))
+        pipeline = StagedPipeline(self._pool.get(key), self._pool, key_of)
+        pipeline.warm_refiner(self._items.item(record, part.units[0]).job)
+        return Work(part, record, pipeline)
 
     def _load(self, part: Slice, key: PipelineKey) -> None:
         name, began = f"{key.model}.{key.precision}", time.monotonic()
@@ -167,10 +175,12 @@ class Executor:
 
     def _render_begun(self, work: Work, unit: int) -> int:
         try:
-            job = self._items.item(work.record, unit).job
+            item = self._items.item(work.record, unit)
+            job = item.job
             if work.part.attempts and self._delivery.adopt(work.part, unit, job):
                 return 1
-            self._drawn.append(self._draw(work, unit, job))
+            drawn = replace(self._draw(work, unit, job), warnings=item.warnings)
+            self._drawn.append(drawn)
             return 1
         except Stopped:
             raise
@@ -193,10 +203,13 @@ class Executor:
         """One call of the pipeline: its pictures, how they were made, seconds it took."""
         image_and_mask = (*self._open_all(jobs[0]), None, None)[:2]
         request = Request.together(jobs, *image_and_mask)
-        began = time.perf_counter()
-        images = work.pipeline.render(request, self._desk.watch(work.part, unit))
-        seconds = time.perf_counter() - began
+        if jobs[0].preview_every:
+            request = replace(request, on_preview=self._desk.previews.of(work.part, unit))
         steps, cost = jobs[0].num_inference_steps or 1, megapixel_steps(jobs[0])
+        limit = self.pace.limit(str(work.record.lane), cost * len(jobs))
+        began = time.perf_counter()
+        images = work.pipeline.render(request, limit.watching(self._desk.watch(work.part, unit)))
+        seconds = time.perf_counter() - began
         self.pace.learn(str(work.record.lane), seconds, steps, cost, len(jobs))
         return images, work.pipeline.facts(request), seconds
 
@@ -230,7 +243,10 @@ class Executor:
         self.batching.learn(call, seconds)
         share_s = seconds / call.number
         self._drawn += [
-            Drawn(work.part, unit, job, image, facts, share_s, call.number)
+            Drawn(
+                *(work.part, unit, job, image, facts, share_s, call.number),
+                self._items.item(work.record, unit).warnings,
+            )
             for unit, job, image in zip(units, call.jobs, images, strict=True)
         ]
         return len(units)

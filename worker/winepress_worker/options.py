@@ -15,7 +15,6 @@ from winepress_worker.placement import Placement
 
 DEFAULT_MEMORY_BUDGET = 8 * 2**30  #: bytes of compiled models one worker may hold
 DEFAULT_IDLE_S = 1800.0
-SLICE_S = 60.0  #: a slice is sized to about this much work, by the lane's measured pace
 
 
 @dataclass(frozen=True)

@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections import deque
 from statistics import median
 
+from winepress_shared.cost import limit_s
+from winepress_worker.time_limit import TimeLimit
+
 _WEIGHT = 0.3  #: of the newest picture in the running mean
 _FIRST_SLICE = 4  #: units taken in a lane of unknown pace
 _MOST_UNITS = 512  #: units of one slice at the most
@@ -34,6 +37,11 @@ class Pace:
         if each is None:
             return _FIRST_SLICE
         return max(1, min(_MOST_UNITS, int(seconds / max(each, 1e-3))))
+
+    def limit(self, lane: str, cost: float) -> TimeLimit:
+        """The time a picture of ``cost`` megapixel-steps may take in this lane."""
+        rate = self._rates.get(lane, 0.0)
+        return TimeLimit(limit_s(cost, rate), lane, cost, rate)
 
     @property
     def step_s(self) -> float:

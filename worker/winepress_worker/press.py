@@ -10,12 +10,14 @@ from collections.abc import Callable, Sequence
 
 import psutil
 
-from winepress_shared.archive import Archive, JobRecord
+from winepress_shared.archive import Archive
 from winepress_shared.catalogue import Catalogue
+from winepress_shared.cost import SLICE_S
 from winepress_shared.errors import RenderFault, UnknownModel
 from winepress_shared.lane import Lane
 from winepress_shared.lane_book import LaneBook
 from winepress_shared.ledger import Ledger
+from winepress_shared.preview_box import PreviewBox
 from winepress_shared.settings import Settings
 from winepress_shared.stores import open_store
 from winepress_worker.batching import Batching
@@ -26,9 +28,12 @@ from winepress_worker.engines.base import PipelineKey
 from winepress_worker.executor import Executor
 from winepress_worker.host_budget import HostBudget
 from winepress_worker.lane_order import LaneWatch
-from winepress_worker.models.shelf import Report, Shelf
-from winepress_worker.options import SLICE_S, WorkerOptions
+from winepress_worker.models.offered import Offered
+from winepress_worker.models.published import Published
+from winepress_worker.models.shelf import Shelf
+from winepress_worker.options import WorkerOptions
 from winepress_worker.preloader import Preloader
+from winepress_worker.preview_desk import PreviewDesk
 from winepress_worker.tender import Tender
 from winepress_worker.warm_pool import WarmPool
 
@@ -44,15 +49,20 @@ class Press:
     def __init__(self, options: WorkerOptions, settings: Settings) -> None:
         catalogue = Catalogue.load(settings.catalogue)
         self._options = options
-        self._engine = open_engine(options, Shelf(settings.home, catalogue), settings.home)
+        store = open_store(settings)
+        published = Published(store)
+        budget = int(settings.pulled_gib * 2**30)
+        self._shelf = Shelf(settings.home, catalogue, published, budget)
+        self._engine = open_engine(options, self._shelf, settings.home)
         self._pool = WarmPool(
             self._engine,
             options.memory_budget,
             idle_ttl_s=options.idle_unload_s or None,
             host=_host_budget(options, settings),
         )
-        self._desk = Desk(Ledger(settings), options.name, os.getpid())
-        archive = Archive(open_store(settings))
+        previews = PreviewDesk(PreviewBox(settings))
+        self._desk = Desk(Ledger(settings), options.name, os.getpid(), previews)
+        archive = Archive(store)
         self._delivery = Delivery(self._desk, archive)
         self._book = LaneBook(settings)
         self._watch = LaneWatch(self._book, options)
@@ -62,7 +72,7 @@ class Press:
             archive,
             self._delivery,
             self._pool,
-            self._key_of,
+            self._engine.key,
             self.describe,
             Batching(options.batch),
         )
@@ -71,6 +81,7 @@ class Press:
         self.describe()
         self._tender = Tender(self._pool, self.describe)
         self._tender.start()
+        Offered(settings).watch(published)
 
     def run(self, lane: str, leave_ticket: Callable[[str], None]) -> str:
         """Work on ``lane`` for about `TICKET_S`; returns a line for people (Flower shows it).
@@ -137,7 +148,8 @@ class Press:
         return [f"{key.model}.{key.precision}" for key in self._pool.warm]
 
     def describe(self) -> None:
-        """Tell the ledger what is warm here, and how fast."""
+        """Tell the ledger what is warm here, and how fast; what is not may leave the disk."""
+        self._shelf.use_only([(key.model, key.precision) for key in self._pool.warm])
         self._desk.describe(
             {
                 "pid": os.getpid(),
@@ -151,9 +163,6 @@ class Press:
                 "rss_mib": self._process.memory_info().rss >> 20,
             }
         )
-
-    def _key_of(self, record: JobRecord, report: Report) -> PipelineKey:
-        return self._engine.key(record.job.model, record.job.precision, report)
 
 
 def _host_budget(options: WorkerOptions, settings: Settings) -> HostBudget | None:
