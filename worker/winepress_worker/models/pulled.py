@@ -11,6 +11,8 @@ import fcntl
 import os
 import shutil
 import tempfile
+import time
+import weakref
 from collections.abc import Collection
 from pathlib import Path
 from typing import BinaryIO
@@ -29,6 +31,7 @@ class PulledModels:
         self._root = root
         self._budget = budget_bytes
         self._used: dict[Path, BinaryIO] = {}
+        weakref.finalize(self, _close_all, self._used)
 
     def mark(self, folder: Path) -> None:
         """Say that ``folder`` was pulled, and is in use here."""
@@ -46,7 +49,8 @@ class PulledModels:
             if folder not in self._used:
                 self._used[folder] = _mark(folder).open("rb")
                 fcntl.flock(self._used[folder], fcntl.LOCK_SH)
-            os.utime(_mark(folder))
+            now = time.time_ns()  # the kernel's own clock of files moves in steps of 4 ms
+            os.utime(_mark(folder), ns=(now, now))
         except FileNotFoundError:  # never pulled, or taken away in this moment
             self._release(folder)
 
@@ -113,6 +117,11 @@ def retire(folder: Path) -> None:
     """Take a finished folder out of sight in one step, then delete it; raises OSError."""
     with tempfile.TemporaryDirectory(dir=folder.parent, prefix=f".{folder.name}.") as grave:
         folder.rename(Path(grave) / folder.name)
+
+
+def _close_all(locks: dict[Path, BinaryIO]) -> None:
+    for lock in locks.values():
+        lock.close()
 
 
 def _mark(folder: Path) -> Path:
