@@ -288,6 +288,17 @@ def test_a_disk_too_small_is_said_before_fetching(
     assert heard.files == {}
 
 
+def test_what_another_version_made_is_not_pulled(
+    store: Store, catalogue: Catalogue, guest: str, here: Path, there: Path
+) -> None:
+    """It would be taken for outdated as soon as it was here."""
+    text = (place(here, guest) / "manifest.json").read_text().replace('"fp16"\n', '"older"\n')
+    assert "older" in text
+    store.put(f"models/manifests/{guest}.fp16.json", text.encode())
+    with pytest.raises(Environment, match=r"another version.*push it again"):
+        machine(there, catalogue, store).prepare(guest, FP16, unheard)
+
+
 @pytest.mark.parametrize("name", ["../evil", "/evil", "a/../../evil", ".hidden", "Manifest.json"])
 def test_a_hostile_manifest_offers_nothing(
     store: Store, catalogue: Catalogue, guest: str, here: Path, there: Path, name: str
