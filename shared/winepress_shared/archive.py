@@ -13,11 +13,17 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 import secrets
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
-from winepress_shared.errors import InvalidJob, StoreUnreachable, WinepressError
+from winepress_shared.errors import (
+    FailForGood,
+    InvalidJob,
+    ObjectMissing,
+    WinepressError,
+)
 from winepress_shared.job import Job, decode_job
 from winepress_shared.lane import Lane
 from winepress_shared.picture import Picture
@@ -27,6 +33,8 @@ from winepress_shared.window import Window
 _FORMAT_VERSION = 1
 _ID_BYTES = 10
 _OUTPUT = "winepress-output"  #: name of the object metadata in which a picture describes itself
+_SIZE = "winepress-size"  #: name of the object metadata that holds an input's size
+_SIDES = re.compile(r"([0-9]{1,5})x([0-9]{1,5})")
 _SUFFIXES = {"png": "png", "jpeg": "jpg", "webp": "webp"}
 
 
@@ -43,6 +51,8 @@ class JobRecord:
     expires: float | None = None  #: Unix seconds, by the producer's clock
     starts: float | None = None  #: not to be begun before; Unix seconds, by the producer's clock
     window: Window | None = None  #: part of the day it is worked on; None is always
+    cost: float | None = None  #: megapixel-steps of a unit on average; None is what the job says
+    warnings: tuple[str, ...] = ()  #: what it asks for and will not get
 
     def encode(self) -> bytes:
         """The bytes of ``job.json``."""
@@ -57,6 +67,8 @@ class JobRecord:
                 "expires": self.expires,
                 "starts": self.starts,
                 "window": None if self.window is None else asdict(self.window),
+                "cost": self.cost,
+                "warnings": self.warnings,
                 "job": self.job.model_dump(mode="json"),
             },
             indent=1,
@@ -64,7 +76,7 @@ class JobRecord:
 
     @classmethod
     def decode(cls, data: bytes) -> JobRecord:
-        """Read ``job.json``; raises InvalidJob or StoreUnreachable for anything else."""
+        """Read ``job.json``; raises InvalidJob or FailForGood for anything else."""
         try:
             values = json.loads(data)
             lane = Lane.parse(values["lane"])
@@ -78,9 +90,11 @@ class JobRecord:
                 values["expires"],
                 values.get("starts"),
                 Window(**values["window"]) if values.get("window") else None,
+                values.get("cost"),
+                tuple(map(str, values.get("warnings", ()))),
             )
         except (ValueError, KeyError, TypeError) as error:
-            raise StoreUnreachable(f"job.json is damaged: {type(error).__name__}") from None
+            raise FailForGood(f"job.json is damaged: {type(error).__name__}") from None
 
 
 @dataclass(frozen=True)
@@ -98,6 +112,8 @@ class Output:
     worker: str
     render_s: float
     attempts: int = 1
+    batch: int = 1  #: pictures drawn in the same call; its bytes do not depend on it
+    warnings: tuple[str, ...] = ()  #: what was asked for and ignored
 
 
 @dataclass(frozen=True)
@@ -120,9 +136,15 @@ class Result:
     @classmethod
     def from_units(cls, job_id: str, units: dict[int, dict[str, Any]]) -> Result:
         """Build a result of what the ledger recorded for each unit."""
-        done = [Output(unit=u, **row) for u, row in sorted(units.items()) if "error" not in row]
+        done = [
+            _output(row | {"unit": u}) for u, row in sorted(units.items()) if "error" not in row
+        ]
         failed = [Failure(unit=u, **row) for u, row in sorted(units.items()) if "error" in row]
         return cls(job_id, tuple(done), tuple(failed))
+
+
+def _output(row: dict[str, Any]) -> Output:
+    return Output(**row | {"warnings": tuple(row.get("warnings", ()))})
 
 
 def digest_of(job: Job) -> str:
@@ -143,6 +165,14 @@ def output_key(job_id: str, unit: int, output_format: str) -> str:
     return f"jobs/{job_id}/out/{unit:06d}.{_SUFFIXES[output_format]}"
 
 
+def _lost(picture: Picture) -> InvalidJob:
+    return InvalidJob(
+        "the store does not hold this input picture",
+        value=picture.reference,
+        hint="Give the file itself instead of its reference",
+    )
+
+
 class Archive:
     """Jobs, inputs and results in a store."""
 
@@ -158,15 +188,40 @@ class Archive:
         )
 
     def write_input(self, picture: Picture) -> None:
-        """Keep an input picture; raises ObjectMissing when only its reference is at hand."""
+        """Keep an input picture; raises InvalidJob when only its reference is at hand."""
         if picture.png is not None:
-            self.store.put_new(picture.key, picture.png, content_type="image/png")
-        elif self.store.head(picture.key) is None:
-            raise InvalidJob(
-                "the store does not hold this input picture",
-                value=picture.reference,
-                hint="Give the file itself instead of its reference",
+            width, height = picture.size or (0, 0)
+            self.store.put_new(
+                picture.key,
+                picture.png,
+                content_type="image/png",
+                metadata={_SIZE: f"{width}x{height}"},
             )
+        elif self.store.head(picture.key) is None:
+            raise _lost(picture)
+
+    def with_sizes(self, job: Job) -> Job:
+        """``job`` with the sizes of the pictures it has by reference alone, and checked with them.
+
+        Raises InvalidJob for a picture that is lost or broken, or fits the others not.
+        """
+        known = {
+            name: replace(value, size=self._size(value))
+            for name, value in job
+            if isinstance(value, Picture) and value.size is None
+        }
+        return type(job)(**{**dict(job), **known}) if known else job
+
+    def _size(self, picture: Picture) -> tuple[int, int]:
+        """Width and height of a stored picture, in pixels."""
+        stored = self.store.head(picture.key)
+        if stored is None:
+            raise _lost(picture)
+        noted = _SIDES.fullmatch(stored.metadata.get(_SIZE, ""))
+        if noted:
+            return int(noted[1]), int(noted[2])
+        # Stored by an earlier version, which noted no size.
+        return Picture.load(self.store.get(picture.key)).size or (0, 0)
 
     def read_job(self, job_id: str) -> JobRecord:
         """What was asked for; raises ObjectMissing."""
@@ -183,10 +238,16 @@ class Archive:
         self.store.delete(f"jobs/{job_id}/result.json")
 
     def read_input(self, picture: Picture) -> bytes:
-        """The PNG bytes of an input, checked against its reference."""
-        data = self.store.get(picture.key)
+        """The PNG bytes of an input; raises FailForGood when they are lost or damaged.
+
+        No pause mends that, and other jobs of the lane have other pictures.
+        """
+        try:
+            data = self.store.get(picture.key)
+        except ObjectMissing:
+            raise FailForGood("an input picture is lost", value=picture.reference) from None
         if f"sha256:{hashlib.sha256(data).hexdigest()}" != picture.reference:
-            raise StoreUnreachable("an input picture is damaged", value=picture.reference)
+            raise FailForGood("an input picture is damaged", value=picture.reference)
         return data
 
     def write_output(self, key: str, data: bytes, row: dict[str, Any]) -> bool:
@@ -217,6 +278,6 @@ class Archive:
             raise WinepressError("result.json is of another version", value=values.get("version"))
         return Result(
             values["id"],
-            tuple(Output(**row) for row in values["outputs"]),
+            tuple(map(_output, values["outputs"])),
             tuple(Failure(**row) for row in values["failures"]),
         )

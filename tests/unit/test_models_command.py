@@ -49,6 +49,18 @@ def test_the_list_for_people_has_one_line_per_model_and_precision(
     assert any(line.split()[:2] == ["vignette", "fp16"] for line in lines)
 
 
+def test_what_a_model_takes_is_shown(capsys: pytest.CaptureFixture[str]) -> None:
+    """The options a job may name, before one is refused."""
+    assert run("models", "show", "sdxl-base") == 0
+    shown = dict(line.split(maxsplit=1) for line in capsys.readouterr().out.splitlines())
+    assert shown["vae"] == "full, tiny"
+    assert shown["refiners"] == "sdxl-refiner"
+    assert run("models", "show", "lcm-ssd-1b", "--json") == 0
+    assert json.loads(capsys.readouterr().out)["embedded_guidance"] is True
+    with pytest.raises(UnknownModel, match="vignette"):
+        run("models", "show", "vignete")
+
+
 def test_names_that_do_not_exist_are_refused() -> None:
     """The message says which ones do."""
     with pytest.raises(UnknownModel, match="vignette"):

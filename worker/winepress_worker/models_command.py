@@ -16,6 +16,7 @@ from winepress_shared.lane import Precision
 from winepress_shared.settings import Settings
 from winepress_shared.stores import open_store
 from winepress_worker.farm_view import FarmView
+from winepress_worker.model_facts import model_facts
 from winepress_worker.models.described import describe, entry_text
 from winepress_worker.models.manifest import Manifest, Prepared
 from winepress_worker.models.published import Published
@@ -32,6 +33,10 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     listing = actions.add_parser("list", help="every known model and its state on this machine")
     listing.add_argument("--json", action="store_true", help="one JSON object per line")
     listing.set_defaults(run=_list)
+    show = actions.add_parser("show", help="what a model takes: limits, defaults, options")
+    show.add_argument("model", metavar="MODEL")
+    show.add_argument("--json", action="store_true", help="one JSON object")
+    show.set_defaults(run=_show)
     prepare = actions.add_parser("prepare", help="make a model ready to be loaded")
     _add_model(prepare)
     prepare.add_argument(
@@ -108,6 +113,16 @@ def _rows(shelf: Shelf, farm: FarmView) -> Iterator[dict[str, Any]]:
                 "source": model.source,
                 "licence": model.licence,
             }
+
+
+def _show(arguments: argparse.Namespace) -> int:
+    model = Catalogue.load(Settings.load().catalogue).get(arguments.model)
+    if arguments.json:
+        _write_json([model.model_dump(mode="json") | {"previews": model.has_previews}])
+        return 0
+    for name, value in model_facts(model).items():
+        _out(f"{name:<14} {value}\n")
+    return 0
 
 
 def _prepare(arguments: argparse.Namespace) -> int:
