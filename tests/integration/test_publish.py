@@ -239,16 +239,18 @@ def test_pulled_models_leave_in_the_order_of_their_last_use(
     shelf = machine(there, catalogue, store, budget)
     for name in (guest, a, b, a):
         shelf.prepare(name, FP16, unheard)
-    shelf.use_only([])
+    shelf.warm([(a, FP16), (b, FP16)])
+    shelf.warm([])
     assert shelf.prepare(c, FP16, unheard)
     assert shelf.find(b, FP16) is None
     assert shelf.find(a, FP16)
     assert shelf.find(guest, FP16)
     other = machine(there, catalogue, store, budget)
     other.prepare(a, FP16, unheard)
+    other.warm([(a, FP16)])
     with pytest.raises(Environment, match=r"so much of the disk.*pulled_gib"):
         shelf.prepare(b, FP16, unheard)
-    other.use_only([])
+    other.warm([])
     assert shelf.prepare(b, FP16, unheard)
     assert shelf.find(a, FP16) is None
 

@@ -156,9 +156,9 @@ class Shelf:
             log.warning("%s is prepared here instead of pulled: %s", model.name, error)
             return None
 
-    def use_only(self, models: Collection[tuple[str, Precision]]) -> None:
-        """Let pulled models that this process has used be taken away, but for ``models``."""
-        self._pulled.use_only([self._folder(*model) for model in models])
+    def warm(self, models: Collection[tuple[str, Precision]]) -> None:
+        """Say what this process holds loaded; what it held before may leave the disk again."""
+        self._pulled.warm([self._folder(*model) for model in models])
 
     def _is_current(self, manifest: Manifest, model: Model) -> bool:
         """True when it was made the way it would be made now, of the weights installed here."""
