@@ -71,7 +71,7 @@ def _cells(pixels: Pixels) -> _Grid:
     rows, columns = (side // _CELL_PX for side in padded.shape[:2])
     lines = padded.reshape(rows, _CELL_PX, columns * _CELL_PX, bands).sum(axis=1)
     cells = lines.reshape(rows, columns, _CELL_PX, bands).sum(axis=2, dtype=np.float64)
-    return cells / _CELL_PX**2
+    return np.asarray(cells / _CELL_PX**2, np.float64)
 
 
 def _squared_distances(cells: int) -> npt.NDArray[np.float64]:
