@@ -5,29 +5,39 @@
     jobs/ID/job.json         written before the ledger knows of the job; never changed
     jobs/ID/items/…          what each unit of a batch is, see `items`
     jobs/ID/out/000007.png   picture of unit 7; written once, only if the key is free
+    jobs/ID/out/000008.mp4   the film of a zoom is its last unit
     jobs/ID/result.json      written when every unit has ended; lists every output
-    inputs/SHA256.png        input pictures, shared by all jobs that use them
+    inputs/SHA256.png        input pictures and sounds, shared by all jobs that use them
 """
 
 from __future__ import annotations
 
 import hashlib
+import io
 import json
 import secrets
-from dataclasses import asdict, dataclass
-from typing import Any
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, replace
+from typing import Any, BinaryIO
 
 from winepress_shared.errors import InvalidJob, StoreUnreachable, WinepressError
 from winepress_shared.job import Job, decode_job
 from winepress_shared.lane import Lane
 from winepress_shared.picture import Picture
+from winepress_shared.sound import Sound
 from winepress_shared.stores.base import Store
 from winepress_shared.window import Window
 
 _FORMAT_VERSION = 1
 _ID_BYTES = 10
 _OUTPUT = "winepress-output"  #: name of the object metadata in which a picture describes itself
-_SUFFIXES = {"png": "png", "jpeg": "jpg", "webp": "webp"}
+#: Format of a unit → how its key ends; `frames` is a film as single pictures.
+_SUFFIXES = {"jpeg": "jpg", "frames": "zip"}
+_CONTENT_TYPES = {
+    **dict.fromkeys(("png", "jpg", "webp", "gif"), "image/{}"),
+    **dict.fromkeys(("mp4", "webm"), "video/{}"),
+    "zip": "application/{}",
+}
 
 
 @dataclass(frozen=True)
@@ -85,7 +95,7 @@ class JobRecord:
 
 @dataclass(frozen=True)
 class Output:
-    """One unit's picture in the store."""
+    """One unit's picture, or the film, in the store."""
 
     unit: int
     key: str
@@ -98,6 +108,12 @@ class Output:
     worker: str
     render_s: float
     attempts: int = 1
+    frames: int = 0  #: of a film; 0 is a picture
+
+    @property
+    def is_film(self) -> bool:
+        """True for a film, false for a picture."""
+        return self.frames > 0
 
 
 @dataclass(frozen=True)
@@ -140,7 +156,13 @@ def new_job_id() -> str:
 
 def output_key(job_id: str, unit: int, output_format: str) -> str:
     """Where the picture of a unit is kept."""
-    return f"jobs/{job_id}/out/{unit:06d}.{_SUFFIXES[output_format]}"
+    suffix = _SUFFIXES.get(output_format, output_format)
+    return f"jobs/{job_id}/out/{unit:06d}.{suffix}"
+
+
+def _content_type(key: str) -> str:
+    suffix = key.rpartition(".")[2]
+    return _CONTENT_TYPES[suffix].format("jpeg" if suffix == "jpg" else suffix)
 
 
 class Archive:
@@ -153,18 +175,28 @@ class Archive:
         """Keep what was asked for, and the pictures it needs; raises InvalidJob for a lost one."""
         for picture in record.job.pictures:
             self.write_input(picture)
+        sound: Sound | None = getattr(record.job, "audio", None)
+        if sound is not None:
+            self.write_sound(sound)
         self.store.put(
             f"jobs/{record.id}/job.json", record.encode(), content_type="application/json"
         )
 
     def write_input(self, picture: Picture) -> None:
         """Keep an input picture; raises ObjectMissing when only its reference is at hand."""
-        if picture.png is not None:
-            self.store.put_new(picture.key, picture.png, content_type="image/png")
-        elif self.store.head(picture.key) is None:
+        self._write_input(picture.key, picture.png, picture.reference, "image/png")
+
+    def write_sound(self, sound: Sound) -> None:
+        """Keep a sound file; raises InvalidJob when only its reference is at hand."""
+        self._write_input(sound.key, sound.data, sound.reference, f"audio/{sound.container}")
+
+    def _write_input(self, key: str, data: bytes | None, reference: str, content_type: str) -> None:
+        if data is not None:
+            self.store.put_new(key, data, content_type=content_type)
+        elif self.store.head(key) is None:
             raise InvalidJob(
-                "the store does not hold this input picture",
-                value=picture.reference,
+                "the store does not hold this input",
+                value=reference,
                 hint="Give the file itself instead of its reference",
             )
 
@@ -184,16 +216,35 @@ class Archive:
 
     def read_input(self, picture: Picture) -> bytes:
         """The PNG bytes of an input, checked against its reference."""
-        data = self.store.get(picture.key)
-        if f"sha256:{hashlib.sha256(data).hexdigest()}" != picture.reference:
-            raise StoreUnreachable("an input picture is damaged", value=picture.reference)
+        return self._read_input(picture.key, picture.reference)
+
+    def read_sound(self, sound: Sound) -> Sound:
+        """The same sound with its bytes, checked against its reference."""
+        return replace(sound, data=self._read_input(sound.key, sound.reference))
+
+    def _read_input(self, key: str, reference: str) -> bytes:
+        data = self.store.get(key)
+        digest = reference.removeprefix("sha256:").partition(".")[0]
+        if hashlib.sha256(data).hexdigest() != digest:
+            raise StoreUnreachable("an input is damaged", value=reference)
         return data
 
     def write_output(self, key: str, data: bytes, row: dict[str, Any]) -> bool:
         """Keep the picture of a unit with its row; False when there is one already."""
-        kind = "jpeg" if key.endswith(".jpg") else key.rpartition(".")[2]
         return self.store.put_new(
-            key, data, content_type=f"image/{kind}", metadata={_OUTPUT: json.dumps(row)}
+            key, data, content_type=_content_type(key), metadata={_OUTPUT: json.dumps(row)}
+        )
+
+    def write_film(
+        self, key: str, file: BinaryIO, row: dict[str, Any], on_part: Callable[[], None]
+    ) -> bool:
+        """The same for a film, from a file of any length; see `Store.put_file_new`."""
+        return self.store.put_file_new(
+            key,
+            file,
+            content_type=_content_type(key),
+            metadata={_OUTPUT: json.dumps(row)},
+            on_part=on_part,
         )
 
     def read_output(self, key: str) -> dict[str, Any] | None:
@@ -204,6 +255,13 @@ class Archive:
             return {**row, "key": key} if row.get("key") == key else None
         except (ValueError, KeyError, AttributeError):
             return None
+
+    def read_file(self, output: Output, file: io.BufferedRandom | io.BytesIO) -> None:
+        """Write an output into an empty file; raises StoreUnreachable when it is damaged."""
+        self.store.get_file(output.key, file)
+        file.seek(0)
+        if hashlib.file_digest(file, "sha256").hexdigest() != output.sha256:
+            raise StoreUnreachable("a picture in the store is damaged", value=output.key)
 
     def write_result(self, result: Result) -> None:
         """Keep what came of a job."""

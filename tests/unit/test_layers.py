@@ -33,7 +33,7 @@ HOMES: dict[str, tuple[str, ...]] = {
         ),
     ),
     **dict.fromkeys(
-        ("boto3", "botocore", "types_boto3_s3"), ("shared/winepress_shared/stores/s3.py",)
+        ("boto3", "botocore", "types_boto3_s3"), ("shared/winepress_shared/stores/s3*.py",)
     ),
     "redis": ("shared/winepress_shared/ledger.py", "shared/winepress_shared/script_server.py"),
     # The list of devices is shown without the ten seconds that optimum takes to import.

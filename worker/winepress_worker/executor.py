@@ -7,6 +7,8 @@ import logging
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING
 
 from PIL import Image
 
@@ -20,14 +22,20 @@ from winepress_shared.errors import (
 )
 from winepress_shared.items import ItemReader
 from winepress_shared.job import Job
+from winepress_shared.lane import Precision
 from winepress_shared.ledger_records import Slice
 from winepress_shared.picture import Picture
+from winepress_shared.zoom import ZoomVideo
 from winepress_worker.delivery import Delivery, Drawn
 from winepress_worker.desk import Desk
 from winepress_worker.engines.base import Pipeline, PipelineKey, Request
 from winepress_worker.models.shelf import Report
 from winepress_worker.pace import Pace
 from winepress_worker.warm_pool import WarmPool
+
+if TYPE_CHECKING:
+    from winepress_worker.zoom.cutting_room import CuttingRoom
+    from winepress_worker.zoom.painter import Painter
 
 log = logging.getLogger(__name__)
 
@@ -38,7 +46,7 @@ class Work:
 
     part: Slice
     record: JobRecord
-    pipeline: Pipeline
+    keys: dict[str, PipelineKey]  #: model → its pipeline, for every model the units need
 
 
 class Executor:
@@ -50,7 +58,7 @@ class Executor:
         archive: Archive,
         delivery: Delivery,
         pool: WarmPool,
-        key_of: Callable[[JobRecord, Report], PipelineKey],
+        key_of: Callable[[str, Precision, Report], PipelineKey],
         loaded: Callable[[], None],
     ) -> None:
         """``loaded`` is called whenever another pipeline has become warm."""
@@ -103,12 +111,25 @@ class Executor:
             self._delivery.send(drawn)
 
     def _prepare(self, part: Slice) -> Work:
+        def report(message: str, fraction: float) -> None:
+            self._desk.note(part, message)
+
         record = self._fetch(part.job_id)
         self._open_all(record.job)
-        key = self._key_of(record, lambda message, _: self._desk.note(part, message))
-        if key not in self._pool.warm:
-            self._load(part, key)
-        return Work(part, record, self._pool.get(key))
+        names = dict.fromkeys(filter(None, map(record.job.model_of, part.units)))
+        keys = {name: self._key_of(name, record.job.precision, report) for name in names}
+        work = Work(part, record, keys)
+        self._pipeline(work, part.units[0])  # a fault of loading it costs no attempt
+        return work
+
+    def _pipeline(self, work: Work, unit: int) -> Pipeline | None:
+        """What draws a unit, warm by now; None for a film and a picture that was given."""
+        name = work.record.job.model_of(unit)
+        if name is None:
+            return None
+        if work.keys[name] not in self._pool.warm:
+            self._load(work.part, work.keys[name])
+        return self._pool.get(work.keys[name])
 
     def _load(self, part: Slice, key: PipelineKey) -> None:
         name, began = f"{key.model}.{key.precision}", time.monotonic()
@@ -157,7 +178,12 @@ class Executor:
             job = self._items.item(work.record, unit).job
             if work.part.attempts and self._delivery.adopt(work.part, unit, job):
                 return 1
-            self._drawn = self._draw(work, unit, job)
+            if not isinstance(job, ZoomVideo):
+                self._drawn = self._draw(work, unit, job)
+            elif job.is_film(unit):
+                self._cut(work, unit)
+            else:
+                self._drawn = self._draw_key_frame(work, unit)
             return 1
         except Stopped:
             raise
@@ -172,10 +198,42 @@ class Executor:
     def _draw(self, work: Work, unit: int, job: Job) -> Drawn:
         image_and_mask = (*self._open_all(job), None, None)[:2]
         request = Request(job, (job.seed or 0,), *image_and_mask)
+        pipeline = self._pool.get(work.keys[work.record.job.model])
         began = time.perf_counter()
-        (image,) = work.pipeline.render(request, self._desk.watch(work.part, unit))
+        (image,) = pipeline.render(request, self._desk.watch(work.part, unit))
         seconds = time.perf_counter() - began
-        steps, cost = job.num_inference_steps or 1, megapixel_steps(job)
+        self._learn(work, job, seconds)
+        return Drawn(work.part, unit, job, image, pipeline.facts(request), seconds)
+
+    def _learn(self, work: Work, drawing: Job, seconds: float) -> None:
+        steps, cost = drawing.num_inference_steps or 1, megapixel_steps(drawing)
         self.pace.learn(str(work.record.lane), seconds, steps, cost)
-        facts = work.pipeline.facts(request)
-        return Drawn(work.part, unit, job, image, facts, seconds)
+
+    # -- zooms: imported when there is one, for they bring numpy and FFmpeg with them ---------
+
+    @cached_property
+    def _painter(self) -> Painter:
+        from winepress_worker.zoom.painter import Painter
+
+        return Painter(self._archive)
+
+    @cached_property
+    def _cutting_room(self) -> CuttingRoom:
+        from winepress_worker.zoom.cutting_room import CuttingRoom
+
+        return CuttingRoom(self._archive, self._desk.worker)
+
+    def _draw_key_frame(self, work: Work, unit: int) -> Drawn:
+        pipeline, pictures = self._pipeline(work, unit), self._open_all(work.record.job)
+        on_step, began = self._desk.watch(work.part, unit), time.perf_counter()
+        painted = self._painter.paint(work.record, work.part, unit, pipeline, pictures, on_step)
+        seconds = time.perf_counter() - began
+        if painted.drawing is not None:
+            self._learn(work, painted.drawing, seconds)
+        return Drawn(work.part, unit, painted.job, painted.image, painted.facts, seconds)
+
+    def _cut(self, work: Work, unit: int) -> None:
+        on_step = self._desk.watch(work.part, unit)
+        row = self._cutting_room.cut(work.record, unit, work.part.attempts, on_step)
+        self._delivery.settle()
+        self._delivery.commit(work.part, unit, row)

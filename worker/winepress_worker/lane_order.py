@@ -13,7 +13,7 @@ from collections.abc import Collection, Iterable
 from typing import Any
 
 from winepress_shared.errors import BrokerUnreachable
-from winepress_shared.lane import Lane
+from winepress_shared.lane import FILM, Lane
 from winepress_shared.lane_book import LaneBook, LaneView
 from winepress_shared.ledger import PATIENCE_MS
 from winepress_worker.options import WorkerOptions
@@ -33,7 +33,7 @@ def order_of(views: Iterable[LaneView], renderer: dict[str, Any]) -> list[str]:
     ``renderer`` is what the rendering process of this worker says of itself.
     """
     warm = renderer.get("warm", ())
-    mine = [view for view in views if view.model in warm or not _is_left(view, renderer)]
+    mine = [view for view in views if _is_warm(view, warm) or not _is_left(view, renderer)]
     return [view.lane for view in sorted(mine, key=lambda view: _rank(view, warm))]
 
 
@@ -41,7 +41,12 @@ def _rank(view: LaneView, warm: Collection[str]) -> tuple[int, int, int, float]:
     """Smallest first. A lane with a band out of patience counts as of the highest."""
     band = 0 if view.longest_s > max(PATIENCE_MS[1:]) / 1000 else view.band
     is_overdue = view.longest_s > FAIR_BOUND_S
-    return (band, 0 if is_overdue else 1, 0 if view.model in warm else 1, -view.longest_s)
+    return (band, 0 if is_overdue else 1, 0 if _is_warm(view, warm) else 1, -view.longest_s)
+
+
+def _is_warm(view: LaneView, warm: Collection[str]) -> bool:
+    """Whether nothing need be loaded to serve a lane; for films nothing ever need."""
+    return view.model in warm or view.lane == FILM
 
 
 def _is_left(view: LaneView, renderer: dict[str, Any]) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from winepress_shared.catalogue import Catalogue
 from winepress_shared.errors import WrongUsage
-from winepress_shared.lane import Lane
+from winepress_shared.lane import FILM, Lane
 from winepress_shared.settings import Settings
 from winepress_worker.models.shelf import Shelf
 from winepress_worker.options import WorkerOptions
@@ -26,12 +26,13 @@ class OpenLanes:
             for model, precision in self._shelf.available()
             for device in dict.fromkeys((None, self._options.device_class))
         ]
+        lanes.append(Lane(FILM, None))
         served = [str(lane) for lane in lanes if self._options.serves(lane)]
         if not served:
             raise WrongUsage(
                 "no lane matches",
                 field="--lanes",
                 value=",".join(self._options.lanes),
-                allowed=", ".join(map(str, lanes)) or "none: no model is prepared on this machine",
+                allowed=", ".join(map(str, lanes)),
             )
         return served

@@ -9,7 +9,7 @@ from fnmatch import fnmatchcase
 from typing import Any
 
 from winepress_shared.errors import WrongUsage
-from winepress_shared.lane import Lane
+from winepress_shared.lane import FILM, Lane
 
 DEFAULT_MEMORY_BUDGET = 8 * 2**30  #: bytes of compiled models one worker may hold
 _DEVICE = re.compile(r"(CPU|NPU|GPU(\.\d+)?|AUTO(:[A-Z0-9.,]+)?)\Z")
@@ -35,7 +35,10 @@ class WorkerOptions:
 
     def serves(self, lane: Lane) -> bool:
         """True when this worker's device and patterns allow the lane."""
-        fits = lane.device is None or lane.device == self.device_class
+        if lane.precision is None:  # a film is cut on the CPU: other devices have better to do
+            fits = self.device_class in ("CPU", None) or FILM in self.lanes
+        else:
+            fits = lane.device is None or lane.device == self.device_class
         return fits and any(fnmatchcase(str(lane), pattern) for pattern in self.lanes)
 
     def encode(self) -> dict[str, Any]:

@@ -9,8 +9,9 @@ from collections.abc import Callable
 
 import psutil
 
-from winepress_shared.archive import Archive, JobRecord
+from winepress_shared.archive import Archive
 from winepress_shared.catalogue import Catalogue
+from winepress_shared.lane import FILM
 from winepress_shared.lane_book import LaneBook
 from winepress_shared.ledger import Ledger
 from winepress_shared.settings import Settings
@@ -18,10 +19,9 @@ from winepress_shared.stores import open_store
 from winepress_worker.delivery import Delivery
 from winepress_worker.desk import Desk
 from winepress_worker.engines import open_engine
-from winepress_worker.engines.base import PipelineKey
 from winepress_worker.executor import Executor
 from winepress_worker.lane_order import LaneWatch
-from winepress_worker.models.shelf import Report, Shelf
+from winepress_worker.models.shelf import Shelf
 from winepress_worker.options import SLICE_S, WorkerOptions
 from winepress_worker.warm_pool import WarmPool
 
@@ -41,13 +41,14 @@ class Press:
         self._pool = WarmPool(self._engine, options.memory_budget)
         self._desk = Desk(Ledger(settings), options.name, os.getpid())
         archive = Archive(open_store(settings))
-        self._delivery = Delivery(self._desk, archive)
+        self._delivery = Delivery(self._desk, archive, lambda lane: self._leave_ticket(lane))
         self._book = LaneBook(settings)
         self._watch = LaneWatch(self._book, options)
         self._process = psutil.Process()
         self._executor = Executor(
-            self._desk, archive, self._delivery, self._pool, self._key_of, self.describe
+            self._desk, archive, self._delivery, self._pool, self._engine.key, self.describe
         )
+        self._leave_ticket: Callable[[str], None] = lambda lane: None
         self.describe()
 
     def run(self, lane: str, leave_ticket: Callable[[str], None]) -> str:
@@ -55,7 +56,7 @@ class Press:
 
         ``leave_ticket`` is called when work remains that nobody has a ticket for.
         """
-        began = time.monotonic()
+        began, self._leave_ticket = time.monotonic(), leave_ticket
         jobs: dict[str, None] = {}  # in the order of their first slice
         pictures = 0
         if not self._may_serve(lane):
@@ -81,6 +82,8 @@ class Press:
 
     def _may_serve(self, lane: str) -> bool:
         """Whether the model of ``lane`` is warm here, or may be loaded here now."""
+        if lane == FILM:
+            return True
         model = lane.partition("@")[0]
         if model in self._warm:
             return True
@@ -104,9 +107,6 @@ class Press:
                 "rss_mib": self._process.memory_info().rss >> 20,
             }
         )
-
-    def _key_of(self, record: JobRecord, report: Report) -> PipelineKey:
-        return self._engine.key(record.job.model, record.job.precision, report)
 
 
 def _summary(lane: str, jobs: list[str], pictures: int, seconds: float) -> str:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import BinaryIO, Protocol
 
 MAX_KEY_CHARACTERS = 512
 MAX_SEGMENT_CHARACTERS = 200  #: file names end at 255 bytes; leaves room for a temporary name
 MAX_METADATA_BYTES = 2048  #: names and values together: the limit of S3
+PART_BYTES = 16 * 2**20  #: of a large file, moved at a time; S3 takes 10,000 parts of one object
 MAX_URL_S = 7 * 24 * 3600  #: longest life of a link, in seconds: the limit of signature version 4
 
 #: Printable ASCII but for the backslash. A leading dot is refused: it would be ``..`` or hidden.
@@ -29,7 +30,7 @@ class StoredObject:
 
 
 class Store(Protocol):
-    """Keys are relative, slash-separated ASCII paths; values are whole byte strings.
+    """Keys are relative, slash-separated ASCII paths; values are byte strings or files.
 
     Every method may be called from several threads, and raises StoreUnreachable when the store
     does not answer, StoreRefused when it refuses the credentials or has no such bucket, and
@@ -64,8 +65,26 @@ class Store(Protocol):
         compare the metadata before concluding that another writer was faster.
         """
 
+    def put_file_new(
+        self,
+        key: str,
+        file: BinaryIO,
+        *,
+        content_type: str = "application/octet-stream",
+        metadata: Mapping[str, str] | None = None,
+        on_part: Callable[[], None] = lambda: None,
+    ) -> bool:
+        """The same as `put_new` for a file from its start, of any length, in bounded memory.
+
+        ``on_part`` is called after each part of `PART_BYTES`; what it raises ends the write, and
+        nothing is left of it.
+        """
+
     def get(self, key: str) -> bytes:
         """Read an object; raises ObjectMissing."""
+
+    def get_file(self, key: str, file: BinaryIO) -> None:
+        """Write an object of any length into a file, in bounded memory; raises ObjectMissing."""
 
     def head(self, key: str) -> StoredObject | None:
         """Describe an object, with its metadata; None when there is none."""

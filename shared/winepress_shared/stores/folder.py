@@ -11,13 +11,15 @@ import fcntl
 import json
 import os
 import uuid
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from typing import BinaryIO
 
 from winepress_shared.errors import ObjectMissing, StoreRefused, StoreUnreachable
 from winepress_shared.stores.base import (
     MAX_METADATA_BYTES,
+    PART_BYTES,
     StoredObject,
     check_expiry,
     check_key,
@@ -58,7 +60,7 @@ class FolderStore:
     ) -> None:
         """Write an object, replacing any older one under the same key."""
         path = self._path(key)
-        with self._written(path, data, metadata) as (file, notes):
+        with self._written(path, (data,), metadata) as (file, notes):
             notes.replace(_notes(path))
             file.replace(path)
 
@@ -71,8 +73,32 @@ class FolderStore:
         metadata: Mapping[str, str] | None = None,
     ) -> bool:
         """Write an object only if the key is free; False when it was taken already."""
+        return self._put_new(key, (data,), metadata)
+
+    def put_file_new(
+        self,
+        key: str,
+        file: BinaryIO,
+        *,
+        content_type: str = "application/octet-stream",
+        metadata: Mapping[str, str] | None = None,
+        on_part: Callable[[], None] = lambda: None,
+    ) -> bool:
+        """The same for a file of any length."""
+
+        def parts() -> Iterator[bytes]:
+            file.seek(0)
+            while part := file.read(PART_BYTES):
+                yield part
+                on_part()
+
+        return self._put_new(key, parts(), metadata)
+
+    def _put_new(
+        self, key: str, parts: Iterable[bytes], metadata: Mapping[str, str] | None
+    ) -> bool:
         path = self._path(key)
-        with self._written(path, data, metadata) as (file, notes):
+        with self._written(path, parts, metadata) as (file, notes):
             try:
                 path.hardlink_to(file)
             except FileExistsError:
@@ -82,13 +108,26 @@ class FolderStore:
 
     def get(self, key: str) -> bytes:
         """Read an object; raises ObjectMissing."""
+        with self._opened(key) as found:
+            return found.read()
+
+    def get_file(self, key: str, file: BinaryIO) -> None:
+        """Write an object of any length into a file; raises ObjectMissing."""
+        with self._opened(key) as found:
+            while part := found.read(PART_BYTES):
+                file.write(part)
+
+    @contextmanager
+    def _opened(self, key: str) -> Iterator[BinaryIO]:
         path = self._path(key)
         with self._errors():
             try:
-                return path.read_bytes()
+                found = path.open("rb")
             except _NO_FILE:
                 self.check()
                 raise ObjectMissing("no such object in the store", value=key) from None
+            with found:
+                yield found
 
     def head(self, key: str) -> StoredObject | None:
         """Describe an object, with its metadata; None when there is none."""
@@ -122,7 +161,7 @@ class FolderStore:
 
     @contextmanager
     def _written(
-        self, path: Path, data: bytes, metadata: Mapping[str, str] | None
+        self, path: Path, parts: Iterable[bytes], metadata: Mapping[str, str] | None
     ) -> Iterator[tuple[Path, Path]]:
         """Hold the lock, with object and metadata written beside their place, ready to be moved."""
         file = path.with_name(f".{uuid.uuid4().hex}")
@@ -131,8 +170,8 @@ class FolderStore:
         with self._errors():
             path.parent.mkdir(parents=True, exist_ok=True)
             try:
-                _write(file, data)
-                _write(notes, text.encode("ascii"))
+                _write(file, parts)
+                _write(notes, (text.encode("ascii"),))
                 with self._locked(fcntl.LOCK_EX):
                     yield file, notes
             finally:
@@ -164,10 +203,10 @@ class FolderStore:
             ) from None
 
 
-def _write(path: Path, data: bytes) -> None:
+def _write(path: Path, parts: Iterable[bytes]) -> None:
     """Write a new file down to the disk, so that power loss cannot leave half of it."""
     with path.open("xb") as file:
-        file.write(data)
+        file.writelines(parts)
         file.flush()
         os.fsync(file.fileno())
 

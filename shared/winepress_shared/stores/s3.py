@@ -1,10 +1,11 @@
-"""A bucket of any S3-compatible server; the only home of boto3."""
+"""A bucket of any S3-compatible server; with `s3_parts` the only home of boto3."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import os
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, BinaryIO
 from urllib.parse import urlsplit
 
 import boto3
@@ -14,6 +15,7 @@ from botocore.config import Config
 from winepress_shared.errors import ObjectMissing, StoreRefused, StoreUnreachable, WrongUsage
 from winepress_shared.settings import Settings
 from winepress_shared.stores.base import (
+    PART_BYTES,
     StoredObject,
     check_expiry,
     check_key,
@@ -21,6 +23,7 @@ from winepress_shared.stores.base import (
     check_prefix,
     is_key,
 )
+from winepress_shared.stores.s3_parts import send_parts
 
 if TYPE_CHECKING:
     from types_boto3_s3 import S3Client
@@ -29,6 +32,7 @@ if TYPE_CHECKING:
 _CONNECT_TIMEOUT_S = 5
 _READ_TIMEOUT_S = 60
 _ATTEMPTS = 3  #: of one request, the first included
+_CHUNK_BYTES = 2**20  #: of an object, read at a time
 _CONNECTIONS = 16  #: kept open to the server
 _CONFLICT_ATTEMPTS = 5  #: of a conditional write that met another one in flight
 
@@ -120,11 +124,38 @@ class S3Store:
                         raise
         return False
 
+    def put_file_new(
+        self,
+        key: str,
+        file: BinaryIO,
+        *,
+        content_type: str = "application/octet-stream",
+        metadata: Mapping[str, str] | None = None,
+        on_part: Callable[[], None] = lambda: None,
+    ) -> bool:
+        """The same for a file of any length; a large one is a multipart upload."""
+        size = file.seek(0, os.SEEK_END)
+        file.seek(0)
+        if size < PART_BYTES:
+            return self.put_new(key, file.read(), content_type=content_type, metadata=metadata)
+        request = self._put_request(key, b"", content_type, metadata)
+        if self.head(key) is not None:  # before a long way for nothing
+            return False
+        with self._errors():
+            return send_parts(self._client, request, file, on_part)
+
     def get(self, key: str) -> bytes:
         """Read an object; raises ObjectMissing."""
         with self._errors(check_key(key)):
             reply = self._client.get_object(Bucket=self._bucket, Key=key)
             return reply["Body"].read()  # not in a `with`: that hands out the stream unwrapped
+
+    def get_file(self, key: str, file: BinaryIO) -> None:
+        """Write an object of any length into a file; raises ObjectMissing."""
+        with self._errors(check_key(key)):
+            reply = self._client.get_object(Bucket=self._bucket, Key=key)
+            for part in reply["Body"].iter_chunks(_CHUNK_BYTES):
+                file.write(part)
 
     def head(self, key: str) -> StoredObject | None:
         """Describe an object, with its metadata; None when there is none."""

@@ -31,9 +31,19 @@ local function waiting(job)
   return fresh + redis.call('ZCARD', key('retry', job.id)), math.max(due, opens)
 end
 
+-- The last unit of a chain may belong to another lane, the film of a zoom to one without a model.
+local function is_moving(job)
+  return job.last_lane and job.lane ~= job.last_lane and job.ready == 0 and job.done == job.units - 1
+    and redis.call('GETBIT', key('done', job.id), job.done) == 0
+end
+
 -- Put a job where it belongs after any change: where claims find it, in `due`, or nowhere. A user
 -- who was not waiting joins behind those who are; one who was keeps their turn.
 local function place(job)
+  if is_moving(job) then
+    job.lane = job.last_lane
+    redis.call('HSET', key('job', job.id), 'lane', job.lane)
+  end
   local units, due = waiting(job)
   redis.call('ZREM', key('due'), job.id)
   if due > now then
