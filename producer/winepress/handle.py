@@ -166,12 +166,13 @@ class JobHandle:
         try:
             target.mkdir(parents=True, exist_ok=True)
             with ThreadPoolExecutor(_READERS, thread_name_prefix="fetch") as pool:
-                list(pool.map(self._save, outputs, paths))
+                list(pool.map(self.save_as, outputs, paths))
             return paths
         except OSError as error:
             raise WrongUsage(f"cannot save here: {error.strerror}", value=str(target)) from None
 
-    def _save(self, output: Output, path: Path) -> None:
+    def save_as(self, output: Output, path: Path) -> None:
+        """Write one output under any name; raises WrongUsage when another file is there already."""
         if path.exists():
             with path.open("rb") as file:
                 if hashlib.file_digest(file, "sha256").hexdigest() != output.sha256:
