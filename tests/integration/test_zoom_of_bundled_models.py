@@ -71,6 +71,5 @@ def test_a_zoom_of_real_pictures_survives_the_death_of_its_worker(
         path = killed.save(tmp_path)[-1]
         frames = [picture for _, picture in sampled(path, 10)]
         assert len(frames) == 10
-        assert all(
-            low < 60 and high > 120 for low, high in (f.convert("L").getextrema() for f in frames)
-        )
+        spans = [frame.convert("L").getextrema() for frame in frames]
+        assert all(float(low) < 60 < 120 < float(high) for low, high in spans)

@@ -52,6 +52,11 @@ class Delivery:
         while len(self._pending) > _IN_FLIGHT:
             self._pending.popleft().result()
 
+    @property
+    def is_busy(self) -> bool:
+        """True while something handed over may not be counted yet."""
+        return bool(self._pending)
+
     def settle(self) -> None:
         """Wait until everything handed over is stored and counted, or accounted for."""
         while self._pending:

@@ -14,6 +14,7 @@ from winepress_shared.catalogue import Catalogue
 from winepress_shared.lane import FILM
 from winepress_shared.lane_book import LaneBook
 from winepress_shared.ledger import Ledger
+from winepress_shared.ledger_records import Slice
 from winepress_shared.settings import Settings
 from winepress_shared.stores import open_store
 from winepress_worker.delivery import Delivery
@@ -63,7 +64,7 @@ class Press:
             return f"{lane}: left to the worker that loads its model"
         try:
             while time.monotonic() - began < TICKET_S:
-                part = self._desk.claim(lane, self._executor.pace.units_for(lane, SLICE_S))
+                part = self._claim(lane)
                 if part is None:
                     break
                 if part.waiting and not part.tickets:
@@ -74,11 +75,22 @@ class Press:
                 if self._watch.gives_way(lane):
                     leave_ticket(lane)
                     break
+            else:
+                leave_ticket(lane)  # a chain tells nobody that it waits while it is in hand
         finally:
             self._delivery.settle()
             if not jobs:
                 self.describe()  # that takes the mark of a load back
         return _summary(lane, list(jobs), pictures, time.monotonic() - began)
+
+    def _claim(self, lane: str) -> Slice | None:
+        """The next slice. A chain goes on as soon as its last picture is counted."""
+        most = self._executor.pace.units_for(lane, SLICE_S)
+        part = self._desk.claim(lane, most)
+        if part is None and self._delivery.is_busy:
+            self._delivery.settle()
+            part = self._desk.claim(lane, most)
+        return part
 
     def _may_serve(self, lane: str) -> bool:
         """Whether the model of ``lane`` is warm here, or may be loaded here now."""
