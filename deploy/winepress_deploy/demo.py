@@ -48,7 +48,7 @@ _NIGHT = (
 )
 #: Inwards: the film begins with the widest picture, which is drawn last.
 _ZOOM = ZoomVideo(
-    prompts={0: "a ghost at night", 1: "a castle at night", 3: "a castle in the mountains"},
+    prompts={0: "a ghost at night", 1: "a castle at night"},
     key_frames=5,
     seed=8,
     direction="in",
