@@ -4,103 +4,47 @@ from __future__ import annotations
 
 import contextlib
 import logging
-import re
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from functools import cached_property
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any
 
-from winepress.explanation import explain, why_impossible
+from winepress.caller_checks import check_job, check_job_id, check_limit
+from winepress.connections import Connections
+from winepress.explanation import estimate_of, explain, place_of, why_impossible
 from winepress.handle import JobHandle
 from winepress.handling import Handling
 from winepress.interruption import taken_back
 from winepress.recovery import recover
 from winepress.recut import recut
-from winepress_shared.archive import Archive, JobRecord, Result, digest_of
-from winepress_shared.catalogue import Catalogue
+from winepress_shared.archive import JobRecord, Result, digest_of
 from winepress_shared.errors import (
     BrokerUnreachable,
     FarmUnreachable,
     NotFound,
-    QueueFull,
     Refused,
     StoreUnreachable,
     WinepressError,
 )
 from winepress_shared.job import Job, Priority
 from winepress_shared.ledger_records import BANDS, JobRow, Submission, Worker
-from winepress_shared.settings import Settings
 from winepress_shared.state import JobState
 
 if TYPE_CHECKING:
-    from winepress_shared.ledger import Ledger
+    from winepress_shared.estimate import Estimate, Work
+    from winepress_shared.window import Window
 
 log = logging.getLogger(__name__)
 
 _MOST_TICKETS = 16  #: of one submission; a worker that leaves work behind issues another
-_JOB_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
 _WRITERS = 8  #: threads of `submit_many`; the store answers several writes at once
 
 
-class Client:
+class Client(Connections):
     """Submits jobs to one farm and looks after them; may be shared by threads.
 
     Reaches nothing before the first call that needs it. Every method raises FarmUnreachable when
     the broker or the store cannot be used.
     """
-
-    def __init__(self, settings: Settings) -> None:
-        self.settings = settings
-
-    @classmethod
-    def from_env(cls) -> Self:
-        """A client for the farm that `Settings.load` finds; raises WrongUsage for a bad setting."""
-        return cls(Settings.load())
-
-    def __repr__(self) -> str:
-        return f"Client(farm={self.settings.farm!r})"
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
-
-    def close(self) -> None:
-        """Give the connections back; the client opens new ones if it is used again."""
-        celery = self.__dict__.pop("_celery", None)
-        if celery is not None:
-            celery.close()
-        ledger = self.__dict__.pop("ledger", None)
-        if ledger is not None:
-            ledger.close()
-
-    # The S3 client, Celery and Redis take longer to import than all the rest together.
-
-    @cached_property
-    def catalogue(self) -> Catalogue:
-        """The models this client knows."""
-        return Catalogue.load(self.settings.catalogue)
-
-    @cached_property
-    def ledger(self) -> Ledger:
-        """The farm's record of jobs."""
-        from winepress_shared.ledger import Ledger
-
-        return Ledger(self.settings)
-
-    @cached_property
-    def archive(self) -> Archive:
-        """The farm's pictures and job descriptions."""
-        from winepress_shared.stores import open_store
-
-        return Archive(open_store(self.settings))
-
-    @cached_property
-    def _celery(self) -> Any:
-        from winepress_shared.broker import make_celery
-
-        return make_celery(self.settings)
 
     # -- submitting --------------------------------------------------------------------------
 
@@ -111,16 +55,22 @@ class Client:
         user: str | None = None,
         idempotency_key: str | None = None,
         expires_in: float | None = None,
+        start_in: float | None = None,
+        window: Window | None = None,
     ) -> JobHandle:
         """Queue a job; it is accepted once this returns.
 
         The same ``idempotency_key`` of the same user within a day returns the earlier job.
-        ``expires_in`` is the deadline in seconds from now. Raises Refused, with nothing left
-        behind: InvalidJob, UnknownModel, QueueFull or Conflict.
+        ``expires_in`` is the deadline and ``start_in`` the earliest start, in seconds from now;
+        ``window`` is the part of each day it is drawn in. Raises Refused, with nothing left
+        behind: InvalidJob, UnknownModel, QueueFull or Conflict. What is asked for
+        and will be ignored is logged as a warning, and stands in `JobHandle.warnings` and in the
+        result.
         """
         user = self.settings.user if user is None else user
-        record = self._record(job, Handling(user, idempotency_key, expires_in))
-        self.check_room(record.job.unit_count, idempotency_key is not None)
+        handling = Handling(user, idempotency_key, expires_in, start_in, window)
+        record = self._record(job, handling)
+        self.check_room(record.job.unit_count, handling)
         with taken_back(self, record):
             self.archive.write_job(record)
             return self.accept(record)
@@ -129,7 +79,7 @@ class Client:
         """Queue many jobs at once, in order: all of them, or none when one is refused."""
         handling = Handling(self.settings.user if user is None else user)
         records = [self._record(job, handling) for job in jobs]
-        self.check_room(sum(record.job.unit_count for record in records))
+        self.check_room(sum(record.job.unit_count for record in records), handling)
         handles: list[JobHandle] = []
         with ThreadPoolExecutor(_WRITERS, thread_name_prefix="submit") as pool:
             try:
@@ -152,19 +102,17 @@ class Client:
         return self.submit(recut(self, job_id, film), user=user)
 
     def _record(self, job: Job, handling: Handling) -> JobRecord:
-        resolved = self.catalogue.resolve(job)
-        return handling.record(resolved, self.catalogue.lane(resolved), digest_of(job))
+        resolved = self.catalogue.resolve(self.archive.with_sizes(check_job(job)))
+        warnings = self.catalogue.warnings(resolved)
+        for warning in warnings:
+            log.warning("%s", warning)
+        lane = self.catalogue.lane(resolved)
+        return handling.record(resolved, lane, digest_of(job), warnings=warnings)
 
-    def check_room(self, units: int, may_be_known: bool = False) -> None:
+    def check_room(self, units: int, handling: Handling) -> None:
         """Find out that the farm is down or full before anything is written."""
-        waiting = sum(self.ledger.waiting().values())
-        if waiting + units > self.settings.queue_limit and not may_be_known:
-            raise QueueFull(
-                "the queue is full",
-                value=waiting,
-                allowed=f"{self.settings.queue_limit} units waiting",
-                hint="Try later",
-            )
+        may_be_known = handling.idempotency_key is not None
+        self.farm.check_room(handling.user, units, may_be_known=may_be_known)
 
     def accept(self, record: JobRecord) -> JobHandle:
         """Enter a job that the store holds, and call workers; a refused one is taken back."""
@@ -181,7 +129,7 @@ class Client:
             self.forget(record)
         elif is_new:
             self.issue_tickets(str(record.lane), record.job.unit_count)
-        return JobHandle(self, job_id)
+        return JobHandle(self, job_id, record.warnings)
 
     def enter(self, record: JobRecord) -> tuple[str, bool]:
         """Enter a job that the store holds into the ledger; see `Ledger.submit`."""
@@ -212,8 +160,7 @@ class Client:
 
         A job whose record has expired is found while the store still holds its pictures.
         """
-        if not _JOB_ID.fullmatch(job_id):
-            raise NotFound("not the id of a job", value=job_id)
+        check_job_id(job_id)
         try:
             self.ledger.get(job_id)
         except NotFound:
@@ -223,16 +170,19 @@ class Client:
 
     def cancel(self, job_id: str, reason: str = "canceled on request") -> JobState:
         """Stop a job; finished pictures are kept. Raises NotFound, Conflict when it is over."""
-        state = self.ledger.control(job_id, "cancel", reason)
+        state = self._control(job_id, "cancel", reason)
         # With its result written, a canceled job does not come back in `recover`.
         result = Result.from_units(job_id, self.ledger.outputs(job_id))
         with contextlib.suppress(StoreUnreachable):
             self.archive.write_result(result)
         return state
 
+    def _control(self, job_id: str, verb: str, reason: str = "") -> JobState:
+        return self.ledger.control(check_job_id(job_id), verb, reason)
+
     def pause(self, job_id: str) -> JobState:
         """Hand out no more of a job; pictures in hand are finished. Raises NotFound, Conflict."""
-        return self.ledger.control(job_id, "pause")
+        return self._control(job_id, "pause")
 
     def resume(self, job_id: str) -> JobState:
         """Go on with a paused job; raises NotFound, Conflict."""
@@ -240,14 +190,14 @@ class Client:
 
     def retry(self, job_id: str) -> JobState:
         """Render what a failed, canceled or expired job lacks; raises NotFound, Conflict."""
-        state = self.ledger.get(job_id).state
+        state = self.ledger.get(check_job_id(job_id)).state
         if state.is_terminal and state is not JobState.SUCCEEDED:
             # It is an open job again: `recover` must not take it for a finished one.
             self.archive.reopen_job(job_id)
         return self._reopen(job_id, "retry")
 
     def _reopen(self, job_id: str, verb: str) -> JobState:
-        state = self.ledger.control(job_id, verb)
+        state = self._control(job_id, verb)
         row = self.ledger.get(job_id)
         self.issue_tickets(row.lane, row.units - row.done)
         return state
@@ -257,15 +207,28 @@ class Client:
 
         Other users keep their turns.
         """
-        return self.ledger.control(job_id, "front")
+        return self._control(job_id, "front")
 
     def reprioritise(self, job_id: str, priority: Priority) -> JobState:
         """Move what waits of a job to another band; raises NotFound, Conflict."""
-        return self.ledger.control(job_id, "reprioritise", str(BANDS.index(priority)))
+        return self._control(job_id, "reprioritise", str(BANDS.index(priority)))
 
     def explain(self, job_id: str) -> str:
         """Why a job waits, fails or does not move, and what to do about it; raises NotFound."""
-        return explain(self.ledger, self.ledger.get(job_id))
+        return explain(self.ledger, self.lanes, self.ledger.get(check_job_id(job_id)))
+
+    def estimate(self, job_id: str) -> Estimate:
+        """Place in the queue, start, end and time limit, as measured; raises NotFound."""
+        row = self.ledger.get(check_job_id(job_id))
+        return estimate_of(row, place_of(self.lanes, row), self.lanes, self.workers())
+
+    def estimate_new(self, work: Work, user: str | None = None) -> Estimate:
+        """The same for something that were submitted now."""
+        from winepress_shared.estimate import Paces, estimate
+
+        place = self.lanes.place(work.lane, work.band, user or self.settings.user)
+        paces = Paces(self.workers(), self.lanes.paces())
+        return estimate(work, place, self.lanes.look("")[0], paces)
 
     def why_impossible(self, lane: str) -> str | None:
         """Why no live worker can serve ``lane``; None when one can."""
@@ -282,5 +245,5 @@ class Client:
         return [JobHandle(self, job_id) for job_id in recover(self)]
 
     def list(self, state: JobState | None = None, limit: int = 100) -> Sequence[JobRow]:
-        """The newest jobs, newest first."""
-        return self.ledger.jobs(state, limit)
+        """The newest jobs, newest first; raises WrongUsage for a limit out of bounds."""
+        return self.ledger.jobs(state, check_limit(limit))

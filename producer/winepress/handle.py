@@ -29,6 +29,8 @@ from winepress_shared.state import JobState
 
 if TYPE_CHECKING:
     from winepress.client import Client
+    from winepress_shared.estimate import Estimate
+    from winepress_shared.preview_box import Preview
 
 log = logging.getLogger(__name__)
 
@@ -45,9 +47,12 @@ _ENDS = frozenset(state.value for state in JobState if state.is_terminal)
 class JobHandle:
     """One job: its state, its events, its pictures."""
 
-    def __init__(self, client: Client, job_id: str) -> None:
+    def __init__(
+        self, client: Client, job_id: str, warnings: tuple[str, ...] | None = None
+    ) -> None:
         self._client = client
         self.id = job_id
+        self._warnings = warnings
 
     def __repr__(self) -> str:
         return f"JobHandle({self.id!r})"
@@ -65,6 +70,13 @@ class JobHandle:
         return (row.done + row.failed) / row.units
 
     @property
+    def warnings(self) -> tuple[str, ...]:
+        """What the job asks for and will not get, one sentence each."""
+        if self._warnings is None:
+            self._warnings = self._client.archive.read_job(self.id).warnings
+        return self._warnings
+
+    @property
     def why_impossible(self) -> str | None:
         """Why no live worker can render this job, or cut its film; None when one can."""
         row = self.status()
@@ -79,6 +91,10 @@ class JobHandle:
     def explain(self) -> str:
         """Why the job waits, and what to do about it."""
         return self._client.explain(self.id)
+
+    def estimate(self) -> Estimate:
+        """Place in the queue, start, end and time limit of a picture, as measured."""
+        return self._client.estimate(self.id)
 
     def cancel(self) -> JobState:
         """Stop the job; finished pictures are kept. Raises Conflict when it is over."""
@@ -127,6 +143,13 @@ class JobHandle:
                 if found:
                     break
 
+    def preview(self, unit: int = 0) -> Preview | None:
+        """What picture ``unit`` looked like a moment ago; None when it is not being drawn.
+
+        A job shows itself with ``preview_every``; each one is told by an event ``preview``.
+        """
+        return self._client.previews.get(self.id, unit)
+
     # -- results -----------------------------------------------------------------------------
 
     @property
@@ -145,9 +168,10 @@ class JobHandle:
                 yield output, self._read(output)
 
     def _read(self, output: Output) -> bytes:
-        data = io.BytesIO()
-        self._client.archive.read_file(output, data)
-        return data.getvalue()
+        data = self._client.archive.store.get(output.key)
+        if hashlib.sha256(data).hexdigest() != output.sha256:
+            raise StoreUnreachable("a picture in the store is damaged", value=output.key)
+        return data
 
     @property
     def images(self) -> Sequence[Image.Image]:
@@ -180,8 +204,8 @@ class JobHandle:
             return
         part = path.with_name(f".{path.name}.part")
         try:
-            with part.open("wb+") as file:
-                self._client.archive.read_file(output, file)
+            part.unlink(missing_ok=True)
+            self._client.archive.read_file(output, part)
             part.replace(path)
         finally:
             part.unlink(missing_ok=True)

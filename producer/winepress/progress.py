@@ -51,7 +51,7 @@ class Progress:
             self._steps.pop(unit, None)
         elif event.name == "note":
             self._note = fields.get("message", "")
-        elif not event.name.startswith("unit-"):
+        elif event.name != "preview" and not event.name.startswith("unit-"):
             self._state = event.name
         self._draw()
 

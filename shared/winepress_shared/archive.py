@@ -13,17 +13,28 @@
 from __future__ import annotations
 
 import hashlib
-import io
 import json
+import re
 import secrets
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
-from typing import Any, BinaryIO
+from pathlib import Path
+from typing import Any
 
-from winepress_shared.errors import InvalidJob, StoreUnreachable, WinepressError
+from winepress_shared.errors import (
+    FailForGood,
+    InvalidJob,
+    ObjectMissing,
+    StoreUnreachable,
+    WinepressError,
+)
 from winepress_shared.job import Job, decode_job
 from winepress_shared.lane import Lane
 from winepress_shared.picture import Picture
+from winepress_shared.result import Failure as Failure
+from winepress_shared.result import Output as Output
+from winepress_shared.result import Result as Result
+from winepress_shared.result import output_of
 from winepress_shared.sound import Sound
 from winepress_shared.stores.base import Store
 from winepress_shared.window import Window
@@ -31,6 +42,8 @@ from winepress_shared.window import Window
 _FORMAT_VERSION = 1
 _ID_BYTES = 10
 _OUTPUT = "winepress-output"  #: name of the object metadata in which a picture describes itself
+_SIZE = "winepress-size"  #: name of the object metadata that holds an input's size
+_SIDES = re.compile(r"([0-9]{1,5})x([0-9]{1,5})")
 #: Format of a unit → how its key ends; `frames` is a film as single pictures.
 _SUFFIXES = {"jpeg": "jpg", "frames": "zip"}
 _CONTENT_TYPES = {
@@ -53,6 +66,8 @@ class JobRecord:
     expires: float | None = None  #: Unix seconds, by the producer's clock
     starts: float | None = None  #: not to be begun before; Unix seconds, by the producer's clock
     window: Window | None = None  #: part of the day it is worked on; None is always
+    cost: float | None = None  #: megapixel-steps of a unit on average; None is what the job says
+    warnings: tuple[str, ...] = ()  #: what it asks for and will not get
 
     def encode(self) -> bytes:
         """The bytes of ``job.json``."""
@@ -67,6 +82,8 @@ class JobRecord:
                 "expires": self.expires,
                 "starts": self.starts,
                 "window": None if self.window is None else asdict(self.window),
+                "cost": self.cost,
+                "warnings": self.warnings,
                 "job": self.job.model_dump(mode="json"),
             },
             indent=1,
@@ -74,7 +91,7 @@ class JobRecord:
 
     @classmethod
     def decode(cls, data: bytes) -> JobRecord:
-        """Read ``job.json``; raises InvalidJob or StoreUnreachable for anything else."""
+        """Read ``job.json``; raises InvalidJob or FailForGood for anything else."""
         try:
             values = json.loads(data)
             lane = Lane.parse(values["lane"])
@@ -88,57 +105,11 @@ class JobRecord:
                 values["expires"],
                 values.get("starts"),
                 Window(**values["window"]) if values.get("window") else None,
+                values.get("cost"),
+                tuple(map(str, values.get("warnings", ()))),
             )
         except (ValueError, KeyError, TypeError) as error:
-            raise StoreUnreachable(f"job.json is damaged: {type(error).__name__}") from None
-
-
-@dataclass(frozen=True)
-class Output:
-    """One unit's picture, or the film, in the store."""
-
-    unit: int
-    key: str
-    sha256: str  #: hexadecimal
-    size: int  #: in bytes
-    seed: int
-    width: int  #: in pixels
-    height: int  #: in pixels
-    device: str  #: as OpenVINO reported it
-    worker: str
-    render_s: float
-    attempts: int = 1
-    frames: int = 0  #: of a film; 0 is a picture
-
-    @property
-    def is_film(self) -> bool:
-        """True for a film, false for a picture."""
-        return self.frames > 0
-
-
-@dataclass(frozen=True)
-class Failure:
-    """One unit that has no picture."""
-
-    unit: int
-    error: str  #: class of the error
-    message: str
-
-
-@dataclass(frozen=True)
-class Result:
-    """What ``result.json`` holds."""
-
-    id: str
-    outputs: tuple[Output, ...]
-    failures: tuple[Failure, ...] = ()
-
-    @classmethod
-    def from_units(cls, job_id: str, units: dict[int, dict[str, Any]]) -> Result:
-        """Build a result of what the ledger recorded for each unit."""
-        done = [Output(unit=u, **row) for u, row in sorted(units.items()) if "error" not in row]
-        failed = [Failure(unit=u, **row) for u, row in sorted(units.items()) if "error" in row]
-        return cls(job_id, tuple(done), tuple(failed))
+            raise FailForGood(f"job.json is damaged: {type(error).__name__}") from None
 
 
 def digest_of(job: Job) -> str:
@@ -165,6 +136,15 @@ def _content_type(key: str) -> str:
     return _CONTENT_TYPES[suffix].format("jpeg" if suffix == "jpg" else suffix)
 
 
+def _lost(given: Picture | Sound) -> InvalidJob:
+    kind = "sound" if isinstance(given, Sound) else "picture"
+    return InvalidJob(
+        f"the store does not hold this input {kind}",
+        value=given.reference,
+        hint="Give the file itself instead of its reference",
+    )
+
+
 class Archive:
     """Jobs, inputs and results in a store."""
 
@@ -183,22 +163,47 @@ class Archive:
         )
 
     def write_input(self, picture: Picture) -> None:
-        """Keep an input picture; raises ObjectMissing when only its reference is at hand."""
-        self._write_input(picture.key, picture.png, picture.reference, "image/png")
+        """Keep an input picture; raises InvalidJob when only its reference is at hand."""
+        if picture.png is not None:
+            width, height = picture.size or (0, 0)
+            self.store.put_new(
+                picture.key,
+                picture.png,
+                content_type="image/png",
+                metadata={_SIZE: f"{width}x{height}"},
+            )
+        elif self.store.head(picture.key) is None:
+            raise _lost(picture)
 
     def write_sound(self, sound: Sound) -> None:
         """Keep a sound file; raises InvalidJob when only its reference is at hand."""
-        self._write_input(sound.key, sound.data, sound.reference, f"audio/{sound.container}")
+        if sound.data is not None:
+            self.store.put_new(sound.key, sound.data, content_type=f"audio/{sound.container}")
+        elif self.store.head(sound.key) is None:
+            raise _lost(sound)
 
-    def _write_input(self, key: str, data: bytes | None, reference: str, content_type: str) -> None:
-        if data is not None:
-            self.store.put_new(key, data, content_type=content_type)
-        elif self.store.head(key) is None:
-            raise InvalidJob(
-                "the store does not hold this input",
-                value=reference,
-                hint="Give the file itself instead of its reference",
-            )
+    def with_sizes(self, job: Job) -> Job:
+        """``job`` with the sizes of the pictures it has by reference alone, and checked with them.
+
+        Raises InvalidJob for a picture that is lost or broken, or fits the others not.
+        """
+        known = {
+            name: replace(value, size=self._size(value))
+            for name, value in job
+            if isinstance(value, Picture) and value.size is None
+        }
+        return type(job)(**{**dict(job), **known}) if known else job
+
+    def _size(self, picture: Picture) -> tuple[int, int]:
+        """Width and height of a stored picture, in pixels."""
+        stored = self.store.head(picture.key)
+        if stored is None:
+            raise _lost(picture)
+        noted = _SIDES.fullmatch(stored.metadata.get(_SIZE, ""))
+        if noted:
+            return int(noted[1]), int(noted[2])
+        # Stored by an earlier version, which noted no size.
+        return Picture.load(self.store.get(picture.key)).size or (0, 0)
 
     def read_job(self, job_id: str) -> JobRecord:
         """What was asked for; raises ObjectMissing."""
@@ -215,18 +220,24 @@ class Archive:
         self.store.delete(f"jobs/{job_id}/result.json")
 
     def read_input(self, picture: Picture) -> bytes:
-        """The PNG bytes of an input, checked against its reference."""
-        return self._read_input(picture.key, picture.reference)
+        """The PNG bytes of an input; raises FailForGood when they are lost or damaged.
+
+        No pause mends that, and other jobs of the lane have other pictures.
+        """
+        return self._read_given("an input picture", picture.key, picture.reference)
 
     def read_sound(self, sound: Sound) -> Sound:
-        """The same sound with its bytes, checked against its reference."""
-        return replace(sound, data=self._read_input(sound.key, sound.reference))
+        """The same sound with its bytes; raises FailForGood when they are lost or damaged."""
+        return replace(sound, data=self._read_given("the sound", sound.key, sound.reference))
 
-    def _read_input(self, key: str, reference: str) -> bytes:
-        data = self.store.get(key)
+    def _read_given(self, name: str, key: str, reference: str) -> bytes:
+        try:
+            data = self.store.get(key)
+        except ObjectMissing:
+            raise FailForGood(f"{name} is lost", value=reference) from None
         digest = reference.removeprefix("sha256:").partition(".")[0]
         if hashlib.sha256(data).hexdigest() != digest:
-            raise StoreUnreachable("an input is damaged", value=reference)
+            raise FailForGood(f"{name} is damaged", value=reference)
         return data
 
     def write_output(self, key: str, data: bytes, row: dict[str, Any]) -> bool:
@@ -236,15 +247,16 @@ class Archive:
         )
 
     def write_film(
-        self, key: str, file: BinaryIO, row: dict[str, Any], on_part: Callable[[], None]
+        self, key: str, path: Path, row: dict[str, Any], moved: Callable[[int], None]
     ) -> bool:
-        """The same for a film, from a file of any length; see `Store.put_file_new`."""
-        return self.store.put_file_new(
+        """The same for a film, from a file of any length; ``moved`` hears of bytes sent."""
+        return self.store.put_file(
             key,
-            file,
+            path,
             content_type=_content_type(key),
             metadata={_OUTPUT: json.dumps(row)},
-            on_part=on_part,
+            only_new=True,
+            moved=moved,
         )
 
     def read_output(self, key: str) -> dict[str, Any] | None:
@@ -256,12 +268,12 @@ class Archive:
         except (ValueError, KeyError, AttributeError):
             return None
 
-    def read_file(self, output: Output, file: io.BufferedRandom | io.BytesIO) -> None:
-        """Write an output into an empty file; raises StoreUnreachable when it is damaged."""
-        self.store.get_file(output.key, file)
-        file.seek(0)
-        if hashlib.file_digest(file, "sha256").hexdigest() != output.sha256:
-            raise StoreUnreachable("a picture in the store is damaged", value=output.key)
+    def read_file(self, output: Output, path: Path) -> None:
+        """Write an output into a new file; raises StoreUnreachable when it is damaged."""
+        self.store.get_file(output.key, path)
+        with path.open("rb") as file:
+            if hashlib.file_digest(file, "sha256").hexdigest() != output.sha256:
+                raise StoreUnreachable("a picture in the store is damaged", value=output.key)
 
     def write_result(self, result: Result) -> None:
         """Keep what came of a job."""
@@ -275,6 +287,6 @@ class Archive:
             raise WinepressError("result.json is of another version", value=values.get("version"))
         return Result(
             values["id"],
-            tuple(Output(**row) for row in values["outputs"]),
+            tuple(map(output_of, values["outputs"])),
             tuple(Failure(**row) for row in values["failures"]),
         )

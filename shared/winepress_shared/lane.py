@@ -27,12 +27,12 @@ class Lane:
     """Work that needs the same model in the same precision on the same kind of device."""
 
     model: str  #: catalogue name: lower case letters, digits and dashes, 1 to 63 characters
-    precision: Precision | None  #: None in the film lane alone
+    precision: Precision  #: says nothing in the film lane
     device: str | None = None  #: device class ``CPU``, ``GPU`` or ``NPU``; None is any
 
     def __str__(self) -> str:
-        if self.precision is None:
-            return self.model
+        if self.model == FILM:
+            return FILM
         pinned = f"@{self.device}" if self.device else ""
         return f"{self.model}.{self.precision.value}{pinned}"
 
@@ -40,10 +40,11 @@ class Lane:
     def parse(cls, text: str) -> Lane:
         """Read ``model.precision``, ``model.precision@DEVICE`` or ``film``; raises InvalidJob."""
         if text == FILM:
-            return cls(FILM, None)
+            return cls(FILM, Precision.FP16)
         name, _, device = text.partition("@")
         model, _, precision = name.partition(".")
-        if not _NAME.match(model) or ("@" in text and device not in _DEVICE_CLASSES):
+        is_name = _NAME.match(model) and model != FILM
+        if not is_name or ("@" in text and device not in _DEVICE_CLASSES):
             raise InvalidJob(
                 "not a lane", field="lane", value=text, allowed="MODEL.PRECISION[@CPU|GPU|NPU]"
             )

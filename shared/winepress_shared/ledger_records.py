@@ -8,6 +8,7 @@ from enum import StrEnum
 from typing import Any
 
 from winepress_shared.archive import JobRecord
+from winepress_shared.cost import megapixel_steps
 from winepress_shared.job import Priority
 from winepress_shared.state import JobState
 from winepress_shared.window import Window
@@ -55,12 +56,14 @@ class Submission:
     starts_in_ms: int = 0  #: 0 is now
     window: Window | None = None
     max_failed: int | None = None
+    cost: float = 0.0  #: megapixel-steps of a unit
     last_lane: str | None = None  #: of the last unit, where that is another one
 
     @property
     def row(self) -> tuple[str | int, ...]:
         """Names and values of what goes into the job's hash as it is."""
         texts = {"kind": self.kind, "lane": self.lane, "user": self.user}
+        texts["cost"] = f"{self.cost:.6g}"
         if self.last_lane is not None:
             texts["last_lane"] = self.last_lane
         numbers = {"band": self.band, "units": self.units, "chained": int(self.chained)}
@@ -93,6 +96,7 @@ class Submission:
             max_failed=getattr(record.job, "max_failed", None),
             chained=isinstance(record.job, ZoomVideo),
             last_lane=getattr(record.job, "last_lane", None),
+            cost=megapixel_steps(record.job) if record.cost is None else record.cost,
         )
 
 
@@ -162,6 +166,7 @@ class JobRow:
     reason: str
     starts: float | None = None  #: not to be begun before
     window: Window | None = None
+    cost: float = 0.0  #: megapixel-steps of a unit
 
     @classmethod
     def from_hash(cls, job_id: str, row: dict[str, str]) -> JobRow:
@@ -188,6 +193,7 @@ class JobRow:
             reason=row["reason"],
             starts=moment("starts") if "starts" in row else None,
             window=Window(int(row["opens"]), int(row["closes"])) if "opens" in row else None,
+            cost=float(row.get("cost", 0)),
         )
 
 
@@ -197,7 +203,7 @@ class Event:
 
     id: str  #: position in the stream; pass it back to read on from here
     #: A state, or: unit-started, progress, unit-done, unit-retry, unit-failed, note, paused,
-    #: resumed.
+    #: resumed, preview.
     name: str
     at: float  #: Unix seconds
     fields: dict[str, str] = field(default_factory=dict)

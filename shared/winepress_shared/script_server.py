@@ -16,7 +16,9 @@ from winepress_shared.errors import BrokerUnreachable, QueueFull, WrongUsage
 from winepress_shared.settings import Settings
 
 _CONNECT_TIMEOUT_S = 5.0
-_ANSWER_TIMEOUT_S = 15.0
+#: Longest a command may take, and so how soon a server that accepts and never answers is given
+#: up; longer than `ledger.BLOCK_MS`. Such a command is not sent again: only a broken connection is.
+_ANSWER_TIMEOUT_S = 8.0
 _HEALTH_CHECK_S = 25
 _RETRY_S = 0.1  #: before the one further try of a command whose connection broke
 #: How a server says that it cannot be written to just now (disk full, failing over).
@@ -44,26 +46,17 @@ class ScriptServer:
                 socket_keepalive=True,
                 health_check_interval=_HEALTH_CHECK_S,
                 # Every script may be run twice; longer waits are the caller's to decide.
-                retry=Retry(ConstantBackoff(_RETRY_S), 1),
+                retry=Retry(ConstantBackoff(_RETRY_S), 1, (redis.exceptions.ConnectionError,)),
             )
         except ValueError:  # its text may repeat a part of a password
             raise WrongUsage("not the URL of a broker", field="broker_url") from None
 
     @cached_property
     def _scripts(self) -> dict[str, _Script]:
-        folder = resources.files(__package__).joinpath("lua")
-        parts = sorted(folder.joinpath("prelude").iterdir(), key=lambda part: part.name)
-        prelude = "".join(part.read_text("utf-8") for part in parts)
-        found: dict[str, _Script] = {}
-        for entry in folder.iterdir():
-            if entry.name.endswith(".lua"):
-                # The first line says what the server may do with the script, so it stays first.
-                flags, body = entry.read_text("utf-8").split("\n", 1)
-                text = f"{flags}\n{prelude}{body}"
-                found[entry.name.removesuffix(".lua")] = cast(
-                    "_Script", self.client.register_script(text)
-                )
-        return found
+        return {
+            name: cast("_Script", self.client.register_script(text))
+            for name, text in script_texts().items()
+        }
 
     def run(self, script: str, *args: str | float) -> Any:
         """Run ``lua/SCRIPT.lua`` on the server."""
@@ -97,7 +90,14 @@ class ScriptServer:
             raise BrokerUnreachable(
                 "the broker cannot be written to just now", value=self._address
             ) from None
-        except (redis.exceptions.ConnectionError, redis.exceptions.TimeoutError, OSError):
+        except redis.exceptions.TimeoutError:
+            raise BrokerUnreachable(
+                f"the broker gave no answer within {_ANSWER_TIMEOUT_S:.0f} s",
+                value=self._address,
+                hint="It is busy or stopped, or something else listens there; try again, or "
+                "look at the server itself",
+            ) from None
+        except (redis.exceptions.ConnectionError, OSError):
             raise BrokerUnreachable(
                 "the broker does not answer",
                 value=self._address,
@@ -110,6 +110,20 @@ class ScriptServer:
         scheme, _, rest = self._url.partition("://")
         # A password may stand in front of the host, or among the options behind it.
         return f"{scheme}://{rest.rpartition('@')[2].partition('?')[0]}"
+
+
+def script_texts() -> dict[str, str]:
+    """Name → text of every script, with the prelude that all of them share."""
+    folder = resources.files(__package__).joinpath("lua")
+    parts = sorted(folder.joinpath("prelude").iterdir(), key=lambda part: part.name)
+    prelude = "".join(part.read_text("utf-8") for part in parts)
+    found: dict[str, str] = {}
+    for entry in folder.iterdir():
+        if entry.name.endswith(".lua"):
+            # The first line says what the server may do with the script, so it stays first.
+            flags, body = entry.read_text("utf-8").split("\n", 1)
+            found[entry.name.removesuffix(".lua")] = f"{flags}\n{prelude}{body}"
+    return found
 
 
 class Channel:

@@ -274,5 +274,5 @@ class ZoomVideo(FilmCut, Job):
     def _drawing(self, index: int) -> dict[str, Any]:
         """What the jobs of all key frames share."""
         names = ("negative_prompt", "precision", "width", "height", "device", "embed_metadata")
-        fields = {name: getattr(self, name) for name in names}
+        fields = {name: getattr(self, name) for name in (*names, "clip_skip", "vae")}
         return {**fields, "prompt": self.prompt_of(index), "seed": self.seed_of(index)}

@@ -35,8 +35,9 @@ def test_names_are_the_documented_ones() -> None:
     """A lane's name is a queue's name, which other programs rely on."""
     assert str(Lane("vignette", Precision.INT8)) == "vignette.int8"
     assert str(Lane("sdxl-turbo", Precision.FP16, "NPU")) == "sdxl-turbo.fp16@NPU"
-    assert str(Lane(FILM, None)) == FILM == "film"
-    assert Lane.parse("film") == Lane(FILM, None)
+    assert str(Lane.parse("film")) == FILM == "film"
+    with pytest.raises(InvalidJob):
+        Lane.parse("film.fp16")
 
 
 @pytest.mark.parametrize(

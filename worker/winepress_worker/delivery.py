@@ -33,6 +33,8 @@ class Drawn:
     image: Image.Image
     facts: PictureFacts
     render_s: float
+    batch: int = 1  #: pictures drawn in the same call
+    warnings: tuple[str, ...] = ()  #: what was asked for and ignored
 
 
 class Delivery:
@@ -105,8 +107,12 @@ class Delivery:
             worker=self._desk.worker,
             render_s=round(drawn.render_s, 3),
             attempts=drawn.part.attempts + 1,
+            batch=drawn.batch,
+            warnings=drawn.warnings,
         )
         row = {name: value for name, value in asdict(output).items() if name != "unit"}
+        if not row["warnings"]:
+            del row["warnings"]  # ten thousand units need not say that they have none
         mine = self._archive.write_output(key, data, row)
         if mine or not self.adopt(drawn.part, drawn.unit, job):
             self.commit(drawn.part, drawn.unit, row)

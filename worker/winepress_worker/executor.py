@@ -5,10 +5,8 @@ from __future__ import annotations
 import io
 import logging
 import time
-from collections.abc import Callable
-from dataclasses import dataclass
-from functools import cached_property
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 
 from PIL import Image
 
@@ -16,6 +14,7 @@ from winepress_shared.archive import Archive, JobRecord
 from winepress_shared.cost import megapixel_steps
 from winepress_shared.errors import (
     Environment,
+    ObjectMissing,
     Stopped,
     StoreUnreachable,
     WorkerBroken,
@@ -24,18 +23,19 @@ from winepress_shared.items import ItemReader
 from winepress_shared.job import Job
 from winepress_shared.lane import Precision
 from winepress_shared.ledger_records import Slice
+from winepress_shared.metadata import PictureFacts
 from winepress_shared.picture import Picture
 from winepress_shared.zoom import ZoomVideo
+from winepress_worker.batching import Batching, Call
 from winepress_worker.delivery import Delivery, Drawn
 from winepress_worker.desk import Desk
 from winepress_worker.engines.base import Pipeline, PipelineKey, Request
+from winepress_worker.engines.by_model import PipelinesByModel
+from winepress_worker.engines.stages import StagedPipeline
 from winepress_worker.models.shelf import Report
 from winepress_worker.pace import Pace
+from winepress_worker.studio import Studio
 from winepress_worker.warm_pool import WarmPool
-
-if TYPE_CHECKING:
-    from winepress_worker.zoom.cutting_room import CuttingRoom
-    from winepress_worker.zoom.painter import Painter
 
 log = logging.getLogger(__name__)
 
@@ -46,7 +46,7 @@ class Work:
 
     part: Slice
     record: JobRecord
-    keys: dict[str, PipelineKey]  #: model → its pipeline, for every model the units need
+    pipeline: Pipeline | PipelinesByModel
 
 
 class Executor:
@@ -60,6 +60,7 @@ class Executor:
         pool: WarmPool,
         key_of: Callable[[str, Precision, Report], PipelineKey],
         loaded: Callable[[], None],
+        batching: Batching,
     ) -> None:
         """``loaded`` is called whenever another pipeline has become warm."""
         self._desk = desk
@@ -73,8 +74,10 @@ class Executor:
         self._record: JobRecord | None = None
         self._items = ItemReader(archive)
         self._opened: tuple[tuple[Picture, ...], list[Image.Image]] = ((), [])
-        self._drawn: Drawn | None = None
+        self._drawn: list[Drawn] = []
+        self.batching = batching
         self.pace = Pace()
+        self._studio = Studio(desk, archive, delivery, self.pace)
 
     def run(self, part: Slice) -> int:
         """Render a slice; returns the number of pictures handed to delivery.
@@ -91,10 +94,15 @@ class Executor:
             # this job is this job's, and a slice must never be kept without being worked on.
             self._settle_unprepared(part, error)
             return 0
-        drawn = 0
-        for unit in part.units:
+        drawn, left = 0, part.units
+        while left:
             try:
-                drawn += self._render_unit(work, unit)
+                call = self._next_call(work, left)
+                units, left = left[: len(call.jobs)], left[len(call.jobs) :]
+                if call.number > 1:
+                    drawn += self._render_together(work, units, call)
+                else:
+                    drawn += self._render_unit(work, units[0])
             except Stopped as stop:
                 log.info("slice %s of %s ends early: %s", part.fence, part.job_id, stop)
                 self._hand_over()
@@ -105,31 +113,28 @@ class Executor:
         return drawn
 
     def _hand_over(self) -> None:
-        """Send the last picture on its way, if it is not yet."""
-        drawn, self._drawn = self._drawn, None
-        if drawn:
-            self._delivery.send(drawn)
+        """Send the pictures drawn last on their way, if they are not yet."""
+        drawn, self._drawn = self._drawn, []
+        for one in drawn:
+            self._delivery.send(one)
 
     def _prepare(self, part: Slice) -> Work:
-        def report(message: str, fraction: float) -> None:
-            self._desk.note(part, message)
-
         record = self._fetch(part.job_id)
         self._open_all(record.job)
-        names = dict.fromkeys(filter(None, map(record.job.model_of, part.units)))
-        keys = {name: self._key_of(name, record.job.precision, report) for name in names}
-        work = Work(part, record, keys)
-        self._pipeline(work, part.units[0])  # a fault of loading it costs no attempt
-        return work
 
-    def _pipeline(self, work: Work, unit: int) -> Pipeline | None:
-        """What draws a unit, warm by now; None for a film and a picture that was given."""
-        name = work.record.job.model_of(unit)
-        if name is None:
-            return None
-        if work.keys[name] not in self._pool.warm:
-            self._load(work.part, work.keys[name])
-        return self._pool.get(work.keys[name])
+        def key_of(model: str, precision: Precision) -> PipelineKey:
+            return self._key_of(model, precision, lambda text, _: self._desk.note(part, text))
+
+        if isinstance(record.job, ZoomVideo):
+            pipelines = PipelinesByModel(self._pool, key_of, lambda key: self._load(part, key))
+            self._studio.prepare(record.job, part.units, pipelines)
+            return Work(part, record, pipelines)
+        key = key_of(record.job.model, record.job.precision)
+        if key not in self._pool.warm:
+            self._load(part, key)
+        pipeline = StagedPipeline(self._pool.get(key), self._pool, key_of)
+        pipeline.warm_refiner(self._items.item(record, part.units[0]).job)
+        return Work(part, record, pipeline)
 
     def _load(self, part: Slice, key: PipelineKey) -> None:
         name, began = f"{key.model}.{key.precision}", time.monotonic()
@@ -174,16 +179,19 @@ class Executor:
         # First this, then the picture before: its delivery would take the interpreter away from us.
         self._desk.start(work.part, unit)
         self._hand_over()
+        return self._render_begun(work, unit)
+
+    def _render_begun(self, work: Work, unit: int) -> int:
         try:
-            job = self._items.item(work.record, unit).job
+            item = self._items.item(work.record, unit)
+            job = item.job
             if work.part.attempts and self._delivery.adopt(work.part, unit, job):
                 return 1
-            if not isinstance(job, ZoomVideo):
-                self._drawn = self._draw(work, unit, job)
-            elif job.is_film(unit):
-                self._cut(work, unit)
-            else:
-                self._drawn = self._draw_key_frame(work, unit)
+            if isinstance(job, ZoomVideo) and job.is_film(unit):
+                self._studio.cut(work.part, work.record, unit)
+                return 1
+            drawn = replace(self._draw(work, unit, job), warnings=item.warnings)
+            self._drawn.append(drawn)
             return 1
         except Stopped:
             raise
@@ -196,44 +204,70 @@ class Executor:
             return 0
 
     def _draw(self, work: Work, unit: int, job: Job) -> Drawn:
-        image_and_mask = (*self._open_all(job), None, None)[:2]
-        request = Request(job, (job.seed or 0,), *image_and_mask)
-        pipeline = self._pool.get(work.keys[work.record.job.model])
+        if isinstance(work.pipeline, PipelinesByModel):
+            pictures = self._open_all(work.record.job)
+            return self._studio.draw(work.part, work.record, unit, work.pipeline, pictures)
+        (image,), facts, seconds = self._render(work, unit, [job])
+        self.batching.learn_alone(job, image, seconds)
+        return Drawn(work.part, unit, job, image, facts, seconds)
+
+    def _render(
+        self, work: Work, unit: int, jobs: Sequence[Job]
+    ) -> tuple[list[Image.Image], PictureFacts, float]:
+        """One call of the pipeline: its pictures, how they were made, seconds it took."""
+        image_and_mask = (*self._open_all(jobs[0]), None, None)[:2]
+        request = Request.together(jobs, *image_and_mask)
+        if jobs[0].preview_every:
+            request = replace(request, on_preview=self._desk.previews.of(work.part, unit))
+        steps, cost = jobs[0].num_inference_steps or 1, megapixel_steps(jobs[0])
+        limit = self.pace.limit(str(work.record.lane), cost * len(jobs))
         began = time.perf_counter()
-        (image,) = pipeline.render(request, self._desk.watch(work.part, unit))
+        images = work.pipeline.render(request, limit.watching(self._desk.watch(work.part, unit)))
         seconds = time.perf_counter() - began
-        self._learn(work, job, seconds)
-        return Drawn(work.part, unit, job, image, pipeline.facts(request), seconds)
+        self.pace.learn(str(work.record.lane), seconds, steps, cost, len(jobs))
+        return images, work.pipeline.facts(request), seconds
 
-    def _learn(self, work: Work, drawing: Job, seconds: float) -> None:
-        steps, cost = drawing.num_inference_steps or 1, megapixel_steps(drawing)
-        self.pace.learn(str(work.record.lane), seconds, steps, cost)
+    def _next_call(self, work: Work, units: Sequence[int]) -> Call:
+        """The next pictures to be drawn in one call; one that was begun before is alone in it."""
+        jobs = (self._items.item(work.record, unit).job for unit in units)
+        if work.part.attempts or len(units) < 2 or isinstance(work.record.job, ZoomVideo):
+            return Call((work.record.job,))
+        try:
+            return self.batching.plan(jobs, self._pool.free_bytes)
+        except (StoreUnreachable, ObjectMissing):
+            return Call((work.record.job,))  # its own turn will find out and settle it
 
-    # -- zooms: imported when there is one, for they bring numpy and FFmpeg with them ---------
+    def _render_together(self, work: Work, units: Sequence[int], call: Call) -> int:
+        """Draw pictures in one call; each by itself when it fails or would change them."""
+        for unit in units:
+            self._desk.start(work.part, unit)
+        self._hand_over()
+        jobs = (*call.jobs, call.sample) if call.sample else call.jobs
+        try:
+            images, facts, seconds = self._render(work, units[-1], jobs)
+        except (Stopped, WorkerBroken):
+            raise
+        except Exception as error:  # noqa: BLE001 - the edge of the task: one picture is at fault,
+            # and drawing each by itself says which one.
+            log.warning("%d pictures are drawn one by one: %s", len(units), error)
+            return self._render_apart(work, units)
+        if call.sample and not self.batching.prove(call, images.pop()):
+            log.info("%d pictures in a call come out otherwise than one", call.number)
+            return self._render_apart(work, units)
+        self.batching.learn(call, seconds)
+        share_s = seconds / call.number
+        self._drawn += [
+            Drawn(
+                *(work.part, unit, job, image, facts, share_s, call.number),
+                self._items.item(work.record, unit).warnings,
+            )
+            for unit, job, image in zip(units, call.jobs, images, strict=True)
+        ]
+        return len(units)
 
-    @cached_property
-    def _painter(self) -> Painter:
-        from winepress_worker.zoom.painter import Painter
-
-        return Painter(self._archive)
-
-    @cached_property
-    def _cutting_room(self) -> CuttingRoom:
-        from winepress_worker.zoom.cutting_room import CuttingRoom
-
-        return CuttingRoom(self._archive, self._desk.worker)
-
-    def _draw_key_frame(self, work: Work, unit: int) -> Drawn:
-        pipeline, pictures = self._pipeline(work, unit), self._open_all(work.record.job)
-        on_step, began = self._desk.watch(work.part, unit), time.perf_counter()
-        painted = self._painter.paint(work.record, work.part, unit, pipeline, pictures, on_step)
-        seconds = time.perf_counter() - began
-        if painted.drawing is not None:
-            self._learn(work, painted.drawing, seconds)
-        return Drawn(work.part, unit, painted.job, painted.image, painted.facts, seconds)
-
-    def _cut(self, work: Work, unit: int) -> None:
-        on_step = self._desk.watch(work.part, unit)
-        row = self._cutting_room.cut(work.record, unit, work.part.attempts, on_step)
-        self._delivery.settle()
-        self._delivery.commit(work.part, unit, row)
+    def _render_apart(self, work: Work, units: Sequence[int]) -> int:
+        drawn = 0
+        for unit in units:
+            drawn += self._render_begun(work, unit)
+            self._hand_over()
+        return drawn

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import random
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from itertools import islice
@@ -66,6 +67,7 @@ class Plan:
         self._names: dict[str, int] = {}  # name → line
         self.groups: dict[tuple[Lane, Priority], Group] = {}
         self.lines = 0
+        self.warnings: Counter[str] = Counter()  # sentence → pictures it is about
 
     @property
     def count(self) -> int:
@@ -161,5 +163,7 @@ class Plan:
         key = (self._catalogue.lane(resolved), resolved.priority)
         group = self.groups.setdefault(key, Group(*key))
         group.asked.update(job.model_dump_json().encode())
-        group.items.append(Item(resolved, line.name, line.number).encode())
+        warnings = self._catalogue.warnings(resolved)
+        self.warnings.update(warnings)
+        group.items.append(Item(resolved, line.name, line.number, warnings).encode())
         group.cost += megapixel_steps(resolved)

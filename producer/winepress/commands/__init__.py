@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from winepress.commands import batch, farm, info, jobs, submit, watch, zoom
+from winepress.commands import batch, farm, info, jobs, pause, submit, watch, zoom
 
 #: Functions that add their sub-commands to a parser.
 COMMANDS = (
@@ -10,6 +10,7 @@ COMMANDS = (
     zoom.register,
     batch.register,
     jobs.register,
+    pause.register,
     watch.register,
     farm.register,
     info.register,

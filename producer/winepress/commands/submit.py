@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import argparse
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from winepress.client import Client
 from winepress.commands import zoom_flags
 from winepress.commands.watch import follow_to_end, interrupted
+from winepress.commands.when import add_when, start_in, window
 from winepress.commands.zoom_flags import (
     FILM_FIELDS,
     PROMPT_TABLES,
@@ -47,6 +49,12 @@ FIELDS = (
     "image",
     "mask",
     "strength",
+    "clip_skip",
+    "vae",
+    "preview_every",
+    "refiner",
+    "denoising_end",
+    "refiner_strength",
 )
 _EXAMPLES = """\
 examples:
@@ -92,6 +100,7 @@ def add_picture(group: argparse._ArgumentGroup) -> None:
     add("--image", metavar="FILE", help="source picture; PNG, JPEG or WebP")
     add("--mask", metavar="FILE", help="white is drawn anew")
     add("--strength", type=float, metavar="X", help="how far from the source, above 0 to 1")
+    _add_options(add)
     add("--device", choices=("CPU", "GPU", "NPU"), help="render on this kind of device only")
     add("--format", dest="output_format", choices=("png", "jpeg", "webp"), help="of the files")
     add("--quality", dest="output_quality", type=int, metavar="Q", help="of JPEG or WebP, 1 to 100")
@@ -104,12 +113,22 @@ def add_picture(group: argparse._ArgumentGroup) -> None:
     )
 
 
+def _add_options(add: Callable[..., object]) -> None:
+    """What only some models take; see `winepress models show`."""
+    add("--clip-skip", type=int, metavar="N", help="text layer from the end; 1 is the model's own")
+    add("--vae", choices=("full", "tiny"), help="autoencoder, where the model has both")
+    add("--preview-every", type=int, metavar="N", help="a small picture after every N steps")
+    add("--refiner", metavar="M", help="model that finishes the picture")
+    add("--denoising-end", type=float, metavar="X", help="share of the steps before the refiner's")
+    add("--refiner-strength", type=float, metavar="X", help="instead: how far it paints anew")
+
+
 def _add_handling(group: argparse._ArgumentGroup) -> None:
     add = group.add_argument
     add("--priority", choices=tuple(Priority), metavar="B", help=", ".join(Priority))
     add("--user", metavar="U", help="who takes turns with whom; default: the setting user")
     add("--key", metavar="K", help="the same key within a day gives the same job")
-    add("--expires", type=float, metavar="SECONDS", help="give up if it is not done by then")
+    add_when(group)
     add_following(group)
 
 
@@ -131,6 +150,8 @@ def _submit(arguments: argparse.Namespace) -> int:
             user=user if arguments.user is None else arguments.user,
             idempotency_key=arguments.key,
             expires_in=arguments.expires,
+            start_in=start_in(arguments),
+            window=window(arguments),
         )
         return tell_and_follow(console, handle, arguments)
 
@@ -197,6 +218,7 @@ def _report(console: Console, handle: JobHandle) -> None:
         "units": row.units,
         "is_possible": reason is None,
         "reason": reason,
+        "warnings": handle.warnings,
     }
     console.result(values, row.id)
     if reason and not row.state.is_terminal:

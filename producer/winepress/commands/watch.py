@@ -11,6 +11,7 @@ from winepress.client import Client
 from winepress.console import INTERRUPTED, Console
 from winepress.handle import JobHandle, raise_unless_succeeded
 from winepress.progress import Progress
+from winepress_shared.errors import WrongUsage
 
 
 def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -21,6 +22,9 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     wait.add_argument("--preview", type=Path, metavar="FILE", help="keep the newest picture here")
     wait.set_defaults(run=_wait)
     watch = subparsers.add_parser("watch", help="show what happens to a job, as it happens")
+    watch.add_argument(
+        "--previews", type=Path, metavar="DIR", help="keep the newest preview of each picture here"
+    )
     watch.set_defaults(run=_watch)
     fetch = subparsers.add_parser("fetch", help="save the finished pictures of jobs")
     fetch.add_argument("--out", type=Path, default=Path(), metavar="DIR", help="default: here")
@@ -60,8 +64,27 @@ def _watch(arguments: argparse.Namespace) -> int:
             told = " ".join(f"{name}={value}" for name, value in event.fields.items() if value)
             values = {"event": event.name, "at": event.at, **event.fields}
             console.result(values, f"{event.name:<13} {told}".rstrip())
+            if event.name == "preview" and arguments.previews:
+                _save_preview(handle, int(event.fields["unit"]), arguments.previews)
         raise_unless_succeeded(handle.status())
     return 0
+
+
+def _save_preview(handle: JobHandle, unit: int, folder: Path) -> None:
+    """Write ``FOLDER/ID-000007.preview.jpg`` in one step: a viewer may have it open."""
+    preview = handle.preview(unit)
+    if preview is None:  # vanished meanwhile, or an event of the past
+        return
+    path = folder / f"{handle.id}-{unit:06d}.preview.jpg"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        part = path.with_name(f".{path.name}.part")
+        part.write_bytes(preview.jpeg)
+        part.replace(path)
+    except OSError as error:
+        raise WrongUsage(
+            f"cannot save here: {error.strerror}", field="--previews", value=str(folder)
+        ) from None
 
 
 def _fetch(arguments: argparse.Namespace) -> int:

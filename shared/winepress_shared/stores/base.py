@@ -5,12 +5,12 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import BinaryIO, Protocol
+from pathlib import Path
+from typing import Protocol
 
 MAX_KEY_CHARACTERS = 512
 MAX_SEGMENT_CHARACTERS = 200  #: file names end at 255 bytes; leaves room for a temporary name
 MAX_METADATA_BYTES = 2048  #: names and values together: the limit of S3
-PART_BYTES = 16 * 2**20  #: of a large file, moved at a time; S3 takes 10,000 parts of one object
 MAX_URL_S = 7 * 24 * 3600  #: longest life of a link, in seconds: the limit of signature version 4
 
 #: Printable ASCII but for the backslash. A leading dot is refused: it would be ``..`` or hidden.
@@ -18,6 +18,13 @@ _SEGMENT = rf"[!-\-0-\[\]-~][ -.0-\[\]-~]{{0,{MAX_SEGMENT_CHARACTERS - 1}}}"
 _KEY = re.compile(rf"{_SEGMENT}(?:/{_SEGMENT})*\Z")
 _METADATA_NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,63}\Z")  # S3 folds names to lower case
 _METADATA_VALUE = re.compile(r"(?:[!-~](?:[ -~]*[!-~])?)?\Z")  # HTTP strips outer spaces
+
+#: Called with the bytes of a file that have been moved so far; may raise to stop there.
+Moved = Callable[[int], None]
+
+
+def unwatched(moved: int) -> None:
+    """A `Moved` nobody listens to."""
 
 
 @dataclass(frozen=True)
@@ -30,7 +37,7 @@ class StoredObject:
 
 
 class Store(Protocol):
-    """Keys are relative, slash-separated ASCII paths; values are byte strings or files.
+    """Keys are relative, slash-separated ASCII paths; values are whole byte strings or files.
 
     Every method may be called from several threads, and raises StoreUnreachable when the store
     does not answer, StoreRefused when it refuses the credentials or has no such bucket, and
@@ -65,26 +72,34 @@ class Store(Protocol):
         compare the metadata before concluding that another writer was faster.
         """
 
-    def put_file_new(
+    def put_file(
         self,
         key: str,
-        file: BinaryIO,
+        path: Path,
         *,
         content_type: str = "application/octet-stream",
         metadata: Mapping[str, str] | None = None,
-        on_part: Callable[[], None] = lambda: None,
+        only_new: bool = False,
+        moved: Moved = unwatched,
     ) -> bool:
-        """The same as `put_new` for a file from its start, of any length, in bounded memory.
+        """Write the file ``path`` in pieces, however large; needs a few dozen MiB of memory.
 
-        ``on_part`` is called after each part of `PART_BYTES`; what it raises ends the write, and
-        nothing is left of it.
+        No reader meets half of it. With ``only_new`` it is written only if the key is free: False
+        when it was taken, see `put_new`. A call without metadata takes up an earlier one of the
+        same key that was killed, and sends again what differs. Raises OSError when ``path`` itself
+        cannot be read.
+        """
+
+    def get_file(self, key: str, path: Path, *, moved: Moved = unwatched) -> None:
+        """Read an object into the file ``path``, going on where that ends.
+
+        ``path`` must hold the beginning of the same object, or nothing; ended early, it holds a
+        longer beginning. Compare a digest: an object may have been replaced in between. Raises
+        ObjectMissing, and OSError when ``path`` cannot be written (ENOSPC: the disk is full).
         """
 
     def get(self, key: str) -> bytes:
         """Read an object; raises ObjectMissing."""
-
-    def get_file(self, key: str, file: BinaryIO) -> None:
-        """Write an object of any length into a file, in bounded memory; raises ObjectMissing."""
 
     def head(self, key: str) -> StoredObject | None:
         """Describe an object, with its metadata; None when there is none."""

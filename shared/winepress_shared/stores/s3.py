@@ -1,11 +1,11 @@
-"""A bucket of any S3-compatible server; with `s3_parts` the only home of boto3."""
+"""A bucket of any S3-compatible server; the only home of boto3."""
 
 from __future__ import annotations
 
-import os
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
-from typing import TYPE_CHECKING, BinaryIO
+from collections.abc import Iterator, Mapping
+from contextlib import closing, contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 import boto3
@@ -15,15 +15,16 @@ from botocore.config import Config
 from winepress_shared.errors import ObjectMissing, StoreRefused, StoreUnreachable, WrongUsage
 from winepress_shared.settings import Settings
 from winepress_shared.stores.base import (
-    PART_BYTES,
+    Moved,
     StoredObject,
     check_expiry,
     check_key,
     check_metadata,
     check_prefix,
     is_key,
+    unwatched,
 )
-from winepress_shared.stores.s3_parts import send_parts
+from winepress_shared.stores.s3_multipart import PART_BYTES, MultipartUpload
 
 if TYPE_CHECKING:
     from types_boto3_s3 import S3Client
@@ -32,8 +33,8 @@ if TYPE_CHECKING:
 _CONNECT_TIMEOUT_S = 5
 _READ_TIMEOUT_S = 60
 _ATTEMPTS = 3  #: of one request, the first included
-_CHUNK_BYTES = 2**20  #: of an object, read at a time
 _CONNECTIONS = 16  #: kept open to the server
+_BLOCK_BYTES = 2**20  #: read from the server at a time
 _CONFLICT_ATTEMPTS = 5  #: of a conditional write that met another one in flight
 
 _CONFIG = Config(
@@ -124,38 +125,57 @@ class S3Store:
                         raise
         return False
 
-    def put_file_new(
+    def put_file(
         self,
         key: str,
-        file: BinaryIO,
+        path: Path,
         *,
         content_type: str = "application/octet-stream",
         metadata: Mapping[str, str] | None = None,
-        on_part: Callable[[], None] = lambda: None,
+        only_new: bool = False,
+        moved: Moved = unwatched,
     ) -> bool:
-        """The same for a file of any length; a large one is a multipart upload."""
-        size = file.seek(0, os.SEEK_END)
-        file.seek(0)
-        if size < PART_BYTES:
-            return self.put_new(key, file.read(), content_type=content_type, metadata=metadata)
-        request = self._put_request(key, b"", content_type, metadata)
-        if self.head(key) is not None:  # before a long way for nothing
-            return False
+        """Write a file in pieces, however large; see `Store.put_file`."""
+        if path.stat().st_size <= PART_BYTES:
+            data, put = path.read_bytes(), self.put_new if only_new else self.put
+            is_written = put(key, data, content_type=content_type, metadata=metadata)
+            moved(len(data))
+            return is_written is not False
+        upload = MultipartUpload(self._client, self._bucket, check_key(key), path, moved)
         with self._errors():
-            return send_parts(self._client, request, file, on_part)
+            try:
+                upload.send(content_type, check_metadata(metadata), only_new=only_new)
+            except botocore.exceptions.ClientError as error:
+                if not only_new or _status(error) != 412:
+                    raise
+                upload.abandon()
+                return False
+        return True
+
+    def get_file(self, key: str, path: Path, *, moved: Moved = unwatched) -> None:
+        """Read an object into a file, going on where that ends; see `Store.get_file`."""
+        found = self.head(key)
+        if found is None:
+            raise ObjectMissing("no such object in the store", value=key)
+        with path.open("ab") as file, self._errors(key):
+            if file.tell() > found.size:
+                file.seek(0)
+                file.truncate()
+            if file.tell() == found.size:
+                return
+            reply = self._client.get_object(
+                Bucket=self._bucket, Key=key, Range=f"bytes={file.tell()}-"
+            )
+            with closing(reply["Body"]) as body:  # ended early, it must not hold its connection
+                for block in body.iter_chunks(_BLOCK_BYTES):
+                    file.write(block)
+                    moved(file.tell())
 
     def get(self, key: str) -> bytes:
         """Read an object; raises ObjectMissing."""
         with self._errors(check_key(key)):
             reply = self._client.get_object(Bucket=self._bucket, Key=key)
             return reply["Body"].read()  # not in a `with`: that hands out the stream unwrapped
-
-    def get_file(self, key: str, file: BinaryIO) -> None:
-        """Write an object of any length into a file; raises ObjectMissing."""
-        with self._errors(check_key(key)):
-            reply = self._client.get_object(Bucket=self._bucket, Key=key)
-            for part in reply["Body"].iter_chunks(_CHUNK_BYTES):
-                file.write(part)
 
     def head(self, key: str) -> StoredObject | None:
         """Describe an object, with its metadata; None when there is none."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import io
 import json
+import shutil
 import warnings
 from importlib.metadata import version
 from pathlib import Path
@@ -81,7 +82,7 @@ def _export(model: Model, origin: Source, folder: Path, target: Path) -> None:
             fuse(next(lora.iterdir()), folder / "unet")
         export(model.kinds[0], folder, target)
         if (folder / TINY_VAE_PART).is_dir():
-            export_tiny_vae(folder / TINY_VAE_PART, target)
+            export_tiny_vae(folder / TINY_VAE_PART, target, "tiny_" if model.spare_vae else "")
     except (ValueError, TypeError, KeyError, RuntimeError) as error:
         # What diffusers raises for configurations and weights that do not fit together.
         raise Environment(
@@ -102,6 +103,8 @@ def _compress_to_int8(source: Path, target: Path) -> None:
             quantization_config=OVWeightQuantizationConfig(bits=8),
         )
         pipe.save_pretrained(target)
+    for part in source.glob("tiny_vae_*"):  # optimum does not know of them, and they are small
+        shutil.copytree(part, target / part.name)
 
 
 def _channels(folder: Path) -> int:

@@ -7,7 +7,7 @@ import tempfile
 import time
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 from winepress_shared.archive import Archive, JobRecord, Output, output_key
 from winepress_shared.errors import Environment, FailForGood
@@ -44,7 +44,9 @@ class CuttingRoom:
         try:
             # Has no name: it is gone with this process, however that ends.
             with tempfile.TemporaryFile(prefix="winepress-film-") as file:
-                self._write(record, job, camera, file, on_step)
+                # FFmpeg and the store open files by name; this is that of one without (proc(5)).
+                path = Path(f"/proc/self/fd/{file.fileno()}")
+                self._write(record, job, camera, path, on_step)
                 output = Output(
                     unit=unit,
                     key=key,
@@ -62,26 +64,24 @@ class CuttingRoom:
                 row = {name: value for name, value in asdict(output).items() if name != "unit"}
                 done = camera.frame_count
 
-                def on_part() -> None:
+                def moved(sent: int) -> None:
                     on_step(done, done)  # no further, and alive
 
-                if not self._archive.write_film(key, file, row, on_part):
+                if not self._archive.write_film(key, path, row, moved):
                     row = self._archive.read_output(key) or row
         except OSError as error:
             raise Environment(f"cannot write the film: {error.strerror or error}") from None
         return row
 
     def _write(
-        self, record: JobRecord, job: ZoomVideo, camera: Camera, file: BinaryIO, on_step: OnStep
+        self, record: JobRecord, job: ZoomVideo, camera: Camera, path: Path, on_step: OnStep
     ) -> None:
         stored = KeyFrames(self._archive, job.key_frames_of or record.id, job)
-        # FFmpeg opens its files itself; this is the name of one that has none (proc(5)).
-        with self._opened(job, camera, Path(f"/proc/self/fd/{file.fileno()}")) as film_file:
+        with self._opened(job, camera, path) as film_file:
             film = Film(camera, Outpainting.of(job), stored.load, rgb=film_file.wants_rgb)
             for done, frame in enumerate(film.frames(), 1):
                 film_file.write(frame)
                 on_step(done, camera.frame_count)
-        file.seek(0)
 
     def _opened(self, job: ZoomVideo, camera: Camera, path: Path) -> FilmFile | PictureSeries:
         if job.film_format == "frames":

@@ -13,7 +13,8 @@ from winepress_shared.job import Job
 from winepress_shared.ledger_records import Slice
 from winepress_shared.metadata import PictureFacts
 from winepress_shared.zoom import ZoomVideo
-from winepress_worker.engines.base import OnStep, Pipeline, Request
+from winepress_worker.engines.base import OnStep, Request
+from winepress_worker.engines.by_model import PipelinesByModel
 from winepress_worker.zoom.key_frames import KeyFrames
 from winepress_worker.zoom.outpaint import Outpainting
 from winepress_worker.zoom.plan import Source, plan
@@ -51,7 +52,7 @@ class Painter:
         record: JobRecord,
         part: Slice,
         unit: int,
-        pipeline: Pipeline | None,
+        pipelines: PipelinesByModel,
         pictures: Sequence[Image.Image],
         on_step: OnStep,
     ) -> Painted:
@@ -62,7 +63,7 @@ class Painter:
         job = record.job
         if not isinstance(job, ZoomVideo):
             raise FailForGood(f"{job.kind} has no key frames", field="kind")
-        easel = _Easel(job, KeyFrames(self._archive, record.id, job), pipeline, pictures, on_step)
+        easel = _Easel(job, KeyFrames(self._archive, record.id, job), pipelines, pictures, on_step)
         previous = self._last if self._at_hand == (part.fence, unit - 1) else None
         painted = easel.paint(unit, previous)
         self._at_hand, self._last = (part.fence, unit), painted.image
@@ -75,7 +76,7 @@ class _Easel:
 
     job: ZoomVideo
     stored: KeyFrames
-    pipeline: Pipeline | None
+    pipelines: PipelinesByModel
     pictures: Sequence[Image.Image]
     on_step: OnStep
 
@@ -123,8 +124,6 @@ class _Easel:
     def _draw(
         self, drawing: Job, canvas: Image.Image | None = None, mask: Image.Image | None = None
     ) -> tuple[Image.Image, PictureFacts]:
-        if self.pipeline is None:
-            raise FailForGood("no model was named for this key frame", field="model")
         request = Request(drawing, (drawing.seed or 0,), canvas, mask)
-        (image,) = self.pipeline.render(request, self.on_step)
-        return image, self.pipeline.facts(request)
+        (image,) = self.pipelines.render(request, self.on_step)
+        return image, self.pipelines.facts(request)
