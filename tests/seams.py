@@ -14,7 +14,6 @@ from winepress_shared.catalogue import Catalogue
 from winepress_shared.job import Job
 from winepress_shared.lane import Precision
 from winepress_shared.nesting import Nesting
-from winepress_shared.picture import Picture
 from winepress_shared.zoom import ZoomVideo
 from winepress_worker.engines.base import Pipeline, Request
 from winepress_worker.engines.openvino import OpenVinoEngine
@@ -47,7 +46,7 @@ class Easel:
         frames = [self._draw(film.first_drawing())]
         for index in range(1, film.unit_count):
             canvas, mask = outpainting.canvas(frames[-1]), outpainting.mask()
-            job = film.drawing_of(index, Picture.load(canvas), Picture.load(mask, "L"))
+            job = film.drawing_of(index)
             drawn = self._draw(job, canvas, mask)
             frames.append(outpainting.compose(drawn, frames[-1]))
         return frames

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from conftest import scrubbed_environment
-from guests import FP16, SMALL, catalogue_of, machine, place, record
+from guests import FP16, SMALL, Heard, Killed, catalogue_of, machine, place, record
 
 from winepress_shared.catalogue import Catalogue
 from winepress_shared.errors import Environment
@@ -28,23 +28,6 @@ if TYPE_CHECKING:
 
 _LARGE = {"unet/openvino_model.xml": 1000, "unet/openvino_model.bin": 3 * PART_BYTES + 7}
 _BIN = "unet/openvino_model.bin"
-
-
-class Killed(Exception):
-    """What ends a transfer in these tests where a kill would."""
-
-
-class Heard:
-    """Hears what is being done, and may end it."""
-
-    def __init__(self, end: float = 2.0) -> None:
-        self.files: dict[str, float] = {}  #: message → fraction when it was first heard
-        self._end = end
-
-    def __call__(self, message: str, fraction: float) -> None:
-        self.files.setdefault(message, fraction)
-        if fraction >= self._end:
-            raise Killed
 
 
 @pytest.fixture
