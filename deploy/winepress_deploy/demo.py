@@ -8,6 +8,7 @@ import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from PIL import Image, ImageDraw, ImageFilter
 
@@ -20,6 +21,7 @@ from winepress_deploy.flower_report import flower_report
 from winepress_deploy.state_folder import StateFolder
 from winepress_deploy.stop_request import StopRequest
 from winepress_shared.errors import JobFailed, WrongUsage
+from winepress_shared.film_cut import Direction, Easing
 from winepress_shared.job import Job
 from winepress_worker.zoom.encoder import sampled
 
@@ -48,14 +50,19 @@ _NIGHT = (
 )
 #: Inwards: the film begins with the widest picture, which is drawn last.
 _ZOOM = ZoomVideo(
-    prompts={0: "a ghost at night", 1: "a castle at night"},
+    prompts=((0, "a ghost at night"), (1, "a castle at night")),
     key_frames=5,
     seed=8,
-    direction="in",
-    easing="ease-in-out",
+    direction=Direction.IN,
+    easing=Easing.IN_OUT,
     hold=0.5,
 )
-_RECUT = {"direction": "ping-pong", "seconds_per_key_frame": 0.5, "hold": 0.0, "film_width": 384}
+_RECUT: dict[str, Any] = {
+    "direction": "ping-pong",
+    "seconds_per_key_frame": 0.5,
+    "hold": 0.0,
+    "film_width": 384,
+}
 _STRIP = 12  #: pictures of a film on its strip
 
 

@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from PIL import ImageStat
 from studio import Studio, small_zoom
 
 from winepress import Client, JobHandle
@@ -71,5 +72,5 @@ def test_a_zoom_of_real_pictures_survives_the_death_of_its_worker(
         path = killed.save(tmp_path)[-1]
         frames = [picture for _, picture in sampled(path, 10)]
         assert len(frames) == 10
-        spans = [frame.convert("L").getextrema() for frame in frames]
-        assert all(float(low) < 60 < 120 < float(high) for low, high in spans)
+        spreads = [ImageStat.Stat(frame.convert("L")).stddev[0] for frame in frames]
+        assert min(spreads) > 15  # something is to be seen
