@@ -50,9 +50,14 @@ _NIGHT = (
 )
 #: Inwards: the film begins with the widest picture, which is drawn last.
 _ZOOM = ZoomVideo(
-    prompts=((0, "a ghost at night"), (1, "a castle at night")),
-    key_frames=5,
-    seed=8,
+    prompts=(
+        (0, "a house on the grass"),
+        (1, "the grass"),
+        (2, "the mountains"),
+        (4, "the forest"),
+    ),
+    key_frames=6,
+    seed=7,
     direction=Direction.IN,
     easing=Easing.IN_OUT,
     hold=0.5,

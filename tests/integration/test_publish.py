@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from conftest import scrubbed_environment
-from guests import FP16, SMALL, catalogue_of, machine, place, record
+from guests import FP16, SMALL, Heard, Killed, catalogue_of, machine, place, record
 
 from winepress_shared.catalogue import Catalogue
 from winepress_shared.errors import Environment
@@ -28,23 +28,6 @@ if TYPE_CHECKING:
 
 _LARGE = {"unet/openvino_model.xml": 1000, "unet/openvino_model.bin": 3 * PART_BYTES + 7}
 _BIN = "unet/openvino_model.bin"
-
-
-class Killed(Exception):
-    """What ends a transfer in these tests where a kill would."""
-
-
-class Heard:
-    """Hears what is being done, and may end it."""
-
-    def __init__(self, end: float = 2.0) -> None:
-        self.files: dict[str, float] = {}  #: message → fraction when it was first heard
-        self._end = end
-
-    def __call__(self, message: str, fraction: float) -> None:
-        self.files.setdefault(message, fraction)
-        if fraction >= self._end:
-            raise Killed
 
 
 @pytest.fixture
@@ -165,8 +148,7 @@ def test_a_killed_pull_is_gone_on_with_at_the_byte(
     assert shelf.find(guest, FP16) is None
     found = shelf.prepare(guest, FP16, heard)
     assert files(found.path) == files(folder)
-    (started,) = heard.files.values()
-    assert started >= 0.45
+    assert heard.files[f"fetching {_BIN} from the store"] >= 0.45
 
 
 def _told(settings: Settings) -> dict[str, str]:
@@ -240,16 +222,18 @@ def test_pulled_models_leave_in_the_order_of_their_last_use(
     shelf = machine(there, catalogue, store, budget)
     for name in (guest, a, b, a):
         shelf.prepare(name, FP16, unheard)
-    shelf.use_only([])
+    shelf.warm([(a, FP16), (b, FP16)])
+    shelf.warm([])
     assert shelf.prepare(c, FP16, unheard)
     assert shelf.find(b, FP16) is None
     assert shelf.find(a, FP16)
     assert shelf.find(guest, FP16)
     other = machine(there, catalogue, store, budget)
     other.prepare(a, FP16, unheard)
+    other.warm([(a, FP16)])
     with pytest.raises(Environment, match=r"so much of the disk.*pulled_gib"):
         shelf.prepare(b, FP16, unheard)
-    other.use_only([])
+    other.warm([])
     assert shelf.prepare(b, FP16, unheard)
     assert shelf.find(a, FP16) is None
 
@@ -287,6 +271,17 @@ def test_a_disk_too_small_is_said_before_fetching(
     with pytest.raises(Environment, match=r"disk is too small: \d+ MiB to fetch, 0 MiB free"):
         machine(there, catalogue, store).prepare(guest, FP16, heard)
     assert heard.files == {}
+
+
+def test_what_another_version_made_is_not_pulled(
+    store: Store, catalogue: Catalogue, guest: str, here: Path, there: Path
+) -> None:
+    """It would be taken for outdated as soon as it was here."""
+    text = (place(here, guest) / "manifest.json").read_text().replace('"fp16"\n', '"older"\n')
+    assert "older" in text
+    store.put(f"models/manifests/{guest}.fp16.json", text.encode())
+    with pytest.raises(Environment, match=r"another version.*push it again"):
+        machine(there, catalogue, store).prepare(guest, FP16, unheard)
 
 
 @pytest.mark.parametrize("name", ["../evil", "/evil", "a/../../evil", ".hidden", "Manifest.json"])

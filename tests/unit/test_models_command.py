@@ -102,7 +102,7 @@ def test_what_is_not_there_cannot_be_pushed_or_pulled() -> None:
     """The message names the command that comes first."""
     with pytest.raises(Environment, match=r"prepared here.*models prepare vignette"):
         run("models", "push", "vignette")
-    with pytest.raises(Environment, match=r"offers none.*models push vignette"):
+    with pytest.raises(Environment, match=r"does not offer.*models push vignette"):
         run("models", "pull", "vignette.fp16")
 
 

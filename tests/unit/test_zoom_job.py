@@ -107,8 +107,8 @@ def test_the_json_of_the_a1111_extension_is_understood() -> None:
 
 def test_what_is_said_beside_the_json_of_the_extension_wins() -> None:
     """Flags given with an imported file."""
-    values: dict[str, Any] = {"prompts": {"data": [[0, "a door"]]}, "outpaintAmount": 64}
-    job = ZoomVideo(**values, zoomMode="Zoom-in", border=32, direction="out")
+    values = {"prompts": {"data": [[0, "a door"]]}, "outpaintAmount": 64, "zoomMode": "Zoom-in"}
+    job = ZoomVideo.model_validate({**values, "border": 32, "direction": "out"})
     assert (job.border, job.direction) == ((32, 32), "out")
 
 

@@ -250,6 +250,7 @@ class Executor:
         except Exception as error:  # noqa: BLE001 - the edge of the task: one picture is at fault,
             # and drawing each by itself says which one.
             log.warning("%d pictures are drawn one by one: %s", len(units), error)
+            self.batching.fail(call)
             return self._render_apart(work, units)
         if call.sample and not self.batching.prove(call, images.pop()):
             log.info("%d pictures in a call come out otherwise than one", call.number)

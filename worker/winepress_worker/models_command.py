@@ -183,7 +183,7 @@ def _pull(arguments: argparse.Namespace) -> int:
             _out(f"{label} is ready: {found.size_bytes / _MIB:.1f} MiB in {found.path}\n")
     if not pulled:
         raise Environment(
-            "the store offers none that fits this installation",
+            "the store does not offer this model",
             value=arguments.model,
             hint=f"where it is prepared: winepress models push {arguments.model}",
         )

@@ -165,7 +165,7 @@ class Press:
 
     def describe(self) -> None:
         """Tell the ledger what is warm here, and how fast; what is not may leave the disk."""
-        self._shelf.use_only([(key.model, key.precision) for key in self._pool.warm])
+        self._shelf.warm([(key.model, key.precision) for key in self._pool.warm])
         self._desk.describe(
             {
                 "pid": os.getpid(),

@@ -61,11 +61,15 @@ class Offered:
         """Keep the list true from a thread of its own, for as long as this process lives."""
 
         def keep_looking() -> None:
+            is_said = False
             while True:
                 try:
                     self.look(published)
+                    is_said = False
                 except (StoreUnreachable, OSError) as error:
-                    log.warning("the list of published models stays as it is: %s", error)
+                    if not is_said:
+                        log.warning("the list of published models stays as it is: %s", error)
+                    is_said = True
                 time.sleep(_LOOK_S)
 
         threading.Thread(target=keep_looking, name="offered", daemon=True).start()

@@ -11,6 +11,9 @@ import fcntl
 import os
 import shutil
 import tempfile
+import threading
+import time
+import weakref
 from collections.abc import Collection
 from pathlib import Path
 from typing import BinaryIO
@@ -23,12 +26,15 @@ _MIB = 2**20
 
 
 class PulledModels:
-    """Marks, uses and takes away pulled models below one folder. Not thread-safe."""
+    """Marks, uses and takes away pulled models below one folder; for any number of threads."""
 
     def __init__(self, root: Path, budget_bytes: int) -> None:
         self._root = root
         self._budget = budget_bytes
         self._used: dict[Path, BinaryIO] = {}
+        self._warm: set[Path] = set()
+        self._turn = threading.RLock()
+        weakref.finalize(self, _close_all, self._used)
 
     def mark(self, folder: Path) -> None:
         """Say that ``folder`` was pulled, and is in use here."""
@@ -42,18 +48,25 @@ class PulledModels:
 
     def use(self, folder: Path) -> None:
         """Keep ``folder`` from being taken away; nothing happens when it was not pulled."""
-        try:
-            if folder not in self._used:
-                self._used[folder] = _mark(folder).open("rb")
-                fcntl.flock(self._used[folder], fcntl.LOCK_SH)
-            os.utime(_mark(folder))
-        except FileNotFoundError:  # never pulled, or taken away in this moment
-            self._release(folder)
+        with self._turn:
+            try:
+                if folder not in self._used:
+                    self._used[folder] = _mark(folder).open("rb")
+                    fcntl.flock(self._used[folder], fcntl.LOCK_SH)
+                now = time.time_ns()  # the kernel's own clock of files moves in steps of 4 ms
+                os.utime(_mark(folder), ns=(now, now))
+            except FileNotFoundError:  # never pulled, or taken away in this moment
+                self._release(folder)
 
-    def use_only(self, folders: Collection[Path]) -> None:
-        """Let everything in use here be taken away but ``folders``."""
-        for folder in set(self._used) - set(folders):
-            self._release(folder)
+    def warm(self, folders: Collection[Path]) -> None:
+        """Say what is loaded here: what was so until now and is no more may be taken away.
+
+        Not what is in use and was not loaded yet: another thread may be about to load it.
+        """
+        with self._turn:
+            for folder in self._warm - set(folders):
+                self._release(folder)
+            self._warm = set(folders)
 
     def make_room(self, folder: Path, size: int, missing: int) -> None:
         """Have room for ``folder``, of ``size`` bytes, ``missing`` of which are not on the disk.
@@ -104,15 +117,21 @@ class PulledModels:
         return True
 
     def _release(self, folder: Path) -> None:
-        lock = self._used.pop(folder, None)
-        if lock:
-            lock.close()
+        with self._turn:
+            lock = self._used.pop(folder, None)
+            if lock:
+                lock.close()
 
 
 def retire(folder: Path) -> None:
     """Take a finished folder out of sight in one step, then delete it; raises OSError."""
     with tempfile.TemporaryDirectory(dir=folder.parent, prefix=f".{folder.name}.") as grave:
         folder.rename(Path(grave) / folder.name)
+
+
+def _close_all(locks: dict[Path, BinaryIO]) -> None:
+    for lock in locks.values():
+        lock.close()
 
 
 def _mark(folder: Path) -> Path:

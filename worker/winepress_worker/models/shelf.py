@@ -112,16 +112,21 @@ class Shelf:
             ) from error
 
     def pull(self, name: str, precision: Precision, report: Report) -> Prepared | None:
-        """The finished model as the store has it; None when that offers none of use here.
+        """The finished model as the store has it; None when the store does not offer it.
 
         Files that are here and right are not fetched again, and a call that was killed is taken
         up. Raises UnknownModel, StoreUnreachable, and Environment when the disk is full, the
-        budget is too small or the store's copy is damaged.
+        budget is too small or the store's copy is damaged or made by another version.
         """
         model, folder = self._known(name, precision), self._folder(name, precision)
         manifest = self._published.find(name, precision) if self._published else None
-        if not self._published or not manifest or not self._is_current(manifest, model):
+        if not self._published or not manifest:
             return None
+        if not self._is_current(manifest, model):
+            raise Environment(
+                f"the store's {name}.{precision.value} was made by another version",
+                hint="prepare it with this version and push it again",
+            )
         work = folder.with_name(f".pull-{folder.name}")
         try:
             with self._alone(name, precision, report):
@@ -151,9 +156,9 @@ class Shelf:
             log.warning("%s is prepared here instead of pulled: %s", model.name, error)
             return None
 
-    def use_only(self, models: Collection[tuple[str, Precision]]) -> None:
-        """Let pulled models that this process has used be taken away, but for ``models``."""
-        self._pulled.use_only([self._folder(*model) for model in models])
+    def warm(self, models: Collection[tuple[str, Precision]]) -> None:
+        """Say what this process holds loaded; what it held before may leave the disk again."""
+        self._pulled.warm([self._folder(*model) for model in models])
 
     def _is_current(self, manifest: Manifest, model: Model) -> bool:
         """True when it was made the way it would be made now, of the weights installed here."""

@@ -271,7 +271,7 @@ def sampled(path: Path, count: int) -> list[tuple[float, Image.Image]]:
             last = max(stream.frames - 1, 1)
             wanted = {round(index * last / max(count - 1, 1)) for index in range(count)}
             return [
-                (float(frame.time or 0), frame.to_image())
+                (float(frame.time or 0), frame.to_image())  # type: ignore[no-untyped-call]
                 for index, frame in enumerate(film.decode(stream))
                 if index in wanted
             ]
