@@ -28,6 +28,7 @@ from winepress_shared.job import (
     SchedulerField,
 )
 from winepress_shared.lane import Lane, Precision
+from winepress_shared.quantisation import Int4Recipe, Int8Recipe
 from winepress_shared.zoom import ZoomVideo
 
 #: Where weights come from: installed with the worker, a model hub, or a folder of this machine.
@@ -66,6 +67,8 @@ class Model(BaseModel):
     negative_prompt: bool = True  #: False when the model ignores it
     licence: str
     memory_mib: Annotated[int, Field(ge=1)]  #: least free memory to load it at fp16, in MiB
+    int8: Int8Recipe | None = None  #: how its int8 is made; None when it has none
+    int4: Int4Recipe = Int4Recipe()  #: how its int4-weights are made
     shares: str | None = None  #: bundled folder that holds the parts this one does not
     notes: str = ""
 
@@ -85,6 +88,8 @@ class Model(BaseModel):
             raise ValueError("width and height must not exceed max_side")
         if self.num_inference_steps > self.max_steps:
             raise ValueError("num_inference_steps must not exceed max_steps")
+        if Precision.INT8 in self.precisions and self.int8 is None:
+            raise ValueError("the precision int8 needs a table int8 that says how it is made")
         return self
 
     def check(self, job: Job) -> None:

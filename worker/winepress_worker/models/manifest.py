@@ -10,6 +10,7 @@ from typing import Annotated, Self
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
 from winepress_shared.lane import Precision
+from winepress_worker.models.measured import Measured
 
 MANIFEST_FILE = "manifest.json"
 _REVISION_DIGITS = 16  #: hexadecimal digits of a revision: enough to tell revisions apart by eye
@@ -53,6 +54,7 @@ class Manifest(BaseModel):
     versions: dict[str, str]  #: of the libraries that made it
     channels: Annotated[int, Field(ge=1, le=64)]
     files: dict[Annotated[str, AfterValidator(_inside)], FileRecord]
+    measured: Measured | None = None  #: what it costs where it was made; not part of what it is
 
     @classmethod
     def read(cls, folder: Path) -> Self | None:
@@ -69,7 +71,7 @@ class Manifest(BaseModel):
         The files themselves are left out, for exporters number the nodes of a graph anew in every
         process; their weights are equal all the same.
         """
-        made_of = self.model_dump_json(exclude={"files"})
+        made_of = self.model_dump_json(exclude={"files", "measured"})
         return hashlib.sha256(made_of.encode()).hexdigest()[:_REVISION_DIGITS]
 
     def write(self, folder: Path) -> None:
