@@ -15,9 +15,11 @@ from winepress_shared.errors import WrongUsage
 from winepress_shared.lane import Precision
 from winepress_shared.settings import Settings
 from winepress_worker.models.described import describe, entry_text
+from winepress_worker.models.manifest import Manifest
 from winepress_worker.models.shelf import Report, Shelf
 
 _MIB = 2**20
+_ALL = "all"  #: in place of a precision
 _COLUMNS = "{:<18} {:<13} {:<10} {:>9} {:>9}  {}\n"
 
 
@@ -29,7 +31,7 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     listing.add_argument("--json", action="store_true", help="one JSON object per line")
     listing.set_defaults(run=_list)
     prepare = actions.add_parser("prepare", help="make a model ready to be loaded")
-    _add_model(prepare)
+    _add_model(prepare, "default: fp16; all: every one there is, which may take hours")
     prepare.add_argument(
         "--from",
         dest="folder",
@@ -39,16 +41,16 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     )
     prepare.set_defaults(run=_prepare)
     remove = actions.add_parser("rm", help="delete a prepared model from this machine")
-    _add_model(remove)
+    _add_model(remove, "default: every one there is")
     remove.set_defaults(run=_remove)
     devices = subparsers.add_parser("devices", help="the devices OpenVINO sees on this machine")
     devices.add_argument("--json", action="store_true", help="one JSON object per line")
     devices.set_defaults(run=_devices)
 
 
-def _add_model(parser: argparse.ArgumentParser) -> None:
+def _add_model(parser: argparse.ArgumentParser, default: str) -> None:
     parser.add_argument("model", metavar="MODEL")
-    parser.add_argument("--precision", help="default: every one that exists")
+    parser.add_argument("--precision", help=default)
 
 
 def _list(arguments: argparse.Namespace) -> int:
@@ -91,10 +93,13 @@ def _prepare(arguments: argparse.Namespace) -> int:
     if folder and arguments.model not in shelf.catalogue.names:
         described = describe(arguments.model, folder.absolute())
         shelf = Shelf(Settings.load().home, shelf.catalogue.plus(described))
-    for precision in _precisions(shelf, arguments):
+    for precision in _precisions(shelf, arguments, Precision.FP16.value):
         label = f"{arguments.model}.{precision.value}"
         prepared = shelf.prepare(arguments.model, precision, _progress(label), folder)
         _out(f"{label} is ready: {prepared.size_bytes / _MIB:.1f} MiB in {prepared.path}\n")
+        manifest = Manifest.read(prepared.path)
+        if manifest and manifest.measured:
+            _out(f"{label}: {manifest.measured.sentence}\n")
     if described:
         _out("# The farm knows this model once its file of the setting `catalogue` says:\n")
         _out(entry_text(described))
@@ -103,7 +108,7 @@ def _prepare(arguments: argparse.Namespace) -> int:
 
 def _remove(arguments: argparse.Namespace) -> int:
     shelf = _open_shelf()
-    for precision in _precisions(shelf, arguments):
+    for precision in _precisions(shelf, arguments, _ALL):
         freed = shelf.remove(arguments.model, precision)
         state = f"removed, {freed / _MIB:.1f} MiB freed" if freed else "was not prepared"
         _out(f"{arguments.model}.{precision.value}: {state}\n")
@@ -130,19 +135,20 @@ def _open_shelf() -> Shelf:
     return Shelf(settings.home, Catalogue.load(settings.catalogue))
 
 
-def _precisions(shelf: Shelf, arguments: argparse.Namespace) -> tuple[Precision, ...]:
+def _precisions(shelf: Shelf, arguments: argparse.Namespace, default: str) -> tuple[Precision, ...]:
     """The one that was named, or all of the model; raises UnknownModel or WrongUsage."""
     every = shelf.catalogue.get(arguments.model).precisions
-    if arguments.precision is None:
+    named = arguments.precision or default
+    if named == _ALL:
         return every
     try:
-        return (Precision(arguments.precision),)
+        return (Precision(named),)
     except ValueError:
         raise WrongUsage(
             "unknown precision",
             field="--precision",
             value=arguments.precision,
-            allowed=", ".join(every),
+            allowed=", ".join([*every, _ALL]),
         ) from None
 
 

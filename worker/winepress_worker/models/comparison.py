@@ -19,7 +19,7 @@ from winepress_worker.models.recipe import prompts
 from winepress_worker.models.watched import WatchedPipeline
 
 _PICTURES = 3
-_MOST_STEPS = 10  #: of a picture; more take longer and show no more
+_MOST_STEPS = 6  #: of a picture; more take longer and show no more
 
 
 def compare(model: Model, full: Prepared, other: Prepared) -> Measured:

@@ -63,7 +63,6 @@ def build(
         report("drawing pictures to compare them with fp16's", _QUANTISED)
         measured = compare(model, full, manifest.prepared(target))
         _judge(model, measured)
-        report(measured.sentence, 1.0)
         manifest.model_copy(update={"measured": measured}).write(target)
         return target
 
