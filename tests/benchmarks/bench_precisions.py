@@ -28,7 +28,7 @@ from winepress_shared.lane import Precision
 from winepress_shared.quantisation import Int8Recipe
 from winepress_worker.engines.base import PipelineKey, Request
 from winepress_worker.engines.devices import core
-from winepress_worker.engines.openvino import OpenVinoPipeline
+from winepress_worker.engines.openvino import OpenVinoPipeline, quiet_libraries
 from winepress_worker.models.calibration import practice
 from winepress_worker.models.export import IR_FILE, export_tiny_vae
 from winepress_worker.models.likeness import psnr_db, ssim
@@ -39,12 +39,11 @@ from winepress_worker.models.shelf import Shelf
 _SIDE_PX = 256
 _LATENTS = 4, _SIDE_PX // 8, _SIDE_PX // 8  #: of a KL autoencoder
 _ROUNDS = 7
-_STEPS = 5  #: of the twin's pictures; a real one takes 25, and the autoencoder once
 _SEEDS = 12  #: pictures whose likeness is averaged
 _NATIVE: Mapping[str, str | int] = {}
 _F32: Mapping[str, str | int] = {"INFERENCE_PRECISION_HINT": "f32"}
 _SHEET_PROMPTS = (
-    "a red apple on a teal background",
+    "a red apple on teal",
     "a fox in the snow",
     "a rocket in space",
     "a house at sunset",
@@ -88,7 +87,6 @@ def tiny_sd(home: Path) -> Subject:
     small = {
         "width": _SIDE_PX,
         "height": _SIDE_PX,
-        "num_inference_steps": _STEPS,
         "int8": Int8Recipe(method="full", pictures=2, samples=6),
     }
     model = Catalogue.load().get("tiny-sd").model_copy(update=small)
@@ -247,16 +245,18 @@ def contact_sheet(subject: Subject, path: Path) -> None:
             sheet.paste(picture.resize((side, side)), (left + side * column, head + side * row))
             pen.text((left + side * column + 2, 3), prompt[:28], fill="black")
         pipeline.close()
-    sheet.quantize(256, dither=Image.Dither.FLOYDSTEINBERG).save(path, optimize=True)
+    palette = sheet.quantize(256)
+    sheet.quantize(palette=palette, dither=Image.Dither.FLOYDSTEINBERG).save(path, optimize=True)
 
 
 def main(home: Path, sheet: Path | None) -> None:
     """Print everything."""
+    quiet_libraries()
     every = (Precision.FP16, Precision.INT8, Precision.INT8_WEIGHTS, Precision.INT4_WEIGHTS)
     vignette = prepare(Catalogue.load().get("vignette"), every, home, home)
     large = tiny_sd(home)
     show_unet(large, _LATENTS, _ROUNDS)
-    show_pictures(large, _ROUNDS - 2)
+    show_pictures(large, 3)
     show_unet(vignette, (4, 16, 16), 5 * _ROUNDS)
     show_pictures(vignette, 2 * _ROUNDS)
     show_likeness(vignette)
