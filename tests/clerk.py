@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import secrets
+from collections import Counter
 from collections.abc import Iterable
 from typing import Any, cast
 
@@ -45,14 +46,17 @@ for _, id in ipairs(ARGV) do
       if listed then one.states[#one.states + 1] = state end
     end
     local ready = P .. 'ready:' .. row.lane .. ':' .. row.band
+    local aside = P .. 'aside:' .. row.user
+    one.is_aside = redis.call('HEXISTS', aside, row.lane .. ':' .. row.band) == 1
     one.is_ready = redis.call('ZSCORE', ready .. ':' .. row.user, id) ~= false
-      and redis.call('ZSCORE', ready, row.user) ~= false
+      and (redis.call('ZSCORE', ready, row.user) ~= false) ~= one.is_aside
     one.is_due = redis.call('ZSCORE', P .. 'due', id) ~= false
     farm.jobs[id] = one
   end
 end
 farm.leases = redis.call('ZRANGE', P .. 'leases', 0, -1)
-farm.lanes, farm.queued = hash(P .. 'lanes'), redis.call('GET', P .. 'queued')
+farm.lanes, farm.open = hash(P .. 'lanes'), redis.call('GET', P .. 'open')
+farm.opened, farm.slices = hash(P .. 'opened'), hash(P .. 'slices')
 return cjson.encode(farm)
 """
 
@@ -176,13 +180,7 @@ class Clerk:
         for fence, job in live.items():
             lease = farm["jobs"][job]["leases"][fence]
             assert (lease["job"], lease["is_held"]) == (job, 1)
-        waiting: dict[str, int] = {}
-        for books in farm["jobs"].values():
-            row = books["row"]
-            if int(row["ready"]):
-                waiting[row["lane"]] = waiting.get(row["lane"], 0) + int(row["ready"])
-        assert {lane: int(units) for lane, units in farm["lanes"].items()} == waiting
-        assert int(farm["queued"] or 0) == sum(waiting.values())
+        _audit_counters(farm)
         return {job: books["row"] for job, books in farm["jobs"].items()}
 
     def places(self, job: str) -> dict[str, set[int]]:
@@ -200,6 +198,24 @@ class Clerk:
         text = self.redis.eval(_READ_ALL, 1, prefix, *(jobs or self.jobs))
         farm: dict[str, Any] = json.loads(cast("str", text))
         return farm
+
+
+def _audit_counters(farm: dict[str, Any]) -> None:
+    """What is kept as a sum equals the sum."""
+    waiting: Counter[str] = Counter()
+    opened: Counter[str] = Counter()
+    slices: Counter[str] = Counter()
+    for books in farm["jobs"].values():
+        row = books["row"]
+        if not books["is_aside"]:
+            waiting[row["lane"]] += int(row["ready"])
+        if row["state"] in _ALIVE:
+            opened[row["user"]] += int(row["units"]) - int(row["done"]) - int(row["failed"])
+        for lease in books["leases"].values():
+            slices[row["user"]] += "user" in lease
+    for name, sums in (("lanes", waiting), ("opened", opened), ("slices", slices)):
+        assert {key: int(value) for key, value in farm[name].items()} == +sums, name
+    assert int(farm["open"] or 0) == opened.total()
 
 
 def _places(books: dict[str, Any]) -> dict[str, set[int]]:

@@ -18,16 +18,21 @@ class Rehearsal:
     client: Client
 
     def assert_exactly_once(self, handles: Sequence[JobHandle]) -> None:
-        """Each job succeeded; its objects, its result and its bytes agree, and nothing is over."""
-        store = self.client.archive.store
-        for handle in handles:
-            row = handle.status()
-            assert row.state == "succeeded", (handle.id, row)
-            listed = {output.key: output for output in handle.result.outputs}
-            stored = {found.key for found in store.list(f"jobs/{handle.id}/out/")}
-            assert sorted(output.unit for output in handle.result.outputs) == list(range(row.units))
-            assert stored == set(listed)
-            for key, output in listed.items():
-                data = store.get(key)
-                assert hashlib.sha256(data).hexdigest() == output.sha256
-        assert self.client.ledger.waiting() == {}
+        """See `assert_exactly_once`."""
+        assert_exactly_once(self.client, handles)
+
+
+def assert_exactly_once(client: Client, handles: Sequence[JobHandle]) -> None:
+    """Each job succeeded; its objects, its result and its bytes agree, and nothing is over."""
+    store = client.archive.store
+    for handle in handles:
+        row = handle.status()
+        assert row.state == "succeeded", (handle.id, row)
+        listed = {output.key: output for output in handle.result.outputs}
+        stored = {found.key for found in store.list(f"jobs/{handle.id}/out/")}
+        assert sorted(output.unit for output in handle.result.outputs) == list(range(row.units))
+        assert stored == set(listed)
+        for key, output in listed.items():
+            data = store.get(key)
+            assert hashlib.sha256(data).hexdigest() == output.sha256
+    assert client.ledger.waiting() == {}

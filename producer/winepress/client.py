@@ -7,32 +7,30 @@ import logging
 import re
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from functools import cached_property
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING
 
-from winepress.explanation import explain, why_impossible
+from winepress.connections import Connections
+from winepress.explanation import estimate_of, explain, place_of, why_impossible
 from winepress.handle import JobHandle
 from winepress.handling import Handling
 from winepress.interruption import taken_back
 from winepress.recovery import recover
-from winepress_shared.archive import Archive, JobRecord, Result, digest_of
-from winepress_shared.catalogue import Catalogue
+from winepress_shared.archive import JobRecord, Result, digest_of
 from winepress_shared.errors import (
     BrokerUnreachable,
     FarmUnreachable,
     NotFound,
-    QueueFull,
     Refused,
     StoreUnreachable,
     WinepressError,
 )
 from winepress_shared.job import Job, Priority
 from winepress_shared.ledger_records import BANDS, JobRow, Submission, Worker
-from winepress_shared.settings import Settings
 from winepress_shared.state import JobState
 
 if TYPE_CHECKING:
-    from winepress_shared.ledger import Ledger
+    from winepress_shared.estimate import Estimate, Work
+    from winepress_shared.window import Window
 
 log = logging.getLogger(__name__)
 
@@ -41,65 +39,12 @@ _JOB_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
 _WRITERS = 8  #: threads of `submit_many`; the store answers several writes at once
 
 
-class Client:
+class Client(Connections):
     """Submits jobs to one farm and looks after them; may be shared by threads.
 
     Reaches nothing before the first call that needs it. Every method raises FarmUnreachable when
     the broker or the store cannot be used.
     """
-
-    def __init__(self, settings: Settings) -> None:
-        self.settings = settings
-
-    @classmethod
-    def from_env(cls) -> Self:
-        """A client for the farm that `Settings.load` finds; raises WrongUsage for a bad setting."""
-        return cls(Settings.load())
-
-    def __repr__(self) -> str:
-        return f"Client(farm={self.settings.farm!r})"
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
-
-    def close(self) -> None:
-        """Give the connections back; the client opens new ones if it is used again."""
-        celery = self.__dict__.pop("_celery", None)
-        if celery is not None:
-            celery.close()
-        ledger = self.__dict__.pop("ledger", None)
-        if ledger is not None:
-            ledger.close()
-
-    # The S3 client, Celery and Redis take longer to import than all the rest together.
-
-    @cached_property
-    def catalogue(self) -> Catalogue:
-        """The models this client knows."""
-        return Catalogue.load(self.settings.catalogue)
-
-    @cached_property
-    def ledger(self) -> Ledger:
-        """The farm's record of jobs."""
-        from winepress_shared.ledger import Ledger
-
-        return Ledger(self.settings)
-
-    @cached_property
-    def archive(self) -> Archive:
-        """The farm's pictures and job descriptions."""
-        from winepress_shared.stores import open_store
-
-        return Archive(open_store(self.settings))
-
-    @cached_property
-    def _celery(self) -> Any:
-        from winepress_shared.broker import make_celery
-
-        return make_celery(self.settings)
 
     # -- submitting --------------------------------------------------------------------------
 
@@ -110,16 +55,20 @@ class Client:
         user: str | None = None,
         idempotency_key: str | None = None,
         expires_in: float | None = None,
+        start_in: float | None = None,
+        window: Window | None = None,
     ) -> JobHandle:
         """Queue a job; it is accepted once this returns.
 
         The same ``idempotency_key`` of the same user within a day returns the earlier job.
-        ``expires_in`` is the deadline in seconds from now. Raises Refused, with nothing left
+        ``expires_in`` is the deadline and ``start_in`` the earliest start, in seconds from now;
+        ``window`` is the part of each day it is drawn in. Raises Refused, with nothing left
         behind: InvalidJob, UnknownModel, QueueFull or Conflict.
         """
         user = self.settings.user if user is None else user
-        record = self._record(job, Handling(user, idempotency_key, expires_in))
-        self.check_room(record.job.unit_count, idempotency_key is not None)
+        handling = Handling(user, idempotency_key, expires_in, start_in, window)
+        record = self._record(job, handling)
+        self.check_room(record.job.unit_count, handling)
         with taken_back(self, record):
             self.archive.write_job(record)
             return self.accept(record)
@@ -128,7 +77,7 @@ class Client:
         """Queue many jobs at once, in order: all of them, or none when one is refused."""
         handling = Handling(self.settings.user if user is None else user)
         records = [self._record(job, handling) for job in jobs]
-        self.check_room(sum(record.job.unit_count for record in records))
+        self.check_room(sum(record.job.unit_count for record in records), handling)
         handles: list[JobHandle] = []
         with ThreadPoolExecutor(_WRITERS, thread_name_prefix="submit") as pool:
             try:
@@ -146,16 +95,10 @@ class Client:
         resolved = self.catalogue.resolve(job)
         return handling.record(resolved, self.catalogue.lane(resolved), digest_of(job))
 
-    def check_room(self, units: int, may_be_known: bool = False) -> None:
+    def check_room(self, units: int, handling: Handling) -> None:
         """Find out that the farm is down or full before anything is written."""
-        waiting = sum(self.ledger.waiting().values())
-        if waiting + units > self.settings.queue_limit and not may_be_known:
-            raise QueueFull(
-                "the queue is full",
-                value=waiting,
-                allowed=f"{self.settings.queue_limit} units waiting",
-                hint="Try later",
-            )
+        may_be_known = handling.idempotency_key is not None
+        self.farm.check_room(handling.user, units, may_be_known=may_be_known)
 
     def accept(self, record: JobRecord) -> JobHandle:
         """Enter a job that the store holds, and call workers; a refused one is taken back."""
@@ -256,7 +199,20 @@ class Client:
 
     def explain(self, job_id: str) -> str:
         """Why a job waits, fails or does not move, and what to do about it; raises NotFound."""
-        return explain(self.ledger, self.ledger.get(job_id))
+        return explain(self.ledger, self.lanes, self.ledger.get(job_id))
+
+    def estimate(self, job_id: str) -> Estimate:
+        """Place in the queue, start, end and time limit, as measured; raises NotFound."""
+        row = self.ledger.get(job_id)
+        return estimate_of(row, place_of(self.lanes, row), self.lanes, self.workers())
+
+    def estimate_new(self, work: Work, user: str | None = None) -> Estimate:
+        """The same for something that were submitted now."""
+        from winepress_shared.estimate import Paces, estimate
+
+        place = self.lanes.place(work.lane, work.band, user or self.settings.user)
+        paces = Paces(self.workers(), self.lanes.paces())
+        return estimate(work, place, self.lanes.look("")[0], paces)
 
     def why_impossible(self, lane: str) -> str | None:
         """Why no live worker can serve ``lane``; None when one can."""

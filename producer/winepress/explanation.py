@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
-from datetime import datetime
+from dataclasses import replace
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
-from winepress_shared.ledger_records import JobRow, Worker
+from winepress_shared.ledger_records import BANDS, JobRow, Worker
 from winepress_shared.state import JobState
 
 if TYPE_CHECKING:
+    from winepress_shared.estimate import Estimate
+    from winepress_shared.lane_book import LaneBook, Place
     from winepress_shared.ledger import Ledger
 
 _MOST_NAMED = 8  #: workers named in one sentence
@@ -32,28 +36,77 @@ def why_impossible(lane: str, workers: Sequence[Worker]) -> str | None:
     return f"no live worker serves {lane} (alive: {named}{more}); {remedy}"
 
 
-def explain(ledger: Ledger, row: JobRow) -> str:
+def explain(ledger: Ledger, lanes: LaneBook, row: JobRow) -> str:
     """Why a job waits, fails or does not move, and what to do about it."""
-    lines = [_headline(row)]
     if row.state.is_terminal:
-        return lines[0]
-    if row.paused:
-        lines.append(f"It is paused: `winepress resume {row.id}` lets it go on.")
-        return "\n".join(lines)
+        return _headline(row)
+    workers, place = ledger.workers(), place_of(lanes, row)
+    impossible = why_impossible(row.lane, workers)
+    lines = [_headline(row), *_pauses(row, place)]
     if row.starts is not None and row.state is JobState.QUEUED:
         lines.append(f"It is not begun before {_clock(row.starts)}.")
     if row.window is not None:
         lines.append(f"It is worked on from {row.window} only.")
-    workers = ledger.workers()
-    impossible = why_impossible(row.lane, workers)
     if impossible:
         lines.append(f"Nothing can render it now: {impossible}.")
-    parked = ledger.parked(row.lane)
-    if parked is not None:
-        lines.append(f"Its lane {row.lane} rests after a fault: {parked}.")
-    if row.state is JobState.QUEUED and not impossible:
-        lines.append(_place(ledger, row, workers))
-    return "\n".join(lines)
+    if place.parked:
+        lines.append(f"Its lane {row.lane} rests after a fault: {place.parked}.")
+    if row.state is JobState.QUEUED and not impossible and len(lines) == 1:
+        lines.append(_turn(ledger, row, place, workers))
+    if not impossible and not row.paused:
+        lines.append(estimate_text(estimate_of(row, place, lanes, workers)))
+    return "\n".join(filter(None, lines))
+
+
+def place_of(lanes: LaneBook, row: JobRow) -> Place:
+    """What goes before a job, and what holds it back."""
+    return lanes.place(row.lane, BANDS.index(row.priority), row.user, row.id)
+
+
+def estimate_of(row: JobRow, place: Place, lanes: LaneBook, workers: Sequence[Worker]) -> Estimate:
+    """What can be said about the time of a job that is not over."""
+    from winepress_shared.estimate import Paces, Work, estimate
+
+    views, _ = lanes.look("")
+    found = estimate(Work.of(row), place, views, Paces(workers, lanes.paces()))
+    left_s = max(0.0, (row.starts or 0.0) - time.time())
+    if found.starts_in_s is None or found.ends_in_s is None:
+        return found
+    return replace(
+        found, starts_in_s=found.starts_in_s + left_s, ends_in_s=found.ends_in_s + left_s
+    )
+
+
+def estimate_text(found: Estimate) -> str:
+    """An estimate in words; empty when there is nothing to say."""
+    text = f"Pictures that go before it: {found.ahead}. " if found.ahead else ""
+    if found.ends_in_s is not None and found.starts_in_s is not None:
+        start = f"begun in about {duration(found.starts_in_s)}, " if found.ahead else ""
+        text += f"At the measured pace {start}done in about {duration(found.ends_in_s)}. "
+    if found.limit_s is not None:
+        text += f"Time limit of a picture: {duration(found.limit_s)}."
+    return text.rstrip()
+
+
+def duration(seconds: float) -> str:
+    """Hours, minutes and seconds: ``0:02:10``; at least one second."""
+    return str(timedelta(seconds=max(1, round(seconds))))
+
+
+def _pauses(row: JobRow, place: Place) -> list[str]:
+    lines = []
+    if row.paused:
+        lines.append(f"It is paused: `winepress resume {row.id}` lets it go on.")
+    for scope in place.paused:
+        kind, _, name = scope.partition(":")
+        what = f"{kind} {name}" if name else "whole farm"
+        lines.append(f"The {what} is paused: `winepress resume {_flag(scope)}` lets it go on.")
+    return lines
+
+
+def _flag(scope: str) -> str:
+    kind, _, name = scope.partition(":")
+    return f"--{kind} {name}".rstrip()
 
 
 def _clock(at: float) -> str:
@@ -68,21 +121,23 @@ def _headline(row: JobRow) -> str:
     return f"Job {row.id} is {row.state.value}{reason} ({counts}; lane {row.lane})."
 
 
-def _place(ledger: Ledger, row: JobRow, workers: Sequence[Worker]) -> str:
-    mine, others = ledger.ahead(row)
+def _turn(ledger: Ledger, row: JobRow, place: Place, workers: Sequence[Worker]) -> str:
     serving = [worker for worker in workers if row.lane in worker.facts.get("lanes", ())]
     model = row.lane.partition("@")[0]  # what is loaded is known without the device
     warm = sum(model in worker.renderer.get("warm", ()) for worker in serving)
     waiting = ledger.waiting().get(row.lane, 0)
-    text = (
-        f"It waits its turn: {mine} earlier jobs of {row.user} go first, {others} other users "
-        f"take turns with {row.user} in band {row.priority.value}, {waiting} pictures wait in "
-        f"the lane; live workers that serve it: {len(serving)}, {warm} of them with the model "
-        "loaded."
+    limit = ledger.settings.user_running_limit
+    if limit and place.slices >= limit:
+        return (
+            f"{row.user} has {place.slices} slices being drawn and may have {limit} at a time: "
+            "it goes on when one of them is done."
+        )
+    return (
+        f"It waits its turn: {place.jobs} earlier jobs of {row.user} go first, "
+        f"{len(place.others)} other users take turns with {row.user} in band "
+        f"{row.priority.value}, {waiting} pictures wait in the lane; live workers that serve it: "
+        f"{len(serving)}, {warm} of them with the model loaded."
     )
-    paces = [worker.renderer.get("seconds_per_picture", {}).get(row.lane) for worker in serving]
-    rate = sum(1 / pace for pace in paces if pace)
-    return f"{text} At their pace the lane is empty in {waiting / rate:.0f} s." if rate else text
 
 
 def _name(worker: Worker) -> str:

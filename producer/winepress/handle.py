@@ -28,6 +28,7 @@ from winepress_shared.state import JobState
 
 if TYPE_CHECKING:
     from winepress.client import Client
+    from winepress_shared.estimate import Estimate
 
 log = logging.getLogger(__name__)
 
@@ -75,6 +76,10 @@ class JobHandle:
     def explain(self) -> str:
         """Why the job waits, and what to do about it."""
         return self._client.explain(self.id)
+
+    def estimate(self) -> Estimate:
+        """Place in the queue, start, end and time limit of a picture, as measured."""
+        return self._client.estimate(self.id)
 
     def cancel(self) -> JobState:
         """Stop the job; finished pictures are kept. Raises Conflict when it is over."""

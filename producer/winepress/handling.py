@@ -47,8 +47,8 @@ class Handling:
         if self.expires_in is not None and self.expires_in <= (self.start_in or 0):
             raise InvalidJob("the deadline comes before the start", field="expires_in")
 
-    def record(self, job: Job, lane: Lane, digest: str) -> JobRecord:
-        """A new job of ``lane`` that is handled like this."""
+    def record(self, job: Job, lane: Lane, digest: str, cost: float | None = None) -> JobRecord:
+        """A new job of ``lane`` that is handled like this; for ``cost`` see `JobRecord`."""
         now = time.time()
         return JobRecord(
             id=new_job_id(),
@@ -60,6 +60,7 @@ class Handling:
             expires=None if self.expires_in is None else now + self.expires_in,
             starts=None if self.start_in is None else now + self.start_in,
             window=self.window,
+            cost=cost,
         )
 
     def numbered(self, number: int) -> Handling:

@@ -43,6 +43,7 @@ class JobRecord:
     expires: float | None = None  #: Unix seconds, by the producer's clock
     starts: float | None = None  #: not to be begun before; Unix seconds, by the producer's clock
     window: Window | None = None  #: part of the day it is worked on; None is always
+    cost: float | None = None  #: megapixel-steps of a unit on average; None is what the job says
 
     def encode(self) -> bytes:
         """The bytes of ``job.json``."""
@@ -57,6 +58,7 @@ class JobRecord:
                 "expires": self.expires,
                 "starts": self.starts,
                 "window": None if self.window is None else asdict(self.window),
+                "cost": self.cost,
                 "job": self.job.model_dump(mode="json"),
             },
             indent=1,
@@ -78,6 +80,7 @@ class JobRecord:
                 values["expires"],
                 values.get("starts"),
                 Window(**values["window"]) if values.get("window") else None,
+                values.get("cost"),
             )
         except (ValueError, KeyError, TypeError) as error:
             raise StoreUnreachable(f"job.json is damaged: {type(error).__name__}") from None
@@ -98,6 +101,7 @@ class Output:
     worker: str
     render_s: float
     attempts: int = 1
+    batch: int = 1  #: pictures drawn in the same call; its bytes do not depend on it
 
 
 @dataclass(frozen=True)

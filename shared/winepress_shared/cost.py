@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-
 from winepress_shared.job import ImageToImage, Inpaint, Job
-from winepress_shared.ledger_records import Worker
 
 _PIXELS = 1_000_000  #: of a megapixel
+SLICE_S = 60.0  #: a slice is sized to about this much work, by the lane's measured pace
+LIMIT_FLOOR_S = 120.0  #: no picture is given less time
+LIMIT_FACTOR = 10  #: times what the measured pace lets expect
 
 
 def megapixel_steps(job: Job) -> float:
@@ -21,12 +21,10 @@ def megapixel_steps(job: Job) -> float:
     return (job.width or 0) * (job.height or 0) * steps / _PIXELS
 
 
-def lane_rate(lane: str, workers: Iterable[Worker]) -> float:
-    """Megapixel-steps per second of all ``workers`` that serve ``lane``; 0 when none has measured.
+def limit_s(cost: float, rate: float) -> float | None:
+    """Longest time in seconds that a picture of ``cost`` megapixel-steps may take.
 
-    A worker that serves the lane and has not drawn in it yet counts as one of average pace.
+    ``rate`` is the measured pace in megapixel-steps per second; None while it is unknown. A limit
+    by megapixel-steps with a floor is AI Horde's.
     """
-    serving = [worker for worker in workers if lane in worker.facts.get("lanes", ())]
-    measured = [worker.renderer.get("megapixel_steps_per_s", {}).get(lane) for worker in serving]
-    known = [rate for rate in measured if rate]
-    return len(serving) * sum(known) / len(known) if known else 0.0
+    return max(LIMIT_FLOOR_S, LIMIT_FACTOR * cost / rate) if rate else None

@@ -12,9 +12,10 @@ import re
 import secrets
 from typing import Any, cast
 
-from winepress_shared.errors import Conflict, InvalidJob, NotFound, QueueFull
+from winepress_shared.errors import Conflict, InvalidJob, NotFound
+from winepress_shared.farm_book import farm_full, user_full
+from winepress_shared.lane_book import ALIVE_MS
 from winepress_shared.ledger_records import (
-    BANDS,
     Ending,
     Event,
     JobRow,
@@ -52,7 +53,7 @@ class Ledger:
     """One farm's ledger. Methods raise BrokerUnreachable when Redis does not answer."""
 
     def __init__(self, settings: Settings) -> None:
-        self._settings = settings
+        self.settings = settings
         self._server = ScriptServer(settings, f"{settings.farm}:")
         self._prefix = f"{settings.farm}:"
         #: Prefix of the Celery queues of this farm; see `broker.make_celery`.
@@ -77,24 +78,26 @@ class Ledger:
         """Enter a job; returns its id and whether it is new.
 
         With an idempotency key seen before, the earlier job's id comes back. Raises Conflict when
-        that job was another one, QueueFull at the farm's limit.
+        that job was another one, QueueFull at the limit of the farm or of the user.
         """
-        keep_ms = int(self._settings.keep_days * _DAY_MS)
-        answer, job_id, queued = self._run(
+        keep_ms = int(self.settings.keep_days * _DAY_MS)
+        answer, job_id, units = self._run(
             "submit",
             new.id,
             new.idempotency_key,
             new.digest,
             IDEMPOTENCY_MS,
-            self._settings.queue_limit,
+            self.settings.queue_limit,
+            self.settings.user_queue_limit,
             keep_ms,
             new.expires_in_ms,
             new.starts_in_ms,
             *new.row,
         )
         if answer == "full":
-            limit = f"{self._settings.queue_limit} units waiting"
-            raise QueueFull("the queue is full", value=queued, allowed=limit, hint="Try later")
+            raise farm_full(self.settings, units)
+        if answer == "user-full":
+            raise user_full(self.settings, new.user, units)
         if answer == "conflict":
             raise Conflict(
                 f"this idempotency key belongs to job {job_id}, which asks for something else",
@@ -172,26 +175,16 @@ class Ledger:
             for (name, at), (own, renderer) in zip(seen, texts, strict=True)
         ]
 
+    def worker_count(self) -> int:
+        """How many workers there are."""
+        with self._server.reaching():
+            return self._redis.zcard(f"{self._prefix}workers")
+
     def waiting(self) -> dict[str, int]:
         """Lane → units waiting in it."""
         with self._server.reaching():
             lanes = cast("dict[str, str]", self._redis.hgetall(f"{self._prefix}lanes"))
         return {lane: int(count) for lane, count in lanes.items()}
-
-    def parked(self, lane: str) -> str | None:
-        """Why nothing is handed out in ``lane`` just now; None when it is open."""
-        with self._server.reaching():
-            return cast("str | None", self._redis.get(f"{self._prefix}parked:{lane}"))
-
-    def ahead(self, row: JobRow) -> tuple[int, int]:
-        """Jobs of the same user and band that go first, and other users waiting in that band."""
-        band = f"{self._prefix}ready:{row.lane}:{BANDS.index(row.priority)}"
-        with self._server.reaching():
-            pipe = self._redis.pipeline(transaction=False)
-            pipe.zrank(f"{band}:{row.user}", row.id)
-            pipe.zcard(band)
-            rank, users = pipe.execute()
-        return rank or 0, max(0, (users or 0) - 1)
 
     def missing_tickets(self, lane: str, units: int) -> int:
         """How many more tickets a lane with ``units`` open units can use: one per live worker.
@@ -223,6 +216,8 @@ class Ledger:
             max(1, most),
             LEASE_MS,
             self._queue_prefix,
+            self.settings.user_running_limit,
+            ALIVE_MS,
             *PATIENCE_MS,
         )
         self._unanswered.pop(holder, None)

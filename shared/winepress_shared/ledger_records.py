@@ -8,6 +8,7 @@ from enum import StrEnum
 from typing import Any
 
 from winepress_shared.archive import JobRecord
+from winepress_shared.cost import megapixel_steps
 from winepress_shared.job import Priority
 from winepress_shared.state import JobState
 from winepress_shared.window import Window
@@ -53,11 +54,21 @@ class Submission:
     starts_in_ms: int = 0  #: 0 is now
     window: Window | None = None
     max_failed: int | None = None
+    cost: float = 0.0  #: megapixel-steps of a unit
 
     @property
     def row(self) -> tuple[str | int, ...]:
         """Names and values of what goes into the job's hash as it is."""
-        texts = ("kind", self.kind, "lane", self.lane, "user", self.user)
+        texts = (
+            "kind",
+            self.kind,
+            "lane",
+            self.lane,
+            "user",
+            self.user,
+            "cost",
+            f"{self.cost:.6g}",
+        )
         numbers = {"band": self.band, "units": self.units, "chained": int(self.chained)}
         if self.window:
             numbers |= asdict(self.window)
@@ -86,6 +97,7 @@ class Submission:
             starts_in_ms=starts_in_ms,
             window=record.window,
             max_failed=getattr(record.job, "max_failed", None),
+            cost=megapixel_steps(record.job) if record.cost is None else record.cost,
         )
 
 
@@ -155,6 +167,7 @@ class JobRow:
     reason: str
     starts: float | None = None  #: not to be begun before
     window: Window | None = None
+    cost: float = 0.0  #: megapixel-steps of a unit
 
     @classmethod
     def from_hash(cls, job_id: str, row: dict[str, str]) -> JobRow:
@@ -181,6 +194,7 @@ class JobRow:
             reason=row["reason"],
             starts=moment("starts") if "starts" in row else None,
             window=Window(int(row["opens"]), int(row["closes"])) if "opens" in row else None,
+            cost=float(row.get("cost", 0)),
         )
 
 

@@ -51,19 +51,10 @@ class ScriptServer:
 
     @cached_property
     def _scripts(self) -> dict[str, _Script]:
-        folder = resources.files(__package__).joinpath("lua")
-        parts = sorted(folder.joinpath("prelude").iterdir(), key=lambda part: part.name)
-        prelude = "".join(part.read_text("utf-8") for part in parts)
-        found: dict[str, _Script] = {}
-        for entry in folder.iterdir():
-            if entry.name.endswith(".lua"):
-                # The first line says what the server may do with the script, so it stays first.
-                flags, body = entry.read_text("utf-8").split("\n", 1)
-                text = f"{flags}\n{prelude}{body}"
-                found[entry.name.removesuffix(".lua")] = cast(
-                    "_Script", self.client.register_script(text)
-                )
-        return found
+        return {
+            name: cast("_Script", self.client.register_script(text))
+            for name, text in script_texts().items()
+        }
 
     def run(self, script: str, *args: str | float) -> Any:
         """Run ``lua/SCRIPT.lua`` on the server."""
@@ -110,6 +101,20 @@ class ScriptServer:
         scheme, _, rest = self._url.partition("://")
         # A password may stand in front of the host, or among the options behind it.
         return f"{scheme}://{rest.rpartition('@')[2].partition('?')[0]}"
+
+
+def script_texts() -> dict[str, str]:
+    """Name → text of every script, with the prelude that all of them share."""
+    folder = resources.files(__package__).joinpath("lua")
+    parts = sorted(folder.joinpath("prelude").iterdir(), key=lambda part: part.name)
+    prelude = "".join(part.read_text("utf-8") for part in parts)
+    found: dict[str, str] = {}
+    for entry in folder.iterdir():
+        if entry.name.endswith(".lua"):
+            # The first line says what the server may do with the script, so it stays first.
+            flags, body = entry.read_text("utf-8").split("\n", 1)
+            found[entry.name.removesuffix(".lua")] = f"{flags}\n{prelude}{body}"
+    return found
 
 
 class Channel:

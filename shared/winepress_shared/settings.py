@@ -51,7 +51,11 @@ class Settings(BaseModel):
     home: Path = Field(default_factory=default_home)  #: prepared models, compiled blobs
     catalogue: Path | None = None  #: extra models, same form as catalogue.toml
     user: Annotated[str, Field(pattern=USER_PATTERN)] = "anonymous"
-    queue_limit: Annotated[int, Field(ge=1)] = 2_000_000  #: most units waiting in the farm
+    #: Most units in the farm that have not ended: waiting, paused, due later or in hand.
+    queue_limit: Annotated[int, Field(ge=1)] = 2_000_000
+    user_queue_limit: Annotated[int, Field(ge=1)] = 2_000_000  #: the same of one user
+    #: Most slices of one user being drawn at a time, each on one device; 0 is any number.
+    user_running_limit: Annotated[int, Field(ge=0)] = 0
     keep_days: Annotated[float, Field(gt=0, le=3650)] = 7.0  #: finished jobs stay listed this long
 
     @field_validator("broker_url")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 from clerk import LANE, Clerk
+from virtual_time import VirtualTime
 
 from winepress_shared.lane_book import ALIVE_MS, LaneBook
 
@@ -62,14 +63,54 @@ def test_one_worker_at_a_time_loads_a_model(clerk: Clerk, book: LaneBook) -> Non
     assert book.begin_load("other", MODEL)
     assert not book.begin_load("me", MODEL)
     assert book.begin_load("me", "else.fp16")
-    assert book.look("me")[0][0].is_loading
-    assert not book.look("other")[0][0].is_loading
+    assert book.look("me")[0][0].loading
+    assert not book.look("other")[0][0].loading
     live(clerk, "other", MODEL)
-    assert not book.look("me")[0][0].is_loading
+    assert not book.look("me")[0][0].loading
     assert book.begin_load("other", MODEL)
     grow_old(clerk, "other")
-    assert not book.look("me")[0][0].is_loading
+    assert not book.look("me")[0][0].loading
     assert book.begin_load("me", MODEL)
     # The one that was silent does not take the mark of another away.
     live(clerk, "other")
-    assert book.look("other")[0][0].is_loading
+    assert book.look("other")[0][0].loading
+
+
+def test_as_many_workers_load_a_model_as_hold_it(clerk: Clerk, book: LaneBook) -> None:
+    """A hot lane is spread in doubling steps, not by all at once and not one by one."""
+    for worker in ("h1", "h2"):
+        live(clerk, worker, MODEL)
+    for worker in ("w1", "w2", "w3"):
+        live(clerk, worker)
+    assert [book.begin_load(worker, MODEL) for worker in ("w1", "w2", "w3")] == [True, True, False]
+    live(clerk, "w1", MODEL)
+    assert book.begin_load("w3", MODEL)
+
+
+def test_a_large_farm_shares_what_it_sees_for_a_moment(clerk: Clerk, book: LaneBook) -> None:
+    """Each worker still counts itself out; a fifth of a second later all is seen anew."""
+    time = VirtualTime(clerk, book)
+    for number in range(1000):
+        clerk.redis.zadd(clerk.key("workers"), {f"w{number}": int(time.now_s * 1000)})
+    live(clerk, "me", MODEL)
+    clerk.submit("job", 3)
+    assert [view.units for view in book.look("other")[0]] == [3]
+    clerk.submit("more", 2)
+    (mine,), _ = book.look("me")
+    (theirs,), _ = book.look("other")
+    assert (mine.units, mine.holders, theirs.holders) == (3, 0, 1)
+    time.advance_to(time.now_s + 0.2)
+    assert book.look("me")[0][0].units == 5
+
+
+def test_how_long_a_lane_was_left_alone_is_told_apart_from_its_bands(
+    clerk: Clerk, book: LaneBook
+) -> None:
+    """A lane that is served all the time has a low band that waits all the same."""
+    clerk.submit("bulk", band=2)
+    clerk.redis.hincrby(clerk.key("served", LANE), "2", -90_000)
+    assert book.look("me")[0][0].idle_s >= 90
+    clerk.submit("now", 4, band=0)
+    clerk.claim(1)
+    (view,), _ = book.look("me")
+    assert view.idle_s < 60 < view.longest_s

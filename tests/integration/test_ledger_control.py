@@ -197,7 +197,7 @@ def test_a_succeeded_job_leaves_its_row_and_its_events_only(clerk: Clerk) -> Non
     clerk.work_off()
     assert clerk.state("job") == "succeeded"
     names = {str(name).partition(":")[2] for name in clerk.redis.scan_iter(clerk.key("*"))}
-    names -= {"fence", "turn", "keep", "queued", "swept", "old"} | {
+    names -= {"fence", "turn", "keep", "open", "swept", "old"} | {
         "held:w1/1",
         "holders:w1",
         "asked:w1/1",

@@ -2,299 +2,83 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, field
-from typing import Any
-
 import pytest
 from clerk import Clerk
 from conftest import ValkeyServer
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import (
-    Bundle,
-    RuleBasedStateMachine,
-    consumes,
-    initialize,
-    invariant,
-    multiple,
-    rule,
-    run_state_machine_as_test,
-)
+from hypothesis.stateful import initialize, invariant, rule, run_state_machine_as_test
+from ledger_machine import LANES, USERS, WORKERS, Held, LedgerMachine
 
-from winepress_shared.errors import Conflict
+from winepress_shared.farm_book import FarmBook
 from winepress_shared.ledger import holder_of
-from winepress_shared.ledger_records import Ending, Order, Slice
-from winepress_shared.state import JobState
 
-LANES = ("vignette.fp16", "vignette.int8")
-WORKERS = ("w1", "w2")
-USERS = ("ada", "1e5")
-ALIVE = (JobState.QUEUED, JobState.RUNNING)
+SCOPES = [{}, *({"user": user} for user in USERS), *({"lane": lane} for lane in LANES)]
 
 
-@dataclass
-class Job:
-    """What must be true of one job."""
-
-    id: str
-    units: int
-    chained: bool
-    state: JobState = JobState.QUEUED
-    done: set[int] = field(default_factory=set)
-    failed: set[int] = field(default_factory=set)
-
-    @property
-    def has_ended_all(self) -> bool:
-        return len(self.done) + len(self.failed) == self.units
-
-
-@dataclass
-class Held:
-    """What must be true of one slice."""
-
-    part: Slice
-    job: Job
-    worker: str
-    holder: str
-    open: set[int]
-    is_live: bool = True  # nobody took it away
-    finish: bool = False
-
-    @property
-    def may_report(self) -> bool:
-        return self.is_live and self.job.state is JobState.RUNNING
-
-
-class LedgerMachine(RuleBasedStateMachine):
-    """Jobs are submitted, drawn, lost, stopped and retried in any order."""
-
-    url = ""
-    jobs = Bundle("jobs")
-    slices = Bundle("slices")
+class LimitedMachine(LedgerMachine):
+    """A user has one slice in hand at the most; anything may be paused."""
 
     @initialize()
     def open_farm(self) -> None:
-        self.clerk = Clerk(self.url)
-        self.model: dict[str, Job] = {}
-        self.held: list[Held] = []
-        self.pids = dict.fromkeys(WORKERS, 1)
-        self.overdue: list[Job] = []
+        super().open_farm()
+        self.clerk.close()
+        self.clerk = Clerk(self.url, user_running_limit=1)
+        self.book = FarmBook(self.clerk.settings)
+        self.paused: set[str] = set()
 
-    def teardown(self) -> None:
-        if hasattr(self, "clerk"):
-            self.clerk.close()
+    @rule(scope=st.sampled_from(SCOPES), is_pause=st.booleans())
+    def hold(self, scope: dict[str, str], is_pause: bool) -> None:
+        (self.book.pause if is_pause else self.book.resume)(**scope)
+        self.paused = set(self.book.pauses())
 
-    # -- what users do -----------------------------------------------------------------------
-
-    @rule(
-        target=jobs,
-        units=st.integers(1, 7),
-        user=st.sampled_from(USERS),
-        band=st.integers(0, 2),
-        lane=st.sampled_from(LANES),
-        chained=st.booleans(),
-    )
-    def submit(self, units: int, user: str, band: int, lane: str, chained: bool) -> Job:
-        job = Job(f"j{len(self.model):04d}", units, chained)
-        self.clerk.submit(job.id, units, user=user, band=band, lane=lane, chained=chained)
-        self.model[job.id] = job
-        return job
-
-    @rule(job=jobs, verb=st.sampled_from(["cancel", "pause", "resume"]))
-    def control(self, job: Job, verb: str) -> None:
-        if job.state in ALIVE:
-            self.clerk.ledger.control(job.id, verb)
-            if verb == "cancel":
-                job.state = JobState.CANCELED
-        elif not (verb == "cancel" and job.state is JobState.CANCELED):
-            with pytest.raises(Conflict):
-                self.clerk.ledger.control(job.id, verb)
-
-    @rule(job=jobs)
-    def retry(self, job: Job) -> None:
-        if job.state in ALIVE or job.state is JobState.SUCCEEDED:
-            with pytest.raises(Conflict):
-                self.clerk.ledger.control(job.id, "retry")
-            return
-        assert self.clerk.ledger.control(job.id, "retry") is JobState.QUEUED
-        job.state, job.failed = JobState.QUEUED, set()
-        for held in self.held:
-            if held.job is job:
-                held.is_live = False
-
-    @rule(job=jobs, swept=st.booleans())
-    def pass_deadline(self, job: Job, swept: bool) -> None:
-        if job.state in ALIVE:
-            self.clerk.pass_deadline(job.id, swept=swept)
-            if swept:
-                job.state = JobState.EXPIRED
-                self._note_expiries()
-            else:
-                self.overdue.append(job)
-
-    @rule(job=jobs)
-    def make_due(self, job: Job) -> None:
-        self.clerk.make_due(job.id)
-        self._note_expiries()
-
-    # -- what workers do ---------------------------------------------------------------------
-
-    @rule(
-        target=slices,
-        worker=st.sampled_from(WORKERS),
-        lane=st.sampled_from(LANES),
-        most=st.integers(1, 4),
-    )
-    def claim(self, worker: str, lane: str, most: int) -> Any:
-        part = self.clerk.try_claim(most, worker, self.pids[worker], lane)
+    @rule(worker=st.sampled_from(WORKERS), lane=st.sampled_from(LANES))
+    def claim_nothing_held_back(self, worker: str, lane: str) -> None:
+        """What would be handed out may be; it is given back at once."""
+        holder = holder_of(worker, self.pids[worker])
+        before = list(self.held)
+        part = self.clerk.try_claim(2, worker, self.pids[worker], lane)
         self._note_expiries()
         if part is None:
-            return multiple()
-        job = self.model[part.job_id]
-        assert job.state in ALIVE, "a job that was over was handed out"
-        others = [
-            held for held in self.held if held.job is job and held.is_live and self._open(held)
+            return
+        row = self.clerk.ledger.get(part.job_id)
+        assert not {"farm", f"lane:{lane}", f"user:{row.user}"} & self.paused
+        held_by_others = [
+            held
+            for held in before
+            if held.is_live and held.holder != holder and self._counts(held, row.user)
         ]
-        taken = set().union(*(held.open for held in others))
-        assert not set(part.units) & (job.done | job.failed | taken), "a unit was handed out twice"
-        assert part.finish is job.has_ended_all
-        assert part.finish or 1 <= len(part.units) <= most
-        if job.chained:
-            assert not others, "two slices of a chain at once"
-            first = min(set(range(job.units)) - job.done, default=0)
-            assert part.finish or list(part.units) == list(range(first, first + len(part.units)))
-        job.state = JobState.RUNNING
-        holder = holder_of(worker, self.pids[worker])
-        held = Held(part, job, worker, holder, set(part.units), finish=part.finish)
-        self.held.append(held)
-        return held
+        assert not held_by_others, "a second slice of one user is being drawn"
+        self.clerk.ledger.release(part.fence, holder)
+        self.model[part.job_id].state = row.state
+        self._take(lambda _: False)
 
-    def _open(self, held: Held) -> bool:
-        return bool(held.open) or held.finish
-
-    def _note_expiries(self) -> None:
-        """Claims end the jobs they meet whose deadline has passed; sweeps end all of them."""
-        for job in self.overdue:
-            if job.state in ALIVE and self.clerk.state(job.id) == JobState.EXPIRED:
-                job.state = JobState.EXPIRED
-
-    @rule(held=slices, index=st.integers(0, 6))
-    def start(self, held: Held, index: int) -> None:
-        order = self.clerk.ledger.start(held.part.fence, self._unit(held, index))
-        if not held.is_live or held not in self.held:
-            assert order in (Order.LOST, Order.CANCEL)
-
-    @rule(held=slices, index=st.integers(0, 6))
-    def commit(self, held: Held, index: int) -> None:
-        unit, job = self._unit(held, index), held.job
-        ending = self.clerk.ledger.commit(held.part.fence, unit, {"key": "k"})
-        is_early = job.chained and unit in held.open and unit != min(held.open)
-        if not held.may_report or unit not in held.open or is_early:
-            assert ending in (Ending.LOST, Ending.CANCEL) or unit in job.done
-            if not held.may_report:
-                held.open.discard(unit)
-            return
-        held.open.discard(unit)
-        job.done.add(unit)
-        assert (ending is Ending.LAST) is job.has_ended_all
-        held.finish = job.has_ended_all
-
-    @rule(held=slices, index=st.integers(0, 6), retry=st.booleans())
-    def fail(self, held: Held, index: int, retry: bool) -> None:
-        unit, job = self._unit(held, index), held.job
-        before = self.clerk.ledger.get(job.id)
-        ending = self.clerk.fail(held.part, unit, retry=retry)
-        if not held.may_report or unit not in held.open:
-            if held.finish and unit in job.done and ending is Ending.FAILED:
-                job.state, held.is_live = JobState.FAILED, False  # the result is at fault
-                return
-            assert ending in (Ending.LOST, Ending.CANCEL, Ending.LAST)
-            assert self.clerk.ledger.get(job.id) == before
-            held.open.discard(unit)
-            return
-        assert ending is not Ending.LOST
-        given_up = self.clerk.places(job.id)["failed"]
-        assert (unit in given_up) is (ending is not Ending.RETRY)
-        assert ending is not Ending.RETRY or retry or job.chained
-        job.failed = given_up
-        held.open = set() if job.chained else held.open - {unit}
-        held.finish = ending is Ending.LAST
-        assert held.finish is job.has_ended_all
-
-    @rule(held=slices)
-    def finish(self, held: Held) -> None:
-        job = held.job
-        state = self.clerk.ledger.finish(held.part.fence, "told to")
-        if held.may_report and held.finish:
-            job.state = JobState.FAILED if job.failed else JobState.SUCCEEDED
-            assert state == job.state
-            held.finish = held.is_live = False
-        elif not held.may_report:
-            held.is_live = False
-
-    @rule(held=consumes(slices))
-    def release(self, held: Held) -> None:
-        self.clerk.ledger.release(held.part.fence, held.holder)
-        self._take(lambda one: one is held)
-
-    @rule(worker=st.sampled_from(WORKERS), fresh=st.booleans())
-    def beat(self, worker: str, fresh: bool) -> None:
-        self.pids[worker] += fresh
-        holder = holder_of(worker, self.pids[worker])
-        pulse = self.clerk.ledger.beat(worker, holder, {})
-        self._take(lambda held: held.worker == worker and held.holder != holder)
-        told = {lease.fence: lease.order for lease in pulse.leases}
-        for held in self.held:
-            if held.holder == holder and held.may_report and self._open(held):
-                assert told[held.part.fence] in (Order.OK, Order.YIELD)
-
-    @rule(held=slices)
-    def lose(self, held: Held) -> None:
-        is_known = self.clerk.redis.zscore(self.clerk.key("leases"), str(held.part.fence))
-        self.clerk.lose(held.part)
-        self._note_expiries()
-        if is_known is not None:
-            self._take(lambda one: one is held)
-
-    @rule(worker=st.sampled_from(WORKERS))
-    def leave(self, worker: str) -> None:
-        self.clerk.ledger.leave(worker)
-        self._take(lambda held: held.worker == worker)
-
-    def _take(self, is_taken: Callable[[Held], bool]) -> None:
-        self._note_expiries()
-        for held in self.held:
-            if is_taken(held):
-                held.is_live = False
-        for job in self.model.values():
-            if job.state is JobState.RUNNING:  # a lost worker may have been the last chance
-                given_up = self.clerk.places(job.id)["failed"]
-                assert given_up >= job.failed
-                job.failed = given_up
-                job.state = JobState(self.clerk.state(job.id))
-                assert job.state in ALIVE
-
-    def _unit(self, held: Held, index: int) -> int:
-        return held.part.units[index % len(held.part.units)] if held.part.units else index
-
-    # -- what must hold ----------------------------------------------------------------------
+    def _counts(self, held: Held, user: str) -> bool:
+        return bool(self.clerk.redis.hget(self.clerk.key("lease", held.part.fence), "user") == user)
 
     @invariant()
-    def books_agree(self) -> None:
-        for job_id, row in self.clerk.audit().items():
-            job = self.model[job_id]
-            found = (row["state"], int(row["done"]), int(row["failed"]))
-            assert found == (job.state, len(job.done), len(job.failed)), job
+    def nobody_is_left_aside(self) -> None:
+        """Whoever is set aside is paused, or has as much in hand as allowed."""
+        if not hasattr(self, "clerk"):
+            return
+        for user in USERS:
+            if self.clerk.redis.exists(self.clerk.key("aside", user)):
+                slices = int(self.clerk.redis.hget(self.clerk.key("slices"), user) or 0)
+                assert slices >= 1 or f"user:{user}" in self.paused
 
 
-def test_no_order_of_calls_brings_the_books_into_disorder(valkey_server: ValkeyServer) -> None:
-    """Every accepted unit is in one place; stale fences count nothing; counters match."""
-    machine = type("Machine", (LedgerMachine,), {"url": valkey_server.url})
+@pytest.mark.parametrize(("machine", "examples"), [(LedgerMachine, 25), (LimitedMachine, 12)])
+def test_no_order_of_calls_brings_the_books_into_disorder(
+    valkey_server: ValkeyServer, machine: type[LedgerMachine], examples: int
+) -> None:
+    """Every accepted unit is in one place; stale fences count nothing; counters match.
+
+    With limits and pauses too: nothing held back is handed out, nobody is left aside for ever.
+    """
     limits = settings(
-        max_examples=25,
+        max_examples=examples,
         stateful_step_count=40,
         deadline=None,
         suppress_health_check=list(HealthCheck),
     )
-    run_state_machine_as_test(machine, settings=limits)
+    run_state_machine_as_test(type("M", (machine,), {"url": valkey_server.url}), settings=limits)

@@ -7,6 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 from clerk import LANE, Clerk
 
+from winepress_shared.lane_book import LaneBook
 from winepress_shared.ledger import RETRY_BACKOFF_MS, Ledger, holder_of
 from winepress_shared.ledger_records import Ending, Order, Slice
 
@@ -129,7 +130,7 @@ def test_a_parked_lane_rests_and_then_goes_on(clerk: Clerk) -> None:
     """Environment faults: nothing is handed out, no tickets are asked for, no attempt counts."""
     clerk.submit("job", 2)
     clerk.ledger.release(clerk.claim().fence, "w1/1", 60_000, "the store is down")
-    assert clerk.ledger.parked(LANE) == "the store is down"
+    assert LaneBook(clerk.settings).parked(LANE) == "the store is down"
     assert clerk.try_claim() is None
     assert clerk.sweep() == []
     clerk.redis.pexpire(clerk.key("parked", LANE), 0)

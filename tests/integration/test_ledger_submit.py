@@ -66,7 +66,7 @@ def test_the_farm_takes_no_more_units_than_its_limit(valkey_server: ValkeyServer
     with pytest.raises(NotFound):
         clerk.ledger.get("two")
     clerk.submit("one", 1)
-    clerk.claim(most=2)
+    clerk.draw(clerk.claim(most=2))
     assert clerk.submit("two", 2, idempotency_key="k") == "two"
     clerk.audit()
     clerk.close()

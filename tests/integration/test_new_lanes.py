@@ -3,21 +3,17 @@
 from __future__ import annotations
 
 import shutil
-import subprocess
-import sys
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from conftest import scrubbed_environment
+from worker_process import PATIENCE_S, WorkerProcess, await_condition
 
 from winepress import Client, TextToImage
 from winepress_shared.lane import Precision
 from winepress_shared.settings import Settings
 from winepress_worker.models.manifest import Manifest, record_files
 
-_PATIENCE_S = 60
 _LANE = "painter.fp16"
 _PAINTER = """
 ["painter"]
@@ -47,31 +43,8 @@ def settings(farm_settings: Settings, tmp_path: Path) -> Settings:
 @pytest.fixture
 def worker(settings: Settings, tmp_path: Path) -> Iterator[None]:
     """``winepress worker`` with the fake engine."""
-    environment = scrubbed_environment() | {
-        "WINEPRESS_FARM": settings.farm,
-        "WINEPRESS_BROKER_URL": settings.broker_url.get_secret_value(),
-        "WINEPRESS_STORE_FOLDER": str(settings.store_folder),
-        "WINEPRESS_CATALOGUE": str(settings.catalogue),
-        "WINEPRESS_HOME": str(settings.home),
-    }
-    command = [sys.executable, "-m", "winepress", "worker", "--engine", "fake", "--name", "one"]
-    with (tmp_path / "log").open("wb") as log:
-        process = subprocess.Popen(
-            command, cwd=tmp_path, env=environment, stdout=log, stderr=subprocess.STDOUT
-        )
-    yield
-    process.terminate()
-    try:
-        process.wait(_PATIENCE_S)
-    finally:
-        process.kill()
-
-
-def _await(condition: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + _PATIENCE_S
-    while not condition():
-        assert time.monotonic() < deadline, "the condition did not come true"
-        time.sleep(0.1)
+    with WorkerProcess(settings, tmp_path, "one"):
+        yield
 
 
 def test_a_model_prepared_later_is_served_without_a_restart_and_a_removed_one_is_not(
@@ -83,7 +56,7 @@ def test_a_model_prepared_later_is_served_without_a_restart_and_a_removed_one_is
         def lanes() -> list[str]:
             return [lane for one in client.workers() for lane in one.facts["lanes"]]
 
-        _await(lambda: "vignette.fp16" in lanes())
+        await_condition(lambda: "vignette.fp16" in lanes())
         handle = client.submit(TextToImage(prompt="a cat", model="painter", seed=1))
         assert handle.why_impossible is not None
         assert _LANE in handle.why_impossible
@@ -103,9 +76,9 @@ def test_a_model_prepared_later_is_served_without_a_restart_and_a_removed_one_is
         ).write(making)
         folder.parent.mkdir(parents=True)
         making.rename(folder)
-        handle.wait(_PATIENCE_S)
-        _await(lambda: handle.is_possible and _LANE in lanes())
+        handle.wait(PATIENCE_S)
+        await_condition(lambda: handle.is_possible and _LANE in lanes())
 
         shutil.rmtree(folder)
-        _await(lambda: _LANE not in lanes())
+        await_condition(lambda: _LANE not in lanes())
         assert "vignette.fp16" in lanes()

@@ -17,11 +17,13 @@ from twins.tiny import SIDE_PX
 from winepress_shared.catalogue import Catalogue, Model
 from winepress_shared.job import Job, parse_job
 from winepress_shared.lane import Precision
+from winepress_worker.device_name import DeviceName
 from winepress_worker.engines.base import Request
 from winepress_worker.engines.openvino import OpenVinoEngine
 from winepress_worker.models.likeness import psnr_db
 from winepress_worker.models.shelf import Shelf
 from winepress_worker.models_command import register
+from winepress_worker.placement import Placement
 
 pytestmark = [
     # diffusers 0.37 turns torch tensors into arrays in ways NumPy 2 will drop one day.
@@ -55,7 +57,7 @@ def shelf(tmp_path_factory: pytest.TempPathFactory, catalogue: Catalogue) -> She
 @pytest.fixture(scope="module")
 def engine(shelf: Shelf, tmp_path_factory: pytest.TempPathFactory) -> OpenVinoEngine:
     """Computes in 32 bits, as the pipelines do that it is compared with."""
-    exact = {"INFERENCE_PRECISION_HINT": "f32"}
+    exact = Placement.of(DeviceName("CPU"), hints=("f32",))
     return OpenVinoEngine(shelf, "CPU", tmp_path_factory.mktemp("blobs"), exact)
 
 

@@ -26,8 +26,8 @@ class FakeLedger:
         self.room = 1000
         self.fault: BaseException | None = None
 
-    def waiting(self) -> dict[str, int]:
-        return {}
+    def check_room(self, user: str, units: int, *, may_be_known: bool) -> None:
+        """As `FarmBook` does where there is room for anything."""
 
     def missing_tickets(self, lane: str, units: int) -> int:
         return units
@@ -56,7 +56,7 @@ def ledger() -> FakeLedger:
 @pytest.fixture
 def client(ledger: FakeLedger, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Client:
     one = Client(Settings(store_folder=tmp_path))
-    one.__dict__["ledger"] = ledger
+    one.__dict__["ledger"] = one.__dict__["farm"] = ledger
     monkeypatch.setattr("winepress_shared.broker.send_tickets", lambda app, lane, count=1: None)
     return one
 

@@ -16,7 +16,8 @@ A, B, C = "a.fp16", "b.fp16", "c.fp16"
 
 
 def view(lane: str, waited: float = 10.0, band: int = 1, **values: Any) -> LaneView:
-    return LaneView(lane, values.pop("units", 1), band, waited, waited, **values)
+    units = values.pop("units", 1)
+    return LaneView(lane, units, band, units, waited, waited, waited, **values)
 
 
 def warm(*models: str, **facts: Any) -> dict[str, Any]:
@@ -35,6 +36,29 @@ def test_a_lane_beyond_its_fair_bound_goes_before_a_warm_one() -> None:
     assert order_of(views, warm(A)) == [A, B]
     views = [view(A, 1), view(B, FAIR_BOUND_S + 1)]
     assert order_of(views, warm(A)) == [B, A]
+
+
+def test_a_few_pictures_that_cannot_wait_are_left_to_many_holders() -> None:
+    """One of twenty is free within seconds: sooner than the model is loaded here; not for ever."""
+    renderer = warm(B, load_s={A: 20.0}, seconds_per_picture={A: 5.0})
+    waiting = [view(B, 5, band=2), view(A, 10, band=0, units=2, holders=20)]
+    assert order_of(waiting, renderer) == [B]
+    assert order_of([waiting[0], view(A, 21, band=0, units=2, holders=20)], renderer) == [A, B]
+    assert order_of([waiting[0], view(A, 10, band=0, units=2, holders=2)], renderer) == [A, B]
+    assert order_of([waiting[0], view(A, 10, band=0, units=200, holders=20)], renderer) == [A, B]
+
+
+def test_a_lane_is_not_overdue_for_a_low_band_that_waits_behind_a_higher_one_of_it() -> None:
+    """Another slice of it would go to the higher band again: a cold load would help nobody."""
+    behind = LaneView(B, 10, 1, 5, 2.0, FAIR_BOUND_S + 100, 2.0)
+    assert order_of([view(A, 1), behind], warm(A)) == [A, B]
+
+
+def test_a_hot_lane_is_spread_in_doubling_steps() -> None:
+    """While one of two holders' worth of loads is under way, there is room for another."""
+    renderer = warm(load_s={A: 10.0}, seconds_per_picture={A: 0.5})
+    assert order_of([view(A, 1, units=999, holders=2, loading=1)], renderer) == [A]
+    assert order_of([view(A, 1, units=999, holders=2, loading=2)], renderer) == []
 
 
 def test_a_lane_of_a_low_band_comes_first_when_its_patience_is_over() -> None:
@@ -59,7 +83,7 @@ def test_a_cold_lane_is_left_for_a_while_to_whoever_holds_or_loads_its_model(
     waited: float, units: int, is_loading: bool, is_left: bool
 ) -> None:
     """1.5 s to its holder unless more waits there than a load takes; its load to who loads it."""
-    one = view(A, waited, units=units, holders=int(not is_loading), is_loading=is_loading)
+    one = view(A, waited, units=units, holders=int(not is_loading), loading=int(is_loading))
     renderer = warm(load_s={A: 10.0}, seconds_per_picture={A: 0.5})
     assert (order_of([one], renderer) == []) is is_left
     assert order_of([one], renderer | {"warm": [A]}) == [A]

@@ -109,10 +109,10 @@ def test_an_event_keeps_what_it_was_told_beside_its_name_and_time() -> None:
 
 def test_a_submission_tells_the_ledger_names_and_values_in_pairs() -> None:
     """What goes into the hash as it is; the rest steers the script."""
-    new = Submission("j1", "inpaint", "lane", "inf", 2, 5, "digest", chained=True)
+    new = Submission("j1", "inpaint", "lane", "inf", 2, 5, "digest", chained=True, cost=1.31072)
     pairs = dict(zip(new.row[::2], new.row[1::2], strict=True))
     wanted: dict[str, Any] = {"kind": "inpaint", "lane": "lane", "user": "inf", "band": 2}
-    assert pairs == wanted | {"units": 5, "chained": 1}
+    assert pairs == wanted | {"units": 5, "chained": 1, "cost": "1.31072"}
     assert all(type(value) in (str, int) for value in new.row)
 
 

@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from winepress_shared.ledger_records import Lease, Order, Pulse, Worker
+from winepress_shared.ledger_records import Lease, Order, Pulse
 from winepress_worker import steward as steward_module
-from winepress_worker.steward import STUCK_FLOOR_S, Steward
+from winepress_worker.steward import STUCK_FLOOR_S, Steward, tickets_missing
 
 
 class LedgerOfOneWorker:
@@ -37,8 +37,8 @@ class LedgerOfOneWorker:
     def sweep(self) -> list[tuple[str, int, int]] | None:
         return self.lanes
 
-    def workers(self) -> list[Worker]:
-        return [Worker(f"w{i}", 0.0, {}, {}) for i in range(3)]
+    def worker_count(self) -> int:
+        return 3
 
     def leave(self, worker: str) -> None:
         self.left = True
@@ -139,3 +139,14 @@ def test_stopping_leaves_the_farm() -> None:
     steward.stop()
     assert ledger.left
     assert not steward.is_alive()
+
+
+@pytest.mark.parametrize(
+    ("units", "workers", "queued", "missing"),
+    [(9, 3, 0, 3), (2, 3, 0, 2), (9, 3, 5, 0), (10_000, 1000, 0, 32), (10_000, 1000, 30, 2)],
+)
+def test_a_large_farm_has_no_ticket_for_each_worker_and_lane(
+    units: int, workers: int, queued: int, missing: int
+) -> None:
+    """Whoever works on a ticket issues the next: a few are enough, whatever the farm's size."""
+    assert tickets_missing(units, workers, queued) == missing

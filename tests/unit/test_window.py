@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 
 import pytest
 
-from winepress.commands.batch import seconds_until
+from winepress.commands.when import seconds_until
 from winepress.handling import Handling
 from winepress_shared.errors import InvalidJob, WrongUsage
 from winepress_shared.window import Window

@@ -32,6 +32,7 @@ class Drawn:
     image: Image.Image
     facts: PictureFacts
     render_s: float
+    batch: int = 1  #: pictures drawn in the same call
 
 
 class Delivery:
@@ -97,6 +98,7 @@ class Delivery:
             worker=self._desk.worker,
             render_s=round(drawn.render_s, 3),
             attempts=drawn.part.attempts + 1,
+            batch=drawn.batch,
         )
         row = {name: value for name, value in asdict(output).items() if name != "unit"}
         mine = self._archive.write_output(key, data, row)

@@ -12,6 +12,7 @@ import time
 from collections.abc import Collection, Iterable
 from typing import Any
 
+from winepress_shared.cost import SLICE_S
 from winepress_shared.errors import BrokerUnreachable
 from winepress_shared.lane import Lane
 from winepress_shared.lane_book import LaneBook, LaneView
@@ -40,20 +41,29 @@ def order_of(views: Iterable[LaneView], renderer: dict[str, Any]) -> list[str]:
 def _rank(view: LaneView, warm: Collection[str]) -> tuple[int, int, int, float]:
     """Smallest first. A lane with a band out of patience counts as of the highest."""
     band = 0 if view.longest_s > max(PATIENCE_MS[1:]) / 1000 else view.band
-    is_overdue = view.longest_s > FAIR_BOUND_S
-    return (band, 0 if is_overdue else 1, 0 if view.model in warm else 1, -view.longest_s)
+    is_overdue = view.idle_s > FAIR_BOUND_S
+    return (band, 0 if is_overdue else 1, 0 if view.model in warm else 1, -view.idle_s)
 
 
 def _is_left(view: LaneView, renderer: dict[str, Any]) -> bool:
-    """Whether a lane that is cold here is better served by a worker that has or loads its model."""
-    hands = view.holders + view.is_loading
+    """Whether a lane that is cold here is better served by workers that have or load its model.
+
+    They are left it for a moment; and for as long as a load takes when one of them will be free
+    sooner than that: a thousand workers must not drop what is warm for each picture that cannot
+    wait.
+    """
+    hands = view.holders + view.loading
     if not hands:
         return False
-    load_s = renderer.get("load_s", {}).get(view.model, _LOAD_S)
-    picture_s = renderer.get("seconds_per_picture", {}).get(view.lane, _PICTURE_S)
-    if view.units * picture_s / hands > load_s:
-        return view.is_loading and view.waited_s < load_s
-    return view.waited_s < (load_s if view.is_loading else LEAVE_S)
+    load_s = float(renderer.get("load_s", {}).get(view.model, _LOAD_S))
+    picture_s = float(renderer.get("seconds_per_picture", {}).get(view.lane, _PICTURE_S))
+    # Of so many slices under way one ends in a part of the time of one.
+    if (SLICE_S + view.urgent * picture_s) / hands <= load_s:
+        return view.waited_s < max(LEAVE_S, load_s)
+    if view.urgent * picture_s / hands > load_s:
+        # See `LaneBook.begin_load`: it is spread in doubling steps.
+        return view.loading > 0 and view.loading >= view.holders and view.waited_s < load_s
+    return view.waited_s < (load_s if view.loading else LEAVE_S)
 
 
 class LaneWatch:
@@ -79,6 +89,13 @@ class LaneWatch:
         ranks = {view.lane: _rank(view, warm)[:2] for view in self._views}
         chosen = order_of(self._views, self._renderer)
         return lane in ranks and bool(chosen) and ranks[chosen[0]] < ranks[lane]
+
+    def next_cold(self, lane: str) -> str | None:
+        """The model, with its precision, that will have to be loaded after ``lane``, if any."""
+        self._look(_LOOK_S)
+        models = [lane.partition("@")[0] for lane in order_of(self._views, self._renderer)]
+        warm = [lane.partition("@")[0], *self._renderer.get("warm", ())]
+        return next((model for model in models if model not in warm), None)
 
     def _look(self, least_s: float) -> None:
         if time.monotonic() - self._looked_at < least_s:

@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections import deque
 from statistics import median
 
+from winepress_shared.cost import limit_s
+from winepress_worker.time_limit import TimeLimit
+
 _WEIGHT = 0.3  #: of the newest picture in the running mean
 _FIRST_SLICE = 4  #: units taken in a lane of unknown pace
 _MOST_UNITS = 512  #: units of one slice at the most
@@ -19,11 +22,14 @@ class Pace:
         self._rates: dict[str, float] = {}
         self._steps: deque[float] = deque(maxlen=_STEPS_KEPT)
 
-    def learn(self, lane: str, picture_s: float, steps: int, cost: float = 0.0) -> None:
-        """Note that a picture of ``steps`` steps and ``cost`` megapixel-steps took that long."""
+    def learn(
+        self, lane: str, call_s: float, steps: int, cost: float = 0.0, pictures: int = 1
+    ) -> None:
+        """Note a call that drew that many pictures; ``cost`` is megapixel-steps of each."""
+        picture_s = call_s / pictures
         _follow(self._seconds, lane, picture_s)
         _follow(self._rates, lane, cost / max(picture_s, 1e-3))
-        self._steps.append(picture_s / max(steps, 1))
+        self._steps.append(call_s / max(steps, 1))
 
     def units_for(self, lane: str, seconds: float) -> int:
         """How many units fill ``seconds`` in this lane."""
@@ -31,6 +37,11 @@ class Pace:
         if each is None:
             return _FIRST_SLICE
         return max(1, min(_MOST_UNITS, int(seconds / max(each, 1e-3))))
+
+    def limit(self, lane: str, cost: float) -> TimeLimit:
+        """The time a picture of ``cost`` megapixel-steps may take in this lane."""
+        rate = self._rates.get(lane, 0.0)
+        return TimeLimit(limit_s(cost, rate), lane, cost, rate)
 
     @property
     def step_s(self) -> float:

@@ -4,25 +4,33 @@ from __future__ import annotations
 
 import logging
 import os
+import socket
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import psutil
 
 from winepress_shared.archive import Archive, JobRecord
 from winepress_shared.catalogue import Catalogue
+from winepress_shared.cost import SLICE_S
+from winepress_shared.errors import RenderFault, UnknownModel
+from winepress_shared.lane import Lane
 from winepress_shared.lane_book import LaneBook
 from winepress_shared.ledger import Ledger
 from winepress_shared.settings import Settings
 from winepress_shared.stores import open_store
+from winepress_worker.batching import Batching
 from winepress_worker.delivery import Delivery
 from winepress_worker.desk import Desk
 from winepress_worker.engines import open_engine
 from winepress_worker.engines.base import PipelineKey
 from winepress_worker.executor import Executor
+from winepress_worker.host_budget import HostBudget
 from winepress_worker.lane_order import LaneWatch
 from winepress_worker.models.shelf import Report, Shelf
-from winepress_worker.options import SLICE_S, WorkerOptions
+from winepress_worker.options import WorkerOptions
+from winepress_worker.preloader import Preloader
+from winepress_worker.tender import Tender
 from winepress_worker.warm_pool import WarmPool
 
 log = logging.getLogger(__name__)
@@ -38,7 +46,12 @@ class Press:
         catalogue = Catalogue.load(settings.catalogue)
         self._options = options
         self._engine = open_engine(options, Shelf(settings.home, catalogue), settings.home)
-        self._pool = WarmPool(self._engine, options.memory_budget)
+        self._pool = WarmPool(
+            self._engine,
+            options.memory_budget,
+            idle_ttl_s=options.idle_unload_s or None,
+            host=_host_budget(options, settings),
+        )
         self._desk = Desk(Ledger(settings), options.name, os.getpid())
         archive = Archive(open_store(settings))
         self._delivery = Delivery(self._desk, archive)
@@ -46,20 +59,34 @@ class Press:
         self._watch = LaneWatch(self._book, options)
         self._process = psutil.Process()
         self._executor = Executor(
-            self._desk, archive, self._delivery, self._pool, self._key_of, self.describe
+            self._desk,
+            archive,
+            self._delivery,
+            self._pool,
+            self._key_of,
+            self.describe,
+            Batching(options.batch),
         )
+        self._preloader = Preloader(self._engine, self._pool, self._begin_load)
+        self._pin(options.pins)
         self.describe()
+        self._tender = Tender(self._pool, self.describe)
+        self._tender.start()
 
     def run(self, lane: str, leave_ticket: Callable[[str], None]) -> str:
         """Work on ``lane`` for about `TICKET_S`; returns a line for people (Flower shows it).
 
         ``leave_ticket`` is called when work remains that nobody has a ticket for.
         """
+        with self._tender.away():
+            return self._work(lane, leave_ticket)
+
+    def _work(self, lane: str, leave_ticket: Callable[[str], None]) -> str:
         began = time.monotonic()
         jobs: dict[str, None] = {}  # in the order of their first slice
         pictures = 0
         if not self._may_serve(lane):
-            return f"{lane}: left to the worker that loads its model"
+            return f"{lane}: left to a worker that loads its model, or has room for it"
         try:
             while time.monotonic() - began < TICKET_S:
                 part = self._desk.claim(lane, self._executor.pace.units_for(lane, SLICE_S))
@@ -68,8 +95,12 @@ class Press:
                 if part.waiting and not part.tickets:
                     leave_ticket(lane)
                 jobs[part.job_id] = None
+                if lane.partition("@")[0] in self._warm:
+                    self._preloader.consider(self._watch.next_cold(lane))
                 pictures += self._executor.run(part)
+                self._tender.make_way()
                 self.describe()
+                self._preloader.renew()
                 if self._watch.gives_way(lane):
                     leave_ticket(lane)
                     break
@@ -84,7 +115,23 @@ class Press:
         model = lane.partition("@")[0]
         if model in self._warm:
             return True
+        parsed = Lane.parse(lane)
+        key = PipelineKey(parsed.model, "", parsed.precision, self._options.device)
+        return self._pool.finds_room(key) and self._begin_load(model)
+
+    def _begin_load(self, model: str) -> bool:
         return self._book.begin_load(self._options.name, model)
+
+    def _pin(self, names: Sequence[str]) -> None:
+        """Load what is always to be warm; what cannot be loaded now is pinned when it is."""
+        for name in names:
+            lane = Lane.parse(name)
+            try:
+                key = self._engine.key(lane.model, lane.precision)
+                self._pool.pin(key)
+                self._pool.get(key)
+            except (RenderFault, UnknownModel) as error:
+                log.error("%s is not loaded yet: %s", name, error)
 
     @property
     def _warm(self) -> list[str]:
@@ -100,6 +147,7 @@ class Press:
                 "load_s": self._executor.load_s,
                 "seconds_per_picture": self._executor.pace.facts(),
                 "megapixel_steps_per_s": self._executor.pace.rates(),
+                "pictures_per_call": self._executor.batching.facts(),
                 "step_s": round(self._executor.pace.step_s, 4),
                 "rss_mib": self._process.memory_info().rss >> 20,
             }
@@ -107,6 +155,13 @@ class Press:
 
     def _key_of(self, record: JobRecord, report: Report) -> PipelineKey:
         return self._engine.key(record.job.model, record.job.precision, report)
+
+
+def _host_budget(options: WorkerOptions, settings: Settings) -> HostBudget | None:
+    if not options.host_budget:
+        return None
+    folder = settings.home / "memory" / socket.gethostname()  # a home may be shared by machines
+    return HostBudget(folder, options.host_budget)
 
 
 def _summary(lane: str, jobs: list[str], pictures: int, seconds: float) -> str:

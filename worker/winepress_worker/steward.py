@@ -21,6 +21,7 @@ from winepress_shared.ledger_records import Lease, Order, Pulse
 log = logging.getLogger(__name__)
 
 _FOLLOW_S = 8.0  #: least time between two looks for models that have come or gone
+_MOST_TICKETS = 32  #: queued in a lane at a time
 _TICK_S = 0.5  #: how soon a dead renderer is noticed
 CANCEL_GRACE_S = 10.0  #: a renderer that has not obeyed by then is killed
 STUCK_FLOOR_S = 120.0  #: no step for this long, or for ten median steps, is stuck
@@ -125,8 +126,16 @@ class Steward(threading.Thread):
         lanes = self._ledger.sweep()
         if not lanes:
             return
-        workers = len(self._ledger.workers())
+        workers = self._ledger.worker_count()
         for lane, units, queued in lanes:
-            missing = min(units, workers) - queued
-            if missing > 0:
+            missing = tickets_missing(units, workers, queued)
+            if missing:
                 self._send_tickets(lane, missing)
+
+
+def tickets_missing(units: int, workers: int, queued: int) -> int:
+    """How many more tickets a lane can use; whoever works on one issues the next.
+
+    One per worker and lane would be a thousand times fifty messages on a large farm.
+    """
+    return max(0, min(units, workers, _MOST_TICKETS) - queued)

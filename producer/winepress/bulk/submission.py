@@ -36,13 +36,14 @@ def submit_plan(
     """
     if not plan.count:
         raise InvalidJob("there is nothing to draw")
-    client.check_room(plan.count, handling.idempotency_key is not None)
+    client.check_room(plan.count, handling)
     portions = [(group, items) for group in plan.groups.values() for items in group.jobs()]
     records = [
         handling.numbered(number).record(
             _batch(group, len(items), title, max_failed),
             group.lane,
             f"{group.asked.hexdigest()[:24]}{number:08d}",
+            group.cost / len(group.items),
         )
         for number, (group, items) in enumerate(portions)
     ]

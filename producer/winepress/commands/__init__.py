@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from winepress.commands import batch, farm, info, jobs, submit, watch
+from winepress.commands import batch, farm, info, jobs, pause, submit, watch
 
 #: Functions that add their sub-commands to a parser.
 COMMANDS = (
     submit.register,
     batch.register,
     jobs.register,
+    pause.register,
     watch.register,
     farm.register,
     info.register,

@@ -3,26 +3,26 @@
 from __future__ import annotations
 
 import argparse
-import re
 from collections.abc import Iterable
-from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from winepress.client import Client
 from winepress.commands.submit import FIELDS, add_picture
 from winepress.commands.watch import follow_to_end, interrupted, show_tables
+from winepress.commands.when import add_when, start_in, window
 from winepress.console import Console
+from winepress.explanation import duration, estimate_text
 from winepress.handle import JobHandle
 from winepress.handling import Handling
 from winepress_shared.errors import JobFailed, WrongUsage
 from winepress_shared.job import Job, Priority
+from winepress_shared.ledger_records import BANDS
 
 if TYPE_CHECKING:
     from winepress.bulk.line import Line
-    from winepress.bulk.plan import Plan
+    from winepress.bulk.plan import Group, Plan
 
-_CLOCK = re.compile(r"([01]?\d|2[0-3]):([0-5]\d)\Z")
 _EXAMPLES = """\
 files:
   items.jsonl   one JSON object per line: our fields, or lines of the OpenAI Batch API
@@ -80,9 +80,7 @@ def _add_handling(group: argparse._ArgumentGroup) -> None:
     add("--user", metavar="U", help="who takes turns with whom; default: the setting user")
     add("--key", metavar="K", help="the same key within a day gives the same jobs")
     add("--max-failed", type=int, metavar="N", help="give up after more failures than this")
-    add("--start-after", metavar="TIME", help="HH:MM or YYYY-MM-DDTHH:MM, local time")
-    add("--between", metavar="HH:MM-HH:MM", help="draw in this part of each day only, local time")
-    add("--expires", type=float, metavar="SECONDS", help="give up if it is not done by then")
+    add_when(group)
     add("--wait", action="store_true", help="until all is over")
     add("--out", type=Path, metavar="DIR", help="wait, then save the pictures here")
     add("--manifest", action="store_true", help="with --out: manifest.jsonl and manifest.csv")
@@ -98,7 +96,7 @@ def _batch(arguments: argparse.Namespace) -> int:
     with Client.from_env() as client:
         plan = _plan(client, arguments)
         if arguments.dry_run:
-            _show_plan(client, console, plan)
+            _show_plan(client, console, plan, arguments.user)
             return 0
         handles = submit_plan(
             client,
@@ -110,7 +108,10 @@ def _batch(arguments: argparse.Namespace) -> int:
         for handle in handles:
             row = handle.status()
             values = {"id": row.id, "state": row.state.value, "lane": row.lane, "units": row.units}
-            console.result(values, row.id)
+            impossible = client.why_impossible(row.lane)
+            console.result(values | {"impossible": impossible}, row.id)
+            if impossible and not row.state.is_terminal:
+                console.note(f"accepted, but nothing can render it now: {impossible}")
         return _follow(client, console, handles, arguments)
 
 
@@ -156,68 +157,58 @@ def _lines(arguments: argparse.Namespace) -> Iterable[Line]:
 
 
 def _handling(client: Client, arguments: argparse.Namespace) -> Handling:
-    from winepress_shared.window import Window
-
     return Handling(
         user=client.settings.user if arguments.user is None else arguments.user,
         idempotency_key=arguments.key,
         expires_in=arguments.expires,
-        start_in=seconds_until(arguments.start_after) if arguments.start_after else None,
-        window=Window.parse(arguments.between) if arguments.between else None,
+        start_in=start_in(arguments),
+        window=window(arguments),
     )
 
 
-def seconds_until(text: str, now: datetime | None = None) -> float:
-    """Seconds from ``now`` to a local time: ``22:30`` is the next one. Raises WrongUsage."""
-    now = (now or datetime.now()).astimezone()
-    clock = _CLOCK.match(text)
-    try:
-        if clock is None:
-            then = datetime.fromisoformat(text).astimezone()
-        else:
-            then = now.replace(hour=int(clock[1]), minute=int(clock[2]), second=0, microsecond=0)
-            then += timedelta(days=1) if then <= now else timedelta()
-        seconds = (then - now).total_seconds()
-    except (ValueError, OverflowError):
-        seconds = 0.0
-    if seconds <= 0:
-        raise WrongUsage(
-            "not a time to come",
-            field="start_after",
-            value=text,
-            allowed="HH:MM or YYYY-MM-DDTHH:MM",
-        )
-    return seconds
-
-
-def _show_plan(client: Client, console: Console, plan: Plan) -> None:
-    from winepress_shared.cost import lane_rate
-
-    workers = client.workers()
+def _show_plan(client: Client, console: Console, plan: Plan, user: str | None) -> None:
+    user_limit = client.settings.user_queue_limit
     for group in plan.groups.values():
-        rate = lane_rate(str(group.lane), workers)
-        seconds = group.cost / rate if rate else None
-        values: dict[str, Any] = {
-            "lane": str(group.lane),
-            "priority": group.priority.value,
-            "pictures": len(group.items),
-            "megapixel_steps": round(group.cost, 3),
-            "seconds": None if seconds is None else round(seconds, 1),
-            "impossible": client.why_impossible(str(group.lane)),
-        }
-        text = f"{group.lane}  {len(group.items)} pictures, {group.cost:,.1f} megapixel-steps, "
-        text += "about " + _duration(seconds) if seconds is not None else "no pace measured yet"
-        if values["impossible"]:
-            text += f"; nothing can render it now: {values['impossible']}"
+        values, text = _price(client, group, user)
         console.result(values, text)
     console.note(
         f"{plan.count} pictures from {plan.lines} lines, {plan.cost:,.1f} megapixel-steps; "
         "nothing was queued"
     )
+    if plan.count > user_limit:
+        console.note(f"that is more than one user may have waiting: {user_limit}")
 
 
-def _duration(seconds: float) -> str:
-    return str(timedelta(seconds=max(1, round(seconds))))
+def _price(client: Client, group: Group, user: str | None) -> tuple[dict[str, Any], str]:
+    """What the pictures of one lane cost, how long they take, and whether they can be drawn."""
+    from winepress_shared.estimate import Work
+
+    count, band = len(group.items), BANDS.index(group.priority)
+    work = Work(str(group.lane), band, count, group.cost / count)
+    found = client.estimate_new(work, user)
+    values: dict[str, Any] = {
+        "lane": str(group.lane),
+        "priority": group.priority.value,
+        "pictures": count,
+        "megapixel_steps": round(group.cost, 3),
+        "seconds": _rounded(found.draws_s),
+        "done_in_s": _rounded(found.ends_in_s),
+        "pictures_before": found.ahead,
+        "limit_s": found.limit_s,
+        "impossible": client.why_impossible(str(group.lane)),
+    }
+    text = f"{group.lane}  {count} pictures, {group.cost:,.1f} megapixel-steps. "
+    if found.draws_s is None:
+        text += "No pace measured yet"
+    else:
+        text += f"Drawn in about {duration(found.draws_s)}. {estimate_text(found)}"
+    if values["impossible"]:
+        text += f"; nothing can render it now: {values['impossible']}"
+    return values, text
+
+
+def _rounded(seconds: float | None) -> float | None:
+    return None if seconds is None else round(seconds, 1)
 
 
 def _follow(

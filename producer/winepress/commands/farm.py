@@ -103,13 +103,15 @@ def _check_workers(client: Client) -> str:
 def _check_lanes(client: Client) -> str:
     waiting = client.ledger.waiting()
     for lane in sorted(waiting):
-        reason = client.ledger.parked(lane)
+        reason = client.lanes.parked(lane)
         if reason is not None:
             raise FarmUnreachable(f"lane {lane} rests after a fault: {reason}")
         impossible = client.why_impossible(lane)
         if impossible is not None:
             raise FarmUnreachable(f"waiting in {lane}: {waiting[lane]}, but {impossible}")
-    return ", ".join(f"{lane}: {units} waiting" for lane, units in waiting.items()) or "empty"
+    found = [f"{lane}: {units} waiting" for lane, units in waiting.items()]
+    found += [f"{scope} is paused" for scope in client.farm.pauses()]
+    return ", ".join(found) or "empty"
 
 
 _PARTS: tuple[tuple[str, Callable[[Client], str]], ...] = (

@@ -1,4 +1,4 @@
-"""``winepress list | status | cancel | pause | front | resume | retry | explain | …``."""
+"""``winepress list | status | cancel | front | retry | explain | …``."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from typing import Any
 
 from winepress.client import Client
 from winepress.console import Console
+from winepress.explanation import estimate_text
 from winepress_shared.errors import WinepressError, WrongUsage
 from winepress_shared.job import Priority
 from winepress_shared.ledger_records import JobRow
@@ -19,9 +20,7 @@ _MOST_LISTED = 100_000
 
 _VERBS: dict[str, tuple[str, Callable[[Client, str], JobState]]] = {
     "cancel": ("stop a job; finished pictures are kept", Client.cancel),
-    "pause": ("hand out no more of a job for now", Client.pause),
     "front": ("let a job go before the others of its user", Client.front),
-    "resume": ("go on with a paused job", Client.resume),
     "retry": ("render what a failed, canceled or expired job lacks", Client.retry),
 }
 
@@ -76,9 +75,15 @@ def _list(arguments: argparse.Namespace) -> int:
 def _status(arguments: argparse.Namespace) -> int:
     def show(client: Client, console: Console, job_id: str) -> None:
         row = client.get(job_id).status()
-        console.result(row_values(row), row_text(row))
+        if row.state.is_terminal:
+            console.result(row_values(row), row_text(row))
+            return
+        found, impossible = client.estimate(row.id), client.why_impossible(row.lane)
+        told = f"nothing can render it now: {impossible}" if impossible else estimate_text(found)
+        values = {"estimate": asdict(found), "impossible": impossible}
+        console.result(row_values(row) | values, f"{row_text(row)}\n    {told}".rstrip())
 
-    return _each(arguments, show)
+    return each(arguments, show)
 
 
 def _explain(arguments: argparse.Namespace) -> int:
@@ -86,19 +91,23 @@ def _explain(arguments: argparse.Namespace) -> int:
         text = client.get(job_id).explain()
         console.result({"id": job_id, "explanation": text}, text)
 
-    return _each(arguments, show)
+    return each(arguments, show)
 
 
 def _control(arguments: argparse.Namespace) -> int:
-    _, act = _VERBS[arguments.verb]
     if arguments.verb == "retry":
         arguments.jobs = _to_retry(arguments)
+    return control(arguments, _VERBS[arguments.verb][1])
+
+
+def control(arguments: argparse.Namespace, act: Callable[[Client, str], JobState]) -> int:
+    """Do ``act`` to every job named, and say what state it is in then."""
 
     def do(client: Client, console: Console, job_id: str) -> None:
         state = act(client, client.get(job_id).id)
         console.result({"id": job_id, "state": state.value}, f"{job_id} {state.value}")
 
-    return _each(arguments, do)
+    return each(arguments, do)
 
 
 def _reprioritise(arguments: argparse.Namespace) -> int:
@@ -108,7 +117,7 @@ def _reprioritise(arguments: argparse.Namespace) -> int:
         client.reprioritise(client.get(job_id).id, priority)
         console.result({"id": job_id, "priority": priority.value}, f"{job_id} {priority.value}")
 
-    return _each(arguments, do)
+    return each(arguments, do)
 
 
 def _to_retry(arguments: argparse.Namespace) -> list[str]:
@@ -124,7 +133,7 @@ def _to_retry(arguments: argparse.Namespace) -> list[str]:
         return [name for name in named if client.get(name).status().state is JobState.FAILED]
 
 
-def _each(arguments: argparse.Namespace, act: Callable[[Client, Console, str], None]) -> int:
+def each(arguments: argparse.Namespace, act: Callable[[Client, Console, str], None]) -> int:
     """Do it for every job, whatever becomes of the others; the last error decides the code."""
     console, code = Console(arguments.json), 0
     with Client.from_env() as client:

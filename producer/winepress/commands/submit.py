@@ -9,6 +9,7 @@ from typing import Any
 
 from winepress.client import Client
 from winepress.commands.watch import follow_to_end, interrupted
+from winepress.commands.when import add_when, start_in, window
 from winepress.console import Console
 from winepress.handle import JobHandle
 from winepress.job_file import read_job_file
@@ -97,7 +98,7 @@ def _add_handling(group: argparse._ArgumentGroup) -> None:
     add("--priority", choices=tuple(Priority), metavar="B", help=", ".join(Priority))
     add("--user", metavar="U", help="who takes turns with whom; default: the setting user")
     add("--key", metavar="K", help="the same key within a day gives the same job")
-    add("--expires", type=float, metavar="SECONDS", help="give up if it is not done by then")
+    add_when(group)
     add("--wait", action="store_true", help="until the job is over")
     add("--out", type=Path, metavar="DIR", help="wait, then save the pictures here")
     add("--json", action="store_true", help="one JSON object per line")
@@ -112,6 +113,8 @@ def _submit(arguments: argparse.Namespace) -> int:
             user=user if arguments.user is None else arguments.user,
             idempotency_key=arguments.key,
             expires_in=arguments.expires,
+            start_in=start_in(arguments),
+            window=window(arguments),
         )
         try:
             _report(console, handle)

@@ -1,6 +1,6 @@
 #!lua flags=allow-oom
 -- A worker lives: renew its leases, record its description, learn what each lease should do.
--- KEYS[1] prefix; keys: workers worker renderer holders held lease leases job, and those `hand_on`
+-- KEYS[1] prefix; keys: workers worker serving renderer holders held lease leases job, and those `hand_on`
 --         touches
 -- ARGV: worker, its rendering process now, description (JSON), lease time to live (ms),
 --       most attempts
@@ -11,7 +11,7 @@
 -- Leases of an earlier process of this worker end here: it is gone, nobody need wait for them.
 local worker, holder, limit = ARGV[1], ARGV[2], tonumber(ARGV[5])
 redis.call('ZADD', key('workers'), now, worker)
-redis.call('SET', key('worker', worker), ARGV[3])
+if redis.call('GET', key('worker', worker)) ~= ARGV[3] then serve(worker, ARGV[3]) end
 for _, other in ipairs(redis.call('SMEMBERS', key('holders', worker))) do
   if other ~= holder then bury(worker, other, limit) end
 end

@@ -1,21 +1,24 @@
 #!lua flags=allow-oom
 -- Hand out the next slice of a lane.
--- KEYS[1] prefix; keys: parked ready served job jobs retry attempts lease leases leased held
---         holders asked fence turn workers events, those `place` and `conclude` touch, and the broker's
---         list of the lane
+-- KEYS[1] prefix; keys: parked paused ready served handed waits aside slices job jobs retry attempts failers
+--         serving lease leases leased held holders asked fence turn workers events, those `place` and
+--         `conclude` touch, and the broker's list of the lane
 -- ARGV: lane, worker, its rendering process, nonce of this request (hex), most units, lease time to live
---       (ms), prefix of the broker's queues, patience of each band (ms) ...
+--       (ms), prefix of the broker's queues, most slices of one user being drawn (0: any number), a
+--       worker is alive when it has beaten within (ms), patience of each band (ms) ...
 -- Returns nil, or {fence, id, units as ranges, finish 0|1, attempts so far of the first unit,
 --                  units of this lane still waiting, tickets of this lane still queued}
 --
 -- Order inside a lane: the highest band (0 first), but a band passed over for longer than its
 -- patience gets one slice; in a band the user whose last slice is longest ago; of a user the
 -- oldest job. A unit that failed before gets a slice of its own, so that one which kills its
--- worker cannot take others with it.
+-- worker cannot take others with it; and one that a worker failed at is left to others for a while.
 --
 -- A slice is at most half of an equal share of what is left (guided self-scheduling, Polychronopoulos
 -- and Kuck 1987), so that the last pictures of a job are spread over all workers.
-local FIRST_BAND = 8
+local FIRST_BAND = 10
+local ELSEWHERE_MS = 60000 -- a unit waits this long for a worker that has not failed at it
+local LOOKED_AT = 8 -- workers, to find one that may draw such a unit
 local lane, worker, holder, nonce, most = ARGV[1], ARGV[2], ARGV[3], ARGV[4], tonumber(ARGV[5])
 
 local function answer(fence, job, lease, tried)
@@ -32,10 +35,11 @@ local function granted()
   return answer(tonumber(fence), job, lease, attempts(job, first_of(lease.open) or ''))
 end
 
-local function next_band()
+-- The band to be served, of those that have not been passed over by this claim.
+local function next_band(passed)
   local served, first = read(key('served', lane)) or {}, nil
   for band = 0, #ARGV - FIRST_BAND do
-    local since = tonumber(served[tostring(band)])
+    local since = not passed[band] and tonumber(served[tostring(band)])
     if since then
       first = first or band
       if now - since > tonumber(ARGV[FIRST_BAND + band]) then first = band end
@@ -44,17 +48,48 @@ local function next_band()
   return first
 end
 
+-- Who asks for a slice has drawn those it holds: their last pictures are on their way.
+local function count_out_mine()
+  for _, fence in ipairs(redis.call('SMEMBERS', key('held', holder))) do
+    local lease = read(key('lease', fence))
+    if lease then count_out(fence, lease) end
+  end
+end
+
+local function may_have_more(user)
+  if redis.call('HEXISTS', key('paused'), 'user:' .. user) == 1 then return false end
+  local most_slices = tonumber(ARGV[8])
+  return most_slices == 0 or (tonumber(redis.call('HGET', key('slices'), user)) or 0) < most_slices
+end
+
+-- Whether a unit is better left to another live worker of this lane: this one has failed at it.
+local function is_for_others(job, unit, due)
+  local failers = redis.call('HGET', key('failers', job.id), unit)
+  if not failers or now - due > ELSEWHERE_MS then return false end
+  local function has_failed(one) return string.find(failers, '\n' .. one .. '\n', 1, true) end
+  if not has_failed(worker) then return false end
+  for _, other in ipairs(redis.call('SRANDMEMBER', key('serving', lane), LOOKED_AT)) do
+    local seen = tonumber(redis.call('ZSCORE', key('workers'), other))
+    if seen and now - seen <= tonumber(ARGV[9]) and not has_failed(other) then return true end
+  end
+  return false
+end
+
 -- Units that wait again: the first alone when it was begun before, else those up to the next such.
 local function take_again(job, limit)
-  local units, tried = {}, 0
-  for _, member in ipairs(redis.call('ZRANGEBYSCORE', key('retry', job.id), '-inf', now, 'LIMIT', 0, limit)) do
-    local unit = tonumber(member)
-    tried = attempts(job, unit)
-    if tried > 0 and units[1] then return units, 0 end
-    units[#units + 1] = unit
-    if tried > 0 then break end
+  local members, units = {}, {}
+  local found = redis.call('ZRANGEBYSCORE', key('retry', job.id), '-inf', now, 'WITHSCORES', 'LIMIT', 0,
+    limit + LOOKED_AT)
+  for i = 1, #found, 2 do
+    local unit = tonumber(found[i])
+    local tried = attempts(job, unit)
+    if tried == 0 or not is_for_others(job, unit, tonumber(found[i + 1])) then
+      if tried > 0 and units[1] then return members, units, 0 end
+      members[#members + 1], units[#units + 1] = found[i], unit
+      if tried > 0 or #units == limit then return members, units, tried end
+    end
   end
-  return units, tried
+  return members, units, 0
 end
 
 local function take(job)
@@ -64,14 +99,14 @@ local function take(job)
     local workers = math.max(1, redis.call('ZCARD', key('workers')))
     limit = math.min(most, math.ceil(waiting(job) / (2 * workers)))
   end
-  local units, tried = take_again(job, limit)
+  local members, units, tried = take_again(job, limit)
   if units[1] then
-    redis.call('ZREMRANGEBYRANK', key('retry', job.id), 0, #units - 1)
+    redis.call('ZREM', key('retry', job.id), unpack(members))
     return text_of(units), tried
   end
   local first = job.cursor
   local count = math.min(limit, job.units - first)
-  if count < 1 then return nil end
+  if count < 1 or job.chained == 1 and redis.call('EXISTS', key('retry', job.id)) == 1 then return nil end
   -- Of a chain, units behind the cursor may have been begun too.
   tried = attempts(job, first)
   if tried > 0 then count = 1 end
@@ -86,7 +121,8 @@ local function grant(job, units)
   local lease = {open = units, finish = units == '' and 1 or 0}
   redis.call('HSET', key('lease', fence), 'job', job.id, 'lane', lane, 'holder', holder,
     'open', units, 'at', '', 'step', 0, 'steps', 0, 'step_at', now,
-    'finish', lease.finish)
+    'finish', lease.finish, 'user', job.user)
+  count_slice(job.user, 1)
   redis.call('ZADD', key('leases'), now + tonumber(ARGV[6]), fence)
   redis.call('SADD', key('leased', job.id), fence)
   redis.call('SADD', key('held', holder), fence)
@@ -99,29 +135,50 @@ local function grant(job, units)
   return fence, lease
 end
 
-local before = granted()
-if before then return before end
-if redis.call('EXISTS', key('parked', lane)) == 1 then return nil end
-for _ = 1, 64 do
-  local band = next_band()
-  if not band then return nil end
-  local users = key('ready', lane, band)
-  local user = redis.call('ZRANGE', users, 0, 0)[1]
-  local job = read_job(redis.call('ZRANGE', users .. ':' .. user, 0, 0)[1])
+-- A slice of a job, or nil when there is nothing in it for this worker now.
+local function serve_job(job)
   if job.expires > 0 and job.expires <= now then
     conclude(job, 'expired', 'its deadline passed while it waited')
+    return nil
+  end
+  local _, due = waiting(job)
+  local units, tried = nil, nil
+  if due <= now then units, tried = take(job) end
+  local fence, lease = nil, nil
+  if units then
+    redis.call('HSET', key('served', lane), job.band, now)
+    redis.call('HSET', key('handed'), lane, now)
+    redis.call('ZADD', key('ready', lane, job.band), redis.call('INCR', key('turn')), job.user)
+    fence, lease = grant(job, units)
+  end
+  place(job)
+  return fence and answer(fence, job, lease, tried)
+end
+
+local before = granted()
+if before then return before end
+count_out_mine()
+if is_closed(lane) then return nil end
+-- Users and jobs of the band in which there was nothing for this worker, and such bands.
+local here, users_passed, jobs_passed, passed = nil, 0, 0, {}
+for _ = 1, 64 do
+  local band = next_band(passed)
+  if not band then return nil end
+  if band ~= here then here, users_passed, jobs_passed = band, 0, 0 end
+  local users = key('ready', lane, band)
+  local user = redis.call('ZRANGE', users, users_passed, users_passed)[1]
+  local id = user and redis.call('ZRANGE', users .. ':' .. user, jobs_passed, jobs_passed)[1]
+  if not user then
+    passed[band] = true
+  elseif not id then
+    users_passed, jobs_passed = users_passed + 1, 0
+  elseif not may_have_more(user) then
+    set_aside(lane, band, user)
   else
-    local _, due = waiting(job)
-    local units, tried = nil, nil
-    if due <= now then units, tried = take(job) end
-    if units then
-      redis.call('HSET', key('served', lane), band, now)
-      redis.call('ZADD', users, redis.call('INCR', key('turn')), user)
-      local fence, lease = grant(job, units)
-      place(job)
-      return answer(fence, job, lease, tried)
-    end
-    place(job)
+    local job = read_job(id)
+    local found = serve_job(job)
+    if found then return found end
+    if job.ready > 0 then jobs_passed = jobs_passed + 1 end
   end
 end
 return nil

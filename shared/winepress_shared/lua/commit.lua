@@ -1,8 +1,8 @@
 #!lua flags=allow-oom
 -- The object of a unit exists: count it, once, and only for the holder of the lease. Units of a
 -- chain are counted in their order.
--- KEYS[1] prefix; keys: lease leases leased held job done units attempts events, and those `place`
---         touches
+-- KEYS[1] prefix; keys: lease leases leased held job done units attempts failers open opened events, and
+--         those `place` touches
 -- ARGV: fence, unit, JSON of the output
 -- Returns 'ok' | 'last' (every unit has ended: write the result, then finish) | 'lost' | 'cancel'
 local fence, unit = ARGV[1], tonumber(ARGV[2])
@@ -17,7 +17,9 @@ if rest then
   redis.call('SETBIT', key('done', job.id), unit, 1)
   redis.call('HSET', key('units', job.id), unit, ARGV[3])
   redis.call('HDEL', key('attempts', job.id), unit)
+  redis.call('HDEL', key('failers', job.id), unit)
   job.done = redis.call('HINCRBY', key('job', job.id), 'done', 1)
+  count_open(job)
   event(job.id, 'unit-done', 'unit', unit, 'done', job.done, 'units', job.units)
 elseif unit < 0 or redis.call('GETBIT', key('done', job.id), unit) == 0 then
   return 'lost'

@@ -1,6 +1,6 @@
 #!lua flags=allow-oom
 -- An attempt at one unit failed. A chain breaks there: the rest of its slice is handed back too.
--- KEYS[1] prefix; keys: lease leases leased held job retry attempts done units events, and those
+-- KEYS[1] prefix; keys: lease leases leased held job retry attempts failers done units events, and those
 --         `conclude` touches
 -- ARGV: fence, unit (-1: the result itself), class, message, may be tried again 0|1, most attempts,
 --       backoff (ms)
@@ -27,6 +27,7 @@ local tried = attempts(job, unit)
 if tried == 0 or not is_begun(lease, unit) then
   tried = redis.call('HINCRBY', key('attempts', job.id), unit, 1)
 end
+note_failer(job, unit, lease.holder)
 local units = {unit}
 if job.chained == 1 then
   units = units_of(lease.open)

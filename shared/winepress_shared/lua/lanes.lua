@@ -1,38 +1,65 @@
-#!lua flags=no-writes
+#!lua flags=allow-oom
 -- What a worker needs to know to choose between lanes.
--- KEYS[1] prefix; keys: lanes parked served warm loading workers renderer
+-- KEYS[1] prefix; keys: view lanes waits parked paused served handed warm warmed loading loads workers
+--         renderer
 -- ARGV: worker, a worker is alive when it has beaten within (ms)
--- Returns what the worker's rendering process says of itself (JSON or ''), then
---         {lane, units waiting, highest band waiting, ms since that band of the lane got a slice or
---          began to wait, the same for whichever band waits longest, live workers but this one that
---          hold its model, 1 when one of them loads it just now} for every lane that is not parked.
+-- Returns {what the worker's rendering process says of itself (JSON or ''), lanes (JSON), the model it
+--          loads just now or '', names of those it holds ...}; lanes is a list of
+--         [lane, units waiting, highest band waiting, units of that band, ms since that band of the
+--          lane got a slice or began to wait, the same for whichever band waits longest, ms since any
+--          band of it did, live workers that hold its model, and that load it just now] for every
+--         lane that is neither parked nor paused.
+--
+-- All workers see the same lanes, so a large farm shares a view for a moment: what a look costs does
+-- not grow with lanes times workers.
+local SHARED_MS = 200 -- at most; and a fifth of a millisecond for each worker
 local worker, alive_ms = ARGV[1], tonumber(ARGV[2])
 
-local function is_alive_elsewhere(other)
-  if not other or other == worker then return false end
-  local seen = tonumber(redis.call('ZSCORE', key('workers'), other))
-  return seen ~= nil and now - seen <= alive_ms
+local function read_lanes()
+  local alive, rows, lanes = {}, {}, redis.call('HGETALL', key('lanes'))
+  if lanes[1] then
+    local seen = redis.call('ZRANGEBYSCORE', key('workers'), now - alive_ms, '+inf')
+    for _, other in ipairs(seen) do alive[other] = true end
+  end
+  local function count_alive(names)
+    local count = 0
+    for _, name in ipairs(names) do if alive[name] then count = count + 1 end end
+    return count
+  end
+  for i = 1, #lanes, 2 do
+    local lane = lanes[i]
+    if not is_closed(lane) then
+      local name, served = string.match(lane, '^[^@]+'), redis.call('HGETALL', key('served', lane))
+      local band, since, oldest = nil, now, now
+      for j = 1, #served, 2 do
+        local one, at = tonumber(served[j]), tonumber(served[j + 1])
+        if not band or one < band then band, since = one, at end
+        oldest = math.min(oldest, at)
+      end
+      local urgent = 0
+      for _, units in ipairs(redis.call('HVALS', key('waits', lane, band or 0))) do
+        urgent = urgent + tonumber(units)
+      end
+      local last = math.max(tonumber(redis.call('HGET', key('handed'), lane)) or 0, oldest)
+      rows[#rows + 1] = {lane, tonumber(lanes[i + 1]), band or 0, urgent, now - since, now - oldest,
+        now - last, count_alive(redis.call('SMEMBERS', key('warm', name))),
+        count_alive(redis.call('ZRANGEBYSCORE', key('loading', name), now, '+inf'))}
+    end
+  end
+  return rows
 end
 
-local found = {redis.call('GET', key('renderer', worker)) or ''}
-local lanes = redis.call('HGETALL', key('lanes'))
-for i = 1, #lanes, 2 do
-  local lane = lanes[i]
-  if redis.call('EXISTS', key('parked', lane)) == 0 then
-    local name, served = string.match(lane, '^[^@]+'), redis.call('HGETALL', key('served', lane))
-    local band, since, oldest = nil, now, now
-    for j = 1, #served, 2 do
-      local one, at = tonumber(served[j]), tonumber(served[j + 1])
-      if not band or one < band then band, since = one, at end
-      oldest = math.min(oldest, at)
-    end
-    local holders = 0
-    for _, other in ipairs(redis.call('SMEMBERS', key('warm', name))) do
-      if is_alive_elsewhere(other) then holders = holders + 1 end
-    end
-    local loading = is_alive_elsewhere(redis.call('GET', key('loading', name)))
-    found[#found + 1] = {lane, tonumber(lanes[i + 1]), band or 0, now - since, now - oldest, holders,
-      loading and 1 or 0}
+local function shared_lanes()
+  local shared_ms = math.min(SHARED_MS, redis.call('ZCARD', key('workers')) / 5)
+  local at, text = string.match(redis.call('GET', key('view')) or '', '^(%d+) (.*)$')
+  if at and now - at >= 0 and now - at < shared_ms then return text end
+  local rows = read_lanes()
+  text = rows[1] and cjson.encode(rows) or '[]'
+  if shared_ms > 1 then
+    redis.call('SET', key('view'), string.format('%.0f ', now) .. text, 'PX', SHARED_MS)
   end
+  return text
 end
-return found
+
+return {redis.call('GET', key('renderer', worker)) or '', shared_lanes(),
+  redis.call('GET', key('loads', worker)) or '', unpack(redis.call('SMEMBERS', key('warmed', worker)))}

@@ -1,15 +1,27 @@
 #!lua flags=allow-oom
--- May this worker load a model now? One does at a time, so that a cold lane is not loaded by all.
--- KEYS[1] prefix; keys: loading loads workers
+-- May this worker load a model now? One does at a time while nobody holds it, and then as many as hold
+-- it: a cold lane is not loaded by all, and a hot one is spread in doubling steps.
+-- KEYS[1] prefix; keys: loading loads warm workers
 -- ARGV: worker, name of the model, the mark lasts for (ms), a worker is alive when it has beaten
 --       within (ms)
--- Returns 1 when it may, and is marked; 0 when another live one does.
-local worker, name = ARGV[1], ARGV[2]
-local other = redis.call('GET', key('loading', name))
-if other and other ~= worker then
-  local seen = tonumber(redis.call('ZSCORE', key('workers'), other))
-  if seen and now - seen <= tonumber(ARGV[4]) then return 0 end
+-- Returns 1 when it may, and is marked; 0 when enough other live ones do.
+local worker, name, lasts_ms, alive_ms = ARGV[1], ARGV[2], tonumber(ARGV[3]), tonumber(ARGV[4])
+
+local function count_alive(names)
+  local count = 0
+  for _, other in ipairs(names) do
+    local seen = other ~= worker and tonumber(redis.call('ZSCORE', key('workers'), other))
+    if seen and now - seen <= alive_ms then count = count + 1 end
+  end
+  return count
 end
-redis.call('SET', key('loading', name), worker, 'PX', ARGV[3])
-redis.call('SET', key('loads', worker), name, 'PX', ARGV[3])
+
+redis.call('ZREMRANGEBYSCORE', key('loading', name), '-inf', now)
+local loading = count_alive(redis.call('ZRANGE', key('loading', name), 0, -1))
+if loading > 0 and loading >= count_alive(redis.call('SMEMBERS', key('warm', name))) then return 0 end
+local before = redis.call('GET', key('loads', worker))
+if before and before ~= name then redis.call('ZREM', key('loading', before), worker) end -- one at a time
+redis.call('ZADD', key('loading', name), now + lasts_ms, worker)
+redis.call('PEXPIRE', key('loading', name), lasts_ms)
+redis.call('SET', key('loads', worker), name, 'PX', lasts_ms)
 return 1

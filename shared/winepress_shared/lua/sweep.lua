@@ -1,12 +1,12 @@
 #!lua flags=allow-oom
 -- Reconcile: expired leases, due retries, deadlines, forgotten jobs, workers that are gone.
--- KEYS[1] prefix; keys: swept leases lease due expiries old workers worker renderer job jobs retry
---         attempts done units leased events lanes parked, those `hand_on` and `conclude` touch,
+-- KEYS[1] prefix; keys: swept leases lease due expiries old workers worker serving renderer job jobs retry
+--         attempts done units leased events lanes parked paused, those `hand_on` and `conclude` touch,
 --         and the broker's lists of the lanes
 -- ARGV: least time between two sweeps (ms), lease time to live (ms), most attempts,
 --       a worker is gone after (ms), prefix of the broker's queues
 -- Returns nil when another sweep was just done, else {lane, units waiting, tickets queued} of
--- every lane that has work and is not parked.
+-- every lane that has work and is neither parked nor paused.
 local least, ttl, limit = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3])
 local last = tonumber(redis.call('GET', key('swept'))) or 0
 -- A clock that was set back must not stop the sweeps.
@@ -48,16 +48,17 @@ each_due('old', function(id)
   redis.call('ZREM', key('jobs'), id)
   if job then redis.call('ZREM', key('jobs', job.state), id) end
   redis.call('UNLINK', key('job', id), key('retry', id), key('attempts', id), key('done', id),
-    key('units', id), key('leased', id), key('events', id))
+    key('failers', id), key('units', id), key('leased', id), key('events', id))
 end)
 for _, worker in ipairs(redis.call('ZRANGEBYSCORE', key('workers'), '-inf', now - tonumber(ARGV[4]))) do
   redis.call('ZREM', key('workers'), worker)
+  serve(worker, nil)
   redis.call('DEL', key('worker', worker), key('renderer', worker))
 end
 
 local open, lanes = {}, redis.call('HGETALL', key('lanes'))
 for i = 1, #lanes, 2 do
-  if redis.call('EXISTS', key('parked', lanes[i])) == 0 then
+  if not is_closed(lanes[i]) then
     open[#open + 1] = {lanes[i], tonumber(lanes[i + 1]), redis.call('LLEN', ARGV[5] .. lanes[i])}
   end
 end

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -26,12 +26,27 @@ class PipelineKey:
 
 @dataclass(frozen=True)
 class Request:
-    """One call of a pipeline: units of one job that differ only in their seed."""
+    """One call of a pipeline: pictures that differ only in their seeds and texts."""
 
     job: Job  #: resolved: size, steps, guidance, scheduler and seed are all set
     seeds: tuple[int, ...]  #: one picture each
     image: Image.Image | None = None  #: source picture, RGB
     mask: Image.Image | None = None  #: greyscale, white is drawn anew
+    others: tuple[tuple[str, str], ...] = ()  #: prompt and negative prompt, of the second one on
+
+    @classmethod
+    def together(
+        cls, jobs: Sequence[Job], image: Image.Image | None, mask: Image.Image | None
+    ) -> Request:
+        """One picture of each job; they must be alike but for seeds and texts."""
+        others = tuple((job.prompt, job.negative_prompt) for job in jobs[1:])
+        return cls(jobs[0], tuple(job.seed or 0 for job in jobs), image, mask, others)
+
+    @property
+    def texts(self) -> tuple[tuple[str, str], ...]:
+        """Prompt and negative prompt of each picture."""
+        own = (self.job.prompt, self.job.negative_prompt)
+        return (own, *self.others) if self.others else (own,) * len(self.seeds)
 
 
 def unheard(message: str, fraction: float) -> None:
@@ -42,12 +57,19 @@ def unheard(message: str, fraction: float) -> None:
 OnStep = Callable[[int, int], None]
 
 
+def unwatched(done: int, steps: int) -> None:
+    """An `OnStep` that nobody looks at."""
+
+
 class Pipeline(Protocol):
     """A compiled model, ready to render. Not thread-safe: one call at a time."""
 
     key: PipelineKey
     footprint: int  #: memory held, in bytes
-    device: str  #: the device actually used, as OpenVINO reports it
+
+    @property
+    def device(self) -> str:
+        """The device actually used, as OpenVINO reports it."""
 
     def render(self, request: Request, on_step: OnStep) -> list[Image.Image]:
         """Draw one RGB picture per seed.

@@ -7,31 +7,44 @@
 --                             starts (absent: at once) opens closes (minutes of the day, UTC;
 --                             absent: all day) max_failed (absent: any number) front (absent;
 --                             what stands in for the order among the jobs of its user)
---                             ready (units counted in `lanes`; 0: claims do not see the job)
+--                             ready (units counted in `waits`; 0: claims do not see the job)
+--                             left (units counted in `open`) cost (megapixel-steps of a unit)
 --   jobs              zset    ID by order of submission; jobs:STATE the same for one state
 --   ready:LANE:BAND         zset  user by the turn of their last slice (lowest is next)
 --   ready:LANE:BAND:USER    zset  ID by front or order (lowest is next)
 --   served:LANE       hash    BAND → when this band last got a slice, or began to wait
---   lanes             hash    LANE → units waiting in its ready sets; queued: their sum
+--   handed            hash    LANE → when any band of it last got a slice
+--   waits:LANE:BAND   hash    USER → units waiting
+--   aside:USER        hash    LANE:BAND → turn of a user who waits there, and may not be served now:
+--                             paused, or with as many slices in hand as allowed
+--   lanes             hash    LANE → units waiting in it, less those of users set aside
+--   slices            hash    USER → slices being drawn
+--   paused            hash    'farm', 'lane:LANE', 'user:USER' → since when
+--   open              number  units that have not ended; opened: hash USER → their units of those
 --   retry:ID          zset    UNIT by the time it may be tried again; seven digits, so that units
 --                             due at the same time come in their order. A chained job has at most
 --                             one here, and everything after it is at or after the cursor
 --   attempts:ID       hash    unit → attempts begun and not committed
+--   failers:ID        hash    unit → workers that failed at it, a line each
 --   done:ID           bitmap  units whose object exists
 --   units:ID          hash    unit → JSON of its output, or of its error
 --   leased:ID         set     fences of the leases of a job
 --   lease:FENCE       hash    job lane holder at step steps step_at finish (1: the job's
---                             result is to be written) void (1: taken from its holder)
+--                             result is to be written) void (1: taken from its holder) user (whose
+--                             slice it counts as; absent: all drawn)
 --                             open (ranges of units that have not ended; begun in their order)
 --   leases            zset    FENCE by deadline
 --   held:HOLDER       set     fences a process answers for; HOLDER is WORKER/PID of the renderer
 --   asked:HOLDER      string  nonce of its last request for a slice, and the fence it was given
 --   holders:WORKER    set     the processes of a worker that may hold leases
+--   serving:LANE      set     workers that serve a lane
+--   pace              hash    LANE DEVICE → megapixel-steps per second, as last measured
 --   workers           zset    WORKER by last beat; worker:WORKER its own description, JSON;
 --                             renderer:WORKER what its rendering process says of itself, JSON
 --   warm:MODEL        set     workers that hold a model (with its precision); warmed:WORKER what
---                             a worker holds; loading:MODEL the worker that loads it, loads:WORKER
---                             the reverse, both with a time to live
+--                             a worker holds; loading:MODEL zset of the workers that load it by when
+--                             their mark ends, loads:WORKER the reverse, both with a time to live
+--   view              string  when lanes were last looked at, and what was seen (JSON), see `lanes`
 --   due               zset    ID by the time its earliest retry is due
 --   expiries          zset    ID by deadline; old: ID by the time its record is dropped
 --   parked:LANE       string  why nothing is handed out in this lane (with a time to live)
@@ -51,7 +64,7 @@ local function key(...) return P .. table.concat({...}, ':') end
 -- Only these fields are numbers; a user may well be called "1e5" or "inf".
 local NUMBERS = {}
 for name in string.gmatch('band units done failed cursor order created started finished expires ' ..
-    'paused chained ready front starts opens closes max_failed step steps step_at finish void', '%S+') do
+    'paused chained ready front starts opens closes max_failed left step steps step_at finish void', '%S+') do
   NUMBERS[name] = true
 end
 

@@ -31,9 +31,22 @@ local function waiting(job)
   return fresh + redis.call('ZCARD', key('retry', job.id)), math.max(due, opens)
 end
 
--- Put a job where it belongs after any change: where claims find it, in `due`, or nowhere. A user
--- who was not waiting joins behind those who are; one who was keeps their turn.
+-- Count what of a job has not ended, wherever it waits or is drawn.
+local function count_open(job)
+  local left = is_alive(job) and job.units - job.done - job.failed or 0
+  local change = left - (job.left or 0)
+  if change == 0 then return end
+  job.left = left
+  redis.call('HSET', key('job', job.id), 'left', left)
+  redis.call('INCRBY', key('open'), change)
+  if redis.call('HINCRBY', key('opened'), job.user, change) == 0 then
+    redis.call('HDEL', key('opened'), job.user)
+  end
+end
+
+-- Put a job where it belongs after any change: where claims find it, in `due`, or nowhere.
 local function place(job)
+  count_open(job)
   local units, due = waiting(job)
   redis.call('ZREM', key('due'), job.id)
   if due > now then
@@ -41,24 +54,18 @@ local function place(job)
     units = 0
   end
   if units == job.ready then return end
-  local band = key('ready', job.lane, job.band)
-  local mine = band .. ':' .. job.user
+  local mine = key('ready', job.lane, job.band, job.user)
   if job.ready == 0 then
     redis.call('ZADD', mine, job.front or job.order, job.id)
-    if not redis.call('ZSCORE', band, job.user) then
-      redis.call('ZADD', band, redis.call('INCR', key('turn')), job.user)
-    end
-    redis.call('HSETNX', key('served', job.lane), job.band, now)
+    join(job.lane, job.band, job.user)
   elseif units == 0 then
     redis.call('ZREM', mine, job.id)
-    if redis.call('EXISTS', mine) == 0 then redis.call('ZREM', band, job.user) end
-    if redis.call('EXISTS', band) == 0 then redis.call('HDEL', key('served', job.lane), job.band) end
+    if redis.call('EXISTS', mine) == 0 then leave_turn(job.lane, job.band, job.user) end
   end
-  local change = units - job.ready
-  if redis.call('HINCRBY', key('lanes'), job.lane, change) == 0 then
-    redis.call('HDEL', key('lanes'), job.lane)
+  count_waiting(job.lane, job.band, job.user, units - job.ready)
+  if units == 0 and redis.call('EXISTS', mine) == 0 then
+    redis.call('HDEL', key('aside', job.user), job.lane .. ':' .. job.band)
   end
-  redis.call('INCRBY', key('queued'), change)
   redis.call('HSET', key('job', job.id), 'ready', units)
   job.ready = units
 end
@@ -86,7 +93,7 @@ local function conclude(job, state, reason)
   redis.call('ZREM', key('expiries'), job.id)
   redis.call('ZADD', key('old'), now + (tonumber(redis.call('GET', key('keep'))) or 604800000), job.id)
   redis.call('PEXPIRE', key('events', job.id), EVENTS_KEPT_MS)
-  redis.call('DEL', key('retry', job.id), key('attempts', job.id))
+  redis.call('DEL', key('retry', job.id), key('attempts', job.id), key('failers', job.id))
   if state == 'succeeded' then redis.call('DEL', key('done', job.id), key('units', job.id)) end
   tell_holders(job)
 end
@@ -97,6 +104,12 @@ end
 
 local function attempts(job, unit)
   return tonumber(redis.call('HGET', key('attempts', job.id), unit)) or 0
+end
+
+-- A worker that failed at a unit leaves the next attempt to others, see `claim`.
+local function note_failer(job, unit, holder)
+  local worker, known = string.match(holder, '^(.*)/'), redis.call('HGET', key('failers', job.id), unit)
+  redis.call('HSET', key('failers', job.id), unit, (known or '\n') .. worker .. '\n')
 end
 
 local function set_cursor(job, unit)
@@ -129,6 +142,7 @@ end
 local function record_failure(job, unit, class, message)
   redis.call('HSET', key('units', job.id), unit, cjson.encode({error = class, message = message}))
   redis.call('HDEL', key('attempts', job.id), unit)
+  redis.call('HDEL', key('failers', job.id), unit)
   job.failed = redis.call('HINCRBY', key('job', job.id), 'failed', 1)
 end
 

@@ -6,13 +6,22 @@ local function look_up(fence)
   local job = lease and lease.void ~= 1 and read_job(lease.job)
   if not job then return lease, nil, 'lost' end
   if job.state ~= 'running' then return lease, job, 'cancel' end
-  return lease, job, job.paused == 1 and 'yield' or 'ok'
+  return lease, job, (job.paused == 1 or is_paused(job.lane, job.user)) and 'yield' or 'ok'
 end
 
 local function is_begun(lease, unit) return lease.at ~= '' and unit <= tonumber(lease.at) end
 
+-- A slice does not occupy its worker any more.
+local function count_out(fence, lease)
+  if not lease.user then return end
+  count_slice(lease.user, -1)
+  lease.user = nil
+  redis.call('HDEL', key('lease', fence), 'user')
+end
+
 -- Take a lease from its holder, who finds out by and by.
 local function void(fence, lease)
+  count_out(fence, lease)
   redis.call('ZREM', key('leases'), fence)
   redis.call('SREM', key('leased', lease.job), fence)
   redis.call('HSET', key('lease', fence), 'void', 1)
@@ -52,6 +61,7 @@ local function hand_on(lease, limit)
   local units = {}
   for _, unit in ipairs(units_of(lease.open)) do
     local tried = attempts(job, unit)
+    if limit and tried > 0 and is_begun(lease, unit) then note_failer(job, unit, lease.holder) end
     if limit and tried >= limit then
       fail_unit(job, unit, 'WorkerLost', 'its worker died ' .. tried .. ' times while drawing it')
       if job.chained == 1 then break end
@@ -77,4 +87,17 @@ local function bury(worker, holder, limit)
     end
   end
   redis.call('SREM', key('holders', worker), holder)
+end
+
+-- What a worker says of itself (JSON; nil: it is gone) decides in which lanes it counts.
+local function serve(worker, text)
+  local before = redis.call('GET', key('worker', worker))
+  for _, lane in ipairs(before and cjson.decode(before).lanes or {}) do
+    redis.call('SREM', key('serving', lane), worker)
+  end
+  if not text then return end
+  redis.call('SET', key('worker', worker), text)
+  for _, lane in ipairs(cjson.decode(text).lanes or {}) do
+    redis.call('SADD', key('serving', lane), worker)
+  end
 end

@@ -1,0 +1,53 @@
+"""Flags that say when a job may be worked on."""
+
+from __future__ import annotations
+
+import argparse
+import re
+from datetime import datetime, timedelta
+
+from winepress_shared.errors import WrongUsage
+from winepress_shared.window import Window
+
+_CLOCK = re.compile(r"([01]?\d|2[0-3]):([0-5]\d)\Z")
+
+
+def add_when(group: argparse._ArgumentGroup) -> None:
+    """Add the flags."""
+    add = group.add_argument
+    add("--start-after", metavar="TIME", help="HH:MM or YYYY-MM-DDTHH:MM, local time")
+    add("--between", metavar="HH:MM-HH:MM", help="draw in this part of each day only, local time")
+    add("--expires", type=float, metavar="SECONDS", help="give up if it is not done by then")
+
+
+def start_in(arguments: argparse.Namespace) -> float | None:
+    """Seconds until the time after ``--start-after``; raises WrongUsage."""
+    return seconds_until(arguments.start_after) if arguments.start_after else None
+
+
+def window(arguments: argparse.Namespace) -> Window | None:
+    """The part of the day of ``--between``; raises WrongUsage."""
+    return Window.parse(arguments.between) if arguments.between else None
+
+
+def seconds_until(text: str, now: datetime | None = None) -> float:
+    """Seconds from ``now`` to a local time: ``22:30`` is the next one. Raises WrongUsage."""
+    now = (now or datetime.now()).astimezone()
+    clock = _CLOCK.match(text)
+    try:
+        if clock is None:
+            then = datetime.fromisoformat(text).astimezone()
+        else:
+            then = now.replace(hour=int(clock[1]), minute=int(clock[2]), second=0, microsecond=0)
+            then += timedelta(days=1) if then <= now else timedelta()
+        seconds = (then - now).total_seconds()
+    except (ValueError, OverflowError):
+        seconds = 0.0
+    if seconds <= 0:
+        raise WrongUsage(
+            "not a time to come",
+            field="start_after",
+            value=text,
+            allowed="HH:MM or YYYY-MM-DDTHH:MM",
+        )
+    return seconds

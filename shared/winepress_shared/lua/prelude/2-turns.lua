@@ -1,0 +1,68 @@
+-- Put in front of every script: whose turn it is in a lane, and who is set aside meanwhile.
+
+-- Whether the farm, a lane or a user is paused.
+local function is_paused(lane, user)
+  local found = redis.call('HMGET', key('paused'), 'farm', 'lane:' .. lane, 'user:' .. (user or ''))
+  return (found[1] or found[2] or found[3]) and true or false
+end
+
+-- Whether nothing at all is handed out in a lane.
+local function is_closed(lane)
+  return redis.call('EXISTS', key('parked', lane)) == 1 or is_paused(lane)
+end
+
+-- Units that claims can find in a lane became more or less.
+local function show(lane, change)
+  if change ~= 0 and redis.call('HINCRBY', key('lanes'), lane, change) == 0 then
+    redis.call('HDEL', key('lanes'), lane)
+    redis.call('HDEL', key('handed'), lane)
+  end
+end
+
+local function count_waiting(lane, band, user, change)
+  local waits = key('waits', lane, band)
+  if redis.call('HINCRBY', waits, user, change) == 0 then redis.call('HDEL', waits, user) end
+  if redis.call('HEXISTS', key('aside', user), lane .. ':' .. band) == 0 then show(lane, change) end
+end
+
+-- A user who was not waiting joins behind those who are; one who was keeps their turn.
+local function join(lane, band, user)
+  if redis.call('HEXISTS', key('aside', user), lane .. ':' .. band) == 1 then return end
+  local users = key('ready', lane, band)
+  if not redis.call('ZSCORE', users, user) then
+    redis.call('ZADD', users, redis.call('INCR', key('turn')), user)
+  end
+  redis.call('HSETNX', key('served', lane), band, now)
+end
+
+local function leave_turn(lane, band, user)
+  local users = key('ready', lane, band)
+  redis.call('ZREM', users, user)
+  if redis.call('EXISTS', users) == 0 then redis.call('HDEL', key('served', lane), band) end
+end
+
+-- A user with work and no permission to have more in hand is not to be met by every claim.
+local function set_aside(lane, band, user)
+  local turn = redis.call('ZSCORE', key('ready', lane, band), user)
+  leave_turn(lane, band, user)
+  redis.call('HSET', key('aside', user), lane .. ':' .. band, turn)
+  show(lane, -(tonumber(redis.call('HGET', key('waits', lane, band), user)) or 0))
+end
+
+-- A user joins again everywhere, with the turns they had.
+local function bring_back(user)
+  local flat = redis.call('HGETALL', key('aside', user))
+  redis.call('DEL', key('aside', user))
+  for i = 1, #flat, 2 do
+    local lane, band = string.match(flat[i], '^(.*):(%d+)$')
+    redis.call('ZADD', key('ready', lane, band), flat[i + 1], user)
+    redis.call('HSETNX', key('served', lane), band, now)
+    show(lane, tonumber(redis.call('HGET', key('waits', lane, band), user)) or 0)
+  end
+end
+
+-- One slice of a user more (1) or less (-1) is being drawn.
+local function count_slice(user, change)
+  if redis.call('HINCRBY', key('slices'), user, change) <= 0 then redis.call('HDEL', key('slices'), user) end
+  if change < 0 then bring_back(user) end
+end

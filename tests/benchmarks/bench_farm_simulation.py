@@ -1,0 +1,101 @@
+"""A thousand workers, fifty models and a million units: the real ledger, claims and lane order.
+
+Real Valkey, scripts, lane book and order of lanes; simulated are the workers and what they wait
+for: a virtual clock takes the place of the server's, so loads and renders take no time here. All
+of the million waits; what is measured is a window after the start-up, in which new jobs keep
+coming. Reports of progress are not sent: what one costs is measured and added.
+"""
+
+from __future__ import annotations
+
+import tempfile
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import quantiles
+
+from clerk import Clerk
+from conftest import ValkeyServer
+from simulated_farm import MODELS, ROOM, START_UP_S, STEPS, WINDOW_S, WORKERS, Farm, run
+
+_REPORTS_MEASURED = 1_000
+
+
+def main() -> None:
+    """Print what is wanted beside what is measured."""
+    began = time.perf_counter()
+    with tempfile.TemporaryDirectory() as folder:
+        server = ValkeyServer(Path(folder))
+        server.start()
+        try:
+            _measure(Clerk(server.url))
+        finally:
+            server.kill()
+    print(f"took {time.perf_counter() - began:.0f} s")
+
+
+def _measure(clerk: Clerk) -> None:
+    farm = Farm(clerk, seed=1)
+    farm.fill()
+    queued = sum(clerk.ledger.waiting().values())
+    print(f"{queued:,} units in {MODELS} lanes, {WORKERS:,} workers with room for {ROOM} models")
+    life = run(farm, START_UP_S + WINDOW_S)
+    next(life)
+    before = _counts(farm)
+    next(life)
+    pictures, cost = farm.drawn, _counts(farm).since(before)
+    report, reports = _cost_of_report(farm), farm.reports / pictures
+    calls = cost.calls / pictures + reports
+    commands = cost.commands / pictures + reports * report.commands
+    cpu_s = cost.cpu_s + farm.reports * report.cpu_s
+    print(f"window: {WINDOW_S:.0f} s of the farm after {START_UP_S:.0f} s, {pictures:,} pictures")
+    print(f"utilisation: {100 * farm.busy_s / (WORKERS * WINDOW_S):.1f} %; wanted: 95 %")
+    print(f"cold loads per 100 pictures: {100 * farm.loads / pictures:.2f}")
+    waits = quantiles(farm.waits, n=100)
+    print(f"interactive jobs begun after {waits[49]:.1f} s (median), {waits[98]:.1f} s (p99)")
+    print(f"per picture: {calls:.1f} calls, of which {reports:.1f} report progress")
+    print(f"per picture: {commands:.0f} commands inside the broker")
+    print(f"broker: {100 * cpu_s / WINDOW_S:.0f} % of one core")
+    clerk.close()
+
+
+@dataclass(frozen=True)
+class _Cost:
+    """What was asked of the broker so far."""
+
+    calls: float  #: from outside
+    commands: float  #: run by scripts
+    cpu_s: float
+
+    def since(self, before: _Cost) -> _Cost:
+        return _Cost(
+            self.calls - before.calls, self.commands - before.commands, self.cpu_s - before.cpu_s
+        )
+
+
+def _counts(farm: Farm) -> _Cost:
+    redis = farm.clerk.redis
+    stats = {name: row["calls"] for name, row in redis.info("commandstats").items()}
+    outside = sum(stats.get(f"cmdstat_{name}", 0) for name in ("evalsha", "lmpop", "lpush"))
+    # The virtual clock is read by every script, and set before each.
+    clock = stats.get("cmdstat_evalsha", 0) + farm.time.advances
+    cpu = redis.info("cpu")
+    inside = sum(stats.values()) - outside - clock
+    return _Cost(outside, inside, cpu["used_cpu_user"] + cpu["used_cpu_sys"])
+
+
+def _cost_of_report(farm: Farm) -> _Cost:
+    """What one report of progress costs."""
+    ledger = farm.clerk.ledger
+    farm.clerk.submit("report", lane="report.fp16")
+    fence = farm.clerk.claim(lane="report.fp16").fence
+    ledger.start(fence, 0)
+    before = _counts(farm)
+    for _ in range(_REPORTS_MEASURED):
+        ledger.progress(fence, 0, 1, STEPS)
+    cost = _counts(farm).since(before)
+    return _Cost(1, cost.commands / _REPORTS_MEASURED, cost.cpu_s / _REPORTS_MEASURED)
+
+
+if __name__ == "__main__":
+    main()

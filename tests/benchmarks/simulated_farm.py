@@ -1,0 +1,217 @@
+"""A farm in virtual time: real ledger, claims and order of lanes, simulated workers and loads."""
+
+from __future__ import annotations
+
+import heapq
+import random
+from collections import OrderedDict
+from collections.abc import Generator, Iterator
+
+from clerk import Clerk
+from virtual_time import VirtualTime
+
+from winepress_shared.cost import SLICE_S
+from winepress_shared.lane_book import LaneBook
+from winepress_shared.ledger import BEAT_S
+from winepress_shared.ledger_records import Ending
+from winepress_worker.lane_order import LaneWatch
+from winepress_worker.options import WorkerOptions
+from winepress_worker.pace import Pace
+from winepress_worker.press import TICKET_S
+from winepress_worker.steward import tickets_missing
+
+WORKERS = 1_000
+MODELS = 50
+ROOM = 2  #: models a worker holds
+_LOAD_S = 20.0
+_PICTURE_S = (3.0, 10.0)  #: least and most, by model
+STEPS = 20
+_PROGRESS_S = 0.25  #: least time between two reports
+_CALL_S = 0.001  #: a worker waits this long for each answer of the broker
+_IDLE_S = 1.0  #: between two looks of a worker that found no ticket
+_ARRIVALS_PER_S = 5.0  #: interactive jobs of one to four pictures that come meanwhile
+START_UP_S = 150.0  #: every worker loads its models
+WINDOW_S = 120.0
+_TICKET = "x" * 1036  #: bytes of a ticket as Celery writes it
+
+
+class Farm:
+    """Everything that waits, and the time."""
+
+    def __init__(self, clerk: Clerk, seed: int) -> None:
+        self.clerk = clerk
+        self.book = LaneBook(clerk.settings)
+        self.chance = random.Random(seed)
+        self.lanes = [f"model-{number:02d}.fp16" for number in range(MODELS)]
+        #: Few models are wanted by many, as everywhere (Zipf).
+        self._wanted = [1 / (rank + 1) for rank in range(MODELS)]
+        self.picture_s = {lane: self.chance.uniform(*_PICTURE_S) for lane in self.lanes}
+        self._submitted = 0
+        self.time = VirtualTime(clerk, self.book)
+        self.began = self.time.now_s
+        self.busy_s = 0.0  #: within the window
+        self.drawn = self.loads = self.reports = 0  #: within the window
+        self.waits: list[float] = []  #: of interactive jobs, until a picture is begun
+        self._came: dict[str, float] = {}
+
+    def fill(self) -> None:
+        """Nine tenths in bulk jobs, the rest in middling and small ones."""
+        for jobs, units, users, band in ((90, 10_000, 5, 2), (900, 100, 40, 1), (2_500, 4, 55, 1)):
+            for _ in range(jobs):
+                self.submit(units, users, band)
+
+    def submit(self, units: int, users: int, band: int) -> None:
+        """One job of a user and for a model drawn at random."""
+        self._submitted += 1
+        job = f"j{self._submitted}"
+        lane = self.chance.choices(self.lanes, self._wanted)[0]
+        user = f"u{band}-{self.chance.randrange(users)}"
+        self.clerk.submit(job, units, lane=lane, user=user, band=band)
+        if band == 0:
+            self._came[job] = self.time.now_s
+
+    def arrivals(self) -> Iterator[float]:
+        """Interactive jobs, for as long as the farm runs; yields the time to the next."""
+        while True:
+            self.submit(self.chance.randint(1, 4), 30, 0)
+            yield self.chance.expovariate(_ARRIVALS_PER_S)
+
+    def note_begun(self, job: str) -> None:
+        """The first picture of a slice is begun."""
+        came = self._came.pop(job, None)
+        if came is not None and self._in_window(self.time.now_s):
+            self.waits.append(self.time.now_s - came)
+
+    def note_drawing(self, picture_s: float, reports: int) -> None:
+        """A picture is begun that takes that long, with so many reports of progress."""
+        began, ended = self.time.now_s, self.time.now_s + picture_s
+        start, end = self.began + START_UP_S, self.began + START_UP_S + WINDOW_S
+        self.busy_s += max(0.0, min(ended, end) - max(began, start))
+        if self._in_window(ended):
+            self.drawn += 1
+            self.reports += reports
+
+    def note_load(self) -> None:
+        """A cold model was loaded."""
+        self.loads += self._in_window(self.time.now_s)
+
+    def _in_window(self, at: float) -> bool:
+        return START_UP_S <= at - self.began < START_UP_S + WINDOW_S
+
+
+class Worker:
+    """A worker's parent and renderer without Celery and without pictures."""
+
+    def __init__(self, farm: Farm, name: str) -> None:
+        self._farm = farm
+        self._ledger, self._redis = farm.clerk.ledger, farm.clerk.redis
+        self._name, self._holder = name, f"{name}/1"
+        self._watch = LaneWatch(farm.book, WorkerOptions(name))
+        self._warm: OrderedDict[str, None] = OrderedDict()
+        self._pace = Pace()
+        self._facts = {"device": "CPU", "lanes": farm.lanes}
+
+    def beats(self) -> Iterator[float]:
+        """What its parent does."""
+        while True:
+            self._ledger.beat(self._name, self._holder, self._facts)
+            lanes = self._ledger.sweep() or ()
+            workers = self._ledger.worker_count() if lanes else 0
+            for lane, units, queued in lanes:
+                self._leave_tickets(lane, tickets_missing(units, workers, queued))
+            yield BEAT_S
+
+    def draws(self) -> Iterator[float]:
+        """What its renderer does, and Celery for it."""
+        self._describe()
+        while True:
+            chosen, left = self._watch.choose()
+            yield _CALL_S
+            rest = [lane for lane in self._farm.lanes if lane not in chosen and lane not in left]
+            queues = [self._queue(lane) for lane in (*chosen, *rest)]
+            found = self._redis.lmpop(len(queues), *queues, direction="RIGHT") if queues else None
+            if found:
+                yield from self._press(str(found[0]).rpartition(":")[2])
+            else:
+                yield _IDLE_S
+
+    def _press(self, lane: str) -> Generator[float]:
+        """As `Press.run`."""
+        began = self._farm.time.now_s
+        if lane not in self._warm and not self._farm.book.begin_load(self._name, lane):
+            self._describe()
+            return
+        while self._farm.time.now_s - began < TICKET_S:
+            yield _CALL_S
+            most = self._pace.units_for(lane, SLICE_S)
+            part = self._ledger.claim(lane, self._name, self._holder, most)
+            if part is None:
+                break
+            if part.waiting and not part.tickets:
+                self._leave_tickets(lane, 1)
+            yield from self._make_warm(lane)
+            self._farm.note_begun(part.job_id)
+            for unit in part.units:
+                yield from self._draw(lane, part.fence, unit)
+            self._describe()
+            self._watch._looked_at = float("-inf")  # its clock is the real one
+            if self._watch.gives_way(lane):
+                self._leave_tickets(lane, 1)
+                break
+
+    def _make_warm(self, lane: str) -> Iterator[float]:
+        if lane not in self._warm:
+            yield _LOAD_S
+            self._farm.note_load()
+            while len(self._warm) >= ROOM:
+                self._warm.popitem(last=False)
+            self._warm[lane] = None
+            self._describe()
+        self._warm.move_to_end(lane)
+
+    def _draw(self, lane: str, fence: int, unit: int) -> Iterator[float]:
+        self._ledger.start(fence, unit)
+        picture_s = self._farm.picture_s[lane] * self._farm.chance.uniform(0.95, 1.05)
+        reports = min(STEPS, int(picture_s / _PROGRESS_S))
+        self._farm.note_drawing(picture_s, reports)
+        yield _CALL_S + picture_s + reports * _CALL_S
+        self._pace.learn(lane, picture_s, STEPS, 1.0)
+        if self._ledger.commit(fence, unit, {"key": "k"}) is Ending.LAST:
+            self._ledger.finish(fence)
+
+    def _describe(self) -> None:
+        self._ledger.describe_renderer(
+            self._name,
+            {
+                "warm": list(self._warm),
+                "load_s": dict.fromkeys(self._warm, _LOAD_S),
+                "seconds_per_picture": self._pace.facts(),
+                "megapixel_steps_per_s": self._pace.rates(),
+            },
+        )
+
+    def _queue(self, lane: str) -> str:
+        return self._farm.clerk.key("queue", lane)
+
+    def _leave_tickets(self, lane: str, count: int) -> None:
+        if count > 0:
+            self._redis.lpush(self._queue(lane), *[_TICKET] * count)
+
+
+def run(farm: Farm, until_s: float) -> Iterator[None]:
+    """Let the farm live; stops to look around when the start-up is over, and at the end."""
+    lives: list[tuple[float, int, Iterator[float]]] = []
+    workers = [Worker(farm, f"w{number:04d}") for number in range(WORKERS)]
+    for worker in workers:
+        for life in (worker.beats(), worker.draws()):
+            at = farm.began + farm.chance.uniform(0, BEAT_S)
+            heapq.heappush(lives, (at, len(lives), life))
+    heapq.heappush(lives, (farm.began, len(lives), farm.arrivals()))
+    stops = [START_UP_S, until_s]
+    while stops:
+        at, number, life = heapq.heappop(lives)
+        if at - farm.began >= stops[0]:
+            stops.pop(0)
+            yield
+        farm.time.advance_to(at)
+        heapq.heappush(lives, (at + next(life), number, life))

@@ -1,0 +1,113 @@
+"""Holding work back from the command line: pauses, starts, hours, and who is told what."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import time
+
+import pytest
+from command_line import Run, environment, lines
+from press import LANE, Press
+
+from winepress import Client
+from winepress.cli import main
+from winepress_shared.settings import Settings
+
+
+@pytest.fixture
+def run(
+    farm_settings: Settings, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Run:
+    """Run ``winepress`` against the test's farm, in this process."""
+    for name, value in environment(farm_settings).items():
+        if os.environ.get(name) != value:
+            monkeypatch.setenv(name, value)
+
+    def one(*words: str) -> subprocess.CompletedProcess[str]:
+        code = main(words)
+        return subprocess.CompletedProcess(words, code, *capsys.readouterr())
+
+    return one
+
+
+def test_a_user_a_lane_and_the_farm_are_paused_and_resumed(
+    run: Run, client: Client, press: Press
+) -> None:
+    """Each says what is paused by now; the job waits, then it is drawn."""
+    press.live(LANE)
+    job = run("submit", "text-to-image", "a cat", "--user", "ann").stdout.strip()
+    assert lines(run("pause", "--user", "ann", "--json")) == [{"paused": ["user:ann"]}]
+    done = run("pause", "--lane", LANE)
+    assert done.stdout == f"paused: lane:{LANE}, user:ann\n"
+    assert "paused already" in run("pause", "--lane", LANE).stderr
+    press.work(LANE)
+    assert "user ann is paused" in run("explain", job).stdout
+    run("resume", "--user", "ann")
+    run("resume", "--lane", LANE)
+    run("pause", "--farm")
+    press.work(LANE)
+    assert client.get(job).status().state == "queued"
+    assert run("resume", "--farm").stdout == "paused: nothing\n"
+    press.work(LANE)
+    assert client.get(job).status().state == "succeeded"
+
+
+@pytest.mark.parametrize(
+    ("words", "code"),
+    [
+        (("pause",), 2),
+        (("pause", "--farm", "--user", "ann"), 2),
+        (("resume", "j1", "--farm"), 2),
+        (("pause", "--lane", "nothing"), 4),
+        (("pause", "--user", "a b"), 4),
+    ],
+)
+def test_a_pause_of_nothing_or_of_too_much_is_refused(
+    run: Run, client: Client, words: tuple[str, ...], code: int
+) -> None:
+    """In one sentence; nothing is paused."""
+    done = run(*words)
+    assert done.returncode == code
+    assert "Traceback" not in done.stderr
+    assert client.farm.pauses() == []
+
+
+def test_a_job_may_start_later_or_in_a_part_of_the_day(run: Run, client: Client) -> None:
+    """It waits in the ledger, and calls no worker before."""
+    later = time.strftime("%Y-%m-%dT%H:%M", time.localtime(time.time() + 30 * 86_400))
+    (row,) = lines(run("submit", "text-to-image", "a cat", "--start-after", later, "--json"))
+    now = time.localtime()
+    closed = f"{(now.tm_hour + 2) % 24:02d}:00-{(now.tm_hour + 3) % 24:02d}:00"
+    night = run("submit", "text-to-image", "a cat", "--between", closed).stdout.strip()
+    starts = client.get(str(row["id"])).status().starts
+    assert starts == pytest.approx(time.time() + 30 * 86_400, abs=120)
+    assert client.get(night).status().window is not None
+    assert client.ledger.waiting() == {}
+    assert f"not begun before {later[:10]}" in run("explain", str(row["id"])).stdout
+    assert run("submit", "text-to-image", "a cat", "--between", "night").returncode == 2
+    assert run("submit", "text-to-image", "a cat", "--start-after", "2001-01-01").returncode == 2
+
+
+def test_status_says_when_a_job_is_done_and_who_could_not_draw_it(
+    run: Run, client: Client, press: Press
+) -> None:
+    """A lane that nobody serves is named at submit, by batch, by status and by explain."""
+    job = run("batch", "--prompt", "a cat", "--json")
+    assert "no worker is alive" in json.loads(job.stdout)["impossible"]
+    assert "nothing can render it now: no worker is alive" in job.stderr
+    press.live("other.fp16")
+    words = ("submit", "text-to-image", "a cat", "--size", "256x256", "--steps", "20")
+    done = run(*words)
+    assert f"no live worker serves {LANE}" in done.stderr
+    for verb in ("status", "explain"):
+        assert f"no live worker serves {LANE}" in run(verb, done.stdout.strip()).stdout
+    press.live(LANE)
+    pace = {"megapixel_steps_per_s": {LANE: 0.1}, "seconds_per_picture": {LANE: 13.1}}
+    press.ledger.describe_renderer("press", pace)
+    (row,) = lines(run("status", done.stdout.strip(), "--json"))
+    assert row["impossible"] is None
+    assert row["estimate"]["limit_s"] == pytest.approx(131.072)
+    assert row["estimate"]["ends_in_s"] == pytest.approx(13.1, rel=0.01)
+    assert "done in about 0:00:13" in run("status", done.stdout.strip()).stdout

@@ -1,0 +1,208 @@
+"""What one user may have waiting and in hand; and pauses of users, lanes and the farm."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+import pytest
+from clerk import LANE, Clerk
+from conftest import ValkeyServer
+
+from winepress_shared.errors import InvalidJob, QueueFull
+from winepress_shared.farm_book import FarmBook
+from winepress_shared.ledger_records import Ending, Order
+from winepress_shared.script_server import Channel
+
+OTHER = "vignette.int8"
+
+
+@pytest.fixture
+def strict(valkey_server: ValkeyServer) -> Iterator[Clerk]:
+    """A farm in which a user has at most 10 units that have not ended, and one slice in hand."""
+    one = Clerk(valkey_server.url, user_queue_limit=10, user_running_limit=1)
+    try:
+        yield one
+        one.audit()
+    finally:
+        one.close()
+
+
+@pytest.fixture
+def book(clerk: Clerk) -> FarmBook:
+    """The pauses of the clerk's farm."""
+    return FarmBook(clerk.settings)
+
+
+# -- limits ----------------------------------------------------------------------------------
+
+
+def test_what_is_paused_or_due_later_or_in_hand_counts_against_the_limit(
+    valkey_server: ValkeyServer,
+) -> None:
+    """Nobody gets past the limit of the farm by pausing, or by jobs that start tomorrow."""
+    clerk = Clerk(valkey_server.url, queue_limit=12)
+    clerk.submit("paused", 3)
+    clerk.ledger.control("paused", "pause")
+    clerk.submit("later", 3, starts_in_ms=3_600_000)
+    clerk.submit("now", 6)
+    part = clerk.claim()
+    clerk.fail(part, part.units[0])  # due in a second
+    assert sum(clerk.ledger.waiting().values()) < 6
+    with pytest.raises(QueueFull, match=r"got 12.*12 units"):
+        clerk.submit("more")
+    clerk.draw(part, part.units[1:])
+    assert clerk.submit("more") == "more"
+    clerk.ledger.control("paused", "cancel")
+    assert clerk.submit("even-more", 3) == "even-more"
+    clerk.ledger.control("paused", "retry")
+    clerk.audit()
+    clerk.close()
+
+
+def test_a_user_at_their_limit_is_refused_and_others_are_not(strict: Clerk) -> None:
+    """The sentence names the user and both numbers; the check before writing agrees."""
+    strict.submit("full", 10)
+    book = FarmBook(strict.settings)
+    for refused in (lambda: strict.submit("more"), lambda: book.check_room("ada", 1)):
+        with pytest.raises(QueueFull, match=r"ada .*got 10.*10 units of one user"):
+            refused()
+    book.check_room("bob", 10)
+    strict.submit("bobs", 10, user="bob")
+    strict.draw(strict.claim())
+    assert strict.submit("again") == "again"
+
+
+def test_a_user_has_no_more_slices_in_hand_than_allowed(strict: Clerk) -> None:
+    """The second worker serves whoever is next; a user whose slice ended has their old turn."""
+    strict.submit("a", 8, user="a")
+    mine = strict.claim(2, "w1")
+    strict.submit("b", 2, user="b")
+    strict.submit("c", 2, user="c")
+    theirs = [strict.claim(2, worker) for worker in ("w2", "w3")]
+    assert [part.job_id for part in theirs] == ["b", "c"]
+    strict.audit()
+    assert strict.try_claim(2, "w4") is None
+    assert LANE not in strict.ledger.waiting(), "what nobody may take calls no worker"
+    strict.draw(mine)
+    assert strict.ledger.waiting() == {LANE: 6}
+    assert strict.claim(2, "w4").job_id == "a"
+    strict.draw(theirs[0])
+
+
+def test_a_process_that_asks_for_more_has_drawn_what_it_holds(strict: Clerk) -> None:
+    """Its last picture may still be on its way to the store: the next slice need not wait."""
+    strict.submit("job", 4)
+    first = strict.claim(1)
+    assert strict.try_claim(1, "w2") is None
+    second = strict.claim(1)
+    assert strict.try_claim(1, "w2") is None
+    strict.draw(first)
+    assert strict.try_claim(1, "w2") is None, "the second slice is still being drawn"
+    strict.draw(second)
+    assert strict.claim(1, "w2").job_id == "job"
+
+
+@pytest.mark.parametrize("way", ["lose", "release", "leave", "cancel", "bury"])
+def test_however_a_slice_ends_its_user_may_have_another(strict: Clerk, way: str) -> None:
+    """No counter is left behind by a worker that dies, leaves or is told to stop."""
+    strict.submit("job", 4)
+    strict.submit("next", 4, lane=OTHER)
+    part = strict.claim(2)
+    assert strict.try_claim(2, "w2", lane=OTHER) is None
+    ways: dict[str, Callable[[], object]] = {
+        "lose": lambda: strict.lose(part),
+        "release": lambda: strict.ledger.release(part.fence, "w1/1"),
+        "leave": lambda: strict.ledger.leave("w1"),
+        "cancel": lambda: strict.ledger.control("job", "cancel"),
+        "bury": lambda: strict.ledger.beat("w1", "w1/2", {}),
+    }
+    ways[way]()
+    if way == "cancel":  # the worker hears of it, and says so
+        strict.draw(part)
+    strict.audit()
+    assert strict.claim(2, "w2", lane=OTHER).job_id == "next"
+
+
+def test_a_hundred_users_at_their_limit_do_not_hide_the_next(strict: Clerk) -> None:
+    """Each is met once and set aside; those who come later are served."""
+    for number in range(100):
+        strict.submit(f"j{number}", 2, user=f"u{number}")
+    for number in range(100):
+        strict.claim(1, f"w{number}")
+    strict.submit("late", user="late")
+    found = [strict.try_claim(1, "late-worker") for _ in range(2)]
+    assert "late" in [part.job_id for part in found if part]
+
+
+# -- pauses ----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("scope", [{}, {"lane": LANE}, {"user": "ada"}])
+def test_nothing_of_what_is_paused_is_handed_out_until_it_is_resumed(
+    clerk: Clerk, book: FarmBook, scope: dict[str, str]
+) -> None:
+    """The slice in hand is told to stop after its picture; nothing of it is lost."""
+    clerk.submit("job", 6)
+    part = clerk.claim(3)
+    channel = clerk.ledger.orders("w1/1")
+    channel.get_message(timeout=1)
+    assert book.pause(**scope)
+    assert not book.pause(**scope)
+    assert _fence(channel) == str(part.fence)
+    assert clerk.ledger.progress(part.fence, 0, 1, 2) is Order.YIELD
+    assert clerk.ledger.commit(part.fence, 0, {}) is Ending.OK
+    assert clerk.ledger.start(part.fence, 1) is Order.YIELD
+    assert [lease.order for lease in clerk.ledger.beat("w1", "w1/1", {}).leases] == [Order.YIELD]
+    clerk.ledger.release(part.fence, "w1/1")
+    assert clerk.try_claim() is None
+    assert clerk.sweep() == [], "no ticket calls a worker to what is paused"
+    clerk.audit()
+    assert book.resume(**scope)
+    assert not book.resume(**scope)
+    assert clerk.sweep() == [(LANE, 5, 0)]
+    clerk.work_off()
+    assert clerk.state("job") == "succeeded"
+
+
+def test_a_pause_holds_back_no_more_than_it_names(clerk: Clerk, book: FarmBook) -> None:
+    """Other lanes and other users go on."""
+    for job, lane, user in (("a", LANE, "ann"), ("b", OTHER, "ann"), ("c", LANE, "bob")):
+        clerk.submit(job, lane=lane, user=user)
+    book.pause(user="ann")
+    assert clerk.work_off() + clerk.work_off(OTHER) == ["c"]
+    book.resume(user="ann")
+    book.pause(lane=OTHER)
+    assert clerk.work_off() + clerk.work_off(OTHER) == ["a"]
+    assert book.pauses() == [f"lane:{OTHER}"]
+
+
+def test_what_a_paused_user_submits_waits_too(clerk: Clerk, book: FarmBook) -> None:
+    """And is served in its order when they are resumed."""
+    book.pause(user="ann")
+    clerk.submit("a1", user="ann")
+    assert clerk.try_claim() is None
+    clerk.submit("a2", user="ann")
+    clerk.submit("b1", user="bob")
+    clerk.ledger.control("a2", "front")
+    assert clerk.claim().job_id == "b1"
+    clerk.ledger.control("a1", "cancel")
+    clerk.audit()
+    book.resume(user="ann")
+    assert clerk.claim().job_id == "a2"
+
+
+@pytest.mark.parametrize(
+    "scope", [{"user": "a b"}, {"user": "ann\n"}, {"lane": "nothing"}, {"user": "a", "lane": LANE}]
+)
+def test_what_is_no_user_and_no_lane_is_refused(book: FarmBook, scope: dict[str, str]) -> None:
+    """A typo must not look like a pause."""
+    with pytest.raises(InvalidJob):
+        book.pause(**scope)
+    assert book.pauses() == []
+
+
+def _fence(channel: Channel) -> str:
+    while True:
+        message = channel.get_message(timeout=1)
+        if message:
+            return str(message["data"])
