@@ -14,7 +14,7 @@ import statistics
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -26,7 +26,9 @@ from twins.full import build_full, build_full_tiny_vae
 from winepress_shared.catalogue import Catalogue, Model
 from winepress_shared.lane import Precision
 from winepress_shared.quantisation import Int8Recipe
-from winepress_worker.engines.base import PipelineKey, Request
+from winepress_worker.device_name import DeviceName
+from winepress_worker.engines.base import PipelineKey, Request, unwatched
+from winepress_worker.engines.compiled_parts import CompiledParts
 from winepress_worker.engines.devices import core
 from winepress_worker.engines.openvino import OpenVinoPipeline, quiet_libraries
 from winepress_worker.models.calibration import practice
@@ -35,6 +37,7 @@ from winepress_worker.models.likeness import psnr_db, ssim
 from winepress_worker.models.manifest import Prepared
 from winepress_worker.models.recipe import prompts
 from winepress_worker.models.shelf import Shelf
+from winepress_worker.placement import Placement
 
 _SIDE_PX = 256
 _LATENTS = 4, _SIDE_PX // 8, _SIDE_PX // 8  #: of a KL autoencoder
@@ -158,36 +161,36 @@ def show_unet(subject: Subject, latents: tuple[int, int, int], rounds: int) -> N
         )
 
 
-def open_pipeline(prepared: Prepared, properties: Mapping[str, str | int]) -> OpenVinoPipeline:
+def open_pipeline(prepared: Prepared, hints: Sequence[str] = ()) -> OpenVinoPipeline:
     """A pipeline as a worker opens it."""
+    parts = CompiledParts(Placement.of(DeviceName.parse("CPU"), hints=hints), None)
     key = PipelineKey(prepared.name, prepared.revision, prepared.precision, "CPU")
-    return OpenVinoPipeline(key, prepared, "text-to-image", properties)
+    return OpenVinoPipeline(key, prepared, "text-to-image", parts)
 
 
 def draw(pipeline: OpenVinoPipeline, request: Request) -> Image.Image:
     """The request's one picture."""
-    (picture,) = pipeline.render(request, lambda done, total: None)
+    (picture,) = pipeline.render(request, unwatched)
     return picture
 
 
 def show_pictures(subject: Subject, rounds: int) -> None:
     """Print the times of whole pictures."""
     request = practice(subject.model, prompts(subject.model)[0], 0)
-    wanted = (("fp16", _NATIVE), ("fp16", _F32), ("int8", _NATIVE))
+    full, small = subject.prepared[Precision.FP16], subject.prepared[Precision.INT8]
     pipelines = {
-        f"{name} {'f32' if properties else 'native'}": open_pipeline(
-            subject.prepared[Precision(name)], properties
-        )
-        for name, properties in wanted
+        "fp16 native": open_pipeline(full),
+        "fp16 f32": open_pipeline(full, ("f32",)),
+        "int8 native": open_pipeline(small),
     }
     took = in_turns({n: lambda p=p: draw(p, request) for n, p in pipelines.items()}, rounds)  # type: ignore[misc]
     for pipeline in pipelines.values():
         pipeline.close()
-    small = took["int8 native"]
+    quick = took["int8 native"]
     print(
         f"  picture of {subject.model.num_inference_steps} steps: fp16 "
-        f"{took['fp16 native']:.3f} s ({took['fp16 f32']:.3f} in f32), int8 {small:.3f} s: "
-        f"{took['fp16 native'] / small:.2f} times, {took['fp16 f32'] / small:.2f} against f32"
+        f"{took['fp16 native']:.3f} s ({took['fp16 f32']:.3f} in f32), int8 {quick:.3f} s: "
+        f"{took['fp16 native'] / quick:.2f} times, {took['fp16 f32'] / quick:.2f} against f32"
     )
 
 
@@ -199,7 +202,7 @@ def show_likeness(subject: Subject) -> None:
     ]
     drawn = {}
     for precision, prepared in subject.prepared.items():
-        pipeline = open_pipeline(prepared, _NATIVE)
+        pipeline = open_pipeline(prepared)
         drawn[precision] = [draw(pipeline, request) for request in requests]
         pipeline.close()
     full = drawn.pop(Precision.FP16)
@@ -239,7 +242,7 @@ def contact_sheet(subject: Subject, path: Path) -> None:
     pen = ImageDraw.Draw(sheet)
     for row, (precision, prepared) in enumerate(subject.prepared.items()):
         pen.text((6, head + side * row + side // 2), precision.value, fill="black")
-        pipeline = open_pipeline(prepared, _NATIVE)
+        pipeline = open_pipeline(prepared)
         for column, prompt in enumerate(_SHEET_PROMPTS):
             picture = draw(pipeline, practice(subject.model, prompt, 7))
             sheet.paste(picture.resize((side, side)), (left + side * column, head + side * row))

@@ -13,16 +13,16 @@ from PIL import Image, ImageDraw
 from winepress_shared.catalogue import Catalogue, Model
 from winepress_shared.job import parse_job
 from winepress_shared.quantisation import Int8Recipe
-from winepress_worker.engines.base import Request
+from winepress_worker.engines.base import Request, unwatched
 from winepress_worker.models.manifest import Prepared
 from winepress_worker.models.recipe import prompts
 from winepress_worker.models.shelf import Report
-from winepress_worker.models.watched import WatchedPipeline
+from winepress_worker.models.watched import watched
 
 #: Inputs of one call by their names.
 Sample = dict[str, np.ndarray[Any, Any]]
 #: The same whatever arithmetic a CPU prefers, so that scales differ by rounding alone.
-_EXACT = {"INFERENCE_PRECISION_HINT": "f32"}
+_EXACT = ("f32",)
 _SHAPES = 5  #: drawn into a source picture
 
 
@@ -37,11 +37,11 @@ def collect(model: Model, recipe: Int8Recipe, prepared: Prepared, report: Report
     def hear(inputs: Mapping[str, Any], seconds: float) -> None:
         calls.append({name: np.array(value) for name, value in inputs.items()})
 
-    pipeline = WatchedPipeline(prepared, model.kinds[0], hear, _EXACT)
+    pipeline = watched(prepared, model.kinds[0], hear, _EXACT)
     try:
         for number, prompt in enumerate(prompts(model)[: recipe.pictures]):
             report(f"drawing picture {number + 1} to learn from", number / recipe.pictures)
-            pipeline.render(practice(model, prompt, number), lambda done, total: None)
+            pipeline.render(practice(model, prompt, number), unwatched)
             kept += _some(calls, number, recipe)
             calls.clear()
     finally:

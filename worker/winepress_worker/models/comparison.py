@@ -11,12 +11,13 @@ from typing import Any
 from PIL import Image
 
 from winepress_shared.catalogue import Model
+from winepress_worker.engines.base import unwatched
 from winepress_worker.models.calibration import practice
 from winepress_worker.models.likeness import psnr_db, ssim
 from winepress_worker.models.manifest import Prepared
 from winepress_worker.models.measured import Cost, Measured
 from winepress_worker.models.recipe import prompts
-from winepress_worker.models.watched import WatchedPipeline
+from winepress_worker.models.watched import watched
 
 _PICTURES = 3
 _MOST_STEPS = 6  #: of a picture; more take longer and show no more
@@ -50,17 +51,17 @@ class _Drawn:
         def hear(inputs: Mapping[str, Any], seconds: float) -> None:
             calls.append(1e3 * seconds)
 
-        pipeline = WatchedPipeline(prepared, model.kinds[0], hear, {})
+        pipeline = watched(prepared, model.kinds[0], hear)
         try:
             first = practice(model, prompts(model)[-1], 0, steps=1)
             self.arithmetic = pipeline.facts(first).arithmetic
-            pipeline.render(first, lambda done, total: None)  # warms up
+            pipeline.render(first, unwatched)  # warms up
             calls.clear()
             times = []
             for seed, prompt in enumerate(prompts(model)[-_PICTURES:]):
                 began = time.perf_counter()
                 request = practice(model, prompt, seed, _steps(model))
-                self.pictures += pipeline.render(request, lambda done, total: None)
+                self.pictures += pipeline.render(request, unwatched)
                 times.append(1e3 * (time.perf_counter() - began))
         finally:
             pipeline.close()

@@ -14,7 +14,7 @@ from pathlib import Path
 from winepress_shared.catalogue import Catalogue, Model
 from winepress_shared.errors import Environment, FailForGood, RetryElsewhere, WorkerBroken
 from winepress_shared.lane import Precision
-from winepress_worker.engines.base import PipelineKey
+from winepress_worker.engines.base import PipelineKey, unwatched
 from winepress_worker.engines.openvino import OpenVinoPipeline, quiet_libraries
 from winepress_worker.engines.trial import trial_request
 from winepress_worker.models.comparison import compare
@@ -116,7 +116,7 @@ def _verify(catalogue: Catalogue, prepared: Prepared) -> None:
     request = trial_request(catalogue, prepared.name, prepared.precision, _TRIAL_STEPS)
     pipeline = OpenVinoPipeline(key, prepared, request.job.kind)
     try:
-        pipeline.render(request, lambda done, total: None)
+        pipeline.render(request, unwatched)
     finally:
         pipeline.close()
 

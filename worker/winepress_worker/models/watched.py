@@ -3,31 +3,43 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from winepress_worker.device_name import DeviceName
 from winepress_worker.engines.base import PipelineKey
+from winepress_worker.engines.compiled_parts import CompiledParts
 from winepress_worker.engines.openvino import OpenVinoPipeline
 from winepress_worker.models.manifest import Prepared
+from winepress_worker.placement import Placement
 
 #: Hears the inputs of a call by name, and the seconds it took.
 Hear = Callable[[Mapping[str, Any], float], None]
 
 
-class WatchedPipeline(OpenVinoPipeline):
-    """The pipeline that jobs are served with, on the CPU, telling ``hear`` of its UNet's calls."""
+def watched(
+    prepared: Prepared, kind: str, hear: Hear, hints: Sequence[str] = ()
+) -> OpenVinoPipeline:
+    """The pipeline that jobs are served with, on the CPU, telling ``hear`` of its UNet's calls.
 
-    def __init__(
-        self, prepared: Prepared, kind: str, hear: Hear, properties: Mapping[str, str | int]
-    ) -> None:
-        """Read and compile; ``properties`` go to OpenVINO."""
+    ``hints`` are those of `Placement.of`.
+    """
+    key = PipelineKey(prepared.name, prepared.revision, prepared.precision, "CPU")
+    parts = _WatchedParts(Placement.of(DeviceName.parse("CPU"), hints=hints), hear)
+    return OpenVinoPipeline(key, prepared, kind, parts)
+
+
+class _WatchedParts(CompiledParts):
+    """Compiled parts that keep no blobs."""
+
+    def __init__(self, placement: Placement, hear: Hear) -> None:
+        super().__init__(placement, None)
         self._hear = hear
-        key = PipelineKey(prepared.name, prepared.revision, prepared.precision, "CPU")
-        super().__init__(key, prepared, kind, properties)
 
-    def _compile(self, name: str, part: Any) -> Any:
-        compiled = super()._compile(name, part)
-        return _Heard(compiled, self._hear) if name == "unet" else compiled
+    def get(self, name: str, model: Any) -> Any:
+        """As `CompiledParts.get`, with an ear at the UNet."""
+        part = super().get(name, model)
+        return _Heard(part, self._hear) if name == "unet" else part
 
 
 class _Heard:
