@@ -22,6 +22,7 @@ from winepress_shared.lane import Precision
 from winepress_shared.quantisation import Int8Recipe
 from winepress_worker.models.manifest import Manifest, Prepared
 from winepress_worker.models.measured import Measured
+from winepress_worker.models.prepare import judge
 from winepress_worker.models.shelf import Shelf
 
 pytestmark = [
@@ -87,30 +88,25 @@ def measured(prepared: Prepared) -> Measured:
     return manifest.measured
 
 
-def is_quantised(prepared: Prepared, name: str) -> bool:
-    """True when activations of the layer are: a FakeQuantize stands before it."""
-    return f"{name}/fq_input_0" in graph(prepared)
-
-
-@pytest.mark.parametrize("method", ["full", "hybrid"])
-def test_int8_quantises_what_its_method_says(twin: Shelf, method: str) -> None:
-    """Convolutions always, matrices by the full method alone, the kept layers never."""
-    made = with_recipe(twin, method=method).prepare(TWIN, Precision.INT8, ignore_progress)
-    convolution = "__module.down_blocks.0.resnets.0.conv1/aten::_convolution/Convolution"
-    matrix = "__module.down_blocks.0.attentions.0.transformer_blocks.0.ff.net.2/ov_ext::linear"
-    assert is_quantised(made, convolution)
-    assert (f"{matrix}/MatMul/fq_input_0" in graph(made)) is (method == "full")
-    assert not is_quantised(made, "__module.conv_in/aten::_convolution/Convolution")
-    assert measured(made).psnr_db > 15
-    assert measured(made).own.unet_bytes < 0.7 * measured(made).fp16.unet_bytes
-    assert 'element_type="i8"' in graph(made) or 'element_type="u8"' in graph(made)
+def test_int8_quantises_what_its_method_says(twin: Shelf) -> None:
+    """Convolutions always, matrices' activations by the full method alone, kept layers never."""
+    quantised = {}
+    for method in ("full", "hybrid"):
+        made = with_recipe(twin, method=method).prepare(TWIN, Precision.INT8, ignore_progress)
+        quantised[method] = graph(made).count('type="FakeQuantize"')
+        layers = "__module.down_blocks.0.resnets.0.conv1/", "__module.conv_in/"
+        marks = [f"{layer}aten::_convolution/Convolution/fq_weights_1" for layer in layers]
+        assert [mark in graph(made) for mark in marks] == [True, False]
+        assert measured(made).psnr_db > 12  # of noise, which an untrained network draws
+        assert measured(made).own.unet_bytes < 0.7 * measured(made).fp16.unet_bytes
+    assert 0 < quantised["hybrid"] < quantised["full"]
 
 
 def test_precisions_of_weights_alone_draw_almost_as_fp16(twin: Shelf) -> None:
     """Nothing but weights is rounded; 4 bits are for the matrices of the UNet."""
     eight = twin.prepare(TWIN, Precision.INT8_WEIGHTS, ignore_progress)
     four = twin.prepare(TWIN, Precision.INT4_WEIGHTS, ignore_progress)
-    assert measured(eight).psnr_db > 30
+    assert measured(eight).psnr_db > 25
     assert measured(eight).psnr_db >= measured(four).psnr_db > 15
     assert "FakeQuantize" not in graph(eight) + graph(four)
     assert 'element_type="u4"' in graph(four)
@@ -126,15 +122,13 @@ def test_kept_layer_that_is_not_there_is_named(twin: Shelf) -> None:
     assert not list(folder.glob(".int8.*"))
 
 
-def test_pictures_unlike_those_of_fp16_are_refused(
-    twin: Shelf, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Nothing is served that draws something else, and the shelf stays empty."""
-    monkeypatch.setattr("winepress_worker.models.prepare.LEAST_PSNR_DB", 100.5)
-    shelf = with_recipe(twin, samples=2)
-    with pytest.raises(Environment, match=r"draws something else.*dB.*keep more layers"):
-        shelf.prepare(TWIN, Precision.INT8, ignore_progress)
-    assert shelf.find(TWIN, Precision.INT8) is None
+def test_pictures_unlike_those_of_fp16_are_refused(shelf: Shelf) -> None:
+    """Nothing is served that draws something else; the message says what would help."""
+    figures = measured(shelf.prepare("vignette", Precision.INT8, ignore_progress))
+    model = shelf.catalogue.get("vignette")
+    judge(model, figures)
+    with pytest.raises(Environment, match=r"draws something else.*9\.9 dB.*Keep more layers"):
+        judge(model, figures.model_copy(update={"psnr_db": 9.9}))
 
 
 def test_bundled_model_in_int8_draws_the_same_pictures(shelf: Shelf) -> None:

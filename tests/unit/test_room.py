@@ -59,7 +59,7 @@ def test_full_disk_is_noticed_before_anything_is_made(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The shelf refuses, and holds nothing that looks like a model."""
-    monkeypatch.setattr(room_module.shutil, "disk_usage", lambda path: SimpleNamespace(free=FEW))
+    monkeypatch.setattr("shutil.disk_usage", lambda path: SimpleNamespace(free=FEW))
     shelf = Shelf(tmp_path, Catalogue.load())
     with pytest.raises(Environment, match=r"disk has 4 MiB left, and this takes .* MiB.*models rm"):
         shelf.prepare("vignette", Precision.INT8, lambda message, fraction: None)

@@ -62,7 +62,7 @@ def build(
         manifest = _manifest(model, precision, target, known.source if known else "")
         report("drawing pictures to compare them with fp16's", _QUANTISED)
         measured = compare(model, full, manifest.prepared(target))
-        _judge(model, measured)
+        judge(model, measured)
         manifest.model_copy(update={"measured": measured}).write(target)
         return target
 
@@ -121,7 +121,7 @@ def _verify(catalogue: Catalogue, prepared: Prepared) -> None:
         pipeline.close()
 
 
-def _judge(model: Model, measured: Measured) -> None:
+def judge(model: Model, measured: Measured) -> None:
     """Raise Environment when the pictures are not those of fp16 any more."""
     if measured.psnr_db < LEAST_PSNR_DB:
         raise Environment(

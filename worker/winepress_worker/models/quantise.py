@@ -48,24 +48,27 @@ def quantise(
     )
     for part in sorted(full.path.glob(f"*/{IR_FILE}")):
         name = part.parent.name
-        with _quiet():
-            if name == "unet" and precision is Precision.INT8 and model.int8:
-                made = _calibrated(model, model.int8, full, report)
-            elif name == "unet" and precision is Precision.INT4_WEIGHTS:
-                made = _to_4_bits(core().read_model(part), model.int4)
-            else:
-                made = nncf.compress_weights(core().read_model(part))
+        network = core().read_model(part)
+        if name == "unet" and precision is Precision.INT8:
+            made = _calibrated(network, model, full, report)
+        elif name == "unet" and precision is Precision.INT4_WEIGHTS:
+            made = _to_4_bits(network, model.int4)
+        else:
+            with _quiet():
+                made = nncf.compress_weights(network)
         with writing():
             # Weights are small already; scales and ranges want all their bits.
             openvino.save_model(made, target / name / IR_FILE, compress_to_fp16=False)
 
 
-def _calibrated(model: Model, recipe: Int8Recipe, full: Prepared, report: Report) -> Any:
+def _calibrated(network: Any, model: Model, full: Prepared, report: Report) -> Any:
+    recipe = model.int8
+    assert recipe  # `Model` demands one of a model that has this precision
     samples = collect(model, recipe, full, lambda text, share: report(text, _COLLECTED * share))
     report(f"quantising the UNet by {len(samples)} of its inputs", _COLLECTED)
-    network = core().read_model(full.path / "unet" / IR_FILE)
     try:
-        made = _METHODS[recipe.method](network, samples, recipe)
+        with _quiet():
+            made = _METHODS[recipe.method](network, samples, recipe)
     except nncf.ValidationError as error:
         raise Environment(
             "the recipe keeps a layer that this network does not have",
@@ -108,15 +111,16 @@ _METHODS = {"full": _full, "hybrid": _hybrid}
 
 def _to_4_bits(network: Any, recipe: Int4Recipe) -> Any:
     """Matrices in groups that share a scale; where the group divides no row, a smaller one."""
-    return nncf.compress_weights(
-        network,
-        mode=nncf.CompressWeightsMode.INT4_ASYM,
-        group_size=recipe.group_size,
-        ratio=recipe.ratio,
-        advanced_parameters=nncf.AdvancedCompressionParameters(
-            group_size_fallback_mode=GroupSizeFallbackMode.ADJUST, min_adjusted_group_size=16
-        ),
-    )
+    with _quiet():
+        return nncf.compress_weights(
+            network,
+            mode=nncf.CompressWeightsMode.INT4_ASYM,
+            group_size=recipe.group_size,
+            ratio=recipe.ratio,
+            advanced_parameters=nncf.AdvancedCompressionParameters(
+                group_size_fallback_mode=GroupSizeFallbackMode.ADJUST, min_adjusted_group_size=16
+            ),
+        )
 
 
 def _patterns(recipe: Int8Recipe) -> list[str]:

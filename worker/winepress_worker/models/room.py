@@ -45,12 +45,13 @@ class Room:
     @classmethod
     def of(cls, model: Model, precision: Precision, origin: Source | Prepared) -> Room:
         """What making ``model`` out of ``origin`` takes."""
-        is_exported = isinstance(origin, Source)
-        share = max(_PEAK[precision], _EXPORT if is_exported else 0.0)
-        full = sum(path.stat().st_size for path in origin.files.values()) if is_exported else 0
+        share, written = _PEAK[precision], _SIZE[precision]
         if isinstance(origin, Prepared):
             full = origin.size_bytes
-        written = _SIZE[precision] + (is_exported and precision is not Precision.FP16)
+        else:
+            full = sum(path.stat().st_size for path in origin.files.values())
+            share = max(share, _EXPORT)
+            written += 0.0 if precision is Precision.FP16 else 1.0
         if model.lora:
             written += 1.0  # the UNet with the low-rank weights in it
         memory = _LIBRARIES_BYTES + int(share * model.memory_mib * _MIB)
