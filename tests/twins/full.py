@@ -14,7 +14,7 @@ from diffusers import AutoencoderKL, AutoencoderTiny
 from diffusers import UNet2DConditionModel as StockUNet
 from transformers import CLIPTextConfig, CLIPTextModel, CLIPTextModelWithProjection
 
-from twins.layout import save, save_scheduler_and_index, save_tokenizer, unet_folder
+from twins.layout import save, save_rest, unet_folder
 from twins.published import PUBLISHED, TINY_VAE, Config
 from winepress_worker.models.flexible_unet import UNet2DConditionModel as FlexibleUNet
 
@@ -28,12 +28,7 @@ def build_full(name: str, folder: Path) -> Path:
     torch.manual_seed(0)
     save(_unet(published.unet, published.is_flexible), folder / unet_folder(published))
     save(AutoencoderKL.from_config(published.vae), folder / "vae")
-    encoders = {"": published.text_encoder, "_2": published.text_encoder_2}
-    for suffix, config in encoders.items():
-        if config:
-            words = save_tokenizer(config, folder / f"tokenizer{suffix}")
-            save(_text_encoder(config, words, suffix), folder / f"text_encoder{suffix}")
-    save_scheduler_and_index(published, folder)
+    save_rest(published, folder, _text_encoder)
     return folder
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -24,14 +25,20 @@ def unet_folder(published: Published) -> str:
     return "flexible_unet" if published.is_flexible else "unet"
 
 
-def save_scheduler_and_index(published: Published, folder: Path) -> None:
-    """Write what the repository says about the parts as a whole."""
+def save_rest(
+    published: Published, folder: Path, text_encoder: Callable[[Config, int, str], Any]
+) -> None:
+    """Write all but UNet and VAE; ``text_encoder`` is given configuration, words and suffix."""
+    for suffix, config in {"": published.text_encoder, "_2": published.text_encoder_2}.items():
+        if config:
+            words = _save_tokenizer(config, folder / f"tokenizer{suffix}")
+            save(text_encoder(config, words, suffix), folder / f"text_encoder{suffix}")
     cls, settings = published.scheduler
     getattr(diffusers, f"{cls}Scheduler")(**settings).save_pretrained(folder / "scheduler")
     (folder / "model_index.json").write_text(json.dumps(_index(published)))
 
 
-def save_tokenizer(encoder: Config, folder: Path) -> int:
+def _save_tokenizer(encoder: Config, folder: Path) -> int:
     """Write the tokenizer of a text encoder; gives back its number of words."""
     # The big tokenizers fill up with "!", CLIP's own with the end mark.
     pad = "<|endoftext|>" if encoder["hidden_act"] == "quick_gelu" else "!"
