@@ -89,15 +89,25 @@ def test_a_negative_prompt_without_effect_is_warned_of(
 def test_a_refiner_must_exist_and_fit(tmp_path: Path) -> None:
     """A catalogue that names another model as one is refused, and so is one in no precision."""
     file = tmp_path / "models.toml"
-    entry = CATALOGUE.get("sdxl-base").model_dump(mode="json", exclude_none=True)
-    values = {**entry, "refiners": ["tiny-sd"]}
-    del values["name"]
-    lines = [f"{key} = {_toml(value)}" for key, value in values.items()]
-    file.write_text("\n".join(["[mine]", *lines]))
+    file.write_text(_entry("mine", "sdxl-base", refiners=["tiny-sd"]))
     with pytest.raises(WrongUsage, match=r"\[mine\] refiners: .*'tiny-sd'"):
         Catalogue.load(file)
+    lean = _entry("lean", "sdxl-refiner", precisions=["fp16"])
+    file.write_text(_entry("mine", "sdxl-base", refiners=["lean"]) + lean)
+    values = {"prompt": "a fox", "model": "mine", "refiner": "lean"}
+    assert Catalogue.load(file).resolve(parse_job(values))
     with pytest.raises(UnknownModel, match="precision"):
-        resolve(**REFINED, precision="int4-weights")
+        Catalogue.load(file).resolve(parse_job(values | {"precision": "int8-weights"}))
+
+
+def _entry(name: str, like: str, **values: Any) -> str:
+    """A catalogue's text of a model ``like`` another one, but for ``values``."""
+    entry = CATALOGUE.get(like).model_dump(mode="json", exclude_none=True)
+    entry |= {"precisions": ["fp16", "int8-weights"], "refiners": []} | values
+    for key in ("name", "int8", "int4"):
+        del entry[key]
+    lines = [f"{key} = {_toml(value)}" for key, value in entry.items()]
+    return "\n".join([f"[{name}]", *lines, ""])
 
 
 def _toml(value: object) -> str:
