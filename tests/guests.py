@@ -79,3 +79,34 @@ def record(folder: Path, name: str) -> Path:
         files=record_files(folder),
     ).write(folder)
     return folder
+
+
+class Killed(Exception):
+    """What ends a transfer in these tests where a kill would."""
+
+
+class Heard:
+    """Hears what is being done, and may end it."""
+
+    def __init__(self, end: float = 2.0) -> None:
+        self.files: dict[str, float] = {}  #: message → fraction when it was first heard
+        self._end = end
+
+    def __call__(self, message: str, fraction: float) -> None:
+        self.files.setdefault(message, fraction)
+        if fraction >= self._end:
+            raise Killed
+
+
+def push(store: Store, folder: Path, heard: Heard | None = None, *, replace: bool = False) -> int:
+    manifest = Manifest.read(folder)
+    assert manifest
+    return Published(store).push(manifest, folder, heard or Heard(), replace=replace)
+
+
+def files(folder: Path) -> dict[str, bytes]:
+    return {
+        path.relative_to(folder).as_posix(): path.read_bytes()
+        for path in folder.rglob("*")
+        if path.is_file()
+    }
