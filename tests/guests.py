@@ -36,6 +36,23 @@ memory_mib = 1
 """
 
 
+class Killed(Exception):
+    """What ends a transfer in these tests where a kill would."""
+
+
+class Heard:
+    """Hears what is being done, and may end it."""
+
+    def __init__(self, end: float = 2.0) -> None:
+        self.files: dict[str, float] = {}  #: message → fraction when it was first heard
+        self._end = end
+
+    def __call__(self, message: str, fraction: float) -> None:
+        self.files.setdefault(message, fraction)
+        if fraction >= self._end:
+            raise Killed
+
+
 def catalogue_of(folder: Path, *names: str) -> Catalogue:
     """The built-in catalogue and guests of these names."""
     file = folder / "guests.toml"
@@ -79,23 +96,6 @@ def record(folder: Path, name: str) -> Path:
         files=record_files(folder),
     ).write(folder)
     return folder
-
-
-class Killed(Exception):
-    """What ends a transfer in these tests where a kill would."""
-
-
-class Heard:
-    """Hears what is being done, and may end it."""
-
-    def __init__(self, end: float = 2.0) -> None:
-        self.files: dict[str, float] = {}  #: message → fraction when it was first heard
-        self._end = end
-
-    def __call__(self, message: str, fraction: float) -> None:
-        self.files.setdefault(message, fraction)
-        if fraction >= self._end:
-            raise Killed
 
 
 def push(store: Store, folder: Path, heard: Heard | None = None, *, replace: bool = False) -> int:

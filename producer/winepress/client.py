@@ -6,7 +6,7 @@ import contextlib
 import logging
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from winepress.caller_checks import check_job, check_job_id, check_limit
 from winepress.connections import Connections
@@ -15,6 +15,7 @@ from winepress.handle import JobHandle
 from winepress.handling import Handling
 from winepress.interruption import taken_back
 from winepress.recovery import recover
+from winepress.recut import recut
 from winepress_shared.archive import JobRecord, Result, digest_of
 from winepress_shared.errors import (
     BrokerUnreachable,
@@ -91,6 +92,14 @@ class Client(Connections):
                 list(pool.map(self.forget, records[len(handles) :]))
                 raise
         return handles
+
+    def recut(self, job_id: str, *, user: str | None = None, **film: Any) -> JobHandle:
+        """Queue another film of a zoom's key frames; ``film`` are fields of `FilmCut`.
+
+        Nothing is drawn. Raises what `submit` raises, NotFound, and Conflict while key frames are
+        missing.
+        """
+        return self.submit(recut(self, job_id, film), user=user)
 
     def _record(self, job: Job, handling: Handling) -> JobRecord:
         resolved = self.catalogue.resolve(self.archive.with_sizes(check_job(job)))

@@ -26,6 +26,7 @@ from winepress_shared.errors import (
 from winepress_shared.job import ImageToImage, Inpaint, Priority, TextToImage
 from winepress_shared.lane import Precision
 from winepress_shared.state import JobState
+from winepress_shared.zoom import ZoomVideo
 
 __all__ = [
     "BrokerUnreachable",
@@ -52,5 +53,6 @@ __all__ = [
     "UnknownModel",
     "WinepressError",
     "WrongUsage",
+    "ZoomVideo",
     "__version__",
 ]

@@ -28,7 +28,7 @@ from winepress_shared.job import (
     ModelName,
     SchedulerField,
 )
-from winepress_shared.lane import Lane, Precision
+from winepress_shared.lane import FILM, Lane, Precision
 from winepress_shared.model_options import MAX_CLIP_SKIP
 from winepress_shared.zoom import ZoomVideo
 
@@ -76,6 +76,8 @@ class Model(BaseModel):
     negative_prompt: bool = True  #: False when the model ignores it
     licence: str
     memory_mib: Annotated[int, Field(ge=1)]  #: least free memory to load it at fp16, in MiB
+    #: Draws the first key frame of a zoom of this model's, unless the job names another.
+    companion: ModelName | None = None
     shares: str | None = None  #: bundled folder that holds the parts this one does not
     notes: str = ""
 
@@ -231,7 +233,9 @@ class Catalogue:
         if job.seed is None or job.seed < 0:
             values["seed"] = secrets.randbelow(_RANDOM_SEEDS)
         resolved = job.model_copy(update=values)
-        if isinstance(resolved, ZoomVideo) and resolved.image is None:
+        if isinstance(resolved, ZoomVideo) and resolved.is_drawn_first:
+            named = {"first_model": resolved.first_model or model.companion}
+            resolved = resolved.model_copy(update=named)
             resolved = resolved.with_first(self.resolve(resolved.first_drawing()))
         resolved.check_resolved()
         check_options(model, resolved, self.get)
@@ -245,6 +249,8 @@ class Catalogue:
 
     def lane(self, job: Job) -> Lane:
         """The lane a job waits in."""
+        if isinstance(job, ZoomVideo) and job.key_frames_of:
+            return Lane(FILM, job.precision)
         return Lane(job.model, job.precision, job.device)
 
 

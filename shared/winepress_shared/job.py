@@ -163,6 +163,10 @@ class Job(ModelOptions):
         """The input pictures, in a fixed order."""
         return ()
 
+    def model_of(self, unit: int) -> str | None:
+        """Which model draws unit ``unit``; None when it takes none."""
+        return self.model
+
     def check_resolved(self) -> None:
         """Raise InvalidJob when values that the catalogue filled in do not fit together."""
 

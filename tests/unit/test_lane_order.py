@@ -45,7 +45,16 @@ def test_a_few_pictures_that_cannot_wait_are_left_to_many_holders() -> None:
     assert order_of(waiting, renderer) == [B]
     assert order_of([waiting[0], view(A, 21, band=0, units=2, holders=20)], renderer) == [A, B]
     assert order_of([waiting[0], view(A, 10, band=0, units=2, holders=2)], renderer) == [A, B]
-    assert order_of([waiting[0], view(A, 10, band=0, units=200, holders=20)], renderer) == [A, B]
+    assert order_of([waiting[0], view(A, 10, band=0, units=999, holders=20)], renderer) == [A, B]
+
+
+def test_warm_work_is_left_for_a_load_that_pays_and_no_less() -> None:
+    """Per holder, five times as much must wait as for a worker that has nothing to do."""
+    renderer = warm(B, load_s={A: 10.0}, seconds_per_picture={A: 1.0})
+    warm_lane = view(B, 5, band=2)
+    for units, order in ((99, [B]), (101, [A, B])):
+        assert order_of([warm_lane, view(A, 1, band=1, units=units, holders=2)], renderer) == order
+    assert order_of([view(A, 1, band=1, units=21, holders=2)], renderer) == [A]
 
 
 def test_a_lane_is_not_overdue_for_a_low_band_that_waits_behind_a_higher_one_of_it() -> None:

@@ -48,7 +48,7 @@ HOMES: dict[str, tuple[str, ...]] = {
     ),
     "numpy": (
         *(f"{_ENGINES}/openvino.py", f"{_ENGINES}/previews.py", _MODELS, _TRAINING),
-        *(f"{_ZOOM}/outpaint.py", f"{_ZOOM}/planes.py"),
+        *(f"{_ZOOM}/{name}.py" for name in ("colour_field", "outpaint", "planes")),
     ),
     "av": (f"{_ZOOM}/encoder.py",),
     **dict.fromkeys(("huggingface_hub", "httpx"), ("worker/winepress_worker/models/hub.py",)),

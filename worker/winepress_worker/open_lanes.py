@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from winepress_shared.catalogue import Catalogue
 from winepress_shared.errors import WrongUsage
-from winepress_shared.lane import Lane, Precision
+from winepress_shared.lane import FILM, Lane, Precision
 from winepress_shared.settings import Settings
 from winepress_worker.models.offered import Offered, look_elsewhere
 from winepress_worker.models.shelf import Shelf
@@ -39,14 +39,14 @@ class OpenLanes:
             for model, precision in dict.fromkeys([*self._shelf.available(), *self._pullable()])
             for device in dict.fromkeys((None, self._options.device_class))
         ]
+        lanes.append(Lane(FILM, Precision.FP16))
         served = [str(lane) for lane in lanes if self._options.serves(lane)]
         if not served:
             raise WrongUsage(
                 "no lane matches",
                 field="--lanes",
                 value=",".join(self._options.lanes),
-                allowed=", ".join(map(str, lanes))
-                or "none: no model is prepared on this machine or published",
+                allowed=", ".join(map(str, lanes)),
             )
         return served
 

@@ -14,9 +14,10 @@ from winepress_shared.archive import Archive
 from winepress_shared.catalogue import Catalogue
 from winepress_shared.cost import SLICE_S
 from winepress_shared.errors import RenderFault, UnknownModel
-from winepress_shared.lane import Lane
+from winepress_shared.lane import FILM, Lane
 from winepress_shared.lane_book import LaneBook
 from winepress_shared.ledger import Ledger
+from winepress_shared.ledger_records import Slice
 from winepress_shared.preview_box import PreviewBox
 from winepress_shared.settings import Settings
 from winepress_shared.stores import open_store
@@ -63,7 +64,8 @@ class Press:
         previews = PreviewDesk(PreviewBox(settings))
         self._desk = Desk(Ledger(settings), options.name, os.getpid(), previews)
         archive = Archive(store)
-        self._delivery = Delivery(self._desk, archive)
+        self._leave_ticket: Callable[[str], None] = lambda lane: None
+        self._delivery = Delivery(self._desk, archive, lambda lane: self._leave_ticket(lane))
         self._book = LaneBook(settings)
         self._watch = LaneWatch(self._book, options)
         self._process = psutil.Process()
@@ -89,6 +91,7 @@ class Press:
         ``leave_ticket`` is called when work remains that nobody has a ticket for.
         """
         with self._tender.away():
+            self._leave_ticket = leave_ticket
             return self._work(lane, leave_ticket)
 
     def _work(self, lane: str, leave_ticket: Callable[[str], None]) -> str:
@@ -99,7 +102,7 @@ class Press:
             return f"{lane}: left to a worker that loads its model, or has room for it"
         try:
             while time.monotonic() - began < TICKET_S:
-                part = self._desk.claim(lane, self._executor.pace.units_for(lane, SLICE_S))
+                part = self._claim(lane)
                 if part is None:
                     break
                 if part.waiting and not part.tickets:
@@ -114,14 +117,27 @@ class Press:
                 if self._watch.gives_way(lane):
                     leave_ticket(lane)
                     break
+            else:
+                leave_ticket(lane)  # a chain tells nobody that it waits while it is in hand
         finally:
             self._delivery.settle()
             if not jobs:
                 self.describe()  # that takes the mark of a load back
         return _summary(lane, list(jobs), pictures, time.monotonic() - began)
 
+    def _claim(self, lane: str) -> Slice | None:
+        """The next slice. A chain goes on as soon as its last picture is counted."""
+        most = self._executor.pace.units_for(lane, SLICE_S)
+        part = self._desk.claim(lane, most)
+        if part is None and self._delivery.is_busy:
+            self._delivery.settle()
+            part = self._desk.claim(lane, most)
+        return part
+
     def _may_serve(self, lane: str) -> bool:
         """Whether the model of ``lane`` is warm here, or may be loaded here now."""
+        if lane == FILM:
+            return True
         model = lane.partition("@")[0]
         if model in self._warm:
             return True

@@ -22,6 +22,7 @@ from winepress_shared.items import Item
 from winepress_shared.job import MAX_UNITS, Job, Priority, parse_job
 from winepress_shared.lane import Lane
 from winepress_shared.picture import Picture
+from winepress_shared.zoom import ZoomVideo
 
 MAX_ITEMS = 100_000  #: pictures of one file, matrix and wildcards counted in
 MAX_INPUT_BYTES = 512 * 2**20  #: input pictures of one file together, as they are stored
@@ -157,6 +158,8 @@ class Plan:
 
     def _put(self, job: Job, line: Line) -> None:
         resolved = self._catalogue.resolve(job)
+        if isinstance(resolved, ZoomVideo):
+            raise InvalidJob("a bulk is of pictures", field="kind", value=job.kind)
         key = (self._catalogue.lane(resolved), resolved.priority)
         group = self.groups.setdefault(key, Group(*key))
         group.asked.update(job.model_dump_json().encode())

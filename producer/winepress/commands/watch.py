@@ -19,6 +19,7 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     wait = subparsers.add_parser("wait", help="wait until a job is over")
     wait.add_argument("--timeout", type=float, metavar="SECONDS", help="wait no longer than this")
     wait.add_argument("--out", type=Path, metavar="DIR", help="then save the pictures here")
+    wait.add_argument("--preview", type=Path, metavar="FILE", help="keep the newest picture here")
     wait.set_defaults(run=_wait)
     watch = subparsers.add_parser("watch", help="show what happens to a job, as it happens")
     watch.add_argument(
@@ -44,7 +45,13 @@ def _wait(arguments: argparse.Namespace) -> int:
     with Client.from_env() as client:
         console, handle = Console(arguments.json), client.get(arguments.job)
         try:
-            return follow_to_end(console, handle, out=arguments.out, timeout=arguments.timeout)
+            return follow_to_end(
+                console,
+                handle,
+                out=arguments.out,
+                preview=arguments.preview,
+                timeout=arguments.timeout,
+            )
         except KeyboardInterrupt:
             return interrupted(console, handle)
 
@@ -118,16 +125,20 @@ def follow_to_end(
     handle: JobHandle,
     *,
     out: Path | None = None,
+    preview: Path | None = None,
     timeout: float | None = None,
 ) -> int:
     """Show progress until the job is over, save its pictures; returns the exit code.
 
-    Raises JobFailed and its kin, TimeoutError.
+    ``preview`` is a file that holds the newest picture meanwhile. Raises JobFailed and its kin,
+    TimeoutError.
     """
     progress = Progress(handle.status())
     try:
         for event in handle.events(timeout):
             progress.follow(event)
+            if preview is not None and event.name == "unit-done":
+                handle.save_newest(preview)
     finally:
         progress.close()
     row = handle.status()
