@@ -30,6 +30,7 @@ from winepress_shared.job import (
 )
 from winepress_shared.lane import FILM, Lane, Precision
 from winepress_shared.model_options import MAX_CLIP_SKIP
+from winepress_shared.quantisation import Int4Recipe, Int8Recipe
 from winepress_shared.zoom import ZoomVideo
 
 #: Where weights come from: installed with the worker, a model hub, or a folder of this machine.
@@ -78,6 +79,8 @@ class Model(BaseModel):
     memory_mib: Annotated[int, Field(ge=1)]  #: least free memory to load it at fp16, in MiB
     #: Draws the first key frame of a zoom of this model's, unless the job names another.
     companion: ModelName | None = None
+    int8: Int8Recipe | None = None  #: how its int8 is made; None when it has none
+    int4: Int4Recipe = Int4Recipe()  #: how its int4-weights are made
     shares: str | None = None  #: bundled folder that holds the parts this one does not
     notes: str = ""
 
@@ -101,6 +104,8 @@ class Model(BaseModel):
             raise ValueError("tiny_vae and spare_vae exclude each other")
         if self.max_clip_skip > 1 and self.family != "stable-diffusion-xl":
             raise ValueError("max_clip_skip is for stable-diffusion-xl: others export no layers")
+        if Precision.INT8 in self.precisions and self.int8 is None:
+            raise ValueError("the precision int8 needs a table int8 that says how it is made")
         return self
 
     @property

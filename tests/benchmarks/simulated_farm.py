@@ -13,7 +13,7 @@ from virtual_time import VirtualTime
 from winepress_shared.cost import SLICE_S
 from winepress_shared.lane_book import LaneBook
 from winepress_shared.ledger import BEAT_S
-from winepress_shared.ledger_records import Ending
+from winepress_shared.ledger_records import Ending, Slice
 from winepress_worker.lane_order import LaneWatch
 from winepress_worker.options import WorkerOptions
 from winepress_worker.pace import Pace
@@ -54,6 +54,7 @@ class Farm:
         self.drawn = self.loads = self.reports = 0  #: within the window
         self.waits: list[float] = []  #: of interactive jobs, until a picture is begun
         self._came: dict[str, float] = {}
+        self._kinds: dict[str, tuple[int, int, int]] = {}  # of jobs that are replaced at their end
 
     def fill(self) -> None:
         """Nine tenths in bulk jobs, the rest in middling and small ones."""
@@ -72,6 +73,13 @@ class Farm:
         self.leave_tickets(lane, missing)
         if band == 0:
             self._came[job] = self.time.now_s
+        else:
+            self._kinds[job] = (units, users, band)
+
+    def replace(self, job: str) -> None:
+        """Another job of its kind follows each that ends: the load is steady."""
+        if job in self._kinds:
+            self.submit(*self._kinds.pop(job))
 
     def queue(self, lane: str) -> str:
         """Where the tickets of a lane wait."""
@@ -164,7 +172,7 @@ class Worker:
             yield from self._make_warm(lane)
             self._farm.note_begun(part.job_id)
             for unit in part.units:
-                yield from self._draw(lane, part.fence, unit)
+                yield from self._draw(lane, part, unit)
             self._describe()
             self._watch._looked_at = float("-inf")  # its clock is the real one
             if self._watch.gives_way(lane):
@@ -181,15 +189,16 @@ class Worker:
             self._describe()
         self._warm.move_to_end(lane)
 
-    def _draw(self, lane: str, fence: int, unit: int) -> Iterator[float]:
-        self._ledger.start(fence, unit)
+    def _draw(self, lane: str, part: Slice, unit: int) -> Iterator[float]:
+        self._ledger.start(part.fence, unit)
         picture_s = self._farm.picture_s[lane] * self._farm.chance.uniform(0.95, 1.05)
         reports = min(STEPS, int(picture_s / _PROGRESS_S))
         self._farm.note_drawing(picture_s, reports)
         yield _CALL_S + picture_s + reports * _CALL_S
         self._pace.learn(lane, picture_s, STEPS, 1.0)
-        if self._ledger.commit(fence, unit, {"key": "k"}) is Ending.LAST:
-            self._ledger.finish(fence)
+        if self._ledger.commit(part.fence, unit, {"key": "k"}) is Ending.LAST:
+            self._ledger.finish(part.fence)
+            self._farm.replace(part.job_id)
 
     def _describe(self) -> None:
         self._ledger.describe_renderer(

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import argparse
-import math
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 import torch
 from diffusers.utils import logging
@@ -25,6 +23,7 @@ from winepress_worker.device_name import DeviceName
 from winepress_worker.engines.base import Request
 from winepress_worker.engines.openvino import OpenVinoEngine
 from winepress_worker.engines.stages import StagedPipeline
+from winepress_worker.models.likeness import psnr_db
 from winepress_worker.models.shelf import Shelf
 from winepress_worker.models_command import register
 from winepress_worker.placement import Placement
@@ -117,12 +116,6 @@ def reference_picture(mirror: Mirror, model: Model, request: Request) -> Image.I
     if request.image is not None and request.mask is not None:
         picture = Image.composite(picture, request.image, request.mask)
     return picture
-
-
-def psnr_db(one: Image.Image, other: Image.Image) -> float:
-    """Peak signal to noise of two pictures, in decibels of 8-bit levels."""
-    difference = np.asarray(one, np.float64) - np.asarray(other, np.float64)
-    return 10 * math.log10(255**2 / max(float((difference**2).mean()), 1e-9))
 
 
 @pytest.mark.parametrize("name", PUBLISHED)
@@ -280,11 +273,14 @@ def test_folder_nobody_described_is_prepared_under_a_name_of_its_own(
     monkeypatch.setenv("WINEPRESS_HOME", str(tmp_path / "home"))
     parser = argparse.ArgumentParser()
     register(parser.add_subparsers())
-    arguments = parser.parse_args(["models", "prepare", "mine", "--from", str(folder)])
-    assert arguments.run(arguments) == 0
+    for precision in ("fp16", "int8-weights"):
+        given = ["models", "prepare", "mine", "--from", str(folder), "--precision", precision]
+        arguments = parser.parse_args(given)
+        assert arguments.run(arguments) == 0
     printed = capsys.readouterr().out
     assert "mine.int8-weights is ready" in printed
-    (tmp_path / "farm.toml").write_text(printed[printed.index("[mine]") :])
+    assert "PSNR" in printed
+    (tmp_path / "farm.toml").write_text(printed[printed.rindex("[mine]") :])
     farm = Shelf(tmp_path / "home", Catalogue.load(tmp_path / "farm.toml"))
     full, small = (farm.find("mine", p) for p in (Precision.FP16, Precision.INT8_WEIGHTS))
     assert full

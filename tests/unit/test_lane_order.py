@@ -55,6 +55,10 @@ def test_warm_work_is_left_for_a_load_that_pays_and_no_less() -> None:
     for units, order in ((99, [B]), (101, [A, B])):
         assert order_of([warm_lane, view(A, 1, band=1, units=units, holders=2)], renderer) == order
     assert order_of([view(A, 1, band=1, units=21, holders=2)], renderer) == [A]
+    few = {"units": 1, "holders": 1}
+    assert order_of([warm_lane, view(A, 5, band=1, **few)], renderer) == [B]
+    assert order_of([warm_lane, view(A, 11, band=1, **few)], renderer) == [A, B]
+    assert order_of([warm_lane, view(A, 5, band=0, **few)], renderer) == [A, B]
 
 
 def test_a_lane_is_not_overdue_for_a_low_band_that_waits_behind_a_higher_one_of_it() -> None:

@@ -62,8 +62,8 @@ def _is_left(view: LaneView, renderer: dict[str, Any], *, is_busy: bool) -> bool
 
     They are left it for a moment; and for as long as a load takes when one of them will be free
     sooner than that: a thousand workers must not drop what is warm for each picture that cannot
-    wait. For a worker ``is_busy`` with warm lanes a load must bring several times its own time of
-    work.
+    wait. A worker ``is_busy`` with warm lanes leaves those only for a load that brings several
+    times its own time of work, or for a picture that somebody waits in front of.
     """
     hands = view.holders + view.loading
     if not hands:
@@ -75,7 +75,8 @@ def _is_left(view: LaneView, renderer: dict[str, Any], *, is_busy: bool) -> bool
         # See `LaneBook.begin_load`: it is spread in doubling steps.
         return view.loading > 0 and view.loading >= view.holders and view.waited_s < load_s
     # Of so many slices under way one ends in a part of the time of one.
-    if view.loading or (SLICE_S + work_s) / hands <= load_s:
+    is_soon = (SLICE_S + work_s) / hands <= load_s
+    if view.loading or is_soon or (is_busy and view.band > 0):
         return view.waited_s < load_s
     return view.waited_s < LEAVE_S
 

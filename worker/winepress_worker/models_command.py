@@ -23,6 +23,7 @@ from winepress_worker.models.published import Published
 from winepress_worker.models.shelf import Report, Shelf
 
 _MIB = 2**20
+_ALL = "all"  #: in place of a precision
 _COLUMNS = "{:<18} {:<13} {:<10} {:>9} {:>9}  {:<5}  {:<16} {}\n"
 
 
@@ -38,7 +39,7 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     show.add_argument("--json", action="store_true", help="one JSON object")
     show.set_defaults(run=_show)
     prepare = actions.add_parser("prepare", help="make a model ready to be loaded")
-    _add_model(prepare)
+    _add_model(prepare, "default: fp16; all: every one there is, which may take hours")
     prepare.add_argument(
         "--from",
         dest="folder",
@@ -48,25 +49,25 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     )
     prepare.set_defaults(run=_prepare)
     push = actions.add_parser("push", help="offer a prepared model to every worker of the farm")
-    _add_model(push)
+    _add_model(push, "default: every one there is")
     push.add_argument(
         "--replace", action="store_true", help="send every file again, also what the store has"
     )
     push.set_defaults(run=_push)
     pull = actions.add_parser("pull", help="fetch a published model as the store has it now")
-    _add_model(pull)
+    _add_model(pull, "default: every one there is")
     pull.set_defaults(run=_pull)
     remove = actions.add_parser("rm", help="delete a prepared model from this machine")
-    _add_model(remove)
+    _add_model(remove, "default: every one there is")
     remove.set_defaults(run=_remove)
     devices = subparsers.add_parser("devices", help="the devices OpenVINO sees on this machine")
     devices.add_argument("--json", action="store_true", help="one JSON object per line")
     devices.set_defaults(run=_devices)
 
 
-def _add_model(parser: argparse.ArgumentParser) -> None:
+def _add_model(parser: argparse.ArgumentParser, default: str) -> None:
     parser.add_argument("model", metavar="MODEL[.PRECISION]")
-    parser.add_argument("--precision", help="default: every one that exists")
+    parser.add_argument("--precision", help=default)
 
 
 def _list(arguments: argparse.Namespace) -> int:
@@ -132,10 +133,13 @@ def _prepare(arguments: argparse.Namespace) -> int:
     if folder and arguments.model not in shelf.catalogue.names:
         described = describe(arguments.model, folder.absolute())
         shelf = Shelf(Settings.load().home, shelf.catalogue.plus(described))
-    for precision in _precisions(shelf, arguments):
+    for precision in _precisions(shelf, arguments, Precision.FP16.value):
         label = f"{arguments.model}.{precision.value}"
         prepared = shelf.prepare(arguments.model, precision, _progress(label), folder)
         _out(f"{label} is ready: {prepared.size_bytes / _MIB:.1f} MiB in {prepared.path}\n")
+        manifest = Manifest.read(prepared.path)
+        if manifest and manifest.measured:
+            _out(f"{label}: {manifest.measured.sentence}\n")
     if described:
         _out("# The farm knows this model once its file of the setting `catalogue` says:\n")
         _out(entry_text(described))
@@ -145,7 +149,9 @@ def _prepare(arguments: argparse.Namespace) -> int:
 def _push(arguments: argparse.Namespace) -> int:
     settings = Settings.load()
     shelf, published = _open_shelf(settings), Published(open_store(settings))
-    wanted = [(one, shelf.find(arguments.model, one)) for one in _precisions(shelf, arguments)]
+    wanted = [
+        (one, shelf.find(arguments.model, one)) for one in _precisions(shelf, arguments, _ALL)
+    ]
     prepared = [found for _, found in wanted if found]
     if not prepared or (arguments.precision and len(prepared) < len(wanted)):
         raise Environment(
@@ -174,7 +180,7 @@ def _pull(arguments: argparse.Namespace) -> int:
     settings = Settings.load()
     published = Published(open_store(settings))
     shelf = _open_shelf(settings, published)
-    wanted, pulled = _precisions(shelf, arguments), 0
+    wanted, pulled = _precisions(shelf, arguments, _ALL), 0
     for precision in wanted:
         label = f"{arguments.model}.{precision.value}"
         found = shelf.pull(arguments.model, precision, _progress(label))
@@ -192,7 +198,7 @@ def _pull(arguments: argparse.Namespace) -> int:
 
 def _remove(arguments: argparse.Namespace) -> int:
     shelf = _open_shelf(Settings.load())
-    for precision in _precisions(shelf, arguments):
+    for precision in _precisions(shelf, arguments, _ALL):
         freed = shelf.remove(arguments.model, precision)
         state = f"removed, {freed / _MIB:.1f} MiB freed" if freed else "was not prepared"
         _out(f"{arguments.model}.{precision.value}: {state}\n")
@@ -219,20 +225,21 @@ def _open_shelf(settings: Settings, published: Published | None = None) -> Shelf
     return Shelf(settings.home, catalogue, published, budget)
 
 
-def _precisions(shelf: Shelf, arguments: argparse.Namespace) -> tuple[Precision, ...]:
+def _precisions(shelf: Shelf, arguments: argparse.Namespace, default: str) -> tuple[Precision, ...]:
     """The one that was named, or all of the model; raises UnknownModel or WrongUsage."""
     _take_apart(arguments)
     every = shelf.catalogue.get(arguments.model).precisions
-    if arguments.precision is None:
+    named = arguments.precision or default
+    if named == _ALL:
         return every
     try:
-        return (Precision(arguments.precision),)
+        return (Precision(named),)
     except ValueError:
         raise WrongUsage(
             "unknown precision",
             field="--precision",
             value=arguments.precision,
-            allowed=", ".join(every),
+            allowed=", ".join([*every, _ALL]),
         ) from None
 
 

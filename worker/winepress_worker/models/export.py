@@ -6,8 +6,10 @@ network of our own class goes the same way as all others.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import warnings
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +19,7 @@ import torch
 from diffusers import AutoencoderTiny
 from optimum.exporters.openvino.convert import export_from_model
 from optimum.intel import OVConfig
+from safetensors import SafetensorError
 
 from winepress_worker.models.flexible_unet import UNet2DConditionModel as FlexibleUNet
 from winepress_worker.models.weights import is_half
@@ -27,8 +30,19 @@ _TASKS = {
     "image-to-image": "image-to-image",
     "inpaint": "inpainting",
 }
-_IR_FILE = "openvino_model.xml"
+IR_FILE = "openvino_model.xml"  #: graph of a part; its weights lie beside it
 _TRACED_LATENT_PX = 8  #: side of the latents a tiny autoencoder is traced with; any size works then
+
+
+@contextlib.contextmanager
+def writing() -> Iterator[None]:
+    """Raise OSError for a write that failed, of which OpenVINO says only "iostream error"."""
+    try:
+        yield
+    except (RuntimeError, SafetensorError) as error:
+        if isinstance(error, RuntimeError) and "iostream" not in str(error):
+            raise
+        raise OSError("a file could not be written in full; is the disk full?") from error
 
 
 def export(kind: str, source: Path, target: Path) -> None:
@@ -98,7 +112,7 @@ def _convert(
     for port, name in zip((model.inputs[0], model.outputs[0]), ports, strict=True):
         port.get_tensor().set_names({name})
     folder.mkdir(exist_ok=True)
-    openvino.save_model(model, folder / _IR_FILE, compress_to_fp16=True)
+    openvino.save_model(model, folder / IR_FILE, compress_to_fp16=True)
 
 
 def _load(source: Path) -> Any:

@@ -11,6 +11,7 @@ from typing import Annotated, Self
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
 from winepress_shared.lane import Precision
+from winepress_worker.models.measured import Measured
 
 MANIFEST_FILE = "manifest.json"
 _PLAIN = re.compile(r"\w[\w .+-]{0,127}\Z", re.ASCII)  #: one part of a file's path
@@ -55,6 +56,7 @@ class Manifest(BaseModel):
     versions: dict[str, str]  #: of the libraries that made it
     channels: Annotated[int, Field(ge=1, le=64)]
     files: dict[Annotated[str, AfterValidator(_inside)], FileRecord]
+    measured: Measured | None = None  #: what it costs where it was made; not part of what it is
 
     @classmethod
     def read(cls, folder: Path) -> Self | None:
@@ -71,7 +73,7 @@ class Manifest(BaseModel):
         The files themselves are left out, for exporters number the nodes of a graph anew in every
         process; their weights are equal all the same.
         """
-        made_of = self.model_dump_json(exclude={"files"})
+        made_of = self.model_dump_json(exclude={"files", "measured"})
         return hashlib.sha256(made_of.encode()).hexdigest()[:_REVISION_DIGITS]
 
     def write(self, folder: Path) -> None:

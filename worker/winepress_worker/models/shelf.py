@@ -24,18 +24,14 @@ from winepress_worker.models.manifest import Manifest, Prepared
 from winepress_worker.models.published import Published
 from winepress_worker.models.pull import missing_bytes, pull
 from winepress_worker.models.pulled import PulledModels, retire
+from winepress_worker.models.recipe import recipe
+from winepress_worker.models.room import Room
 from winepress_worker.models.source import Fetch, Source, find_source, is_at_hand, is_bundled
 
 log = logging.getLogger(__name__)
 
 #: Called with what is being done and the share of the whole that is done, 0 to 1.
 Report = Callable[[str, float], None]
-
-#: Precision → how it is made, as recorded in the manifest; a changed recipe means prepare again.
-RECIPES: dict[Precision, dict[str, str]] = {
-    Precision.FP16: {"export": "fp16"},
-    Precision.INT8_WEIGHTS: {"export": "fp16", "weights": "int8 asymmetric, every part"},
-}
 
 _UNBOUNDED = 2**63  #: bytes
 
@@ -94,13 +90,6 @@ class Shelf:
             found = self._pull_missing(model, precision, report)
         if found:
             return found
-        if precision not in RECIPES:
-            raise Environment(
-                f"{precision.value} cannot be prepared on this machine",
-                field="precision",
-                value=precision.value,
-                allowed=", ".join(RECIPES),
-            )
         try:
             full = None if precision is Precision.FP16 else self.find(name, Precision.FP16)
             origin = full or find_source(model, mirror, self._fetch(report))
@@ -151,7 +140,7 @@ class Shelf:
         try:
             return self.pull(model.name, precision, report)
         except (StoreUnreachable, Environment) as error:
-            if not self._can_make(model.name, precision):
+            if not is_at_hand(model):
                 raise
             log.warning("%s is prepared here instead of pulled: %s", model.name, error)
             return None
@@ -162,7 +151,7 @@ class Shelf:
 
     def _is_current(self, manifest: Manifest, model: Model) -> bool:
         """True when it was made the way it would be made now, of the weights installed here."""
-        if manifest.recipe != RECIPES.get(manifest.precision, manifest.recipe):
+        if manifest.recipe != recipe(model, manifest.precision):
             return False
         return not is_bundled(model) or manifest.source == self._source_digest(model)
 
@@ -172,7 +161,7 @@ class Shelf:
             (name, precision)
             for name in self.catalogue.names
             for precision in self.catalogue.get(name).precisions
-            if self._can_make(name, precision) or self.find(name, precision)
+            if is_at_hand(self.catalogue.get(name)) or self.find(name, precision)
         ]
 
     def remove(self, name: str, precision: Precision) -> int:
@@ -200,10 +189,13 @@ class Shelf:
     def _make(
         self, model: Model, precision: Precision, origin: Source | Prepared, report: Report
     ) -> Prepared:
+        folder = self._folder(model.name, precision)
+        room = Room.of(model, precision, origin)
+        report(room.sentence, 0.0)
+        room.demand(folder.parent)
         # Here and not above: this import brings torch and OpenVINO into the process (about 8 s).
         from winepress_worker.models.prepare import build
 
-        folder = self._folder(model.name, precision)
         with tempfile.TemporaryDirectory(dir=folder.parent, prefix=f".{precision.value}.") as work:
             made = build(self.catalogue, model, precision, Path(work), origin, report)
             if folder.exists():
@@ -242,9 +234,6 @@ class Shelf:
                 allowed=", ".join(model.precisions),
             )
         return model
-
-    def _can_make(self, name: str, precision: Precision) -> bool:
-        return is_at_hand(self.catalogue.get(name)) and precision in RECIPES
 
     def _folder(self, name: str, precision: Precision) -> Path:
         return self._root / name / precision.value
