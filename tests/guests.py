@@ -96,3 +96,17 @@ def record(folder: Path, name: str) -> Path:
         files=record_files(folder),
     ).write(folder)
     return folder
+
+
+def push(store: Store, folder: Path, heard: Heard | None = None, *, replace: bool = False) -> int:
+    manifest = Manifest.read(folder)
+    assert manifest
+    return Published(store).push(manifest, folder, heard or Heard(), replace=replace)
+
+
+def files(folder: Path) -> dict[str, bytes]:
+    return {
+        path.relative_to(folder).as_posix(): path.read_bytes()
+        for path in folder.rglob("*")
+        if path.is_file()
+    }

@@ -11,12 +11,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 from conftest import scrubbed_environment
-from guests import FP16, SMALL, Heard, Killed, catalogue_of, machine, place, record
+from guests import FP16, SMALL, Heard, Killed, files, machine, place, push, record
 
 from winepress_shared.catalogue import Catalogue
 from winepress_shared.errors import Environment
 from winepress_shared.settings import Settings
-from winepress_shared.stores import open_store
 from winepress_shared.stores.base import Store
 from winepress_shared.stores.s3_multipart import PART_BYTES
 from winepress_worker.engines.base import unheard
@@ -28,49 +27,6 @@ if TYPE_CHECKING:
 
 _LARGE = {"unet/openvino_model.xml": 1000, "unet/openvino_model.bin": 3 * PART_BYTES + 7}
 _BIN = "unet/openvino_model.bin"
-
-
-@pytest.fixture
-def guest(request: pytest.FixtureRequest) -> str:
-    """A model of this test alone: the store is shared."""
-    name: str = request.node.originalname
-    return name.replace("_", "-")[:60].strip("-")
-
-
-@pytest.fixture
-def catalogue(tmp_path: Path, guest: str) -> Catalogue:
-    return catalogue_of(tmp_path, guest, *(f"{guest[:58]}-{letter}" for letter in "abc"))
-
-
-@pytest.fixture
-def store(s3_server: S3Server) -> Store:
-    return open_store(s3_server.settings())
-
-
-@pytest.fixture
-def here(tmp_path: Path) -> Path:
-    """The home of the machine that pushes."""
-    return tmp_path / "here"
-
-
-@pytest.fixture
-def there(tmp_path: Path) -> Path:
-    """The home of the machine that pulls."""
-    return tmp_path / "there"
-
-
-def push(store: Store, folder: Path, heard: Heard | None = None, *, replace: bool = False) -> int:
-    manifest = Manifest.read(folder)
-    assert manifest
-    return Published(store).push(manifest, folder, heard or Heard(), replace=replace)
-
-
-def files(folder: Path) -> dict[str, bytes]:
-    return {
-        path.relative_to(folder).as_posix(): path.read_bytes()
-        for path in folder.rglob("*")
-        if path.is_file()
-    }
 
 
 def test_what_was_pushed_is_pulled_whole_and_once(
@@ -208,69 +164,6 @@ def test_of_two_processes_one_pulls_and_the_other_waits(
     assert found[0] == found[1]
     fetched = [message for ear in ears for message in ear.files if "fetching" in message]
     assert len(fetched) == len(SMALL)
-
-
-def test_pulled_models_leave_in_the_order_of_their_last_use(
-    store: Store, catalogue: Catalogue, guest: str, here: Path, there: Path
-) -> None:
-    """Not the one just used, not one in use, and never one that was prepared here."""
-    a, b, c = (f"{guest[:58]}-{letter}" for letter in "abc")
-    for name in (a, b, c, guest):
-        push(store, place(here, name))
-    place(there, guest, seed=1)
-    budget = int(2.5 * sum(SMALL.values()))
-    shelf = machine(there, catalogue, store, budget)
-    for name in (guest, a, b, a):
-        shelf.prepare(name, FP16, unheard)
-    shelf.warm([(a, FP16), (b, FP16)])
-    shelf.warm([])
-    assert shelf.prepare(c, FP16, unheard)
-    assert shelf.find(b, FP16) is None
-    assert shelf.find(a, FP16)
-    assert shelf.find(guest, FP16)
-    other = machine(there, catalogue, store, budget)
-    other.prepare(a, FP16, unheard)
-    other.warm([(a, FP16)])
-    with pytest.raises(Environment, match=r"so much of the disk.*pulled_gib"):
-        shelf.prepare(b, FP16, unheard)
-    other.warm([])
-    assert shelf.prepare(b, FP16, unheard)
-    assert shelf.find(a, FP16) is None
-
-
-def test_a_full_disk_is_said_and_given_back(
-    store: Store, catalogue: Catalogue, guest: str, here: Path, there: Path
-) -> None:
-    """Nothing half-made stays, nothing looks finished, and with room the pull works."""
-    folder, shelf = place(here, guest), machine(there, catalogue, store)
-    push(store, folder)
-    manifest = Manifest.read(folder)
-    assert manifest
-    work = there / "models" / guest / ".pull-fp16"
-    (work / ".parts").mkdir(parents=True)
-    (work / ".parts" / manifest.files[_BIN].sha256).symlink_to("/dev/full")
-    with pytest.raises(Environment, match=r"cannot pull.*No space left"):
-        shelf.prepare(guest, FP16, unheard)
-    assert not work.exists()
-    assert shelf.find(guest, FP16) is None
-    assert files(shelf.prepare(guest, FP16, unheard).path) == files(folder)
-
-
-def test_a_disk_too_small_is_said_before_fetching(
-    store: Store,
-    catalogue: Catalogue,
-    guest: str,
-    here: Path,
-    there: Path,
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    """With what is missing and what there is."""
-    push(store, place(here, guest))
-    monkeypatch.setattr("shutil.disk_usage", lambda path: type("Usage", (), {"free": 1000})())
-    heard = Heard()
-    with pytest.raises(Environment, match=r"disk is too small: \d+ MiB to fetch, 0 MiB free"):
-        machine(there, catalogue, store).prepare(guest, FP16, heard)
-    assert heard.files == {}
 
 
 def test_what_another_version_made_is_not_pulled(
