@@ -3,8 +3,8 @@
 Both draw pictures of one size with the same settings in turns, so that a noisy machine is noisy for
 both. The bare loop paints into the same canvas again and again; it neither makes canvases, nor
 joins pictures, nor encodes, stores or counts any. The film is left out: it is cut once all key
-frames are there, and may be cut by another worker. A chain keeps one worker busy, so as many zooms as
-workers are drawn at a time.
+frames are there, and may be cut by another worker. A chain keeps one worker busy, so as many zooms
+as workers are drawn at a time.
 """
 
 from __future__ import annotations
