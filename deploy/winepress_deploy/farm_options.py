@@ -15,5 +15,6 @@ class FarmOptions:
     workers: int = 1  #: for each device; 0 starts the services alone
     flower: bool = True
     engine: str = "openvino"
+    worker_flags: tuple[str, ...] = ()  #: more flags of `winepress worker`, for each of them
     alone: bool = False  #: servers that the user's settings name are left alone
     drain_s: float = 120.0  #: most a stopping worker gets for the picture it is drawing

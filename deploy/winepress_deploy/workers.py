@@ -12,6 +12,7 @@ from winepress_deploy.state_folder import StateFolder
 from winepress_shared.errors import BrokerUnreachable
 from winepress_shared.ledger import Ledger
 from winepress_shared.settings import Settings
+from winepress_worker.device_name import DeviceName
 from winepress_worker.options import default_name
 
 
@@ -28,10 +29,11 @@ def workers(state: StateFolder, settings: Settings, options: FarmOptions) -> lis
 def _worker(
     state: StateFolder, ledger: Ledger, options: FarmOptions, device: str, name: str
 ) -> Program:
+    flags = (*_threads(device, options.workers), *options.worker_flags)
     command = ("worker", "--device", device, "--name", name, "--engine", options.engine)
     return Program(
         name=name,
-        argv=(sys.executable, "-m", "winepress", *command, *_threads(device, options.workers)),
+        argv=(sys.executable, "-m", "winepress", *command, *flags),
         env=farm_environment(state.settings),
         folder=state.path,
         log=state.log(name),
@@ -42,7 +44,7 @@ def _worker(
 
 def _threads(device: str, count: int) -> tuple[str, ...]:
     """Workers that share the processor share out its cores, rather than each taking them all."""
-    if device.upper() != "CPU" or count == 1:
+    if DeviceName(device.upper()).real != "CPU" or count == 1:
         return ()
     return ("--threads", str(max(1, len(os.sched_getaffinity(0)) // count)))
 

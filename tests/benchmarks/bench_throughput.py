@@ -6,6 +6,7 @@ both. The bare loop neither encodes, nor stores, nor commits anything.
 
 from __future__ import annotations
 
+import os
 import statistics
 import tempfile
 import time
@@ -60,28 +61,34 @@ def many_jobs_round(client: Client) -> float:
     return time.perf_counter() - began
 
 
-def main() -> None:
-    """Print the ratios."""
-    pipeline = bare_pipeline()
-    resolved = Catalogue.load().resolve(_JOB)
+def compare(pipeline: Pipeline, job: Job, workers: int) -> None:
+    """Print the ratios for a farm of ``workers``, which share the cores of this machine."""
     with tempfile.TemporaryDirectory() as folder:
-        options = FarmOptions(state=Path(folder), workers=1, flower=False)
+        options = FarmOptions(state=Path(folder), workers=workers, flower=False)
         with Farm(options) as farm, Client(farm.settings) as client:
-            one_job_round(client)  # load and warm up
-            bare_round(pipeline, resolved)
+            for _ in range(workers):
+                many_jobs_round(client)  # load and warm up
+            bare_round(pipeline, job)
             rounds = [
-                (bare_round(pipeline, resolved), one_job_round(client), many_jobs_round(client))
+                (bare_round(pipeline, job), one_job_round(client), many_jobs_round(client))
                 for _ in range(_ROUNDS)
             ]
     for name, column in (("one job of 20", 1), ("20 jobs of one", 2)):
         ratios = [times[0] / times[column] for times in rounds]
         pace = statistics.median(60 * _PICTURES / times[column] for times in rounds)
         print(
-            f"{name}: farm ÷ bare {statistics.median(ratios):.3f} "
+            f"{workers} workers, {name}: farm ÷ bare {statistics.median(ratios):.3f} "
             f"({min(ratios):.3f} to {max(ratios):.3f}), {pace:.0f} pictures/min"
         )
     bare = statistics.median(60 * _PICTURES / times[0] for times in rounds)
     print(f"bare: {bare:.0f} pictures/min")
+
+
+def main() -> None:
+    """Print the ratios of a farm of one worker with all cores, and of one worker per core."""
+    pipeline = bare_pipeline()
+    for workers in sorted({1, len(os.sched_getaffinity(0))}):
+        compare(pipeline, Catalogue.load().resolve(_JOB), workers)
 
 
 if __name__ == "__main__":

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -127,6 +131,18 @@ def test_a_picture_does_not_depend_on_what_else_is_in_its_batch(pipeline: Pipeli
         assert [p.tobytes() for p in together] == [p.tobytes() for p in alone], request.job.kind
 
 
+def test_pictures_of_different_prompts_share_a_call_unharmed(pipeline: Pipeline) -> None:
+    """Four prompts and seeds in one call are bit for bit the four single calls."""
+    jobs = [
+        some_job(prompt=f"a {colour} apple", negative_prompt=f"{colour} leaves", seed=seed)
+        for seed, colour in enumerate(("red", "green", "blue", "golden"))
+    ]
+    together = pipeline.render(Request.together(jobs, None, None), no_watch)
+    alone = [pipeline.render(Request.together([job], None, None), no_watch)[0] for job in jobs]
+    assert [p.tobytes() for p in together] == [p.tobytes() for p in alone]
+    assert len({p.tobytes() for p in together}) == 4
+
+
 def test_the_inpainting_model_keeps_the_pictures_of_a_batch_apart(filler: Pipeline) -> None:
     """The same holds where the mask and the masked picture go through the UNet too."""
     together = filler.render(inpaint_request("vignette-inpaint", seeds=(3, 4)), no_watch)
@@ -208,6 +224,21 @@ def test_a_job_without_its_source_picture_can_never_work(pipeline: Pipeline) -> 
         pipeline.render(Request(image_request().job, (1,)), no_watch)
 
 
+def test_previews_come_after_every_so_many_steps_and_change_nothing(pipeline: Pipeline) -> None:
+    """Small pictures, none after the last step; the picture is the one drawn unwatched."""
+    seen: list[tuple[int, int, list[Image.Image]]] = []
+    request = Request(some_job(preview_every=1), (1, 2))
+    watched = replace(request, on_preview=lambda *told: seen.append((told[0], told[1], [*told[2]])))
+    drawn = pipeline.render(watched, no_watch)
+    assert [(done, total) for done, total, _ in seen] == [(1, STEPS), (2, STEPS), (3, STEPS)]
+    for _, _, pictures in seen:
+        assert [(p.mode, max(p.size) <= 256) for p in pictures] == [("RGB", True)] * 2
+    alone = pipeline.render(request, no_watch)
+    assert [p.tobytes() for p in drawn] == [p.tobytes() for p in alone]
+    last = seen[-1][2][0].resize(drawn[0].size)
+    assert difference(last, drawn[0]) < difference(last, drawn[1])
+
+
 def test_pictures_say_how_they_came_to_be(engine: Engine, pipeline: Pipeline) -> None:
     """Revision and device used are known, and the pipeline says what memory it holds."""
     facts = pipeline.facts(Request(some_job(scheduler="euler"), (1,)))
@@ -245,6 +276,20 @@ def test_eight_bit_weights_draw_nearly_the_same_picture(shelf: Shelf, model_home
         pictures += pipeline.render(Request(job, (1,)), no_watch)
         pipeline.close()
     assert 0 < difference(*pictures) < 8
+
+
+def test_no_thread_of_an_engine_is_tied_to_one_core(shelf: Shelf, model_home: Path) -> None:
+    """Workers of one machine do not know of each other: bound threads would share a core."""
+    engine = open_engine(WorkerOptions("test", threads=1), shelf, model_home)
+    pipeline = engine.load(engine.key("vignette", Precision.FP16))
+    with ThreadPoolExecutor() as pool:
+        drawing = pool.submit(pipeline.render, Request(some_job(), (1,)), no_watch)
+        seen = {frozenset(os.sched_getaffinity(0))}
+        while not drawing.done():
+            for thread in Path("/proc/self/task").iterdir():
+                with contextlib.suppress(ProcessLookupError):
+                    seen.add(frozenset(os.sched_getaffinity(int(thread.name))))
+    assert len(seen) == 1
 
 
 def test_a_model_of_another_revision_is_not_loaded(shelf: Shelf, model_home: Path) -> None:

@@ -13,6 +13,7 @@ from winepress_deploy.farm import Farm
 from winepress_deploy.farm_options import FarmOptions
 
 _STEP_S = 0.03  #: of the fake engine; a picture of ten steps takes a third of a second
+_MORE = 0.2  #: of its time for each further picture of a call: pictures are drawn together
 
 
 @pytest.fixture(scope="module")
@@ -20,7 +21,7 @@ def rehearsal(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rehearsal]:
     """One farm per module; each test leaves it idle."""
     state: Path = tmp_path_factory.mktemp("farm")
     scratch = tmp_path_factory.mktemp("scratch")
-    engine = f"fake:step_s={_STEP_S},scratch={scratch}"
+    engine = f"fake:step_s={_STEP_S},more={_MORE},scratch={scratch}"
     options = FarmOptions(state=state, workers=2, flower=False, engine=engine)
     with Farm(options) as farm, Client(farm.settings) as client:
         yield Rehearsal(farm, client)

@@ -187,7 +187,7 @@ def test_a_model_from_elsewhere_is_refused_with_what_is_possible(tmp_path: Path)
     extra = tmp_path / "more.toml"
     table = (
         "[other]\ntitle='x'\nsource='hub:someone/something'\nfamily='stable-diffusion'\n"
-        "kinds=['text-to-image']\nprecisions=['fp16', 'int8']\nwidth=512\nheight=512\n"
+        "kinds=['text-to-image']\nprecisions=['fp16', 'int8-weights']\nwidth=512\nheight=512\n"
         "num_inference_steps=20\nguidance_scale=7.5\nscheduler='ddim'\nlicence='x'\nmemory_mib=1\n"
     )
     extra.write_text(table)
@@ -197,7 +197,7 @@ def test_a_model_from_elsewhere_is_refused_with_what_is_possible(tmp_path: Path)
     with pytest.raises(Environment, match="hub"):
         shelf.prepare("other", Precision.FP16, ignore_progress)
     with pytest.raises(UnknownModel, match="int8"):
-        shelf.prepare(MODEL, Precision.INT8, ignore_progress)
+        shelf.prepare("other", Precision.INT8, ignore_progress)
 
 
 def test_removing_gives_the_room_back(own: Shelf, home: Path) -> None:

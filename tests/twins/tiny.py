@@ -6,16 +6,15 @@ each one is, which inputs the network takes and how the scheduler is set stay as
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
-import diffusers
 import torch
 from diffusers import AutoencoderKL, AutoencoderTiny
 from diffusers import UNet2DConditionModel as StockUNet
-from transformers import CLIPTextConfig, CLIPTextModel, CLIPTextModelWithProjection, CLIPTokenizer
+from transformers import CLIPTextConfig, CLIPTextModel, CLIPTextModelWithProjection
 
+from twins.layout import save, save_rest, unet_folder
 from twins.published import PUBLISHED, TINY_VAE, Config, Published
 from winepress_worker.models.flexible_unet import UNet2DConditionModel as FlexibleUNet
 
@@ -24,26 +23,15 @@ _WIDTHS = [32, 64, 96, 96]  #: of the denoiser's levels; norms of 32 groups divi
 _TEXT = 32  #: width of every text encoder
 _TIME = 8  #: width of each embedded size, crop or score
 _DEPTHS = {1: 1, 2: 2, 4: 2, 10: 3}  #: transformer depth → the twin's
-_MERGES = ["r e", "re d</w>", "f o", "fo x</w>", "i n", "in k</w>"]
 
 
 def build(name: str, folder: Path) -> Path:
     """Write the twin of ``name``'s source repository into the new ``folder``; gives it back."""
     published = PUBLISHED[name]
     torch.manual_seed(sum(name.encode()))
-    _save(tiny_unet(published), folder / _unet_folder(published))
-    _save(_lively(AutoencoderKL.from_config(_tiny_vae(published.vae))), folder / "vae")
-    encoders = {"": published.text_encoder, "_2": published.text_encoder_2}
-    for suffix, config in encoders.items():
-        if config:
-            # The big tokenizers fill up with "!", CLIP's own with the end mark.
-            pad = "<|endoftext|>" if config["hidden_act"] == "quick_gelu" else "!"
-            tokenizer = _tokenizer(pad)
-            tokenizer.save_pretrained(folder / f"tokenizer{suffix}")
-            _save(_text_encoder(config, len(tokenizer), suffix), folder / f"text_encoder{suffix}")
-    cls, settings = published.scheduler
-    getattr(diffusers, f"{cls}Scheduler")(**settings).save_pretrained(folder / "scheduler")
-    (folder / "model_index.json").write_text(json.dumps(_index(published)))
+    save(tiny_unet(published), folder / unet_folder(published))
+    save(_lively(AutoencoderKL.from_config(_tiny_vae(published.vae))), folder / "vae")
+    save_rest(published, folder, _text_encoder)
     return folder
 
 
@@ -51,7 +39,7 @@ def build_tiny_vae(folder: Path) -> Path:
     """The twin of a repository that holds an AutoencoderTiny and nothing else."""
     torch.manual_seed(7)
     narrow = {f"{part}_block_out_channels": [16] * 4 for part in ("encoder", "decoder")}
-    _save(AutoencoderTiny.from_config(TINY_VAE | narrow), folder)
+    save(AutoencoderTiny.from_config(TINY_VAE | narrow), folder)
     return folder
 
 
@@ -60,10 +48,6 @@ def tiny_unet(published: Published) -> Any:
     if published.is_flexible:
         return _lively(FlexibleUNet(configurations=_narrow_flexible(published.unet)))
     return _lively(StockUNet.from_config(_narrow(published)))
-
-
-def _unet_folder(published: Published) -> str:
-    return "flexible_unet" if published.is_flexible else "unet"
 
 
 def _narrow(published: Published) -> Config:
@@ -126,38 +110,6 @@ def _text_encoder(config: Config, words: int, suffix: str) -> Any:
     return cls(tiny)
 
 
-def _tokenizer(pad: str) -> CLIPTokenizer:
-    """Bytes, a few merges and the two marks, in CLIP's order."""
-    plain = [*range(33, 127), *range(161, 173), *range(174, 256)]
-    letters = [chr(byte) for byte in plain] + [chr(256 + n) for n in range(256 - len(plain))]
-    merged = [pair.replace(" ", "") for pair in _MERGES]
-    words = [*letters, *(f"{x}</w>" for x in letters), *merged, "<|startoftext|>", "<|endoftext|>"]
-    vocab = {word: number for number, word in enumerate(words)}
-    merges = [tuple(pair.split(" ")) for pair in _MERGES]
-    return CLIPTokenizer(vocab=vocab, merges=merges, pad_token=pad, model_max_length=77)
-
-
-def _index(published: Published) -> Config:
-    text = [published.text_encoder, published.text_encoder_2]
-    index: Config = {
-        "_class_name": published.pipeline,
-        "_diffusers_version": diffusers.__version__,
-        "scheduler": ["diffusers", f"{published.scheduler[0]}Scheduler"],
-        "unet": ["diffusers", "UNet2DConditionModel"],
-        "vae": ["diffusers", "AutoencoderKL"],
-    }
-    classes = ["CLIPTextModel", "CLIPTextModelWithProjection"]
-    for config, suffix, cls in zip(text, ("", "_2"), classes, strict=True):
-        if config or (suffix == "" and published.text_encoder_2):
-            index[f"text_encoder{suffix}"] = ["transformers" if config else None, config and cls]
-            tokenizer = config and "CLIPTokenizer"
-            index[f"tokenizer{suffix}"] = ["transformers" if config else None, tokenizer]
-    if "StableDiffusionXL" not in published.pipeline:
-        index |= {"safety_checker": [None, None], "feature_extractor": [None, None]}
-        index["requires_safety_checker"] = False
-    return index | published.index
-
-
 def _lively(network: Any) -> Any:
     """Weigh prompt, time and output so much that a mistake in any of them shows in the picture."""
     with torch.no_grad():
@@ -167,7 +119,3 @@ def _lively(network: Any) -> Any:
             if key in ("conv_out.weight", "decoder.conv_out.weight"):
                 weights *= 2.5
     return network
-
-
-def _save(network: Any, folder: Path) -> None:
-    network.half().save_pretrained(folder, safe_serialization=True)

@@ -34,6 +34,7 @@ ENTRY: dict[str, Any] = {
     "scheduler": "DPM++ 2M Karras",
     "licence": "MIT",
     "memory_mib": 4000,
+    "int8": {"method": "hybrid", "pictures": 30},
 }
 
 
@@ -49,8 +50,12 @@ def ask(**values: Any) -> Job:
 
 
 def toml(entry: dict[str, Any], name: str = "big") -> str:
-    """An entry as a farm would write it; texts, numbers and lists of texts only."""
-    lines = [f"{key} = {value!r}" for key, value in entry.items() if key != "name"]
+    """An entry as a farm would write it; texts, numbers, lists of texts and tables of these."""
+    lines = []
+    for key, value in entry.items():
+        given = value if isinstance(value, dict) else {"": value}
+        lines += [f"{key}.{name}".strip(".") + f" = {part!r}" for name, part in given.items()]
+    lines = [line for line in lines if not line.startswith("name ")]
     return "\n".join([f"[{name}]", *lines]) + "\n"
 
 
@@ -162,7 +167,7 @@ def test_strength_must_leave_a_step_to_run(catalogue: Catalogue, steps: int) -> 
     assert offered
     job = catalogue.resolve(ask(**asked, strength=float(offered[1])))
     assert isinstance(job, ImageToImage)
-    assert int(steps * job.strength) == 1
+    assert int(steps * (job.strength or 0)) == 1
 
 
 def test_default_steps_leave_one_to_run_at_any_usual_strength() -> None:
@@ -225,6 +230,9 @@ def test_farm_adds_and_replaces_models(tmp_path: Path) -> None:
         ({"guidance_scale": 51}, "guidance_scale"),
         ({"memory_mib": 0}, "memory_mib"),
         ({"size_multiple": 7}, "size_multiple"),
+        ({"int8": {"method": "both", "pictures": 30}}, r"int8\.method"),
+        ({"int8": {"method": "full", "picture": 30}}, r"int8\.picture"),
+        ({"int4": {"group_size": 0}}, r"int4\.group_size"),
     ],
 )
 def test_mistake_in_an_entry_is_refused_by_name(

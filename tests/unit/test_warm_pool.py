@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+import threading
+from contextlib import closing
+from pathlib import Path
+
 import pytest
 from PIL import Image
 
 from winepress_shared.errors import Environment
 from winepress_shared.lane import Precision
 from winepress_shared.metadata import PictureFacts
-from winepress_worker.engines.base import OnStep, PipelineKey, Request, unheard
+from winepress_worker.engines.base import Latents, OnStep, PipelineKey, Request, unheard
+from winepress_worker.host_budget import HostBudget
 from winepress_worker.models.shelf import Report
 from winepress_worker.warm_pool import WarmPool
 
 BUDGET = 100
 TTL_S = 60.0
+_PATIENCE_S = 10.0
 
 
 def key(name: str) -> PipelineKey:
@@ -31,6 +37,12 @@ class Shelved:
         self._log = log
 
     def render(self, request: Request, on_step: OnStep) -> list[Image.Image]:
+        return []
+
+    def sketch(self, request: Request, on_step: OnStep) -> Latents:
+        return None
+
+    def refine(self, request: Request, latents: Latents, on_step: OnStep) -> list[Image.Image]:
         return []
 
     def facts(self, request: Request) -> PictureFacts:
@@ -67,6 +79,24 @@ class Clock:
 
     def __call__(self) -> float:
         return self.now_s
+
+
+class Slow(Weights):
+    """Loads end when they are told to."""
+
+    def __init__(self, claims: dict[str, int]) -> None:
+        super().__init__(claims)
+        self.began, self.may_end = threading.Event(), threading.Event()
+
+    def load(self, key: PipelineKey) -> Shelved:
+        self.began.set()
+        assert self.may_end.wait(_PATIENCE_S)
+        return super().load(key)
+
+
+def join(folder: Path) -> HostBudget:
+    """One more worker of a machine."""
+    return HostBudget(folder, BUDGET)
 
 
 def names(pool: WarmPool) -> list[str]:
@@ -181,3 +211,83 @@ def test_closing_unloads_everything() -> None:
     pool.close()
     assert pool.warm == ()
     assert engine.log[2:] == ["close a", "close b"]
+
+
+def test_a_preload_takes_free_room_only() -> None:
+    """What is warm stays, and what is loaded ahead is used without another load."""
+    engine = Weights({"a": 40, "b": 40, "c": 40})
+    pool = WarmPool(engine, BUDGET)
+    pool.get(key("a"))
+    assert pool.preload(key("b"))
+    assert not pool.preload(key("c"))
+    assert not pool.preload(key("b"))
+    pool.get(key("b"))
+    assert engine.log == ["load a", "load b"]
+
+
+def test_a_failed_preload_gives_its_room_back() -> None:
+    """The next one may have it."""
+    engine = Weights({"a": 80})
+    pool = WarmPool(engine, BUDGET)
+    engine.fails = True
+    with pytest.raises(Environment):
+        pool.preload(key("a"))
+    assert pool.free_bytes == BUDGET
+
+
+def test_whoever_needs_what_is_being_loaded_ahead_waits_for_it() -> None:
+    """It is not loaded twice, its room is counted meanwhile, and what is warm can be used."""
+    engine = Slow({"a": 40, "b": 40})
+    engine.may_end.set()
+    pool = WarmPool(engine, BUDGET)
+    pool.get(key("a"))
+    engine.may_end.clear()
+    engine.began.clear()
+    ahead = threading.Thread(target=pool.preload, args=(key("b"),))
+    ahead.start()
+    assert engine.began.wait(_PATIENCE_S)
+    assert pool.get(key("a")).key == key("a")
+    assert pool.free_bytes == BUDGET - 80
+    threading.Timer(0.05, engine.may_end.set).start()
+    assert pool.get(key("b")).key == key("b")
+    ahead.join()
+    assert engine.log == ["load a", "load b"]
+
+
+def test_pools_of_one_machine_stay_within_its_memory_together(tmp_path: Path) -> None:
+    """A pool gives up its own unused pipelines first, before it loads more than there is."""
+    with (
+        closing(HostBudget(tmp_path, BUDGET)) as mine,
+        closing(HostBudget(tmp_path, BUDGET)) as its,
+    ):
+        one, other = (
+            WarmPool(Weights({"a": 40, "b": 40}), BUDGET, host=books) for books in (mine, its)
+        )
+        one.get(key("a"))
+        other.get(key("a"))
+        assert not other.preload(key("b"))
+        other.get(key("b"))
+        assert (names(one), names(other)) == (["a"], ["b"])
+
+
+def test_a_pool_makes_way_for_another_worker_that_needs_the_memory(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The longest unused goes; what is in use and what is pinned stays."""
+    monkeypatch.setattr("winepress_worker.warm_pool._OTHERS_S", 0.0)
+    with (
+        closing(HostBudget(tmp_path, BUDGET)) as mine,
+        closing(HostBudget(tmp_path, BUDGET)) as its,
+    ):
+        pool = WarmPool(Weights({"a": 30, "b": 30, "c": 30}), BUDGET, host=mine)
+        late = WarmPool(Weights({"d": 40, "e": 40, "f": 50}), BUDGET, host=its)
+        for name in ("a", "b", "c"):
+            pool.get(key(name))
+        pool.pin(key("a"))
+        its.want(40)
+        assert pool.make_way(keep=key("c")) == (key("b"),)
+        assert not late.finds_room(PipelineKey("f", "", Precision.FP16, "CPU"))
+        late.pin(key("d"))
+        late.get(key("d"))
+        with pytest.raises(Environment, match="other workers of this machine"):
+            late.get(key("e"))

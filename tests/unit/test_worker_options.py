@@ -3,18 +3,24 @@
 from __future__ import annotations
 
 import argparse
+import os
+import subprocess
+import sys
+from dataclasses import replace
 
 import pytest
 
-from winepress_shared.errors import WrongUsage
+from winepress_shared.catalogue import Catalogue
+from winepress_shared.errors import UnknownModel, WrongUsage
 from winepress_shared.lane import Lane
-from winepress_worker.command import parse_size, register, run
+from winepress_worker.command import parse_size, read_options, register, run
 from winepress_worker.options import WorkerOptions, default_name
 
 
 def test_options_survive_the_way_to_the_rendering_process() -> None:
     """What the parent encodes the child decodes to the same value."""
     options = WorkerOptions("w", "AUTO:NPU,CPU", ("vignette.*", "tiny-sd.int8"), threads=2)
+    options = replace(options, pins=("vignette.fp16",), stage_devices=("vae=CPU",))
     assert WorkerOptions.decode(options.encode()) == options
 
 
@@ -27,6 +33,11 @@ def test_options_survive_the_way_to_the_rendering_process() -> None:
         ("GPU.1", "vignette.fp16@GPU", True),
         ("AUTO:NPU,CPU", "vignette.fp16", True),
         ("AUTO:NPU,CPU", "vignette.fp16@NPU", False),
+        ("CPU", "film", True),
+        ("AUTO", "film", True),
+        ("GPU", "film", False),
+        ("NPU=CPU", "vignette.fp16@NPU", True),
+        ("NPU=CPU", "vignette.fp16@CPU", False),
     ],
 )
 def test_a_pinned_lane_is_served_by_its_device_class_alone(
@@ -41,12 +52,15 @@ def test_lane_patterns_narrow_what_a_worker_takes() -> None:
     options = WorkerOptions("w", lanes=("vignette.*",))
     assert options.serves(Lane.parse("vignette.fp16"))
     assert not options.serves(Lane.parse("vignette-inpaint.fp16"))
+    assert not options.serves(Lane.parse("film"))
+    assert WorkerOptions("w", "GPU", lanes=("film",)).serves(Lane.parse("film"))
 
 
 def test_the_default_name_tells_the_device() -> None:
     """Two workers of one machine on two devices have two names."""
     assert default_name("AUTO:NPU,CPU").endswith("-auto-npu,cpu")
     assert default_name("CPU") != default_name("NPU")
+    assert default_name("NPU=CPU").endswith("-npu-cpu")
 
 
 @pytest.mark.parametrize(
@@ -74,6 +88,16 @@ def test_a_bad_size_is_refused_with_an_example(text: str) -> None:
         (["--engine", "fkae"], "engine: unknown engine"),
         (["--engine", "fake:stpe_s=1"], "stpe_s: bad setting of the fake engine"),
         (["--engine", "openvino:x=1"], "engine: takes no settings"),
+        (["--device", "CPU=GPU=NPU"], "--device: not a device"),
+        (["--stage-device", "text=FPU"], "--stage-device: not a device"),
+        (["--stage-device", "unet=CPU"], "--stage-device: no such stage"),
+        (["--precision-hint", "f64"], "--precision-hint: not a type"),
+        (["--precision-hint", "unet=f32"], "--precision-hint: no such stage"),
+        (["--cores", "0-"], "--cores: not cores"),
+        (["--cores", "9999"], "--cores: not cores"),
+        (["--batch", "0"], "--batch: out of range"),
+        (["--idle-unload", "nan"], "--idle-unload: out of range"),
+        (["--host-budget", "much"], "--host-budget: not a size"),
     ],
 )
 def test_a_wrong_flag_is_refused_before_the_worker_joins(flags: list[str], message: str) -> None:
@@ -83,3 +107,26 @@ def test_a_wrong_flag_is_refused_before_the_worker_joins(flags: list[str], messa
     arguments = parser.parse_args(["worker", *flags])
     with pytest.raises(WrongUsage, match=f"^{message}"):
         run(arguments)
+
+
+def test_a_pin_names_a_known_model_and_may_leave_its_precision_out() -> None:
+    """A typo is found at the start, with the nearest name."""
+    parser = argparse.ArgumentParser()
+    register(parser.add_subparsers())
+    catalogue = Catalogue.load()
+    arguments = parser.parse_args(["worker", "--pin", "vignette", "--pin", "vignette.int8-weights"])
+    options = read_options(arguments, catalogue)
+    assert options.pins == ("vignette.fp16", "vignette.int8-weights")
+    with pytest.raises(UnknownModel, match="Did you mean 'vignette'"):
+        read_options(parser.parse_args(["worker", "--pin", "vinette"]), catalogue)
+
+
+def test_a_renderer_keeps_to_the_cores_it_was_given() -> None:
+    """What it may use afterwards is what was asked for."""
+    core = str(min(os.sched_getaffinity(0)))
+    code = (
+        "import os; from winepress_worker.cores import keep_to_cores\n"
+        f"keep_to_cores({core!r}); print(*os.sched_getaffinity(0))"
+    )
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert run.stdout.split() == [core]

@@ -14,7 +14,7 @@ from typing import Any
 
 from winepress_shared.cost import SLICE_S
 from winepress_shared.errors import BrokerUnreachable
-from winepress_shared.lane import Lane
+from winepress_shared.lane import FILM, Lane
 from winepress_shared.lane_book import LaneBook, LaneView
 from winepress_shared.ledger import PATIENCE_MS
 from winepress_worker.options import WorkerOptions
@@ -36,11 +36,11 @@ def order_of(views: Iterable[LaneView], renderer: dict[str, Any]) -> list[str]:
     """
     warm = renderer.get("warm", ())
     views = list(views)
-    is_busy = any(view.model in warm for view in views)
+    is_busy = any(_is_warm(view, warm) for view in views)
     mine = [
         view
         for view in views
-        if view.model in warm or not _is_left(view, renderer, is_busy=is_busy)
+        if _is_warm(view, warm) or not _is_left(view, renderer, is_busy=is_busy)
     ]
     return [view.lane for view in sorted(mine, key=lambda view: _rank(view, warm))]
 
@@ -54,11 +54,16 @@ def _rank(view: LaneView, warm: Collection[str]) -> tuple[int, int, int, float]:
     band = 0 if view.longest_s > max(PATIENCE_MS[1:]) / 1000 else view.band
     is_overdue = view.idle_s > FAIR_BOUND_S
     hands = view.holders + view.loading
-    if view.model in warm or not hands:
-        place = (0 if view.model in warm else 1, -view.idle_s)
+    if _is_warm(view, warm) or not hands:
+        place = (0 if _is_warm(view, warm) else 1, -view.idle_s)
     else:
         place = (2, -view.urgent / hands)
     return (band, 0 if is_overdue else 1, *place)
+
+
+def _is_warm(view: LaneView, warm: Collection[str]) -> bool:
+    """Whether nothing need be loaded to serve a lane; for films nothing ever need."""
+    return view.model in warm or view.lane == FILM
 
 
 def _is_left(view: LaneView, renderer: dict[str, Any], *, is_busy: bool) -> bool:
@@ -108,6 +113,13 @@ class LaneWatch:
         ranks = {view.lane: _rank(view, warm)[:2] for view in self._views}
         chosen = order_of(self._views, self._renderer)
         return lane in ranks and bool(chosen) and ranks[chosen[0]] < ranks[lane]
+
+    def next_cold(self, lane: str) -> str | None:
+        """The model, with its precision, that will have to be loaded after ``lane``, if any."""
+        self._look(_LOOK_S)
+        models = [lane.partition("@")[0] for lane in order_of(self._views, self._renderer)]
+        warm = [FILM, lane.partition("@")[0], *self._renderer.get("warm", ())]
+        return next((model for model in models if model not in warm), None)
 
     def _look(self, least_s: float) -> None:
         if time.monotonic() - self._looked_at < least_s:

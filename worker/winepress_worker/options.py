@@ -8,11 +8,13 @@ from dataclasses import asdict, dataclass
 from fnmatch import fnmatchcase
 from typing import Any
 
-from winepress_shared.errors import WrongUsage
-from winepress_shared.lane import Lane
+from winepress_shared.lane import FILM, Lane
+from winepress_worker.batching import MOST_TOGETHER
+from winepress_worker.device_name import DeviceName
+from winepress_worker.placement import Placement
 
 DEFAULT_MEMORY_BUDGET = 8 * 2**30  #: bytes of compiled models one worker may hold
-_DEVICE = re.compile(r"(CPU|NPU|GPU(\.\d+)?|AUTO(:[A-Z0-9.,]+)?)\Z")
+DEFAULT_IDLE_S = 1800.0
 
 
 @dataclass(frozen=True)
@@ -20,21 +22,46 @@ class WorkerOptions:
     """One worker: its name, its device, the lanes it serves."""
 
     name: str
-    device: str = "CPU"  #: OpenVINO device: CPU, GPU, GPU.1, NPU, AUTO, AUTO:NPU,CPU
+    device: str = "CPU"  #: see `DeviceName`
     lanes: tuple[str, ...] = ("*",)  #: shell patterns of lane names
     engine: str = "openvino"
     memory_budget: int = DEFAULT_MEMORY_BUDGET  #: in bytes
+    host_budget: int = 0  #: in bytes, for all workers of the machine together; 0 is no limit
+    idle_unload_s: float = DEFAULT_IDLE_S  #: what nobody used for so long is unloaded; 0 is never
+    pins: tuple[str, ...] = ()  #: models, with their precision, loaded at the start and kept
     threads: int = 0  #: inference threads; 0 leaves the choice to OpenVINO
+    stage_devices: tuple[str, ...] = ()  #: where single stages are computed; see `Placement.of`
+    precision_hints: tuple[str, ...] = ()  #: types to compute in
+    cores: str = ""  #: the renderer's processor cores, like ``0-3,8``; empty is all
+    batch: int = MOST_TOGETHER  #: most pictures drawn in one call
 
     @property
     def device_class(self) -> str | None:
         """``CPU``, ``GPU`` or ``NPU``; None for AUTO, which may pick any."""
-        head = self.device.partition(":")[0].partition(".")[0]
-        return None if head == "AUTO" else head
+        return DeviceName(self.device).device_class
+
+    @property
+    def placement(self) -> Placement:
+        """Where each stage is computed; raises WrongUsage."""
+        return Placement.of(
+            DeviceName(self.device),
+            self.stage_devices,
+            self.precision_hints,
+            self.threads,
+            is_bound=False,
+        )
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether all is computed on the processor as it likes: what others are measured by."""
+        return self.device == "CPU" and not (self.stage_devices or self.precision_hints)
 
     def serves(self, lane: Lane) -> bool:
         """True when this worker's device and patterns allow the lane."""
-        fits = lane.device is None or lane.device == self.device_class
+        if lane.model == FILM:  # a film is cut on the CPU: other devices have better to do
+            fits = self.device_class in ("CPU", None) or FILM in self.lanes
+        else:
+            fits = lane.device is None or lane.device == self.device_class
         return fits and any(fnmatchcase(str(lane), pattern) for pattern in self.lanes)
 
     def encode(self) -> dict[str, Any]:
@@ -44,22 +71,15 @@ class WorkerOptions:
     @classmethod
     def decode(cls, values: dict[str, Any]) -> WorkerOptions:
         """Read what `encode` wrote."""
-        return cls(**{**values, "lanes": tuple(values["lanes"])})
+        lists = {name: tuple(v) for name, v in values.items() if isinstance(v, list)}
+        return cls(**(values | lists))
 
 
 def check_device(device: str) -> str:
     """The device in capitals, as OpenVINO writes it; raises WrongUsage for what is none."""
-    name = device.upper()
-    if not _DEVICE.match(name):
-        raise WrongUsage(
-            "not a device",
-            field="--device",
-            value=device,
-            allowed="CPU, GPU, GPU.N, NPU, AUTO[:LIST]",
-        )
-    return name
+    return DeviceName.parse(device).text
 
 
 def default_name(device: str) -> str:
     """A name that tells the machine and the device."""
-    return f"{socket.gethostname().partition('.')[0]}-{device.lower().replace(':', '-')}"
+    return f"{socket.gethostname().partition('.')[0]}-{re.sub('[:=]', '-', device.lower())}"

@@ -22,11 +22,14 @@ class Pace:
         self._rates: dict[str, float] = {}
         self._steps: deque[float] = deque(maxlen=_STEPS_KEPT)
 
-    def learn(self, lane: str, picture_s: float, steps: int, cost: float = 0.0) -> None:
-        """Note that a picture of ``steps`` steps and ``cost`` megapixel-steps took that long."""
+    def learn(
+        self, lane: str, call_s: float, steps: int, cost: float = 0.0, pictures: int = 1
+    ) -> None:
+        """Note a call that drew that many pictures; ``cost`` is megapixel-steps of each."""
+        picture_s = call_s / pictures
         _follow(self._seconds, lane, picture_s)
         _follow(self._rates, lane, cost / max(picture_s, 1e-3))
-        self._steps.append(picture_s / max(steps, 1))
+        self._steps.append(call_s / max(steps, 1))
 
     def units_for(self, lane: str, seconds: float) -> int:
         """How many units fill ``seconds`` in this lane."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from collections.abc import Collection
 
 from winepress_shared.errors import WrongUsage
 
@@ -13,15 +14,13 @@ _LIST = "from winepress_worker.engines.devices import list_devices\n" + (
 _TIMEOUT_S = 120  #: drivers of accelerators may take their time the first time
 
 
-def check_presence(device: str) -> None:
-    """Refuse a device this machine does not have; raises WrongUsage.
+def check_presence(wanted: Collection[str]) -> None:
+    """Refuse devices this machine does not have; raises WrongUsage.
 
     A process of its own asks OpenVINO, because a worker's parent must stay small. Without this a
     worker would join the farm and fail every picture.
     """
-    kind, _, listed = device.partition(":")
-    wanted = listed.split(",") if kind == "AUTO" and listed else [device]
-    if wanted == ["AUTO"]:
+    if not wanted:
         return
     answer = subprocess.run(  # noqa: S603 - this interpreter, our own line of code
         [sys.executable, "-c", _LIST],

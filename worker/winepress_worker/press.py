@@ -4,26 +4,38 @@ from __future__ import annotations
 
 import logging
 import os
+import socket
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import psutil
 
-from winepress_shared.archive import Archive, JobRecord
+from winepress_shared.archive import Archive
 from winepress_shared.catalogue import Catalogue
 from winepress_shared.cost import SLICE_S
+from winepress_shared.errors import RenderFault, UnknownModel
+from winepress_shared.lane import FILM, Lane
 from winepress_shared.lane_book import LaneBook
 from winepress_shared.ledger import Ledger
+from winepress_shared.ledger_records import Slice
+from winepress_shared.preview_box import PreviewBox
 from winepress_shared.settings import Settings
 from winepress_shared.stores import open_store
+from winepress_worker.batching import Batching
 from winepress_worker.delivery import Delivery
 from winepress_worker.desk import Desk
 from winepress_worker.engines import open_engine
 from winepress_worker.engines.base import PipelineKey
 from winepress_worker.executor import Executor
+from winepress_worker.host_budget import HostBudget
 from winepress_worker.lane_order import LaneWatch
-from winepress_worker.models.shelf import Report, Shelf
+from winepress_worker.models.offered import Offered
+from winepress_worker.models.published import Published
+from winepress_worker.models.shelf import Shelf
 from winepress_worker.options import WorkerOptions
+from winepress_worker.preloader import Preloader
+from winepress_worker.preview_desk import PreviewDesk
+from winepress_worker.tender import Tender
 from winepress_worker.warm_pool import WarmPool
 
 log = logging.getLogger(__name__)
@@ -38,61 +50,122 @@ class Press:
     def __init__(self, options: WorkerOptions, settings: Settings) -> None:
         catalogue = Catalogue.load(settings.catalogue)
         self._options = options
-        self._engine = open_engine(options, Shelf(settings.home, catalogue), settings.home)
-        self._pool = WarmPool(self._engine, options.memory_budget)
-        self._desk = Desk(Ledger(settings), options.name, os.getpid())
-        archive = Archive(open_store(settings))
-        self._delivery = Delivery(self._desk, archive)
+        store = open_store(settings)
+        published = Published(store)
+        budget = int(settings.pulled_gib * 2**30)
+        self._shelf = Shelf(settings.home, catalogue, published, budget)
+        self._engine = open_engine(options, self._shelf, settings.home)
+        self._pool = WarmPool(
+            self._engine,
+            options.memory_budget,
+            idle_ttl_s=options.idle_unload_s or None,
+            host=_host_budget(options, settings),
+        )
+        previews = PreviewDesk(PreviewBox(settings))
+        self._desk = Desk(Ledger(settings), options.name, os.getpid(), previews)
+        archive = Archive(store)
+        self._leave_ticket: Callable[[str], None] = lambda lane: None
+        self._delivery = Delivery(self._desk, archive, lambda lane: self._leave_ticket(lane))
         self._book = LaneBook(settings)
         self._watch = LaneWatch(self._book, options)
         self._process = psutil.Process()
         self._executor = Executor(
-            self._desk, archive, self._delivery, self._pool, self._key_of, self.describe
+            self._desk,
+            archive,
+            self._delivery,
+            self._pool,
+            self._engine.key,
+            self.describe,
+            Batching(options.batch),
         )
+        self._preloader = Preloader(self._engine, self._pool, self._begin_load)
+        self._pin(options.pins)
         self.describe()
+        self._tender = Tender(self._pool, self.describe)
+        self._tender.start()
+        Offered(settings).watch(published)
 
     def run(self, lane: str, leave_ticket: Callable[[str], None]) -> str:
         """Work on ``lane`` for about `TICKET_S`; returns a line for people (Flower shows it).
 
         ``leave_ticket`` is called when work remains that nobody has a ticket for.
         """
+        with self._tender.away():
+            self._leave_ticket = leave_ticket
+            return self._work(lane, leave_ticket)
+
+    def _work(self, lane: str, leave_ticket: Callable[[str], None]) -> str:
         began = time.monotonic()
         jobs: dict[str, None] = {}  # in the order of their first slice
         pictures = 0
         if not self._may_serve(lane):
-            return f"{lane}: left to the worker that loads its model"
+            return f"{lane}: left to a worker that loads its model, or has room for it"
         try:
             while time.monotonic() - began < TICKET_S:
-                part = self._desk.claim(lane, self._executor.pace.units_for(lane, SLICE_S))
+                part = self._claim(lane)
                 if part is None:
                     break
                 if part.waiting and not part.tickets:
                     leave_ticket(lane)
                 jobs[part.job_id] = None
+                if lane.partition("@")[0] in self._warm:
+                    self._preloader.consider(self._watch.next_cold(lane))
                 pictures += self._executor.run(part)
+                self._tender.make_way()
                 self.describe()
+                self._preloader.renew()
                 if self._watch.gives_way(lane):
                     leave_ticket(lane)
                     break
+            else:
+                leave_ticket(lane)  # a chain tells nobody that it waits while it is in hand
         finally:
             self._delivery.settle()
             if not jobs:
                 self.describe()  # that takes the mark of a load back
         return _summary(lane, list(jobs), pictures, time.monotonic() - began)
 
+    def _claim(self, lane: str) -> Slice | None:
+        """The next slice. A chain goes on as soon as its last picture is counted."""
+        most = self._executor.pace.units_for(lane, SLICE_S)
+        part = self._desk.claim(lane, most)
+        if part is None and self._delivery.is_busy:
+            self._delivery.settle()
+            part = self._desk.claim(lane, most)
+        return part
+
     def _may_serve(self, lane: str) -> bool:
         """Whether the model of ``lane`` is warm here, or may be loaded here now."""
+        if lane == FILM:
+            return True
         model = lane.partition("@")[0]
         if model in self._warm:
             return True
+        parsed = Lane.parse(lane)
+        key = PipelineKey(parsed.model, "", parsed.precision, self._options.device)
+        return self._pool.finds_room(key) and self._begin_load(model)
+
+    def _begin_load(self, model: str) -> bool:
         return self._book.begin_load(self._options.name, model)
+
+    def _pin(self, names: Sequence[str]) -> None:
+        """Load what is always to be warm; what cannot be loaded now is pinned when it is."""
+        for name in names:
+            lane = Lane.parse(name)
+            try:
+                key = self._engine.key(lane.model, lane.precision)
+                self._pool.pin(key)
+                self._pool.get(key)
+            except (RenderFault, UnknownModel) as error:
+                log.error("%s is not loaded yet: %s", name, error)
 
     @property
     def _warm(self) -> list[str]:
         return [f"{key.model}.{key.precision}" for key in self._pool.warm]
 
     def describe(self) -> None:
-        """Tell the ledger what is warm here, and how fast."""
+        """Tell the ledger what is warm here, and how fast; what is not may leave the disk."""
+        self._shelf.warm([(key.model, key.precision) for key in self._pool.warm])
         self._desk.describe(
             {
                 "pid": os.getpid(),
@@ -101,13 +174,18 @@ class Press:
                 "load_s": self._executor.load_s,
                 "seconds_per_picture": self._executor.pace.facts(),
                 "megapixel_steps_per_s": self._executor.pace.rates(),
+                "pictures_per_call": self._executor.batching.facts(),
                 "step_s": round(self._executor.pace.step_s, 4),
                 "rss_mib": self._process.memory_info().rss >> 20,
             }
         )
 
-    def _key_of(self, record: JobRecord, report: Report) -> PipelineKey:
-        return self._engine.key(record.job.model, record.job.precision, report)
+
+def _host_budget(options: WorkerOptions, settings: Settings) -> HostBudget | None:
+    if not options.host_budget:
+        return None
+    folder = settings.home / "memory" / socket.gethostname()  # a home may be shared by machines
+    return HostBudget(folder, options.host_budget)
 
 
 def _summary(lane: str, jobs: list[str], pictures: int, seconds: float) -> str:

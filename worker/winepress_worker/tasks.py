@@ -14,6 +14,7 @@ from celery.signals import worker_process_init
 from winepress_shared.broker import PRESS, send_tickets
 from winepress_shared.errors import BrokerUnreachable, WorkerBroken
 from winepress_shared.settings import Settings
+from winepress_worker.cores import keep_to_cores
 from winepress_worker.logs import configure_logs
 from winepress_worker.options import WorkerOptions
 from winepress_worker.press import Press
@@ -40,7 +41,9 @@ def _build_early(**_: Any) -> None:
 
     configure_logs()
     sys.setswitchinterval(_SWITCH_S)
-    the_press(WorkerOptions.decode(current_app.conf[OPTIONS]))
+    options = WorkerOptions.decode(current_app.conf[OPTIONS])
+    keep_to_cores(options.cores)
+    the_press(options)
 
 
 @shared_task(name=PRESS, bind=True, ignore_result=True)  # type: ignore[untyped-decorator]

@@ -19,6 +19,8 @@ end
 redis.call('ZREMRANGEBYSCORE', key('loading', name), '-inf', now)
 local loading = count_alive(redis.call('ZRANGE', key('loading', name), 0, -1))
 if loading > 0 and loading >= count_alive(redis.call('SMEMBERS', key('warm', name))) then return 0 end
+local before = redis.call('GET', key('loads', worker))
+if before and before ~= name then redis.call('ZREM', key('loading', before), worker) end -- one at a time
 redis.call('ZADD', key('loading', name), now + lasts_ms, worker)
 redis.call('PEXPIRE', key('loading', name), lasts_ms)
 redis.call('SET', key('loads', worker), name, 'PX', lasts_ms)

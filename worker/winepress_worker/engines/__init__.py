@@ -20,8 +20,7 @@ EngineFactory = Callable[[WorkerOptions, Shelf, Path], Engine]
 def _openvino(options: WorkerOptions, shelf: Shelf, blobs: Path) -> Engine:
     from winepress_worker.engines.openvino import OpenVinoEngine
 
-    properties = {"INFERENCE_NUM_THREADS": options.threads} if options.threads else {}
-    return OpenVinoEngine(shelf, options.device, blobs, properties)
+    return OpenVinoEngine(shelf, options.device, blobs, options.placement)
 
 
 def _fake(options: WorkerOptions, shelf: Shelf, blobs: Path) -> Engine:

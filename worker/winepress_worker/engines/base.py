@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 from PIL import Image
 
@@ -24,22 +24,49 @@ class PipelineKey:
     device: str  #: OpenVINO device string: CPU, GPU, GPU.1, NPU, AUTO, AUTO:NPU,CPU
 
 
+#: Called with (steps done, steps in all) and a small RGB picture of each one being drawn.
+OnPreview = Callable[[int, int, Sequence[Image.Image]], None]
+
+
 @dataclass(frozen=True)
 class Request:
-    """One call of a pipeline: units of one job that differ only in their seed."""
+    """One call of a pipeline: pictures that differ only in their seeds and texts."""
 
     job: Job  #: resolved: size, steps, guidance, scheduler and seed are all set
     seeds: tuple[int, ...]  #: one picture each
     image: Image.Image | None = None  #: source picture, RGB
     mask: Image.Image | None = None  #: greyscale, white is drawn anew
+    others: tuple[tuple[str, str], ...] = ()  #: prompt and negative prompt, of the second one on
+    on_preview: OnPreview | None = None  #: hears of every `Job.preview_every` steps
+
+    @classmethod
+    def together(
+        cls, jobs: Sequence[Job], image: Image.Image | None, mask: Image.Image | None
+    ) -> Request:
+        """One picture of each job; they must be alike but for seeds and texts."""
+        others = tuple((job.prompt, job.negative_prompt) for job in jobs[1:])
+        return cls(jobs[0], tuple(job.seed or 0 for job in jobs), image, mask, others)
+
+    @property
+    def texts(self) -> tuple[tuple[str, str], ...]:
+        """Prompt and negative prompt of each picture."""
+        own = (self.job.prompt, self.job.negative_prompt)
+        return (own, *self.others) if self.others else (own,) * len(self.seeds)
 
 
 def unheard(message: str, fraction: float) -> None:
     """A `Report` nobody listens to."""
 
 
+#: What one pipeline hands to the next of the same engine; nobody else looks inside.
+Latents = Any
+
 #: Called after every denoising step with (steps done, steps in all); may raise to stop the render.
 OnStep = Callable[[int, int], None]
+
+
+def unwatched(done: int, steps: int) -> None:
+    """An `OnStep` that nobody looks at."""
 
 
 class Pipeline(Protocol):
@@ -47,7 +74,10 @@ class Pipeline(Protocol):
 
     key: PipelineKey
     footprint: int  #: memory held, in bytes
-    device: str  #: the device actually used, as OpenVINO reports it
+
+    @property
+    def device(self) -> str:
+        """The device actually used, as OpenVINO reports it."""
 
     def render(self, request: Request, on_step: OnStep) -> list[Image.Image]:
         """Draw one RGB picture per seed.
@@ -56,6 +86,12 @@ class Pipeline(Protocol):
         RetryElsewhere when the output is not a picture (NaN, all one colour), FailForGood when
         the request can never work, WorkerBroken when the device is lost.
         """
+
+    def sketch(self, request: Request, on_step: OnStep) -> Latents:
+        """The first stage of a job with a refiner: latents, with the noise that is left in them."""
+
+    def refine(self, request: Request, latents: Latents, on_step: OnStep) -> list[Image.Image]:
+        """The second stage, by the refiner: one RGB picture per seed; raises like `render`."""
 
     def facts(self, request: Request) -> PictureFacts:
         """How this pipeline renders ``request``."""

@@ -11,6 +11,7 @@ from winepress_shared.errors import FailForGood, RetryElsewhere
 from winepress_shared.job import Inpaint
 from winepress_worker.engines.base import Request
 
+STATIC_GRID_PX = 64  #: a device of one shape draws sides in multiples of this, and cuts them
 #: A channel whose values all lie this close together, in 8-bit levels, shows nothing.
 _FLAT_LEVELS = 1
 
@@ -22,10 +23,14 @@ class Canvas:
     size: tuple[int, int]  #: width and height, in pixels
     image: Image.Image | None  #: RGB
     mask: Image.Image | None  #: greyscale, white is drawn anew
+    frame: tuple[int, int]  #: what is drawn; larger than the size where shapes are few
 
     @classmethod
-    def of(cls, request: Request) -> Canvas:
-        """Resize the source by Lanczos and the mask by nearest pixel; raises FailForGood."""
+    def of(cls, request: Request, grid: int = 1) -> Canvas:
+        """Resize the source by Lanczos and the mask by nearest pixel; raises FailForGood.
+
+        ``grid`` is what both sides of the frame are multiples of, in pixels.
+        """
         job = request.job
         size = (job.width or 0, job.height or 0)
         if job.kind != "text-to-image" and request.image is None:
@@ -34,17 +39,35 @@ class Canvas:
             raise FailForGood("inpaint needs a mask", field="mask")
         image = request.image and _fit(request.image.convert("RGB"), size, Image.Resampling.LANCZOS)
         mask = request.mask and _fit(request.mask.convert("L"), size, Image.Resampling.NEAREST)
-        return cls(size, image, mask)
+        frame = (-(-size[0] // grid) * grid, -(-size[1] // grid) * grid)
+        return cls(size, image, mask, frame)
 
-    def keep_unmasked(self, drawn: Image.Image) -> Image.Image:
-        """Put the source back wherever the mask protects it.
+    def framed(self, picture: Image.Image | None) -> Image.Image | None:
+        """A picture of our size in the middle of the frame, itself enlarged around it."""
+        if picture is None or self.frame == self.size:
+            return picture
+        around = picture.resize(self.frame, Image.Resampling.NEAREST)
+        around.paste(picture, self._box[:2])
+        return around
+
+    def finish(self, drawn: Image.Image) -> Image.Image:
+        """Cut our size out of the frame and put the source back wherever the mask protects it.
 
         Black keeps the source's own pixels exactly, white is the drawn picture, grey mixes the
         two, so whoever wants a soft seam paints a soft mask and nothing else is ever touched.
         """
+        if self.frame != self.size:
+            drawn = drawn.crop(self._box)
         if self.mask is None or self.image is None:
             return drawn
         return Image.composite(drawn, self.image, self.mask)
+
+    @property
+    def _box(self) -> tuple[int, int, int, int]:
+        """Where our size lies in the frame."""
+        left = (self.frame[0] - self.size[0]) // 2
+        top = (self.frame[1] - self.size[1]) // 2
+        return left, top, left + self.size[0], top + self.size[1]
 
 
 def check_pictures(pictures: Iterable[Image.Image]) -> None:

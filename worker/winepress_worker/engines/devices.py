@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import re
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from functools import cache
 from typing import Any
@@ -11,7 +11,6 @@ import openvino
 
 from winepress_shared.errors import WrongUsage
 
-_VIRTUAL = ("AUTO", "MULTI", "HETERO")  #: names that hand the work to real devices
 _HIDDEN = frozenset({"SUPPORTED_PROPERTIES", "FULL_DEVICE_NAME", "AVAILABLE_DEVICES"})
 
 
@@ -43,13 +42,23 @@ def list_devices() -> list[Device]:
     ]
 
 
-def check_device(device: str) -> None:
-    """Raise WrongUsage unless OpenVINO sees every device that ``device`` names."""
+def fingerprint() -> list[str]:
+    """What tells this machine's devices and drivers from others, and from older ones."""
+    lines = [openvino_version()]
+    for name in core().available_devices:
+        plugin = core().get_versions(name)[name]
+        properties = _properties(name)
+        driver = properties.get("GPU_DRIVER_VERSION") or properties.get("NPU_DRIVER_VERSION", "")
+        full_name = core().get_property(name, "FULL_DEVICE_NAME")
+        lines.append(f"{name}: {full_name}, {plugin.build_number}, {driver}")
+    return lines
+
+
+def check_devices(names: Iterable[str]) -> None:
+    """Raise WrongUsage unless OpenVINO sees every one of them."""
     known = core().available_devices
-    for name in re.split(r"[:,]", device):
-        if name not in _VIRTUAL and not any(
-            re.match(rf"{re.escape(name)}(\.|$)", k) for k in known
-        ):
+    for name in names:
+        if not any(name in (found, found.partition(".")[0]) for found in known):
             raise WrongUsage(
                 "OpenVINO sees no such device", field="device", value=name, allowed=", ".join(known)
             )

@@ -32,10 +32,11 @@ from winepress_shared.errors import (
     WorkerBroken,
     WrongUsage,
 )
-from winepress_shared.job import ImageToImage, Inpaint
+from winepress_shared.job import ImageToImage, Inpaint, Job
 from winepress_shared.lane import Precision
 from winepress_shared.metadata import PictureFacts
-from winepress_worker.engines.base import OnStep, PipelineKey, Request, unheard
+from winepress_worker.device_name import DeviceName
+from winepress_worker.engines.base import Latents, OnStep, PipelineKey, Request, unheard
 from winepress_worker.engines.canvas import Canvas, check_pictures
 from winepress_worker.models.shelf import Report
 
@@ -70,6 +71,7 @@ class FakeSettings:
     """How the fake behaves for every job."""
 
     step_s: float = 0.0  #: seconds per denoising step and picture
+    more: float = 1.0  #: share of it that each further picture of the same call takes
     load_s: float = 0.0  #: seconds to load a pipeline
     footprint_bytes: int = 100 * 2**20  #: what every pipeline claims to hold
     load_fault: Fault | None = None  #: raised by `FakeEngine.load`
@@ -80,6 +82,7 @@ class FakeSettings:
         """Read ``step_s=0.1,scratch=/tmp/x``; empty is the default. Raises WrongUsage."""
         readers: dict[str, Callable[[str], object]] = {
             "step_s": float,
+            "more": float,
             "load_s": float,
             "footprint_bytes": int,
             "load_fault": Fault,
@@ -136,7 +139,7 @@ class FakePipeline:
     ) -> None:
         self.key = key
         self.footprint = settings.footprint_bytes
-        self.device = key.device
+        self.device = DeviceName.parse(key.device).real
         self._settings = settings
         self._sleep = sleep
 
@@ -144,21 +147,39 @@ class FakePipeline:
         """Draw one RGB picture per seed; see `Pipeline.render`."""
         canvas = Canvas.of(request)
         plan = _Plan.of(request, self._settings.scratch)
-        total = _steps(request)
+        total, others = _steps(request), len(request.seeds) - 1
         for step in range(1, total + 1):
-            self._sleep(self._settings.step_s * len(request.seeds))
+            self._sleep(self._settings.step_s * (1 + self._settings.more * others))
             if plan.strikes_at(step):
                 _strike(plan.fault, self._sleep)
             try:
                 on_step(step, total)
+                self._show(request, canvas, step, total)
             except Stopped:
                 if plan.fault is not Fault.DEAF:
                     raise
-        pictures = [_draw(request, canvas, seed) for seed in request.seeds]
+        drawings = zip(request.seeds, request.texts, strict=True)
+        pictures = [_draw(request.job, canvas, seed, texts) for seed, texts in drawings]
         if plan.fault is Fault.FLAT:
             pictures = [Image.new("RGB", canvas.size) for _ in request.seeds]
         check_pictures(pictures)
-        return [canvas.keep_unmasked(picture) for picture in pictures]
+        return [canvas.finish(picture) for picture in pictures]
+
+    def _show(self, request: Request, canvas: Canvas, step: int, total: int) -> None:
+        every = request.job.preview_every
+        if every and request.on_preview and step % every == 0 and step < total:
+            drawings = zip(request.seeds, request.texts, strict=True)
+            pictures = [_draw(request.job, canvas, seed, texts) for seed, texts in drawings]
+            request.on_preview(step, total, [picture.resize((64, 64)) for picture in pictures])
+
+    def sketch(self, request: Request, on_step: OnStep) -> Latents:
+        """The pictures themselves stand for latents."""
+        return self.render(request, on_step)
+
+    def refine(self, request: Request, latents: Latents, on_step: OnStep) -> list[Image.Image]:
+        """Every picture turned upside down, so that it shows who had it last."""
+        on_step(1, 1)
+        return [ImageOps.flip(picture) for picture in latents]
 
     def facts(self, request: Request) -> PictureFacts:
         """Names that say that nothing was rendered."""
@@ -180,12 +201,12 @@ class _Plan:
     @classmethod
     def of(cls, request: Request, scratch: Path | None) -> _Plan:
         """Read the marker in the prompt; raises FailForGood when it names no fault."""
-        marker = _MARKER.search(request.job.prompt)
+        marker = next(filter(None, (_MARKER.search(prompt) for prompt, _ in request.texts)), None)
         if marker is None or (marker["seed"] and int(marker["seed"]) not in request.seeds):
             return cls()
         if marker["fault"] not in list(Fault):
             raise FailForGood("no such fault", value=marker["fault"], allowed=", ".join(Fault))
-        if marker["once"] and not _first_time(request.job.prompt, scratch):
+        if marker["once"] and not _first_time(marker.string, scratch):
             return cls()
         return cls(Fault(marker["fault"]), int(marker["step"] or 1))
 
@@ -229,14 +250,13 @@ def _strike(fault: Fault | None, sleep: Callable[[float], None]) -> None:
 def _steps(request: Request) -> int:
     """As diffusers counts them: a source picture leaves int(steps × strength) to do."""
     job = request.job
-    strength = job.strength if isinstance(job, ImageToImage | Inpaint) else 1.0
+    strength = job.strength or 1.0 if isinstance(job, ImageToImage | Inpaint) else 1.0
     return max(int((job.num_inference_steps or 1) * strength), 1)
 
 
-def _draw(request: Request, canvas: Canvas, seed: int) -> Image.Image:
+def _draw(job: Job, canvas: Canvas, seed: int, texts: tuple[str, str]) -> Image.Image:
     """A gradient and some ellipses in colours and places taken from a hash."""
-    job = request.job
-    text = f"{job.prompt}\0{job.negative_prompt}\0{job.guidance_scale}\0{seed}"
+    text = f"{texts[0]}\0{texts[1]}\0{job.guidance_scale}\0{seed}"
     drops = hashlib.shake_256(text.encode()).digest(6 + 7 * _SHAPES)
     ramp = Image.linear_gradient("L").resize(canvas.size)
     drawn = ImageOps.colorize(ramp, tuple(drops[:3]), tuple(drops[3:6]))
@@ -248,5 +268,5 @@ def _draw(request: Request, canvas: Canvas, seed: int) -> Image.Image:
         bottom = top + 1 + height * canvas.size[1] // 512
         pen.ellipse((left, top, right, bottom), fill=tuple(colour))
     if isinstance(job, ImageToImage) and canvas.image:
-        return Image.blend(canvas.image, drawn, job.strength)
+        return Image.blend(canvas.image, drawn, job.strength or 1.0)
     return drawn

@@ -12,6 +12,7 @@ from pydantic import ValidationError
 from winepress_shared.catalogue import Model
 from winepress_shared.errors import Environment, InvalidJob, WrongUsage
 from winepress_shared.job import MAX_SIDE_PX, MIN_SIDE_PX
+from winepress_shared.lane import Precision
 from winepress_shared.schedulers import canonical_scheduler
 from winepress_worker.models.folder import INDEX_FILE, family_of, pipeline_files, read_json
 from winepress_worker.models.weights import parameters
@@ -21,6 +22,7 @@ _VAE_SCALE = 8  #: pixels a latent stands for, on each side
 _INPAINT_CHANNELS = 9
 _FLEXIBLE_LEVELS = 4
 _LCM_STEPS, _STEPS = 4, 30
+_PICTURES = 30  #: to calibrate by
 _GUIDANCE = {"stable-diffusion": 7.5, "stable-diffusion-xl": 5.0}  #: defaults of diffusers
 _ROOM_BYTES = 2**30  #: for what the layers hand on, at 512 by 512 pixels
 _ROOM_PX = 512
@@ -58,7 +60,8 @@ def _values(name: str, folder: Path, files: dict[str, Path]) -> dict[str, Any]:
         "title": f"{name}, from a folder",
         "family": family,
         "kinds": _kinds(cls, unet),
-        "precisions": ["fp16", "int8-weights"],
+        "precisions": list(Precision),
+        "int8": {"method": "hybrid", "pictures": _PICTURES},
         "width": side,
         "height": side,
         "size_multiple": _multiple(unet),
@@ -79,6 +82,8 @@ def _impossible(folder: Path, problem: str) -> Environment:
 def entry_text(model: Model) -> str:
     """``model`` as a farm's catalogue file writes it."""
     given = model.model_dump(mode="json", exclude={"name"}, exclude_defaults=True)
+    for key in [name for name, value in given.items() if isinstance(value, dict)]:
+        given |= {f"{key}.{name}": value for name, value in given.pop(key).items()}
     # A JSON text, number, truth value or list of texts is the same in TOML.
     lines = [f"{key} = {json.dumps(value, ensure_ascii=False)}" for key, value in given.items()]
     return "\n".join([f"[{model.name}]", *lines]) + "\n"

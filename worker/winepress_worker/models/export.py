@@ -6,8 +6,10 @@ network of our own class goes the same way as all others.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import warnings
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +19,7 @@ import torch
 from diffusers import AutoencoderTiny
 from optimum.exporters.openvino.convert import export_from_model
 from optimum.intel import OVConfig
+from safetensors import SafetensorError
 
 from winepress_worker.models.flexible_unet import UNet2DConditionModel as FlexibleUNet
 from winepress_worker.models.weights import is_half
@@ -27,8 +30,19 @@ _TASKS = {
     "image-to-image": "image-to-image",
     "inpaint": "inpainting",
 }
-_IR_FILE = "openvino_model.xml"
+IR_FILE = "openvino_model.xml"  #: graph of a part; its weights lie beside it
 _TRACED_LATENT_PX = 8  #: side of the latents a tiny autoencoder is traced with; any size works then
+
+
+@contextlib.contextmanager
+def writing() -> Iterator[None]:
+    """Raise OSError for a write that failed, of which OpenVINO says only "iostream error"."""
+    try:
+        yield
+    except (RuntimeError, SafetensorError) as error:
+        if isinstance(error, RuntimeError) and "iostream" not in str(error):
+            raise
+        raise OSError("a file could not be written in full; is the disk full?") from error
 
 
 def export(kind: str, source: Path, target: Path) -> None:
@@ -50,8 +64,10 @@ def export(kind: str, source: Path, target: Path) -> None:
     _forget_paths(target)
 
 
-def export_tiny_vae(source: Path, target: Path) -> None:
+def export_tiny_vae(source: Path, target: Path, prefix: str = "") -> None:
     """Replace the autoencoder in the exported folder ``target`` by the AutoencoderTiny ``source``.
+
+    With a ``prefix`` to the names of its two parts it is put beside the autoencoder instead.
 
     optimum exports no such class, but its pipelines run one whose ports have the names they look
     for: ``sample`` → ``latent_sample`` and ``latent_sample`` → ``sample``.
@@ -61,10 +77,12 @@ def export_tiny_vae(source: Path, target: Path) -> None:
     scale = 2 ** (len(network.config.decoder_block_out_channels) - 1)
     latents = torch.zeros(1, channels, _TRACED_LATENT_PX, _TRACED_LATENT_PX)
     pixels = torch.zeros(1, 3, _TRACED_LATENT_PX * scale, _TRACED_LATENT_PX * scale)
-    _convert(_Encode(network), pixels, ("sample", "latent_sample"), target / "vae_encoder")
-    _convert(_Decode(network), latents, ("latent_sample", "sample"), target / "vae_decoder")
+    _convert(_Encode(network), pixels, ("sample", "latent_sample"), target / f"{prefix}vae_encoder")
+    _convert(
+        _Decode(network), latents, ("latent_sample", "sample"), target / f"{prefix}vae_decoder"
+    )
     for part in ("vae_encoder", "vae_decoder"):
-        network.save_config(target / part)
+        network.save_config(target / f"{prefix}{part}")
     _forget_paths(target)
 
 
@@ -94,7 +112,7 @@ def _convert(
     for port, name in zip((model.inputs[0], model.outputs[0]), ports, strict=True):
         port.get_tensor().set_names({name})
     folder.mkdir(exist_ok=True)
-    openvino.save_model(model, folder / _IR_FILE, compress_to_fp16=True)
+    openvino.save_model(model, folder / IR_FILE, compress_to_fp16=True)
 
 
 def _load(source: Path) -> Any:

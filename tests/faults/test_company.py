@@ -1,0 +1,59 @@
+"""Pictures drawn in one call share its time, and not its misfortune."""
+
+from __future__ import annotations
+
+import pytest
+from rehearsal import Rehearsal
+
+from winepress import JobHandle, TextToImage
+from winepress_shared.errors import JobFailed
+
+_PATIENCE_S = 120
+_SEED = 10
+
+
+def _submit(rehearsal: Rehearsal, prompt: str, n: int) -> JobHandle:
+    return rehearsal.client.submit(TextToImage(prompt=prompt, n=n, num_inference_steps=5, seed=10))
+
+
+@pytest.fixture(scope="module")
+def company(rehearsal: Rehearsal) -> Rehearsal:
+    """Workers that have learned that four pictures in a call pay."""
+    handle = _submit(rehearsal, "learning", n=80).wait(_PATIENCE_S)
+    assert max(output.batch for output in handle.result.outputs) == 4
+    rehearsal.assert_exactly_once([handle])
+    return rehearsal
+
+
+def test_a_cancel_stops_all_pictures_of_a_call(company: Rehearsal) -> None:
+    """Nothing of it is stored afterwards, and the workers go on."""
+    handle = _submit(company, "canceled", n=40)
+    for event in handle.events():
+        if event.name == "progress":
+            break
+    handle.cancel()
+    after = _submit(company, "after", n=4).wait(_PATIENCE_S)
+    company.assert_exactly_once([after])
+
+
+def test_one_bad_picture_of_a_call_fails_alone(company: Rehearsal) -> None:
+    """Its neighbours are drawn without it, at their first attempt."""
+    handle = _submit(company, f"one is bad [[fail#{_SEED + 3}]]", n=24)
+    with pytest.raises(JobFailed, match="1 of 24 pictures failed"):
+        handle.wait(_PATIENCE_S)
+    assert [failure.unit for failure in handle.result.failures] == [3]
+    assert {output.attempts for output in handle.result.outputs} == {1}
+    assert len(handle.result.outputs) == 23
+
+
+def test_a_picture_that_kills_its_worker_takes_no_other_of_its_call_with_it(
+    company: Rehearsal,
+) -> None:
+    """After the first death each is drawn alone: one is given up, and no other is lost."""
+    handle = _submit(company, f"deadly [[crash@2#{_SEED + 5}]]", n=24)
+    with pytest.raises(JobFailed, match="1 of 24 pictures failed"):
+        handle.wait(_PATIENCE_S)
+    assert [failure.unit for failure in handle.result.failures] == [5]
+    attempts = [output.attempts for output in handle.result.outputs]
+    assert len(attempts) == 23
+    assert max(attempts) == 2

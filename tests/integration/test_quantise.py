@@ -1,0 +1,198 @@
+"""Every way of quantising, on a tiny twin and on the bundled model: drawn, compared, recorded."""
+
+from __future__ import annotations
+
+import json
+import resource
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from diffusers.utils import logging
+from twins.mirror import Mirror, twin_catalogue
+from twins.tiny import SIDE_PX
+
+from winepress_shared.catalogue import Catalogue, Model
+from winepress_shared.errors import Environment
+from winepress_shared.lane import Precision
+from winepress_shared.quantisation import Int8Recipe
+from winepress_worker.models.manifest import Manifest, Prepared
+from winepress_worker.models.measured import Measured
+from winepress_worker.models.prepare import judge
+from winepress_worker.models.shelf import Shelf
+
+pytestmark = [
+    # diffusers 0.37 turns torch tensors into arrays in ways NumPy 2 will drop one day.
+    pytest.mark.filterwarnings("ignore:__array:DeprecationWarning"),
+    pytest.mark.slow,
+]
+logging.disable_progress_bar()
+
+TWIN = "tiny-sd"
+END_S = 240.0  #: longest a prepare in a process of its own may take on a busy machine
+LITTLE: dict[str, Any] = {"pictures": 2, "samples": 3}
+
+#: Prepares int8 below the first argument; no file may be longer than the second, in bytes.
+SCRIPT = """
+import pathlib, resource, sys
+from winepress_shared.catalogue import Catalogue
+from winepress_shared.errors import Environment
+from winepress_shared.lane import Precision
+from winepress_worker.models.shelf import Shelf
+shelf = Shelf(pathlib.Path(sys.argv[1]), Catalogue.load())
+if sys.argv[2:]:
+    resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv[2]),) * 2)
+try:
+    shelf.prepare("vignette", Precision(sys.argv[3]), lambda m, f: print(m, flush=True))
+except Environment as error:
+    sys.exit(str(error))
+"""
+
+
+def ignore_progress(message: str, fraction: float) -> None:
+    pass
+
+
+@pytest.fixture(scope="module")
+def twin(tmp_path_factory: pytest.TempPathFactory) -> Shelf:
+    """The tiny twin in fp16, in pictures of two steps."""
+    home = tmp_path_factory.mktemp("home")
+    model = twin_catalogue(SIDE_PX).get(TWIN).model_copy(update={"num_inference_steps": 2})
+    mirror = Mirror(home / "hub")
+    mirror.provide(model)
+    shelf = Shelf(home, Catalogue({TWIN: model}))
+    shelf.prepare(TWIN, Precision.FP16, ignore_progress, mirror.root)
+    return shelf
+
+
+def with_recipe(shelf: Shelf, **values: Any) -> Shelf:
+    """The same shelf, whose catalogue says something else about int8."""
+    model: Model = shelf.catalogue.get(TWIN)
+    int8 = Int8Recipe(**({"method": "full"} | LITTLE | values))
+    home = shelf.prepare(TWIN, Precision.FP16, ignore_progress).path.parents[2]
+    return Shelf(home, Catalogue({TWIN: model.model_copy(update={"int8": int8})}))
+
+
+def graph(prepared: Prepared, part: str = "unet") -> str:
+    return (prepared.path / part / "openvino_model.xml").read_text("utf-8")
+
+
+def measured(prepared: Prepared) -> Measured:
+    manifest = Manifest.read(prepared.path)
+    assert manifest
+    assert manifest.measured
+    return manifest.measured
+
+
+def test_int8_quantises_what_its_method_says(twin: Shelf) -> None:
+    """Convolutions always, matrices' activations by the full method alone, kept layers never."""
+    quantised = {}
+    for method in ("full", "hybrid"):
+        made = with_recipe(twin, method=method).prepare(TWIN, Precision.INT8, ignore_progress)
+        quantised[method] = graph(made).count('type="FakeQuantize"')
+        layers = "__module.down_blocks.0.resnets.0.conv1/", "__module.conv_in/"
+        marks = [f"{layer}aten::_convolution/Convolution/fq_weights_1" for layer in layers]
+        assert [mark in graph(made) for mark in marks] == [True, False]
+        assert measured(made).psnr_db > 12  # of noise, which an untrained network draws
+        assert measured(made).own.unet_bytes < 0.7 * measured(made).fp16.unet_bytes
+    assert 0 < quantised["hybrid"] < quantised["full"]
+
+
+def test_precisions_of_weights_alone_draw_almost_as_fp16(twin: Shelf) -> None:
+    """Nothing but weights is rounded; 4 bits are for the matrices of the UNet."""
+    eight = twin.prepare(TWIN, Precision.INT8_WEIGHTS, ignore_progress)
+    four = twin.prepare(TWIN, Precision.INT4_WEIGHTS, ignore_progress)
+    assert measured(eight).psnr_db > 25
+    assert measured(eight).psnr_db >= measured(four).psnr_db > 15
+    assert "FakeQuantize" not in graph(eight) + graph(four)
+    assert 'element_type="u4"' in graph(four)
+    assert 'element_type="u4"' not in graph(four, "text_encoder") + graph(eight)
+
+
+def test_kept_layer_that_is_not_there_is_named(twin: Shelf) -> None:
+    """A typo in a recipe would otherwise cost quality that nobody can explain."""
+    shelf = with_recipe(twin, keep=("conv_inn",))
+    with pytest.raises(Environment, match=r"int8\.keep.*does not have.*conv_inn"):
+        shelf.prepare(TWIN, Precision.INT8, ignore_progress)
+    folder = twin.prepare(TWIN, Precision.FP16, ignore_progress).path.parent
+    assert not list(folder.glob(".int8.*"))
+
+
+def test_pictures_unlike_those_of_fp16_are_refused(shelf: Shelf) -> None:
+    """Nothing is served that draws something else; the message says what would help."""
+    figures = measured(shelf.prepare("vignette", Precision.INT8, ignore_progress))
+    model = shelf.catalogue.get("vignette")
+    judge(model, figures)
+    with pytest.raises(Environment, match=r"draws something else.*9\.9 dB.*Keep more layers"):
+        judge(model, figures.model_copy(update={"psnr_db": 9.9}))
+
+
+def test_bundled_model_in_int8_draws_the_same_pictures(shelf: Shelf) -> None:
+    """Half the size, and the likeness is stored where `winepress models prepare` reads it."""
+    made = shelf.prepare("vignette", Precision.INT8, ignore_progress)
+    figures = measured(made)
+    assert figures.own.unet_bytes <= 0.51 * figures.fp16.unet_bytes
+    assert figures.psnr_db > 24
+    assert figures.ssim > 0.9
+    assert "dB PSNR" in figures.sentence
+    assert made.revision != shelf.prepare("vignette", Precision.FP16, ignore_progress).revision
+
+
+@pytest.fixture
+def home(tmp_path: Path, shelf: Shelf) -> Path:
+    """A home of its own with vignette in fp16, by links."""
+    full = shelf.prepare("vignette", Precision.FP16, ignore_progress)
+    place = tmp_path / "models" / "vignette"
+    place.mkdir(parents=True)
+    (place / "fp16").symlink_to(full.path)
+    return tmp_path
+
+
+@pytest.fixture
+def process(home: Path, request: pytest.FixtureRequest) -> Iterator[subprocess.Popen[str]]:
+    command = [sys.executable, "-c", SCRIPT, str(home), *request.param]
+    pipe = subprocess.PIPE
+    with subprocess.Popen(command, stdout=pipe, stderr=pipe, text=True) as child:
+        yield child
+        child.kill()
+
+
+UNLIMITED = str(resource.RLIM_INFINITY)
+
+
+@pytest.mark.parametrize("process", [(UNLIMITED, "int8")], indirect=True)
+def test_killed_calibration_leaves_nothing_that_looks_finished(
+    home: Path, process: subprocess.Popen[str]
+) -> None:
+    """What is left is a hidden folder that the next run sweeps."""
+    assert process.stdout
+    assert any("learn from" in line for line in process.stdout)
+    process.send_signal(signal.SIGKILL)
+    process.wait(END_S)
+    assert list((home / "models" / "vignette").glob(".int8.*"))
+    assert Shelf(home, Catalogue.load()).find("vignette", Precision.INT8) is None
+
+
+@pytest.mark.parametrize("process", [(str(4 * 2**20), "int4-weights")], indirect=True)
+def test_file_that_cannot_be_written_in_full_is_an_error(
+    home: Path, process: subprocess.Popen[str]
+) -> None:
+    """As on a disk that fills up meanwhile: one sentence, and no half-made model."""
+    _, said = process.communicate(timeout=END_S)
+    assert process.returncode == 1
+    assert "a file could not be written in full; is the disk full?" in said.splitlines()[-1]
+    folder = home / "models" / "vignette"
+    assert sorted(path.name for path in folder.iterdir()) == ["fp16", "int4-weights.lock"]
+
+
+def test_likeness_is_no_part_of_the_revision(shelf: Shelf) -> None:
+    """Two machines measure different times for what is the same model."""
+    made = shelf.prepare("vignette", Precision.INT8, ignore_progress)
+    manifest = Manifest.read(made.path)
+    assert manifest
+    values = json.loads(manifest.model_dump_json()) | {"measured": None}
+    assert Manifest.model_validate(values).revision == manifest.revision == made.revision

@@ -1,0 +1,82 @@
+"""What preparing takes is said and looked for before it is begun."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+
+from winepress_shared.catalogue import Catalogue
+from winepress_shared.errors import Environment
+from winepress_shared.lane import Precision
+from winepress_worker.models import room as room_module
+from winepress_worker.models.manifest import Prepared
+from winepress_worker.models.room import Room, free_memory
+from winepress_worker.models.shelf import Shelf
+from winepress_worker.models.source import Source
+
+GIB, FEW = 2**30, 4 * 2**20
+MODEL = Catalogue.load().get("tiny-sd")
+PREPARED = Prepared(Path(), MODEL.name, Precision.FP16, "0" * 16, GIB, 4)
+
+
+def group(folder: Path, **files: str) -> Path:
+    for name, text in files.items():
+        (folder / f"memory.{name}").write_text(text)
+    return folder
+
+
+@pytest.fixture
+def meminfo(tmp_path: Path) -> Path:
+    path = tmp_path / "meminfo"
+    path.write_text("MemTotal:       9 kB\nMemAvailable:    1048576 kB\n")
+    return path
+
+
+def test_exporting_takes_more_than_quantising_what_is_there() -> None:
+    """Weights in two formats at once, and fp16 on disk beside the result."""
+    source = Source({"unet/x": Path(__file__)})
+    for precision in (Precision.INT8_WEIGHTS, Precision.INT4_WEIGHTS):
+        new, old = (Room.of(MODEL, precision, origin) for origin in (source, PREPARED))
+        assert new.memory > old.memory
+        assert new.disk > Path(__file__).stat().st_size
+        assert 0.5 * GIB < old.disk < GIB
+    assert "GiB of memory" in new.sentence
+
+
+def test_machine_without_the_memory_is_told_both_numbers(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Before any weight is read, and with what else can be done."""
+    monkeypatch.setattr(room_module, "free_memory", lambda: GIB)
+    with pytest.raises(Environment, match=r"1\.0 GiB of free memory.*9\.5 GiB.*larger machine"):
+        Room(int(9.5 * GIB), 0).demand(tmp_path)
+    Room(GIB, 0).demand(tmp_path)
+
+
+def test_full_disk_is_noticed_before_anything_is_made(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The shelf refuses, and holds nothing that looks like a model."""
+    monkeypatch.setattr("shutil.disk_usage", lambda path: SimpleNamespace(free=FEW))
+    shelf = Shelf(tmp_path, Catalogue.load())
+    with pytest.raises(Environment, match=r"disk has 4 MiB left, and this takes .* MiB.*models rm"):
+        shelf.prepare("vignette", Precision.INT8, lambda message, fraction: None)
+    assert [path.name for path in tmp_path.rglob("*") if path.is_file()] == ["int8.lock"]
+
+
+def test_memory_of_a_container_is_its_limit(tmp_path: Path, meminfo: Path) -> None:
+    """What is free is the least of machine and control group; pages it can drop are free."""
+    assert free_memory(meminfo, tmp_path / "none") == GIB
+    group(tmp_path, max="max\n", current="5\n", stat="inactive_file 3\n")
+    assert free_memory(meminfo, tmp_path) == GIB
+    group(tmp_path, max="1000\n", current="400\n", stat="anon 1\ninactive_file 100\n")
+    assert free_memory(meminfo, tmp_path) == 700
+    group(tmp_path, current="4000\n")
+    assert free_memory(meminfo, tmp_path) == 0
+
+
+def test_this_machine_has_some_memory() -> None:
+    """The kernel's own files are read as they are."""
+    assert free_memory() > 2**20

@@ -1,0 +1,107 @@
+"""The parts of one model, compiled each for its device; by shape where the device needs that."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from winepress_worker.engines.devices import core, openvino_version
+from winepress_worker.placement import STAGES, Placement
+
+_SHAPES_KEPT = 4  #: of one part; each holds its weights again
+
+Compile = Callable[[Any], Any]
+
+
+class CompiledParts:
+    """What a pipeline's parts are called through, by their name; compiled at first use."""
+
+    def __init__(self, placement: Placement, cache_dir: Path | None) -> None:
+        """Below ``cache_dir`` lie compiled blobs, by version and device; None keeps none."""
+        self._placement = placement
+        self._cache_dir = cache_dir
+        self._parts: dict[str, Any] = {}
+
+    def get(self, name: str, model: Any) -> Any:
+        """The callable of part ``name``, made of ``model`` unless it is there already."""
+        if name not in self._parts:
+            static = self._placement.place(name).device.is_static
+            compile_model = self._compiler(name)
+            self._parts[name] = (
+                ShapedModel(model, compile_model) if static else compile_model(model)
+            )
+        return self._parts[name]
+
+    @property
+    def device(self) -> str:
+        """The device really used; ``text=CPU,denoise=NPU,vae=CPU`` when there are several."""
+        used = {
+            stage: ",".join(part.get_property("EXECUTION_DEVICES"))
+            for stage, prefix in STAGES.items()
+            for name, part in self._parts.items()
+            if name.startswith(prefix)
+        }
+        if len(set(used.values())) == 1:
+            return used.popitem()[1]
+        return ",".join(f"{stage}={device}" for stage, device in used.items())
+
+    @property
+    def arithmetic(self) -> str:
+        """Type the denoiser is computed in, for example ``bf16``."""
+        return str(self._parts["unet"].get_property("INFERENCE_PRECISION_HINT").to_string())
+
+    def clear(self) -> None:
+        """Give the memory back."""
+        self._parts.clear()
+
+    def _compiler(self, name: str) -> Compile:
+        place = self._placement.place(name)
+        properties = dict(place.properties)
+        if self._cache_dir is not None:
+            properties["CACHE_DIR"] = str(self._cache_dir / openvino_version() / place.blobs)
+        return lambda model: core().compile_model(model, place.device.real, properties)
+
+
+class ShapedModel:
+    """Stands for a compiled model where a device takes one shape only: compiles one for each.
+
+    The inputs of a call decide, so a denoiser without guidance is compiled for half the batch.
+    """
+
+    def __init__(self, model: Any, compile_model: Compile) -> None:
+        self._model = model
+        self._compile = compile_model
+        self._shaped: OrderedDict[tuple[tuple[str, tuple[int, ...]], ...], Any] = OrderedDict()
+
+    def __call__(self, inputs: dict[str, Any], share_inputs: bool = False) -> Any:
+        """Infer, as a compiled model of OpenVINO does."""
+        shapes = {name: tuple(value.shape) for name, value in inputs.items()}
+        key = tuple(shapes.items())
+        if key not in self._shaped:
+            while len(self._shaped) >= _SHAPES_KEPT:
+                self._shaped.popitem(last=False)
+            self._shaped[key] = self._compile(self._fixed(shapes))
+        self._shaped.move_to_end(key)
+        return self._shaped[key](inputs, share_inputs=share_inputs)
+
+    @property
+    def shapes(self) -> list[dict[str, tuple[int, ...]]]:
+        """The shapes of the inputs it is compiled for, last used last."""
+        return [dict(key) for key in self._shaped]
+
+    def get_property(self, name: str) -> Any:
+        """A property of what was called last; there is none before the first call."""
+        return next(reversed(self._shaped.values())).get_property(name)
+
+    def _fixed(self, shapes: dict[str, tuple[int, ...]]) -> Any:
+        model = self._model.clone()
+        open_inputs = {
+            port.get_any_name(): list(shapes[port.get_any_name()])
+            for port in model.inputs
+            if port.get_partial_shape().is_dynamic
+        }
+        if open_inputs:
+            model.reshape(open_inputs)
+        return model

@@ -1,0 +1,100 @@
+"""Memory and disk that preparing a model takes, asked for before it is begun."""
+
+from __future__ import annotations
+
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+
+from winepress_shared.catalogue import Model
+from winepress_shared.errors import Environment
+from winepress_shared.lane import Precision
+from winepress_worker.models.manifest import Prepared
+from winepress_worker.models.source import Source
+
+_GIB = 2**30
+_MIB = 2**20
+_LIBRARIES_BYTES = 1100 * _MIB  #: taken by torch, optimum and NNCF beside any weight
+#: Memory at the highest point ÷ what the catalogue says loading takes, which is about four bytes
+#: a parameter; measured on the full-size twin of tiny-sd and rounded up.
+_EXPORT = 1.7
+_PEAK = {
+    Precision.FP16: 1.0,  # drawing the trial picture
+    Precision.INT8: 2.0,  # statistics of every layer while the UNet runs in 32 bits
+    Precision.INT8_WEIGHTS: 1.0,
+    Precision.INT4_WEIGHTS: 1.0,
+}
+#: Size on disk ÷ that of fp16, with room for the graphs.
+_SIZE = {
+    Precision.FP16: 1.0,
+    Precision.INT8: 0.6,
+    Precision.INT8_WEIGHTS: 0.6,
+    Precision.INT4_WEIGHTS: 0.6,
+}
+_MEMORY = Path("/proc/meminfo")
+_CONTROL_GROUP = Path("/sys/fs/cgroup")
+
+
+@dataclass(frozen=True)
+class Room:
+    """What one run needs at its highest point, in bytes."""
+
+    memory: int
+    disk: int
+
+    @classmethod
+    def of(cls, model: Model, precision: Precision, origin: Source | Prepared) -> Room:
+        """What making ``model`` out of ``origin`` takes."""
+        share, written = _PEAK[precision], _SIZE[precision]
+        if isinstance(origin, Prepared):
+            full = origin.size_bytes
+        else:
+            full = sum(path.stat().st_size for path in origin.files.values())
+            share = max(share, _EXPORT)
+            written += 0.0 if precision is Precision.FP16 else 1.0
+        if model.lora:
+            written += 1.0  # the UNet with the low-rank weights in it
+        memory = _LIBRARIES_BYTES + int(share * model.memory_mib * _MIB)
+        return cls(memory, int(written * full))
+
+    @property
+    def sentence(self) -> str:
+        """For a person who may want to stop it now."""
+        return f"needs about {_text(self.memory)} of memory and {_text(self.disk)} of disk"
+
+    def demand(self, folder: Path) -> None:
+        """Raise Environment unless this machine and the disk of ``folder`` have it now."""
+        disk, memory = shutil.disk_usage(folder).free, free_memory()
+        if disk < self.disk:
+            raise Environment(
+                f"the disk has {_text(disk)} left, and this takes {_text(self.disk)}",
+                value=str(folder),
+                hint="free some room: winepress models rm MODEL",
+            )
+        if memory < self.memory:
+            raise Environment(
+                f"this machine has {_text(memory)} of free memory, "
+                f"and this takes {_text(self.memory)}",
+                hint="prepare it on a larger machine and copy the folder, or stop other programs",
+            )
+
+
+def free_memory(memory: Path = _MEMORY, group: Path = _CONTROL_GROUP) -> int:
+    """Bytes that can be had without swapping: the machine's, or its control group's if less."""
+    lines = dict(line.split(":", 1) for line in memory.read_text("ascii").splitlines())
+    free = int(lines["MemAvailable"].split()[0]) * 1024
+    try:  # see cgroup-v2 in the kernel's documentation
+        limit = (group / "memory.max").read_text("ascii").strip()
+        used = int((group / "memory.current").read_text("ascii"))
+        cached = dict(
+            line.split() for line in (group / "memory.stat").read_text("ascii").splitlines()
+        )
+    except (OSError, ValueError):
+        return free
+    if limit == "max":
+        return free
+    return max(min(free, int(limit) - used + int(cached.get("inactive_file", "0"))), 0)
+
+
+def _text(size: int) -> str:
+    return f"{size / _GIB:.1f} GiB" if size >= _GIB else f"{size / _MIB:.0f} MiB"

@@ -1,0 +1,61 @@
+"""What a rendering process does while it has no ticket: give back memory that is of no use."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from winepress_shared.errors import Environment
+from winepress_worker.warm_pool import WarmPool
+
+log = logging.getLogger(__name__)
+
+_TICK_S = 1.0
+
+
+class Tender(threading.Thread):
+    """Looks after the warm pool whenever the thread that renders does not."""
+
+    def __init__(self, pool: WarmPool, changed: Callable[[], None]) -> None:
+        """``changed`` is called when something was unloaded."""
+        super().__init__(name="tender", daemon=True)
+        self._pool = pool
+        self._changed = changed
+        self._at_work = threading.Lock()
+
+    @contextmanager
+    def away(self) -> Iterator[None]:
+        """Nothing is unloaded meanwhile: somebody draws."""
+        with self._at_work:
+            yield
+
+    def run(self) -> None:
+        """Tick as long as the process lives."""
+        pause = threading.Event()
+        while not pause.wait(_TICK_S):
+            if self._at_work.acquire(blocking=False):
+                try:
+                    self.tick()
+                finally:
+                    self._at_work.release()
+
+    def tick(self) -> None:
+        """Unload what was idle for its time, and what other workers of the machine need."""
+        try:
+            gone = self._pool.unload_idle() + self._pool.make_way()
+        except Environment as error:
+            log.warning("%s", error)
+            return
+        for key in gone:
+            log.info("unloaded %s.%s", key.model, key.precision)
+        if gone:
+            self._changed()
+
+    def make_way(self) -> None:
+        """Between two slices: unload what others need, but for the pipeline used last."""
+        try:
+            self._pool.make_way(keep=next(iter(self._pool.warm), None))
+        except Environment as error:
+            log.warning("%s", error)
