@@ -48,6 +48,17 @@ def test_a_few_pictures_that_cannot_wait_are_left_to_many_holders() -> None:
     assert order_of([waiting[0], view(A, 10, band=0, units=999, holders=20)], renderer) == [A, B]
 
 
+def test_of_cold_lanes_those_of_nobody_go_first_then_those_with_most_work_per_worker() -> None:
+    """So workers spread over the lanes by what waits in them."""
+    views = [
+        view(A, 90, units=900, holders=90),
+        view(B, 60, units=900, holders=30),
+        view(C, 30),
+        view("d.fp16", 40),
+    ]
+    assert order_of(views, warm()) == ["d.fp16", C, B, A]
+
+
 def test_warm_work_is_left_for_a_load_that_pays_and_no_less() -> None:
     """Per holder, five times as much must wait as for a worker that has nothing to do."""
     renderer = warm(B, load_s={A: 10.0}, seconds_per_picture={A: 1.0})

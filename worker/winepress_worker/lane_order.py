@@ -46,10 +46,19 @@ def order_of(views: Iterable[LaneView], renderer: dict[str, Any]) -> list[str]:
 
 
 def _rank(view: LaneView, warm: Collection[str]) -> tuple[int, int, int, float]:
-    """Smallest first. A lane with a band out of patience counts as of the highest."""
+    """Smallest first. A lane with a band out of patience counts as of the highest.
+
+    Of cold lanes those that nobody serves come first, by age; then the one with most work for each
+    worker that serves it, as SwarmUI weighs which model to load by how many wait.
+    """
     band = 0 if view.longest_s > max(PATIENCE_MS[1:]) / 1000 else view.band
     is_overdue = view.idle_s > FAIR_BOUND_S
-    return (band, 0 if is_overdue else 1, 0 if _is_warm(view, warm) else 1, -view.idle_s)
+    hands = view.holders + view.loading
+    if _is_warm(view, warm) or not hands:
+        place = (0 if _is_warm(view, warm) else 1, -view.idle_s)
+    else:
+        place = (2, -view.urgent / hands)
+    return (band, 0 if is_overdue else 1, *place)
 
 
 def _is_warm(view: LaneView, warm: Collection[str]) -> bool:
