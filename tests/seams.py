@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from statistics import fmean, median
+from typing import cast
 
 import numpy as np
 import numpy.typing as npt
@@ -43,8 +44,9 @@ class Easel:
     def key_frames(self, film: ZoomVideo, way: Outpainting | None = None) -> list[Image.Image]:
         """All of them, joined in this ``way``; None is the one the job asks for."""
         outpainting = way or Outpainting.of(film)
+        film = cast("ZoomVideo", self._catalogue.resolve(film))  # names who draws the first one
         frames = [self._draw(film.first_drawing())]
-        for index in range(1, film.unit_count):
+        for index in range(1, film.key_frame_count):
             canvas, mask = outpainting.canvas(frames[-1]), outpainting.mask()
             job = film.drawing_of(index)
             drawn = self._draw(job, canvas, mask)

@@ -56,7 +56,7 @@ def test_the_film_between_two_key_frames_shows_no_seam_either(easel: Easel) -> N
         "a frog under water", "under water", border=56, key_frames=7, fps=2, duration=6.5
     )
     frames = easel.key_frames(film)
-    camera = Camera(film.nesting, film.unit_count, film)
+    camera = Camera(film.nesting, film.key_frame_count, film)
     cut = Film(camera, Outpainting.of(film), frames.__getitem__, rgb=True)
     halfway = [
         Image.fromarray(shown)
