@@ -54,6 +54,7 @@ def quantise(
         elif name == "unet" and precision is Precision.INT4_WEIGHTS:
             made = _to_4_bits(network, model.int4)
         else:
+            report(f"compressing the weights of {name}", _COLLECTED)
             with _quiet():
                 made = nncf.compress_weights(network)
         with writing():
