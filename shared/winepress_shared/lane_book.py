@@ -28,6 +28,7 @@ class LaneView:
     idle_s: float  #: since any of its bands did
     holders: int = 0  #: live workers but this one that hold its model
     loading: int = 0  #: live workers but this one that load it just now
+    is_shunned: bool = False  #: nothing waits there but what this worker failed at
 
     @classmethod
     def of(cls, row: list[Any], held: Collection[str], loads: str) -> LaneView:
@@ -79,8 +80,9 @@ class LaneBook:
 
     def look(self, worker: str) -> tuple[Sequence[LaneView], dict[str, Any]]:
         """Every lane that has work and is not parked; what the worker's renderer says of itself."""
-        renderer, lanes, loads, *held = self._run("lanes", worker, ALIVE_MS)
+        renderer, lanes, loads, shunned, *held = self._run("lanes", worker, ALIVE_MS)
         views = [LaneView.of(row, held, loads) for row in json.loads(lanes)]
+        views = [replace(view, is_shunned=True) if view.lane == shunned else view for view in views]
         return views, json.loads(renderer or "{}")
 
     def begin_load(self, worker: str, model: str) -> bool:

@@ -6,7 +6,7 @@ import json
 
 from clerk import LANE, Clerk
 
-from winepress_shared.lane_book import ALIVE_MS
+from winepress_shared.lane_book import ALIVE_MS, LaneBook
 
 
 def live(clerk: Clerk, *workers: str, lane: str = LANE) -> None:
@@ -34,7 +34,11 @@ def test_a_failed_unit_is_left_to_another_live_worker(clerk: Clerk) -> None:
         ("job", (1,)),
         ("other", (0,)),
     }
+    book = LaneBook(clerk.settings)
+    assert not book.look("bad")[0][0].is_shunned
     assert clerk.try_claim(1, "bad") is None
+    assert book.look("bad")[0][0].is_shunned, "it must not take the tickets that call the other"
+    assert not book.look("good")[0][0].is_shunned
     again = clerk.claim(1, "good")
     assert (again.job_id, again.units, again.attempts) == ("job", (0,), 1)
 

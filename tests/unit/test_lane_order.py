@@ -48,6 +48,11 @@ def test_a_few_pictures_that_cannot_wait_are_left_to_many_holders() -> None:
     assert order_of([waiting[0], view(A, 10, band=0, units=999, holders=20)], renderer) == [A, B]
 
 
+def test_a_lane_with_nothing_but_what_this_worker_failed_at_is_left_to_others() -> None:
+    """Even a warm one: it would take the tickets that call them."""
+    assert order_of([view(A, is_shunned=True), view(B)], warm(A)) == [B]
+
+
 def test_of_cold_lanes_those_of_nobody_go_first_then_those_with_most_work_per_worker() -> None:
     """So workers spread over the lanes by what waits in them."""
     views = [

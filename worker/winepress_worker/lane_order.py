@@ -35,7 +35,7 @@ def order_of(views: Iterable[LaneView], renderer: dict[str, Any]) -> list[str]:
     ``renderer`` is what the rendering process of this worker says of itself.
     """
     warm = renderer.get("warm", ())
-    views = list(views)
+    views = [view for view in views if not view.is_shunned]
     is_busy = any(_is_warm(view, warm) for view in views)
     mine = [
         view

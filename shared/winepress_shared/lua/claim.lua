@@ -1,7 +1,7 @@
 #!lua flags=allow-oom
 -- Hand out the next slice of a lane.
 -- KEYS[1] prefix; keys: parked paused ready served handed waits aside slices job jobs retry attempts failers
---         serving lease leases leased held holders asked fence turn workers events, those `place` and
+--         serving shuns lease leases leased held holders asked fence turn workers events, those `place` and
 --         `conclude` touch, and the broker's list of the lane
 -- ARGV: lane, worker, its rendering process, nonce of this request (hex), most units, lease time to live
 --       (ms), prefix of the broker's queues, most slices of one user being drawn (0: any number), a
@@ -18,6 +18,7 @@
 -- and Kuck 1987), so that the last pictures of a job are spread over all workers.
 local FIRST_BAND = 10
 local ELSEWHERE_MS = 60000 -- a unit waits this long for a worker that has not failed at it
+local SHUN_MS = 10000 -- a worker that found nothing but such units takes no ticket of the lane for so long
 local LOOKED_AT = 8 -- workers, to find one that may draw such a unit
 local lane, worker, holder, nonce, most = ARGV[1], ARGV[2], ARGV[3], ARGV[4], tonumber(ARGV[5])
 
@@ -161,10 +162,10 @@ if before then return before end
 count_out_mine()
 if is_closed(lane) then return nil end
 -- Users and jobs of the band in which there was nothing for this worker, and such bands.
-local here, users_passed, jobs_passed, passed = nil, 0, 0, {}
+local here, users_passed, jobs_passed, passed, is_shunned = nil, 0, 0, {}, false
 for _ = 1, 64 do
   local band = next_band(passed)
-  if not band then return nil end
+  if not band then break end
   if band ~= here then here, users_passed, jobs_passed = band, 0, 0 end
   local users = key('ready', lane, band)
   local user = redis.call('ZRANGE', users, users_passed, users_passed)[1]
@@ -179,7 +180,9 @@ for _ = 1, 64 do
     local job = read_job(id)
     local found = serve_job(job)
     if found then return found end
-    if job.ready > 0 then jobs_passed = jobs_passed + 1 end
+    if job.ready > 0 then jobs_passed, is_shunned = jobs_passed + 1, true end
   end
 end
+-- Else it would take the very tickets that are to call the others.
+if is_shunned then redis.call('SET', key('shuns', worker), lane, 'PX', SHUN_MS) end
 return nil

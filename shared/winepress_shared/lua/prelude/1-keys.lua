@@ -39,6 +39,7 @@
 --   asked:HOLDER      string  nonce of its last request for a slice, and the fence it was given
 --   holders:WORKER    set     the processes of a worker that may hold leases
 --   serving:LANE      set     workers that serve a lane
+--   shuns:WORKER      string  a lane in which nothing waits but what it failed at (time to live)
 --   pace              hash    LANE DEVICE → megapixel-steps per second, as last measured
 --   workers           zset    WORKER by last beat; worker:WORKER its own description, JSON;
 --                             renderer:WORKER what its rendering process says of itself, JSON
