@@ -27,6 +27,8 @@ class HubServer:
         self.gated: set[str] = set()
         self.lies_about: set[str] = set()  #: names of files whose hash is told wrongly
         self.cut_after: int | None = None  #: the next download breaks off after so many bytes
+        self.stall_after: int | None = None  #: a download stands still after so many bytes …
+        self.go_on = threading.Event()  #: … until this is set
         self.sent: list[tuple[str, int]] = []  #: name and first byte of every download
 
     @contextmanager
@@ -124,7 +126,13 @@ class _Handler(BaseHTTPRequestHandler):
         self.send_header("Content-Length", str(len(data)))
         self.end_headers()
         cut = self.served.cut_after
-        if with_body and cut is not None and len(data) > cut:
+        stall = self.served.stall_after
+        if with_body and stall is not None and len(data) > stall:
+            self.wfile.write(data[:stall])
+            self.wfile.flush()
+            self.served.go_on.wait()
+            self.close_connection = True
+        elif with_body and cut is not None and len(data) > cut:
             self.wfile.write(data[:cut])
             self.wfile.flush()
             self.close_connection = True

@@ -8,10 +8,11 @@ import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from PIL import Image, ImageDraw, ImageFilter
 
-from winepress import Client, ImageToImage, Inpaint, JobHandle, TextToImage
+from winepress import Client, ImageToImage, Inpaint, JobHandle, TextToImage, ZoomVideo
 from winepress.contact_sheet import contact_sheet
 from winepress_deploy.board import Board
 from winepress_deploy.farm import Farm
@@ -20,7 +21,9 @@ from winepress_deploy.flower_report import flower_report
 from winepress_deploy.state_folder import StateFolder
 from winepress_deploy.stop_request import StopRequest
 from winepress_shared.errors import JobFailed, WrongUsage
+from winepress_shared.film_cut import Direction, Easing
 from winepress_shared.job import Job
+from winepress_worker.zoom.encoder import sampled
 
 _WORKERS = 2
 _DRAIN_S = 10.0  #: most a worker gets to stop: nobody keeps what an interrupted demo draws
@@ -45,6 +48,27 @@ _NIGHT = (
     "a pumpkin at night",
     "a red heart on a pink background",
 )
+#: Inwards: the film begins with the widest picture, which is drawn last.
+_ZOOM = ZoomVideo(
+    prompts=(
+        (0, "a house on the grass"),
+        (1, "the grass"),
+        (2, "the mountains"),
+        (4, "the forest"),
+    ),
+    key_frames=6,
+    seed=7,
+    direction=Direction.IN,
+    easing=Easing.IN_OUT,
+    hold=0.5,
+)
+_RECUT: dict[str, Any] = {
+    "direction": "ping-pong",
+    "seconds_per_key_frame": 0.5,
+    "hold": 0.0,
+    "film_width": 384,
+}
+_STRIP = 12  #: pictures of a film on its strip
 
 
 class Demo:
@@ -86,6 +110,7 @@ class Demo:
         apple = self._four_prompts(client)
         self._from_a_picture(client, apple)
         self._into_a_picture(client)
+        self._zoom(client)
         self._night(client, farm)
         self._say("What Flower saw")
         for line in flower_report(farm):
@@ -119,6 +144,14 @@ class Demo:
         handle = client.submit(job)
         self._follow(handle)
         self._keep(job, handle)
+
+    def _zoom(self, client: Client) -> None:
+        self._say(f"A zoom: {_ZOOM.key_frame_count} pictures, each around the one before")
+        handle = client.submit(_ZOOM)
+        self._follow(handle)
+        self._keep_film("zoom", handle)
+        self._say("Its key frames once more, inwards and back, without a model")
+        self._keep_film("zoom-recut", client.recut(handle.id, **_RECUT))
 
     def _night(self, client: Client, farm: Farm) -> None:
         self._say(f"{len(_NIGHT)} pictures are queued; one worker is killed in the middle")
@@ -168,6 +201,17 @@ class Demo:
         (self._out / name).write_bytes(data)
         self._kept.append((f"{job.kind}: {job.prompt}", Image.open(io.BytesIO(data))))
         self._aside(f"{name}")
+
+    def _keep_film(self, name: str, handle: JobHandle) -> None:
+        """Save a film, and twelve pictures of it side by side."""
+        film = handle.wait(timeout=_JOB_S).film
+        if film is None:
+            raise JobFailed(f"job {handle.id} has no film")
+        path = (self._out / name).with_suffix(Path(film.key).suffix)
+        handle.save_as(film, path)
+        strip = [(f"{second:.1f} s", picture) for second, picture in sampled(path, _STRIP)]
+        contact_sheet(strip, columns=6).save(self._out / f"{name}-filmstrip.png")
+        self._aside(f"{path.name}: {film.frames} frames, {film.width}x{film.height}")
 
     def _say(self, text: str) -> None:
         sys.stdout.write(f"\n[{time.monotonic() - self._began:5.1f} s] {text}\n")

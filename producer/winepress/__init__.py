@@ -11,55 +11,16 @@
 
 from __future__ import annotations
 
-from winepress.client import Client
-from winepress.handle import JobHandle
-from winepress_shared import __version__
-from winepress_shared.errors import (
-    BrokerUnreachable,
-    Conflict,
-    FarmUnreachable,
-    InvalidJob,
-    JobCanceled,
-    JobExpired,
-    JobFailed,
-    NotFound,
-    ObjectMissing,
-    QueueFull,
-    Refused,
-    StoreRefused,
-    StoreUnreachable,
-    UnknownModel,
-    WinepressError,
-    WrongUsage,
-)
-from winepress_shared.job import ImageToImage, Inpaint, Priority, TextToImage
-from winepress_shared.lane import Precision
-from winepress_shared.state import JobState
+import importlib
+from typing import TYPE_CHECKING, Any
 
-__all__ = [
-    "BrokerUnreachable",
-    "Client",
-    "Conflict",
-    "FarmUnreachable",
-    "ImageToImage",
-    "Inpaint",
-    "InvalidJob",
-    "JobCanceled",
-    "JobExpired",
-    "JobFailed",
-    "JobHandle",
-    "JobState",
-    "NotFound",
-    "ObjectMissing",
-    "Precision",
-    "Priority",
-    "QueueFull",
-    "Refused",
-    "StoreRefused",
-    "StoreUnreachable",
-    "TextToImage",
-    "UnknownModel",
-    "WinepressError",
-    "WrongUsage",
-    "__version__",
-]
+if TYPE_CHECKING:
+    from winepress.door import *  # noqa: F403 - exactly its __all__
+
+
+def __getattr__(name: str) -> Any:
+    """Load the promised names at first use, so that the command can listen for Ctrl-C before."""
+    door = importlib.import_module("winepress.door")
+    if name in ("__all__", *door.__all__):
+        return getattr(door, name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -1,8 +1,35 @@
-"""``python -m winepress``: the command of this very interpreter, whatever PATH says."""
+"""The command as a process of its own: the script ``winepress`` and ``python -m winepress``."""
 
+from __future__ import annotations
+
+import os
+import signal
 import sys
 
-from winepress.cli import main
+_INTERRUPTED = 130  #: as a shell reports SIGINT
+
+
+def run() -> int:
+    """Run the command of this process; returns its exit code.
+
+    Ctrl-C ends it without a word while its modules are still being imported, where Python alone
+    would print where it was.
+    """
+    listens = signal.getsignal(signal.SIGINT) is signal.default_int_handler  # not under nohup
+    if listens:
+        signal.signal(signal.SIGINT, lambda *_: os._exit(_INTERRUPTED))
+    import logging
+
+    from winepress.cli import main
+
+    logging.basicConfig(stream=sys.stderr, level=logging.WARNING, format="winepress: %(message)s")
+    try:
+        if listens:
+            signal.signal(signal.SIGINT, signal.default_int_handler)
+        return main()
+    except KeyboardInterrupt:
+        return _INTERRUPTED
+
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(run())

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import logging
 import os
 import sys
 from collections.abc import Sequence
@@ -30,7 +29,6 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; returns the exit code."""
     words = list(sys.argv[1:] if argv is None else argv)
     console = Console(json_lines="--json" in words)
-    logging.basicConfig(stream=sys.stderr, level=logging.WARNING, format="winepress: %(message)s")
     try:
         return _run(words)
     except WinepressError as error:

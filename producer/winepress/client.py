@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import contextlib
 import logging
-import re
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from winepress.caller_checks import check_job, check_job_id, check_limit
 from winepress.connections import Connections
 from winepress.explanation import estimate_of, explain, place_of, why_impossible
 from winepress.handle import JobHandle
 from winepress.handling import Handling
 from winepress.interruption import taken_back
 from winepress.recovery import recover
+from winepress.recut import recut
 from winepress_shared.archive import JobRecord, Result, digest_of
 from winepress_shared.errors import (
     BrokerUnreachable,
@@ -35,7 +36,6 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 _MOST_TICKETS = 16  #: of one submission; a worker that leaves work behind issues another
-_JOB_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
 _WRITERS = 8  #: threads of `submit_many`; the store answers several writes at once
 
 
@@ -63,7 +63,9 @@ class Client(Connections):
         The same ``idempotency_key`` of the same user within a day returns the earlier job.
         ``expires_in`` is the deadline and ``start_in`` the earliest start, in seconds from now;
         ``window`` is the part of each day it is drawn in. Raises Refused, with nothing left
-        behind: InvalidJob, UnknownModel, QueueFull or Conflict.
+        behind: InvalidJob, UnknownModel, QueueFull or Conflict. What is asked for
+        and will be ignored is logged as a warning, and stands in `JobHandle.warnings` and in the
+        result.
         """
         user = self.settings.user if user is None else user
         handling = Handling(user, idempotency_key, expires_in, start_in, window)
@@ -91,9 +93,21 @@ class Client(Connections):
                 raise
         return handles
 
+    def recut(self, job_id: str, *, user: str | None = None, **film: Any) -> JobHandle:
+        """Queue another film of a zoom's key frames; ``film`` are fields of `FilmCut`.
+
+        Nothing is drawn. Raises what `submit` raises, NotFound, and Conflict while key frames are
+        missing.
+        """
+        return self.submit(recut(self, job_id, film), user=user)
+
     def _record(self, job: Job, handling: Handling) -> JobRecord:
-        resolved = self.catalogue.resolve(job)
-        return handling.record(resolved, self.catalogue.lane(resolved), digest_of(job))
+        resolved = self.catalogue.resolve(self.archive.with_sizes(check_job(job)))
+        warnings = self.catalogue.warnings(resolved)
+        for warning in warnings:
+            log.warning("%s", warning)
+        lane = self.catalogue.lane(resolved)
+        return handling.record(resolved, lane, digest_of(job), warnings=warnings)
 
     def check_room(self, units: int, handling: Handling) -> None:
         """Find out that the farm is down or full before anything is written."""
@@ -115,7 +129,7 @@ class Client(Connections):
             self.forget(record)
         elif is_new:
             self.issue_tickets(str(record.lane), record.job.unit_count)
-        return JobHandle(self, job_id)
+        return JobHandle(self, job_id, record.warnings)
 
     def enter(self, record: JobRecord) -> tuple[str, bool]:
         """Enter a job that the store holds into the ledger; see `Ledger.submit`."""
@@ -146,8 +160,7 @@ class Client(Connections):
 
         A job whose record has expired is found while the store still holds its pictures.
         """
-        if not _JOB_ID.fullmatch(job_id):
-            raise NotFound("not the id of a job", value=job_id)
+        check_job_id(job_id)
         try:
             self.ledger.get(job_id)
         except NotFound:
@@ -157,16 +170,19 @@ class Client(Connections):
 
     def cancel(self, job_id: str, reason: str = "canceled on request") -> JobState:
         """Stop a job; finished pictures are kept. Raises NotFound, Conflict when it is over."""
-        state = self.ledger.control(job_id, "cancel", reason)
+        state = self._control(job_id, "cancel", reason)
         # With its result written, a canceled job does not come back in `recover`.
         result = Result.from_units(job_id, self.ledger.outputs(job_id))
         with contextlib.suppress(StoreUnreachable):
             self.archive.write_result(result)
         return state
 
+    def _control(self, job_id: str, verb: str, reason: str = "") -> JobState:
+        return self.ledger.control(check_job_id(job_id), verb, reason)
+
     def pause(self, job_id: str) -> JobState:
         """Hand out no more of a job; pictures in hand are finished. Raises NotFound, Conflict."""
-        return self.ledger.control(job_id, "pause")
+        return self._control(job_id, "pause")
 
     def resume(self, job_id: str) -> JobState:
         """Go on with a paused job; raises NotFound, Conflict."""
@@ -174,14 +190,14 @@ class Client(Connections):
 
     def retry(self, job_id: str) -> JobState:
         """Render what a failed, canceled or expired job lacks; raises NotFound, Conflict."""
-        state = self.ledger.get(job_id).state
+        state = self.ledger.get(check_job_id(job_id)).state
         if state.is_terminal and state is not JobState.SUCCEEDED:
             # It is an open job again: `recover` must not take it for a finished one.
             self.archive.reopen_job(job_id)
         return self._reopen(job_id, "retry")
 
     def _reopen(self, job_id: str, verb: str) -> JobState:
-        state = self.ledger.control(job_id, verb)
+        state = self._control(job_id, verb)
         row = self.ledger.get(job_id)
         self.issue_tickets(row.lane, row.units - row.done)
         return state
@@ -191,19 +207,19 @@ class Client(Connections):
 
         Other users keep their turns.
         """
-        return self.ledger.control(job_id, "front")
+        return self._control(job_id, "front")
 
     def reprioritise(self, job_id: str, priority: Priority) -> JobState:
         """Move what waits of a job to another band; raises NotFound, Conflict."""
-        return self.ledger.control(job_id, "reprioritise", str(BANDS.index(priority)))
+        return self._control(job_id, "reprioritise", str(BANDS.index(priority)))
 
     def explain(self, job_id: str) -> str:
         """Why a job waits, fails or does not move, and what to do about it; raises NotFound."""
-        return explain(self.ledger, self.lanes, self.ledger.get(job_id))
+        return explain(self.ledger, self.lanes, self.ledger.get(check_job_id(job_id)))
 
     def estimate(self, job_id: str) -> Estimate:
         """Place in the queue, start, end and time limit, as measured; raises NotFound."""
-        row = self.ledger.get(job_id)
+        row = self.ledger.get(check_job_id(job_id))
         return estimate_of(row, place_of(self.lanes, row), self.lanes, self.workers())
 
     def estimate_new(self, work: Work, user: str | None = None) -> Estimate:
@@ -229,5 +245,5 @@ class Client(Connections):
         return [JobHandle(self, job_id) for job_id in recover(self)]
 
     def list(self, state: JobState | None = None, limit: int = 100) -> Sequence[JobRow]:
-        """The newest jobs, newest first."""
-        return self.ledger.jobs(state, limit)
+        """The newest jobs, newest first; raises WrongUsage for a limit out of bounds."""
+        return self.ledger.jobs(state, check_limit(limit))

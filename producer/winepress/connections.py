@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from winepress_shared.farm_book import FarmBook
     from winepress_shared.lane_book import LaneBook
     from winepress_shared.ledger import Ledger
+    from winepress_shared.preview_box import PreviewBox
 
 
 class Connections:
@@ -40,7 +41,7 @@ class Connections:
         celery = self.__dict__.pop("_celery", None)
         if celery is not None:
             celery.close()
-        for name in ("ledger", "farm", "lanes"):
+        for name in ("ledger", "farm", "lanes", "previews"):
             book = self.__dict__.pop(name, None)
             if book is not None:
                 book.close()
@@ -72,6 +73,13 @@ class Connections:
         from winepress_shared.lane_book import LaneBook
 
         return LaneBook(self.settings)
+
+    @cached_property
+    def previews(self) -> PreviewBox:
+        """Small pictures of what is being drawn."""
+        from winepress_shared.preview_box import PreviewBox
+
+        return PreviewBox(self.settings)
 
     @cached_property
     def archive(self) -> Archive:

@@ -23,12 +23,14 @@ from winepress_shared.errors import (
     StoreUnreachable,
     WrongUsage,
 )
+from winepress_shared.lane import FILM
 from winepress_shared.ledger_records import Event, JobRow
 from winepress_shared.state import JobState
 
 if TYPE_CHECKING:
     from winepress.client import Client
     from winepress_shared.estimate import Estimate
+    from winepress_shared.preview_box import Preview
 
 log = logging.getLogger(__name__)
 
@@ -38,15 +40,19 @@ T = TypeVar("T")
 _BLOCK_S = 5.0
 _OUTAGE_PAUSES_S = (0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 10.0)  #: between tries while the broker is away
 _READERS = 8  #: pictures fetched at a time
+_FILMS = ("mp4", "webm", "gif", "zip")  #: how keys of films end, and of nothing else
 _ENDS = frozenset(state.value for state in JobState if state.is_terminal)
 
 
 class JobHandle:
     """One job: its state, its events, its pictures."""
 
-    def __init__(self, client: Client, job_id: str) -> None:
+    def __init__(
+        self, client: Client, job_id: str, warnings: tuple[str, ...] | None = None
+    ) -> None:
         self._client = client
         self.id = job_id
+        self._warnings = warnings
 
     def __repr__(self) -> str:
         return f"JobHandle({self.id!r})"
@@ -64,9 +70,18 @@ class JobHandle:
         return (row.done + row.failed) / row.units
 
     @property
+    def warnings(self) -> tuple[str, ...]:
+        """What the job asks for and will not get, one sentence each."""
+        if self._warnings is None:
+            self._warnings = self._client.archive.read_job(self.id).warnings
+        return self._warnings
+
+    @property
     def why_impossible(self) -> str | None:
-        """Why no live worker can render this job; None when one can."""
-        return self._client.why_impossible(self.status().lane)
+        """Why no live worker can render this job, or cut its film; None when one can."""
+        row = self.status()
+        lanes = (row.lane, FILM) if row.kind == "zoom-video" else (row.lane,)
+        return next(filter(None, map(self._client.why_impossible, lanes)), None)
 
     @property
     def is_possible(self) -> bool:
@@ -128,6 +143,13 @@ class JobHandle:
                 if found:
                     break
 
+    def preview(self, unit: int = 0) -> Preview | None:
+        """What picture ``unit`` looked like a moment ago; None when it is not being drawn.
+
+        A job shows itself with ``preview_every``; each one is told by an event ``preview``.
+        """
+        return self._client.previews.get(self.id, unit)
+
     # -- results -----------------------------------------------------------------------------
 
     @property
@@ -142,7 +164,8 @@ class JobHandle:
     def files(self) -> Iterator[tuple[Output, bytes]]:
         """Every finished picture as it is stored, in unit order, checked against its SHA-256."""
         for output in self.result.outputs:
-            yield output, self._read(output)
+            if not output.is_film:
+                yield output, self._read(output)
 
     def _read(self, output: Output) -> bytes:
         data = self._client.archive.store.get(output.key)
@@ -156,7 +179,7 @@ class JobHandle:
         return [_decode(output, data) for output, data in self.files()]
 
     def save(self, folder: Path | str) -> Sequence[Path]:
-        """Write the finished pictures as they are stored: ``FOLDER/ID-000007.png``.
+        """Write pictures and film as they are stored: ``FOLDER/ID-000007.png``, ``FOLDER/ID.mp4``.
 
         A file that is there already is not fetched again if it is the same; raises WrongUsage if
         it is not.
@@ -167,19 +190,42 @@ class JobHandle:
         try:
             target.mkdir(parents=True, exist_ok=True)
             with ThreadPoolExecutor(_READERS, thread_name_prefix="fetch") as pool:
-                list(pool.map(self._save, outputs, paths))
+                list(pool.map(self.save_as, outputs, paths))
             return paths
         except OSError as error:
             raise WrongUsage(f"cannot save here: {error.strerror}", value=str(target)) from None
 
-    def _save(self, output: Output, path: Path) -> None:
+    def save_as(self, output: Output, path: Path) -> None:
+        """Write one output under any name; raises WrongUsage when another file is there already."""
         if path.exists():
-            if hashlib.sha256(path.read_bytes()).hexdigest() != output.sha256:
-                raise WrongUsage("another file is there already", value=str(path))
+            with path.open("rb") as file:
+                if hashlib.file_digest(file, "sha256").hexdigest() != output.sha256:
+                    raise WrongUsage("another file is there already", value=str(path))
             return
         part = path.with_name(f".{path.name}.part")
-        part.write_bytes(self._read(output))
-        part.replace(path)
+        try:
+            part.unlink(missing_ok=True)
+            self._client.archive.read_file(output, part)
+            part.replace(path)
+        finally:
+            part.unlink(missing_ok=True)
+
+    @property
+    def film(self) -> Output | None:
+        """The film of a zoom; None before it is cut, and of other jobs."""
+        return next((output for output in self.result.outputs if output.is_film), None)
+
+    def save_newest(self, path: Path) -> None:
+        """Keep the newest finished picture in one file, as it is stored; raises WrongUsage."""
+        pictures = [output for output in self.result.outputs if not output.is_film]
+        if not pictures:
+            return
+        part = path.with_name(f".{path.name}.part")
+        try:
+            part.write_bytes(self._read(pictures[-1]))
+            part.replace(path)
+        except OSError as error:
+            raise WrongUsage(f"cannot save here: {error.strerror}", value=str(path)) from None
 
     def urls(self, expires_s: int = 3600) -> Sequence[str]:
         """Links to the finished pictures, in unit order, valid for ``expires_s`` seconds."""
@@ -235,5 +281,7 @@ def _decode(output: Output, data: bytes) -> Image.Image:
 
 
 def file_name(job_id: str, key: str) -> str:
-    """The name under which the picture at ``key`` is saved."""
-    return f"{job_id}-{key.rpartition('/')[2]}"
+    """The name under which the object at ``key`` is saved; a job has one film at the most."""
+    name = key.rpartition("/")[2]
+    suffix = name.rpartition(".")[2]
+    return f"{job_id}.{suffix}" if suffix in _FILMS else f"{job_id}-{name}"

@@ -28,14 +28,14 @@ class Handling:
     window: Window | None = None  #: part of the day; None is always
 
     def __post_init__(self) -> None:
-        if not re.fullmatch(USER_PATTERN, self.user) or self.user.endswith("\n"):
+        if not _matches(USER_PATTERN, self.user) or self.user.endswith("\n"):
             raise InvalidJob(
                 "not a user name",
                 field="user",
                 value=self.user,
                 allowed="1 to 64 letters, digits and ._@-",
             )
-        if self.idempotency_key is not None and not _KEY.fullmatch(self.idempotency_key):
+        if self.idempotency_key is not None and not _matches(_KEY, self.idempotency_key):
             raise InvalidJob(
                 "not usable",
                 field="idempotency_key",
@@ -47,7 +47,14 @@ class Handling:
         if self.expires_in is not None and self.expires_in <= (self.start_in or 0):
             raise InvalidJob("the deadline comes before the start", field="expires_in")
 
-    def record(self, job: Job, lane: Lane, digest: str, cost: float | None = None) -> JobRecord:
+    def record(
+        self,
+        job: Job,
+        lane: Lane,
+        digest: str,
+        cost: float | None = None,
+        warnings: tuple[str, ...] = (),
+    ) -> JobRecord:
         """A new job of ``lane`` that is handled like this; for ``cost`` see `JobRecord`."""
         now = time.time()
         return JobRecord(
@@ -61,6 +68,7 @@ class Handling:
             starts=None if self.start_in is None else now + self.start_in,
             window=self.window,
             cost=cost,
+            warnings=warnings,
         )
 
     def numbered(self, number: int) -> Handling:
@@ -69,8 +77,14 @@ class Handling:
         return replace(self, idempotency_key=key if key is None else f"{key[:240]}.{number}")
 
 
+def _matches(pattern: str | re.Pattern[str], text: object) -> bool:
+    return isinstance(text, str) and re.fullmatch(pattern, text) is not None
+
+
 def _check_seconds(field: str, seconds: float | None) -> None:
-    if seconds is not None and not 0.001 <= seconds <= MAX_EXPIRY_S:
+    if seconds is None:
+        return
+    if not isinstance(seconds, int | float) or not 0.001 <= seconds <= MAX_EXPIRY_S:
         raise InvalidJob(
             "not a deadline" if field == "expires_in" else "not a start",
             field=field,

@@ -10,7 +10,10 @@ import yaml
 from winepress_shared.errors import WrongUsage
 
 MAX_JOB_FILE_BYTES = 2**20
-_PICTURES = ("image", "mask", "init_image", "source_image", "mask_image", "source_mask")
+_FILES = (
+    *("image", "mask", "init_image", "source_image", "mask_image", "source_mask"),
+    *("first_image", "exit_image", "audio"),
+)
 
 
 class _Loader(yaml.SafeLoader):
@@ -27,15 +30,7 @@ def read_job_file(path: Path) -> dict[str, Any]:
 
     JSON is read as the YAML it is. Raises WrongUsage.
     """
-    try:
-        with path.open("rb") as file:
-            data = file.read(MAX_JOB_FILE_BYTES + 1)
-    except OSError as error:
-        raise WrongUsage(f"cannot read the job: {error.strerror}", value=str(path)) from None
-    if len(data) > MAX_JOB_FILE_BYTES:
-        raise WrongUsage(
-            "the job file is too large", value=str(path), allowed=f"{MAX_JOB_FILE_BYTES} bytes"
-        )
+    data = read_bounded(path)
     try:
         values = yaml.load(data, _Loader)  # noqa: S506 - a SafeLoader
     except (yaml.YAMLError, ValueError, RecursionError) as error:
@@ -43,8 +38,23 @@ def read_job_file(path: Path) -> dict[str, Any]:
         raise WrongUsage(f"not a YAML or JSON job: {first}", value=str(path)) from None
     if not isinstance(values, dict) or not all(isinstance(key, str) for key in values):
         raise WrongUsage("a job file holds the fields of one job", value=str(path))
-    for name in _PICTURES:
+    for name in _FILES:
         value = values.get(name)
         if isinstance(value, str) and not value.startswith("sha256:"):
             values[name] = str(path.parent / value)
     return values
+
+
+def read_bounded(path: Path) -> bytes:
+    """The bytes of a job file or of a part of one; raises WrongUsage."""
+    try:
+        with path.open("rb") as file:
+            data = file.read(MAX_JOB_FILE_BYTES + 1)
+    except (OSError, ValueError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "not a file name"
+        raise WrongUsage(f"cannot read the job: {reason}", value=str(path)) from None
+    if len(data) > MAX_JOB_FILE_BYTES:
+        raise WrongUsage(
+            "the job file is too large", value=str(path), allowed=f"{MAX_JOB_FILE_BYTES} bytes"
+        )
+    return data

@@ -19,6 +19,9 @@ class Progress:
     def __init__(self, row: JobRow, stream: TextIO | None = None) -> None:
         self._id = row.id
         self._units = row.units
+        #: Unit whose steps are frames.
+        self._film = str(row.units - 1) if row.kind == "zoom-video" else ""
+        self._frames = ""
         self._done = self._first_done = row.done
         self._failed = row.failed
         self._state = row.state.value
@@ -36,6 +39,8 @@ class Progress:
         if event.name == "progress":
             self._note = ""
             self._steps[unit] = int(fields["step"]) / max(1, int(fields["steps"]))
+            if unit == self._film:
+                self._frames = f", {fields['step']}/{fields['steps']} frames"
         elif event.name == "unit-done":
             self._done = max(self._done, int(fields["done"]))
             self._steps.pop(unit, None)
@@ -46,7 +51,7 @@ class Progress:
             self._steps.pop(unit, None)
         elif event.name == "note":
             self._note = fields.get("message", "")
-        elif not event.name.startswith("unit-"):
+        elif event.name != "preview" and not event.name.startswith("unit-"):
             self._state = event.name
         self._draw()
 
@@ -78,8 +83,17 @@ class Progress:
         self._stream.flush()
         self._last = text
 
+    @property
+    def _count(self) -> str:
+        if not self._film:
+            return f"{self._done}/{self._units} pictures"
+        if self._units == 1:
+            return f"film{self._frames}"
+        key_frames = self._units - 1
+        return f"{min(self._done, key_frames)}/{key_frames} key frames{self._frames}"
+
     def _text(self, now: float) -> str:
-        text = f"{self.fraction:4.0%} {self._done}/{self._units} pictures, {self._state}"
+        text = f"{self.fraction:4.0%} {self._count}, {self._state}"
         if self._failed:
             text += f", {self._failed} failed"
         if self._note:

@@ -28,6 +28,13 @@ ALIASES: dict[str, str] = {
     "num_images_per_prompt": "n",
     "number_of_images": "n",
     "denoising_strength": "strength",
+    "denoise": "strength",  # ComfyUI
+    "cfg_rescale": "guidance_rescale",
+    "rescale_cfg": "guidance_rescale",
+    "CLIP_stop_at_last_layers": "clip_skip",  # A1111, among its override_settings
+    "refiner_checkpoint": "refiner",
+    "refiner_switch_at": "denoising_end",
+    "show_progress_every_n_steps": "preview_every",
     "sampler_name": "scheduler",
     "sampler_index": "scheduler",
     "sample_method": "scheduler",
@@ -38,6 +45,12 @@ ALIASES: dict[str, str] = {
     "input_reference": "image",
     "mask_image": "mask",
     "source_mask": "mask",
+}
+#: A1111's field → its values that mean the field is not used.
+_SWITCHED_OFF: dict[str, tuple[object, ...]] = {
+    "refiner_checkpoint": (None, "", "None"),
+    "refiner_switch_at": (None, 0, 1),
+    "show_progress_every_n_steps": (None, -1, 0),
 }
 #: Most pictures one batch field may ask for; `Job` bounds their product.
 _MAX_BATCH = 10_000
@@ -52,6 +65,8 @@ def canonical_fields(values: dict[str, Any]) -> dict[str, Any]:
     _multiply_batches(fields)
     _join_sampler_and_schedule(fields)
     _take_only_image(fields)
+    _count_layers_from_one(fields)
+    _drop_switched_off(fields)
     for foreign in [name for name in fields if name in ALIASES]:
         _put(fields, ALIASES[foreign], fields.pop(foreign), foreign)
     return fields
@@ -87,6 +102,28 @@ def _take_only_image(fields: dict[str, Any]) -> None:
     if not isinstance(images, list | tuple) or len(images) > 1:
         raise InvalidJob("takes a list of one picture", field="init_images")
     _put(fields, "image", images[0], "init_images")
+
+
+def _count_layers_from_one(fields: dict[str, Any]) -> None:
+    """ComfyUI counts text layers from the end: -1 is the last one, our 1."""
+    layer = fields.pop("stop_at_clip_layer", None)
+    if layer is None:
+        return
+    if not isinstance(layer, int) or layer >= 0:
+        raise InvalidJob(
+            "not a layer counted from the end",
+            field="stop_at_clip_layer",
+            value=layer,
+            allowed="-1 and below",
+        )
+    _put(fields, "clip_skip", -layer, "stop_at_clip_layer")
+
+
+def _drop_switched_off(fields: dict[str, Any]) -> None:
+    """A1111 sends its own words for "none" of these."""
+    for name, words in _SWITCHED_OFF.items():
+        if name in fields and fields[name] in words:
+            del fields[name]
 
 
 def _multiply_batches(fields: dict[str, Any]) -> None:

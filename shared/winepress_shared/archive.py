@@ -5,29 +5,52 @@
     jobs/ID/job.json         written before the ledger knows of the job; never changed
     jobs/ID/items/…          what each unit of a batch is, see `items`
     jobs/ID/out/000007.png   picture of unit 7; written once, only if the key is free
+    jobs/ID/out/000008.mp4   the film of a zoom is its last unit
     jobs/ID/result.json      written when every unit has ended; lists every output
-    inputs/SHA256.png        input pictures, shared by all jobs that use them
+    inputs/SHA256.png        input pictures and sounds, shared by all jobs that use them
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
+import re
 import secrets
-from dataclasses import asdict, dataclass
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
 from typing import Any
 
-from winepress_shared.errors import InvalidJob, StoreUnreachable, WinepressError
+from winepress_shared.errors import (
+    FailForGood,
+    InvalidJob,
+    ObjectMissing,
+    StoreUnreachable,
+    WinepressError,
+)
 from winepress_shared.job import Job, decode_job
 from winepress_shared.lane import Lane
 from winepress_shared.picture import Picture
+from winepress_shared.result import Failure as Failure
+from winepress_shared.result import Output as Output
+from winepress_shared.result import Result as Result
+from winepress_shared.result import output_of
+from winepress_shared.sound import Sound
 from winepress_shared.stores.base import Store
 from winepress_shared.window import Window
 
 _FORMAT_VERSION = 1
 _ID_BYTES = 10
 _OUTPUT = "winepress-output"  #: name of the object metadata in which a picture describes itself
-_SUFFIXES = {"png": "png", "jpeg": "jpg", "webp": "webp"}
+_SIZE = "winepress-size"  #: name of the object metadata that holds an input's size
+_SIDES = re.compile(r"([0-9]{1,5})x([0-9]{1,5})")
+#: Format of a unit → how its key ends; `frames` is a film as single pictures.
+_SUFFIXES = {"jpeg": "jpg", "frames": "zip"}
+_CONTENT_TYPES = {
+    **dict.fromkeys(("png", "jpg", "webp", "gif"), "image/{}"),
+    **dict.fromkeys(("mp4", "webm"), "video/{}"),
+    "zip": "application/{}",
+}
 
 
 @dataclass(frozen=True)
@@ -44,6 +67,7 @@ class JobRecord:
     starts: float | None = None  #: not to be begun before; Unix seconds, by the producer's clock
     window: Window | None = None  #: part of the day it is worked on; None is always
     cost: float | None = None  #: megapixel-steps of a unit on average; None is what the job says
+    warnings: tuple[str, ...] = ()  #: what it asks for and will not get
 
     def encode(self) -> bytes:
         """The bytes of ``job.json``."""
@@ -59,6 +83,7 @@ class JobRecord:
                 "starts": self.starts,
                 "window": None if self.window is None else asdict(self.window),
                 "cost": self.cost,
+                "warnings": self.warnings,
                 "job": self.job.model_dump(mode="json"),
             },
             indent=1,
@@ -66,7 +91,7 @@ class JobRecord:
 
     @classmethod
     def decode(cls, data: bytes) -> JobRecord:
-        """Read ``job.json``; raises InvalidJob or StoreUnreachable for anything else."""
+        """Read ``job.json``; raises InvalidJob or FailForGood for anything else."""
         try:
             values = json.loads(data)
             lane = Lane.parse(values["lane"])
@@ -81,52 +106,10 @@ class JobRecord:
                 values.get("starts"),
                 Window(**values["window"]) if values.get("window") else None,
                 values.get("cost"),
+                tuple(map(str, values.get("warnings", ()))),
             )
         except (ValueError, KeyError, TypeError) as error:
-            raise StoreUnreachable(f"job.json is damaged: {type(error).__name__}") from None
-
-
-@dataclass(frozen=True)
-class Output:
-    """One unit's picture in the store."""
-
-    unit: int
-    key: str
-    sha256: str  #: hexadecimal
-    size: int  #: in bytes
-    seed: int
-    width: int  #: in pixels
-    height: int  #: in pixels
-    device: str  #: as OpenVINO reported it
-    worker: str
-    render_s: float
-    attempts: int = 1
-    batch: int = 1  #: pictures drawn in the same call; its bytes do not depend on it
-
-
-@dataclass(frozen=True)
-class Failure:
-    """One unit that has no picture."""
-
-    unit: int
-    error: str  #: class of the error
-    message: str
-
-
-@dataclass(frozen=True)
-class Result:
-    """What ``result.json`` holds."""
-
-    id: str
-    outputs: tuple[Output, ...]
-    failures: tuple[Failure, ...] = ()
-
-    @classmethod
-    def from_units(cls, job_id: str, units: dict[int, dict[str, Any]]) -> Result:
-        """Build a result of what the ledger recorded for each unit."""
-        done = [Output(unit=u, **row) for u, row in sorted(units.items()) if "error" not in row]
-        failed = [Failure(unit=u, **row) for u, row in sorted(units.items()) if "error" in row]
-        return cls(job_id, tuple(done), tuple(failed))
+            raise FailForGood(f"job.json is damaged: {type(error).__name__}") from None
 
 
 def digest_of(job: Job) -> str:
@@ -144,7 +127,22 @@ def new_job_id() -> str:
 
 def output_key(job_id: str, unit: int, output_format: str) -> str:
     """Where the picture of a unit is kept."""
-    return f"jobs/{job_id}/out/{unit:06d}.{_SUFFIXES[output_format]}"
+    suffix = _SUFFIXES.get(output_format, output_format)
+    return f"jobs/{job_id}/out/{unit:06d}.{suffix}"
+
+
+def _content_type(key: str) -> str:
+    suffix = key.rpartition(".")[2]
+    return _CONTENT_TYPES[suffix].format("jpeg" if suffix == "jpg" else suffix)
+
+
+def _lost(given: Picture | Sound) -> InvalidJob:
+    kind = "sound" if isinstance(given, Sound) else "picture"
+    return InvalidJob(
+        f"the store does not hold this input {kind}",
+        value=given.reference,
+        hint="Give the file itself instead of its reference",
+    )
 
 
 class Archive:
@@ -157,20 +155,55 @@ class Archive:
         """Keep what was asked for, and the pictures it needs; raises InvalidJob for a lost one."""
         for picture in record.job.pictures:
             self.write_input(picture)
+        sound: Sound | None = getattr(record.job, "audio", None)
+        if sound is not None:
+            self.write_sound(sound)
         self.store.put(
             f"jobs/{record.id}/job.json", record.encode(), content_type="application/json"
         )
 
     def write_input(self, picture: Picture) -> None:
-        """Keep an input picture; raises ObjectMissing when only its reference is at hand."""
+        """Keep an input picture; raises InvalidJob when only its reference is at hand."""
         if picture.png is not None:
-            self.store.put_new(picture.key, picture.png, content_type="image/png")
-        elif self.store.head(picture.key) is None:
-            raise InvalidJob(
-                "the store does not hold this input picture",
-                value=picture.reference,
-                hint="Give the file itself instead of its reference",
+            width, height = picture.size or (0, 0)
+            self.store.put_new(
+                picture.key,
+                picture.png,
+                content_type="image/png",
+                metadata={_SIZE: f"{width}x{height}"},
             )
+        elif self.store.head(picture.key) is None:
+            raise _lost(picture)
+
+    def write_sound(self, sound: Sound) -> None:
+        """Keep a sound file; raises InvalidJob when only its reference is at hand."""
+        if sound.data is not None:
+            self.store.put_new(sound.key, sound.data, content_type=f"audio/{sound.container}")
+        elif self.store.head(sound.key) is None:
+            raise _lost(sound)
+
+    def with_sizes(self, job: Job) -> Job:
+        """``job`` with the sizes of the pictures it has by reference alone, and checked with them.
+
+        Raises InvalidJob for a picture that is lost or broken, or fits the others not.
+        """
+        known = {
+            name: replace(value, size=self._size(value))
+            for name, value in job
+            if isinstance(value, Picture) and value.size is None
+        }
+        return type(job)(**{**dict(job), **known}) if known else job
+
+    def _size(self, picture: Picture) -> tuple[int, int]:
+        """Width and height of a stored picture, in pixels."""
+        stored = self.store.head(picture.key)
+        if stored is None:
+            raise _lost(picture)
+        noted = _SIDES.fullmatch(stored.metadata.get(_SIZE, ""))
+        if noted:
+            return int(noted[1]), int(noted[2])
+        # Stored by an earlier version, which noted no size.
+        return Picture.load(self.store.get(picture.key)).size or (0, 0)
 
     def read_job(self, job_id: str) -> JobRecord:
         """What was asked for; raises ObjectMissing."""
@@ -187,17 +220,43 @@ class Archive:
         self.store.delete(f"jobs/{job_id}/result.json")
 
     def read_input(self, picture: Picture) -> bytes:
-        """The PNG bytes of an input, checked against its reference."""
-        data = self.store.get(picture.key)
-        if f"sha256:{hashlib.sha256(data).hexdigest()}" != picture.reference:
-            raise StoreUnreachable("an input picture is damaged", value=picture.reference)
+        """The PNG bytes of an input; raises FailForGood when they are lost or damaged.
+
+        No pause mends that, and other jobs of the lane have other pictures.
+        """
+        return self._read_given("an input picture", picture.key, picture.reference)
+
+    def read_sound(self, sound: Sound) -> Sound:
+        """The same sound with its bytes; raises FailForGood when they are lost or damaged."""
+        return replace(sound, data=self._read_given("the sound", sound.key, sound.reference))
+
+    def _read_given(self, name: str, key: str, reference: str) -> bytes:
+        try:
+            data = self.store.get(key)
+        except ObjectMissing:
+            raise FailForGood(f"{name} is lost", value=reference) from None
+        digest = reference.removeprefix("sha256:").partition(".")[0]
+        if hashlib.sha256(data).hexdigest() != digest:
+            raise FailForGood(f"{name} is damaged", value=reference)
         return data
 
     def write_output(self, key: str, data: bytes, row: dict[str, Any]) -> bool:
         """Keep the picture of a unit with its row; False when there is one already."""
-        kind = "jpeg" if key.endswith(".jpg") else key.rpartition(".")[2]
         return self.store.put_new(
-            key, data, content_type=f"image/{kind}", metadata={_OUTPUT: json.dumps(row)}
+            key, data, content_type=_content_type(key), metadata={_OUTPUT: json.dumps(row)}
+        )
+
+    def write_film(
+        self, key: str, path: Path, row: dict[str, Any], moved: Callable[[int], None]
+    ) -> bool:
+        """The same for a film, from a file of any length; ``moved`` hears of bytes sent."""
+        return self.store.put_file(
+            key,
+            path,
+            content_type=_content_type(key),
+            metadata={_OUTPUT: json.dumps(row)},
+            only_new=True,
+            moved=moved,
         )
 
     def read_output(self, key: str) -> dict[str, Any] | None:
@@ -208,6 +267,13 @@ class Archive:
             return {**row, "key": key} if row.get("key") == key else None
         except (ValueError, KeyError, AttributeError):
             return None
+
+    def read_file(self, output: Output, path: Path) -> None:
+        """Write an output into a new file; raises StoreUnreachable when it is damaged."""
+        self.store.get_file(output.key, path)
+        with path.open("rb") as file:
+            if hashlib.file_digest(file, "sha256").hexdigest() != output.sha256:
+                raise StoreUnreachable("a picture in the store is damaged", value=output.key)
 
     def write_result(self, result: Result) -> None:
         """Keep what came of a job."""
@@ -221,6 +287,6 @@ class Archive:
             raise WinepressError("result.json is of another version", value=values.get("version"))
         return Result(
             values["id"],
-            tuple(Output(**row) for row in values["outputs"]),
+            tuple(map(output_of, values["outputs"])),
             tuple(Failure(**row) for row in values["failures"]),
         )

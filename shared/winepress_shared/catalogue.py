@@ -12,11 +12,12 @@ import secrets
 import tomllib
 from importlib import resources
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from winepress_shared.errors import InvalidJob, UnknownModel, WrongUsage
+from winepress_shared.fitness import check_options, open_options, warnings_of
 from winepress_shared.job import (
     MAX_GUIDANCE,
     MAX_SEED,
@@ -27,7 +28,8 @@ from winepress_shared.job import (
     ModelName,
     SchedulerField,
 )
-from winepress_shared.lane import Lane, Precision
+from winepress_shared.lane import FILM, Lane, Precision
+from winepress_shared.model_options import MAX_CLIP_SKIP
 from winepress_shared.quantisation import Int4Recipe, Int8Recipe
 from winepress_shared.zoom import ZoomVideo
 
@@ -38,6 +40,7 @@ SourceName = Annotated[
         pattern=r"^(bundled:[a-z0-9-]{1,63}|hub:[\w-][\w.-]{0,95}/[\w-][\w.-]{0,95}|folder:/.+)$"
     ),
 ]
+Colour = tuple[float, float, float]
 #: Seeds drawn for "random" stay below this, so they are short enough to read aloud.
 _RANDOM_SEEDS = 2**32
 
@@ -52,6 +55,9 @@ class Model(BaseModel):
     unet: SourceName | None = None  #: where a UNet comes from that replaces the source's own
     lora: SourceName | None = None  #: where low-rank weights come from that are added to the UNet
     tiny_vae: SourceName | None = None  #: where an AutoencoderTiny comes from, in the VAE's place
+    spare_vae: SourceName | None = None  #: the same, beside the VAE: for previews and `Job.vae`
+    #: What a latent's four numbers and a one are multiplied by to give red, green and blue, 0 to 1.
+    latent_rgb: Annotated[tuple[Colour, ...], Field(min_length=5, max_length=5)] | None = None
     family: Literal["stable-diffusion", "stable-diffusion-xl"]
     kinds: tuple[str, ...]  #: job kinds it serves
     precisions: tuple[Precision, ...]
@@ -63,10 +69,16 @@ class Model(BaseModel):
     max_steps: Annotated[int, Field(ge=1, le=MAX_STEPS)] = 150
     guidance_scale: Annotated[float, Field(ge=0, le=MAX_GUIDANCE)]
     guidance_rescale: Annotated[float, Field(ge=0, le=1)] = 0.0  #: see arXiv:2305.08891, 3.4
+    embedded_guidance: bool = False  #: its UNet is told the guidance and does without a second pass
+    strength: Annotated[float, Field(gt=0, le=1)] | None = None  #: default of image-to-image
+    max_clip_skip: Annotated[int, Field(ge=1, le=MAX_CLIP_SKIP)] = 1  #: 1: only its own layer
+    refiners: tuple[ModelName, ...] = ()  #: models that may finish its latents
     scheduler: SchedulerField
     negative_prompt: bool = True  #: False when the model ignores it
     licence: str
     memory_mib: Annotated[int, Field(ge=1)]  #: least free memory to load it at fp16, in MiB
+    #: Draws the first key frame of a zoom of this model's, unless the job names another.
+    companion: ModelName | None = None
     int8: Int8Recipe | None = None  #: how its int8 is made; None when it has none
     int4: Int4Recipe = Int4Recipe()  #: how its int4-weights are made
     shares: str | None = None  #: bundled folder that holds the parts this one does not
@@ -88,9 +100,18 @@ class Model(BaseModel):
             raise ValueError("width and height must not exceed max_side")
         if self.num_inference_steps > self.max_steps:
             raise ValueError("num_inference_steps must not exceed max_steps")
+        if self.tiny_vae and self.spare_vae:
+            raise ValueError("tiny_vae and spare_vae exclude each other")
+        if self.max_clip_skip > 1 and self.family != "stable-diffusion-xl":
+            raise ValueError("max_clip_skip is for stable-diffusion-xl: others export no layers")
         if Precision.INT8 in self.precisions and self.int8 is None:
             raise ValueError("the precision int8 needs a table int8 that says how it is made")
         return self
+
+    @property
+    def has_previews(self) -> bool:
+        """Whether there is something cheap to turn its latents into colours."""
+        return bool(self.tiny_vae or self.spare_vae or self.latent_rgb)
 
     def check(self, job: Job) -> None:
         """Raise InvalidJob or UnknownModel unless this model can do ``job``."""
@@ -143,6 +164,18 @@ class Catalogue:
 
     def __init__(self, models: dict[str, Model]) -> None:
         self._models = models
+        for model in models.values():
+            self._check_refiners(model)
+
+    def _check_refiners(self, model: Model) -> None:
+        """A refiner is a known model that paints over latents of the same kind."""
+        for name in model.refiners:
+            second = self._models.get(name)
+            if not second or second.family != model.family or "image-to-image" not in second.kinds:
+                raise WrongUsage(
+                    f"[{model.name}] refiners: no image-to-image model of its family",
+                    value=name,
+                )
 
     @classmethod
     def load(cls, extra: Path | None = None) -> Self:
@@ -194,48 +227,41 @@ class Catalogue:
         width, height = model.width, model.height
         if job.pictures and job.pictures[0].size and job.width is None and job.height is None:
             width, height = (model.snap(side) for side in job.pictures[0].size)
-        values: dict[str, Any] = {
+        values = open_options(model, job)
+        strength = values.get("strength", getattr(job, "strength", 1.0))
+        values |= {
             "width": job.width or width,
             "height": job.height or height,
-            "num_inference_steps": job.num_inference_steps or _default_steps(model, job),
+            "num_inference_steps": job.num_inference_steps or _default_steps(model, strength),
             "scheduler": job.scheduler or model.scheduler,
         }
-        for field in ("guidance_scale", "guidance_rescale"):  # zero is a value
-            if getattr(job, field) is None:
-                values[field] = getattr(model, field)
         if job.seed is None or job.seed < 0:
             values["seed"] = secrets.randbelow(_RANDOM_SEEDS)
         resolved = job.model_copy(update=values)
-        if isinstance(resolved, ZoomVideo) and resolved.image is None:
+        if isinstance(resolved, ZoomVideo) and resolved.is_drawn_first:
+            named = {"first_model": resolved.first_model or model.companion}
+            resolved = resolved.model_copy(update=named)
             resolved = resolved.with_first(self.resolve(resolved.first_drawing()))
         resolved.check_resolved()
-        _check_strength(resolved)
+        check_options(model, resolved, self.get)
         if (resolved.seed or 0) + resolved.unit_count - 1 > MAX_SEED:
             raise InvalidJob("seed + n is too large", field="seed", value=job.seed)
         return resolved
 
+    def warnings(self, job: Job) -> tuple[str, ...]:
+        """What a resolved job asks for and will not get, one sentence each."""
+        return warnings_of(self.get(job.model), job)
+
     def lane(self, job: Job) -> Lane:
         """The lane a job waits in."""
+        if isinstance(job, ZoomVideo) and job.key_frames_of:
+            return Lane(FILM, job.precision)
         return Lane(job.model, job.precision, job.device)
 
 
-def _default_steps(model: Model, job: Job) -> int:
+def _default_steps(model: Model, strength: float) -> int:
     """The model's own number, or more where the strength would leave none of so few to run."""
-    strength: float = getattr(job, "strength", 1.0)
     return max(model.num_inference_steps, min(math.ceil(1 / strength), model.max_steps))
-
-
-def _check_strength(job: Job) -> None:
-    """Diffusers runs int(steps × strength) steps; none at all would return the input."""
-    strength = getattr(job, "strength", 1.0)
-    steps = job.num_inference_steps or 1
-    if int(steps * strength) < 1:
-        raise InvalidJob(
-            f"{steps} steps at this strength leave no step to run",
-            field="strength",
-            value=strength,
-            allowed=f"at least {math.ceil(1000 / steps) / 1000} with {steps} steps",
-        )
 
 
 def _read(text: str, origin: str) -> dict[str, Model]:

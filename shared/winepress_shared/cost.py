@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from winepress_shared.job import ImageToImage, Inpaint, Job
+from winepress_shared.job import ImageToImage, Inpaint, Job, TextToImage
 
 _PIXELS = 1_000_000  #: of a megapixel
 SLICE_S = 60.0  #: a slice is sized to about this much work, by the lane's measured pace
@@ -13,11 +13,14 @@ LIMIT_FACTOR = 10  #: times what the measured pace lets expect
 def megapixel_steps(job: Job) -> float:
     """Cost of one picture of a resolved job.
 
-    A source picture leaves int(steps × strength) steps to run, as in diffusers.
+    A source picture leaves int(steps × strength) steps to run, as in diffusers; a refiner that
+    starts from finished latents adds as many.
     """
     steps = job.num_inference_steps or 1
     if isinstance(job, ImageToImage | Inpaint):
-        steps = max(1, int(steps * job.strength))
+        steps = max(1, int(steps * (job.strength or 1.0)))
+    elif isinstance(job, TextToImage) and job.refiner_strength:
+        steps += int(steps * job.refiner_strength)
     return (job.width or 0) * (job.height or 0) * steps / _PIXELS
 
 

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from winepress_shared.archive import Archive, JobRecord
-from winepress_shared.errors import InvalidJob, StoreUnreachable
+from winepress_shared.errors import FailForGood, InvalidJob
 from winepress_shared.job import Batch, Job, decode_job
 
 PART_ITEMS = 500  #: items of one object; a worker reads one object at a time
@@ -24,22 +24,26 @@ class Item:
     job: Job  #: resolved, of one picture
     name: str = ""  #: what the user calls it; may be empty
     line: int = 0  #: of the file it came from; 0 is none
+    warnings: tuple[str, ...] = ()  #: what it asks for and will not get
 
     def encode(self) -> bytes:
         """One line of JSON."""
         job = self.job.model_dump(mode="json")
-        text = json.dumps({"name": self.name, "line": self.line, "job": job})
+        values = {"name": self.name, "line": self.line, "job": job}
+        text = json.dumps(values | ({"warnings": self.warnings} if self.warnings else {}))
         return text.encode() + b"\n"
 
     @classmethod
     def decode(cls, data: bytes) -> Item:
-        """Read what `encode` wrote; raises StoreUnreachable for anything else."""
+        """Read what `encode` wrote; raises FailForGood for anything else."""
         try:
             values = json.loads(data)
-            return cls(decode_job(values["job"]), str(values["name"]), int(values["line"]))
+            warnings = tuple(map(str, values.get("warnings", ())))
+            job = decode_job(values["job"])
+            return cls(job, str(values["name"]), int(values["line"]), warnings)
         except (ValueError, KeyError, TypeError, InvalidJob) as error:
             problem = f"an item of a batch is damaged: {type(error).__name__}"
-            raise StoreUnreachable(problem) from None
+            raise FailForGood(problem) from None
 
 
 def write_items(archive: Archive, job_id: str, items: Sequence[bytes]) -> None:
@@ -59,16 +63,16 @@ class ItemReader:
         self._part: list[bytes] = []  # lines of the object read last
 
     def item(self, record: JobRecord, unit: int) -> Item:
-        """Unit ``unit`` of a job; raises StoreUnreachable, ObjectMissing."""
+        """Unit ``unit`` of a job; raises FailForGood, ObjectMissing."""
         if not isinstance(record.job, Batch):
-            return Item(record.job.for_unit(unit))
+            return Item(record.job.for_unit(unit), warnings=record.warnings)
         first = unit - unit % PART_ITEMS
         key = _key(record.id, first)
         if key != self._key:
             self._part = self._archive.store.get(key).splitlines()
             self._key = key
         if unit - first >= len(self._part):
-            raise StoreUnreachable("items of a batch are missing", value=key)
+            raise FailForGood("items of a batch are missing", value=key)
         return Item.decode(self._part[unit - first])
 
 

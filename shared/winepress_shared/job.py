@@ -17,7 +17,6 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Self
 from PIL import Image
 from pydantic import (
     AfterValidator,
-    BaseModel,
     BeforeValidator,
     ConfigDict,
     Field,
@@ -30,6 +29,8 @@ from pydantic import (
 from winepress_shared.aliases import ALIASES, canonical_fields
 from winepress_shared.errors import InvalidJob
 from winepress_shared.lane import Precision
+from winepress_shared.model_options import ModelName as ModelName  # also known from here
+from winepress_shared.model_options import ModelOptions, TwoStages
 from winepress_shared.picture import Picture
 from winepress_shared.schedulers import canonical_scheduler
 from winepress_shared.sound import Sound
@@ -102,11 +103,10 @@ else:
     MaskField = Annotated[Picture, _picture("L"), _to_reference]
 SchedulerField = Annotated[str, BeforeValidator(canonical_scheduler)]
 Prompt = Annotated[str, Field(max_length=MAX_PROMPT_CHARACTERS), AfterValidator(_not_blank)]
-ModelName = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{0,62}$")]
 Side = Annotated[int, Field(ge=MIN_SIDE_PX, le=MAX_SIDE_PX)]
 
 
-class Job(BaseModel):
+class Job(ModelOptions):
     """The fields every kind of picture job has."""
 
     model_config = ConfigDict(
@@ -163,6 +163,10 @@ class Job(BaseModel):
         """The input pictures, in a fixed order."""
         return ()
 
+    def model_of(self, unit: int) -> str | None:
+        """Which model draws unit ``unit``; None when it takes none."""
+        return self.model
+
     def check_resolved(self) -> None:
         """Raise InvalidJob when values that the catalogue filled in do not fit together."""
 
@@ -172,7 +176,7 @@ class Job(BaseModel):
         return self.model_copy(update={"n": 1, "seed": seed})
 
 
-class TextToImage(Job):
+class TextToImage(TwoStages, Job):
     """A picture drawn from a prompt alone."""
 
     kind: Literal["text-to-image"] = "text-to-image"
@@ -183,7 +187,7 @@ class ImageToImage(Job):
 
     kind: Literal["image-to-image"] = "image-to-image"
     image: ImageField
-    strength: Annotated[float, Field(gt=0, le=1)] = 0.6
+    strength: Annotated[float, Field(gt=0, le=1)] | None = None
 
     @property
     def pictures(self) -> tuple[Picture, ...]:

@@ -1,4 +1,4 @@
-"""A lane: model × precision, plus a device class when a job is pinned to one."""
+"""A lane: model × precision, plus a device class when a job is pinned to one; and the film lane."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from winepress_shared.errors import InvalidJob
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,62}\Z")
 _DEVICE_CLASSES = ("CPU", "GPU", "NPU")
+FILM = "film"  #: the lane in which films are cut: on a CPU, without a model
 
 
 class Precision(StrEnum):
@@ -26,19 +27,24 @@ class Lane:
     """Work that needs the same model in the same precision on the same kind of device."""
 
     model: str  #: catalogue name: lower case letters, digits and dashes, 1 to 63 characters
-    precision: Precision
+    precision: Precision  #: says nothing in the film lane
     device: str | None = None  #: device class ``CPU``, ``GPU`` or ``NPU``; None is any
 
     def __str__(self) -> str:
+        if self.model == FILM:
+            return FILM
         pinned = f"@{self.device}" if self.device else ""
         return f"{self.model}.{self.precision.value}{pinned}"
 
     @classmethod
     def parse(cls, text: str) -> Lane:
-        """Read ``model.precision`` or ``model.precision@DEVICE``; raises InvalidJob."""
+        """Read ``model.precision``, ``model.precision@DEVICE`` or ``film``; raises InvalidJob."""
+        if text == FILM:
+            return cls(FILM, Precision.FP16)
         name, _, device = text.partition("@")
         model, _, precision = name.partition(".")
-        if not _NAME.match(model) or ("@" in text and device not in _DEVICE_CLASSES):
+        is_name = _NAME.match(model) and model != FILM
+        if not is_name or ("@" in text and device not in _DEVICE_CLASSES):
             raise InvalidJob(
                 "not a lane", field="lane", value=text, allowed="MODEL.PRECISION[@CPU|GPU|NPU]"
             )

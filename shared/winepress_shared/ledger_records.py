@@ -12,6 +12,7 @@ from winepress_shared.cost import megapixel_steps
 from winepress_shared.job import Priority
 from winepress_shared.state import JobState
 from winepress_shared.window import Window
+from winepress_shared.zoom import ZoomVideo
 
 #: Bands in the order they are served.
 BANDS = (Priority.INTERACTIVE, Priority.NORMAL, Priority.BULK)
@@ -30,6 +31,7 @@ class Ending(StrEnum):
     """What became of a unit that was committed or failed."""
 
     OK = "ok"  #: counted
+    MOVED = "moved"  #: counted; what is left of the job waits in another lane
     RETRY = "retry"  #: will be handed out again
     FAILED = "failed"  #: ended without an object
     LAST = "last"  #: every unit has ended: write the result, then `finish`
@@ -55,26 +57,21 @@ class Submission:
     window: Window | None = None
     max_failed: int | None = None
     cost: float = 0.0  #: megapixel-steps of a unit
+    last_lane: str | None = None  #: of the last unit, where that is another one
 
     @property
     def row(self) -> tuple[str | int, ...]:
         """Names and values of what goes into the job's hash as it is."""
-        texts = (
-            "kind",
-            self.kind,
-            "lane",
-            self.lane,
-            "user",
-            self.user,
-            "cost",
-            f"{self.cost:.6g}",
-        )
+        texts = {"kind": self.kind, "lane": self.lane, "user": self.user}
+        texts["cost"] = f"{self.cost:.6g}"
+        if self.last_lane is not None:
+            texts["last_lane"] = self.last_lane
         numbers = {"band": self.band, "units": self.units, "chained": int(self.chained)}
         if self.window:
             numbers |= asdict(self.window)
         if self.max_failed is not None:
             numbers["max_failed"] = self.max_failed
-        return texts + tuple(part for pair in numbers.items() for part in pair)
+        return tuple(part for pair in (texts | numbers).items() for part in pair)
 
     @classmethod
     def of(cls, record: JobRecord) -> Submission:
@@ -97,6 +94,8 @@ class Submission:
             starts_in_ms=starts_in_ms,
             window=record.window,
             max_failed=getattr(record.job, "max_failed", None),
+            chained=isinstance(record.job, ZoomVideo),
+            last_lane=getattr(record.job, "last_lane", None),
             cost=megapixel_steps(record.job) if record.cost is None else record.cost,
         )
 
@@ -204,7 +203,7 @@ class Event:
 
     id: str  #: position in the stream; pass it back to read on from here
     #: A state, or: unit-started, progress, unit-done, unit-retry, unit-failed, note, paused,
-    #: resumed.
+    #: resumed, preview.
     name: str
     at: float  #: Unix seconds
     fields: dict[str, str] = field(default_factory=dict)

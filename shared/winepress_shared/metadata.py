@@ -143,6 +143,7 @@ def parameters_text(job: Job, facts: PictureFacts, size: tuple[int, int]) -> str
         "Model hash": facts.revision[:10],
         "Model": job.model,
         "Denoising strength": getattr(job, "strength", None),
+        **_option_texts(job),
         "Version": f"{_OURS} {__version__}",
     }
     settings = [f"{name}: {_quoted(value)}" for name, value in values.items() if value is not None]
@@ -150,6 +151,19 @@ def parameters_text(job: Job, facts: PictureFacts, size: tuple[int, int]) -> str
     if job.negative_prompt:
         lines.append(f"Negative prompt: {job.negative_prompt}")
     return "\n".join([*lines, ", ".join(settings)])
+
+
+def _option_texts(job: Job) -> dict[str, object]:
+    """The options of `model_options`, those that change the picture, under A1111's names."""
+    skip = job.clip_skip or 1
+    return {
+        "Clip skip": skip if skip > 1 else None,
+        "CFG Rescale": f"{job.guidance_rescale:g}" if job.guidance_rescale else None,
+        "VAE": job.vae,
+        "Refiner": getattr(job, "refiner", None),
+        "Refiner switch at": getattr(job, "denoising_end", None),
+        "Refiner strength": getattr(job, "refiner_strength", None),
+    }
 
 
 def _quoted(value: object) -> str:

@@ -119,7 +119,7 @@ def from_infinite_zoom(values: Mapping[str, Any]) -> dict[str, Any]:
     """Fields of our job for that form; raises InvalidJob.
 
     What names files of another machine (audio, look-up tables, blend masks, pictures of single
-    rows) is left out. Fields of ours beside it are kept.
+    rows) is left out. Fields of ours beside it win.
     """
     table = values["prompts"]
     if not isinstance(table["data"], list | tuple):
@@ -128,12 +128,12 @@ def from_infinite_zoom(values: Mapping[str, Any]) -> dict[str, Any]:
     for foreign, ours in _FOREIGN.items():
         value = values.get(foreign, table.get(foreign))
         if value not in (None, ""):
-            fields[ours] = value
+            fields.setdefault(ours, value)
     fields["prompts"] = [
         list(row[:2]) if isinstance(row, list | tuple) else row for row in table["data"]
     ]
     if "zoomMode" in values:
-        fields["direction"] = "in" if "in" in str(values["zoomMode"]).lower() else "out"
+        fields.setdefault("direction", "in" if "in" in str(values["zoomMode"]).lower() else "out")
     return fields
 
 

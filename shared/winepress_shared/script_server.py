@@ -16,7 +16,9 @@ from winepress_shared.errors import BrokerUnreachable, QueueFull, WrongUsage
 from winepress_shared.settings import Settings
 
 _CONNECT_TIMEOUT_S = 5.0
-_ANSWER_TIMEOUT_S = 15.0
+#: Longest a command may take, and so how soon a server that accepts and never answers is given
+#: up; longer than `ledger.BLOCK_MS`. Such a command is not sent again: only a broken connection is.
+_ANSWER_TIMEOUT_S = 8.0
 _HEALTH_CHECK_S = 25
 _RETRY_S = 0.1  #: before the one further try of a command whose connection broke
 #: How a server says that it cannot be written to just now (disk full, failing over).
@@ -44,7 +46,7 @@ class ScriptServer:
                 socket_keepalive=True,
                 health_check_interval=_HEALTH_CHECK_S,
                 # Every script may be run twice; longer waits are the caller's to decide.
-                retry=Retry(ConstantBackoff(_RETRY_S), 1),
+                retry=Retry(ConstantBackoff(_RETRY_S), 1, (redis.exceptions.ConnectionError,)),
             )
         except ValueError:  # its text may repeat a part of a password
             raise WrongUsage("not the URL of a broker", field="broker_url") from None
@@ -88,7 +90,14 @@ class ScriptServer:
             raise BrokerUnreachable(
                 "the broker cannot be written to just now", value=self._address
             ) from None
-        except (redis.exceptions.ConnectionError, redis.exceptions.TimeoutError, OSError):
+        except redis.exceptions.TimeoutError:
+            raise BrokerUnreachable(
+                f"the broker gave no answer within {_ANSWER_TIMEOUT_S:.0f} s",
+                value=self._address,
+                hint="It is busy or stopped, or something else listens there; try again, or "
+                "look at the server itself",
+            ) from None
+        except (redis.exceptions.ConnectionError, OSError):
             raise BrokerUnreachable(
                 "the broker does not answer",
                 value=self._address,

@@ -20,6 +20,7 @@ from winepress_shared.job import (
     SchedulerField,
     TextToImage,
 )
+from winepress_shared.lane import FILM
 from winepress_shared.nesting import LATENT_PX, MAX_ZOOM, MIN_ZOOM, Nesting
 from winepress_shared.picture import Picture
 from winepress_shared.prompt_table import (
@@ -35,6 +36,8 @@ DEFAULT_ZOOM = 2.0
 DEFAULT_OVERLAP_PX = 16
 _MAX_ASPECT_ERROR = 0.02  #: relative; a given picture is stretched by no more than this
 _MIN_LOOP_KEY_FRAMES = 3  #: one of them is the first again
+#: Stands for canvas and mask in the jobs of key frames: neither goes through the store.
+_AT_HAND = Picture("sha256:" + "0" * 64)
 Text = Annotated[str, Field(max_length=MAX_PROMPT_CHARACTERS)]
 
 
@@ -45,6 +48,7 @@ def _pair(value: object) -> object:
     return (value, value) if isinstance(value, int | str) else value
 
 
+JobId = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$")]
 BorderPx = Annotated[int, Field(ge=1, le=MAX_SIDE_PX)]
 OverlapPx = Annotated[int, Field(ge=0, le=256, multiple_of=LATENT_PX)]
 
@@ -60,12 +64,15 @@ class ZoomVideo(FilmCut, Job):
     prompt_suffix: Text = ""
     model: ModelName = "vignette-inpaint"
     #: Draws key frame 0 when no `image` is given; its open values are those of that model.
-    first_model: ModelName = "vignette"
+    #: None is the one the catalogue names for `model`.
+    first_model: ModelName | None = None
     first_steps: Annotated[int, Field(ge=1, le=MAX_STEPS)] | None = None
     first_guidance_scale: Annotated[float, Field(ge=0, le=MAX_GUIDANCE)] | None = None
     first_scheduler: SchedulerField | None = None
     image: ImageField | None = None  #: key frame 0
     exit_image: ImageField | None = None  #: what the zoom opens into at its widest
+    #: The job whose key frames are taken; nothing is drawn then, the film is all there is to make.
+    key_frames_of: JobId | None = None
     key_frames: Annotated[int, Field(ge=1, le=MAX_KEY_FRAMES)] | None = None
     zoom: Annotated[float, Field(ge=MIN_ZOOM, le=MAX_ZOOM)] | None = None
     border: Annotated[tuple[BorderPx, BorderPx], BeforeValidator(_pair)] | None = None
@@ -107,8 +114,8 @@ class ZoomVideo(FilmCut, Job):
                 value=self.feather,
                 allowed=f"0 to {self.overlap}",
             )
-        self.check_film(self.unit_count)
-        for index in range(self.unit_count):
+        self.check_film(self.key_frame_count)
+        for index in range(self.key_frame_count):
             self._check_prompt(index)
         if self.width and self.height:
             self.check_resolved()
@@ -117,11 +124,11 @@ class ZoomVideo(FilmCut, Job):
     def _check_loop(self) -> None:
         if self.exit_image is not None:
             raise InvalidJob("a loop ends in its own beginning", field="exit_image")
-        if self.unit_count < _MIN_LOOP_KEY_FRAMES:
+        if self.key_frame_count < _MIN_LOOP_KEY_FRAMES:
             raise InvalidJob(
                 "too few for a loop",
                 field="key_frames",
-                value=self.unit_count,
+                value=self.key_frame_count,
                 allowed=f"at least {_MIN_LOOP_KEY_FRAMES}",
             )
 
@@ -170,7 +177,34 @@ class ZoomVideo(FilmCut, Job):
 
     @property
     def unit_count(self) -> int:
-        """Number of key frames; each is one unit and needs the one before."""
+        """The key frames, each of which needs the one before, and the film after them."""
+        return 1 if self.key_frames_of else self.key_frame_count + 1
+
+    @property
+    def last_lane(self) -> str | None:
+        """The lane of the last unit, where that is another one than the job's."""
+        return None if self.key_frames_of else FILM
+
+    def is_film(self, unit: int) -> bool:
+        """True for the last unit; the ones before are key frames."""
+        return unit == self.unit_count - 1
+
+    @property
+    def is_drawn_first(self) -> bool:
+        """True when key frame 0 is drawn from its prompt alone."""
+        return self.image is None and self.key_frames_of is None
+
+    def model_of(self, unit: int) -> str | None:
+        """Which model draws unit ``unit``; None for the film and a given picture."""
+        if self.is_film(unit):
+            return None
+        if unit == 0:
+            return self.first_model if self.is_drawn_first else None
+        return self.model
+
+    @property
+    def key_frame_count(self) -> int:
+        """Number of key frames."""
         if self.key_frames is not None:
             return self.key_frames
         return DEFAULT_KEY_FRAMES if self.duration is None else self.key_frames_needed()
@@ -184,7 +218,7 @@ class ZoomVideo(FilmCut, Job):
         """What key frame ``index`` shows, prefix and suffix included."""
         prompt = self.prompt
         if self.prompts_by_second:
-            second = self.second_of(index, self.unit_count)
+            second = self.second_of(index, self.key_frame_count)
             prompt = self._cued(self.prompts_by_second, second)
         elif self.prompts:
             prompt = self._cued(self.prompts, index)
@@ -194,12 +228,24 @@ class ZoomVideo(FilmCut, Job):
         """`prompt`, where given, rules until the first cue."""
         return self.prompt if self.prompt and position < cues[0][0] else prompt_at(cues, position)
 
-    def drawing_of(self, index: int, canvas: Picture, mask: Picture) -> Inpaint:
+    def for_unit(self, unit: int) -> Self:
+        """The same job, with what is true of that unit alone: prompt and seed, a film's format."""
+        if self.is_film(unit):
+            return self.model_copy(update={"output_format": self.film_format})
+        values = {"prompt": self.prompt_of(unit), "seed": self.seed_of(unit)}
+        values |= {"prompt_prefix": "", "prompt_suffix": "", "prompts": None}
+        return self.model_copy(update=values | {"prompts_by_second": None})
+
+    def seed_of(self, index: int) -> int:
+        """What the noise of key frame ``index`` is drawn from: the film's seed plus its number."""
+        return (self.seed or 0) + index
+
+    def drawing_of(self, index: int) -> Inpaint:
         """The job that draws key frame ``index`` on a canvas that holds the one before."""
         return Inpaint(
             model=self.model,
-            image=canvas,
-            mask=mask,
+            image=_AT_HAND,
+            mask=_AT_HAND,
             num_inference_steps=self.num_inference_steps,
             guidance_scale=self.guidance_scale,
             scheduler=self.scheduler,
@@ -209,7 +255,7 @@ class ZoomVideo(FilmCut, Job):
     def first_drawing(self) -> TextToImage:
         """The job that draws key frame 0 from nothing."""
         return TextToImage(
-            model=self.first_model,
+            model=self.first_model or self.model,
             num_inference_steps=self.first_steps,
             guidance_scale=self.first_guidance_scale,
             scheduler=self.first_scheduler,
@@ -226,7 +272,7 @@ class ZoomVideo(FilmCut, Job):
         return self.model_copy(update=values)
 
     def _drawing(self, index: int) -> dict[str, Any]:
-        """What the jobs of all key frames share; the seed is the film's plus their number."""
+        """What the jobs of all key frames share."""
         names = ("negative_prompt", "precision", "width", "height", "device", "embed_metadata")
-        fields = {name: getattr(self, name) for name in names}
-        return {**fields, "prompt": self.prompt_of(index), "seed": (self.seed or 0) + index}
+        fields = {name: getattr(self, name) for name in (*names, "clip_skip", "vae")}
+        return {**fields, "prompt": self.prompt_of(index), "seed": self.seed_of(index)}

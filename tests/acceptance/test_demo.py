@@ -14,6 +14,7 @@ import pytest
 from PIL import Image
 
 from winepress_shared import metadata
+from winepress_worker.zoom.encoder import sampled
 
 _COMMAND = str(Path(sys.executable).with_name("winepress"))
 _DEMO_S = 360  #: the demo promises to take less than six minutes
@@ -51,11 +52,15 @@ def test_the_demo_renders_eighteen_pictures_and_stops_cleanly(
         check=False,
     )
     assert run.returncode == 0, run.stdout[-3000:] + run.stderr[-3000:]
-    pictures = sorted(path for path in out.iterdir() if path.name != "contact-sheet.png")
+    pictures = sorted(out.glob("[0-9][0-9]-*.png"))
     assert len(pictures) == 18
     assert all(metadata.read(path.read_bytes()).job().width == 256 for path in pictures)
     with Image.open(out / "contact-sheet.png") as sheet:
         assert min(sheet.size) > 500
+    films = {path.stem: sampled(path, 2) for path in out.glob("*.mp4")}
+    assert films.keys() == {"zoom", "zoom-recut"}
+    assert all((out / f"{name}-filmstrip.png").is_file() for name in films)
+    assert films["zoom"][-1][0] == pytest.approx(149 / 30)
     assert "nothing lost, nothing doubled: 12 pictures" in run.stdout
     assert "winepress.press(lane=vignette.fp16)" in run.stdout
     assert _processes_of(tmp_path) == []

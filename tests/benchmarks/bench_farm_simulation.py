@@ -2,8 +2,9 @@
 
 Real Valkey, scripts, lane book and order of lanes; simulated are the workers and what they wait
 for: a virtual clock takes the place of the server's, so loads and renders take no time here. All
-of the million waits; what is measured is a window after the start-up, in which new jobs keep
-coming. Reports of progress are not sent: what one costs is measured and added.
+of the million waits; what is measured is a window after the start-up. The load is steady: a job
+of its kind follows each that ends, and interactive ones keep coming. Reports of progress are not
+sent: what one costs is measured and added.
 """
 
 from __future__ import annotations

@@ -60,7 +60,7 @@ def key_frame(index: int) -> Image.Image:
 
 def our_frames(pictures: list[Image.Image], wanted: ZoomVideo) -> Iterator[Frame]:
     """The film stage as workers run it."""
-    camera = Camera(wanted.nesting, wanted.unit_count, wanted)
+    camera = Camera(wanted.nesting, wanted.key_frame_count, wanted)
     return Film(camera, Outpainting.of(wanted), pictures.__getitem__, rgb=False).frames()
 
 
@@ -94,7 +94,7 @@ def compare(pictures: list[Image.Image], folder: Path) -> None:
 def make_film(frames: int, path: Path) -> None:
     """One whole film in this process; prints its peak memory in MiB."""
     wanted = job(frames)
-    camera = Camera(wanted.nesting, wanted.unit_count, wanted)
+    camera = Camera(wanted.nesting, wanted.key_frame_count, wanted)
     film = Film(camera, Outpainting.of(wanted), lambda index: key_frame(index % 7), rgb=False)
     with FilmFile(path, "mp4", camera.size, wanted.fps) as file:
         for frame in film.frames():

@@ -13,7 +13,7 @@ from virtual_time import VirtualTime
 from winepress_shared.cost import SLICE_S
 from winepress_shared.lane_book import LaneBook
 from winepress_shared.ledger import BEAT_S
-from winepress_shared.ledger_records import Ending
+from winepress_shared.ledger_records import Ending, Slice
 from winepress_worker.lane_order import LaneWatch
 from winepress_worker.options import WorkerOptions
 from winepress_worker.pace import Pace
@@ -32,6 +32,7 @@ _IDLE_S = 1.0  #: between two looks of a worker that found no ticket
 _ARRIVALS_PER_S = 5.0  #: interactive jobs of one to four pictures that come meanwhile
 START_UP_S = 150.0  #: every worker loads its models
 WINDOW_S = 120.0
+_TICKETS_OF_JOB = 16  #: as a client leaves at most
 _TICKET = "x" * 1036  #: bytes of a ticket as Celery writes it
 
 
@@ -53,6 +54,7 @@ class Farm:
         self.drawn = self.loads = self.reports = 0  #: within the window
         self.waits: list[float] = []  #: of interactive jobs, until a picture is begun
         self._came: dict[str, float] = {}
+        self._kinds: dict[str, tuple[int, int, int]] = {}  # of jobs that are replaced at their end
 
     def fill(self) -> None:
         """Nine tenths in bulk jobs, the rest in middling and small ones."""
@@ -67,8 +69,26 @@ class Farm:
         lane = self.chance.choices(self.lanes, self._wanted)[0]
         user = f"u{band}-{self.chance.randrange(users)}"
         self.clerk.submit(job, units, lane=lane, user=user, band=band)
+        missing = min(units, _TICKETS_OF_JOB) - int(self.clerk.redis.llen(self.queue(lane)))
+        self.leave_tickets(lane, missing)
         if band == 0:
             self._came[job] = self.time.now_s
+        else:
+            self._kinds[job] = (units, users, band)
+
+    def replace(self, job: str) -> None:
+        """Another job of its kind follows each that ends: the load is steady."""
+        if job in self._kinds:
+            self.submit(*self._kinds.pop(job))
+
+    def queue(self, lane: str) -> str:
+        """Where the tickets of a lane wait."""
+        return self.clerk.key("queue", lane)
+
+    def leave_tickets(self, lane: str, count: int) -> None:
+        """Say that a lane has work; nothing for a count below one."""
+        if count > 0:
+            self.clerk.redis.lpush(self.queue(lane), *[_TICKET] * count)
 
     def arrivals(self) -> Iterator[float]:
         """Interactive jobs, for as long as the farm runs; yields the time to the next."""
@@ -118,7 +138,7 @@ class Worker:
             lanes = self._ledger.sweep() or ()
             workers = self._ledger.worker_count() if lanes else 0
             for lane, units, queued in lanes:
-                self._leave_tickets(lane, tickets_missing(units, workers, queued))
+                self._farm.leave_tickets(lane, tickets_missing(units, workers, queued))
             yield BEAT_S
 
     def draws(self) -> Iterator[float]:
@@ -128,7 +148,7 @@ class Worker:
             chosen, left = self._watch.choose()
             yield _CALL_S
             rest = [lane for lane in self._farm.lanes if lane not in chosen and lane not in left]
-            queues = [self._queue(lane) for lane in (*chosen, *rest)]
+            queues = [self._farm.queue(lane) for lane in (*chosen, *rest)]
             found = self._redis.lmpop(len(queues), *queues, direction="RIGHT") if queues else None
             if found:
                 yield from self._press(str(found[0]).rpartition(":")[2])
@@ -148,15 +168,15 @@ class Worker:
             if part is None:
                 break
             if part.waiting and not part.tickets:
-                self._leave_tickets(lane, 1)
+                self._farm.leave_tickets(lane, 1)
             yield from self._make_warm(lane)
             self._farm.note_begun(part.job_id)
             for unit in part.units:
-                yield from self._draw(lane, part.fence, unit)
+                yield from self._draw(lane, part, unit)
             self._describe()
             self._watch._looked_at = float("-inf")  # its clock is the real one
             if self._watch.gives_way(lane):
-                self._leave_tickets(lane, 1)
+                self._farm.leave_tickets(lane, 1)
                 break
 
     def _make_warm(self, lane: str) -> Iterator[float]:
@@ -169,15 +189,16 @@ class Worker:
             self._describe()
         self._warm.move_to_end(lane)
 
-    def _draw(self, lane: str, fence: int, unit: int) -> Iterator[float]:
-        self._ledger.start(fence, unit)
+    def _draw(self, lane: str, part: Slice, unit: int) -> Iterator[float]:
+        self._ledger.start(part.fence, unit)
         picture_s = self._farm.picture_s[lane] * self._farm.chance.uniform(0.95, 1.05)
         reports = min(STEPS, int(picture_s / _PROGRESS_S))
         self._farm.note_drawing(picture_s, reports)
         yield _CALL_S + picture_s + reports * _CALL_S
         self._pace.learn(lane, picture_s, STEPS, 1.0)
-        if self._ledger.commit(fence, unit, {"key": "k"}) is Ending.LAST:
-            self._ledger.finish(fence)
+        if self._ledger.commit(part.fence, unit, {"key": "k"}) is Ending.LAST:
+            self._ledger.finish(part.fence)
+            self._farm.replace(part.job_id)
 
     def _describe(self) -> None:
         self._ledger.describe_renderer(
@@ -189,13 +210,6 @@ class Worker:
                 "megapixel_steps_per_s": self._pace.rates(),
             },
         )
-
-    def _queue(self, lane: str) -> str:
-        return self._farm.clerk.key("queue", lane)
-
-    def _leave_tickets(self, lane: str, count: int) -> None:
-        if count > 0:
-            self._redis.lpush(self._queue(lane), *[_TICKET] * count)
 
 
 def run(farm: Farm, until_s: float) -> Iterator[None]:

@@ -6,6 +6,7 @@ import contextlib
 import os
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -221,6 +222,21 @@ def test_a_job_without_its_source_picture_can_never_work(pipeline: Pipeline) -> 
     """Rendering it again elsewhere would not help, so it fails for good."""
     with pytest.raises(FailForGood, match="picture"):
         pipeline.render(Request(image_request().job, (1,)), no_watch)
+
+
+def test_previews_come_after_every_so_many_steps_and_change_nothing(pipeline: Pipeline) -> None:
+    """Small pictures, none after the last step; the picture is the one drawn unwatched."""
+    seen: list[tuple[int, int, list[Image.Image]]] = []
+    request = Request(some_job(preview_every=1), (1, 2))
+    watched = replace(request, on_preview=lambda *told: seen.append((told[0], told[1], [*told[2]])))
+    drawn = pipeline.render(watched, no_watch)
+    assert [(done, total) for done, total, _ in seen] == [(1, STEPS), (2, STEPS), (3, STEPS)]
+    for _, _, pictures in seen:
+        assert [(p.mode, max(p.size) <= 256) for p in pictures] == [("RGB", True)] * 2
+    alone = pipeline.render(request, no_watch)
+    assert [p.tobytes() for p in drawn] == [p.tobytes() for p in alone]
+    last = seen[-1][2][0].resize(drawn[0].size)
+    assert difference(last, drawn[0]) < difference(last, drawn[1])
 
 
 def test_pictures_say_how_they_came_to_be(engine: Engine, pipeline: Pipeline) -> None:

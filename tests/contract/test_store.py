@@ -6,17 +6,11 @@ import threading
 import urllib.request
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import pytest
 
 from winepress_shared.errors import ObjectMissing
-from winepress_shared.settings import Settings
-from winepress_shared.stores import open_store
 from winepress_shared.stores.base import Store, StoredObject
-
-if TYPE_CHECKING:
-    from conftest import S3Server
 
 HOSTILE_KEYS = [
     "",
@@ -37,26 +31,6 @@ HOSTILE_KEYS = [
     "/".join(["k" * 100] * 6),
 ]
 METADATA = {"sha256": "0" * 64, "fence": "12", "note": "a, b: c"}
-
-
-@pytest.fixture(scope="module")
-def s3_store(s3_server: S3Server) -> Store:
-    return open_store(s3_server.settings())
-
-
-@pytest.fixture(params=["folder", "s3"])
-def store(request: pytest.FixtureRequest, tmp_path: Path) -> Store:
-    """A store of each kind."""
-    if request.param == "folder":
-        return open_store(Settings(store_folder=tmp_path / "store"))
-    opened: Store = request.getfixturevalue("s3_store")
-    return opened
-
-
-@pytest.fixture
-def place(request: pytest.FixtureRequest) -> str:
-    """A folder of keys that belongs to one test alone."""
-    return f"tests/{request.node.originalname}"
 
 
 def test_what_was_put_is_read_back(store: Store, place: str) -> None:

@@ -3,10 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from clerk import Clerk
-from conftest import ValkeyServer
+from conftest import S3Server, ValkeyServer
+from guests import catalogue_of
+
+from winepress_shared.catalogue import Catalogue
+from winepress_shared.stores import open_store
+from winepress_shared.stores.base import Store
 
 
 @pytest.fixture
@@ -18,3 +24,34 @@ def clerk(valkey_server: ValkeyServer) -> Iterator[Clerk]:
         one.audit()
     finally:
         one.close()
+
+
+@pytest.fixture
+def guest(request: pytest.FixtureRequest) -> str:
+    """A model of this test alone: the store is shared."""
+    name: str = request.node.originalname
+    return name.replace("_", "-")[:60].strip("-")
+
+
+@pytest.fixture
+def catalogue(tmp_path: Path, guest: str) -> Catalogue:
+    """Knows the guest and three more."""
+    return catalogue_of(tmp_path, guest, *(f"{guest[:58]}-{letter}" for letter in "abc"))
+
+
+@pytest.fixture
+def store(s3_server: S3Server) -> Store:
+    """A bucket on the session's server."""
+    return open_store(s3_server.settings())
+
+
+@pytest.fixture
+def here(tmp_path: Path) -> Path:
+    """The home of the machine that pushes."""
+    return tmp_path / "here"
+
+
+@pytest.fixture
+def there(tmp_path: Path) -> Path:
+    """The home of the machine that pulls."""
+    return tmp_path / "there"

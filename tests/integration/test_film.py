@@ -44,7 +44,7 @@ def _frames(job: ZoomVideo, load: Callable[[int], Image.Image], *, rgb: bool) ->
 
 
 def _camera(job: ZoomVideo) -> Camera:
-    return Camera(job.nesting, job.unit_count, job)
+    return Camera(job.nesting, job.key_frame_count, job)
 
 
 def _polar(size: tuple[int, int], samples: int = 1) -> tuple[Pixels, Pixels]:
@@ -66,7 +66,7 @@ def spiral(job: ZoomVideo, place: float, samples: int = 2) -> Pixels:
 
 
 def _key_frames(job: ZoomVideo) -> list[Image.Image]:
-    ideal = (spiral(job, level, 4) for level in range(job.unit_count))
+    ideal = (spiral(job, level, 4) for level in range(job.key_frame_count))
     return [Image.fromarray(np.rint(picture).astype(np.uint8)) for picture in ideal]
 
 
@@ -171,7 +171,7 @@ def _tone(seconds: float) -> bytes:
 
 def _clouds(job: ZoomVideo) -> list[Image.Image]:
     """Key frames of soft noise."""
-    noise = np.random.default_rng(0).integers(0, 256, (job.unit_count, 12, 12, 3), np.uint8)
+    noise = np.random.default_rng(0).integers(0, 256, (job.key_frame_count, 12, 12, 3), np.uint8)
     return [Image.fromarray(values).resize(job.nesting.size) for values in noise]
 
 

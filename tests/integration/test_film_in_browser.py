@@ -105,7 +105,7 @@ def _film(path: Path, film_format: Literal["mp4", "webm"]) -> Path:
     job = ZoomVideo(
         prompt="x", width=192, height=128, key_frames=3, fps=12, film_format=film_format
     )
-    camera = Camera(job.nesting, job.unit_count, job)
+    camera = Camera(job.nesting, job.key_frame_count, job)
     colours = ("red", "green", "blue")
     with FilmFile(path, film_format, camera.size, job.fps) as film:
         frames = Film(

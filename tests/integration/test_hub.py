@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -57,7 +60,7 @@ def fetch(folder: Path, repository: str = REPOSITORY) -> Path:
 
 
 def files_in(folder: Path) -> dict[str, bytes]:
-    paths = [path for path in folder.rglob("*") if path.is_file() and ".cache" not in path.parts]
+    paths = [path for path in folder.rglob("*") if path.is_file() and ".parts" not in path.parts]
     return {path.relative_to(folder).as_posix(): path.read_bytes() for path in paths}
 
 
@@ -91,6 +94,31 @@ def test_connection_that_breaks_is_taken_up_at_the_byte(
     server.cut_after = 50_000
     assert files_in(fetch(tmp_path / "hub")) == TAKEN
     assert {first for _, first in server.sent} == {0, 50_000, 100_000, 150_000, 200_000}
+
+
+def test_a_killed_process_is_gone_on_with_at_the_byte(tmp_path: Path, server: HubServer) -> None:
+    """Another process has the beginning already, and fetches no byte of it again."""
+    server.stall_after = 100_000
+    script = (
+        "import sys, huggingface_hub.constants as constants; from pathlib import Path\n"
+        "constants.DOWNLOAD_CHUNK_SIZE = 1000  # written at once; more than a file here otherwise\n"
+        "from winepress_worker.models.hub import fetch\n"
+        f"fetch({REPOSITORY!r}, Path(sys.argv[1]), lambda message, fraction: None)\n"
+    )
+    process = subprocess.Popen([sys.executable, "-c", script, str(tmp_path / "hub")])
+    try:
+        while not any(path.stat().st_size > 50_000 for path in tmp_path.glob("hub/**/*.part")):
+            assert process.poll() is None
+            time.sleep(0.02)
+    finally:
+        process.kill()
+        process.wait()
+        server.go_on.set()
+    server.stall_after = None
+    server.sent.clear()
+    assert files_in(fetch(tmp_path / "hub")) == TAKEN
+    assert max(first for _, first in server.sent) > 50_000
+    assert list(tmp_path.rglob("*.part")) == []
 
 
 def test_fetching_that_was_ended_goes_on_with_the_next_file(

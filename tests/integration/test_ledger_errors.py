@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,8 +14,9 @@ from clerk import Clerk
 from conftest import ValkeyServer, free_ports
 from pydantic import SecretStr
 
+from winepress_shared import script_server
 from winepress_shared.errors import BrokerUnreachable, QueueFull, WrongUsage
-from winepress_shared.ledger import Ledger
+from winepress_shared.ledger import BLOCK_MS, Ledger
 from winepress_shared.ledger_records import Ending
 from winepress_shared.script_server import Channel
 from winepress_shared.settings import Settings
@@ -60,6 +62,22 @@ def test_a_dead_server_is_named_without_its_password() -> None:
         assert SECRET not in str(caught.value) + repr(caught.value.__dict__)
         assert caught.value.__cause__ is None
         assert caught.value.exit_code == 3
+
+
+def test_a_server_that_never_answers_is_given_up_after_one_wait(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A command is not sent a second time into the same silence; ten seconds are the most."""
+    assert script_server._ANSWER_TIMEOUT_S <= 9
+    assert BLOCK_MS / 1000 <= script_server._ANSWER_TIMEOUT_S - 2
+    monkeypatch.setattr(script_server, "_ANSWER_TIMEOUT_S", 0.4)
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        ledger = _ledger(f"redis://127.0.0.1:{silent.getsockname()[1]}/0")
+        began = time.monotonic()
+        with pytest.raises(BrokerUnreachable, match="gave no answer within"):
+            ledger.waiting()
+        assert time.monotonic() - began < 0.75
+        ledger.close()
 
 
 @pytest.mark.parametrize("login", [f":{SECRET}", f"nobody:{SECRET}"])

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -20,10 +22,12 @@ from winepress_shared.lane import Precision
 from winepress_worker.device_name import DeviceName
 from winepress_worker.engines.base import Request
 from winepress_worker.engines.openvino import OpenVinoEngine
+from winepress_worker.engines.stages import StagedPipeline
 from winepress_worker.models.likeness import psnr_db
 from winepress_worker.models.shelf import Shelf
 from winepress_worker.models_command import register
 from winepress_worker.placement import Placement
+from winepress_worker.warm_pool import WarmPool
 
 pytestmark = [
     # diffusers 0.37 turns torch tensors into arrays in ways NumPy 2 will drop one day.
@@ -135,6 +139,126 @@ def test_picture_is_the_one_that_plain_diffusers_draws(
         most_db = max(LEAST_PSNR_DB, likeness_db - MARGIN_DB)
         assert psnr_db(different, wanted) < most_db, f"{change} changes nothing"
     pipeline.close()
+
+
+class Studio:
+    """Draws as a worker does: models stay warm, and a job may have a refiner."""
+
+    def __init__(self, engine: OpenVinoEngine) -> None:
+        self._engine = engine
+        self.pool = WarmPool(engine, 2**40)  # the catalogue speaks of the full-size models
+
+    def draw(self, request: Request) -> Image.Image:
+        """The one picture of ``request``."""
+        first = self.pool.get(self._engine.key(request.job.model, Precision.FP16))
+        pipeline = StagedPipeline(first, self.pool, self._engine.key)
+        (drawn,) = pipeline.render(request, lambda done, total: None)
+        return drawn
+
+
+@pytest.fixture(scope="module")
+def studio(engine: OpenVinoEngine) -> Iterator[Studio]:
+    one = Studio(engine)
+    yield one
+    one.pool.close()
+
+
+@pytest.fixture(scope="module")
+def base(catalogue: Catalogue, mirror: Mirror, shelf: Shelf) -> Model:
+    """The model that hands over to a refiner, both of them prepared."""
+    for name in ("sdxl-base", "sdxl-refiner"):
+        mirror.provide(catalogue.get(name))
+        shelf.prepare(name, Precision.FP16, lambda message, fraction: None, mirror.root)
+    return catalogue.get("sdxl-base")
+
+
+def text_job(catalogue: Catalogue, **values: Any) -> Request:
+    given = {"model": "sdxl-base", "prompt": "a red fox in ink", "negative_prompt": "red ink"}
+    return Request(
+        catalogue.resolve(parse_job(given | {"steps": 5, "seed": SEED} | values)), (SEED,)
+    )
+
+
+@pytest.mark.parametrize("share", [{"denoising_end": 0.6}, {"refiner_strength": 0.5}])
+def test_two_stages_draw_what_plain_diffusers_draws(
+    share: dict[str, float],
+    base: Model,
+    catalogue: Catalogue,
+    mirror: Mirror,
+    studio: Studio,
+) -> None:
+    """Latents are handed over untouched, with their noise or without it."""
+    request = text_job(catalogue, refiner="sdxl-refiner", **share)
+    drawn = studio.draw(request)
+    first = mirror.reference(base, PUBLISHED["sdxl-base"].pipeline)
+    refiner = PUBLISHED["sdxl-refiner"].pipeline
+    second = mirror.reference(catalogue.get("sdxl-refiner"), refiner)
+    both: dict[str, Any] = {
+        "prompt": request.job.prompt,
+        "negative_prompt": request.job.negative_prompt,
+        "num_inference_steps": 5,
+        "guidance_scale": request.job.guidance_scale,
+    }
+    size = {"width": SIDE_PX, "height": SIDE_PX, "output_type": "latent"}
+    end = share.get("denoising_end")
+    latents = first(**both, **size, denoising_end=end, generator=seeded()).images
+    rest = {"denoising_start": end} if end else {"strength": share["refiner_strength"]}
+    wanted = second(**both, **rest, image=latents, generator=seeded()).images[0]
+    assert psnr_db(drawn, wanted) >= LEAST_PSNR_DB
+    alone = studio.draw(text_job(catalogue))
+    assert psnr_db(alone, wanted) < LEAST_PSNR_DB, "the refiner changes nothing"
+
+
+def seeded() -> torch.Generator:
+    return torch.Generator("cpu").manual_seed(SEED)
+
+
+@pytest.mark.parametrize("option", [{"clip_skip": 2}, {"vae": "tiny"}, {"guidance_rescale": 0.7}])
+def test_options_draw_what_plain_diffusers_draws(
+    option: dict[str, Any],
+    base: Model,
+    catalogue: Catalogue,
+    mirror: Mirror,
+    studio: Studio,
+) -> None:
+    """Another text layer, the autoencoder beside the model's own, rescaled guidance."""
+    request = text_job(catalogue, **option)
+    drawn = studio.draw(request)
+    pipe = mirror.reference(base, PUBLISHED["sdxl-base"].pipeline)
+    if "vae" in option:
+        pipe.vae = mirror.tiny_vae(base)
+    job = request.job
+    wanted = pipe(
+        prompt=job.prompt,
+        negative_prompt=job.negative_prompt,
+        num_inference_steps=5,
+        guidance_scale=job.guidance_scale,
+        guidance_rescale=job.guidance_rescale,
+        clip_skip=1 if "clip_skip" in option else None,
+        width=SIDE_PX,
+        height=SIDE_PX,
+        generator=seeded(),
+    ).images[0]
+    likeness_db = psnr_db(drawn, wanted)
+    assert likeness_db >= LEAST_PSNR_DB
+    plain = studio.draw(text_job(catalogue))
+    assert psnr_db(plain, wanted) < likeness_db - MARGIN_DB / 2, f"{option} changes nothing"
+
+
+def test_previews_of_the_tiny_autoencoder_come_nearer_to_the_picture(
+    base: Model, catalogue: Catalogue, studio: Studio
+) -> None:
+    """One after every second step but the last, each nearer than noise would be."""
+    seen: list[tuple[int, int, Image.Image]] = []
+    request = text_job(catalogue, steps=8, vae="tiny", preview_every=2)
+    watched = replace(
+        request, on_preview=lambda done, total, pictures: seen.append((done, total, pictures[0]))
+    )
+    drawn = studio.draw(watched)
+    assert [(done, total) for done, total, _ in seen] == [(2, 8), (4, 8), (6, 8)]
+    likeness = [psnr_db(preview, drawn) for _, _, preview in seen]
+    assert likeness == sorted(likeness)
+    assert drawn.tobytes() == studio.draw(request).tobytes(), "watching changes the picture"
 
 
 def test_folder_nobody_described_is_prepared_under_a_name_of_its_own(

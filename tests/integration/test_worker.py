@@ -73,6 +73,30 @@ def test_cancel_stops_a_running_job_within_one_step(one_worker: Rehearsal) -> No
     assert not after, f"steps were drawn after the cancel: {steps}"
 
 
+def test_a_watched_job_shows_itself_and_keeps_its_warning(one_worker: Rehearsal) -> None:
+    """Previews while it is drawn; what was ignored stands in the result, for batches too."""
+    job = TextToImage(
+        prompt="a fox",
+        negative_prompt="blur",
+        guidance_scale=1,
+        num_inference_steps=10,
+        preview_every=3,
+    )
+    handle = one_worker.client.submit(job)
+    seen = [
+        (int(event.fields["step"]), handle.preview(0))
+        for event in handle.events(_PATIENCE_S)
+        if event.name == "preview"
+    ]
+    assert [step for step, _ in seen] == [3, 6, 9]
+    assert all(preview and preview.jpeg.startswith(b"\xff\xd8") for _, preview in seen)
+    (output,) = handle.result.outputs
+    assert output.warnings == handle.warnings
+    assert "negative_prompt is ignored" in output.warnings[0]
+    again = one_worker.client.get(handle.id)
+    assert again.warnings == handle.warnings
+
+
 def test_pause_finishes_the_picture_in_hand_and_resume_goes_on(one_worker: Rehearsal) -> None:
     """No attempt is counted and nothing is drawn twice."""
     handle = one_worker.client.submit(TextToImage(prompt="paused", n=6, num_inference_steps=10))

@@ -37,8 +37,9 @@ class Mirror:
             self._unet(model.name, self._place(model.unet))
         if model.lora:
             self._lora(main, self._place(model.lora))
-        if model.tiny_vae and not self._place(model.tiny_vae).exists():
-            build_tiny_vae(self._place(model.tiny_vae))
+        tiny_vae = model.tiny_vae or model.spare_vae
+        if tiny_vae and not self._place(tiny_vae).exists():
+            build_tiny_vae(self._place(tiny_vae))
         return main
 
     def reference(self, model: Model, cls: str) -> Any:
@@ -60,6 +61,11 @@ class Mirror:
             pipe.scheduler = LCMScheduler.from_config(pipe.scheduler.config)
         pipe.set_progress_bar_config(disable=True)
         return pipe
+
+    def tiny_vae(self, model: Model) -> Any:
+        """The AutoencoderTiny beside the autoencoder of ``model``, computing in 32 bits."""
+        place = self._place(model.spare_vae or "")
+        return AutoencoderTiny.from_pretrained(place, torch_dtype=torch.float32)
 
     def _place(self, source: str) -> Path:
         return self.root / source.removeprefix("hub:")

@@ -10,9 +10,12 @@ from hypothesis import strategies as st
 
 from winepress_shared.aliases import ALIASES, canonical_fields
 from winepress_shared.errors import InvalidJob
-from winepress_shared.job import ImageToImage, Inpaint, parse_job
+from winepress_shared.job import ImageToImage, Inpaint, TextToImage, parse_job
+from winepress_shared.model_options import TwoStages
 
-OUR_FIELDS = {*ImageToImage.model_fields, *Inpaint.model_fields}
+OUR_FIELDS = {
+    *(*ImageToImage.model_fields, *Inpaint.model_fields, *TextToImage.model_fields),
+}
 REFERENCE = "sha256:" + "0" * 64
 #: A value each of our fields takes, for jobs under foreign names.
 VALUES: dict[str, Any] = {
@@ -28,6 +31,11 @@ VALUES: dict[str, Any] = {
     "model": "vignette",
     "image": REFERENCE,
     "mask": REFERENCE,
+    "guidance_rescale": 0.7,
+    "clip_skip": 2,
+    "refiner": "sdxl-refiner",
+    "denoising_end": 0.8,
+    "preview_every": 5,
 }
 
 
@@ -38,6 +46,8 @@ def test_every_alias_is_accepted_and_means_our_field(foreign: str) -> None:
     inputs = {"image": REFERENCE, "mask": REFERENCE}
     inputs.pop(ours, None)
     common = {"kind": "inpaint", "prompt": "a cat", **inputs}
+    if ours in TwoStages.model_fields:
+        common = {"prompt": "a cat"} | ({} if ours == "refiner" else {"refiner": "sdxl-refiner"})
     assert parse_job(common | {foreign: VALUES[ours]}) == parse_job(common | {ours: VALUES[ours]})
 
 
@@ -192,3 +202,16 @@ def test_canonical_fields_are_their_own_canonical_fields(fields: dict[str, Any])
         return
     assert repr(canonical_fields(once)) == repr(once)
     assert not set(once) & {*ALIASES, "size", "batch_size", "n_iter", "init_images"}
+
+
+def test_text_layers_may_be_counted_from_the_end() -> None:
+    """ComfyUI's -2 is A1111's 2."""
+    assert canonical_fields({"stop_at_clip_layer": -2}) == {"clip_skip": 2}
+    with pytest.raises(InvalidJob, match="stop_at_clip_layer"):
+        canonical_fields({"stop_at_clip_layer": 2})
+
+
+def test_words_for_an_option_that_is_off_leave_it_out() -> None:
+    """A1111 sends them with every request."""
+    off = {"refiner_checkpoint": "None", "refiner_switch_at": 0, "show_progress_every_n_steps": -1}
+    assert canonical_fields({"prompt": "a", **off}) == {"prompt": "a"}

@@ -91,6 +91,27 @@ def test_a_proof_beside_a_real_picture_costs_one_picture_once() -> None:
     assert batching.plan(endless(), PLENTY).sample is None
 
 
+def test_a_sample_of_other_settings_proves_nothing() -> None:
+    """Beside pictures of another guidance it would be another picture; a new one is drawn first."""
+    batching = Batching(most=4)
+    learn(batching, float, calls=3)
+    single = batching.plan(endless(guidance_scale=7.0), PLENTY)
+    assert single.number == 1
+    batching.learn_alone(single.jobs[0], painted(), 1.0)
+    trial = batching.plan(endless(guidance_scale=7.0), PLENTY)
+    assert (trial.number, trial.sample) == (2, single.jobs[0])
+
+
+def test_calls_that_fail_again_become_smaller() -> None:
+    """One failure may be one picture's fault; two halve the number, for good."""
+    batching = experienced()
+    call = batching.plan(endless(), PLENTY)
+    batching.fail(call)
+    assert batching.plan(endless(), PLENTY).number == 4
+    batching.fail(call)
+    assert batching.plan(endless(), PLENTY).number == 2
+
+
 def experienced() -> Batching:
     batching = Batching(most=4)
     learn(batching, lambda number: 1 + 0.1 * (number - 1))

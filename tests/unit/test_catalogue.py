@@ -167,7 +167,7 @@ def test_strength_must_leave_a_step_to_run(catalogue: Catalogue, steps: int) -> 
     assert offered
     job = catalogue.resolve(ask(**asked, strength=float(offered[1])))
     assert isinstance(job, ImageToImage)
-    assert int(steps * job.strength) == 1
+    assert int(steps * (job.strength or 0)) == 1
 
 
 def test_default_steps_leave_one_to_run_at_any_usual_strength() -> None:

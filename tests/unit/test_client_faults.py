@@ -155,3 +155,37 @@ def test_a_lane_of_an_absent_device_names_the_worker_that_serves_it() -> None:
     assert reason
     assert "winepress worker --device NPU" in reason
     assert "models" not in reason
+
+
+@pytest.mark.parametrize("wrong", [{"prompt": "a red apple"}, None, "a red apple"])
+def test_what_is_no_job_is_refused_by_name(client: Client, wrong: Any) -> None:
+    """The fields of a job in a dict are a slip, not a traceback out of the client."""
+    with pytest.raises(InvalidJob, match=r"^job: not a job \(got .*TextToImage"):
+        client.submit(wrong)
+    with pytest.raises(InvalidJob, match=r"^job: "):
+        client.submit_many([APPLE, wrong])
+    assert not list(client.archive.store.list(""))
+
+
+@pytest.mark.parametrize("wrong", [None, 7, "../j1", ""])
+def test_what_is_no_id_is_not_found(wrong: Any) -> None:
+    """Every door of a job says so before the broker is asked."""
+    client = Client(Settings())
+    doors = (client.get, client.cancel, client.pause, client.resume, client.retry, client.explain)
+    for door in doors:
+        with pytest.raises(NotFound, match=r"^job_id: not the id of a job \(got .*allowed"):
+            door(wrong)
+
+
+@pytest.mark.parametrize("wrong", [0, -1, 100_001, None, 1.5])
+def test_a_number_of_jobs_that_is_none_is_refused(wrong: Any) -> None:
+    """Zero does not mean one; the broker is not asked."""
+    with pytest.raises(WrongUsage, match=r"limit: not a number of jobs.*1 to 100000"):
+        Client(Settings()).list(limit=wrong)
+
+
+@pytest.mark.parametrize("handling", [{"user": 7}, {"idempotency_key": 7}, {"expires_in": "soon"}])
+def test_handling_of_another_type_is_refused(client: Client, handling: dict[str, Any]) -> None:
+    """As a sentence that names the field."""
+    with pytest.raises(InvalidJob, match=next(iter(handling))):
+        client.submit(APPLE, **handling)

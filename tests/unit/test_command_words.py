@@ -5,6 +5,10 @@ from __future__ import annotations
 import argparse
 import io
 import json
+import logging
+import os
+import subprocess
+import sys
 from importlib.metadata import EntryPoint
 from pathlib import Path
 
@@ -106,6 +110,45 @@ def test_a_picture_that_tells_nothing_is_named(
     path.write_text("text")
     assert main(["info", str(path), *flags]) == 4
     assert "plain.png" in capsys.readouterr().err
+
+
+def test_the_command_leaves_the_logging_of_the_process_alone(tmp_path: Path) -> None:
+    """`main` may be called by another program; only a process of its own sets up its voice."""
+    root = logging.getLogger()
+    handlers, root.handlers = root.handlers, []
+    try:
+        assert main(["info", str(tmp_path / "none.png")]) == 2
+        assert not root.handlers
+    finally:
+        root.handlers = handlers
+
+
+def test_a_list_of_no_jobs_is_wrong_usage(capsys: pytest.CaptureFixture[str]) -> None:
+    """``--limit 0`` does not mean one; nothing is asked of the farm."""
+    assert main(["list", "--limit", "0"]) == 2
+    assert "limit: not a number of jobs (got 0); allowed: 1 to 100000" in capsys.readouterr().err
+
+
+# -- interruption ----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "how", [("-m", "winepress"), ("-c", "import winepress.__main__ as m; m.run()")]
+)
+def test_an_interruption_during_the_imports_is_silent(tmp_path: Path, how: tuple[str, str]) -> None:
+    """Ctrl-C in the first half second ends with 130 and no traceback."""
+    (tmp_path / "pydantic.py").write_text(
+        "import os, signal, time\nos.kill(os.getpid(), signal.SIGINT)\ntime.sleep(60)\n"
+    )
+    path = os.pathsep.join([str(tmp_path), *sys.path])
+    done = subprocess.run(
+        [sys.executable, *how],
+        env=os.environ | {"PYTHONPATH": path},
+        capture_output=True,
+        text=True,
+        timeout=30,
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (130, "", "")
 
 
 # -- plugins ---------------------------------------------------------------------------------

@@ -32,6 +32,7 @@ PROMISED = {
     "UnknownModel",
     "WinepressError",
     "WrongUsage",
+    "ZoomVideo",
     "__version__",
 }
 

@@ -44,7 +44,14 @@ BOUNDS: list[tuple[str, tuple[Any, ...], tuple[Any, ...]]] = [
     ("output_format", ("png", "jpeg", "webp"), ("gif", "PNG", "", None)),
     ("output_quality", (1, 100), (0, 101, None)),
     ("embed_metadata", (True, False), ("perhaps", None)),
+    ("clip_skip", (1, 12, None), (0, 13, -2, 1.5)),
+    ("vae", ("full", "tiny", None), ("taesd", "", 1)),
+    ("preview_every", (1, 500, None), (0, 501, -1, 0.5)),
+    ("refiner", ("sdxl-refiner", None), ("", "No Name", 5)),
+    ("denoising_end", (0.001, 0.999, None), (0, 1, -0.1, float("nan"))),
+    ("refiner_strength", (0.001, 1, None), (0, 1.001, float("nan"))),
 ]
+REFINED = ("denoising_end", "refiner_strength")
 INSIDE = [(field, value) for field, inside, _ in BOUNDS for value in inside]
 OUTSIDE = [(field, value) for field, _, outside in BOUNDS for value in outside]
 
@@ -52,7 +59,17 @@ OUTSIDE = [(field, value) for field, _, outside in BOUNDS for value in outside]
 @pytest.mark.parametrize(("field", "value"), INSIDE)
 def test_values_within_the_bounds_are_accepted(field: str, value: object) -> None:
     """Every bound is inclusive."""
-    parse_job({"prompt": "a cat"} | {field: value})
+    given = {"prompt": "a cat"} | ({"refiner": "sdxl-refiner"} if field in REFINED else {})
+    parse_job(given | {field: value})
+
+
+def test_where_a_refiner_takes_over_is_said_once_and_with_its_name() -> None:
+    """Neither without a refiner, nor in both ways."""
+    for field in REFINED:
+        with pytest.raises(InvalidJob, match=rf"^{field}: .*none is named.*sdxl-refiner"):
+            parse_job({"prompt": "a cat", field: 0.5})
+    with pytest.raises(InvalidJob, match=r"^refiner_strength: does not go with denoising_end"):
+        parse_job({"prompt": "a", "refiner": "sdxl-refiner"} | dict.fromkeys(REFINED, 0.5))
 
 
 @pytest.mark.parametrize(("field", "value"), OUTSIDE)
@@ -94,7 +111,7 @@ def test_unknown_field_is_refused_with_the_nearest_known_one() -> None:
         TextToImage(prompt="a", promt="b")  # type: ignore[call-arg]
     with pytest.raises(InvalidJob, match="Did you mean 'cfg_scale'"):
         parse_job({"prompt": "a", "cfg_scales": 3})
-    with pytest.raises(InvalidJob, match="Known: kind, prompt, "):
+    with pytest.raises(InvalidJob, match=r"Known: .*kind, prompt, "):
         parse_job({"prompt": "a", "zzzzzz": 3})
 
 

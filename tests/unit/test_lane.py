@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from winepress_shared.errors import InvalidJob
-from winepress_shared.lane import Lane, Precision
+from winepress_shared.lane import FILM, Lane, Precision
 
 MODELS = st.from_regex(r"[a-z0-9][a-z0-9-]{0,62}", fullmatch=True)
 LANES = st.builds(
@@ -35,6 +35,9 @@ def test_names_are_the_documented_ones() -> None:
     """A lane's name is a queue's name, which other programs rely on."""
     assert str(Lane("vignette", Precision.INT8)) == "vignette.int8"
     assert str(Lane("sdxl-turbo", Precision.FP16, "NPU")) == "sdxl-turbo.fp16@NPU"
+    assert str(Lane.parse("film")) == FILM == "film"
+    with pytest.raises(InvalidJob):
+        Lane.parse("film.fp16")
 
 
 @pytest.mark.parametrize(

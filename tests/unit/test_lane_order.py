@@ -45,7 +45,31 @@ def test_a_few_pictures_that_cannot_wait_are_left_to_many_holders() -> None:
     assert order_of(waiting, renderer) == [B]
     assert order_of([waiting[0], view(A, 21, band=0, units=2, holders=20)], renderer) == [A, B]
     assert order_of([waiting[0], view(A, 10, band=0, units=2, holders=2)], renderer) == [A, B]
-    assert order_of([waiting[0], view(A, 10, band=0, units=200, holders=20)], renderer) == [A, B]
+    assert order_of([waiting[0], view(A, 10, band=0, units=999, holders=20)], renderer) == [A, B]
+
+
+def test_of_cold_lanes_those_of_nobody_go_first_then_those_with_most_work_per_worker() -> None:
+    """So workers spread over the lanes by what waits in them."""
+    views = [
+        view(A, 90, units=900, holders=90),
+        view(B, 60, units=900, holders=30),
+        view(C, 30),
+        view("d.fp16", 40),
+    ]
+    assert order_of(views, warm()) == ["d.fp16", C, B, A]
+
+
+def test_warm_work_is_left_for_a_load_that_pays_and_no_less() -> None:
+    """Per holder, five times as much must wait as for a worker that has nothing to do."""
+    renderer = warm(B, load_s={A: 10.0}, seconds_per_picture={A: 1.0})
+    warm_lane = view(B, 5, band=2)
+    for units, order in ((99, [B]), (101, [A, B])):
+        assert order_of([warm_lane, view(A, 1, band=1, units=units, holders=2)], renderer) == order
+    assert order_of([view(A, 1, band=1, units=21, holders=2)], renderer) == [A]
+    few = {"units": 1, "holders": 1}
+    assert order_of([warm_lane, view(A, 5, band=1, **few)], renderer) == [B]
+    assert order_of([warm_lane, view(A, 11, band=1, **few)], renderer) == [A, B]
+    assert order_of([warm_lane, view(A, 5, band=0, **few)], renderer) == [A, B]
 
 
 def test_a_lane_is_not_overdue_for_a_low_band_that_waits_behind_a_higher_one_of_it() -> None:

@@ -72,7 +72,9 @@ def test_a_picture_gives_back_the_job_that_drew_it(output_format: str, prompt: s
 def test_jobs_with_pictures_are_ordered_again_by_reference(output_format: str) -> None:
     """Sources and masks are named by their content, so the file itself stays small."""
     source, mask = (Picture.parse(f"sha256:{digit * 64}") for digit in "12")
-    shared = text_to_image(output_format=output_format).model_dump(exclude={"kind", "model"})
+    shared = text_to_image(output_format=output_format).model_dump(
+        exclude={"kind", "model"}, exclude_none=True
+    )
     jobs: list[Job] = [
         ImageToImage(**shared, image=source, strength=0.45),
         Inpaint(**shared, image=source, mask=mask),
@@ -84,8 +86,9 @@ def test_jobs_with_pictures_are_ordered_again_by_reference(output_format: str) -
 def test_the_parameters_text_is_the_one_galleries_read() -> None:
     """Prompt, negative prompt, and one line of settings in the words of A1111."""
     job = ImageToImage(
-        **text_to_image(scheduler="DPM++ 2M Karras").model_dump(exclude={"kind"})
+        **text_to_image(scheduler="DPM++ 2M Karras").model_dump(exclude={"kind"}, exclude_none=True)
         | {"negative_prompt": "blurry, dark", "image": Picture.parse(f"sha256:{'1' * 64}")}
+        | {"strength": 0.6}
     )
     assert parameters_text(job, FACTS, (512, 768)) == (
         "a red apple on a teal background\n"
@@ -125,7 +128,7 @@ def test_pictures_are_marked_as_made_by_a_machine(output_format: str) -> None:
     """XMP names the digital source type of IPTC; an inpainted picture is a composite."""
     reference = Picture.parse(f"sha256:{'1' * 64}")
     drawn = text_to_image(output_format=output_format)
-    shared = drawn.model_dump(exclude={"kind", "model"})
+    shared = drawn.model_dump(exclude={"kind", "model"}, exclude_none=True)
     inpainted = Inpaint(**shared, image=reference, mask=reference)
     for job, mark in ((drawn, "trained"), (inpainted, "compositeWithTrained")):
         with Image.open(io.BytesIO(encode(picture(), job, FACTS))) as image:
@@ -197,3 +200,16 @@ def test_pictures_of_other_programs_are_described(output_format: str) -> None:
         None,
         None,
     )
+
+
+def test_options_of_a_model_are_in_the_text_and_come_back() -> None:
+    """Under A1111's names, and in the job that is read from the file."""
+    job = text_to_image(
+        model="sdxl-base", clip_skip=2, vae="tiny", refiner="sdxl-refiner", denoising_end=0.8
+    )
+    info = read(encode(picture(), job, FACTS))
+    assert info.job() == job
+    wanted = ", Clip skip: 2, VAE: tiny, Refiner: sdxl-refiner, Refiner switch at: 0.8, Version: "
+    assert wanted in (info.parameters or "")
+    plain = parameters_text(text_to_image(clip_skip=1), FACTS, (64, 64))
+    assert "Clip skip" not in plain

@@ -9,14 +9,17 @@ import sys
 from pathlib import Path
 
 import pytest
+from guests import catalogue_of, place
 
-from winepress_shared.errors import UnknownModel, WrongUsage
+from winepress_shared.errors import Environment, UnknownModel, WrongUsage
 from winepress_worker.models_command import register
 
 
 @pytest.fixture(autouse=True)
 def _own_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("WINEPRESS_HOME", str(tmp_path))
+    monkeypatch.setenv("WINEPRESS_STORE_FOLDER", str(tmp_path / "store"))
+    monkeypatch.setenv("WINEPRESS_BROKER_URL", "redis://127.0.0.1:1/0")  # nobody listens there
 
 
 def run(*words: str) -> int:
@@ -46,6 +49,18 @@ def test_the_list_for_people_has_one_line_per_model_and_precision(
     assert any(line.split()[:2] == ["vignette", "fp16"] for line in lines)
 
 
+def test_what_a_model_takes_is_shown(capsys: pytest.CaptureFixture[str]) -> None:
+    """The options a job may name, before one is refused."""
+    assert run("models", "show", "sdxl-base") == 0
+    shown = dict(line.split(maxsplit=1) for line in capsys.readouterr().out.splitlines())
+    assert shown["vae"] == "full, tiny"
+    assert shown["refiners"] == "sdxl-refiner"
+    assert run("models", "show", "lcm-ssd-1b", "--json") == 0
+    assert json.loads(capsys.readouterr().out)["embedded_guidance"] is True
+    with pytest.raises(UnknownModel, match="vignette"):
+        run("models", "show", "vignete")
+
+
 def test_names_that_do_not_exist_are_refused() -> None:
     """The message says which ones do."""
     with pytest.raises(UnknownModel, match="vignette"):
@@ -60,6 +75,35 @@ def test_removing_what_was_never_prepared_says_so(capsys: pytest.CaptureFixture[
     """It is no error: afterwards the model is not there, as wished."""
     assert run("models", "rm", "vignette") == 0
     assert capsys.readouterr().out.count("was not prepared") == 4
+
+
+def test_a_model_is_pushed_here_and_pulled_there(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """By MODEL.PRECISION; the list tells what is published, and that nobody knows what is warm."""
+    catalogue_of(tmp_path, "guest")
+    monkeypatch.setenv("WINEPRESS_CATALOGUE", str(tmp_path / "guests.toml"))
+    place(tmp_path, "guest")
+    assert run("models", "push", "guest.fp16") == 0
+    assert "guest.fp16 is published: 1.0 of 1.0 MiB sent" in capsys.readouterr().out
+    assert run("models", "push", "guest") == 0
+    assert "0.0 of 1.0 MiB sent" in capsys.readouterr().out
+    monkeypatch.setenv("WINEPRESS_HOME", str(tmp_path / "there"))
+    assert run("models", "list", "--json") == 0
+    shown = capsys.readouterr()
+    row = next(row for row in map(json.loads, shown.out.splitlines()) if row["model"] == "guest")
+    assert (row["published"], row["warm_on"], row["state"]) == (True, None, "not here")
+    assert "what is warm is not known" in shown.err
+    assert run("models", "pull", "guest.fp16") == 0
+    assert "guest.fp16 is ready" in capsys.readouterr().out
+
+
+def test_what_is_not_there_cannot_be_pushed_or_pulled() -> None:
+    """The message names the command that comes first."""
+    with pytest.raises(Environment, match=r"prepared here.*models prepare vignette"):
+        run("models", "push", "vignette")
+    with pytest.raises(Environment, match=r"does not offer.*models push vignette"):
+        run("models", "pull", "vignette.fp16")
 
 
 def test_devices_are_listed_with_their_properties(capsys: pytest.CaptureFixture[str]) -> None:

@@ -52,18 +52,32 @@ def test_the_old_centre_comes_back_untouched_inside_the_overlap() -> None:
     np.testing.assert_array_equal(whole[32:64, 40:88], shrunk[8:-8, 8:-8])
 
 
-def test_what_was_drawn_with_a_tint_is_matched_to_the_old_colours() -> None:
-    """A model that paints everything a bit brighter does not make the film drift."""
+def test_what_was_drawn_with_a_tint_meets_the_old_colours() -> None:
+    """Where the old picture ends the tint is gone; far from it there is nothing to compare with."""
     scene = _noise(3)
     tinted = Image.fromarray(
         np.clip(_array(OUTPAINTING.canvas(scene)) + 15, 0, 255).astype(np.uint8)
     )
-    matched = _array(OUTPAINTING.compose(tinted, scene))
     loose = Outpainting(NESTING, overlap=8, feather=8, matching=False)
-    unmatched = _array(loose.compose(tinted, scene))
     wanted = _array(OUTPAINTING.canvas(scene))
-    assert np.abs(matched - wanted).mean() < 1
-    assert np.abs(unmatched - wanted).mean() > 10
+    matched, unmatched = (
+        np.abs(_array(outpainting.compose(tinted, scene)) - wanted)
+        for outpainting in (OUTPAINTING, loose)
+    )
+    just_outside = slice(20, 24), slice(32, 96)
+    assert matched[just_outside].mean() < 2
+    assert unmatched[just_outside].mean() > 14
+    assert matched.mean() < 0.7 * unmatched.mean()
+
+
+def test_a_lighter_sky_and_a_darker_ground_both_meet_the_old_ones() -> None:
+    """No common shift of colour could do that, and none is wanted: it would add up."""
+    scene = _plain((120, 120, 120))
+    rows = np.where(np.arange(SIZE[1]) < SIZE[1] // 2, 140, 100)[:, None, None]
+    drawn = Image.fromarray(np.broadcast_to(rows, (SIZE[1], SIZE[0], 3)).astype(np.uint8))
+    whole = _array(OUTPAINTING.compose(drawn, scene))
+    np.testing.assert_allclose(whole[[22, 73], 64], 120, atol=2)
+    np.testing.assert_allclose(whole.mean(), 120, atol=0.5)
 
 
 def test_matching_never_repaints_the_picture() -> None:

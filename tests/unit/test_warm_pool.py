@@ -12,7 +12,7 @@ from PIL import Image
 from winepress_shared.errors import Environment
 from winepress_shared.lane import Precision
 from winepress_shared.metadata import PictureFacts
-from winepress_worker.engines.base import OnStep, PipelineKey, Request, unheard
+from winepress_worker.engines.base import Latents, OnStep, PipelineKey, Request, unheard
 from winepress_worker.host_budget import HostBudget
 from winepress_worker.models.shelf import Report
 from winepress_worker.warm_pool import WarmPool
@@ -37,6 +37,12 @@ class Shelved:
         self._log = log
 
     def render(self, request: Request, on_step: OnStep) -> list[Image.Image]:
+        return []
+
+    def sketch(self, request: Request, on_step: OnStep) -> Latents:
+        return None
+
+    def refine(self, request: Request, latents: Latents, on_step: OnStep) -> list[Image.Image]:
         return []
 
     def facts(self, request: Request) -> PictureFacts:

@@ -33,6 +33,9 @@ def test_options_survive_the_way_to_the_rendering_process() -> None:
         ("GPU.1", "vignette.fp16@GPU", True),
         ("AUTO:NPU,CPU", "vignette.fp16", True),
         ("AUTO:NPU,CPU", "vignette.fp16@NPU", False),
+        ("CPU", "film", True),
+        ("AUTO", "film", True),
+        ("GPU", "film", False),
         ("NPU=CPU", "vignette.fp16@NPU", True),
         ("NPU=CPU", "vignette.fp16@CPU", False),
     ],
@@ -49,6 +52,8 @@ def test_lane_patterns_narrow_what_a_worker_takes() -> None:
     options = WorkerOptions("w", lanes=("vignette.*",))
     assert options.serves(Lane.parse("vignette.fp16"))
     assert not options.serves(Lane.parse("vignette-inpaint.fp16"))
+    assert not options.serves(Lane.parse("film"))
+    assert WorkerOptions("w", "GPU", lanes=("film",)).serves(Lane.parse("film"))
 
 
 def test_the_default_name_tells_the_device() -> None:

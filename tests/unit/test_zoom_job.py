@@ -10,17 +10,10 @@ from PIL import Image
 from winepress_shared.catalogue import Catalogue
 from winepress_shared.errors import InvalidJob
 from winepress_shared.job import decode_job
-from winepress_shared.picture import Picture
 from winepress_shared.sound import Sound
 from winepress_shared.zoom import ZoomVideo
 
-_BUNDLED = Catalogue.load()
-_INPAINT = _BUNDLED.get("vignette-inpaint")
-#: The bundled models, and a farm that offers films of their zooms.
-CATALOGUE = Catalogue(
-    {name: _BUNDLED.get(name) for name in _BUNDLED.names}
-    | {_INPAINT.name: _INPAINT.model_copy(update={"kinds": (*_INPAINT.kinds, "zoom-video")})}
-)
+CATALOGUE = Catalogue.load()
 
 
 def _zoom(**fields: Any) -> ZoomVideo:
@@ -52,7 +45,10 @@ def test_a_resolved_zoom_survives_the_wire() -> None:
 def test_a_zoom_without_wishes_is_complete() -> None:
     """Five key frames at a factor of two, the first from the text-to-image model's own values."""
     job = _resolved()
-    assert job.unit_count == 5
+    assert job.key_frame_count == 5
+    assert job.unit_count == 6
+    assert [job.model_of(unit) for unit in (0, 1, 4)] == ["vignette", *["vignette-inpaint"] * 2]
+    assert (job.is_film(5), job.model_of(5), job.for_unit(5).output_format) == (True, None, "mp4")
     assert job.nesting.zoom == (2.0, 2.0)
     assert job.first_drawing().model == "vignette"
     assert job.first_steps == CATALOGUE.get("vignette").num_inference_steps
@@ -61,9 +57,8 @@ def test_a_zoom_without_wishes_is_complete() -> None:
 def test_key_frames_have_seeds_of_their_own() -> None:
     """Seed plus number: the notebook drew every border from the same noise."""
     job = _resolved(seed=7)
-    canvas = Picture("sha256:" + "0" * 64)
-    seeds = [job.first_drawing().seed] + [job.drawing_of(i, canvas, canvas).seed for i in (1, 2)]
-    assert seeds == [7, 8, 9]
+    seeds = [job.first_drawing().seed] + [job.drawing_of(index).seed for index in (1, 2)]
+    assert seeds == [job.for_unit(index).seed for index in (0, 1, 2)] == [7, 8, 9]
 
 
 def test_a_prompt_holds_until_the_next_cue() -> None:
@@ -107,6 +102,30 @@ def test_the_json_of_the_a1111_extension_is_understood() -> None:
     assert (job.guidance_scale, job.num_inference_steps, job.fps) == (6, 12, 24)
     assert job.audio is None
     assert job.image is None
+    assert job.for_unit(2).prompt == "cozy a garden oil on canvas"
+
+
+def test_what_is_said_beside_the_json_of_the_extension_wins() -> None:
+    """Flags given with an imported file."""
+    values = {"prompts": {"data": [[0, "a door"]]}, "outpaintAmount": 64, "zoomMode": "Zoom-in"}
+    job = ZoomVideo.model_validate({**values, "border": 32, "direction": "out"})
+    assert (job.border, job.direction) == ((32, 32), "out")
+
+
+def test_a_zoom_names_the_model_of_its_first_key_frame() -> None:
+    """The catalogue's companion of its model, unless the job names another one."""
+    assert CATALOGUE.resolve(_zoom(model="sd2-inpaint")).model_of(0) == "sd21-base"
+    named = _zoom(model="sd2-inpaint", first_model="tiny-sd")
+    assert CATALOGUE.resolve(named).model_of(0) == "tiny-sd"
+    assert _resolved(image=Image.new("RGB", (256, 256))).model_of(0) is None
+
+
+def test_a_film_of_other_key_frames_is_one_unit_of_the_film_lane() -> None:
+    """It waits for no model."""
+    job = _resolved(key_frames_of="j123", key_frames=4)
+    assert (job.unit_count, job.key_frame_count, job.is_film(0)) == (1, 4, True)
+    assert (str(CATALOGUE.lane(job)), job.last_lane) == ("film", None)
+    assert str(CATALOGUE.lane(_resolved())) == "vignette-inpaint.fp16"
 
 
 @pytest.mark.parametrize(

@@ -47,6 +47,7 @@ class _Learned:
     best: int = 1
     ceiling: int = MOST_TOGETHER  #: no number above this is worth a trial
     proven: set[int] = field(default_factory=lambda: {1})
+    failures: int = 0  #: of calls with several pictures
     sample: tuple[Job, bytes] | None = None  #: a picture that was drawn alone, and its pixels
 
     def cheapest(self, number: int) -> float:
@@ -77,8 +78,10 @@ class Batching:
             chosen.append(job)
         number = 1 << len(chosen).bit_length() - 1  # few shapes: each is prepared and proven
         learned = self._of(chosen[0])
-        if number in learned.proven or learned.sample is None:
+        if number in learned.proven:
             return Call(tuple(chosen[:number]))
+        if learned.sample is None or not _are_alike(chosen[0], learned.sample[0]):
+            return Call(tuple(chosen[:1]))  # which becomes the sample
         return Call(tuple(chosen[: number - 1]), learned.sample[0])
 
     def prove(self, call: Call, drawn: Image.Image) -> bool:
@@ -93,10 +96,20 @@ class Batching:
     def learn_alone(self, job: Job, picture: Image.Image, seconds: float) -> None:
         """Note what one picture took by itself; it may have to be compared with later."""
         learned = self._of(job)
-        if self._most > 1 and not learned.is_known(1):
-            if learned.sample is not None:  # the first call of a shape prepares more than it draws
-                learned.seconds.setdefault(1, []).append(seconds)
-            learned.sample = (job, picture.tobytes())
+        if self._most < 2 or 2 * learned.best > min(learned.ceiling, self._most):
+            return  # nothing is left to be proven
+        # The first call of a shape prepares more than it draws.
+        if learned.sample is not None and not learned.is_known(1):
+            learned.seconds.setdefault(1, []).append(seconds)
+        learned.sample = (job, picture.tobytes())
+
+    def fail(self, call: Call) -> None:
+        """Note that a call failed: once may be a picture's fault, twice is too many together."""
+        learned = self._of(call.jobs[0])
+        learned.failures += 1
+        if learned.failures > 1:
+            learned.ceiling = min(learned.ceiling, call.number // 2)
+            learned.best = min(learned.best, learned.ceiling)
 
     def learn(self, call: Call, seconds: float) -> None:
         """Note what a call took whose number is proven."""
@@ -110,8 +123,6 @@ class Batching:
                 learned.best = number
             else:
                 learned.ceiling = learned.best
-            if 2 * number > min(learned.ceiling, self._most):
-                learned.sample = None  # nothing is left to be proven
 
     def facts(self) -> dict[str, int]:
         """Model and precision → most pictures that pay in one call, of the kinds met so far."""
@@ -125,6 +136,8 @@ class Batching:
         """The number in use, or the next one to try."""
         if self._most < 2 or not isinstance(job, _TOGETHER):
             return 1
+        if job.preview_every or getattr(job, "refiner", None):
+            return 1  # shown while it is drawn, or drawn by two models whose company is not learned
         learned = self._of(job)
         wanted = learned.best
         if learned.is_known(learned.best):

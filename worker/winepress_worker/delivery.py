@@ -13,6 +13,7 @@ from PIL import Image
 
 from winepress_shared.archive import Archive, Output, Result, output_key
 from winepress_shared.job import Job
+from winepress_shared.lane import FILM
 from winepress_shared.ledger_records import Ending, Slice
 from winepress_shared.metadata import PictureFacts, encode
 from winepress_worker.desk import Desk
@@ -33,12 +34,15 @@ class Drawn:
     facts: PictureFacts
     render_s: float
     batch: int = 1  #: pictures drawn in the same call
+    warnings: tuple[str, ...] = ()  #: what was asked for and ignored
 
 
 class Delivery:
     """Encodes, stores and commits in one background thread, in order."""
 
-    def __init__(self, desk: Desk, archive: Archive) -> None:
+    def __init__(self, desk: Desk, archive: Archive, call: Callable[[str], None]) -> None:
+        """``call`` leaves a ticket in a lane to which the rest of a job has moved."""
+        self._call = call
         self._desk = desk
         self._archive = archive
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="delivery")
@@ -49,6 +53,11 @@ class Delivery:
         self._enqueue(drawn.part, drawn.unit, lambda: self._store(drawn))
         while len(self._pending) > _IN_FLIGHT:
             self._pending.popleft().result()
+
+    @property
+    def is_busy(self) -> bool:
+        """True while something handed over may not be counted yet."""
+        return bool(self._pending)
 
     def settle(self) -> None:
         """Wait until everything handed over is stored and counted, or accounted for."""
@@ -64,7 +73,7 @@ class Delivery:
         row = self._archive.read_output(output_key(part.job_id, unit, job.output_format))
         if row is None:
             return False
-        self._commit(part, unit, row)
+        self.commit(part, unit, row)
         return True
 
     def _enqueue(self, part: Slice, unit: int, act: Callable[[], None]) -> None:
@@ -99,15 +108,22 @@ class Delivery:
             render_s=round(drawn.render_s, 3),
             attempts=drawn.part.attempts + 1,
             batch=drawn.batch,
+            warnings=drawn.warnings,
         )
         row = {name: value for name, value in asdict(output).items() if name != "unit"}
+        if not row["warnings"]:
+            del row["warnings"]  # ten thousand units need not say that they have none
         mine = self._archive.write_output(key, data, row)
         if mine or not self.adopt(drawn.part, drawn.unit, job):
-            self._commit(drawn.part, drawn.unit, row)
+            self.commit(drawn.part, drawn.unit, row)
 
-    def _commit(self, part: Slice, unit: int, row: dict[str, object]) -> None:
-        if self._desk.commit(part, unit, row) is Ending.LAST:
+    def commit(self, part: Slice, unit: int, row: dict[str, object]) -> None:
+        """Count an object that is in the store; the last one of a job ends it."""
+        ending = self._desk.commit(part, unit, row)
+        if ending is Ending.LAST:
             self._write_result(part)
+        elif ending is Ending.MOVED:
+            self._call(FILM)
 
     def _write_result(self, part: Slice) -> None:
         result = Result.from_units(part.job_id, self._desk.outputs(part))

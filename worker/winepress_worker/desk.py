@@ -22,6 +22,7 @@ from winepress_shared.errors import (
 )
 from winepress_shared.ledger import Ledger, holder_of
 from winepress_shared.ledger_records import Ending, Order, Slice
+from winepress_worker.preview_desk import PreviewDesk
 
 log = logging.getLogger(__name__)
 
@@ -38,8 +39,9 @@ T = TypeVar("T")
 class Desk:
     """Claims, reports and commits for one rendering process."""
 
-    def __init__(self, ledger: Ledger, worker: str, pid: int) -> None:
+    def __init__(self, ledger: Ledger, worker: str, pid: int, previews: PreviewDesk) -> None:
         self._ledger = ledger
+        self.previews = previews
         self.worker = worker
         self.holder = holder_of(worker, pid)
         self._stopped: set[int] = set()  # fences that were told to stop; see _listen

@@ -6,7 +6,7 @@ import io
 import logging
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from PIL import Image
 
@@ -21,15 +21,20 @@ from winepress_shared.errors import (
 )
 from winepress_shared.items import ItemReader
 from winepress_shared.job import Job
+from winepress_shared.lane import Precision
 from winepress_shared.ledger_records import Slice
 from winepress_shared.metadata import PictureFacts
 from winepress_shared.picture import Picture
+from winepress_shared.zoom import ZoomVideo
 from winepress_worker.batching import Batching, Call
 from winepress_worker.delivery import Delivery, Drawn
 from winepress_worker.desk import Desk
 from winepress_worker.engines.base import Pipeline, PipelineKey, Request
+from winepress_worker.engines.by_model import PipelinesByModel
+from winepress_worker.engines.stages import StagedPipeline
 from winepress_worker.models.shelf import Report
 from winepress_worker.pace import Pace
+from winepress_worker.studio import Studio
 from winepress_worker.warm_pool import WarmPool
 
 log = logging.getLogger(__name__)
@@ -41,7 +46,7 @@ class Work:
 
     part: Slice
     record: JobRecord
-    pipeline: Pipeline
+    pipeline: Pipeline | PipelinesByModel
 
 
 class Executor:
@@ -53,7 +58,7 @@ class Executor:
         archive: Archive,
         delivery: Delivery,
         pool: WarmPool,
-        key_of: Callable[[JobRecord, Report], PipelineKey],
+        key_of: Callable[[str, Precision, Report], PipelineKey],
         loaded: Callable[[], None],
         batching: Batching,
     ) -> None:
@@ -72,6 +77,7 @@ class Executor:
         self._drawn: list[Drawn] = []
         self.batching = batching
         self.pace = Pace()
+        self._studio = Studio(desk, archive, delivery, self.pace)
 
     def run(self, part: Slice) -> int:
         """Render a slice; returns the number of pictures handed to delivery.
@@ -115,10 +121,20 @@ class Executor:
     def _prepare(self, part: Slice) -> Work:
         record = self._fetch(part.job_id)
         self._open_all(record.job)
-        key = self._key_of(record, lambda message, _: self._desk.note(part, message))
+
+        def key_of(model: str, precision: Precision) -> PipelineKey:
+            return self._key_of(model, precision, lambda text, _: self._desk.note(part, text))
+
+        if isinstance(record.job, ZoomVideo):
+            pipelines = PipelinesByModel(self._pool, key_of, lambda key: self._load(part, key))
+            self._studio.prepare(record.job, part.units, pipelines)
+            return Work(part, record, pipelines)
+        key = key_of(record.job.model, record.job.precision)
         if key not in self._pool.warm:
             self._load(part, key)
-        return Work(part, record, self._pool.get(key))
+        pipeline = StagedPipeline(self._pool.get(key), self._pool, key_of)
+        pipeline.warm_refiner(self._items.item(record, part.units[0]).job)
+        return Work(part, record, pipeline)
 
     def _load(self, part: Slice, key: PipelineKey) -> None:
         name, began = f"{key.model}.{key.precision}", time.monotonic()
@@ -167,10 +183,15 @@ class Executor:
 
     def _render_begun(self, work: Work, unit: int) -> int:
         try:
-            job = self._items.item(work.record, unit).job
+            item = self._items.item(work.record, unit)
+            job = item.job
             if work.part.attempts and self._delivery.adopt(work.part, unit, job):
                 return 1
-            self._drawn.append(self._draw(work, unit, job))
+            if isinstance(job, ZoomVideo) and job.is_film(unit):
+                self._studio.cut(work.part, work.record, unit)
+                return 1
+            drawn = replace(self._draw(work, unit, job), warnings=item.warnings)
+            self._drawn.append(drawn)
             return 1
         except Stopped:
             raise
@@ -183,6 +204,9 @@ class Executor:
             return 0
 
     def _draw(self, work: Work, unit: int, job: Job) -> Drawn:
+        if isinstance(work.pipeline, PipelinesByModel):
+            pictures = self._open_all(work.record.job)
+            return self._studio.draw(work.part, work.record, unit, work.pipeline, pictures)
         (image,), facts, seconds = self._render(work, unit, [job])
         self.batching.learn_alone(job, image, seconds)
         return Drawn(work.part, unit, job, image, facts, seconds)
@@ -193,6 +217,8 @@ class Executor:
         """One call of the pipeline: its pictures, how they were made, seconds it took."""
         image_and_mask = (*self._open_all(jobs[0]), None, None)[:2]
         request = Request.together(jobs, *image_and_mask)
+        if jobs[0].preview_every:
+            request = replace(request, on_preview=self._desk.previews.of(work.part, unit))
         steps, cost = jobs[0].num_inference_steps or 1, megapixel_steps(jobs[0])
         limit = self.pace.limit(str(work.record.lane), cost * len(jobs))
         began = time.perf_counter()
@@ -204,7 +230,7 @@ class Executor:
     def _next_call(self, work: Work, units: Sequence[int]) -> Call:
         """The next pictures to be drawn in one call; one that was begun before is alone in it."""
         jobs = (self._items.item(work.record, unit).job for unit in units)
-        if work.part.attempts or len(units) < 2:
+        if work.part.attempts or len(units) < 2 or isinstance(work.record.job, ZoomVideo):
             return Call((work.record.job,))
         try:
             return self.batching.plan(jobs, self._pool.free_bytes)
@@ -224,6 +250,7 @@ class Executor:
         except Exception as error:  # noqa: BLE001 - the edge of the task: one picture is at fault,
             # and drawing each by itself says which one.
             log.warning("%d pictures are drawn one by one: %s", len(units), error)
+            self.batching.fail(call)
             return self._render_apart(work, units)
         if call.sample and not self.batching.prove(call, images.pop()):
             log.info("%d pictures in a call come out otherwise than one", call.number)
@@ -231,7 +258,10 @@ class Executor:
         self.batching.learn(call, seconds)
         share_s = seconds / call.number
         self._drawn += [
-            Drawn(work.part, unit, job, image, facts, share_s, call.number)
+            Drawn(
+                *(work.part, unit, job, image, facts, share_s, call.number),
+                self._items.item(work.record, unit).warnings,
+            )
             for unit, job, image in zip(units, call.jobs, images, strict=True)
         ]
         return len(units)

@@ -14,7 +14,7 @@ from typing import Any
 
 from winepress_shared.cost import SLICE_S
 from winepress_shared.errors import BrokerUnreachable
-from winepress_shared.lane import Lane
+from winepress_shared.lane import FILM, Lane
 from winepress_shared.lane_book import LaneBook, LaneView
 from winepress_shared.ledger import PATIENCE_MS
 from winepress_worker.options import WorkerOptions
@@ -23,6 +23,7 @@ log = logging.getLogger(__name__)
 
 LEAVE_S = 1.5  #: a cold lane is left this long to a live worker that holds it warm
 FAIR_BOUND_S = 120.0  #: a lane that has waited longer goes before those that are warm
+_WORTH = 5  #: times the load: what waits in a cold lane per worker, to leave warm ones for it
 _LOAD_S = 10.0  #: to load a model whose load was never measured
 _PICTURE_S = 1.0  #: to draw in a lane whose pace was never measured
 _LOOK_S = 0.2  #: least time between two looks after a slice, which may be short
@@ -34,36 +35,59 @@ def order_of(views: Iterable[LaneView], renderer: dict[str, Any]) -> list[str]:
     ``renderer`` is what the rendering process of this worker says of itself.
     """
     warm = renderer.get("warm", ())
-    mine = [view for view in views if view.model in warm or not _is_left(view, renderer)]
+    views = list(views)
+    is_busy = any(_is_warm(view, warm) for view in views)
+    mine = [
+        view
+        for view in views
+        if _is_warm(view, warm) or not _is_left(view, renderer, is_busy=is_busy)
+    ]
     return [view.lane for view in sorted(mine, key=lambda view: _rank(view, warm))]
 
 
 def _rank(view: LaneView, warm: Collection[str]) -> tuple[int, int, int, float]:
-    """Smallest first. A lane with a band out of patience counts as of the highest."""
+    """Smallest first. A lane with a band out of patience counts as of the highest.
+
+    Of cold lanes those that nobody serves come first, by age; then the one with most work for each
+    worker that serves it, as SwarmUI weighs which model to load by how many wait.
+    """
     band = 0 if view.longest_s > max(PATIENCE_MS[1:]) / 1000 else view.band
     is_overdue = view.idle_s > FAIR_BOUND_S
-    return (band, 0 if is_overdue else 1, 0 if view.model in warm else 1, -view.idle_s)
+    hands = view.holders + view.loading
+    if _is_warm(view, warm) or not hands:
+        place = (0 if _is_warm(view, warm) else 1, -view.idle_s)
+    else:
+        place = (2, -view.urgent / hands)
+    return (band, 0 if is_overdue else 1, *place)
 
 
-def _is_left(view: LaneView, renderer: dict[str, Any]) -> bool:
+def _is_warm(view: LaneView, warm: Collection[str]) -> bool:
+    """Whether nothing need be loaded to serve a lane; for films nothing ever need."""
+    return view.model in warm or view.lane == FILM
+
+
+def _is_left(view: LaneView, renderer: dict[str, Any], *, is_busy: bool) -> bool:
     """Whether a lane that is cold here is better served by workers that have or load its model.
 
     They are left it for a moment; and for as long as a load takes when one of them will be free
     sooner than that: a thousand workers must not drop what is warm for each picture that cannot
-    wait.
+    wait. A worker ``is_busy`` with warm lanes leaves those only for a load that brings several
+    times its own time of work, or for a picture that somebody waits in front of.
     """
     hands = view.holders + view.loading
     if not hands:
         return False
     load_s = float(renderer.get("load_s", {}).get(view.model, _LOAD_S))
     picture_s = float(renderer.get("seconds_per_picture", {}).get(view.lane, _PICTURE_S))
-    # Of so many slices under way one ends in a part of the time of one.
-    if (SLICE_S + view.urgent * picture_s) / hands <= load_s:
-        return view.waited_s < max(LEAVE_S, load_s)
-    if view.urgent * picture_s / hands > load_s:
+    work_s = view.urgent * picture_s
+    if work_s / hands > load_s * (_WORTH if is_busy else 1):
         # See `LaneBook.begin_load`: it is spread in doubling steps.
         return view.loading > 0 and view.loading >= view.holders and view.waited_s < load_s
-    return view.waited_s < (load_s if view.loading else LEAVE_S)
+    # Of so many slices under way one ends in a part of the time of one.
+    is_soon = (SLICE_S + work_s) / hands <= load_s
+    if view.loading or is_soon or (is_busy and view.band > 0):
+        return view.waited_s < load_s
+    return view.waited_s < LEAVE_S
 
 
 class LaneWatch:
@@ -94,7 +118,7 @@ class LaneWatch:
         """The model, with its precision, that will have to be loaded after ``lane``, if any."""
         self._look(_LOOK_S)
         models = [lane.partition("@")[0] for lane in order_of(self._views, self._renderer)]
-        warm = [lane.partition("@")[0], *self._renderer.get("warm", ())]
+        warm = [FILM, lane.partition("@")[0], *self._renderer.get("warm", ())]
         return next((model for model in models if model not in warm), None)
 
     def _look(self, least_s: float) -> None:

@@ -11,25 +11,33 @@ from pathlib import Path
 from typing import Any
 
 from winepress_shared.catalogue import Catalogue
-from winepress_shared.errors import WrongUsage
+from winepress_shared.errors import Environment, WrongUsage
 from winepress_shared.lane import Precision
 from winepress_shared.settings import Settings
+from winepress_shared.stores import open_store
+from winepress_worker.farm_view import FarmView
+from winepress_worker.model_facts import model_facts
 from winepress_worker.models.described import describe, entry_text
-from winepress_worker.models.manifest import Manifest
+from winepress_worker.models.manifest import Manifest, Prepared
+from winepress_worker.models.published import Published
 from winepress_worker.models.shelf import Report, Shelf
 
 _MIB = 2**20
 _ALL = "all"  #: in place of a precision
-_COLUMNS = "{:<18} {:<13} {:<10} {:>9} {:>9}  {}\n"
+_COLUMNS = "{:<18} {:<13} {:<10} {:>9} {:>9}  {:<5}  {:<16} {}\n"
 
 
 def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Add the sub-commands."""
-    models = subparsers.add_parser("models", help="list, prepare and remove models")
+    models = subparsers.add_parser("models", help="list, prepare, publish, pull and remove models")
     actions = models.add_subparsers(dest="action", required=True, metavar="ACTION")
     listing = actions.add_parser("list", help="every known model and its state on this machine")
     listing.add_argument("--json", action="store_true", help="one JSON object per line")
     listing.set_defaults(run=_list)
+    show = actions.add_parser("show", help="what a model takes: limits, defaults, options")
+    show.add_argument("model", metavar="MODEL")
+    show.add_argument("--json", action="store_true", help="one JSON object")
+    show.set_defaults(run=_show)
     prepare = actions.add_parser("prepare", help="make a model ready to be loaded")
     _add_model(prepare, "default: fp16; all: every one there is, which may take hours")
     prepare.add_argument(
@@ -40,6 +48,15 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         help="take the weights from this folder instead of a hub",
     )
     prepare.set_defaults(run=_prepare)
+    push = actions.add_parser("push", help="offer a prepared model to every worker of the farm")
+    _add_model(push, "default: every one there is")
+    push.add_argument(
+        "--replace", action="store_true", help="send every file again, also what the store has"
+    )
+    push.set_defaults(run=_push)
+    pull = actions.add_parser("pull", help="fetch a published model as the store has it now")
+    _add_model(pull, "default: every one there is")
+    pull.set_defaults(run=_pull)
     remove = actions.add_parser("rm", help="delete a prepared model from this machine")
     _add_model(remove, "default: every one there is")
     remove.set_defaults(run=_remove)
@@ -49,25 +66,35 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
 
 
 def _add_model(parser: argparse.ArgumentParser, default: str) -> None:
-    parser.add_argument("model", metavar="MODEL")
+    parser.add_argument("model", metavar="MODEL[.PRECISION]")
     parser.add_argument("--precision", help=default)
 
 
 def _list(arguments: argparse.Namespace) -> int:
-    rows = list(_rows(_open_shelf()))
+    settings = Settings.load()
+    farm = FarmView.look(settings)
+    for problem in farm.problems:
+        sys.stderr.write(f"{problem}\n")
+    rows = list(_rows(_open_shelf(settings), farm))
     if arguments.json:
         _write_json(rows)
         return 0
-    _out(_COLUMNS.format("MODEL", "PRECISION", "STATE", "ON DISK", "MEMORY", "LICENCE"))
+    _out(
+        _COLUMNS.format(
+            "MODEL", "PRECISION", "STATE", "ON DISK", "MEMORY", "STORE", "WARM ON", "LICENCE"
+        )
+    )
     for row in rows:
         size = f"{row['size_bytes'] / _MIB:.1f} MiB" if row["size_bytes"] else "-"
         memory = f"{row['memory_mib']} MiB"
         names = (row["model"], row["precision"], row["state"])
-        _out(_COLUMNS.format(*names, size, memory, row["licence"]))
+        published = {None: "?", True: "yes", False: "-"}[row["published"]]
+        warm = "?" if row["warm_on"] is None else ",".join(row["warm_on"]) or "-"
+        _out(_COLUMNS.format(*names, size, memory, published, warm, row["licence"]))
     return 0
 
 
-def _rows(shelf: Shelf) -> Iterator[dict[str, Any]]:
+def _rows(shelf: Shelf, farm: FarmView) -> Iterator[dict[str, Any]]:
     available = shelf.available()
     for name in shelf.catalogue.names:
         model = shelf.catalogue.get(name)
@@ -80,6 +107,8 @@ def _rows(shelf: Shelf) -> Iterator[dict[str, Any]]:
                 "state": "prepared" if found else on_demand,
                 "size_bytes": found.size_bytes if found else 0,
                 "memory_mib": model.memory_mib,
+                "published": farm.is_published(name, precision),
+                "warm_on": farm.warm_on(name, precision),
                 "revision": found.revision if found else None,
                 "kinds": model.kinds,
                 "source": model.source,
@@ -87,8 +116,19 @@ def _rows(shelf: Shelf) -> Iterator[dict[str, Any]]:
             }
 
 
+def _show(arguments: argparse.Namespace) -> int:
+    model = Catalogue.load(Settings.load().catalogue).get(arguments.model)
+    if arguments.json:
+        _write_json([model.model_dump(mode="json") | {"previews": model.has_previews}])
+        return 0
+    for name, value in model_facts(model).items():
+        _out(f"{name:<14} {value}\n")
+    return 0
+
+
 def _prepare(arguments: argparse.Namespace) -> int:
-    shelf, folder = _open_shelf(), arguments.folder
+    shelf, folder = _open_shelf(Settings.load()), arguments.folder
+    _take_apart(arguments)
     described = None
     if folder and arguments.model not in shelf.catalogue.names:
         described = describe(arguments.model, folder.absolute())
@@ -106,8 +146,58 @@ def _prepare(arguments: argparse.Namespace) -> int:
     return 0
 
 
+def _push(arguments: argparse.Namespace) -> int:
+    settings = Settings.load()
+    shelf, published = _open_shelf(settings), Published(open_store(settings))
+    wanted = [
+        (one, shelf.find(arguments.model, one)) for one in _precisions(shelf, arguments, _ALL)
+    ]
+    prepared = [found for _, found in wanted if found]
+    if not prepared or (arguments.precision and len(prepared) < len(wanted)):
+        raise Environment(
+            "only what is prepared here can be pushed",
+            value=arguments.model,
+            hint=f"run: winepress models prepare {arguments.model}",
+        )
+    for one in prepared:
+        label = f"{one.name}.{one.precision.value}"
+        sent = _pushed(published, one, _progress(label), replace=arguments.replace)
+        _out(f"{label} is published: {sent / _MIB:.1f} of {one.size_bytes / _MIB:.1f} MiB sent\n")
+    return 0
+
+
+def _pushed(published: Published, one: Prepared, report: Report, *, replace: bool) -> int:
+    manifest = Manifest.read(one.path)
+    try:
+        if manifest:
+            return published.push(manifest, one.path, report, replace=replace)
+    except OSError as error:
+        raise Environment(f"cannot read the model: {error.strerror}", value=str(one.path)) from None
+    raise Environment("the model was removed meanwhile", value=str(one.path))
+
+
+def _pull(arguments: argparse.Namespace) -> int:
+    settings = Settings.load()
+    published = Published(open_store(settings))
+    shelf = _open_shelf(settings, published)
+    wanted, pulled = _precisions(shelf, arguments, _ALL), 0
+    for precision in wanted:
+        label = f"{arguments.model}.{precision.value}"
+        found = shelf.pull(arguments.model, precision, _progress(label))
+        if found:
+            pulled += 1
+            _out(f"{label} is ready: {found.size_bytes / _MIB:.1f} MiB in {found.path}\n")
+    if not pulled:
+        raise Environment(
+            "the store does not offer this model",
+            value=arguments.model,
+            hint=f"where it is prepared: winepress models push {arguments.model}",
+        )
+    return 0
+
+
 def _remove(arguments: argparse.Namespace) -> int:
-    shelf = _open_shelf()
+    shelf = _open_shelf(Settings.load())
     for precision in _precisions(shelf, arguments, _ALL):
         freed = shelf.remove(arguments.model, precision)
         state = f"removed, {freed / _MIB:.1f} MiB freed" if freed else "was not prepared"
@@ -130,13 +220,14 @@ def _devices(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _open_shelf() -> Shelf:
-    settings = Settings.load()
-    return Shelf(settings.home, Catalogue.load(settings.catalogue))
+def _open_shelf(settings: Settings, published: Published | None = None) -> Shelf:
+    catalogue, budget = Catalogue.load(settings.catalogue), int(settings.pulled_gib * 2**30)
+    return Shelf(settings.home, catalogue, published, budget)
 
 
 def _precisions(shelf: Shelf, arguments: argparse.Namespace, default: str) -> tuple[Precision, ...]:
     """The one that was named, or all of the model; raises UnknownModel or WrongUsage."""
+    _take_apart(arguments)
     every = shelf.catalogue.get(arguments.model).precisions
     named = arguments.precision or default
     if named == _ALL:
@@ -150,6 +241,13 @@ def _precisions(shelf: Shelf, arguments: argparse.Namespace, default: str) -> tu
             value=arguments.precision,
             allowed=", ".join([*every, _ALL]),
         ) from None
+
+
+def _take_apart(arguments: argparse.Namespace) -> None:
+    """Make a name like ``vignette.int8-weights`` the two arguments it stands for."""
+    name, dot, precision = arguments.model.partition(".")
+    if dot and not arguments.precision:
+        arguments.model, arguments.precision = name, precision
 
 
 def _progress(label: str) -> Report:

@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass
 from fnmatch import fnmatchcase
 from typing import Any
 
-from winepress_shared.lane import Lane
+from winepress_shared.lane import FILM, Lane
 from winepress_worker.batching import MOST_TOGETHER
 from winepress_worker.device_name import DeviceName
 from winepress_worker.placement import Placement
@@ -58,7 +58,10 @@ class WorkerOptions:
 
     def serves(self, lane: Lane) -> bool:
         """True when this worker's device and patterns allow the lane."""
-        fits = lane.device is None or lane.device == self.device_class
+        if lane.model == FILM:  # a film is cut on the CPU: other devices have better to do
+            fits = self.device_class in ("CPU", None) or FILM in self.lanes
+        else:
+            fits = lane.device is None or lane.device == self.device_class
         return fits and any(fnmatchcase(str(lane), pattern) for pattern in self.lanes)
 
     def encode(self) -> dict[str, Any]:

@@ -68,7 +68,7 @@ class StewardStep(bootsteps.StartStopStep):  # type: ignore[misc]  # Celery is u
 
 def run_worker(options: WorkerOptions, settings: Settings) -> int:
     """Serve until told to stop; returns the exit code."""
-    lanes = OpenLanes(options, settings).find()
+    lanes = OpenLanes(options, settings).find_first()
     app = make_celery(settings)
     app.conf.update(winepress_worker=options.encode(), include=["winepress_worker.tasks"])
     app.conf.broker_transport_options["queue_order_strategy"] = f"{__name__}:lane_cycle"

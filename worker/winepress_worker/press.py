@@ -10,13 +10,15 @@ from collections.abc import Callable, Sequence
 
 import psutil
 
-from winepress_shared.archive import Archive, JobRecord
+from winepress_shared.archive import Archive
 from winepress_shared.catalogue import Catalogue
 from winepress_shared.cost import SLICE_S
 from winepress_shared.errors import RenderFault, UnknownModel
-from winepress_shared.lane import Lane
+from winepress_shared.lane import FILM, Lane
 from winepress_shared.lane_book import LaneBook
 from winepress_shared.ledger import Ledger
+from winepress_shared.ledger_records import Slice
+from winepress_shared.preview_box import PreviewBox
 from winepress_shared.settings import Settings
 from winepress_shared.stores import open_store
 from winepress_worker.batching import Batching
@@ -27,9 +29,12 @@ from winepress_worker.engines.base import PipelineKey
 from winepress_worker.executor import Executor
 from winepress_worker.host_budget import HostBudget
 from winepress_worker.lane_order import LaneWatch
-from winepress_worker.models.shelf import Report, Shelf
+from winepress_worker.models.offered import Offered
+from winepress_worker.models.published import Published
+from winepress_worker.models.shelf import Shelf
 from winepress_worker.options import WorkerOptions
 from winepress_worker.preloader import Preloader
+from winepress_worker.preview_desk import PreviewDesk
 from winepress_worker.tender import Tender
 from winepress_worker.warm_pool import WarmPool
 
@@ -45,16 +50,22 @@ class Press:
     def __init__(self, options: WorkerOptions, settings: Settings) -> None:
         catalogue = Catalogue.load(settings.catalogue)
         self._options = options
-        self._engine = open_engine(options, Shelf(settings.home, catalogue), settings.home)
+        store = open_store(settings)
+        published = Published(store)
+        budget = int(settings.pulled_gib * 2**30)
+        self._shelf = Shelf(settings.home, catalogue, published, budget)
+        self._engine = open_engine(options, self._shelf, settings.home)
         self._pool = WarmPool(
             self._engine,
             options.memory_budget,
             idle_ttl_s=options.idle_unload_s or None,
             host=_host_budget(options, settings),
         )
-        self._desk = Desk(Ledger(settings), options.name, os.getpid())
-        archive = Archive(open_store(settings))
-        self._delivery = Delivery(self._desk, archive)
+        previews = PreviewDesk(PreviewBox(settings))
+        self._desk = Desk(Ledger(settings), options.name, os.getpid(), previews)
+        archive = Archive(store)
+        self._leave_ticket: Callable[[str], None] = lambda lane: None
+        self._delivery = Delivery(self._desk, archive, lambda lane: self._leave_ticket(lane))
         self._book = LaneBook(settings)
         self._watch = LaneWatch(self._book, options)
         self._process = psutil.Process()
@@ -63,7 +74,7 @@ class Press:
             archive,
             self._delivery,
             self._pool,
-            self._key_of,
+            self._engine.key,
             self.describe,
             Batching(options.batch),
         )
@@ -72,6 +83,7 @@ class Press:
         self.describe()
         self._tender = Tender(self._pool, self.describe)
         self._tender.start()
+        Offered(settings).watch(published)
 
     def run(self, lane: str, leave_ticket: Callable[[str], None]) -> str:
         """Work on ``lane`` for about `TICKET_S`; returns a line for people (Flower shows it).
@@ -79,6 +91,7 @@ class Press:
         ``leave_ticket`` is called when work remains that nobody has a ticket for.
         """
         with self._tender.away():
+            self._leave_ticket = leave_ticket
             return self._work(lane, leave_ticket)
 
     def _work(self, lane: str, leave_ticket: Callable[[str], None]) -> str:
@@ -89,7 +102,7 @@ class Press:
             return f"{lane}: left to a worker that loads its model, or has room for it"
         try:
             while time.monotonic() - began < TICKET_S:
-                part = self._desk.claim(lane, self._executor.pace.units_for(lane, SLICE_S))
+                part = self._claim(lane)
                 if part is None:
                     break
                 if part.waiting and not part.tickets:
@@ -104,14 +117,27 @@ class Press:
                 if self._watch.gives_way(lane):
                     leave_ticket(lane)
                     break
+            else:
+                leave_ticket(lane)  # a chain tells nobody that it waits while it is in hand
         finally:
             self._delivery.settle()
             if not jobs:
                 self.describe()  # that takes the mark of a load back
         return _summary(lane, list(jobs), pictures, time.monotonic() - began)
 
+    def _claim(self, lane: str) -> Slice | None:
+        """The next slice. A chain goes on as soon as its last picture is counted."""
+        most = self._executor.pace.units_for(lane, SLICE_S)
+        part = self._desk.claim(lane, most)
+        if part is None and self._delivery.is_busy:
+            self._delivery.settle()
+            part = self._desk.claim(lane, most)
+        return part
+
     def _may_serve(self, lane: str) -> bool:
         """Whether the model of ``lane`` is warm here, or may be loaded here now."""
+        if lane == FILM:
+            return True
         model = lane.partition("@")[0]
         if model in self._warm:
             return True
@@ -138,7 +164,8 @@ class Press:
         return [f"{key.model}.{key.precision}" for key in self._pool.warm]
 
     def describe(self) -> None:
-        """Tell the ledger what is warm here, and how fast."""
+        """Tell the ledger what is warm here, and how fast; what is not may leave the disk."""
+        self._shelf.warm([(key.model, key.precision) for key in self._pool.warm])
         self._desk.describe(
             {
                 "pid": os.getpid(),
@@ -152,9 +179,6 @@ class Press:
                 "rss_mib": self._process.memory_info().rss >> 20,
             }
         )
-
-    def _key_of(self, record: JobRecord, report: Report) -> PipelineKey:
-        return self._engine.key(record.job.model, record.job.precision, report)
 
 
 def _host_budget(options: WorkerOptions, settings: Settings) -> HostBudget | None:

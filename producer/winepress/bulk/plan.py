@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import random
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from itertools import islice
@@ -21,6 +22,7 @@ from winepress_shared.items import Item
 from winepress_shared.job import MAX_UNITS, Job, Priority, parse_job
 from winepress_shared.lane import Lane
 from winepress_shared.picture import Picture
+from winepress_shared.zoom import ZoomVideo
 
 MAX_ITEMS = 100_000  #: pictures of one file, matrix and wildcards counted in
 MAX_INPUT_BYTES = 512 * 2**20  #: input pictures of one file together, as they are stored
@@ -65,6 +67,7 @@ class Plan:
         self._names: dict[str, int] = {}  # name → line
         self.groups: dict[tuple[Lane, Priority], Group] = {}
         self.lines = 0
+        self.warnings: Counter[str] = Counter()  # sentence → pictures it is about
 
     @property
     def count(self) -> int:
@@ -155,8 +158,12 @@ class Plan:
 
     def _put(self, job: Job, line: Line) -> None:
         resolved = self._catalogue.resolve(job)
+        if isinstance(resolved, ZoomVideo):
+            raise InvalidJob("a bulk is of pictures", field="kind", value=job.kind)
         key = (self._catalogue.lane(resolved), resolved.priority)
         group = self.groups.setdefault(key, Group(*key))
         group.asked.update(job.model_dump_json().encode())
-        group.items.append(Item(resolved, line.name, line.number).encode())
+        warnings = self._catalogue.warnings(resolved)
+        self.warnings.update(warnings)
+        group.items.append(Item(resolved, line.name, line.number, warnings).encode())
         group.cost += megapixel_steps(resolved)

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from winepress.commands import batch, farm, info, jobs, pause, submit, watch
+from winepress.commands import batch, farm, info, jobs, pause, submit, watch, zoom
 
 #: Functions that add their sub-commands to a parser.
 COMMANDS = (
     submit.register,
+    zoom.register,
     batch.register,
     jobs.register,
     pause.register,

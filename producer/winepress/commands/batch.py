@@ -95,6 +95,8 @@ def _batch(arguments: argparse.Namespace) -> int:
     _check(arguments)
     with Client.from_env() as client:
         plan = _plan(client, arguments)
+        for warning, count in plan.warnings.items():
+            console.note(f"winepress: {count} pictures: {warning}")
         if arguments.dry_run:
             _show_plan(client, console, plan, arguments.user)
             return 0

@@ -8,6 +8,7 @@ from dataclasses import asdict
 from datetime import datetime
 from typing import Any
 
+from winepress.caller_checks import MOST_LISTED
 from winepress.client import Client
 from winepress.console import Console
 from winepress.explanation import estimate_text
@@ -15,8 +16,6 @@ from winepress_shared.errors import WinepressError, WrongUsage
 from winepress_shared.job import Priority
 from winepress_shared.ledger_records import JobRow
 from winepress_shared.state import JobState
-
-_MOST_LISTED = 100_000
 
 _VERBS: dict[str, tuple[str, Callable[[Client, str], JobState]]] = {
     "cancel": ("stop a job; finished pictures are kept", Client.cancel),
@@ -61,10 +60,9 @@ def _add(
 
 def _list(arguments: argparse.Namespace) -> int:
     console = Console(arguments.json)
-    limit = max(1, min(arguments.limit, _MOST_LISTED))
     state = JobState(arguments.state) if arguments.state else None
     with Client.from_env() as client:
-        rows = client.list(state, limit)
+        rows = client.list(state, arguments.limit)
         for row in rows:
             console.result(row_values(row), row_text(row))
     if not rows:
@@ -129,7 +127,7 @@ def _to_retry(arguments: argparse.Namespace) -> list[str]:
         return named
     with Client.from_env() as client:
         if not named:
-            return [row.id for row in client.list(JobState.FAILED, _MOST_LISTED)]
+            return [row.id for row in client.list(JobState.FAILED, MOST_LISTED)]
         return [name for name in named if client.get(name).status().state is JobState.FAILED]
 
 

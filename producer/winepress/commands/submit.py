@@ -4,18 +4,28 @@ from __future__ import annotations
 
 import argparse
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from winepress.client import Client
+from winepress.commands import zoom_flags
 from winepress.commands.watch import follow_to_end, interrupted
 from winepress.commands.when import add_when, start_in, window
+from winepress.commands.zoom_flags import (
+    FILM_FIELDS,
+    PROMPT_TABLES,
+    ZOOM_FIELDS,
+    add_film,
+    add_zoom,
+)
 from winepress.console import Console
 from winepress.handle import JobHandle
 from winepress.job_file import read_job_file
 from winepress_shared.errors import WrongUsage
 from winepress_shared.job import MAX_PROMPT_CHARACTERS, Job, Priority, parse_job
 from winepress_shared.lane import Precision
+from winepress_shared.prompt_table import is_infinite_zoom
 
 #: Flags that are fields of a job, under the same name.
 FIELDS = (
@@ -39,11 +49,18 @@ FIELDS = (
     "image",
     "mask",
     "strength",
+    "clip_skip",
+    "vae",
+    "preview_every",
+    "refiner",
+    "denoising_end",
+    "refiner_strength",
 )
 _EXAMPLES = """\
 examples:
   winepress submit text-to-image "a red apple on a teal background" --seed 7 --wait --out .
   winepress submit inpaint "a green pear" --image table.png --mask bowl.png --json
+  winepress submit zoom-video "a valley" --key-frames 8 --direction in --out .
   winepress submit --file job.yaml --priority bulk
 """
 
@@ -61,6 +78,8 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     parser.add_argument("prompt", nargs="?", metavar="PROMPT", help="- reads it from stdin")
     parser.add_argument("--file", type=Path, help="YAML or JSON; flags given beside it win")
     add_picture(parser.add_argument_group("the picture"))
+    add_zoom(parser.add_argument_group("the key frames of a zoom-video"))
+    add_film(parser.add_argument_group("the film of a zoom-video"))
     _add_handling(parser.add_argument_group("how it is handled"))
     parser.set_defaults(run=_submit)
 
@@ -81,6 +100,7 @@ def add_picture(group: argparse._ArgumentGroup) -> None:
     add("--image", metavar="FILE", help="source picture; PNG, JPEG or WebP")
     add("--mask", metavar="FILE", help="white is drawn anew")
     add("--strength", type=float, metavar="X", help="how far from the source, above 0 to 1")
+    _add_options(add)
     add("--device", choices=("CPU", "GPU", "NPU"), help="render on this kind of device only")
     add("--format", dest="output_format", choices=("png", "jpeg", "webp"), help="of the files")
     add("--quality", dest="output_quality", type=int, metavar="Q", help="of JPEG or WebP, 1 to 100")
@@ -93,14 +113,31 @@ def add_picture(group: argparse._ArgumentGroup) -> None:
     )
 
 
+def _add_options(add: Callable[..., object]) -> None:
+    """What only some models take; see `winepress models show`."""
+    add("--clip-skip", type=int, metavar="N", help="text layer from the end; 1 is the model's own")
+    add("--vae", choices=("full", "tiny"), help="autoencoder, where the model has both")
+    add("--preview-every", type=int, metavar="N", help="a small picture after every N steps")
+    add("--refiner", metavar="M", help="model that finishes the picture")
+    add("--denoising-end", type=float, metavar="X", help="share of the steps before the refiner's")
+    add("--refiner-strength", type=float, metavar="X", help="instead: how far it paints anew")
+
+
 def _add_handling(group: argparse._ArgumentGroup) -> None:
     add = group.add_argument
     add("--priority", choices=tuple(Priority), metavar="B", help=", ".join(Priority))
     add("--user", metavar="U", help="who takes turns with whom; default: the setting user")
     add("--key", metavar="K", help="the same key within a day gives the same job")
     add_when(group)
+    add_following(group)
+
+
+def add_following(group: argparse._ActionsContainer) -> None:
+    """Add the flags of a command that queues a job and may see it through."""
+    add = group.add_argument
     add("--wait", action="store_true", help="until the job is over")
-    add("--out", type=Path, metavar="DIR", help="wait, then save the pictures here")
+    add("--out", type=Path, metavar="DIR", help="wait, then save pictures and film here")
+    add("--preview", type=Path, metavar="FILE", help="wait, and keep the newest picture here")
     add("--json", action="store_true", help="one JSON object per line")
 
 
@@ -116,12 +153,18 @@ def _submit(arguments: argparse.Namespace) -> int:
             start_in=start_in(arguments),
             window=window(arguments),
         )
-        try:
-            _report(console, handle)
-            if arguments.wait or arguments.out:
-                return follow_to_end(console, handle, out=arguments.out)
-        except KeyboardInterrupt:
-            return interrupted(console, handle)
+        return tell_and_follow(console, handle, arguments)
+
+
+def tell_and_follow(console: Console, handle: JobHandle, arguments: argparse.Namespace) -> int:
+    """Say what was queued, and do what the flags of `add_following` ask for."""
+    out, preview = arguments.out, arguments.preview
+    try:
+        _report(console, handle)
+        if arguments.wait or out or preview:
+            return follow_to_end(console, handle, out=out, preview=preview)
+    except KeyboardInterrupt:
+        return interrupted(console, handle)
     return 0
 
 
@@ -129,11 +172,14 @@ def _values(arguments: argparse.Namespace) -> tuple[dict[str, Any], str | None]:
     """The fields of the job and, from a file, its user."""
     given = {name: getattr(arguments, name) for name in FIELDS}
     values = {name: value for name, value in given.items() if value is not None}
+    values |= zoom_flags.given(arguments, (*ZOOM_FIELDS, *FILM_FIELDS))
     if arguments.file is not None:
         if arguments.prompt is None and arguments.kind and arguments.kind not in Job.kinds:
             raise WrongUsage("give the kind before the prompt", value=arguments.kind)
         values = _merge(read_job_file(arguments.file), values)
-    elif arguments.kind is None or arguments.prompt is None:
+        if is_infinite_zoom(values):
+            values.setdefault("kind", "zoom-video")
+    elif arguments.kind is None or not values.keys() & {"prompt", *PROMPT_TABLES}:
         raise WrongUsage(
             "give a kind and a prompt, or --file",
             allowed=f"kinds: {', '.join(Job.kinds)}",
@@ -172,6 +218,7 @@ def _report(console: Console, handle: JobHandle) -> None:
         "units": row.units,
         "is_possible": reason is None,
         "reason": reason,
+        "warnings": handle.warnings,
     }
     console.result(values, row.id)
     if reason and not row.state.is_terminal:

@@ -11,6 +11,7 @@ from winepress.client import Client
 from winepress.console import INTERRUPTED, Console
 from winepress.handle import JobHandle, raise_unless_succeeded
 from winepress.progress import Progress
+from winepress_shared.errors import WrongUsage
 
 
 def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -18,8 +19,12 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     wait = subparsers.add_parser("wait", help="wait until a job is over")
     wait.add_argument("--timeout", type=float, metavar="SECONDS", help="wait no longer than this")
     wait.add_argument("--out", type=Path, metavar="DIR", help="then save the pictures here")
+    wait.add_argument("--preview", type=Path, metavar="FILE", help="keep the newest picture here")
     wait.set_defaults(run=_wait)
     watch = subparsers.add_parser("watch", help="show what happens to a job, as it happens")
+    watch.add_argument(
+        "--previews", type=Path, metavar="DIR", help="keep the newest preview of each picture here"
+    )
     watch.set_defaults(run=_watch)
     fetch = subparsers.add_parser("fetch", help="save the finished pictures of jobs")
     fetch.add_argument("--out", type=Path, default=Path(), metavar="DIR", help="default: here")
@@ -40,7 +45,13 @@ def _wait(arguments: argparse.Namespace) -> int:
     with Client.from_env() as client:
         console, handle = Console(arguments.json), client.get(arguments.job)
         try:
-            return follow_to_end(console, handle, out=arguments.out, timeout=arguments.timeout)
+            return follow_to_end(
+                console,
+                handle,
+                out=arguments.out,
+                preview=arguments.preview,
+                timeout=arguments.timeout,
+            )
         except KeyboardInterrupt:
             return interrupted(console, handle)
 
@@ -53,8 +64,27 @@ def _watch(arguments: argparse.Namespace) -> int:
             told = " ".join(f"{name}={value}" for name, value in event.fields.items() if value)
             values = {"event": event.name, "at": event.at, **event.fields}
             console.result(values, f"{event.name:<13} {told}".rstrip())
+            if event.name == "preview" and arguments.previews:
+                _save_preview(handle, int(event.fields["unit"]), arguments.previews)
         raise_unless_succeeded(handle.status())
     return 0
+
+
+def _save_preview(handle: JobHandle, unit: int, folder: Path) -> None:
+    """Write ``FOLDER/ID-000007.preview.jpg`` in one step: a viewer may have it open."""
+    preview = handle.preview(unit)
+    if preview is None:  # vanished meanwhile, or an event of the past
+        return
+    path = folder / f"{handle.id}-{unit:06d}.preview.jpg"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        part = path.with_name(f".{path.name}.part")
+        part.write_bytes(preview.jpeg)
+        part.replace(path)
+    except OSError as error:
+        raise WrongUsage(
+            f"cannot save here: {error.strerror}", field="--previews", value=str(folder)
+        ) from None
 
 
 def _fetch(arguments: argparse.Namespace) -> int:
@@ -95,16 +125,20 @@ def follow_to_end(
     handle: JobHandle,
     *,
     out: Path | None = None,
+    preview: Path | None = None,
     timeout: float | None = None,
 ) -> int:
     """Show progress until the job is over, save its pictures; returns the exit code.
 
-    Raises JobFailed and its kin, TimeoutError.
+    ``preview`` is a file that holds the newest picture meanwhile. Raises JobFailed and its kin,
+    TimeoutError.
     """
     progress = Progress(handle.status())
     try:
         for event in handle.events(timeout):
             progress.follow(event)
+            if preview is not None and event.name == "unit-done":
+                handle.save_newest(preview)
     finally:
         progress.close()
     row = handle.status()

@@ -105,7 +105,8 @@ local function take(job)
     return text_of(units), tried
   end
   local first = job.cursor
-  local count = math.min(limit, job.units - first)
+  local last = job.units - (job.last_lane and job.lane ~= job.last_lane and 1 or 0)
+  local count = math.min(limit, last - first)
   if count < 1 or job.chained == 1 and redis.call('EXISTS', key('retry', job.id)) == 1 then return nil end
   -- Of a chain, units behind the cursor may have been begun too.
   tried = attempts(job, first)

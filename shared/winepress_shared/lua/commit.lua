@@ -4,7 +4,8 @@
 -- KEYS[1] prefix; keys: lease leases leased held job done units attempts failers open opened events, and
 --         those `place` touches
 -- ARGV: fence, unit, JSON of the output
--- Returns 'ok' | 'last' (every unit has ended: write the result, then finish) | 'lost' | 'cancel'
+-- Returns 'ok' | 'moved' (what is left waits in another lane) | 'last' (every unit has ended: write
+--         the result, then finish) | 'lost' | 'cancel'
 local fence, unit = ARGV[1], tonumber(ARGV[2])
 local lease, job, order = look_up(fence)
 if order == 'lost' or order == 'cancel' then
@@ -30,4 +31,4 @@ if all_ended(job) then
 end
 if rest then keep_open(fence, lease, rest) end
 if job.chained == 1 then place(job) end
-return 'ok'
+return job.lane == lease.lane and 'ok' or 'moved'

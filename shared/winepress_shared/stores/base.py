@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Protocol
 
 MAX_KEY_CHARACTERS = 512
@@ -18,6 +19,13 @@ _KEY = re.compile(rf"{_SEGMENT}(?:/{_SEGMENT})*\Z")
 _METADATA_NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,63}\Z")  # S3 folds names to lower case
 _METADATA_VALUE = re.compile(r"(?:[!-~](?:[ -~]*[!-~])?)?\Z")  # HTTP strips outer spaces
 
+#: Called with the bytes of a file that have been moved so far; may raise to stop there.
+Moved = Callable[[int], None]
+
+
+def unwatched(moved: int) -> None:
+    """A `Moved` nobody listens to."""
+
 
 @dataclass(frozen=True)
 class StoredObject:
@@ -29,7 +37,7 @@ class StoredObject:
 
 
 class Store(Protocol):
-    """Keys are relative, slash-separated ASCII paths; values are whole byte strings.
+    """Keys are relative, slash-separated ASCII paths; values are whole byte strings or files.
 
     Every method may be called from several threads, and raises StoreUnreachable when the store
     does not answer, StoreRefused when it refuses the credentials or has no such bucket, and
@@ -62,6 +70,32 @@ class Store(Protocol):
 
         After a lost reply the second try finds the first one's object and answers False too:
         compare the metadata before concluding that another writer was faster.
+        """
+
+    def put_file(
+        self,
+        key: str,
+        path: Path,
+        *,
+        content_type: str = "application/octet-stream",
+        metadata: Mapping[str, str] | None = None,
+        only_new: bool = False,
+        moved: Moved = unwatched,
+    ) -> bool:
+        """Write the file ``path`` in pieces, however large; needs a few dozen MiB of memory.
+
+        No reader meets half of it. With ``only_new`` it is written only if the key is free: False
+        when it was taken, see `put_new`. A call without metadata takes up an earlier one of the
+        same key that was killed, and sends again what differs. Raises OSError when ``path`` itself
+        cannot be read.
+        """
+
+    def get_file(self, key: str, path: Path, *, moved: Moved = unwatched) -> None:
+        """Read an object into the file ``path``, going on where that ends.
+
+        ``path`` must hold the beginning of the same object, or nothing; ended early, it holds a
+        longer beginning. Compare a digest: an object may have been replaced in between. Raises
+        ObjectMissing, and OSError when ``path`` cannot be written (ENOSPC: the disk is full).
         """
 
     def get(self, key: str) -> bytes:

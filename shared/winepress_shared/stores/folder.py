@@ -14,18 +14,23 @@ import uuid
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from typing import BinaryIO
 
 from winepress_shared.errors import ObjectMissing, StoreRefused, StoreUnreachable
 from winepress_shared.stores.base import (
     MAX_METADATA_BYTES,
+    Moved,
     StoredObject,
     check_expiry,
     check_key,
     check_metadata,
     check_prefix,
     is_key,
+    unwatched,
 )
+from winepress_shared.stores.partial_file import open_partial
 
+_BLOCK_BYTES = 2**20  #: copied at a time
 _LOCK = ".lock"
 _NO_FILE = (FileNotFoundError, IsADirectoryError, NotADirectoryError)
 
@@ -57,10 +62,7 @@ class FolderStore:
         metadata: Mapping[str, str] | None = None,
     ) -> None:
         """Write an object, replacing any older one under the same key."""
-        path = self._path(key)
-        with self._written(path, data, metadata) as (file, notes):
-            notes.replace(_notes(path))
-            file.replace(path)
+        self._put(key, data, metadata, only_new=False)
 
     def put_new(
         self,
@@ -71,14 +73,35 @@ class FolderStore:
         metadata: Mapping[str, str] | None = None,
     ) -> bool:
         """Write an object only if the key is free; False when it was taken already."""
-        path = self._path(key)
-        with self._written(path, data, metadata) as (file, notes):
-            try:
-                path.hardlink_to(file)
-            except FileExistsError:
-                return False
-            notes.replace(_notes(path))
-            return True
+        return self._put(key, data, metadata, only_new=True)
+
+    def put_file(
+        self,
+        key: str,
+        path: Path,
+        *,
+        content_type: str = "application/octet-stream",
+        metadata: Mapping[str, str] | None = None,
+        only_new: bool = False,
+        moved: Moved = unwatched,
+    ) -> bool:
+        """Write a file in pieces, however large; see `Store.put_file`."""
+        target, text = self._path(key), _notes_text(metadata)
+        with path.open("rb") as source, self._errors():
+            target.parent.mkdir(parents=True, exist_ok=True)
+            with open_partial(target.with_name(f".{target.name}.part")) as partial:
+                while block := source.read(_BLOCK_BYTES):
+                    partial.put(block)
+                    moved(source.tell())
+                partial.seal()
+                return self._place(partial.path, target, text, only_new=only_new)
+
+    def get_file(self, key: str, path: Path, *, moved: Moved = unwatched) -> None:
+        """Read an object into a file, going on where that ends; see `Store.get_file`."""
+        with path.open("ab") as file:
+            for block in self._rest(key, file):
+                file.write(block)
+                moved(file.tell())
 
     def get(self, key: str) -> bytes:
         """Read an object; raises ObjectMissing."""
@@ -120,24 +143,53 @@ class FolderStore:
     def _path(self, key: str) -> Path:
         return self._root / check_key(key)
 
-    @contextmanager
-    def _written(
-        self, path: Path, data: bytes, metadata: Mapping[str, str] | None
-    ) -> Iterator[tuple[Path, Path]]:
-        """Hold the lock, with object and metadata written beside their place, ready to be moved."""
+    def _put(
+        self, key: str, data: bytes, metadata: Mapping[str, str] | None, *, only_new: bool
+    ) -> bool:
+        path = self._path(key)
         file = path.with_name(f".{uuid.uuid4().hex}")
-        notes = file.with_suffix(".json")
-        text = json.dumps(check_metadata(metadata), sort_keys=True)
+        text = _notes_text(metadata)
         with self._errors():
             path.parent.mkdir(parents=True, exist_ok=True)
             try:
                 _write(file, data)
-                _write(notes, text.encode("ascii"))
-                with self._locked(fcntl.LOCK_EX):
-                    yield file, notes
+                return self._place(file, path, text, only_new=only_new)
             finally:
                 file.unlink(missing_ok=True)
-                notes.unlink(missing_ok=True)
+
+    def _place(self, file: Path, path: Path, text: bytes, *, only_new: bool) -> bool:
+        """Make the finished ``file`` the object at ``path``, with ``text`` as its notes."""
+        notes = path.with_name(f".{uuid.uuid4().hex}.json")
+        try:
+            _write(notes, text)
+            with self._locked(fcntl.LOCK_EX):
+                if only_new:
+                    try:
+                        path.hardlink_to(file)
+                    except FileExistsError:
+                        return False
+                notes.replace(_notes(path))
+                if not only_new:
+                    file.replace(path)
+                return True
+        finally:
+            notes.unlink(missing_ok=True)
+
+    def _rest(self, key: str, held: BinaryIO) -> Iterator[bytes]:
+        """The object from where ``held`` ends, emptied if longer; raises ObjectMissing."""
+        with self._errors():
+            try:
+                file = self._path(key).open("rb")
+            except _NO_FILE:
+                self.check()
+                raise ObjectMissing("no such object in the store", value=key) from None
+            with file:
+                if held.tell() > os.fstat(file.fileno()).st_size:
+                    held.seek(0)
+                    held.truncate()
+                file.seek(held.tell())
+                while block := file.read(_BLOCK_BYTES):
+                    yield block
 
     @contextmanager
     def _locked(self, operation: int) -> Iterator[None]:
@@ -175,6 +227,10 @@ def _write(path: Path, data: bytes) -> None:
 def _notes(path: Path) -> Path:
     """Where the metadata of the object at ``path`` is."""
     return path.with_name(f".{path.name}.json")
+
+
+def _notes_text(metadata: Mapping[str, str] | None) -> bytes:
+    return json.dumps(check_metadata(metadata), sort_keys=True).encode("ascii")
 
 
 def _read_notes(path: Path) -> dict[str, str]:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
@@ -14,13 +15,16 @@ from botocore.config import Config
 from winepress_shared.errors import ObjectMissing, StoreRefused, StoreUnreachable, WrongUsage
 from winepress_shared.settings import Settings
 from winepress_shared.stores.base import (
+    Moved,
     StoredObject,
     check_expiry,
     check_key,
     check_metadata,
     check_prefix,
     is_key,
+    unwatched,
 )
+from winepress_shared.stores.s3_multipart import PART_BYTES, MultipartUpload
 
 if TYPE_CHECKING:
     from types_boto3_s3 import S3Client
@@ -30,6 +34,7 @@ _CONNECT_TIMEOUT_S = 5
 _READ_TIMEOUT_S = 60
 _ATTEMPTS = 3  #: of one request, the first included
 _CONNECTIONS = 16  #: kept open to the server
+_BLOCK_BYTES = 2**20  #: read from the server at a time
 _CONFLICT_ATTEMPTS = 5  #: of a conditional write that met another one in flight
 
 _CONFIG = Config(
@@ -119,6 +124,52 @@ class S3Store:
                     if status != 409:  # another write of this key in flight: it may yet fail
                         raise
         return False
+
+    def put_file(
+        self,
+        key: str,
+        path: Path,
+        *,
+        content_type: str = "application/octet-stream",
+        metadata: Mapping[str, str] | None = None,
+        only_new: bool = False,
+        moved: Moved = unwatched,
+    ) -> bool:
+        """Write a file in pieces, however large; see `Store.put_file`."""
+        if path.stat().st_size <= PART_BYTES:
+            data, put = path.read_bytes(), self.put_new if only_new else self.put
+            is_written = put(key, data, content_type=content_type, metadata=metadata)
+            moved(len(data))
+            return is_written is not False
+        upload = MultipartUpload(self._client, self._bucket, check_key(key), path, moved)
+        with self._errors():
+            try:
+                upload.send(content_type, check_metadata(metadata), only_new=only_new)
+            except botocore.exceptions.ClientError as error:
+                if not only_new or _status(error) != 412:
+                    raise
+                upload.abandon()
+                return False
+        return True
+
+    def get_file(self, key: str, path: Path, *, moved: Moved = unwatched) -> None:
+        """Read an object into a file, going on where that ends; see `Store.get_file`."""
+        found = self.head(key)
+        if found is None:
+            raise ObjectMissing("no such object in the store", value=key)
+        with path.open("ab") as file, self._errors(key):
+            if file.tell() > found.size:
+                file.seek(0)
+                file.truncate()
+            if file.tell() == found.size:
+                return
+            reply = self._client.get_object(
+                Bucket=self._bucket, Key=key, Range=f"bytes={file.tell()}-"
+            )
+            with closing(reply["Body"]) as body:  # ended early, it must not hold its connection
+                for block in body.iter_chunks(_BLOCK_BYTES):
+                    file.write(block)
+                    moved(file.tell())
 
     def get(self, key: str) -> bytes:
         """Read an object; raises ObjectMissing."""

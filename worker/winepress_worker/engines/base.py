@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 from PIL import Image
 
@@ -24,6 +24,10 @@ class PipelineKey:
     device: str  #: OpenVINO device string: CPU, GPU, GPU.1, NPU, AUTO, AUTO:NPU,CPU
 
 
+#: Called with (steps done, steps in all) and a small RGB picture of each one being drawn.
+OnPreview = Callable[[int, int, Sequence[Image.Image]], None]
+
+
 @dataclass(frozen=True)
 class Request:
     """One call of a pipeline: pictures that differ only in their seeds and texts."""
@@ -33,6 +37,7 @@ class Request:
     image: Image.Image | None = None  #: source picture, RGB
     mask: Image.Image | None = None  #: greyscale, white is drawn anew
     others: tuple[tuple[str, str], ...] = ()  #: prompt and negative prompt, of the second one on
+    on_preview: OnPreview | None = None  #: hears of every `Job.preview_every` steps
 
     @classmethod
     def together(
@@ -52,6 +57,9 @@ class Request:
 def unheard(message: str, fraction: float) -> None:
     """A `Report` nobody listens to."""
 
+
+#: What one pipeline hands to the next of the same engine; nobody else looks inside.
+Latents = Any
 
 #: Called after every denoising step with (steps done, steps in all); may raise to stop the render.
 OnStep = Callable[[int, int], None]
@@ -78,6 +86,12 @@ class Pipeline(Protocol):
         RetryElsewhere when the output is not a picture (NaN, all one colour), FailForGood when
         the request can never work, WorkerBroken when the device is lost.
         """
+
+    def sketch(self, request: Request, on_step: OnStep) -> Latents:
+        """The first stage of a job with a refiner: latents, with the noise that is left in them."""
+
+    def refine(self, request: Request, latents: Latents, on_step: OnStep) -> list[Image.Image]:
+        """The second stage, by the refiner: one RGB picture per seed; raises like `render`."""
 
     def facts(self, request: Request) -> PictureFacts:
         """How this pipeline renders ``request``."""

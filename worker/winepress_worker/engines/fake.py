@@ -36,7 +36,7 @@ from winepress_shared.job import ImageToImage, Inpaint, Job
 from winepress_shared.lane import Precision
 from winepress_shared.metadata import PictureFacts
 from winepress_worker.device_name import DeviceName
-from winepress_worker.engines.base import OnStep, PipelineKey, Request, unheard
+from winepress_worker.engines.base import Latents, OnStep, PipelineKey, Request, unheard
 from winepress_worker.engines.canvas import Canvas, check_pictures
 from winepress_worker.models.shelf import Report
 
@@ -154,6 +154,7 @@ class FakePipeline:
                 _strike(plan.fault, self._sleep)
             try:
                 on_step(step, total)
+                self._show(request, canvas, step, total)
             except Stopped:
                 if plan.fault is not Fault.DEAF:
                     raise
@@ -163,6 +164,22 @@ class FakePipeline:
             pictures = [Image.new("RGB", canvas.size) for _ in request.seeds]
         check_pictures(pictures)
         return [canvas.finish(picture) for picture in pictures]
+
+    def _show(self, request: Request, canvas: Canvas, step: int, total: int) -> None:
+        every = request.job.preview_every
+        if every and request.on_preview and step % every == 0 and step < total:
+            drawings = zip(request.seeds, request.texts, strict=True)
+            pictures = [_draw(request.job, canvas, seed, texts) for seed, texts in drawings]
+            request.on_preview(step, total, [picture.resize((64, 64)) for picture in pictures])
+
+    def sketch(self, request: Request, on_step: OnStep) -> Latents:
+        """The pictures themselves stand for latents."""
+        return self.render(request, on_step)
+
+    def refine(self, request: Request, latents: Latents, on_step: OnStep) -> list[Image.Image]:
+        """Every picture turned upside down, so that it shows who had it last."""
+        on_step(1, 1)
+        return [ImageOps.flip(picture) for picture in latents]
 
     def facts(self, request: Request) -> PictureFacts:
         """Names that say that nothing was rendered."""
@@ -233,7 +250,7 @@ def _strike(fault: Fault | None, sleep: Callable[[float], None]) -> None:
 def _steps(request: Request) -> int:
     """As diffusers counts them: a source picture leaves int(steps × strength) to do."""
     job = request.job
-    strength = job.strength if isinstance(job, ImageToImage | Inpaint) else 1.0
+    strength = job.strength or 1.0 if isinstance(job, ImageToImage | Inpaint) else 1.0
     return max(int((job.num_inference_steps or 1) * strength), 1)
 
 
@@ -251,5 +268,5 @@ def _draw(job: Job, canvas: Canvas, seed: int, texts: tuple[str, str]) -> Image.
         bottom = top + 1 + height * canvas.size[1] // 512
         pen.ellipse((left, top, right, bottom), fill=tuple(colour))
     if isinstance(job, ImageToImage) and canvas.image:
-        return Image.blend(canvas.image, drawn, job.strength)
+        return Image.blend(canvas.image, drawn, job.strength or 1.0)
     return drawn

@@ -15,7 +15,6 @@ from typing import Any
 
 import diffusers
 import numpy as np
-import torch
 import transformers
 from optimum.intel import (
     OVPipelineForImage2Image,
@@ -25,16 +24,27 @@ from optimum.intel import (
 from PIL import Image
 
 from winepress_shared.errors import Environment, FailForGood, RetryElsewhere
-from winepress_shared.job import ImageToImage, Inpaint, Job, TextToImage
+from winepress_shared.job import ImageToImage, Inpaint, TextToImage
 from winepress_shared.lane import Precision
 from winepress_shared.metadata import PictureFacts
-from winepress_shared.schedulers import SCHEDULES, find_scheduler
 from winepress_worker.device_name import DeviceName
-from winepress_worker.engines.base import OnStep, PipelineKey, Request, unheard, unwatched
+from winepress_worker.engines.arguments import arguments_of
+from winepress_worker.engines.autoencoders import Autoencoders
+from winepress_worker.engines.base import (
+    Latents,
+    OnStep,
+    PipelineKey,
+    Request,
+    unheard,
+    unwatched,
+)
 from winepress_worker.engines.canvas import STATIC_GRID_PX, Canvas, check_pictures
 from winepress_worker.engines.compiled_parts import CompiledParts
 from winepress_worker.engines.devices import check_devices, openvino_version
 from winepress_worker.engines.native_faults import loading, rendering
+from winepress_worker.engines.previews import Previews
+from winepress_worker.engines.scheduling import make_scheduler
+from winepress_worker.engines.steps import Draw, Steps
 from winepress_worker.engines.trial import trial_request
 from winepress_worker.models.manifest import Prepared
 from winepress_worker.models.shelf import Report, Shelf
@@ -98,6 +108,8 @@ class OpenVinoEngine:
         parts = CompiledParts(self._placement, self._cache_dir)
         pipeline = OpenVinoPipeline(key, prepared, request.job.kind, parts)
         pipeline.render(request, unwatched)
+        previews = Previews(self._shelf.catalogue.get(key.model), prepared.path, parts.get)
+        pipeline.draw_preview = previews.draw if previews.is_ready else None
         pipeline.footprint = max(_resident_bytes() - before, prepared.size_bytes)
         return pipeline
 
@@ -125,6 +137,8 @@ class OpenVinoPipeline:
         self._largest = 0
         self._facts: dict[str, PictureFacts] = {}
         self._pipes: dict[str, Any] = {}
+        self._autoencoders = Autoencoders(prepared.path, self._compiled.get)
+        self.draw_preview: Draw | None = None
         pipe = self._pipe(kind)
         # Frozen here: schedulers are built from the model's own settings, never from each other's.
         self._scheduler_config = dict(pipe.scheduler.config)
@@ -137,21 +151,47 @@ class OpenVinoPipeline:
     def render(self, request: Request, on_step: OnStep) -> list[Image.Image]:
         """Draw one RGB picture per seed; see `Pipeline.render`."""
         canvas = Canvas.of(request, self._grid)
-        pipe = self._pipe(request.job.kind)
-        steps = _Steps(on_step)
         before, pixels = _resident_bytes(), len(request.seeds) * canvas.frame[0] * canvas.frame[1]
-        with rendering(lambda: steps.raised):
-            pipe.scheduler = self._scheduler(request.job)
-            arguments = _arguments(request, canvas)
-            if _takes_rescale(pipe):
-                arguments["guidance_rescale"] = request.job.guidance_rescale or 0.0
-            arrays = pipe(**arguments, callback_on_step_end=steps, output_type="np").images
+        arrays = self._call(request, request.job.kind, arguments_of(request, canvas), on_step, "np")
         pictures = _pictures(arrays)
         check_pictures(pictures)
         if pixels > self._largest:  # what a device prepared for more than it drew before stays
             self.footprint += max(_resident_bytes() - before, 0) if self._largest else 0
             self._largest = pixels
         return [canvas.finish(picture) for picture in pictures]
+
+    def sketch(self, request: Request, on_step: OnStep) -> Latents:
+        """The first stage of a job with a refiner; see `Pipeline.sketch`."""
+        arguments = arguments_of(request, Canvas.of(request, self._grid))
+        arguments["denoising_end"] = getattr(request.job, "denoising_end", None)
+        return self._call(request, request.job.kind, arguments, on_step, "latent")
+
+    def refine(self, request: Request, latents: Latents, on_step: OnStep) -> list[Image.Image]:
+        """The second stage; see `Pipeline.refine`."""
+        canvas = Canvas.of(request, self._grid)
+        arguments = arguments_of(request, canvas) | {"image": latents}
+        for size in ("width", "height"):
+            del arguments[size]
+        end, strength = (
+            getattr(request.job, name, None) for name in ("denoising_end", "refiner_strength")
+        )
+        arguments |= {"strength": strength} if strength else {"denoising_start": end}
+        pictures = _pictures(self._call(request, "image-to-image", arguments, on_step, "np"))
+        check_pictures(pictures)
+        return [canvas.finish(picture) for picture in pictures]
+
+    def _call(
+        self, request: Request, kind: str, arguments: dict[str, Any], on_step: OnStep, output: str
+    ) -> Any:
+        """Run the task pipeline of ``kind``; gives arrays of pictures, or latents."""
+        pipe = self._pipe(kind)
+        steps = Steps(request, on_step, self.draw_preview)
+        with rendering(lambda: steps.raised):
+            pipe.scheduler = make_scheduler(self._scheduler_config, request.job)
+            pipe.vae = self._autoencoders.pick(pipe, kind, request.job.vae == "tiny")
+            if _takes_rescale(pipe):
+                arguments["guidance_rescale"] = request.job.guidance_rescale or 0.0
+            return pipe(**arguments, callback_on_step_end=steps, output_type=output).images
 
     def facts(self, request: Request) -> PictureFacts:
         """How this pipeline renders ``request``."""
@@ -162,13 +202,14 @@ class OpenVinoPipeline:
                 device=self.device,
                 arithmetic=self._compiled.arithmetic,
                 revision=self.key.revision,
-                scheduler=type(self._scheduler(request.job)).__name__,
+                scheduler=type(make_scheduler(self._scheduler_config, request.job)).__name__,
             )
         return self._facts[name]
 
     def close(self) -> None:
         """Give the memory back."""
         self._pipes.clear()
+        self._autoencoders.close()
         self._compiled.clear()
         gc.collect()
 
@@ -201,44 +242,9 @@ class OpenVinoPipeline:
                 part.request = self._compiled.get(name, part.model)
         return pipe
 
-    def _scheduler(self, job: Job) -> Any:
-        """A fresh scheduler with exactly the asked settings; raises FailForGood if it has none."""
-        entry, schedule = find_scheduler(job.scheduler or "")
-        settings: dict[str, Any] = dict(entry.settings)
-        if schedule:
-            settings |= {flag: flag == schedule for flag in SCHEDULES.values() if flag}
-        scheduler = getattr(diffusers, entry.cls).from_config(self._scheduler_config, **settings)
-        for name, value in settings.items():
-            if value and scheduler.config.get(name) != value:
-                raise FailForGood(
-                    f"{entry.cls} cannot do this", field="scheduler", value=job.scheduler
-                )
-        return scheduler
-
     @property
     def _paints_into_masks(self) -> bool:
         return self._prepared.channels == _INPAINT_CHANNELS
-
-
-class _Steps:
-    """Diffusers' step callback: counts, stops on numbers that are none, remembers a stop."""
-
-    def __init__(self, on_step: OnStep) -> None:
-        self.raised: Exception | None = None
-        self._on_step = on_step
-
-    def __call__(
-        self, pipe: Any, index: int, timestep: Any, tensors: dict[str, Any]
-    ) -> dict[str, Any]:
-        """Called by diffusers after step ``index``; what is raised here ends the render."""
-        if not bool(torch.isfinite(tensors["latents"]).all()):
-            raise RetryElsewhere(f"step {index + 1} gave numbers that are none (NaN or infinity)")
-        try:
-            self._on_step(index + 1, pipe.num_timesteps)
-        except Exception as error:
-            self.raised = error
-            raise
-        return tensors
 
 
 def quiet_libraries() -> None:
@@ -248,31 +254,6 @@ def quiet_libraries() -> None:
         library.disable_progress_bar()
     for name in ("nncf", "optimum"):
         logging.getLogger(name).setLevel(logging.ERROR)
-
-
-def _arguments(request: Request, canvas: Canvas) -> dict[str, Any]:
-    """Arguments of the diffusers call, one entry per seed wherever a list is allowed.
-
-    Prompts and pictures are repeated rather than asked for with ``num_images_per_prompt``: then
-    each picture is encoded and noised by its own generator alone, whatever else is in the batch.
-    """
-    job, count = request.job, len(request.seeds)
-    prompts, negatives = zip(*request.texts, strict=True)
-    arguments: dict[str, Any] = {
-        "prompt": list(prompts),
-        # None and not "": SDXL then uses zeros, as it was trained.
-        "negative_prompt": list(negatives) if job.negative_prompt else None,
-        "num_inference_steps": job.num_inference_steps,
-        "guidance_scale": job.guidance_scale,
-        "generator": [torch.Generator("cpu").manual_seed(seed) for seed in request.seeds],
-    }
-    if not isinstance(job, ImageToImage):
-        arguments |= {"width": canvas.frame[0], "height": canvas.frame[1]}
-    if isinstance(job, ImageToImage | Inpaint):
-        arguments |= {"image": [canvas.framed(canvas.image)] * count, "strength": job.strength}
-    if isinstance(job, Inpaint):
-        arguments["mask_image"] = [canvas.framed(canvas.mask)] * count
-    return arguments
 
 
 def _takes_rescale(pipe: Any) -> bool:

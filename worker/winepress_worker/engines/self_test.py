@@ -28,7 +28,7 @@ from winepress_worker.options import WorkerOptions
 
 MODEL = "vignette"
 STEPS = 8
-LEAST_DB = 30.0  #: peak signal to noise; see BENCHMARKS.md for what devices reach
+LEAST_DB = 30.0  #: peak signal to noise; BENCHMARKS.md has what was measured
 _PEAK = 255.0
 _MOST_DB = 99.0  #: written for equal pictures, whose ratio is infinite
 

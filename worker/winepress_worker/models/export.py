@@ -64,8 +64,10 @@ def export(kind: str, source: Path, target: Path) -> None:
     _forget_paths(target)
 
 
-def export_tiny_vae(source: Path, target: Path) -> None:
+def export_tiny_vae(source: Path, target: Path, prefix: str = "") -> None:
     """Replace the autoencoder in the exported folder ``target`` by the AutoencoderTiny ``source``.
+
+    With a ``prefix`` to the names of its two parts it is put beside the autoencoder instead.
 
     optimum exports no such class, but its pipelines run one whose ports have the names they look
     for: ``sample`` → ``latent_sample`` and ``latent_sample`` → ``sample``.
@@ -75,10 +77,12 @@ def export_tiny_vae(source: Path, target: Path) -> None:
     scale = 2 ** (len(network.config.decoder_block_out_channels) - 1)
     latents = torch.zeros(1, channels, _TRACED_LATENT_PX, _TRACED_LATENT_PX)
     pixels = torch.zeros(1, 3, _TRACED_LATENT_PX * scale, _TRACED_LATENT_PX * scale)
-    _convert(_Encode(network), pixels, ("sample", "latent_sample"), target / "vae_encoder")
-    _convert(_Decode(network), latents, ("latent_sample", "sample"), target / "vae_decoder")
+    _convert(_Encode(network), pixels, ("sample", "latent_sample"), target / f"{prefix}vae_encoder")
+    _convert(
+        _Decode(network), latents, ("latent_sample", "sample"), target / f"{prefix}vae_decoder"
+    )
     for part in ("vae_encoder", "vae_decoder"):
-        network.save_config(target / part)
+        network.save_config(target / f"{prefix}{part}")
     _forget_paths(target)
 
 

@@ -13,16 +13,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import httpx
-from huggingface_hub import HfApi, hf_hub_download
-from huggingface_hub.errors import (
-    GatedRepoError,
-    HfHubHTTPError,
-    LocalEntryNotFoundError,
-    RepositoryNotFoundError,
-)
+from huggingface_hub import HfApi, hf_hub_url
+from huggingface_hub.errors import GatedRepoError, HfHubHTTPError, RepositoryNotFoundError
+from huggingface_hub.file_download import http_get
+from huggingface_hub.utils._headers import build_hf_headers
 from huggingface_hub.utils.tqdm import disable_progress_bars
 
 from winepress_shared.errors import Environment
+from winepress_shared.stores.partial_file import open_alone
 from winepress_worker.models.folder import wanted_names
 from winepress_worker.models.manifest import digest
 from winepress_worker.models.shelf import Report
@@ -39,12 +37,13 @@ class _File:
     name: str
     size: int  #: in bytes
     sha256: str | None  #: of large files
+    blob: str  #: changes with its content
 
 
 def fetch(repository: str, folder: Path, report: Report) -> Path:
     """Have the files of ``ORGANISATION/REPOSITORY`` below ``folder``; returns their folder.
 
-    A connection that breaks is taken up at the byte, a call that was ended at the file. Raises
+    A connection that breaks is taken up at the byte, and so is a call that was killed. Raises
     Environment when the hub does not answer, has no such repository or does not hand it out, the
     disk is too small or a file is damaged.
     """
@@ -55,13 +54,11 @@ def fetch(repository: str, folder: Path, report: Report) -> Path:
     try:
         revision, files = _describe(repository, endpoint)
         _check_room(files, place)
+        at = {"revision": revision, "endpoint": endpoint}
         done, total = 0, sum(file.size for file in files)
         for file in files:
             report(f"fetching {repository}/{file.name}", _SHARE * done / max(total, 1))
-            hf_hub_download(
-                repository, file.name, revision=revision, local_dir=place, endpoint=endpoint
-            )
-            _check(file, place / file.name)
+            _download(file, place, hf_hub_url(repository, file.name, **at))
             done += file.size
     except GatedRepoError:
         raise Environment(
@@ -71,7 +68,7 @@ def fetch(repository: str, folder: Path, report: Report) -> Path:
         ) from None
     except RepositoryNotFoundError:
         raise Environment("the hub has no such model", value=repository, hint=_HINT) from None
-    except (httpx.HTTPError, HfHubHTTPError, LocalEntryNotFoundError) as error:
+    except (httpx.HTTPError, HfHubHTTPError) as error:
         raise Environment(
             f"the hub cannot be reached: {_first_line(error)}", value=repository, hint=_HINT
         ) from None
@@ -82,7 +79,12 @@ def _describe(repository: str, endpoint: str | None) -> tuple[str, list[_File]]:
     """The newest revision, and those of its files that are of use here."""
     info = HfApi(endpoint=endpoint).model_info(repository, files_metadata=True, timeout=_ANSWER_S)
     known = {
-        one.rfilename: _File(one.rfilename, one.size or 0, one.lfs.sha256 if one.lfs else None)
+        one.rfilename: _File(
+            one.rfilename,
+            one.size or 0,
+            one.lfs.sha256 if one.lfs else None,
+            str(one.blob_id or info.sha),
+        )
         for one in info.siblings or []
     }
     files = [known[name] for name in wanted_names(known)]
@@ -104,16 +106,42 @@ def _check_room(files: list[_File], place: Path) -> None:
         )
 
 
-def _check(file: _File, path: Path) -> None:
-    """Delete and refuse what is not what the hub described."""
-    is_whole = path.stat().st_size == file.size
-    if not is_whole or (file.sha256 and digest(path) != file.sha256):
-        path.unlink()
-        raise Environment(
-            "a fetched file has another checksum than the hub says",
-            value=file.name,
-            hint="try again",
+def _download(file: _File, place: Path, url: str) -> None:
+    """Have ``file`` below ``place``, going on with what an earlier process has of it.
+
+    Not by the library's own function: that begins a file anew in every process.
+    """
+    target, part = place / file.name, place / ".parts" / f"{file.sha256 or file.blob}.part"
+    if target.exists() and _is(file, target):
+        return
+    target.parent.mkdir(parents=True, exist_ok=True)
+    part.parent.mkdir(exist_ok=True)
+    with open_alone(part) as opened:
+        if opened.tell() > file.size:
+            opened.seek(0)
+            opened.truncate()
+        http_get(
+            url,
+            opened,
+            resume_size=opened.tell(),
+            headers=build_hf_headers(),
+            expected_size=file.size,
         )
+        opened.flush()
+        if not _is(file, part):
+            part.unlink()
+            raise Environment(
+                "a fetched file has another checksum than the hub says",
+                value=file.name,
+                hint="try again",
+            )
+        part.replace(target)
+
+
+def _is(file: _File, path: Path) -> bool:
+    """True when ``path`` is what the hub described; of small files that tells the size alone."""
+    is_whole = path.stat().st_size == file.size
+    return is_whole and (file.sha256 is None or digest(path) == file.sha256)
 
 
 def _first_line(error: Exception) -> str:

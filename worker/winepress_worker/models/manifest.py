@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Annotated, Self
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
@@ -13,6 +14,7 @@ from winepress_shared.lane import Precision
 from winepress_worker.models.measured import Measured
 
 MANIFEST_FILE = "manifest.json"
+_PLAIN = re.compile(r"\w[\w .+-]{0,127}\Z", re.ASCII)  #: one part of a file's path
 _REVISION_DIGITS = 16  #: hexadecimal digits of a revision: enough to tell revisions apart by eye
 
 
@@ -29,9 +31,9 @@ class Prepared:
 
 
 def _inside(path: str) -> str:
-    pure = PurePosixPath(path)
-    if pure.is_absolute() or ".." in pure.parts or not pure.parts:
-        raise ValueError("must stay inside the model's folder")
+    plain = all(_PLAIN.match(part) for part in path.split("/"))
+    if not plain or path.casefold() == MANIFEST_FILE:
+        raise ValueError("must stay inside the model's folder, under a plain name")
     return path
 
 
@@ -86,6 +88,10 @@ class Manifest(BaseModel):
             )
         except OSError:
             return False
+
+    def times(self, folder: Path) -> tuple[int, ...]:
+        """When each file was last written, in nanoseconds; raises OSError."""
+        return tuple((folder / name).stat().st_mtime_ns for name in self.files)
 
     def hashes_match(self, folder: Path) -> bool:
         """True when every byte is as recorded; reads everything."""

@@ -81,7 +81,7 @@ def _export(model: Model, origin: Source, work: Path, report: Report) -> Prepare
                 fuse(next(lora.iterdir()), folder / "unet")
             export(model.kinds[0], folder, target)
             if (folder / TINY_VAE_PART).is_dir():
-                export_tiny_vae(folder / TINY_VAE_PART, target)
+                export_tiny_vae(folder / TINY_VAE_PART, target, "tiny_" if model.spare_vae else "")
     except (ValueError, TypeError, KeyError, RuntimeError) as error:
         # What diffusers raises for configurations and weights that do not fit together.
         raise Environment(

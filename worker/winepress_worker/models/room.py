@@ -18,6 +18,9 @@ _LIBRARIES_BYTES = 1100 * _MIB  #: taken by torch, optimum and NNCF beside any w
 #: Memory at the highest point ÷ what the catalogue says loading takes, which is about four bytes
 #: a parameter; measured on the full-size twin of tiny-sd and rounded up.
 _EXPORT = 1.7
+#: Memory of a loaded model ÷ its weights on disk, at the most: two to four bytes a parameter there,
+#: about four here, and what it computes with. A folder may hold less than the entry describes.
+_MOST_LOADED = 3
 _PEAK = {
     Precision.FP16: 1.0,  # drawing the trial picture
     Precision.INT8: 2.0,  # statistics of every layer while the UNet runs in 32 bits
@@ -54,7 +57,8 @@ class Room:
             written += 0.0 if precision is Precision.FP16 else 1.0
         if model.lora:
             written += 1.0  # the UNet with the low-rank weights in it
-        memory = _LIBRARIES_BYTES + int(share * model.memory_mib * _MIB)
+        loaded = min(model.memory_mib * _MIB, _MOST_LOADED * full)
+        memory = _LIBRARIES_BYTES + int(share * loaded)
         return cls(memory, int(written * full))
 
     @property

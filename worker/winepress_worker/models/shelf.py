@@ -2,57 +2,73 @@
 
 Layout: ``HOME/models/NAME/PRECISION/`` holds one finished model with its manifest. Work in
 progress lies beside it in ``.PRECISION.*`` and becomes visible by one rename, so a killed run
-leaves nothing that looks finished.
+leaves nothing that looks finished. What is pulled from the store lies in ``.pull-PRECISION`` until
+then, where the next run goes on with it.
 """
 
 from __future__ import annotations
 
+import errno
 import fcntl
+import logging
 import shutil
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from winepress_shared.catalogue import Catalogue, Model
-from winepress_shared.errors import Environment, UnknownModel
+from winepress_shared.errors import Environment, StoreUnreachable, UnknownModel
 from winepress_shared.lane import Precision
 from winepress_worker.models.manifest import Manifest, Prepared
+from winepress_worker.models.published import Published
+from winepress_worker.models.pull import missing_bytes, pull
+from winepress_worker.models.pulled import PulledModels, retire
 from winepress_worker.models.recipe import recipe
 from winepress_worker.models.room import Room
 from winepress_worker.models.source import Fetch, Source, find_source, is_at_hand, is_bundled
 
+log = logging.getLogger(__name__)
+
 #: Called with what is being done and the share of the whole that is done, 0 to 1.
 Report = Callable[[str, float], None]
+
+_UNBOUNDED = 2**63  #: bytes
 
 
 class Shelf:
     """Prepared models below one folder, shared by all workers of a machine."""
 
-    def __init__(self, home: Path, catalogue: Catalogue) -> None:
+    def __init__(
+        self,
+        home: Path,
+        catalogue: Catalogue,
+        published: Published | None = None,
+        budget_bytes: int = _UNBOUNDED,
+    ) -> None:
+        """What is missing is pulled from ``published`` if there is one, within the budget."""
         self.catalogue = catalogue
         self._root = home / "models"
+        self._published = published
+        self._pulled = PulledModels(self._root, budget_bytes)
         self._hub = home / "hub"
-        self._verified: set[tuple[Path, str]] = set()
+        self._verified: set[tuple[Path, str, tuple[int, ...]]] = set()
         self._source_digests: dict[object, str] = {}
 
     def find(self, name: str, precision: Precision) -> Prepared | None:
         """The finished model; None when it is missing, damaged or made of older weights.
 
-        Sizes are checked on every call, hashes once per process. Raises UnknownModel.
+        Sizes and times are checked on every call, hashes once per process and change. Raises
+        UnknownModel.
         """
         model = self._known(name, precision)
         folder = self._folder(name, precision)
         manifest = Manifest.read(folder)
         if manifest is None or (manifest.model, manifest.precision) != (name, precision):
             return None
-        if manifest.recipe != recipe(model, precision):
+        if not self._is_current(manifest, model) or not manifest.sizes_match(folder):
             return None
-        if is_bundled(model) and manifest.source != self._source_digest(model):
-            return None
-        if not manifest.sizes_match(folder):
-            return None
-        seen = (folder, manifest.model_dump_json())
+        seen = (folder, manifest.model_dump_json(), manifest.times(folder))
         if seen not in self._verified and not manifest.hashes_match(folder):
             return None
         self._verified.add(seen)
@@ -68,7 +84,10 @@ class Shelf:
         Environment when the source is not at hand, the disk is full or the result is bad.
         """
         model = self._known(name, precision)
+        self._pulled.use(self._folder(name, precision))
         found = self.find(name, precision)
+        if not found and mirror is None:
+            found = self._pull_missing(model, precision, report)
         if found:
             return found
         try:
@@ -80,6 +99,61 @@ class Shelf:
             raise Environment(
                 f"cannot prepare {name}: {error.strerror or error}", value=str(self._root)
             ) from error
+
+    def pull(self, name: str, precision: Precision, report: Report) -> Prepared | None:
+        """The finished model as the store has it; None when the store does not offer it.
+
+        Files that are here and right are not fetched again, and a call that was killed is taken
+        up. Raises UnknownModel, StoreUnreachable, and Environment when the disk is full, the
+        budget is too small or the store's copy is damaged or made by another version.
+        """
+        model, folder = self._known(name, precision), self._folder(name, precision)
+        manifest = self._published.find(name, precision) if self._published else None
+        if not self._published or not manifest:
+            return None
+        if not self._is_current(manifest, model):
+            raise Environment(
+                f"the store's {name}.{precision.value} was made by another version",
+                hint="prepare it with this version and push it again",
+            )
+        work = folder.with_name(f".pull-{folder.name}")
+        try:
+            with self._alone(name, precision, report):
+                if Manifest.read(folder) != manifest or not self.find(name, precision):
+                    size = sum(file.size for file in manifest.files.values())
+                    self._pulled.make_room(folder, size, missing_bytes(manifest, work))
+                    pull(self._published, manifest, work, folder, report)
+                    self._pulled.mark(folder)
+                    if folder.exists():
+                        retire(folder)
+                    work.rename(folder)
+        except OSError as error:
+            if error.errno == errno.ENOSPC:
+                shutil.rmtree(work, ignore_errors=True)  # gives the disk back
+            raise Environment(
+                f"cannot pull {name}: {error.strerror or error}", value=str(self._root)
+            ) from error
+        return self.find(name, precision)
+
+    def _pull_missing(self, model: Model, precision: Precision, report: Report) -> Prepared | None:
+        """What the store has; what can be made here does not depend on it."""
+        try:
+            return self.pull(model.name, precision, report)
+        except (StoreUnreachable, Environment) as error:
+            if not is_at_hand(model):
+                raise
+            log.warning("%s is prepared here instead of pulled: %s", model.name, error)
+            return None
+
+    def warm(self, models: Collection[tuple[str, Precision]]) -> None:
+        """Say what this process holds loaded; what it held before may leave the disk again."""
+        self._pulled.warm([self._folder(*model) for model in models])
+
+    def _is_current(self, manifest: Manifest, model: Model) -> bool:
+        """True when it was made the way it would be made now, of the weights installed here."""
+        if manifest.recipe != recipe(model, manifest.precision):
+            return False
+        return not is_bundled(model) or manifest.source == self._source_digest(model)
 
     def available(self) -> list[tuple[str, Precision]]:
         """What can be served here without a network: prepared already, or bundled."""
@@ -98,7 +172,8 @@ class Shelf:
             return 0
         with self._alone(name, precision, lambda message, fraction: None):
             size = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
-            self._retire(folder)
+            retire(folder)
+            self._pulled.forget(folder)
             return size
 
     def _fetch(self, report: Report) -> Fetch:
@@ -124,18 +199,14 @@ class Shelf:
         with tempfile.TemporaryDirectory(dir=folder.parent, prefix=f".{precision.value}.") as work:
             made = build(self.catalogue, model, precision, Path(work), origin, report)
             if folder.exists():
-                self._retire(folder)
+                retire(folder)
             made.rename(folder)
+            self._pulled.forget(folder)
         found = self.find(model.name, precision)
         if found is None:
             raise Environment(f"{model.name} changed while it was being prepared", hint="try again")
         report("ready", 1.0)
         return found
-
-    def _retire(self, folder: Path) -> None:
-        """Take a finished folder out of sight in one step, then delete it."""
-        with tempfile.TemporaryDirectory(dir=folder.parent, prefix=f".{folder.name}.") as grave:
-            folder.rename(Path(grave) / folder.name)
 
     @contextmanager
     def _alone(self, name: str, precision: Precision, report: Report) -> Iterator[None]:

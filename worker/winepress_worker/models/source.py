@@ -75,7 +75,7 @@ def is_bundled(model: Model) -> bool:
 
 def is_at_hand(model: Model) -> bool:
     """True when ``model`` can be prepared without a network."""
-    places = (model.source, model.unet, model.lora, model.tiny_vae)
+    places = (model.source, model.unet, model.lora, model.tiny_vae, model.spare_vae)
     return not any(place and place.startswith(_HUB) for place in places)
 
 
@@ -88,7 +88,8 @@ def find_source(model: Model, mirror: Path | None = None, fetch: Fetch = refuse_
     """
     if is_bundled(model):
         return Source(_bundled_files(model))
-    find = _Places(mirror, fetch).find
+    places = _Places(mirror, fetch)
+    find = places.find
     folder = find(model.source)
     files = pipeline_files(folder)
     family, _ = family_of(read_json(folder / INDEX_FILE), folder)
@@ -105,6 +106,8 @@ def find_source(model: Model, mirror: Path | None = None, fetch: Fetch = refuse_
         files[f"{LORA_PART}/{_LORA_FILE}"] = _lora_file(find(model.lora))
     if model.tiny_vae:
         files |= part_files(find(model.tiny_vae), TINY_VAE_PART)
+    elif model.spare_vae and places.may_have(model.spare_vae):
+        files |= part_files(find(model.spare_vae), TINY_VAE_PART)
     return Source(files)
 
 
@@ -121,8 +124,17 @@ class _Places:
         repository = name.removeprefix(_HUB)
         if self.mirror is None:
             return self.fetch(repository)
-        places = (self.mirror / repository, self.mirror / Path(repository).name, self.mirror)
+        places = (*self._own_folders(name), self.mirror)
         return next(place for place in places if place.is_dir() or place == self.mirror)
+
+    def may_have(self, name: str) -> bool:
+        """False when the mirror has no folder of its own for what a model can do without."""
+        return any(place.is_dir() for place in self._own_folders(name)) or self.mirror is None
+
+    def _own_folders(self, name: str) -> list[Path]:
+        repository = name.removeprefix(_HUB)
+        parts = (repository, Path(repository).name)
+        return [self.mirror / part for part in parts] if self.mirror else []
 
 
 def _lora_file(folder: Path) -> Path:

@@ -19,6 +19,7 @@ from av.container import OutputContainer
 from av.filter import Graph
 from av.video.reformatter import ColorRange, Colorspace
 from av.video.stream import VideoStream
+from PIL import Image
 
 from winepress_shared.errors import Environment, FailForGood
 from winepress_shared.sound import Sound
@@ -257,3 +258,22 @@ class _Track:
                         yield frame
         except (av.FFmpegError, IndexError) as error:
             raise FailForGood(f"the sound cannot be read: {error}", field="audio") from None
+
+
+def sampled(path: Path, count: int) -> list[tuple[float, Image.Image]]:
+    """``count`` pictures of a film from its first to its last one, each with its second.
+
+    Raises Environment when the file cannot be read.
+    """
+    try:
+        with av.open(str(path), "r") as film:
+            stream = film.streams.video[0]
+            last = max(stream.frames - 1, 1)
+            wanted = {round(index * last / max(count - 1, 1)) for index in range(count)}
+            return [
+                (float(frame.time or 0), frame.to_image())  # type: ignore[no-untyped-call]
+                for index, frame in enumerate(film.decode(stream))
+                if index in wanted
+            ]
+    except (OSError, av.FFmpegError) as error:
+        raise Environment(f"cannot read the film: {error}") from None

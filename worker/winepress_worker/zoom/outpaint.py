@@ -2,8 +2,8 @@
 
 A key frame is shrunk into the centre of a canvas. The model draws the border and, inside the
 centre, a ring of overlap once more. The old centre is then put back with a soft edge in that ring,
-after the new picture has been matched to it in colour; so neither an edge nor a jump of colour is
-left to see, and nothing drifts.
+after the new picture has been matched to it in colour along the ring, ever less with distance; so
+neither an edge nor a jump of colour is left to see, and far out the model's own colours rule.
 """
 
 from __future__ import annotations
@@ -18,15 +18,12 @@ from PIL import Image
 
 from winepress_shared.nesting import Nesting
 from winepress_shared.zoom import ZoomVideo
+from winepress_worker.zoom.colour_field import ColourField, Pixels
 
-Pixels = npt.NDArray[np.float32]  #: height × width × channels, 0 to 255
 Weights = npt.NDArray[np.float32]  #: height × width × 1, 0 to 1
 
 #: Shrinks and enlarges key frames; Pillow widens it when shrinking, so nothing aliases.
 RESAMPLING = Image.Resampling.BICUBIC
-#: Bounds of colour matching: a ring that shows something else must not repaint the picture.
-_MAX_GAIN = 1.25
-_MAX_SHIFT = 24.0  #: in 8-bit levels
 
 
 @dataclass(frozen=True)
@@ -133,18 +130,26 @@ class Outpainting:
         return whole
 
     def _matched(self, new: Pixels, old: Pixels) -> Pixels:
-        """Give ``new`` the mean and spread that ``old`` has in the ring both of them show."""
+        """``new`` in the colours that ``old`` has in the ring both of them show, less further out.
+
+        Side for side and not by one mean of all: a model that draws its sky lighter draws its
+        ground darker, and a common shift would carry that on from key frame to key frame.
+        """
         if not self.overlap:
             return new
         left, top, right, bottom = self.nesting.centre
-        ring = np.ones(old.shape[:2], bool)
-        ring[self.overlap : -self.overlap, self.overlap : -self.overlap] = False
-        ours, theirs = new[top:bottom, left:right][ring], old[ring]
-        spread = np.maximum(ours.std(axis=0), 1.0)
-        gain = np.clip(theirs.std(axis=0) / spread, 1 / _MAX_GAIN, _MAX_GAIN)
-        mean = ours.mean(axis=0)
-        shift = np.clip(theirs.mean(axis=0) - mean, -_MAX_SHIFT, _MAX_SHIFT)
-        return np.asarray((new - mean) * gain + mean + shift, np.float32)
+        difference = np.zeros_like(new)
+        difference[top:bottom, left:right] = old - new[top:bottom, left:right]
+        left, top, right, bottom = self._inset(self.overlap)
+        difference[top:bottom, left:right] = 0
+        return new + self._field.spread(difference)
+
+    @cached_property
+    def _field(self) -> ColourField:
+        ring = Image.new("L", self.nesting.size, 0)
+        ring.paste(1, self.nesting.centre)
+        ring.paste(0, self._inset(self.overlap))
+        return ColourField(np.asarray(ring, np.bool_))
 
     def _soft_box(
         self, size: tuple[int, int], zoom: tuple[float, float], ring: int, *, outward: bool = False

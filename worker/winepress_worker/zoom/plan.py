@@ -39,7 +39,7 @@ class KeyFrame:
 
 def plan(job: ZoomVideo) -> tuple[KeyFrame, ...]:
     """Every key frame of ``job``, in the order in which they are made."""
-    last = job.unit_count - 1
+    last = job.key_frame_count - 1
     return tuple(KeyFrame(index, _source(job, index, last)) for index in range(last + 1))
 
 

@@ -5,7 +5,8 @@
 --   job:ID            hash    state kind lane band user units done failed cursor order
 --                             created started finished expires paused chained reason
 --                             starts (absent: at once) opens closes (minutes of the day, UTC;
---                             absent: all day) max_failed (absent: any number) front (absent;
+--                             absent: all day) max_failed (absent: any number) last_lane (absent:
+--                             the job's; where the last unit of a chain waits) front (absent;
 --                             what stands in for the order among the jobs of its user)
 --                             ready (units counted in `waits`; 0: claims do not see the job)
 --                             left (units counted in `open`) cost (megapixel-steps of a unit)
@@ -51,6 +52,8 @@
 --   idem:USER:KEY     string  ID and digest of the job submitted under this key
 --   events:ID         stream  what happened to the job, the newest EVENTS of it; from its first
 --                             change on, because an empty stream costs more than the whole row
+--   preview:ID:UNIT   string  step, steps and a JPEG in base64, of the unit in hand (with a time to
+--                             live)
 --   fence, turn, keep, swept    numbers
 local P = KEYS[1]
 local EVENTS = 256

@@ -21,7 +21,7 @@ end
 
 local function count_waiting(lane, band, user, change)
   local waits = key('waits', lane, band)
-  if redis.call('HINCRBY', waits, user, change) == 0 then redis.call('HDEL', waits, user) end
+  if redis.call('HINCRBY', waits, user, change) <= 0 then redis.call('HDEL', waits, user) end
   if redis.call('HEXISTS', key('aside', user), lane .. ':' .. band) == 0 then show(lane, change) end
 end
 

@@ -31,6 +31,12 @@ local function waiting(job)
   return fresh + redis.call('ZCARD', key('retry', job.id)), math.max(due, opens)
 end
 
+-- The last unit of a chain may belong to another lane, the film of a zoom to one without a model.
+local function is_moving(job)
+  return job.last_lane and job.lane ~= job.last_lane and job.ready == 0 and job.done == job.units - 1
+    and redis.call('GETBIT', key('done', job.id), job.done) == 0
+end
+
 -- Count what of a job has not ended, wherever it waits or is drawn.
 local function count_open(job)
   local left = is_alive(job) and job.units - job.done - job.failed or 0
@@ -46,6 +52,10 @@ end
 
 -- Put a job where it belongs after any change: where claims find it, in `due`, or nowhere.
 local function place(job)
+  if is_moving(job) then
+    job.lane = job.last_lane
+    redis.call('HSET', key('job', job.id), 'lane', job.lane)
+  end
   count_open(job)
   local units, due = waiting(job)
   redis.call('ZREM', key('due'), job.id)

@@ -1,0 +1,10 @@
+#!lua flags=allow-oom
+-- Keep a small picture of the unit in hand, in the place of the one before, for a short time.
+-- KEYS[1] prefix; keys: lease job preview events
+-- ARGV: fence, unit, step, steps, base64 of a JPEG, time to live (ms)
+local fence, unit, step, steps = unpack(ARGV)
+local _, job, order = look_up(fence)
+if order == 'ok' or order == 'yield' then
+  redis.call('SET', key('preview', job.id, unit), step .. ' ' .. steps .. ' ' .. ARGV[5], 'PX', ARGV[6])
+  event(job.id, 'preview', 'unit', unit, 'step', step, 'steps', steps)
+end

@@ -1,0 +1,40 @@
+"""A store of each kind, for every promise a store makes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from winepress_shared.settings import Settings
+from winepress_shared.stores import open_store
+from winepress_shared.stores.base import Store
+
+if TYPE_CHECKING:
+    from conftest import S3Server
+
+
+@pytest.fixture(scope="module")
+def s3_store(s3_server: S3Server) -> Store:
+    return open_store(s3_server.settings())
+
+
+@pytest.fixture(params=["folder", "s3"])
+def store_settings(request: pytest.FixtureRequest, tmp_path: Path, s3_server: S3Server) -> Settings:
+    """Settings of a store of each kind."""
+    if request.param == "folder":
+        return Settings(store_folder=tmp_path / "store")
+    return s3_server.settings()
+
+
+@pytest.fixture
+def store(store_settings: Settings, s3_store: Store) -> Store:
+    """A store of each kind."""
+    return open_store(store_settings) if store_settings.store_folder else s3_store
+
+
+@pytest.fixture
+def place(request: pytest.FixtureRequest) -> str:
+    """A folder of keys that belongs to one test alone."""
+    return f"tests/{request.node.originalname}"

@@ -1,0 +1,112 @@
+"""Models of no use for drawing, to be pushed and pulled: a catalogue, a machine, a store."""
+
+from __future__ import annotations
+
+import random
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+
+from winepress_shared.catalogue import Catalogue, Model
+from winepress_shared.lane import Precision
+from winepress_shared.stores.base import Store
+from winepress_worker.models.manifest import Manifest, record_files
+from winepress_worker.models.published import Published
+from winepress_worker.models.shelf import Shelf
+
+FP16 = Precision.FP16
+SMALL = {"unet/openvino_model.xml": 1000, "unet/openvino_model.bin": 1_000_000}
+
+#: A catalogue entry of a model that cannot be made here.
+ENTRY = """
+["{name}"]
+title = "A guest"
+source = "hub:nobody/{name}"
+family = "stable-diffusion"
+kinds = ["text-to-image"]
+precisions = ["fp16"]
+width = 64
+height = 64
+size_multiple = 64
+num_inference_steps = 2
+guidance_scale = 1.0
+scheduler = "ddim"
+licence = "none"
+memory_mib = 1
+"""
+
+
+class Killed(Exception):
+    """What ends a transfer in these tests where a kill would."""
+
+
+class Heard:
+    """Hears what is being done, and may end it."""
+
+    def __init__(self, end: float = 2.0) -> None:
+        self.files: dict[str, float] = {}  #: message → fraction when it was first heard
+        self._end = end
+
+    def __call__(self, message: str, fraction: float) -> None:
+        self.files.setdefault(message, fraction)
+        if fraction >= self._end:
+            raise Killed
+
+
+def catalogue_of(folder: Path, *names: str) -> Catalogue:
+    """The built-in catalogue and guests of these names."""
+    file = folder / "guests.toml"
+    file.write_text("".join(ENTRY.format(name=name) for name in names))
+    return Catalogue.load(file)
+
+
+def machine(
+    home: Path, catalogue: Catalogue, store: Store | None = None, budget_bytes: int = 2**40
+) -> Shelf:
+    """The shelf of one machine, which pulls from ``store``."""
+    return Shelf(home, catalogue, Published(store) if store else None, budget_bytes)
+
+
+def place(home: Path, name: str, sizes: Mapping[str, int] = SMALL, seed: int = 0) -> Path:
+    """Lay a prepared model of random bytes on the shelf below ``home``; returns its folder."""
+    folder = home / "models" / name / "fp16"
+    for number, (file, size) in enumerate(sizes.items()):
+        (folder / file).parent.mkdir(parents=True, exist_ok=True)
+        (folder / file).write_bytes(random.Random(f"{name}{seed}{number}").randbytes(size))
+    return record(folder, name)
+
+
+def copy(folder: Path, home: Path, model: Model) -> Path:
+    """Lay the prepared model in ``folder`` on the shelf below ``home``, as that of ``model``."""
+    target = home / "models" / model.name / "fp16"
+    shutil.copytree(folder, target)
+    (target / "manifest.json").unlink()
+    return record(target, model.name)
+
+
+def record(folder: Path, name: str) -> Path:
+    """Write the manifest of what lies in ``folder``; returns it."""
+    Manifest(
+        model=name,
+        precision=FP16,
+        source="0",
+        recipe={"export": "fp16"},
+        versions={},
+        channels=4,
+        files=record_files(folder),
+    ).write(folder)
+    return folder
+
+
+def push(store: Store, folder: Path, heard: Heard | None = None, *, replace: bool = False) -> int:
+    manifest = Manifest.read(folder)
+    assert manifest
+    return Published(store).push(manifest, folder, heard or Heard(), replace=replace)
+
+
+def files(folder: Path) -> dict[str, bytes]:
+    return {
+        path.relative_to(folder).as_posix(): path.read_bytes()
+        for path in folder.rglob("*")
+        if path.is_file()
+    }

@@ -1,0 +1,189 @@
+"""Models in the store: what one machine pushed, another has whole, or not at all."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+from conftest import scrubbed_environment
+from guests import FP16, SMALL, Heard, Killed, files, machine, place, push, record
+
+from winepress_shared.catalogue import Catalogue
+from winepress_shared.errors import Environment
+from winepress_shared.settings import Settings
+from winepress_shared.stores.base import Store
+from winepress_shared.stores.s3_multipart import PART_BYTES
+from winepress_worker.engines.base import unheard
+from winepress_worker.models.manifest import Manifest
+from winepress_worker.models.published import Published
+
+if TYPE_CHECKING:
+    from conftest import S3Server
+
+_LARGE = {"unet/openvino_model.xml": 1000, "unet/openvino_model.bin": 3 * PART_BYTES + 7}
+_BIN = "unet/openvino_model.bin"
+
+
+def test_what_was_pushed_is_pulled_whole_and_once(
+    store: Store, catalogue: Catalogue, guest: str, here: Path, there: Path
+) -> None:
+    """Every byte and the manifest; a second push or pull moves nothing."""
+    folder = place(here, guest)
+    assert push(store, folder) == sum(SMALL.values())
+    assert push(store, folder) == 0
+    shelf, heard = machine(there, catalogue, store), Heard()
+    found = shelf.prepare(guest, FP16, heard)
+    assert files(found.path) == files(folder)
+    assert len(heard.files) == len(SMALL)
+    again = Heard()
+    assert shelf.pull(guest, FP16, again) == found == shelf.prepare(guest, FP16, again)
+    assert again.files == {}
+    assert list(there.rglob(".pull-*")) == []
+
+
+def test_another_revision_replaces_the_old_and_shares_what_is_equal(
+    store: Store, catalogue: Catalogue, guest: str, here: Path, there: Path
+) -> None:
+    """Only the file that changed is fetched, and the old one is gone."""
+    folder, shelf = place(here, guest), machine(there, catalogue, store)
+    push(store, folder)
+    shelf.pull(guest, FP16, unheard)
+    (folder / "manifest.json").unlink()
+    (folder / _BIN).write_bytes(b"another")
+    (folder / "more.json").write_bytes(b"{}")
+    record(folder, guest)
+    assert push(store, folder) == len(b"another") + len(b"{}")
+    heard = Heard()
+    found = shelf.pull(guest, FP16, heard)
+    assert found
+    assert files(found.path) == files(folder)
+    assert not any("openvino_model.xml" in message for message in heard.files)
+
+
+def test_half_a_push_offers_nothing_and_goes_on(
+    store: Store, catalogue: Catalogue, guest: str, here: Path, there: Path
+) -> None:
+    """The manifest comes last; the parts of a large file that were sent stay sent."""
+    folder = place(here, guest, _LARGE)
+    with pytest.raises(Killed):
+        push(store, folder, Heard(end=0.5))
+    assert machine(there, catalogue, store).pull(guest, FP16, unheard) is None
+    assert (guest, FP16) not in Published(store).names()
+    push(store, folder)
+    found = machine(there, catalogue, store).pull(guest, FP16, unheard)
+    assert found
+    assert files(found.path) == files(folder)
+
+
+def test_a_killed_pull_is_gone_on_with_at_the_byte(
+    s3_server: S3Server, store: Store, catalogue: Catalogue, guest: str, here: Path, there: Path
+) -> None:
+    """A process that died leaves nothing that looks finished, and its successor the rest."""
+    folder = place(here, guest, _LARGE)
+    push(store, folder)
+    script = (
+        "import os, sys; from pathlib import Path\n"
+        "from guests import *; from winepress_shared.stores import open_store\n"
+        "from winepress_shared.settings import Settings\n"
+        "shelf = machine(Path(sys.argv[1]), Catalogue.load(Path(sys.argv[2])), "
+        "open_store(Settings.load()))\n"
+        "end = lambda message, fraction: fraction >= 0.5 and os.kill(os.getpid(), 9)\n"
+        "shelf.prepare(sys.argv[3], FP16, end)\n"
+    )
+    arguments = (str(there), str(here.parent / "guests.toml"), guest)
+    environment = scrubbed_environment() | _told(s3_server.settings())
+    command = [sys.executable, "-c", script, *arguments]
+    ended = subprocess.run(command, env=environment, check=False, timeout=60)
+    assert ended.returncode == -9
+    shelf, heard = machine(there, catalogue, store), Heard()
+    assert shelf.find(guest, FP16) is None
+    found = shelf.prepare(guest, FP16, heard)
+    assert files(found.path) == files(folder)
+    assert heard.files[f"fetching {_BIN} from the store"] >= 0.45
+
+
+def _told(settings: Settings) -> dict[str, str]:
+    secret = settings.s3_secret_access_key
+    assert secret
+    return {
+        "WINEPRESS_S3_ENDPOINT": str(settings.s3_endpoint),
+        "WINEPRESS_S3_BUCKET": settings.s3_bucket,
+        "WINEPRESS_S3_ACCESS_KEY_ID": "test",
+        "WINEPRESS_S3_SECRET_ACCESS_KEY": secret.get_secret_value(),
+        "PYTHONPATH": os.pathsep.join(sys.path),
+    }
+
+
+def test_a_corrupt_file_is_found_and_fetched_again(
+    store: Store, catalogue: Catalogue, guest: str, here: Path, there: Path
+) -> None:
+    """Even by a process that had found it right before; the good files are not fetched."""
+    folder, shelf = place(here, guest), machine(there, catalogue, store)
+    push(store, folder)
+    found = shelf.prepare(guest, FP16, unheard)
+    with (found.path / _BIN).open("r+b") as file:
+        file.write(b"rotten")
+    assert shelf.find(guest, FP16) is None
+    heard = Heard()
+    assert files(shelf.prepare(guest, FP16, heard).path) == files(folder)
+    assert [message.split()[1] for message in heard.files] == [_BIN]
+
+
+def test_a_file_damaged_in_the_store_is_refused_until_it_is_replaced(
+    store: Store, catalogue: Catalogue, guest: str, here: Path, there: Path
+) -> None:
+    """Nothing of it can be loaded; the message says how to heal the store."""
+    folder, shelf = place(here, guest), machine(there, catalogue, store)
+    push(store, folder)
+    manifest = Manifest.read(folder)
+    assert manifest
+    file = manifest.files[_BIN]
+    store.put(f"models/files/{file.sha256}", bytes(file.size))
+    with pytest.raises(Environment, match=r"damaged in the store.*--replace"):
+        shelf.prepare(guest, FP16, unheard)
+    assert shelf.find(guest, FP16) is None
+    push(store, folder, replace=True)
+    assert files(shelf.prepare(guest, FP16, unheard).path) == files(folder)
+
+
+def test_of_two_processes_one_pulls_and_the_other_waits(
+    store: Store, catalogue: Catalogue, guest: str, here: Path, there: Path
+) -> None:
+    """Both have the model, and each file was fetched once."""
+    push(store, place(here, guest))
+    ears = [Heard(), Heard()]
+    with ThreadPoolExecutor(2) as pool:
+        found = list(
+            pool.map(lambda ear: machine(there, catalogue, store).prepare(guest, FP16, ear), ears)
+        )
+    assert found[0] == found[1]
+    fetched = [message for ear in ears for message in ear.files if "fetching" in message]
+    assert len(fetched) == len(SMALL)
+
+
+def test_what_another_version_made_is_not_pulled(
+    store: Store, catalogue: Catalogue, guest: str, here: Path, there: Path
+) -> None:
+    """It would be taken for outdated as soon as it was here."""
+    text = (place(here, guest) / "manifest.json").read_text().replace('"fp16"\n', '"older"\n')
+    assert "older" in text
+    store.put(f"models/manifests/{guest}.fp16.json", text.encode())
+    with pytest.raises(Environment, match=r"another version.*push it again"):
+        machine(there, catalogue, store).prepare(guest, FP16, unheard)
+
+
+@pytest.mark.parametrize("name", ["../evil", "/evil", "a/../../evil", ".hidden", "Manifest.json"])
+def test_a_hostile_manifest_offers_nothing(
+    store: Store, catalogue: Catalogue, guest: str, here: Path, there: Path, name: str
+) -> None:
+    """No name of a file leads out of the model's folder."""
+    text = (place(here, guest) / "manifest.json").read_text().replace(_BIN, name)
+    store.put(f"models/manifests/{guest}.fp16.json", text.encode())
+    assert machine(there, catalogue, store).pull(guest, FP16, unheard) is None
+    store.put(f"models/manifests/{guest}.fp16.json", b"x" * (2**20 + 1))
+    assert machine(there, catalogue, store).pull(guest, FP16, unheard) is None

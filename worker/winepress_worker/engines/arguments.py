@@ -1,0 +1,38 @@
+"""What diffusers' pipelines are called with."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+
+from winepress_shared.job import ImageToImage, Inpaint
+from winepress_worker.engines.base import Request
+from winepress_worker.engines.canvas import Canvas
+
+
+def arguments_of(request: Request, canvas: Canvas) -> dict[str, Any]:
+    """Arguments of the diffusers call, one entry per seed wherever a list is allowed.
+
+    Prompts and pictures are repeated rather than asked for with ``num_images_per_prompt``: then
+    each picture is encoded and noised by its own generator alone, whatever else is in the batch.
+    """
+    job, count = request.job, len(request.seeds)
+    prompts, negatives = zip(*request.texts, strict=True)
+    arguments: dict[str, Any] = {
+        "prompt": list(prompts),
+        # None and not "": SDXL then uses zeros, as it was trained.
+        "negative_prompt": list(negatives) if job.negative_prompt else None,
+        "num_inference_steps": job.num_inference_steps,
+        "guidance_scale": job.guidance_scale,
+        "generator": [torch.Generator("cpu").manual_seed(seed) for seed in request.seeds],
+    }
+    if not isinstance(job, ImageToImage):
+        arguments |= {"width": canvas.frame[0], "height": canvas.frame[1]}
+    if (job.clip_skip or 1) > 1:
+        arguments["clip_skip"] = (job.clip_skip or 1) - 1  # diffusers counts what is left out
+    if isinstance(job, ImageToImage | Inpaint):
+        arguments |= {"image": [canvas.framed(canvas.image)] * count, "strength": job.strength}
+    if isinstance(job, Inpaint):
+        arguments["mask_image"] = [canvas.framed(canvas.mask)] * count
+    return arguments

@@ -1,0 +1,67 @@
+"""The autoencoders of one model: its own, and the tiny one beside it for jobs that choose it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from optimum.intel.openvino.modeling_diffusion import (
+    OVModelVae,
+    OVModelVaeDecoder,
+    OVModelVaeEncoder,
+)
+
+from winepress_shared.errors import FailForGood
+from winepress_worker.engines.devices import core
+from winepress_worker.engines.native_faults import loading
+from winepress_worker.engines.previews import SPARE_DECODER, SPARE_ENCODER, part_name
+
+_IR_FILE = "openvino_model.xml"
+
+
+class Autoencoders:
+    """Picks what a task pipeline takes for its VAE."""
+
+    def __init__(self, folder: Path, compiled: Callable[[str, Any], Any]) -> None:
+        """``compiled`` compiles a part of the model in ``folder`` once and keeps it."""
+        self._folder = folder
+        self._compiled = compiled
+        self._own: dict[str, Any] = {}
+        self._tiny: dict[str, Any] = {}
+
+    def pick(self, pipe: Any, kind: str, is_tiny: bool) -> Any:
+        """The autoencoder for the pipeline of jobs of ``kind``; raises Environment or FailForGood.
+
+        A model whose only autoencoder is a tiny one has no other beside it.
+        """
+        own = self._own.setdefault(kind, pipe.vae)
+        if not is_tiny or "decoder_block_out_channels" in own.config:
+            return own
+        if not (self._folder / SPARE_DECODER / _IR_FILE).is_file():
+            raise FailForGood(
+                "this model was prepared here without its tiny autoencoder",
+                field="vae",
+                value="tiny",
+                hint="prepare it again from a folder that has both, or leave vae out",
+            )
+        if kind not in self._tiny:
+            with loading():
+                self._tiny[kind] = self._open(pipe)
+        return self._tiny[kind]
+
+    def close(self) -> None:
+        """Give the memory back."""
+        self._own.clear()
+        self._tiny.clear()
+
+    def _open(self, pipe: Any) -> Any:
+        def part(cls: Any, name: str) -> Any:
+            network = cls(core().read_model(self._folder / name / _IR_FILE), pipe, name)
+            network.request = self._compiled(part_name(name), network.model)
+            return network
+
+        return OVModelVae(
+            decoder=part(OVModelVaeDecoder, SPARE_DECODER),
+            encoder=part(OVModelVaeEncoder, SPARE_ENCODER),
+        )

@@ -1,0 +1,106 @@
+"""Prepared models in the farm's store: put there by one machine, fetched by all others.
+
+Layout: ``models/files/SHA256`` is one file, whatever models it belongs to, and
+``models/manifests/NAME.PRECISION.json``, written last, names the files of one model. Whoever may
+write to the store decides what the farm's workers draw with.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pydantic import ValidationError
+
+from winepress_shared.errors import InvalidJob, ObjectMissing
+from winepress_shared.lane import Lane, Precision
+from winepress_shared.stores.base import Moved, Store
+from winepress_worker.models.manifest import FileRecord, Manifest
+
+if TYPE_CHECKING:
+    from winepress_worker.models.shelf import Report
+
+_MANIFESTS, _FILES, _JSON = "models/manifests/", "models/files/", ".json"
+_MAX_MANIFEST_BYTES = 2**20
+
+
+class Published:
+    """The models one store offers."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+
+    def names(self) -> Iterator[tuple[str, Precision]]:
+        """Every model and precision on offer; raises StoreUnreachable."""
+        for item in self._store.list(_MANIFESTS):
+            try:
+                name = item.key.removeprefix(_MANIFESTS).removesuffix(_JSON)
+                lane = Lane.parse(name)
+            except InvalidJob:
+                continue  # somebody else's object
+            yield lane.model, lane.precision
+
+    def find(self, name: str, precision: Precision) -> Manifest | None:
+        """What makes up a model; None when it is not on offer. Raises StoreUnreachable."""
+        key = _manifest_key(name, precision)
+        found = self._store.head(key)
+        if found is None or found.size > _MAX_MANIFEST_BYTES:
+            return None
+        try:
+            manifest = Manifest.model_validate_json(self._store.get(key))
+        except (ObjectMissing, ValidationError):
+            return None
+        return manifest if (manifest.model, manifest.precision) == (name, precision) else None
+
+    def push(self, manifest: Manifest, folder: Path, report: Report, *, replace: bool) -> int:
+        """Offer the model in ``folder``; returns the bytes that had to be sent.
+
+        What the store holds is not sent again, unless ``replace`` asks for it, and a file that was
+        ended in the middle goes on there. Raises StoreUnreachable, and OSError for the folder.
+        """
+        total = max(sum(file.size for file in manifest.files.values()), 1)
+        done = sent = 0
+        for name, file in manifest.files.items():
+            if replace or not self._holds(file):
+                moved = percents(f"sending {name}", done, total, report)
+                self._store.put_file(_file_key(file), folder / name, moved=moved)
+                sent += file.size
+            done += file.size
+        text = manifest.model_dump_json(indent=1).encode()
+        key = _manifest_key(manifest.model, manifest.precision)
+        self._store.put(key, text, content_type="application/json")
+        return sent
+
+    def fetch(self, file: FileRecord, path: Path, moved: Moved) -> None:
+        """Complete ``path``, which holds the beginning of ``file`` or nothing.
+
+        The caller compares the hash. Raises what `Store.get_file` does.
+        """
+        self._store.get_file(_file_key(file), path, moved=moved)
+
+    def _holds(self, file: FileRecord) -> bool:
+        found = self._store.head(_file_key(file))
+        return found is not None and found.size == file.size
+
+
+def percents(message: str, before: int, total: int, report: Report) -> Moved:
+    """A `Moved` that reports each whole percent of ``total``, ``before`` of it done already."""
+    heard = -1
+
+    def moved(count: int) -> None:
+        nonlocal heard
+        percent = 100 * (before + count) // total
+        if percent > heard:
+            heard = percent
+            report(message, percent / 100)
+
+    return moved
+
+
+def _manifest_key(name: str, precision: Precision) -> str:
+    return f"{_MANIFESTS}{name}.{precision.value}{_JSON}"
+
+
+def _file_key(file: FileRecord) -> str:
+    return f"{_FILES}{file.sha256}"

@@ -1,0 +1,83 @@
+"""Fetching one published model: what is here already stays, what is wrong is fetched again."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from winepress_shared.errors import Environment
+from winepress_shared.stores.base import Moved
+from winepress_worker.models.manifest import FileRecord, Manifest, digest
+from winepress_worker.models.published import Published, percents
+
+if TYPE_CHECKING:
+    from winepress_worker.models.shelf import Report
+
+_PARTS = ".parts"  #: folder of files that are not complete, each under its hash
+
+
+def pull(published: Published, manifest: Manifest, work: Path, older: Path, report: Report) -> None:
+    """Make the folder ``work`` the model of ``manifest``, which is written last.
+
+    ``work`` may hold what a call that was killed had fetched; files that are right in ``older``
+    are linked from there. Every file is compared with its hash. Raises Environment for a file
+    that is damaged in the store, StoreUnreachable, and OSError (ENOSPC: the disk is full).
+    """
+    total = max(sum(file.size for file in manifest.files.values()), 1)
+    (work / _PARTS).mkdir(parents=True, exist_ok=True)
+    done = 0
+    for name, file in manifest.files.items():
+        target = work / name
+        if not _is(target, file):
+            target.unlink(missing_ok=True)
+            target.parent.mkdir(parents=True, exist_ok=True)
+            if _is(older / name, file):
+                _link(older / name, target)
+            else:
+                part = work / _PARTS / file.sha256
+                moved = percents(f"fetching {name} from the store", done, total, report)
+                _fetch(published, file, part, moved, name)
+                part.rename(target)
+        done += file.size
+    shutil.rmtree(work / _PARTS)
+    for path in [path for path in work.rglob("*") if path.is_file()]:
+        if path.relative_to(work).as_posix() not in manifest.files:
+            path.unlink()  # of another revision, whose fetching was ended
+    manifest.write(work)
+
+
+def missing_bytes(manifest: Manifest, work: Path) -> int:
+    """What is still to be fetched, by sizes alone."""
+    total = sum(file.size for file in manifest.files.values())
+    held = sum(path.stat().st_size for path in work.rglob("*") if path.is_file())
+    return max(total - held, 0)
+
+
+def _fetch(published: Published, file: FileRecord, part: Path, moved: Moved, name: str) -> None:
+    """Complete ``part``; begun anew once, for its beginning may be what was damaged."""
+    for _ in range(2):
+        published.fetch(file, part, moved)
+        if _is(part, file):
+            return
+        part.unlink()
+    raise Environment(
+        "a file of the model is damaged in the store",
+        value=name,
+        hint="run `winepress models push MODEL --replace` where the model is whole",
+    )
+
+
+def _is(path: Path, file: FileRecord) -> bool:
+    """True when ``path`` holds exactly what is recorded."""
+    try:
+        return path.stat().st_size == file.size and digest(path) == file.sha256
+    except OSError:
+        return False
+
+
+def _link(source: Path, target: Path) -> None:
+    try:
+        target.hardlink_to(source)
+    except OSError:  # some file systems have no links
+        shutil.copyfile(source, target)

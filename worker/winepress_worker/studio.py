@@ -1,0 +1,84 @@
+"""The units of zooms: key frames by the painter, films by the cutting room."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+from PIL import Image
+
+from winepress_shared.archive import Archive, JobRecord
+from winepress_shared.cost import megapixel_steps
+from winepress_shared.ledger_records import Slice
+from winepress_shared.zoom import ZoomVideo
+from winepress_worker.delivery import Delivery, Drawn
+from winepress_worker.desk import Desk
+from winepress_worker.engines.by_model import PipelinesByModel
+from winepress_worker.pace import Pace
+
+if TYPE_CHECKING:
+    from winepress_worker.zoom.cutting_room import CuttingRoom
+    from winepress_worker.zoom.painter import Painter
+
+
+class Studio:
+    """Makes units of zooms for the executor.
+
+    What it does that with is imported at the first zoom: it brings numpy and FFmpeg with it.
+    """
+
+    def __init__(self, desk: Desk, archive: Archive, delivery: Delivery, pace: Pace) -> None:
+        self._desk = desk
+        self._archive = archive
+        self._delivery = delivery
+        self._pace = pace
+
+    def prepare(self, job: ZoomVideo, units: Sequence[int], pipelines: PipelinesByModel) -> None:
+        """Have every model of a slice at hand and the first one warm.
+
+        A fault of that costs no attempt, and a picture waits for no more than its model's load.
+        """
+        needed = [model for model in map(job.model_of, units) if model is not None]
+        for model in dict.fromkeys(needed):
+            pipelines.prepare(job, model)
+        first = job.model_of(units[0])
+        if first is not None:
+            pipelines.of(job.model_copy(update={"model": first}))
+
+    def draw(
+        self,
+        part: Slice,
+        record: JobRecord,
+        unit: int,
+        pipelines: PipelinesByModel,
+        pictures: Sequence[Image.Image],
+    ) -> Drawn:
+        """A key frame; ``pictures`` are the given ones of the job."""
+        on_step, began = self._desk.watch(part, unit), time.perf_counter()
+        painted = self._painter.paint(record, part, unit, pipelines, pictures, on_step)
+        seconds, drawing = time.perf_counter() - began, painted.drawing
+        if drawing is not None:
+            steps, cost = drawing.num_inference_steps or 1, megapixel_steps(drawing)
+            self._pace.learn(str(record.lane), seconds, steps, cost)
+        return Drawn(part, unit, painted.job, painted.image, painted.facts, seconds)
+
+    def cut(self, part: Slice, record: JobRecord, unit: int) -> None:
+        """The film; stored and counted when this returns."""
+        on_step = self._desk.watch(part, unit)
+        row = self._cutting_room.cut(record, unit, part.attempts, on_step)
+        self._delivery.settle()
+        self._delivery.commit(part, unit, row)
+
+    @cached_property
+    def _painter(self) -> Painter:
+        from winepress_worker.zoom.painter import Painter
+
+        return Painter(self._archive)
+
+    @cached_property
+    def _cutting_room(self) -> CuttingRoom:
+        from winepress_worker.zoom.cutting_room import CuttingRoom
+
+        return CuttingRoom(self._archive, self._desk.worker)

@@ -1,0 +1,37 @@
+"""The key frames of one job, read back from the store."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+
+from PIL import Image
+
+from winepress_shared.archive import Archive, output_key
+from winepress_shared.errors import FailForGood, ObjectMissing, StoreUnreachable
+from winepress_shared.zoom import ZoomVideo
+
+
+class KeyFrames:
+    """Reads key frames of one job, each checked against what its writer noted."""
+
+    def __init__(self, archive: Archive, job_id: str, job: ZoomVideo) -> None:
+        self._archive = archive
+        self._job_id = job_id
+        self._job = job
+
+    def load(self, index: int) -> Image.Image:
+        """Key frame ``index``; raises StoreUnreachable, FailForGood when it is not there."""
+        key = output_key(self._job_id, index, self._job.output_format)
+        row = self._archive.read_output(key)
+        try:
+            data = self._archive.store.get(key)
+        except ObjectMissing:
+            raise FailForGood(f"key frame {index} is not in the store", value=key) from None
+        if row is None or hashlib.sha256(data).hexdigest() != row.get("sha256"):
+            raise StoreUnreachable("a key frame in the store is damaged", value=key)
+        image = Image.open(io.BytesIO(data), formats=("PNG",))
+        if image.size != self._job.nesting.size:
+            raise FailForGood(f"key frame {index} has another size", value=key)
+        image.load()
+        return image
