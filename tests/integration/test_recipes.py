@@ -90,7 +90,9 @@ def request_for(model: Model, **values: Any) -> Request:
         given["mask"] = mask
     if model.negative_prompt:
         given["negative_prompt"] = "red ink"
-    job = Catalogue({model.name: model}).resolve(parse_job(given | values))
+    others = twin_catalogue(SIDE_PX)  # a model may name others as its refiners
+    entries = {name: others.get(name) for name in others.names} | {model.name: model}
+    job = Catalogue(entries).resolve(parse_job(given | values))
     return Request(job, (SEED,), image, mask)
 
 
