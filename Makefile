@@ -7,7 +7,8 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
 INSTALL := $(PIP) install --constraint constraints.txt --no-build-isolation
 SOURCES := $(shell find shared worker producer deploy -name __pycache__ -prune -o -print)
-RINGS := tests/unit tests/contract tests/integration tests/faults
+QUIET_RINGS := tests/unit tests/contract tests/integration
+RINGS := $(QUIET_RINGS) tests/faults
 
 .DEFAULT_GOAL := help
 .PHONY: help install develop demo test check coverage bench clean
@@ -25,10 +26,12 @@ develop: $(VENV)/.dependencies ## Make .venv run this tree itself, until the nex
 demo: install ## Render pictures on a whole farm on this machine, and kill a worker meanwhile
 	@$(BIN)/winepress demo
 
-test: check ## Check, then run every test but the benchmarks
+test: check ## Check, then run every test but the benchmarks, those of whole processes beside the rest
 	@$(BIN)/python -c 'import sys, winepress; sys.exit("site-packages" not in winepress.__file__ and \
 	  "These tests are for the wheel: remove $(VENV)/.wheel and try again.")'
-	@$(BIN)/pytest $(RINGS) tests/acceptance
+	@mkdir -p build; $(BIN)/pytest tests/faults tests/acceptance >build/processes.log 2>&1 & \
+	  processes=$$!; $(BIN)/pytest $(QUIET_RINGS); rings=$$?; \
+	  wait $$processes; ended=$$?; cat build/processes.log; exit $$((rings | ended))
 
 check: install ## Lint, formatting, types and layers
 	@$(BIN)/ruff check .
