@@ -11,7 +11,7 @@ QUIET_RINGS := tests/unit tests/contract tests/integration
 RINGS := $(QUIET_RINGS) tests/faults
 
 .DEFAULT_GOAL := help
-.PHONY: help install develop demo test check coverage bench clean
+.PHONY: help install develop demo test check coverage bench clean quiet-rings whole-processes
 
 help: ## Say what each target does
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-9s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -29,9 +29,15 @@ demo: install ## Render pictures on a whole farm on this machine, and kill a wor
 test: check ## Check, then run every test but the benchmarks, those of whole processes beside the rest
 	@$(BIN)/python -c 'import sys, winepress; sys.exit("site-packages" not in winepress.__file__ and \
 	  "These tests are for the wheel: remove $(VENV)/.wheel and try again.")'
-	@mkdir -p build; $(BIN)/pytest tests/faults tests/acceptance >build/processes.log 2>&1 & \
-	  processes=$$!; $(BIN)/pytest $(QUIET_RINGS); rings=$$?; \
-	  wait $$processes; ended=$$?; cat build/processes.log; exit $$((rings | ended))
+	@mkdir -p build; $(MAKE) --no-print-directory --keep-going --jobs=2 quiet-rings whole-processes; \
+	  ended=$$?; cat build/processes.log; exit $$ended
+
+# Not with the shell's "&": what it starts ignores Ctrl-C, and so would the commands under test.
+quiet-rings:
+	@$(BIN)/pytest $(QUIET_RINGS)
+
+whole-processes:
+	@$(BIN)/pytest tests/faults tests/acceptance >build/processes.log 2>&1
 
 check: install ## Lint, formatting, types and layers
 	@$(BIN)/ruff check .

@@ -60,7 +60,7 @@ def test_the_demo_renders_eighteen_pictures_and_stops_cleanly(
     films = {path.stem: sampled(path, 2) for path in out.glob("*.mp4")}
     assert films.keys() == {"zoom", "zoom-recut"}
     assert all((out / f"{name}-filmstrip.png").is_file() for name in films)
-    assert films["zoom"][-1][0] == pytest.approx(149 / 30)
+    assert films["zoom"][-1][0] == pytest.approx(179 / 30)
     assert "nothing lost, nothing doubled: 12 pictures" in run.stdout
     assert "winepress.press(lane=vignette.fp16)" in run.stdout
     assert _processes_of(tmp_path) == []
