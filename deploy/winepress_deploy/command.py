@@ -73,7 +73,7 @@ def _up(arguments: argparse.Namespace) -> int:
         engine=arguments.engine,
         worker_flags=_host_budget(arguments.host_budget),
     )
-    return run_detached(options) if arguments.detach else run_here(options)
+    return (run_detached if arguments.detach else run_here)(options, _say)
 
 
 def _host_budget(size: str | None) -> tuple[str, ...]:

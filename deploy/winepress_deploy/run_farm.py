@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shlex
 import signal
+from collections.abc import Callable
 from contextlib import suppress
 
 from winepress_deploy import flower
@@ -16,38 +17,38 @@ from winepress_deploy.stop_request import StopRequest
 _INTERRUPTED = 130
 
 
-def run_here(options: FarmOptions, ready: int | None = None) -> int:
+def run_here(options: FarmOptions, say: Callable[[str], None], ready: int | None = None) -> int:
     """Run until asked to stop; returns the exit code.
 
     Once everything works, a byte is written to the descriptor ``ready`` and it is closed.
     """
     stop = StopRequest()
     try:
-        with stop.on_signals(), Farm(options, _say, stop) as farm:
-            _say_addresses(farm)
+        with stop.on_signals(), Farm(options, say, stop) as farm:
+            _say_addresses(farm, say)
             if ready is None:
-                _say("Ctrl-C stops the farm; a second one does not wait for pictures being drawn")
+                say("Ctrl-C stops the farm; a second one does not wait for pictures being drawn")
             else:
                 _leave_terminal(farm.state, ready)
             stop.wait()
-            _say("stopping")
+            say("stopping")
     except KeyboardInterrupt:
         return _INTERRUPTED
     return 0
 
 
-def run_detached(options: FarmOptions) -> int:
+def run_detached(options: FarmOptions, say: Callable[[str], None]) -> int:
     """Run a farm in the background; returns once it works, or with its exit code if it fails."""
     reader, writer = os.pipe()
     pid = os.fork()
     if pid == 0:
         os.close(reader)
         os.setsid()
-        return run_here(options, writer)
+        return run_here(options, say, writer)
     os.close(writer)
     with suppress(KeyboardInterrupt), open(reader, "rb") as pipe:  # noqa: PTH123 - a descriptor
         if pipe.read():
-            _say(f"it runs in the background; `winepress down` stops it (process {pid})")
+            say(f"it runs in the background; `winepress down` stops it (process {pid})")
             return 0
         return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
     os.kill(pid, signal.SIGTERM)
@@ -67,15 +68,11 @@ def _leave_terminal(state: StateFolder, ready: int) -> None:
     os.close(ready)
 
 
-def _say_addresses(farm: Farm) -> None:
+def _say_addresses(farm: Farm, say: Callable[[str], None]) -> None:
     for name, url in farm.urls.items():
         note = ""
         if name == flower.NAME:
             note = f"  (user {flower.USER}, password in {farm.state.flower_password})"
-        _say(f"{name:8} {url}{note}")
-    _say("in another shell:")
-    _say(f"  export WINEPRESS_CONFIG={shlex.quote(str(farm.state.settings))}")
-
-
-def _say(line: str) -> None:
-    print(line, flush=True)  # noqa: T201 - the command line
+        say(f"{name:8} {url}{note}")
+    say("in another shell:")
+    say(f"  export WINEPRESS_CONFIG={shlex.quote(str(farm.state.settings))}")

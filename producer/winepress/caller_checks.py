@@ -18,7 +18,7 @@ def check_job(job: Job) -> Job:
             "not a job",
             field="job",
             value=_shown(job),
-            allowed="a TextToImage, ImageToImage or Inpaint",
+            allowed="a TextToImage, ImageToImage, Inpaint or ZoomVideo",
             hint='for example TextToImage(prompt="a red apple")',
         )
     return job

@@ -148,8 +148,15 @@ class Batching:
     def _of(self, job: Job) -> _Learned:
         guided = (job.guidance_scale or 0.0) > 1
         kind = (
-            *(job.model, job.precision.value, job.kind, job.width, job.height),
-            *(job.num_inference_steps, job.scheduler, guided, getattr(job, "strength", 1.0)),
+            job.model,
+            job.precision.value,
+            job.kind,
+            job.width,
+            job.height,
+            job.num_inference_steps,
+            job.scheduler,
+            guided,
+            getattr(job, "strength", 1.0),
         )
         if kind not in self._kinds:
             if len(self._kinds) >= _KINDS_KEPT:

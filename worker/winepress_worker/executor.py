@@ -259,8 +259,14 @@ class Executor:
         share_s = seconds / call.number
         self._drawn += [
             Drawn(
-                *(work.part, unit, job, image, facts, share_s, call.number),
-                self._items.item(work.record, unit).warnings,
+                part=work.part,
+                unit=unit,
+                job=job,
+                image=image,
+                facts=facts,
+                render_s=share_s,
+                batch=call.number,
+                warnings=self._items.item(work.record, unit).warnings,
             )
             for unit, job, image in zip(units, call.jobs, images, strict=True)
         ]

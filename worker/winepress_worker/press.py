@@ -92,9 +92,9 @@ class Press:
         """
         with self._tender.away():
             self._leave_ticket = leave_ticket
-            return self._work(lane, leave_ticket)
+            return self._work(lane)
 
-    def _work(self, lane: str, leave_ticket: Callable[[str], None]) -> str:
+    def _work(self, lane: str) -> str:
         began = time.monotonic()
         jobs: dict[str, None] = {}  # in the order of their first slice
         pictures = 0
@@ -106,7 +106,7 @@ class Press:
                 if part is None:
                     break
                 if part.waiting and not part.tickets:
-                    leave_ticket(lane)
+                    self._leave_ticket(lane)
                 jobs[part.job_id] = None
                 if lane.partition("@")[0] in self._warm:
                     self._preloader.consider(self._watch.next_cold(lane))
@@ -115,10 +115,10 @@ class Press:
                 self.describe()
                 self._preloader.renew()
                 if self._watch.gives_way(lane):
-                    leave_ticket(lane)
+                    self._leave_ticket(lane)
                     break
             else:
-                leave_ticket(lane)  # a chain tells nobody that it waits while it is in hand
+                self._leave_ticket(lane)  # a chain tells nobody that it waits while it is in hand
         finally:
             self._delivery.settle()
             if not jobs:
