@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from winepress import Client, JobHandle
 from winepress_deploy.farm import Farm
+
+_PATIENCE_S = 60
+_LOOK_S = 0.02
 
 
 @dataclass(frozen=True)
@@ -36,3 +40,11 @@ def assert_exactly_once(client: Client, handles: Sequence[JobHandle]) -> None:
             data = store.get(key)
             assert hashlib.sha256(data).hexdigest() == output.sha256
     assert client.ledger.waiting() == {}
+
+
+def wait_until(condition: Callable[[], bool]) -> None:
+    """Look again and again; fails after a minute."""
+    deadline = time.monotonic() + _PATIENCE_S
+    while not condition():
+        assert time.monotonic() < deadline, "the condition did not come true"
+        time.sleep(_LOOK_S)

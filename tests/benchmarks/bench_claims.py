@@ -24,13 +24,8 @@ _MIB = 2**20
 
 def main() -> None:
     """Print what is wanted beside what is measured."""
-    with tempfile.TemporaryDirectory() as folder:
-        server = ValkeyServer(Path(folder))
-        server.start()
-        try:
-            _measure(server, Path(folder))
-        finally:
-            server.kill()
+    with tempfile.TemporaryDirectory() as folder, ValkeyServer(Path(folder)) as server:
+        _measure(server, Path(folder))
 
 
 def _measure(server: ValkeyServer, folder: Path) -> None:

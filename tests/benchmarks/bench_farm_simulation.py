@@ -25,13 +25,8 @@ _REPORTS_MEASURED = 1_000
 def main() -> None:
     """Print what is wanted beside what is measured."""
     began = time.perf_counter()
-    with tempfile.TemporaryDirectory() as folder:
-        server = ValkeyServer(Path(folder))
-        server.start()
-        try:
-            _measure(Clerk(server.url))
-        finally:
-            server.kill()
+    with tempfile.TemporaryDirectory() as folder, ValkeyServer(Path(folder)) as server:
+        _measure(Clerk(server.url))
     print(f"took {time.perf_counter() - began:.0f} s")
 
 

@@ -45,13 +45,8 @@ def _memory(clerk: Clerk) -> int:
 
 def main() -> None:
     """Print what submitting, claiming and committing cost."""
-    with tempfile.TemporaryDirectory() as folder:
-        server = ValkeyServer(Path(folder))
-        server.start()
-        try:
-            _measure(Clerk(server.url))
-        finally:
-            server.kill()
+    with tempfile.TemporaryDirectory() as folder, ValkeyServer(Path(folder)) as server:
+        _measure(Clerk(server.url))
 
 
 def _measure(clerk: Clerk) -> None:

@@ -6,13 +6,12 @@ import json
 import os
 import socket
 import threading
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import psutil
 import pytest
-from rehearsal import Rehearsal
+from rehearsal import Rehearsal, wait_until
 
 from winepress import Client, TextToImage
 from winepress_deploy.farm import Farm
@@ -21,7 +20,6 @@ from winepress_shared.lane import Precision
 from winepress_shared.ledger_records import Worker
 
 _PATIENCE_S = 60
-_LOOK_S = 0.02
 _MODEL_BYTES = 100
 _BUDGET_BYTES = 350  #: of the machine: three and a half models, two of them pinned
 
@@ -39,13 +37,6 @@ def rehearsal(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rehearsal]:
     )
     with Farm(options) as farm, Client(farm.settings) as client:
         yield Rehearsal(farm, client)
-
-
-def _await(condition: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + _PATIENCE_S
-    while not condition():
-        assert time.monotonic() < deadline, "the condition did not come true"
-        time.sleep(_LOOK_S)
 
 
 def _worker(rehearsal: Rehearsal, device: str) -> Worker:
@@ -137,4 +128,4 @@ def test_what_is_idle_is_unloaded_and_what_is_pinned_is_not(rehearsal: Rehearsal
     def only_pinned() -> bool:
         return all(w.renderer["warm"] == ["vignette.fp16"] for w in rehearsal.client.workers())
 
-    _await(only_pinned)
+    wait_until(only_pinned)

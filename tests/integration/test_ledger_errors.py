@@ -27,12 +27,8 @@ SECRET = "correct-horse"  # a made-up one, to be looked for in messages
 @pytest.fixture
 def own_server(tmp_path: Path) -> Iterator[ValkeyServer]:
     """A server that this test alone may fill or stop."""
-    server = ValkeyServer(tmp_path)
-    server.start()
-    try:
+    with ValkeyServer(tmp_path) as server:
         yield server
-    finally:
-        server.kill()
 
 
 def _hear(channel: Channel) -> str:

@@ -5,14 +5,14 @@ from __future__ import annotations
 import os
 import signal
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import psutil
 import pytest
 import redis
-from rehearsal import Rehearsal
+from rehearsal import Rehearsal, wait_until
 
 from winepress import Client, JobState, TextToImage
 from winepress_deploy.farm import Farm
@@ -23,7 +23,6 @@ from winepress_shared.lane import Lane
 
 _PATIENCE_S = 60
 _STEP_S = 0.05
-_LOOK_S = 0.02
 _PARENT_MIB = 90  #: most memory a parent may hold
 
 
@@ -35,13 +34,6 @@ def one_worker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rehearsal]:
     with Farm(options) as farm, Client(farm.settings) as client:
         client.submit(TextToImage(prompt="warm up", num_inference_steps=1)).wait(_PATIENCE_S)
         yield Rehearsal(farm, client)
-
-
-def _await(condition: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + _PATIENCE_S
-    while not condition():
-        assert time.monotonic() < deadline, "the condition did not come true"
-        time.sleep(_LOOK_S)
 
 
 def _parent(rehearsal: Rehearsal) -> psutil.Process:
@@ -100,9 +92,9 @@ def test_a_watched_job_shows_itself_and_keeps_its_warning(one_worker: Rehearsal)
 def test_pause_finishes_the_picture_in_hand_and_resume_goes_on(one_worker: Rehearsal) -> None:
     """No attempt is counted and nothing is drawn twice."""
     handle = one_worker.client.submit(TextToImage(prompt="paused", n=6, num_inference_steps=10))
-    _await(lambda: handle.status().done >= 1)
+    wait_until(lambda: handle.status().done >= 1)
     one_worker.client.pause(handle.id)
-    _await(lambda: one_worker.client.explain(handle.id) != "" and _is_quiet(one_worker))
+    wait_until(lambda: one_worker.client.explain(handle.id) != "" and _is_quiet(one_worker))
     held = handle.status().done
     assert held < 6
     one_worker.client.resume(handle.id)
@@ -120,10 +112,10 @@ def _is_quiet(rehearsal: Rehearsal) -> bool:
 def test_a_drained_worker_gives_back_what_it_has_not_drawn(one_worker: Rehearsal) -> None:
     """SIGTERM: the picture in hand is finished, the rest is free for others, no attempt counts."""
     handle = one_worker.client.submit(TextToImage(prompt="drained", n=8, num_inference_steps=10))
-    _await(lambda: handle.status().done >= 1)
+    wait_until(lambda: handle.status().done >= 1)
     deaths = one_worker.farm.workers[0].deaths
     _parent(one_worker).send_signal(signal.SIGTERM)
-    _await(lambda: one_worker.farm.workers[0].deaths > deaths)
+    wait_until(lambda: one_worker.farm.workers[0].deaths > deaths)
     handle.wait(_PATIENCE_S)
     assert [output.attempts for output in handle.result.outputs] == [1] * 8
     one_worker.assert_exactly_once([handle])
@@ -137,9 +129,9 @@ def test_the_parent_is_small_and_answers_while_a_picture_is_drawn(one_worker: Re
         return dict(worker.get("stats", {}).get("winepress", {}))
 
     one_worker.client.submit(TextToImage(prompt="first", num_inference_steps=1)).wait(_PATIENCE_S)
-    _await(lambda: "vignette.fp16" in facts().get("seconds_per_picture", {}))
+    wait_until(lambda: "vignette.fp16" in facts().get("seconds_per_picture", {}))
     handle = one_worker.client.submit(TextToImage(prompt="busy", num_inference_steps=100))
-    _await(lambda: handle.status().state is JobState.RUNNING)
+    wait_until(lambda: handle.status().state is JobState.RUNNING)
     assert facts()["warm"] == ["vignette.fp16"]
     assert handle.status().state is JobState.RUNNING
     parent = _parent(one_worker)
@@ -161,7 +153,7 @@ def test_flower_lists_tickets_with_arguments_and_results_people_can_read(
         tasks = ask_flower(one_worker.farm, "/api/tasks?state=SUCCESS")
         return [(t["name"], t["kwargs"], str(t["result"])) for t in tasks.values()]
 
-    _await(lambda: any(handle.id in result for _, _, result in rows()))
+    wait_until(lambda: any(handle.id in result for _, _, result in rows()))
     ((name, arguments, result),) = [row for row in rows() if handle.id in row[2]]
     assert name == "winepress.press"
     assert arguments == "lane=vignette.fp16"
@@ -173,7 +165,7 @@ def test_a_dead_renderer_is_replaced_and_its_slice_handed_on_at_once(
 ) -> None:
     """Nobody waits for a lease to run out: the job ends well within its 30 seconds."""
     handle = one_worker.client.submit(TextToImage(prompt="killed", n=2, num_inference_steps=20))
-    _await(lambda: handle.status().state is JobState.RUNNING)
+    wait_until(lambda: handle.status().state is JobState.RUNNING)
     began = time.monotonic()
     os.kill(_renderer_pid(one_worker), signal.SIGKILL)
     handle.wait(_PATIENCE_S)
@@ -185,9 +177,9 @@ def test_the_renderer_dies_with_its_parent(one_worker: Rehearsal) -> None:
     """SIGKILL of the parent leaves no process behind that holds the device."""
     renderer = psutil.Process(_renderer_pid(one_worker))
     one_worker.farm.workers[0].kill()
-    _await(lambda: not renderer.is_running() or renderer.status() == psutil.STATUS_ZOMBIE)
+    wait_until(lambda: not renderer.is_running() or renderer.status() == psutil.STATUS_ZOMBIE)
     name = one_worker.farm.workers[0].name
-    _await(lambda: _is_back(one_worker, name, renderer.pid))
+    wait_until(lambda: _is_back(one_worker, name, renderer.pid))
 
 
 def _is_back(rehearsal: Rehearsal, name: str, old_pid: int) -> bool:
