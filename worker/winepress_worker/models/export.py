@@ -1,35 +1,28 @@
 """From weights in diffusers' format to OpenVINO IR, one file a part.
 
-The whole pipeline is built in this process and handed to the exporter, rather than a path: so a
-network of our own class goes the same way as all others.
+Pipelines are built in this process and handed to the exporter, rather than a path: so a network of
+our own class goes the same way as all others, and one network at a time has its weights in memory.
 """
 
 from __future__ import annotations
 
 import contextlib
+import gc
 import json
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import diffusers
 import openvino
 import torch
 from diffusers import AutoencoderTiny
-from optimum.exporters.openvino.convert import export_from_model
+from optimum.exporters.openvino.convert import export_models, get_diffusion_models_for_export_ext
 from optimum.intel import OVConfig
 from safetensors import SafetensorError
 
-from winepress_worker.models.flexible_unet import UNet2DConditionModel as FlexibleUNet
-from winepress_worker.models.weights import is_half
+from winepress_worker.models.hollow import networks, pipeline_with
 
-#: Job kind a model is exported for → optimum's name of it.
-_TASKS = {
-    "text-to-image": "text-to-image",
-    "image-to-image": "image-to-image",
-    "inpaint": "inpainting",
-}
 IR_FILE = "openvino_model.xml"  #: graph of a part; its weights lie beside it
 _TRACED_LATENT_PX = 8  #: side of the latents a tiny autoencoder is traced with; any size works then
 
@@ -45,22 +38,15 @@ def writing() -> Iterator[None]:
         raise OSError("a file could not be written in full; is the disk full?") from error
 
 
-def export(kind: str, source: Path, target: Path) -> None:
-    """Write the IR of the diffusers folder ``source``, with 16-bit weights, for jobs of ``kind``.
+def export(source: Path, target: Path) -> None:
+    """Write the IR of the diffusers folder ``source``, with 16-bit weights, one part at a time.
 
     Raises what diffusers and optimum raise for a folder that fits together badly.
     """
-    pipeline = _load(source)
-    with warnings.catch_warnings():
-        # Tracing warns of every shape check it freezes; the picture drawn afterwards is the proof.
-        warnings.simplefilter("ignore")
-        export_from_model(
-            pipeline,
-            output=target,
-            task=_TASKS[kind],
-            ov_config=OVConfig(dtype="fp16"),
-            patch_16bit_model=pipeline.unet.dtype == torch.float16,
-        )
+    for part in sorted(networks(source)):
+        _export_part(pipeline_with(part, source), target)
+        gc.collect()  # networks that know themselves would stay until later
+    _save_rest(pipeline_with(None, source), target)
     _forget_paths(target)
 
 
@@ -115,18 +101,33 @@ def _convert(
     openvino.save_model(model, folder / IR_FILE, compress_to_fp16=True)
 
 
-def _load(source: Path) -> Any:
-    """The pipeline, in 16 bits if its weights are, since that halves the memory."""
-    index = json.loads((source / "model_index.json").read_bytes())
-    given: dict[str, Any] = {
-        "torch_dtype": torch.float16 if is_half(source / "unet") else torch.float32,
-        "use_safetensors": True,
-        "local_files_only": True,
-    }
-    parts = {}
-    if "configurations" in json.loads((source / "unet" / "config.json").read_bytes()):
-        parts["unet"] = FlexibleUNet.from_pretrained(source / "unet", **given)
-    return getattr(diffusers, index["_class_name"]).from_pretrained(source, **given, **parts)
+def _export_part(pipeline: Any, target: Path) -> None:
+    """Write IR and configuration of all in ``pipeline`` that has weights."""
+    _, found = get_diffusion_models_for_export_ext(pipeline)
+    held = {name: pair for name, pair in found.items() if not next(pair[0].parameters()).is_meta}
+    for name, (network, _) in held.items():  # first, for tracing changes what they say
+        save_config = getattr(network, "save_config", None) or network.config.save_pretrained
+        save_config(target / name)
+    with warnings.catch_warnings():
+        # Tracing warns of every shape check it freezes; the picture drawn afterwards is the proof.
+        warnings.simplefilter("ignore")
+        export_models(
+            held,
+            output_dir=target,
+            output_names=[f"{name}/{IR_FILE}" for name in held],
+            ov_config=OVConfig(dtype="fp16"),
+            stateful=False,
+            patch_16bit_model=any(network.dtype == torch.float16 for network, _ in held.values()),
+            library_name="diffusers",
+        )
+
+
+def _save_rest(pipeline: Any, target: Path) -> None:
+    """Write what has no weights: tokenizers, scheduler and index."""
+    for name, component in pipeline.components.items():
+        if component is not None and not isinstance(component, torch.nn.Module):
+            component.save_pretrained(target / name)
+    pipeline.save_config(target)
 
 
 def _forget_paths(folder: Path) -> None:

@@ -79,7 +79,7 @@ def _export(model: Model, origin: Source, work: Path, report: Report) -> Prepare
         with writing():
             if lora.is_dir():
                 fuse(next(lora.iterdir()), folder / "unet")
-            export(model.kinds[0], folder, target)
+            export(folder, target)
             if (folder / TINY_VAE_PART).is_dir():
                 export_tiny_vae(folder / TINY_VAE_PART, target, "tiny_" if model.spare_vae else "")
     except (ValueError, TypeError, KeyError, RuntimeError) as error:
