@@ -41,12 +41,12 @@ def meminfo(tmp_path: Path) -> Path:
     return path
 
 
-def test_exporting_takes_more_than_quantising_what_is_there(tmp_path: Path) -> None:
-    """Weights in two formats at once, and fp16 on disk beside the result."""
+def test_exporting_takes_more_disk_than_quantising_what_is_there(tmp_path: Path) -> None:
+    """It leaves fp16 beside the result; memory is filled by the pictures compared, either way."""
     source = weights(tmp_path, GIB)
     for precision in (Precision.INT8_WEIGHTS, Precision.INT4_WEIGHTS):
         new, old = (Room.of(MODEL, precision, origin) for origin in (source, PREPARED))
-        assert new.memory > old.memory
+        assert new.memory == old.memory > MODEL.memory_mib * 2**20
         assert new.disk > GIB
         assert 0.5 * GIB < old.disk < GIB
     assert "GiB of memory" in new.sentence

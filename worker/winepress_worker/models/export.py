@@ -24,7 +24,10 @@ from safetensors import SafetensorError
 from winepress_worker.models.hollow import networks, pipeline_with
 
 IR_FILE = "openvino_model.xml"  #: graph of a part; its weights lie beside it
-_TRACED_LATENT_PX = 8  #: side of the latents a tiny autoencoder is traced with; any size works then
+#: Side of the latents or pictures that networks are traced with; any size works then. The one they
+#: were trained at takes more memory than their weights. Three halvings must divide it.
+_TRACED_PX = 24
+_TRACED_LATENT_PX = 8  #: the same for a tiny autoencoder's latents
 
 
 @contextlib.contextmanager
@@ -108,6 +111,7 @@ def _export_part(pipeline: Any, target: Path) -> None:
     for name, (network, _) in held.items():  # first, for tracing changes what they say
         save_config = getattr(network, "save_config", None) or network.config.save_pretrained
         save_config(target / name)
+        network.config.sample_size = _TRACED_PX  # read by optimum alone, as are its own settings
     with warnings.catch_warnings():
         # Tracing warns of every shape check it freezes; the picture drawn afterwards is the proof.
         warnings.simplefilter("ignore")
@@ -115,6 +119,7 @@ def _export_part(pipeline: Any, target: Path) -> None:
             held,
             output_dir=target,
             output_names=[f"{name}/{IR_FILE}" for name in held],
+            input_shapes={"width": _TRACED_PX, "height": _TRACED_PX},
             ov_config=OVConfig(dtype="fp16"),
             stateful=False,
             patch_16bit_model=any(network.dtype == torch.float16 for network, _ in held.values()),

@@ -15,12 +15,11 @@ from winepress_worker.models.source import Source
 _GIB = 2**30
 _MIB = 2**20
 _LIBRARIES_BYTES = 1100 * _MIB  #: taken by torch, optimum and NNCF beside any weight
-#: Memory at the highest point ÷ what the catalogue says loading takes, which is about four bytes
-#: a parameter; measured on the full-size twin of tiny-sd and rounded up.
-_EXPORT = 1.7
 #: Memory of a loaded model ÷ its weights on disk, at the most: two to four bytes a parameter there,
 #: about four here, and what it computes with. A folder may hold less than the entry describes.
 _MOST_LOADED = 3
+#: Memory at the highest point ÷ what the catalogue says loading takes, which is about four bytes
+#: a parameter. Exporting, one network at a time, stays below what drawing the trial picture takes.
 _PEAK = {
     Precision.FP16: 1.0,  # drawing the trial picture
     Precision.INT8: 2.0,  # statistics of every layer while the UNet runs in 32 bits
@@ -48,17 +47,16 @@ class Room:
     @classmethod
     def of(cls, model: Model, precision: Precision, origin: Source | Prepared) -> Room:
         """What making ``model`` out of ``origin`` takes."""
-        share, written = _PEAK[precision], _SIZE[precision]
+        written = _SIZE[precision]
         if isinstance(origin, Prepared):
             full = origin.size_bytes
         else:
             full = sum(path.stat().st_size for path in origin.files.values())
-            share = max(share, _EXPORT)
             written += 0.0 if precision is Precision.FP16 else 1.0
         if model.lora:
             written += 1.0  # the UNet with the low-rank weights in it
         loaded = min(model.memory_mib * _MIB, _MOST_LOADED * full)
-        memory = _LIBRARIES_BYTES + int(share * loaded)
+        memory = _LIBRARIES_BYTES + int(_PEAK[precision] * loaded)
         return cls(memory, int(written * full))
 
     @property
