@@ -45,7 +45,7 @@ class Watch:
 
 def held_weights() -> list[torch.nn.Parameter]:
     """Every weight in this process that takes memory."""
-    # Asking some of torch's other objects for their class is deprecated, so `isinstance` is not used.
+    # By type: `isinstance` warns of objects of torch's that are deprecated.
     found = [one for one in gc.get_objects() if type(one) is torch.nn.Parameter]
     return [one for one in found if not one.is_meta]
 
@@ -54,7 +54,7 @@ def test_one_network_is_in_memory_at_a_time(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """While one is exported the others have no weights, and no large picture goes through it."""
-    published = build("sdxl-base", tmp_path / "published")
+    published = build("vega-rt", tmp_path / "published")
     files = {str(path.relative_to(published)): path for path in published.rglob("*.*")}
     Source(files).assemble(tmp_path / "source")
     watch = Watch()
