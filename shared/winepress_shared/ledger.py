@@ -7,7 +7,6 @@ finished unit.
 
 from __future__ import annotations
 
-import itertools
 import json
 import re
 import secrets
@@ -109,7 +108,7 @@ class Ledger:
     def keep_units(self, job_id: str, outputs: dict[int, dict[str, Any]]) -> None:
         """Note what is done already of a job that is about to be submitted again."""
         texts = {unit: json.dumps(output) for unit, output in outputs.items()}
-        self._run("keep", job_id, *itertools.chain(*texts.items()))
+        self._run("keep", job_id, *[part for pair in texts.items() for part in pair])
 
     def get(self, job_id: str) -> JobRow:
         """One job; raises NotFound."""
@@ -270,7 +269,7 @@ class Ledger:
     def disown(self, holder: str, in_hand: Mapping[int, Collection[int]]) -> None:
         """End slices of which ``holder`` has less ``in_hand`` (fence → units) than it holds."""
         texts = {fence: ",".join(map(str, units)) for fence, units in in_hand.items()}
-        self._run("disown", holder, *itertools.chain(*texts.items()))
+        self._run("disown", holder, *[part for pair in texts.items() for part in pair])
 
     def leave(self, worker: str) -> None:
         """A worker that stops on purpose hands its slices back and is forgotten."""
