@@ -141,6 +141,23 @@ def test_a_beat_tells_of_each_slice_and_prolongs_its_lease(clerk: Clerk) -> None
     assert (worker.name, worker.facts, worker.renderer) == ("w1", {"device": "CPU"}, pulse.renderer)
 
 
+def test_the_step_clock_runs_between_the_first_and_the_last_step_of_each_unit(
+    clerk: Clerk,
+) -> None:
+    """Before them a model is loaded, after them a store may be slow: neither is a stuck renderer."""
+    clerk.submit("job", 4)
+    part = clerk.claim(most=2)
+    assert part.units == (0, 1)
+    seen = []
+    for unit in part.units:
+        clerk.ledger.start(part.fence, unit)
+        for step in (0, 1, 19, 20):
+            if step:
+                clerk.ledger.progress(part.fence, unit, step, 20)
+            seen += [lease.steps for lease in clerk.ledger.beat("w1", "w1/1", {}).leases]
+    assert seen == [0, 20, 20, 0] * 2
+
+
 def test_after_an_outage_leases_are_prolonged_not_ended(clerk: Clerk) -> None:
     """Nobody could beat while the broker was away; whoever comes back goes on."""
     clerk.submit("job")
