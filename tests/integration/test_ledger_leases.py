@@ -32,6 +32,22 @@ def test_three_lost_workers_give_up_the_poison_unit_and_nothing_else(clerk: Cler
     assert clerk.ledger.outputs("job")[2]["error"] == "WorkerLost"
 
 
+def test_a_model_that_kills_whoever_loads_it_is_not_loaded_for_ever(clerk: Clerk) -> None:
+    """No unit was begun: the first of the slice stands for it, and then waits alone."""
+    clerk.submit("job", 2)
+    clerk.submit("other", user="bob")
+    for pid in range(1, MAX_ATTEMPTS + 1):
+        part = clerk.claim(most=2, pid=pid)
+        while part.job_id != "job":
+            clerk.draw(part)
+            clerk.ledger.finish(part.fence)
+            part = clerk.claim(most=2, pid=pid)
+        assert (part.units, part.attempts) == ((0,), pid - 1)
+        clerk.ledger.beat("w1", f"w1/{pid + 1}", {})
+    assert clerk.ledger.outputs("job")[0]["error"] == "WorkerLost"
+    assert clerk.claim().units == (1,)
+
+
 def test_a_lost_lease_is_handed_on_and_its_fence_proves_nothing(clerk: Clerk) -> None:
     """A worker that was frozen and thaws: every report of it is refused, nothing is counted."""
     clerk.submit("job", 2)
@@ -144,7 +160,7 @@ def test_a_beat_tells_of_each_slice_and_prolongs_its_lease(clerk: Clerk) -> None
 def test_the_step_clock_runs_between_the_first_and_the_last_step_of_each_unit(
     clerk: Clerk,
 ) -> None:
-    """Before them a model is loaded, after them a store may be slow: neither is a stuck renderer."""
+    """Before them a model is loaded, after them a store may be slow: neither is stuck."""
     clerk.submit("job", 4)
     part = clerk.claim(most=2)
     assert part.units == (0, 1)

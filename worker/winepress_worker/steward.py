@@ -27,8 +27,8 @@ _TICK_S = 0.5  #: how soon a dead renderer is noticed
 CANCEL_GRACE_S = 10.0  #: a renderer that has not obeyed by then is killed
 STUCK_FLOOR_S = 120.0  #: no step for this long, or for ten median steps, is stuck
 STUCK_STEPS = 10
-#: Before the first step a model may have to be prepared and compiled; after the last one a slow store
-#: may be waited for.
+#: Before the first step a model may have to be prepared and compiled; after the last one there may
+#: be a slow store to wait for.
 LOAD_LIMIT_S = 900.0
 
 

@@ -52,18 +52,29 @@ local function strike(fence, lease, unit)
   if lease then keep_open(fence, lease, without(lease.open, unit) or lease.open) end
 end
 
+-- A worker that was lost before it began any unit was loading for the first: that was an attempt at
+-- it, or a model that kills whoever loads it would be loaded for ever.
+local function blame_first(job, lease)
+  local first = lease.at == '' and first_of(lease.open)
+  if first then
+    redis.call('HINCRBY', key('attempts', job.id), first, 1)
+    lease.at = first
+  end
+end
+
 -- Hand the open units of an ended lease on. `limit` nil: nobody's fault, the attempts begun under
 -- it do not count. Else its worker was lost, and a unit begun `limit` times is given up; in a chain
 -- that is the first open one, because a unit that was begun before is handed out alone.
 local function hand_on(lease, limit)
   local job = lease.void ~= 1 and read_job(lease.job)
   if not job or job.state ~= 'running' then return end
+  if limit then blame_first(job, lease) end
   local units = {}
   for _, unit in ipairs(units_of(lease.open)) do
     local tried = attempts(job, unit)
     if limit and tried > 0 and is_begun(lease, unit) then note_failer(job, unit, lease.holder) end
     if limit and tried >= limit then
-      fail_unit(job, unit, 'WorkerLost', 'its worker died ' .. tried .. ' times while drawing it')
+      fail_unit(job, unit, 'WorkerLost', 'its worker died ' .. tried .. ' times over it')
       if job.chained == 1 then break end
     else
       if not limit and tried > 0 and is_begun(lease, unit) then
