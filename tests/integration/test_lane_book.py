@@ -40,6 +40,16 @@ def test_a_lane_shows_its_highest_band_and_how_long_it_waits(clerk: Clerk, book:
     clerk.redis.delete(clerk.key("parked", LANE))
 
 
+def test_a_worker_sees_no_lane_that_it_said_it_does_not_serve(clerk: Clerk, book: LaneBook) -> None:
+    """It would fetch the model of one that waits long enough, ahead of a turn that never comes."""
+    clerk.submit("job")
+    clerk.submit("foreign", lane="huge.fp16")
+    assert {view.lane for view in book.look("me")[0]} == {LANE, "huge.fp16"}
+    clerk.ledger.beat("me", "me/1", {"lanes": [LANE]})
+    assert [view.lane for view in book.look("me")[0]] == [LANE]
+    assert len(book.look("")[0]) == 2
+
+
 def test_holders_are_live_workers_other_than_the_one_who_asks(clerk: Clerk, book: LaneBook) -> None:
     """A worker that dropped the model, or fell silent, holds it no more."""
     clerk.submit("job")

@@ -8,6 +8,7 @@ from clerk import LANE, Clerk
 from winepress_shared.errors import WinepressError
 from winepress_shared.ledger import LEASE_MS, MAX_ATTEMPTS, Ledger
 from winepress_shared.ledger_records import Ending, Order, Slice
+from winepress_worker.steward import Steward
 
 OUTPUT = {"key": "k"}
 
@@ -137,6 +138,18 @@ def test_a_beat_under_a_new_process_frees_the_leases_of_the_old_one_at_once(cler
     assert (again.units, again.attempts) == ((0,), 1)
     pulse = clerk.ledger.beat("w1", "w1/2", {})
     assert [lease.fence for lease in pulse.leases] == [again.fence]
+
+
+def test_a_worker_that_is_back_under_the_same_process_id_keeps_no_lease_of_its_earlier_life(
+    clerk: Clerk,
+) -> None:
+    """In a container the number is the same; the new renderer knows nothing of that slice."""
+    clerk.submit("job")
+    part = clerk.claim()
+    clerk.ledger.start(part.fence, 0)
+    Steward(clerk.ledger, "w1", {}, lambda: 1, lambda lane, count: None, list).arrive()
+    again = clerk.claim()
+    assert (again.fence > part.fence, again.attempts) == (True, 1)
 
 
 def test_a_beat_tells_of_each_slice_and_prolongs_its_lease(clerk: Clerk) -> None:

@@ -160,17 +160,6 @@ def test_a_pinned_pipeline_stays() -> None:
     assert names(pool) == ["b", "c"]
 
 
-def test_what_was_pinned_at_the_start_stays_so_after_it_was_pinned_for_a_while() -> None:
-    """One job with a refiner must not take a worker's pin away."""
-    pool = WarmPool(Weights({"a": 40, "b": 40, "c": 40}), BUDGET)
-    pool.pin(key("a"))
-    with pool.pinned(key("a")):
-        pool.get(key("a"))
-    for name in ("b", "c"):
-        pool.get(key(name))
-    assert names(pool) == ["c", "a"]
-
-
 def test_what_cannot_fit_is_refused_and_drives_nobody_out() -> None:
     """The message names the budget; what is warm stays warm."""
     engine = Weights({"a": 60, "b": 50, "c": 500})

@@ -92,8 +92,8 @@ class Executor:
             return 0
         try:
             work = self._prepare(part)
-        except Exception as error:  # noqa: BLE001 - the edge of the task: whatever is wrong with
-            # this job is this job's, and a slice must never be kept without being worked on.
+        except Exception as error:  # the edge of the task: whatever is wrong with this job is
+            # this job's, and a slice must never be kept without being worked on.
             self._settle_unprepared(part, error)
             if isinstance(error, WorkerBroken):
                 raise

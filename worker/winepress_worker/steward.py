@@ -59,6 +59,17 @@ class Steward(threading.Thread):
         self.draining = threading.Event()
         self.pulse = Pulse((), {})
 
+    def arrive(self) -> None:
+        """End what an earlier life of this worker left behind; before its renderer claims anything.
+
+        A container that starts again gives its processes the same numbers, so that leases of the
+        dead would pass for those of the living, and be renewed.
+        """
+        try:
+            self._ledger.beat(self._worker, holder_of(self._worker, 0), self._facts)
+        except BrokerUnreachable as error:
+            log.warning("%s", error)
+
     def run(self) -> None:
         """Tick until stopped; an outage of the broker is waited out."""
         pid, beaten_at = -1, 0.0
