@@ -18,7 +18,12 @@ def test_what_is_available_is_told_without_reading_whole_models(
     place(tmp_path, "whole")
     (place(tmp_path, "cut") / "unet/openvino_model.bin").write_bytes(b"")
     read: list[Path] = []
-    monkeypatch.setattr(manifest, "digest", lambda path: str(read.append(path)))
+
+    def digest(path: Path) -> str:
+        read.append(path)
+        return ""
+
+    monkeypatch.setattr(manifest, "digest", digest)
     available = shelf.available()
     assert ("whole", FP16) in available
     assert ("cut", FP16) not in available
