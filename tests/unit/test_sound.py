@@ -107,7 +107,7 @@ def test_a_long_sound_and_a_cover_before_it_are_no_obstacle() -> None:
     "data",
     [
         M4A + box(b"free") * 100_000,
-        wav()[:12] + (b"junk" + bytes(4)) * 600_000 + wav()[12:],
+        b"RIFF\xff\xff\xff\x00WAVE" + (b"junk" + bytes(4)) * 600_000 + wav()[12:],
     ],
 )
 def test_a_file_of_countless_empty_parts_is_not_read_to_its_end(data: bytes) -> None:
