@@ -7,6 +7,7 @@ from clerk import LANE, Clerk
 from virtual_time import VirtualTime
 
 from winepress_shared.lane_book import ALIVE_MS, LaneBook
+from winepress_shared.ledger import GONE_MS, LEASE_MS
 
 MODEL = "vignette.fp16"
 
@@ -62,6 +63,33 @@ def test_holders_are_live_workers_other_than_the_one_who_asks(clerk: Clerk, book
     assert renderer == {"warm": [MODEL]}
     clerk.ledger.leave("other")
     assert book.look("me")[0][0].holders == 0
+
+
+def test_a_worker_that_is_gone_for_good_leaves_no_trace_among_the_holders(
+    clerk: Clerk, book: LaneBook
+) -> None:
+    """Where every worker has a new name, a set of the dead would grow for as long as one lives."""
+    for worker in ("me", "left", "lost"):
+        live(clerk, worker, MODEL)
+    clerk.ledger.leave("left")
+    clerk.redis.zadd(clerk.key("workers"), {"lost": 1})
+    clerk.sweep()
+    assert clerk.redis.smembers(clerk.key("warm", MODEL)) == {"me"}
+    assert not clerk.redis.exists(*(clerk.key("warmed", worker) for worker in ("left", "lost")))
+
+
+def test_after_an_outage_it_is_still_known_what_is_warm(clerk: Clerk, book: LaneBook) -> None:
+    """Nobody could beat: who is not back within a lease's time is forgotten then."""
+    live(clerk, "me", MODEL)
+    clerk.redis.zincrby(clerk.key("workers"), -2 * GONE_MS, "me")
+    clerk.sweep(after_outage=True)
+    clerk.sweep()
+    assert book.look("me")[1] == {"warm": [MODEL]}
+    clerk.submit("job")
+    assert book.look("other")[0][0].holders == 0, "it is taken for alive"
+    clerk.redis.zincrby(clerk.key("workers"), -LEASE_MS, "me")
+    clerk.sweep()
+    assert book.look("me")[1] == {}
 
 
 def test_one_worker_at_a_time_loads_a_model(clerk: Clerk, book: LaneBook) -> None:

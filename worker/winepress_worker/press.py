@@ -13,7 +13,7 @@ import psutil
 from winepress_shared.archive import Archive
 from winepress_shared.catalogue import Catalogue
 from winepress_shared.cost import SLICE_S
-from winepress_shared.errors import Environment, RenderFault, UnknownModel
+from winepress_shared.errors import Environment, RenderFault, StoreUnreachable, UnknownModel
 from winepress_shared.lane import FILM, Lane
 from winepress_shared.lane_book import LaneBook
 from winepress_shared.ledger import Ledger
@@ -160,7 +160,7 @@ class Press:
                 key = self._engine.key(lane.model, lane.precision)
                 self._pool.pin(key)
                 self._pool.get(key)
-            except (RenderFault, UnknownModel) as error:
+            except (RenderFault, UnknownModel, StoreUnreachable) as error:
                 log.error("%s is not loaded yet: %s", name, error)
 
     @property

@@ -100,15 +100,36 @@ local function bury(worker, holder, limit)
   redis.call('SREM', key('holders', worker), holder)
 end
 
--- What a worker says of itself (JSON; nil: it is gone) decides in which lanes it counts.
+local function lanes_of(worker)
+  local text = redis.call('GET', key('worker', worker))
+  return text and cjson.decode(text).lanes or {}
+end
+
+-- What a worker says of itself (JSON) decides in which lanes it counts.
 local function serve(worker, text)
-  local before = redis.call('GET', key('worker', worker))
-  for _, lane in ipairs(before and cjson.decode(before).lanes or {}) do
-    redis.call('SREM', key('serving', lane), worker)
-  end
-  if not text then return end
+  for _, lane in ipairs(lanes_of(worker)) do redis.call('SREM', key('serving', lane), worker) end
   redis.call('SET', key('worker', worker), text)
-  for _, lane in ipairs(cjson.decode(text).lanes or {}) do
-    redis.call('SADD', key('serving', lane), worker)
+  for _, lane in ipairs(lanes_of(worker)) do redis.call('SADD', key('serving', lane), worker) end
+end
+
+-- A worker holds these models, and no others.
+local function hold_warm(worker, names)
+  for _, name in ipairs(redis.call('SMEMBERS', key('warmed', worker))) do
+    redis.call('SREM', key('warm', name), worker)
   end
+  redis.call('DEL', key('warmed', worker))
+  for _, name in ipairs(names) do
+    redis.call('SADD', key('warm', name), worker)
+    redis.call('PEXPIRE', key('warm', name), FORGET_MS)
+    redis.call('SADD', key('warmed', worker), name)
+  end
+  redis.call('PEXPIRE', key('warmed', worker), FORGET_MS)
+end
+
+-- A worker is gone; its name may never come back.
+local function forget(worker)
+  redis.call('ZREM', key('workers'), worker)
+  serve(worker, '{}')
+  hold_warm(worker, {})
+  redis.call('DEL', key('worker', worker), key('renderer', worker))
 end
