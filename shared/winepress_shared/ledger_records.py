@@ -126,7 +126,7 @@ class Lease:
     fence: int
     order: Order
     unit: int | None  #: in hand; None before the first one
-    steps: int  #: of the unit in hand; 0 before its first step
+    steps: int  #: of the unit in hand; 0 before its first step, and after its last
     idle_ms: int  #: since the last step was reported
     lane: str
 

@@ -21,9 +21,12 @@ _CONNECT_TIMEOUT_S = 5.0
 _ANSWER_TIMEOUT_S = 8.0
 _HEALTH_CHECK_S = 25
 _RETRY_S = 0.1  #: before the one further try of a command whose connection broke
-#: How a server says that it cannot be written to just now (disk full, failing over).
 _NO_DATABASE = "DB index is out of range"
-_CANNOT_WRITE = ("MISCONF", "NOREPLICAS", "READONLY", "MASTERDOWN", "CLUSTERDOWN", "NOMASTERLINK")
+#: How a server says that it cannot be written to just now (disk full, failing over, in a script).
+_CANNOT_WRITE = (
+    *("MISCONF", "NOREPLICAS", "READONLY", "MASTERDOWN", "CLUSTERDOWN", "NOMASTERLINK"),
+    "BUSY ",
+)
 
 
 class _Script(Protocol):
