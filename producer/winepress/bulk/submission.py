@@ -11,7 +11,7 @@ from winepress.bulk.plan import Group, Plan
 from winepress.handle import JobHandle
 from winepress.handling import Handling
 from winepress_shared.archive import JobRecord
-from winepress_shared.errors import InvalidJob, WinepressError
+from winepress_shared.errors import WinepressError
 from winepress_shared.items import write_items
 from winepress_shared.job import MAX_PROMPT_CHARACTERS, Batch
 
@@ -34,8 +34,7 @@ def submit_plan(
     With an idempotency key, each job's key is that key and its number. Raises Refused with
     nothing queued.
     """
-    if not plan.count:
-        raise InvalidJob("there is nothing to draw")
+    plan.check_any()
     client.check_room(plan.count, handling)
     portions = [(group, items) for group in plan.groups.values() for items in group.jobs()]
     records = [

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from winepress.client import Client
 from winepress.commands.submit import FIELDS, add_picture
+from winepress.commands.targets import check_targets
 from winepress.commands.watch import follow_to_end, interrupted, show_tables
 from winepress.commands.when import add_when, start_in, window
 from winepress.console import Console
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from winepress.bulk.line import Line
     from winepress.bulk.plan import Group, Plan
 
+_KINDS = tuple(kind for kind in Job.kinds if kind not in ("batch", "zoom-video"))
 _EXAMPLES = """\
 files:
   items.jsonl   one JSON object per line: our fields, or lines of the OpenAI Batch API
@@ -50,7 +52,7 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     parser.add_argument("file", nargs="?", type=Path, metavar="FILE")
     _add_items(parser.add_argument_group("the items"))
     picture = parser.add_argument_group("the pictures, where a line says nothing else")
-    picture.add_argument("--kind", choices=tuple(k for k in Job.kinds if k != "batch"))
+    picture.add_argument("--kind", choices=_KINDS)
     add_picture(picture)
     _add_handling(parser.add_argument_group("how they are handled"))
     parser.set_defaults(run=_batch)
@@ -122,6 +124,7 @@ def _check(arguments: argparse.Namespace) -> None:
         raise WrongUsage("give a file or --prompt", hint="See `winepress batch --help`")
     if (arguments.manifest or arguments.contact_sheet) and arguments.out is None:
         raise WrongUsage("say where to with --out", field="--manifest, --contact-sheet")
+    check_targets(arguments)
 
 
 def _plan(client: Client, arguments: argparse.Namespace) -> Plan:
@@ -146,6 +149,7 @@ def _plan(client: Client, arguments: argparse.Namespace) -> Plan:
     )
     plan = Plan(client.catalogue, options)
     plan.add(_lines(arguments))
+    plan.check_any()
     return plan
 
 
