@@ -13,7 +13,7 @@ from winepress.connections import Connections
 from winepress.explanation import estimate_of, explain, place_of, why_impossible
 from winepress.handle import JobHandle
 from winepress.handling import Handling
-from winepress.interruption import taken_back
+from winepress.interruption import all_or_none, taken_back
 from winepress.recovery import recover
 from winepress.recut import recut
 from winepress_shared.archive import JobRecord, Result, digest_of
@@ -23,7 +23,6 @@ from winepress_shared.errors import (
     NotFound,
     Refused,
     StoreUnreachable,
-    WinepressError,
 )
 from winepress_shared.job import Job, Priority
 from winepress_shared.ledger_records import BANDS, JobRow, Submission, Worker
@@ -80,18 +79,10 @@ class Client(Connections):
         handling = Handling(self.settings.user if user is None else user)
         records = [self._record(job, handling) for job in jobs]
         self.check_room(sum(record.job.unit_count for record in records), handling)
-        handles: list[JobHandle] = []
-        with ThreadPoolExecutor(_WRITERS, thread_name_prefix="submit") as pool:
-            try:
+        with all_or_none(self, records):
+            with ThreadPoolExecutor(_WRITERS, thread_name_prefix="submit") as pool:
                 list(pool.map(self.archive.write_job, records))
-                for record in records:
-                    handles.append(self.accept(record))
-            except WinepressError:
-                for handle in handles:
-                    self.cancel(handle.id, "a job submitted with it was refused")
-                list(pool.map(self.forget, records[len(handles) :]))
-                raise
-        return handles
+            return [self.accept(record) for record in records]
 
     def recut(self, job_id: str, *, user: str | None = None, **film: Any) -> JobHandle:
         """Queue another film of a zoom's key frames; ``film`` are fields of `FilmCut`.
