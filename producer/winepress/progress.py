@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import time
 from typing import TextIO
@@ -9,6 +10,7 @@ from typing import TextIO
 from winepress_shared.ledger_records import Event, JobRow
 
 _BAR_CHARACTERS = 24
+_COLUMNS = 80  #: of a terminal that does not say how many it has
 _DRAW_S = 0.1  #: least time between two drawings of the bar
 _LINE_S = 10.0  #: least time between two plain lines
 
@@ -75,13 +77,18 @@ class Progress:
         self._drawn_at = now
         text = self._text(now)
         if self._is_terminal:
-            filled = round(self.fraction * _BAR_CHARACTERS)
-            bar = "█" * filled + "░" * (_BAR_CHARACTERS - filled)
-            self._stream.write(f"\r\x1b[K{bar} {text}")
+            self._stream.write(f"\r\x1b[K{self._fitted(text)}")
         elif text != self._last:
             self._stream.write(f"{self._id}: {text}\n")
         self._stream.flush()
         self._last = text
+
+    def _fitted(self, text: str) -> str:
+        """Bar and text in one line of the terminal: one that wraps cannot be drawn over."""
+        room = _columns(self._stream) - 1
+        length = max(0, min(_BAR_CHARACTERS, room - len(text) - 1))
+        filled = round(self.fraction * length)
+        return f"{'█' * filled}{'░' * (length - filled)} {text}".lstrip()[:room]
 
     @property
     def _count(self) -> str:
@@ -102,3 +109,10 @@ class Progress:
         if drawn and seconds > 1:
             text += f", {60 * drawn / seconds:.1f}/min"
         return text
+
+
+def _columns(stream: TextIO) -> int:
+    try:
+        return os.get_terminal_size(stream.fileno()).columns or _COLUMNS
+    except OSError:  # it only plays one
+        return _COLUMNS
