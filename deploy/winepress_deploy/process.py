@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import BinaryIO
 
@@ -133,7 +134,8 @@ class Child:
             with self._changed:
                 if self._stopping:
                     return
-            self._on_death(f"{self.name} {end}; starting it again in {backoff_s:g} s")
+            at = f"{datetime.now().astimezone():%Y-%m-%d %H:%M:%S}"
+            self._on_death(f"{at} {self.name} {end}; starting it again in {backoff_s:g} s")
             with self._changed:
                 self._changed.wait_for(lambda: self._stopping, backoff_s)
             backoff_s = min(2 * backoff_s, _LONGEST_BACKOFF_S)

@@ -74,7 +74,7 @@ def test_a_terminal_gets_a_bar_and_a_log_gets_few_lines() -> None:
     assert "100/100 pictures" in log.getvalue()
 
 
-def test_the_bar_fits_into_a_narrow_terminal(tmp_path: Path) -> None:
+def test_the_bar_fits_into_a_narrow_terminal() -> None:
     """A line that wraps cannot be drawn over: every step would leave one behind."""
     ours, theirs = pty.openpty()
     ioctl(theirs, TIOCSWINSZ, struct.pack("HHHH", 24, 40, 0, 0))

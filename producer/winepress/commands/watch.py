@@ -91,6 +91,8 @@ def _save_preview(handle: JobHandle, unit: int, folder: Path) -> None:
 
 def _fetch(arguments: argparse.Namespace) -> int:
     console = Console(arguments.json)
+    if not arguments.urls:
+        check_targets(arguments)
     with Client.from_env() as client:
         handles = [client.get(job_id) for job_id in arguments.jobs]
         for handle in handles:
