@@ -39,8 +39,10 @@ def why_impossible(lane: str, workers: Sequence[Worker]) -> str | None:
 
 def explain(ledger: Ledger, lanes: LaneBook, row: JobRow) -> str:
     """Why a job waits, fails or does not move, and what to do about it."""
-    if row.state.is_terminal:
+    if row.state is JobState.SUCCEEDED:
         return _headline(row)
+    if row.state.is_terminal:
+        return f"{_headline(row)}\n`winepress retry {row.id}` draws what it lacks."
     workers, place = ledger.workers(), place_of(lanes, row)
     impossible = why_impossible(row.lane, workers)
     lines = [_headline(row), *what_holds(row, place)]

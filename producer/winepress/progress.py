@@ -25,7 +25,9 @@ class Progress:
         self._film = str(row.units - 1) if row.kind == "zoom-video" else ""
         self._frames = ""
         self._done = self._first_done = row.done
-        self._failed = row.failed
+        #: The events of the past tell again of failures that the row counts already.
+        self._failed_before = row.failed
+        self._failed_units: set[str] = set()
         self._state = row.state.value
         self._note = ""  # what the worker does before the first step
         self._steps: dict[str, float] = {}  # unit → share of its steps
@@ -47,7 +49,7 @@ class Progress:
             self._done = max(self._done, int(fields["done"]))
             self._steps.pop(unit, None)
         elif event.name == "unit-failed":
-            self._failed += 1
+            self._failed_units.add(unit)
             self._steps.pop(unit, None)
         elif event.name == "unit-retry":
             self._steps.pop(unit, None)
@@ -55,6 +57,9 @@ class Progress:
             self._note = fields.get("message", "")
         elif event.name != "preview" and not event.name.startswith("unit-"):
             self._state = event.name
+            if event.name == "queued":  # again: what failed before is drawn once more
+                self._failed_before = 0
+                self._failed_units.clear()
         self._draw()
 
     def close(self) -> None:
@@ -69,6 +74,10 @@ class Progress:
         """Share of the job that is done, 0 to 1, with the steps of pictures in hand."""
         ended = self._done + self._failed
         return min(1.0, (ended + sum(self._steps.values())) / self._units)
+
+    @property
+    def _failed(self) -> int:
+        return max(self._failed_before, len(self._failed_units))
 
     def _draw(self, *, last: bool = False) -> None:
         now = time.monotonic()

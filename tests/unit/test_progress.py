@@ -6,6 +6,7 @@ import io
 import os
 import pty
 import struct
+from dataclasses import replace
 from fcntl import ioctl
 from termios import TIOCSWINSZ
 
@@ -56,6 +57,22 @@ def test_progress_counts_pictures_and_the_steps_of_those_in_hand() -> None:
     happen(progress, "progress", unit="1", step="1", steps="2")
     assert progress.fraction == pytest.approx(3 / 8)
     happen(progress, "unit-retry", unit="1")
+    assert progress.fraction == pytest.approx(1 / 4)
+
+
+def test_failures_of_the_past_are_counted_once_and_not_after_a_retry() -> None:
+    """The row knows them, and the events tell of them again; a retry begins anew."""
+    log = io.StringIO()
+    progress = Progress(replace(row(4), failed=2), log)
+    for unit in "01":
+        happen(progress, "unit-failed", unit=unit)
+    assert progress.fraction == pytest.approx(2 / 4)
+    happen(progress, "failed")
+    progress.close()
+    assert "2 failed" in log.getvalue()
+    happen(progress, "queued")
+    assert progress.fraction == 0
+    happen(progress, "unit-failed", unit="1")
     assert progress.fraction == pytest.approx(1 / 4)
 
 
