@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import re
 import secrets
+from collections.abc import Collection, Mapping
 from typing import Any, cast
 
 from winepress_shared.errors import Conflict, InvalidJob
@@ -57,12 +58,10 @@ class Ledger:
         self.settings = settings
         self._server = ScriptServer(settings, f"{settings.farm}:")
         self._prefix = f"{settings.farm}:"
-        #: Prefix of the Celery queues of this farm; see `broker.make_celery`.
-        self._queue_prefix = f"{settings.farm}:queue:"
+        self._queue_prefix = f"{settings.farm}:queue:"  #: see `broker.make_celery`
         self._run = self._server.run
         self._redis = self._server.client
-        #: Holder → the request for a slice that was sent and not answered.
-        self._unanswered: dict[str, str] = {}
+        self._unanswered: dict[str, str] = {}  #: holder → the request for a slice on its way
 
     # -- producers ---------------------------------------------------------------------------
 
@@ -109,8 +108,8 @@ class Ledger:
 
     def keep_units(self, job_id: str, outputs: dict[int, dict[str, Any]]) -> None:
         """Note what is done already of a job that is about to be submitted again."""
-        pairs = [(unit, json.dumps(output)) for unit, output in outputs.items()]
-        self._run("keep", job_id, *[part for pair in pairs for part in pair])
+        texts = {unit: json.dumps(output) for unit, output in outputs.items()}
+        self._run("keep", job_id, *[part for pair in texts.items() for part in pair])
 
     def get(self, job_id: str) -> JobRow:
         """One job; raises NotFound."""
@@ -267,6 +266,11 @@ class Ledger:
     def describe_renderer(self, worker: str, facts: dict[str, Any]) -> None:
         """Record what the rendering process says of itself."""
         self._run("describe", worker, json.dumps(facts), *facts.get("warm", ()))
+
+    def disown(self, holder: str, in_hand: Mapping[int, Collection[int]]) -> None:
+        """End slices of which ``holder`` has less ``in_hand`` (fence → units) than it holds."""
+        texts = {fence: ",".join(map(str, units)) for fence, units in in_hand.items()}
+        self._run("disown", holder, *[part for pair in texts.items() for part in pair])
 
     def leave(self, worker: str) -> None:
         """A worker that stops on purpose hands its slices back and is forgotten."""

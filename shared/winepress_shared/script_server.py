@@ -127,18 +127,26 @@ def script_texts() -> dict[str, str]:
 
 
 class Channel:
-    """A subscription; raises BrokerUnreachable like every other call."""
+    """A subscription; raises BrokerUnreachable like every other call.
+
+    redis-py connects it again by itself when that succeeds at once.
+    """
 
     def __init__(self, server: ScriptServer, name: str) -> None:
         self._server = server
         with server.reaching():
-            self._pubsub = server.client.pubsub(ignore_subscribe_messages=True)  # type: ignore[no-untyped-call]
+            self._pubsub = server.client.pubsub()  # type: ignore[no-untyped-call]
             self._pubsub.subscribe(name)
+        #: The connection is a new one; for the reader to set back.
+        self.is_new = False
 
     def get_message(self, timeout: float) -> dict[str, Any] | None:
         """The next message, None after ``timeout`` seconds without one; its text is ``data``."""
         with self._server.reaching():
-            return cast("dict[str, Any] | None", self._pubsub.get_message(timeout=timeout))
+            found = cast("dict[str, Any] | None", self._pubsub.get_message(timeout=timeout))
+        if found and found["type"] == "subscribe":
+            self.is_new, found = True, None
+        return found
 
     def close(self) -> None:
         """Give the connection back."""

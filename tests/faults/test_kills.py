@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 from collections.abc import Callable, Sequence
+from pathlib import Path
 
 import pytest
 from rehearsal import Rehearsal
 
 from winepress import JobHandle, TextToImage
+from winepress_worker.steward import STUCK_FLOOR_S
 
 _JOBS = 20
 _UNITS = 3
@@ -62,6 +65,30 @@ def test_killing_the_broker_loses_and_doubles_nothing(rehearsal: Rehearsal) -> N
     for handle in handles:
         handle.wait(timeout=_PATIENCE_S)
     rehearsal.assert_exactly_once(handles)
+
+
+def test_a_broker_without_its_last_seconds_costs_no_picture_and_no_renderer(
+    rehearsal: Rehearsal, renderer_pid: Callable[[str], int], tmp_path: Path
+) -> None:
+    """It takes finished slices for unfinished; they end at once, not when they look stuck."""
+    broker = rehearsal.farm.services["valkey"]
+    kept, earlier = broker.program.folder / "appendonlydir", tmp_path / "earlier"
+    handles = _submit(rehearsal)
+    _await_first_pictures(handles)
+    shutil.copytree(kept, earlier)
+    renderers = [renderer_pid(worker.name) for worker in rehearsal.farm.workers]
+    for handle in handles:
+        handle.wait(timeout=_PATIENCE_S)
+    broker.kill()
+    shutil.rmtree(kept)
+    shutil.copytree(earlier, kept)
+    broker.wait_ready(_PATIENCE_S)
+    again = [rehearsal.client.get(handle.id) for handle in handles]
+    assert any(handle.status().state != "succeeded" for handle in again)
+    for handle in again:
+        handle.wait(timeout=STUCK_FLOOR_S / 2)
+    rehearsal.assert_exactly_once(again)
+    assert [renderer_pid(worker.name) for worker in rehearsal.farm.workers] == renderers
 
 
 def test_killing_the_store_loses_and_doubles_nothing(rehearsal: Rehearsal) -> None:

@@ -51,6 +51,19 @@ def test_a_lost_lease_is_handed_on_and_its_fence_proves_nothing(clerk: Clerk) ->
     assert clerk.draw(second) == [Ending.OK]
 
 
+def test_what_its_holder_has_not_in_hand_is_handed_on_at_once(clerk: Clerk) -> None:
+    """As after a restart without the last commits: it would be renewed and never worked on."""
+    clerk.submit("job", 40)
+    one, whole, less, others = [clerk.claim(most=2, worker=w) for w in ("w1", "w1", "w1", "w2")]
+    clerk.ledger.start(one.fence, 0)
+    clerk.ledger.disown("w1/1", {whole.fence: whole.units, less.fence: less.units[1:]})
+    assert clerk.ledger.start(one.fence, 0) is Order.LOST
+    assert clerk.ledger.start(less.fence, less.units[1]) is Order.LOST
+    assert clerk.draw(whole) == clerk.draw(others) == [Ending.OK] * 2
+    again = clerk.claim(most=4, worker="w2")
+    assert (again.units, again.attempts) == (one.units + less.units, 0)
+
+
 def test_every_report_may_be_sent_twice(clerk: Clerk) -> None:
     """The answer to the first may have been lost on its way."""
     clerk.submit("job", 4)

@@ -45,6 +45,7 @@ class Desk:
         self.worker = worker
         self.holder = holder_of(worker, pid)
         self._stopped: set[int] = set()  # fences that were told to stop; see _listen
+        self._in_hand: dict[int, set[int]] = {}  # fence → units not settled; see `Ledger.disown`
         self.draining = threading.Event()
         self._reported_at = 0.0
         threading.Thread(target=self._listen, name="orders", daemon=True).start()
@@ -53,7 +54,10 @@ class Desk:
         """The next slice of ``lane``, or None when there is none or this worker is leaving."""
         if self.draining.is_set():
             return None
-        return self._ledger.claim(lane, self.worker, self.holder, most)
+        part = self._ledger.claim(lane, self.worker, self.holder, most)
+        if part is not None:
+            self._in_hand[part.fence] = set(part.units)
+        return part
 
     def start(self, part: Slice, unit: int) -> None:
         """Begin a unit; raises LeaseLost, CancelRequested or YieldRequested."""
@@ -85,19 +89,22 @@ class Desk:
 
     def commit(self, part: Slice, unit: int, output: dict[str, Any]) -> Ending:
         """Count a picture that is in the store."""
-        return self._patiently(lambda: self._ledger.commit(part.fence, unit, output))
+        ending = self._patiently(lambda: self._ledger.commit(part.fence, unit, output))
+        return self._settled(part, unit, ending)
 
     def finish(self, part: Slice, reason: str) -> None:
         """End a job whose result is written."""
         self._patiently(lambda: self._ledger.finish(part.fence, reason))
+        self._in_hand.pop(part.fence, None)
 
     def outputs(self, part: Slice) -> dict[int, dict[str, Any]]:
         """What was recorded for each unit of the slice's job."""
         return self._patiently(lambda: self._ledger.outputs(part.job_id))
 
-    def give_back(self, part: Slice) -> None:
-        """Return what is left of a slice; no attempt is counted."""
-        self._patiently(lambda: self._ledger.release(part.fence, self.holder))
+    def give_back(self, part: Slice, park_ms: int = 0, reason: str = "") -> None:
+        """Return what is left of a slice; no attempt is counted. May rest its lane."""
+        self._patiently(lambda: self._ledger.release(part.fence, self.holder, park_ms, reason))
+        self._in_hand.pop(part.fence, None)
 
     def account(self, part: Slice, unit: int, error: Exception) -> Ending:
         """Do what the type of ``error`` asks for: try again, give up, or rest the lane.
@@ -106,9 +113,7 @@ class Desk:
         """
         if isinstance(error, Environment | StoreUnreachable):
             log.error("lane rests: %s", error)
-            self._patiently(
-                lambda: self._ledger.release(part.fence, self.holder, _PARK_MS, str(error))
-            )
+            self.give_back(part, _PARK_MS, str(error))
             return Ending.LOST
         if isinstance(error, WinepressError):
             log.warning("unit %s of %s failed: %s", unit, part.job_id, error)
@@ -117,7 +122,8 @@ class Desk:
             log.error("unit %s of %s met a fault of ours", unit, part.job_id, exc_info=error)
             fault = RetryElsewhere(f"{type(error).__name__}: {error}")
         retry = not isinstance(error, FailForGood | Refused)
-        return self._patiently(lambda: self._ledger.fail(part.fence, unit, fault, retry=retry))
+        ending = self._patiently(lambda: self._ledger.fail(part.fence, unit, fault, retry=retry))
+        return self._settled(part, unit, ending)
 
     def note(self, part: Slice, message: str) -> None:
         """Tell whoever watches the job what takes so long before its first step."""
@@ -133,6 +139,14 @@ class Desk:
             self._ledger.describe_renderer(self.worker, facts)
         except BrokerUnreachable:
             log.warning("the broker is away; facts not recorded")
+
+    def _settled(self, part: Slice, unit: int, ending: Ending) -> Ending:
+        """Forget a unit; after the last one of a job its slice is kept until the job ends."""
+        units = self._in_hand.get(part.fence, set())
+        units.discard(unit)
+        if not units and ending is not Ending.LAST:
+            self._in_hand.pop(part.fence, None)
+        return ending
 
     def _obey(self, order: Order) -> None:
         if order is Order.CANCEL:
@@ -164,5 +178,10 @@ class Desk:
                         self.draining.set()
                     elif message:
                         self._stopped.add(int(message["data"]))
+                    if channel.is_new:
+                        # Another server may stand there now, or one that has lost its end.
+                        mine = list(self._in_hand.items())
+                        self._ledger.disown(self.holder, {f: tuple(units) for f, units in mine})
+                        channel.is_new = False
             except (BrokerUnreachable, OSError, ValueError):
                 time.sleep(_LISTEN_S)

@@ -69,8 +69,6 @@ class Executor:
         self._pool = pool
         self._key_of = key_of
         self._loaded = loaded
-        self.loads = 0  #: cold loads so far
-        self.load_s: dict[str, float] = {}  #: model and precision → seconds its last load took
         self._record: JobRecord | None = None
         self._items = ItemReader(archive)
         self._opened: tuple[tuple[Picture, ...], list[Image.Image]] = ((), [])
@@ -137,11 +135,8 @@ class Executor:
         return Work(part, record, pipeline)
 
     def _load(self, part: Slice, key: PipelineKey) -> None:
-        name, began = f"{key.model}.{key.precision}", time.monotonic()
-        self._desk.note(part, f"loading {name}")
+        self._desk.note(part, f"loading {key.model}.{key.precision}")
         self._pool.get(key)
-        self.loads += 1
-        self.load_s[name] = round(time.monotonic() - began, 3)
         self._loaded()
 
     def _open_all(self, job: Job) -> list[Image.Image]:

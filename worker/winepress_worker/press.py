@@ -170,8 +170,8 @@ class Press:
             {
                 "pid": os.getpid(),
                 "warm": self._warm,
-                "loads": self._executor.loads,
-                "load_s": self._executor.load_s,
+                "loads": self._pool.loads,
+                "load_s": self._pool.load_s,
                 "seconds_per_picture": self._executor.pace.facts(),
                 "megapixel_steps_per_s": self._executor.pace.rates(),
                 "pictures_per_call": self._executor.batching.facts(),

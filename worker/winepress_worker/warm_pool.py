@@ -46,6 +46,8 @@ class WarmPool:
         self._last_used: dict[PipelineKey, float] = {}
         self._measured: dict[PipelineKey, int] = {}
         self._pins: set[PipelineKey] = set()
+        self.loads = 0  #: so far, ahead of time or not
+        self.load_s: dict[str, float] = {}  #: model and precision → seconds its last load took
 
     @property
     def warm(self) -> tuple[PipelineKey, ...]:
@@ -75,7 +77,7 @@ class WarmPool:
             if key not in self._pipelines:
                 self._make_room(self._need(key), key)
                 try:
-                    self._pipelines[key] = self._engine.load(key)
+                    self._pipelines[key] = self._load(key)
                 finally:
                     self._settle()
             self._pipelines.move_to_end(key)
@@ -99,7 +101,7 @@ class WarmPool:
             self._coming[key] = need
         pipeline = None
         try:
-            pipeline = self._engine.load(key)
+            pipeline = self._load(key)
         finally:
             with self._changed:
                 del self._coming[key]
@@ -165,6 +167,13 @@ class WarmPool:
         with self._changed:
             for key in tuple(self._pipelines):
                 self._unload(key)
+
+    def _load(self, key: PipelineKey) -> Pipeline:
+        began = self._clock()
+        pipeline = self._engine.load(key)
+        self.loads += 1
+        self.load_s[f"{key.model}.{key.precision}"] = round(self._clock() - began, 3)
+        return pipeline
 
     def _need(self, key: PipelineKey) -> int:
         return self._measured.get(key) or self._engine.estimate(key)

@@ -77,15 +77,20 @@ local function hand_on(lease, limit)
   place(job)
 end
 
--- A rendering process is gone: everything it held is handed on.
-local function bury(worker, holder, limit)
+-- End and hand on what a rendering process holds, but for leases of which `is_kept` is true.
+local function end_leases(holder, is_kept, limit)
   for _, fence in ipairs(redis.call('SMEMBERS', key('held', holder))) do
     local lease = read(key('lease', fence))
-    if lease then
+    if lease and not is_kept(fence, lease) then
       drop(fence, lease)
       hand_on(lease, limit)
     end
   end
+end
+
+-- A rendering process is gone.
+local function bury(worker, holder, limit)
+  end_leases(holder, function() return false end, limit)
   redis.call('SREM', key('holders', worker), holder)
 end
 

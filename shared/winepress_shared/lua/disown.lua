@@ -1,0 +1,19 @@
+#!lua flags=allow-oom
+-- A rendering process says what it has in hand; slices of which it holds more by the ledger end here.
+-- A server that came back without the last it had answered takes finished units for unfinished: its
+-- append-only file is behind by a second, a replica by some commands. Nobody would work on those, and
+-- the beats of a living process would keep them.
+-- KEYS[1] prefix; keys: held lease, and those `end_leases` touches
+-- ARGV: rendering process, then for each slice: fence, units as ranges
+local in_hand = {}
+for i = 2, #ARGV, 2 do
+  in_hand[ARGV[i]] = {}
+  for _, unit in ipairs(units_of(ARGV[i + 1])) do in_hand[ARGV[i]][unit] = true end
+end
+end_leases(ARGV[1], function(fence, lease)
+  local mine = in_hand[fence]
+  for _, unit in ipairs(mine and units_of(lease.open) or {}) do
+    if not mine[unit] then return false end
+  end
+  return mine ~= nil
+end)
