@@ -13,6 +13,8 @@ from winepress.caller_checks import check_priority, check_state, check_window
 from winepress_shared.settings import Settings
 from winepress_shared.window import Window
 
+TEXT: Any = "3"  #: where a number belongs
+
 
 @pytest.mark.parametrize(
     ("call", "told"),
@@ -20,7 +22,7 @@ from winepress_shared.window import Window
         (lambda c: c.list("runing"), "state: no such state (got 'runing'); allowed: queued, "),
         (lambda c: c.reprioritise("j1", "urgent"), "priority: no such priority (got 'urgent')"),
         (lambda c: c.reprioritise("j1", None), "priority: no such priority (got 'None')"),
-        (lambda c: JobHandle(c, "j1").wait("3"), "timeout: not a time to wait (got '3')"),
+        (lambda c: JobHandle(c, "j1").wait(TEXT), "timeout: not a time to wait (got '3')"),
         (lambda c: c.submit(TextToImage(prompt="a"), window="22-6"), "between: not a part of the"),
         (lambda c: c.submit(TextToImage(prompt="a"), window=22), "between: not a part of the day"),
     ],
