@@ -83,6 +83,13 @@ def test_a_child_that_cannot_start_is_reported_with_its_last_words(start: Start)
         child.wait_ready(_READY_S)
 
 
+def test_a_hint_among_the_last_words_is_shown_with_what_it_is_about(start: Start) -> None:
+    """Our own commands say what is wrong in one line and what to do in the next."""
+    child = start("import sys; sys.exit('before\\nthe name is taken\\n  Give another one\\n')")
+    with pytest.raises(FarmUnreachable, match=r"saying: the name is taken\. Give another one"):
+        child.wait_ready(_READY_S)
+
+
 def test_a_program_that_does_not_exist_is_reported(start: Start) -> None:
     """A missing program is one sentence, like every other failure to start."""
     child = start("", program="/nonexistent/server")
