@@ -104,8 +104,8 @@ class ScriptServer:
             raise BrokerUnreachable(
                 "the broker does not answer",
                 value=self._address,
-                hint="Is the farm running? `winepress up` starts one on this machine; "
-                "WINEPRESS_CONFIG or WINEPRESS_BROKER_URL say where another one is",
+                hint="Is the farm running? `winepress up` starts one on this machine and says what "
+                "to export in this shell; WINEPRESS_CONFIG or WINEPRESS_BROKER_URL name another",
             ) from None
 
     @property

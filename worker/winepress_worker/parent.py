@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import socket
+from contextlib import suppress
 from functools import partial
 from typing import Any
 
@@ -19,6 +20,7 @@ from winepress_shared.lane_book import LaneBook
 from winepress_shared.ledger import Ledger
 from winepress_shared.settings import Settings
 from winepress_worker.lane_order import LaneCycle, LaneWatch
+from winepress_worker.namesake import check_namesake, process_space
 from winepress_worker.open_lanes import OpenLanes
 from winepress_worker.options import WorkerOptions
 from winepress_worker.own_name import check_name
@@ -69,7 +71,12 @@ class StewardStep(bootsteps.StartStopStep):  # type: ignore[misc]  # Celery is u
 
 
 def run_worker(options: WorkerOptions, settings: Settings) -> int:
-    """Serve until told to stop; returns the exit code."""
+    """Serve until told to stop; returns the exit code.
+
+    Raises WrongUsage when a live worker has the same name.
+    """
+    with suppress(BrokerUnreachable):  # Celery waits for it
+        check_namesake(Ledger(settings), options.name)
     lanes = OpenLanes(options, settings).find_first()
     _check_name(options.name, settings)
     app = make_celery(settings)
@@ -134,6 +141,7 @@ def _facts(options: WorkerOptions, lanes: list[str]) -> dict[str, Any]:
     return {
         "host": socket.gethostname(),
         "pid": os.getpid(),
+        "processes": process_space(),
         "device": options.device,
         "engine": options.engine,
         "lanes": sorted(lanes),
