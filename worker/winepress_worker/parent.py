@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import os
 import socket
-from contextlib import suppress
 from functools import partial
 from typing import Any
 
@@ -23,7 +22,6 @@ from winepress_worker.lane_order import LaneCycle, LaneWatch
 from winepress_worker.namesake import check_namesake, process_space
 from winepress_worker.open_lanes import OpenLanes
 from winepress_worker.options import WorkerOptions
-from winepress_worker.own_name import check_name
 from winepress_worker.steward import Steward
 
 log = logging.getLogger(__name__)
@@ -75,10 +73,8 @@ def run_worker(options: WorkerOptions, settings: Settings) -> int:
 
     Raises WrongUsage when a live worker has the same name.
     """
-    with suppress(BrokerUnreachable):  # Celery waits for it
-        check_namesake(Ledger(settings), options.name)
-    lanes = OpenLanes(options, settings).find_first()
     _check_name(options.name, settings)
+    lanes = OpenLanes(options, settings).find_first()
     app = make_celery(settings)
     app.conf.update(winepress_worker=options.encode(), include=["winepress_worker.tasks"])
     app.conf.broker_transport_options["queue_order_strategy"] = f"{__name__}:lane_cycle"
@@ -130,7 +126,7 @@ def follow_lanes(worker: Any, lanes: OpenLanes) -> list[str]:
 def _check_name(name: str, settings: Settings) -> None:
     ledger = Ledger(settings)
     try:
-        check_name(ledger, name)
+        check_namesake(ledger, name)
     except BrokerUnreachable as error:
         log.warning("%s", error)  # a worker may be started before its broker
     finally:
