@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import errno
 import sys
 from collections.abc import Sequence
 
@@ -13,6 +14,7 @@ from winepress.plugins import load_plugins, missing_part
 from winepress_shared import __version__
 from winepress_shared.errors import WinepressError, WrongUsage
 
+_CANNOT_WRITE = (errno.ENOSPC, errno.EDQUOT, errno.EIO)
 _PIPE_CLOSED = 141  #: as a shell reports SIGPIPE
 
 _EPILOG = """\
@@ -45,6 +47,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     except BrokenPipeError:
         abandon_output()
         return _PIPE_CLOSED
+    except OSError as error:
+        if error.errno not in _CANNOT_WRITE or error.filename is not None:
+            raise
+        abandon_output()  # a command of another package writes by itself
+        console.error(WrongUsage(f"cannot write the result: {error.strerror}"))
+        return WrongUsage.exit_code
 
 
 def _run(words: list[str]) -> int:

@@ -25,9 +25,13 @@ def picture(tmp_path: Path) -> Path:
 
 
 def info(picture: Path, redirection: str = "", **environ: str) -> subprocess.CompletedProcess[str]:
-    command = f'"{sys.executable}" -m winepress info "$@" {redirection}'
+    return winepress("info", str(picture), redirection=redirection, **environ)
+
+
+def winepress(*words: str, redirection: str, **environ: str) -> subprocess.CompletedProcess[str]:
+    command = f'"{sys.executable}" -m winepress "$@" {redirection}'
     return subprocess.run(
-        ["/bin/sh", "-c", command, "sh", str(picture)],
+        ["/bin/sh", "-c", command, "sh", *words],
         env=os.environ | environ,
         capture_output=True,
         encoding="utf-8",
@@ -42,9 +46,13 @@ def test_a_prompt_is_shown_even_where_the_terminal_lacks_its_letters(picture: Pa
     assert done.stdout.startswith(r"ein K\xe4fer \U0001f98a")
 
 
-def test_a_result_that_cannot_be_written_is_an_error_in_one_line(picture: Path) -> None:
+@pytest.mark.parametrize("words", [("info", "beetle.png"), ("models", "show", "vignette")])
+def test_a_result_that_cannot_be_written_is_an_error_in_one_line(
+    picture: Path, monkeypatch: pytest.MonkeyPatch, words: tuple[str, ...]
+) -> None:
     """A full disk gives no traceback, nor a complaint of Python when it ends."""
-    done = info(picture, "> /dev/full")
+    monkeypatch.chdir(picture.parent)
+    done = winepress(*words, redirection="> /dev/full")
     assert done.returncode == 2
     assert done.stderr == ("winepress: error: cannot write the result: No space left on device\n")
 

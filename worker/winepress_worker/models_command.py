@@ -268,3 +268,4 @@ def _write_json(rows: Iterable[dict[str, Any]]) -> None:
 
 def _out(text: str) -> None:
     sys.stdout.write(text)
+    sys.stdout.flush()  # a full disk shall be said, and a reader of the pipe shall see it now
