@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import time
 from collections.abc import Callable
 from contextlib import ExitStack
@@ -172,5 +173,6 @@ def _already_running(state: StateFolder) -> WrongUsage:
         f"a farm already runs here{': ' if shown else ''}{shown}",
         field="--state",
         value=str(state.path),
-        hint="`winepress down` stops it",
+        hint=f"`export WINEPRESS_CONFIG={shlex.quote(str(state.settings))}` lets a shell use it, "
+        "`winepress down` stops it",
     )

@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import BinaryIO
 
@@ -23,6 +24,7 @@ _HEALTHY_S = 60.0  #: a child that lived this long starts again without a longer
 _HURRIED_S = 3.0  #: grace left to a child once the user hurries
 _LOG_BYTES = 10_000_000  #: a longer log is set aside as ``.1`` when the child starts
 _TAIL_BYTES = 4_000
+_WORDS_CHARACTERS = 300  #: of them in a message
 
 
 @dataclass(frozen=True)
@@ -133,7 +135,8 @@ class Child:
             with self._changed:
                 if self._stopping:
                     return
-            self._on_death(f"{self.name} {end}; starting it again in {backoff_s:g} s")
+            at = f"{datetime.now().astimezone():%Y-%m-%d %H:%M:%S}"
+            self._on_death(f"{at} {self.name} {end}; starting it again in {backoff_s:g} s")
             with self._changed:
                 self._changed.wait_for(lambda: self._stopping, backoff_s)
             backoff_s = min(2 * backoff_s, _LONGEST_BACKOFF_S)
@@ -174,7 +177,7 @@ class Child:
             os.kill(self._pid, number)
 
     def _failure(self, problem: str) -> FarmUnreachable:
-        said = _last_line(self.program.log)
+        said = _last_words(self.program.log)
         return FarmUnreachable(
             f"{self.name} {problem}" + (f", saying: {said}" if said else ""),
             hint=f"Its log is {self.program.log}",
@@ -192,10 +195,13 @@ def _open_log(path: Path) -> BinaryIO:
     return os.fdopen(os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600), "ab")
 
 
-def _last_line(path: Path) -> str:
-    """The last line of a log that says something, shortened."""
+def _last_words(path: Path) -> str:
+    """The last line of a log that says something, with the one that it goes on from, shortened."""
     with suppress(OSError), path.open("rb") as log:
         log.seek(max(0, path.stat().st_size - _TAIL_BYTES))
         lines = log.read().decode("utf-8", "replace").split("\n")
-        return next((line.strip()[-300:] for line in reversed(lines) if line.strip()), "")
+        said = [line.rstrip() for line in lines if line.strip()][-2:]
+        if len(said) == 2 and not said[1].startswith("  "):  # as hints of our own commands do
+            del said[0]
+        return ". ".join(line.strip() for line in said)[-_WORDS_CHARACTERS:]
     return ""

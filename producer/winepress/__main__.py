@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import signal
 import sys
@@ -15,6 +16,7 @@ def run() -> int:
     Ctrl-C ends it without a word while its modules are still being imported, where Python alone
     would print where it was.
     """
+    _make_output_take_anything()
     listens = signal.getsignal(signal.SIGINT) is signal.default_int_handler  # not under nohup
     if listens:
         signal.signal(signal.SIGINT, lambda *_: os._exit(_INTERRUPTED))
@@ -29,6 +31,15 @@ def run() -> int:
         return main()
     except KeyboardInterrupt:
         return _INTERRUPTED
+
+
+def _make_output_take_anything() -> None:
+    """A prompt may hold what the terminal's encoding lacks, and an output may be closed."""
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: PTH123, SIM115
+    if isinstance(sys.stdout, io.TextIOWrapper):  # Python itself does this for stderr
+        sys.stdout.reconfigure(errors="backslashreplace")
 
 
 if __name__ == "__main__":

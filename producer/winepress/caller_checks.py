@@ -3,9 +3,15 @@
 from __future__ import annotations
 
 import re
+from enum import StrEnum
+from typing import TypeVar
 
 from winepress_shared.errors import InvalidJob, NotFound, WrongUsage
-from winepress_shared.job import Job
+from winepress_shared.job import Job, Priority
+from winepress_shared.state import JobState
+from winepress_shared.window import Window
+
+Name = TypeVar("Name", bound=StrEnum)
 
 MOST_LISTED = 100_000  #: jobs of one `Client.list`
 _JOB_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
@@ -47,6 +53,43 @@ def check_limit(limit: int) -> int:
             allowed=f"1 to {MOST_LISTED}",
         )
     return limit
+
+
+def check_priority(priority: Priority | str) -> Priority:
+    """The band of this name; raises WrongUsage."""
+    return _one_of(Priority, priority, "priority")
+
+
+def check_state(state: JobState | str | None) -> JobState | None:
+    """The state of this name, or None; raises WrongUsage."""
+    return None if state is None else _one_of(JobState, state, "state")
+
+
+def check_window(window: Window | str | None) -> Window | None:
+    """A part of the day, which may be written as ``22:00-06:00`` in local time.
+
+    Raises WrongUsage.
+    """
+    return window if window is None or isinstance(window, Window) else Window.parse(str(window))
+
+
+def check_timeout(timeout: float | None) -> float | None:
+    """Seconds to wait, or None for ever; raises WrongUsage."""
+    # NaN is not 0 or more either.
+    if timeout is not None and not (isinstance(timeout, int | float) and timeout >= 0):
+        raise WrongUsage(
+            "not a time to wait", field="timeout", value=timeout, allowed="0 or more seconds"
+        )
+    return timeout
+
+
+def _one_of(names: type[Name], name: object, field: str) -> Name:
+    try:
+        return names(str(name))
+    except ValueError:
+        raise WrongUsage(
+            f"no such {field}", field=field, value=_shown(name), allowed=", ".join(names)
+        ) from None
 
 
 def _shown(value: object) -> object:

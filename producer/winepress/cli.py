@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import argparse
-import os
 import sys
 from collections.abc import Sequence
 
 from winepress.commands import COMMANDS
-from winepress.console import INTERRUPTED, Console, StillRunning
+from winepress.console import INTERRUPTED, Console, StillRunning, abandon_output
 from winepress.parser import Parser
 from winepress.plugins import load_plugins, missing_part
 from winepress_shared import __version__
@@ -44,8 +43,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         console.note("winepress: interrupted")
         return INTERRUPTED
     except BrokenPipeError:
-        # Nobody reads on; the interpreter must not complain when it flushes at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        abandon_output()
         return _PIPE_CLOSED
 
 

@@ -8,12 +8,19 @@ from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
-from winepress.caller_checks import check_job, check_job_id, check_limit
+from winepress.caller_checks import (
+    check_job,
+    check_job_id,
+    check_limit,
+    check_priority,
+    check_state,
+    check_window,
+)
 from winepress.connections import Connections
 from winepress.explanation import estimate_of, explain, place_of, why_impossible
 from winepress.handle import JobHandle
 from winepress.handling import Handling
-from winepress.interruption import taken_back
+from winepress.interruption import all_or_none, taken_back
 from winepress.recovery import recover
 from winepress.recut import recut
 from winepress_shared.archive import JobRecord, Result, digest_of
@@ -23,7 +30,6 @@ from winepress_shared.errors import (
     NotFound,
     Refused,
     StoreUnreachable,
-    WinepressError,
 )
 from winepress_shared.job import Job, Priority
 from winepress_shared.ledger_records import BANDS, JobRow, Submission, Worker
@@ -56,19 +62,19 @@ class Client(Connections):
         idempotency_key: str | None = None,
         expires_in: float | None = None,
         start_in: float | None = None,
-        window: Window | None = None,
+        window: Window | str | None = None,
     ) -> JobHandle:
         """Queue a job; it is accepted once this returns.
 
         The same ``idempotency_key`` of the same user within a day returns the earlier job.
         ``expires_in`` is the deadline and ``start_in`` the earliest start, in seconds from now;
-        ``window`` is the part of each day it is drawn in. Raises Refused, with nothing left
-        behind: InvalidJob, UnknownModel, QueueFull or Conflict. What is asked for
-        and will be ignored is logged as a warning, and stands in `JobHandle.warnings` and in the
-        result.
+        ``window`` is the part of each day it is drawn in, a Window or text like ``22:00-06:00`` in
+        local time. Raises WrongUsage for a window that is none, and Refused, with nothing left
+        behind: InvalidJob, UnknownModel, QueueFull or Conflict. What is asked for and will be
+        ignored is logged as a warning, and stands in `JobHandle.warnings` and in the result.
         """
         user = self.settings.user if user is None else user
-        handling = Handling(user, idempotency_key, expires_in, start_in, window)
+        handling = Handling(user, idempotency_key, expires_in, start_in, check_window(window))
         record = self._record(job, handling)
         self.check_room(record.job.unit_count, handling)
         with taken_back(self, record):
@@ -80,18 +86,10 @@ class Client(Connections):
         handling = Handling(self.settings.user if user is None else user)
         records = [self._record(job, handling) for job in jobs]
         self.check_room(sum(record.job.unit_count for record in records), handling)
-        handles: list[JobHandle] = []
-        with ThreadPoolExecutor(_WRITERS, thread_name_prefix="submit") as pool:
-            try:
+        with all_or_none(self, records):
+            with ThreadPoolExecutor(_WRITERS, thread_name_prefix="submit") as pool:
                 list(pool.map(self.archive.write_job, records))
-                for record in records:
-                    handles.append(self.accept(record))
-            except WinepressError:
-                for handle in handles:
-                    self.cancel(handle.id, "a job submitted with it was refused")
-                list(pool.map(self.forget, records[len(handles) :]))
-                raise
-        return handles
+            return [self.accept(record) for record in records]
 
     def recut(self, job_id: str, *, user: str | None = None, **film: Any) -> JobHandle:
         """Queue another film of a zoom's key frames; ``film`` are fields of `FilmCut`.
@@ -210,8 +208,8 @@ class Client(Connections):
         return self._control(job_id, "front")
 
     def reprioritise(self, job_id: str, priority: Priority) -> JobState:
-        """Move what waits of a job to another band; raises NotFound, Conflict."""
-        return self._control(job_id, "reprioritise", str(BANDS.index(priority)))
+        """Move what waits of a job to another band; raises NotFound, Conflict, WrongUsage."""
+        return self._control(job_id, "reprioritise", str(BANDS.index(check_priority(priority))))
 
     def explain(self, job_id: str) -> str:
         """Why a job waits, fails or does not move, and what to do about it; raises NotFound."""
@@ -245,5 +243,5 @@ class Client(Connections):
         return [JobHandle(self, job_id) for job_id in recover(self)]
 
     def list(self, state: JobState | None = None, limit: int = 100) -> Sequence[JobRow]:
-        """The newest jobs, newest first; raises WrongUsage for a limit out of bounds."""
-        return self.ledger.jobs(state, check_limit(limit))
+        """The newest jobs, newest first; raises WrongUsage for a state or limit there is not."""
+        return self.ledger.jobs(check_state(state), check_limit(limit))

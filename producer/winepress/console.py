@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import os
 import re
 import sys
 from typing import Any
 
-from winepress_shared.errors import WinepressError
+from winepress_shared.errors import WinepressError, WrongUsage
 
 INTERRUPTED = 130  #: exit code after Ctrl-C, as a shell reports it
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
@@ -26,10 +28,19 @@ class Console:
         self.json_lines = json_lines
 
     def result(self, values: dict[str, Any], text: str) -> None:
-        """One result: ``values`` with ``--json``, else ``text``."""
+        """One result: ``values`` with ``--json``, else ``text``.
+
+        Raises WrongUsage when it cannot be written, BrokenPipeError when nobody reads it.
+        """
         line = json.dumps(values, default=str) if self.json_lines else _printable(text)
-        sys.stdout.write(line + "\n")
-        sys.stdout.flush()  # a reader of the pipe shall see it now
+        try:
+            sys.stdout.write(line + "\n")
+            sys.stdout.flush()  # a reader of the pipe shall see it now
+        except BrokenPipeError:
+            raise
+        except OSError as error:
+            abandon_output()
+            raise WrongUsage(f"cannot write the result: {error.strerror}") from None
 
     def note(self, text: str) -> None:
         """A remark for the person at the terminal."""
@@ -49,13 +60,19 @@ class Console:
                 "hint": error.hint,
                 "exit_code": error.exit_code,
             }
-            self.result({"error": values}, "")
+            with contextlib.suppress(WrongUsage):  # what cannot be written is said below
+                self.result({"error": values}, "")
         text = error.message
         if error.hint:
             text = text[: -len(f". {error.hint}")]  # the hint ends the message
         self.note(f"winepress: error: {text}")
         if error.hint:
             self.note(f"  {error.hint[0].upper()}{error.hint[1:]}")
+
+
+def abandon_output() -> None:
+    """Let what is written from now on, and what Python flushes at its exit, go nowhere."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _printable(text: str) -> str:

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from winepress_shared.estimate import Estimate
     from winepress_shared.lane_book import LaneBook, Place
     from winepress_shared.ledger import Ledger
+    from winepress_shared.window import Window
 
 _MOST_NAMED = 8  #: workers named in one sentence
 
@@ -38,24 +39,39 @@ def why_impossible(lane: str, workers: Sequence[Worker]) -> str | None:
 
 def explain(ledger: Ledger, lanes: LaneBook, row: JobRow) -> str:
     """Why a job waits, fails or does not move, and what to do about it."""
-    if row.state.is_terminal:
+    if row.state is JobState.SUCCEEDED:
         return _headline(row)
+    if row.state.is_terminal:
+        return f"{_headline(row)}\n`winepress retry {row.id}` draws what it lacks."
     workers, place = ledger.workers(), place_of(lanes, row)
     impossible = why_impossible(row.lane, workers)
-    lines = [_headline(row), *_pauses(row, place)]
-    if row.starts is not None and row.state is JobState.QUEUED:
-        lines.append(f"It is not begun before {_clock(row.starts)}.")
-    if row.window is not None:
-        lines.append(f"It is worked on from {row.window} only.")
+    lines = [_headline(row), *what_holds(row, place)]
     if impossible:
         lines.append(f"Nothing can render it now: {impossible}.")
-    if place.parked:
-        lines.append(f"Its lane {row.lane} rests after a fault: {place.parked}.")
     if row.state is JobState.QUEUED and not impossible and len(lines) == 1:
         lines.append(_turn(ledger, row, place, workers))
     if not impossible and not row.paused:
         lines.append(estimate_text(estimate_of(row, place, lanes, workers)))
     return "\n".join(filter(None, lines))
+
+
+def what_holds(row: JobRow, place: Place) -> list[str]:
+    """One sentence for each thing that keeps a job from being worked on now."""
+    starts = row.starts if row.state is JobState.QUEUED else None
+    lines = [*_pauses(row, place), *times_of(starts, row.window)]
+    if place.parked:
+        lines.append(f"Its lane {row.lane} rests after a fault: {place.parked}.")
+    return lines
+
+
+def times_of(starts: float | None, window: Window | None) -> list[str]:
+    """When a job is worked on, one sentence for each bound; ``starts`` is a Unix time."""
+    lines = []
+    if starts is not None:
+        lines.append(f"It is not begun before {_clock(starts)}.")
+    if window is not None:
+        lines.append(f"It is worked on from {window} only.")
+    return lines
 
 
 def place_of(lanes: LaneBook, row: JobRow) -> Place:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Self, TypeVar
 
 from PIL import Image
 
+from winepress.caller_checks import check_timeout
 from winepress_shared.archive import Output, Result
 from winepress_shared.errors import (
     BrokerUnreachable,
@@ -122,10 +123,7 @@ class JobHandle:
 
     def _batches(self, timeout: float | None) -> Iterator[Sequence[Event]]:
         """Read the event stream, which the server holds open until something happens."""
-        if timeout is not None and not timeout >= 0:  # NaN is not either
-            raise WrongUsage(
-                "not a time to wait", field="timeout", value=timeout, allowed="0 or more seconds"
-            )
+        check_timeout(timeout)
         deadline = None if timeout is None else time.monotonic() + timeout
         ledger = self._client.ledger
         found = ledger.events(self.id)
@@ -200,7 +198,11 @@ class JobHandle:
         if path.exists():
             with path.open("rb") as file:
                 if hashlib.file_digest(file, "sha256").hexdigest() != output.sha256:
-                    raise WrongUsage("another file is there already", value=str(path))
+                    raise WrongUsage(
+                        "another file is there already",
+                        value=str(path),
+                        hint="Remove it, or save into another folder",
+                    )
             return
         part = path.with_name(f".{path.name}.part")
         try:

@@ -52,7 +52,7 @@ def read_bounded(path: Path) -> bytes:
             data = file.read(MAX_JOB_FILE_BYTES + 1)
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) else "not a file name"
-        raise WrongUsage(f"cannot read the job: {reason}", value=str(path)) from None
+        raise WrongUsage(f"cannot read the file: {reason}", value=str(path)) from None
     if len(data) > MAX_JOB_FILE_BYTES:
         raise WrongUsage(
             "the job file is too large", value=str(path), allowed=f"{MAX_JOB_FILE_BYTES} bytes"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import time
 from typing import TextIO
@@ -9,6 +10,7 @@ from typing import TextIO
 from winepress_shared.ledger_records import Event, JobRow
 
 _BAR_CHARACTERS = 24
+_COLUMNS = 80  #: of a terminal that does not say how many it has
 _DRAW_S = 0.1  #: least time between two drawings of the bar
 _LINE_S = 10.0  #: least time between two plain lines
 
@@ -23,7 +25,9 @@ class Progress:
         self._film = str(row.units - 1) if row.kind == "zoom-video" else ""
         self._frames = ""
         self._done = self._first_done = row.done
-        self._failed = row.failed
+        #: The events of the past tell again of failures that the row counts already.
+        self._failed_before = row.failed
+        self._failed_units: set[str] = set()
         self._state = row.state.value
         self._note = ""  # what the worker does before the first step
         self._steps: dict[str, float] = {}  # unit → share of its steps
@@ -45,7 +49,7 @@ class Progress:
             self._done = max(self._done, int(fields["done"]))
             self._steps.pop(unit, None)
         elif event.name == "unit-failed":
-            self._failed += 1
+            self._failed_units.add(unit)
             self._steps.pop(unit, None)
         elif event.name == "unit-retry":
             self._steps.pop(unit, None)
@@ -53,6 +57,9 @@ class Progress:
             self._note = fields.get("message", "")
         elif event.name != "preview" and not event.name.startswith("unit-"):
             self._state = event.name
+            if event.name == "queued":  # again: what failed before is drawn once more
+                self._failed_before = 0
+                self._failed_units.clear()
         self._draw()
 
     def close(self) -> None:
@@ -68,6 +75,10 @@ class Progress:
         ended = self._done + self._failed
         return min(1.0, (ended + sum(self._steps.values())) / self._units)
 
+    @property
+    def _failed(self) -> int:
+        return max(self._failed_before, len(self._failed_units))
+
     def _draw(self, *, last: bool = False) -> None:
         now = time.monotonic()
         if now - self._drawn_at < (_DRAW_S if self._is_terminal else _LINE_S) and not last:
@@ -75,13 +86,18 @@ class Progress:
         self._drawn_at = now
         text = self._text(now)
         if self._is_terminal:
-            filled = round(self.fraction * _BAR_CHARACTERS)
-            bar = "█" * filled + "░" * (_BAR_CHARACTERS - filled)
-            self._stream.write(f"\r\x1b[K{bar} {text}")
+            self._stream.write(f"\r\x1b[K{self._fitted(text)}")
         elif text != self._last:
             self._stream.write(f"{self._id}: {text}\n")
         self._stream.flush()
         self._last = text
+
+    def _fitted(self, text: str) -> str:
+        """Bar and text in one line of the terminal: one that wraps cannot be drawn over."""
+        room = _columns(self._stream) - 1
+        length = max(0, min(_BAR_CHARACTERS, room - len(text) - 1))
+        filled = round(self.fraction * length)
+        return f"{'█' * filled}{'░' * (length - filled)} {text}".lstrip()[:room]
 
     @property
     def _count(self) -> str:
@@ -102,3 +118,10 @@ class Progress:
         if drawn and seconds > 1:
             text += f", {60 * drawn / seconds:.1f}/min"
         return text
+
+
+def _columns(stream: TextIO) -> int:
+    try:
+        return os.get_terminal_size(stream.fileno()).columns or _COLUMNS
+    except OSError:  # it only plays one
+        return _COLUMNS

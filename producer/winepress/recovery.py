@@ -26,7 +26,7 @@ def recover(client: Client) -> list[str]:
     deadline has passed are left alone, so this is safe on a farm that is running. A damaged
     ``job.json`` is reported and passed over.
     """
-    return [record.id for record in _unfinished(client) if _restore(client, record)]
+    return [record.id for record in unfinished(client) if _restore(client, record)]
 
 
 def _restore(client: Client, record: JobRecord) -> bool:
@@ -55,7 +55,8 @@ def _finished_units(client: Client, record: JobRecord) -> dict[int, dict[str, An
     return {unit: row for unit, row in zip(keys, rows, strict=True) if row is not None}
 
 
-def _unfinished(client: Client) -> Iterator[JobRecord]:
+def unfinished(client: Client) -> Iterator[JobRecord]:
+    """Every job of the store that has no result, and whose deadline has not passed."""
     for job_id in sorted(_open_jobs(client)):
         try:
             record = client.archive.read_job(job_id)

@@ -13,6 +13,7 @@ from winepress_shared.errors import InvalidJob
 
 #: Foreign name → our name, where the value means the same.
 ALIASES: dict[str, str] = {
+    "negative": "negative_prompt",  # our own flag
     "negativeprompt": "negative_prompt",
     "n_prompt": "negative_prompt",
     "image_width": "width",
@@ -20,6 +21,7 @@ ALIASES: dict[str, str] = {
     "steps": "num_inference_steps",
     "inference_steps": "num_inference_steps",
     "sample_steps": "num_inference_steps",
+    "guidance": "guidance_scale",  # our own flag
     "cfg_scale": "guidance_scale",
     "cfg": "guidance_scale",
     "txt_cfg": "guidance_scale",
@@ -35,6 +37,7 @@ ALIASES: dict[str, str] = {
     "refiner_checkpoint": "refiner",
     "refiner_switch_at": "denoising_end",
     "show_progress_every_n_steps": "preview_every",
+    "sampler": "scheduler",  # A1111 writes it into pictures like this
     "sampler_name": "scheduler",
     "sampler_index": "scheduler",
     "sample_method": "scheduler",
@@ -55,7 +58,7 @@ _SWITCHED_OFF: dict[str, tuple[object, ...]] = {
 #: Most pictures one batch field may ask for; `Job` bounds their product.
 _MAX_BATCH = 10_000
 _SIZE = re.compile(r"([0-9]{1,5})x([0-9]{1,5})")
-_SAMPLERS = ("sampler_name", "sampler_index", "sample_method")
+_SAMPLERS = ("sampler", "sampler_name", "sampler_index", "sample_method")
 
 
 def canonical_fields(values: dict[str, Any]) -> dict[str, Any]:

@@ -209,6 +209,11 @@ class Archive:
         """What was asked for; raises ObjectMissing."""
         return JobRecord.decode(self.store.get(f"jobs/{job_id}/job.json"))
 
+    @property
+    def has_jobs(self) -> bool:
+        """Whether the store holds anything of any job."""
+        return next(iter(self.store.list("jobs/")), None) is not None
+
     def forget_job(self, job_id: str) -> None:
         """Remove a job that was not accepted after all."""
         self.store.delete(f"jobs/{job_id}/job.json")

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from winepress_shared.archive import Archive, JobRecord
-from winepress_shared.errors import FailForGood, InvalidJob
+from winepress_shared.errors import FailForGood, InvalidJob, ObjectMissing
 from winepress_shared.job import Batch, Job, decode_job
 
 PART_ITEMS = 500  #: items of one object; a worker reads one object at a time
@@ -63,17 +63,23 @@ class ItemReader:
         self._part: list[bytes] = []  # lines of the object read last
 
     def item(self, record: JobRecord, unit: int) -> Item:
-        """Unit ``unit`` of a job; raises FailForGood, ObjectMissing."""
+        """Unit ``unit`` of a job; raises FailForGood."""
         if not isinstance(record.job, Batch):
             return Item(record.job.for_unit(unit), warnings=record.warnings)
         first = unit - unit % PART_ITEMS
         key = _key(record.id, first)
         if key != self._key:
-            self._part = self._archive.store.get(key).splitlines()
+            self._part = self._read(key)
             self._key = key
         if unit - first >= len(self._part):
             raise FailForGood("items of a batch are missing", value=key)
         return Item.decode(self._part[unit - first])
+
+    def _read(self, key: str) -> list[bytes]:
+        try:
+            return self._archive.store.get(key).splitlines()
+        except ObjectMissing:
+            return []  # its units end; a pause would bring nothing back
 
 
 def _key(job_id: str, first: int) -> str:

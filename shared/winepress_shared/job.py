@@ -49,7 +49,7 @@ _COMPLAINTS = {
     "greater_than_equal": ("too small", "at least {ge}"),
     "less_than_equal": ("too large", "at most {le}"),
     "string_too_long": ("too long", "at most {max_length} characters"),
-    "string_pattern_mismatch": ("not a name", "lower-case letters, digits and -"),
+    "string_pattern_mismatch": ("not a name", "those that `winepress models list` shows"),
 }
 _PLAIN_NAME = re.compile(r"[\w.-]{1,64}")
 
@@ -274,7 +274,8 @@ def decode_job(values: object) -> Job:
 
 def _invalid(error: ValidationError, kind: type[Job]) -> InvalidJob:
     """Turn pydantic's first complaint into one sentence a tired person understands."""
-    first = error.errors(include_url=False)[0]
+    # A mistyped name is also why the field that was meant is missing.
+    first = min(error.errors(include_url=False), key=lambda one: one["type"] != "extra_forbidden")
     field = ".".join(str(part) for part in first["loc"]) or None
     if first["type"] == "extra_forbidden" and field:
         return _unknown_field(field, kind)

@@ -79,9 +79,14 @@ class LaneBook:
         self._server.client.close()
 
     def look(self, worker: str) -> tuple[Sequence[LaneView], dict[str, Any]]:
-        """Every lane that has work and is not parked; what the worker's renderer says of itself."""
-        renderer, lanes, loads, shunned, *held = self._run("lanes", worker, ALIVE_MS)
-        views = [LaneView.of(row, held, loads) for row in json.loads(lanes)]
+        """Every lane that has work and is not parked; what the worker's renderer says of itself.
+
+        Of a worker that has said which lanes it serves, no others: it has not the models of those.
+        """
+        renderer, lanes, loads, shunned, own, *held = self._run("lanes", worker, ALIVE_MS)
+        served = json.loads(own or "{}").get("lanes")
+        rows = [row for row in json.loads(lanes) if served is None or row[0] in served]
+        views = [LaneView.of(row, held, loads) for row in rows]
         views = [replace(view, is_shunned=True) if view.lane == shunned else view for view in views]
         return views, json.loads(renderer or "{}")
 

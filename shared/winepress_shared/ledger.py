@@ -13,7 +13,7 @@ import secrets
 from collections.abc import Collection, Mapping
 from typing import Any, cast
 
-from winepress_shared.errors import Conflict, InvalidJob, NotFound
+from winepress_shared.errors import Conflict, InvalidJob
 from winepress_shared.farm_book import farm_full, user_full
 from winepress_shared.lane_book import ALIVE_MS
 from winepress_shared.ledger_records import (
@@ -26,6 +26,7 @@ from winepress_shared.ledger_records import (
     Slice,
     Submission,
     Worker,
+    unknown_job,
 )
 from winepress_shared.script_server import Channel, ScriptServer, rows_of
 from winepress_shared.settings import Settings
@@ -115,7 +116,7 @@ class Ledger:
         with self._server.reaching():
             row = cast("dict[str, str]", self._redis.hgetall(f"{self._prefix}job:{job_id}"))
         if not row:
-            raise NotFound("no such job, or its record has expired", value=job_id)
+            raise unknown_job(job_id)
         return JobRow.from_hash(job_id, row)
 
     def jobs(self, state: JobState | None = None, limit: int = 100) -> list[JobRow]:
@@ -133,7 +134,7 @@ class Ledger:
         """Do what ``verb`` says to a job, see ``control.lua``; raises NotFound or Conflict."""
         answer, state = self._run("control", job_id, verb, _plain(reason))
         if answer == "missing":
-            raise NotFound("no such job, or its record has expired", value=job_id)
+            raise unknown_job(job_id)
         if answer == "illegal":
             raise Conflict(f"cannot {verb} a job that is {state}", value=job_id)
         return JobState(state)

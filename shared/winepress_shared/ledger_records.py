@@ -9,6 +9,7 @@ from typing import Any
 
 from winepress_shared.archive import JobRecord
 from winepress_shared.cost import megapixel_steps
+from winepress_shared.errors import NotFound
 from winepress_shared.job import Priority
 from winepress_shared.state import JobState
 from winepress_shared.window import Window
@@ -126,7 +127,7 @@ class Lease:
     fence: int
     order: Order
     unit: int | None  #: in hand; None before the first one
-    steps: int  #: of the unit in hand; 0 before its first step
+    steps: int  #: of the unit in hand; 0 before its first step, and after its last
     idle_ms: int  #: since the last step was reported
     lane: str
 
@@ -223,6 +224,16 @@ class Worker:
     seen: float  #: Unix seconds
     facts: dict[str, Any]  #: of its parent process: device, lanes, host, pid, version
     renderer: dict[str, Any]  #: of its rendering process: warm models, pace, footprint
+
+
+def unknown_job(job_id: str) -> NotFound:
+    """The ledger has no such job."""
+    return NotFound(
+        "no such job, or its record has expired",
+        value=job_id,
+        hint="`winepress list` shows the newest; `winepress recover` enters unfinished ones again "
+        "that a broker has lost",
+    )
 
 
 def expand(units: str) -> tuple[int, ...]:

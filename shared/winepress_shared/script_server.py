@@ -21,9 +21,12 @@ _CONNECT_TIMEOUT_S = 5.0
 _ANSWER_TIMEOUT_S = 8.0
 _HEALTH_CHECK_S = 25
 _RETRY_S = 0.1  #: before the one further try of a command whose connection broke
-#: How a server says that it cannot be written to just now (disk full, failing over).
 _NO_DATABASE = "DB index is out of range"
-_CANNOT_WRITE = ("MISCONF", "NOREPLICAS", "READONLY", "MASTERDOWN", "CLUSTERDOWN", "NOMASTERLINK")
+#: How a server says that it cannot be written to just now (disk full, failing over, in a script).
+_CANNOT_WRITE = (
+    *("MISCONF", "NOREPLICAS", "READONLY", "MASTERDOWN", "CLUSTERDOWN", "NOMASTERLINK"),
+    "BUSY ",
+)
 
 
 class _Script(Protocol):
@@ -101,8 +104,8 @@ class ScriptServer:
             raise BrokerUnreachable(
                 "the broker does not answer",
                 value=self._address,
-                hint="Is the farm running? `winepress up` starts one on this machine; "
-                "WINEPRESS_CONFIG or WINEPRESS_BROKER_URL say where another one is",
+                hint="Is the farm running? `winepress up` starts one on this machine and says what "
+                "to export in this shell; WINEPRESS_CONFIG or WINEPRESS_BROKER_URL name another",
             ) from None
 
     @property

@@ -179,7 +179,9 @@ def test_jobs_are_paused_resumed_canceled_and_retried(run: Run) -> None:
     job_id = run(*APPLE).stdout.strip()
     assert run("pause", job_id).returncode == 0
     assert "winepress resume" in run("explain", job_id).stdout
-    assert lines(run("resume", job_id, "--json")) == [{"id": job_id, "state": "queued"}]
+    assert lines(run("resume", job_id, "--json")) == [
+        {"id": job_id, "state": "queued", "paused": False}
+    ]
     assert run("retry", job_id).returncode == 4
     assert run("cancel", job_id).stdout == f"{job_id} canceled\n"
     assert run("wait", job_id).returncode == 1
@@ -207,7 +209,7 @@ def test_doctor_tells_a_working_farm_from_a_broken_one(run: Run, press: Press) -
     done = run("doctor", "--json")
     assert done.returncode == 3
     found = {line["part"]: line["ok"] for line in lines(done)}
-    assert list(found) == ["catalogue", "store", "broker", "workers", "lanes"]
+    assert list(found) == ["catalogue", "store", "broker", "workers", "lanes", "jobs"]
     assert [part for part, is_ok in found.items() if not is_ok] == ["workers"]
     press.live(LANE)
     assert run("doctor").returncode == 0
@@ -233,6 +235,9 @@ def test_recover_enters_lost_jobs_again(run: Run, client: Client) -> None:
     """The command prints the ids it brought back."""
     job_id = run(*APPLE).stdout.strip()
     forget_farm(client.settings)
+    for lost in (run("status", job_id).stderr, run("doctor").stdout):
+        assert "`winepress recover` enters" in lost
     done = run("recover", "--json")
     assert lines(done) == [{"id": job_id}]
+    assert lines(run("doctor", "--json"))[-1]["ok"]
     assert run("status", job_id).returncode == 0

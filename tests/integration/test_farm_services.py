@@ -225,6 +225,7 @@ def test_a_second_farm_in_the_same_folder_is_refused(farm: Farm) -> None:
     with pytest.raises(WrongUsage, match="a farm already runs here") as refused:
         Farm(_services(farm.state.path)).__enter__()
     assert farm.urls["s3"] in str(refused.value)
+    assert f"export WINEPRESS_CONFIG={farm.state.settings}" in str(refused.value)
     open_store(farm.settings).check()
 
 

@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import time
+from pathlib import Path
 
 import pytest
 from command_line import Run, environment, lines
@@ -78,9 +79,7 @@ def test_a_job_may_start_later_or_in_a_part_of_the_day(run: Run, client: Client)
     """It waits in the ledger, and calls no worker before."""
     later = time.strftime("%Y-%m-%dT%H:%M", time.localtime(time.time() + 30 * 86_400))
     (row,) = lines(run("submit", "text-to-image", "a cat", "--start-after", later, "--json"))
-    now = time.localtime()
-    closed = f"{(now.tm_hour + 2) % 24:02d}:00-{(now.tm_hour + 3) % 24:02d}:00"
-    night = run("submit", "text-to-image", "a cat", "--between", closed).stdout.strip()
+    night = run("submit", "text-to-image", "a cat", "--between", _closed_hours()).stdout.strip()
     starts = client.get(str(row["id"])).status().starts
     assert starts == pytest.approx(time.time() + 30 * 86_400, abs=120)
     assert client.get(night).status().window is not None
@@ -111,3 +110,58 @@ def test_status_says_when_a_job_is_done_and_who_could_not_draw_it(
     assert row["estimate"]["limit_s"] == pytest.approx(131.072)
     assert row["estimate"]["ends_in_s"] == pytest.approx(13.1, rel=0.01)
     assert "done in about 0:00:13" in run("status", done.stdout.strip()).stdout
+
+
+def test_status_says_what_holds_a_job_back(run: Run, client: Client, press: Press) -> None:
+    """As `explain` does: a time limit alone would look as if nothing were the matter."""
+    press.live(LANE)
+    job = run("submit", "text-to-image", "a cat", "--between", _closed_hours()).stdout.strip()
+    run("pause", "--farm")
+    assert run("pause", job).stdout == f"{job} queued (paused)\n"
+    (row,) = lines(run("status", job, "--json"))
+    window = client.get(job).status().window
+    assert [line.split(": ")[0] for line in row["held"]] == [
+        "It is paused",
+        "The whole farm is paused",
+        f"It is worked on from {window} only.",
+    ]
+    assert all(line in run("status", job).stdout for line in row["held"])
+    assert run("resume", job).stdout == f"{job} queued\n"
+
+
+def test_a_dry_run_promises_no_end_to_what_waits_for_its_hours(run: Run, press: Press) -> None:
+    """It says how long the drawing takes and from when on; what is wrong with the hours, too."""
+    press.live(LANE)
+    pace = {"megapixel_steps_per_s": {LANE: 0.1}, "seconds_per_picture": {LANE: 13.1}}
+    press.ledger.describe_renderer("press", pace)
+    dry = ("batch", "--prompt", "a cat", "--size", "256x256", "--steps", "20", "--dry-run")
+    assert "done in about 0:00:13" in run(*dry).stdout
+    held = run(*dry, "--between", _closed_hours(), "--start-after", "23:59")
+    assert "Drawn in about 0:00:13" in held.stdout
+    assert "done in about" not in held.stdout
+    assert "It is worked on from" in held.stderr
+    assert "It is not begun before" in held.stderr
+    for wrong in (("--between", "22-6"), ("--user", "a b"), ("--expires", "-1")):
+        assert run(*dry, *wrong).returncode in (2, 4)
+
+
+def test_a_retry_of_nothing_says_so(run: Run, client: Client) -> None:
+    """Silence would look like work."""
+    done = run("retry", "--failed")
+    assert (done.returncode, done.stdout) == (0, "")
+    assert "nothing to retry" in done.stderr
+
+
+def test_a_table_of_a_job_without_a_picture_is_written_into_a_new_folder(
+    run: Run, client: Client, tmp_path: Path
+) -> None:
+    """The manifest of a job that waits says so in each row."""
+    job = run("submit", "text-to-image", "a cat").stdout.strip()
+    assert run("fetch", job, "--manifest", "--out", str(tmp_path / "new" / "one")).returncode == 0
+    table = (tmp_path / "new" / "one" / "manifest.jsonl").read_text()
+    assert json.loads(table)["state"] == "waiting"
+
+
+def _closed_hours() -> str:
+    hour = time.localtime().tm_hour
+    return f"{(hour + 2) % 24:02d}:00-{(hour + 3) % 24:02d}:00"

@@ -7,6 +7,7 @@ from clerk import LANE, Clerk
 from virtual_time import VirtualTime
 
 from winepress_shared.lane_book import ALIVE_MS, LaneBook
+from winepress_shared.ledger import GONE_MS, LEASE_MS
 
 MODEL = "vignette.fp16"
 
@@ -40,6 +41,16 @@ def test_a_lane_shows_its_highest_band_and_how_long_it_waits(clerk: Clerk, book:
     clerk.redis.delete(clerk.key("parked", LANE))
 
 
+def test_a_worker_sees_no_lane_that_it_said_it_does_not_serve(clerk: Clerk, book: LaneBook) -> None:
+    """It would fetch the model of one that waits long enough, ahead of a turn that never comes."""
+    clerk.submit("job")
+    clerk.submit("foreign", lane="huge.fp16")
+    assert {view.lane for view in book.look("me")[0]} == {LANE, "huge.fp16"}
+    clerk.ledger.beat("me", "me/1", {"lanes": [LANE]})
+    assert [view.lane for view in book.look("me")[0]] == [LANE]
+    assert len(book.look("")[0]) == 2
+
+
 def test_holders_are_live_workers_other_than_the_one_who_asks(clerk: Clerk, book: LaneBook) -> None:
     """A worker that dropped the model, or fell silent, holds it no more."""
     clerk.submit("job")
@@ -52,6 +63,33 @@ def test_holders_are_live_workers_other_than_the_one_who_asks(clerk: Clerk, book
     assert renderer == {"warm": [MODEL]}
     clerk.ledger.leave("other")
     assert book.look("me")[0][0].holders == 0
+
+
+def test_a_worker_that_is_gone_for_good_leaves_no_trace_among_the_holders(
+    clerk: Clerk, book: LaneBook
+) -> None:
+    """Where every worker has a new name, a set of the dead would grow for as long as one lives."""
+    for worker in ("me", "left", "lost"):
+        live(clerk, worker, MODEL)
+    clerk.ledger.leave("left")
+    clerk.redis.zadd(clerk.key("workers"), {"lost": 1})
+    clerk.sweep()
+    assert clerk.redis.smembers(clerk.key("warm", MODEL)) == {"me"}
+    assert not clerk.redis.exists(*(clerk.key("warmed", worker) for worker in ("left", "lost")))
+
+
+def test_after_an_outage_it_is_still_known_what_is_warm(clerk: Clerk, book: LaneBook) -> None:
+    """Nobody could beat: who is not back within a lease's time is forgotten then."""
+    live(clerk, "me", MODEL)
+    clerk.redis.zincrby(clerk.key("workers"), -2 * GONE_MS, "me")
+    clerk.sweep(after_outage=True)
+    clerk.sweep()
+    assert book.look("me")[1] == {"warm": [MODEL]}
+    clerk.submit("job")
+    assert book.look("other")[0][0].holders == 0, "it is taken for alive"
+    clerk.redis.zincrby(clerk.key("workers"), -LEASE_MS, "me")
+    clerk.sweep()
+    assert book.look("me")[1] == {}
 
 
 def test_one_worker_at_a_time_loads_a_model(clerk: Clerk, book: LaneBook) -> None:

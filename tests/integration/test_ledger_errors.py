@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import itertools
 import socket
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -138,6 +140,26 @@ def test_a_full_server_takes_no_new_job_and_lets_running_ones_end(
     clerk.redis.config_set("maxmemory", 0)
     clerk.submit("another", idempotency_key="k")
     clerk.audit()
+    clerk.close()
+
+
+def test_a_server_that_is_busy_with_a_script_is_away_for_now(own_server: ValkeyServer) -> None:
+    """Somebody else's: everything else is answered with BUSY, and a worker waits until it ends."""
+    clerk = Clerk(own_server.url)
+    clerk.redis.config_set("busy-reply-threshold", 1)
+
+    def stare() -> None:
+        with redis.Redis.from_url(own_server.url) as other, suppress(redis.ResponseError):
+            other.eval("while true do end", 0)
+
+    thread = threading.Thread(target=stare)
+    thread.start()
+    try:
+        with pytest.raises(BrokerUnreachable, match="cannot be written to"):
+            [clerk.ledger.worker_count() for _ in itertools.count()]
+    finally:
+        clerk.redis.script_kill()
+        thread.join()
     clerk.close()
 
 

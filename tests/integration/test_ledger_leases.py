@@ -8,6 +8,7 @@ from clerk import LANE, Clerk
 from winepress_shared.errors import WinepressError
 from winepress_shared.ledger import LEASE_MS, MAX_ATTEMPTS, Ledger
 from winepress_shared.ledger_records import Ending, Order, Slice
+from winepress_worker.steward import Steward
 
 OUTPUT = {"key": "k"}
 
@@ -30,6 +31,22 @@ def test_three_lost_workers_give_up_the_poison_unit_and_nothing_else(clerk: Cler
     row = clerk.ledger.get("job")
     assert (deaths, row.state, row.done, row.failed) == (MAX_ATTEMPTS, "failed", 5, 1)
     assert clerk.ledger.outputs("job")[2]["error"] == "WorkerLost"
+
+
+def test_a_model_that_kills_whoever_loads_it_is_not_loaded_for_ever(clerk: Clerk) -> None:
+    """No unit was begun: the first of the slice stands for it, and then waits alone."""
+    clerk.submit("job", 2)
+    clerk.submit("other", user="bob")
+    for pid in range(1, MAX_ATTEMPTS + 1):
+        part = clerk.claim(most=2, pid=pid)
+        while part.job_id != "job":
+            clerk.draw(part)
+            clerk.ledger.finish(part.fence)
+            part = clerk.claim(most=2, pid=pid)
+        assert (part.units, part.attempts) == ((0,), pid - 1)
+        clerk.ledger.beat("w1", f"w1/{pid + 1}", {})
+    assert clerk.ledger.outputs("job")[0]["error"] == "WorkerLost"
+    assert clerk.claim().units == (1,)
 
 
 def test_a_lost_lease_is_handed_on_and_its_fence_proves_nothing(clerk: Clerk) -> None:
@@ -136,6 +153,18 @@ def test_a_beat_under_a_new_process_frees_the_leases_of_the_old_one_at_once(cler
     assert [lease.fence for lease in pulse.leases] == [again.fence]
 
 
+def test_a_worker_that_is_back_under_the_same_process_id_keeps_no_lease_of_its_earlier_life(
+    clerk: Clerk,
+) -> None:
+    """In a container the number is the same; the new renderer knows nothing of that slice."""
+    clerk.submit("job")
+    part = clerk.claim()
+    clerk.ledger.start(part.fence, 0)
+    Steward(clerk.ledger, "w1", {}, lambda: 1, lambda lane, count: None, list).arrive()
+    again = clerk.claim()
+    assert (again.fence > part.fence, again.attempts) == (True, 1)
+
+
 def test_a_beat_tells_of_each_slice_and_prolongs_its_lease(clerk: Clerk) -> None:
     """Unit, steps and lane of what is in hand; the deadline is a whole lease away again."""
     clerk.submit("job", 2)
@@ -152,6 +181,23 @@ def test_a_beat_tells_of_each_slice_and_prolongs_its_lease(clerk: Clerk) -> None
     assert _left_ms(clerk, part) > 0.9 * LEASE_MS
     (worker,) = clerk.ledger.workers()
     assert (worker.name, worker.facts, worker.renderer) == ("w1", {"device": "CPU"}, pulse.renderer)
+
+
+def test_the_step_clock_runs_between_the_first_and_the_last_step_of_each_unit(
+    clerk: Clerk,
+) -> None:
+    """Before them a model is loaded, after them a store may be slow: neither is stuck."""
+    clerk.submit("job", 4)
+    part = clerk.claim(most=2)
+    assert part.units == (0, 1)
+    seen = []
+    for unit in part.units:
+        clerk.ledger.start(part.fence, unit)
+        for step in (0, 1, 19, 20):
+            if step:
+                clerk.ledger.progress(part.fence, unit, step, 20)
+            seen += [lease.steps for lease in clerk.ledger.beat("w1", "w1/1", {}).leases]
+    assert seen == [0, 20, 20, 0] * 2
 
 
 def test_after_an_outage_leases_are_prolonged_not_ended(clerk: Clerk) -> None:

@@ -13,6 +13,7 @@ from winepress.bulk.bulk_file import read_lines
 from winepress.bulk.matrix import Matrix
 from winepress.bulk.plan import Plan, PlanOptions
 from winepress.bulk.wildcards import Wildcards
+from winepress.cli import main
 from winepress_shared.catalogue import Catalogue
 from winepress_shared.errors import InvalidJob, WrongUsage
 from winepress_shared.items import Item
@@ -113,6 +114,8 @@ def test_a_broken_line_1501_is_named_with_its_column(tmp_path: Path) -> None:
         ("a.jsonl", '{"body": 3}', r"column 2 \(body\)"),
         ("a.jsonl", '{"id": "x", "prompt": "a"}\n{"id": "x", "prompt": "b"}', "line 1 has this"),
         ("a.csv", 'prompt\n"open', "line 2"),
+        ("a.csv", 'prompt\na\n"open,2\nb\nc\n', "line 3: .*quotation mark"),
+        ("a.csv", "promt,seed\na,1", r"line 2, column 1 \(promt\): unknown field.*'prompt'"),
         ("a.csv", "prompt,seed\na,1\nb", "line 3, column 2"),
         ("a.csv", "prompt,prompt\na,b", "line 1"),
         ("a.csv", "prompt,size\na,big", r"line 2, column 2 \(size\)"),
@@ -141,8 +144,18 @@ def test_files_that_cannot_be_read_are_refused_in_one_sentence(tmp_path: Path) -
     with pytest.raises(WrongUsage, match="--form"):
         plan_of(written(tmp_path, "a.xlsx", ""))
     (tmp_path / "b.csv").write_bytes(b"prompt\n\xff\n")
-    with pytest.raises(WrongUsage, match="line 2 is not UTF-8"):
+    with pytest.raises(WrongUsage, match=r"line 2 is not UTF-8.*Save the file as UTF-8"):
         plan_of(tmp_path / "b.csv")
+
+
+@pytest.mark.parametrize("text", ["", "\n\n", "# only a comment\n"])
+def test_a_file_without_a_picture_is_refused_before_the_farm_is_asked(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], text: str
+) -> None:
+    """A dry run says so too: the real one would queue nothing."""
+    path = written(tmp_path, "a.txt", text)
+    assert main(["batch", str(path), "--dry-run"]) == 4
+    assert "there is nothing to draw" in capsys.readouterr().err
 
 
 def test_an_input_picture_is_read_once_however_many_items_use_it(tmp_path: Path) -> None:

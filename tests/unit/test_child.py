@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import psutil
@@ -69,13 +70,23 @@ def test_a_child_that_dies_is_started_again(start: Start, deaths: list[str]) -> 
     child.kill()
     child.wait_ready(_READY_S)
     assert child.pid not in (None, first)
-    assert deaths == ["sleeper was killed by signal 9; starting it again in 0.5 s"]
+    (told,) = deaths
+    at, _, how = told.partition(" sleeper ")
+    assert how == "was killed by signal 9; starting it again in 0.5 s"
+    assert abs(datetime.fromisoformat(at) - datetime.now()) < timedelta(minutes=1)
 
 
 def test_a_child_that_cannot_start_is_reported_with_its_last_words(start: Start) -> None:
     """Waiting ends with the death, not with the timeout, and shows the line that explains it."""
     child = start("import sys; sys.exit('the port is taken')")
     with pytest.raises(FarmUnreachable, match="ended while starting, saying: the port is taken"):
+        child.wait_ready(_READY_S)
+
+
+def test_a_hint_among_the_last_words_is_shown_with_what_it_is_about(start: Start) -> None:
+    """Our own commands say what is wrong in one line and what to do in the next."""
+    child = start("import sys; sys.exit('before\\nthe name is taken\\n  Give another one\\n')")
+    with pytest.raises(FarmUnreachable, match=r"saying: the name is taken\. Give another one"):
         child.wait_ready(_READY_S)
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import io
 import json
 import logging
 import os
@@ -20,11 +19,7 @@ from winepress.console import Console
 from winepress.job_file import MAX_JOB_FILE_BYTES, read_job_file
 from winepress.parser import Parser
 from winepress.plugins import how_to_install
-from winepress.progress import Progress
 from winepress_shared.errors import InvalidJob, WrongUsage
-from winepress_shared.job import Priority
-from winepress_shared.ledger_records import Event, JobRow
-from winepress_shared.state import JobState
 
 # -- words -----------------------------------------------------------------------------------
 
@@ -233,63 +228,3 @@ def test_a_job_file_that_is_none_is_refused(tmp_path: Path, text: str) -> None:
     (tmp_path / "job.yaml").write_text(text)
     with pytest.raises(WrongUsage):
         read_job_file(tmp_path / "job.yaml")
-
-
-# -- progress --------------------------------------------------------------------------------
-
-
-class Screen(io.StringIO):
-    def isatty(self) -> bool:
-        return True
-
-
-def row(units: int) -> JobRow:
-    return JobRow(
-        id="j1",
-        state=JobState.QUEUED,
-        kind="text-to-image",
-        lane="vignette.fp16",
-        user="ada",
-        priority=Priority.NORMAL,
-        units=units,
-        done=0,
-        failed=0,
-        created=0.0,
-        started=None,
-        finished=None,
-        expires=None,
-        paused=False,
-        reason="",
-    )
-
-
-def happen(progress: Progress, name: str, **fields: str) -> None:
-    progress.follow(Event("1-0", name, 0.0, fields))
-
-
-def test_progress_counts_pictures_and_the_steps_of_those_in_hand() -> None:
-    """Half a picture in hand of four, one done: three eighths."""
-    progress = Progress(row(4), io.StringIO())
-    happen(progress, "running")
-    happen(progress, "progress", unit="0", step="1", steps="2")
-    assert progress.fraction == pytest.approx(1 / 8)
-    happen(progress, "unit-done", unit="0", done="1", units="4")
-    happen(progress, "progress", unit="1", step="1", steps="2")
-    assert progress.fraction == pytest.approx(3 / 8)
-    happen(progress, "unit-retry", unit="1")
-    assert progress.fraction == pytest.approx(1 / 4)
-
-
-def test_a_terminal_gets_a_bar_and_a_log_gets_few_lines() -> None:
-    """A bar is redrawn in place; a log is not flooded."""
-    screen, log = Screen(), io.StringIO()
-    for stream in (screen, log):
-        progress = Progress(row(100), stream)
-        for done in range(1, 101):
-            happen(progress, "unit-done", unit=str(done), done=str(done), units="100")
-        progress.close()
-    assert screen.getvalue().count("\n") == 1
-    assert "█" in screen.getvalue()
-    assert "\r" not in log.getvalue()
-    assert 1 <= log.getvalue().count("\n") <= 3
-    assert "100/100 pictures" in log.getvalue()

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import errno
+import fcntl
 import multiprocessing
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from multiprocessing.connection import Connection
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -80,6 +83,39 @@ def test_a_folder_that_cannot_be_written_is_a_fault_of_the_surroundings(tmp_path
     blocked.write_text("in the way", "utf-8")
     with pytest.raises(Environment, match="memory"):
         HostBudget(blocked, LIMIT)
+
+
+class FullDisk:
+    """A file that cannot be written to any more."""
+
+    def __init__(self, file: Any) -> None:
+        self._file = file
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._file, name)
+
+    def write(self, text: str) -> int:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+
+def test_a_full_disk_leaves_the_others_what_was_written_before(join: Open) -> None:
+    """Whoever cannot write is told so; the books stay readable, and its share is not given away."""
+    one, other = join(), join()
+    assert one.hold(60)
+    one._mine = FullDisk(one._mine)  # type: ignore[assignment]
+    with pytest.raises(Environment, match="No space"):
+        one.hold(70)
+    assert other.room() == 40
+
+
+def test_a_process_that_could_write_nothing_at_its_start_holds_nothing(
+    tmp_path: Path, join: Open
+) -> None:
+    """Its file is there and empty, and it lives."""
+    one = join()
+    with (tmp_path / "1-late.json").open("w") as late:
+        fcntl.flock(late, fcntl.LOCK_EX)
+        assert one.room() == LIMIT
 
 
 def _contend(folder: Path, size: int, answers: Connection) -> None:

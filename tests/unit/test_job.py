@@ -127,7 +127,7 @@ def test_a_field_of_other_kinds_is_answered_with_those_kinds() -> None:
         ({"num_inference_steps": 0}, "num_inference_steps: too small (got 0); allowed: at least 1"),
         ({"seed": 2**60}, f"seed: too large (got {2**60}); allowed: at most {2**53 - 1}"),
         ({"negative_prompt": "n" * 3000}, "; allowed: at most 2000 characters"),
-        ({"model": "../etc"}, "model: not a name (got '../etc'); allowed: lower-case letters"),
+        ({"model": "../etc"}, "model: not a name (got '../etc'); allowed: those that `winepress"),
         ({"kind": "text-to-imge"}, "Did you mean 'text-to-image'?"),
         ({"prompt": " \n"}, "prompt: must not be empty"),
     ],

@@ -147,6 +147,11 @@ def test_a_worker_listens_at_the_best_lane_first_and_not_at_those_left_to_others
     assert cycle.consume(3) == [C, A]
 
 
+def test_a_lane_of_a_later_version_is_nobodys_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A job in a precision that this worker has never heard of: others may know it."""
+    assert cycle_of(Book(view("a.fp2"), view(C)), monkeypatch).consume(2) == [C, A]
+
+
 def test_lanes_are_served_in_turn_while_the_broker_is_away(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

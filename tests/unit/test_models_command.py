@@ -100,8 +100,8 @@ def test_a_model_is_pushed_here_and_pulled_there(
 
 def test_what_is_not_there_cannot_be_pushed_or_pulled() -> None:
     """The message names the command that comes first."""
-    with pytest.raises(Environment, match=r"prepared here.*models prepare vignette"):
-        run("models", "push", "vignette")
+    with pytest.raises(WrongUsage, match=r"prepared here.*models prepare vignette\.int8-weights"):
+        run("models", "push", "vignette.int8-weights")
     with pytest.raises(Environment, match=r"does not offer.*models push vignette"):
         run("models", "pull", "vignette.fp16")
 

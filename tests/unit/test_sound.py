@@ -95,6 +95,27 @@ def test_no_damage_raises_anything_else(container: str, data: st.DataObject) -> 
         Sound.load(damaged)
 
 
+def test_a_long_sound_and_a_cover_before_it_are_no_obstacle() -> None:
+    """Samples beyond what is read of the head, and megabytes of other things in front of them."""
+    long = wav(300)
+    cover = b"LIST" + (3 * 2**20).to_bytes(4, "little") + bytes(3 * 2**20)
+    for data in (long, long[:12] + cover + long[12:]):
+        assert Sound.load(data).container == "wav"
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        M4A + box(b"free") * 100_000,
+        b"RIFF\xff\xff\xff\x00WAVE" + (b"junk" + bytes(4)) * 600_000 + wav()[12:],
+    ],
+)
+def test_a_file_of_countless_empty_parts_is_not_read_to_its_end(data: bytes) -> None:
+    """A gateway would be kept busy for half a minute by one upload."""
+    with pytest.raises(InvalidJob, match="broken"):
+        Sound.load(data)
+
+
 def test_a_missing_file_is_a_sentence(tmp_path: Path) -> None:
     """As for pictures."""
     with pytest.raises(InvalidJob, match="cannot read the sound"):

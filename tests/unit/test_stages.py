@@ -46,3 +46,12 @@ def test_a_refiner_that_does_not_fit_beside_the_first_model_is_not_loaded() -> N
         pipeline.warm_refiner(REFINED)
     assert [key.model for key in pool.warm] == ["vignette"]
     pipeline.warm_refiner(PLAIN)
+
+
+def test_a_job_with_a_refiner_does_not_take_a_workers_own_pin_away() -> None:
+    """What a worker was told to keep it keeps; the refiner goes when a third model comes."""
+    pipeline, pool = staged(250)
+    pool.pin(pipeline.key)
+    pipeline.warm_refiner(REFINED)
+    pool.get(FakeEngine().key("sdxl-turbo", Precision.FP16))
+    assert [key.model for key in pool.warm] == ["sdxl-turbo", "vignette"]

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from winepress_shared.errors import BrokerUnreachable
 from winepress_shared.ledger_records import Lease, Order, Pulse
 from winepress_worker import steward as steward_module
 from winepress_worker.steward import STUCK_FLOOR_S, Steward, tickets_missing
@@ -24,8 +25,13 @@ class LedgerOfOneWorker:
         self.told: list[str] = []
         self.lanes: list[tuple[str, int, int]] | None = None
         self.left = False
+        self.beats = 0
+        self.raised: Exception | None = None
 
     def beat(self, worker: str, holder: str, facts: dict[str, Any]) -> Pulse:
+        self.beats += 1
+        if self.raised:
+            raise self.raised
         return Pulse(self.leases, {"step_s": self.step_s})
 
     def fail(self, fence: int, unit: int, error: Exception, *, retry: bool) -> None:
@@ -94,6 +100,38 @@ def test_loading_a_model_is_not_stuck(renderer: subprocess.Popen[bytes]) -> None
     ledger = LedgerOfOneWorker(_lease(Order.OK, steps=0, idle_s=600))
     _steward(ledger, renderer.pid)._beat(renderer.pid)
     assert renderer.poll() is None
+
+
+def test_steps_drawn_while_the_broker_was_away_are_not_missed(
+    renderer: subprocess.Popen[bytes], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nobody could report them: after an outage the step clock begins anew, and then runs."""
+    now = [1000.0]
+    monkeypatch.setattr("winepress_worker.steward.time.monotonic", lambda: now[0])
+    ledger = LedgerOfOneWorker(_lease(Order.OK, steps=20, idle_s=10 * STUCK_FLOOR_S))
+    steward = _steward(ledger, renderer.pid)
+    ledger.raised = BrokerUnreachable("away")
+    steward._tick(renderer.pid)
+    ledger.raised = None
+    for passed_s in (0, STUCK_FLOOR_S - 1):
+        now[0] += passed_s
+        steward._tick(renderer.pid)
+        assert renderer.poll() is None
+        assert not ledger.failed
+    now[0] += 2
+    steward._tick(renderer.pid)
+    assert renderer.wait(timeout=10) == -9
+
+
+def test_a_fault_of_ours_does_not_end_the_beats() -> None:
+    """A worker that draws and does not beat would lose every slice, for as long as it lives."""
+    ledger = LedgerOfOneWorker()
+    ledger.raised = ZeroDivisionError("nobody thought of that")
+    steward = _steward(ledger, 0)
+    steward._tick(0)
+    ledger.raised = None
+    steward._tick(0)
+    assert ledger.beats == 2
 
 
 @pytest.mark.parametrize("order", [Order.CANCEL, Order.LOST])

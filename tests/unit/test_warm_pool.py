@@ -152,11 +152,10 @@ def test_a_pipeline_that_grew_beyond_the_budget_drives_the_others_out() -> None:
 def test_a_pinned_pipeline_stays() -> None:
     """Another one goes instead, although it was used later."""
     pool = WarmPool(Weights({"a": 40, "b": 40, "c": 40}), BUDGET)
-    pool.pin(key("a"))
-    for name in ("a", "b", "c"):
-        pool.get(key(name))
-    assert names(pool) == ["c", "a"]
-    pool.unpin(key("a"))
+    with pool.pinned(key("a")):
+        for name in ("a", "b", "c"):
+            pool.get(key(name))
+        assert names(pool) == ["c", "a"]
     pool.get(key("b"))
     assert names(pool) == ["b", "c"]
 

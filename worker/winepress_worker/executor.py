@@ -6,6 +6,7 @@ import io
 import logging
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 
 from PIL import Image
@@ -14,6 +15,7 @@ from winepress_shared.archive import Archive, JobRecord
 from winepress_shared.cost import megapixel_steps
 from winepress_shared.errors import (
     Environment,
+    FailForGood,
     ObjectMissing,
     Stopped,
     StoreUnreachable,
@@ -88,9 +90,11 @@ class Executor:
             return 0
         try:
             work = self._prepare(part)
-        except Exception as error:  # noqa: BLE001 - the edge of the task: whatever is wrong with
-            # this job is this job's, and a slice must never be kept without being worked on.
+        except Exception as error:  # the edge of the task: whatever is wrong with this job is
+            # this job's, and a slice must never be kept without being worked on.
             self._settle_unprepared(part, error)
+            if isinstance(error, WorkerBroken):
+                raise
             return 0
         drawn, left = 0, part.units
         while left:
@@ -131,7 +135,8 @@ class Executor:
         if key not in self._pool.warm:
             self._load(part, key)
         pipeline = StagedPipeline(self._pool.get(key), self._pool, key_of)
-        pipeline.warm_refiner(self._items.item(record, part.units[0]).job)
+        with suppress(FailForGood):  # of one damaged item: its own turn will settle it
+            pipeline.warm_refiner(self._items.item(record, part.units[0]).job)
         return Work(part, record, pipeline)
 
     def _load(self, part: Slice, key: PipelineKey) -> None:
@@ -148,7 +153,12 @@ class Executor:
     def _fetch(self, job_id: str) -> JobRecord:
         """The job; kept for its next slice, since it never changes."""
         if self._record is None or self._record.id != job_id:
-            self._record = self._archive.read_job(job_id)
+            try:
+                self._record = self._archive.read_job(job_id)
+            except ObjectMissing:
+                if not self._archive.has_jobs:
+                    raise  # of nobody: a shared folder is not mounted here, for example
+                raise FailForGood("the store has lost what this job asks for") from None
         return self._record
 
     def _open(self, picture: Picture) -> Image.Image:
@@ -229,7 +239,7 @@ class Executor:
             return Call((work.record.job,))
         try:
             return self.batching.plan(jobs, self._pool.free_bytes)
-        except (StoreUnreachable, ObjectMissing):
+        except (StoreUnreachable, FailForGood):
             return Call((work.record.job,))  # its own turn will find out and settle it
 
     def _render_together(self, work: Work, units: Sequence[int], call: Call) -> int:

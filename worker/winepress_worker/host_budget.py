@@ -20,6 +20,7 @@ from typing import TextIO
 from winepress_shared.errors import Environment
 
 _WANT_S = 5.0  #: what is wanted is asked for again as long as it is
+_ROW_BYTES = 128  #: of the file of one process; two sizes and a time have less
 
 
 class HostBudget:
@@ -84,15 +85,18 @@ class HostBudget:
                 if _is_free(file):
                     path.unlink()
                     continue
-                row = json.load(file)
+                text = file.read()
+            if not text:  # the disk was full when it began
+                continue
+            row = json.loads(text)
             # The clock is one for all processes of a machine.
             yield int(row["held"]), int(row["wanted"]) if time.monotonic() < row["until"] else 0
 
     def _write(self) -> None:
-        self._mine.seek(0)
-        self._mine.truncate()
         row = {"held": self._held, "wanted": self._wanted, "until": self._wanted_until}
-        json.dump(row, self._mine)
+        self._mine.seek(0)
+        # Over the text before, which is as long: a full disk must not leave the others none.
+        self._mine.write(json.dumps(row).ljust(_ROW_BYTES))
         self._mine.flush()
 
     @contextmanager

@@ -13,7 +13,7 @@ from collections.abc import Collection, Iterable
 from typing import Any
 
 from winepress_shared.cost import SLICE_S
-from winepress_shared.errors import BrokerUnreachable
+from winepress_shared.errors import BrokerUnreachable, InvalidJob
 from winepress_shared.lane import FILM, Lane
 from winepress_shared.lane_book import LaneBook, LaneView
 from winepress_shared.ledger import PATIENCE_MS
@@ -130,7 +130,13 @@ class LaneWatch:
         except BrokerUnreachable as error:
             log.warning("lanes are served in turn: %s", error)
             views = []
-        self._views = [view for view in views if self._options.serves(Lane.parse(view.lane))]
+        self._views = [view for view in views if self._serves(view.lane)]
+
+    def _serves(self, lane: str) -> bool:
+        try:
+            return self._options.serves(Lane.parse(lane))
+        except InvalidJob:  # of a later version: a farm is not brought up to date at one stroke
+            return False
 
 
 class LaneCycle:

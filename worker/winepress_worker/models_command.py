@@ -154,10 +154,11 @@ def _push(arguments: argparse.Namespace) -> int:
     ]
     prepared = [found for _, found in wanted if found]
     if not prepared or (arguments.precision and len(prepared) < len(wanted)):
-        raise Environment(
+        missing = next(precision for precision, found in wanted if not found)
+        raise WrongUsage(
             "only what is prepared here can be pushed",
-            value=arguments.model,
-            hint=f"run: winepress models prepare {arguments.model}",
+            value=f"{arguments.model}.{missing.value}",
+            hint=f"run: winepress models prepare {arguments.model}.{missing.value}",
         )
     for one in prepared:
         label = f"{one.name}.{one.precision.value}"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import socket
+from contextlib import suppress
 from functools import partial
 from typing import Any
 
@@ -14,13 +15,15 @@ from celery.signals import worker_shutting_down
 
 from winepress_shared import __version__
 from winepress_shared.broker import make_celery, send_tickets
-from winepress_shared.errors import WrongUsage
+from winepress_shared.errors import BrokerUnreachable, WrongUsage
 from winepress_shared.lane_book import LaneBook
 from winepress_shared.ledger import Ledger
 from winepress_shared.settings import Settings
 from winepress_worker.lane_order import LaneCycle, LaneWatch
+from winepress_worker.namesake import check_namesake, process_space
 from winepress_worker.open_lanes import OpenLanes
 from winepress_worker.options import WorkerOptions
+from winepress_worker.own_name import check_name
 from winepress_worker.steward import Steward
 
 log = logging.getLogger(__name__)
@@ -54,6 +57,7 @@ class StewardStep(bootsteps.StartStopStep):  # type: ignore[misc]  # Celery is u
             partial(follow_lanes, worker, OpenLanes(options, Settings.load())),
         )
         worker_shutting_down.connect(self._drain)
+        self.steward.arrive()
         self.steward.start()
         worker.steward = self.steward
 
@@ -67,8 +71,14 @@ class StewardStep(bootsteps.StartStopStep):  # type: ignore[misc]  # Celery is u
 
 
 def run_worker(options: WorkerOptions, settings: Settings) -> int:
-    """Serve until told to stop; returns the exit code."""
+    """Serve until told to stop; returns the exit code.
+
+    Raises WrongUsage when a live worker has the same name.
+    """
+    with suppress(BrokerUnreachable):  # Celery waits for it
+        check_namesake(Ledger(settings), options.name)
     lanes = OpenLanes(options, settings).find_first()
+    _check_name(options.name, settings)
     app = make_celery(settings)
     app.conf.update(winepress_worker=options.encode(), include=["winepress_worker.tasks"])
     app.conf.broker_transport_options["queue_order_strategy"] = f"{__name__}:lane_cycle"
@@ -117,10 +127,21 @@ def follow_lanes(worker: Any, lanes: OpenLanes) -> list[str]:
     return sorted(found)
 
 
+def _check_name(name: str, settings: Settings) -> None:
+    ledger = Ledger(settings)
+    try:
+        check_name(ledger, name)
+    except BrokerUnreachable as error:
+        log.warning("%s", error)  # a worker may be started before its broker
+    finally:
+        ledger.close()
+
+
 def _facts(options: WorkerOptions, lanes: list[str]) -> dict[str, Any]:
     return {
         "host": socket.gethostname(),
         "pid": os.getpid(),
+        "processes": process_space(),
         "device": options.device,
         "engine": options.engine,
         "lanes": sorted(lanes),

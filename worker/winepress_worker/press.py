@@ -13,7 +13,7 @@ import psutil
 from winepress_shared.archive import Archive
 from winepress_shared.catalogue import Catalogue
 from winepress_shared.cost import SLICE_S
-from winepress_shared.errors import RenderFault, UnknownModel
+from winepress_shared.errors import Environment, RenderFault, StoreUnreachable, UnknownModel
 from winepress_shared.lane import FILM, Lane
 from winepress_shared.lane_book import LaneBook
 from winepress_shared.ledger import Ledger
@@ -143,7 +143,11 @@ class Press:
             return True
         parsed = Lane.parse(lane)
         key = PipelineKey(parsed.model, "", parsed.precision, self._options.device)
-        return self._pool.finds_room(key) and self._begin_load(model)
+        try:
+            return self._pool.finds_room(key) and self._begin_load(model)
+        except Environment as error:
+            log.error("%s is left to others: %s", lane, error)
+            return False
 
     def _begin_load(self, model: str) -> bool:
         return self._book.begin_load(self._options.name, model)
@@ -156,7 +160,7 @@ class Press:
                 key = self._engine.key(lane.model, lane.precision)
                 self._pool.pin(key)
                 self._pool.get(key)
-            except (RenderFault, UnknownModel) as error:
+            except (RenderFault, UnknownModel, StoreUnreachable) as error:
                 log.error("%s is not loaded yet: %s", name, error)
 
     @property

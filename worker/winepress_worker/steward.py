@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import math
 import os
 import signal
 import threading
@@ -26,7 +27,9 @@ _TICK_S = 0.5  #: how soon a dead renderer is noticed
 CANCEL_GRACE_S = 10.0  #: a renderer that has not obeyed by then is killed
 STUCK_FLOOR_S = 120.0  #: no step for this long, or for ten median steps, is stuck
 STUCK_STEPS = 10
-LOAD_LIMIT_S = 900.0  #: before the first step a model may have to be prepared and compiled
+#: Before the first step a model may have to be prepared and compiled; after the last one there may
+#: be a slow store to wait for.
+LOAD_LIMIT_S = 900.0
 
 
 class Steward(threading.Thread):
@@ -51,9 +54,21 @@ class Steward(threading.Thread):
         self._follow_lanes = follow_lanes
         self._followed_at = time.monotonic()
         self._disobeyed: dict[int, float] = {}  # fence → when it was first told to stop
+        self._heard_since = -math.inf  # from when on the renderer could report its steps
         self._over = threading.Event()
         self.draining = threading.Event()
         self.pulse = Pulse((), {})
+
+    def arrive(self) -> None:
+        """End what an earlier life of this worker left behind; before its renderer claims anything.
+
+        A container that starts again gives its processes the same numbers, so that leases of the
+        dead would pass for those of the living, and be renewed.
+        """
+        try:
+            self._ledger.beat(self._worker, holder_of(self._worker, 0), self._facts)
+        except BrokerUnreachable as error:
+            log.warning("%s", error)
 
     def run(self) -> None:
         """Tick until stopped; an outage of the broker is waited out."""
@@ -63,12 +78,18 @@ class Steward(threading.Thread):
             if current == pid and time.monotonic() - beaten_at < BEAT_S and not self._urgent:
                 continue
             pid, beaten_at = current, time.monotonic()
-            try:
-                self._beat(pid)
-                self._reconcile()
-                self._follow()
-            except BrokerUnreachable as error:
-                log.warning("%s", error)
+            self._tick(pid)
+
+    def _tick(self, pid: int) -> None:
+        try:
+            self._beat(pid)
+            self._reconcile()
+            self._follow()
+        except BrokerUnreachable as error:
+            log.warning("%s", error)
+        except Exception:  # the edge of the thread: without it the leases of a worker
+            # that goes on drawing would run out, all of them, for as long as it lives.
+            log.exception("a beat met a fault of ours")
 
     @property
     def _urgent(self) -> bool:
@@ -85,7 +106,13 @@ class Steward(threading.Thread):
 
     def _beat(self, pid: int) -> None:
         holder = holder_of(self._worker, pid)
-        self.pulse = self._ledger.beat(self._worker, holder, self._facts)
+        try:
+            self.pulse = self._ledger.beat(self._worker, holder, self._facts)
+        except BrokerUnreachable:
+            self._heard_since = math.inf
+            raise
+        # Steps that were drawn in an outage are nowhere written down.
+        self._heard_since = min(self._heard_since, time.monotonic())
         if self.draining.is_set():
             self._ledger.tell(holder, "drain")
         for lease in self.pulse.leases:
@@ -99,11 +126,13 @@ class Steward(threading.Thread):
             since = self._disobeyed.setdefault(lease.fence, time.monotonic())
             if time.monotonic() - since > CANCEL_GRACE_S:
                 self._kill(pid, f"did not stop within {CANCEL_GRACE_S:.0f} s of being told to")
-        elif lease.idle_ms / 1000 > self._patience_s(lease):
+            return
+        idle_s = min(lease.idle_ms / 1000, time.monotonic() - self._heard_since)
+        if idle_s > self._patience_s(lease):
             if lease.unit is not None:
-                stuck = RetryElsewhere(f"no step for {lease.idle_ms / 1000:.0f} s: stuck")
+                stuck = RetryElsewhere(f"no step for {idle_s:.0f} s: stuck")
                 self._ledger.fail(lease.fence, lease.unit, stuck, retry=True)
-            self._kill(pid, f"made no step for {lease.idle_ms / 1000:.0f} s")
+            self._kill(pid, f"made no step for {idle_s:.0f} s")
 
     def _patience_s(self, lease: Lease) -> float:
         if not lease.steps:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import threading
 import time
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 from winepress_shared.errors import Environment
 from winepress_worker.engines.base import Engine, Pipeline, PipelineKey
@@ -132,9 +133,16 @@ class WarmPool:
         """Never unload ``key`` once it is loaded."""
         self._pins.add(key)
 
-    def unpin(self, key: PipelineKey) -> None:
-        """Let ``key`` be unloaded again."""
-        self._pins.discard(key)
+    @contextmanager
+    def pinned(self, key: PipelineKey) -> Iterator[None]:
+        """Do not unload ``key`` meanwhile; one that was pinned before stays so."""
+        was_pinned = key in self._pins
+        self._pins.add(key)
+        try:
+            yield
+        finally:
+            if not was_pinned:
+                self._pins.discard(key)
 
     def unload_idle(self) -> tuple[PipelineKey, ...]:
         """Unload what nobody has used for the idle time; returns their keys."""

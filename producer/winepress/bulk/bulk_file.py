@@ -56,7 +56,11 @@ def _read(path: Path) -> str:
         raise WrongUsage(f"cannot read the items: {error.strerror}", value=str(path)) from None
     except UnicodeDecodeError as error:
         line = data[: error.start].count(b"\n") + 1
-        raise WrongUsage(f"line {line} is not UTF-8 text", value=str(path)) from None
+        raise WrongUsage(
+            f"line {line} is not UTF-8 text",
+            value=str(path),
+            hint="Save the file as UTF-8; Excel calls it `CSV UTF-8`",
+        ) from None
 
 
 def _numbered(text: io.StringIO) -> Iterator[tuple[int, str]]:
@@ -148,7 +152,9 @@ def _csv_row(rows: Any, first: int) -> tuple[list[str] | None, int]:
     try:
         return next(rows, None), first
     except csv.Error as error:
-        raise fault_at(max(first, rows.line_num), None, InvalidJob(f"not CSV: {error}")) from None
+        # A quotation mark left open is met lines later, often at the end of the file.
+        hint = "is a quotation mark of this record not closed?"
+        raise fault_at(first, None, InvalidJob(f"not CSV: {error}", hint=hint)) from None
 
 
 def _prompt_lines(text: io.StringIO) -> Iterator[Line]:

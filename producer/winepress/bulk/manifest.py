@@ -107,6 +107,7 @@ def _open(path: Path) -> Image.Image:
 def _write(path: Path, data: bytes) -> Path:
     part = path.with_name(f".{path.name}.part")
     try:
+        path.parent.mkdir(parents=True, exist_ok=True)  # of a job without a picture, too
         part.write_bytes(data)
         part.replace(path)
     except OSError as error:

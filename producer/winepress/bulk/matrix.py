@@ -26,8 +26,7 @@ class Matrix:
         self._axes: dict[str, Sequence[str | int]] = {}
         for text in axes:
             name, equals, values = text.partition("=")
-            field = {"guidance": "guidance_scale", "negative": "negative_prompt"}.get(name, name)
-            field = ALIASES.get(field, field)
+            field = ALIASES.get(name, name)
             if not (name and equals and values) or field in self._axes:
                 problem = "given twice" if field in self._axes else "not an axis of a matrix"
                 allowed = "like seed=1-4, guidance=5,7.5 or prompt=a cat|a dog"

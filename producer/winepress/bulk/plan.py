@@ -99,6 +99,14 @@ class Plan:
             except WinepressError as error:
                 raise line.fault(error) from None
 
+    def check_any(self) -> None:
+        """Raise InvalidJob when no line asks for a picture."""
+        if not self.count:
+            raise InvalidJob(
+                "there is nothing to draw",
+                hint="Empty lines, comments and the header of a CSV are no pictures",
+            )
+
     def _check_name(self, line: Line) -> None:
         if line.name and self._names.setdefault(line.name, line.number) != line.number:
             raise InvalidJob(

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 from winepress.bulk.plan import Group, Plan
 from winepress.handle import JobHandle
 from winepress.handling import Handling
+from winepress.interruption import all_or_none
 from winepress_shared.archive import JobRecord
-from winepress_shared.errors import InvalidJob, WinepressError
 from winepress_shared.items import write_items
 from winepress_shared.job import MAX_PROMPT_CHARACTERS, Batch
 
@@ -34,8 +34,7 @@ def submit_plan(
     With an idempotency key, each job's key is that key and its number. Raises Refused with
     nothing queued.
     """
-    if not plan.count:
-        raise InvalidJob("there is nothing to draw")
+    plan.check_any()
     client.check_room(plan.count, handling)
     portions = [(group, items) for group in plan.groups.values() for items in group.jobs()]
     records = [
@@ -47,22 +46,12 @@ def submit_plan(
         )
         for number, (group, items) in enumerate(portions)
     ]
-    handles: list[JobHandle] = []
-    with ThreadPoolExecutor(_WRITERS, thread_name_prefix="batch") as pool:
-        try:
+    with all_or_none(client, records):
+        with ThreadPoolExecutor(_WRITERS, thread_name_prefix="batch") as pool:
             list(pool.map(client.archive.write_input, plan.inputs))
-            for record, (_, items) in zip(records, portions, strict=True):
-                _write(client, record, items)
-            for record in records:
-                handles.append(client.accept(record))
-        except WinepressError:
-            mine = {record.id for record in records}  # and not an earlier job of the same key
-            for handle in handles:
-                if handle.id in mine:
-                    client.cancel(handle.id, "a job submitted with it was refused")
-            list(pool.map(client.forget, records[len(handles) :]))
-            raise
-    return handles
+        for record, (_, items) in zip(records, portions, strict=True):
+            _write(client, record, items)
+        return [client.accept(record) for record in records]
 
 
 def _write(client: Client, record: JobRecord, items: list[bytes]) -> None:

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import argparse
+import time
 from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from winepress.client import Client
 from winepress.commands.submit import FIELDS, add_picture
+from winepress.commands.targets import check_targets
 from winepress.commands.watch import follow_to_end, interrupted, show_tables
 from winepress.commands.when import add_when, start_in, window
 from winepress.console import Console
-from winepress.explanation import duration, estimate_text
+from winepress.explanation import duration, estimate_text, times_of
 from winepress.handle import JobHandle
 from winepress.handling import Handling
 from winepress_shared.errors import JobFailed, WrongUsage
@@ -23,6 +25,7 @@ if TYPE_CHECKING:
     from winepress.bulk.line import Line
     from winepress.bulk.plan import Group, Plan
 
+_KINDS = tuple(kind for kind in Job.kinds if kind not in ("batch", "zoom-video"))
 _EXAMPLES = """\
 files:
   items.jsonl   one JSON object per line: our fields, or lines of the OpenAI Batch API
@@ -50,7 +53,7 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     parser.add_argument("file", nargs="?", type=Path, metavar="FILE")
     _add_items(parser.add_argument_group("the items"))
     picture = parser.add_argument_group("the pictures, where a line says nothing else")
-    picture.add_argument("--kind", choices=tuple(k for k in Job.kinds if k != "batch"))
+    picture.add_argument("--kind", choices=_KINDS)
     add_picture(picture)
     _add_handling(parser.add_argument_group("how they are handled"))
     parser.set_defaults(run=_batch)
@@ -97,13 +100,14 @@ def _batch(arguments: argparse.Namespace) -> int:
         plan = _plan(client, arguments)
         for warning, count in plan.warnings.items():
             console.note(f"winepress: {count} pictures: {warning}")
+        handling = _handling(client, arguments)
         if arguments.dry_run:
-            _show_plan(client, console, plan, arguments.user)
+            _show_plan(client, console, plan, handling)
             return 0
         handles = submit_plan(
             client,
             plan,
-            _handling(client, arguments),
+            handling,
             title=arguments.file.name if arguments.file else "batch",
             max_failed=arguments.max_failed,
         )
@@ -122,6 +126,7 @@ def _check(arguments: argparse.Namespace) -> None:
         raise WrongUsage("give a file or --prompt", hint="See `winepress batch --help`")
     if (arguments.manifest or arguments.contact_sheet) and arguments.out is None:
         raise WrongUsage("say where to with --out", field="--manifest, --contact-sheet")
+    check_targets(arguments)
 
 
 def _plan(client: Client, arguments: argparse.Namespace) -> Plan:
@@ -146,6 +151,7 @@ def _plan(client: Client, arguments: argparse.Namespace) -> Plan:
     )
     plan = Plan(client.catalogue, options)
     plan.add(_lines(arguments))
+    plan.check_any()
     return plan
 
 
@@ -168,11 +174,14 @@ def _handling(client: Client, arguments: argparse.Namespace) -> Handling:
     )
 
 
-def _show_plan(client: Client, console: Console, plan: Plan, user: str | None) -> None:
+def _show_plan(client: Client, console: Console, plan: Plan, handling: Handling) -> None:
     user_limit = client.settings.user_queue_limit
     for group in plan.groups.values():
-        values, text = _price(client, group, user)
+        values, text = _price(client, group, handling)
         console.result(values, text)
+    starts = None if handling.start_in is None else time.time() + handling.start_in
+    for line in times_of(starts, handling.window):
+        console.note(line)
     console.note(
         f"{plan.count} pictures from {plan.lines} lines, {plan.cost:,.1f} megapixel-steps; "
         "nothing was queued"
@@ -181,13 +190,14 @@ def _show_plan(client: Client, console: Console, plan: Plan, user: str | None) -
         console.note(f"that is more than one user may have waiting: {user_limit}")
 
 
-def _price(client: Client, group: Group, user: str | None) -> tuple[dict[str, Any], str]:
+def _price(client: Client, group: Group, handling: Handling) -> tuple[dict[str, Any], str]:
     """What the pictures of one lane cost, how long they take, and whether they can be drawn."""
     from winepress_shared.estimate import Work
 
     count, band = len(group.items), BANDS.index(group.priority)
-    work = Work(str(group.lane), band, count, group.cost / count)
-    found = client.estimate_new(work, user)
+    is_held = handling.start_in is not None or handling.window is not None
+    work = Work(str(group.lane), band, count, group.cost / count, is_held)
+    found = client.estimate_new(work, handling.user)
     values: dict[str, Any] = {
         "lane": str(group.lane),
         "priority": group.priority.value,

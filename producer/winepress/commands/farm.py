@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import asdict
 
 from winepress.client import Client
 from winepress.console import Console
+from winepress.recovery import unfinished
 from winepress_shared.errors import FarmUnreachable, WinepressError
 from winepress_shared.ledger_records import Worker
 
@@ -41,8 +42,21 @@ def _workers(arguments: argparse.Namespace) -> int:
 
 def _text(worker: Worker) -> str:
     warm = ", ".join(worker.renderer.get("warm", ())) or "nothing"
-    lanes = ", ".join(worker.facts.get("lanes", ()))
+    lanes = _lanes_text(worker.facts.get("lanes", ()))
     return f"{worker.name}  {worker.facts.get('device', '?')}  loaded: {warm}  serves: {lanes}"
+
+
+def _lanes_text(lanes: Iterable[str]) -> str:
+    """Each model once, with its precisions; a pinned lane only where it is served alone."""
+    served = set(lanes)
+    precisions: dict[str, list[str]] = {}
+    for lane in sorted(served):
+        if "@" not in lane or lane.partition("@")[0] not in served:
+            model, _, precision = lane.partition(".")
+            precisions.setdefault(model, []).append(precision)
+    return ", ".join(
+        f"{model} ({' '.join(each)})".removesuffix(" ()") for model, each in precisions.items()
+    )
 
 
 def _recover(arguments: argparse.Namespace) -> int:
@@ -114,6 +128,19 @@ def _check_lanes(client: Client) -> str:
     return ", ".join(found) or "empty"
 
 
+def _check_jobs(client: Client) -> str:
+    """Whether the broker has lost its memory: then it knows no job at all."""
+    if client.list(limit=1):
+        return "known to the broker"
+    lost = next(unfinished(client), None)
+    if lost is not None:
+        raise FarmUnreachable(
+            f"the broker knows no job, but the store holds unfinished ones, like {lost.id}",
+            hint="`winepress recover` enters them again",
+        )
+    return "none that is unfinished"
+
+
 _PARTS: tuple[tuple[str, Callable[[Client], str]], ...] = (
     ("catalogue", _check_catalogue),
     ("store", _check_store),
@@ -122,4 +149,5 @@ _PARTS: tuple[tuple[str, Callable[[Client], str]], ...] = (
 _PARTS_BEHIND_BROKER: tuple[tuple[str, Callable[[Client], str]], ...] = (
     ("workers", _check_workers),
     ("lanes", _check_lanes),
+    ("jobs", _check_jobs),
 )

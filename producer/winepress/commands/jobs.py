@@ -11,7 +11,7 @@ from typing import Any
 from winepress.caller_checks import MOST_LISTED
 from winepress.client import Client
 from winepress.console import Console
-from winepress.explanation import estimate_text
+from winepress.explanation import estimate_text, place_of, what_holds
 from winepress_shared.errors import WinepressError, WrongUsage
 from winepress_shared.job import Priority
 from winepress_shared.ledger_records import JobRow
@@ -77,9 +77,11 @@ def _status(arguments: argparse.Namespace) -> int:
             console.result(row_values(row), row_text(row))
             return
         found, impossible = client.estimate(row.id), client.why_impossible(row.lane)
-        told = f"nothing can render it now: {impossible}" if impossible else estimate_text(found)
-        values = {"estimate": asdict(found), "impossible": impossible}
-        console.result(row_values(row) | values, f"{row_text(row)}\n    {told}".rstrip())
+        held = what_holds(row, place_of(client.lanes, row))
+        told = f"Nothing can render it now: {impossible}" if impossible else estimate_text(found)
+        values = {"estimate": asdict(found), "impossible": impossible, "held": held}
+        text = "\n    ".join(filter(None, (row_text(row), *held, told)))
+        console.result(row_values(row) | values, text)
 
     return each(arguments, show)
 
@@ -95,6 +97,8 @@ def _explain(arguments: argparse.Namespace) -> int:
 def _control(arguments: argparse.Namespace) -> int:
     if arguments.verb == "retry":
         arguments.jobs = _to_retry(arguments)
+        if not arguments.jobs:
+            Console().note("none of them failed: there is nothing to retry")
     return control(arguments, _VERBS[arguments.verb][1])
 
 
@@ -103,7 +107,9 @@ def control(arguments: argparse.Namespace, act: Callable[[Client, str], JobState
 
     def do(client: Client, console: Console, job_id: str) -> None:
         state = act(client, client.get(job_id).id)
-        console.result({"id": job_id, "state": state.value}, f"{job_id} {state.value}")
+        paused = client.get(job_id).status().paused
+        text = f"{job_id} {state.value}{' (paused)' if paused else ''}"
+        console.result({"id": job_id, "state": state.value, "paused": paused}, text)
 
     return each(arguments, do)
 

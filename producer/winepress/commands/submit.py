@@ -10,6 +10,7 @@ from typing import Any
 
 from winepress.client import Client
 from winepress.commands import zoom_flags
+from winepress.commands.targets import check_targets
 from winepress.commands.watch import follow_to_end, interrupted
 from winepress.commands.when import add_when, start_in, window
 from winepress.commands.zoom_flags import (
@@ -56,6 +57,7 @@ FIELDS = (
     "denoising_end",
     "refiner_strength",
 )
+_KINDS = tuple(kind for kind in Job.kinds if kind != "batch")  #: a batch comes from a file
 _EXAMPLES = """\
 examples:
   winepress submit text-to-image "a red apple on a teal background" --seed 7 --wait --out .
@@ -74,7 +76,7 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         epilog=_EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("kind", nargs="?", metavar="KIND", help=", ".join(Job.kinds))
+    parser.add_argument("kind", nargs="?", metavar="KIND", help=", ".join(_KINDS))
     parser.add_argument("prompt", nargs="?", metavar="PROMPT", help="- reads it from stdin")
     parser.add_argument("--file", type=Path, help="YAML or JSON; flags given beside it win")
     add_picture(parser.add_argument_group("the picture"))
@@ -144,6 +146,7 @@ def add_following(group: argparse._ActionsContainer) -> None:
 def _submit(arguments: argparse.Namespace) -> int:
     console = Console(arguments.json)
     values, user = _values(arguments)
+    check_targets(arguments)
     with Client.from_env() as client:
         handle = client.submit(
             parse_job(values),
@@ -182,8 +185,16 @@ def _values(arguments: argparse.Namespace) -> tuple[dict[str, Any], str | None]:
     elif arguments.kind is None or not values.keys() & {"prompt", *PROMPT_TABLES}:
         raise WrongUsage(
             "give a kind and a prompt, or --file",
-            allowed=f"kinds: {', '.join(Job.kinds)}",
+            allowed=f"kinds: {', '.join(_KINDS)}",
             hint="See `winepress submit --help`",
+        )
+    if values.get("kind") == "batch":
+        raise WrongUsage(
+            "not a kind of picture",
+            field="kind",
+            value="batch",
+            allowed=", ".join(_KINDS),
+            hint="`winepress batch FILE` queues many different pictures",
         )
     if values.get("prompt") == "-":
         values["prompt"] = _read_prompt()

@@ -8,6 +8,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 from winepress.client import Client
+from winepress.commands.targets import check_targets
 from winepress.console import INTERRUPTED, Console
 from winepress.handle import JobHandle, raise_unless_succeeded
 from winepress.progress import Progress
@@ -42,6 +43,7 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
 
 
 def _wait(arguments: argparse.Namespace) -> int:
+    check_targets(arguments)
     with Client.from_env() as client:
         console, handle = Console(arguments.json), client.get(arguments.job)
         try:
@@ -89,6 +91,8 @@ def _save_preview(handle: JobHandle, unit: int, folder: Path) -> None:
 
 def _fetch(arguments: argparse.Namespace) -> int:
     console = Console(arguments.json)
+    if not arguments.urls:
+        check_targets(arguments)
     with Client.from_env() as client:
         handles = [client.get(job_id) for job_id in arguments.jobs]
         for handle in handles:

@@ -6,6 +6,7 @@ import argparse
 
 from winepress.client import Client
 from winepress.commands.submit import add_following, tell_and_follow
+from winepress.commands.targets import check_targets
 from winepress.commands.zoom_flags import FILM_FIELDS, add_film, given
 from winepress.console import Console
 
@@ -29,6 +30,7 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
 
 def _recut(arguments: argparse.Namespace) -> int:
     console = Console(arguments.json)
+    check_targets(arguments)
     with Client.from_env() as client:
         changes = given(arguments, FILM_FIELDS)
         handle = client.recut(arguments.job, user=arguments.user, **changes)

@@ -89,7 +89,7 @@ def given(arguments: argparse.Namespace, names: tuple[str, ...]) -> dict[str, An
     values = {name: value for name, value in found.items() if value is not None}
     for name in PROMPT_TABLES:
         if name in values:
-            values[name] = _table(values[name])
+            values[name] = _table(name, values[name])
     if "border" in values and "x" not in values["border"]:
         values["border"] = f"{values['border']}x{values['border']}"
     if "film_size" in values:
@@ -98,9 +98,13 @@ def given(arguments: argparse.Namespace, names: tuple[str, ...]) -> dict[str, An
     return values
 
 
-def _table(text: str) -> object:
+def _table(name: str, text: str) -> object:
     is_inline = text.lstrip().startswith(("{", "["))
+    flag = f"--{name.replace('_', '-')}"
     try:
         return json.loads(text if is_inline else read_bounded(Path(text)))
+    except WrongUsage as error:
+        error.field, error.hint = flag, 'A table in place is like {"0": "a valley"}'
+        raise
     except (ValueError, RecursionError):
-        raise WrongUsage("not a prompt table in JSON", field="--prompts", value=text) from None
+        raise WrongUsage("not a prompt table in JSON", field=flag, value=text) from None

@@ -5,7 +5,8 @@
 -- ARGV: worker, its rendering process now, description (JSON), lease time to live (ms),
 --       most attempts
 -- Returns {what the rendering process says of itself (JSON or ''),
---          {fence, order, unit, steps, ms since the last step, lane} per lease ...}
+--          {fence, order, unit, steps (0: none of them begun, or all done), ms since the last step,
+--           lane} per lease ...}
 --         order is 'ok' | 'cancel' | 'yield' | 'lost'
 --
 -- Leases of an earlier process of this worker end here: it is gone, nobody need wait for them.
@@ -23,7 +24,8 @@ for _, fence in ipairs(redis.call('SMEMBERS', key('held', holder))) do
   local lease, _, order = look_up(fence)
   if lease then
     if order ~= 'lost' then redis.call('ZADD', key('leases'), now + tonumber(ARGV[4]), fence) end
-    answer[#answer + 1] = {tonumber(fence), order, lease.at, lease.steps, now - lease.step_at, lease.lane}
+    local steps = lease.step > 0 and lease.step < lease.steps and lease.steps or 0
+    answer[#answer + 1] = {tonumber(fence), order, lease.at, steps, now - lease.step_at, lease.lane}
   else
     redis.call('SREM', key('held', holder), fence)
   end

@@ -13,15 +13,6 @@ for lane, rate in pairs(device and cjson.decode(ARGV[2]).megapixel_steps_per_s o
   pace[#pace + 1] = rate
 end
 if pace[1] then redis.call('HSET', key('pace'), unpack(pace)) end
-for _, name in ipairs(redis.call('SMEMBERS', key('warmed', worker))) do
-  redis.call('SREM', key('warm', name), worker)
-end
-redis.call('DEL', key('warmed', worker))
-for i = 3, #ARGV do
-  redis.call('SADD', key('warm', ARGV[i]), worker)
-  redis.call('PEXPIRE', key('warm', ARGV[i]), FORGET_MS)
-  redis.call('SADD', key('warmed', worker), ARGV[i])
-end
-redis.call('PEXPIRE', key('warmed', worker), FORGET_MS)
+hold_warm(worker, {unpack(ARGV, 3)})
 local loaded = redis.call('GETDEL', key('loads', worker))
 if loaded then redis.call('ZREM', key('loading', loaded), worker) end

@@ -1,10 +1,11 @@
 #!lua flags=allow-oom
 -- What a worker needs to know to choose between lanes.
 -- KEYS[1] prefix; keys: view lanes waits parked paused served handed warm warmed loading loads shuns
---         workers renderer
+--         workers worker renderer
 -- ARGV: worker, a worker is alive when it has beaten within (ms)
 -- Returns {what the worker's rendering process says of itself (JSON or ''), lanes (JSON), the model it
---          loads just now or '', a lane to leave to others or '', names of models it holds ...}; lanes is a list of
+--          loads just now or '', a lane to leave to others or '', what the worker says of itself
+--          (JSON or ''), names of models it holds ...}; lanes is a list of
 --         [lane, units waiting, highest band waiting, units of that band, ms since that band of the
 --          lane got a slice or began to wait, the same for whichever band waits longest, ms since any
 --          band of it did, live workers that hold its model, and that load it just now] for every
@@ -63,4 +64,5 @@ end
 
 return {redis.call('GET', key('renderer', worker)) or '', shared_lanes(),
   redis.call('GET', key('loads', worker)) or '', redis.call('GET', key('shuns', worker)) or '',
+  redis.call('GET', key('worker', worker)) or '',
   unpack(redis.call('SMEMBERS', key('warmed', worker)))}

@@ -1,13 +1,14 @@
 #!lua flags=allow-oom
 -- Reconcile: expired leases, due retries, deadlines, forgotten jobs, workers that are gone.
--- KEYS[1] prefix; keys: swept leases lease due expiries old workers worker serving renderer job jobs retry
---         attempts done units leased events lanes parked paused, those `hand_on` and `conclude` touch,
+-- KEYS[1] prefix; keys: swept leases lease due expiries old workers worker serving renderer warm warmed job
+--         jobs retry attempts done units leased events lanes parked paused, those `hand_on` and `conclude` touch,
 --         and the broker's lists of the lanes
 -- ARGV: least time between two sweeps (ms), lease time to live (ms), most attempts,
 --       a worker is gone after (ms), prefix of the broker's queues
 -- Returns nil when another sweep was just done, else {lane, units waiting, tickets queued} of
 -- every lane that has work and is neither parked nor paused.
 local least, ttl, limit = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3])
+local gone_before = now - tonumber(ARGV[4])
 local last = tonumber(redis.call('GET', key('swept'))) or 0
 -- A clock that was set back must not stop the sweeps.
 if last <= now and now - last < least then return nil end
@@ -21,10 +22,14 @@ local function each_due(zset, act)
 end
 
 -- Nobody swept for a while, so perhaps the broker was away and nobody could beat either: every
--- lease gets its full time again. Workers beat within a sixth of it.
+-- lease gets its full time again, and every worker as much before it is forgotten. Workers beat
+-- within a sixth of it.
 if last > 0 and now - last > ttl / 2 then
   for _, fence in ipairs(redis.call('ZRANGE', key('leases'), 0, -1)) do
     redis.call('ZADD', key('leases'), now + ttl, fence)
+  end
+  for _, worker in ipairs(redis.call('ZRANGE', key('workers'), 0, -1)) do
+    redis.call('ZADD', key('workers'), 'GT', gone_before + ttl, worker)
   end
 end
 each_due('leases', function(fence)
@@ -50,10 +55,8 @@ each_due('old', function(id)
   redis.call('UNLINK', key('job', id), key('retry', id), key('attempts', id), key('done', id),
     key('failers', id), key('units', id), key('leased', id), key('events', id))
 end)
-for _, worker in ipairs(redis.call('ZRANGEBYSCORE', key('workers'), '-inf', now - tonumber(ARGV[4]))) do
-  redis.call('ZREM', key('workers'), worker)
-  serve(worker, nil)
-  redis.call('DEL', key('worker', worker), key('renderer', worker))
+for _, worker in ipairs(redis.call('ZRANGEBYSCORE', key('workers'), '-inf', gone_before)) do
+  forget(worker)
 end
 
 local open, lanes = {}, redis.call('HGETALL', key('lanes'))

@@ -82,11 +82,8 @@ class StagedPipeline:
         """The refiner, loaded beside the first model and never in its place."""
         if name not in self._keys:
             self._keys[name] = self._key_of(name, precision)
-        self._pool.pin(self.key)
-        try:
+        with self._pool.pinned(self.key):
             return self._pool.get(self._keys[name])
-        finally:
-            self._pool.unpin(self.key)
 
 
 def _refining_steps(job: TextToImage) -> int:

@@ -61,18 +61,23 @@ class Shelf:
         Sizes and times are checked on every call, hashes once per process and change. Raises
         UnknownModel.
         """
-        model = self._known(name, precision)
-        folder = self._folder(name, precision)
-        manifest = Manifest.read(folder)
-        if manifest is None or (manifest.model, manifest.precision) != (name, precision):
-            return None
-        if not self._is_current(manifest, model) or not manifest.sizes_match(folder):
+        manifest, folder = self._unread(name, precision), self._folder(name, precision)
+        if manifest is None:
             return None
         seen = (folder, manifest.model_dump_json(), manifest.times(folder))
         if seen not in self._verified and not manifest.hashes_match(folder):
             return None
         self._verified.add(seen)
         return manifest.prepared(folder)
+
+    def _unread(self, name: str, precision: Precision) -> Manifest | None:
+        """The manifest of a model that is here by all that can be told without reading it."""
+        model, folder = self._known(name, precision), self._folder(name, precision)
+        manifest = Manifest.read(folder)
+        if manifest is None or (manifest.model, manifest.precision) != (name, precision):
+            return None
+        is_whole = self._is_current(manifest, model) and manifest.sizes_match(folder)
+        return manifest if is_whole else None
 
     def prepare(
         self, name: str, precision: Precision, report: Report, mirror: Path | None = None
@@ -156,12 +161,16 @@ class Shelf:
         return not is_bundled(model) or manifest.source == self._source_digest(model)
 
     def available(self) -> list[tuple[str, Precision]]:
-        """What can be served here without a network: prepared already, or bundled."""
+        """What can be served here without a network: prepared already, or bundled.
+
+        Hashes are left to whoever loads: a worker's parent asks this between two beats, and would
+        miss some over a large model that has just come.
+        """
         return [
             (name, precision)
             for name in self.catalogue.names
             for precision in self.catalogue.get(name).precisions
-            if is_at_hand(self.catalogue.get(name)) or self.find(name, precision)
+            if is_at_hand(self.catalogue.get(name)) or self._unread(name, precision)
         ]
 
     def remove(self, name: str, precision: Precision) -> int:

@@ -8,7 +8,7 @@ import io
 from PIL import Image
 
 from winepress_shared.archive import Archive, output_key
-from winepress_shared.errors import FailForGood, ObjectMissing, StoreUnreachable
+from winepress_shared.errors import FailForGood, ObjectMissing, RetryElsewhere
 from winepress_shared.zoom import ZoomVideo
 
 
@@ -21,7 +21,10 @@ class KeyFrames:
         self._job = job
 
     def load(self, index: int) -> Image.Image:
-        """Key frame ``index``; raises StoreUnreachable, FailForGood when it is not there."""
+        """Key frame ``index``; raises FailForGood when it is not there, RetryElsewhere for damage.
+
+        A lane that rested for damage would meet it again after every rest.
+        """
         key = output_key(self._job_id, index, self._job.output_format)
         row = self._archive.read_output(key)
         try:
@@ -29,7 +32,7 @@ class KeyFrames:
         except ObjectMissing:
             raise FailForGood(f"key frame {index} is not in the store", value=key) from None
         if row is None or hashlib.sha256(data).hexdigest() != row.get("sha256"):
-            raise StoreUnreachable("a key frame in the store is damaged", value=key)
+            raise RetryElsewhere("a key frame in the store is damaged", value=key)
         image = Image.open(io.BytesIO(data), formats=("PNG",))
         if image.size != self._job.nesting.size:
             raise FailForGood(f"key frame {index} has another size", value=key)

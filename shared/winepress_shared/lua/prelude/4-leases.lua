@@ -52,18 +52,29 @@ local function strike(fence, lease, unit)
   if lease then keep_open(fence, lease, without(lease.open, unit) or lease.open) end
 end
 
+-- A worker that was lost before it began any unit was loading for the first: that was an attempt at
+-- it, or a model that kills whoever loads it would be loaded for ever.
+local function blame_first(job, lease)
+  local first = lease.at == '' and first_of(lease.open)
+  if first then
+    redis.call('HINCRBY', key('attempts', job.id), first, 1)
+    lease.at = first
+  end
+end
+
 -- Hand the open units of an ended lease on. `limit` nil: nobody's fault, the attempts begun under
 -- it do not count. Else its worker was lost, and a unit begun `limit` times is given up; in a chain
 -- that is the first open one, because a unit that was begun before is handed out alone.
 local function hand_on(lease, limit)
   local job = lease.void ~= 1 and read_job(lease.job)
   if not job or job.state ~= 'running' then return end
+  if limit then blame_first(job, lease) end
   local units = {}
   for _, unit in ipairs(units_of(lease.open)) do
     local tried = attempts(job, unit)
     if limit and tried > 0 and is_begun(lease, unit) then note_failer(job, unit, lease.holder) end
     if limit and tried >= limit then
-      fail_unit(job, unit, 'WorkerLost', 'its worker died ' .. tried .. ' times while drawing it')
+      fail_unit(job, unit, 'WorkerLost', 'its worker died ' .. tried .. ' times over it')
       if job.chained == 1 then break end
     else
       if not limit and tried > 0 and is_begun(lease, unit) then
@@ -94,15 +105,36 @@ local function bury(worker, holder, limit)
   redis.call('SREM', key('holders', worker), holder)
 end
 
--- What a worker says of itself (JSON; nil: it is gone) decides in which lanes it counts.
+local function lanes_of(worker)
+  local text = redis.call('GET', key('worker', worker))
+  return text and cjson.decode(text).lanes or {}
+end
+
+-- What a worker says of itself (JSON) decides in which lanes it counts.
 local function serve(worker, text)
-  local before = redis.call('GET', key('worker', worker))
-  for _, lane in ipairs(before and cjson.decode(before).lanes or {}) do
-    redis.call('SREM', key('serving', lane), worker)
-  end
-  if not text then return end
+  for _, lane in ipairs(lanes_of(worker)) do redis.call('SREM', key('serving', lane), worker) end
   redis.call('SET', key('worker', worker), text)
-  for _, lane in ipairs(cjson.decode(text).lanes or {}) do
-    redis.call('SADD', key('serving', lane), worker)
+  for _, lane in ipairs(lanes_of(worker)) do redis.call('SADD', key('serving', lane), worker) end
+end
+
+-- A worker holds these models, and no others.
+local function hold_warm(worker, names)
+  for _, name in ipairs(redis.call('SMEMBERS', key('warmed', worker))) do
+    redis.call('SREM', key('warm', name), worker)
   end
+  redis.call('DEL', key('warmed', worker))
+  for _, name in ipairs(names) do
+    redis.call('SADD', key('warm', name), worker)
+    redis.call('PEXPIRE', key('warm', name), FORGET_MS)
+    redis.call('SADD', key('warmed', worker), name)
+  end
+  redis.call('PEXPIRE', key('warmed', worker), FORGET_MS)
+end
+
+-- A worker is gone; its name may never come back.
+local function forget(worker)
+  redis.call('ZREM', key('workers'), worker)
+  serve(worker, '{}')
+  hold_warm(worker, {})
+  redis.call('DEL', key('worker', worker), key('renderer', worker))
 end

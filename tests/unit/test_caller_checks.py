@@ -1,0 +1,48 @@
+"""What programs hand to a client by mistake, refused with a sentence."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from winepress import Client, JobHandle, TextToImage, WrongUsage
+from winepress.caller_checks import check_priority, check_state, check_window
+from winepress_shared.settings import Settings
+from winepress_shared.window import Window
+
+TEXT: Any = "3"  #: where a number belongs
+
+
+@pytest.mark.parametrize(
+    ("call", "told"),
+    [
+        (lambda c: c.list("runing"), "state: no such state (got 'runing'); allowed: queued, "),
+        (lambda c: c.reprioritise("j1", "urgent"), "priority: no such priority (got 'urgent')"),
+        (lambda c: c.reprioritise("j1", None), "priority: no such priority (got 'None')"),
+        (lambda c: JobHandle(c, "j1").wait(TEXT), "timeout: not a time to wait (got '3')"),
+        (lambda c: c.submit(TextToImage(prompt="a"), window="22-6"), "between: not a part of the"),
+        (lambda c: c.submit(TextToImage(prompt="a"), window=22), "between: not a part of the day"),
+    ],
+)
+def test_a_value_that_is_none_of_those_allowed_is_refused_with_them(
+    tmp_path: Path, call: Callable[[Any], object], told: str
+) -> None:
+    """Before the farm is asked; nothing is written."""
+    with pytest.raises(WrongUsage) as caught:
+        call(Client(Settings(store_folder=tmp_path)))
+    assert str(caught.value).startswith(told)
+    assert not list(tmp_path.iterdir())
+
+
+def test_words_mean_what_the_types_mean() -> None:
+    """A program that has text need not look for the type."""
+    assert check_state("running") is check_state(check_state("running"))
+    assert check_state(None) is None
+    assert check_priority("bulk").value == "bulk"
+    window = check_window("22:00-06:00")
+    assert isinstance(window, Window)
+    assert check_window(window) is window
+    assert check_window(None) is None

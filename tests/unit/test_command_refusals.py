@@ -1,0 +1,51 @@
+"""What a tired person asks of the command line, and is refused before the farm hears of it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from winepress.cli import main
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["submit", "text-to-image", "a"],
+        ["batch", "--prompt", "a"],
+        ["wait", "j1"],
+        ["zoom", "recut", "j1"],
+    ],
+)
+@pytest.mark.parametrize("flag", ["--out", "--preview"])
+def test_what_cannot_be_saved_is_said_before_anything_is_queued(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], words: list[str], flag: str
+) -> None:
+    """Not after a night of drawing."""
+    (tmp_path / "file").touch()
+    place = tmp_path / "file" / "pictures"
+    if words[0] != "batch" or flag == "--out":
+        assert main([*words, flag, str(place)]) == 2
+        assert f"{flag}: " in capsys.readouterr().err
+
+
+def test_a_refused_job_leaves_no_folder_behind(tmp_path: Path) -> None:
+    """The folder of ``--out`` is looked at, not made."""
+    out = tmp_path / "new" / "folder"
+    assert main(["submit", "text-to-image", "a", "--seed", "-2", "--out", str(out)]) == 4
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_batch_is_no_kind_of_picture(capsys: pytest.CaptureFixture[str]) -> None:
+    """The command that takes one is named."""
+    assert main(["submit", "batch", "a.csv"]) == 2
+    assert "`winepress batch FILE`" in capsys.readouterr().err
+
+
+def test_a_prompt_table_that_is_not_there_is_named_with_its_flag(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """Two flags take one."""
+    assert main(["submit", "zoom-video", "--prompts-by-second", "none.json"]) == 2
+    assert "--prompts-by-second: cannot read the file: No such file" in capsys.readouterr().err

@@ -1,0 +1,112 @@
+"""What a worker does with slices that it cannot prepare."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from winepress_shared.archive import Archive, JobRecord
+from winepress_shared.catalogue import Catalogue
+from winepress_shared.errors import FailForGood, ObjectMissing, WorkerBroken
+from winepress_shared.items import Item, write_items
+from winepress_shared.job import Batch, Job, TextToImage
+from winepress_shared.lane import Lane
+from winepress_shared.ledger_records import Slice
+from winepress_shared.stores.folder import FolderStore
+from winepress_worker.batching import Batching
+from winepress_worker.engines.fake import FakeEngine, FakeSettings, Fault
+from winepress_worker.executor import Executor
+from winepress_worker.warm_pool import WarmPool
+
+LANE = Lane.parse("vignette.fp16")
+FOX = Catalogue.load().resolve(TextToImage(prompt="a fox", seed=1, num_inference_steps=1))
+
+
+class Accounts:
+    """Stands for the desk and for the delivery: remembers what is settled, and what is drawn."""
+
+    def __init__(self) -> None:
+        self.faults: dict[int, type[Exception]] = {}
+        self.drawn: list[int] = []
+
+    def account(self, part: Slice, unit: int, error: Exception) -> None:
+        self.faults[unit] = type(error)
+
+    def send(self, drawn: Any) -> None:
+        self.drawn.append(drawn.unit)
+
+    def watch(self, part: Slice, unit: int) -> Any:
+        return lambda done, steps: None
+
+    def start(self, part: Slice, unit: int) -> None: ...
+
+    def note(self, part: Slice, message: str) -> None: ...
+
+
+@pytest.fixture
+def archive(tmp_path: Path) -> Archive:
+    """A store that holds one other job."""
+    archive = Archive(FolderStore(tmp_path))
+    archive.write_job(JobRecord("other", FOX, LANE, "ada"))
+    return archive
+
+
+def run(archive: Archive, *units: int, **engine: Any) -> Accounts:
+    """Run a slice of the job "j"."""
+    accounts, fake = Accounts(), FakeEngine(FakeSettings(**engine))
+    executor = Executor(
+        accounts,  # type: ignore[arg-type]
+        archive,
+        accounts,  # type: ignore[arg-type]
+        WarmPool(fake, 2**40),
+        fake.key,
+        lambda: None,
+        Batching(),
+    )
+    try:
+        executor.run(Slice(1, "j", units, False, 0, 0, 0))
+    except WorkerBroken:
+        accounts.faults[-1] = WorkerBroken
+    return accounts
+
+
+def test_a_process_that_breaks_while_it_loads_is_replaced(archive: Archive) -> None:
+    """The attempts count, and the fault reaches whoever ends the process."""
+    archive.write_job(JobRecord("j", FOX, LANE, "ada"))
+    faults = run(archive, 0, 1, load_fault=Fault.BROKEN).faults
+    assert faults == dict.fromkeys((0, 1, -1), WorkerBroken)
+
+
+def test_a_job_whose_description_is_lost_ends_and_does_not_rest_its_lane(
+    archive: Archive,
+) -> None:
+    """Rested for it, the lane would meet it again after every rest, before all other jobs."""
+    assert run(archive, 0).faults == {0: FailForGood}
+
+
+def test_an_empty_store_is_no_fault_of_a_job(tmp_path: Path) -> None:
+    """A shared folder that is not mounted must not end every job of the farm."""
+    assert run(Archive(FolderStore(tmp_path)), 0).faults == {0: ObjectMissing}
+
+
+@pytest.mark.parametrize("damaged", [0, 1])
+def test_a_damaged_item_of_a_batch_ends_itself_alone(archive: Archive, damaged: int) -> None:
+    """Wherever it lies in the slice, its neighbours are drawn."""
+    _write_batch(archive, [b"{}\n" if unit == damaged else Item(FOX).encode() for unit in range(3)])
+    accounts = run(archive, 0, 1, 2)
+    assert accounts.faults == {damaged: FailForGood}
+    assert accounts.drawn == [unit for unit in range(3) if unit != damaged]
+
+
+def test_a_batch_whose_items_are_lost_ends(archive: Archive) -> None:
+    """What the store has lost no pause brings back."""
+    _write_batch(archive, [])
+    assert run(archive, 0, 1).faults == {0: FailForGood, 1: FailForGood}
+
+
+def _write_batch(archive: Archive, items: list[bytes]) -> None:
+    write_items(archive, "j", items)
+    batch: Job = Batch(n=3, model=FOX.model)
+    archive.write_job(JobRecord("j", batch, LANE, "ada"))
