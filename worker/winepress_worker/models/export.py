@@ -24,8 +24,8 @@ from safetensors import SafetensorError
 from winepress_worker.models.hollow import networks, pipeline_with
 
 IR_FILE = "openvino_model.xml"  #: graph of a part; its weights lie beside it
-#: Side of the latents or pictures that networks are traced with; any size works then. The one they
-#: were trained at takes more memory than their weights. Three halvings must divide it.
+#: Side of the latents or pictures that networks are traced with; any size works then. The one that
+#: SDXL's autoencoder was trained at takes 5 GiB. Three halvings must leave a whole number.
 _TRACED_PX = 24
 _TRACED_LATENT_PX = 8  #: the same for a tiny autoencoder's latents
 
