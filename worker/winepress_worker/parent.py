@@ -23,7 +23,6 @@ from winepress_worker.lane_order import LaneCycle, LaneWatch
 from winepress_worker.namesake import check_namesake, process_space
 from winepress_worker.open_lanes import OpenLanes
 from winepress_worker.options import WorkerOptions
-from winepress_worker.own_name import check_name
 from winepress_worker.steward import Steward
 
 log = logging.getLogger(__name__)
@@ -78,7 +77,6 @@ def run_worker(options: WorkerOptions, settings: Settings) -> int:
     with suppress(BrokerUnreachable):  # Celery waits for it
         check_namesake(Ledger(settings), options.name)
     lanes = OpenLanes(options, settings).find_first()
-    _check_name(options.name, settings)
     app = make_celery(settings)
     app.conf.update(winepress_worker=options.encode(), include=["winepress_worker.tasks"])
     app.conf.broker_transport_options["queue_order_strategy"] = f"{__name__}:lane_cycle"
@@ -125,16 +123,6 @@ def follow_lanes(worker: Any, lanes: OpenLanes) -> list[str]:
         log.warning("the lanes stay as they are: %s", error)
         return sorted(consumed)
     return sorted(found)
-
-
-def _check_name(name: str, settings: Settings) -> None:
-    ledger = Ledger(settings)
-    try:
-        check_name(ledger, name)
-    except BrokerUnreachable as error:
-        log.warning("%s", error)  # a worker may be started before its broker
-    finally:
-        ledger.close()
 
 
 def _facts(options: WorkerOptions, lanes: list[str]) -> dict[str, Any]:
