@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 import torch
+from optimum.exporters.openvino.convert import export_models
 from twins.tiny import build
 
 from winepress_worker.models import export as export_module
@@ -26,7 +27,7 @@ class Watch:
     def __init__(self) -> None:
         self._before = held_weights()  # of other tests; kept, so that no other takes their place
         self._others = sum(one.nbytes for one in self._before)
-        self._export = export_module.export_models
+        self._export = export_models
         self.bytes: dict[str, int] = {}  #: in memory while a network is exported
         self.own: dict[str, int] = {}  #: of the network itself
         self.sides_px: dict[str, int] = {}  #: longest of the pictures or latents it is traced with

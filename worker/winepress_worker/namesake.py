@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -57,9 +58,6 @@ def _listed(ledger: Ledger, name: str) -> Worker | None:
 
 
 def _has_ended(facts: dict[str, Any]) -> bool:
-    space = process_space()
-    return (
-        bool(space)
-        and facts.get("processes") == space
-        and not Path(f"/proc/{facts.get('pid')}").exists()
-    )
+    pid, space = facts.get("pid"), process_space()
+    is_of_here = bool(space) and facts.get("processes") == space
+    return is_of_here and (pid == os.getpid() or not Path(f"/proc/{pid}").exists())

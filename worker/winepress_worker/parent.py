@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import os
 import socket
-from contextlib import suppress
 from functools import partial
 from typing import Any
 
@@ -74,8 +73,7 @@ def run_worker(options: WorkerOptions, settings: Settings) -> int:
 
     Raises WrongUsage when a live worker has the same name.
     """
-    with suppress(BrokerUnreachable):  # Celery waits for it
-        check_namesake(Ledger(settings), options.name)
+    _check_name(options.name, settings)
     lanes = OpenLanes(options, settings).find_first()
     app = make_celery(settings)
     app.conf.update(winepress_worker=options.encode(), include=["winepress_worker.tasks"])
@@ -123,6 +121,16 @@ def follow_lanes(worker: Any, lanes: OpenLanes) -> list[str]:
         log.warning("the lanes stay as they are: %s", error)
         return sorted(consumed)
     return sorted(found)
+
+
+def _check_name(name: str, settings: Settings) -> None:
+    ledger = Ledger(settings)
+    try:
+        check_namesake(ledger, name)
+    except BrokerUnreachable as error:
+        log.warning("%s", error)  # a worker may be started before its broker
+    finally:
+        ledger.close()
 
 
 def _facts(options: WorkerOptions, lanes: list[str]) -> dict[str, Any]:
