@@ -94,9 +94,9 @@ class Slow(Weights):
         return super().load(key)
 
 
-def join(folder: Path) -> HostBudget:
+def join(folder: Path) -> closing[HostBudget]:
     """One more worker of a machine."""
-    return HostBudget(folder, BUDGET)
+    return closing(HostBudget(folder, BUDGET))
 
 
 def names(pool: WarmPool) -> list[str]:
@@ -263,10 +263,7 @@ def test_whoever_needs_what_is_being_loaded_ahead_waits_for_it() -> None:
 
 def test_pools_of_one_machine_stay_within_its_memory_together(tmp_path: Path) -> None:
     """A pool gives up its own unused pipelines first, before it loads more than there is."""
-    with (
-        closing(HostBudget(tmp_path, BUDGET)) as mine,
-        closing(HostBudget(tmp_path, BUDGET)) as its,
-    ):
+    with join(tmp_path) as mine, join(tmp_path) as its:
         one, other = (
             WarmPool(Weights({"a": 40, "b": 40}), BUDGET, host=books) for books in (mine, its)
         )
@@ -282,10 +279,7 @@ def test_a_pool_makes_way_for_another_worker_that_needs_the_memory(
 ) -> None:
     """The longest unused goes; what is in use and what is pinned stays."""
     monkeypatch.setattr("winepress_worker.warm_pool._OTHERS_S", 0.0)
-    with (
-        closing(HostBudget(tmp_path, BUDGET)) as mine,
-        closing(HostBudget(tmp_path, BUDGET)) as its,
-    ):
+    with join(tmp_path) as mine, join(tmp_path) as its:
         pool = WarmPool(Weights({"a": 30, "b": 30, "c": 30}), BUDGET, host=mine)
         late = WarmPool(Weights({"d": 40, "e": 40, "f": 50}), BUDGET, host=its)
         for name in ("a", "b", "c"):
