@@ -7,11 +7,12 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
 INSTALL := $(PIP) install --constraint constraints.txt --no-build-isolation
 SOURCES := $(shell find shared worker producer deploy -name __pycache__ -prune -o -print)
-QUIET_RINGS := tests/unit tests/contract tests/integration
-RINGS := $(QUIET_RINGS) tests/faults
+# Few of them keep two cores busy, so the tests run in two halves that take about as long.
+ONE_HALF := tests/unit tests/contract tests/integration
+OTHER_HALF := tests/faults tests/acceptance tests/integration/test_recipes.py
 
 .DEFAULT_GOAL := help
-.PHONY: help install develop demo test check coverage bench clean quiet-rings whole-processes
+.PHONY: help install develop demo test check coverage bench clean one-half other-half
 
 help: ## Say what each target does
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-9s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -26,18 +27,18 @@ develop: $(VENV)/.dependencies ## Make .venv run this tree itself, until the nex
 demo: install ## Render pictures on a whole farm on this machine, and kill a worker meanwhile
 	@$(BIN)/winepress demo
 
-test: check ## Check, then run every test but the benchmarks, those of whole processes beside the rest
+test: check ## Check, then run every test but the benchmarks
 	@$(BIN)/python -c 'import sys, winepress; sys.exit("site-packages" not in winepress.__file__ and \
 	  "These tests are for the wheel: remove $(VENV)/.wheel and try again.")'
-	@mkdir -p build; $(MAKE) --no-print-directory --keep-going --jobs=2 quiet-rings whole-processes; \
-	  ended=$$?; cat build/processes.log; exit $$ended
+	@mkdir -p build; $(MAKE) --no-print-directory --keep-going --jobs=2 one-half other-half; \
+	  ended=$$?; cat build/other-half.log; exit $$ended
 
 # Not with the shell's "&": what it starts ignores Ctrl-C, and so would the commands under test.
-quiet-rings:
-	@$(BIN)/pytest $(QUIET_RINGS)
+one-half:
+	@$(BIN)/pytest $(ONE_HALF) $(addprefix --ignore=,$(OTHER_HALF))
 
-whole-processes:
-	@$(BIN)/pytest tests/faults tests/acceptance >build/processes.log 2>&1
+other-half:
+	@$(BIN)/pytest $(OTHER_HALF) >build/other-half.log 2>&1
 
 check: install ## Lint, formatting, types and layers
 	@$(BIN)/ruff check .
@@ -47,7 +48,7 @@ check: install ## Lint, formatting, types and layers
 
 coverage: install ## Measure how much of the code the tests run
 	@$(BIN)/coverage erase
-	@$(BIN)/coverage run -m pytest $(RINGS)
+	@$(BIN)/coverage run -m pytest $(ONE_HALF) tests/faults
 	@$(BIN)/coverage combine --quiet
 	@$(BIN)/coverage report --skip-covered
 
