@@ -44,6 +44,9 @@ COLUMNS = (
     "error",
     "message",
 )
+#: How a cell begins that spreadsheets take for a formula, whoever wrote that prompt
+#: (https://owasp.org/www-community/attacks/CSV_Injection).
+_COMPUTED = ("=", "+", "-", "@", "\t", "\r")
 _PER_SHEET = 100  #: pictures on one contact sheet
 
 
@@ -67,11 +70,14 @@ def manifest_rows(client: Client, job_id: str) -> Iterator[dict[str, Any]]:
 
 
 def write_manifest(rows: Sequence[dict[str, Any]], folder: Path) -> list[Path]:
-    """Write ``manifest.jsonl`` and ``manifest.csv``, replacing older ones; raises WrongUsage."""
+    """Write ``manifest.jsonl`` and ``manifest.csv``, replacing older ones; raises WrongUsage.
+
+    A text that a spreadsheet would compute has an apostrophe before it in the latter.
+    """
     table = io.StringIO()
-    writer = csv.DictWriter(table, COLUMNS, lineterminator="\n")
+    writer = csv.DictWriter(table, COLUMNS)  # lines end as RFC 4180 has it, so both ends are quoted
     writer.writeheader()
-    writer.writerows(rows)
+    writer.writerows({name: _cell(value) for name, value in row.items()} for row in rows)
     lines = "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
     return [
         _write(folder / "manifest.jsonl", lines.encode()),
@@ -91,6 +97,10 @@ def write_contact_sheets(rows: Sequence[dict[str, Any]], folder: Path) -> list[P
         sheet.save(buffer, "PNG")
         paths.append(_write(folder / f"contact-sheet-{number:03d}.png", buffer.getvalue()))
     return paths
+
+
+def _cell(value: object) -> object:
+    return f"'{value}" if isinstance(value, str) and value.startswith(_COMPUTED) else value
 
 
 def _caption(row: dict[str, Any]) -> str:
