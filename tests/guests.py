@@ -99,9 +99,14 @@ def record(folder: Path, name: str) -> Path:
 
 
 def push(store: Store, folder: Path, heard: Heard | None = None, *, replace: bool = False) -> int:
+    return Published(store).push(manifest_of(folder), folder, heard or Heard(), replace=replace)
+
+
+def manifest_of(folder: Path) -> Manifest:
+    """What a prepared model says of itself."""
     manifest = Manifest.read(folder)
     assert manifest
-    return Published(store).push(manifest, folder, heard or Heard(), replace=replace)
+    return manifest
 
 
 def files(folder: Path) -> dict[str, bytes]:

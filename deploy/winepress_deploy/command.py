@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import sys
 from pathlib import Path
 
 from winepress_deploy.farm_options import FarmOptions
@@ -105,4 +106,5 @@ def _flower(arguments: argparse.Namespace) -> int:
 
 
 def _say(line: str) -> None:
-    print(line, flush=True)  # noqa: T201 - the command line
+    sys.stdout.write(f"{line}\n")
+    sys.stdout.flush()

@@ -14,7 +14,7 @@ from winepress.plugins import load_plugins, missing_part
 from winepress_shared import __version__
 from winepress_shared.errors import WinepressError, WrongUsage
 
-_CANNOT_WRITE = (errno.ENOSPC, errno.EDQUOT, errno.EIO)
+_CANNOT_WRITE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
 _PIPE_CLOSED = 141  #: as a shell reports SIGPIPE
 
 _EPILOG = """\
@@ -50,7 +50,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     except OSError as error:
         if error.errno not in _CANNOT_WRITE or error.filename is not None:
             raise
-        abandon_output()  # a command of another package writes by itself
+        abandon_output()
         console.error(WrongUsage(f"cannot write the result: {error.strerror}"))
         return WrongUsage.exit_code
 

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
 import re
 import sys
 from typing import Any
 
-from winepress_shared.errors import WinepressError, WrongUsage
+from winepress_shared.errors import WinepressError
 
 INTERRUPTED = 130  #: exit code after Ctrl-C, as a shell reports it
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
@@ -28,19 +27,10 @@ class Console:
         self.json_lines = json_lines
 
     def result(self, values: dict[str, Any], text: str) -> None:
-        """One result: ``values`` with ``--json``, else ``text``.
-
-        Raises WrongUsage when it cannot be written, BrokenPipeError when nobody reads it.
-        """
+        """One result: ``values`` with ``--json``, else ``text``; raises OSError."""
         line = json.dumps(values, default=str) if self.json_lines else _printable(text)
-        try:
-            sys.stdout.write(line + "\n")
-            sys.stdout.flush()  # a reader of the pipe shall see it now
-        except BrokenPipeError:
-            raise
-        except OSError as error:
-            abandon_output()
-            raise WrongUsage(f"cannot write the result: {error.strerror}") from None
+        sys.stdout.write(line + "\n")
+        sys.stdout.flush()  # a reader of the pipe shall see it now
 
     def note(self, text: str) -> None:
         """A remark for the person at the terminal."""
@@ -60,8 +50,10 @@ class Console:
                 "hint": error.hint,
                 "exit_code": error.exit_code,
             }
-            with contextlib.suppress(WrongUsage):  # what cannot be written is said below
+            try:
                 self.result({"error": values}, "")
+            except OSError:  # it is said below
+                abandon_output()
         text = error.message
         if error.hint:
             text = text[: -len(f". {error.hint}")]  # the hint ends the message

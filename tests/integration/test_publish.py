@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from conftest import scrubbed_environment
-from guests import FP16, SMALL, Heard, Killed, files, machine, place, push, record
+from guests import FP16, SMALL, Heard, Killed, files, machine, manifest_of, place, push, record
 
 from winepress_shared.catalogue import Catalogue
 from winepress_shared.errors import Environment
@@ -19,7 +19,6 @@ from winepress_shared.settings import Settings
 from winepress_shared.stores.base import Store
 from winepress_shared.stores.s3_multipart import PART_BYTES
 from winepress_worker.engines.base import unheard
-from winepress_worker.models.manifest import Manifest
 from winepress_worker.models.published import Published
 
 if TYPE_CHECKING:
@@ -140,8 +139,7 @@ def test_a_file_damaged_in_the_store_is_refused_until_it_is_replaced(
     """Nothing of it can be loaded; the message says how to heal the store."""
     folder, shelf = place(here, guest), machine(there, catalogue, store)
     push(store, folder)
-    manifest = Manifest.read(folder)
-    assert manifest
+    manifest = manifest_of(folder)
     file = manifest.files[_BIN]
     store.put(f"models/files/{file.sha256}", bytes(file.size))
     with pytest.raises(Environment, match=r"damaged in the store.*--replace"):

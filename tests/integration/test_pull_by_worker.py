@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 from conftest import scrubbed_environment
-from guests import ENTRY, FP16, copy
+from guests import ENTRY, FP16, copy, manifest_of
 
 from winepress import Client, TextToImage
 from winepress_shared.catalogue import Catalogue
@@ -69,8 +69,7 @@ def test_a_pushed_model_is_pulled_and_drawn_with(
         handle = client.submit(job)
         vignette = shelf.prepare("vignette", FP16, unheard)
         folder = copy(vignette.path, tmp_path / "elsewhere", guest)
-        manifest = Manifest.read(folder)
-        assert manifest
+        manifest = manifest_of(folder)
         Published(open_store(settings)).push(manifest, folder, unheard, replace=False)
         (image,) = handle.wait(_PATIENCE_S).images
     assert image.size == (64, 64)

@@ -5,13 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from guests import FP16, SMALL, Heard, files, machine, place, push
+from guests import FP16, SMALL, Heard, files, machine, manifest_of, place, push
 
 from winepress_shared.catalogue import Catalogue
 from winepress_shared.errors import Environment
 from winepress_shared.stores.base import Store
 from winepress_worker.engines.base import unheard
-from winepress_worker.models.manifest import Manifest
 
 _BIN = "unet/openvino_model.bin"
 
@@ -50,8 +49,7 @@ def test_a_full_disk_is_said_and_given_back(
     """Nothing half-made stays, nothing looks finished, and with room the pull works."""
     folder, shelf = place(here, guest), machine(there, catalogue, store)
     push(store, folder)
-    manifest = Manifest.read(folder)
-    assert manifest
+    manifest = manifest_of(folder)
     work = there / "models" / guest / ".pull-fp16"
     (work / ".parts").mkdir(parents=True)
     (work / ".parts" / manifest.files[_BIN].sha256).symlink_to("/dev/full")

@@ -181,7 +181,7 @@ def test_no_package_registry_is_written_down() -> None:
         (MACHINE_PATH, "cd /" + "root/x", True),
         (MACHINE_PATH, "open('/" + "home/ann/x')", True),
         (MACHINE_PATH, "/" + "home/winepress/models", False),
-        (MACHINE_PATH, "tests/work/x, $HOME/" + "work, /workers", False),
+        (MACHINE_PATH, "tests/" + "work/x, $HOME/" + "work, /workers", False),
         (REGISTRY, "https://" + "pypi" + ".org/simple", True),
         (REGISTRY, "pip install -" + "-index-url x", True),
         (REGISTRY, "pip install winepress", False),

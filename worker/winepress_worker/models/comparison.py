@@ -13,6 +13,7 @@ from PIL import Image
 from winepress_shared.catalogue import Model
 from winepress_worker.engines.base import unwatched
 from winepress_worker.models.calibration import practice
+from winepress_worker.models.export import IR_FILE
 from winepress_worker.models.likeness import psnr_db, ssim
 from winepress_worker.models.manifest import Prepared
 from winepress_worker.models.measured import Cost, Measured
@@ -73,7 +74,7 @@ class _Drawn:
 
 
 def _weights(folder: Path) -> Path:
-    return folder / "unet" / "openvino_model.bin"
+    return (folder / "unet" / IR_FILE).with_suffix(".bin")
 
 
 def _steps(model: Model) -> int:
