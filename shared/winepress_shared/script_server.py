@@ -24,8 +24,13 @@ _RETRY_S = 0.1  #: before the one further try of a command whose connection brok
 _NO_DATABASE = "DB index is out of range"
 #: How a server says that it cannot be written to just now (disk full, failing over, in a script).
 _CANNOT_WRITE = (
-    *("MISCONF", "NOREPLICAS", "READONLY", "MASTERDOWN", "CLUSTERDOWN", "NOMASTERLINK"),
     "BUSY ",
+    "CLUSTERDOWN",
+    "MASTERDOWN",
+    "MISCONF",
+    "NOMASTERLINK",
+    "NOREPLICAS",
+    "READONLY",
 )
 
 
