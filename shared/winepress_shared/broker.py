@@ -30,7 +30,7 @@ def make_celery(settings: Settings) -> Celery:
     url = BrokerUrl.of(settings.broker_url)
     app = Celery("winepress", set_as_current=False)
     app.conf.update(
-        broker_url=url.for_celery,
+        broker_url=url.address,
         broker_connection_retry_on_startup=True,
         broker_connection_max_retries=None,  # a worker outlives any outage of the broker
         broker_transport_options=_transport(settings) | url.of_sockets,
