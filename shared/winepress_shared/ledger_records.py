@@ -112,6 +112,7 @@ class Slice:
     attempts: int  #: how often the first unit was begun before
     waiting: int  #: units of the lane that are left for others
     tickets: int  #: tickets of the lane that are still queued
+    begun: bool = False  #: the first unit was started with the claim
 
     @classmethod
     def of(cls, row: list[Any]) -> Slice:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
@@ -232,7 +232,7 @@ def test_options_of_the_url_hold_for_every_door(
 
 
 @pytest.fixture
-def drawn(client: Client, press: Press) -> Iterator[JobHandle]:
+def drawn(client: Client, press: Press) -> JobHandle:
     """A job that is over."""
     handle = client.submit(apple())
     press.work(LANE)

@@ -244,8 +244,7 @@ class Executor:
 
     def _render_together(self, work: Work, units: Sequence[int], call: Call) -> int:
         """Draw pictures in one call; each by itself when it fails or would change them."""
-        for unit in units:
-            self._desk.start(work.part, unit)
+        self._desk.start(work.part, *units)
         self._hand_over()
         jobs = (*call.jobs, call.sample) if call.sample else call.jobs
         try:
