@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from functools import cache
 from typing import TYPE_CHECKING
 
 import boto3
+import botocore.loaders
+import botocore.session
 from botocore.config import Config
 
 from winepress_shared.errors import WrongUsage
@@ -45,7 +48,7 @@ def open_client(settings: Settings, *, is_public: bool = False) -> S3Client:
             field="s3_access_key_id" if identifier is None else "s3_secret_access_key",
         )
     try:
-        client: S3Client = boto3.session.Session().client(
+        client: S3Client = boto3.session.Session(botocore_session=_session()).client(
             "s3",
             region_name=settings.s3_region,
             endpoint_url=getattr(settings, field),
@@ -56,3 +59,16 @@ def open_client(settings: Settings, *, is_public: bool = False) -> S3Client:
     except ValueError:  # botocore's "Invalid endpoint", which repeats the whole address
         raise WrongUsage("not the address of a server", field=field) from None
     return client
+
+
+def _session() -> botocore.session.Session:
+    """What a client is made from; its locks are its own, and so safe from a fork."""
+    session = botocore.session.get_session()
+    session.register_component("data_loader", _descriptions())
+    return session
+
+
+@cache
+def _descriptions() -> botocore.loaders.Loader:
+    """botocore's descriptions of S3: read once, or each process of a fork takes 0.1 s for them."""
+    return botocore.loaders.create_loader()
