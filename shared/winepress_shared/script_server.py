@@ -163,8 +163,9 @@ class ScriptServer:
                 "the broker cannot be written to just now", value=self._url.shown
             ) from None
         except redis.exceptions.TimeoutError:
+            answer_s = self._url.options.get("socket_timeout", _ANSWER_TIMEOUT_S)
             raise BrokerUnreachable(
-                f"the broker gave no answer within {_ANSWER_TIMEOUT_S:.0f} s",
+                f"the broker gave no answer within {answer_s:.0f} s",
                 value=self._url.shown,
                 hint="It is busy or stopped, or something else listens there; try again, or "
                 "look at the server itself",
