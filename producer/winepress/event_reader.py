@@ -141,9 +141,12 @@ class EventReader:
         self._hand_out(patiently(lambda: self._ask(positions, block_ms)))
 
     def _ask(self, positions: dict[str, str], block_ms: int) -> dict[str, list[Event]]:
-        if not self._subscriptions:  # an outage is of no interest any more
-            return {}
-        return self._log.read(positions, block_ms, self._name)
+        try:
+            return self._log.read(positions, block_ms, self._name)
+        except BrokerUnreachable:
+            if self._subscriptions:
+                raise
+            return {}  # nobody waits any more
 
     def _hand_out(self, found: dict[str, list[Event]]) -> None:
         with self._lock:
