@@ -1,6 +1,6 @@
 """The store's side of a job: what was asked for, what came of it.
 
-::
+Keys are those of the farm's own part of the store, see `stores.farm`::
 
     jobs/ID/job.json         written before the ledger knows of the job; never changed
     jobs/ID/items/…          what each unit of a batch is, see `items`
