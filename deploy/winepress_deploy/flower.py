@@ -11,6 +11,7 @@ from pathlib import Path
 from winepress_deploy.environment import farm_environment
 from winepress_deploy.ports import HOST, answers
 from winepress_deploy.process import Program
+from winepress_deploy.roles import Role
 from winepress_deploy.state_folder import StateFolder
 from winepress_shared.errors import WrongUsage
 
@@ -56,7 +57,7 @@ def flower(state: StateFolder, port: int, password: str) -> Program:
     return Program(
         name=NAME,
         argv=ARGV,
-        env=without_flower(farm_environment(state.settings))
+        env=without_flower(farm_environment(state.settings_of(Role.FLOWER)))
         | flower_options(folder, port, password),
         folder=folder,
         log=state.log(NAME),

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from winepress_deploy.private_file import write_private
+from winepress_deploy.roles import Role
 from winepress_shared.errors import WrongUsage
 
 _LOCK = "farm.lock"
@@ -34,6 +35,10 @@ class StateFolder:
         self.running = self.path / "farm.json"
         self.lock = self.path / _LOCK
         self.logs = self.path / "logs"
+
+    def settings_of(self, role: Role) -> Path:
+        """The settings with the key of one role; the operator's are those of the farm's owner."""
+        return self.settings if role is Role.OPERATOR else self.path / f"{role}.toml"
 
     def create(self) -> None:
         """Make the folder, or check that it is one of ours; raises WrongUsage."""

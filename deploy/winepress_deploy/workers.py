@@ -8,6 +8,7 @@ import sys
 from winepress_deploy.environment import farm_environment
 from winepress_deploy.farm_options import FarmOptions
 from winepress_deploy.process import Program
+from winepress_deploy.roles import Role
 from winepress_deploy.state_folder import StateFolder
 from winepress_shared.errors import BrokerUnreachable
 from winepress_shared.ledger import Ledger
@@ -34,7 +35,7 @@ def _worker(
     return Program(
         name=name,
         argv=(sys.executable, "-m", "winepress", *command, *flags),
-        env=farm_environment(state.settings),
+        env=farm_environment(state.settings_of(Role.WORKER)),
         folder=state.path,
         log=state.log(name),
         is_ready=lambda pid: _has_announced(ledger, name, pid),

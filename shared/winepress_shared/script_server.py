@@ -22,6 +22,7 @@ _ANSWER_TIMEOUT_S = 8.0
 _HEALTH_CHECK_S = 25
 _RETRY_S = 0.1  #: before the one further try of a command whose connection broke
 _NO_DATABASE = "DB index is out of range"
+_NOT_ALLOWED = "ACL failure in script"  #: how a script tells of a command it may not run
 #: How a server says that it cannot be written to just now (disk full, failing over, in a script).
 _CANNOT_WRITE = (
     "BUSY ",
@@ -78,15 +79,19 @@ class ScriptServer:
             yield
         except redis.exceptions.OutOfMemoryError:
             raise QueueFull("the broker's memory is full", hint="Try again later") from None
-        except (redis.exceptions.AuthenticationError, redis.exceptions.NoPermissionError):
+        except redis.exceptions.AuthenticationError:
             raise BrokerUnreachable(
                 "the broker refuses these credentials", value=self._address
             ) from None
+        except redis.exceptions.NoPermissionError:
+            raise self._not_allowed() from None
         except redis.exceptions.InvalidResponse:
             raise BrokerUnreachable(
                 "what answers there is not Redis", value=self._address
             ) from None
         except redis.exceptions.ResponseError as error:
+            if _NOT_ALLOWED in str(error):
+                raise self._not_allowed() from None
             if _NO_DATABASE in str(error):
                 raise BrokerUnreachable(
                     "the broker has no database of this number", value=self._address
@@ -112,6 +117,13 @@ class ScriptServer:
                 hint="Is the farm running? `winepress up` starts one on this machine and says what "
                 "to export in this shell; WINEPRESS_CONFIG or WINEPRESS_BROKER_URL name another",
             ) from None
+
+    def _not_allowed(self) -> BrokerUnreachable:
+        return BrokerUnreachable(
+            "the broker does not allow this with these credentials",
+            value=self._address,
+            hint="They are of a role that may not do it; the operator's settings may",
+        )
 
     @property
     def _address(self) -> str:

@@ -79,7 +79,9 @@ def test_a_child_that_dies_is_started_again(start: Start, deaths: list[str]) -> 
 def test_a_child_that_cannot_start_is_reported_with_its_last_words(start: Start) -> None:
     """Waiting ends with the death, not with the timeout, and shows the line that explains it."""
     child = start("import sys; sys.exit('the port is taken')")
-    with pytest.raises(FarmUnreachable, match="ended while starting, saying: the port is taken"):
+    with pytest.raises(
+        FarmUnreachable, match=r"ended with exit code 1 while starting, saying: the port is taken"
+    ):
         child.wait_ready(_READY_S)
 
 

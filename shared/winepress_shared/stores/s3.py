@@ -51,9 +51,9 @@ _CONFIG = Config(
 )
 
 _BUCKET_CODES = frozenset({"NoSuchBucket", "InvalidBucketName", "PermanentRedirect"})
+_NOT_ALLOWED = "AccessDenied"
 _CREDENTIAL_CODES = frozenset(
     {
-        "AccessDenied",
         "AuthorizationHeaderMalformed",
         "ExpiredToken",
         "InvalidAccessKeyId",
@@ -248,6 +248,10 @@ class S3Store:
             return ObjectMissing("no such object in the store", value=key)
         if code in _BUCKET_CODES or status == 404:
             return self._refused("the S3 store has no such bucket")
+        if code == _NOT_ALLOWED:
+            return self._refused(
+                f"the S3 store does not allow this with these credentials ({code})"
+            )
         if code in _CREDENTIAL_CODES or status in (401, 403):
             return self._refused(f"the S3 store refuses the credentials ({code})")
         return StoreUnreachable(
