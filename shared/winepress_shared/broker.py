@@ -8,11 +8,13 @@ processes across machines, and gives us events, remote control and Flower.
 
 from __future__ import annotations
 
+import os
 from typing import Any
 
 from celery import Celery
 from celery.exceptions import OperationalError
 
+from winepress_shared.broker_url import BrokerUrl
 from winepress_shared.errors import BrokerUnreachable
 from winepress_shared.settings import Settings
 
@@ -25,12 +27,13 @@ _HEARTBEAT_S = 10
 
 def make_celery(settings: Settings) -> Celery:
     """A Celery application for this farm, the same for workers, producers and Flower."""
+    url = BrokerUrl.of(settings.broker_url)
     app = Celery("winepress", set_as_current=False)
     app.conf.update(
-        broker_url=settings.broker_url.get_secret_value(),
+        broker_url=url.for_celery,
         broker_connection_retry_on_startup=True,
         broker_connection_max_retries=None,  # a worker outlives any outage of the broker
-        broker_transport_options=_transport(settings),
+        broker_transport_options=_transport(settings) | url.of_sockets,
         # Results live in the ledger and the store.
         result_backend=None,
         task_ignore_result=True,
@@ -86,6 +89,9 @@ def _transport(settings: Settings) -> dict[str, Any]:
         "socket_timeout": 15,
         "health_check_interval": 25,
         "retry_on_timeout": False,  # True could publish twice
+        # No option, but part of the name under which kombu keeps open connections for the whole
+        # program: a child does not find those of its parent.
+        "process": os.getpid(),
     }
 
 

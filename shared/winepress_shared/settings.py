@@ -43,6 +43,8 @@ class Settings(BaseModel):
     #: Key prefix in Redis; two farms may share one server under two names.
     broker_url: SecretStr = SecretStr("redis://127.0.0.1:6379/0")  #: redis:// or rediss://
     s3_endpoint: str | None = None  #: None is AWS
+    #: Where others reach the same store; links name it. None is ``s3_endpoint``.
+    s3_public_endpoint: str | None = None
     s3_region: str = "us-east-1"
     s3_bucket: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$")] = "winepress"
     s3_access_key_id: SecretStr | None = None  #: None asks boto3's own chain
@@ -71,7 +73,7 @@ class Settings(BaseModel):
             raise ValueError("must end with the number of a database, like /0")
         return url
 
-    @field_validator("s3_endpoint")
+    @field_validator("s3_endpoint", "s3_public_endpoint")
     @classmethod
     def _http_only(cls, url: str | None) -> str | None:
         if url and not url.startswith(("http://", "https://")):

@@ -1,0 +1,149 @@
+"""The URL of the broker in its parts: redis-py and Celery read the options in it differently."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import parse_qsl, quote, urlencode, urlsplit
+
+from pydantic import SecretStr
+
+from winepress_shared.errors import WrongUsage
+
+LEAST_ANSWER_S = 6.0  #: a server may hold a command open for nearly that long
+_BOOLEANS = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
+
+
+def _whole(least: int, most: int) -> Callable[[str], int]:
+    def read(text: str) -> int:
+        if not (text.isascii() and text.isdigit() and len(text) < 8 and least <= int(text) <= most):
+            raise ValueError(f"{least} to {most}")
+        return int(text)
+
+    return read
+
+
+def _seconds(least: float, most: float) -> Callable[[str], float]:
+    def read(text: str) -> float:
+        try:
+            seconds = float(text)
+        except ValueError:
+            seconds = math.nan
+        if not least <= seconds <= most:
+            raise ValueError(f"{least:g} to {most:g} seconds")
+        return seconds
+
+    return read
+
+
+def _boolean(text: str) -> bool:
+    if text.lower() not in _BOOLEANS:
+        raise ValueError("true or false")
+    return _BOOLEANS[text.lower()]
+
+
+def _certificates(text: str) -> str:
+    if text not in ("required", "optional", "none"):
+        raise ValueError("required, optional or none")
+    return text
+
+
+#: What may stand behind the question mark. Further options of redis-py would change what its
+#: answers look like, or send a command twice.
+_OPTIONS: Mapping[str, Callable[[str], Any]] = {
+    "db": _whole(0, 99_999),
+    "health_check_interval": _whole(0, 3600),
+    "max_connections": _whole(1, 10_000),
+    "password": str,
+    "protocol": _whole(2, 3),
+    "socket_connect_timeout": _seconds(0.1, 600),
+    "socket_keepalive": _boolean,
+    "socket_timeout": _seconds(LEAST_ANSWER_S, 600),
+    "username": str,
+}
+#: The same for ``rediss://``; both libraries read these themselves.
+_TLS: Mapping[str, Callable[[str], Any]] = {
+    "ssl_ca_certs": str,
+    "ssl_ca_path": str,
+    "ssl_cert_reqs": _certificates,
+    "ssl_certfile": str,
+    "ssl_check_hostname": lambda text: str(_boolean(text)).lower(),
+    "ssl_keyfile": str,
+}
+#: Options that Celery's transport has too, under the same names.
+_OF_SOCKETS = (
+    "health_check_interval",
+    "socket_connect_timeout",
+    "socket_keepalive",
+    "socket_timeout",
+)
+
+
+@dataclass(frozen=True)
+class BrokerUrl:
+    """An address, without the options that stood in it, and those."""
+
+    scheme: str
+    place: str  #: user, password, host and port
+    path: str
+    tls: tuple[tuple[str, str], ...]  #: options ``ssl_…``
+    options: Mapping[str, Any]
+
+    @classmethod
+    def of(cls, url: SecretStr) -> BrokerUrl:
+        """Read a URL that `Settings` has accepted; raises WrongUsage that names a bad option."""
+        parts = urlsplit(url.get_secret_value())
+        known = {**_OPTIONS, **(_TLS if parts.scheme == "rediss" else {})}
+        given = parse_qsl(parts.query, keep_blank_values=True)
+        options = {name: _read(known, name, text) for name, text in given}
+        tls = tuple((name, options.pop(name)) for name in _TLS if name in options)
+        return cls(parts.scheme, parts.netloc, parts.path, tls, options)
+
+    def __repr__(self) -> str:
+        return f"BrokerUrl({self.shown!r})"
+
+    @property
+    def shown(self) -> str:
+        """The address as messages show it: without the password that may stand in it."""
+        return f"{self.scheme}://{self.place.rpartition('@')[2]}{self.path}"
+
+    @property
+    def for_redis(self) -> str:
+        """The address with ``ssl_…`` options alone; the others are `options`."""
+        query = f"?{urlencode(self.tls)}" if self.tls else ""
+        return f"{self.scheme}://{self.place}{self.path}{query}"
+
+    @property
+    def for_celery(self) -> str:
+        """The same with user, password and database in the places where Celery looks for them."""
+        place, path = self.place, self.path
+        if "password" in self.options or "username" in self.options:
+            user, password = (self.options.get(name, "") for name in ("username", "password"))
+            host = place.rpartition("@")[2]
+            place = f"{quote(user, safe='')}:{quote(password, safe='')}@{host}"
+        if "db" in self.options and self.scheme != "unix":
+            path = f"/{self.options['db']}"
+        return BrokerUrl(self.scheme, place, path, self.tls, {}).for_redis
+
+    @property
+    def of_sockets(self) -> dict[str, Any]:
+        """The options that hold for every connection, Celery's too."""
+        return {name: self.options[name] for name in _OF_SOCKETS if name in self.options}
+
+
+def _read(known: Mapping[str, Callable[[str], Any]], name: str, text: str) -> Any:
+    if name not in known:
+        raise WrongUsage(
+            "the URL has an option that is not supported",
+            field="broker_url",
+            value=name[:40],
+            allowed=", ".join(known),
+        )
+    try:
+        return known[name](text)
+    except ValueError as error:  # says what is allowed
+        raise WrongUsage(
+            f"bad value of {name} in the URL", field="broker_url", allowed=str(error)
+        ) from None
