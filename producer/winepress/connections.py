@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from winepress_shared.archive import Archive
 from winepress_shared.catalogue import Catalogue
-from winepress_shared.settings import Settings
+from winepress_shared.settings import Settings, warn_of_limits
 
 if TYPE_CHECKING:
     from winepress_shared.farm_book import FarmBook
@@ -21,6 +21,7 @@ class Connections:
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
+        warn_of_limits(settings)
 
     @classmethod
     def from_env(cls) -> Self:
