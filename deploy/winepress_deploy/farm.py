@@ -24,7 +24,8 @@ from winepress_deploy.state_folder import StateFolder, default_state
 from winepress_deploy.stop_request import StopRequest
 from winepress_deploy.workers import workers
 from winepress_shared.errors import FarmUnreachable, WrongUsage
-from winepress_shared.settings import Settings
+from winepress_shared.farm_book import FarmBook
+from winepress_shared.settings import Limits, Settings
 
 _SERVICE_READY_S = 60.0  #: a Valkey with much data reads it first
 _WORKER_READY_S = 180.0  #: a worker imports and compiles before it announces itself
@@ -99,6 +100,7 @@ class Farm:
         self.settings = self._settings(given, credentials)
         self._write_settings(given, credentials)
         self._start_services(self._own_servers(given, credentials))
+        self._set_limits(given)
         if self.options.flower:
             password = credentials.flower_password.get_secret_value()
             write_private(self.state.flower_password, f"{password}\n")
@@ -135,7 +137,7 @@ class Farm:
             own["s3_secret_access_key"] = credentials.s3_secret_access_key
         else:
             self._say("the store that your settings name is used")
-        return given.model_copy(update=own)
+        return given.model_copy(update=own | dict.fromkeys(Limits.model_fields))
 
     def _broker_url(self, role: Role, credentials: Credentials) -> SecretStr:
         password = credentials.of(role).broker_password.get_secret_value()
@@ -167,6 +169,13 @@ class Farm:
     def _start_services(self, programs: list[Program]) -> None:
         self.services |= {program.name: Child(program, self._say) for program in programs}
         self._await([self.services[program.name] for program in programs], _SERVICE_READY_S)
+
+    def _set_limits(self, given: Settings) -> None:
+        """What these settings name; the rest stays as it was told to the broker before."""
+        if given.limits:
+            book = FarmBook(self.settings)
+            book.set_limits(given.limits)
+            book.close()
 
     def _start_workers(self) -> None:
         programs = workers(self.state, self.settings, self.options)

@@ -78,10 +78,9 @@ def test_explain_names_what_holds_a_job_back(client: Client, press: Press) -> No
 
 def test_explain_names_the_limit_that_keeps_a_user_waiting(client: Client, press: Press) -> None:
     """How many slices are drawn, and how many may be."""
-    capped = client.settings.model_copy(update={"user_running_limit": 1})
-    with Client(capped) as strict:
-        press.live(LANE)
-        order(strict)
-        assert press.ledger.claim(LANE, "press", press.holder, 1)
-        told = strict.explain(order(strict))
+    client.farm.set_limits({"user_running_limit": 1})
+    press.live(LANE)
+    order(client)
+    assert press.ledger.claim(LANE, "press", press.holder, 1)
+    told = client.explain(order(client))
     assert "ann has 1 slices being drawn and may have 1" in told

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
-from unittest.mock import Mock
 
 import pytest
 
@@ -22,7 +21,7 @@ from winepress.bulk.plan import Plan, PlanOptions
 from winepress.bulk.submission import submit_plan
 from winepress.explanation import why_impossible
 from winepress.handling import Handling
-from winepress_shared.errors import InvalidJob, NotFound, WrongUsage
+from winepress_shared.errors import InvalidJob, NotFound, StoreUnreachable, WrongUsage
 from winepress_shared.ledger_records import Submission, Worker
 from winepress_shared.settings import Settings
 
@@ -39,6 +38,7 @@ class FakeLedger:
         self.room = 1000
         self.full: BaseException = QueueFull("the queue is full")
         self.fault: BaseException | None = None
+        self.is_away = False
 
     def check_room(self, user: str, units: int, *, may_be_known: bool) -> None:
         """As `FarmBook` does where there is room for anything."""
@@ -49,7 +49,9 @@ class FakeLedger:
     def outputs(self, job_id: str) -> dict[int, dict[str, Any]]:
         return {}
 
-    def control(self, job_id: str, verb: str, reason: str = "") -> str:
+    def control(self, job_id: str, verb: str, reason: str = "", key: str = "") -> str:
+        if self.is_away:
+            raise BrokerUnreachable("the broker does not answer")
         if job_id not in self.known:
             raise NotFound("no such job")
         self.canceled.append(job_id)
@@ -96,19 +98,79 @@ def test_a_ticket_that_cannot_be_sent_does_not_undo_the_job(
     monkeypatch.setattr("winepress_shared.broker.send_tickets", refuse)
     handle = client.submit(APPLE)
     assert ledger.accepted == [handle.id]
-    assert descriptions(client) == [handle.id]
+    assert set(descriptions(client)) == {handle.id}
     assert "accepted" in caplog.text
 
 
-def test_a_broker_lost_during_the_submission_leaves_the_description(
+def names(client: Client) -> set[str]:
+    return {stored.key.rpartition("/")[2] for stored in client.archive.store.list("jobs/")}
+
+
+def test_a_broker_lost_during_the_submission_undoes_it(client: Client, ledger: FakeLedger) -> None:
+    """The ledger may have the job: it finds no description, and a result that says it is over."""
+    ledger.fault, ledger.is_away = BrokerUnreachable("the broker does not answer"), True
+    with pytest.raises(BrokerUnreachable):
+        client.submit(APPLE)
+    assert names(client) == {"result.json"}
+
+
+def test_a_broker_lost_during_a_submission_with_a_key_leaves_it_to_be_found(
     client: Client, ledger: FakeLedger
 ) -> None:
-    """The ledger may have accepted the job: a worker would look for its job.json in vain."""
-    ledger.fault = BrokerUnreachable("the broker does not answer")
+    """Whoever submits it again under the key gets this very job, so it must be there."""
+    ledger.fault, ledger.is_away = BrokerUnreachable("the broker does not answer"), True
     with pytest.raises(BrokerUnreachable) as caught:
-        client.submit(APPLE)
+        client.submit(APPLE, idempotency_key="k1")
     (job_id,) = descriptions(client)
+    assert names(client) == {"job.json"}
     assert f"winepress status {job_id}" in (caught.value.hint or "")
+    assert "same idempotency key" in (caught.value.hint or "")
+
+
+def test_a_broker_that_lost_the_answer_and_is_back_cancels_the_job(
+    client: Client, ledger: FakeLedger
+) -> None:
+    """Its producer is told that it failed, and will submit it again."""
+    ledger.fault = BrokerUnreachable("the broker does not answer")
+    with pytest.raises(BrokerUnreachable):
+        client.submit(APPLE)
+    assert ledger.canceled == descriptions(client)[:1]
+    assert names(client) == {"job.json", "result.json"}
+
+
+def test_a_job_that_cannot_be_marked_as_accepted_is_canceled(
+    client: Client, ledger: FakeLedger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The store failed when the ledger had the job: `recover` would not know of it."""
+    store = client.archive.store
+    put = store.put
+
+    def refuse(key: str, data: bytes, **options: Any) -> None:
+        if key.endswith("/accepted"):
+            raise StoreUnreachable("the store does not answer")
+        put(key, data, **options)
+
+    monkeypatch.setattr(store, "put", refuse)
+    with pytest.raises(StoreUnreachable):
+        client.submit(APPLE)
+    assert ledger.canceled == ledger.accepted != []
+
+
+def test_a_store_that_fails_while_the_job_is_written_leaves_nothing(
+    client: Client, ledger: FakeLedger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The object may be there although the answer was lost."""
+    store = client.archive.store
+    put = store.put
+
+    def lose(key: str, data: bytes, **options: Any) -> None:
+        put(key, data, **options)
+        raise StoreUnreachable("the answer was lost")
+
+    monkeypatch.setattr(store, "put", lose)
+    with pytest.raises(StoreUnreachable):
+        client.submit(APPLE)
+    assert (ledger.known, names(client)) == (set(), set())
 
 
 @pytest.mark.parametrize("is_entered", [True, False])
@@ -161,15 +223,15 @@ def test_jobs_submitted_together_are_taken_back_when_one_is_not_accepted(
 
 
 @pytest.mark.parametrize("submit", [submit_jobs, submit_bulk])
-def test_jobs_whose_broker_is_lost_meanwhile_keep_their_descriptions(
+def test_jobs_whose_broker_is_lost_meanwhile_are_all_undone(
     client: Client, ledger: FakeLedger, tmp_path: Path, submit: Callable[[Client, Path], None]
 ) -> None:
-    """The ledger may hold them, and a worker would look for their job.json in vain."""
-    ledger.fault = BrokerUnreachable("the broker does not answer")
-    ledger.control = Mock(side_effect=ledger.fault)  # type: ignore[method-assign]
+    """Those too that the ledger has: it finds their results, and no description."""
+    ledger.fault, ledger.is_away = BrokerUnreachable("the broker does not answer"), True
     with pytest.raises(BrokerUnreachable):
         submit(client, tmp_path)
     assert ledger.known <= set(descriptions(client))
+    assert names(client) == {"result.json"}
 
 
 def test_a_submission_sends_no_more_than_sixteen_tickets(

@@ -17,7 +17,7 @@ from winepress_shared.broker import make_celery, send_tickets
 from winepress_shared.errors import BrokerUnreachable, WrongUsage
 from winepress_shared.lane_book import LaneBook
 from winepress_shared.ledger import Ledger
-from winepress_shared.settings import Settings
+from winepress_shared.settings import Settings, warn_of_limits
 from winepress_worker.lane_order import LaneCycle, LaneWatch
 from winepress_worker.namesake import check_namesake, process_space
 from winepress_worker.open_lanes import OpenLanes
@@ -73,6 +73,7 @@ def run_worker(options: WorkerOptions, settings: Settings) -> int:
 
     Raises WrongUsage when a live worker has the same name.
     """
+    warn_of_limits(settings)
     _check_name(options.name, settings)
     lanes = OpenLanes(options, settings).find_first()
     app = make_celery(settings)

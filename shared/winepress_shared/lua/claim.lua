@@ -1,11 +1,11 @@
 #!lua flags=allow-oom
 -- Hand out the next slice of a lane.
--- KEYS[1] prefix; keys: parked paused ready served handed waits aside slices job jobs retry attempts failers
+-- KEYS[1] prefix; keys: limits parked paused ready served handed waits aside slices job jobs retry attempts failers
 --         serving shuns lease leases leased held holders asked fence turn workers events, those `place` and
 --         `conclude` touch, and the broker's list of the lane
 -- ARGV: lane, worker, its rendering process, nonce of this request (hex), most units, lease time to live
---       (ms), prefix of the broker's queues, most slices of one user being drawn (0: any number), a
---       worker is alive when it has beaten within (ms), patience of each band (ms) ...
+--       (ms), prefix of the broker's queues, a worker is alive when it has beaten within (ms), patience
+--       of each band (ms) ...
 -- Returns nil, or {fence, id, units as ranges, finish 0|1, attempts so far of the first unit,
 --                  units of this lane still waiting, tickets of this lane still queued}
 --
@@ -16,7 +16,7 @@
 --
 -- A slice is at most half of an equal share of what is left (guided self-scheduling, Polychronopoulos
 -- and Kuck 1987), so that the last pictures of a job are spread over all workers.
-local FIRST_BAND = 10
+local FIRST_BAND = 9
 local ELSEWHERE_MS = 60000 -- a unit waits this long for a worker that has not failed at it
 local SHUN_MS = 10000 -- a worker that found nothing but such units takes no ticket of the lane for so long
 local LOOKED_AT = 8 -- workers, to find one that may draw such a unit
@@ -59,7 +59,7 @@ end
 
 local function may_have_more(user)
   if redis.call('HEXISTS', key('paused'), 'user:' .. user) == 1 then return false end
-  local most_slices = tonumber(ARGV[8])
+  local most_slices = limit_of('user_running_limit')
   return most_slices == 0 or (tonumber(redis.call('HGET', key('slices'), user)) or 0) < most_slices
 end
 
@@ -71,7 +71,7 @@ local function is_for_others(job, unit, due)
   if not has_failed(worker) then return false end
   for _, other in ipairs(redis.call('SRANDMEMBER', key('serving', lane), LOOKED_AT)) do
     local seen = tonumber(redis.call('ZSCORE', key('workers'), other))
-    if seen and now - seen <= tonumber(ARGV[9]) and not has_failed(other) then return true end
+    if seen and now - seen <= tonumber(ARGV[8]) and not has_failed(other) then return true end
   end
   return false
 end
