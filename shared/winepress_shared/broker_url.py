@@ -5,8 +5,9 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
-from urllib.parse import parse_qsl, quote, urlencode, urlsplit
+from urllib.parse import parse_qsl, quote, urlsplit
 
 from pydantic import SecretStr
 
@@ -44,10 +45,16 @@ def _boolean(text: str) -> bool:
     return _BOOLEANS[text.lower()]
 
 
-def _certificates(text: str) -> str:
-    if text not in ("required", "optional", "none"):
-        raise ValueError("required, optional or none")
+def _required(text: str) -> str:
+    if text != "required":
+        raise ValueError("required; without it a password goes to whoever listens")
     return text
+
+
+def _checked(text: str) -> bool:
+    if not _boolean(text):
+        raise ValueError("true; without it a password goes to whoever listens")
+    return True
 
 
 #: What may stand behind the question mark. Further options of redis-py would change what its
@@ -63,13 +70,13 @@ _OPTIONS: Mapping[str, Callable[[str], Any]] = {
     "socket_timeout": _seconds(LEAST_ANSWER_S, 600),
     "username": str,
 }
-#: The same for ``rediss://``; both libraries read these themselves.
+#: The same for ``rediss://``. What would leave the server unverified is refused.
 _TLS: Mapping[str, Callable[[str], Any]] = {
     "ssl_ca_certs": str,
     "ssl_ca_path": str,
-    "ssl_cert_reqs": _certificates,
+    "ssl_cert_reqs": _required,
     "ssl_certfile": str,
-    "ssl_check_hostname": lambda text: str(_boolean(text)).lower(),
+    "ssl_check_hostname": _checked,
     "ssl_keyfile": str,
 }
 #: Options that Celery's transport has too, under the same names.
@@ -88,7 +95,7 @@ class BrokerUrl:
     scheme: str
     place: str  #: user, password, host and port
     path: str
-    tls: tuple[tuple[str, str], ...]  #: options ``ssl_…``
+    tls: Mapping[str, Any]  #: options ``ssl_…``
     options: Mapping[str, Any]
 
     @classmethod
@@ -98,7 +105,7 @@ class BrokerUrl:
         known = {**_OPTIONS, **(_TLS if parts.scheme == "rediss" else {})}
         given = parse_qsl(parts.query, keep_blank_values=True)
         options = {name: _read(known, name, text) for name, text in given}
-        tls = tuple((name, options.pop(name)) for name in _TLS if name in options)
+        tls = {name: options.pop(name) for name in _TLS if name in options}
         return cls(parts.scheme, parts.netloc, parts.path, tls, options)
 
     def __repr__(self) -> str:
@@ -111,9 +118,8 @@ class BrokerUrl:
 
     @property
     def for_redis(self) -> str:
-        """The address with ``ssl_…`` options alone; the others are `options`."""
-        query = f"?{urlencode(self.tls)}" if self.tls else ""
-        return f"{self.scheme}://{self.place}{self.path}{query}"
+        """The address without options."""
+        return f"{self.scheme}://{self.place}{self.path}"
 
     @property
     def for_celery(self) -> str:
@@ -125,7 +131,17 @@ class BrokerUrl:
             place = f"{quote(user, safe='')}:{quote(password, safe='')}@{host}"
         if "db" in self.options and self.scheme != "unix":
             path = f"/{self.options['db']}"
-        return BrokerUrl(self.scheme, place, path, self.tls, {}).for_redis
+        return f"{self.scheme}://{place}{path}"
+
+    def verification(self, authority: Path | None) -> dict[str, Any]:
+        """How the server proves who it is, for both libraries; empty where it has no TLS.
+
+        To ``authority``, or to those of the system. Celery's own default is to believe anybody.
+        """
+        if self.scheme != "rediss":
+            return {}
+        given = {"ssl_ca_certs": str(authority)} if authority else {}
+        return {**self.tls, **given, "ssl_cert_reqs": "required", "ssl_check_hostname": True}
 
     @property
     def of_sockets(self) -> dict[str, Any]:

@@ -13,6 +13,7 @@ from redis.backoff import ConstantBackoff
 from redis.retry import Retry
 
 from winepress_shared.broker_url import BrokerUrl
+from winepress_shared.causes import cause_of, certificate_fault, trust_hint
 from winepress_shared.errors import BrokerUnreachable, QueueFull, WrongUsage
 from winepress_shared.per_process import PerProcess
 from winepress_shared.settings import Settings
@@ -58,6 +59,7 @@ class ScriptServer:
 
     def __init__(self, settings: Settings, prefix: str) -> None:
         self._url = BrokerUrl.of(settings.broker_url)
+        self._verification = self._url.verification(settings.broker_ca)
         self._prefix = prefix
         self._mine = PerProcess(self._open)
         self._mine.get()  # reaches nothing, and finds out what is wrong with the URL
@@ -75,6 +77,7 @@ class ScriptServer:
             "socket_keepalive": True,
             "health_check_interval": _HEALTH_CHECK_S,
             "max_connections": _CONNECTIONS,
+            **self._verification,
             **self._url.options,
         }
         try:
@@ -149,8 +152,15 @@ class ScriptServer:
             ) from None
         except (redis.exceptions.ConnectionError, OSError) as error:
             self._raise_limit(str(error))
+            fault = certificate_fault(error)
+            if fault:
+                raise BrokerUnreachable(
+                    f"the broker's certificate {fault}",
+                    value=self._url.shown,
+                    hint=trust_hint("broker_ca"),
+                ) from None
             raise BrokerUnreachable(
-                "the broker does not answer",
+                f"the broker does not answer ({cause_of(error)})",
                 value=self._url.shown,
                 hint="Is the farm running? `winepress up` starts one on this machine and says what "
                 "to export in this shell; WINEPRESS_CONFIG or WINEPRESS_BROKER_URL name another",

@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 
 import botocore.exceptions
 
+from winepress_shared.causes import cause_of, certificate_fault, trust_hint
 from winepress_shared.errors import ObjectMissing, StoreRefused, StoreUnreachable
 from winepress_shared.per_process import PerProcess
 from winepress_shared.settings import Settings
@@ -228,10 +229,25 @@ class S3Store:
         except botocore.exceptions.ClientError as error:
             raise self._refusal(error, key) from None
         except botocore.exceptions.BotoCoreError as error:
-            raise StoreUnreachable(
-                f"no answer from the S3 store at {self._endpoint} ({type(error).__name__})",
-                hint="is the farm running? `winepress up` starts one on this machine",
-            ) from None
+            raise self._unreachable(error) from None
+
+    def _unreachable(self, error: botocore.exceptions.BotoCoreError) -> StoreUnreachable:
+        fault = certificate_fault(error)
+        if fault:
+            return StoreUnreachable(
+                f"the certificate of the S3 store at {self._endpoint} {fault}",
+                hint=trust_hint("s3_ca"),
+            )
+        if isinstance(error, botocore.exceptions.ProxyConnectionError):
+            return StoreUnreachable(
+                f"the proxy before the S3 store at {self._endpoint} cannot be used "
+                f"({cause_of(error)})",
+                hint="the environment names it: see HTTPS_PROXY, HTTP_PROXY and NO_PROXY",
+            )
+        return StoreUnreachable(
+            f"no answer from the S3 store at {self._endpoint} ({cause_of(error)})",
+            hint="is the farm running? `winepress up` starts one on this machine",
+        )
 
     def _refusal(self, error: botocore.exceptions.ClientError, key: str | None) -> StoreUnreachable:
         """What an error reply means; only its code is repeated, never its text."""

@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+import ipaddress
+import os
+import ssl
+from pathlib import Path
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 import boto3
+import botocore.session
 from botocore.config import Config
 
 from winepress_shared.errors import WrongUsage
@@ -29,7 +35,13 @@ _CONFIG = Config(
     # It is no faster without them: a put of 1 kB takes 1.8 ms either way, of 1 MB 10 ms.
     request_checksum_calculation="when_required",
     response_checksum_validation="when_required",
+    # AWS_ENDPOINT_URL and its like name the servers of other programs.
+    ignore_configured_endpoint_urls=True,
 )
+#: For a server that the settings name: AWS_USE_FIPS_ENDPOINT and its like would make it an error.
+_NAMED = Config(use_fips_endpoint=False, use_dualstack_endpoint=False)
+#: As if no proxy were named in the environment.
+_DIRECT = Config(proxies={})
 
 
 def open_client(settings: Settings, *, is_public: bool = False) -> S3Client:
@@ -44,15 +56,53 @@ def open_client(settings: Settings, *, is_public: bool = False) -> S3Client:
             "s3_access_key_id and s3_secret_access_key go together: set both or neither",
             field="s3_access_key_id" if identifier is None else "s3_secret_access_key",
         )
+    endpoint: str | None = getattr(settings, field)
     try:
-        client: S3Client = boto3.session.Session().client(
+        session = boto3.session.Session(botocore_session=_session(is_deaf=identifier is not None))
+        client: S3Client = session.client(
             "s3",
             region_name=settings.s3_region,
-            endpoint_url=getattr(settings, field),
+            endpoint_url=endpoint,
+            verify=_authorities(settings.s3_ca),
             aws_access_key_id=identifier.get_secret_value() if identifier else None,
             aws_secret_access_key=secret.get_secret_value() if secret else None,
-            config=_CONFIG,
+            config=_config(endpoint),
         )
     except ValueError:  # botocore's "Invalid endpoint", which repeats the whole address
         raise WrongUsage("not the address of a server", field=field) from None
     return client
+
+
+def _session(*, is_deaf: bool) -> botocore.session.Session:
+    """What boto3 takes from the environment and from files in the home: all, or nothing.
+
+    Nothing where our settings hold the keys: what is there is for other programs, and a profile
+    that does not exist would be an error.
+    """
+    if not is_deaf:
+        return botocore.session.Session()
+    none = dict.fromkeys(("config_file", "credentials_file"), (None, None, os.devnull, None))
+    known = botocore.session.Session.SESSION_VARIABLES
+    deaf = {name: (of_file, None, *rest) for name, (of_file, _, *rest) in known.items()}
+    return botocore.session.Session(session_vars=deaf | none)
+
+
+def _config(endpoint: str | None) -> Config:
+    if endpoint is None:
+        return _CONFIG
+    named = _CONFIG.merge(_NAMED)
+    return named.merge(_DIRECT) if _is_loopback(urlsplit(endpoint).hostname or "") else named
+
+
+def _is_loopback(host: str) -> bool:
+    """Whether no proxy can reach the same server."""
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost" or host.endswith(".localhost")
+
+
+def _authorities(own: Path | None) -> str | bool:
+    """The file of those that may sign for the server; True is the list that comes with boto3."""
+    system = ssl.get_default_verify_paths().cafile
+    return str(own) if own else os.environ.get("AWS_CA_BUNDLE") or system or True
