@@ -23,13 +23,13 @@ PRODUCER_WRITES = (
     *("job:*", "jobs", "jobs:*", "ready:*", "served:*", "handed", "waits:*", "aside:*", "lanes"),
     *("slices", "open", "opened", "retry:*", "attempts:*", "failers:*", "done:*", "units:*"),
     *("leased:*", "lease:*", "leases", "held:*", "due", "expiries", "old", "idem:*", "events:*"),
-    *("turn", "keep"),
+    *("turn", "wake:*"),
 )
 #: Those that only workers and the operator write.
 PRODUCER_READS = (
     *("asked:*", "holders:*", "serving:*", "shuns:*", "pace", "workers", "worker:*", "renderer:*"),
     *("warm:*", "warmed:*", "loading:*", "loads:*", "view", "parked:*", "paused", "preview:*"),
-    *("fence", "swept"),
+    *("limits", "fence", "swept"),
 )
 #: Queues of lanes, which hold a dot, and films; not what kombu notes of messages in hand.
 _QUEUES = ("queue:*.*", "queue:film")

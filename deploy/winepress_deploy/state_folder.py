@@ -5,7 +5,7 @@ from __future__ import annotations
 import fcntl
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -21,6 +21,15 @@ def default_state() -> Path:
     """Where the state lies when nobody says otherwise, following the XDG base directories."""
     base = os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state"
     return Path(base) / "winepress"
+
+
+def configured_state(environ: Mapping[str, str]) -> Path | None:
+    """The folder of the farm that ``WINEPRESS_CONFIG`` names; None when it names none of `up`."""
+    named = environ.get("WINEPRESS_CONFIG")
+    if not named:
+        return None
+    folder = Path(named).expanduser().absolute().parent
+    return folder if (folder / _LOCK).is_file() else None
 
 
 class StateFolder:
