@@ -13,6 +13,7 @@ from typing import Any
 
 from celery import Celery
 from celery.exceptions import OperationalError
+from celery.loaders.app import AppLoader
 
 from winepress_shared.broker_url import BrokerUrl
 from winepress_shared.causes import cause_of, certificate_fault
@@ -24,7 +25,14 @@ DEFAULT_QUEUE = "unrouted"
 
 _VISIBILITY_TIMEOUT_S = 43_200
 _HEARTBEAT_S = 10
-_LOADER = "celery.loaders.app:AppLoader"  #: left open, CELERY_LOADER decides
+
+
+class _OwnLoader(AppLoader):  # type: ignore[misc]  # Celery is untyped
+    """Configured by `make_celery` alone: left open, CELERY_LOADER decides."""
+
+    def read_configuration(self, env: str = "") -> dict[str, Any]:
+        """Nothing; Celery would read the module that CELERY_CONFIG_MODULE names."""
+        return {}
 
 
 class _FarmCelery(Celery):  # type: ignore[misc]  # Celery is untyped
@@ -47,7 +55,7 @@ class _FarmCelery(Celery):  # type: ignore[misc]  # Celery is untyped
 def make_celery(settings: Settings) -> Celery:
     """A Celery application for this farm, the same for workers, producers and Flower."""
     url = BrokerUrl.of(settings.broker_url)
-    app = _FarmCelery("winepress", set_as_current=False, loader=_LOADER)
+    app = _FarmCelery("winepress", set_as_current=False, loader=_OwnLoader)
     app.conf.update(
         broker_url=url.for_celery,
         broker_use_ssl=url.verification(settings.broker_ca) or None,
