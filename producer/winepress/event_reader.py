@@ -64,8 +64,9 @@ class EventReader:
 
     def __init__(self, settings: Settings) -> None:
         prefix = f"{settings.farm}:"
-        self._server = ScriptServer(settings, prefix)
-        self._log = EventLog(self._server, prefix)
+        # Apart, because the URL may allow one connection to each.
+        self._servers = ScriptServer(settings, prefix), ScriptServer(settings, prefix)
+        self._log, self._bell = (EventLog(server, prefix) for server in self._servers)
         self._name = secrets.token_hex(8)
         self._lock = threading.Lock()
         # Who forgot to leave is not waited for.
@@ -100,11 +101,15 @@ class EventReader:
         if is_running:
             self._call()
         else:
-            self._server.close()
+            self._disconnect()
+
+    def _disconnect(self) -> None:
+        for server in self._servers:
+            server.close()
 
     def _call(self) -> None:
         with contextlib.suppress(BrokerUnreachable):  # it looks again by itself a little later
-            self._log.wake(self._name)
+            self._bell.wake(self._name)
 
     def _run(self) -> None:
         try:
@@ -113,7 +118,7 @@ class EventReader:
         except Exception as error:  # noqa: BLE001 - the edge of the thread: whoever waits must hear
             self._give_up(error)
         if self._is_closed:
-            self._server.close()
+            self._disconnect()
 
     def _positions(self) -> dict[str, str]:
         """Job → the event behind which to read on; the thread is over when there is none."""

@@ -57,7 +57,7 @@ def make_celery(settings: Settings) -> Celery:
     url = BrokerUrl.of(settings.broker_url)
     app = _FarmCelery("winepress", set_as_current=False, loader=_OwnLoader)
     app.conf.update(
-        broker_url=url.for_celery,
+        broker_url=url.address,
         broker_use_ssl=url.verification(settings.broker_ca) or None,
         broker_connection_retry_on_startup=True,
         broker_connection_max_retries=None,  # a worker outlives any outage of the broker

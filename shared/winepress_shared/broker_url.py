@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl, quote, urlsplit
@@ -90,11 +90,10 @@ _OF_SOCKETS = (
 
 @dataclass(frozen=True)
 class BrokerUrl:
-    """An address, without the options that stood in it, and those."""
+    """An address, and the options that stood in it."""
 
-    scheme: str
-    place: str  #: user, password, host and port
-    path: str
+    address: str = field(repr=False)  #: with user, password and database, without options
+    shown: str  #: the address as messages show it, without a password
     tls: Mapping[str, Any]  #: options ``ssl_…``
     options: Mapping[str, Any]
 
@@ -106,46 +105,30 @@ class BrokerUrl:
         given = parse_qsl(parts.query, keep_blank_values=True)
         options = {name: _read(known, name, text) for name, text in given}
         tls = {name: options.pop(name) for name in _TLS if name in options}
-        return cls(parts.scheme, parts.netloc, parts.path, tls, options)
-
-    def __repr__(self) -> str:
-        return f"BrokerUrl({self.shown!r})"
-
-    @property
-    def shown(self) -> str:
-        """The address as messages show it: without the password that may stand in it."""
-        return f"{self.scheme}://{self.place.rpartition('@')[2]}{self.path}"
-
-    @property
-    def for_redis(self) -> str:
-        """The address without options."""
-        return f"{self.scheme}://{self.place}{self.path}"
-
-    @property
-    def for_celery(self) -> str:
-        """The same with user, password and database in the places where Celery looks for them."""
-        place, path = self.place, self.path
-        if "password" in self.options or "username" in self.options:
-            user, password = (self.options.get(name, "") for name in ("username", "password"))
-            host = place.rpartition("@")[2]
-            place = f"{quote(user, safe='')}:{quote(password, safe='')}@{host}"
-        if "db" in self.options and self.scheme != "unix":
-            path = f"/{self.options['db']}"
-        return f"{self.scheme}://{place}{path}"
+        login, _, host = parts.netloc.rpartition("@")
+        names = [quote(options.pop(name, ""), safe="") for name in ("username", "password")]
+        if any(names):
+            login = ":".join(names)
+        path = parts.path
+        if "db" in options and parts.scheme != "unix":
+            path = f"/{options.pop('db')}"
+        shown = f"{parts.scheme}://{host}{path}"
+        place = f"{login}@{host}" if login else host
+        return cls(f"{parts.scheme}://{place}{path}", shown, tls, options)
 
     def verification(self, authority: Path | None) -> dict[str, Any]:
         """How the server proves who it is, for both libraries; empty where it has no TLS.
 
         To ``authority``, or to those of the system. Celery's own default is to believe anybody.
         """
-        if self.scheme != "rediss":
+        if not self.address.startswith("rediss://"):
             return {}
         given = {"ssl_ca_certs": str(authority)} if authority else {}
         return {**self.tls, **given, "ssl_cert_reqs": "required", "ssl_check_hostname": True}
 
     @property
     def of_sockets(self) -> dict[str, Any]:
-        """The options that hold for every connection, Celery's too."""
+        """The options that Celery's transport has too."""
         return {name: self.options[name] for name in _OF_SOCKETS if name in self.options}
 
 

@@ -82,7 +82,7 @@ class ScriptServer:
         }
         try:
             pool = redis.BlockingConnectionPool.from_url(
-                self._url.for_redis,
+                self._url.address,
                 decode_responses=True,
                 timeout=options["socket_timeout"],  # to wait for a connection that is in use
                 # Every script may be run twice; longer waits are the caller's to decide.

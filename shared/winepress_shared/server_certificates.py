@@ -26,7 +26,7 @@ def check_certificates(settings: Settings) -> None:
     verification = url.verification(settings.broker_ca)
     if verification:
         authority, folder = (verification.get(name) for name in ("ssl_ca_certs", "ssl_ca_path"))
-        fault = _fault(url.for_redis, _BROKER_PORT, _context(authority, folder))
+        fault = _fault(url.address, _BROKER_PORT, _context(authority, folder))
         if fault:
             raise BrokerUnreachable(
                 f"the broker's certificate {fault}", value=url.shown, hint=trust_hint("broker_ca")
