@@ -61,6 +61,25 @@ def test_a_job_not_yet_submitted_waits_behind_what_its_user_has_waiting(
     assert client.estimate_new(work, "bob").ahead == 3, "one turn of the other user"
 
 
+def test_what_is_being_drawn_counts_in_estimates_and_in_explain(
+    client: Client, press: Press
+) -> None:
+    """A normal job waits for the slice in hand, an interactive one for its picture."""
+    press.live(LANE)
+    press.ledger.describe_renderer("press", PACE)
+    order(client, 300, "bob")
+    part = press.ledger.claim(LANE, "press", press.holder, 30)
+    assert part is not None
+    dry_run = client.estimate_new(Work(LANE, 1, 1, _COST), "ann")
+    assert dry_run.starts_in_s
+    assert dry_run.starts_in_s >= 2.0 * 30
+    bulk = order(client, 300, "eve", priority=Priority.BULK)
+    urgent = client.get(order(client, 1, "ann", priority=Priority.INTERACTIVE)).estimate()
+    assert (urgent.ahead, urgent.starts_in_s) == (1, pytest.approx(2.0))
+    told = client.explain(bulk)
+    assert "pictures of other jobs that they have in hand: 30" in told
+
+
 def test_explain_names_what_holds_a_job_back(client: Client, press: Press) -> None:
     """The user, the lane, the farm; with the command that lets it go on."""
     press.live(LANE)
