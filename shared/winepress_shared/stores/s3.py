@@ -244,6 +244,8 @@ class S3Store:
                 f"({cause_of(error)})",
                 hint="the environment names it: see HTTPS_PROXY, HTTP_PROXY and NO_PROXY",
             )
+        if isinstance(error, botocore.exceptions.ConfigParseError):
+            return self._refused(f"boto3's own settings cannot be read: {error.kwargs['path']}")
         return StoreUnreachable(
             f"no answer from the S3 store at {self._endpoint} ({cause_of(error)})",
             hint="is the farm running? `winepress up` starts one on this machine",

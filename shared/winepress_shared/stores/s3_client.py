@@ -57,13 +57,14 @@ def open_client(settings: Settings, *, is_public: bool = False) -> S3Client:
             field="s3_access_key_id" if identifier is None else "s3_secret_access_key",
         )
     endpoint: str | None = getattr(settings, field)
+    is_deaf = identifier is not None
     try:
-        session = boto3.session.Session(botocore_session=_session(is_deaf=identifier is not None))
+        session = boto3.session.Session(botocore_session=_session(is_deaf=is_deaf))
         client: S3Client = session.client(
             "s3",
             region_name=settings.s3_region,
             endpoint_url=endpoint,
-            verify=_authorities(settings.s3_ca),
+            verify=_authorities(settings.s3_ca, is_deaf=is_deaf),
             aws_access_key_id=identifier.get_secret_value() if identifier else None,
             aws_secret_access_key=secret.get_secret_value() if secret else None,
             config=_config(endpoint),
@@ -102,7 +103,17 @@ def _is_loopback(host: str) -> bool:
         return host == "localhost" or host.endswith(".localhost")
 
 
-def _authorities(own: Path | None) -> str | bool:
+def _authorities(own: Path | None, *, is_deaf: bool) -> str | bool:
     """The file of those that may sign for the server; True is the list that comes with boto3."""
-    system = ssl.get_default_verify_paths().cafile
-    return str(own) if own else os.environ.get("AWS_CA_BUNDLE") or system or True
+    if own:
+        return str(own)
+    bundle = None if is_deaf else os.environ.get("AWS_CA_BUNDLE")
+    if not bundle:
+        return ssl.get_default_verify_paths().cafile or True
+    try:
+        ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(bundle)
+    except OSError:
+        raise WrongUsage(
+            "no certificates can be read from it", field="AWS_CA_BUNDLE", value=bundle
+        ) from None
+    return bundle
