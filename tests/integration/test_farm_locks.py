@@ -226,7 +226,7 @@ def test_no_role_sees_another_farm(farm: Farm, role: Role) -> None:
 
 
 def _subscribed(broker: redis.Redis, pattern: str) -> Any:
-    with broker.pubsub() as channel:
+    with broker.pubsub() as channel:  # type: ignore[no-untyped-call]
         channel.psubscribe(pattern)
         return channel.get_message(timeout=_TRY_S)
 

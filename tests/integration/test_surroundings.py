@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from command_line import WINEPRESS
@@ -15,6 +16,7 @@ from winepress_shared.errors import StoreUnreachable
 from winepress_shared.settings import Settings
 from winepress_shared.stores import open_store
 
+_KEYS: dict[str, Any] = {"s3_access_key_id": "a", "s3_secret_access_key": "b"}
 _PROXIES = ("http_proxy", "https_proxy", "all_proxy", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY")
 
 
@@ -105,9 +107,7 @@ def test_a_proxy_that_refuses_is_named_as_that() -> None:
     with pytest.MonkeyPatch.context() as patch:
         for name in _PROXIES:
             patch.setenv(name, f"http://user:correct-horse@127.0.0.1:{port}")
-        settings = Settings(
-            s3_endpoint="http://store.invalid", s3_access_key_id="a", s3_secret_access_key="b"
-        )
+        settings = Settings(s3_endpoint="http://store.invalid", **_KEYS)
         with pytest.raises(
             StoreUnreachable, match=r"the proxy before .* \(nothing listens there\)"
         ):
@@ -117,8 +117,6 @@ def test_a_proxy_that_refuses_is_named_as_that() -> None:
 def test_a_store_where_nothing_listens_is_named_as_that() -> None:
     """The first thing to look at is whether it runs."""
     (port,) = free_ports(1)
-    settings = Settings(
-        s3_endpoint=f"http://127.0.0.1:{port}", s3_access_key_id="a", s3_secret_access_key="b"
-    )
+    settings = Settings(s3_endpoint=f"http://127.0.0.1:{port}", **_KEYS)
     with pytest.raises(StoreUnreachable, match="nothing listens there"):
         open_store(settings).check()

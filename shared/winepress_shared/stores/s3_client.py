@@ -24,7 +24,7 @@ _READ_TIMEOUT_S = 60
 _ATTEMPTS = 3  #: of one request, the first included
 _CONNECTIONS = 16  #: kept open to the server
 
-_CONFIG = Config(
+_CONFIG = Config(  # type: ignore[call-arg]  # the stubs lack the last one
     connect_timeout=_CONNECT_TIMEOUT_S,
     read_timeout=_READ_TIMEOUT_S,
     retries={"mode": "standard", "total_max_attempts": _ATTEMPTS},
