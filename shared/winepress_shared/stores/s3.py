@@ -35,7 +35,8 @@ _BLOCK_BYTES = 2**20  #: read from the server at a time
 _CONFLICT_ATTEMPTS = 5  #: of a conditional write that met another one in flight
 
 _BUCKET_CODES = frozenset({"NoSuchBucket", "InvalidBucketName", "PermanentRedirect"})
-_NOT_ALLOWED = "AccessDenied"
+_SETTINGS_HINT = "see the settings s3_bucket, s3_access_key_id and s3_secret_access_key"
+_ROLE_HINT = f"a role may not do everything, the operator's may; {_SETTINGS_HINT}"
 _CREDENTIAL_CODES = frozenset(
     {
         "AuthorizationHeaderMalformed",
@@ -258,22 +259,23 @@ class S3Store:
             return ObjectMissing("no such object in the store", value=key)
         if code in _BUCKET_CODES or status == 404:
             return self._refused("the S3 store has no such bucket")
-        if code == _NOT_ALLOWED:
+        if code == "AccessDenied":
             return self._refused(
-                f"the S3 store does not allow this with these credentials ({code})"
+                "the S3 store does not allow this with these credentials", _ROLE_HINT
             )
-        if code in _CREDENTIAL_CODES or status in (401, 403):
+        if code in _CREDENTIAL_CODES or status == 401:
             return self._refused(f"the S3 store refuses the credentials ({code})")
+        if status == 403:  # the reply to HEAD has no body that says which
+            return self._refused(
+                "the S3 store refuses the credentials, or does not allow this with them", _ROLE_HINT
+            )
         return StoreUnreachable(
             f"the S3 store at {self._endpoint} answered {status} {code}",
             hint="the server's own log says why",
         )
 
-    def _refused(self, problem: str) -> StoreRefused:
-        return StoreRefused(
-            f"{problem}: bucket {self._bucket!r} at {self._endpoint}",
-            hint="see the settings s3_bucket, s3_access_key_id and s3_secret_access_key",
-        )
+    def _refused(self, problem: str, hint: str = _SETTINGS_HINT) -> StoreRefused:
+        return StoreRefused(f"{problem}: bucket {self._bucket!r} at {self._endpoint}", hint=hint)
 
 
 def _shown(endpoint: str | None) -> str:
