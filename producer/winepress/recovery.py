@@ -39,8 +39,9 @@ def recover(client: Client, *, pending: bool = False) -> list[str]:
             len(stored.pending),
             min(stored.pending),
         )
-    wanted = stored.accepted | (stored.pending if pending else set())
-    lost = client.farm.unknown_jobs(sorted(wanted))
+    # Those accepted first: a failed submission may have been repeated under its key.
+    wanted = [*sorted(stored.accepted), *(sorted(stored.pending) if pending else ())]
+    lost = client.farm.unknown_jobs(wanted)
     return [record.id for record in unexpired(client, lost) if _restore(client, record)]
 
 
@@ -110,7 +111,7 @@ class StoredJobs:
         found: dict[str, set[str]] = {}
         last, looked_at = "", 0
         for stored in islice(client.archive.store.list("jobs/"), most):
-            _, last, *_, name = stored.key.split("/")
+            last, _, name = stored.key.removeprefix("jobs/").partition("/")
             looked_at += 1
             if name in _NAMES:
                 found.setdefault(last, set()).add(name)
