@@ -40,7 +40,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 _MOST_TICKETS = 16  #: of one submission; a worker that leaves work behind issues another
-_WRITERS = 8  #: threads of `submit_many`; the store answers several writes at once
+_WRITERS = 8  #: threads that write jobs and mark them; the store answers several writes at once
 
 
 class Client(Connections):
@@ -112,19 +112,20 @@ class Client(Connections):
         self.farm.check_room(handling.user, units, may_be_known=may_be_known)
 
     def accept(self, records: Sequence[JobRecord]) -> Sequence[JobHandle]:
-        """Enter jobs that the store holds, call workers, and mark them as accepted."""
-        handles = [JobHandle(self, self._enter_new(record), record.warnings) for record in records]
-        mark_accepted(self, [handle.id for handle in handles])
+        """Enter jobs that the store holds, mark them as accepted, and call workers."""
+        handles, marks = [], []
+        with ThreadPoolExecutor(_WRITERS, thread_name_prefix="accept") as pool:
+            for record in records:
+                job_id, _ = self.enter(record)
+                marks.append(pool.submit(mark_accepted, self, job_id))
+                if job_id == record.id:
+                    self.issue_tickets(str(record.lane), record.job.unit_count)
+                else:  # its idempotency key is known
+                    self.archive.forget_job(record.id)
+                handles.append(JobHandle(self, job_id, record.warnings))
+        for mark in marks:
+            mark.result()
         return handles
-
-    def _enter_new(self, record: JobRecord) -> str:
-        """The id of the job: another one where its idempotency key is known."""
-        job_id, _ = self.enter(record)
-        if job_id == record.id:
-            self.issue_tickets(str(record.lane), record.job.unit_count)
-        else:
-            self.archive.forget_job(record.id)
-        return job_id
 
     def enter(self, record: JobRecord) -> tuple[str, bool]:
         """Enter a job that the store holds into the ledger; see `Ledger.submit`."""

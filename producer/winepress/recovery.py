@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import islice
@@ -19,7 +19,6 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 _READERS = 8  #: threads that ask the store about finished pictures
-_WRITERS = 8  #: threads that mark jobs; the store answers several writes at once
 _NAMES = frozenset({"job.json", "accepted", "result.json"})
 
 
@@ -39,8 +38,9 @@ def recover(client: Client, *, pending: bool = False) -> list[str]:
             len(stored.pending),
             min(stored.pending),
         )
-    wanted = stored.accepted | (stored.pending if pending else set())
-    lost = client.farm.unknown_jobs(sorted(wanted))
+    # Those accepted first: a failed submission may have been repeated under its key.
+    wanted = [*sorted(stored.accepted), *(sorted(stored.pending) if pending else ())]
+    lost = client.farm.unknown_jobs(wanted)
     return [record.id for record in unexpired(client, lost) if _restore(client, record)]
 
 
@@ -52,21 +52,19 @@ def _restore(client: Client, record: JobRecord) -> bool:
     except Refused as error:
         log.warning("cannot recover job %s: %s", record.id, error)
         return False
-    mark_accepted(client, [job_id])
+    mark_accepted(client, job_id)
     if is_new:
         client.issue_tickets(str(record.lane), record.job.unit_count - len(outputs))
     return is_new
 
 
-def mark_accepted(client: Client, job_ids: Sequence[str]) -> None:
-    """Note that the ledger has accepted jobs, before their producers hear of it.
+def mark_accepted(client: Client, job_id: str) -> None:
+    """Note that the ledger has accepted a job, before its producer hears of it.
 
     After a failed submission nobody can tell whether the ledger ever knew of a job that is in the
     store; who was told that it failed may have submitted it again.
     """
-    store = client.archive.store
-    with ThreadPoolExecutor(_WRITERS, thread_name_prefix="accept") as pool:
-        list(pool.map(lambda job_id: store.put(f"jobs/{job_id}/accepted", b""), job_ids))
+    client.archive.store.put(f"jobs/{job_id}/accepted", b"")
 
 
 def _finished_units(client: Client, record: JobRecord) -> dict[int, dict[str, Any]]:
@@ -110,7 +108,7 @@ class StoredJobs:
         found: dict[str, set[str]] = {}
         last, looked_at = "", 0
         for stored in islice(client.archive.store.list("jobs/"), most):
-            _, last, *_, name = stored.key.split("/")
+            last, _, name = stored.key.removeprefix("jobs/").partition("/")
             looked_at += 1
             if name in _NAMES:
                 found.setdefault(last, set()).add(name)

@@ -27,7 +27,6 @@ from winepress_deploy.farm_options import FarmOptions
 from winepress_deploy.process import Child
 from winepress_deploy.state_folder import StateFolder
 from winepress_shared.errors import StoreRefused, StoreUnreachable, WrongUsage
-from winepress_shared.farm_book import FarmBook
 from winepress_shared.settings import Settings
 from winepress_shared.stores import open_store
 
@@ -160,20 +159,6 @@ def test_a_farm_uses_the_store_that_the_user_names(
         assert list(farm.services) == ["valkey"]
         assert farm.settings.store_folder == tmp_path / "pictures"
         assert Settings.load({}, farm.state.settings) == farm.settings
-
-
-def test_the_broker_is_told_the_limits_that_the_settings_of_a_farm_name(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """What was told to it before and is not named stays; producers are handed no limits."""
-    monkeypatch.setenv("WINEPRESS_STORE_FOLDER", str(tmp_path / "pictures"))
-    for name in ("QUEUE_LIMIT", "USER_QUEUE_LIMIT"):
-        monkeypatch.setenv(f"WINEPRESS_{name}", "7")
-        with Farm(_services(tmp_path / "state")) as farm:
-            limits = FarmBook(farm.settings).limits()
-            assert Settings.load({}, farm.state.settings).limits == {}
-        monkeypatch.delenv(f"WINEPRESS_{name}")
-    assert (limits["queue_limit"], limits["user_queue_limit"]) == (7, 7)
 
 
 def test_only_the_owner_can_read_the_state(farm: Farm) -> None:

@@ -14,6 +14,9 @@ from press import LANE, Press, apple
 
 from winepress import Client, QueueFull
 from winepress.cli import main
+from winepress_deploy.farm import Farm
+from winepress_deploy.farm_options import FarmOptions
+from winepress_shared.farm_book import FarmBook
 from winepress_shared.settings import Settings
 
 
@@ -198,3 +201,18 @@ def test_a_limit_in_a_producers_settings_is_said_to_be_ignored(
     assert run("list").returncode == 0
     assert "queue_limit in these settings: ignored" in caplog.text
     assert "winepress limits" in caplog.text
+
+
+def test_the_broker_is_told_the_limits_that_the_settings_of_a_farm_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What was told to it before and is not named stays; producers are handed no limits."""
+    monkeypatch.setenv("WINEPRESS_STORE_FOLDER", str(tmp_path / "pictures"))
+    options = FarmOptions(state=tmp_path / "state", workers=0, flower=False)
+    for name in ("QUEUE_LIMIT", "USER_QUEUE_LIMIT"):
+        monkeypatch.setenv(f"WINEPRESS_{name}", "7")
+        with Farm(options) as farm:
+            limits = FarmBook(farm.settings).limits()
+            assert Settings.load({}, farm.state.settings).limits == {}
+        monkeypatch.delenv(f"WINEPRESS_{name}")
+    assert (limits["queue_limit"], limits["user_queue_limit"]) == (7, 7)

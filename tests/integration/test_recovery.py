@@ -202,6 +202,40 @@ def test_the_doctor_looks_at_every_job_of_the_store(client: Client, press: Press
     assert check_jobs(client).startswith("2 unfinished in the store, none lost")
 
 
+def test_a_failed_submission_is_not_entered_beside_the_one_that_repeated_it(
+    client: Client,
+) -> None:
+    """Not even on demand: both have one key, and the job that was accepted has it."""
+    for _ in range(3):  # whichever id is the lower
+        forget_farm(client.settings)
+        job, lane, digest = resolved(client)
+        client.archive.write_job(Handling("ann", "k1").record(job, lane, digest))
+        again = Handling("ann", "k1").record(job, lane, digest)
+        client.archive.write_job(again)
+        client.accept([again])
+        forget_farm(client.settings)
+        assert [one.id for one in client.recover(pending=True)] == [again.id]
+        client.cancel(again.id)
+        for stored in list(client.archive.store.list("jobs/")):
+            client.archive.store.delete(stored.key)
+
+
+def test_a_farm_does_not_enter_the_jobs_of_another_in_its_store(client: Client) -> None:
+    """Two farms share a folder or a bucket."""
+    job = client.submit(apple())
+    settings = client.settings.model_copy(update={"farm": f"{client.settings.farm}-two"})
+    with Client(settings) as stranger:
+        assert stranger.recover() == []
+        assert StoredJobs.list(stranger) == StoredJobs(frozenset(), frozenset())
+    assert StoredJobs.list(client).accepted == {job.id}
+
+
+def test_what_else_lies_in_the_store_is_no_job(client: Client) -> None:
+    """Somebody's notes, for example."""
+    client.archive.store.put("jobs/notes.txt", b"x")
+    assert StoredJobs.list(client) == StoredJobs(frozenset(), frozenset())
+
+
 def test_a_look_that_ends_early_says_so(client: Client) -> None:
     """What of a job was not seen is not concluded from."""
     for _ in range(3):

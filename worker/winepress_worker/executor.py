@@ -165,7 +165,7 @@ class Executor:
             except ObjectMissing:
                 if not self._archive.has_jobs:
                     raise  # of nobody: a shared folder is not mounted here, for example
-                raise FailForGood("the store has lost what this job asks for") from None
+                raise FailForGood("never accepted, or lost: its job.json is gone") from None
         return self._record
 
     def _open(self, picture: Picture) -> Image.Image:

@@ -40,6 +40,6 @@ def _run(arguments: argparse.Namespace) -> int:
     }
     with Client.from_env() as client:
         limits = client.farm.set_limits(changes)
-    lines = [f"{name:<19} {limits[name]:>9,g}  {meaning}" for name, meaning in _HELP.items()]
+    lines = [f"{name:<19} {limits[name]:>13,.10g}  {meaning}" for name, meaning in _HELP.items()]
     Console(arguments.json).result(limits, "\n".join(lines))
     return 0
