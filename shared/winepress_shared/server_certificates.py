@@ -1,7 +1,8 @@
-"""Whether broker and store are who they say, found out before a worker begins to wait for them."""
+"""Who may sign for broker and store, and whether they are who they say."""
 
 from __future__ import annotations
 
+import os
 import socket
 import ssl
 from pathlib import Path
@@ -9,10 +10,11 @@ from urllib.parse import urlsplit
 
 from winepress_shared.broker_url import BrokerUrl
 from winepress_shared.causes import certificate_fault, trust_hint
-from winepress_shared.errors import BrokerUnreachable, StoreUnreachable
+from winepress_shared.errors import BrokerUnreachable, StoreUnreachable, WrongUsage
 from winepress_shared.settings import Settings
 
 _CONNECT_S = 5.0
+_IN_FOLDER = "ca-certificates.crt"  #: all of them in one file, where the system has a folder
 _BROKER_PORT, _STORE_PORT = 6379, 443  #: where the address names none
 
 
@@ -33,13 +35,36 @@ def check_certificates(settings: Settings) -> None:
             )
     endpoint = settings.s3_endpoint or ""
     if endpoint.startswith("https://") and settings.store_folder is None:
-        fault = _fault(endpoint, _STORE_PORT, _context(settings.s3_ca))
+        authority = store_authorities(settings)
+        fault = _fault(endpoint, _STORE_PORT, _context(authority)) if authority else None
         if fault:
             raise StoreUnreachable(
                 f"the certificate of the S3 store {fault}",
                 value=urlsplit(endpoint).hostname,
                 hint=trust_hint("s3_ca"),
             )
+
+
+def store_authorities(settings: Settings) -> str | None:
+    """The file of those that may sign for the store; None is the list that comes with boto3.
+
+    Where boto3's own chain finds the keys, AWS_CA_BUNDLE names it too; raises WrongUsage when
+    that file is none.
+    """
+    if settings.s3_ca:
+        return str(settings.s3_ca)
+    bundle = os.environ.get("AWS_CA_BUNDLE") if settings.s3_access_key_id is None else None
+    if not bundle:
+        paths = ssl.get_default_verify_paths()
+        in_folder = Path(paths.capath or "", _IN_FOLDER)
+        return paths.cafile or (str(in_folder) if paths.capath and in_folder.is_file() else None)
+    try:
+        ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(bundle)
+    except OSError:
+        raise WrongUsage(
+            "no certificates can be read from it", field="AWS_CA_BUNDLE", value=bundle
+        ) from None
+    return bundle
 
 
 def _context(authority: str | Path | None, folder: str | None = None) -> ssl.SSLContext:

@@ -9,13 +9,14 @@ from typing import Any
 
 import pytest
 from command_line import WINEPRESS
-from conftest import S3Server, ValkeyServer, scrubbed_environment
+from conftest import S3Server, ValkeyServer, free_ports, scrubbed_environment
 from pydantic import SecretStr
 from tls_server import ServerFiles, TlsDoor, self_signed
 
 from winepress_shared.broker import make_celery, send_tickets
 from winepress_shared.errors import BrokerUnreachable, StoreUnreachable, WrongUsage
 from winepress_shared.ledger import Ledger
+from winepress_shared.server_certificates import check_certificates
 from winepress_shared.settings import Settings
 from winepress_shared.stores import open_store
 
@@ -73,6 +74,26 @@ def test_an_impostor_of_the_store_hears_nothing(kind: str, tmp_path: Path) -> No
         with pytest.raises(StoreUnreachable, match="certificate of the S3 store") as caught:
             open_store(_store_settings(door, authority)).put("a", b"b")
         assert sentence.partition(" ")[2] in str(caught.value)
+        assert door.heard == b""
+
+
+def test_a_worker_looks_at_both_before_it_begins(tmp_path: Path) -> None:
+    """Who is trusted or merely away is no reason to end; who is not is named, broker or store."""
+    files = self_signed(tmp_path)
+    (tmp_path / "other").mkdir()
+    stranger = self_signed(tmp_path / "other").certificate
+    (closed,) = free_ports(1)
+    away = SecretStr(f"rediss://127.0.0.1:{closed}/0")
+    with TlsDoor(files) as door:
+        trusted = {"broker_ca": files.certificate, "s3_ca": files.certificate}
+        endpoint = f"https://127.0.0.1:{door.port}"
+        url = SecretStr(f"rediss://127.0.0.1:{door.port}/0")
+        check_certificates(Settings(broker_url=url, s3_endpoint=endpoint, **trusted))
+        check_certificates(Settings(broker_url=away))
+        with pytest.raises(BrokerUnreachable, match="the broker's certificate is not trusted"):
+            check_certificates(Settings(broker_url=url))
+        with pytest.raises(StoreUnreachable, match="of the S3 store is not trusted"):
+            check_certificates(Settings(broker_url=away, s3_endpoint=endpoint, s3_ca=stranger))
         assert door.heard == b""
 
 

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import ipaddress
 import os
-import ssl
-from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
@@ -14,6 +12,7 @@ import botocore.session
 from botocore.config import Config
 
 from winepress_shared.errors import WrongUsage
+from winepress_shared.server_certificates import store_authorities
 from winepress_shared.settings import Settings
 
 if TYPE_CHECKING:
@@ -57,14 +56,13 @@ def open_client(settings: Settings, *, is_public: bool = False) -> S3Client:
             field="s3_access_key_id" if identifier is None else "s3_secret_access_key",
         )
     endpoint: str | None = getattr(settings, field)
-    is_deaf = identifier is not None
     try:
-        session = boto3.session.Session(botocore_session=_session(is_deaf=is_deaf))
+        session = boto3.session.Session(botocore_session=_session(is_deaf=identifier is not None))
         client: S3Client = session.client(
             "s3",
             region_name=settings.s3_region,
             endpoint_url=endpoint,
-            verify=_authorities(settings.s3_ca, is_deaf=is_deaf),
+            verify=store_authorities(settings) or True,
             aws_access_key_id=identifier.get_secret_value() if identifier else None,
             aws_secret_access_key=secret.get_secret_value() if secret else None,
             config=_config(endpoint),
@@ -101,19 +99,3 @@ def _is_loopback(host: str) -> bool:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
         return host == "localhost" or host.endswith(".localhost")
-
-
-def _authorities(own: Path | None, *, is_deaf: bool) -> str | bool:
-    """The file of those that may sign for the server; True is the list that comes with boto3."""
-    if own:
-        return str(own)
-    bundle = None if is_deaf else os.environ.get("AWS_CA_BUNDLE")
-    if not bundle:
-        return ssl.get_default_verify_paths().cafile or True
-    try:
-        ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(bundle)
-    except OSError:
-        raise WrongUsage(
-            "no certificates can be read from it", field="AWS_CA_BUNDLE", value=bundle
-        ) from None
-    return bundle
