@@ -85,7 +85,7 @@ def test_a_worker_looks_at_both_before_it_begins(tmp_path: Path) -> None:
     (closed,) = free_ports(1)
     away = SecretStr(f"rediss://127.0.0.1:{closed}/0")
     with TlsDoor(files) as door:
-        trusted = {"broker_ca": files.certificate, "s3_ca": files.certificate}
+        trusted: dict[str, Any] = dict.fromkeys(("broker_ca", "s3_ca"), files.certificate)
         endpoint = f"https://127.0.0.1:{door.port}"
         url = SecretStr(f"rediss://127.0.0.1:{door.port}/0")
         check_certificates(Settings(broker_url=url, s3_endpoint=endpoint, **trusted))

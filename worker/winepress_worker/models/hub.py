@@ -150,9 +150,12 @@ def _is(file: _File, path: Path) -> bool:
 
 def _client() -> httpx.Client:
     """As the library itself makes it, but for `_DIRECT`."""
-    hooks = {"request": [hf_request_event_hook]}
-    options = {"event_hooks": hooks, "follow_redirects": True, "mounts": _DIRECT}
-    return httpx.Client(timeout=_ANSWER_S, **options)
+    return httpx.Client(
+        event_hooks={"request": [hf_request_event_hook]},
+        follow_redirects=True,
+        timeout=_ANSWER_S,
+        mounts=_DIRECT,
+    )
 
 
 def _first_line(error: Exception) -> str:
