@@ -24,11 +24,7 @@ from winepress.interruption import all_or_none
 from winepress.recovery import mark_accepted, recover
 from winepress.recut import recut
 from winepress_shared.archive import JobRecord, Result, digest_of
-from winepress_shared.errors import (
-    FarmUnreachable,
-    NotFound,
-    StoreUnreachable,
-)
+from winepress_shared.errors import FarmUnreachable, NotFound, StoreUnreachable
 from winepress_shared.job import Job, Priority
 from winepress_shared.ledger_records import BANDS, JobRow, Submission, Worker
 from winepress_shared.state import JobState

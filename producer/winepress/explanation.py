@@ -145,8 +145,7 @@ def _turn(ledger: Ledger, row: JobRow, place: Place, workers: Sequence[Worker]) 
     if place.most_slices and place.slices >= place.most_slices:
         return (
             f"{row.user} has {place.slices} slices being drawn and may have {place.most_slices} "
-            "at a time: "
-            "it goes on when one of them is done."
+            "at a time: it goes on when one of them is done."
         )
     return (
         f"It waits its turn: {place.jobs} earlier jobs of {row.user} go first, "

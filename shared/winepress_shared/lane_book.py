@@ -73,12 +73,12 @@ class Place:
     @classmethod
     def of(cls, row: list[Any]) -> Place:
         """Read the answer of ``ahead.lua``."""
-        *counts, parked = row[:6]
+        jobs, mine, higher, slices, most, parked = row[:6]
         end = row.index("", 6)
         last = row.index("", end + 1)
-        slices = [InHand(*row[at : at + 4]) for at in range(last + 1, len(row), 4)]
-        others = tuple(row[end + 1 : last])
-        return cls(*counts, parked, tuple(row[6:end]), others, tuple(slices))
+        in_hand = tuple(InHand(*row[at : at + 4]) for at in range(last + 1, len(row), 4))
+        paused, others = tuple(row[6:end]), tuple(row[end + 1 : last])
+        return cls(jobs, mine, higher, slices, most, parked, paused, others, in_hand)
 
 
 class LaneBook:

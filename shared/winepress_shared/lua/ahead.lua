@@ -20,7 +20,8 @@ for above = 0, band - 1 do
   for _, count in ipairs(redis.call('HVALS', key('waits', lane, above))) do higher = higher + count end
 end
 local slices = tonumber(redis.call('HGET', key('slices'), user)) or 0
-local found = {rank, units, higher, slices, limit_of('user_running_limit'), redis.call('GET', key('parked', lane)) or ''}
+local found = {rank, units, higher, slices, limit_of('user_running_limit'),
+  redis.call('GET', key('parked', lane)) or ''}
 for _, scope in ipairs({'farm', 'lane:' .. lane, 'user:' .. user}) do
   if redis.call('HEXISTS', key('paused'), scope) == 1 then found[#found + 1] = scope end
 end
