@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Generic, Self, TypeVar, overload
 from winepress_shared.archive import Archive
 from winepress_shared.catalogue import Catalogue
 from winepress_shared.per_process import PerProcess
-from winepress_shared.settings import Settings
+from winepress_shared.settings import Settings, warn_of_limits
 
 if TYPE_CHECKING:
     from winepress.event_reader import EventReader
@@ -57,6 +57,7 @@ class Connections:
         self.settings = settings
         self._celery = PerProcess(self._make_celery)
         self._event_reader = PerProcess(self._make_event_reader)
+        warn_of_limits(settings)
 
     @classmethod
     def from_env(cls) -> Self:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
-from urllib.parse import parse_qsl, quote, urlencode, urlsplit
+from urllib.parse import parse_qsl, quote, urlsplit
 
 from pydantic import SecretStr
 
@@ -44,10 +45,16 @@ def _boolean(text: str) -> bool:
     return _BOOLEANS[text.lower()]
 
 
-def _certificates(text: str) -> str:
-    if text not in ("required", "optional", "none"):
-        raise ValueError("required, optional or none")
+def _required(text: str) -> str:
+    if text != "required":
+        raise ValueError("required; without it a password goes to whoever listens")
     return text
+
+
+def _checked(text: str) -> bool:
+    if not _boolean(text):
+        raise ValueError("true; without it a password goes to whoever listens")
+    return True
 
 
 #: What may stand behind the question mark. Further options of redis-py would change what its
@@ -63,13 +70,13 @@ _OPTIONS: Mapping[str, Callable[[str], Any]] = {
     "socket_timeout": _seconds(LEAST_ANSWER_S, 600),
     "username": str,
 }
-#: The same for ``rediss://``; both libraries read these themselves.
+#: The same for ``rediss://``. What would leave the server unverified is refused.
 _TLS: Mapping[str, Callable[[str], Any]] = {
     "ssl_ca_certs": str,
     "ssl_ca_path": str,
-    "ssl_cert_reqs": _certificates,
+    "ssl_cert_reqs": _required,
     "ssl_certfile": str,
-    "ssl_check_hostname": lambda text: str(_boolean(text)).lower(),
+    "ssl_check_hostname": _checked,
     "ssl_keyfile": str,
 }
 #: Options that Celery's transport has too, under the same names.
@@ -85,8 +92,9 @@ _OF_SOCKETS = (
 class BrokerUrl:
     """An address, and the options that stood in it."""
 
-    address: str = field(repr=False)  #: with user, password, database and ``ssl_…`` options
+    address: str = field(repr=False)  #: with user, password and database, without options
     shown: str  #: the address as messages show it, without a password
+    tls: Mapping[str, Any]  #: options ``ssl_…``
     options: Mapping[str, Any]
 
     @classmethod
@@ -106,8 +114,17 @@ class BrokerUrl:
             path = f"/{options.pop('db')}"
         shown = f"{parts.scheme}://{host}{path}"
         place = f"{login}@{host}" if login else host
-        query = f"?{urlencode(tls)}" if tls else ""
-        return cls(f"{parts.scheme}://{place}{path}{query}", shown, options)
+        return cls(f"{parts.scheme}://{place}{path}", shown, tls, options)
+
+    def verification(self, authority: Path | None) -> dict[str, Any]:
+        """How the server proves who it is, for both libraries; empty where it has no TLS.
+
+        To ``authority``, or to those of the system. Celery's own default is to believe anybody.
+        """
+        if not self.address.startswith("rediss://"):
+            return {}
+        given = {"ssl_ca_certs": str(authority)} if authority else {}
+        return {**self.tls, **given, "ssl_cert_reqs": "required", "ssl_check_hostname": True}
 
     @property
     def of_sockets(self) -> dict[str, Any]:

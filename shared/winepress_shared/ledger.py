@@ -41,7 +41,6 @@ MAX_ATTEMPTS = 3  #: a unit that was begun this often and never committed is giv
 RETRY_BACKOFF_MS = 1_000  #: before the first retry; doubled for each further one
 PATIENCE_MS = (3_600_000, 60_000, 300_000)  #: how long each band may be passed over in a lane
 IDEMPOTENCY_MS = 86_400_000  #: an idempotency key is remembered this long
-_DAY_MS = 86_400_000
 _MESSAGE_CHARACTERS = 500  #: longest reason or message kept
 
 
@@ -79,24 +78,20 @@ class Ledger:
         With an idempotency key seen before, the earlier job's id comes back. Raises Conflict when
         that job was another one, QueueFull at the limit of the farm or of the user.
         """
-        keep_ms = int(self.settings.keep_days * _DAY_MS)
-        answer, job_id, units = self._run(
+        answer, job_id, units, limit = self._run(
             "submit",
             new.id,
             new.idempotency_key,
             new.digest,
             IDEMPOTENCY_MS,
-            self.settings.queue_limit,
-            self.settings.user_queue_limit,
-            keep_ms,
             new.expires_in_ms,
             new.starts_in_ms,
             *new.row,
         )
         if answer == "full":
-            raise farm_full(self.settings, units)
+            raise farm_full(units, limit)
         if answer == "user-full":
-            raise user_full(self.settings, new.user, units)
+            raise user_full(new.user, units, limit)
         if answer == "conflict":
             raise Conflict(
                 f"this idempotency key belongs to job {job_id}, which asks for something else",
@@ -129,9 +124,12 @@ class Ledger:
             rows = cast("list[dict[str, str]]", pipe.execute())
         return [JobRow.from_hash(i, row) for i, row in zip(ids, rows, strict=True) if row]
 
-    def control(self, job_id: str, verb: str, reason: str = "") -> JobState:
-        """Do what ``verb`` says to a job, see ``control.lua``; raises NotFound or Conflict."""
-        answer, state = self._run("control", job_id, verb, _plain(reason))
+    def control(self, job_id: str, verb: str, reason: str = "", key: str = "") -> JobState:
+        """Do what ``verb`` says to a job, see ``control.lua``; raises NotFound or Conflict.
+
+        The idempotency ``key`` of a job that is canceled is free again.
+        """
+        answer, state = self._run("control", job_id, verb, _plain(reason), key)
         if answer == "missing":
             raise unknown_job(job_id)
         if answer == "illegal":
@@ -211,7 +209,6 @@ class Ledger:
             max(1, most),
             LEASE_MS,
             self._queue_prefix,
-            self.settings.user_running_limit,
             ALIVE_MS,
             *PATIENCE_MS,
         )
@@ -221,9 +218,13 @@ class Ledger:
         return None if found is None else replace(Slice.of(found), begun=begun == [1])
 
     def start(self, fence: int, *units: int) -> Order:
-        """Begin units, in their order: the attempts count from here; the first order but OK."""
+        """Begin units, in their order: the attempts count from here; the first order but OK.
+
+        CALLED is told only when all of them are begun.
+        """
         found = self._server.run_together(*(("start", fence, unit) for unit in units))
-        return next((order for order in map(Order, found) if order is not Order.OK), Order.OK)
+        orders = sorted(map(Order, found), key=lambda order: order is Order.CALLED)
+        return next((order for order in orders if order is not Order.OK), Order.OK)
 
     def progress(self, fence: int, unit: int, step: int, steps: int) -> Order:
         """Report ``step`` of ``steps`` done."""

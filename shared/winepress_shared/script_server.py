@@ -13,6 +13,7 @@ from redis.backoff import ConstantBackoff
 from redis.retry import Retry
 
 from winepress_shared.broker_url import BrokerUrl
+from winepress_shared.causes import cause_of, certificate_fault, trust_hint
 from winepress_shared.errors import BrokerUnreachable, QueueFull, WrongUsage
 from winepress_shared.per_process import PerProcess
 from winepress_shared.settings import Settings
@@ -26,6 +27,7 @@ _HEALTH_CHECK_S = 25
 _CONNECTIONS = 32  #: of one server in one process, unless the URL says otherwise
 _RETRY_S = 0.1  #: before the one further try of a command whose connection broke
 _NO_DATABASE = "DB index is out of range"
+_NOT_ALLOWED = "ACL failure in script"  #: how a script tells of a command it may not run
 _POOL_EXHAUSTED = "No connection available"
 _SERVER_EXHAUSTED = "max number of clients"
 #: How a server says that it cannot be written to just now (disk full, failing over, in a script).
@@ -60,6 +62,7 @@ class ScriptServer:
 
     def __init__(self, settings: Settings, prefix: str) -> None:
         self._url = BrokerUrl.of(settings.broker_url)
+        self._verification = self._url.verification(settings.broker_ca)
         self._prefix = prefix
         self._mine = PerProcess(self._open)
         self._mine.get()  # reaches nothing, and finds out what is wrong with the URL
@@ -77,6 +80,7 @@ class ScriptServer:
             "socket_keepalive": True,
             "health_check_interval": _HEALTH_CHECK_S,
             "max_connections": _CONNECTIONS,
+            **self._verification,
             **self._url.options,
         }
         try:
@@ -142,15 +146,19 @@ class ScriptServer:
             yield
         except redis.exceptions.OutOfMemoryError:
             raise QueueFull("the broker's memory is full", hint="Try again later") from None
-        except (redis.exceptions.AuthenticationError, redis.exceptions.NoPermissionError):
+        except redis.exceptions.AuthenticationError:
             raise BrokerUnreachable(
                 "the broker refuses these credentials", value=self._url.shown
             ) from None
+        except redis.exceptions.NoPermissionError:
+            raise self._not_allowed() from None
         except redis.exceptions.InvalidResponse:
             raise BrokerUnreachable(
                 "what answers there is not Redis", value=self._url.shown
             ) from None
         except redis.exceptions.ResponseError as error:
+            if _NOT_ALLOWED in str(error):
+                raise self._not_allowed() from None
             if _NO_DATABASE in str(error):
                 raise BrokerUnreachable(
                     "the broker has no database of this number", value=self._url.shown
@@ -172,12 +180,26 @@ class ScriptServer:
             ) from None
         except (redis.exceptions.ConnectionError, OSError) as error:
             self._raise_limit(str(error))
+            fault = certificate_fault(error)
+            if fault:
+                raise BrokerUnreachable(
+                    f"the broker's certificate {fault}",
+                    value=self._url.shown,
+                    hint=trust_hint("broker_ca"),
+                ) from None
             raise BrokerUnreachable(
-                "the broker does not answer",
+                f"the broker does not answer ({cause_of(error)})",
                 value=self._url.shown,
                 hint="Is the farm running? `winepress up` starts one on this machine and says what "
                 "to export in this shell; WINEPRESS_CONFIG or WINEPRESS_BROKER_URL name another",
             ) from None
+
+    def _not_allowed(self) -> BrokerUnreachable:
+        return BrokerUnreachable(
+            "the broker does not allow this with these credentials",
+            value=self._url.shown,
+            hint="They are of a role that may not do it; the operator's settings may",
+        )
 
     def _raise_limit(self, reason: str) -> None:
         """Raise BrokerUnreachable when a number of connections is the reason, and no outage."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -80,13 +81,22 @@ def test_an_option_that_cannot_hold_is_refused_by_its_name(option: str) -> None:
         assert SECRET not in str(caught.value)
 
 
-def test_options_of_encryption_stay_in_the_url() -> None:
-    """Both libraries read them there, each in its own way; only for ``rediss://``."""
-    url = of("rediss://h:1/0?ssl_check_hostname=No&max_connections=3&ssl_ca_certs=/etc/ca.pem")
-    assert url.address == "rediss://h:1/0?ssl_ca_certs=%2Fetc%2Fca.pem&ssl_check_hostname=false"
-    assert url.options == {"max_connections": 3}
-    with pytest.raises(WrongUsage, match="ssl_cert_reqs"):
-        of("rediss://h:1/0?ssl_cert_reqs=sometimes")
+def test_both_libraries_verify_a_server_alike() -> None:
+    """Whatever the URL says beside it, and neither where it names no encryption."""
+    found = of("rediss://h:1/0?max_connections=3&ssl_ca_certs=/etc/ca.pem")
+    assert (found.address, found.options) == ("rediss://h:1/0", {"max_connections": 3})
+    assert found.verification(None) == {
+        "ssl_ca_certs": "/etc/ca.pem",
+        "ssl_cert_reqs": "required",
+        "ssl_check_hostname": True,
+    }
+    assert found.verification(Path("/own.pem"))["ssl_ca_certs"] == "/own.pem"
+    assert of("redis://h:1/0").verification(Path("/own.pem")) == {}
+    with make_celery(settings("rediss://h:1/0")).connection_for_write() as connection:
+        assert connection.ssl == {"ssl_cert_reqs": "required", "ssl_check_hostname": True}
+    for option in ("ssl_cert_reqs=none", "ssl_cert_reqs=optional", "ssl_check_hostname=No"):
+        with pytest.raises(WrongUsage, match=option.partition("=")[0]):
+            of(f"rediss://h:1/0?{option}")
 
 
 def test_a_password_stands_in_no_message() -> None:

@@ -1,11 +1,16 @@
 #!lua flags=allow-oom
--- A worker begins one unit of its slice. Units are begun in their order.
--- KEYS[1] prefix; keys: lease job attempts events
+-- A worker begins one unit of its slice. Units are begun in their order. All but the first give way to
+-- a better band that has come to wait meanwhile.
+-- KEYS[1] prefix; keys: lease job attempts served lanes parked paused events
 -- ARGV: fence, unit
--- Returns 'ok' | 'lost' | 'cancel' | 'yield'
+-- Returns 'ok' | 'called' (begun; a better band waits in another lane) | 'lost' | 'cancel' | 'yield' |
+--         'give-way' (not begun: a better band waits in this lane)
 local fence, unit = ARGV[1], tonumber(ARGV[2])
 local lease, job, order = look_up(fence)
 if order ~= 'ok' then return order end
 if not without(lease.open, unit) then return 'lost' end
+if is_begun(lease, unit) then return 'ok' end
+local better = lease.at ~= '' and lease.firm ~= 1 and better_waits(job)
+if better == 'here' then return 'give-way' end
 begin(fence, lease, job, unit)
-return 'ok'
+return better and 'called' or 'ok'

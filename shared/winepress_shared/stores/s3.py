@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 
 import botocore.exceptions
 
+from winepress_shared.causes import cause_of, certificate_fault, trust_hint
 from winepress_shared.errors import ObjectMissing, StoreRefused, StoreUnreachable
 from winepress_shared.per_process import PerProcess
 from winepress_shared.settings import Settings
@@ -34,9 +35,10 @@ _BLOCK_BYTES = 2**20  #: read from the server at a time
 _CONFLICT_ATTEMPTS = 5  #: of a conditional write that met another one in flight
 
 _BUCKET_CODES = frozenset({"NoSuchBucket", "InvalidBucketName", "PermanentRedirect"})
+_SETTINGS_HINT = "see the settings s3_bucket, s3_access_key_id and s3_secret_access_key"
+_ROLE_HINT = f"a role may not do everything, the operator's may; {_SETTINGS_HINT}"
 _CREDENTIAL_CODES = frozenset(
     {
-        "AccessDenied",
         "AuthorizationHeaderMalformed",
         "ExpiredToken",
         "InvalidAccessKeyId",
@@ -228,10 +230,27 @@ class S3Store:
         except botocore.exceptions.ClientError as error:
             raise self._refusal(error, key) from None
         except botocore.exceptions.BotoCoreError as error:
-            raise StoreUnreachable(
-                f"no answer from the S3 store at {self._endpoint} ({type(error).__name__})",
-                hint="is the farm running? `winepress up` starts one on this machine",
-            ) from None
+            raise self._unreachable(error) from None
+
+    def _unreachable(self, error: botocore.exceptions.BotoCoreError) -> StoreUnreachable:
+        fault = certificate_fault(error)
+        if fault:
+            return StoreUnreachable(
+                f"the certificate of the S3 store at {self._endpoint} {fault}",
+                hint=trust_hint("s3_ca"),
+            )
+        if isinstance(error, botocore.exceptions.ProxyConnectionError):
+            return StoreUnreachable(
+                f"the proxy before the S3 store at {self._endpoint} cannot be used "
+                f"({cause_of(error)})",
+                hint="the environment names it: see HTTPS_PROXY, HTTP_PROXY and NO_PROXY",
+            )
+        if isinstance(error, botocore.exceptions.ConfigParseError):
+            return self._refused(f"boto3's own settings cannot be read: {error.kwargs['path']}")
+        return StoreUnreachable(
+            f"no answer from the S3 store at {self._endpoint} ({cause_of(error)})",
+            hint="is the farm running? `winepress up` starts one on this machine",
+        )
 
     def _refusal(self, error: botocore.exceptions.ClientError, key: str | None) -> StoreUnreachable:
         """What an error reply means; only its code is repeated, never its text."""
@@ -240,18 +259,23 @@ class S3Store:
             return ObjectMissing("no such object in the store", value=key)
         if code in _BUCKET_CODES or status == 404:
             return self._refused("the S3 store has no such bucket")
-        if code in _CREDENTIAL_CODES or status in (401, 403):
+        if code == "AccessDenied":
+            return self._refused(
+                "the S3 store does not allow this with these credentials", _ROLE_HINT
+            )
+        if code in _CREDENTIAL_CODES or status == 401:
             return self._refused(f"the S3 store refuses the credentials ({code})")
+        if status == 403:  # the reply to HEAD has no body that says which
+            return self._refused(
+                "the S3 store refuses the credentials, or does not allow this with them", _ROLE_HINT
+            )
         return StoreUnreachable(
             f"the S3 store at {self._endpoint} answered {status} {code}",
             hint="the server's own log says why",
         )
 
-    def _refused(self, problem: str) -> StoreRefused:
-        return StoreRefused(
-            f"{problem}: bucket {self._bucket!r} at {self._endpoint}",
-            hint="see the settings s3_bucket, s3_access_key_id and s3_secret_access_key",
-        )
+    def _refused(self, problem: str, hint: str = _SETTINGS_HINT) -> StoreRefused:
+        return StoreRefused(f"{problem}: bucket {self._bucket!r} at {self._endpoint}", hint=hint)
 
 
 def _shown(endpoint: str | None) -> str:
