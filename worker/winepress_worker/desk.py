@@ -74,7 +74,7 @@ class Desk:
         """
         if self.draining.is_set():
             raise YieldRequested("this worker is leaving")
-        if part.begun and units[0] == part.units[0]:
+        if part.begun and units[:1] == part.units[:1]:
             units = units[1:]
         if not units:
             return False

@@ -257,7 +257,8 @@ class Executor:
 
     def _render_together(self, work: Work, units: Sequence[int], call: Call) -> int:
         """Draw pictures in one call; each by itself when it fails or would change them."""
-        self._begin(work.part, *units)
+        self._begin(work.part, units[0])  # alone, for it may be called away
+        self._begin(work.part, *units[1:])
         self._hand_over()
         jobs = (*call.jobs, call.sample) if call.sample else call.jobs
         try:
