@@ -13,7 +13,6 @@ from winepress_shared.job import (
     MAX_PROMPT_CHARACTERS,
     MAX_SIDE_PX,
     MAX_STEPS,
-    ImageField,
     Inpaint,
     Job,
     ModelName,
@@ -23,6 +22,7 @@ from winepress_shared.job import (
 from winepress_shared.lane import FILM
 from winepress_shared.nesting import LATENT_PX, MAX_ZOOM, MIN_ZOOM, Nesting
 from winepress_shared.picture import Picture
+from winepress_shared.picture_fields import FromPictures, ImageField
 from winepress_shared.prompt_table import (
     Cues,
     from_infinite_zoom,
@@ -53,7 +53,7 @@ BorderPx = Annotated[int, Field(ge=1, le=MAX_SIDE_PX)]
 OverlapPx = Annotated[int, Field(ge=0, le=256, multiple_of=LATENT_PX)]
 
 
-class ZoomVideo(FilmCut, Job):
+class ZoomVideo(FromPictures, FilmCut, Job):
     """A film that glides through pictures, each of which holds the one before in its centre."""
 
     kind: Literal["zoom-video"] = "zoom-video"

@@ -7,6 +7,7 @@ import io
 import os
 import struct
 import zlib
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -93,10 +94,12 @@ def test_reference_is_the_digest_of_the_canonical_bytes() -> None:
 
 
 @pytest.mark.parametrize("mode", ["1", "L", "LA", "P", "PA", "RGB", "RGBA", "CMYK", "YCbCr", "F"])
-@pytest.mark.parametrize("wanted", ["RGB", "L"])
-def test_every_mode_becomes_colour_or_grey(mode: str, wanted: str) -> None:
+@pytest.mark.parametrize(("load", "wanted"), [(Picture.load, "RGB"), (Picture.load_mask, "L")])
+def test_every_mode_becomes_colour_or_grey(
+    mode: str, load: Callable[[Image.Image], Picture], wanted: str
+) -> None:
     """Palettes, alpha, printing colours: all end as one of two modes."""
-    assert decoded(Picture.load(Image.new(mode, (64, 64)), wanted)).mode == wanted
+    assert decoded(load(Image.new(mode, (64, 64)))).mode == wanted
 
 
 def test_palette_with_transparency_keeps_its_colours() -> None:
@@ -112,7 +115,7 @@ def test_sixteen_bit_greys_are_scaled_not_clipped() -> None:
     image = Image.new("I;16", (3, 1))
     for column, grey in enumerate((0, 0x8080, 0xFFFF)):
         image.putpixel((column, 0), grey)
-    loaded = decoded(Picture.load(encoded(image), "L"))
+    loaded = decoded(Picture.load_mask(encoded(image)))
     assert [loaded.getpixel((column, 0)) for column in range(3)] == [0, 128, 255]
 
 
@@ -190,12 +193,12 @@ def test_decompression_bomb_is_refused_by_its_header(size: tuple[int, int]) -> N
 
 def test_longest_side_is_inclusive() -> None:
     """4096 pixels are accepted from a file and from PIL, one more is not."""
-    assert Picture.load(Image.new("L", (MAX_SIDE_PX, 1)), "L").size == (MAX_SIDE_PX, 1)
-    assert Picture.load(encoded(Image.new("L", (1, MAX_SIDE_PX))), "L").size == (1, MAX_SIDE_PX)
+    assert Picture.load_mask(Image.new("L", (MAX_SIDE_PX, 1))).size == (MAX_SIDE_PX, 1)
+    assert Picture.load_mask(encoded(Image.new("L", (1, MAX_SIDE_PX)))).size == (1, MAX_SIDE_PX)
     with pytest.raises(InvalidJob, match="too large"):
-        Picture.load(Image.new("L", (MAX_SIDE_PX + 1, 1)), "L")
+        Picture.load_mask(Image.new("L", (MAX_SIDE_PX + 1, 1)))
     with pytest.raises(InvalidJob, match="too large"):
-        Picture.load(Image.new("L", (0, 1)), "L")
+        Picture.load_mask(Image.new("L", (0, 1)))
 
 
 def test_huge_file_is_refused_without_reading_all_of_it(tmp_path: Path) -> None:
