@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import itertools
 
 from PIL import Image, ImageChops, ImageCms
 
@@ -47,7 +48,9 @@ def _is_srgb(transform: ImageCms.ImageCmsTransform, mode: str) -> bool:
     ramp = Image.linear_gradient("L")
     if mode == "RGB":  # every combination of sixteen levels of red, green and blue
         levels = bytes(range(0, 256, 17))
-        colours = bytes(level for r in levels for g in levels for b in levels for level in (r, g, b))
+        colours = bytes(
+            level for r in levels for g in levels for b in levels for level in (r, g, b)
+        )
         ramp = Image.frombytes("RGB", (64, 64), colours)
     moved = ImageChops.difference(transform.apply(ramp), ramp.convert("RGB"))
     return max(most for _, most in moved.getextrema()) <= _NOISE

@@ -14,7 +14,7 @@ import warnings
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import IO, Literal
+from typing import IO, Literal, cast
 
 from PIL import Image, ImageChops, UnidentifiedImageError
 
@@ -120,7 +120,7 @@ def _mask(pixels: Pixels, mode: MaskMode) -> tuple[Image.Image, tuple[str, ...]]
             said = ("is read by its alpha, transparent is drawn anew; mask_mode says otherwise",)
     else:
         shown = pixels.on("black").convert("L")
-    darkest, brightest = shown.getextrema()
+    darkest, brightest = cast("tuple[int, int]", shown.getextrema())  # of one band
     if brightest < _DRAWN_ANEW:
         said += ("selects nothing: no part of the picture is drawn anew",)
     elif darkest >= _DRAWN_ANEW:

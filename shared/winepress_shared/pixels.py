@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import cast
 
 from PIL import ExifTags, Image, ImageMath
 
@@ -90,7 +91,7 @@ def _alpha(image: Image.Image, see_through: object) -> Image.Image | None:
         differs = ImageMath.lambda_eval(
             lambda bands: (bands["grey"] != see_through) * 255, grey=image.convert("I")
         )
-        return differs.convert("L")
+        return cast("Image.Image", differs).convert("L")
     solid = image.copy()
     solid.info["transparency"] = see_through
     return solid.convert("RGBA").getchannel("A")
@@ -126,7 +127,7 @@ def _plain(image: Image.Image) -> tuple[Image.Image, tuple[str, ...]]:
 
 def _in_8_bits(image: Image.Image) -> tuple[Image.Image, tuple[str, ...]]:
     """Greys of a mode that has no white of its own: the least of the usual ones that fits."""
-    low, high = image.getextrema()
+    low, high = cast("tuple[float, float]", image.getextrema())  # of one band
     white = next((white for white in _RANGES if high <= white), None)
     if white is None or not low >= 0:  # NaN is neither
         raise InvalidJob(

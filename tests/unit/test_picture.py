@@ -7,7 +7,6 @@ import io
 import os
 import struct
 import zlib
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -91,15 +90,6 @@ def test_reference_is_the_digest_of_the_canonical_bytes() -> None:
     digest = hashlib.sha256(pictures[0].png).hexdigest()
     assert pictures[0].reference == f"sha256:{digest}"
     assert pictures[0].key == f"inputs/{digest}.png"
-
-
-@pytest.mark.parametrize("mode", ["1", "L", "LA", "P", "PA", "RGB", "RGBA", "CMYK", "YCbCr", "F"])
-@pytest.mark.parametrize(("load", "wanted"), [(Picture.load, "RGB"), (Picture.load_mask, "L")])
-def test_every_mode_becomes_colour_or_grey(
-    mode: str, load: Callable[[Image.Image], Picture], wanted: str
-) -> None:
-    """Palettes, alpha, printing colours: all end as one of two modes."""
-    assert decoded(load(Image.new(mode, (64, 64)))).mode == wanted
 
 
 def test_palette_with_transparency_keeps_its_colours() -> None:
