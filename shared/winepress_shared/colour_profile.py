@@ -48,9 +48,7 @@ def _is_srgb(transform: ImageCms.ImageCmsTransform, mode: str) -> bool:
     ramp = Image.linear_gradient("L")
     if mode == "RGB":  # every combination of sixteen levels of red, green and blue
         levels = bytes(range(0, 256, 17))
-        colours = bytes(
-            level for r in levels for g in levels for b in levels for level in (r, g, b)
-        )
+        colours = b"".join(map(bytes, itertools.product(levels, repeat=3)))
         ramp = Image.frombytes("RGB", (64, 64), colours)
     moved = ImageChops.difference(transform.apply(ramp), ramp.convert("RGB"))
-    return max(most for _, most in moved.getextrema()) <= _NOISE
+    return max(moved.tobytes()) <= _NOISE

@@ -18,9 +18,8 @@ _HEX = re.compile(r"#[0-9a-f]{6}")
 
 def read_background(value: object) -> str:
     """``#rrggbb`` of a colour given like this or by its CSS name; raises InvalidJob."""
-    text = str(value).strip().lower()
-    named = str(ImageColor.colormap.get(text, text))
-    if not isinstance(value, str) or not _HEX.fullmatch(named):
+    text = value.strip().lower() if isinstance(value, str) else ""
+    if not _HEX.fullmatch(text) and text not in ImageColor.colormap:
         near = difflib.get_close_matches(text, ImageColor.colormap, n=1)
         raise InvalidJob(
             "not a colour",
@@ -29,7 +28,8 @@ def read_background(value: object) -> str:
             allowed="#rrggbb or a CSS colour name, for example white",
             hint=f"did you mean {near[0]!r}?" if near else None,
         )
-    return named
+    red, green, blue = ImageColor.getrgb(text)[:3]
+    return f"#{red:02x}{green:02x}{blue:02x}"
 
 
 class FromPictures(BaseModel):
