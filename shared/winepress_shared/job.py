@@ -29,6 +29,7 @@ from winepress_shared.model_options import ModelName as ModelName  # also known 
 from winepress_shared.model_options import ModelOptions, TwoStages
 from winepress_shared.picture import MaskMode, Picture
 from winepress_shared.picture_fields import FromPictures, ImageField
+from winepress_shared.plain_text import NO_CONTROLS
 from winepress_shared.schedulers import canonical_scheduler
 from winepress_shared.sound import Sound
 
@@ -66,7 +67,8 @@ def _not_blank(prompt: str) -> str:
 
 
 SchedulerField = Annotated[str, BeforeValidator(canonical_scheduler)]
-Prompt = Annotated[str, Field(max_length=MAX_PROMPT_CHARACTERS), AfterValidator(_not_blank)]
+Text = Annotated[str, Field(max_length=MAX_PROMPT_CHARACTERS), NO_CONTROLS]
+Prompt = Annotated[Text, AfterValidator(_not_blank)]
 Side = Annotated[int, Field(ge=MIN_SIDE_PX, le=MAX_SIDE_PX)]
 
 
@@ -78,7 +80,7 @@ class Job(ModelOptions):
     )
     kind: str
     prompt: Prompt
-    negative_prompt: Annotated[str, Field(max_length=MAX_PROMPT_CHARACTERS)] = ""
+    negative_prompt: Text = ""
     model: ModelName = "vignette"
     precision: Precision = Precision.FP16
     width: Side | None = None

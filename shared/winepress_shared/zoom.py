@@ -17,6 +17,7 @@ from winepress_shared.job import (
     Job,
     ModelName,
     SchedulerField,
+    Text,
     TextToImage,
 )
 from winepress_shared.lane import FILM
@@ -38,7 +39,6 @@ _MAX_ASPECT_ERROR = 0.02  #: relative; a given picture is stretched by no more t
 _MIN_LOOP_KEY_FRAMES = 3  #: one of them is the first again
 #: Stands for canvas and mask in the jobs of key frames: neither goes through the store.
 _AT_HAND = Picture("sha256:" + "0" * 64)
-Text = Annotated[str, Field(max_length=MAX_PROMPT_CHARACTERS)]
 
 
 def _pair(value: object) -> object:

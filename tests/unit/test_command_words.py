@@ -208,6 +208,40 @@ def test_a_job_file_may_be_yaml_or_json(tmp_path: Path) -> None:
     assert read_job_file(tmp_path / "job.json") == read_job_file(tmp_path / "job.yaml")
 
 
+@pytest.mark.parametrize("name", ["job.json", "job.yaml", "job"])
+def test_json_is_read_as_json_whatever_it_is_called(tmp_path: Path, name: str) -> None:
+    """YAML takes an escaped emoji for two halves of a character, and 1e3 for a word."""
+    values = {"prompt": "a red \N{RED APPLE}\t\u2028 apple", "guidance_scale": 1e3, "vae": None}
+    (tmp_path / name).write_text(json.dumps(values).replace("1000.0", "1e3"))
+    assert read_job_file(tmp_path / name) == values
+
+
+def test_yaml_may_begin_with_a_brace(tmp_path: Path) -> None:
+    """What is no JSON and not called so is YAML."""
+    (tmp_path / "job.yaml").write_text("{prompt: a red apple, seed: 7}")
+    assert read_job_file(tmp_path / "job.yaml") == {"prompt": "a red apple", "seed": 7}
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "prompt: x",
+        '{"prompt": "x",}',
+        '{"prompt": "x", "seed": NaN}',
+        '{"prompt": "x", "prompt": "y"}',
+        '{"prompt": "x"} {"prompt": "y"}',
+        '{"seed": ' + "9" * 5000 + "}",
+        '{"a": ' * 5000,
+        '["prompt"]',
+    ],
+)
+def test_a_json_file_is_strict(tmp_path: Path, text: str) -> None:
+    """What only other readers would take is refused as wrong usage."""
+    (tmp_path / "job.json").write_text(text)
+    with pytest.raises(WrongUsage):
+        read_job_file(tmp_path / "job.json")
+
+
 @pytest.mark.parametrize(
     "text",
     [

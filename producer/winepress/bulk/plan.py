@@ -23,6 +23,7 @@ from winepress_shared.job import MAX_UNITS, Job, Priority, parse_job
 from winepress_shared.lane import Lane
 from winepress_shared.picture import WHITE, Picture
 from winepress_shared.picture_fields import load_picture, read_background
+from winepress_shared.plain_text import check_text
 from winepress_shared.zoom import ZoomVideo
 
 MAX_ITEMS = 100_000  #: pictures of one file, matrix and wildcards counted in
@@ -109,6 +110,7 @@ class Plan:
             )
 
     def _check_name(self, line: Line) -> None:
+        check_text(line.name, "custom_id")
         if line.name and self._names.setdefault(line.name, line.number) != line.number:
             raise InvalidJob(
                 f"line {self._names[line.name]} has this name already",
