@@ -251,8 +251,8 @@ class Catalogue:
 
     def warnings(self, job: Job) -> tuple[str, ...]:
         """What a resolved job asks for and will not get, one sentence each."""
-        of_pictures = job.picture_warnings if isinstance(job, FromPictures) else ()
-        return (*warnings_of(self.get(job.model), job), *of_pictures)
+        of_inputs = job.input_warnings if isinstance(job, FromPictures) else ()
+        return (*warnings_of(self.get(job.model), job), *of_inputs)
 
     def lane(self, job: Job) -> Lane:
         """The lane a job waits in."""

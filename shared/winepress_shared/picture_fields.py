@@ -12,6 +12,7 @@ from pydantic import BaseModel, BeforeValidator, PlainSerializer, ValidationInfo
 
 from winepress_shared.errors import InvalidJob
 from winepress_shared.picture import WHITE, MaskMode, Picture
+from winepress_shared.sound import Sound
 
 _HEX = re.compile(r"#[0-9a-f]{6}")
 
@@ -39,9 +40,9 @@ class FromPictures(BaseModel):
     background: Annotated[str, BeforeValidator(read_background)] = WHITE
 
     @property
-    def picture_warnings(self) -> tuple[str, ...]:
-        """What was doubtful in reading the pictures that were given, one sentence each."""
-        given = ((name, value) for name, value in self if isinstance(value, Picture))
+    def input_warnings(self) -> tuple[str, ...]:
+        """What was doubtful in reading the files that were given, one sentence each."""
+        given = ((name, value) for name, value in self if isinstance(value, Picture | Sound))
         return tuple(f"{name} {warning}" for name, value in given for warning in value.warnings)
 
 
