@@ -18,7 +18,7 @@ from winepress.cli import main
 from winepress.console import Console
 from winepress.job_file import MAX_JOB_FILE_BYTES, read_job_file
 from winepress.parser import Parser
-from winepress.plugins import how_to_install
+from winepress.plugins import how_to_install, load_plugins
 from winepress_shared.errors import InvalidJob, WrongUsage
 
 # -- words -----------------------------------------------------------------------------------
@@ -185,6 +185,23 @@ def test_a_broken_plugin_takes_no_other_command_away(
     assert main(["greet"]) == 7
     assert main(["press"]) == 2
     assert "The part p0 cannot be loaded" in capsys.readouterr().err
+
+
+def test_a_part_that_is_not_installed_says_how_to_install_it(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Every word of the worker and of the farm, whatever stands behind it."""
+    installed = argparse.ArgumentParser().add_subparsers()
+    load_plugins(installed)
+    plug(monkeypatch)
+    absent = argparse.ArgumentParser().add_subparsers()
+    load_plugins(absent)
+    assert set(absent.choices) == set(installed.choices)
+    for words, extra in ((["worker", "--device", "CPU"], "worker"), (["up", "--help"], "local")):
+        assert main(words) == 2
+        said = capsys.readouterr().err
+        assert f"this command is not installed (got '{words[0]}')" in said
+        assert f"pip install 'winepress[{extra}]'" in said
 
 
 def test_a_command_that_lacks_a_package_names_the_extra(
