@@ -106,7 +106,7 @@ def test_a_job_says_what_is_doubtful_about_its_pictures() -> None:
     job = Inpaint(prompt="a pear", image=OPENAI.convert("RGB"), mask=OPENAI)
     catalogue = Catalogue.load()
     (warning,) = catalogue.warnings(catalogue.resolve(job))
-    assert warning.startswith("mask is read by its alpha, transparent is drawn anew")
+    assert warning.startswith("mask is read by its alpha: transparent is drawn anew")
 
 
 def test_how_pictures_are_read_is_part_of_the_job(tmp_path: Path) -> None:
