@@ -117,7 +117,9 @@ def _mask(pixels: Pixels, mode: MaskMode) -> tuple[Image.Image, tuple[str, ...]]
     if pixels.alpha is not None and (mode == "alpha" or (mode == "auto" and varies)):
         shown = ImageChops.invert(pixels.alpha)
         if mode == "auto":
-            said = ("is read by its alpha: transparent is drawn anew, unless mask_mode says luminance",)
+            said = (
+                "is read by its alpha: transparent is drawn anew, unless mask_mode is luminance",
+            )
     else:
         shown = pixels.on("black").convert("L")
     darkest, brightest = cast("tuple[int, int]", shown.getextrema())  # of one band

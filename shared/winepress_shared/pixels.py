@@ -100,9 +100,10 @@ def _alpha(image: Image.Image, see_through: object) -> Image.Image | None:
 def _colours(image: Image.Image) -> tuple[Image.Image, tuple[str, ...]]:
     """RGB in the colours of sRGB, and what was uncertain about them."""
     colours, warnings = _plain(image)
-    if image.info.get("icc_profile"):
+    icc: object = image.info.get("icc_profile")
+    if isinstance(icc, bytes) and icc:
         try:
-            return in_srgb(colours, image.info["icc_profile"]), warnings
+            return in_srgb(colours, icc), warnings
         except UselessProfile as reason:
             warnings += (f"has a colour profile that {reason}; it is ignored",)
     elif "icc_profile" in image.info:  # Pillow could not unpack it

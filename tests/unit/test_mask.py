@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 from PIL import Image, ImageDraw
 
+from winepress.bulk.line import Line
+from winepress.bulk.plan import Plan, PlanOptions
 from winepress_shared.catalogue import Catalogue
 from winepress_shared.errors import InvalidJob
 from winepress_shared.job import Inpaint, decode_job, parse_job
@@ -121,6 +123,21 @@ def test_how_pictures_are_read_is_part_of_the_job(tmp_path: Path) -> None:
     written = job.model_dump(mode="json")
     assert decode_job(written).model_dump(mode="json") == written
     assert job.image != Picture.load(OPENAI)
+
+
+def test_a_bulk_reads_a_picture_for_each_way_to_read_it(tmp_path: Path) -> None:
+    """Lines may lay one file on several backgrounds; it is read once for each."""
+    OPENAI.save(tmp_path / "a.png")
+    plan = Plan(Catalogue.load(), PlanOptions(folder=tmp_path))
+    values = {"kind": "inpaint", "prompt": "a pear", "image": "a.png", "mask": "a.png"}
+    for number, colour in enumerate(("navy", "teal", "navy"), 1):
+        plan.add([Line(number, {**values, "background": colour, "mask_mode": "alpha"})])
+    loaded = [Picture.load(OPENAI, colour) for colour in ("#000080", "#008080")]
+    assert {picture.reference for picture in plan.inputs} == {
+        Picture.load_mask(OPENAI, "alpha").reference,
+        *(picture.reference for picture in loaded),
+    }
+    assert not plan.warnings
 
 
 @pytest.mark.parametrize("colour", ["", "whit", "#fff", "#12345g", "#11223344", "rgb(1,2,3)", 7])
