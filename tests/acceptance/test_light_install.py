@@ -70,7 +70,7 @@ def test_command_lists_its_words_without_a_renderer(light: Path) -> None:
     """The worker's commands are named too, and say which extra brings them."""
     text = _run(light / "bin" / "winepress", "--help", cwd=light)
     assert {"submit", "status", "worker", "up"} <= set(text.replace(",", " ").split())
-    command = [light / "bin" / "winepress", "worker", "--device", "CPU"]
+    command = [str(light / "bin" / "winepress"), "worker", "--device", "CPU"]
     done = subprocess.run(
         command, cwd=light, capture_output=True, text=True, timeout=_TIMEOUT_S, check=False
     )

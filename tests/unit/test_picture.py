@@ -12,25 +12,14 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from orientations import ORIENTATION, UPRIGHT
 from PIL import Image
 
 from winepress_shared.errors import InvalidJob
 from winepress_shared.picture import MAX_FILE_BYTES, MAX_SIDE_PX, Picture
 
-ORIENTATION = 0x0112  #: EXIF tag
 #: Red, green, blue, white: no two orientations of this 2x2 picture are equal.
 CORNERS = [(255, 0, 0), (0, 255, 0), (0, 0, 255), (255, 255, 255)]
-#: EXIF orientation → where the stored corners belong when upright (EXIF 2.32, tag 274).
-UPRIGHT = {
-    1: (0, 1, 2, 3),
-    2: (1, 0, 3, 2),
-    3: (3, 2, 1, 0),
-    4: (2, 3, 0, 1),
-    5: (0, 2, 1, 3),
-    6: (2, 0, 3, 1),
-    7: (3, 1, 2, 0),
-    8: (1, 3, 0, 2),
-}
 
 
 def encoded(image: Image.Image, form: str = "PNG", **options: object) -> bytes:

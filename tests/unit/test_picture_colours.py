@@ -9,23 +9,12 @@ from collections.abc import Callable
 
 import colour_profiles
 import pytest
+from orientations import ORIENTATION, UPRIGHT
 from PIL import Image, ImageCms
 
 from winepress_shared.picture import Picture
 
 Colour = tuple[int, int, int]
-ORIENTATION = 0x0112  #: EXIF tag
-#: EXIF orientation → where the stored corners of a 2x2 picture belong (EXIF 2.32, tag 274).
-UPRIGHT = {
-    1: (0, 1, 2, 3),
-    2: (1, 0, 3, 2),
-    3: (3, 2, 1, 0),
-    4: (2, 3, 0, 1),
-    5: (0, 2, 1, 3),
-    6: (2, 0, 3, 1),
-    7: (3, 1, 2, 0),
-    8: (1, 3, 0, 2),
-}
 COLOURS: list[Colour] = [(220, 40, 60), (30, 180, 90), (40, 70, 230), (250, 240, 200)]
 GREYS: list[Colour] = [(128, 128, 128), (0, 0, 0), (188, 188, 188), (255, 255, 255)]
 BITS: list[Colour] = [(0, 0, 0), (255, 255, 255), (255, 255, 255), (0, 0, 0)]
