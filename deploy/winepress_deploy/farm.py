@@ -17,6 +17,7 @@ from winepress_deploy.credentials import Credentials
 from winepress_deploy.farm_options import FarmOptions
 from winepress_deploy.private_file import write_private
 from winepress_deploy.process import Child, Program
+from winepress_deploy.roles import STORE_ROLES, Role
 from winepress_deploy.running_farm import process_began
 from winepress_deploy.settings_file import names_broker, names_store, user_settings, write_settings
 from winepress_deploy.state_folder import StateFolder, default_state
@@ -97,7 +98,7 @@ class Farm:
         credentials = Credentials.keep(self.state.credentials)
         self._choose_ports()
         self.settings = self._settings(given, credentials)
-        write_settings(self.state.settings, self.settings)
+        self._write_settings(given, credentials)
         self._start_services(self._own_servers(given, credentials))
         self._set_limits(given)
         if self.options.flower:
@@ -126,8 +127,7 @@ class Farm:
     def _settings(self, given: Settings, credentials: Credentials) -> Settings:
         own: dict[str, object] = {}
         if not names_broker(given):
-            password = credentials.broker_password.get_secret_value()
-            own["broker_url"] = SecretStr(valkey.broker_url(self._ports[valkey.NAME], password))
+            own["broker_url"] = self._broker_url(Role.OPERATOR, credentials)
             self.urls["broker"] = valkey.broker_url(self._ports[valkey.NAME])
         else:
             self._say("the broker that your settings name is used")
@@ -139,13 +139,29 @@ class Farm:
             self._say("the store that your settings name is used")
         return given.model_copy(update=own | dict.fromkeys(Limits.model_fields))
 
+    def _broker_url(self, role: Role, credentials: Credentials) -> SecretStr:
+        password = credentials.of(role).broker_password.get_secret_value()
+        return SecretStr(valkey.broker_url(self._ports[valkey.NAME], role, password))
+
+    def _write_settings(self, given: Settings, credentials: Credentials) -> None:
+        """One file for each role; servers that the user named give them all the same key."""
+        for role in Role:
+            key = credentials.of(role)
+            own: dict[str, object] = {}
+            if not names_broker(given):
+                own["broker_url"] = self._broker_url(role, credentials)
+            if not names_store(given):
+                has_store = role in STORE_ROLES
+                own["s3_access_key_id"] = SecretStr(key.s3_key_id) if has_store else None
+                own["s3_secret_access_key"] = key.s3_secret if has_store else None
+            write_settings(self.state.settings_of(role), self.settings.model_copy(update=own))
+
     def _own_servers(self, given: Settings, credentials: Credentials) -> list[Program]:
         """The servers that the user has not named elsewhere."""
         servers = []
         if not names_broker(given):
-            password = credentials.broker_password.get_secret_value()
             port = self._ports[valkey.NAME]
-            servers.append(valkey.valkey(self.state, self.settings, port, password))
+            servers.append(valkey.valkey(self.state, self.settings, port, credentials))
         if not names_store(given):
             servers.append(seaweed.seaweed(self.state, self.settings, self._ports, credentials))
         return servers

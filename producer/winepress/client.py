@@ -134,7 +134,7 @@ class Client(Connections):
         try:
             missing = self.ledger.missing_tickets(lane, units)
             if missing:
-                send_tickets(self._celery, lane, min(missing, _MOST_TICKETS))
+                send_tickets(self._celery.get(), lane, min(missing, _MOST_TICKETS))
         except FarmUnreachable as error:
             log.warning("accepted, but workers will notice a little later: %s", error)
 

@@ -29,7 +29,7 @@ class FarmBook:
 
     def close(self) -> None:
         """Give the connections back; they are opened anew when needed."""
-        self._server.client.close()
+        self._server.close()
 
     def pause(self, *, user: str | None = None, lane: str | None = None) -> bool:
         """Hand out no more of a user or of a lane; of the whole farm when neither is named.

@@ -91,7 +91,7 @@ class LaneBook:
 
     def close(self) -> None:
         """Give the connections back; they are opened anew when needed."""
-        self._server.client.close()
+        self._server.close()
 
     def look(self, worker: str) -> tuple[Sequence[LaneView], dict[str, Any]]:
         """Every lane that has work and is not parked; what the worker's renderer says of itself.

@@ -79,7 +79,12 @@ class Settings(Limits):
     farm: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{0,31}$")] = "winepress"
     #: Key prefix in Redis; two farms may share one server under two names.
     broker_url: SecretStr = SecretStr("redis://127.0.0.1:6379/0")  #: redis:// or rediss://
+    #: Certificates of the authority that signed the broker's, PEM; None is those of the system.
+    broker_ca: Path | None = None
     s3_endpoint: str | None = None  #: None is AWS
+    s3_ca: Path | None = None  #: the same of the store
+    #: Where others reach the same store; links name it. None is ``s3_endpoint``.
+    s3_public_endpoint: str | None = None
     s3_region: str = "us-east-1"
     s3_bucket: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$")] = "winepress"
     s3_access_key_id: SecretStr | None = None  #: None asks boto3's own chain
@@ -102,7 +107,23 @@ class Settings(Limits):
             raise ValueError("must end with the number of a database, like /0")
         return url
 
-    @field_validator("s3_endpoint")
+    @field_validator("broker_ca", "s3_ca")
+    @classmethod
+    def _certificates(cls, path: Path | None) -> Path | None:
+        if path is None:
+            return None
+        import ssl  # needed by few
+
+        path = path.expanduser().absolute()
+        try:
+            ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(path)
+        except ssl.SSLError:
+            raise ValueError(f"{path} holds no certificates in PEM") from None
+        except OSError as error:
+            raise ValueError(f"cannot read {path}: {error.strerror}") from None
+        return path
+
+    @field_validator("s3_endpoint", "s3_public_endpoint")
     @classmethod
     def _http_only(cls, url: str | None) -> str | None:
         if url and not url.startswith(("http://", "https://")):

@@ -54,6 +54,7 @@
 --   idem:USER:KEY     string  ID and digest of the job submitted under this key
 --   events:ID         stream  what happened to the job, the newest EVENTS of it; from its first
 --                             change on, because an empty stream costs more than the whole row
+--   wake:NAME         stream  calls to a client that reads the events of many jobs (with a time to live)
 --   preview:ID:UNIT   string  step, steps and a JPEG in base64, of the unit in hand (with a time to
 --                             live)
 --   limits            hash    what the operator has set of LIMITS, see `limits`
