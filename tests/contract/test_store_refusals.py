@@ -194,6 +194,6 @@ def test_a_link_planted_in_the_folder_is_not_listed(tmp_path: Path) -> None:
     """Files of others, hidden files and symbolic links are no objects."""
     store = open_store(Settings(store_folder=tmp_path / "store"))
     store.put("jobs/one", b"x", metadata={"fence": "1"})
-    (tmp_path / "store" / "jobs" / "two").symlink_to("/etc/hostname")
-    (tmp_path / "store" / "jobs" / "grün").write_bytes(b"x")
+    (tmp_path / "store" / "winepress" / "jobs" / "two").symlink_to("/etc/hostname")
+    (tmp_path / "store" / "winepress" / "jobs" / "grün").write_bytes(b"x")
     assert [item.key for item in store.list("")] == ["jobs/one"]
