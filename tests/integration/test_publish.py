@@ -54,7 +54,7 @@ def test_another_revision_replaces_the_old_and_shares_what_is_equal(
     shelf.pull(guest, FP16, unheard)
     (folder / "manifest.json").unlink()
     (folder / _BIN).write_bytes(b"another")
-    (folder / "more.json").write_bytes(b"{}")
+    (folder / "unet" / "config.json").write_bytes(b"{}")
     record(folder, guest)
     assert push(store, folder) == len(b"another") + len(b"{}")
     heard = Heard()

@@ -19,7 +19,7 @@ from winepress_shared.catalogue import Model
 from winepress_shared.errors import Environment
 from winepress_shared.lane import Precision
 from winepress_shared.quantisation import Int4Recipe, Int8Recipe
-from winepress_worker.engines.devices import core
+from winepress_worker.engines.devices import read_graph
 from winepress_worker.models.calibration import Sample, collect
 from winepress_worker.models.export import IR_FILE, writing
 from winepress_worker.models.manifest import MANIFEST_FILE, Prepared
@@ -48,7 +48,7 @@ def quantise(
     )
     for part in sorted(full.path.glob(f"*/{IR_FILE}")):
         name = part.parent.name
-        network = core().read_model(part)
+        network = read_graph(part)
         if name == "unet" and precision is Precision.INT8:
             made = _calibrated(network, model, full, report)
         elif name == "unet" and precision is Precision.INT4_WEIGHTS:
