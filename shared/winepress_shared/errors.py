@@ -14,7 +14,8 @@
     │   ├── BrokerUnreachable
     │   └── StoreUnreachable
     │       ├── StoreRefused     wrong credentials, missing bucket
-    │       └── ObjectMissing    the key does not exist
+    │       ├── ObjectMissing    the key does not exist
+    │       └── ObjectTooLarge   the object is larger than its reader takes
     ├── JobFailed                what `wait` raises for a job that failed  exit code 1
     │   ├── JobCanceled
     │   └── JobExpired
@@ -149,6 +150,10 @@ class StoreRefused(StoreUnreachable):
 
 class ObjectMissing(StoreUnreachable):
     """The store has no object under this key."""
+
+
+class ObjectTooLarge(StoreUnreachable):
+    """The object under this key is larger than its reader takes; nothing of it was read."""
 
 
 class JobFailed(WinepressError):
