@@ -10,6 +10,8 @@ from __future__ import annotations
 
 import json
 import logging
+import re
+from collections.abc import Mapping
 from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
@@ -25,6 +27,7 @@ MAX_ITEMS_BYTES = 64 * 2**20  #: the same for 500 items with two prompts each
 MAX_RESULT_BYTES = 64 * 2**20  #: ten thousand pictures take 6 MB
 MAX_NAME_CHARACTERS = 512  #: of an item
 MAX_FACTS_CHARACTERS = 2**20  #: what a worker says of itself
+_UNIT = re.compile(r"[0-9]{1,7}")
 ID_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$"
 _MAX_UNITS = 10_000
 _MAX_MOMENT = 1e11  #: Unix seconds; milliseconds of it are still whole numbers in Lua
@@ -172,6 +175,23 @@ def read_facts(text: str | None) -> dict[str, Any]:
     except (ValueError, RecursionError):
         log.warning("what a worker says of itself makes no sense, and is not heard")
         return {}
+
+
+def read_rows(units: Mapping[str, str]) -> dict[int, dict[str, Any]]:
+    """What the ledger says of each unit, in their order."""
+    named = sorted((int(unit), text) for unit, text in units.items() if _UNIT.fullmatch(unit))
+    return {unit: _read_row(text) for unit, text in named}
+
+
+def _read_row(text: str) -> dict[str, Any]:
+    """One row; a failure that says so when it makes no sense."""
+    try:
+        row = json.loads(text)
+    except (ValueError, RecursionError):
+        row = None
+    if isinstance(row, dict):
+        return row
+    return {"error": FailForGood.__name__, "message": "what the broker says of it is damaged"}
 
 
 def _complaint(error: ValidationError) -> str:

@@ -10,6 +10,7 @@
     │   └── Conflict             the idempotency key or the state forbids it
     ├── WrongUsage               the command line or the configuration     exit code 2
     ├── NotFound                 no such job (it never existed or expired) exit code 4
+    ├── DamagedRecord            the broker's record of a job is damaged   exit code 1
     ├── FarmUnreachable          broker or store cannot be used            exit code 3
     │   ├── BrokerUnreachable
     │   └── StoreUnreachable
@@ -128,6 +129,10 @@ class NotFound(WinepressError):
     """There is no such job: it never existed, or its record has expired."""
 
     exit_code = 4
+
+
+class DamagedRecord(WinepressError):
+    """What the broker holds of a job makes no sense; other jobs are not concerned."""
 
 
 class FarmUnreachable(WinepressError):

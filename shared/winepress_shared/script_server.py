@@ -12,7 +12,7 @@ import redis
 from redis.backoff import ConstantBackoff
 from redis.retry import Retry
 
-from winepress_shared.errors import BrokerUnreachable, QueueFull, WrongUsage
+from winepress_shared.errors import BrokerUnreachable, InvalidJob, QueueFull, WrongUsage
 from winepress_shared.settings import Settings
 
 _CONNECT_TIMEOUT_S = 5.0
@@ -21,6 +21,7 @@ _CONNECT_TIMEOUT_S = 5.0
 _ANSWER_TIMEOUT_S = 8.0
 _HEALTH_CHECK_S = 25
 _RETRY_S = 0.1  #: before the one further try of a command whose connection broke
+_BAD_ARGUMENT = "refused argument"  #: how a script of ours says so, before it writes
 _NO_DATABASE = "DB index is out of range"
 #: How a server says that it cannot be written to just now (disk full, failing over, in a script).
 _CANNOT_WRITE = (
@@ -91,6 +92,9 @@ class ScriptServer:
                 raise BrokerUnreachable(
                     "the broker has no database of this number", value=self._address
                 ) from None
+            if _BAD_ARGUMENT in str(error):
+                field = str(error).partition(_BAD_ARGUMENT)[2].split(" script:")[0].strip()
+                raise InvalidJob("the ledger does not take this value", field=field[:40]) from None
             if not str(error).startswith(_CANNOT_WRITE) and not isinstance(
                 error, redis.exceptions.ReadOnlyError | redis.exceptions.ClusterDownError
             ):

@@ -14,6 +14,7 @@ from PIL import Image
 from winepress_shared.archive import Archive, JobRecord
 from winepress_shared.cost import megapixel_steps
 from winepress_shared.errors import (
+    BrokerUnreachable,
     Environment,
     FailForGood,
     ObjectMissing,
@@ -92,7 +93,7 @@ class Executor:
             work = self._prepare(part)
         except Exception as error:  # the edge of the task: whatever is wrong with this job is
             # this job's, and a slice must never be kept without being worked on.
-            self._settle_unprepared(part, error)
+            self._settle(part, part.units, error)
             if isinstance(error, WorkerBroken):
                 raise
             return 0
@@ -100,16 +101,25 @@ class Executor:
         while left:
             try:
                 call = self._next_call(work, left)
-                units, left = left[: len(call.jobs)], left[len(call.jobs) :]
+                units, rest = left[: len(call.jobs)], left[len(call.jobs) :]
                 if call.number > 1:
                     drawn += self._render_together(work, units, call)
                 else:
                     drawn += self._render_unit(work, units[0])
+                left = rest
             except Stopped as stop:
                 log.info("slice %s of %s ends early: %s", part.fence, part.job_id, stop)
                 self._hand_over()
                 self._delivery.settle()
                 self._desk.give_back(part)
+                break
+            except (BrokerUnreachable, WorkerBroken):
+                raise
+            except Exception as error:  # noqa: BLE001 - the edge of the task: nothing that a job
+                # holds may leave its slice in the hands of a process that works on it no more.
+                self._hand_over()
+                self._delivery.settle()
+                self._settle(part, left, error)
                 break
         self._hand_over()
         return drawn
@@ -166,12 +176,12 @@ class Executor:
         image.load()
         return image
 
-    def _settle_unprepared(self, part: Slice, error: Exception) -> None:
-        """No unit was begun: either the surroundings are at fault, or the whole slice is."""
+    def _settle(self, part: Slice, units: Sequence[int], error: Exception) -> None:
+        """None of ``units`` can be drawn: the surroundings are at fault, or all of them are."""
         if isinstance(error, Environment | StoreUnreachable):
-            self._desk.account(part, part.units[0], error)
+            self._desk.account(part, units[0], error)
             return
-        for unit in part.units:
+        for unit in units:
             self._delivery.account(part, unit, error)
 
     def _render_unit(self, work: Work, unit: int) -> int:

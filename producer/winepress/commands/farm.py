@@ -128,6 +128,13 @@ def _check_lanes(client: Client) -> str:
     return ", ".join(found) or "empty"
 
 
+def _check_records(client: Client) -> str:
+    damaged = client.farm.damaged()
+    if damaged:
+        raise damaged[0]
+    return "every one can be read"
+
+
 def _check_jobs(client: Client) -> str:
     """Whether the broker has lost its memory: then it knows no job at all."""
     if client.list(limit=1):
@@ -150,4 +157,5 @@ _PARTS_BEHIND_BROKER: tuple[tuple[str, Callable[[Client], str]], ...] = (
     ("workers", _check_workers),
     ("lanes", _check_lanes),
     ("jobs", _check_jobs),
+    ("records", _check_records),
 )

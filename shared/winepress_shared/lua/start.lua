@@ -4,6 +4,7 @@
 -- KEYS[1] prefix; keys: lease job attempts events
 -- ARGV: fence, unit
 -- Returns 'ok' | 'lost' | 'cancel' | 'yield'
+check_numbers(2)
 local fence, unit = ARGV[1], tonumber(ARGV[2])
 local lease, job, order = look_up(fence)
 if order ~= 'ok' then return order end

@@ -166,12 +166,9 @@ class S3Store:
                 file.truncate()
             if file.tell() == found.size:
                 return
-            reply = self._client.get_object(
-                Bucket=self._bucket, Key=key, Range=f"bytes={file.tell()}-"
-            )
+            rest = f"bytes={file.tell()}-{most - 1}"  # it may have been replaced by a larger one
+            reply = self._client.get_object(Bucket=self._bucket, Key=key, Range=rest)
             with closing(reply["Body"]) as body:  # ended early, it must not hold its connection
-                # It may have been replaced by a larger one since.
-                check_size(key, file.tell() + reply["ContentLength"], most)
                 for block in body.iter_chunks(_BLOCK_BYTES):
                     file.write(block)
                     moved(file.tell())
