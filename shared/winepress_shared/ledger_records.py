@@ -229,13 +229,12 @@ class Event:
     def of(cls, row_id: str, row: dict[str, str]) -> Event:
         """Read an entry of the stream ``events:ID``."""
         fields = {name: value for name, value in row.items() if name not in ("event", "at")}
-        counts = (row.get("at"), *(fields[name] for name in _COUNTS if name in fields))
-        needed = _NEEDED.get(row.get("event", ""), ())
-        if not all(_COUNT.fullmatch(count or "") for count in counts) or not set(needed) <= set(
-            fields
-        ):
+        counts = (row.get("at", ""), *(fields[name] for name in _COUNTS if name in fields))
+        name = row.get("event", "")
+        is_whole = bool(name) and set(_NEEDED.get(name, ())) <= set(fields)
+        if not is_whole or not all(map(_COUNT.fullmatch, counts)):
             return cls(row_id, "damaged", 0.0)  # kept for its id: whoever reads goes on behind it
-        return cls(row_id, row["event"], int(row["at"]) / 1000, fields)
+        return cls(row_id, name, int(row["at"]) / 1000, fields)
 
 
 @dataclass(frozen=True)
