@@ -56,7 +56,8 @@ class JobRecord:
         """Read ``job.json``; raises InvalidJob or FailForGood for anything else."""
         given = read_document(JobDocument, data, "job.json")
         own = given.model_dump(exclude={"version", "job", "lane", "window"})
-        window = given.window and Window(given.window.opens, given.window.closes)
+        span = given.window
+        window = None if span is None else Window(span.opens, span.closes)
         job, lane = decode_job(given.job), Lane.parse(given.lane)
         return cls(**own, job=job, lane=lane, window=window)
 

@@ -53,6 +53,7 @@ def headed(**headers: Any) -> dict[str, Any]:
     return ticket(headers={"task": PRESS, "id": str(uuid.uuid4())} | headers)
 
 
+_NOTHINGS: tuple[Any, ...] = (None, [], 7, "x", {})
 ENTRIES: tuple[bytes, ...] = (
     *(b"", b"x", b"\xff\xfe", b"{", b"[]", b"{}", b"null", b"7", b'"x"', b"9" * 5000),
     *(b"[" * 100_000, b'{"a":' * 5000, b"NaN", b'{"__type__": "datetime", "__value__": 5}'),
@@ -60,7 +61,7 @@ ENTRIES: tuple[bytes, ...] = (
     *(
         json.dumps(message).encode()
         for message in (
-            *({**ticket(), name: value} for name in ticket() for value in (None, [], 7, "x", {})),
+            *({**ticket(), name: value} for name in ticket() for value in _NOTHINGS),
             *(
                 ticket(body=body)
                 for body in ("[]", "[[], {}, {}]", "[" * 100_000, "{}", "9" * 5000)

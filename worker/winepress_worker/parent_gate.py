@@ -103,7 +103,7 @@ def as_expected(raw: object, queue: str) -> dict[str, Any]:
 
 def _ticket(task_id: str, lane: str) -> dict[str, Any]:
     """Nothing of the sender's but the number: no time limit, no hour of the day, no callback."""
-    headers = {
+    headers: dict[str, Any] = {
         "lang": "py",
         "task": PRESS,
         "id": task_id,

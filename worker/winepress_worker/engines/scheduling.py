@@ -51,7 +51,9 @@ def _is_setting(key: str, value: object) -> bool:
 
 
 def _is_number(value: object) -> bool:
-    return type(value) in (int, float) and math.isfinite(value) and abs(value) <= 2**53
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return False
+    return math.isfinite(value) and abs(value) <= 2**53
 
 
 def make_scheduler(config: Mapping[str, Any], job: Job) -> Any:

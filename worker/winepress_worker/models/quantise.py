@@ -21,8 +21,9 @@ from winepress_shared.lane import Precision
 from winepress_shared.quantisation import Int4Recipe, Int8Recipe
 from winepress_worker.engines.devices import read_graph
 from winepress_worker.models.calibration import Sample, collect
+from winepress_worker.models.content import MANIFEST_FILE
 from winepress_worker.models.export import IR_FILE, writing
-from winepress_worker.models.manifest import MANIFEST_FILE, Prepared
+from winepress_worker.models.manifest import Prepared
 from winepress_worker.models.scales import halve_scales
 from winepress_worker.models.shelf import Report
 
