@@ -43,27 +43,27 @@ def test_a_submission_with_one_bad_value_leaves_nothing_behind(
         "digest": "d",
         "idempotency_key": "key",
     }
-    before = clerk.ledger._redis.keys(f"{clerk.ledger._prefix}*")
+    before = clerk.ledger._server.client.keys(f"{clerk.ledger._prefix}*")
     with pytest.raises(InvalidJob):
         clerk.ledger.submit(Submission(**good | wrong))
-    assert clerk.ledger._redis.keys(f"{clerk.ledger._prefix}*") == before
+    assert clerk.ledger._server.client.keys(f"{clerk.ledger._prefix}*") == before
 
 
 def test_a_band_that_is_none_changes_nothing(client: Client) -> None:
     """Nor does a verb that is none."""
     job_id = client.submit(apple()).id
-    before = client.ledger._redis.hgetall(f"{client.ledger._prefix}job:{job_id}")
+    before = client.ledger._server.client.hgetall(f"{client.ledger._prefix}job:{job_id}")
     for verb, reason in (("reprioritise", "x"), ("reprioritise", "7"), ("explode", "")):
         with pytest.raises(InvalidJob):
             client.ledger.control(job_id, verb, reason)
-    assert client.ledger._redis.hgetall(f"{client.ledger._prefix}job:{job_id}") == before
+    assert client.ledger._server.client.hgetall(f"{client.ledger._prefix}job:{job_id}") == before
 
 
 def test_units_that_are_none_are_not_kept(clerk: Clerk) -> None:
     """A number in the billions would have the server lay out a bitmap of half a GiB."""
     with pytest.raises(InvalidJob):
         clerk.ledger.keep_units("job", {0: {}, 2**32 - 1: {}})
-    assert not clerk.ledger._redis.exists(f"{clerk.ledger._prefix}done:job")
+    assert not clerk.ledger._server.client.exists(f"{clerk.ledger._prefix}done:job")
 
 
 def test_what_a_worker_says_of_itself_may_be_anything(client: Client, press: Press) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import logging
 import time
 from collections.abc import Callable, Sequence
@@ -21,13 +20,13 @@ from winepress_shared.errors import (
     Stopped,
     StoreUnreachable,
     WorkerBroken,
+    YieldRequested,
 )
 from winepress_shared.items import ItemReader
 from winepress_shared.job import Job
 from winepress_shared.lane import Precision
 from winepress_shared.ledger_records import Slice
 from winepress_shared.metadata import PictureFacts
-from winepress_shared.picture import Picture
 from winepress_shared.zoom import ZoomVideo
 from winepress_worker.batching import Batching, Call
 from winepress_worker.delivery import Delivery, Drawn
@@ -35,6 +34,7 @@ from winepress_worker.desk import Desk
 from winepress_worker.engines.base import Pipeline, PipelineKey, Request
 from winepress_worker.engines.by_model import PipelinesByModel
 from winepress_worker.engines.stages import StagedPipeline
+from winepress_worker.input_pictures import InputPictures
 from winepress_worker.models.shelf import Report
 from winepress_worker.pace import Pace
 from winepress_worker.studio import Studio
@@ -64,17 +64,23 @@ class Executor:
         key_of: Callable[[str, Precision, Report], PipelineKey],
         loaded: Callable[[], None],
         batching: Batching,
+        calls_away: Callable[[Slice, float], bool] = lambda part, drawn_s: False,
     ) -> None:
-        """``loaded`` is called whenever another pipeline has become warm."""
+        """``loaded`` is called whenever another pipeline has become warm.
+
+        ``calls_away`` says whether another lane goes before the rest of a slice drawn for so long.
+        """
         self._desk = desk
         self._archive = archive
         self._delivery = delivery
         self._pool = pool
         self._key_of = key_of
         self._loaded = loaded
+        self._calls_away = calls_away
+        self._began_at = 0.0  #: when the first unit of the slice could be begun
         self._record: JobRecord | None = None
         self._items = ItemReader(archive)
-        self._opened: tuple[tuple[Picture, ...], list[Image.Image]] = ((), [])
+        self._inputs = InputPictures(archive)
         self._drawn: list[Drawn] = []
         self.batching = batching
         self.pace = Pace()
@@ -97,29 +103,21 @@ class Executor:
             if isinstance(error, WorkerBroken):
                 raise
             return 0
-        drawn, left = 0, part.units
+        drawn, left, self._began_at = 0, part.units, time.monotonic()
         while left:
             try:
                 call = self._next_call(work, left)
-                units, rest = left[: len(call.jobs)], left[len(call.jobs) :]
+                units = left[: len(call.jobs)]
                 if call.number > 1:
                     drawn += self._render_together(work, units, call)
                 else:
                     drawn += self._render_unit(work, units[0])
-                left = rest
-            except Stopped as stop:
-                log.info("slice %s of %s ends early: %s", part.fence, part.job_id, stop)
-                self._hand_over()
-                self._delivery.settle()
-                self._desk.give_back(part)
-                break
+                left = left[len(units) :]
             except (BrokerUnreachable, WorkerBroken):
                 raise
             except Exception as error:  # noqa: BLE001 - the edge of the task: nothing that a job
                 # holds may leave its slice in the hands of a process that works on it no more.
-                self._hand_over()
-                self._delivery.settle()
-                self._settle(part, left, error)
+                self._end(part, left, error)
                 break
         self._hand_over()
         return drawn
@@ -132,7 +130,7 @@ class Executor:
 
     def _prepare(self, part: Slice) -> Work:
         record = self._fetch(part.job_id)
-        self._open_all(record.job)
+        self._inputs.of(record.job)
 
         def key_of(model: str, precision: Precision) -> PipelineKey:
             return self._key_of(model, precision, lambda text, _: self._desk.note(part, text))
@@ -154,12 +152,6 @@ class Executor:
         self._pool.get(key)
         self._loaded()
 
-    def _open_all(self, job: Job) -> list[Image.Image]:
-        """The input pictures of a job; units of one job mostly share theirs."""
-        if job.pictures != self._opened[0]:
-            self._opened = (job.pictures, [self._open(picture) for picture in job.pictures])
-        return self._opened[1]
-
     def _fetch(self, job_id: str) -> JobRecord:
         """The job; kept for its next slice, since it never changes."""
         if self._record is None or self._record.id != job_id:
@@ -168,13 +160,18 @@ class Executor:
             except ObjectMissing:
                 if not self._archive.has_jobs:
                     raise  # of nobody: a shared folder is not mounted here, for example
-                raise FailForGood("the store has lost what this job asks for") from None
+                raise FailForGood("never accepted, or lost: its job.json is gone") from None
         return self._record
 
-    def _open(self, picture: Picture) -> Image.Image:
-        image = Image.open(io.BytesIO(self._archive.read_input(picture)), formats=("PNG",))
-        image.load()
-        return image
+    def _end(self, part: Slice, left: Sequence[int], error: Exception) -> None:
+        """End a slice before its last unit."""
+        log.info("slice %s of %s ends early: %s", part.fence, part.job_id, error)
+        self._hand_over()
+        self._delivery.settle()
+        if isinstance(error, Stopped):
+            self._desk.give_back(part)
+        else:
+            self._settle(part, left, error)
 
     def _settle(self, part: Slice, units: Sequence[int], error: Exception) -> None:
         """None of ``units`` can be drawn: the surroundings are at fault, or all of them are."""
@@ -192,9 +189,15 @@ class Executor:
             self._hand_over()
             self._delivery.settle()
         # First this, then the picture before: its delivery would take the interpreter away from us.
-        self._desk.start(work.part, unit)
+        self._begin(work.part, unit)
         self._hand_over()
         return self._render_begun(work, unit)
+
+    def _begin(self, part: Slice, unit: int) -> None:
+        """Begin a unit; raises Stopped where the slice ends before it."""
+        is_called = self._desk.start(part, unit)
+        if is_called and self._calls_away(part, time.monotonic() - self._began_at):
+            raise YieldRequested("a better band waits in another lane")
 
     def _render_begun(self, work: Work, unit: int) -> int:
         try:
@@ -220,7 +223,7 @@ class Executor:
 
     def _draw(self, work: Work, unit: int, job: Job) -> Drawn:
         if isinstance(work.pipeline, PipelinesByModel):
-            pictures = self._open_all(work.record.job)
+            pictures = self._inputs.of(work.record.job)
             return self._studio.draw(work.part, work.record, unit, work.pipeline, pictures)
         (image,), facts, seconds = self._render(work, unit, [job])
         self.batching.learn_alone(job, image, seconds)
@@ -230,7 +233,7 @@ class Executor:
         self, work: Work, unit: int, jobs: Sequence[Job]
     ) -> tuple[list[Image.Image], PictureFacts, float]:
         """One call of the pipeline: its pictures, how they were made, seconds it took."""
-        image_and_mask = (*self._open_all(jobs[0]), None, None)[:2]
+        image_and_mask = (*self._inputs.of(jobs[0]), None, None)[:2]
         request = Request.together(jobs, *image_and_mask)
         if jobs[0].preview_every:
             request = replace(request, on_preview=self._desk.previews.of(work.part, unit))
@@ -255,7 +258,7 @@ class Executor:
     def _render_together(self, work: Work, units: Sequence[int], call: Call) -> int:
         """Draw pictures in one call; each by itself when it fails or would change them."""
         for unit in units:
-            self._desk.start(work.part, unit)
+            self._begin(work.part, unit)
         self._hand_over()
         jobs = (*call.jobs, call.sample) if call.sample else call.jobs
         try:
