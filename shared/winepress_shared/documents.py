@@ -72,7 +72,7 @@ class JobDocument(_Order):
     id: JobId
     user: Annotated[str, StringConstraints(pattern=USER_PATTERN)]
     lane: Word
-    digest: Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{0,64}$")]
+    digest: Annotated[str, StringConstraints(pattern=r"^[!-~]{0,64}$")]
     idempotency_key: Annotated[str, StringConstraints(pattern=r"^[!-~]{0,255}$")]
     expires: Moment | None
     starts: Moment | None = None

@@ -153,7 +153,8 @@ def test_broadcasts_that_are_none_are_dropped(
         assert broker.publish(channel, b"x")
         for entry in ENTRIES:
             broker.publish(channel, entry)
-        for body in ({"method": []}, {"method": "ping", "reply_to": 7}, {"arguments": {}}, []):
+        questions: list[Any] = [{"method": []}, {"method": "ping", "reply_to": 7}, {"a": {}}, []]
+        for body in questions:
             broker.publish(channel, json.dumps(ticket(body=json.dumps(body))))
     began = time.monotonic()
     while not app.control.inspect(timeout=5, limit=1).ping():
