@@ -224,7 +224,8 @@ class Event:
 
     id: str  #: position in the stream; pass it back to read on from here
     #: A state, or: unit-started, progress, unit-done, unit-retry, unit-failed, note, paused,
-    #: resumed, preview; or damaged, which says nothing. `JobHandle.events` adds one of its own, state.
+    #: resumed, preview; or damaged, which says nothing. `JobHandle.events` adds one of its own,
+    #: state.
     name: str
     at: float  #: Unix seconds
     fields: dict[str, str] = field(default_factory=dict)

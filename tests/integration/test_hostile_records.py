@@ -80,6 +80,17 @@ def test_what_a_worker_says_of_itself_may_be_anything(client: Client, press: Pre
             client.lanes.look("press")
 
 
+def winepress(settings: Settings, *arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [WINEPRESS, *arguments],
+        env=environment(settings),
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+
+
 def damage(client: Client, job_id: str, **fields: str) -> None:
     with redis.Redis.from_url(client.settings.broker_url.get_secret_value()) as broker:
         broker.hset(f"{client.settings.farm}:job:{job_id}", mapping=dict(fields))
@@ -100,14 +111,7 @@ def test_a_damaged_record_does_not_hide_the_others(
         (["status", bad.id], (1,), "damaged"),
         (["doctor"], (1, 3), bad.id),
     ):
-        ended = subprocess.run(
-            [WINEPRESS, *arguments],
-            env=environment(farm_settings),
-            capture_output=True,
-            text=True,
-            check=False,
-            timeout=60,
-        )
+        ended = winepress(farm_settings, *arguments)
         assert ended.returncode in codes
         assert text in ended.stdout + ended.stderr
         assert "Traceback" not in ended.stderr
@@ -131,3 +135,33 @@ def test_damaged_jobs_of_the_store_do_not_keep_the_others_from_coming_back(
         assert [handle.id for handle in client.recover()] == [handles[-1].id]
     assert all(handle.id in caplog.text for handle in handles[:-1])
     assert [row.id for row in client.list()] == [handles[-1].id]
+
+
+@pytest.mark.parametrize("data", [b"[]", b"x", b"[" * 100_000, b'{"version": 1}', bytes(2**26 + 1)])
+def test_a_damaged_result_is_said_in_one_sentence(
+    client: Client, press: Press, farm_settings: Settings, data: bytes
+) -> None:
+    """By every command that reads it."""
+    handle = client.submit(apple())
+    press.work(LANE)
+    client.archive.store.put(f"jobs/{handle.id}/result.json", data)
+    ended = winepress(farm_settings, "fetch", handle.id, "--out", "pictures")
+    assert ended.returncode == 1
+    assert "result.json is" in ended.stderr
+    assert "Traceback" not in ended.stderr
+
+
+def test_damaged_events_do_not_end_a_wait(
+    client: Client, press: Press, farm_settings: Settings
+) -> None:
+    """They are passed over; what the job itself says decides."""
+    handle = client.submit(apple())
+    with redis.Redis.from_url(farm_settings.broker_url.get_secret_value()) as broker:
+        stream = f"{farm_settings.farm}:events:{handle.id}"
+        for fields in ({"x": "y"}, {"event": "progress", "at": "x"}, {"event": "progress"}):
+            broker.xadd(stream, dict(fields))
+        broker.xadd(stream, {"event": "unit-done", "at": "1", "unit": "0", "done": "9" * 5000})
+    press.work(LANE)
+    ended = winepress(farm_settings, "wait", handle.id)
+    assert ended.returncode == 0
+    assert "Traceback" not in ended.stderr
