@@ -62,8 +62,11 @@ _SAMPLERS = ("sampler", "sampler_name", "sampler_index", "sample_method")
 
 
 def canonical_fields(values: dict[str, Any]) -> dict[str, Any]:
-    """Rename every foreign field; raises InvalidJob when one value is given under two names."""
-    fields = dict(values)
+    """Rename every foreign field, and leave out those that are None, which means not given.
+
+    Raises InvalidJob when one value is given under two names.
+    """
+    fields = {name: value for name, value in values.items() if value is not None}
     _split_size(fields)
     _multiply_batches(fields)
     _join_sampler_and_schedule(fields)
@@ -88,7 +91,7 @@ def _split_size(fields: dict[str, Any]) -> None:
     if "size" not in fields:
         return
     size = fields.pop("size")
-    if size in ("auto", None):
+    if size == "auto":
         return
     sides = _SIZE.fullmatch(str(size).lower())
     if sides is None:
