@@ -62,11 +62,8 @@ _SAMPLERS = ("sampler", "sampler_name", "sampler_index", "sample_method")
 
 
 def canonical_fields(values: dict[str, Any]) -> dict[str, Any]:
-    """Rename every foreign field, and leave out those that are None, which means not given.
-
-    Raises InvalidJob when one value is given under two names.
-    """
-    fields = {name: value for name, value in values.items() if value is not None}
+    """Rename every foreign field; raises InvalidJob when one value is given under two names."""
+    fields = dict(values)
     _split_size(fields)
     _multiply_batches(fields)
     _join_sampler_and_schedule(fields)
@@ -91,7 +88,7 @@ def _split_size(fields: dict[str, Any]) -> None:
     if "size" not in fields:
         return
     size = fields.pop("size")
-    if size == "auto":
+    if size in ("auto", None):
         return
     sides = _SIZE.fullmatch(str(size).lower())
     if sides is None:

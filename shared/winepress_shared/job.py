@@ -238,7 +238,7 @@ def parse_job(values: dict[str, Any]) -> Job:
     """Build the job of ``values["kind"]``, for Python callers (paths allowed for pictures)."""
     if not all(isinstance(name, str) for name in values):
         raise InvalidJob("the names of fields must be text", value=list(values))
-    kind = "text-to-image" if values.get("kind") is None else values["kind"]
+    kind = values.get("kind", "text-to-image")
     if not isinstance(kind, str) or kind not in Job.kinds:
         near = difflib.get_close_matches(str(kind), Job.kinds, n=1)
         raise InvalidJob(

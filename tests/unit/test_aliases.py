@@ -136,7 +136,7 @@ def test_batches_are_multiplied(fields: dict[str, int], count: int) -> None:
     assert canonical_fields(fields) == {"n": count}
 
 
-@pytest.mark.parametrize("count", [0, -1, 1.5, "2", 10_001, 10**4200])
+@pytest.mark.parametrize("count", [0, -1, 1.5, "2", None, 10_001, 10**4200])
 @pytest.mark.parametrize("name", ["batch_size", "n_iter"])
 def test_batches_out_of_bounds_are_refused(name: str, count: object) -> None:
     """A product of two huge numbers must never be computed, let alone printed."""

@@ -104,7 +104,7 @@ def _json_lines(text: TextIO) -> Iterator[Line]:
         except json.JSONDecodeError as error:
             raise fault_at(number, error.colno, InvalidJob(f"not JSON: {error.msg}")) from None
         except ValueError as error:
-            raise fault_at(number, None, InvalidJob(f"not JSON that can be read: {error}")) from None
+            raise fault_at(number, None, InvalidJob(f"not JSON: {error}")) from None
         if not isinstance(values, dict):
             raise fault_at(number, 1, InvalidJob("not a JSON object", value=values))
         line = Line(number, values, columns=_json_columns(written, values))

@@ -142,7 +142,8 @@ class Plan:
             for unit, texts in self._texts(first, self._options.wildcards, chance):
                 one = first.for_unit(unit)
                 # Checked again: what a wildcard brings may be too long.
-                yield one if texts.items() <= dict(one).items() else parse_job({**dict(one), **texts})
+                fields = dict(one)
+                yield one if texts.items() <= fields.items() else parse_job(fields | texts)
 
     def _texts(
         self, job: Job, wildcards: Wildcards, chance: random.Random
