@@ -23,8 +23,10 @@ def run() -> int:
     import logging
 
     from winepress.cli import main
+    from winepress_shared.terminal import plain_handler
 
-    logging.basicConfig(stream=sys.stderr, level=logging.WARNING, format="winepress: %(message)s")
+    handler = plain_handler("winepress: %(message)s")
+    logging.basicConfig(level=logging.WARNING, handlers=[handler])
     try:
         if listens:
             signal.signal(signal.SIGINT, signal.default_int_handler)

@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
+
+_MOST_WARNING_BYTES = 1000  #: S3 keeps 2 KiB beside an object, and the rest of the row lies there
+
+_LEAST_CHARACTERS = 20  #: of a warning cut short
 
 
 @dataclass(frozen=True)
@@ -61,3 +67,16 @@ class Result:
 def output_of(row: dict[str, Any]) -> Output:
     """Read a row of the ledger or of ``result.json``; JSON has no tuples."""
     return Output(**row | {"warnings": tuple(row.get("warnings", ()))})
+
+
+def fit_warnings(warnings: Iterable[str]) -> tuple[str, ...]:
+    """``warnings``, each once, cut short where they would not fit beside an object of the store."""
+    left, fitting = _MOST_WARNING_BYTES, []
+    for warning in dict.fromkeys(warnings):
+        text = warning
+        while text and len(json.dumps(text)) > left:
+            text = text[: len(text) * 3 // 4] + "…" if len(text) > _LEAST_CHARACTERS else ""
+        if text:
+            left -= len(json.dumps(text))
+            fitting.append(text)
+    return tuple(fitting)

@@ -10,6 +10,7 @@ from winepress_shared.catalogue import Catalogue
 from winepress_shared.errors import WrongUsage
 from winepress_shared.lane import Lane, Precision
 from winepress_shared.settings import Settings
+from winepress_shared.terminal import write_line
 from winepress_worker.batching import MOST_TOGETHER
 from winepress_worker.cores import check_cores
 from winepress_worker.engines import check_engine
@@ -98,7 +99,7 @@ def run(arguments: argparse.Namespace) -> int:
     if is_real:
         check_presence({part for p in options.placement.places for part in p.device.parts})
     if arguments.self_test:
-        sys.stdout.write(f"{options.device}: {check_fitness(options)}\n")
+        write_line(sys.stdout, f"{options.device}: {check_fitness(options)}")
         return 0
     if is_real and not options.is_plain:
         check_fitness(options, is_known_enough=True)

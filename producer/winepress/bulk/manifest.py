@@ -41,6 +41,7 @@ COLUMNS = (
     "worker",
     "render_s",
     "attempts",
+    "warnings",
     "error",
     "message",
 )
@@ -100,6 +101,8 @@ def write_contact_sheets(rows: Sequence[dict[str, Any]], folder: Path) -> list[P
 
 
 def _cell(value: object) -> object:
+    if isinstance(value, tuple):
+        value = "; ".join(value)
     return f"'{value}" if isinstance(value, str) and value.startswith(_COMPUTED) else value
 
 

@@ -39,11 +39,11 @@ def _info(arguments: argparse.Namespace) -> int:
 
 def _show(arguments: argparse.Namespace, found: PictureInfo) -> int:
     if arguments.json:
-        Console(json_lines=True).result(found.job().model_dump(mode="json"), "")
+        Console(json_lines=True).result(found.job().model_dump(mode="json"))
     elif found.parameters is None:
         raise InvalidJob("this picture says nothing of its making")
     else:
-        Console().result({}, found.parameters)
+        Console().result({}, *found.parameters.split("\n"))
     return 0
 
 

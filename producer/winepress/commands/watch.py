@@ -147,7 +147,7 @@ def follow_to_end(
         progress.close()
     row = handle.status()
     if console.json_lines:
-        console.result({"id": row.id, "state": row.state.value, "done": row.done}, "")
+        console.result({"id": row.id, "state": row.state.value, "done": row.done})
     if out is not None:
         _show_outputs(console, handle, handle.save(out))
     raise_unless_succeeded(row)

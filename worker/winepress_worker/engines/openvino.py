@@ -24,7 +24,7 @@ from optimum.intel import (
 from PIL import Image
 
 from winepress_shared.errors import Environment, FailForGood, RetryElsewhere
-from winepress_shared.job import ImageToImage, Inpaint, TextToImage
+from winepress_shared.job import ImageToImage, Inpaint, Job, TextToImage
 from winepress_shared.lane import Precision
 from winepress_shared.metadata import PictureFacts
 from winepress_worker.device_name import DeviceName
@@ -45,6 +45,7 @@ from winepress_worker.engines.native_faults import loading, rendering
 from winepress_worker.engines.previews import Previews
 from winepress_worker.engines.scheduling import make_scheduler
 from winepress_worker.engines.steps import Draw, Steps
+from winepress_worker.engines.token_limit import unread_warnings
 from winepress_worker.engines.trial import trial_request
 from winepress_worker.models.manifest import Prepared
 from winepress_worker.models.shelf import Report, Shelf
@@ -57,6 +58,7 @@ _TASKS: dict[str, Any] = {
 }
 _INPAINT_CHANNELS = 9  #: of a UNet that also sees the mask and the masked picture
 _PARTS = ("text_encoder", "text_encoder_2", "unet", "vae_decoder", "vae_encoder")
+_TOKENIZERS = ("tokenizer", "tokenizer_2")
 _ENCODER = "vae_encoder"  #: compiled only when a source picture is to be read
 
 
@@ -206,6 +208,12 @@ class OpenVinoPipeline:
             )
         return self._facts[name]
 
+    def unread(self, job: Job) -> tuple[str, ...]:
+        """Texts that are longer than the text encoders read; see `Pipeline.unread`."""
+        pipe = next(iter(self._pipes.values()))
+        found = (getattr(pipe, name, None) for name in _TOKENIZERS)
+        return unread_warnings([each for each in found if each is not None], job)
+
     def close(self) -> None:
         """Give the memory back."""
         self._pipes.clear()
@@ -228,7 +236,7 @@ class OpenVinoPipeline:
         shared: dict[str, Any] = {}
         for sibling in self._pipes.values():
             shared = {name: part.model for name, part in _parts(sibling)}
-            shared |= {name: getattr(sibling, name, None) for name in ("tokenizer", "tokenizer_2")}
+            shared |= {name: getattr(sibling, name, None) for name in _TOKENIZERS}
         pipe = _TASKS[kind].from_pretrained(
             self._prepared.path,
             compile=False,
