@@ -17,6 +17,7 @@ from pathlib import Path
 from PIL import ExifTags, Image, UnidentifiedImageError
 
 from winepress_shared.errors import InvalidJob
+from winepress_shared.regular_file import read_regular
 
 MAX_FILE_BYTES = 32 * 2**20  #: largest picture file accepted, in bytes
 MAX_SIDE_PX = 4096  #: longest side accepted, in pixels
@@ -86,11 +87,9 @@ def _problem(error: Exception) -> str:
 
 def _read(path: Path) -> bytes:
     try:
-        with path.open("rb") as file:
-            return file.read(MAX_FILE_BYTES + 1)  # bounded: /dev/zero has a size of 0
-    except (OSError, ValueError) as error:  # ValueError: a NUL in the path
-        problem = error.strerror if isinstance(error, OSError) else str(error)
-        raise InvalidJob(f"cannot read the picture: {problem}", value=str(path)) from None
+        return read_regular(path, MAX_FILE_BYTES)
+    except OSError as error:
+        raise InvalidJob(f"cannot read the picture: {error.strerror}", value=str(path)) from None
 
 
 def _decode(data: bytes) -> Image.Image:

@@ -19,12 +19,14 @@ from urllib.parse import SplitResult, urlsplit
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator
 
 from winepress_shared.errors import WrongUsage
+from winepress_shared.regular_file import read_regular
 
 _ENV_PREFIX = "WINEPRESS_"
 _CONFIG_ENV = "WINEPRESS_CONFIG"
 #: Who a job is charged to: letters, digits and ``._@-``, 1 to 64 characters.
 USER_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9._@-]{0,63}$"
 _DEFAULT_FILE = Path("winepress.toml")
+_MAX_FILE_BYTES = 2**20
 _DATABASE = re.compile(r"/?[0-9]*")
 
 
@@ -117,10 +119,10 @@ def _from_file(file: Path | None, environ: Mapping[str, str]) -> dict[str, Any]:
     if named is None and not path.is_file():
         return {}
     try:
-        values = tomllib.loads(path.read_text("utf-8"))
+        values = tomllib.loads(read_regular(path, _MAX_FILE_BYTES).decode("utf-8"))
     except OSError as error:
         raise WrongUsage(f"cannot read settings: {error.strerror}", value=str(path)) from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except (ValueError, RecursionError) as error:  # beside TOML's own, of numbers and of depth
         raise WrongUsage(f"{path} is not valid TOML: {error}") from None
     for key in values:
         _known(key, f"in {path}")

@@ -18,6 +18,7 @@ from typing import Annotated, Any
 from pydantic import BeforeValidator, PlainSerializer, ValidationInfo
 
 from winepress_shared.errors import InvalidJob
+from winepress_shared.regular_file import read_regular
 
 MAX_SOUND_BYTES = 64 * 2**20  #: largest sound file accepted, in bytes
 _REFERENCE = re.compile(r"sha256:([0-9a-f]{64})\.(wav|flac|mp3|ogg|m4a)\Z")
@@ -79,11 +80,9 @@ class Sound:
 
 def _read(path: Path) -> bytes:
     try:
-        with path.open("rb") as file:
-            return file.read(MAX_SOUND_BYTES + 1)
-    except (OSError, ValueError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "not a file name"
-        raise InvalidJob(f"cannot read the sound: {reason}", value=str(path)) from None
+        return read_regular(path, MAX_SOUND_BYTES)
+    except OSError as error:
+        raise InvalidJob(f"cannot read the sound: {error.strerror}", value=str(path)) from None
 
 
 def _is_wav(data: bytes) -> bool:
