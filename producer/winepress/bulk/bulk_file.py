@@ -10,6 +10,7 @@ import json
 import re
 import shlex
 from collections.abc import Iterator
+from contextlib import suppress
 from itertools import chain
 from pathlib import Path
 from typing import Any, TextIO
@@ -31,7 +32,7 @@ _NAMES = ("custom_id", "id", "name")
 _IMAGES_URL = "/v1/images/generations"
 _REQUEST = ("custom_id", "method", "url", "body")  #: all fields of a line of the OpenAI Batch API
 _FLAG = re.compile(r"--([a-z_]+)\Z")
-_APOSTROPHE = re.compile(r"\w'")
+_APOSTROPHE = re.compile(r"\w'\w")
 _DELIMITERS = ",;\t|"
 #: Excel's way to say which delimiter a table has.
 _SEP = re.compile(r'"?sep=(.)"?\s*\Z', re.IGNORECASE | re.DOTALL)
@@ -205,7 +206,7 @@ def _flag_line(number: int, written: str) -> Line:
     A value reaches to the next flag, with or without quotation marks around it.
     """
     try:
-        words = list(_words(written))
+        words = _words(written)
     except ValueError as error:
         raise fault_at(number, len(written), InvalidJob(str(error).lower())) from None
     values: dict[str, Any] = {}
@@ -231,13 +232,14 @@ def _column(written: str, flag: str) -> int:
     return found.start() + 1 if found else 1
 
 
-def _words(written: str) -> shlex.shlex:
-    """The words of a shell; but an apostrophe in a word is no quotation mark."""
-    words = shlex.shlex(written, posix=True, punctuation_chars=False)
-    words.whitespace_split, words.commenters = True, ""
-    if _APOSTROPHE.search(written):
-        words.quotes = '"'
-    return words
+def _words(written: str) -> list[str]:
+    """The words of a shell; but an apostrophe is no quotation mark. Raises ValueError."""
+    if not _APOSTROPHE.search(written):
+        with suppress(ValueError):
+            return shlex.split(written)
+    words = shlex.shlex(written, posix=True)
+    words.whitespace_split, words.commenters, words.quotes = True, "", '"'
+    return list(words)
 
 
 def _counts(values: dict[str, Any]) -> dict[str, Any]:

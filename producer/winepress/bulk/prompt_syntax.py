@@ -26,6 +26,7 @@ _NO_WEIGHT = re.compile(r"\s*[-+]?[\d.,]*\d[\d.,eE+%-]*\s*::")
 _ESCAPED = re.compile(r"\\[{}|$%_#:]")
 _PLAIN = re.compile(r"[^\\{}|$%_]+|.", re.DOTALL)
 _COMMENT = re.compile(r"^[ \t]*#(?: .*)?$", re.MULTILINE)
+_EDGE = re.compile(r"\s*\n\s*(?=[|}])|(?<=[{|])\s*\n\s*")  # of a choice over several lines
 _BREAK = re.compile(r"\s*\n\s*")
 #: Constructs of the extension that are not read here → their names.
 _FOREIGN = tuple(
@@ -33,7 +34,8 @@ _FOREIGN = tuple(
     for pattern, name in (
         (r"\$\{[^{}]{0,40}\}?", "a variable of dynamic prompts"),
         (r"%\{", "a wrapping of dynamic prompts"),
-        (r"\{%|\{\{[^{}|]*\}\}", "a Jinja template"),
+        (r"\{%", "a Jinja template"),
+        (r"\{\{[^{}|]*\}\}", "a doubled brace (Jinja, or emphasis of NovelAI)"),
         (r"\{[@~!]", "a sampler of dynamic prompts"),
         (r"__[@~!][\w/*-]+__", "a sampler of dynamic prompts"),
         (r"__[\w/-]*\*[\w/*-]*__", "a pattern for several lists"),
@@ -74,7 +76,7 @@ Parts: TypeAlias = tuple[str | ListName | Choice, ...]
 def parse(prompt: str) -> Parts:
     """Take a prompt apart; raises InvalidJob, with the place, for what cannot be read."""
     if "\n" in prompt and ("{" in prompt or "__" in prompt):
-        prompt = _BREAK.sub(" ", _COMMENT.sub("", prompt)).strip()
+        prompt = _BREAK.sub(" ", _EDGE.sub("", _COMMENT.sub("", prompt))).strip()
     return _Reader(prompt).all()
 
 
