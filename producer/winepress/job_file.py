@@ -14,15 +14,21 @@ from winepress_shared.errors import WrongUsage
 from winepress_shared.regular_file import read_regular
 
 MAX_JOB_FILE_BYTES = 2**20
+_MAX_VALUES = 20_000  #: of YAML, which is read slowly
 MAX_JSON_BYTES = 128 * 2**20  #: a JSON job may hold its pictures in base64
 
 
 class _Loader(yaml.SafeLoader):
     """Plain values only; no aliases, with which a small file describes a huge value."""
 
+    values = 0  #: read so far
+
     def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
         if self.check_event(yaml.AliasEvent):
             raise yaml.YAMLError("aliases are not accepted")
+        self.values += 1
+        if self.values > _MAX_VALUES:
+            raise yaml.YAMLError(f"more than {_MAX_VALUES} values")
         return super().compose_node(parent, index)
 
     def construct_number(self, node: yaml.ScalarNode) -> int | float:

@@ -18,7 +18,7 @@ from winepress.bulk.plan import Plan, PlanOptions
 from winepress.job_file import read_job_file
 from winepress.written_job import read_fields
 from winepress_shared.catalogue import Catalogue
-from winepress_shared.errors import InvalidJob
+from winepress_shared.errors import InvalidJob, WrongUsage
 from winepress_shared.items import Item
 from winepress_shared.job import ImageToImage, Inpaint, Job, TextToImage, parse_job
 
@@ -353,6 +353,43 @@ def test_numbers_and_nests_of_any_size_are_faults_of_their_line(
     with pytest.raises(InvalidJob, match=r"line [12]") as caught:
         plan_of(written(tmp_path, name, text))
     assert len(str(caught.value)) < 500
+
+
+@pytest.mark.parametrize("form", ["jsonl", "csv", "prompts"])
+@pytest.mark.parametrize(
+    "text", [b"\n" * 1_000_001, b"\r" * 1_000_001, b"," * 70_000, b"x" * 70_000]
+)
+def test_a_file_of_nothing_is_refused_with_its_limit(
+    tmp_path: Path, form: str, text: bytes
+) -> None:
+    """Before it is looked through line by line, or taken apart."""
+    path = written(tmp_path, "a", text)
+    with pytest.raises((InvalidJob, WrongUsage)) as caught:
+        list(read_lines(path, form))
+    if form != "jsonl" or text[:1] in b"\n\r":  # a long line of JSON may hold pictures
+        assert caught.value.allowed in ("1000000", "65536 characters")
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        ("seed: " + "9" * 200_000, "a number of 200000 characters; 40 are allowed"),
+        ("seed: 0x" + "f" * 200_000, "a number of 200002 characters"),
+        ("seed: 1" + ":59" * 60_000, "a number of 180001 characters"),
+        ("cfg: 1." + "9" * 200_000, "a number of 200002 characters"),
+        ("prompt: [" + "a," * 100_000 + "]", "more than 20000 values"),
+        ("prompt: " + "[" * 100_000, "go too deep"),
+        ('{"seed": ' + "9" * 5000 + "}", "a number of 5000 characters"),
+    ],
+)
+def test_a_job_file_that_takes_long_to_read_is_not_read(
+    tmp_path: Path, text: str, problem: str
+) -> None:
+    """What is too much is said before it is done."""
+    for name in ("a.yaml", "a.json"):
+        if name == "a.yaml" or text.startswith("{"):
+            with pytest.raises(WrongUsage, match=problem):
+                read_job_file(written(tmp_path, name, text))
 
 
 @given(

@@ -9,7 +9,7 @@ import io
 import json
 import re
 import shlex
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from itertools import chain
 from pathlib import Path
@@ -90,10 +90,15 @@ def _read(path: Path) -> TextIO:
 
 
 def _numbered(text: TextIO, most: int = MAX_LINE_CHARACTERS) -> Iterator[tuple[int, str]]:
-    for number, line in enumerate(text, 1):
+    for number, line in enumerate(_within(text, most), 1):
+        yield number, line.rstrip("\r\n")
+
+
+def _within(lines: Iterable[str], most: int, first: int = 1) -> Iterator[str]:
+    for number, line in enumerate(lines, first):
         if len(line) > most:
             raise fault_at(number, None, InvalidJob("too long", allowed=f"{most} characters"))
-        yield number, line.rstrip("\r\n")
+        yield line
 
 
 def _json_lines(text: TextIO) -> Iterator[Line]:
@@ -156,7 +161,8 @@ def _csv_lines(text: TextIO) -> Iterator[Line]:
     if said:
         head, before = text.readline(), 1
     delimiter = said[1] if said else max(_DELIMITERS, key=head.count)
-    rows = csv.reader(chain([head], text), delimiter=delimiter, strict=True)
+    lines = _within(chain([head], text), MAX_LINE_CHARACTERS, before + 1)
+    rows = csv.reader(lines, delimiter=delimiter, strict=True)
     header, first = _csv_row(rows, before)
     if header is None:
         return
