@@ -357,7 +357,9 @@ def test_numbers_and_nests_of_any_size_are_faults_of_their_line(
 
 @pytest.mark.parametrize("form", ["jsonl", "csv", "prompts"])
 @pytest.mark.parametrize(
-    "text", [b"\n" * 1_000_001, b"\r" * 1_000_001, b"," * 70_000, b"x" * 70_000]
+    "text",
+    [b"\n" * 1_000_001, b"\r" * 1_000_001, b"," * 70_000, b"x" * 70_000],
+    ids=["newlines", "returns", "commas", "letters"],
 )
 def test_a_file_of_nothing_is_refused_with_its_limit(
     tmp_path: Path, form: str, text: bytes
