@@ -156,6 +156,18 @@ def test_a_prompt_that_stands_for_billions_begins_to_answer_at_once(wildcards: W
         assert len(list(islice(wildcards.every(prompt), 100))) == 100
 
 
+@pytest.mark.parametrize("unit", ["_", "__a", "{1", "9", "{9$$", "${", "\\", "{a|", "__*", "__a("])
+def test_a_list_may_hold_the_longest_of_lines(tmp_path: Path, unit: str) -> None:
+    """None is gone through again for each of its characters; a longer one is refused."""
+    wildcards = Wildcards(tmp_path)
+    (tmp_path / "long.txt").write_text("x" + unit * (65_535 // len(unit)))
+    with suppress(InvalidJob):
+        wildcards.pick("__long__", random.Random(1))
+    (tmp_path / "longer.txt").write_text("x" * 65_537)
+    with pytest.raises(InvalidJob, match="too long"):
+        wildcards.pick("__longer__", random.Random(1))
+
+
 @given(st.text(alphabet="ab{}|$:_%@!~\\-0129. \n#*()", max_size=60))
 def test_any_text_is_expanded_or_refused(text: str) -> None:
     """No text raises anything but InvalidJob, and a pick is never slower than that."""

@@ -22,7 +22,7 @@ _NAME = re.compile(r"__([A-Za-z0-9-]+(?:[_/][A-Za-z0-9-]+)*)__")
 _COUNT = re.compile(r"\s*(?:(\d{1,3})(-)?(\d{1,3})?|-(\d{1,3}))\$\$(?:([^$|{}]*)\$\$)?")
 _WEIGHT = re.compile(r"\s*(\d{1,9}(?:\.\d{0,9})?|\.\d{1,9})\s*::")
 #: What would be a weight but for its value.
-_NO_WEIGHT = re.compile(r"\s*[-+]?[\d.,]*\d[\d.,eE+%-]*\s*::")
+_NO_WEIGHT = re.compile(r"\s*+[-+]?(?=[.,]?\d)[\d.,eE+%-]++\s*+::")
 _ESCAPED = re.compile(r"\\[{}|$%_#:]")
 _PLAIN = re.compile(r"[^\\{}|$%_]+|.", re.DOTALL)
 _COMMENT = re.compile(r"^[ \t]*#(?: .*)?$", re.MULTILINE)
@@ -37,9 +37,9 @@ _FOREIGN = tuple(
         (r"\{%", "a Jinja template"),
         (r"\{\{[^{}|]*\}\}", "a doubled brace (Jinja, or emphasis of NovelAI)"),
         (r"\{[@~!]", "a sampler of dynamic prompts"),
-        (r"__[@~!][\w/*-]+__", "a sampler of dynamic prompts"),
-        (r"__[\w/-]*\*[\w/*-]*__", "a pattern for several lists"),
-        (r"__[\w/-]+\([^()]*\)__", "a list with arguments"),
+        (r"__[@~!][\w/*-]{1,100}__", "a sampler of dynamic prompts"),
+        (r"__[\w/-]{0,100}\*[\w/*-]{0,100}__", "a pattern for several lists"),
+        (r"__[\w/-]{1,100}\([^()]{0,200}\)__", "a list with arguments"),
     )
 )
 

@@ -27,6 +27,7 @@ from winepress_shared.regular_file import read_regular
 
 _MAX_FILE_BYTES = 8 * 2**20
 _MAX_LINES = 100_000  #: of a list
+_MAX_CHARACTERS = 65_536  #: of a line
 _MAX_DRAWS = 10_000  #: wildcards drawn for one prompt: lists may name lists many times
 
 
@@ -139,6 +140,9 @@ class Wildcards:
                 hint=f"It would be the file {path}",
             ) from None
         found = [line for line in lines if line and not line.startswith("#")]
+        if any(len(line) > _MAX_CHARACTERS for line in found):
+            allowed = f"{_MAX_CHARACTERS} characters"
+            raise InvalidJob("a line of this list is too long", field="prompt", allowed=allowed)
         if not 1 <= len(found) <= _MAX_LINES:
             problem = "this list is too long" if found else "this list is empty"
             allowed = f"1 to {_MAX_LINES} lines"
