@@ -51,7 +51,7 @@ class Settings(BaseModel):
     s3_secret_access_key: SecretStr | None = None
     store_folder: Path | None = None  #: a shared folder instead of S3
     home: Path = Field(default_factory=default_home)  #: prepared models, compiled blobs
-    pulled_gib: Annotated[float, Field(gt=0)] = 200.0
+    pulled_gib: Annotated[float, Field(gt=0, le=2**20)] = 200.0
     #: Models pulled from the store may take this much of the disk below ``home``, in GiB.
     catalogue: Path | None = None  #: extra models, same form as catalogue.toml
     user: Annotated[str, Field(pattern=USER_PATTERN)] = "anonymous"

@@ -159,7 +159,7 @@ def parse_size(
     """Bytes of ``8GiB``, ``512MiB`` or a plain number; raises WrongUsage."""
     if text is None:
         return default
-    match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([A-Za-z]*)", text.strip())
+    match = re.fullmatch(r"(\d{1,15}(?:\.\d{1,15})?)\s*([A-Za-z]*)", text.strip())
     unit = _UNITS.get(match[2].upper()) if match else None
     if match is None or unit is None or float(match[1]) <= 0:
         raise WrongUsage("not a size", field=field, value=text, allowed="like 8GiB or 512MiB")
