@@ -3,31 +3,12 @@
 from __future__ import annotations
 
 import json
-import subprocess
 from pathlib import Path
 
-import pytest
-from command_line import Run, environment, lines
+from command_line import Run, lines
 
-from winepress.cli import main
 from winepress.client import Client
 from winepress_shared.items import ItemReader
-from winepress_shared.settings import Settings
-
-
-@pytest.fixture
-def run(
-    farm_settings: Settings, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> Run:
-    """Run ``winepress`` against the test's farm, in this process."""
-    for name, value in environment(farm_settings).items():
-        monkeypatch.setenv(name, value)
-
-    def one(*words: str) -> subprocess.CompletedProcess[str]:
-        code = main(words)
-        return subprocess.CompletedProcess(words, code, *capsys.readouterr())
-
-    return one
 
 
 def test_a_job_file_of_another_program_is_warned_of(

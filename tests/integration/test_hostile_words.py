@@ -7,16 +7,14 @@ import unicodedata
 from pathlib import Path
 
 import pytest
-from command_line import environment
+from command_line import Run
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 from press import LANE, Press
 
-from winepress.cli import main
 from winepress.client import Client
 from winepress_shared.errors import FailForGood
 from winepress_shared.job import TextToImage
-from winepress_shared.settings import Settings
 
 HOSTILE = "evil\x1b[2J\x9b31m\r\nforged  succeeded\u202e\u2028end"
 #: What each command shows of it at least; `{job}` is a failed job and `{waiting}` one that waits.
@@ -53,7 +51,7 @@ SILENT = (
 
 
 @pytest.fixture
-def farm(farm_settings: Settings, press: Press, client: Client, tmp_path: Path) -> dict[str, str]:
+def farm(press: Press, client: Client, tmp_path: Path) -> dict[str, str]:
     """A farm in which workers, reasons, notes, files and prompts say the worst."""
     press.ledger.beat(HOSTILE, "evil/1", {"device": HOSTILE, "lanes": [LANE, HOSTILE]})
     press.live(LANE)
@@ -86,26 +84,22 @@ def write_files(folder: Path) -> None:
 @pytest.mark.parametrize("command", COMMANDS)
 def test_no_command_hands_an_order_to_the_terminal(
     farm: dict[str, str],
-    farm_settings: Settings,
+    run: Run,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
     command: str,
 ) -> None:
     """Nor lets another's words begin a line; with --json all of it is JSON in ASCII."""
     monkeypatch.chdir(tmp_path)
-    for name, value in environment(farm_settings).items():
-        monkeypatch.setenv(name, value)
     words = [HOSTILE if w == "hostile" else w.format(**farm) for w in command.split()]
-    main(words)
-    out, err = capsys.readouterr()
+    done = run(*words)
+    out, err = done.stdout, done.stderr
     assert r"\u202e" in out + err or command in SILENT
     orders = {c for c in out + err if unicodedata.category(c) in ("Cc", "Zl", "Zp", "Cf")}
     assert orders <= {"\n"}
     assert not any(line.startswith("forged") for line in (out + err).splitlines()) or (
         "picture.png" in words  # text of several lines is what that command shows
     )
-    main([*words, "--json"])
-    out = capsys.readouterr().out
+    out = run(*words, "--json").stdout
     assert out.isascii()
     assert all(isinstance(json.loads(line), dict) for line in out.splitlines())
