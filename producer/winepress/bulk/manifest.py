@@ -64,6 +64,7 @@ def manifest_rows(client: Client, job_id: str) -> Iterator[dict[str, Any]]:
         if unit in done:
             values |= vars(done[unit]) | {"state": "done"}
             values["file"] = file_name(job_id, done[unit].key)
+            values["warnings"] = list(done[unit].warnings)
         elif unit in failed:
             values |= vars(failed[unit]) | {"state": "failed"}
         values["unit"] = unit
@@ -101,7 +102,7 @@ def write_contact_sheets(rows: Sequence[dict[str, Any]], folder: Path) -> list[P
 
 
 def _cell(value: object) -> object:
-    if isinstance(value, tuple):
+    if isinstance(value, list):
         value = "; ".join(value)
     return f"'{value}" if isinstance(value, str) and value.startswith(_COMPUTED) else value
 
