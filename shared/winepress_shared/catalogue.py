@@ -9,7 +9,6 @@ from __future__ import annotations
 import difflib
 import math
 import secrets
-import tomllib
 from importlib import resources
 from pathlib import Path
 from typing import Annotated, Literal, Self
@@ -32,6 +31,7 @@ from winepress_shared.lane import FILM, Lane, Precision
 from winepress_shared.model_options import MAX_CLIP_SKIP
 from winepress_shared.quantisation import Int4Recipe, Int8Recipe
 from winepress_shared.regular_file import read_regular
+from winepress_shared.toml_text import parse_toml
 from winepress_shared.zoom import ZoomVideo
 
 #: Where weights come from: installed with the worker, a model hub, or a folder of this machine.
@@ -268,8 +268,8 @@ def _default_steps(model: Model, strength: float) -> int:
 
 def _read(text: str, origin: str) -> dict[str, Model]:
     try:
-        tables = tomllib.loads(text)
-    except (ValueError, RecursionError) as error:  # beside TOML's own, of numbers and of depth
+        tables = parse_toml(text)
+    except ValueError as error:
         raise WrongUsage(f"{origin} is not valid TOML: {error}") from None
     return {name: _model(name, table, f"{origin}: [{name}]") for name, table in tables.items()}
 

@@ -10,7 +10,6 @@ from __future__ import annotations
 import difflib
 import os
 import re
-import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Self
@@ -20,6 +19,7 @@ from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, f
 
 from winepress_shared.errors import WrongUsage
 from winepress_shared.regular_file import read_regular
+from winepress_shared.toml_text import parse_toml
 
 _ENV_PREFIX = "WINEPRESS_"
 _CONFIG_ENV = "WINEPRESS_CONFIG"
@@ -119,10 +119,10 @@ def _from_file(file: Path | None, environ: Mapping[str, str]) -> dict[str, Any]:
     if named is None and not path.is_file():
         return {}
     try:
-        values = tomllib.loads(read_regular(path, _MAX_FILE_BYTES).decode("utf-8"))
+        values = parse_toml(read_regular(path, _MAX_FILE_BYTES).decode("utf-8"))
     except OSError as error:
         raise WrongUsage(f"cannot read settings: {error.strerror}", value=str(path)) from None
-    except (ValueError, RecursionError) as error:  # beside TOML's own, of numbers and of depth
+    except ValueError as error:
         raise WrongUsage(f"{path} is not valid TOML: {error}") from None
     for key in values:
         _known(key, f"in {path}")
