@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from typing import Any
 
 _MOST_WARNING_BYTES = 1000  #: S3 keeps 2 KiB beside an object, and the rest of the row lies there
-
 _LEAST_CHARACTERS = 20  #: of a warning cut short
 
 

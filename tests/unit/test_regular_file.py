@@ -12,11 +12,14 @@ import pytest
 from winepress.bulk.bulk_file import read_lines
 from winepress.bulk.wildcards import Wildcards
 from winepress.cli import main
+from winepress.client import Client
+from winepress.handle import JobHandle
 from winepress.job_file import read_job_file
 from winepress_shared.catalogue import Catalogue
-from winepress_shared.errors import WinepressError
+from winepress_shared.errors import WinepressError, WrongUsage
 from winepress_shared.picture import Picture
 from winepress_shared.regular_file import read_regular
+from winepress_shared.result import Output
 from winepress_shared.settings import Settings
 from winepress_shared.sound import Sound
 
@@ -80,6 +83,15 @@ def test_the_command_refuses_a_fifo_in_one_line(
     os.mkfifo(tmp_path / "odd")
     assert main([*words, str(tmp_path / "odd")]) == 2
     assert "not a plain file" in capsys.readouterr().err
+
+
+def test_a_picture_is_never_compared_with_a_fifo(tmp_path: Path) -> None:
+    """Where it is to be saved, another thing is there already."""
+    os.mkfifo(path := tmp_path / "j-000000.png")
+    handle = JobHandle(Client(Settings(store_folder=tmp_path)), "j")
+    output = Output(0, "jobs/j/out/000000.png", "0" * 64, 1, 0, 64, 64, "CPU", "press", 0.1)
+    with pytest.raises(WrongUsage, match="another file is there already"):
+        handle.save_as(output, path)
 
 
 def test_a_file_is_read_up_to_its_limit(tmp_path: Path) -> None:
