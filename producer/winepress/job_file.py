@@ -73,11 +73,13 @@ def _read_yaml(data: bytes, path: Path) -> object:
         raise _too_large(path, MAX_JOB_FILE_BYTES)
     try:
         return yaml.load(data, _Loader)  # noqa: S506 - a SafeLoader
-    except (yaml.YAMLError, ValueError, RecursionError) as error:
+    except (yaml.YAMLError, ValueError) as error:
         first = " ".join(str(error).split())[:200]
-        if isinstance(error, RecursionError):
-            first = "lists or mappings inside each other go too deep"
-        raise WrongUsage(f"not a YAML or JSON job: {first}", value=str(path)) from None
+    except RecursionError:
+        first = "lists or mappings inside each other go too deep"
+    except (LookupError, AttributeError, TypeError):  # what PyYAML meets in `!!int ""` and its like
+        first = "a value does not fit its tag"
+    raise WrongUsage(f"not a YAML or JSON job: {first}", value=str(path))
 
 
 def read_bounded(path: Path, most: int = MAX_JOB_FILE_BYTES) -> bytes:

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import tempfile
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from written_files import plan_of, written
 
-from winepress.bulk.bulk_file import read_lines
+from winepress.bulk.bulk_file import FORMS, read_lines
 from winepress.bulk.wildcards import Wildcards
 from winepress.job_file import read_job_file
 from winepress_shared.errors import InvalidJob, WrongUsage
@@ -140,3 +144,25 @@ def test_a_job_file_that_takes_long_to_read_is_not_read(
         if name == "a.yaml" or text.startswith("{"):
             with pytest.raises(WrongUsage, match=problem):
                 read_job_file(written(tmp_path, name, text))
+
+
+#: Of all the forms at once.
+_PIECES = (
+    *("prompt", "seed", "--prompt ", "--steps ", "sep=;", "a cat", '"', "'", ",", ";", "\n", "\r"),
+    *("{", "}", "[", "]", ": ", "null", "1e999", "9" * 50, '{"prompt": "a"}', '{"body": {', "\0"),
+    *("---", "&a", "*a", "!!int ", "!!bool ", "!!timestamp ", "!!binary ", "<<", "#", "%", " "),
+    *("data:image/png;base64,", "init_images", "image"),
+)
+_TEXTS = st.lists(st.sampled_from(_PIECES), max_size=20).map("".join)
+
+
+@given(st.binary(max_size=100) | _TEXTS.map(str.encode))
+def test_any_bytes_are_a_file_or_refused(data: bytes) -> None:
+    """Through every door, whatever the file is said to be: nothing else is ever raised."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = written(Path(folder), "a", data)
+        for form in FORMS:
+            with suppress(InvalidJob, WrongUsage):
+                list(read_lines(path, form))
+        with suppress(InvalidJob, WrongUsage):
+            read_job_file(path)
