@@ -29,9 +29,8 @@ def pipeline(shelf: Shelf, model_home: Path) -> Iterator[Pipeline]:
     loaded.close()
 
 
-def job(prompt: str, negative: str = "", **values: Any) -> Job:
-    fields = {"prompt": prompt, "negative_prompt": negative, "num_inference_steps": 2, "seed": 1}
-    return CATALOGUE.resolve(parse_job(fields | values))
+def job(prompt: str, **values: Any) -> Job:
+    return CATALOGUE.resolve(parse_job({"prompt": prompt, **values, "seed": 1, "steps": 2}))
 
 
 def drawn(pipeline: Pipeline, job: Job) -> bytes:
@@ -44,8 +43,8 @@ def test_texts_that_differ_in_unread_words_alone_give_the_same_picture(
     pipeline: Pipeline, field: str
 ) -> None:
     """What is called unread is unread: the words that are cut are named, the last one too."""
-    texts = {"prompt": "a red apple", "guidance_scale": 5}
-    jobs = [job(**texts | {field: LONG + end}) for end in ("pear", "house")]
+    short: dict[str, Any] = {"prompt": "a red apple", "guidance_scale": 5}
+    jobs = [job(**{**short, field: LONG + end}) for end in ("pear", "house")]
     warnings = [pipeline.unread(each) for each in jobs]
     assert all(said.startswith(f"{field} is cut after 32 tokens, ") for (said,) in warnings)
     assert [said.rpartition(" ")[2] for (said,) in warnings] == ["pear", "house"]
@@ -62,7 +61,7 @@ def test_no_word_is_called_unread_that_is_read(pipeline: Pipeline) -> None:
 
 def test_a_negative_prompt_that_nothing_is_guided_by_is_not_measured(pipeline: Pipeline) -> None:
     """It is ignored as a whole, and that is said already."""
-    assert pipeline.unread(job("a red apple", LONG, guidance_scale=1)) == ()
+    assert pipeline.unread(job("a red apple", negative_prompt=LONG, guidance_scale=1)) == ()
 
 
 class Words:

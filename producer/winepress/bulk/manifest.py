@@ -59,7 +59,12 @@ def manifest_rows(client: Client, job_id: str) -> Iterator[dict[str, Any]]:
     reader = ItemReader(client.archive)
     for unit in range(record.job.unit_count):
         item = reader.item(record, unit)
-        values = {"job": job_id, "name": item.name, "line": item.line or None, "state": "waiting"}
+        values: dict[str, Any] = {
+            "job": job_id,
+            "name": item.name,
+            "line": item.line or None,
+            "state": "waiting",
+        }
         values |= item.job.model_dump(mode="json")
         if unit in done:
             values |= vars(done[unit]) | {"state": "done"}
