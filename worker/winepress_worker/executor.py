@@ -20,6 +20,7 @@ from winepress_shared.errors import (
     Stopped,
     StoreUnreachable,
     WorkerBroken,
+    YieldRequested,
 )
 from winepress_shared.items import ItemReader
 from winepress_shared.job import Job
@@ -63,14 +64,20 @@ class Executor:
         key_of: Callable[[str, Precision, Report], PipelineKey],
         loaded: Callable[[], None],
         batching: Batching,
+        calls_away: Callable[[Slice, float], bool] = lambda part, drawn_s: False,
     ) -> None:
-        """``loaded`` is called whenever another pipeline has become warm."""
+        """``loaded`` is called whenever another pipeline has become warm.
+
+        ``calls_away`` says whether another lane goes before the rest of a slice drawn for so long.
+        """
         self._desk = desk
         self._archive = archive
         self._delivery = delivery
         self._pool = pool
         self._key_of = key_of
         self._loaded = loaded
+        self._calls_away = calls_away
+        self._began_at = 0.0  #: when the first unit of the slice could be begun
         self._record: JobRecord | None = None
         self._items = ItemReader(archive)
         self._opened: tuple[tuple[Picture, ...], list[Image.Image]] = ((), [])
@@ -96,7 +103,7 @@ class Executor:
             if isinstance(error, WorkerBroken):
                 raise
             return 0
-        drawn, left = 0, part.units
+        drawn, left, self._began_at = 0, part.units, time.monotonic()
         while left:
             try:
                 call = self._next_call(work, left)
@@ -158,7 +165,7 @@ class Executor:
             except ObjectMissing:
                 if not self._archive.has_jobs:
                     raise  # of nobody: a shared folder is not mounted here, for example
-                raise FailForGood("the store has lost what this job asks for") from None
+                raise FailForGood("never accepted, or lost: its job.json is gone") from None
         return self._record
 
     def _open(self, picture: Picture) -> Image.Image:
@@ -182,9 +189,15 @@ class Executor:
             self._hand_over()
             self._delivery.settle()
         # First this, then the picture before: its delivery would take the interpreter away from us.
-        self._desk.start(work.part, unit)
+        self._begin(work.part, unit)
         self._hand_over()
         return self._render_begun(work, unit)
+
+    def _begin(self, part: Slice, *units: int) -> None:
+        """Begin units; raises Stopped where the slice ends before them."""
+        is_called = self._desk.start(part, *units)
+        if is_called and self._calls_away(part, time.monotonic() - self._began_at):
+            raise YieldRequested("a better band waits in another lane")
 
     def _render_begun(self, work: Work, unit: int) -> int:
         try:
@@ -245,8 +258,8 @@ class Executor:
 
     def _render_together(self, work: Work, units: Sequence[int], call: Call) -> int:
         """Draw pictures in one call; each by itself when it fails or would change them."""
-        for unit in units:
-            self._desk.start(work.part, unit)
+        self._begin(work.part, units[0])  # alone, for it may be called away
+        self._begin(work.part, *units[1:])
         self._hand_over()
         jobs = (*call.jobs, call.sample) if call.sample else call.jobs
         try:
@@ -272,10 +285,7 @@ class Executor:
                 facts=facts,
                 render_s=share_s,
                 batch=call.number,
-                warnings=(
-                    *self._items.item(work.record, unit).warnings,
-                    *work.pipeline.unread(job),
-                ),
+                warnings=self._items.item(work.record, unit).warnings + work.pipeline.unread(job),
             )
             for unit, job, image in zip(units, call.jobs, images, strict=True)
         ]
