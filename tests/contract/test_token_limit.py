@@ -18,7 +18,7 @@ from winepress_worker.models.shelf import Shelf
 from winepress_worker.options import WorkerOptions
 
 CATALOGUE = Catalogue.load()
-LONG = "a red apple on a teal background " * 10
+LONG = "a red apple on a teal background " * 8
 
 
 @pytest.fixture(scope="module")
@@ -49,6 +49,12 @@ def test_texts_that_differ_in_unread_words_alone_give_the_same_picture(
     assert all(said.startswith(f"{field} is cut after 32 tokens, ") for (said,) in warnings)
     assert [said.rpartition(" ")[2] for (said,) in warnings] == ["pear", "house"]
     assert drawn(pipeline, jobs[0]) == drawn(pipeline, jobs[1])
+
+
+def test_unread_words_are_those_that_were_written(pipeline: Pipeline) -> None:
+    """Not the tokenizer's spelling of them."""
+    (warning,) = pipeline.unread(job(LONG + "(Shiny:1.3), BREAK"))
+    assert warning.endswith("background (Shiny:1.3), BREAK")
 
 
 def test_no_word_is_called_unread_that_is_read(pipeline: Pipeline) -> None:

@@ -11,12 +11,18 @@ _MOST_CHARACTERS = 200  #: of the words shown
 
 
 def unread_words(tokenizer: Any, text: str) -> str:
-    """What diffusers cuts off the end of ``text``, as the tokenizer spells it; may be empty."""
+    """What diffusers cuts off the end of ``text``; may be empty.
+
+    As it was written where the tokenizer knows, else as that spells it.
+    """
     most: int = tokenizer.model_max_length
     tokens = tokenizer(text, truncation=False).input_ids
     if len(tokens) <= most:
         return ""
     kept = most - 1  # the token that ends a text is moved up
+    if getattr(tokenizer, "is_fast", False):
+        places = tokenizer(text, truncation=False, return_offsets_mapping=True).offset_mapping
+        return text[places[kept][0] :].strip()
     return str(tokenizer.decode(tokens[kept:-1], skip_special_tokens=True)).strip()
 
 
