@@ -46,11 +46,11 @@ for _kind in ("int", "float"):
 def read_job_file(path: Path) -> tuple[dict[str, Any], list[str]]:
     """The fields of the job in ``path``, and a warning for each that will be ignored.
 
-    A file that begins with a brace is JSON, if it can be. Paths in it are relative to its folder.
-    Raises WrongUsage and InvalidJob.
+    What is named ``.json`` is JSON, as is any other text that can be read so; the rest is YAML.
+    Paths in it are relative to its folder. Raises WrongUsage and InvalidJob.
     """
-    data = read_bounded(path, MAX_JSON_BYTES)
-    if data.lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"{"):
+    data, is_json = read_bounded(path, MAX_JSON_BYTES), path.suffix.lower() == ".json"
+    if is_json or data.lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"{"):
         values = _read_json(data, path)
     else:
         values = _read_yaml(data, path)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from typing import NoReturn
 
 MAX_DIGITS = 40  #: of a number; no field of ours needs half of them
@@ -15,7 +16,11 @@ def parse_json(text: str | bytes) -> object:
     """
     try:
         return json.loads(
-            text, parse_int=_whole, parse_float=_number, parse_constant=_refuse_constant
+            text,
+            parse_int=_whole,
+            parse_float=_number,
+            parse_constant=_refuse_constant,
+            object_pairs_hook=_object,
         )
     except RecursionError:
         raise ValueError("lists or objects inside each other go too deep") from None
@@ -34,6 +39,14 @@ def _whole(written: str) -> int:
 
 def _number(written: str) -> float:
     return float(check_digits(written))
+
+
+def _object(pairs: list[tuple[str, object]]) -> dict[str, object]:
+    values = dict(pairs)
+    if len(values) < len(pairs):
+        ((twice, _),) = Counter(name for name, _ in pairs).most_common(1)
+        raise ValueError(f"{twice!r} is given twice")
+    return values
 
 
 def _refuse_constant(word: str) -> NoReturn:
