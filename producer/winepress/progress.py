@@ -41,6 +41,8 @@ class Progress:
     def follow(self, event: Event) -> None:
         """Take one event in, and draw when it is time to."""
         fields, unit = event.fields, event.fields.get("unit", "")
+        if event.name == "damaged":
+            return
         if event.name == "progress":
             self._note = ""
             self._steps[unit] = int(fields["step"]) / max(1, int(fields["steps"]))
