@@ -66,7 +66,15 @@ class Studio:
         if drawing is not None:
             steps, cost = drawing.num_inference_steps or 1, megapixel_steps(drawing)
             self._pace.learn(str(record.lane), seconds, steps, cost)
-        return Drawn(part, unit, painted.job, painted.image, painted.facts, seconds)
+        return Drawn(
+            part,
+            unit,
+            painted.job,
+            painted.image,
+            painted.facts,
+            seconds,
+            warnings=painted.warnings,
+        )
 
     def cut(self, part: Slice, record: JobRecord, unit: int) -> None:
         """The film; stored and counted when this returns."""
