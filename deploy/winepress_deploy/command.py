@@ -24,7 +24,12 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     up.add_argument("--device", action="append", help="CPU, GPU.1, NPU, AUTO …; may be repeated")
     up.add_argument("--workers", type=int, default=1, metavar="N", help="for each device")
     up.add_argument("--engine", default="openvino", help="openvino, or fake for rehearsals")
-    up.add_argument("--host-budget", metavar="SIZE", help="memory for models of all its workers")
+    up.add_argument("--memory-budget", metavar="SIZE", help="memory for models of each worker")
+    up.add_argument(
+        "--host-budget",
+        metavar="SIZE",
+        help="memory for models of all its workers; default: what this machine has free",
+    )
     up.add_argument("--no-flower", action="store_true", help="without the page that shows the farm")
     up.add_argument("--detach", action="store_true", help="leave it running in the background")
     up.set_defaults(run=_up)
@@ -72,15 +77,18 @@ def _up(arguments: argparse.Namespace) -> int:
         workers=arguments.workers,
         flower=not arguments.no_flower,
         engine=arguments.engine,
-        worker_flags=_host_budget(arguments.host_budget),
+        worker_flags=_budgets(arguments.memory_budget, arguments.host_budget),
     )
     return (run_detached if arguments.detach else run_here)(options, _say)
 
 
-def _host_budget(size: str | None) -> tuple[str, ...]:
-    from winepress_worker.command import parse_size
+def _budgets(memory: str | None, host: str | None) -> tuple[str, ...]:
+    """Read once: a worker that is started again would find its own memory taken by the others."""
+    from winepress_worker.command import read_budgets
 
-    return ("--host-budget", str(parse_size(size, "--host-budget"))) if size else ()
+    worker, whole = read_budgets(memory, host)
+    whole = whole or max(worker, read_budgets(None, None)[1])
+    return ("--memory-budget", str(worker), "--host-budget", str(whole))
 
 
 def _down(arguments: argparse.Namespace) -> int:

@@ -225,6 +225,25 @@ class Worker:
     facts: dict[str, Any]  #: of its parent process: device, lanes, host, pid, version
     renderer: dict[str, Any]  #: of its rendering process: warm models, pace, footprint
 
+    def serves(self, lane: str) -> bool:
+        """Whether it takes work of ``lane`` now."""
+        return lane in self.facts.get("lanes", ()) and model_of(lane) not in self.unfit
+
+    @property
+    def unfit(self) -> dict[str, str]:
+        """Model, with its precision → why this worker's surroundings keep it from serving it."""
+        return dict(self.renderer.get("unfit", {}))
+
+    @property
+    def too_large(self) -> dict[str, int]:
+        """Model, with its precision → bytes it needs, which are more than this worker may use."""
+        return dict(self.facts.get("too_large", {}))
+
+
+def model_of(lane: str) -> str:
+    """Model and precision of a lane: what a worker loads to serve it."""
+    return lane.partition("@")[0]
+
 
 def unknown_job(job_id: str) -> NotFound:
     """The ledger has no such job."""

@@ -63,7 +63,7 @@ def _steward(
     ledger: LedgerOfOneWorker, pid: int, sent: list[tuple[str, int]] | None = None
 ) -> Steward:
     tickets = sent if sent is not None else []
-    lanes = ["a.fp16"]
+    lanes = {"lanes": ["a.fp16"]}
     return Steward(
         ledger,  # type: ignore[arg-type]
         "w",

@@ -15,9 +15,9 @@ from winepress_worker.cores import check_cores
 from winepress_worker.engines import check_engine
 from winepress_worker.fitness import check_fitness
 from winepress_worker.logs import configure_logs
+from winepress_worker.machine_memory import machine_budget
 from winepress_worker.options import (
     DEFAULT_IDLE_S,
-    DEFAULT_MEMORY_BUDGET,
     WorkerOptions,
     check_device,
     default_name,
@@ -76,7 +76,11 @@ def _add_device_flags(group: argparse._ArgumentGroup) -> None:
 
 def _add_memory_flags(group: argparse._ArgumentGroup) -> None:
     add = group.add_argument
-    add("--memory-budget", metavar="SIZE", help="for models of this worker, for example 8GiB")
+    add(
+        "--memory-budget",
+        metavar="SIZE",
+        help="for models of this worker, for example 8GiB; default: what this machine has free",
+    )
     add("--host-budget", metavar="SIZE", help="for models of all workers of this machine together")
     add("--pin", action="append", default=[], metavar="MODEL", help="load at once and keep")
     add(
@@ -121,13 +125,14 @@ def read_options(arguments: argparse.Namespace, catalogue: Catalogue) -> WorkerO
             value=name,
             allowed="1 to 64 letters, digits and ._,-",
         )
+    worker_budget, host_budget = read_budgets(arguments.memory_budget, arguments.host_budget)
     options = WorkerOptions(
         name=name,
         device=device,
         lanes=tuple(filter(None, arguments.lanes.split(","))),
         engine=arguments.engine,
-        memory_budget=parse_size(arguments.memory_budget),
-        host_budget=parse_size(arguments.host_budget, "--host-budget", 0),
+        memory_budget=worker_budget,
+        host_budget=host_budget,
         idle_unload_s=arguments.idle_unload,
         pins=tuple(_check_pin(text, catalogue) for text in arguments.pin),
         threads=arguments.threads,
@@ -152,12 +157,20 @@ def _check_pin(text: str, catalogue: Catalogue) -> str:
     return str(lane)
 
 
-def parse_size(
-    text: str | None, field: str = "--memory-budget", default: int = DEFAULT_MEMORY_BUDGET
-) -> int:
+def read_budgets(memory: str | None, host: str | None) -> tuple[int, int]:
+    """Bytes for the models of one worker, and of all of the machine (0 is no limit).
+
+    With neither given the machine decides, and its workers share that. Raises WrongUsage.
+    """
+    if memory is None:
+        shared = machine_budget() if host is None else parse_size(host, "--host-budget")
+        return shared, shared
+    own = parse_size(memory, "--memory-budget")
+    return own, 0 if host is None else parse_size(host, "--host-budget")
+
+
+def parse_size(text: str, field: str = "--memory-budget") -> int:
     """Bytes of ``8GiB``, ``512MiB`` or a plain number; raises WrongUsage."""
-    if text is None:
-        return default
     match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([A-Za-z]*)", text.strip())
     unit = _UNITS.get(match[2].upper()) if match else None
     if match is None or unit is None or float(match[1]) <= 0:

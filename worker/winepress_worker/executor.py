@@ -203,6 +203,12 @@ class Executor:
         except WorkerBroken as error:
             self._delivery.account(work.part, unit, error)
             raise
+        except Environment as error:
+            # The slice is given back with what was drawn of it: that is counted first.
+            self._hand_over()
+            self._delivery.settle()
+            self._delivery.account(work.part, unit, error)
+            return 0
         except Exception as error:  # noqa: BLE001 - the edge of the task: any fault of one
             # picture is that picture's, never the worker's or the next picture's.
             self._delivery.account(work.part, unit, error)

@@ -105,8 +105,8 @@ def lane_cycle() -> LaneCycle:
     return LaneCycle(LaneWatch(LaneBook(Settings.load()), options))
 
 
-def follow_lanes(worker: Any, lanes: OpenLanes) -> list[str]:
-    """Begin and end to consume as models come and go; returns the lanes served from now on."""
+def follow_lanes(worker: Any, lanes: OpenLanes) -> dict[str, Any]:
+    """Begin and end to consume as models come and go; returns what is served from now on."""
     consumed = set(worker.app.amqp.queues.consume_from)
     try:
         found = lanes.find()
@@ -119,8 +119,8 @@ def follow_lanes(worker: Any, lanes: OpenLanes) -> list[str]:
             control.cancel_consumer(lane, destination=me)
     except (WrongUsage, OSError, OperationalError) as error:
         log.warning("the lanes stay as they are: %s", error)
-        return sorted(consumed)
-    return sorted(found)
+        found = list(consumed)
+    return {"lanes": sorted(found), "too_large": lanes.too_large}
 
 
 def _check_name(name: str, settings: Settings) -> None:
@@ -141,6 +141,7 @@ def _facts(options: WorkerOptions, lanes: list[str]) -> dict[str, Any]:
         "device": options.device,
         "engine": options.engine,
         "lanes": sorted(lanes),
+        "memory_budget": options.model_budget,
         "version": __version__,
     }
 

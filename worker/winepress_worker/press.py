@@ -17,7 +17,7 @@ from winepress_shared.errors import Environment, RenderFault, StoreUnreachable, 
 from winepress_shared.lane import FILM, Lane
 from winepress_shared.lane_book import LaneBook
 from winepress_shared.ledger import Ledger
-from winepress_shared.ledger_records import Slice
+from winepress_shared.ledger_records import Slice, model_of
 from winepress_shared.preview_box import PreviewBox
 from winepress_shared.settings import Settings
 from winepress_shared.stores import open_store
@@ -36,6 +36,7 @@ from winepress_worker.options import WorkerOptions
 from winepress_worker.preloader import Preloader
 from winepress_worker.preview_desk import PreviewDesk
 from winepress_worker.tender import Tender
+from winepress_worker.unfit import Unfit
 from winepress_worker.warm_pool import WarmPool
 
 log = logging.getLogger(__name__)
@@ -61,8 +62,13 @@ class Press:
             idle_ttl_s=options.idle_unload_s or None,
             host=_host_budget(options, settings),
         )
+        offered = Offered(settings)
+        self._unfit = Unfit(
+            lambda model: (self._shelf.files_of(model.partition(".")[0]), offered.read()),
+            (settings.home,),
+        )
         previews = PreviewDesk(PreviewBox(settings))
-        self._desk = Desk(Ledger(settings), options.name, os.getpid(), previews)
+        self._desk = Desk(Ledger(settings), options.name, os.getpid(), previews, self._unfit)
         archive = Archive(store)
         self._leave_ticket: Callable[[str], None] = lambda lane: None
         self._delivery = Delivery(self._desk, archive, lambda lane: self._leave_ticket(lane))
@@ -81,9 +87,9 @@ class Press:
         self._preloader = Preloader(self._engine, self._pool, self._begin_load)
         self._pin(options.pins)
         self.describe()
-        self._tender = Tender(self._pool, self.describe)
+        self._tender = Tender(self._pool, self._unfit, self.describe)
         self._tender.start()
-        Offered(settings).watch(published)
+        offered.watch(published)
 
     def run(self, lane: str, leave_ticket: Callable[[str], None]) -> str:
         """Work on ``lane`` for about `TICKET_S`; returns a line for people (Flower shows it).
@@ -99,7 +105,7 @@ class Press:
         jobs: dict[str, None] = {}  # in the order of their first slice
         pictures = 0
         if not self._may_serve(lane):
-            return f"{lane}: left to a worker that loads its model, or has room for it"
+            return f"{lane}: left to another worker"
         try:
             while time.monotonic() - began < TICKET_S:
                 part = self._claim(lane)
@@ -108,13 +114,13 @@ class Press:
                 if part.waiting and not part.tickets:
                     self._leave_ticket(lane)
                 jobs[part.job_id] = None
-                if lane.partition("@")[0] in self._warm:
+                if model_of(lane) in self._warm:
                     self._preloader.consider(self._watch.next_cold(lane))
                 pictures += self._executor.run(part)
                 self._tender.make_way()
                 self.describe()
                 self._preloader.renew()
-                if self._watch.gives_way(lane):
+                if self._watch.gives_way(lane) or self._is_unfit(lane):
                     self._leave_ticket(lane)
                     break
             else:
@@ -136,10 +142,10 @@ class Press:
 
     def _may_serve(self, lane: str) -> bool:
         """Whether the model of ``lane`` is warm here, or may be loaded here now."""
-        if lane == FILM:
-            return True
-        model = lane.partition("@")[0]
-        if model in self._warm:
+        model = model_of(lane)
+        if self._is_unfit(lane):
+            return False
+        if lane == FILM or model in self._warm:
             return True
         parsed = Lane.parse(lane)
         key = PipelineKey(parsed.model, "", parsed.precision, self._options.device)
@@ -147,7 +153,12 @@ class Press:
             return self._pool.finds_room(key) and self._begin_load(model)
         except Environment as error:
             log.error("%s is left to others: %s", lane, error)
+            self._unfit.refuse(model, error)
+            self.describe()
             return False
+
+    def _is_unfit(self, lane: str) -> bool:
+        return model_of(lane) in self._unfit.reasons
 
     def _begin_load(self, model: str) -> bool:
         return self._book.begin_load(self._options.name, model)
@@ -162,6 +173,8 @@ class Press:
                 self._pool.get(key)
             except (RenderFault, UnknownModel, StoreUnreachable) as error:
                 log.error("%s is not loaded yet: %s", name, error)
+                if isinstance(error, Environment):
+                    self._unfit.refuse(name, error)
 
     @property
     def _warm(self) -> list[str]:
@@ -170,10 +183,12 @@ class Press:
     def describe(self) -> None:
         """Tell the ledger what is warm here, and how fast; what is not may leave the disk."""
         self._shelf.warm([(key.model, key.precision) for key in self._pool.warm])
+        self._unfit.try_again()
         self._desk.describe(
             {
                 "pid": os.getpid(),
                 "warm": self._warm,
+                "unfit": self._unfit.reasons,
                 "loads": self._pool.loads,
                 "load_s": self._pool.load_s,
                 "seconds_per_picture": self._executor.pace.facts(),

@@ -88,8 +88,8 @@ class OpenVinoEngine:
         return PipelineKey(model, prepared.revision, precision, self._device)
 
     def estimate(self, key: PipelineKey) -> int:
-        """What the catalogue says the model needs at fp16, in bytes."""
-        return self._shelf.catalogue.get(key.model).memory_mib * 2**20
+        """What a model needs by `Shelf.memory_needed`, in bytes."""
+        return self._shelf.memory_needed(key.model, key.precision)
 
     def load(self, key: PipelineKey) -> OpenVinoPipeline:
         """Compile and draw one warm-up picture of a single step.

@@ -1,0 +1,33 @@
+"""The memory of this machine, and how much of it models may take unless somebody says otherwise."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+_MEMORY = Path("/proc/meminfo")
+_CONTROL_GROUP = Path("/sys/fs/cgroup")
+#: Of what is free when a farm starts. The rest is for the libraries of each renderer (about 1 GiB),
+#: for what loading takes for a moment, and for other programs.
+_SHARE = 0.85
+
+
+def free_memory(memory: Path = _MEMORY, group: Path = _CONTROL_GROUP) -> int:
+    """Bytes that can be had without swapping: the machine's, or its control group's if less."""
+    lines = dict(line.split(":", 1) for line in memory.read_text("ascii").splitlines())
+    free = int(lines["MemAvailable"].split()[0]) * 1024
+    try:  # see cgroup-v2 in the kernel's documentation
+        limit = (group / "memory.max").read_text("ascii").strip()
+        used = int((group / "memory.current").read_text("ascii"))
+        cached = dict(
+            line.split() for line in (group / "memory.stat").read_text("ascii").splitlines()
+        )
+    except (OSError, ValueError):
+        return free
+    if limit == "max":
+        return free
+    return max(min(free, int(limit) - used + int(cached.get("inactive_file", "0"))), 0)
+
+
+def machine_budget() -> int:
+    """Bytes that the models of all workers of this machine may hold together by default."""
+    return max(1, int(_SHARE * free_memory()))
