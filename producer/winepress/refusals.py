@@ -33,13 +33,12 @@ class Refusals:
 
     def _memory(self) -> str:
         model = model_of(self.lane)
-        needs = [worker.too_large[model] for worker in self.workers if model in worker.too_large]
-        if not needs:
-            return ""
         # Of workers that have another reason the budget may well be larger.
-        budgets = [
-            int(w.facts.get("memory_budget", 0)) for w in self.workers if model in w.too_large
-        ]
+        too_small = [worker for worker in self.workers if model in worker.too_large]
+        if not too_small:
+            return ""
+        needs = [worker.too_large[model] for worker in too_small]
+        budgets = [float(worker.facts.get("memory_budget", 0)) for worker in too_small]
         return (
             f"{model} needs {_gib(min(needs))} of memory, and the largest budget of a worker that "
             f"has it is {_gib(max(budgets))}; `winepress worker --memory-budget "

@@ -121,9 +121,8 @@ def _check_workers(client: Client) -> str:
         nobody = why_impossible(model, workers)
         if nobody is not None:
             raise FarmUnreachable(nobody)
-    refused = [
-        f"{w.name}, not {' and '.join(refused_models(w))}" for w in workers if refused_models(w)
-    ]
+    refusals = {worker.name: " and ".join(refused_models(worker)) for worker in workers}
+    refused = [f"{name} does not serve {models}" for name, models in refusals.items() if models]
     found = f"{len(workers)} alive: {', '.join(worker.name for worker in workers)}"
     return "; ".join([found, *refused])
 
