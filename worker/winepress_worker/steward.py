@@ -55,6 +55,7 @@ class Steward(threading.Thread):
         self._renderer_pid = renderer_pid
         self._send_tickets = send_tickets
         self._follow_lanes = follow_lanes
+        self._told: dict[str, Any] = facts  # the facts of the last beat
         self._followed_at = -math.inf
         self._disobeyed: dict[int, float] = {}  # fence → when it was first told to stop
         self._heard_since = -math.inf  # from when on the renderer could report its steps
@@ -96,7 +97,8 @@ class Steward(threading.Thread):
 
     @property
     def _urgent(self) -> bool:
-        return self.draining.is_set() or bool(self._disobeyed)
+        is_news = self._facts_now != self._told
+        return is_news or self.draining.is_set() or bool(self._disobeyed)
 
     def stop(self) -> None:
         """End the thread and leave the farm; what the renderer still holds is handed on."""
@@ -115,9 +117,9 @@ class Steward(threading.Thread):
         return self._facts | {"lanes": lanes}
 
     def _beat(self, pid: int) -> None:
-        holder = holder_of(self._worker, pid)
+        holder, self._told = holder_of(self._worker, pid), self._facts_now
         try:
-            self.pulse = self._ledger.beat(self._worker, holder, self._facts_now)
+            self.pulse = self._ledger.beat(self._worker, holder, self._told)
         except BrokerUnreachable:
             self._heard_since = math.inf
             raise
