@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import argparse
+
 import pytest
 
+from winepress_deploy.command import register
+from winepress_deploy.farm_options import FarmOptions
 from winepress_shared.catalogue import Catalogue
 from winepress_shared.errors import WrongUsage
 from winepress_shared.lane import Precision
@@ -58,3 +62,41 @@ def test_a_size_that_is_none_is_refused_by_its_flag() -> None:
     """The same for a worker and for a farm."""
     with pytest.raises(WrongUsage, match="--memory-budget: not a size"):
         read_budgets("much", None)
+
+
+@pytest.mark.parametrize(
+    ("flags", "budgets"),
+    [
+        ([], (None, None)),
+        (["--memory-budget", "2GiB"], (2 * GIB, None)),
+        (["--memory-budget", "2GiB", "--host-budget", "3GiB"], (2 * GIB, 3 * GIB)),
+        (["--memory-budget", "40GiB"], (40 * GIB, 40 * GIB)),
+    ],
+)
+def test_a_farm_tells_each_of_its_workers_what_all_may_hold(
+    free: int,
+    monkeypatch: pytest.MonkeyPatch,
+    flags: list[str],
+    budgets: tuple[int | None, int | None],
+) -> None:
+    """Read once: a worker that is started again would find the memory taken by its siblings."""
+    farms: list[FarmOptions] = []
+    monkeypatch.setattr("winepress_deploy.run_farm.run_here", lambda farm, say: farms.append(farm))
+    up(*flags)
+    worker, host = (size or machine_budget() for size in budgets)
+    wanted = ("--memory-budget", str(worker), "--host-budget", str(host))
+    assert farms[0].worker_flags == wanted
+
+
+def test_a_farm_refuses_a_size_that_is_none_before_it_starts() -> None:
+    """As the worker does."""
+    with pytest.raises(WrongUsage, match="--memory-budget: not a size"):
+        up("--memory-budget", "much")
+
+
+def up(*flags: str) -> None:
+    """What ``winepress up`` does with these flags."""
+    parser = argparse.ArgumentParser()
+    register(parser.add_subparsers())
+    arguments = parser.parse_args(["up", *flags])
+    arguments.run(arguments)

@@ -22,7 +22,7 @@ from winepress_shared.errors import (
 )
 from winepress_shared.ledger import Ledger, holder_of
 from winepress_shared.ledger_records import Ending, Order, Slice, model_of
-from winepress_worker.os_fault import os_fault
+from winepress_worker.os_fault import seen_through
 from winepress_worker.preview_desk import PreviewDesk
 from winepress_worker.unfit import Unfit
 
@@ -119,8 +119,7 @@ class Desk:
 
         An error nobody foresaw is one attempt of this unit. Unit -1 is the job's result.
         """
-        if isinstance(error, OSError) and error.errno:  # Pillow's of a bad picture have no number
-            error = os_fault("this machine is at fault", error)
+        error = seen_through(error)
         if isinstance(error, Environment):
             self.note(part, f"{self.worker} leaves it to others: {error}")
             self._unfit.refuse(model_of(self._lane), error)

@@ -35,6 +35,7 @@ from winepress_worker.engines.base import Pipeline, PipelineKey, Request
 from winepress_worker.engines.by_model import PipelinesByModel
 from winepress_worker.engines.stages import StagedPipeline
 from winepress_worker.models.shelf import Report
+from winepress_worker.os_fault import seen_through
 from winepress_worker.pace import Pace
 from winepress_worker.studio import Studio
 from winepress_worker.warm_pool import WarmPool
@@ -168,7 +169,7 @@ class Executor:
 
     def _settle_unprepared(self, part: Slice, error: Exception) -> None:
         """No unit was begun: either the surroundings are at fault, or the whole slice is."""
-        if isinstance(error, Environment | StoreUnreachable):
+        if isinstance(seen_through(error), Environment | StoreUnreachable):
             self._desk.account(part, part.units[0], error)
             return
         for unit in part.units:
@@ -203,14 +204,12 @@ class Executor:
         except WorkerBroken as error:
             self._delivery.account(work.part, unit, error)
             raise
-        except Environment as error:
-            # The slice is given back with what was drawn of it: that is counted first.
-            self._hand_over()
-            self._delivery.settle()
-            self._delivery.account(work.part, unit, error)
-            return 0
         except Exception as error:  # noqa: BLE001 - the edge of the task: any fault of one
             # picture is that picture's, never the worker's or the next picture's.
+            if isinstance(seen_through(error), Environment):
+                # The slice is given back: what was drawn of it is counted first.
+                self._hand_over()
+                self._delivery.settle()
             self._delivery.account(work.part, unit, error)
             return 0
 

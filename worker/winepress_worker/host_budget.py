@@ -17,7 +17,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TextIO
 
-from winepress_shared.errors import Environment
+from winepress_worker.os_fault import os_fault
 
 _WANT_S = 5.0  #: what is wanted is asked for again as long as it is
 _ROW_BYTES = 128  #: of the file of one process; two sizes and a time have less
@@ -107,8 +107,8 @@ class HostBudget:
                 fcntl.flock(lock, fcntl.LOCK_EX)
                 yield
         except OSError as error:
-            problem = f"cannot keep the books of this machine's memory: {error.strerror}"
-            raise Environment(problem, value=str(self._folder)) from error
+            problem = "cannot keep the books of this machine's memory"
+            raise os_fault(problem, error, str(self._folder)) from error
 
 
 def _is_free(file: TextIO) -> bool:

@@ -13,3 +13,13 @@ def os_fault(problem: str, error: Exception, value: object = None) -> Environmen
     """The fault that an OSError, or FFmpeg's of the same kind, amounts to."""
     kind = DiskFull if getattr(error, "errno", None) in _FULL else Environment
     return kind(f"{problem}: {getattr(error, 'strerror', None) or error}", value=value)
+
+
+def seen_through(error: Exception) -> Exception:
+    """The fault that an unforeseen OSError amounts to; any other error as it is.
+
+    Those without a number are Pillow's, of a picture that is none.
+    """
+    if isinstance(error, OSError) and error.errno:
+        return os_fault("this machine is at fault", error)
+    return error
