@@ -60,6 +60,7 @@ def _add_state(parser: argparse.ArgumentParser) -> None:
 
 def _up(arguments: argparse.Namespace) -> int:
     from winepress_deploy.run_farm import run_detached, run_here
+    from winepress_worker.command import parse_size
     from winepress_worker.engines import check_engine
     from winepress_worker.options import check_device
 
@@ -77,18 +78,10 @@ def _up(arguments: argparse.Namespace) -> int:
         workers=arguments.workers,
         flower=not arguments.no_flower,
         engine=arguments.engine,
-        worker_flags=_budgets(arguments.memory_budget, arguments.host_budget),
+        memory_budget=parse_size(arguments.memory_budget, "--memory-budget"),
+        host_budget=parse_size(arguments.host_budget, "--host-budget"),
     )
     return (run_detached if arguments.detach else run_here)(options, _say)
-
-
-def _budgets(memory: str | None, host: str | None) -> tuple[str, ...]:
-    """Read once: a worker that is started again would find its own memory taken by the others."""
-    from winepress_worker.command import read_budgets
-
-    worker, whole = read_budgets(memory, host)
-    whole = whole or max(worker, read_budgets(None, None)[1])
-    return ("--memory-budget", str(worker), "--host-budget", str(whole))
 
 
 def _down(arguments: argparse.Namespace) -> int:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import re
 import sys
+from pathlib import Path
 
 from winepress_shared.catalogue import Catalogue
 from winepress_shared.errors import WrongUsage
@@ -15,7 +16,7 @@ from winepress_worker.cores import check_cores
 from winepress_worker.engines import check_engine
 from winepress_worker.fitness import check_fitness
 from winepress_worker.logs import configure_logs
-from winepress_worker.machine_memory import machine_budget
+from winepress_worker.machine_memory import machine_budget, share_out
 from winepress_worker.options import (
     DEFAULT_IDLE_S,
     WorkerOptions,
@@ -97,7 +98,7 @@ def run(arguments: argparse.Namespace) -> int:
     from winepress_worker.parent import run_worker
 
     settings = Settings.load()
-    options = read_options(arguments, Catalogue.load(settings.catalogue))
+    options = read_options(arguments, Catalogue.load(settings.catalogue), settings.home)
     is_real = options.engine == "openvino"
     if is_real:
         check_presence({part for p in options.placement.places for part in p.device.parts})
@@ -110,8 +111,13 @@ def run(arguments: argparse.Namespace) -> int:
     return run_worker(options, settings)
 
 
-def read_options(arguments: argparse.Namespace, catalogue: Catalogue) -> WorkerOptions:
-    """What the flags say; raises WrongUsage or UnknownModel."""
+def read_options(
+    arguments: argparse.Namespace, catalogue: Catalogue, home: Path | None = None
+) -> WorkerOptions:
+    """What the flags say; raises WrongUsage or UnknownModel.
+
+    Workers of one ``home`` share the memory of their machine.
+    """
     device = check_device(arguments.device)
     check_engine(arguments.engine)
     _check_range("--threads", arguments.threads, 0, _MOST_THREADS)
@@ -125,7 +131,11 @@ def read_options(arguments: argparse.Namespace, catalogue: Catalogue) -> WorkerO
             value=name,
             allowed="1 to 64 letters, digits and ._,-",
         )
-    worker_budget, host_budget = read_budgets(arguments.memory_budget, arguments.host_budget)
+    worker_budget, host_budget = share_out(
+        parse_size(arguments.memory_budget, "--memory-budget"),
+        parse_size(arguments.host_budget, "--host-budget"),
+        machine_budget(home),
+    )
     options = WorkerOptions(
         name=name,
         device=device,
@@ -157,20 +167,10 @@ def _check_pin(text: str, catalogue: Catalogue) -> str:
     return str(lane)
 
 
-def read_budgets(memory: str | None, host: str | None) -> tuple[int, int]:
-    """Bytes for the models of one worker, and of all of the machine (0 is no limit).
-
-    With neither given the machine decides, and its workers share that. Raises WrongUsage.
-    """
-    if memory is None:
-        shared = machine_budget() if host is None else parse_size(host, "--host-budget")
-        return shared, shared
-    own = parse_size(memory, "--memory-budget")
-    return own, 0 if host is None else parse_size(host, "--host-budget")
-
-
-def parse_size(text: str, field: str = "--memory-budget") -> int:
-    """Bytes of ``8GiB``, ``512MiB`` or a plain number; raises WrongUsage."""
+def parse_size(text: str | None, field: str = "--memory-budget") -> int | None:
+    """Bytes of ``8GiB``, ``512MiB`` or a plain number; None of None. Raises WrongUsage."""
+    if text is None:
+        return None
     match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([A-Za-z]*)", text.strip())
     unit = _UNITS.get(match[2].upper()) if match else None
     if match is None or unit is None or float(match[1]) <= 0:

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from pathlib import Path
+
+from winepress_shared.errors import Environment
+from winepress_worker.host_budget import books_of, held_bytes
 
 _MEMORY = Path("/proc/meminfo")
 _CONTROL_GROUP = Path("/sys/fs/cgroup")
@@ -28,6 +32,23 @@ def free_memory(memory: Path = _MEMORY, group: Path = _CONTROL_GROUP) -> int:
     return max(min(free, int(limit) - used + int(cached.get("inactive_file", "0"))), 0)
 
 
-def machine_budget() -> int:
-    """Bytes that the models of all workers of this machine may hold together by default."""
-    return max(1, int(_SHARE * free_memory()))
+def machine_budget(home: Path | None = None) -> int:
+    """Bytes that the models of all workers of this machine may hold together by default.
+
+    What workers of the same ``home`` hold already is for models too.
+    """
+    held = 0
+    if home is not None:
+        with suppress(Environment):  # of the books: whoever needs them meets it again
+            held = held_bytes(books_of(home))
+    return max(1, int(_SHARE * (free_memory() + held)))
+
+
+def share_out(worker: int | None, host: int | None, machine: int) -> tuple[int, int]:
+    """Bytes for the models of one worker, and of all workers of the machine (0 is no limit).
+
+    With neither given they share ``machine``, what this one has.
+    """
+    if worker is None:
+        return host or machine, host or machine
+    return worker, host or 0

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import os
-import socket
 import time
 from collections.abc import Callable, Sequence
 
@@ -27,7 +26,7 @@ from winepress_worker.desk import Desk
 from winepress_worker.engines import open_engine
 from winepress_worker.engines.base import PipelineKey
 from winepress_worker.executor import Executor
-from winepress_worker.host_budget import HostBudget
+from winepress_worker.host_budget import HostBudget, books_of
 from winepress_worker.lane_order import LaneWatch
 from winepress_worker.models.offered import Offered
 from winepress_worker.models.published import Published
@@ -203,8 +202,7 @@ class Press:
 def _host_budget(options: WorkerOptions, settings: Settings) -> HostBudget | None:
     if not options.host_budget:
         return None
-    folder = settings.home / "memory" / socket.gethostname()  # a home may be shared by machines
-    return HostBudget(folder, options.host_budget)
+    return HostBudget(books_of(settings.home), options.host_budget)
 
 
 def _summary(lane: str, jobs: list[str], pictures: int, seconds: float) -> str:

@@ -10,7 +10,6 @@ import json
 from collections.abc import Iterator
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
 
 from winepress_shared.catalogue import Catalogue, Model
 from winepress_shared.errors import Environment, FailForGood, RetryElsewhere, WorkerBroken
@@ -57,7 +56,9 @@ def build(
         if precision is Precision.FP16:
             report("drawing a picture to verify it", _QUANTISED)
             memory = _verify(catalogue, full)
-            _amend(full.path, memory_bytes=memory)
+            made = Manifest.read(full.path)
+            if made:
+                made.model_copy(update={"memory_bytes": memory}).write(full.path)
             return full.path
         target = work / precision.value
         quantise(model, precision, full, target, _part(report, _EXPORTED, _QUANTISED))
@@ -66,16 +67,9 @@ def build(
         report("drawing pictures to compare them with fp16's", _QUANTISED)
         measured = compare(model, full, manifest.prepared(target))
         judge(model, measured)
-        manifest.write(target)
-        _amend(target, measured=measured, memory_bytes=measured.own.memory_bytes)
+        found = {"measured": measured, "memory_bytes": measured.own.memory_bytes}
+        manifest.model_copy(update=found).write(target)
         return target
-
-
-def _amend(folder: Path, **found: Any) -> None:
-    """Write into the manifest what was measured."""
-    manifest = Manifest.read(folder)
-    if manifest:
-        manifest.model_copy(update=found).write(folder)
 
 
 def _export(model: Model, origin: Source, work: Path, report: Report) -> Prepared:
