@@ -18,7 +18,8 @@ from pydantic import SecretStr
 
 from winepress_shared import script_server
 from winepress_shared.errors import BrokerUnreachable, QueueFull, WrongUsage
-from winepress_shared.ledger import BLOCK_MS, Ledger
+from winepress_shared.event_log import BLOCK_MS
+from winepress_shared.ledger import Ledger
 from winepress_shared.ledger_records import Ending
 from winepress_shared.script_server import Channel
 from winepress_shared.settings import Settings

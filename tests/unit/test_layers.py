@@ -53,6 +53,7 @@ HOMES: dict[str, tuple[str, ...]] = {
     "av": (f"{_ZOOM}/encoder.py",),
     **dict.fromkeys(("huggingface_hub", "httpx"), ("worker/winepress_worker/models/hub.py",)),
     "yaml": ("producer/winepress/job_file.py",),
+    "cryptography": ("deploy/winepress_deploy/certificates.py",),
     "psutil": ("worker/winepress_worker/press.py",),
 }
 

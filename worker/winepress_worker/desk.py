@@ -67,11 +67,16 @@ class Desk:
             self._lane = lane
         return part
 
-    def start(self, part: Slice, unit: int) -> None:
-        """Begin a unit; raises LeaseLost, CancelRequested or YieldRequested."""
+    def start(self, part: Slice, unit: int) -> bool:
+        """Begin a unit; returns whether a better band waits in another lane.
+
+        Raises LeaseLost, CancelRequested or YieldRequested.
+        """
         if self.draining.is_set():
             raise YieldRequested("this worker is leaving")
-        self._obey(self._patiently(lambda: self._ledger.start(part.fence, unit)))
+        order = self._patiently(lambda: self._ledger.start(part.fence, unit))
+        self._obey(order)
+        return order is Order.CALLED
 
     def watch(self, part: Slice, unit: int) -> Callable[[int, int], None]:
         """What a pipeline calls after each step: stops on order, reports now and then."""
@@ -169,6 +174,8 @@ class Desk:
             raise LeaseLost("the slice belongs to another worker now")
         if order is Order.YIELD:
             raise YieldRequested("the job is paused")
+        if order is Order.GIVE_WAY:
+            raise YieldRequested("a better band waits in the lane")
 
     def _patiently(self, call: Callable[[], T]) -> T:
         """Ride out an outage of the broker: the sweep prolongs leases that nobody could beat."""

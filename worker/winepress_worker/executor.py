@@ -20,6 +20,7 @@ from winepress_shared.errors import (
     Stopped,
     StoreUnreachable,
     WorkerBroken,
+    YieldRequested,
 )
 from winepress_shared.items import ItemReader
 from winepress_shared.job import Job
@@ -64,14 +65,20 @@ class Executor:
         key_of: Callable[[str, Precision, Report], PipelineKey],
         loaded: Callable[[], None],
         batching: Batching,
+        calls_away: Callable[[Slice, float], bool] = lambda part, drawn_s: False,
     ) -> None:
-        """``loaded`` is called whenever another pipeline has become warm."""
+        """``loaded`` is called whenever another pipeline has become warm.
+
+        ``calls_away`` says whether another lane goes before the rest of a slice drawn for so long.
+        """
         self._desk = desk
         self._archive = archive
         self._delivery = delivery
         self._pool = pool
         self._key_of = key_of
         self._loaded = loaded
+        self._calls_away = calls_away
+        self._began_at = 0.0  #: when the first unit of the slice could be begun
         self._record: JobRecord | None = None
         self._items = ItemReader(archive)
         self._opened: tuple[tuple[Picture, ...], list[Image.Image]] = ((), [])
@@ -97,7 +104,7 @@ class Executor:
             if isinstance(error, WorkerBroken):
                 raise
             return 0
-        drawn, left = 0, part.units
+        drawn, left, self._began_at = 0, part.units, time.monotonic()
         while left:
             try:
                 call = self._next_call(work, left)
@@ -108,18 +115,19 @@ class Executor:
                     drawn += self._render_unit(work, units[0])
             except Stopped as stop:
                 log.info("slice %s of %s ends early: %s", part.fence, part.job_id, stop)
-                self._hand_over()
-                self._delivery.settle()
+                self._hand_over(settle=True)
                 self._desk.give_back(part)
                 break
         self._hand_over()
         return drawn
 
-    def _hand_over(self) -> None:
-        """Send the pictures drawn last on their way, if they are not yet."""
+    def _hand_over(self, *, settle: bool = False) -> None:
+        """Send the pictures drawn last on their way, if they are not yet; may wait for them."""
         drawn, self._drawn = self._drawn, []
         for one in drawn:
             self._delivery.send(one)
+        if settle:
+            self._delivery.settle()
 
     def _prepare(self, part: Slice) -> Work:
         record = self._fetch(part.job_id)
@@ -159,7 +167,7 @@ class Executor:
             except ObjectMissing:
                 if not self._archive.has_jobs:
                     raise  # of nobody: a shared folder is not mounted here, for example
-                raise FailForGood("the store has lost what this job asks for") from None
+                raise FailForGood("never accepted, or lost: its job.json is gone") from None
         return self._record
 
     def _open(self, picture: Picture) -> Image.Image:
@@ -169,10 +177,8 @@ class Executor:
 
     def _settle_unprepared(self, part: Slice, error: Exception) -> None:
         """No unit was begun: either the surroundings are at fault, or the whole slice is."""
-        if isinstance(seen_through(error), Environment | StoreUnreachable):
-            self._desk.account(part, part.units[0], error)
-            return
-        for unit in part.units:
+        is_around = isinstance(seen_through(error), Environment | StoreUnreachable)
+        for unit in part.units[:1] if is_around else part.units:
             self._delivery.account(part, unit, error)
 
     def _render_unit(self, work: Work, unit: int) -> int:
@@ -180,12 +186,17 @@ class Executor:
         if work.part.attempts:
             # It may have killed a worker: nothing else of ours may be at risk beside it, and
             # the earlier attempt may have stored its picture.
-            self._hand_over()
-            self._delivery.settle()
+            self._hand_over(settle=True)
         # First this, then the picture before: its delivery would take the interpreter away from us.
-        self._desk.start(work.part, unit)
+        self._begin(work.part, unit)
         self._hand_over()
         return self._render_begun(work, unit)
+
+    def _begin(self, part: Slice, unit: int) -> None:
+        """Begin a unit; raises Stopped where the slice ends before it."""
+        is_called = self._desk.start(part, unit)
+        if is_called and self._calls_away(part, time.monotonic() - self._began_at):
+            raise YieldRequested("a better band waits in another lane")
 
     def _render_begun(self, work: Work, unit: int) -> int:
         try:
@@ -207,9 +218,7 @@ class Executor:
         except Exception as error:  # noqa: BLE001 - the edge of the task: any fault of one
             # picture is that picture's, never the worker's or the next picture's.
             if isinstance(seen_through(error), Environment):
-                # The slice is given back: what was drawn of it is counted first.
-                self._hand_over()
-                self._delivery.settle()
+                self._hand_over(settle=True)  # it counts before the slice is given back
             self._delivery.account(work.part, unit, error)
             return 0
 
@@ -250,7 +259,7 @@ class Executor:
     def _render_together(self, work: Work, units: Sequence[int], call: Call) -> int:
         """Draw pictures in one call; each by itself when it fails or would change them."""
         for unit in units:
-            self._desk.start(work.part, unit)
+            self._begin(work.part, unit)
         self._hand_over()
         jobs = (*call.jobs, call.sample) if call.sample else call.jobs
         try:

@@ -82,6 +82,7 @@ class Press:
             self._engine.key,
             self.describe,
             Batching(options.batch),
+            self._watch.calls_away,
         )
         self._preloader = Preloader(self._engine, self._pool, self._begin_load)
         self._pin(options.pins)
