@@ -49,7 +49,7 @@ class Subscription:
         return self._arrivals.qsize() >= _MOST_ARRIVALS
 
     def take(self, timeout: float | None) -> Sequence[Event] | None:
-        """The next arrival, None when there will be no more; raises TimeoutError, or an arrival."""
+        """Events, or None when there will be no more; raises TimeoutError, or why none come."""
         try:
             found = self._arrivals.get(timeout=timeout)
         except Empty:
@@ -94,13 +94,11 @@ class EventReader:
             self._subscriptions.discard(subscription)
 
     def close(self) -> None:
-        """Give the connections back as soon as nobody waits."""
+        """Give the connections back as soon as nobody waits, within `BLOCK_MS` of that."""
         with self._lock:
             self._is_closed = True
             is_running = self._thread is not None
-        if is_running:
-            self._call()
-        else:
+        if not is_running:
             self._disconnect()
 
     def _disconnect(self) -> None:
@@ -140,7 +138,15 @@ class EventReader:
             first = self._turn * _MOST_JOBS
             positions = dict(islice(positions.items(), first, first + _MOST_JOBS))
             block_ms = _TURN_MS
-        self._hand_out(patiently(lambda: self._log.read(positions, block_ms, self._name)))
+        self._hand_out(patiently(lambda: self._ask(positions, block_ms)))
+
+    def _ask(self, positions: dict[str, str], block_ms: int) -> dict[str, list[Event]]:
+        try:
+            return self._log.read(positions, block_ms, self._name)
+        except BrokerUnreachable:
+            if self._subscriptions:
+                raise
+            return {}  # nobody waits any more
 
     def _hand_out(self, found: dict[str, list[Event]]) -> None:
         with self._lock:

@@ -106,6 +106,8 @@ class _Source:
         """What happens next; None when this is closed. Raises TimeoutError past the deadline."""
         while not self._is_closed:
             subscription = self._mine.get()
+            if self._is_closed:  # just now, before there was a subscription to end
+                break
             was_full, patience_s = subscription.is_full, self._patience_s()
             try:
                 return subscription.take(patience_s)

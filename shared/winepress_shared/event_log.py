@@ -46,12 +46,14 @@ class EventLog:
         It waits `BLOCK_MS` at the most, and ends early when somebody calls ``wakes``. Raises
         InvalidJob when a position is not an event's id.
         """
-        places = {self._jobs + job: check_event_id(after) for job, after in positions.items()}
+        places: dict[Any, Any] = {
+            self._jobs + job: check_event_id(after) for job, after in positions.items()
+        }
         if wakes is not None:
             places[self._calls + wakes] = self._last_call
         block = min(block_ms, BLOCK_MS) if block_ms else None  # 0 would be for ever
         with self._server.reaching():
-            answer = self._server.client.xread(dict(places), count=_MOST_EVENTS, block=block)
+            answer = self._server.client.xread(places, count=_MOST_EVENTS, block=block)
         found = rows_of(answer)
         calls = found.pop(f"{self._calls}{wakes}", [])
         if calls:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import secrets
 from collections.abc import Collection, Mapping
+from dataclasses import replace
 from typing import Any, cast
 
 from winepress_shared.errors import Conflict
@@ -189,14 +190,17 @@ class Ledger:
 
     # -- workers -----------------------------------------------------------------------------
 
-    def claim(self, lane: str, worker: str, holder: str, most: int) -> Slice | None:
+    def claim(
+        self, lane: str, worker: str, holder: str, most: int, *, begin: bool = False
+    ) -> Slice | None:
         """Take up to ``most`` units of the job that is next in ``lane``.
 
-        ``holder`` names the rendering process of ``worker``; see `holder_of`.
+        ``holder`` names the rendering process of ``worker``; see `holder_of`. To ``begin`` is to
+        start the first unit at once, unless that failed before: see `Slice.begun`.
         """
         # Asked again after its answer was lost, the server must not hand out a second slice.
         nonce = self._unanswered.setdefault(holder, secrets.token_hex(8))
-        found = self._run(
+        call = (
             "claim",
             lane,
             worker,
@@ -208,12 +212,19 @@ class Ledger:
             ALIVE_MS,
             *PATIENCE_MS,
         )
+        begins = [("begin", holder, nonce)] if begin else []
+        found, *begun = self._server.run_together(call, *begins)
         self._unanswered.pop(holder, None)
-        return None if found is None else Slice.of(found)
+        return None if found is None else replace(Slice.of(found), begun=begun == [1])
 
-    def start(self, fence: int, unit: int) -> Order:
-        """Begin a unit: the attempt counts from here."""
-        return Order(self._run("start", fence, unit))
+    def start(self, fence: int, *units: int) -> Order:
+        """Begin units, in their order: the attempts count from here; the first order but OK.
+
+        CALLED is told only when all of them are begun.
+        """
+        found = self._server.run_together(*(("start", fence, unit) for unit in units))
+        orders = sorted(map(Order, found), key=lambda order: order is Order.CALLED)
+        return next((order for order in orders if order is not Order.OK), Order.OK)
 
     def progress(self, fence: int, unit: int, step: int, steps: int) -> Order:
         """Report ``step`` of ``steps`` done."""

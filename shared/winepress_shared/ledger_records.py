@@ -115,6 +115,7 @@ class Slice:
     waiting: int  #: units of the lane that are left for others
     tickets: int  #: tickets of the lane that are still queued
     band: int = 0  #: of the job; index into `BANDS`
+    begun: bool = False  #: the first unit was started with the claim
 
     @classmethod
     def of(cls, row: list[Any]) -> Slice:
@@ -207,7 +208,7 @@ class Event:
 
     id: str  #: position in the stream; pass it back to read on from here
     #: A state, or: unit-started, progress, unit-done, unit-retry, unit-failed, note, paused,
-    #: resumed, preview.
+    #: resumed, preview. `JobHandle.events` adds one of its own, state.
     name: str
     at: float  #: Unix seconds
     fields: dict[str, str] = field(default_factory=dict)

@@ -23,9 +23,10 @@ class PerProcess(Generic[T]):
     def get(self) -> T:
         """The value of this process; of two threads that open it, one's is dropped unused."""
         pid = os.getpid()
-        if pid not in self._opened:
-            self._opened.setdefault(pid, self._open())
-        return self._opened[pid]
+        try:
+            return self._opened[pid]
+        except KeyError:
+            return self._opened.setdefault(pid, self._open())
 
     def pop(self) -> T | None:
         """Forget the value of this process, which is returned; None when it has none."""

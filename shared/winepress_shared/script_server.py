@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib import resources
@@ -43,6 +43,9 @@ _CANNOT_WRITE = (
 
 
 class _Script(Protocol):
+    script: str
+    sha: str
+
     def __call__(self, keys: list[str], args: list[Any]) -> Any: ...
 
 
@@ -112,6 +115,30 @@ class ScriptServer:
         with self.reaching():
             return self._mine.get().scripts[script](keys=[self._prefix], args=list(args))
 
+    def run_together(self, *calls: tuple[str | float, ...]) -> list[Any]:
+        """Run several scripts, each its name and arguments, in order and in one round trip.
+
+        All of them may be run twice, like any script. Raises the first error that one answers.
+        """
+        with self.reaching():
+            found = self._send_together(calls)
+            if any(isinstance(one, redis.exceptions.NoScriptError) for one in found):
+                for name, *_ in calls:
+                    self.client.script_load(self._mine.get().scripts[str(name)].script)
+                found = self._send_together(calls)
+            for one in found:
+                if isinstance(one, Exception):
+                    raise one
+        return found
+
+    def _send_together(self, calls: Sequence[tuple[str | float, ...]]) -> list[Any]:
+        # Called through a pipeline, a script of redis-py would ask first whether it is loaded.
+        mine = self._mine.get()
+        pipe = mine.client.pipeline(transaction=False)
+        for name, *args in calls:
+            pipe.evalsha(mine.scripts[str(name)].sha, 1, self._prefix, *map(str, args))
+        return pipe.execute(raise_on_error=False)
+
     @contextmanager
     def reaching(self) -> Iterator[None]:
         """Turn a silent or refusing server into one sentence; never shows the URL's password."""
@@ -144,8 +171,9 @@ class ScriptServer:
                 "the broker cannot be written to just now", value=self._url.shown
             ) from None
         except redis.exceptions.TimeoutError:
+            answer_s = self._url.options.get("socket_timeout", _ANSWER_TIMEOUT_S)
             raise BrokerUnreachable(
-                f"the broker gave no answer within {_ANSWER_TIMEOUT_S:.0f} s",
+                f"the broker gave no answer within {answer_s:.0f} s",
                 value=self._url.shown,
                 hint="It is busy or stopped, or something else listens there; try again, or "
                 "look at the server itself",

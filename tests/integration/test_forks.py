@@ -9,6 +9,7 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 
+import billiard
 import pytest
 from conftest import S3Server
 from press import LANE, Press, apple
@@ -157,6 +158,12 @@ def test_a_channel_of_orders_is_not_shared_with_a_child(
     assert message
     assert message["data"] == "drain"
     channel.close()
+
+
+def test_a_pool_of_celery_inherits_a_used_client(handles: Sequence[JobHandle]) -> None:
+    """Celery forks its workers by its own means."""
+    with billiard.Pool(2) as pool:
+        assert pool.map(reads_its_own, handles) == [True] * len(handles)
 
 
 @pytest.mark.parametrize("method", ["spawn", "fork"])

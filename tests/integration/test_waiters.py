@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
@@ -183,6 +183,22 @@ def test_a_broker_that_stays_away_is_told_to_all_who_wait(
     assert ["does not answer" in text for text in told] == [True] * len(threads)
 
 
+def test_an_outage_is_told_to_nobody_when_nobody_waits(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A program that has its pictures stops its farm: that is no news."""
+    with ValkeyServer(tmp_path) as server:
+        settings = Settings(broker_url=SecretStr(server.url), store_folder=tmp_path / "store")
+        with Client(settings) as client:
+            handle = client.submit(apple())
+            threads = in_threads(lambda _: handle.wait(_PATIENCE_S), 1)
+            await_condition(lambda: waits(handle))
+            Press(settings).work(LANE)
+            join(threads)
+    await_condition(lambda: readers() == 0)
+    assert caplog.messages == []
+
+
 # -- limits ----------------------------------------------------------------------------------
 
 
@@ -232,7 +248,7 @@ def test_options_of_the_url_hold_for_every_door(
 
 
 @pytest.fixture
-def drawn(client: Client, press: Press) -> Iterator[JobHandle]:
+def drawn(client: Client, press: Press) -> JobHandle:
     """A job that is over."""
     handle = client.submit(apple())
     press.work(LANE)

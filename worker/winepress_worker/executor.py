@@ -192,9 +192,9 @@ class Executor:
         self._hand_over()
         return self._render_begun(work, unit)
 
-    def _begin(self, part: Slice, unit: int) -> None:
-        """Begin a unit; raises Stopped where the slice ends before it."""
-        is_called = self._desk.start(part, unit)
+    def _begin(self, part: Slice, *units: int) -> None:
+        """Begin units; raises Stopped where the slice ends before them."""
+        is_called = self._desk.start(part, *units)
         if is_called and self._calls_away(part, time.monotonic() - self._began_at):
             raise YieldRequested("a better band waits in another lane")
 
@@ -258,8 +258,8 @@ class Executor:
 
     def _render_together(self, work: Work, units: Sequence[int], call: Call) -> int:
         """Draw pictures in one call; each by itself when it fails or would change them."""
-        for unit in units:
-            self._begin(work.part, unit)
+        self._begin(work.part, units[0])  # alone, for it may be called away
+        self._begin(work.part, *units[1:])
         self._hand_over()
         jobs = (*call.jobs, call.sample) if call.sample else call.jobs
         try:

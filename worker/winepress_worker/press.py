@@ -28,6 +28,7 @@ from winepress_worker.engines.base import PipelineKey
 from winepress_worker.executor import Executor
 from winepress_worker.host_budget import HostBudget, books_of
 from winepress_worker.lane_order import LaneWatch
+from winepress_worker.messenger import Messenger
 from winepress_worker.models.offered import Offered
 from winepress_worker.models.published import Published
 from winepress_worker.models.shelf import Shelf
@@ -66,8 +67,11 @@ class Press:
             lambda model: (self._shelf.files_of(model.partition(".")[0]), offered.read()),
             (settings.home,),
         )
-        previews = PreviewDesk(PreviewBox(settings))
-        self._desk = Desk(Ledger(settings), options.name, os.getpid(), previews, self._unfit)
+        self._messenger = Messenger()
+        previews = PreviewDesk(PreviewBox(settings), self._messenger)
+        self._desk = Desk(
+            Ledger(settings), options.name, os.getpid(), previews, self._messenger, self._unfit
+        )
         archive = Archive(store)
         self._leave_ticket: Callable[[str], None] = lambda lane: None
         self._delivery = Delivery(self._desk, archive, lambda lane: self._leave_ticket(lane))
@@ -112,15 +116,19 @@ class Press:
                 if part is None:
                     break
                 if part.waiting and not part.tickets:
-                    self._leave_ticket(lane)
+                    self._messenger.send(f"ticket of {lane}", lambda: self._leave_ticket(lane))
                 jobs[part.job_id] = None
                 if model_of(lane) in self._warm:
-                    self._preloader.consider(self._watch.next_cold(lane))
+                    self._messenger.send("preload", lambda: self._look_ahead(lane))
                 pictures += self._executor.run(part)
                 self._tender.make_way()
                 self.describe()
                 self._preloader.renew()
-                if self._watch.gives_way(lane) or self._is_unfit(lane):
+                if self._is_unfit(lane):
+                    self._messenger.settle()  # or our own parent would take the ticket again
+                    self._leave_ticket(lane)
+                    break
+                if self._watch.gives_way(lane):
                     self._leave_ticket(lane)
                     break
             else:
@@ -134,11 +142,15 @@ class Press:
     def _claim(self, lane: str) -> Slice | None:
         """The next slice. A chain goes on as soon as its last picture is counted."""
         most = self._executor.pace.units_for(lane, SLICE_S)
-        part = self._desk.claim(lane, most)
+        is_warm = model_of(lane) in self._warm
+        part = self._desk.claim(lane, most, begin=is_warm)
         if part is None and self._delivery.is_busy:
             self._delivery.settle()
-            part = self._desk.claim(lane, most)
+            part = self._desk.claim(lane, most, begin=is_warm)
         return part
+
+    def _look_ahead(self, lane: str) -> None:
+        self._preloader.consider(self._watch.next_cold(lane))
 
     def _may_serve(self, lane: str) -> bool:
         """Whether the model of ``lane`` is warm here, or may be loaded here now."""
@@ -150,6 +162,7 @@ class Press:
         parsed = Lane.parse(lane)
         key = PipelineKey(parsed.model, "", parsed.precision, self._options.device)
         try:
+            self._messenger.settle()  # a description that comes later would take the mark back
             return self._pool.finds_room(key) and self._begin_load(model)
         except Environment as error:
             log.error("%s is left to others: %s", lane, error)

@@ -1,6 +1,5 @@
 #!lua flags=allow-oom
--- A worker begins one unit of its slice: the attempt is counted before the work is done. Units are
--- begun in their order; asking again for the one in hand counts nothing. All but the first give way to
+-- A worker begins one unit of its slice. Units are begun in their order. All but the first give way to
 -- a better band that has come to wait meanwhile.
 -- KEYS[1] prefix; keys: lease job attempts served lanes parked paused events
 -- ARGV: fence, unit
@@ -13,7 +12,5 @@ if not without(lease.open, unit) then return 'lost' end
 if is_begun(lease, unit) then return 'ok' end
 local better = lease.at ~= '' and lease.firm ~= 1 and better_waits(job)
 if better == 'here' then return 'give-way' end
-redis.call('HINCRBY', key('attempts', job.id), unit, 1)
-redis.call('HSET', key('lease', fence), 'at', unit, 'step', 0, 'step_at', now)
-event(job.id, 'unit-started', 'unit', unit, 'holder', lease.holder)
+begin(fence, lease, job, unit)
 return better and 'called' or 'ok'

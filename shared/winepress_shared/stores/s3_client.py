@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import ipaddress
 import os
+from functools import cache
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 import boto3
+import botocore.loaders
 import botocore.session
 from botocore.config import Config
 
@@ -83,7 +85,15 @@ def _session(*, is_deaf: bool) -> botocore.session.Session:
     none = dict.fromkeys(("config_file", "credentials_file"), (None, None, os.devnull, None))
     known = botocore.session.Session.SESSION_VARIABLES
     deaf = {name: (of_file, None, *rest) for name, (of_file, _, *rest) in known.items()}
-    return botocore.session.Session(session_vars=deaf | none)
+    session = botocore.session.Session(session_vars=deaf | none)
+    session.register_component("data_loader", _descriptions())
+    return session
+
+
+@cache
+def _descriptions() -> botocore.loaders.Loader:
+    """botocore's descriptions of S3: read once, or each process of a fork takes 0.1 s for them."""
+    return botocore.loaders.create_loader()
 
 
 def _config(endpoint: str | None) -> Config:

@@ -11,6 +11,7 @@ from pathlib import Path
 from winepress_shared.errors import WrongUsage
 from winepress_shared.lane import Precision
 from winepress_worker.engines.base import Engine
+from winepress_worker.logs import hush_libraries
 from winepress_worker.models.shelf import Shelf
 from winepress_worker.options import WorkerOptions
 
@@ -19,6 +20,7 @@ EngineFactory = Callable[[WorkerOptions, Shelf, Path], Engine]
 
 
 def _openvino(options: WorkerOptions, shelf: Shelf, blobs: Path) -> Engine:
+    hush_libraries()
     from winepress_worker.engines.openvino import OpenVinoEngine
 
     return OpenVinoEngine(shelf, options.device, blobs, options.placement)
