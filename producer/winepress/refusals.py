@@ -52,7 +52,10 @@ class Refusals:
             other = str(Lane(lane.model, precision))
             if other != model and any(worker.serves(other) for worker in self.workers):
                 return f", and {precision.value} is served now"
-        if lane.precision is not Precision.FP16:
+        weights = str(Lane(lane.model, Precision.INT8_WEIGHTS))
+        if lane.precision is not Precision.FP16 or any(
+            weights in w.too_large for w in self.workers
+        ):
             return ""
         return (
             f", or `winepress models prepare {lane.model} --precision int8-weights` makes a "

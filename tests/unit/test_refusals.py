@@ -38,6 +38,14 @@ def test_a_smaller_precision_that_is_served_is_named_as_that() -> None:
     assert "int8-weights is served now" in str(why_impossible(LANE, [small("a", 4, SMALLER)]))
 
 
+def test_a_smaller_precision_that_is_too_large_as_well_is_no_remedy() -> None:
+    """Preparing it would take an hour, and nobody could hold it."""
+    too_large = {LANE: 12 * GIB, SMALLER: 9 * GIB}
+    reason = why_impossible(LANE, [worker("a", too_large=too_large, memory_budget=8 * GIB)])
+    assert "--memory-budget 12GiB" in str(reason)
+    assert "int8" not in str(reason)
+
+
 def test_a_worker_that_cannot_serve_a_lane_now_says_why() -> None:
     """Its lane is still among its lanes until its parent has heard of it."""
     one = worker("one", LANE, unfit={LANE: "the disk is full"})
