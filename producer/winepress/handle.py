@@ -143,7 +143,7 @@ class JobHandle:
                 yield output, self._read(output)
 
     def _read(self, output: Output) -> bytes:
-        data = self._client.archive.store.get(output.key)
+        data = self._client.archive.store.get(output.key, most=output.size)
         if hashlib.sha256(data).hexdigest() != output.sha256:
             raise StoreUnreachable("a picture in the store is damaged", value=output.key)
         return data

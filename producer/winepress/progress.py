@@ -56,6 +56,8 @@ class Progress:
 
     def _take(self, event: Event) -> None:
         fields, unit = event.fields, event.fields.get("unit", "")
+        if event.name == "damaged":
+            return
         if event.name == "progress":
             self._note = ""
             self._steps[unit] = int(fields["step"]) / max(1, int(fields["steps"]))

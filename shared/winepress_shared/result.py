@@ -5,6 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from pydantic import ValidationError
+
+from winepress_shared.documents import FailureDocument, OutputDocument
+
 
 @dataclass(frozen=True)
 class Output:
@@ -50,14 +54,20 @@ class Result:
 
     @classmethod
     def from_units(cls, job_id: str, units: dict[int, dict[str, Any]]) -> Result:
-        """Build a result of what the ledger recorded for each unit."""
-        done = [
-            output_of(row | {"unit": u}) for u, row in sorted(units.items()) if "error" not in row
-        ]
-        failed = [Failure(unit=u, **row) for u, row in sorted(units.items()) if "error" in row]
+        """Build a result of what the ledger recorded for each unit.
+
+        What makes no sense of it is a failure: whoever looks is told, and the job can be retried.
+        """
+        done: list[Output] = []
+        failed: list[Failure] = []
+        for unit, row in sorted(units.items()):
+            try:
+                if "error" in row:
+                    failure = FailureDocument.model_validate(row)
+                    failed.append(Failure(unit, **failure.model_dump()))
+                else:
+                    output = OutputDocument.model_validate(row)
+                    done.append(Output(unit=unit, **output.model_dump()))
+            except ValidationError:
+                failed.append(Failure(unit, "FailForGood", "what the broker says of it is damaged"))
         return cls(job_id, tuple(done), tuple(failed))
-
-
-def output_of(row: dict[str, Any]) -> Output:
-    """Read a row of the ledger or of ``result.json``; JSON has no tuples."""
-    return Output(**row | {"warnings": tuple(row.get("warnings", ()))})

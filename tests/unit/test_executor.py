@@ -151,3 +151,28 @@ def _write_batch(archive: Archive, items: list[bytes]) -> None:
     write_items(archive, "j", items)
     batch: Job = Batch(n=3, model=FOX.model)
     archive.write_job(JobRecord("j", batch, LANE, "ada"))
+
+
+@pytest.mark.parametrize("line", [b"[]", b"null", b"[" * 10_000, b'{"name": 1}', b"\xff"])
+def test_a_batch_item_that_is_none_costs_its_own_picture(archive: Archive, line: bytes) -> None:
+    """Its slice is settled to the last unit: the others are drawn."""
+    archive.write_job(JobRecord("j", Batch(n=3), LANE, "ada"))
+    good = Item(FOX).encode()
+    write_items(archive, "j", [good, line + b"\n", good])
+    accounts = run(archive, 0, 1, 2)
+    assert accounts.faults == {1: FailForGood}
+    assert accounts.drawn == [0, 2]
+
+
+def test_whatever_escapes_while_a_slice_is_drawn_settles_the_slice(
+    archive: Archive, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No slice stays with a process that works on it no more."""
+
+    def fail(self: Any, *_: Any) -> None:
+        raise AttributeError("nobody foresaw this")
+
+    archive.write_job(JobRecord("j", FOX, LANE, "ada"))
+    monkeypatch.setattr(Batching, "plan", fail)
+    accounts = run(archive, 0, 1)
+    assert accounts.faults == dict.fromkeys((0, 1), AttributeError)

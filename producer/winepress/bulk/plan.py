@@ -17,6 +17,7 @@ from winepress.bulk.wildcards import Wildcards
 from winepress_shared.aliases import canonical_fields
 from winepress_shared.catalogue import Catalogue
 from winepress_shared.cost import megapixel_steps
+from winepress_shared.documents import MAX_NAME_CHARACTERS
 from winepress_shared.errors import InvalidJob, WinepressError
 from winepress_shared.items import Item
 from winepress_shared.job import MAX_UNITS, Job, Priority, parse_job
@@ -111,6 +112,13 @@ class Plan:
 
     def _check_name(self, line: Line) -> None:
         check_text(line.name, "custom_id")
+        if len(line.name) > MAX_NAME_CHARACTERS:
+            raise InvalidJob(
+                "the name is too long",
+                field="custom_id",
+                value=line.name,
+                allowed=f"{MAX_NAME_CHARACTERS} characters",
+            )
         if line.name and self._names.setdefault(line.name, line.number) != line.number:
             raise InvalidJob(
                 f"line {self._names[line.name]} has this name already",
