@@ -13,6 +13,7 @@ from winepress_shared.archive import JobRecord
 from winepress_shared.cost import megapixel_steps
 from winepress_shared.errors import DamagedRecord, NotFound
 from winepress_shared.job import Priority
+from winepress_shared.lane import model_of
 from winepress_shared.state import JobState
 from winepress_shared.window import Window
 from winepress_shared.zoom import ZoomVideo
@@ -264,11 +265,6 @@ class Worker:
     def too_large(self) -> dict[str, int]:
         """Model, with its precision → bytes it needs, which are more than this worker may use."""
         return dict(self.facts.get("too_large", {}))
-
-
-def model_of(lane: str) -> str:
-    """Model and precision of a lane: what a worker loads to serve it."""
-    return lane.partition("@")[0]
 
 
 def unknown_job(job_id: str) -> NotFound:

@@ -20,8 +20,9 @@ from winepress_shared.errors import (
     WinepressError,
     YieldRequested,
 )
+from winepress_shared.lane import model_of
 from winepress_shared.ledger import Ledger, holder_of
-from winepress_shared.ledger_records import Ending, Order, Slice, model_of
+from winepress_shared.ledger_records import Ending, Order, Slice
 from winepress_worker.messenger import Messenger
 from winepress_worker.os_fault import seen_through
 from winepress_worker.preview_desk import PreviewDesk

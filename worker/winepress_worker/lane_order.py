@@ -14,10 +14,10 @@ from typing import Any
 
 from winepress_shared.cost import SLICE_S
 from winepress_shared.errors import BrokerUnreachable, InvalidJob
-from winepress_shared.lane import FILM, Lane
+from winepress_shared.lane import FILM, Lane, model_of
 from winepress_shared.lane_book import LaneBook, LaneView
 from winepress_shared.ledger import PATIENCE_MS
-from winepress_shared.ledger_records import Slice, model_of
+from winepress_shared.ledger_records import Slice
 from winepress_worker.options import WorkerOptions
 
 log = logging.getLogger(__name__)

@@ -6,8 +6,7 @@ import math
 
 from winepress_shared.catalogue import Catalogue
 from winepress_shared.errors import WrongUsage
-from winepress_shared.lane import FILM, Lane, Precision
-from winepress_shared.ledger_records import model_of
+from winepress_shared.lane import FILM, Lane, Precision, model_of
 from winepress_shared.settings import Settings
 from winepress_worker.engines import memory_needs
 from winepress_worker.models.offered import Offered, look_elsewhere

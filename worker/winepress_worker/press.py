@@ -13,10 +13,10 @@ from winepress_shared.archive import Archive
 from winepress_shared.catalogue import Catalogue
 from winepress_shared.cost import SLICE_S
 from winepress_shared.errors import Environment, RenderFault, StoreUnreachable, UnknownModel
-from winepress_shared.lane import FILM, Lane
+from winepress_shared.lane import FILM, Lane, model_of
 from winepress_shared.lane_book import LaneBook
 from winepress_shared.ledger import Ledger
-from winepress_shared.ledger_records import Slice, model_of
+from winepress_shared.ledger_records import Slice
 from winepress_shared.preview_box import PreviewBox
 from winepress_shared.settings import Settings
 from winepress_shared.stores import open_store

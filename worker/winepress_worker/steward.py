@@ -16,8 +16,9 @@ from collections.abc import Callable
 from typing import Any
 
 from winepress_shared.errors import BrokerUnreachable, RetryElsewhere
+from winepress_shared.lane import model_of
 from winepress_shared.ledger import BEAT_S, Ledger, holder_of
-from winepress_shared.ledger_records import Lease, Order, Pulse, model_of
+from winepress_shared.ledger_records import Lease, Order, Pulse
 
 log = logging.getLogger(__name__)
 
