@@ -9,6 +9,7 @@ import time
 from typing import TextIO
 
 from winepress_shared.ledger_records import Event, JobRow
+from winepress_shared.terminal import redraw_line, shown, write_line
 
 _BAR_CHARACTERS = 24
 _COLUMNS = 80  #: of a terminal that does not say how many it has
@@ -48,9 +49,9 @@ class Progress:
     def say(self, remark: str) -> None:
         """Write a line of its own, above the bar."""
         with self._turn:
-            clear = "\r\x1b[K" if self._is_terminal else ""
-            self._stream.write(f"{clear}{self._id}: {remark}\n")
-            self._stream.flush()
+            if self._is_terminal:
+                redraw_line(self._stream, "")
+            write_line(self._stream, f"{self._id}: {remark}")
             if self._is_terminal:
                 self._draw(at_once=True)
 
@@ -84,8 +85,7 @@ class Progress:
         with self._turn:
             self._draw(at_once=True)
             if self._is_terminal:
-                self._stream.write("\n")
-                self._stream.flush()
+                write_line(self._stream, "")
 
     @property
     def fraction(self) -> float:
@@ -104,10 +104,9 @@ class Progress:
         self._drawn_at = now
         text = self._text(now)
         if self._is_terminal:
-            self._stream.write(f"\r\x1b[K{self._fitted(text)}")
+            redraw_line(self._stream, self._fitted(text))
         elif text != self._last:
-            self._stream.write(f"{self._id}: {text}\n")
-        self._stream.flush()
+            write_line(self._stream, f"{self._id}: {text}")
         self._last = text
 
     def _fitted(self, text: str) -> str:
@@ -131,7 +130,7 @@ class Progress:
         if self._failed:
             text += f", {self._failed} failed"
         if self._note:
-            text += f", {self._note}"
+            text += f", {shown(self._note)}"  # as long here as it will be there
         drawn, seconds = self._done - self._first_done, now - self._began
         if drawn and seconds > 1:
             text += f", {60 * drawn / seconds:.1f}/min"

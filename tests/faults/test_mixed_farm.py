@@ -25,6 +25,7 @@ GIB = 2**30
 _LARGE_MODEL = f"fake:footprint_bytes={2 * GIB}"
 _SMALL, _LARGE = ("--memory-budget", "1GiB"), ("--memory-budget", "4GiB")
 _LEAST_FILM_BYTES = 1000
+_WEIGHTS = Path("unet") / "openvino_model.bin"
 _PAINTER = """
 ["painter"]
 title = "Painter"
@@ -152,7 +153,7 @@ def test_a_model_damaged_on_one_machine_is_drawn_on_another(
     homes = {name: tmp_path / name for name in ("damaged", "whole")}
     for home in homes.values():
         place_model(home / model)
-    (homes["damaged"] / model / "weights").write_bytes(b"y")
+    (homes["damaged"] / model / _WEIGHTS).write_bytes(b"y")
     farms = {
         name: farm_settings.model_copy(update={"home": home, "catalogue": tmp_path / "models.toml"})
         for name, home in homes.items()
@@ -171,8 +172,9 @@ def test_a_model_damaged_on_one_machine_is_drawn_on_another(
 
 def place_model(folder: Path) -> None:
     """Something that is a prepared model by all that can be told without loading it."""
-    folder.mkdir(parents=True)
-    (folder / "weights").write_bytes(b"x")
+    weights = folder / _WEIGHTS
+    weights.parent.mkdir(parents=True)
+    weights.write_bytes(b"x")
     files = record_files(folder)
     Manifest(
         model="painter",
