@@ -13,6 +13,7 @@ from winepress_shared.archive import JobRecord
 from winepress_shared.cost import megapixel_steps
 from winepress_shared.errors import DamagedRecord, NotFound
 from winepress_shared.job import Priority
+from winepress_shared.lane import model_of
 from winepress_shared.state import JobState
 from winepress_shared.window import Window
 from winepress_shared.zoom import ZoomVideo
@@ -250,6 +251,20 @@ class Worker:
     seen: float  #: Unix seconds
     facts: dict[str, Any]  #: of its parent process: device, lanes, host, pid, version
     renderer: dict[str, Any]  #: of its rendering process: warm models, pace, footprint
+
+    def serves(self, lane: str) -> bool:
+        """Whether it takes work of ``lane`` now."""
+        return lane in self.facts.get("lanes", ()) and model_of(lane) not in self.unfit
+
+    @property
+    def unfit(self) -> dict[str, str]:
+        """Model, with its precision → why this worker's surroundings keep it from serving it."""
+        return dict(self.renderer.get("unfit", {}))
+
+    @property
+    def too_large(self) -> dict[str, int]:
+        """Model, with its precision → bytes it needs, which are more than this worker may use."""
+        return dict(self.facts.get("too_large", {}))
 
 
 def unknown_job(job_id: str) -> NotFound:

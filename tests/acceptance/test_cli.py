@@ -222,6 +222,36 @@ def test_doctor_tells_a_working_farm_from_a_broken_one(run: Run, press: Press) -
     assert lines(run("workers", "--json"))[0]["facts"]["lanes"] == [LANE]
 
 
+def test_a_model_no_worker_can_hold_is_told_by_every_command(run: Run, press: Press) -> None:
+    """At once, and with what would help."""
+    too_large = {LANE: 12 * 2**30}
+    facts = {"device": "CPU", "lanes": [], "too_large": too_large, "memory_budget": 8 * 2**30}
+    press.ledger.beat("press", press.holder, facts)
+    accepted = run(*APPLE, "--json")
+    (line,) = lines(accepted)
+    assert line["is_possible"] is False
+    told = "vignette.fp16 needs 12.0 GiB of memory, and the largest budget"
+    assert told in line["reason"]
+    commands = (("explain", line["id"]), ("status", line["id"]), ("doctor",))
+    for done in (run(*words) for words in commands):
+        assert told in done.stdout
+        assert "--memory-budget 12GiB" in done.stdout
+    assert "not: vignette.fp16 (needs 12.0 GiB of memory" in run("workers").stdout
+
+
+def test_a_fault_of_every_worker_of_a_lane_is_one_of_the_farm(run: Run, press: Press) -> None:
+    """Doctor says it before anything waits; while another worker serves the lane it is a remark."""
+    press.live(LANE)
+    press.ledger.describe_renderer("press", {"unfit": {LANE: "the model is damaged"}})
+    done = run("doctor")
+    assert done.returncode == 3
+    assert "press: the model is damaged" in done.stdout
+    press.ledger.beat("other", "other/1", {"device": "CPU", "lanes": [LANE]})
+    done = run("doctor")
+    assert done.returncode == 0
+    assert "press does not serve vignette.fp16" in done.stdout
+
+
 def test_a_reader_that_goes_away_is_no_error(farm_settings: Settings, run: Run) -> None:
     """``winepress list | head -1`` says nothing on stderr."""
     for _ in range(3):

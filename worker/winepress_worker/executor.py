@@ -36,6 +36,7 @@ from winepress_worker.engines.by_model import PipelinesByModel
 from winepress_worker.engines.stages import StagedPipeline
 from winepress_worker.input_pictures import InputPictures
 from winepress_worker.models.shelf import Report
+from winepress_worker.os_fault import seen_through
 from winepress_worker.pace import Pace
 from winepress_worker.studio import Studio
 from winepress_worker.warm_pool import WarmPool
@@ -122,11 +123,13 @@ class Executor:
         self._hand_over()
         return drawn
 
-    def _hand_over(self) -> None:
-        """Send the pictures drawn last on their way, if they are not yet."""
+    def _hand_over(self, *, settle: bool = False) -> None:
+        """Send the pictures drawn last on their way, if they are not yet; may wait for them."""
         drawn, self._drawn = self._drawn, []
         for one in drawn:
             self._delivery.send(one)
+        if settle:
+            self._delivery.settle()
 
     def _prepare(self, part: Slice) -> Work:
         record = self._fetch(part.job_id)
@@ -166,8 +169,7 @@ class Executor:
     def _end(self, part: Slice, left: Sequence[int], error: Exception) -> None:
         """End a slice before its last unit."""
         log.info("slice %s of %s ends early: %s", part.fence, part.job_id, error)
-        self._hand_over()
-        self._delivery.settle()
+        self._hand_over(settle=True)
         if isinstance(error, Stopped):
             self._desk.give_back(part)
         else:
@@ -175,10 +177,8 @@ class Executor:
 
     def _settle(self, part: Slice, units: Sequence[int], error: Exception) -> None:
         """None of ``units`` can be drawn: the surroundings are at fault, or all of them are."""
-        if isinstance(error, Environment | StoreUnreachable):
-            self._desk.account(part, units[0], error)
-            return
-        for unit in units:
+        is_around = isinstance(seen_through(error), Environment | StoreUnreachable)
+        for unit in units[:1] if is_around else units:
             self._delivery.account(part, unit, error)
 
     def _render_unit(self, work: Work, unit: int) -> int:
@@ -186,8 +186,7 @@ class Executor:
         if work.part.attempts:
             # It may have killed a worker: nothing else of ours may be at risk beside it, and
             # the earlier attempt may have stored its picture.
-            self._hand_over()
-            self._delivery.settle()
+            self._hand_over(settle=True)
         # First this, then the picture before: its delivery would take the interpreter away from us.
         self._begin(work.part, unit)
         self._hand_over()
@@ -218,6 +217,8 @@ class Executor:
             raise
         except Exception as error:  # noqa: BLE001 - the edge of the task: any fault of one
             # picture is that picture's, never the worker's or the next picture's.
+            if isinstance(seen_through(error), Environment):
+                self._hand_over(settle=True)  # it counts before the slice is given back
             self._delivery.account(work.part, unit, error)
             return 0
 

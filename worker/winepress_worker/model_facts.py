@@ -28,7 +28,10 @@ def model_facts(model: Model) -> dict[str, str]:
         "vae": autoencoders,
         "previews": "yes" if model.has_previews else "no",
         "refiners": ", ".join(model.refiners) or "none",
-        "memory": f"{model.memory_mib} MiB at fp16",
+        "memory": ", ".join(
+            f"{model.memory_bytes(precision) >> 20} MiB at {precision}"
+            for precision in model.precisions
+        ),
         "licence": model.licence,
         "notes": model.notes,
     }

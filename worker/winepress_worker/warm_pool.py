@@ -8,7 +8,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from winepress_shared.errors import Environment
+from winepress_shared.errors import Environment, FailForGood, RetryElsewhere
 from winepress_worker.engines.base import Engine, Pipeline, PipelineKey
 from winepress_worker.host_budget import HostBudget
 
@@ -178,7 +178,11 @@ class WarmPool:
 
     def _load(self, key: PipelineKey) -> Pipeline:
         began = self._clock()
-        pipeline = self._engine.load(key)
+        try:
+            pipeline = self._engine.load(key)
+        except (RetryElsewhere, FailForGood) as error:  # no job has asked for anything yet
+            name = f"{key.model}.{key.precision.value}"
+            raise Environment(f"{name} cannot be loaded here: {error}") from error
         self.loads += 1
         self.load_s[f"{key.model}.{key.precision}"] = round(self._clock() - began, 3)
         return pipeline

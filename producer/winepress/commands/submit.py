@@ -168,9 +168,9 @@ def tell_and_follow(console: Console, handle: JobHandle, arguments: argparse.Nam
     """Say what was queued, and do what the flags of `add_following` ask for."""
     out, preview = arguments.out, arguments.preview
     try:
-        _report(console, handle)
+        said = _report(console, handle)
         if arguments.wait or out or preview:
-            return follow_to_end(console, handle, out=out, preview=preview)
+            return follow_to_end(console, handle, out=out, preview=preview, said=said)
     except KeyboardInterrupt:
         return interrupted(console, handle)
     return 0
@@ -224,7 +224,8 @@ def _read_prompt() -> str:
         raise WrongUsage("the prompt on stdin is not UTF-8 text, or far too long") from None
 
 
-def _report(console: Console, handle: JobHandle) -> None:
+def _report(console: Console, handle: JobHandle) -> str:
+    """Say what was queued; returns why it does not move, as far as the user has been told."""
     row = handle.status()
     reason = handle.why_impossible
     values = {
@@ -241,3 +242,5 @@ def _report(console: Console, handle: JobHandle) -> None:
     console.result(values, row.id)
     if reason and not row.state.is_terminal:
         console.note(f"accepted, but nothing can render it now: {reason}")
+        return handle.why_stalled
+    return ""
