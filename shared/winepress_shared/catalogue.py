@@ -17,7 +17,7 @@ from typing import Annotated, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from winepress_shared.errors import InvalidJob, UnknownModel, WrongUsage
-from winepress_shared.fitness import check_options, open_options, warnings_of
+from winepress_shared.fitness import call_of, check_options, open_options, warnings_of
 from winepress_shared.job import (
     MAX_GUIDANCE,
     MAX_SEED,
@@ -29,7 +29,7 @@ from winepress_shared.job import (
     SchedulerField,
 )
 from winepress_shared.lane import FILM, Lane, Precision
-from winepress_shared.model_options import MAX_CLIP_SKIP
+from winepress_shared.model_options import MAX_CLIP_SKIP, MAX_PICTURES_PER_CALL
 from winepress_shared.quantisation import Int4Recipe, Int8Recipe
 from winepress_shared.zoom import ZoomVideo
 
@@ -77,6 +77,8 @@ class Model(BaseModel):
     negative_prompt: bool = True  #: False when the model ignores it
     licence: str
     memory_mib: Annotated[int, Field(ge=1)]  #: least free memory to load it at fp16, in MiB
+    #: Pictures a processor draws in one call of a job of many, at the default size or below.
+    pictures_per_call: Annotated[int, Field(ge=1, le=MAX_PICTURES_PER_CALL)] = 1
     #: Draws the first key frame of a zoom of this model's, unless the job names another.
     companion: ModelName | None = None
     int8: Int8Recipe | None = None  #: how its int8 is made; None when it has none
@@ -238,6 +240,7 @@ class Catalogue:
         if job.seed is None or job.seed < 0:
             values["seed"] = secrets.randbelow(_RANDOM_SEEDS)
         resolved = job.model_copy(update=values)
+        resolved = resolved.model_copy(update={"pictures_per_call": call_of(model, resolved)})
         if isinstance(resolved, ZoomVideo) and resolved.is_drawn_first:
             named = {"first_model": resolved.first_model or model.companion}
             resolved = resolved.model_copy(update=named)

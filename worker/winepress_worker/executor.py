@@ -101,7 +101,7 @@ class Executor:
             try:
                 call = self._next_call(work, left)
                 units, left = left[: len(call.jobs)], left[len(call.jobs) :]
-                if call.number > 1:
+                if len(call.jobs) > 1 or call.sample:
                     drawn += self._render_together(work, units, call)
                 else:
                     drawn += self._render_unit(work, units[0])
@@ -212,14 +212,19 @@ class Executor:
         if isinstance(work.pipeline, PipelinesByModel):
             pictures = self._open_all(work.record.job)
             return self._studio.draw(work.part, work.record, unit, work.pipeline, pictures)
-        (image,), facts, seconds = self._render(work, unit, [job])
+        call = self.batching.alone(job)
+        (image,), facts, seconds = self._render(work, unit, call)
         self.batching.learn_alone(job, image, seconds)
-        return Drawn(work.part, unit, job, image, facts, seconds)
+        return Drawn(work.part, unit, job, image, facts, seconds, call.number)
 
     def _render(
-        self, work: Work, unit: int, jobs: Sequence[Job]
+        self, work: Work, unit: int, call: Call
     ) -> tuple[list[Image.Image], PictureFacts, float]:
-        """One call of the pipeline: its pictures, how they were made, seconds it took."""
+        """One call of the pipeline: its pictures, how they were made, seconds it took.
+
+        The pictures are those of its jobs, then that of its sample.
+        """
+        jobs = call.drawn
         image_and_mask = (*self._open_all(jobs[0]), None, None)[:2]
         request = Request.together(jobs, *image_and_mask)
         if jobs[0].preview_every:
@@ -230,12 +235,12 @@ class Executor:
         images = work.pipeline.render(request, limit.watching(self._desk.watch(work.part, unit)))
         seconds = time.perf_counter() - began
         self.pace.learn(str(work.record.lane), seconds, steps, cost, len(jobs))
-        return images, work.pipeline.facts(request), seconds
+        return images[: len(jobs) - call.filled], work.pipeline.facts(request), seconds
 
     def _next_call(self, work: Work, units: Sequence[int]) -> Call:
         """The next pictures to be drawn in one call; one that was begun before is alone in it."""
         jobs = (self._items.item(work.record, unit).job for unit in units)
-        if work.part.attempts or len(units) < 2 or isinstance(work.record.job, ZoomVideo):
+        if work.part.attempts or isinstance(work.record.job, ZoomVideo):
             return Call((work.record.job,))
         try:
             return self.batching.plan(jobs, self._pool.free_bytes)
@@ -247,9 +252,8 @@ class Executor:
         for unit in units:
             self._desk.start(work.part, unit)
         self._hand_over()
-        jobs = (*call.jobs, call.sample) if call.sample else call.jobs
         try:
-            images, facts, seconds = self._render(work, units[-1], jobs)
+            images, facts, seconds = self._render(work, units[-1], call)
         except (Stopped, WorkerBroken):
             raise
         except Exception as error:  # noqa: BLE001 - the edge of the task: one picture is at fault,
@@ -260,7 +264,7 @@ class Executor:
         if call.sample and not self.batching.prove(call, images.pop()):
             log.info("%d pictures in a call come out otherwise than one", call.number)
             return self._render_apart(work, units)
-        self.batching.learn(call, seconds)
+        self.batching.learn(call, seconds, images)
         share_s = seconds / call.number
         self._drawn += [
             Drawn(

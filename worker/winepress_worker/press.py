@@ -76,7 +76,7 @@ class Press:
             self._pool,
             self._engine.key,
             self.describe,
-            Batching(options.batch),
+            Batching(options.batch, keeps_numbers=options.device_class == "CPU"),
         )
         self._preloader = Preloader(self._engine, self._pool, self._begin_load)
         self._pin(options.pins)
