@@ -30,11 +30,14 @@ class Shelved:
     """A pipeline that is nothing but a weight."""
 
     device = "CPU"
+    is_warm = True
 
     def __init__(self, key: PipelineKey, footprint: int, log: list[str]) -> None:
         self.key = key
         self.footprint = footprint
         self._log = log
+
+    def warm_up(self) -> None: ...
 
     def render(self, request: Request, on_step: OnStep) -> list[Image.Image]:
         return []

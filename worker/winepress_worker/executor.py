@@ -230,11 +230,14 @@ class Executor:
         if jobs[0].preview_every:
             request = replace(request, on_preview=self._desk.previews.of(work.part, unit))
         steps, cost = jobs[0].num_inference_steps or 1, megapixel_steps(jobs[0])
-        limit = self.pace.limit(str(work.record.lane), cost * len(jobs))
+        lane, is_first = str(work.record.lane), not work.pipeline.is_warm
+        limit = self.pace.limit(lane, cost * len(jobs))
+        if is_first:  # it compiles too, which takes as long as it takes
+            limit = replace(limit, seconds=None)
         began = time.perf_counter()
         images = work.pipeline.render(request, limit.watching(self._desk.watch(work.part, unit)))
         seconds = time.perf_counter() - began
-        self.pace.learn(str(work.record.lane), seconds, steps, cost, len(jobs))
+        self.pace.learn(lane, seconds, steps, cost, len(jobs), is_first=is_first)
         return images[: len(jobs) - call.filled], work.pipeline.facts(request), seconds
 
     def _next_call(self, work: Work, units: Sequence[int]) -> Call:

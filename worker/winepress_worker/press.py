@@ -159,7 +159,7 @@ class Press:
             try:
                 key = self._engine.key(lane.model, lane.precision)
                 self._pool.pin(key)
-                self._pool.get(key)
+                self._pool.get(key).warm_up()
             except (RenderFault, UnknownModel, StoreUnreachable) as error:
                 log.error("%s is not loaded yet: %s", name, error)
 
