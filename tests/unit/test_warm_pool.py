@@ -19,7 +19,7 @@ from winepress_worker.warm_pool import WarmPool
 
 BUDGET = 100
 TTL_S = 60.0
-_PATIENCE_S = 10.0
+_PATIENCE_S = 60.0
 
 
 def key(name: str) -> PipelineKey:

@@ -25,7 +25,7 @@ LANE = Lane.parse("vignette.fp16")
 KEY = PipelineKey("vignette", "fake", Precision.FP16, "CPU")
 LOAD_S, FIRST_S, STEP_S = 5.0, 40.0, 1.0
 SETTINGS = FakeSettings(load_s=LOAD_S, first_s=FIRST_S, step_s=STEP_S)
-_PATIENCE_S = 10.0
+_PATIENCE_S = 60.0
 
 
 class Clock:
