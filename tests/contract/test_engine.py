@@ -43,6 +43,7 @@ def test_one_picture_per_seed_comes_back_in_the_size_that_was_asked_for(pipeline
     assert [(p.size, p.mode) for p in pictures] == [((512, 256), "RGB")] * 2
 
 
+@pytest.mark.arithmetic
 def test_the_same_seed_gives_the_same_bytes(pipeline: Pipeline) -> None:
     """A job rendered twice is the same picture, and another seed is another one."""
     first, again, other = (

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
+from lone_executor import LoneExecutor
 from PIL import Image
 from requests_of_pictures import difference, image_request, inpaint_request, no_watch, some_job
 
-from winepress_worker.engines.base import Pipeline, Request
+from winepress_worker.batching import Batching
+from winepress_worker.engines.base import Engine, Pipeline, Request
+from winepress_worker.warm_pool import WarmPool
 
 pytestmark = [
     # diffusers 0.37 turns torch tensors into arrays in ways NumPy 2 will drop one day.
@@ -73,3 +78,27 @@ def test_pictures_of_different_prompts_share_a_call_unharmed(pipeline: Pipeline)
     for job, picture in zip(JOBS, together, strict=True):
         (alone,) = drawn(pipeline, Request.together([job], None, None))
         assert difference(alone, picture) < ALMOST_NOTHING
+
+
+def test_pictures_of_a_job_are_the_same_however_it_is_cut_into_slices(
+    engine: Engine, tmp_path: Path
+) -> None:
+    """Whole calls, a tail, single retries, ``--batch 1``, or one picture given again."""
+    job, pool = some_job(n=16, num_inference_steps=2), WarmPool(engine, 2**40)
+    again = job.for_unit(5)
+    assert again.pictures_per_call == job.pictures_per_call == 4
+    whole, apart, given_again = (
+        LoneExecutor(engine, pool, tmp_path / name, one, Batching(most))
+        for name, one, most in (("whole", job, 4), ("apart", job, 1), ("again", again, 4))
+    )
+    whole.run(range(4))
+    whole.run([4])
+    whole.run([5, 6])
+    for unit in range(7):
+        apart.run([unit], attempts=unit % 2)
+    given_again.run([0])
+    drawn = [whole.drawn[unit].tobytes() for unit in range(7)]
+    assert drawn == [apart.drawn[unit].tobytes() for unit in range(7)]
+    assert drawn[5] == given_again.drawn[0].tobytes()
+    assert len(set(drawn)) == 7
+    pool.close()

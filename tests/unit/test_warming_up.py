@@ -4,24 +4,20 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from lone_executor import LANE, LoneExecutor
 
-from winepress_shared.archive import Archive, JobRecord
 from winepress_shared.catalogue import Catalogue
 from winepress_shared.job import TextToImage
-from winepress_shared.lane import Lane, Precision
-from winepress_shared.ledger_records import Slice
-from winepress_shared.stores.folder import FolderStore
+from winepress_shared.lane import Precision
 from winepress_worker.batching import Batching
 from winepress_worker.engines.base import PipelineKey
 from winepress_worker.engines.fake import FakeEngine, FakePipeline, FakeSettings
 from winepress_worker.executor import Executor
 from winepress_worker.warm_pool import WarmPool
 
-LANE = Lane.parse("vignette.fp16")
 KEY = PipelineKey("vignette", "fake", Precision.FP16, "CPU")
 LOAD_S, FIRST_S, STEP_S = 5.0, 40.0, 1.0
 SETTINGS = FakeSettings(load_s=LOAD_S, first_s=FIRST_S, step_s=STEP_S)
@@ -40,22 +36,6 @@ class Clock:
         self.slept.append(seconds)
 
 
-class Deaf:
-    """Stands for the desk and for the delivery; fails the test when a picture does."""
-
-    def account(self, part: Slice, unit: int, error: Exception) -> None:
-        raise AssertionError(error)
-
-    def watch(self, part: Slice, unit: int) -> Callable[[int, int], None]:
-        return lambda done, steps: None
-
-    def send(self, drawn: object) -> None: ...
-
-    def start(self, part: Slice, unit: int) -> None: ...
-
-    def note(self, part: Slice, message: str) -> None: ...
-
-
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     clock = Clock()
@@ -65,20 +45,10 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
 
 def draw(pool: WarmPool, engine: FakeEngine, folder: Path, units: int) -> Executor:
     """Draw a slice of pictures of one step each."""
-    archive, deaf = Archive(FolderStore(folder)), Deaf()
     job = TextToImage(prompt="a fox", seed=1, num_inference_steps=1, n=units)
-    archive.write_job(JobRecord("j", Catalogue.load().resolve(job), LANE, "ada"))
-    executor = Executor(
-        deaf,  # type: ignore[arg-type]
-        archive,
-        deaf,  # type: ignore[arg-type]
-        pool,
-        engine.key,
-        lambda: None,
-        Batching(1),
-    )
-    executor.run(Slice(1, "j", tuple(range(units)), False, 0, 0, 0))
-    return executor
+    lone = LoneExecutor(engine, pool, folder, Catalogue.load().resolve(job), Batching(1))
+    lone.run(range(units))
+    return lone.executor
 
 
 def test_a_slice_that_loads_its_model_draws_its_first_picture_at_once(
