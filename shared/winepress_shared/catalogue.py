@@ -17,12 +17,13 @@ from typing import Annotated, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from winepress_shared.errors import InvalidJob, UnknownModel, WrongUsage
-from winepress_shared.fitness import call_of, check_options, open_options, warnings_of
+from winepress_shared.fitness import check_options, open_options, warnings_of
 from winepress_shared.job import (
     MAX_GUIDANCE,
     MAX_SEED,
     MAX_SIDE_PX,
     MAX_STEPS,
+    MAX_UNITS,
     MIN_SIDE_PX,
     Job,
     ModelName,
@@ -31,6 +32,7 @@ from winepress_shared.job import (
 from winepress_shared.lane import FILM, Lane, Precision
 from winepress_shared.model_options import MAX_CLIP_SKIP, MAX_PICTURES_PER_CALL
 from winepress_shared.quantisation import Int4Recipe, Int8Recipe
+from winepress_shared.shared_call import call_of
 from winepress_shared.zoom import ZoomVideo
 
 #: Where weights come from: installed with the worker, a model hub, or a folder of this machine.
@@ -250,6 +252,10 @@ class Catalogue:
         if (resolved.seed or 0) + resolved.unit_count - 1 > MAX_SEED:
             raise InvalidJob("seed + n is too large", field="seed", value=job.seed)
         return resolved
+
+    def call_of_many(self, job: Job) -> int | None:
+        """How many pictures like that of a resolved ``job`` share a call where there are many."""
+        return call_of(self.get(job.model), job.model_copy(update={"n": MAX_UNITS}))
 
     def warnings(self, job: Job) -> tuple[str, ...]:
         """What a resolved job asks for and will not get, one sentence each."""

@@ -7,14 +7,14 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from winepress_shared.errors import InvalidJob
-from winepress_shared.job import ImageToImage, Inpaint, Job, TextToImage
+from winepress_shared.job import ImageToImage, Job, TextToImage
 from winepress_shared.model_options import DEFAULT_DENOISING_END
+from winepress_shared.shared_call import why_no_call
 
 if TYPE_CHECKING:
     from winepress_shared.catalogue import Model
 
 DEFAULT_STRENGTH = 0.6  #: of image-to-image, where the model has no number of its own
-LEAST_CALLS = 4  #: a job of fewer full calls is spread over workers picture by picture
 
 
 def open_options(model: Model, job: Job) -> dict[str, Any]:
@@ -29,14 +29,6 @@ def open_options(model: Model, job: Job) -> dict[str, Any]:
     if isinstance(job, TextToImage) and job.refiner and job.refiner_strength is None:
         values["denoising_end"] = job.denoising_end or DEFAULT_DENOISING_END
     return values
-
-
-def call_of(model: Model, job: Job) -> int | None:
-    """How many pictures of a resolved ``job`` are drawn in one call, unless it says so itself."""
-    number = model.pictures_per_call
-    if job.pictures_per_call is not None or number == 1 or _why_no_call(model, job):
-        return job.pictures_per_call
-    return number if job.n >= LEAST_CALLS * number and job.preview_every is None else None
 
 
 def check_options(model: Model, job: Job, model_of: Callable[[str], Model]) -> None:
@@ -136,7 +128,7 @@ def _check_vae(model: Model, job: Job) -> None:
 
 def _check_call(model: Model, job: Job) -> None:
     number = job.pictures_per_call or 1
-    reason = _why_no_call(model, job)
+    reason = why_no_call(model, job)
     if number == 1 or (number == model.pictures_per_call and not reason):
         return
     most = 1 if reason else model.pictures_per_call
@@ -146,17 +138,6 @@ def _check_call(model: Model, job: Job) -> None:
         value=number,
         allowed="1, or none" if most == 1 else f"1 or {most}",
     )
-
-
-def _why_no_call(model: Model, job: Job) -> str | None:
-    """Why each picture of a resolved ``job`` has a call of its own; None when calls are shared."""
-    if not isinstance(job, TextToImage | ImageToImage | Inpaint):
-        return f"{job.kind} shares no calls"
-    if getattr(job, "refiner", None):
-        return "pictures finished by a refiner share no calls"
-    if (job.width or 0) * (job.height or 0) > model.width * model.height:
-        return f"pictures larger than {model.width}x{model.height} share no calls"
-    return None
 
 
 def _check_refiner(model: Model, job: TextToImage, model_of: Callable[[str], Model]) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
@@ -56,7 +57,11 @@ def test_the_same_seed_gives_the_same_bytes(pipeline: Pipeline) -> None:
 def test_a_pipeline_is_warm_once_it_has_drawn(engine: Engine) -> None:
     """A load draws nothing; whoever loads ahead warms up, and others draw their picture."""
     request = Request(some_job(), (1,))
-    for draw in (lambda one: one.warm_up(), lambda one: one.render(request, no_watch)):
+    draws: tuple[Callable[[Pipeline], object], ...] = (
+        lambda one: one.warm_up(),
+        lambda one: one.render(request, no_watch),
+    )
+    for draw in draws:
         loaded = engine.load(engine.key("vignette", Precision.FP16))
         assert not loaded.is_warm
         held = loaded.footprint

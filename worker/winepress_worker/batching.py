@@ -19,6 +19,7 @@ from dataclasses import dataclass, field
 from PIL import Image
 
 from winepress_shared.job import ImageToImage, Inpaint, Job, TextToImage
+from winepress_shared.shared_call import are_alike
 
 MOST_TOGETHER = 4  #: pictures in one call, unless a worker is told otherwise
 _GAIN = 0.95  #: a larger number must bring the time of a picture down to this share, or less
@@ -92,7 +93,7 @@ class Batching:
         base = self._of(chosen[0]).base
         limit = self._limit(chosen[0], free_bytes)
         for job in itertools.islice(following, limit - 1):
-            if not _are_alike(chosen[0], job):
+            if not are_alike(chosen[0], job):
                 break
             chosen.append(job)
         if base > 1:
@@ -101,7 +102,7 @@ class Batching:
         learned = self._of(chosen[0])
         if number in learned.proven:
             return Call(tuple(chosen[:number]))
-        if learned.sample is None or not _are_alike(chosen[0], learned.sample[0]):
+        if learned.sample is None or not are_alike(chosen[0], learned.sample[0]):
             return Call(tuple(chosen[:1]))  # which becomes the sample
         return Call(tuple(chosen[: number - 1]), learned.sample[0])
 
@@ -192,7 +193,7 @@ class Batching:
         trial = 1 << count.bit_length()  # the next number with room for one more
         sample = learned.sample and learned.sample[0]
         may_try = trial < number and trial not in learned.tried
-        if may_try and sample and _are_alike(chosen[0], sample):
+        if may_try and sample and are_alike(chosen[0], sample):
             return Call(tuple(chosen), sample, trial - count - 1)
         return Call(tuple(chosen), filled=number - count)
 
@@ -217,14 +218,3 @@ class Batching:
             most = max(base, self._most)
             self._kinds[kind] = _Learned(base, best=base, ceiling=most, proven={base})
         return self._kinds[kind]
-
-
-def _are_alike(first: Job, other: Job) -> bool:
-    """Whether two jobs differ in nothing but their texts and seeds.
-
-    With an empty negative prompt some models are guided by zeros, so both have one, or none.
-    """
-    if bool(first.negative_prompt) != bool(other.negative_prompt):
-        return False
-    own = {"prompt": first.prompt, "negative_prompt": first.negative_prompt, "seed": first.seed}
-    return other.model_copy(update=own) == first

@@ -230,7 +230,8 @@ class Executor:
         if jobs[0].preview_every:
             request = replace(request, on_preview=self._desk.previews.of(work.part, unit))
         steps, cost = jobs[0].num_inference_steps or 1, megapixel_steps(jobs[0])
-        lane, is_first = str(work.record.lane), not work.pipeline.is_warm
+        lane, pipeline = str(work.record.lane), work.pipeline
+        is_first = not (isinstance(pipeline, PipelinesByModel) or pipeline.is_warm)
         limit = self.pace.limit(lane, cost * len(jobs))
         if is_first:  # it compiles too, which takes as long as it takes
             limit = replace(limit, seconds=None)
