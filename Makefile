@@ -6,6 +6,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
 INSTALL := $(PIP) install --constraint constraints.txt --no-build-isolation
+# The light producer, the worker and the farm; see their pyproject.toml.
+PARTS := . ./worker ./deploy
 SOURCES := $(shell find shared worker producer deploy -name __pycache__ -prune -o -print)
 # Few of them keep two cores busy, so the tests run in two halves that take about as long.
 ONE_HALF := tests/unit tests/contract tests/integration
@@ -20,7 +22,7 @@ help: ## Say what each target does
 install: $(VENV)/.wheel ## Make .venv with the pinned dependencies and the project's wheel
 
 develop: $(VENV)/.dependencies ## Make .venv run this tree itself, until the next install or test
-	@$(INSTALL) --no-deps --editable .
+	@$(INSTALL) --no-deps $(addprefix --editable ,$(PARTS))
 	@rm -f $(VENV)/.wheel
 	@echo "Try: $(BIN)/pytest tests/unit"
 
@@ -64,7 +66,7 @@ clean: ## Remove .venv and everything that was built or cached
 	@rm -rf $(VENV) build dist winepress-demo .coverage* .cache .hypothesis .*_cache
 	@find . -name __pycache__ -prune -exec rm -rf {} +
 
-$(VENV)/.dependencies: pyproject.toml constraints.txt
+$(VENV)/.dependencies: pyproject.toml worker/pyproject.toml deploy/pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and \
 	  "Winepress needs Python 3.11 or newer; %s is %d.%d. Name another one: make PYTHON=python3.12" \
 	  % (sys.executable, *sys.version_info[:2]))'
@@ -73,12 +75,12 @@ $(VENV)/.dependencies: pyproject.toml constraints.txt
 	  { $(PYTHON) -m venv --clear --without-pip $(VENV) && \
 	  $(PYTHON) -m pip --quiet --python $(BIN)/python install pip; }
 	@$(INSTALL) hatchling
-	@$(INSTALL) --editable '.[worker,local,dev]'
+	@$(INSTALL) --editable '.[worker,local,dev]' $(addprefix --editable ,$(filter-out .,$(PARTS)))
 	@touch $@
 
-# A wheel of the same version replaces the last one; the dependencies are there already.
+# Wheels of the same version replace the last ones; the dependencies are there already.
 $(VENV)/.wheel: $(VENV)/.dependencies README.md LICENSE $(SOURCES)
 	@rm -rf build/wheel
-	@$(PIP) wheel --no-build-isolation --no-deps --wheel-dir build/wheel .
-	@$(INSTALL) --no-deps --force-reinstall build/wheel/winepress-*.whl
+	@$(PIP) wheel --no-build-isolation --no-deps --wheel-dir build/wheel $(PARTS)
+	@$(INSTALL) --no-deps --force-reinstall build/wheel/winepress*.whl
 	@touch $@

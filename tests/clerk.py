@@ -12,6 +12,7 @@ import redis
 from pydantic import SecretStr
 
 from winepress_shared.errors import RetryElsewhere
+from winepress_shared.farm_book import FarmBook
 from winepress_shared.ledger import Ledger, holder_of
 from winepress_shared.ledger_records import Ending, Slice, Submission, expand
 from winepress_shared.settings import Settings
@@ -64,12 +65,15 @@ return cjson.encode(farm)
 class Clerk:
     """One farm of its own on a shared server; `audit` says whether its books are in order."""
 
-    def __init__(self, url: str, **settings: Any) -> None:
+    def __init__(self, url: str, **limits: float) -> None:
         farm = f"t{secrets.token_hex(6)}"
-        self.settings = Settings(farm=farm, broker_url=SecretStr(url), **settings)
+        self.settings = Settings(farm=farm, broker_url=SecretStr(url))
         self.ledger = Ledger(self.settings)
         self.redis = redis.Redis.from_url(url, decode_responses=True)
         self.jobs: list[str] = []
+        self.farm = FarmBook(self.settings)
+        if limits:
+            self.farm.set_limits(limits)
 
     def key(self, *parts: object) -> str:
         """The name of a key of this farm."""
@@ -81,6 +85,7 @@ class Clerk:
             self.redis.unlink(name)
         self.redis.close()
         self.ledger.close()
+        self.farm.close()
 
     # -- short words -------------------------------------------------------------------------
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from pathlib import Path
 
 from winepress_deploy.farm_options import FarmOptions
-from winepress_deploy.state_folder import StateFolder, default_state
+from winepress_deploy.state_folder import StateFolder, configured_state, default_state
 from winepress_shared.errors import WrongUsage
 
 _MOST_WORKERS = 64  #: for each device
@@ -29,7 +30,7 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     up.add_argument("--detach", action="store_true", help="leave it running in the background")
     up.set_defaults(run=_up)
     down = subparsers.add_parser("down", help="stop the farm that runs on this machine")
-    _add_state(down)
+    _add_state(down, "that of WINEPRESS_CONFIG, or ")
     down.set_defaults(run=_down)
     page = subparsers.add_parser("flower", help="run Flower alone, for the configured farm")
     _add_state(page)
@@ -44,12 +45,12 @@ def _demo(arguments: argparse.Namespace) -> int:
     return Demo(arguments.out).run()
 
 
-def _add_state(parser: argparse.ArgumentParser) -> None:
+def _add_state(parser: argparse.ArgumentParser, first: str = "") -> None:
     parser.add_argument(
         "--state",
         type=Path,
         metavar="DIR",
-        help="folder of the farm; default: winepress in $XDG_STATE_HOME or ~/.local/state",
+        help=f"folder of the farm; default: {first}winepress in $XDG_STATE_HOME or ~/.local/state",
     )
 
 
@@ -86,7 +87,7 @@ def _host_budget(size: str | None) -> tuple[str, ...]:
 def _down(arguments: argparse.Namespace) -> int:
     from winepress_deploy.running_farm import stop_running
 
-    state = StateFolder(arguments.state or default_state())
+    state = StateFolder(arguments.state or configured_state(os.environ) or default_state())
     stopped = stop_running(state, _DOWN_S)
     if stopped is None:
         _say(f"no farm runs in {state.path}")

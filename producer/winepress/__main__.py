@@ -21,7 +21,10 @@ def run() -> int:
     if listens:
         signal.signal(signal.SIGINT, lambda *_: os._exit(_INTERRUPTED))
     import logging
+    import warnings
 
+    if not sys.warnoptions:  # what libraries warn of is code, not what the user did
+        warnings.simplefilter("ignore")
     from winepress.cli import main
 
     logging.basicConfig(stream=sys.stderr, level=logging.WARNING, format="winepress: %(message)s")

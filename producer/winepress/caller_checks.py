@@ -9,6 +9,7 @@ from typing import TypeVar
 from winepress_shared.errors import InvalidJob, NotFound, WrongUsage
 from winepress_shared.job import Job, Priority
 from winepress_shared.state import JobState
+from winepress_shared.stores.base import MAX_URL_S
 from winepress_shared.window import Window
 
 Name = TypeVar("Name", bound=StrEnum)
@@ -81,6 +82,19 @@ def check_timeout(timeout: float | None) -> float | None:
             "not a time to wait", field="timeout", value=timeout, allowed="0 or more seconds"
         )
     return timeout
+
+
+def check_link_life(expires_s: int) -> int:
+    """``expires_s`` itself; raises WrongUsage unless a link may live that long, in seconds."""
+    if not isinstance(expires_s, int | float) or not 1 <= expires_s <= MAX_URL_S:
+        raise WrongUsage(
+            "no life of a link",
+            field="expires_s",
+            value=_shown(expires_s),
+            allowed=f"1 second to 7 days ({MAX_URL_S} seconds)",
+            hint="`urls` makes new links at any time",
+        )
+    return int(expires_s)
 
 
 def _one_of(names: type[Name], name: object, field: str) -> Name:

@@ -20,17 +20,11 @@ from winepress.connections import Connections
 from winepress.explanation import estimate_of, explain, place_of, why_impossible
 from winepress.handle import JobHandle
 from winepress.handling import Handling
-from winepress.interruption import all_or_none, taken_back
-from winepress.recovery import recover
+from winepress.interruption import all_or_none
+from winepress.recovery import mark_accepted, recover
 from winepress.recut import recut
 from winepress_shared.archive import JobRecord, Result, digest_of
-from winepress_shared.errors import (
-    BrokerUnreachable,
-    FarmUnreachable,
-    NotFound,
-    Refused,
-    StoreUnreachable,
-)
+from winepress_shared.errors import FarmUnreachable, NotFound, StoreUnreachable
 from winepress_shared.job import Job, Priority
 from winepress_shared.ledger_records import BANDS, JobRow, Submission, Worker
 from winepress_shared.state import JobState
@@ -42,7 +36,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 _MOST_TICKETS = 16  #: of one submission; a worker that leaves work behind issues another
-_WRITERS = 8  #: threads of `submit_many`; the store answers several writes at once
+_WRITERS = 8  #: threads that write jobs and mark them; the store answers several writes at once
 
 
 class Client(Connections):
@@ -77,9 +71,10 @@ class Client(Connections):
         handling = Handling(user, idempotency_key, expires_in, start_in, check_window(window))
         record = self._record(job, handling)
         self.check_room(record.job.unit_count, handling)
-        with taken_back(self, record):
+        with all_or_none(self, [record]):
             self.archive.write_job(record)
-            return self.accept(record)
+            (handle,) = self.accept([record])
+        return handle
 
     def submit_many(self, jobs: Iterable[Job], *, user: str | None = None) -> Sequence[JobHandle]:
         """Queue many jobs at once, in order: all of them, or none when one is refused."""
@@ -89,7 +84,7 @@ class Client(Connections):
         with all_or_none(self, records):
             with ThreadPoolExecutor(_WRITERS, thread_name_prefix="submit") as pool:
                 list(pool.map(self.archive.write_job, records))
-            return [self.accept(record) for record in records]
+            return self.accept(records)
 
     def recut(self, job_id: str, *, user: str | None = None, **film: Any) -> JobHandle:
         """Queue another film of a zoom's key frames; ``film`` are fields of `FilmCut`.
@@ -112,33 +107,25 @@ class Client(Connections):
         may_be_known = handling.idempotency_key is not None
         self.farm.check_room(handling.user, units, may_be_known=may_be_known)
 
-    def accept(self, record: JobRecord) -> JobHandle:
-        """Enter a job that the store holds, and call workers; a refused one is taken back."""
-        try:
-            job_id, is_new = self.enter(record)
-        except Refused:
-            self.forget(record)
-            raise
-        except BrokerUnreachable as error:
-            # The script may have run before the connection broke: its job.json must stay.
-            error.hint = f"The job may have been accepted: `winepress status {record.id}` tells"
-            raise
-        if job_id != record.id:
-            self.forget(record)
-        elif is_new:
-            self.issue_tickets(str(record.lane), record.job.unit_count)
-        return JobHandle(self, job_id, record.warnings)
+    def accept(self, records: Sequence[JobRecord]) -> Sequence[JobHandle]:
+        """Enter jobs that the store holds, mark them as accepted, and call workers."""
+        handles, marks = [], []
+        with ThreadPoolExecutor(_WRITERS, thread_name_prefix="accept") as pool:
+            for record in records:
+                job_id, _ = self.enter(record)
+                marks.append(pool.submit(mark_accepted, self, job_id))
+                if job_id == record.id:
+                    self.issue_tickets(str(record.lane), record.job.unit_count)
+                else:  # its idempotency key is known
+                    self.archive.forget_job(record.id)
+                handles.append(JobHandle(self, job_id, record.warnings))
+        for mark in marks:
+            mark.result()
+        return handles
 
     def enter(self, record: JobRecord) -> tuple[str, bool]:
         """Enter a job that the store holds into the ledger; see `Ledger.submit`."""
         return self.ledger.submit(Submission.of(record))
-
-    def forget(self, record: JobRecord) -> None:
-        """Take a job back that was written and not queued."""
-        try:
-            self.archive.forget_job(record.id)
-        except StoreUnreachable as error:
-            log.warning("job.json of %s, which was not queued, is left over: %s", record.id, error)
 
     def issue_tickets(self, lane: str, units: int) -> None:
         """Call workers to a lane; the workers' reconciler makes good for a failure here."""
@@ -147,7 +134,7 @@ class Client(Connections):
         try:
             missing = self.ledger.missing_tickets(lane, units)
             if missing:
-                send_tickets(self._celery, lane, min(missing, _MOST_TICKETS))
+                send_tickets(self._celery.get(), lane, min(missing, _MOST_TICKETS))
         except FarmUnreachable as error:
             log.warning("accepted, but workers will notice a little later: %s", error)
 
@@ -169,11 +156,19 @@ class Client(Connections):
     def cancel(self, job_id: str, reason: str = "canceled on request") -> JobState:
         """Stop a job; finished pictures are kept. Raises NotFound, Conflict when it is over."""
         state = self._control(job_id, "cancel", reason)
+        self._write_canceled(job_id)
+        return state
+
+    def withdraw(self, record: JobRecord, reason: str) -> None:
+        """Cancel a job whose submission failed, and free its key; raises NotFound, Conflict."""
+        self.ledger.control(record.id, "cancel", reason, record.idempotency_key)
+        self._write_canceled(record.id)
+
+    def _write_canceled(self, job_id: str) -> None:
         # With its result written, a canceled job does not come back in `recover`.
         result = Result.from_units(job_id, self.ledger.outputs(job_id))
         with contextlib.suppress(StoreUnreachable):
             self.archive.write_result(result)
-        return state
 
     def _control(self, job_id: str, verb: str, reason: str = "") -> JobState:
         return self.ledger.control(check_job_id(job_id), verb, reason)
@@ -238,9 +233,9 @@ class Client(Connections):
         """Every live worker."""
         return self.ledger.workers()
 
-    def recover(self) -> Sequence[JobHandle]:
+    def recover(self, *, pending: bool = False) -> Sequence[JobHandle]:
         """Enter every unfinished job of the store into the ledger again; see `recovery`."""
-        return [JobHandle(self, job_id) for job_id in recover(self)]
+        return [JobHandle(self, job_id) for job_id in recover(self, pending=pending)]
 
     def list(self, state: JobState | None = None, limit: int = 100) -> Sequence[JobRow]:
         """The newest jobs, newest first; raises WrongUsage for a state or limit there is not."""

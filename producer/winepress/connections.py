@@ -1,26 +1,63 @@
-"""What a producer is connected to, each opened at its first use."""
+"""What a producer is connected to, each opened at its first use in each process."""
 
 from __future__ import annotations
 
-from functools import cached_property
-from typing import TYPE_CHECKING, Any, Self
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, Generic, Self, TypeVar, overload
 
 from winepress_shared.archive import Archive
 from winepress_shared.catalogue import Catalogue
-from winepress_shared.settings import Settings
+from winepress_shared.per_process import PerProcess
+from winepress_shared.settings import Settings, warn_of_limits
 
 if TYPE_CHECKING:
+    from winepress.event_reader import EventReader
     from winepress_shared.farm_book import FarmBook
     from winepress_shared.lane_book import LaneBook
     from winepress_shared.ledger import Ledger
     from winepress_shared.preview_box import PreviewBox
 
+T = TypeVar("T")
+
+
+class _AtFirstUse(Generic[T]):
+    """A value that is made when it is first asked for, and kept.
+
+    functools has the same with a lock, before Python 3.12, that a fork may leave locked for good.
+    """
+
+    def __init__(self, make: Callable[[Any], T]) -> None:
+        self._make = make
+        self.__doc__ = make.__doc__
+
+    def __set_name__(self, owner: type, name: str) -> None:
+        self._name = name
+
+    @overload
+    def __get__(self, instance: None, owner: type) -> Self: ...
+
+    @overload
+    def __get__(self, instance: object, owner: type) -> T: ...
+
+    def __get__(self, instance: object | None, owner: type) -> Self | T:
+        if instance is None:
+            return self
+        found: T = vars(instance).setdefault(self._name, self._make(instance))
+        return found
+
 
 class Connections:
-    """The catalogue, the broker and the store of one farm; reaches nothing by itself."""
+    """The catalogue, the broker and the store of one farm; reaches nothing by itself.
+
+    Pickled, it is its settings, secrets and all. A process made by a fork opens what it uses
+    itself, and leaves what its parent has open alone.
+    """
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
+        self._celery = PerProcess(self._make_celery)
+        self._event_reader = PerProcess(self._make_event_reader)
+        warn_of_limits(settings)
 
     @classmethod
     def from_env(cls) -> Self:
@@ -30,6 +67,9 @@ class Connections:
     def __repr__(self) -> str:
         return f"Client(farm={self.settings.farm!r})"
 
+    def __reduce__(self) -> tuple[type[Self], tuple[Settings]]:
+        return type(self), (self.settings,)
+
     def __enter__(self) -> Self:
         return self
 
@@ -37,10 +77,16 @@ class Connections:
         self.close()
 
     def close(self) -> None:
-        """Give the connections back; the client opens new ones if it is used again."""
-        celery = self.__dict__.pop("_celery", None)
+        """Give the connections back; the client opens new ones if it is used again.
+
+        Those of another process stay as they are.
+        """
+        celery = self._celery.pop()
         if celery is not None:
             celery.close()
+        reader = self._event_reader.pop()
+        if reader is not None:
+            reader.close()
         for name in ("ledger", "farm", "lanes", "previews"):
             book = self.__dict__.pop(name, None)
             if book is not None:
@@ -48,48 +94,57 @@ class Connections:
 
     # The S3 client, Celery and Redis take longer to import than all the rest together.
 
-    @cached_property
+    @_AtFirstUse
     def catalogue(self) -> Catalogue:
         """The models this client knows."""
         return Catalogue.load(self.settings.catalogue)
 
-    @cached_property
+    @_AtFirstUse
     def ledger(self) -> Ledger:
         """The farm's record of jobs."""
         from winepress_shared.ledger import Ledger
 
         return Ledger(self.settings)
 
-    @cached_property
+    @_AtFirstUse
     def farm(self) -> FarmBook:
         """The farm as a whole: pauses of users, lanes and everything."""
         from winepress_shared.farm_book import FarmBook
 
         return FarmBook(self.settings)
 
-    @cached_property
+    @_AtFirstUse
     def lanes(self) -> LaneBook:
         """What waits in the lanes of the farm, and how fast they are."""
         from winepress_shared.lane_book import LaneBook
 
         return LaneBook(self.settings)
 
-    @cached_property
+    @_AtFirstUse
     def previews(self) -> PreviewBox:
         """Small pictures of what is being drawn."""
         from winepress_shared.preview_box import PreviewBox
 
         return PreviewBox(self.settings)
 
-    @cached_property
+    @_AtFirstUse
     def archive(self) -> Archive:
         """The farm's pictures and job descriptions."""
         from winepress_shared.stores import open_store
 
         return Archive(open_store(self.settings))
 
-    @cached_property
-    def _celery(self) -> Any:
+    def _make_celery(self) -> Any:
         from winepress_shared.broker import make_celery
 
         return make_celery(self.settings)
+
+    @property
+    def event_reader(self) -> EventReader:
+        """Reads the events of jobs for all who wait in this process."""
+        return self._event_reader.get()
+
+    def _make_event_reader(self) -> EventReader:
+        from winepress.event_reader import EventReader
+
+        return EventReader(self.settings)

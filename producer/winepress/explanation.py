@@ -142,17 +142,17 @@ def _turn(ledger: Ledger, row: JobRow, place: Place, workers: Sequence[Worker]) 
     model = row.lane.partition("@")[0]  # what is loaded is known without the device
     warm = sum(model in worker.renderer.get("warm", ()) for worker in serving)
     waiting = ledger.waiting().get(row.lane, 0)
-    limit = ledger.settings.user_running_limit
-    if limit and place.slices >= limit:
+    if place.most_slices and place.slices >= place.most_slices:
         return (
-            f"{row.user} has {place.slices} slices being drawn and may have {limit} at a time: "
-            "it goes on when one of them is done."
+            f"{row.user} has {place.slices} slices being drawn and may have {place.most_slices} "
+            "at a time: it goes on when one of them is done."
         )
     return (
         f"It waits its turn: {place.jobs} earlier jobs of {row.user} go first, "
         f"{len(place.others)} other users take turns with {row.user} in band "
         f"{row.priority.value}, {waiting} pictures wait in the lane; live workers that serve it: "
-        f"{len(serving)}, {warm} of them with the model loaded."
+        f"{len(serving)}, {warm} of them with the model loaded; pictures of other jobs that they "
+        f"have in hand: {sum(part.units for part in place.in_hand)}."
     )
 
 

@@ -4,19 +4,17 @@ from __future__ import annotations
 
 import hashlib
 import io
-import logging
-import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import TYPE_CHECKING, Self, TypeVar
+from typing import TYPE_CHECKING, Self
 
 from PIL import Image
 
-from winepress.caller_checks import check_timeout
+from winepress.caller_checks import check_link_life
+from winepress.event_stream import EventStream
 from winepress_shared.archive import Output, Result
 from winepress_shared.errors import (
-    BrokerUnreachable,
     JobCanceled,
     JobExpired,
     JobFailed,
@@ -25,7 +23,7 @@ from winepress_shared.errors import (
     WrongUsage,
 )
 from winepress_shared.lane import FILM
-from winepress_shared.ledger_records import Event, JobRow
+from winepress_shared.ledger_records import JobRow
 from winepress_shared.state import JobState
 
 if TYPE_CHECKING:
@@ -33,16 +31,8 @@ if TYPE_CHECKING:
     from winepress_shared.estimate import Estimate
     from winepress_shared.preview_box import Preview
 
-log = logging.getLogger(__name__)
-
-T = TypeVar("T")
-
-#: Longest wait for one event, in seconds; the server's answer must beat the socket's time limit.
-_BLOCK_S = 5.0
-_OUTAGE_PAUSES_S = (0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 10.0)  #: between tries while the broker is away
 _READERS = 8  #: pictures fetched at a time
 _FILMS = ("mp4", "webm", "gif", "zip")  #: how keys of films end, and of nothing else
-_ENDS = frozenset(state.value for state in JobState if state.is_terminal)
 
 
 class JobHandle:
@@ -108,38 +98,20 @@ class JobHandle:
 
         Raises JobFailed, JobCanceled, JobExpired, or TimeoutError while it is still going on.
         """
-        for _ in self._batches(timeout):
+        for _ in self.events(timeout):
             pass
         raise_unless_succeeded(self.status())
         return self
 
-    def events(self, timeout: float | None = None) -> Iterator[Event]:
+    def events(self, timeout: float | None = None, *, after: str | None = None) -> EventStream:
         """What happened and happens to the job, until it is over; ``timeout`` is in seconds.
 
-        Begins with the newest few hundred events of the past. Raises TimeoutError.
+        Begins with the newest few hundred events of the past. With ``after``, the id of an event
+        ("0" is before the first), it begins with one event ``state``, which tells what the job is
+        now, and goes on behind that id. `EventStream.close` ends it from any thread. Raises
+        TimeoutError, and InvalidJob for what is no id.
         """
-        for batch in self._batches(timeout):
-            yield from batch
-
-    def _batches(self, timeout: float | None) -> Iterator[Sequence[Event]]:
-        """Read the event stream, which the server holds open until something happens."""
-        check_timeout(timeout)
-        deadline = None if timeout is None else time.monotonic() + timeout
-        ledger = self._client.ledger
-        found = ledger.events(self.id)
-        while True:
-            yield found
-            after = found[-1].id if found else "0"
-            while True:
-                # A job that was retried has ended before: only the row says whether it is over.
-                if not found or any(event.name in _ENDS for event in found):
-                    row = _patiently(self.status)
-                    if row.state.is_terminal:
-                        return
-                block_ms = _block_ms(deadline, self.id)
-                found = _patiently(lambda: ledger.events(self.id, after, block_ms))  # noqa: B023
-                if found:
-                    break
+        return EventStream(self._client, self.id, timeout, after)
 
     def preview(self, unit: int = 0) -> Preview | None:
         """What picture ``unit`` looked like a moment ago; None when it is not being drawn.
@@ -230,7 +202,12 @@ class JobHandle:
             raise WrongUsage(f"cannot save here: {error.strerror}", value=str(path)) from None
 
     def urls(self, expires_s: int = 3600) -> Sequence[str]:
-        """Links to the finished pictures, in unit order, valid for ``expires_s`` seconds."""
+        """Links to the finished pictures, in unit order, valid for ``expires_s`` seconds.
+
+        They name ``s3_public_endpoint`` where that is set. Raises WrongUsage unless ``expires_s``
+        is 1 second to 7 days.
+        """
+        check_link_life(expires_s)
         store = self._client.archive.store
         return [store.url(output.key, expires_s) for output in self.result.outputs]
 
@@ -253,25 +230,6 @@ def raise_unless_succeeded(row: JobRow) -> None:
             f"job {row.id} expired{reason}",
             hint=f"`winepress retry {row.id}` queues it again without a deadline",
         )
-
-
-def _block_ms(deadline: float | None, job_id: str) -> int:
-    """How long the next read may block, in milliseconds; raises TimeoutError past the deadline."""
-    left = _BLOCK_S if deadline is None else min(deadline - time.monotonic(), _BLOCK_S)
-    if left <= 0:
-        raise TimeoutError(f"job {job_id} is still going on: the time to wait for it is over")
-    return max(1, int(left * 1000))
-
-
-def _patiently(call: Callable[[], T]) -> T:
-    """Ride out a restart of the broker: the job goes on meanwhile."""
-    for pause_s in _OUTAGE_PAUSES_S:
-        try:
-            return call()
-        except BrokerUnreachable as error:
-            log.warning("still waiting: %s", error)
-            time.sleep(pause_s)
-    return call()
 
 
 def _decode(output: Output, data: bytes) -> Image.Image:

@@ -1,54 +1,79 @@
-"""What becomes of jobs whose submission is not seen through."""
+"""What becomes of jobs whose submission is not seen through: undone, or known under their key."""
 
 from __future__ import annotations
 
 import contextlib
+import logging
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
-from winepress_shared.archive import JobRecord
-from winepress_shared.errors import Conflict, FarmUnreachable, NotFound, WinepressError
+from winepress_shared.archive import JobRecord, Result
+from winepress_shared.errors import (
+    BrokerUnreachable,
+    Conflict,
+    FarmUnreachable,
+    NotFound,
+    StoreUnreachable,
+    WinepressError,
+)
 
 if TYPE_CHECKING:
     from winepress.client import Client
 
+log = logging.getLogger(__name__)
+
 _INTERRUPTED = "interrupted while it was submitted"
-_REFUSED = "a job submitted with it was refused"
-
-
-@contextlib.contextmanager
-def taken_back(client: Client, record: JobRecord) -> Iterator[None]:
-    """Take a job back if Ctrl-C comes while inside: nobody has been told its id yet."""
-    try:
-        yield
-    except KeyboardInterrupt:
-        _take_back(client, [record], _INTERRUPTED)
-        raise
+_FAILED = "its submission failed, or that of a job submitted with it"
 
 
 @contextlib.contextmanager
 def all_or_none(client: Client, records: Sequence[JobRecord]) -> Iterator[None]:
-    """Take every job back if one of them is refused, or Ctrl-C comes, while inside."""
+    """Take every job back if one of them is not accepted, or Ctrl-C comes, while inside."""
     try:
         yield
-    except WinepressError:
-        _take_back(client, records, _REFUSED)
+    except WinepressError as error:
+        left = _take_back(client, records, _FAILED)
+        if left and isinstance(error, FarmUnreachable):
+            error.hint = f"It may have been accepted: `winepress status {left[0].id}` tells"
+            if left[0].idempotency_key:
+                error.hint += ". Submitted again with the same idempotency key, it is queued once"
         raise
     except KeyboardInterrupt:
         _take_back(client, records, _INTERRUPTED)
         raise
 
 
-def _take_back(client: Client, records: Sequence[JobRecord], reason: str) -> None:
-    """Cancel what the ledger has seen, and forget the rest.
+def _take_back(client: Client, records: Sequence[JobRecord], reason: str) -> list[JobRecord]:
+    """Undo submissions; returns those that may live on.
 
-    What cannot be asked about stays as it is: a worker would look for its job.json in vain.
+    With an idempotency key those are left that the ledger cannot be asked about: whoever submits
+    them again finds them there. Nobody could find the others, so no worker may draw them.
     """
-    with contextlib.suppress(FarmUnreachable):
-        for record in records:
-            try:
-                client.cancel(record.id, reason)
-            except NotFound:
+    left, is_reachable = [], True
+    for record in records:
+        try:
+            is_reachable = is_reachable and _withdraw(client, record, reason)
+            if not is_reachable and record.idempotency_key:
+                left.append(record)
+            elif not is_reachable:
                 client.archive.forget_job(record.id)
-            except Conflict:  # it is over already
-                continue
+                # It says that the job is over, should the ledger hold it nevertheless.
+                client.archive.write_result(Result(record.id, (), ()))
+        except StoreUnreachable as error:
+            log.warning("job.json of %s, which was not queued, is left over: %s", record.id, error)
+            if not is_reachable:
+                left.append(record)
+    return left
+
+
+def _withdraw(client: Client, record: JobRecord, reason: str) -> bool:
+    """Cancel what the ledger has seen, and forget the rest; False when it does not answer."""
+    try:
+        client.withdraw(record, reason)
+    except NotFound:
+        client.archive.forget_job(record.id)
+    except BrokerUnreachable:
+        return False
+    except Conflict:
+        pass  # it is over already
+    return True

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -28,11 +30,12 @@ class _Loader(yaml.SafeLoader):
 def read_job_file(path: Path) -> dict[str, Any]:
     """The fields of the job in ``path``; its picture paths are relative to the file's folder.
 
-    JSON is read as the YAML it is. Raises WrongUsage.
+    What is named ``.json`` is JSON, as is any other text that can be read so; the rest is YAML.
+    Raises WrongUsage.
     """
     data = read_bounded(path)
     try:
-        values = yaml.load(data, _Loader)  # noqa: S506 - a SafeLoader
+        values = _parsed(data, must_be_json=path.suffix.lower() == ".json")
     except (yaml.YAMLError, ValueError, RecursionError) as error:
         first = " ".join(str(error).split())[:200]
         raise WrongUsage(f"not a YAML or JSON job: {first}", value=str(path)) from None
@@ -42,6 +45,35 @@ def read_job_file(path: Path) -> dict[str, Any]:
         value = values.get(name)
         if isinstance(value, str) and not value.startswith("sha256:"):
             values[name] = str(path.parent / value)
+    return values
+
+
+def _parsed(data: bytes, *, must_be_json: bool) -> object:
+    """YAML would read JSON too, but for what JSON escapes: an emoji as two halves of one."""
+    if must_be_json or data.lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"{"):
+        try:
+            return read_json(data)
+        except ValueError:
+            if must_be_json:
+                raise
+    return yaml.load(data, _Loader)  # noqa: S506 - a SafeLoader
+
+
+def read_json(data: bytes) -> object:
+    """Strict JSON in UTF-8: no NaN, no name twice; raises ValueError, RecursionError."""
+    text = data.decode("utf-8-sig")
+    return json.loads(text, parse_constant=_refuse_constant, object_pairs_hook=_object)
+
+
+def _refuse_constant(name: str) -> object:
+    raise ValueError(f"{name} is not JSON")
+
+
+def _object(pairs: list[tuple[str, object]]) -> dict[str, object]:
+    values = dict(pairs)
+    if len(values) < len(pairs):
+        ((twice, _),) = Counter(name for name, _ in pairs).most_common(1)
+        raise ValueError(f"{twice!r} is given twice")
     return values
 
 

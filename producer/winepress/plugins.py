@@ -10,13 +10,22 @@ from winepress_shared.errors import WrongUsage
 
 _GROUP = "winepress.commands"
 _DISTRIBUTION = "winepress"
+#: Part of the command by its entry point → the extra that installs it, and its words.
+_PARTS = {
+    "worker": ("worker", ("worker",)),
+    "models": ("worker", ("models", "devices")),
+    "farm": ("local", ("up", "down", "demo", "flower")),
+}
 _REQUIREMENT = re.compile(r"(?P<name>[\w.-]+).*extra\s*==\s*['\"](?P<extra>[\w-]+)['\"]")
 
 
 def load_plugins(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> list[str]:
     """Let every package add its commands; returns a sentence for each that could not."""
     broken = []
-    for entry in sorted(metadata.entry_points(group=_GROUP), key=lambda entry: entry.name):
+    entries = sorted(metadata.entry_points(group=_GROUP), key=lambda entry: entry.name)
+    for name in sorted(_PARTS.keys() - {entry.name for entry in entries}):
+        _add_absent(subparsers, *_PARTS[name])
+    for entry in entries:
         try:
             entry.load()(subparsers)
         # What is missing on this machine must not take away the commands that work.
@@ -26,6 +35,27 @@ def load_plugins(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]
         except (AttributeError, OSError) as error:
             broken.append(f"The part {entry.name} cannot be loaded: {error}")
     return broken
+
+
+def _add_absent(
+    subparsers: argparse._SubParsersAction[argparse.ArgumentParser],
+    extra: str,
+    words: tuple[str, ...],
+) -> None:
+    """Let the words of a part that is not installed say how to install it."""
+
+    def refuse(arguments: argparse.Namespace) -> int:
+        raise WrongUsage(
+            "this command is not installed", value=arguments.command, hint=_install(extra)
+        )
+
+    for word in words:
+        # It knows no flags, not even that for help: whatever stands behind it gets one answer.
+        absent = subparsers.add_parser(
+            word, help=f"comes with winepress[{extra}]", add_help=False, prefix_chars="\0"
+        )
+        absent.add_argument("rest", nargs="*", help=argparse.SUPPRESS)
+        absent.set_defaults(run=refuse)
 
 
 def missing_part(error: ImportError) -> WrongUsage:
@@ -45,7 +75,11 @@ def how_to_install(error: ImportError) -> str:
         if (match := _REQUIREMENT.match(requirement)) and _brings(match["name"], missing)
     }
     names = ",".join(sorted(extras - {"dev"})) or "worker,local"
-    return f"Install it with: pip install 'winepress[{names}]'"
+    return _install(names)
+
+
+def _install(extras: str) -> str:
+    return f"Install it with: pip install 'winepress[{extras}]'"
 
 
 def _brings(distribution: str, module: str) -> bool:

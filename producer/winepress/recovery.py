@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from winepress_shared.archive import JobRecord
-from winepress_shared.errors import NotFound, ObjectMissing, WinepressError
+from winepress_shared.errors import ObjectMissing, Refused, WinepressError
 
 if TYPE_CHECKING:
     from winepress.client import Client
@@ -17,29 +19,52 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 _READERS = 8  #: threads that ask the store about finished pictures
+_NAMES = frozenset({"job.json", "accepted", "result.json"})
 
 
-def recover(client: Client) -> list[str]:
-    """Enter every job of the store that has no result into the ledger; returns the ids entered.
+def recover(client: Client, *, pending: bool = False) -> list[str]:
+    """Enter every job of the store that was accepted and has no result; returns the ids entered.
 
     Pictures that are in the store are not rendered again. Jobs the ledger knows and jobs whose
-    deadline has passed are left alone, so this is safe on a farm that is running. A damaged
-    ``job.json`` is reported and passed over.
+    deadline has passed are left alone, so this is safe on a farm that is running. A job that is
+    damaged or refused is reported and passed over. With ``pending`` those are entered too whose
+    submission was not seen through, as far as anybody knows.
     """
-    return [record.id for record in unfinished(client) if _restore(client, record)]
+    stored = StoredJobs.list(client)
+    if stored.pending and not pending:
+        log.warning(
+            "%d jobs were never accepted, like %s: their submission failed, or goes on just now; "
+            "`winepress recover --pending` enters them too",
+            len(stored.pending),
+            min(stored.pending),
+        )
+    # Those accepted first: a failed submission may have been repeated under its key.
+    wanted = [*sorted(stored.accepted), *(sorted(stored.pending) if pending else ())]
+    lost = client.farm.unknown_jobs(wanted)
+    return [record.id for record in unexpired(client, lost) if _restore(client, record)]
 
 
 def _restore(client: Client, record: JobRecord) -> bool:
-    try:
-        client.ledger.get(record.id)
-        return False
-    except NotFound:
-        outputs = _finished_units(client, record)
+    outputs = _finished_units(client, record)
     client.ledger.keep_units(record.id, outputs)
-    _, is_new = client.enter(record)
+    try:
+        job_id, is_new = client.enter(record)
+    except Refused as error:
+        log.warning("cannot recover job %s: %s", record.id, error)
+        return False
+    mark_accepted(client, job_id)
     if is_new:
         client.issue_tickets(str(record.lane), record.job.unit_count - len(outputs))
     return is_new
+
+
+def mark_accepted(client: Client, job_id: str) -> None:
+    """Note that the ledger has accepted a job, before its producer hears of it.
+
+    After a failed submission nobody can tell whether the ledger ever knew of a job that is in the
+    store; who was told that it failed may have submitted it again.
+    """
+    client.archive.store.put(f"jobs/{job_id}/accepted", b"")
 
 
 def _finished_units(client: Client, record: JobRecord) -> dict[int, dict[str, Any]]:
@@ -55,9 +80,9 @@ def _finished_units(client: Client, record: JobRecord) -> dict[int, dict[str, An
     return {unit: row for unit, row in zip(keys, rows, strict=True) if row is not None}
 
 
-def unfinished(client: Client) -> Iterator[JobRecord]:
-    """Every job of the store that has no result, and whose deadline has not passed."""
-    for job_id in sorted(_open_jobs(client)):
+def unexpired(client: Client, job_ids: Iterable[str]) -> Iterator[JobRecord]:
+    """What the store says of jobs whose deadline has not passed; the damaged are reported."""
+    for job_id in job_ids:
         try:
             record = client.archive.read_job(job_id)
         except ObjectMissing:
@@ -69,14 +94,31 @@ def unfinished(client: Client) -> Iterator[JobRecord]:
             yield record
 
 
-def _open_jobs(client: Client) -> set[str]:
-    asked: set[str] = set()
-    finished: set[str] = set()
-    for stored in client.archive.store.list("jobs/"):
-        folder, _, name = stored.key.rpartition("/")
-        job_id = folder.removeprefix("jobs/")
-        if name == "job.json":
-            asked.add(job_id)
-        elif name == "result.json":
-            finished.add(job_id)
-    return asked - finished
+@dataclass(frozen=True)
+class StoredJobs:
+    """The jobs of the store that have no result, by their ids."""
+
+    accepted: frozenset[str]  #: their producers were told so
+    pending: frozenset[str]  #: submissions that failed, were cut off, or are just going on
+    is_all: bool = True  #: the store held no more objects than were looked at
+
+    @classmethod
+    def list(cls, client: Client, most: int | None = None) -> StoredJobs:
+        """Look through at most that many objects of the store; None is all of them."""
+        found: dict[str, set[str]] = {}
+        last, looked_at = "", 0
+        for stored in islice(client.archive.store.list("jobs/"), most):
+            last, _, name = stored.key.removeprefix("jobs/").partition("/")
+            looked_at += 1
+            if name in _NAMES:
+                found.setdefault(last, set()).add(name)
+        is_all = looked_at != most
+        if not is_all:
+            found.pop(last, None)  # there may be more of it
+        open_jobs = {
+            job_id: names
+            for job_id, names in found.items()
+            if "job.json" in names and "result.json" not in names
+        }
+        accepted = frozenset(one for one, names in open_jobs.items() if "accepted" in names)
+        return cls(accepted, frozenset(open_jobs) - accepted, is_all)

@@ -48,6 +48,7 @@ ALIASES: dict[str, str] = {
     "input_reference": "image",
     "mask_image": "mask",
     "source_mask": "mask",
+    "img2img_background_color": "background",  # A1111, among its override_settings
 }
 #: A1111's field → its values that mean the field is not used.
 _SWITCHED_OFF: dict[str, tuple[object, ...]] = {

@@ -1,8 +1,9 @@
 """The store's side of a job: what was asked for, what came of it.
 
-::
+Keys are those of the farm's own part of the store, see `stores.farm`::
 
     jobs/ID/job.json         written before the ledger knows of the job; never changed
+    jobs/ID/accepted         empty; written before its producer is told that the job is accepted
     jobs/ID/items/…          what each unit of a batch is, see `items`
     jobs/ID/out/000007.png   picture of unit 7; written once, only if the key is free
     jobs/ID/out/000008.mp4   the film of a zoom is its last unit
@@ -216,7 +217,8 @@ class Archive:
 
     def forget_job(self, job_id: str) -> None:
         """Remove a job that was not accepted after all."""
-        self.store.delete(f"jobs/{job_id}/job.json")
+        for name in ("accepted", "job.json"):
+            self.store.delete(f"jobs/{job_id}/{name}")
         for stored in list(self.store.list(f"jobs/{job_id}/items/")):
             self.store.delete(stored.key)
 

@@ -8,11 +8,15 @@ processes across machines, and gives us events, remote control and Flower.
 
 from __future__ import annotations
 
+import os
 from typing import Any
 
 from celery import Celery
 from celery.exceptions import OperationalError
+from celery.loaders.app import AppLoader
 
+from winepress_shared.broker_url import BrokerUrl
+from winepress_shared.causes import cause_of, certificate_fault
 from winepress_shared.errors import BrokerUnreachable
 from winepress_shared.settings import Settings
 
@@ -23,14 +27,41 @@ _VISIBILITY_TIMEOUT_S = 43_200
 _HEARTBEAT_S = 10
 
 
+class _OwnLoader(AppLoader):  # type: ignore[misc]  # Celery is untyped
+    """Configured by `make_celery` alone: left open, CELERY_LOADER decides."""
+
+    def read_configuration(self, env: str = "") -> dict[str, Any]:
+        """Nothing; Celery would read the module that CELERY_CONFIG_MODULE names."""
+        return {}
+
+
+class _FarmCelery(Celery):  # type: ignore[misc]  # Celery is untyped
+    """Speaks to the broker of our settings.
+
+    Celery itself prefers CELERY_BROKER_URL and its like, which belong to other applications.
+    """
+
+    backend_cls = "disabled"  # left open, CELERY_RESULT_BACKEND decides
+
+    def connection_for_read(self, url: str | None = None, **options: Any) -> Any:
+        """A connection to take tickets from; whatever ``url`` says."""
+        return super().connection_for_read(self.conf["broker_url"], **options)
+
+    def connection_for_write(self, url: str | None = None, **options: Any) -> Any:
+        """A connection to send tickets by; whatever ``url`` says."""
+        return super().connection_for_write(self.conf["broker_url"], **options)
+
+
 def make_celery(settings: Settings) -> Celery:
     """A Celery application for this farm, the same for workers, producers and Flower."""
-    app = Celery("winepress", set_as_current=False)
+    url = BrokerUrl.of(settings.broker_url)
+    app = _FarmCelery("winepress", set_as_current=False, loader=_OwnLoader)
     app.conf.update(
-        broker_url=settings.broker_url.get_secret_value(),
+        broker_url=url.address,
+        broker_use_ssl=url.verification(settings.broker_ca) or None,
         broker_connection_retry_on_startup=True,
         broker_connection_max_retries=None,  # a worker outlives any outage of the broker
-        broker_transport_options=_transport(settings),
+        broker_transport_options=_transport(settings) | url.of_sockets,
         # Results live in the ledger and the store.
         result_backend=None,
         task_ignore_result=True,
@@ -86,6 +117,9 @@ def _transport(settings: Settings) -> dict[str, Any]:
         "socket_timeout": 15,
         "health_check_interval": 25,
         "retry_on_timeout": False,  # True could publish twice
+        # No option, but part of the name under which kombu keeps open connections for the whole
+        # program: a child does not find those of its parent.
+        "process": os.getpid(),
     }
 
 
@@ -104,4 +138,6 @@ def send_tickets(app: Celery, lane: str, count: int = 1) -> None:
                     producer=producer,
                 )
     except (OperationalError, OSError) as error:
-        raise BrokerUnreachable(f"cannot send a ticket: {type(error).__name__}") from None
+        fault = certificate_fault(error)
+        why = f"the broker's certificate {fault}" if fault else cause_of(error)
+        raise BrokerUnreachable(f"cannot send a ticket: {why}") from None

@@ -31,6 +31,7 @@ from winepress_shared.job import (
 )
 from winepress_shared.lane import FILM, Lane, Precision
 from winepress_shared.model_options import MAX_CLIP_SKIP, MAX_PICTURES_PER_CALL
+from winepress_shared.picture_fields import FromPictures
 from winepress_shared.quantisation import Int4Recipe, Int8Recipe
 from winepress_shared.shared_call import call_of
 from winepress_shared.zoom import ZoomVideo
@@ -259,7 +260,8 @@ class Catalogue:
 
     def warnings(self, job: Job) -> tuple[str, ...]:
         """What a resolved job asks for and will not get, one sentence each."""
-        return warnings_of(self.get(job.model), job)
+        of_inputs = job.input_warnings if isinstance(job, FromPictures) else ()
+        return (*warnings_of(self.get(job.model), job), *of_inputs)
 
     def lane(self, job: Job) -> Lane:
         """The lane a job waits in."""

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from statistics import fmean
 
 from winepress_shared.cost import SLICE_S, limit_s
-from winepress_shared.lane_book import LaneView, Place
+from winepress_shared.lane_book import InHand, LaneView, Place
 from winepress_shared.ledger_records import BANDS, JobRow, Worker
 
 
@@ -82,6 +82,23 @@ class Paces:
             return fmean(known) if known else 0.0
         return cost / fmean(rates)
 
+    def in_hand(self, place: Place, work: Work) -> tuple[list[int], list[float]]:
+        """Pictures, and seconds, that each worker of a lane draws of its slices before ``work``."""
+        units: dict[str, int] = {}
+        seconds: dict[str, float] = {}
+        for worker in self.serving(work.lane):
+            units[worker.name], seconds[worker.name] = 0, 0.0
+            for part in place.in_hand:
+                if part.worker == worker.name:
+                    first = _goes_first(part, work, worker)
+                    units[worker.name] += first
+                    seconds[worker.name] += first * self._own_picture_s(worker, part.lane, work)
+        return list(units.values()), list(seconds.values())
+
+    def _own_picture_s(self, worker: Worker, lane: str, work: Work) -> float:
+        own = worker.renderer.get("seconds_per_picture", {}).get(lane)
+        return float(own or self.picture_s(lane, work.cost))
+
     def share_workers(self, lane: str, other: str) -> bool:
         """Whether a worker serves both lanes."""
         return any(other in worker.facts.get("lanes", ()) for worker in self.serving(lane))
@@ -96,12 +113,36 @@ def estimate(work: Work, place: Place, views: Sequence[LaneView], paces: Paces) 
     own_s = work.units * mine_s / hands
     draws_s = max(own_s, mine_s) or None
     ahead, last = _before(work, place, usual_s, hands)
+    drawing, free_s = paces.in_hand(place, work)
     limit = limit_s(work.cost, min(rates, default=0.0))
+    told = ahead + len(drawing) * min(drawing, default=0)
     if not usual_s or work.is_held or place.paused or place.parked:
-        return Estimate(ahead, draws_s, None, None, limit)
-    starts_s = _with_other_lanes(ahead * usual_s / hands, work, views, paces)
-    ends_s = _with_other_lanes(last * usual_s / hands + own_s, work, views, paces)
-    return Estimate(ahead, draws_s, starts_s, max(ends_s, starts_s + mine_s), limit)
+        return Estimate(told, draws_s, None, None, limit)
+    first_s = min(free_s)
+    starts_s = _done_s(free_s, ahead * usual_s) - first_s
+    ends_s = _done_s(free_s, last * usual_s + own_s * hands) - first_s
+    starts_s = first_s + _with_other_lanes(starts_s, work, views, paces)
+    ends_s = first_s + _with_other_lanes(ends_s, work, views, paces)
+    return Estimate(told, draws_s, starts_s, max(ends_s, starts_s + mine_s), limit)
+
+
+def _goes_first(part: InHand, work: Work, worker: Worker) -> int:
+    """Pictures of a slice in hand that come before ``work``: a lower band ends with its call."""
+    if part.band <= work.band:
+        return part.units
+    per_call = worker.renderer.get("pictures_per_call", {}).get(part.lane.partition("@")[0], 1)
+    return min(part.units, int(per_call))
+
+
+def _done_s(free_s: Sequence[float], work_s: float) -> float:
+    """When workers that are free from ``free_s`` on have done work of ``work_s`` together."""
+    at, hands = 0.0, 0
+    for free in sorted(free_s):
+        if hands and (free - at) * hands >= work_s:
+            break
+        work_s -= (free - at) * hands
+        at, hands = free, hands + 1
+    return at + work_s / hands
 
 
 def _before(work: Work, place: Place, usual_s: float, hands: int) -> tuple[int, int]:

@@ -1,31 +1,35 @@
-"""What the farm as a whole is told: who is paused, and how much work it may hold."""
+"""What the farm as a whole is told and asked: pauses, limits, whether it has lost jobs."""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping, Sequence
 from typing import cast
 
 from winepress_shared.errors import InvalidJob, QueueFull
 from winepress_shared.lane import Lane
 from winepress_shared.script_server import ScriptServer
-from winepress_shared.settings import USER_PATTERN, Settings
+from winepress_shared.settings import USER_PATTERN, Limits, Settings
+
+_PAGE = 500  #: jobs asked about at a time
 
 
 class FarmBook:
-    """Pauses of users, lanes and the farm, and its limits; methods raise BrokerUnreachable.
+    """Pauses of users, lanes and the farm, its limits, and whether it knows a job.
+
+    Methods raise BrokerUnreachable.
 
     A pause lets the pictures in hand be finished, and lasts until it is taken back or Redis is
     lost.
     """
 
     def __init__(self, settings: Settings) -> None:
-        self._settings = settings
         self._prefix = f"{settings.farm}:"
         self._server = ScriptServer(settings, self._prefix)
 
     def close(self) -> None:
         """Give the connections back; they are opened anew when needed."""
-        self._server.client.close()
+        self._server.close()
 
     def pause(self, *, user: str | None = None, lane: str | None = None) -> bool:
         """Hand out no more of a user or of a lane; of the whole farm when neither is named.
@@ -48,32 +52,51 @@ class FarmBook:
 
         Those that ``may_be_known`` need no room if they are.
         """
-        with self._server.reaching():
-            pipe = self._server.client.pipeline(transaction=False)
-            pipe.get(f"{self._prefix}open")
-            pipe.hget(f"{self._prefix}opened", user)
-            farm, own = (int(count or 0) for count in pipe.execute())
+        farm, most, own, users_most = self._server.run("room", user)
         if may_be_known:
             return
-        if farm + units > self._settings.queue_limit:
-            raise farm_full(self._settings, farm)
-        if own + units > self._settings.user_queue_limit:
-            raise user_full(self._settings, user, own)
+        if farm + units > most:
+            raise farm_full(farm, most)
+        if own + units > users_most:
+            raise user_full(user, own, users_most)
+
+    def unknown_jobs(self, job_ids: Sequence[str]) -> list[str]:
+        """Those of ``job_ids`` that the ledger has no row of."""
+        found: list[int] = []
+        with self._server.reaching():
+            for first in range(0, len(job_ids), _PAGE):
+                pipe = self._server.client.pipeline(transaction=False)
+                for job_id in job_ids[first : first + _PAGE]:
+                    pipe.exists(f"{self._prefix}job:{job_id}")
+                found += pipe.execute()
+        return [job_id for job_id, is_known in zip(job_ids, found, strict=True) if not is_known]
+
+    def limits(self) -> dict[str, float]:
+        """Every limit of the farm by its name, see `settings.Limits`."""
+        return self.set_limits({})
+
+    def set_limits(self, limits: Mapping[str, object]) -> dict[str, float]:
+        """Set limits, None for their default, and return them all; raises WrongUsage."""
+        given = {name: value for name, value in limits.items() if value is not None}
+        texts = dict.fromkeys(limits, "") | {
+            name: repr(value) for name, value in Limits.checked(given).limits.items()
+        }
+        found = self._server.run("limits", *[part for pair in texts.items() for part in pair])
+        return dict(sorted(zip(found[::2], map(float, found[1::2]), strict=True)))
 
 
-def farm_full(settings: Settings, units: int) -> QueueFull:
+def farm_full(units: int, most: int) -> QueueFull:
     """The farm holds ``units`` that have not ended, and may hold no more."""
-    limit = f"{settings.queue_limit} units waiting"
+    limit = f"{most} units waiting"
     return QueueFull("the queue is full", value=units, allowed=limit, hint="Try later")
 
 
-def user_full(settings: Settings, user: str, units: int) -> QueueFull:
+def user_full(user: str, units: int, most: int) -> QueueFull:
     """One user has ``units`` that have not ended, and may have no more."""
-    limit = f"{settings.user_queue_limit} units of one user"
     return QueueFull(
         f"{user} has as much waiting as one user may",
         value=units,
-        allowed=limit,
+        allowed=f"{most} units of one user",
         hint="Wait for some of it, or cancel some",
     )
 

@@ -11,18 +11,14 @@ import difflib
 import re
 from collections.abc import Callable
 from enum import StrEnum
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Self
 
-from PIL import Image
 from pydantic import (
     AfterValidator,
     BeforeValidator,
     ConfigDict,
     Field,
-    PlainSerializer,
     ValidationError,
-    ValidationInfo,
     model_validator,
 )
 
@@ -31,7 +27,9 @@ from winepress_shared.errors import InvalidJob
 from winepress_shared.lane import Precision
 from winepress_shared.model_options import ModelName as ModelName  # also known from here
 from winepress_shared.model_options import ModelOptions, TwoStages
-from winepress_shared.picture import Picture
+from winepress_shared.picture import MaskMode, Picture
+from winepress_shared.picture_fields import FromPictures, ImageField
+from winepress_shared.plain_text import NO_CONTROLS
 from winepress_shared.schedulers import canonical_scheduler
 from winepress_shared.sound import Sound
 
@@ -62,47 +60,15 @@ class Priority(StrEnum):
     BULK = "bulk"  #: by tomorrow morning
 
 
-def _picture(mode: str) -> BeforeValidator:
-    """A field that takes a reference, a path, encoded bytes or a PIL image."""
-
-    def load(value: object, info: ValidationInfo) -> Picture:
-        try:
-            return _load_picture(value, mode)
-        except InvalidJob as error:
-            error.field = info.field_name
-            raise
-
-    return BeforeValidator(load)
-
-
-def _load_picture(value: object, mode: str) -> Picture:
-    if isinstance(value, Picture):
-        return value
-    if isinstance(value, str):
-        if value.startswith("sha256:"):
-            return Picture.parse(value)
-        value = Path(value)
-    if isinstance(value, Path | bytes | Image.Image):
-        return Picture.load(value, mode)
-    raise InvalidJob("not a picture", value=value, allowed="a path, bytes or a PIL image")
-
-
 def _not_blank(prompt: str) -> str:
     if not prompt.strip():
         raise InvalidJob("must not be empty", field="prompt")
     return prompt
 
 
-_to_reference = PlainSerializer(lambda picture: picture.reference, return_type=str)
-if TYPE_CHECKING:
-    # Given as a path, bytes, a PIL image or a Picture; a Picture ever after.
-    ImageField = Any
-    MaskField = Any
-else:
-    ImageField = Annotated[Picture, _picture("RGB"), _to_reference]
-    MaskField = Annotated[Picture, _picture("L"), _to_reference]
 SchedulerField = Annotated[str, BeforeValidator(canonical_scheduler)]
-Prompt = Annotated[str, Field(max_length=MAX_PROMPT_CHARACTERS), AfterValidator(_not_blank)]
+Text = Annotated[str, Field(max_length=MAX_PROMPT_CHARACTERS), NO_CONTROLS]
+Prompt = Annotated[Text, AfterValidator(_not_blank)]
 Side = Annotated[int, Field(ge=MIN_SIDE_PX, le=MAX_SIDE_PX)]
 
 
@@ -114,7 +80,7 @@ class Job(ModelOptions):
     )
     kind: str
     prompt: Prompt
-    negative_prompt: Annotated[str, Field(max_length=MAX_PROMPT_CHARACTERS)] = ""
+    negative_prompt: Text = ""
     model: ModelName = "vignette"
     precision: Precision = Precision.FP16
     width: Side | None = None
@@ -182,7 +148,7 @@ class TextToImage(TwoStages, Job):
     kind: Literal["text-to-image"] = "text-to-image"
 
 
-class ImageToImage(Job):
+class ImageToImage(FromPictures, Job):
     """A picture drawn from a prompt and a source image."""
 
     kind: Literal["image-to-image"] = "image-to-image"
@@ -195,13 +161,14 @@ class ImageToImage(Job):
         return (self.image,)
 
 
-class Inpaint(Job):
+class Inpaint(FromPictures, Job):
     """The white part of the mask is drawn anew, the rest of the image is kept."""
 
     kind: Literal["inpaint"] = "inpaint"
     model: ModelName = "vignette-inpaint"
+    mask_mode: MaskMode = "auto"
     image: ImageField
-    mask: MaskField
+    mask: ImageField
     strength: Annotated[float, Field(gt=0, le=1)] = 1.0
 
     @property

@@ -47,6 +47,16 @@ class LaneView:
 
 
 @dataclass(frozen=True)
+class InHand:
+    """A slice that a worker is drawing."""
+
+    worker: str
+    lane: str
+    band: int  #: of its job; 0 where it gives way to nobody
+    units: int  #: that have not ended
+
+
+@dataclass(frozen=True)
 class Place:
     """What goes before one job in its lane, and what holds it back."""
 
@@ -54,16 +64,21 @@ class Place:
     mine: int = 0  #: units that wait in those
     higher: int = 0  #: units that wait in higher bands
     slices: int = 0  #: of the user, being drawn now
+    most_slices: int = 0  #: how many those may be; 0 is any number
     parked: str = ""  #: why the lane rests after a fault
     paused: tuple[str, ...] = ()  #: ``farm``, ``lane:LANE``, ``user:USER``
     others: tuple[int, ...] = ()  #: units of each other user of the band
+    in_hand: tuple[InHand, ...] = ()  #: of other jobs, on the workers of the lane
 
     @classmethod
     def of(cls, row: list[Any]) -> Place:
         """Read the answer of ``ahead.lua``."""
-        jobs, mine, higher, slices, parked = row[:5]
-        end = row.index("", 5)
-        return cls(jobs, mine, higher, slices, parked, tuple(row[5:end]), tuple(row[end + 1 :]))
+        jobs, mine, higher, slices, most, parked = row[:6]
+        end = row.index("", 6)
+        last = row.index("", end + 1)
+        in_hand = tuple(InHand(*row[at : at + 4]) for at in range(last + 1, len(row), 4))
+        paused, others = tuple(row[6:end]), tuple(row[end + 1 : last])
+        return cls(jobs, mine, higher, slices, most, parked, paused, others, in_hand)
 
 
 class LaneBook:
@@ -76,7 +91,7 @@ class LaneBook:
 
     def close(self) -> None:
         """Give the connections back; they are opened anew when needed."""
-        self._server.client.close()
+        self._server.close()
 
     def look(self, worker: str) -> tuple[Sequence[LaneView], dict[str, Any]]:
         """Every lane that has work and is not parked; what the worker's renderer says of itself.

@@ -8,12 +8,13 @@ finished unit.
 from __future__ import annotations
 
 import json
-import re
 import secrets
 from collections.abc import Collection, Mapping
+from dataclasses import replace
 from typing import Any, cast
 
-from winepress_shared.errors import Conflict, InvalidJob
+from winepress_shared.errors import Conflict
+from winepress_shared.event_log import EventLog
 from winepress_shared.farm_book import farm_full, user_full
 from winepress_shared.lane_book import ALIVE_MS
 from winepress_shared.ledger_records import (
@@ -28,7 +29,7 @@ from winepress_shared.ledger_records import (
     Worker,
     unknown_job,
 )
-from winepress_shared.script_server import Channel, ScriptServer, rows_of
+from winepress_shared.script_server import Channel, ScriptServer
 from winepress_shared.settings import Settings
 from winepress_shared.state import JobState
 
@@ -40,10 +41,7 @@ MAX_ATTEMPTS = 3  #: a unit that was begun this often and never committed is giv
 RETRY_BACKOFF_MS = 1_000  #: before the first retry; doubled for each further one
 PATIENCE_MS = (3_600_000, 60_000, 300_000)  #: how long each band may be passed over in a lane
 IDEMPOTENCY_MS = 86_400_000  #: an idempotency key is remembered this long
-BLOCK_MS = 5_000  #: longest wait for an event; below the time a command may take
-_DAY_MS = 86_400_000
 _MESSAGE_CHARACTERS = 500  #: longest reason or message kept
-_EVENT_ID = re.compile(r"\d{1,19}(-\d{1,19})?")
 
 
 def holder_of(worker: str, pid: int) -> str:
@@ -60,19 +58,19 @@ class Ledger:
         self._prefix = f"{settings.farm}:"
         self._queue_prefix = f"{settings.farm}:queue:"  #: see `broker.make_celery`
         self._run = self._server.run
-        self._redis = self._server.client
+        self._log = EventLog(self._server, self._prefix)
         self._unanswered: dict[str, str] = {}  #: holder → the request for a slice on its way
 
     # -- producers ---------------------------------------------------------------------------
 
     def close(self) -> None:
         """Give the connections back; they are opened anew when needed."""
-        self._redis.close()
+        self._server.close()
 
     def ping(self) -> None:
         """Return when the broker answers."""
         with self._server.reaching():
-            self._redis.ping()
+            self._server.client.ping()
 
     def submit(self, new: Submission) -> tuple[str, bool]:
         """Enter a job; returns its id and whether it is new.
@@ -80,24 +78,20 @@ class Ledger:
         With an idempotency key seen before, the earlier job's id comes back. Raises Conflict when
         that job was another one, QueueFull at the limit of the farm or of the user.
         """
-        keep_ms = int(self.settings.keep_days * _DAY_MS)
-        answer, job_id, units = self._run(
+        answer, job_id, units, limit = self._run(
             "submit",
             new.id,
             new.idempotency_key,
             new.digest,
             IDEMPOTENCY_MS,
-            self.settings.queue_limit,
-            self.settings.user_queue_limit,
-            keep_ms,
             new.expires_in_ms,
             new.starts_in_ms,
             *new.row,
         )
         if answer == "full":
-            raise farm_full(self.settings, units)
+            raise farm_full(units, limit)
         if answer == "user-full":
-            raise user_full(self.settings, new.user, units)
+            raise user_full(new.user, units, limit)
         if answer == "conflict":
             raise Conflict(
                 f"this idempotency key belongs to job {job_id}, which asks for something else",
@@ -114,7 +108,7 @@ class Ledger:
     def get(self, job_id: str) -> JobRow:
         """One job; raises NotFound."""
         with self._server.reaching():
-            row = cast("dict[str, str]", self._redis.hgetall(f"{self._prefix}job:{job_id}"))
+            row = cast("dict[str, str]", self._server.client.hgetall(f"{self._prefix}job:{job_id}"))
         if not row:
             raise unknown_job(job_id)
         return JobRow.from_hash(job_id, row)
@@ -123,16 +117,19 @@ class Ledger:
         """The ``limit`` newest jobs (at least one), newest first."""
         index = f"{self._prefix}jobs" + (f":{state}" if state else "")
         with self._server.reaching():
-            ids = cast("list[str]", self._redis.zrevrange(index, 0, max(1, limit) - 1))
-            pipe = self._redis.pipeline(transaction=False)
+            ids = cast("list[str]", self._server.client.zrevrange(index, 0, max(1, limit) - 1))
+            pipe = self._server.client.pipeline(transaction=False)
             for job_id in ids:
                 pipe.hgetall(f"{self._prefix}job:{job_id}")
             rows = cast("list[dict[str, str]]", pipe.execute())
         return [JobRow.from_hash(i, row) for i, row in zip(ids, rows, strict=True) if row]
 
-    def control(self, job_id: str, verb: str, reason: str = "") -> JobState:
-        """Do what ``verb`` says to a job, see ``control.lua``; raises NotFound or Conflict."""
-        answer, state = self._run("control", job_id, verb, _plain(reason))
+    def control(self, job_id: str, verb: str, reason: str = "", key: str = "") -> JobState:
+        """Do what ``verb`` says to a job, see ``control.lua``; raises NotFound or Conflict.
+
+        The idempotency ``key`` of a job that is canceled is free again.
+        """
+        answer, state = self._run("control", job_id, verb, _plain(reason), key)
         if answer == "missing":
             raise unknown_job(job_id)
         if answer == "illegal":
@@ -140,33 +137,26 @@ class Ledger:
         return JobState(state)
 
     def events(self, job_id: str, after: str = "0", block_ms: int | None = None) -> list[Event]:
-        """What happened after the event ``after``; waits up to ``block_ms`` for the first one.
-
-        It waits `BLOCK_MS` at the most. Raises InvalidJob when ``after`` is not an event's id.
-        """
-        if not _EVENT_ID.fullmatch(after):
-            raise InvalidJob("not the id of an event", field="after", value=after)
-        block = min(block_ms, BLOCK_MS) if block_ms else None  # 0 would be for ever
-        key = f"{self._prefix}events:{job_id}"
-        with self._server.reaching():
-            found = self._redis.xread({key: after}, count=500, block=block)
-        return [Event.of(row_id, row) for row_id, row in rows_of(found)]
+        """What happened after the event ``after``; see `EventLog.read`."""
+        return self._log.read({job_id: after}, block_ms).get(job_id, [])
 
     def outputs(self, job_id: str) -> dict[int, dict[str, Any]]:
         """Unit → what was committed for it, or its error; empty once a job has succeeded."""
         with self._server.reaching():
-            units = cast("dict[str, str]", self._redis.hgetall(f"{self._prefix}units:{job_id}"))
+            units = cast(
+                "dict[str, str]", self._server.client.hgetall(f"{self._prefix}units:{job_id}")
+            )
         return {unit: json.loads(units[str(unit)]) for unit in sorted(map(int, units))}
 
     def workers(self) -> list[Worker]:
         """Every worker that has beaten lately."""
         with self._server.reaching():
             # When every worker is dead, nobody sweeps the dead away.
-            now, _ = self._redis.time()
+            now, _ = self._server.client.time()
             key, since = f"{self._prefix}workers", now * 1000 - GONE_MS
-            found = self._redis.zrangebyscore(key, since, "+inf", withscores=True)
+            found = self._server.client.zrangebyscore(key, since, "+inf", withscores=True)
             seen = cast("list[tuple[str, float]]", found)
-            pipe = self._redis.pipeline(transaction=False)
+            pipe = self._server.client.pipeline(transaction=False)
             for name, _ in seen:
                 pipe.mget(f"{self._prefix}worker:{name}", f"{self._prefix}renderer:{name}")
             texts: list[list[str | None]] = pipe.execute()
@@ -178,12 +168,12 @@ class Ledger:
     def worker_count(self) -> int:
         """How many workers there are."""
         with self._server.reaching():
-            return self._redis.zcard(f"{self._prefix}workers")
+            return self._server.client.zcard(f"{self._prefix}workers")
 
     def waiting(self) -> dict[str, int]:
         """Lane → units waiting in it."""
         with self._server.reaching():
-            lanes = cast("dict[str, str]", self._redis.hgetall(f"{self._prefix}lanes"))
+            lanes = cast("dict[str, str]", self._server.client.hgetall(f"{self._prefix}lanes"))
         return {lane: int(count) for lane, count in lanes.items()}
 
     def missing_tickets(self, lane: str, units: int) -> int:
@@ -192,7 +182,7 @@ class Ledger:
         A ticket that is queued now will be taken after this call, so it counts for new work too.
         """
         with self._server.reaching():
-            pipe = self._redis.pipeline(transaction=False)
+            pipe = self._server.client.pipeline(transaction=False)
             pipe.llen(self._queue_prefix + lane)
             pipe.zcard(f"{self._prefix}workers")
             queued, workers = cast("list[int]", pipe.execute())
@@ -200,14 +190,17 @@ class Ledger:
 
     # -- workers -----------------------------------------------------------------------------
 
-    def claim(self, lane: str, worker: str, holder: str, most: int) -> Slice | None:
+    def claim(
+        self, lane: str, worker: str, holder: str, most: int, *, begin: bool = False
+    ) -> Slice | None:
         """Take up to ``most`` units of the job that is next in ``lane``.
 
-        ``holder`` names the rendering process of ``worker``; see `holder_of`.
+        ``holder`` names the rendering process of ``worker``; see `holder_of`. To ``begin`` is to
+        start the first unit at once, unless that failed before: see `Slice.begun`.
         """
         # Asked again after its answer was lost, the server must not hand out a second slice.
         nonce = self._unanswered.setdefault(holder, secrets.token_hex(8))
-        found = self._run(
+        call = (
             "claim",
             lane,
             worker,
@@ -216,16 +209,22 @@ class Ledger:
             max(1, most),
             LEASE_MS,
             self._queue_prefix,
-            self.settings.user_running_limit,
             ALIVE_MS,
             *PATIENCE_MS,
         )
+        begins = [("begin", holder, nonce)] if begin else []
+        found, *begun = self._server.run_together(call, *begins)
         self._unanswered.pop(holder, None)
-        return None if found is None else Slice.of(found)
+        return None if found is None else replace(Slice.of(found), begun=begun == [1])
 
-    def start(self, fence: int, unit: int) -> Order:
-        """Begin a unit: the attempt counts from here."""
-        return Order(self._run("start", fence, unit))
+    def start(self, fence: int, *units: int) -> Order:
+        """Begin units, in their order: the attempts count from here; the first order but OK.
+
+        CALLED is told only when all of them are begun.
+        """
+        found = self._server.run_together(*(("start", fence, unit) for unit in units))
+        orders = sorted(map(Order, found), key=lambda order: order is Order.CALLED)
+        return next((order for order in orders if order is not Order.OK), Order.OK)
 
     def progress(self, fence: int, unit: int, step: int, steps: int) -> Order:
         """Report ``step`` of ``steps`` done."""
@@ -288,7 +287,7 @@ class Ledger:
     def tell(self, holder: str, word: str) -> None:
         """Send ``word`` down the channel `orders` of a rendering process."""
         with self._server.reaching():
-            self._redis.publish(f"{self._prefix}orders:{holder}", word)
+            self._server.client.publish(f"{self._prefix}orders:{holder}", word)
 
     def orders(self, holder: str) -> Channel:
         """A channel that carries the fence of each slice of ``holder`` that must stop."""

@@ -24,7 +24,9 @@ class Order(StrEnum):
 
     OK = "ok"
     CANCEL = "cancel"  #: the job is over; stop and discard
+    CALLED = "called"  #: begun; a better band waits in another lane
     YIELD = "yield"  #: the job is paused; stop at the next unit and give the rest back
+    GIVE_WAY = "give-way"  #: the same, for a better band waits in the lane
     LOST = "lost"  #: somebody else owns the slice; stop and discard
 
 
@@ -116,12 +118,14 @@ class Slice:
     attempts: int  #: how often the first unit was begun before
     waiting: int  #: units of the lane that are left for others
     tickets: int  #: tickets of the lane that are still queued
+    band: int = 0  #: of the job; index into `BANDS`
+    begun: bool = False  #: the first unit was started with the claim
 
     @classmethod
     def of(cls, row: list[Any]) -> Slice:
         """Read the answer of ``claim.lua``."""
-        fence, job_id, units, finish, attempts, waiting, tickets = row
-        return cls(fence, job_id, expand(units), bool(finish), attempts, waiting, tickets)
+        fence, job_id, units, finish, *counts = row
+        return cls(fence, job_id, expand(units), bool(finish), *counts)
 
 
 @dataclass(frozen=True)
@@ -208,7 +212,7 @@ class Event:
 
     id: str  #: position in the stream; pass it back to read on from here
     #: A state, or: unit-started, progress, unit-done, unit-retry, unit-failed, note, paused,
-    #: resumed, preview.
+    #: resumed, preview. `JobHandle.events` adds one of its own, state.
     name: str
     at: float  #: Unix seconds
     fields: dict[str, str] = field(default_factory=dict)

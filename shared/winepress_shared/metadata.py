@@ -21,6 +21,7 @@ from PIL.PngImagePlugin import PngInfo
 
 from winepress_shared import __version__
 from winepress_shared.errors import InvalidJob
+from winepress_shared.exif_block import exif_of
 from winepress_shared.job import Job, decode_job
 from winepress_shared.picture import MAX_FILE_BYTES
 from winepress_shared.schedulers import find_scheduler
@@ -195,17 +196,18 @@ def _png_chunks(job: Job, facts: PictureFacts, image: Image.Image) -> PngInfo:
     return chunks
 
 
-def _exif(job: Job, facts: PictureFacts, image: Image.Image) -> Image.Exif:
+def _exif(job: Job, facts: PictureFacts, image: Image.Image) -> bytes:
     """The text where A1111 puts it, and our JSON where makers put what is theirs alone.
 
     The other candidate, ImageDescription, is shown as the caption by every viewer.
     """
     text = parameters_text(job, facts, image.size)
-    exif = Image.Exif()
-    private = exif.get_ifd(ExifTags.IFD.Exif)
-    private[ExifTags.Base.UserComment] = _COMMENT_HEAD + text.encode("utf-16-be")
-    private[ExifTags.Base.MakerNote] = _NOTE_HEAD + _details(job, facts).encode("utf-8")
-    return exif
+    return exif_of(
+        {
+            ExifTags.Base.MakerNote: _NOTE_HEAD + _details(job, facts).encode("utf-8"),
+            ExifTags.Base.UserComment: _COMMENT_HEAD + text.encode("utf-16-be"),
+        }
+    )
 
 
 def _png_texts(image: Image.Image) -> tuple[str | None, str | None]:

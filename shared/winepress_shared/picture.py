@@ -1,8 +1,8 @@
 """Pictures that come from outside: bounded, checked and made canonical before anything else.
 
 A picture travels as a reference ``sha256:<hex>`` to an object of the store; the bytes behind it
-are always an RGB (or, for masks, greyscale) PNG without metadata, so equal pictures share one
-object and a printed job can be submitted again.
+are always an RGB (or, for masks, greyscale) PNG without metadata, upright and in the colours of
+sRGB, so equal pictures share one object and a printed job can be submitted again.
 """
 
 from __future__ import annotations
@@ -11,29 +11,29 @@ import hashlib
 import io
 import re
 import warnings
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import IO, Literal, cast
 
-from PIL import ExifTags, Image, UnidentifiedImageError
+from PIL import Image, ImageChops, UnidentifiedImageError
 
 from winepress_shared.errors import InvalidJob
+from winepress_shared.pixels import Pixels
 
 MAX_FILE_BYTES = 32 * 2**20  #: largest picture file accepted, in bytes
 MAX_SIDE_PX = 4096  #: longest side accepted, in pixels
 #: What Pillow raises for bytes that are no picture.
 _BROKEN = (OSError, SyntaxError, ValueError, Image.DecompressionBombError, Warning)
-#: EXIF orientation (EXIF 2.32, tag 274) → what brings the picture upright.
-_TURNS: dict[object, Image.Transpose] = {
-    2: Image.Transpose.FLIP_LEFT_RIGHT,
-    3: Image.Transpose.ROTATE_180,
-    4: Image.Transpose.FLIP_TOP_BOTTOM,
-    5: Image.Transpose.TRANSPOSE,
-    6: Image.Transpose.ROTATE_270,
-    7: Image.Transpose.TRANSVERSE,
-    8: Image.Transpose.ROTATE_90,
-}
+WHITE = "#ffffff"
+#: From here on, of 255, a mask counts as white where a model decides what to draw anew.
+_DRAWN_ANEW = 128
 _FORMATS = ("PNG", "JPEG", "WEBP")
 _REFERENCE = re.compile(r"sha256:[0-9a-f]{64}\Z")
+
+MaskMode = Literal["auto", "luminance", "alpha"]
+#: Where a picture comes from: a file, its bytes, an open binary file, or an image of Pillow's.
+Source = Path | bytes | bytearray | memoryview | IO[bytes] | Image.Image
 
 
 @dataclass(frozen=True)
@@ -43,6 +43,8 @@ class Picture:
     reference: str  #: ``sha256:`` and 64 hexadecimal digits
     size: tuple[int, int] | None = None  #: width and height in pixels, when known
     png: bytes | None = field(default=None, repr=False, compare=False)
+    #: What was doubtful in reading it, each the end of a sentence about it.
+    warnings: tuple[str, ...] = field(default=(), repr=False, compare=False)
 
     @property
     def key(self) -> str:
@@ -59,21 +61,73 @@ class Picture:
         return cls(text)
 
     @classmethod
-    def load(cls, source: Path | bytes | Image.Image, mode: str = "RGB") -> Picture:
-        """Make a canonical picture of a file, encoded bytes or a PIL image.
+    def load(cls, source: Source, background: str = WHITE) -> Picture:
+        """Make a canonical picture; what is transparent shows ``background``, as ``#rrggbb``.
 
-        ``mode`` is ``RGB`` for pictures and ``L`` for masks. Raises InvalidJob when the source
-        is missing, too large, broken or of another format than PNG, JPEG or WebP.
+        Raises InvalidJob when the source is missing, too large, broken or of another format than
+        PNG, JPEG or WebP.
         """
-        data = _read(source) if isinstance(source, Path) else source
-        try:
+        return _load(source, lambda pixels: (pixels.on(background), ()))
+
+    @classmethod
+    def load_mask(cls, source: Source, mode: MaskMode = "auto") -> Picture:
+        """Make a canonical mask, of which white is drawn anew; raises what `load` raises.
+
+        Read by its brightness, or by its alpha, of which what is transparent is drawn anew:
+        ``auto`` takes alpha where it varies.
+        """
+        return _load(source, lambda pixels: _mask(pixels, mode))
+
+
+def _load(
+    source: Source, reading: Callable[[Pixels], tuple[Image.Image, tuple[str, ...]]]
+) -> Picture:
+    data = source if isinstance(source, Image.Image) else _read(source)
+    try:
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            warnings.simplefilter("error", Image.DecompressionBombWarning)
             image = data if isinstance(data, Image.Image) else _decode(data)
             _check_sides(image)
-            png = _encode(image, mode)
-        except _BROKEN as error:
-            shown = str(source) if isinstance(source, Path) else None
-            raise InvalidJob(_problem(error), value=shown, allowed=_ALLOWED) from None
-        return cls(f"sha256:{hashlib.sha256(png).hexdigest()}", image.size, png)
+            pixels = Pixels.of(image)
+        shown, doubts = reading(pixels)
+        buffer = io.BytesIO()
+        shown.save(buffer, "PNG", compress_level=1)
+    except _BROKEN as error:
+        name = str(source) if isinstance(source, Path) else None
+        raise InvalidJob(_problem(error), value=name, allowed=_ALLOWED) from None
+    png = buffer.getvalue()
+    # Pillow says of what it could not read: a damaged EXIF, for example.
+    heard = (" ".join(str(warning.message).split()).rstrip(".") for warning in caught)
+    said = (*dict.fromkeys(heard), *pixels.warnings, *doubts)
+    return Picture(f"sha256:{hashlib.sha256(png).hexdigest()}", shown.size, png, said)
+
+
+def _mask(pixels: Pixels, mode: MaskMode) -> tuple[Image.Image, tuple[str, ...]]:
+    """Greys of which white is drawn anew, and what is doubtful about them."""
+    varies = pixels.alpha is not None and len(set(pixels.alpha.getextrema())) > 1
+    said: tuple[str, ...] = ()
+    if mode == "alpha" and pixels.alpha is None:
+        raise InvalidJob(
+            "the mask has no transparency to read",
+            field="mask_mode",
+            value=mode,
+            allowed="auto, luminance",
+        )
+    if pixels.alpha is not None and (mode == "alpha" or (mode == "auto" and varies)):
+        shown = ImageChops.invert(pixels.alpha)
+        if mode == "auto":
+            said = (
+                "is read by its alpha: transparent is drawn anew, unless mask_mode is luminance",
+            )
+    else:
+        shown = pixels.on("black").convert("L")
+    darkest, brightest = cast("tuple[int, int]", shown.getextrema())  # of one band
+    if brightest < _DRAWN_ANEW:
+        said += ("selects nothing: no part of the picture is drawn anew",)
+    elif darkest >= _DRAWN_ANEW:
+        said += ("selects everything: nothing of the picture is kept",)
+    return shown, said
 
 
 def _problem(error: Exception) -> str:
@@ -84,35 +138,28 @@ def _problem(error: Exception) -> str:
     return f"not a readable picture: {error}" if is_plain else "not a readable picture"
 
 
-def _read(path: Path) -> bytes:
+def _read(source: Path | bytes | bytearray | memoryview | IO[bytes]) -> bytes:
+    if isinstance(source, bytes | bytearray | memoryview):
+        return bytes(source)
+    name = str(source if isinstance(source, Path) else getattr(source, "name", "open file"))
     try:
-        with path.open("rb") as file:
-            return file.read(MAX_FILE_BYTES + 1)  # bounded: /dev/zero has a size of 0
-    except (OSError, ValueError) as error:  # ValueError: a NUL in the path
-        problem = error.strerror if isinstance(error, OSError) else str(error)
-        raise InvalidJob(f"cannot read the picture: {problem}", value=str(path)) from None
+        if isinstance(source, Path):
+            with source.open("rb") as file:
+                return file.read(MAX_FILE_BYTES + 1)  # bounded: /dev/zero has a size of 0
+        data = source.read(MAX_FILE_BYTES + 1)
+    except (OSError, ValueError) as error:  # ValueError: a NUL in the path, or a closed file
+        problem = getattr(error, "strerror", None) or str(error)
+        raise InvalidJob(f"cannot read the picture: {problem}", value=name) from None
+    if not isinstance(data, bytes):
+        raise InvalidJob("the file is not open for bytes", value=name, hint='Open it with "rb"')
+    return data
 
 
 def _decode(data: bytes) -> Image.Image:
-    """Decode after looking at the header only, so a decompression bomb is never unpacked."""
+    """Look at the header only, so a decompression bomb is never unpacked."""
     if len(data) > MAX_FILE_BYTES:
         raise InvalidJob("picture file is too large", allowed=_ALLOWED)
-    with warnings.catch_warnings():
-        warnings.simplefilter("error", Image.DecompressionBombWarning)
-        image = Image.open(io.BytesIO(data), formats=_FORMATS)
-    _check_sides(image)
-    image.load()
-    # ImageOps.exif_transpose would write the other EXIF tags again, and trips over hostile ones.
-    turn = _TURNS.get(image.getexif().get(ExifTags.Base.Orientation))
-    return image if turn is None else image.transpose(turn)
-
-
-def _encode(image: Image.Image, mode: str) -> bytes:
-    if image.mode == "I;16":  # convert() would clip the 65536 greys, not scale them
-        image = image.point(lambda grey: grey / 257)
-    buffer = io.BytesIO()
-    image.convert(mode).save(buffer, "PNG", compress_level=1)
-    return buffer.getvalue()
+    return Image.open(io.BytesIO(data), formats=_FORMATS)
 
 
 def _check_sides(image: Image.Image) -> None:

@@ -61,4 +61,4 @@ class PreviewBox:
 
     def close(self) -> None:
         """Give the connections back."""
-        self._server.client.close()
+        self._server.close()

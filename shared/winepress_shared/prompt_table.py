@@ -11,6 +11,7 @@ from typing import Annotated, Any
 from pydantic import BeforeValidator
 
 from winepress_shared.errors import InvalidJob
+from winepress_shared.plain_text import check_text
 
 MAX_CUES = 1000
 MAX_PROMPT_CHARACTERS = 2000
@@ -49,7 +50,7 @@ def _rows(value: object) -> list[object]:
 def _cue(row: object) -> Cue:
     if not isinstance(row, list | tuple) or len(row) != 2 or not isinstance(row[1], str):
         raise InvalidJob("not a prompt table", field="prompts", value=row, allowed=_FORM)
-    prompt = row[1].strip()
+    prompt = check_text(row[1], "prompts").strip()
     if not 1 <= len(prompt) <= MAX_PROMPT_CHARACTERS:
         raise InvalidJob(
             "a prompt has a bad length",

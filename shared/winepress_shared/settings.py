@@ -8,6 +8,7 @@ set). An unknown key is refused with the nearest known one, so a typo never mean
 from __future__ import annotations
 
 import difflib
+import logging
 import os
 import re
 import tomllib
@@ -19,6 +20,8 @@ from urllib.parse import SplitResult, urlsplit
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator
 
 from winepress_shared.errors import WrongUsage
+
+log = logging.getLogger(__name__)
 
 _ENV_PREFIX = "WINEPRESS_"
 _CONFIG_ENV = "WINEPRESS_CONFIG"
@@ -34,15 +37,54 @@ def default_home() -> Path:
     return Path(base) / "winepress"
 
 
-class Settings(BaseModel):
-    """What producers and workers need to reach one farm."""
+class Limits(BaseModel):
+    """What a farm holds its users to. The broker keeps it; None leaves what it has.
+
+    `winepress up` tells the broker of its settings at its start, `winepress limits` at any time.
+    Producers and workers obey what the broker says, whatever their own settings are.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
+
+    #: Most units in the farm that have not ended: waiting, paused, due later or in hand.
+    queue_limit: Annotated[int, Field(ge=1, le=10**12)] | None = None
+    user_queue_limit: Annotated[int, Field(ge=1, le=10**12)] | None = None
+    #: The same of one user.
+    user_running_limit: Annotated[int, Field(ge=0, le=10**6)] | None = None
+    #: Most slices of one user being drawn at a time, each on one device; 0 is any number.
+    keep_days: Annotated[float, Field(gt=0, le=3650)] | None = None
+    #: Finished jobs stay listed this long.
+
+    @property
+    def limits(self) -> dict[str, float]:
+        """Those that are named here."""
+        values = {name: getattr(self, name) for name in Limits.model_fields}
+        return {name: value for name, value in values.items() if value is not None}
+
+    @classmethod
+    def checked(cls, values: Mapping[str, Any]) -> Self:
+        """Raises WrongUsage naming the bad key."""
+        try:
+            return cls(**values)
+        except ValidationError as error:
+            first = error.errors(include_url=False, include_input=False)[0]
+            name = ".".join(str(part) for part in first["loc"])
+            problem = first["msg"].removeprefix("Value error, ")
+            raise WrongUsage(f"bad setting: {problem}", field=name) from None
+
+
+class Settings(Limits):
+    """What producers and workers need to reach one farm."""
 
     farm: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{0,31}$")] = "winepress"
     #: Key prefix in Redis; two farms may share one server under two names.
     broker_url: SecretStr = SecretStr("redis://127.0.0.1:6379/0")  #: redis:// or rediss://
+    #: Certificates of the authority that signed the broker's, PEM; None is those of the system.
+    broker_ca: Path | None = None
     s3_endpoint: str | None = None  #: None is AWS
+    s3_ca: Path | None = None  #: the same of the store
+    #: Where others reach the same store; links name it. None is ``s3_endpoint``.
+    s3_public_endpoint: str | None = None
     s3_region: str = "us-east-1"
     s3_bucket: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$")] = "winepress"
     s3_access_key_id: SecretStr | None = None  #: None asks boto3's own chain
@@ -53,12 +95,6 @@ class Settings(BaseModel):
     #: Models pulled from the store may take this much of the disk below ``home``, in GiB.
     catalogue: Path | None = None  #: extra models, same form as catalogue.toml
     user: Annotated[str, Field(pattern=USER_PATTERN)] = "anonymous"
-    #: Most units in the farm that have not ended: waiting, paused, due later or in hand.
-    queue_limit: Annotated[int, Field(ge=1)] = 2_000_000
-    user_queue_limit: Annotated[int, Field(ge=1)] = 2_000_000  #: the same of one user
-    #: Most slices of one user being drawn at a time, each on one device; 0 is any number.
-    user_running_limit: Annotated[int, Field(ge=0)] = 0
-    keep_days: Annotated[float, Field(gt=0, le=3650)] = 7.0  #: finished jobs stay listed this long
 
     @field_validator("broker_url")
     @classmethod
@@ -71,7 +107,23 @@ class Settings(BaseModel):
             raise ValueError("must end with the number of a database, like /0")
         return url
 
-    @field_validator("s3_endpoint")
+    @field_validator("broker_ca", "s3_ca")
+    @classmethod
+    def _certificates(cls, path: Path | None) -> Path | None:
+        if path is None:
+            return None
+        import ssl  # needed by few
+
+        path = path.expanduser().absolute()
+        try:
+            ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(path)
+        except ssl.SSLError:
+            raise ValueError(f"{path} holds no certificates in PEM") from None
+        except OSError as error:
+            raise ValueError(f"cannot read {path}: {error.strerror}") from None
+        return path
+
+    @field_validator("s3_endpoint", "s3_public_endpoint")
     @classmethod
     def _http_only(cls, url: str | None) -> str | None:
         if url and not url.startswith(("http://", "https://")):
@@ -88,13 +140,17 @@ class Settings(BaseModel):
         environ = os.environ if environ is None else environ
         values = _from_file(file, environ) | _from_environment(environ)
         values |= {key: value for key, value in overrides.items() if value is not None}
-        try:
-            return cls(**values)
-        except ValidationError as error:
-            first = error.errors(include_url=False, include_input=False)[0]
-            name = ".".join(str(part) for part in first["loc"])
-            problem = first["msg"].removeprefix("Value error, ")
-            raise WrongUsage(f"bad setting: {problem}", field=name) from None
+        return cls.checked(values)
+
+
+def warn_of_limits(settings: Settings) -> None:
+    """Say that limits which producers or workers bring with them mean nothing."""
+    if settings.limits:
+        log.warning(
+            "%s in these settings: ignored, for the farm's broker keeps its limits; "
+            "`winepress limits` shows and sets them",
+            ", ".join(settings.limits),
+        )
 
 
 def _split(url: str) -> SplitResult:

@@ -13,16 +13,17 @@ from winepress_shared.job import (
     MAX_PROMPT_CHARACTERS,
     MAX_SIDE_PX,
     MAX_STEPS,
-    ImageField,
     Inpaint,
     Job,
     ModelName,
     SchedulerField,
+    Text,
     TextToImage,
 )
 from winepress_shared.lane import FILM
 from winepress_shared.nesting import LATENT_PX, MAX_ZOOM, MIN_ZOOM, Nesting
 from winepress_shared.picture import Picture
+from winepress_shared.picture_fields import FromPictures, ImageField
 from winepress_shared.prompt_table import (
     Cues,
     from_infinite_zoom,
@@ -38,7 +39,6 @@ _MAX_ASPECT_ERROR = 0.02  #: relative; a given picture is stretched by no more t
 _MIN_LOOP_KEY_FRAMES = 3  #: one of them is the first again
 #: Stands for canvas and mask in the jobs of key frames: neither goes through the store.
 _AT_HAND = Picture("sha256:" + "0" * 64)
-Text = Annotated[str, Field(max_length=MAX_PROMPT_CHARACTERS)]
 
 
 def _pair(value: object) -> object:
@@ -53,7 +53,7 @@ BorderPx = Annotated[int, Field(ge=1, le=MAX_SIDE_PX)]
 OverlapPx = Annotated[int, Field(ge=0, le=256, multiple_of=LATENT_PX)]
 
 
-class ZoomVideo(FilmCut, Job):
+class ZoomVideo(FromPictures, FilmCut, Job):
     """A film that glides through pictures, each of which holds the one before in its centre."""
 
     kind: Literal["zoom-video"] = "zoom-video"

@@ -133,6 +133,12 @@ def test_a_farm_that_is_down_is_told(run: Run) -> None:
     assert lines(done)[0]["error"]["type"] == "BrokerUnreachable"
 
 
+def description(folder: Path, job_id: str) -> Any:
+    """What the store of the one farm below ``folder`` holds of a job."""
+    (path,) = folder.glob(f"store/*/jobs/{job_id}/job.json")
+    return json.loads(path.read_text())
+
+
 def test_a_job_file_is_read_with_its_pictures_beside_it(run: Run, tmp_path: Path) -> None:
     """Paths in the file are relative to its folder; flags win over the file."""
     folder = tmp_path / "jobs"
@@ -145,7 +151,7 @@ def test_a_job_file_is_read_with_its_pictures_beside_it(run: Run, tmp_path: Path
     assert done.returncode == 0, done.stderr
     (accepted,) = lines(done)
     assert (accepted["kind"], accepted["user"]) == ("image-to-image", "ada")
-    record = json.loads((tmp_path / "store/jobs" / accepted["id"] / "job.json").read_text())
+    record = description(tmp_path, accepted["id"])
     assert record["job"]["num_inference_steps"] == 9
 
 
@@ -158,7 +164,7 @@ def test_what_info_prints_can_be_submitted_again(run: Run, tmp_path: Path) -> No
     assert run("info", "apple.png").stdout.startswith("a red apple\n")
     (tmp_path / "job.json").write_text(run("info", "apple.png", "--json").stdout)
     (accepted,) = lines(run("submit", "--file", "job.json", "--json"))
-    record = json.loads((tmp_path / "store/jobs" / accepted["id"] / "job.json").read_text())
+    record = description(tmp_path, accepted["id"])
     assert (record["job"]["seed"], record["job"]["num_inference_steps"]) == (7, 9)
     image.save(tmp_path / "photograph.jpg")
     assert run("info", "photograph.jpg").returncode == 4
@@ -167,7 +173,7 @@ def test_what_info_prints_can_be_submitted_again(run: Run, tmp_path: Path) -> No
 def test_the_prompt_may_come_through_a_pipe(run: Run, tmp_path: Path) -> None:
     """A dash reads stdin."""
     (accepted,) = lines(run("submit", "text-to-image", "-", "--json", text="a green pear\n"))
-    record = json.loads((tmp_path / "store/jobs" / accepted["id"] / "job.json").read_text())
+    record = description(tmp_path, accepted["id"])
     assert record["job"]["prompt"] == "a green pear"
 
 

@@ -12,7 +12,9 @@ import pytest
 ROOT = Path(__file__).parents[2]
 #: Gigabytes that a machine which only asks for pictures must not be made to carry.
 ABSENT = ["torch", "openvino", "optimum", "diffusers", "transformers", "nncf", "numpy", "flower"]
+OWN_ABSENT = ["winepress_worker", "winepress_deploy"]  #: parts of ours that come with an extra
 MAX_INSTALLED_MIB = 200
+MAX_WHEEL_BYTES = 2**20
 _PIP = (sys.executable, "-m", "pip", "--quiet", "--disable-pip-version-check")
 _TIMEOUT_S = 240
 
@@ -33,6 +35,7 @@ def light(tmp_path_factory: pytest.TempPathFactory) -> Path:
     wheels = folder / "wheels"
     _run(*_PIP, "wheel", "--no-build-isolation", "--no-deps", "-w", wheels, ROOT, cwd=folder)
     (wheel,) = wheels.iterdir()
+    assert wheel.stat().st_size <= MAX_WHEEL_BYTES
     venv.create(folder / "venv", symlinks=True)
     python = folder / "venv" / "bin" / "python"
     pins = ROOT / "constraints.txt"
@@ -42,12 +45,14 @@ def light(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.mark.slow
 def test_no_renderer_comes_with_the_producer(light: Path) -> None:
-    """None of the renderers' libraries can be imported."""
+    """None of the renderers' libraries can be imported, nor our own that use them."""
     script = (
         "import importlib.util, sys\n"
         "print(*(name for name in sys.argv[1:] if importlib.util.find_spec(name)))"
     )
-    assert _run(light / "bin" / "python", "-c", script, *ABSENT, cwd=light).split() == []
+    assert (
+        _run(light / "bin" / "python", "-c", script, *ABSENT, *OWN_ABSENT, cwd=light).split() == []
+    )
 
 
 @pytest.mark.slow
@@ -62,9 +67,31 @@ def test_client_works_without_a_renderer(light: Path) -> None:
 
 @pytest.mark.slow
 def test_command_lists_its_words_without_a_renderer(light: Path) -> None:
-    """The worker's commands are named too, though they need the worker's extra to run."""
+    """The worker's commands are named too, and say which extra brings them."""
     text = _run(light / "bin" / "winepress", "--help", cwd=light)
-    assert {"submit", "status", "worker"} <= set(text.replace(",", " ").split())
+    assert {"submit", "status", "worker", "up"} <= set(text.replace(",", " ").split())
+    command = [str(light / "bin" / "winepress"), "worker", "--device", "CPU"]
+    done = subprocess.run(
+        command, cwd=light, capture_output=True, text=True, timeout=_TIMEOUT_S, check=False
+    )
+    assert done.returncode == 2
+    assert "pip install 'winepress[worker]'" in done.stderr
+
+
+@pytest.mark.slow
+def test_the_parts_are_built_and_installed_from_a_checkout(light: Path, tmp_path: Path) -> None:
+    """Beside the producer, without an index that knows them; then their commands are there."""
+    target = tmp_path / "parts"
+    parts = [ROOT / "worker", ROOT / "deploy"]
+    options = ("--no-build-isolation", "--no-deps", "--target", target)
+    _run(*_PIP, "install", *options, *parts, cwd=tmp_path)
+    script = (
+        "import sys; sys.path.insert(0, sys.argv[1])\n"
+        "import winepress_worker.models_command, winepress_deploy\n"
+        "from winepress.cli import main; main(['models', 'list'])"
+    )
+    text = _run(light / "bin" / "python", "-c", script, target, cwd=tmp_path)
+    assert "vignette" in text
 
 
 @pytest.mark.slow

@@ -13,7 +13,7 @@ from virtual_time import VirtualTime
 from winepress_shared.cost import SLICE_S
 from winepress_shared.lane_book import LaneBook
 from winepress_shared.ledger import BEAT_S
-from winepress_shared.ledger_records import Ending, Slice
+from winepress_shared.ledger_records import Ending, Order, Slice
 from winepress_worker.lane_order import LaneWatch
 from winepress_worker.options import WorkerOptions
 from winepress_worker.pace import Pace
@@ -171,7 +171,11 @@ class Worker:
                 self._farm.leave_tickets(lane, 1)
             yield from self._make_warm(lane)
             self._farm.note_begun(part.job_id)
+            drawn_from = self._farm.time.now_s
             for unit in part.units:
+                if not self._begins(part, unit, self._farm.time.now_s - drawn_from):
+                    self._ledger.release(part.fence, self._holder)
+                    break
                 yield from self._draw(lane, part, unit)
             self._describe()
             self._watch._looked_at = float("-inf")  # its clock is the real one
@@ -189,8 +193,14 @@ class Worker:
             self._describe()
         self._warm.move_to_end(lane)
 
+    def _begins(self, part: Slice, unit: int, drawn_s: float) -> bool:
+        """As `Executor._begin`."""
+        order = self._ledger.start(part.fence, unit)
+        self._watch._looked_at = float("-inf")  # its clock is the real one
+        is_called = order is Order.CALLED and self._watch.calls_away(part, drawn_s)
+        return order is not Order.GIVE_WAY and not is_called
+
     def _draw(self, lane: str, part: Slice, unit: int) -> Iterator[float]:
-        self._ledger.start(part.fence, unit)
         picture_s = self._farm.picture_s[lane] * self._farm.chance.uniform(0.95, 1.05)
         reports = min(STEPS, int(picture_s / _PROGRESS_S))
         self._farm.note_drawing(picture_s, reports)

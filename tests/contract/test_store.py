@@ -144,7 +144,7 @@ def test_a_missing_object_is_told_apart(store: Store, place: str) -> None:
     assert store.head(key) is None
     with pytest.raises(ObjectMissing) as caught:
         store.get(key)
-    assert caught.value.value == key
+    assert str(caught.value.value).endswith(key)
     store.delete(key)
     store.put(key, b"x", metadata=METADATA)
     for _ in range(2):

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import tracemalloc
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -15,7 +16,11 @@ from winepress_shared.errors import ObjectMissing
 from winepress_shared.settings import Settings
 from winepress_shared.stores import open_store
 from winepress_shared.stores.base import Store, StoredObject
+from winepress_shared.stores.s3 import S3Store
 from winepress_shared.stores.s3_multipart import PART_BYTES
+
+if TYPE_CHECKING:
+    from conftest import S3Server
 
 LARGE_BYTES = 2 * PART_BYTES + 12_345  #: three parts
 METADATA = {"fence": "12"}
@@ -118,19 +123,22 @@ def test_a_killed_write_is_taken_up(store_settings: Settings, place: str, large:
     assert [item.key for item in store.list(place)] == [f"{place}/it"]
 
 
-def test_parts_that_were_sent_are_not_sent_again(s3_store: Store, place: str, large: Path) -> None:
+def test_parts_that_were_sent_are_not_sent_again(
+    s3_server: S3Server, place: str, large: Path
+) -> None:
     """S3 is given the missing parts only, and nothing is left of the upload."""
     sent: list[int] = []
-    client = s3_store._client  # type: ignore[attr-defined]
+    store = S3Store(s3_server.settings())
+    client = store._client
     client.meta.events.register(
         "before-parameter-build.s3.UploadPart",
         lambda params, **_: sent.append(params["PartNumber"]),
     )
     with pytest.raises(Killed):
-        s3_store.put_file(f"{place}/it", large, moved=Tape(end=2 * PART_BYTES))
-    s3_store.put_file(f"{place}/it", large)
+        store.put_file(f"{place}/it", large, moved=Tape(end=2 * PART_BYTES))
+    store.put_file(f"{place}/it", large)
     assert sent == [1, 2, 3]
-    assert not client.list_multipart_uploads(Bucket=s3_store._bucket).get("Uploads")  # type: ignore[attr-defined]
+    assert not client.list_multipart_uploads(Bucket=store._bucket).get("Uploads")
 
 
 def test_memory_stays_bounded(store_settings: Settings, place: str, tmp_path: Path) -> None:
@@ -158,7 +166,7 @@ def test_a_missing_object_leaves_an_empty_file_at_most(
     """Reading what is not there raises ObjectMissing with the key."""
     with pytest.raises(ObjectMissing) as caught:
         store.get_file(f"{place}/none", tmp_path / "it")
-    assert caught.value.value == f"{place}/none"
+    assert str(caught.value.value).endswith(f"{place}/none")
     assert not (tmp_path / "it").exists() or not (tmp_path / "it").stat().st_size
 
 

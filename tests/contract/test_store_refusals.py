@@ -152,6 +152,33 @@ def test_a_link_is_worth_nothing_for_another_key(s3_server: S3Server) -> None:
     assert urlsplit(signed).netloc in s3_server.endpoint
 
 
+def test_links_are_signed_for_the_address_of_those_outside(s3_server: S3Server) -> None:
+    """Everything else goes the inner way; the signature holds for that host alone."""
+    outside = s3_server.endpoint.replace("127.0.0.1", "localhost")
+    store = open_store(s3_server.settings(s3_public_endpoint=outside))
+    store.put("link/outside", b"x")
+    signed = store.url("link/outside")
+    assert signed.startswith(f"{outside}/{s3_server.bucket}/")
+    assert "/link/outside?" in signed
+    with urllib.request.urlopen(signed, timeout=10) as reply:
+        assert reply.read() == b"x"
+    with pytest.raises(urllib.error.HTTPError) as caught:
+        urllib.request.urlopen(signed.replace(outside, s3_server.endpoint), timeout=10)
+    assert caught.value.code == 403
+    caught.value.close()
+
+
+def test_a_public_address_is_not_reached_and_keeps_its_path() -> None:
+    """It may be known outside only, behind a proxy that serves the store below a path."""
+    login = {"s3_access_key_id": "a", "s3_secret_access_key": "b"}
+    store = _opened(s3_public_endpoint="https://pictures.example:8443/store", **login)
+    parts = urlsplit(store.url("jobs/j1/out/000000.png"))
+    assert (parts.scheme, parts.netloc) == ("https", "pictures.example:8443")
+    assert parts.path.startswith("/store/winepress/")
+    assert parts.path.endswith("/jobs/j1/out/000000.png")
+    assert "X-Amz-Signature=" in parts.query
+
+
 def test_a_reply_cut_short_is_no_object() -> None:
     """A body shorter than announced raises StoreUnreachable instead of giving half a picture."""
     with socket.create_server(("127.0.0.1", 0)) as server:
@@ -181,6 +208,6 @@ def test_a_link_planted_in_the_folder_is_not_listed(tmp_path: Path) -> None:
     """Files of others, hidden files and symbolic links are no objects."""
     store = open_store(Settings(store_folder=tmp_path / "store"))
     store.put("jobs/one", b"x", metadata={"fence": "1"})
-    (tmp_path / "store" / "jobs" / "two").symlink_to("/etc/hostname")
-    (tmp_path / "store" / "jobs" / "grün").write_bytes(b"x")
+    (tmp_path / "store" / "winepress" / "jobs" / "two").symlink_to("/etc/hostname")
+    (tmp_path / "store" / "winepress" / "jobs" / "grün").write_bytes(b"x")
     assert [item.key for item in store.list("")] == ["jobs/one"]

@@ -44,7 +44,10 @@ def test_a_batch_is_one_job_whose_items_lie_in_the_store(client: Client, press: 
     row = handle.status()
     assert (row.kind, row.units, row.priority, row.lane) == ("batch", 1200, Priority.BULK, LANE)
     keys = [stored.key.rpartition("/")[2] for stored in client.archive.store.list("jobs/")]
-    assert sorted(keys) == ["000000.jsonl", "000500.jsonl", "001000.jsonl", "job.json"]
+    assert sorted(keys) == [
+        *("000000.jsonl", "000500.jsonl", "001000.jsonl"),
+        *("accepted", "job.json"),
+    ]
     record, reader = client.archive.read_job(handle.id), ItemReader(client.archive)
     for unit in (0, 499, 500, 1199, 3):
         item = reader.item(record, unit)
@@ -66,7 +69,8 @@ def test_each_lane_and_priority_gets_a_job(client: Client) -> None:
 
 def test_a_refused_batch_leaves_nothing_behind(farm_settings: Settings) -> None:
     """Neither in the store nor in the ledger."""
-    with Client(farm_settings.model_copy(update={"queue_limit": 5})) as client:
+    with Client(farm_settings) as client:
+        client.farm.set_limits({"queue_limit": 5})
         plan = plan_of(client, 3)
         handles = submit_plan(client, plan, ANN)
         with pytest.raises(QueueFull):

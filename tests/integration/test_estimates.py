@@ -61,6 +61,26 @@ def test_a_job_not_yet_submitted_waits_behind_what_its_user_has_waiting(
     assert client.estimate_new(work, "bob").ahead == 3, "one turn of the other user"
 
 
+def test_what_is_being_drawn_counts_in_estimates_and_in_explain(
+    client: Client, press: Press
+) -> None:
+    """A normal job waits for the slice in hand, an interactive one for its picture."""
+    press.live(LANE)
+    press.ledger.describe_renderer("press", PACE)
+    order(client, 300, "bob")
+    part = press.ledger.claim(LANE, "press", press.holder, 30)
+    assert part is not None
+    dry_run = client.estimate_new(Work(LANE, 1, 1, _COST), "ann")
+    assert dry_run.starts_in_s
+    assert dry_run.starts_in_s >= 2.0 * 30
+    bulk = order(client, 300, "eve", priority=Priority.BULK)
+    urgent = client.get(order(client, 1, "ann", priority=Priority.INTERACTIVE)).estimate()
+    assert urgent.ahead == 1
+    assert urgent.starts_in_s == pytest.approx(2.0)
+    told = client.explain(bulk)
+    assert "pictures of other jobs that they have in hand: 30" in told
+
+
 def test_explain_names_what_holds_a_job_back(client: Client, press: Press) -> None:
     """The user, the lane, the farm; with the command that lets it go on."""
     press.live(LANE)
@@ -78,10 +98,9 @@ def test_explain_names_what_holds_a_job_back(client: Client, press: Press) -> No
 
 def test_explain_names_the_limit_that_keeps_a_user_waiting(client: Client, press: Press) -> None:
     """How many slices are drawn, and how many may be."""
-    capped = client.settings.model_copy(update={"user_running_limit": 1})
-    with Client(capped) as strict:
-        press.live(LANE)
-        order(strict)
-        assert press.ledger.claim(LANE, "press", press.holder, 1)
-        told = strict.explain(order(strict))
+    client.farm.set_limits({"user_running_limit": 1})
+    press.live(LANE)
+    order(client)
+    assert press.ledger.claim(LANE, "press", press.holder, 1)
+    told = client.explain(order(client))
     assert "ann has 1 slices being drawn and may have 1" in told

@@ -278,6 +278,7 @@ def test_sound_is_heard_and_ends_with_the_film(
 
 def test_a_sound_that_cannot_be_decoded_ends_the_film_for_good(tmp_path: Path) -> None:
     """Its container looked right at submission, but there is nothing behind it."""
-    hollow = Sound.load(b"fLaC\x00\x00\x00\x22" + bytes(10) + b"\x0a\xc4\x42" + bytes(40))
+    data = b"fLaC\x00\x00\x00\x22" + bytes(10) + b"\x0a\xc4\x42" + bytes(40)
+    hollow = Sound(f"sha256:{'0' * 64}.flac", data)  # as a producer without a decoder takes it
     with pytest.raises(FailForGood, match="sound"):
         _made(_job(key_frames=1), tmp_path / "film.mp4", hollow)

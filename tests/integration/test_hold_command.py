@@ -10,10 +10,13 @@ from pathlib import Path
 
 import pytest
 from command_line import Run, environment, lines
-from press import LANE, Press
+from press import LANE, Press, apple
 
-from winepress import Client
+from winepress import Client, QueueFull
 from winepress.cli import main
+from winepress_deploy.farm import Farm
+from winepress_deploy.farm_options import FarmOptions
+from winepress_shared.farm_book import FarmBook
 from winepress_shared.settings import Settings
 
 
@@ -165,3 +168,51 @@ def test_a_table_of_a_job_without_a_picture_is_written_into_a_new_folder(
 def _closed_hours() -> str:
     hour = time.localtime().tm_hour
     return f"{(hour + 2) % 24:02d}:00-{(hour + 3) % 24:02d}:00"
+
+
+def test_the_limits_of_the_farm_are_shown_set_and_taken_back(run: Run, client: Client) -> None:
+    """The broker keeps them: every producer meets them, whatever its own settings say."""
+    assert "queue_limit" in run("limits").stdout
+    usual = json.loads(run("limits", "--json").stdout)
+    new = run("limits", "--user-queue-limit", "2", "--keep-days", "0.5", "--json")
+    assert json.loads(new.stdout) == usual | {"user_queue_limit": 2, "keep_days": 0.5}
+    generous = client.settings.model_copy(update={"user_queue_limit": 100})
+    with Client(generous) as other, pytest.raises(QueueFull, match="2 units of one user"):
+        other.submit(apple(n=3))
+    back = run("limits", "--user-queue-limit", "default", "--keep-days", "default", "--json")
+    assert json.loads(back.stdout) == usual
+
+
+@pytest.mark.parametrize("value", ["0", "-1", "many", "1e99", "9" * 5000])
+def test_a_limit_that_is_none_is_refused_and_changes_nothing(run: Run, value: str) -> None:
+    """In one line that names it."""
+    usual = run("limits", "--json").stdout
+    refused = run("limits", "--keep-days", "1", f"--queue-limit={value}")
+    assert refused.returncode == 2
+    assert "queue_limit" in refused.stderr
+    assert run("limits", "--json").stdout == usual
+
+
+def test_a_limit_in_a_producers_settings_is_said_to_be_ignored(
+    run: Run, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """It decided once."""
+    monkeypatch.setenv("WINEPRESS_QUEUE_LIMIT", "7")
+    assert run("list").returncode == 0
+    assert "queue_limit in these settings: ignored" in caplog.text
+    assert "winepress limits" in caplog.text
+
+
+def test_the_broker_is_told_the_limits_that_the_settings_of_a_farm_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What was told to it before and is not named stays; producers are handed no limits."""
+    monkeypatch.setenv("WINEPRESS_STORE_FOLDER", str(tmp_path / "pictures"))
+    options = FarmOptions(state=tmp_path / "state", workers=0, flower=False)
+    for name in ("QUEUE_LIMIT", "USER_QUEUE_LIMIT"):
+        monkeypatch.setenv(f"WINEPRESS_{name}", "7")
+        with Farm(options) as farm:
+            limits = FarmBook(farm.settings).limits()
+            assert Settings.load({}, farm.state.settings).limits == {}
+        monkeypatch.delenv(f"WINEPRESS_{name}")
+    assert (limits["queue_limit"], limits["user_queue_limit"]) == (7, 7)

@@ -59,6 +59,16 @@ def fetch(folder: Path, repository: str = REPOSITORY) -> Path:
     return hub.fetch(repository, folder, lambda message, fraction: None)
 
 
+def test_a_mirror_on_this_machine_needs_no_proxy(
+    server: HubServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever the environment names for the hub itself."""
+    (port,) = free_ports(1)
+    for name in ("http_proxy", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"):
+        monkeypatch.setenv(name, f"http://127.0.0.1:{port}")
+    assert (fetch(tmp_path / "taken") / "vae/config.json").read_bytes() == b"{}"
+
+
 def files_in(folder: Path) -> dict[str, bytes]:
     paths = [path for path in folder.rglob("*") if path.is_file() and ".parts" not in path.parts]
     return {path.relative_to(folder).as_posix(): path.read_bytes() for path in paths}

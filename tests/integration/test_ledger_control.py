@@ -214,7 +214,7 @@ def test_a_job_is_forgotten_when_it_was_kept_long_enough(clerk: Clerk) -> None:
     clerk.ledger.control("job", "cancel")
     old = clerk.redis.zscore(clerk.key("old"), "job")
     assert old is not None
-    keep_ms = clerk.settings.keep_days * 86_400_000
+    keep_ms = clerk.farm.limits()["keep_days"] * 86_400_000
     assert old / 1000 - clerk.ledger.get("job").created == pytest.approx(keep_ms / 1000, abs=60)
     clerk.redis.zadd(clerk.key("old"), {"job": 1})
     clerk.sweep()

@@ -114,13 +114,13 @@ def test_a_claim_whose_answer_was_lost_gets_the_same_slice_again(
 ) -> None:
     """Else nobody would work on the first slice, while its worker lives and beats."""
     clerk.submit("job", 8)
-    run = clerk.ledger._run
+    server, run = clerk.ledger._server, clerk.ledger._server.run_together
 
-    def cut(script: str, *args: str | float) -> object:
-        run(script, *args)
+    def cut(*calls: tuple[str | float, ...]) -> object:
+        run(*calls)
         raise WinepressError("cut")
 
-    monkeypatch.setattr(clerk.ledger, "_run", cut)
+    monkeypatch.setattr(server, "run_together", cut)
     with pytest.raises(WinepressError):
         clerk.try_claim()
     monkeypatch.undo()

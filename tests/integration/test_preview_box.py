@@ -10,6 +10,7 @@ from press import LANE, Press, apple
 
 from winepress import Client
 from winepress_shared.preview_box import KEPT_MS, MAX_PREVIEW_BYTES, Preview, PreviewBox
+from winepress_worker.messenger import Messenger
 from winepress_worker.preview_desk import PreviewDesk, encode_preview
 
 
@@ -22,9 +23,11 @@ def test_a_preview_is_seen_by_the_client_until_the_next_takes_its_place(
     part = press.ledger.claim(LANE, "press", press.holder, 1)
     assert part is not None
     press.ledger.start(part.fence, part.units[0])
-    show = PreviewDesk(PreviewBox(client.settings)).of(part, part.units[0])
+    messenger = Messenger()
+    show = PreviewDesk(PreviewBox(client.settings), messenger).of(part, part.units[0])
     for step, colour in ((1, "red"), (2, "blue")):
         show(step, 4, [Image.new("RGB", (256, 256), colour)])
+        messenger.settle()
     preview = handle.preview(part.units[0])
     assert preview is not None
     assert (preview.step, preview.steps) == (2, 4)
@@ -39,6 +42,7 @@ def test_a_preview_is_seen_by_the_client_until_the_next_takes_its_place(
     assert 0 < left_ms <= KEPT_MS
     handle.cancel()
     show(3, 4, [Image.new("RGB", (256, 256), "green")])
+    messenger.settle()
     newest = handle.preview(part.units[0])
     assert newest is not None
     assert newest.step == 2, "a slice that was taken away shows nothing more"

@@ -2,11 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from unittest.mock import Mock
+
+import pytest
 from press import LANE, Press, apple, forget_farm
 
 from winepress import (
+    BrokerUnreachable,
     Client,
+    FarmUnreachable,
+    JobState,
+    StoreUnreachable,
 )
+from winepress.commands.farm import check_jobs
+from winepress.handling import Handling
+from winepress.recovery import StoredJobs
+from winepress_shared.job import Job
+from winepress_shared.lane import Lane
+from winepress_shared.ledger_records import Submission
 
 
 def test_every_unfinished_job_comes_back_after_the_broker_lost_everything(
@@ -85,3 +100,151 @@ def test_fences_of_the_lost_ledger_prove_nothing_in_the_new_one(
     assert new.fence > old.fence
     assert press.ledger.commit(old.fence, 1, {}) == "lost"
     assert handle.status().done == 0
+
+
+# -- submissions that failed -----------------------------------------------------------------
+
+
+@contextmanager
+def lost_answers(client: Client) -> Iterator[None]:
+    """Inside, the broker does what it is asked and cannot be heard."""
+    submit, away = client.ledger.submit, BrokerUnreachable("the broker does not answer")
+
+    def unheard(new: Submission) -> None:
+        submit(new)
+        raise away
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(client.ledger, "submit", unheard)
+        patch.setattr(client.ledger, "control", Mock(side_effect=away))
+        yield
+
+
+def test_a_description_whose_producer_was_killed_is_entered_only_on_demand(
+    client: Client, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Nobody was told that the job is accepted; it is named, and `--pending` means it."""
+    accepted = client.submit(apple())
+    killed = Handling("ann").record(*resolved(client))
+    client.archive.write_job(killed)
+    forget_farm(client.settings)
+    assert [one.id for one in client.recover()] == [accepted.id]
+    assert killed.id in caplog.text
+    assert "--pending" in caplog.text
+    assert [one.id for one in client.recover(pending=True)] == [killed.id]
+    forget_farm(client.settings)
+    assert {one.id for one in client.recover()} == {accepted.id, killed.id}
+
+
+def test_a_job_submitted_again_after_a_lost_answer_is_not_doubled_by_a_recovery(
+    client: Client,
+) -> None:
+    """Its producer was told that the first one failed."""
+    with lost_answers(client), pytest.raises(BrokerUnreachable):
+        client.submit(apple())
+    again = client.submit(apple())
+    forget_farm(client.settings)
+    assert [one.id for one in client.recover(pending=True)] == [again.id]
+
+
+def test_a_key_finds_the_job_whose_answer_was_lost_and_a_recovery_enters_it_once(
+    client: Client,
+) -> None:
+    """It is accepted when its producer hears of it, the second time."""
+    with lost_answers(client), pytest.raises(BrokerUnreachable):
+        client.submit(apple(), idempotency_key="k1")
+    (lost,) = client.list()
+    again = client.submit(apple(), idempotency_key="k1")
+    assert again.id == lost.id
+    forget_farm(client.settings)
+    assert [one.id for one in client.recover()] == [lost.id]
+    assert client.submit(apple(), idempotency_key="k1").id == lost.id
+
+
+def test_a_key_whose_job_is_taken_back_is_free_again(
+    client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else whoever tries again would be handed a job that was canceled behind their back."""
+    away = Mock(side_effect=StoreUnreachable("the store does not answer"))
+    with monkeypatch.context() as patch:
+        patch.setattr("winepress.client.mark_accepted", away)
+        with pytest.raises(StoreUnreachable):
+            client.submit(apple(), idempotency_key="k1")
+    again = client.submit(apple(), idempotency_key="k1")
+    assert again.status().state is JobState.QUEUED
+    forget_farm(client.settings)
+    assert [one.id for one in client.recover()] == [again.id]
+
+
+def test_a_recovery_passes_over_what_is_refused(
+    client: Client, caplog: pytest.LogCaptureFixture
+) -> None:
+    """One job for which there is no room does not stop the others."""
+    large, small = client.submit(apple(n=9)), client.submit(apple())
+    forget_farm(client.settings)
+    client.farm.set_limits({"queue_limit": 5})
+    assert [one.id for one in client.recover()] == [small.id]
+    assert large.id in caplog.text
+
+
+def test_the_doctor_looks_at_every_job_of_the_store(client: Client, press: Press) -> None:
+    """One that the broker knows does not speak for the others."""
+    press.live(LANE)
+    lost = client.submit(apple())
+    forget_farm(client.settings)
+    press.live(LANE)
+    known = client.submit(apple())
+    stored = StoredJobs.list(client)
+    assert stored == StoredJobs(frozenset({lost.id, known.id}), frozenset())
+    with pytest.raises(FarmUnreachable, match=rf"does not know 1 of 2 .*{lost.id}"):
+        check_jobs(client)
+    client.recover()
+    assert check_jobs(client).startswith("2 unfinished in the store, none lost")
+
+
+def test_a_failed_submission_is_not_entered_beside_the_one_that_repeated_it(
+    client: Client,
+) -> None:
+    """Not even on demand: both have one key, and the job that was accepted has it."""
+    for _ in range(3):  # whichever id is the lower
+        forget_farm(client.settings)
+        job, lane, digest = resolved(client)
+        client.archive.write_job(Handling("ann", "k1").record(job, lane, digest))
+        again = Handling("ann", "k1").record(job, lane, digest)
+        client.archive.write_job(again)
+        client.accept([again])
+        forget_farm(client.settings)
+        assert [one.id for one in client.recover(pending=True)] == [again.id]
+        client.cancel(again.id)
+        for stored in list(client.archive.store.list("jobs/")):
+            client.archive.store.delete(stored.key)
+
+
+def test_a_farm_does_not_enter_the_jobs_of_another_in_its_store(client: Client) -> None:
+    """Two farms share a folder or a bucket."""
+    job = client.submit(apple())
+    settings = client.settings.model_copy(update={"farm": f"{client.settings.farm}-two"})
+    with Client(settings) as stranger:
+        assert stranger.recover() == []
+        assert StoredJobs.list(stranger) == StoredJobs(frozenset(), frozenset())
+    assert StoredJobs.list(client).accepted == {job.id}
+
+
+def test_what_else_lies_in_the_store_is_no_job(client: Client) -> None:
+    """Somebody's notes, for example."""
+    client.archive.store.put("jobs/notes.txt", b"x")
+    assert StoredJobs.list(client) == StoredJobs(frozenset(), frozenset())
+
+
+def test_a_look_that_ends_early_says_so(client: Client) -> None:
+    """What of a job was not seen is not concluded from."""
+    for _ in range(3):
+        client.submit(apple())
+    stored = StoredJobs.list(client, 5)
+    assert len(stored.accepted) == 2
+    assert not stored.is_all
+
+
+def resolved(client: Client) -> tuple[Job, Lane, str]:
+    job = client.catalogue.resolve(apple())
+    return job, client.catalogue.lane(job), "digest"

@@ -1,6 +1,31 @@
-"""Settings of the property tests: no deadlines, because the machine may be busy with others."""
+"""For all unit tests: property tests without deadlines, and a client without a broker."""
 
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from fake_ledger import FakeLedger
 from hypothesis import settings
 
+from winepress import Client
+from winepress_shared.settings import Settings
+
+# The machine may be busy with others.
 settings.register_profile("winepress", deadline=None)
 settings.load_profile("winepress")
+
+
+@pytest.fixture
+def ledger() -> FakeLedger:
+    """Stands for the broker of `client`."""
+    return FakeLedger()
+
+
+@pytest.fixture
+def client(ledger: FakeLedger, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Client:
+    """A producer whose store is a folder."""
+    one = Client(Settings(store_folder=tmp_path))
+    one.__dict__["ledger"] = one.__dict__["farm"] = ledger
+    monkeypatch.setattr("winepress_shared.broker.send_tickets", lambda app, lane, count=1: None)
+    return one

@@ -31,6 +31,7 @@ VALUES: dict[str, Any] = {
     "model": "vignette",
     "image": REFERENCE,
     "mask": REFERENCE,
+    "background": "teal",
     "guidance_rescale": 0.7,
     "clip_skip": 2,
     "refiner": "sdxl-refiner",

@@ -46,3 +46,11 @@ def test_words_mean_what_the_types_mean() -> None:
     assert isinstance(window, Window)
     assert check_window(window) is window
     assert check_window(None) is None
+
+
+@pytest.mark.parametrize("wrong", [30 * 86_400, 0, 0.5, -1, float("nan"), None, "3600"])
+def test_a_life_of_links_that_no_store_can_give_is_refused(wrong: Any, tmp_path: Path) -> None:
+    """With what is allowed; seven days are the limit of signatures."""
+    handle = JobHandle(Client(Settings(store_folder=tmp_path)), "j1")
+    with pytest.raises(WrongUsage, match=r"expires_s: .*allowed: 1 second to 7 days"):
+        handle.urls(wrong)

@@ -79,7 +79,9 @@ def test_a_child_that_dies_is_started_again(start: Start, deaths: list[str]) -> 
 def test_a_child_that_cannot_start_is_reported_with_its_last_words(start: Start) -> None:
     """Waiting ends with the death, not with the timeout, and shows the line that explains it."""
     child = start("import sys; sys.exit('the port is taken')")
-    with pytest.raises(FarmUnreachable, match="ended while starting, saying: the port is taken"):
+    with pytest.raises(
+        FarmUnreachable, match=r"ended with exit code 1 while starting, saying: the port is taken"
+    ):
         child.wait_ready(_READY_S)
 
 
@@ -160,3 +162,35 @@ def test_a_child_dies_with_a_supervisor_that_is_killed(tmp_path: Path) -> None:
         child = psutil.Process(int(supervisor.stdout.readline()))
         supervisor.send_signal(signal.SIGKILL)
         assert psutil.wait_procs([child], timeout=_READY_S)[1] == []
+
+
+def test_why_a_child_does_not_become_ready_is_told(tmp_path: Path) -> None:
+    """Not only that it was not: the last try to use it says what is wrong."""
+
+    def is_ready(_: int) -> bool:
+        raise FarmUnreachable("the proxy cannot be used")
+
+    script = _SLEEPER + _FOREVER
+    argv = (sys.executable, "-c", script)
+    program = Program("sleeper", argv, dict(os.environ), tmp_path, tmp_path / "log", is_ready)
+    child = Child(program, lambda line: None)
+    child.start()
+    try:
+        with pytest.raises(
+            FarmUnreachable, match=r"not ready after 1 s \(the proxy cannot be used\)"
+        ):
+            child.wait_ready(1)
+    finally:
+        child.ask_to_stop()
+        child.wait_stopped()
+
+
+def test_a_taken_port_is_told_whatever_is_said_after_it(start: Start) -> None:
+    """And no control character of a log reaches the terminal."""
+    said = "bind: \\x1b[31maddress already in use\\nbye\\n"
+    child = start(f"import sys; sys.stderr.write('{said}'); sys.exit(1)")
+    with pytest.raises(
+        FarmUnreachable, match=r"saying: bind:  \[31maddress already in use"
+    ) as caught:
+        child.wait_ready(_READY_S)
+    assert str(caught.value).isprintable()

@@ -2,174 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from pathlib import Path
 from typing import Any
-from unittest.mock import Mock
 
 import pytest
 
 from winepress import (
-    BrokerUnreachable,
     Client,
     ImageToImage,
-    Priority,
-    QueueFull,
     TextToImage,
 )
-from winepress.bulk.bulk_file import read_lines
-from winepress.bulk.plan import Plan, PlanOptions
-from winepress.bulk.submission import submit_plan
 from winepress.explanation import why_impossible
-from winepress.handling import Handling
 from winepress_shared.errors import InvalidJob, NotFound, WrongUsage
-from winepress_shared.ledger_records import Submission, Worker
+from winepress_shared.ledger_records import Worker
 from winepress_shared.settings import Settings
 
 APPLE = TextToImage(prompt="a red apple", seed=7)
-
-
-class FakeLedger:
-    """Accepts jobs until told otherwise."""
-
-    def __init__(self) -> None:
-        self.accepted: list[str] = []
-        self.known: set[str] = set()
-        self.canceled: list[str] = []
-        self.room = 1000
-        self.full: BaseException = QueueFull("the queue is full")
-        self.fault: BaseException | None = None
-
-    def check_room(self, user: str, units: int, *, may_be_known: bool) -> None:
-        """As `FarmBook` does where there is room for anything."""
-
-    def missing_tickets(self, lane: str, units: int) -> int:
-        return units
-
-    def outputs(self, job_id: str) -> dict[int, dict[str, Any]]:
-        return {}
-
-    def control(self, job_id: str, verb: str, reason: str = "") -> str:
-        if job_id not in self.known:
-            raise NotFound("no such job")
-        self.canceled.append(job_id)
-        return "canceled"
-
-    def submit(self, new: Submission) -> tuple[str, bool]:
-        if len(self.accepted) >= self.room:
-            raise self.full
-        self.known.add(new.id)
-        if self.fault:
-            raise self.fault
-        self.accepted.append(new.id)
-        return new.id, True
-
-
-@pytest.fixture
-def ledger() -> FakeLedger:
-    return FakeLedger()
-
-
-@pytest.fixture
-def client(ledger: FakeLedger, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Client:
-    one = Client(Settings(store_folder=tmp_path))
-    one.__dict__["ledger"] = one.__dict__["farm"] = ledger
-    monkeypatch.setattr("winepress_shared.broker.send_tickets", lambda app, lane, count=1: None)
-    return one
-
-
-def descriptions(client: Client) -> list[str]:
-    return [stored.key.split("/")[1] for stored in client.archive.store.list("jobs/")]
-
-
-def test_a_ticket_that_cannot_be_sent_does_not_undo_the_job(
-    client: Client,
-    ledger: FakeLedger,
-    monkeypatch: pytest.MonkeyPatch,
-    caplog: pytest.LogCaptureFixture,
-) -> None:
-    """The job is accepted; the workers' reconciler issues the ticket, a warning says so."""
-
-    def refuse(app: object, lane: str, count: int = 1) -> None:
-        raise BrokerUnreachable("cannot send a ticket")
-
-    monkeypatch.setattr("winepress_shared.broker.send_tickets", refuse)
-    handle = client.submit(APPLE)
-    assert ledger.accepted == [handle.id]
-    assert descriptions(client) == [handle.id]
-    assert "accepted" in caplog.text
-
-
-def test_a_broker_lost_during_the_submission_leaves_the_description(
-    client: Client, ledger: FakeLedger
-) -> None:
-    """The ledger may have accepted the job: a worker would look for its job.json in vain."""
-    ledger.fault = BrokerUnreachable("the broker does not answer")
-    with pytest.raises(BrokerUnreachable) as caught:
-        client.submit(APPLE)
-    (job_id,) = descriptions(client)
-    assert f"winepress status {job_id}" in (caught.value.hint or "")
-
-
-@pytest.mark.parametrize("is_entered", [True, False])
-def test_a_submission_interrupted_by_the_user_is_taken_back(
-    client: Client, ledger: FakeLedger, is_entered: bool
-) -> None:
-    """Its id was never printed, so nobody could cancel it: entered or not, it does not run."""
-    if is_entered:
-        ledger.fault = KeyboardInterrupt()
-    else:
-        ledger.room, ledger.full = 0, KeyboardInterrupt()
-    with pytest.raises(KeyboardInterrupt):
-        client.submit(APPLE)
-    assert len(ledger.canceled) == is_entered
-    kept = {path.key for path in client.archive.store.list("jobs/")}
-    assert any(key.endswith("/result.json") for key in kept) is is_entered
-    assert bool(kept) is is_entered
-
-
-def submit_jobs(client: Client, tmp_path: Path) -> None:
-    client.submit_many([APPLE] * 5)
-
-
-def submit_bulk(client: Client, tmp_path: Path) -> None:
-    path = tmp_path / "bulk.csv"
-    rows = [f"a cat,{priority},{size}" for priority in Priority for size in ("64x64", "128x64")]
-    path.write_text("prompt,priority,size\n" + "\n".join(rows))
-    plan = Plan(client.catalogue, PlanOptions())
-    plan.add(read_lines(path))
-    assert len(plan.groups) == 3
-    submit_plan(client, plan, Handling("ann"))
-
-
-@pytest.mark.parametrize("submit", [submit_jobs, submit_bulk])
-@pytest.mark.parametrize("end", [QueueFull("the queue is full"), KeyboardInterrupt()])
-def test_jobs_submitted_together_are_taken_back_when_one_is_not_accepted(
-    client: Client,
-    ledger: FakeLedger,
-    tmp_path: Path,
-    submit: Callable[[Client, Path], None],
-    end: BaseException,
-) -> None:
-    """Refused or interrupted: those accepted are canceled, the others leave nothing."""
-    ledger.room, ledger.full = 2, end
-    with pytest.raises(type(end)):
-        submit(client, tmp_path)
-    assert len(ledger.canceled) == 2
-    assert ledger.canceled == ledger.accepted
-    assert sorted(set(descriptions(client))) == sorted(ledger.accepted)
-
-
-@pytest.mark.parametrize("submit", [submit_jobs, submit_bulk])
-def test_jobs_whose_broker_is_lost_meanwhile_keep_their_descriptions(
-    client: Client, ledger: FakeLedger, tmp_path: Path, submit: Callable[[Client, Path], None]
-) -> None:
-    """The ledger may hold them, and a worker would look for their job.json in vain."""
-    ledger.fault = BrokerUnreachable("the broker does not answer")
-    ledger.control = Mock(side_effect=ledger.fault)  # type: ignore[method-assign]
-    with pytest.raises(BrokerUnreachable):
-        submit(client, tmp_path)
-    assert ledger.known <= set(descriptions(client))
 
 
 def test_a_submission_sends_no_more_than_sixteen_tickets(

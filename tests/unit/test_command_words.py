@@ -18,7 +18,7 @@ from winepress.cli import main
 from winepress.console import Console
 from winepress.job_file import MAX_JOB_FILE_BYTES, read_job_file
 from winepress.parser import Parser
-from winepress.plugins import how_to_install
+from winepress.plugins import how_to_install, load_plugins
 from winepress_shared.errors import InvalidJob, WrongUsage
 
 # -- words -----------------------------------------------------------------------------------
@@ -187,6 +187,23 @@ def test_a_broken_plugin_takes_no_other_command_away(
     assert "The part p0 cannot be loaded" in capsys.readouterr().err
 
 
+def test_a_part_that_is_not_installed_says_how_to_install_it(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Every word of the worker and of the farm, whatever stands behind it."""
+    installed = argparse.ArgumentParser().add_subparsers()
+    load_plugins(installed)
+    plug(monkeypatch)
+    absent = argparse.ArgumentParser().add_subparsers()
+    load_plugins(absent)
+    assert set(absent.choices) == set(installed.choices)
+    for words, extra in ((["worker", "--device", "CPU"], "worker"), (["up", "--help"], "local")):
+        assert main(words) == 2
+        said = capsys.readouterr().err
+        assert f"this command is not installed (got '{words[0]}')" in said
+        assert f"pip install 'winepress[{extra}]'" in said
+
+
 def test_a_command_that_lacks_a_package_names_the_extra(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -206,6 +223,40 @@ def test_a_job_file_may_be_yaml_or_json(tmp_path: Path) -> None:
     (tmp_path / "job.json").write_text(json.dumps({"prompt": "x", "image": reference}))
     (tmp_path / "job.yaml").write_text(f"prompt: x\nimage: {reference}\n")
     assert read_job_file(tmp_path / "job.json") == read_job_file(tmp_path / "job.yaml")
+
+
+@pytest.mark.parametrize("name", ["job.json", "job.yaml", "job"])
+def test_json_is_read_as_json_whatever_it_is_called(tmp_path: Path, name: str) -> None:
+    """YAML takes an escaped emoji for two halves of a character, and 1e3 for a word."""
+    values = {"prompt": "a red \N{RED APPLE}\t\u2028 apple", "guidance_scale": 1e3, "vae": None}
+    (tmp_path / name).write_text(json.dumps(values).replace("1000.0", "1e3"))
+    assert read_job_file(tmp_path / name) == values
+
+
+def test_yaml_may_begin_with_a_brace(tmp_path: Path) -> None:
+    """What is no JSON and not called so is YAML."""
+    (tmp_path / "job.yaml").write_text("{prompt: a red apple, seed: 7}")
+    assert read_job_file(tmp_path / "job.yaml") == {"prompt": "a red apple", "seed": 7}
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "prompt: x",
+        '{"prompt": "x",}',
+        '{"prompt": "x", "seed": NaN}',
+        '{"prompt": "x", "prompt": "y"}',
+        '{"prompt": "x"} {"prompt": "y"}',
+        '{"seed": ' + "9" * 5000 + "}",
+        '{"a": ' * 5000,
+        '["prompt"]',
+    ],
+)
+def test_a_json_file_is_strict(tmp_path: Path, text: str) -> None:
+    """What only other readers would take is refused as wrong usage."""
+    (tmp_path / "job.json").write_text(text)
+    with pytest.raises(WrongUsage):
+        read_job_file(tmp_path / "job.json")
 
 
 @pytest.mark.parametrize(

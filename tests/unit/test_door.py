@@ -51,6 +51,11 @@ def test_the_supported_names_are_exactly_these() -> None:
     assert all(hasattr(winepress, name) for name in PROMISED)
 
 
+def test_the_supported_names_are_shown_before_they_are_loaded() -> None:
+    """Shells complete what `dir` lists."""
+    assert set(in_fresh_python("import winepress; print(*dir(winepress))").split()) == PROMISED
+
+
 def test_importing_the_client_brings_no_client_of_a_server() -> None:
     """The S3 client, Celery and Redis are loaded when first used."""
     loaded = in_fresh_python(

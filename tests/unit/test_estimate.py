@@ -8,7 +8,7 @@ import pytest
 
 from winepress_shared.cost import LIMIT_FLOOR_S, limit_s
 from winepress_shared.estimate import Paces, Work, estimate
-from winepress_shared.lane_book import LaneView, Place
+from winepress_shared.lane_book import InHand, LaneView, Place
 from winepress_shared.ledger_records import Worker
 
 LANE, OTHER = "a.fp16", "b.fp16"
@@ -88,6 +88,43 @@ def test_a_worker_that_has_not_drawn_has_the_pace_of_its_device() -> None:
     assert Paces(fresh, {f"{LANE} GPU": 8.0}).rates(LANE) == [2.0, 2.0]
     cold = Paces([fresh[0]], {f"{LANE} NPU": 8.0})
     assert estimate(TEN, Place(), [], cold).ends_in_s == pytest.approx(10 / 8)
+
+
+def test_a_job_waits_for_what_its_worker_has_in_hand() -> None:
+    """Of its own band or a better one to the end of the slice, of a lower one for one picture."""
+    paces = Paces(ONE, {})
+    for band, pictures in ((0, 30), (NORMAL, 30), (2, 1)):
+        found = estimate(TEN, Place(in_hand=(InHand("w1", LANE, band, 30),)), [], paces)
+        assert found.ahead == pictures
+        assert found.starts_in_s == pytest.approx(2 * pictures)
+        assert found.ends_in_s == pytest.approx(2 * pictures + 20)
+
+
+def test_what_is_in_hand_takes_as_long_as_in_its_own_lane_and_on_its_own_worker() -> None:
+    """A film of another lane is not over as soon as a picture."""
+    one = worker("w1", LANE, OTHER, rate=0.5)
+    one.renderer["seconds_per_picture"][OTHER] = 30.0
+    other_lane = Place(in_hand=(InHand("w1", OTHER, NORMAL, 2),))
+    assert estimate(TEN, other_lane, [], Paces([one], {})).starts_in_s == pytest.approx(60)
+    slow = worker("slow", LANE, rate=0.25)
+    both = Place(in_hand=(InHand("w1", LANE, NORMAL, 5), InHand("slow", LANE, NORMAL, 5)))
+    assert estimate(TEN, both, [], Paces([one, slow], {})).starts_in_s == pytest.approx(10)
+
+
+def test_a_worker_that_is_free_begins_at_once_and_one_that_is_not_helps_later() -> None:
+    """Ten pictures of two seconds: the first eight seconds are of one worker alone."""
+    two = Paces([*ONE, worker("w2", LANE, rate=0.5)], {})
+    found = estimate(TEN, Place(in_hand=(InHand("w2", LANE, NORMAL, 4),)), [], two)
+    assert (found.ahead, found.starts_in_s) == (0, 0.0)
+    assert found.ends_in_s == pytest.approx(14)
+
+
+def test_pictures_that_share_a_call_end_together() -> None:
+    """A slice of a lower band ends with its call, not in the middle of it."""
+    one = worker("w1", LANE, rate=0.5)
+    one.renderer["pictures_per_call"] = {LANE: 4}
+    place = Place(in_hand=(InHand("w1", LANE, 2, 30),))
+    assert estimate(TEN, place, [], Paces([one], {})).starts_in_s == pytest.approx(8)
 
 
 @pytest.mark.parametrize(

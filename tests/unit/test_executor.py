@@ -30,6 +30,8 @@ class Accounts:
     def __init__(self) -> None:
         self.faults: dict[int, type[Exception]] = {}
         self.drawn: list[int] = []
+        self.called_at: tuple[int, ...] = ()
+        self.is_given_back = False
 
     def account(self, part: Slice, unit: int, error: Exception) -> None:
         self.faults[unit] = type(error)
@@ -40,7 +42,13 @@ class Accounts:
     def watch(self, part: Slice, unit: int) -> Any:
         return lambda done, steps: None
 
-    def start(self, part: Slice, unit: int) -> None: ...
+    def start(self, part: Slice, *units: int) -> bool:
+        return not set(units).isdisjoint(self.called_at)
+
+    def settle(self) -> None: ...
+
+    def give_back(self, part: Slice) -> None:
+        self.is_given_back = True
 
     def note(self, part: Slice, message: str) -> None: ...
 
@@ -53,9 +61,10 @@ def archive(tmp_path: Path) -> Archive:
     return archive
 
 
-def run(archive: Archive, *units: int, **engine: Any) -> Accounts:
-    """Run a slice of the job "j"."""
+def run(archive: Archive, *units: int, called_at: tuple[int, ...] = (), **engine: Any) -> Accounts:
+    """Run a slice of the job "j"; another lane calls the worker away from some units."""
     accounts, fake = Accounts(), FakeEngine(FakeSettings(**engine))
+    accounts.called_at = called_at
     executor = Executor(
         accounts,  # type: ignore[arg-type]
         archive,
@@ -64,6 +73,7 @@ def run(archive: Archive, *units: int, **engine: Any) -> Accounts:
         fake.key,
         lambda: None,
         Batching(),
+        lambda part, drawn_s: drawn_s >= 0,
     )
     try:
         executor.run(Slice(1, "j", units, False, 0, 0, 0))
@@ -89,6 +99,15 @@ def test_a_job_whose_description_is_lost_ends_and_does_not_rest_its_lane(
 def test_an_empty_store_is_no_fault_of_a_job(tmp_path: Path) -> None:
     """A shared folder that is not mounted must not end every job of the farm."""
     assert run(Archive(FolderStore(tmp_path)), 0).faults == {0: ObjectMissing}
+
+
+def test_a_slice_ends_where_another_lane_calls_its_worker_away(archive: Archive) -> None:
+    """What is drawn is on its way, the rest is given back, nothing has failed."""
+    archive.write_job(JobRecord("j", FOX.model_copy(update={"n": 9}), LANE, "ada"))
+    accounts = run(archive, *range(9), called_at=(3,))
+    assert accounts.drawn in ([0], [0, 1], [0, 1, 2]), "one call, or what came before it"
+    assert accounts.faults == {}
+    assert accounts.is_given_back
 
 
 @pytest.mark.parametrize("damaged", [0, 1])

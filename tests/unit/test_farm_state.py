@@ -17,6 +17,7 @@ from winepress_deploy import ports
 from winepress_deploy.command import register
 from winepress_deploy.credentials import Credentials
 from winepress_deploy.demo import Demo
+from winepress_deploy.roles import Role
 from winepress_deploy.running_farm import stop_running
 from winepress_deploy.settings_file import (
     names_broker,
@@ -24,7 +25,7 @@ from winepress_deploy.settings_file import (
     user_settings,
     write_settings,
 )
-from winepress_deploy.state_folder import StateFolder
+from winepress_deploy.state_folder import StateFolder, configured_state
 from winepress_deploy.stop_request import StopRequest
 from winepress_shared.errors import WrongUsage
 from winepress_shared.settings import Settings
@@ -161,6 +162,25 @@ def test_a_farm_does_not_take_its_own_servers_for_foreign_ones(tmp_path: Path) -
     write_settings(own, Settings(broker_url=SecretStr("redis://127.0.0.1:1/0")))
     assert not names_broker(user_settings(own, {"WINEPRESS_CONFIG": str(own)}))
     assert names_broker(user_settings(tmp_path / "other.toml", {"WINEPRESS_CONFIG": str(own)}))
+
+
+@pytest.mark.parametrize("role", list(Role))
+def test_no_file_that_a_farm_wrote_is_the_users(role: Role, tmp_path: Path) -> None:
+    """Of whichever role: a farm started from a shell that uses it keeps its own servers."""
+    state = StateFolder(tmp_path)
+    for one in Role:
+        write_settings(state.settings_of(one), Settings(broker_url=SecretStr("redis://own/0")))
+    environ = {"WINEPRESS_CONFIG": str(state.settings_of(role))}
+    assert not names_broker(user_settings(state.settings, environ))
+
+
+def test_the_configured_farm_is_the_one_whose_settings_are_named(state: StateFolder) -> None:
+    """By the file of any role; settings that no farm wrote name none."""
+    for role in Role:
+        environ = {"WINEPRESS_CONFIG": str(state.settings_of(role))}
+        assert configured_state(environ) == state.path
+    for environ in ({}, {"WINEPRESS_CONFIG": ""}, {"WINEPRESS_CONFIG": "/etc/winepress.toml"}):
+        assert configured_state(environ) is None
 
 
 def test_a_farm_that_stands_alone_uses_no_server_of_the_user(tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ import pytest
 
 from winepress_shared.errors import BrokerUnreachable
 from winepress_shared.lane_book import LaneView
+from winepress_shared.ledger_records import Slice
 from winepress_worker.lane_order import FAIR_BOUND_S, LaneCycle, LaneWatch, order_of
 from winepress_worker.options import WorkerOptions
 
@@ -188,3 +189,26 @@ def test_a_lane_gives_way_between_slices_to_a_higher_band_and_to_an_overdue_one(
     book = Book(view(A, 1), other, renderer=warm(A))
     watch = LaneWatch(book, WorkerOptions("w"))  # type: ignore[arg-type]
     assert watch.gives_way(A) is gives_way
+
+
+@pytest.mark.parametrize(
+    ("other", "drawn_s", "is_called"),
+    [
+        (view(B, 0.1, band=0), 0.0, True),
+        (view(B, 0.1, band=1), 0.0, True),
+        (view(B, 500, band=2), 0.0, False),  # overdue: between slices
+        (view(C, 0.1, band=0), 39.0, False),  # cold, and not yet worth the loads there and back
+        (view(C, 0.1, band=0), 41.0, True),
+        (view(C, 90, band=0, holders=1), 41.0, False),  # whoever holds it ends a slice too
+        (view(C, 90, band=0, loading=1), 41.0, False),
+        (view(A, 0.1, band=0), 41.0, False),  # its own lane says so itself
+    ],
+)
+def test_a_slice_ends_for_a_better_band_of_a_lane_that_the_worker_would_serve_first(
+    other: LaneView, drawn_s: float, is_called: bool
+) -> None:
+    """At once for a warm one; a cold one must not have workers do nothing but load."""
+    book = Book(view(A, 1, band=2), other, renderer=warm(A, B, load_s={C: 20.0}))
+    watch = LaneWatch(book, WorkerOptions("w"))  # type: ignore[arg-type]
+    part = Slice(1, "j", (0, 1), False, 0, 0, 0, band=2)
+    assert watch.calls_away(part, drawn_s) is is_called

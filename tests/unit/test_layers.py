@@ -50,9 +50,10 @@ HOMES: dict[str, tuple[str, ...]] = {
         *(f"{_ENGINES}/openvino.py", f"{_ENGINES}/previews.py", _MODELS, _TRAINING),
         *(f"{_ZOOM}/{name}.py" for name in ("colour_field", "outpaint", "planes")),
     ),
-    "av": (f"{_ZOOM}/encoder.py",),
+    "av": (f"{_ZOOM}/encoder.py", "shared/winepress_shared/sound_decoder.py"),
     **dict.fromkeys(("huggingface_hub", "httpx"), ("worker/winepress_worker/models/hub.py",)),
     "yaml": ("producer/winepress/job_file.py",),
+    "cryptography": ("deploy/winepress_deploy/certificates.py",),
     "psutil": ("worker/winepress_worker/press.py",),
 }
 

@@ -6,6 +6,8 @@ import io
 from dataclasses import replace
 from typing import Any
 
+import piexif
+import piexif.helper
 import pytest
 from PIL import ExifTags, Image
 
@@ -29,7 +31,7 @@ PROMPTS = [
     "яблоко 林檎 🍎 \u202e naïve",
     "Negative prompt: not one\nSteps: 3, Seed: 4",
     'quotes " and \\ and \t tab',
-    "\x07\x1b[31m bell",
+    "the end of a line\r\nof Windows",
     "x" * MAX_PROMPT_CHARACTERS,
     "🍎" * MAX_PROMPT_CHARACTERS,
 ]
@@ -120,6 +122,31 @@ def test_other_programs_find_the_text_where_a1111_puts_it(output_format: str) ->
             assert comment.startswith(b"UNICODE\0")
             text = comment[8:].decode("utf-16-be")
     assert text == parameters_text(job, FACTS, (64, 64))
+
+
+@pytest.mark.parametrize("output_format", ["jpeg", "webp"])
+def test_another_program_reads_the_text_as_that_of_a1111(output_format: str) -> None:
+    """By the reader A1111 itself uses: it looks at the type of a value, and wants UNDEFINED."""
+    job = text_to_image(prompt="a café 林檎 🍎", output_format=output_format)
+    with Image.open(io.BytesIO(encode(picture(), job, FACTS))) as image:
+        block = image.info["exif"]
+    private = piexif.load(block)["Exif"]
+    comment = piexif.helper.UserComment.load(private[piexif.ExifIFD.UserComment])
+    assert comment == parameters_text(job, FACTS, (64, 64))
+    types = {
+        block[at + 2 : at + 4] for tag in (b"\x92\x86", b"\x92\x7c") for at in [block.find(tag)]
+    }
+    assert types == {b"\0\7"}
+
+
+def test_text_that_an_earlier_version_typed_as_bytes_is_read() -> None:
+    """Pillow wrote it so, and such pictures are on many disks."""
+    exif = Image.Exif()
+    comment = b"UNICODE\0" + "a cat".encode("utf-16-be")
+    exif.get_ifd(ExifTags.IFD.Exif)[ExifTags.Base.UserComment] = comment
+    buffer = io.BytesIO()
+    picture().save(buffer, "JPEG", exif=exif)
+    assert read(buffer.getvalue()).parameters == "a cat"
 
 
 @pytest.mark.parametrize("output_format", FORMATS)

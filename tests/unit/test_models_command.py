@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -11,8 +12,11 @@ from pathlib import Path
 import pytest
 from guests import catalogue_of, place
 
+from winepress_shared.catalogue import Catalogue
 from winepress_shared.errors import Environment, UnknownModel, WrongUsage
+from winepress_shared.lane import Precision
 from winepress_worker.models_command import register
+from winepress_worker.models_table import table
 
 
 @pytest.fixture(autouse=True)
@@ -39,14 +43,29 @@ def test_every_model_is_listed_in_every_precision(capsys: pytest.CaptureFixture[
     assert all(row["memory_mib"] > 0 and row["size_bytes"] == 0 for row in rows)
 
 
-def test_the_list_for_people_has_one_line_per_model_and_precision(
-    capsys: pytest.CaptureFixture[str],
-) -> None:
-    """A head line, then names that can be typed back."""
+def test_the_list_for_people_has_one_line_per_model(capsys: pytest.CaptureFixture[str]) -> None:
+    """A head line that names the precisions, then models by names that can be typed back."""
     assert run("models", "list") == 0
     head, *lines = capsys.readouterr().out.splitlines()
-    assert head.startswith("MODEL")
-    assert any(line.split()[:2] == ["vignette", "fp16"] for line in lines)
+    precisions = [one.value.upper() for one in Precision]
+    assert head.split()[: 1 + len(precisions)] == ["MODEL", *precisions]
+    assert [line.split()[0] for line in lines] == list(Catalogue.load().names)
+    assert any(line.startswith("vignette  ") and "on demand" in line for line in lines)
+
+
+def test_a_cell_says_what_there_is_of_a_model() -> None:
+    """Its size here, whether the store has it, and who holds it warm."""
+    common = {"model": "m", "memory_mib": 900, "licence": "MIT", "published": True}
+    rows = [
+        {**common, "precision": "fp16", "state": "prepared", "size_bytes": 2**21, "warm_on": ["a"]},
+        {**common, "precision": "int8", "state": "not here", "size_bytes": 0, "warm_on": ["a"]},
+        {**common, "precision": "int8-weights", "state": "not here", "size_bytes": 0}
+        | {"published": None, "warm_on": []},
+    ]
+    _, line = table(rows)
+    assert re.split(r"  +", line) == [
+        *("m", "2.0 MiB, store", "store", "-", "900 MiB", "a (fp16+int8)", "MIT")
+    ]
 
 
 def test_what_a_model_takes_is_shown(capsys: pytest.CaptureFixture[str]) -> None:

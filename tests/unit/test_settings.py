@@ -120,6 +120,7 @@ def test_unreadable_file_is_a_sentence(tmp_path: Path, content: bytes | None, pr
             ["http://h:1", "https://h"],
             ["h:1", "ftp://h", "s3://h", "http://h:65536"],
         ),
+        ("s3_public_endpoint", ["https://h/below"], ["h", "ftp://h"]),
         ("s3_bucket", ["abc", "a.b-c", "a" * 63], ["ab", "a" * 64, "-abc", "abc-", "A_b", "a/b"]),
         ("user", ["a", "a" * 64, "ann.b@example.org"], ["a" * 65, ".a", "a b", "a/b", "a\n"]),
         ("queue_limit", ["1", "2000000"], ["0", "-1", "1.5", "many"]),

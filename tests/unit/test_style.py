@@ -195,18 +195,32 @@ def test_ruler_of_written_down_places_works(
     assert bool(pattern.search(text)) is is_found
 
 
+#: Of the light producer, the worker and the farm.
+PROJECTS = [Path(folder, "pyproject.toml") for folder in (".", "worker", "deploy")]
+
+
 def test_version_is_the_same_everywhere() -> None:
-    """Package, module and changelog tell one version."""
-    project = tomllib.loads(_read(Path("pyproject.toml")))["project"]
+    """Packages, module and changelog tell one version, and the parts ask for each other's own."""
+    light, *parts = (tomllib.loads(_read(path))["project"] for path in PROJECTS)
     newest = re.search(r"^## \[(.+?)\]", _read(Path("CHANGELOG.md")), re.MULTILINE)
     assert newest
-    assert project["version"] == __version__ == newest[1]
+    assert {each["version"] for each in (light, *parts)} == {__version__} == {newest[1]}
+    wanted = [wish for wishes in light["optional-dependencies"].values() for wish in wishes]
+    for part in parts:
+        assert part["dependencies"] == [f"winepress=={__version__}"]
+        assert f"{part['name']}=={__version__}" in wanted
+
+
+def test_every_part_carries_the_licence() -> None:
+    """Each is a package of its own, built from its own folder."""
+    assert len({_read(path.parent / "LICENSE") for path in PROJECTS}) == 1
 
 
 def test_every_dependency_is_pinned() -> None:
     """A build of tomorrow installs what was tested today, the torch pin without CUDA's builds."""
     project = tomllib.loads(_read(Path("pyproject.toml")))["project"]
-    wanted = [*project["dependencies"], *chain(*project["optional-dependencies"].values())]
+    every = [*project["dependencies"], *chain(*project["optional-dependencies"].values())]
+    wanted = [wish for wish in every if not wish.startswith("winepress-")]  # our own parts
     pins = dict(re.findall(r"^([\w.-]+)==(\S+)$", _read(Path("constraints.txt")), re.MULTILINE))
     pinned = {re.sub(r"[-_.]+", "-", name).lower() for name in pins}
     names = {re.split(r"[^\w.-]", wish, maxsplit=1)[0].lower() for wish in wanted}

@@ -22,6 +22,7 @@ from winepress_shared.errors import (
 )
 from winepress_shared.ledger import Ledger, holder_of
 from winepress_shared.ledger_records import Ending, Order, Slice
+from winepress_worker.messenger import Messenger
 from winepress_worker.preview_desk import PreviewDesk
 
 log = logging.getLogger(__name__)
@@ -39,8 +40,12 @@ T = TypeVar("T")
 class Desk:
     """Claims, reports and commits for one rendering process."""
 
-    def __init__(self, ledger: Ledger, worker: str, pid: int, previews: PreviewDesk) -> None:
+    def __init__(
+        self, ledger: Ledger, worker: str, pid: int, previews: PreviewDesk, messenger: Messenger
+    ) -> None:
+        """``messenger`` tells what nobody waits for."""
         self._ledger = ledger
+        self._messenger = messenger
         self.previews = previews
         self.worker = worker
         self.holder = holder_of(worker, pid)
@@ -50,20 +55,32 @@ class Desk:
         self._reported_at = 0.0
         threading.Thread(target=self._listen, name="orders", daemon=True).start()
 
-    def claim(self, lane: str, most: int) -> Slice | None:
-        """The next slice of ``lane``, or None when there is none or this worker is leaving."""
+    def claim(self, lane: str, most: int, *, begin: bool) -> Slice | None:
+        """The next slice of ``lane``, or None when there is none or this worker is leaving.
+
+        For ``begin`` see `Ledger.claim`.
+        """
         if self.draining.is_set():
             return None
-        part = self._ledger.claim(lane, self.worker, self.holder, most)
+        part = self._ledger.claim(lane, self.worker, self.holder, most, begin=begin)
         if part is not None:
             self._in_hand[part.fence] = set(part.units)
         return part
 
-    def start(self, part: Slice, unit: int) -> None:
-        """Begin a unit; raises LeaseLost, CancelRequested or YieldRequested."""
+    def start(self, part: Slice, *units: int) -> bool:
+        """Begin units; returns whether a better band waits in another lane.
+
+        Raises LeaseLost, CancelRequested or YieldRequested.
+        """
         if self.draining.is_set():
             raise YieldRequested("this worker is leaving")
-        self._obey(self._patiently(lambda: self._ledger.start(part.fence, unit)))
+        if part.begun and units[:1] == part.units[:1]:
+            units = units[1:]
+        if not units:
+            return False
+        order = self._patiently(lambda: self._ledger.start(part.fence, *units))
+        self._obey(order)
+        return order is Order.CALLED
 
     def watch(self, part: Slice, unit: int) -> Callable[[int, int], None]:
         """What a pipeline calls after each step: stops on order, reports now and then."""
@@ -74,15 +91,16 @@ class Desk:
                 self._obey(self._patiently(lambda: self._report(part, unit, done, steps)))
                 self._stopped.discard(part.fence)
             elif time.monotonic() - self._reported_at > _PROGRESS_S or done == steps:
-                try:
-                    self._obey(self._report(part, unit, done, steps))
-                except BrokerUnreachable:
-                    log.warning("the broker is away; rendering goes on")
+                self._reported_at = time.monotonic()
+                self._messenger.send("progress", lambda: report(done, steps))
+
+        def report(done: int, steps: int) -> None:
+            if self._report(part, unit, done, steps) is not Order.OK:
+                self._stopped.add(part.fence)
 
         return on_step
 
     def _report(self, part: Slice, unit: int, done: int, steps: int) -> Order:
-        self._reported_at = time.monotonic()
         order = self._ledger.progress(part.fence, unit, done, steps)
         # A pause lets the picture in hand be finished.
         return Order.OK if order is Order.YIELD else order
@@ -135,10 +153,8 @@ class Desk:
 
     def describe(self, facts: dict[str, Any]) -> None:
         """Say what this process holds; nobody waits for it."""
-        try:
-            self._ledger.describe_renderer(self.worker, facts)
-        except BrokerUnreachable:
-            log.warning("the broker is away; facts not recorded")
+        tell = self._ledger.describe_renderer
+        self._messenger.send("description", lambda: tell(self.worker, facts))
 
     def _settled(self, part: Slice, unit: int, ending: Ending) -> Ending:
         """Forget a unit; after the last one of a job its slice is kept until the job ends."""
@@ -155,6 +171,8 @@ class Desk:
             raise LeaseLost("the slice belongs to another worker now")
         if order is Order.YIELD:
             raise YieldRequested("the job is paused")
+        if order is Order.GIVE_WAY:
+            raise YieldRequested("a better band waits in the lane")
 
     def _patiently(self, call: Callable[[], T]) -> T:
         """Ride out an outage of the broker: the sweep prolongs leases that nobody could beat."""

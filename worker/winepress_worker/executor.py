@@ -7,7 +7,7 @@ import logging
 import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from PIL import Image
 
@@ -20,6 +20,7 @@ from winepress_shared.errors import (
     Stopped,
     StoreUnreachable,
     WorkerBroken,
+    YieldRequested,
 )
 from winepress_shared.items import ItemReader
 from winepress_shared.job import Job
@@ -31,24 +32,16 @@ from winepress_shared.zoom import ZoomVideo
 from winepress_worker.batching import Batching, Call
 from winepress_worker.delivery import Delivery, Drawn
 from winepress_worker.desk import Desk
-from winepress_worker.engines.base import Pipeline, PipelineKey, Request
+from winepress_worker.engines.base import PipelineKey, Request
 from winepress_worker.engines.by_model import PipelinesByModel
 from winepress_worker.engines.stages import StagedPipeline
 from winepress_worker.models.shelf import Report
 from winepress_worker.pace import Pace
 from winepress_worker.studio import Studio
 from winepress_worker.warm_pool import WarmPool
+from winepress_worker.work import Work
 
 log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True)
-class Work:
-    """A slice with everything needed to render its units."""
-
-    part: Slice
-    record: JobRecord
-    pipeline: Pipeline | PipelinesByModel
 
 
 class Executor:
@@ -63,14 +56,20 @@ class Executor:
         key_of: Callable[[str, Precision, Report], PipelineKey],
         loaded: Callable[[], None],
         batching: Batching,
+        calls_away: Callable[[Slice, float], bool] = lambda part, drawn_s: False,
     ) -> None:
-        """``loaded`` is called whenever another pipeline has become warm."""
+        """``loaded`` is called whenever another pipeline has become warm.
+
+        ``calls_away`` says whether another lane goes before the rest of a slice drawn for so long.
+        """
         self._desk = desk
         self._archive = archive
         self._delivery = delivery
         self._pool = pool
         self._key_of = key_of
         self._loaded = loaded
+        self._calls_away = calls_away
+        self._began_at = 0.0  #: when the first unit of the slice could be begun
         self._record: JobRecord | None = None
         self._items = ItemReader(archive)
         self._opened: tuple[tuple[Picture, ...], list[Image.Image]] = ((), [])
@@ -96,7 +95,7 @@ class Executor:
             if isinstance(error, WorkerBroken):
                 raise
             return 0
-        drawn, left = 0, part.units
+        drawn, left, self._began_at = 0, part.units, time.monotonic()
         while left:
             try:
                 call = self._next_call(work, left)
@@ -158,7 +157,7 @@ class Executor:
             except ObjectMissing:
                 if not self._archive.has_jobs:
                     raise  # of nobody: a shared folder is not mounted here, for example
-                raise FailForGood("the store has lost what this job asks for") from None
+                raise FailForGood("never accepted, or lost: its job.json is gone") from None
         return self._record
 
     def _open(self, picture: Picture) -> Image.Image:
@@ -182,9 +181,15 @@ class Executor:
             self._hand_over()
             self._delivery.settle()
         # First this, then the picture before: its delivery would take the interpreter away from us.
-        self._desk.start(work.part, unit)
+        self._begin(work.part, unit)
         self._hand_over()
         return self._render_begun(work, unit)
+
+    def _begin(self, part: Slice, *units: int) -> None:
+        """Begin units; raises Stopped where the slice ends before them."""
+        is_called = self._desk.start(part, *units)
+        if is_called and self._calls_away(part, time.monotonic() - self._began_at):
+            raise YieldRequested("a better band waits in another lane")
 
     def _render_begun(self, work: Work, unit: int) -> int:
         try:
@@ -230,8 +235,7 @@ class Executor:
         if jobs[0].preview_every:
             request = replace(request, on_preview=self._desk.previews.of(work.part, unit))
         steps, cost = jobs[0].num_inference_steps or 1, megapixel_steps(jobs[0])
-        lane, pipeline = str(work.record.lane), work.pipeline
-        is_first = not (isinstance(pipeline, PipelinesByModel) or pipeline.is_warm)
+        lane, is_first = str(work.record.lane), not work.is_warm
         limit = self.pace.limit(lane, cost * len(jobs))
         if is_first:  # it compiles too, which takes as long as it takes
             limit = replace(limit, seconds=None)
@@ -253,8 +257,8 @@ class Executor:
 
     def _render_together(self, work: Work, units: Sequence[int], call: Call) -> int:
         """Draw pictures in one call; each by itself when it fails or would change them."""
-        for unit in units:
-            self._desk.start(work.part, unit)
+        self._begin(work.part, units[0])  # alone, for it may be called away
+        self._begin(work.part, *units[1:])
         self._hand_over()
         try:
             images, facts, seconds = self._render(work, units[-1], call)

@@ -17,6 +17,7 @@ from winepress_shared.errors import BrokerUnreachable, InvalidJob
 from winepress_shared.lane import FILM, Lane
 from winepress_shared.lane_book import LaneBook, LaneView
 from winepress_shared.ledger import PATIENCE_MS
+from winepress_shared.ledger_records import Slice
 from winepress_worker.options import WorkerOptions
 
 log = logging.getLogger(__name__)
@@ -113,6 +114,24 @@ class LaneWatch:
         ranks = {view.lane: _rank(view, warm)[:2] for view in self._views}
         chosen = order_of(self._views, self._renderer)
         return lane in ranks and bool(chosen) and ranks[chosen[0]] < ranks[lane]
+
+    def calls_away(self, part: Slice, drawn_s: float) -> bool:
+        """Whether a slice that has been drawn for so long ends here for another lane's better band.
+
+        A cold lane has it end where nobody else holds or loads its model, and no sooner than the
+        loads there and back take: between slices, others may turn out to be better placed.
+        """
+        self._look(_LOOK_S)
+        chosen = order_of(self._views, self._renderer)
+        first = next((view for view in self._views if [view.lane] == chosen[:1]), None)
+        if first is None or first.band >= part.band:
+            return False
+        if not _is_warm(first, self._renderer.get("warm", ())):
+            load_s = float(self._renderer.get("load_s", {}).get(first.model, _LOAD_S))
+            if first.holders or first.loading or drawn_s < 2 * load_s:
+                return False
+        self._looked_at = 0.0  # the rest of the slice will wait too, when the next lane is chosen
+        return True
 
     def next_cold(self, lane: str) -> str | None:
         """The model, with its precision, that will have to be loaded after ``lane``, if any."""

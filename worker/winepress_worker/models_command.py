@@ -21,17 +21,19 @@ from winepress_worker.models.described import describe, entry_text
 from winepress_worker.models.manifest import Manifest, Prepared
 from winepress_worker.models.published import Published
 from winepress_worker.models.shelf import Report, Shelf
+from winepress_worker.models_table import LEGEND, table
 
 _MIB = 2**20
 _ALL = "all"  #: in place of a precision
-_COLUMNS = "{:<18} {:<13} {:<10} {:>9} {:>9}  {:<5}  {:<16} {}\n"
 
 
 def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Add the sub-commands."""
     models = subparsers.add_parser("models", help="list, prepare, publish, pull and remove models")
     actions = models.add_subparsers(dest="action", required=True, metavar="ACTION")
-    listing = actions.add_parser("list", help="every known model and its state on this machine")
+    listing = actions.add_parser(
+        "list", help="every known model and its state on this machine", description=LEGEND
+    )
     listing.add_argument("--json", action="store_true", help="one JSON object per line")
     listing.set_defaults(run=_list)
     show = actions.add_parser("show", help="what a model takes: limits, defaults, options")
@@ -79,18 +81,8 @@ def _list(arguments: argparse.Namespace) -> int:
     if arguments.json:
         _write_json(rows)
         return 0
-    _out(
-        _COLUMNS.format(
-            "MODEL", "PRECISION", "STATE", "ON DISK", "MEMORY", "STORE", "WARM ON", "LICENCE"
-        )
-    )
-    for row in rows:
-        size = f"{row['size_bytes'] / _MIB:.1f} MiB" if row["size_bytes"] else "-"
-        memory = f"{row['memory_mib']} MiB"
-        names = (row["model"], row["precision"], row["state"])
-        published = {None: "?", True: "yes", False: "-"}[row["published"]]
-        warm = "?" if row["warm_on"] is None else ",".join(row["warm_on"]) or "-"
-        _out(_COLUMNS.format(*names, size, memory, published, warm, row["licence"]))
+    for line in table(rows):
+        _out(f"{line}\n")
     return 0
 
 

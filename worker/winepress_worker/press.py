@@ -29,6 +29,7 @@ from winepress_worker.engines.base import PipelineKey
 from winepress_worker.executor import Executor
 from winepress_worker.host_budget import HostBudget
 from winepress_worker.lane_order import LaneWatch
+from winepress_worker.messenger import Messenger
 from winepress_worker.models.offered import Offered
 from winepress_worker.models.published import Published
 from winepress_worker.models.shelf import Shelf
@@ -61,8 +62,10 @@ class Press:
             idle_ttl_s=options.idle_unload_s or None,
             host=_host_budget(options, settings),
         )
-        previews = PreviewDesk(PreviewBox(settings))
-        self._desk = Desk(Ledger(settings), options.name, os.getpid(), previews)
+        self._messenger = Messenger()
+        previews = PreviewDesk(PreviewBox(settings), self._messenger)
+        ledger = Ledger(settings)
+        self._desk = Desk(ledger, options.name, os.getpid(), previews, self._messenger)
         archive = Archive(store)
         self._leave_ticket: Callable[[str], None] = lambda lane: None
         self._delivery = Delivery(self._desk, archive, lambda lane: self._leave_ticket(lane))
@@ -77,6 +80,7 @@ class Press:
             self._engine.key,
             self.describe,
             Batching(options.batch, keeps_numbers=options.device_class == "CPU"),
+            self._watch.calls_away,
         )
         self._preloader = Preloader(self._engine, self._pool, self._begin_load)
         self._pin(options.pins)
@@ -106,10 +110,10 @@ class Press:
                 if part is None:
                     break
                 if part.waiting and not part.tickets:
-                    self._leave_ticket(lane)
+                    self._messenger.send(f"ticket of {lane}", lambda: self._leave_ticket(lane))
                 jobs[part.job_id] = None
                 if lane.partition("@")[0] in self._warm:
-                    self._preloader.consider(self._watch.next_cold(lane))
+                    self._messenger.send("preload", lambda: self._look_ahead(lane))
                 pictures += self._executor.run(part)
                 self._tender.make_way()
                 self.describe()
@@ -128,11 +132,15 @@ class Press:
     def _claim(self, lane: str) -> Slice | None:
         """The next slice. A chain goes on as soon as its last picture is counted."""
         most = self._executor.pace.units_for(lane, SLICE_S)
-        part = self._desk.claim(lane, most)
+        is_warm = lane.partition("@")[0] in self._warm
+        part = self._desk.claim(lane, most, begin=is_warm)
         if part is None and self._delivery.is_busy:
             self._delivery.settle()
-            part = self._desk.claim(lane, most)
+            part = self._desk.claim(lane, most, begin=is_warm)
         return part
+
+    def _look_ahead(self, lane: str) -> None:
+        self._preloader.consider(self._watch.next_cold(lane))
 
     def _may_serve(self, lane: str) -> bool:
         """Whether the model of ``lane`` is warm here, or may be loaded here now."""
@@ -144,6 +152,7 @@ class Press:
         parsed = Lane.parse(lane)
         key = PipelineKey(parsed.model, "", parsed.precision, self._options.device)
         try:
+            self._messenger.settle()  # a description that comes later would take the mark back
             return self._pool.finds_room(key) and self._begin_load(model)
         except Environment as error:
             log.error("%s is left to others: %s", lane, error)

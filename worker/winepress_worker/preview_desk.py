@@ -3,26 +3,24 @@
 from __future__ import annotations
 
 import io
-import logging
 from collections.abc import Sequence
 
 from PIL import Image
 
-from winepress_shared.errors import BrokerUnreachable
 from winepress_shared.ledger_records import Slice
 from winepress_shared.preview_box import MAX_PREVIEW_BYTES, Preview, PreviewBox
 from winepress_worker.engines.base import OnPreview
-
-log = logging.getLogger(__name__)
+from winepress_worker.messenger import Messenger
 
 _QUALITIES = (75, 50, 25, 10)  #: of JPEG, tried in turn until it is small enough
 
 
 class PreviewDesk:
-    """Puts previews into the box, one for each of them that the engine draws."""
+    """Puts previews into the box, as many of those that the engine draws as the link carries."""
 
-    def __init__(self, box: PreviewBox) -> None:
+    def __init__(self, box: PreviewBox, messenger: Messenger) -> None:
         self._box = box
+        self._messenger = messenger
 
     def of(self, part: Slice, unit: int) -> OnPreview:
         """What the engine calls with the pictures of the call in which ``unit`` is drawn."""
@@ -31,10 +29,8 @@ class PreviewDesk:
             jpeg = encode_preview(pictures[-1])
             if jpeg is None:
                 return
-            try:
-                self._box.put(part.fence, Preview(unit, done, steps, jpeg))
-            except BrokerUnreachable:
-                log.warning("the broker is away; a preview is lost")
+            preview = Preview(unit, done, steps, jpeg)
+            self._messenger.send("preview", lambda: self._box.put(part.fence, preview))
 
         return show
 

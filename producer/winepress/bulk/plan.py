@@ -22,7 +22,9 @@ from winepress_shared.errors import InvalidJob, WinepressError
 from winepress_shared.items import Item
 from winepress_shared.job import MAX_UNITS, Job, Priority, parse_job
 from winepress_shared.lane import Lane
-from winepress_shared.picture import Picture
+from winepress_shared.picture import WHITE, Picture
+from winepress_shared.picture_fields import load_picture, read_background
+from winepress_shared.plain_text import check_text
 from winepress_shared.zoom import ZoomVideo
 
 MAX_ITEMS = 100_000  #: pictures of one file, matrix and wildcards counted in
@@ -65,7 +67,7 @@ class Plan:
     def __init__(self, catalogue: Catalogue, options: PlanOptions) -> None:
         self._catalogue = catalogue
         self._options = options
-        self._loaded: dict[tuple[str, str], Picture] = {}  # (field, path) → picture
+        self._loaded: dict[tuple[str, ...], Picture] = {}  # field, path, how it is read → picture
         self._names: dict[str, int] = {}  # name → line
         self._runs: dict[tuple[Lane, Priority], Run] = {}  # of the group of this key
         self.groups: dict[tuple[Lane, Priority], Group] = {}
@@ -114,6 +116,7 @@ class Plan:
             )
 
     def _check_name(self, line: Line) -> None:
+        check_text(line.name, "custom_id")
         if line.name and self._names.setdefault(line.name, line.number) != line.number:
             raise InvalidJob(
                 f"line {self._names[line.name]} has this name already",
@@ -152,23 +155,24 @@ class Plan:
 
     def _with_pictures(self, values: dict[str, Any]) -> dict[str, Any]:
         """Load each input picture once, however many items use it."""
-        for name, mode in (("image", "RGB"), ("mask", "L")):
+        how: dict[str, Any] = {
+            "background": read_background(values.get("background") or WHITE),
+            "mask_mode": values.get("mask_mode") or "auto",
+        }
+        for name in ("image", "mask"):
             value = values.get(name)
             if isinstance(value, str) and not value.startswith("sha256:"):
-                values = {**values, name: self._load(name, value, mode)}
+                values = {**values, name: self._load(name, value, how)}
         return values
 
-    def _load(self, name: str, path: str, mode: str) -> Picture:
-        if (name, path) not in self._loaded:
-            try:
-                self._loaded[name, path] = Picture.load(self._options.folder / path, mode)
-            except InvalidJob as error:
-                error.field = name
-                raise
+    def _load(self, name: str, path: str, how: dict[str, Any]) -> Picture:
+        key = (name, path, *map(str, how.values()))
+        if key not in self._loaded:
+            self._loaded[key] = load_picture(name, self._options.folder / path, **how)
             size = sum(len(picture.png or b"") for picture in self._loaded.values())
             if size > MAX_INPUT_BYTES:
                 raise InvalidJob("too many input pictures", allowed=f"{MAX_INPUT_BYTES >> 20} MiB")
-        return self._loaded[name, path]
+        return self._loaded[key]
 
     def _put(self, job: Job, line: Line) -> None:
         resolved = self._catalogue.resolve(job)

@@ -51,7 +51,7 @@ def submit_plan(
             list(pool.map(client.archive.write_input, plan.inputs))
         for record, (_, items) in zip(records, portions, strict=True):
             _write(client, record, items)
-        return [client.accept(record) for record in records]
+        return client.accept(records)
 
 
 def _write(client: Client, record: JobRecord, items: list[bytes]) -> None:

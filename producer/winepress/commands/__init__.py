@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from winepress.commands import batch, farm, info, jobs, pause, submit, watch, zoom
+from winepress.commands import batch, farm, info, jobs, limits, pause, submit, watch, zoom
 
 #: Functions that add their sub-commands to a parser.
 COMMANDS = (
@@ -11,6 +11,7 @@ COMMANDS = (
     batch.register,
     jobs.register,
     pause.register,
+    limits.register,
     watch.register,
     farm.register,
     info.register,

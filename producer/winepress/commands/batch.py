@@ -175,7 +175,7 @@ def _handling(client: Client, arguments: argparse.Namespace) -> Handling:
 
 
 def _show_plan(client: Client, console: Console, plan: Plan, handling: Handling) -> None:
-    user_limit = client.settings.user_queue_limit
+    user_limit = client.farm.limits()["user_queue_limit"]
     for group in plan.groups.values():
         values, text = _price(client, group, handling)
         console.result(values, text)
@@ -187,7 +187,7 @@ def _show_plan(client: Client, console: Console, plan: Plan, handling: Handling)
         "nothing was queued"
     )
     if plan.count > user_limit:
-        console.note(f"that is more than one user may have waiting: {user_limit}")
+        console.note(f"that is more than one user may have waiting: {user_limit:.0f}")
 
 
 def _price(client: Client, group: Group, handling: Handling) -> tuple[dict[str, Any], str]:

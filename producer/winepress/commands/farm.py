@@ -8,9 +8,11 @@ from dataclasses import asdict
 
 from winepress.client import Client
 from winepress.console import Console
-from winepress.recovery import unfinished
+from winepress.recovery import StoredJobs, unexpired
 from winepress_shared.errors import FarmUnreachable, WinepressError
 from winepress_shared.ledger_records import Worker
+
+_MOST_OBJECTS = 100_000  #: of the store that `doctor` looks at
 
 
 def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -26,6 +28,13 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     ):
         parser = subparsers.add_parser(verb, help=text, description=f"{text[0].upper()}{text[1:]}.")
         parser.add_argument("--json", action="store_true", help="one JSON object per line")
+        if run is _recover:
+            parser.add_argument(
+                "--pending",
+                action="store_true",
+                help="those too whose submission was not seen through; who was told that it "
+                "failed may have submitted them again",
+            )
         parser.set_defaults(run=run)
 
 
@@ -62,7 +71,7 @@ def _lanes_text(lanes: Iterable[str]) -> str:
 def _recover(arguments: argparse.Namespace) -> int:
     console = Console(arguments.json)
     with Client.from_env() as client:
-        handles = client.recover()
+        handles = client.recover(pending=arguments.pending)
     for handle in handles:
         console.result({"id": handle.id}, handle.id)
     console.note(f"{len(handles)} jobs entered again")
@@ -128,17 +137,22 @@ def _check_lanes(client: Client) -> str:
     return ", ".join(found) or "empty"
 
 
-def _check_jobs(client: Client) -> str:
-    """Whether the broker has lost its memory: then it knows no job at all."""
-    if client.list(limit=1):
-        return "known to the broker"
-    lost = next(unfinished(client), None)
+def check_jobs(client: Client) -> str:
+    """Whether the broker has lost jobs that the store says are to be done."""
+    stored = StoredJobs.list(client, _MOST_OBJECTS)
+    bound = "" if stored.is_all else f" (of the first {_MOST_OBJECTS} objects of the store)"
+    unknown = client.farm.unknown_jobs(sorted(stored.accepted))
+    lost = next(unexpired(client, unknown), None)
     if lost is not None:
         raise FarmUnreachable(
-            f"the broker knows no job, but the store holds unfinished ones, like {lost.id}",
+            f"the broker does not know {len(unknown)} of {len(stored.accepted)} unfinished jobs "
+            f"of the store, like {lost.id}{bound}",
             hint="`winepress recover` enters them again",
         )
-    return "none that is unfinished"
+    return (
+        f"{len(stored.accepted)} unfinished in the store, none lost{bound}; "
+        f"never accepted: {len(stored.pending)}"
+    )
 
 
 _PARTS: tuple[tuple[str, Callable[[Client], str]], ...] = (
@@ -149,5 +163,5 @@ _PARTS: tuple[tuple[str, Callable[[Client], str]], ...] = (
 _PARTS_BEHIND_BROKER: tuple[tuple[str, Callable[[Client], str]], ...] = (
     ("workers", _check_workers),
     ("lanes", _check_lanes),
-    ("jobs", _check_jobs),
+    ("jobs", check_jobs),
 )

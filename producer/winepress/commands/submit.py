@@ -49,6 +49,8 @@ FIELDS = (
     "embed_metadata",
     "image",
     "mask",
+    "background",
+    "mask_mode",
     "strength",
     "clip_skip",
     "vae",
@@ -101,7 +103,9 @@ def add_picture(group: argparse._ArgumentGroup) -> None:
     add("--negative", dest="negative_prompt", metavar="T", help="what not to draw")
     add("--scheduler", metavar="S", help='for example "DPM++ 2M Karras" or euler_a')
     add("--image", metavar="FILE", help="source picture; PNG, JPEG or WebP")
-    add("--mask", metavar="FILE", help="white is drawn anew")
+    add("--mask", metavar="FILE", help="white is drawn anew, or what is transparent")
+    add("--mask-mode", metavar="M", help="how it is read: auto, luminance or alpha")
+    add("--background", metavar="C", help="under transparent pictures: #rrggbb or a colour's name")
     add("--strength", type=float, metavar="X", help="how far from the source, above 0 to 1")
     _add_options(add)
     add("--device", choices=("CPU", "GPU", "NPU"), help="render on this kind of device only")

@@ -1,22 +1,24 @@
 #!lua flags=allow-oom
 -- Hand out the next slice of a lane.
--- KEYS[1] prefix; keys: parked paused ready served handed waits aside slices job jobs retry attempts failers
+-- KEYS[1] prefix; keys: limits parked paused ready served handed waits aside slices job jobs retry attempts failers
 --         serving shuns lease leases leased held holders asked fence turn workers events, those `place` and
 --         `conclude` touch, and the broker's list of the lane
 -- ARGV: lane, worker, its rendering process, nonce of this request (hex), most units, lease time to live
---       (ms), prefix of the broker's queues, most slices of one user being drawn (0: any number), a
---       worker is alive when it has beaten within (ms), patience of each band (ms) ...
+--       (ms), prefix of the broker's queues, a worker is alive when it has beaten within (ms), patience
+--       of each band (ms) ...
 -- Returns nil, or {fence, id, units as ranges, finish 0|1, attempts so far of the first unit,
---                  units of this lane still waiting, tickets of this lane still queued}
+--                  units of this lane still waiting, tickets of this lane still queued, band}
 --
 -- Order inside a lane: the highest band (0 first), but a band passed over for longer than its
 -- patience gets one slice; in a band the user whose last slice is longest ago; of a user the
 -- oldest job. A unit that failed before gets a slice of its own, so that one which kills its
 -- worker cannot take others with it; and one that a worker failed at is left to others for a while.
+-- A slice that was handed out although a better band waits gives way to none: so a band that was passed
+-- over gets its whole slice, and what this worker may not draw does not end each of its slices.
 --
 -- A slice is at most half of an equal share of what is left (guided self-scheduling, Polychronopoulos
 -- and Kuck 1987), so that the last pictures of a job are spread over all workers.
-local FIRST_BAND = 10
+local FIRST_BAND = 9
 local ELSEWHERE_MS = 60000 -- a unit waits this long for a worker that has not failed at it
 local SHUN_MS = 10000 -- a worker that found nothing but such units takes no ticket of the lane for so long
 local LOOKED_AT = 8 -- workers, to find one that may draw such a unit
@@ -24,7 +26,7 @@ local lane, worker, holder, nonce, most = ARGV[1], ARGV[2], ARGV[3], ARGV[4], to
 
 local function answer(fence, job, lease, tried)
   return {fence, job.id, lease.open, lease.finish, tried,
-    tonumber(redis.call('HGET', key('lanes'), lane)) or 0, redis.call('LLEN', ARGV[7] .. lane)}
+    tonumber(redis.call('HGET', key('lanes'), lane)) or 0, redis.call('LLEN', ARGV[7] .. lane), job.band}
 end
 
 -- The answer to this very request was lost on its way: nobody would ever work on that slice.
@@ -59,7 +61,7 @@ end
 
 local function may_have_more(user)
   if redis.call('HEXISTS', key('paused'), 'user:' .. user) == 1 then return false end
-  local most_slices = tonumber(ARGV[8])
+  local most_slices = limit_of('user_running_limit')
   return most_slices == 0 or (tonumber(redis.call('HGET', key('slices'), user)) or 0) < most_slices
 end
 
@@ -71,7 +73,7 @@ local function is_for_others(job, unit, due)
   if not has_failed(worker) then return false end
   for _, other in ipairs(redis.call('SRANDMEMBER', key('serving', lane), LOOKED_AT)) do
     local seen = tonumber(redis.call('ZSCORE', key('workers'), other))
-    if seen and now - seen <= tonumber(ARGV[9]) and not has_failed(other) then return true end
+    if seen and now - seen <= tonumber(ARGV[8]) and not has_failed(other) then return true end
   end
   return false
 end
@@ -119,14 +121,21 @@ local function take(job)
   return range(first, first + count - 1), tried
 end
 
-local function grant(job, units)
+-- To be asked before the band is served.
+local function is_firm(job)
+  local better = better_waits(job)
+  local since = tonumber(redis.call('HGET', key('served', lane), job.band)) or now
+  return better == 'here' or (better and now - since > tonumber(ARGV[FIRST_BAND + job.band]))
+end
+
+local function grant(job, units, firm)
   -- Never below the time: a fence of a ledger that lost its end, or all, must not count again.
   local fence = math.max((tonumber(redis.call('GET', key('fence'))) or 0) + 1, now)
   redis.call('SET', key('fence'), fence)
   local lease = {open = units, finish = units == '' and 1 or 0}
   redis.call('HSET', key('lease', fence), 'job', job.id, 'lane', lane, 'holder', holder,
     'open', units, 'at', '', 'step', 0, 'steps', 0, 'step_at', now,
-    'finish', lease.finish, 'user', job.user)
+    'finish', lease.finish, 'user', job.user, 'firm', firm and 1 or 0)
   count_slice(job.user, 1)
   redis.call('ZADD', key('leases'), now + tonumber(ARGV[6]), fence)
   redis.call('SADD', key('leased', job.id), fence)
@@ -151,10 +160,11 @@ local function serve_job(job)
   if due <= now then units, tried = take(job) end
   local fence, lease = nil, nil
   if units then
+    local firm = is_firm(job)
     redis.call('HSET', key('served', lane), job.band, now)
     redis.call('HSET', key('handed'), lane, now)
     redis.call('ZADD', key('ready', lane, job.band), redis.call('INCR', key('turn')), job.user)
-    fence, lease = grant(job, units)
+    fence, lease = grant(job, units, firm)
   end
   place(job)
   return fence and answer(fence, job, lease, tried)

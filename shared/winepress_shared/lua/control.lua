@@ -1,9 +1,9 @@
 #!lua flags=allow-oom
 -- What a user may do to a job.
--- KEYS[1] prefix; keys: job jobs lease leases leased retry attempts done units expiries old events,
+-- KEYS[1] prefix; keys: idem job jobs lease leases leased retry attempts done units expiries old events,
 --         and those `conclude` and `place` touch
 -- ARGV: id, verb: 'cancel' | 'pause' | 'resume' | 'retry' | 'front' | 'reprioritise', reason (of a
---       cancel) or band (of reprioritise)
+--       cancel) or band (of reprioritise), idempotency key that a cancel frees or ''
 -- Returns {'ok'|'missing'|'illegal', state}; running slices hear of it on the channel orders:HOLDER
 local id, verb = ARGV[1], ARGV[2]
 local job = read_job(id)
@@ -42,6 +42,8 @@ elseif not is_alive(job) then
   return {verb == 'cancel' and job.state == 'canceled' and 'ok' or 'illegal', job.state}
 elseif verb == 'cancel' then
   conclude(job, 'canceled', ARGV[3])
+  local idem = key('idem', job.user, ARGV[4])
+  if string.match(redis.call('GET', idem) or '', '^%S+') == id then redis.call('DEL', idem) end
 elseif verb == 'front' then
   -- The latest to be moved comes first. The turn of its user stays: others are not pushed aside.
   job.front = -redis.call('INCR', key('turn'))

@@ -1,11 +1,12 @@
 #!lua flags=allow-oom
--- A worker reports how far it is with the unit in hand, and learns whether to go on.
+-- A worker reports how far it is with the unit in hand, and learns whether to go on. A report that was
+-- overtaken by the end of its unit changes nothing.
 -- KEYS[1] prefix; keys: lease job events
 -- ARGV: fence, unit, step, steps
 -- Returns 'ok' | 'lost' | 'cancel' | 'yield'
 local fence, unit, step, steps = unpack(ARGV)
 local lease, job, order = look_up(fence)
-if not lease then return order end
+if not lease or not without(lease.open, tonumber(unit)) then return order end
 redis.call('HSET', key('lease', fence), 'step', step, 'steps', steps, 'step_at', now)
 if order == 'ok' or order == 'yield' then
   event(job.id, 'progress', 'unit', unit, 'step', step, 'steps', steps, 'done', job.done,

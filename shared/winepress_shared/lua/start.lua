@@ -1,16 +1,16 @@
 #!lua flags=allow-oom
--- A worker begins one unit of its slice: the attempt is counted before the work is done. Units are
--- begun in their order; asking again for the one in hand counts nothing.
--- KEYS[1] prefix; keys: lease job attempts events
+-- A worker begins one unit of its slice. Units are begun in their order. All but the first give way to
+-- a better band that has come to wait meanwhile.
+-- KEYS[1] prefix; keys: lease job attempts served lanes parked paused events
 -- ARGV: fence, unit
--- Returns 'ok' | 'lost' | 'cancel' | 'yield'
+-- Returns 'ok' | 'called' (begun; a better band waits in another lane) | 'lost' | 'cancel' | 'yield' |
+--         'give-way' (not begun: a better band waits in this lane)
 local fence, unit = ARGV[1], tonumber(ARGV[2])
 local lease, job, order = look_up(fence)
 if order ~= 'ok' then return order end
 if not without(lease.open, unit) then return 'lost' end
-if not is_begun(lease, unit) then
-  redis.call('HINCRBY', key('attempts', job.id), unit, 1)
-  redis.call('HSET', key('lease', fence), 'at', unit, 'step', 0, 'step_at', now)
-  event(job.id, 'unit-started', 'unit', unit, 'holder', lease.holder)
-end
-return 'ok'
+if is_begun(lease, unit) then return 'ok' end
+local better = lease.at ~= '' and lease.firm ~= 1 and better_waits(job)
+if better == 'here' then return 'give-way' end
+begin(fence, lease, job, unit)
+return better and 'called' or 'ok'

@@ -1,32 +1,31 @@
 #!lua
 -- Accept a job: its row, its place in the ready sets. A job that comes back after the ledger was
 -- lost brings the bitmap of its finished units with it (`keep`): the others are retries.
--- KEYS[1] prefix; keys: idem job jobs done retry units expiries keep turn, and those
+-- KEYS[1] prefix; keys: idem job jobs done retry units expiries limits turn, and those
 --         `place` touches: due ready waits aside served lanes open opened
--- ARGV: id, idempotency key or '', digest, time to live of that key (ms), most units of the farm and
---       of one user that have not ended, keep (ms), deadline and start in ms from now or 0, then
---       field/value pairs of the row
+-- ARGV: id, idempotency key or '', digest, time to live of that key (ms), deadline and start in ms from
+--       now or 0, then field/value pairs of the row
 -- Returns {'accepted'|'known'|'conflict'|'full'|'user-full', id, units of the farm or of the user that
---          have not ended}
-local FIRST_FIELD = 10
+--          have not ended, how many they may be}
+local FIRST_FIELD = 7
 local id, idem, digest = ARGV[1], ARGV[2], ARGV[3]
 local row = {}
 for i = FIRST_FIELD, #ARGV, 2 do row[ARGV[i]] = ARGV[i + 1] end
-local units, deadline, start = tonumber(row.units), tonumber(ARGV[8]), tonumber(ARGV[9])
+local units, deadline, start = tonumber(row.units), tonumber(ARGV[5]), tonumber(ARGV[6])
 local open = tonumber(redis.call('GET', key('open'))) or 0
 local opened = tonumber(redis.call('HGET', key('opened'), row.user)) or 0
 if idem ~= '' then
   local known = redis.call('GET', key('idem', row.user, idem))
   local known_id, known_digest = string.match(known or '', '^(%S+) (%S+)$')
   if known_id and redis.call('EXISTS', key('job', known_id)) == 1 then
-    return {known_digest == digest and 'known' or 'conflict', known_id, open}
+    return {known_digest == digest and 'known' or 'conflict', known_id, open, 0}
   end
 end
-if redis.call('EXISTS', key('job', id)) == 1 then return {'known', id, open} end
-if open + units > tonumber(ARGV[5]) then return {'full', id, open} end
-if opened + units > tonumber(ARGV[6]) then return {'user-full', id, opened} end
+if redis.call('EXISTS', key('job', id)) == 1 then return {'known', id, open, 0} end
+local most, users_most = limit_of('queue_limit'), limit_of('user_queue_limit')
+if open + units > most then return {'full', id, open, most} end
+if opened + units > users_most then return {'user-full', id, opened, users_most} end
 if idem ~= '' then redis.call('SET', key('idem', row.user, idem), id .. ' ' .. digest, 'PX', ARGV[4]) end
-redis.call('SET', key('keep'), ARGV[7])
 -- By turn and not by time: two jobs of one millisecond have an order too.
 local order = redis.call('INCR', key('turn'))
 local done = redis.call('BITCOUNT', key('done', id))
@@ -41,4 +40,4 @@ redis.call('ZADD', key('jobs', 'queued'), order, id)
 local job = read_job(id)
 if done > 0 then reopen(job) end
 place(job)
-return {'accepted', id, open + units - done}
+return {'accepted', id, open + units - done, most}

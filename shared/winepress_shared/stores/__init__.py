@@ -4,14 +4,20 @@ from __future__ import annotations
 
 from winepress_shared.settings import Settings
 from winepress_shared.stores.base import Store
+from winepress_shared.stores.farm import FarmStore
 
 
 def open_store(settings: Settings) -> Store:
-    """The store of a farm: a folder if ``store_folder`` is set, else the S3 bucket.
+    """The farm's part of a folder if ``store_folder`` is set, else of the S3 bucket.
 
-    Opening reaches nothing yet: call ``check`` to learn whether the store can be used. Raises
-    WrongUsage for settings that no server could serve.
+    Every key begins with the farm's name there, so farms may share a folder or a bucket. Opening
+    reaches nothing yet: call ``check`` to learn whether the store can be used. Raises WrongUsage
+    for settings that no server could serve.
     """
+    return FarmStore(_open_shared(settings), settings.farm)
+
+
+def _open_shared(settings: Settings) -> Store:
     if settings.store_folder is not None:
         from winepress_shared.stores.folder import FolderStore
 

@@ -1,4 +1,4 @@
-"""A bucket of any S3-compatible server; the only home of boto3."""
+"""A bucket of any S3-compatible server."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-import boto3
 import botocore.exceptions
-from botocore.config import Config
 
-from winepress_shared.errors import ObjectMissing, StoreRefused, StoreUnreachable, WrongUsage
+from winepress_shared.causes import cause_of, certificate_fault, trust_hint
+from winepress_shared.errors import ObjectMissing, StoreRefused, StoreUnreachable
+from winepress_shared.per_process import PerProcess
 from winepress_shared.settings import Settings
 from winepress_shared.stores.base import (
     Moved,
@@ -24,36 +24,21 @@ from winepress_shared.stores.base import (
     is_key,
     unwatched,
 )
+from winepress_shared.stores.s3_client import open_client
 from winepress_shared.stores.s3_multipart import PART_BYTES, MultipartUpload
 
 if TYPE_CHECKING:
     from types_boto3_s3 import S3Client
     from types_boto3_s3.type_defs import PutObjectRequestTypeDef
 
-_CONNECT_TIMEOUT_S = 5
-_READ_TIMEOUT_S = 60
-_ATTEMPTS = 3  #: of one request, the first included
-_CONNECTIONS = 16  #: kept open to the server
 _BLOCK_BYTES = 2**20  #: read from the server at a time
 _CONFLICT_ATTEMPTS = 5  #: of a conditional write that met another one in flight
 
-_CONFIG = Config(
-    connect_timeout=_CONNECT_TIMEOUT_S,
-    read_timeout=_READ_TIMEOUT_S,
-    retries={"mode": "standard", "total_max_attempts": _ATTEMPTS},
-    max_pool_connections=_CONNECTIONS,
-    signature_version="s3v4",
-    s3={"addressing_style": "path"},
-    # The signature covers the body's SHA-256 already, and older servers refuse the CRC headers.
-    # It is no faster without them: a put of 1 kB takes 1.8 ms either way, of 1 MB 10 ms.
-    request_checksum_calculation="when_required",
-    response_checksum_validation="when_required",
-)
-
 _BUCKET_CODES = frozenset({"NoSuchBucket", "InvalidBucketName", "PermanentRedirect"})
+_SETTINGS_HINT = "see the settings s3_bucket, s3_access_key_id and s3_secret_access_key"
+_ROLE_HINT = f"a role may not do everything, the operator's may; {_SETTINGS_HINT}"
 _CREDENTIAL_CODES = frozenset(
     {
-        "AccessDenied",
         "AuthorizationHeaderMalformed",
         "ExpiredToken",
         "InvalidAccessKeyId",
@@ -71,14 +56,23 @@ _NO_CREDENTIALS = (
 
 
 class S3Store:
-    """Objects of one bucket; one client, shared by all threads."""
+    """Objects of one bucket; one client, shared by all threads of a process."""
 
     def __init__(self, settings: Settings) -> None:
         """Prepare the client without reaching the server; raises WrongUsage or StoreRefused."""
         self._bucket = settings.s3_bucket
         self._endpoint = _shown(settings.s3_endpoint)
+        self._mine = PerProcess(lambda: open_client(settings))
+        #: Signs links, and is never connected: the address in them may be unknown in here.
+        self._signer = self._mine
+        if settings.s3_public_endpoint:
+            self._signer = PerProcess(lambda: open_client(settings, is_public=True))
         with self._errors():
-            self._client = _client(settings)
+            self._mine.get()
+
+    @property
+    def _client(self) -> S3Client:
+        return self._mine.get()
 
     def __repr__(self) -> str:
         return f"S3Store(bucket={self._bucket!r}, endpoint={self._endpoint!r})"
@@ -209,7 +203,7 @@ class S3Store:
     def url(self, key: str, expires_s: int = 3600) -> str:
         """A signed link that reads the object without credentials."""
         with self._errors():
-            return self._client.generate_presigned_url(
+            return self._signer.get().generate_presigned_url(
                 "get_object",
                 Params={"Bucket": self._bucket, "Key": check_key(key)},
                 ExpiresIn=check_expiry(expires_s),
@@ -236,10 +230,27 @@ class S3Store:
         except botocore.exceptions.ClientError as error:
             raise self._refusal(error, key) from None
         except botocore.exceptions.BotoCoreError as error:
-            raise StoreUnreachable(
-                f"no answer from the S3 store at {self._endpoint} ({type(error).__name__})",
-                hint="is the farm running? `winepress up` starts one on this machine",
-            ) from None
+            raise self._unreachable(error) from None
+
+    def _unreachable(self, error: botocore.exceptions.BotoCoreError) -> StoreUnreachable:
+        fault = certificate_fault(error)
+        if fault:
+            return StoreUnreachable(
+                f"the certificate of the S3 store at {self._endpoint} {fault}",
+                hint=trust_hint("s3_ca"),
+            )
+        if isinstance(error, botocore.exceptions.ProxyConnectionError):
+            return StoreUnreachable(
+                f"the proxy before the S3 store at {self._endpoint} cannot be used "
+                f"({cause_of(error)})",
+                hint="the environment names it: see HTTPS_PROXY, HTTP_PROXY and NO_PROXY",
+            )
+        if isinstance(error, botocore.exceptions.ConfigParseError):
+            return self._refused(f"boto3's own settings cannot be read: {error.kwargs['path']}")
+        return StoreUnreachable(
+            f"no answer from the S3 store at {self._endpoint} ({cause_of(error)})",
+            hint="is the farm running? `winepress up` starts one on this machine",
+        )
 
     def _refusal(self, error: botocore.exceptions.ClientError, key: str | None) -> StoreUnreachable:
         """What an error reply means; only its code is repeated, never its text."""
@@ -248,39 +259,23 @@ class S3Store:
             return ObjectMissing("no such object in the store", value=key)
         if code in _BUCKET_CODES or status == 404:
             return self._refused("the S3 store has no such bucket")
-        if code in _CREDENTIAL_CODES or status in (401, 403):
+        if code == "AccessDenied":
+            return self._refused(
+                "the S3 store does not allow this with these credentials", _ROLE_HINT
+            )
+        if code in _CREDENTIAL_CODES or status == 401:
             return self._refused(f"the S3 store refuses the credentials ({code})")
+        if status == 403:  # the reply to HEAD has no body that says which
+            return self._refused(
+                "the S3 store refuses the credentials, or does not allow this with them", _ROLE_HINT
+            )
         return StoreUnreachable(
             f"the S3 store at {self._endpoint} answered {status} {code}",
             hint="the server's own log says why",
         )
 
-    def _refused(self, problem: str) -> StoreRefused:
-        return StoreRefused(
-            f"{problem}: bucket {self._bucket!r} at {self._endpoint}",
-            hint="see the settings s3_bucket, s3_access_key_id and s3_secret_access_key",
-        )
-
-
-def _client(settings: Settings) -> S3Client:
-    identifier, secret = settings.s3_access_key_id, settings.s3_secret_access_key
-    if (identifier is None) != (secret is None):
-        raise WrongUsage(
-            "s3_access_key_id and s3_secret_access_key go together: set both or neither",
-            field="s3_access_key_id" if identifier is None else "s3_secret_access_key",
-        )
-    try:
-        client: S3Client = boto3.session.Session().client(
-            "s3",
-            region_name=settings.s3_region,
-            endpoint_url=settings.s3_endpoint,
-            aws_access_key_id=identifier.get_secret_value() if identifier else None,
-            aws_secret_access_key=secret.get_secret_value() if secret else None,
-            config=_CONFIG,
-        )
-    except ValueError:  # botocore's "Invalid endpoint", which repeats the whole address
-        raise WrongUsage("not the address of a server", field="s3_endpoint") from None
-    return client
+    def _refused(self, problem: str, hint: str = _SETTINGS_HINT) -> StoreRefused:
+        return StoreRefused(f"{problem}: bucket {self._bucket!r} at {self._endpoint}", hint=hint)
 
 
 def _shown(endpoint: str | None) -> str:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from winepress_shared.errors import WrongUsage
 from winepress_worker.engines.base import Engine
+from winepress_worker.logs import hush_libraries
 from winepress_worker.models.shelf import Shelf
 from winepress_worker.options import WorkerOptions
 
@@ -18,6 +19,7 @@ EngineFactory = Callable[[WorkerOptions, Shelf, Path], Engine]
 
 
 def _openvino(options: WorkerOptions, shelf: Shelf, blobs: Path) -> Engine:
+    hush_libraries()
     from winepress_worker.engines.openvino import OpenVinoEngine
 
     return OpenVinoEngine(shelf, options.device, blobs, options.placement)

@@ -13,10 +13,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import httpx
-from huggingface_hub import HfApi, hf_hub_url
+from huggingface_hub import HfApi, hf_hub_url, set_client_factory
 from huggingface_hub.errors import GatedRepoError, HfHubHTTPError, RepositoryNotFoundError
 from huggingface_hub.file_download import http_get
 from huggingface_hub.utils._headers import build_hf_headers
+from huggingface_hub.utils._http import hf_request_event_hook
 from huggingface_hub.utils.tqdm import disable_progress_bars
 
 from winepress_shared.errors import Environment
@@ -27,6 +28,8 @@ from winepress_worker.models.shelf import Report
 
 _ANSWER_S = 20.0  #: longest the hub may take to describe a repository
 _HINT = "with a copy of it: winepress models prepare MODEL --from FOLDER"
+#: A mirror on this machine is reached past any proxy that the environment names.
+_DIRECT = dict.fromkeys(("all://localhost", "all://127.0.0.1", "all://[::1]"))
 _SHARE = 0.1  #: of a whole prepare that fetching is reported as
 
 
@@ -48,6 +51,7 @@ def fetch(repository: str, folder: Path, report: Report) -> Path:
     disk is too small or a file is damaged.
     """
     disable_progress_bars()
+    set_client_factory(_client)
     logging.getLogger("huggingface_hub").setLevel(logging.ERROR)
     endpoint = os.environ.get("HF_ENDPOINT") or None
     place = folder / repository
@@ -142,6 +146,16 @@ def _is(file: _File, path: Path) -> bool:
     """True when ``path`` is what the hub described; of small files that tells the size alone."""
     is_whole = path.stat().st_size == file.size
     return is_whole and (file.sha256 is None or digest(path) == file.sha256)
+
+
+def _client() -> httpx.Client:
+    """As the library itself makes it, but for `_DIRECT`."""
+    return httpx.Client(
+        event_hooks={"request": [hf_request_event_hook]},
+        follow_redirects=True,
+        timeout=_ANSWER_S,
+        mounts=_DIRECT,
+    )
 
 
 def _first_line(error: Exception) -> str:

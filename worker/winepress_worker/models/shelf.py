@@ -20,6 +20,7 @@ from pathlib import Path
 from winepress_shared.catalogue import Catalogue, Model
 from winepress_shared.errors import Environment, StoreUnreachable, UnknownModel
 from winepress_shared.lane import Precision
+from winepress_worker.logs import hush_libraries
 from winepress_worker.models.manifest import Manifest, Prepared
 from winepress_worker.models.published import Published
 from winepress_worker.models.pull import missing_bytes, pull
@@ -202,6 +203,7 @@ class Shelf:
         room = Room.of(model, precision, origin)
         report(room.sentence, 0.0)
         room.demand(folder.parent)
+        hush_libraries()
         # Here and not above: this import brings torch and OpenVINO into the process (about 8 s).
         from winepress_worker.models.prepare import build
 

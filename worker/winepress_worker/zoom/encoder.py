@@ -1,11 +1,10 @@
-"""Films and their sound in files; the only home of PyAV (FFmpeg's libraries).
+"""Films and their sound in files, by PyAV (FFmpeg's libraries).
 
 Every writer takes frames one by one and keeps no more of them than its codec does.
 """
 
 from __future__ import annotations
 
-import io
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -23,15 +22,13 @@ from PIL import Image
 
 from winepress_shared.errors import Environment, FailForGood
 from winepress_shared.sound import Sound
+from winepress_shared.sound_decoder import NothingToHear, heard
 from winepress_worker.zoom.planes import Frame
 
 _MAX_RATE_DENOMINATOR = 1001  #: 30000/1001 is television's 29.97
 _SOUND_HZ = 48_000
 _SOUND_BITS = 160_000  #: a second; more is not heard in either codec
 _BT709 = 1  #: ITU-T H.273, tables 2 and 3: primaries and transfer of BT.709
-
-#: Container of a sound file → FFmpeg's name of the one demuxer that may read it.
-_DEMUXERS = {"wav": "wav", "flac": "flac", "mp3": "mp3", "ogg": "ogg", "m4a": "mov"}
 
 
 @dataclass(frozen=True)
@@ -248,15 +245,13 @@ class _Track:
         )
         at = 0
         try:
-            source = io.BytesIO(sound.data or b"")
-            with av.open(source, "r", format=_DEMUXERS[sound.container]) as file:
-                for heard in file.decode(audio=0):
-                    heard.pts = None
-                    for frame in resampler.resample(heard):
-                        frame.pts, frame.time_base = at, Fraction(1, _SOUND_HZ)
-                        at += frame.samples
-                        yield frame
-        except (av.FFmpegError, IndexError) as error:
+            for played in heard(sound.data or b"", sound.container):
+                played.pts = None
+                for frame in resampler.resample(played):
+                    frame.pts, frame.time_base = at, Fraction(1, _SOUND_HZ)
+                    at += frame.samples
+                    yield frame
+        except (NothingToHear, av.FFmpegError) as error:
             raise FailForGood(f"the sound cannot be read: {error}", field="audio") from None
 
 

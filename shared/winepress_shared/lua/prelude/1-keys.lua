@@ -35,6 +35,7 @@
 --                             result is to be written) void (1: taken from its holder) user (whose
 --                             slice it counts as; absent: all drawn)
 --                             open (ranges of units that have not ended; begun in their order)
+--                             firm (1: it gives way to no better band)
 --   leases            zset    FENCE by deadline
 --   held:HOLDER       set     fences a process answers for; HOLDER is WORKER/PID of the renderer
 --   asked:HOLDER      string  nonce of its last request for a slice, and the fence it was given
@@ -54,9 +55,11 @@
 --   idem:USER:KEY     string  ID and digest of the job submitted under this key
 --   events:ID         stream  what happened to the job, the newest EVENTS of it; from its first
 --                             change on, because an empty stream costs more than the whole row
+--   wake:NAME         stream  calls to a client that reads the events of many jobs (with a time to live)
 --   preview:ID:UNIT   string  step, steps and a JPEG in base64, of the unit in hand (with a time to
 --                             live)
---   fence, turn, keep, swept    numbers
+--   limits            hash    what the operator has set of LIMITS, see `limits`
+--   fence, turn, swept    numbers
 local P = KEYS[1]
 local EVENTS = 256
 local EVENTS_KEPT_MS = 3600000 -- after the end of the job
@@ -64,15 +67,21 @@ local FORGET_MS = 86400000 -- what a process that never came back left behind is
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
 
+-- What a farm holds its users to, unless its operator says otherwise: units that have not ended, of the
+-- farm and of one user; slices of one user being drawn (0: any number); days that an ended job is kept.
+local LIMITS = {queue_limit = 2000000, user_queue_limit = 2000000, user_running_limit = 0, keep_days = 7}
+
 local function key(...) return P .. table.concat({...}, ':') end
 
 -- Only these fields are numbers; a user may well be called "1e5" or "inf".
 local NUMBERS = {}
 for name in string.gmatch('band units done failed cursor order created started finished expires ' ..
     'paused chained ready front starts opens closes max_failed left together step steps step_at finish ' ..
-    'void', '%S+') do
+    'void firm', '%S+') do
   NUMBERS[name] = true
 end
+
+local function limit_of(name) return tonumber(redis.call('HGET', key('limits'), name)) or LIMITS[name] end
 
 local function read(name)
   local flat, hash = redis.call('HGETALL', name), {}

@@ -11,6 +11,19 @@ local function is_closed(lane)
   return redis.call('EXISTS', key('parked', lane)) == 1 or is_paused(lane)
 end
 
+-- Where a better band than that of a job waits: 'here' in its lane, 'elsewhere' in another, nil nowhere.
+local function better_waits(job)
+  local function waits_in(lane)
+    local found = redis.call('HMGET', key('served', lane), 0, job.band - 1)
+    return (found[1] or found[2]) and not is_closed(lane)
+  end
+  if job.band == 0 then return nil end
+  if waits_in(job.lane) then return 'here' end
+  for _, lane in ipairs(redis.call('HKEYS', key('lanes'))) do
+    if waits_in(lane) then return 'elsewhere' end
+  end
+end
+
 -- Units that claims can find in a lane became more or less.
 local function show(lane, change)
   if change ~= 0 and redis.call('HINCRBY', key('lanes'), lane, change) == 0 then

@@ -95,13 +95,13 @@ local function tell_holders(job)
   end
 end
 
--- A terminal state; the record is kept for `keep` milliseconds more.
+-- A terminal state; the record is kept for `keep_days` more.
 local function conclude(job, state, reason)
   move(job, state, reason)
   place(job)
   redis.call('HSET', key('job', job.id), 'finished', now, 'paused', 0)
   redis.call('ZREM', key('expiries'), job.id)
-  redis.call('ZADD', key('old'), now + (tonumber(redis.call('GET', key('keep'))) or 604800000), job.id)
+  redis.call('ZADD', key('old'), now + math.floor(limit_of('keep_days') * DAY_MS), job.id)
   redis.call('PEXPIRE', key('events', job.id), EVENTS_KEPT_MS)
   redis.call('DEL', key('retry', job.id), key('attempts', job.id), key('failers', job.id))
   if state == 'succeeded' then redis.call('DEL', key('done', job.id), key('units', job.id)) end

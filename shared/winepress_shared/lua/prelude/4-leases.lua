@@ -11,6 +11,14 @@ end
 
 local function is_begun(lease, unit) return lease.at ~= '' and unit <= tonumber(lease.at) end
 
+-- The attempt is counted before the work is done; asking again for the unit in hand counts nothing.
+local function begin(fence, lease, job, unit)
+  if is_begun(lease, unit) then return end
+  redis.call('HINCRBY', key('attempts', job.id), unit, 1)
+  redis.call('HSET', key('lease', fence), 'at', unit, 'step', 0, 'step_at', now)
+  event(job.id, 'unit-started', 'unit', unit, 'holder', lease.holder)
+end
+
 -- A slice does not occupy its worker any more.
 local function count_out(fence, lease)
   if not lease.user then return end

@@ -1,0 +1,73 @@
+"""What each role may do in the broker, as Valkey's list of users.
+
+A script is checked command by command as whoever runs it, and a producer's scripts change the very
+rows that describe what is drawn. So a producer cannot touch workers, pauses and remote control, and
+can touch other producers' jobs; SECURITY.md says what follows.
+"""
+
+from __future__ import annotations
+
+import hashlib
+
+from winepress_deploy.credentials import Credentials
+from winepress_deploy.roles import Role
+
+#: Whose key is the one that farms had before there were roles: the user of a URL without a name.
+_DEFAULT = "default"
+_COMMANDS = (
+    "-@all +@read +@write +@connection +@transaction +@pubsub -@scripting -@dangerous -@admin "
+    "-scan -randomkey +time +eval +evalsha +script|load +script|exists"
+)
+#: Keys of the ledger that a producer's scripts write; the names are those of the key table.
+PRODUCER_WRITES = (
+    *("job:*", "jobs", "jobs:*", "ready:*", "served:*", "handed", "waits:*", "aside:*", "lanes"),
+    *("slices", "open", "opened", "retry:*", "attempts:*", "failers:*", "done:*", "units:*"),
+    *("leased:*", "lease:*", "leases", "held:*", "due", "expiries", "old", "idem:*", "events:*"),
+    *("turn", "wake:*"),
+)
+#: Those that only workers and the operator write.
+PRODUCER_READS = (
+    *("asked:*", "holders:*", "serving:*", "shuns:*", "pace", "workers", "worker:*", "renderer:*"),
+    *("warm:*", "warmed:*", "loading:*", "loads:*", "view", "parked:*", "paused", "preview:*"),
+    *("limits", "fence", "swept"),
+)
+#: Queues of lanes, which hold a dot, and films; not what kombu notes of messages in hand.
+_QUEUES = ("queue:*.*", "queue:film")
+#: Remote control and events. Who subscribes to a pattern needs that very pattern.
+_FANOUT = ("queue:/0.celery.pidbox", "queue:/0.celeryev/*")
+
+
+def user_name(role: Role) -> str | None:
+    """The user of the broker's URL; None for the one that needs no name."""
+    return None if role is Role.OPERATOR else role.value
+
+
+def users(farm: str, credentials: Credentials) -> str:
+    """Valkey's file of users, one line for each role, with passwords as their SHA-256."""
+    return "".join(
+        f"user {user_name(role) or _DEFAULT} on {_hashed(credentials, role)} resetkeys "
+        f"resetchannels {' '.join(_keys(role, farm))} {_COMMANDS}"
+        f"{' +info' if role is Role.OPERATOR else ''}\n"
+        for role in Role
+    )
+
+
+def _hashed(credentials: Credentials, role: Role) -> str:
+    password = credentials.of(role).broker_password.get_secret_value()
+    return f"#{hashlib.sha256(password.encode()).hexdigest()}"
+
+
+def _keys(role: Role, farm: str) -> list[str]:
+    """Patterns of keys (``~``, read only ``%R~``) and channels (``&``)."""
+    fanout = [f"&{farm}:{channel}" for channel in _FANOUT]
+    if role is Role.FLOWER:
+        return [f"~{farm}:queue:*", *fanout]
+    if role in (Role.PRODUCER, Role.GATEWAY):
+        # A script is given the bare prefix as its key, and names the others itself.
+        writes = ("", *PRODUCER_WRITES, *_QUEUES)
+        return [
+            f"%R~{farm}:*",
+            *(f"~{farm}:{key}" for key in writes),
+            f"&{farm}:orders:*",  # where a holder hears that a job is canceled
+        ]
+    return [f"~{farm}:*", f"&{farm}:orders:*", *fanout]

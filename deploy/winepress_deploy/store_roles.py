@@ -1,0 +1,38 @@
+"""What each role may do in the store, as the configuration of its S3 gateway.
+
+The documents in ``policies/`` are those of AWS, with ``BUCKET`` and ``FARM`` to be filled in.
+"""
+
+from __future__ import annotations
+
+import json
+from importlib import resources
+
+from winepress_deploy.credentials import Credentials
+from winepress_deploy.roles import STORE_ROLES, Role
+from winepress_shared.settings import Settings
+
+
+def policy(role: Role, settings: Settings) -> str:
+    """The policy document of a role for one farm, JSON."""
+    text = resources.files(__package__).joinpath(f"policies/{role}.json").read_text("utf-8")
+    return text.replace("BUCKET", settings.s3_bucket).replace("FARM", settings.farm)
+
+
+def gateway_config(settings: Settings, credentials: Credentials) -> str:
+    """SeaweedFS's file of identities, one for each role; JSON, and full of secrets."""
+    identities = [
+        {
+            "name": role,
+            "credentials": [
+                {
+                    "accessKey": credentials.of(role).s3_key_id,
+                    "secretKey": credentials.of(role).s3_secret.get_secret_value(),
+                }
+            ],
+            "policyNames": [role],
+        }
+        for role in STORE_ROLES
+    ]
+    policies = [{"name": role, "content": policy(role, settings)} for role in STORE_ROLES]
+    return json.dumps({"identities": identities, "policies": policies}, indent=1) + "\n"

@@ -1,0 +1,45 @@
+"""``winepress limits``: what the farm holds its users to."""
+
+from __future__ import annotations
+
+import argparse
+
+from winepress.client import Client
+from winepress.console import Console
+
+_DEFAULT = "default"  #: in place of a number
+_HELP = {
+    "queue_limit": "units of the farm that have not ended",
+    "user_queue_limit": "units of one user that have not ended",
+    "user_running_limit": "slices of one user being drawn at a time, 0 is any number",
+    "keep_days": "days that an ended job stays listed",
+}
+
+
+def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Add the sub-command."""
+    text = "show or set what the farm holds its users to"
+    parser = subparsers.add_parser(
+        "limits",
+        help=text,
+        description=f"{text[0].upper()}{text[1:]}. The broker keeps it, until it loses its memory; "
+        f"`winepress up` sets what its settings name. The word {_DEFAULT!r} takes a limit back.",
+    )
+    for name, meaning in _HELP.items():
+        parser.add_argument(f"--{name.replace('_', '-')}", metavar="N", help=meaning)
+    parser.add_argument("--json", action="store_true", help="one JSON object per line")
+    parser.set_defaults(run=_run)
+
+
+def _run(arguments: argparse.Namespace) -> int:
+    given = {name: getattr(arguments, name) for name in _HELP}
+    changes = {
+        name: None if value == _DEFAULT else value
+        for name, value in given.items()
+        if value is not None
+    }
+    with Client.from_env() as client:
+        limits = client.farm.set_limits(changes)
+    lines = [f"{name:<19} {limits[name]:>13,.10g}  {meaning}" for name, meaning in _HELP.items()]
+    Console(arguments.json).result(limits, "\n".join(lines))
+    return 0

@@ -1,0 +1,141 @@
+"""What happens to one job, as it happens."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Sequence
+from itertools import chain
+from typing import TYPE_CHECKING, Self
+
+from winepress.caller_checks import check_timeout
+from winepress.event_reader import EventReader, Subscription
+from winepress.outage import patiently
+from winepress_shared.event_log import BLOCK_MS, check_event_id
+from winepress_shared.ledger_records import Event, JobRow
+from winepress_shared.per_process import PerProcess
+from winepress_shared.state import JobState
+
+if TYPE_CHECKING:
+    from winepress.client import Client
+
+_ENDS = frozenset(state.value for state in JobState if state.is_terminal)
+_SILENCE_S = 2 * BLOCK_MS / 1000  #: after that much of it the reader is asked whether it reads
+
+
+class EventStream(Iterator[Event]):
+    """An iterator over the events of a job, until that is over; see `JobHandle.events`.
+
+    `close`, which another thread may call while nothing happens, ends it, as does the end of a
+    ``with`` block.
+    """
+
+    def __init__(
+        self, client: Client, job_id: str, timeout: float | None, after: str | None
+    ) -> None:
+        self._source = _Source(client, job_id, timeout, after)
+        self._events = chain.from_iterable(self._source.batches())
+
+    def __next__(self) -> Event:
+        return next(self._events)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """End the iteration, in whichever thread it waits."""
+        self._source.close()
+
+
+class _Source:
+    """Where the events come from; knows no iterator, so that one that is dropped ends at once."""
+
+    def __init__(
+        self, client: Client, job_id: str, timeout: float | None, after: str | None
+    ) -> None:
+        self._client = client
+        self._job_id = job_id
+        check_timeout(timeout)
+        self._deadline = None if timeout is None else time.monotonic() + timeout
+        self._after = "0" if after is None else check_event_id(after)
+        self._tells_state = after is not None
+        self._is_closed = False
+        self._mine = PerProcess(self._subscribe)
+
+    def close(self) -> None:
+        """Let `batches` end."""
+        self._is_closed = True
+        subscription = self._mine.pop()
+        if subscription is not None:
+            self._reader.remove(subscription)
+            subscription.put(None)
+
+    @property
+    def _reader(self) -> EventReader:
+        return self._client.event_reader
+
+    def _subscribe(self) -> Subscription:
+        subscription = Subscription(self._job_id, self._after)
+        self._reader.add(subscription)
+        return subscription
+
+    def batches(self) -> Iterator[Sequence[Event]]:
+        """Events as they come."""
+        if self._tells_state:
+            yield [_state_of(patiently(self._row), self._after)]
+        found: Sequence[Event] | None = self._client.ledger.events(self._job_id, self._after)
+        try:
+            while found is not None and not self._is_closed:
+                if found:
+                    yield found
+                    self._after = found[-1].id
+                # A job that was retried has ended before: only the row says whether it is over.
+                may_be_over = not found or any(event.name in _ENDS for event in found)
+                if may_be_over and patiently(self._row).state.is_terminal:
+                    return
+                found = self._take()
+        finally:
+            self.close()
+
+    def _row(self) -> JobRow:
+        return self._client.ledger.get(self._job_id)
+
+    def _take(self) -> Sequence[Event] | None:
+        """What happens next; None when this is closed. Raises TimeoutError past the deadline."""
+        while not self._is_closed:
+            subscription = self._mine.get()
+            if self._is_closed:  # just now, before there was a subscription to end
+                break
+            was_full, patience_s = subscription.is_full, self._patience_s()
+            try:
+                return subscription.take(patience_s)
+            except TimeoutError:
+                was_full = True  # or its reader has ended
+            finally:
+                if was_full:
+                    self._reader.add(subscription)
+        return None
+
+    def _patience_s(self) -> float:
+        if self._deadline is None:
+            return _SILENCE_S
+        left_s = self._deadline - time.monotonic()
+        if left_s <= 0:
+            raise TimeoutError(
+                f"job {self._job_id} is still going on: the time to wait for it is over"
+            )
+        return min(left_s, _SILENCE_S)
+
+
+def _state_of(row: JobRow, after: str) -> Event:
+    """What a job is now, as an event at the place ``after``."""
+    fields = {
+        "state": row.state.value,
+        "done": str(row.done),
+        "failed": str(row.failed),
+        "units": str(row.units),
+        "paused": str(int(row.paused)),
+    }
+    return Event(after, "state", time.time(), fields)

@@ -1,0 +1,148 @@
+"""The URL of the broker in its parts: redis-py and Celery read the options in it differently."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qsl, quote, urlsplit
+
+from pydantic import SecretStr
+
+from winepress_shared.errors import WrongUsage
+
+LEAST_ANSWER_S = 6.0  #: a server may hold a command open for nearly that long
+_BOOLEANS = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
+
+
+def _whole(least: int, most: int) -> Callable[[str], int]:
+    def read(text: str) -> int:
+        if not (text.isascii() and text.isdigit() and len(text) < 8 and least <= int(text) <= most):
+            raise ValueError(f"{least} to {most}")
+        return int(text)
+
+    return read
+
+
+def _seconds(least: float, most: float) -> Callable[[str], float]:
+    def read(text: str) -> float:
+        try:
+            seconds = float(text)
+        except ValueError:
+            seconds = math.nan
+        if not least <= seconds <= most:
+            raise ValueError(f"{least:g} to {most:g} seconds")
+        return seconds
+
+    return read
+
+
+def _boolean(text: str) -> bool:
+    if text.lower() not in _BOOLEANS:
+        raise ValueError("true or false")
+    return _BOOLEANS[text.lower()]
+
+
+def _required(text: str) -> str:
+    if text != "required":
+        raise ValueError("required; without it a password goes to whoever listens")
+    return text
+
+
+def _checked(text: str) -> bool:
+    if not _boolean(text):
+        raise ValueError("true; without it a password goes to whoever listens")
+    return True
+
+
+#: What may stand behind the question mark. Further options of redis-py would change what its
+#: answers look like, or send a command twice.
+_OPTIONS: Mapping[str, Callable[[str], Any]] = {
+    "db": _whole(0, 99_999),
+    "health_check_interval": _whole(0, 3600),
+    "max_connections": _whole(1, 10_000),
+    "password": str,
+    "protocol": _whole(2, 3),
+    "socket_connect_timeout": _seconds(0.1, 600),
+    "socket_keepalive": _boolean,
+    "socket_timeout": _seconds(LEAST_ANSWER_S, 600),
+    "username": str,
+}
+#: The same for ``rediss://``. What would leave the server unverified is refused.
+_TLS: Mapping[str, Callable[[str], Any]] = {
+    "ssl_ca_certs": str,
+    "ssl_ca_path": str,
+    "ssl_cert_reqs": _required,
+    "ssl_certfile": str,
+    "ssl_check_hostname": _checked,
+    "ssl_keyfile": str,
+}
+#: Options that Celery's transport has too, under the same names.
+_OF_SOCKETS = (
+    "health_check_interval",
+    "socket_connect_timeout",
+    "socket_keepalive",
+    "socket_timeout",
+)
+
+
+@dataclass(frozen=True)
+class BrokerUrl:
+    """An address, and the options that stood in it."""
+
+    address: str = field(repr=False)  #: with user, password and database, without options
+    shown: str  #: the address as messages show it, without a password
+    tls: Mapping[str, Any]  #: options ``ssl_…``
+    options: Mapping[str, Any]
+
+    @classmethod
+    def of(cls, url: SecretStr) -> BrokerUrl:
+        """Read a URL that `Settings` has accepted; raises WrongUsage that names a bad option."""
+        parts = urlsplit(url.get_secret_value())
+        known = {**_OPTIONS, **(_TLS if parts.scheme == "rediss" else {})}
+        given = parse_qsl(parts.query, keep_blank_values=True)
+        options = {name: _read(known, name, text) for name, text in given}
+        tls = {name: options.pop(name) for name in _TLS if name in options}
+        login, _, host = parts.netloc.rpartition("@")
+        names = [quote(options.pop(name, ""), safe="") for name in ("username", "password")]
+        if any(names):
+            login = ":".join(names)
+        path = parts.path
+        if "db" in options and parts.scheme != "unix":
+            path = f"/{options.pop('db')}"
+        shown = f"{parts.scheme}://{host}{path}"
+        place = f"{login}@{host}" if login else host
+        return cls(f"{parts.scheme}://{place}{path}", shown, tls, options)
+
+    def verification(self, authority: Path | None) -> dict[str, Any]:
+        """How the server proves who it is, for both libraries; empty where it has no TLS.
+
+        To ``authority``, or to those of the system. Celery's own default is to believe anybody.
+        """
+        if not self.address.startswith("rediss://"):
+            return {}
+        given = {"ssl_ca_certs": str(authority)} if authority else {}
+        return {**self.tls, **given, "ssl_cert_reqs": "required", "ssl_check_hostname": True}
+
+    @property
+    def of_sockets(self) -> dict[str, Any]:
+        """The options that Celery's transport has too."""
+        return {name: self.options[name] for name in _OF_SOCKETS if name in self.options}
+
+
+def _read(known: Mapping[str, Callable[[str], Any]], name: str, text: str) -> Any:
+    if name not in known:
+        raise WrongUsage(
+            "the URL has an option that is not supported",
+            field="broker_url",
+            value=name[:40],
+            allowed=", ".join(known),
+        )
+    try:
+        return known[name](text)
+    except ValueError as error:  # says what is allowed
+        raise WrongUsage(
+            f"bad value of {name} in the URL", field="broker_url", allowed=str(error)
+        ) from None

@@ -1,0 +1,98 @@
+"""A farm's own part of a store, which other farms may share."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from pathlib import Path
+
+from winepress_shared.stores.base import Moved, Store, StoredObject, unwatched
+
+
+class FarmStore:
+    """Every key, as its callers write it, stands for ``FARM/KEY`` in the store behind it.
+
+    So nobody can forget the farm's name, and what documents hold does not depend on it. A key may
+    take as many characters less as the name does.
+    """
+
+    def __init__(self, store: Store, farm: str) -> None:
+        self._store = store
+        self._prefix = f"{farm}/"
+
+    def __repr__(self) -> str:
+        return f"{self._store!r} below {self._prefix}"
+
+    def check(self) -> None:
+        """Return when the store can be used; raise otherwise."""
+        self._store.check()
+
+    def put(
+        self,
+        key: str,
+        data: bytes,
+        *,
+        content_type: str = "application/octet-stream",
+        metadata: Mapping[str, str] | None = None,
+    ) -> None:
+        """Write an object, replacing any older one under the same key."""
+        self._store.put(self._prefix + key, data, content_type=content_type, metadata=metadata)
+
+    def put_new(
+        self,
+        key: str,
+        data: bytes,
+        *,
+        content_type: str = "application/octet-stream",
+        metadata: Mapping[str, str] | None = None,
+    ) -> bool:
+        """Write an object only if the key is free; see `Store.put_new`."""
+        return self._store.put_new(
+            self._prefix + key, data, content_type=content_type, metadata=metadata
+        )
+
+    def put_file(
+        self,
+        key: str,
+        path: Path,
+        *,
+        content_type: str = "application/octet-stream",
+        metadata: Mapping[str, str] | None = None,
+        only_new: bool = False,
+        moved: Moved = unwatched,
+    ) -> bool:
+        """Write a file in pieces, however large; see `Store.put_file`."""
+        return self._store.put_file(
+            self._prefix + key,
+            path,
+            content_type=content_type,
+            metadata=metadata,
+            only_new=only_new,
+            moved=moved,
+        )
+
+    def get_file(self, key: str, path: Path, *, moved: Moved = unwatched) -> None:
+        """Read an object into a file, going on where that ends; see `Store.get_file`."""
+        self._store.get_file(self._prefix + key, path, moved=moved)
+
+    def get(self, key: str) -> bytes:
+        """Read an object; raises ObjectMissing."""
+        return self._store.get(self._prefix + key)
+
+    def head(self, key: str) -> StoredObject | None:
+        """Describe an object, with its metadata; None when there is none."""
+        found = self._store.head(self._prefix + key)
+        return None if found is None else replace(found, key=key)
+
+    def list(self, prefix: str) -> Iterator[StoredObject]:
+        """Every object of the farm whose key begins with ``prefix``, without metadata."""
+        for found in self._store.list(self._prefix + prefix):
+            yield replace(found, key=found.key.removeprefix(self._prefix))
+
+    def delete(self, key: str) -> None:
+        """Remove an object; removing none is no error."""
+        self._store.delete(self._prefix + key)
+
+    def url(self, key: str, expires_s: int = 3600) -> str:
+        """A link that reads the object without credentials; see `Store.url`."""
+        return self._store.url(self._prefix + key, expires_s)

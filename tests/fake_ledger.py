@@ -1,0 +1,48 @@
+"""A ledger that fails when it is told to, for tests of the client alone."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from winepress import BrokerUnreachable, QueueFull
+from winepress_shared.errors import NotFound
+from winepress_shared.ledger_records import Submission
+
+
+class FakeLedger:
+    """Accepts jobs until told otherwise."""
+
+    def __init__(self) -> None:
+        self.accepted: list[str] = []
+        self.known: set[str] = set()
+        self.canceled: list[str] = []
+        self.room = 1000
+        self.full: BaseException = QueueFull("the queue is full")
+        self.fault: BaseException | None = None
+        self.is_away = False
+
+    def check_room(self, user: str, units: int, *, may_be_known: bool) -> None:
+        """As `FarmBook` does where there is room for anything."""
+
+    def missing_tickets(self, lane: str, units: int) -> int:
+        return units
+
+    def outputs(self, job_id: str) -> dict[int, dict[str, Any]]:
+        return {}
+
+    def control(self, job_id: str, verb: str, reason: str = "", key: str = "") -> str:
+        if self.is_away:
+            raise BrokerUnreachable("the broker does not answer")
+        if job_id not in self.known:
+            raise NotFound("no such job")
+        self.canceled.append(job_id)
+        return "canceled"
+
+    def submit(self, new: Submission) -> tuple[str, bool]:
+        if len(self.accepted) >= self.room:
+            raise self.full
+        self.known.add(new.id)
+        if self.fault:
+            raise self.fault
+        self.accepted.append(new.id)
+        return new.id, True

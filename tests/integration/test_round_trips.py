@@ -1,0 +1,86 @@
+"""How often a worker waits for its broker: on a link of 200 ms each time is a fifth of a second."""
+
+from __future__ import annotations
+
+import threading
+from collections import Counter
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+import redis
+from studio import Studio
+
+from winepress import Client, TextToImage
+from winepress_shared.settings import Settings
+
+_LANE = "vignette.fp16"
+_PICTURES = 4  #: by which the longer of two runs is longer
+_STEPS = 20
+
+
+@pytest.fixture
+def trips(monkeypatch: pytest.MonkeyPatch) -> Counter[str]:
+    """Name of a thread → how often it sent something to Redis and waited for the answer."""
+    found: Counter[str] = Counter()
+    send: Callable[..., None] = redis.Connection.send_packed_command
+
+    def counted(self: redis.Connection, *args: Any, **kwargs: Any) -> None:
+        found[threading.current_thread().name.partition("_")[0]] += 1
+        send(self, *args, **kwargs)
+
+    monkeypatch.setattr(redis.Connection, "send_packed_command", counted)
+    return found
+
+
+@pytest.fixture
+def studio(farm_settings: Settings, client: Client) -> Studio:
+    """A worker whose model is warm; a step takes long enough for a report."""
+    studio = Studio(farm_settings, engine="fake:step_s=0.015")
+    run(studio, client, 1)
+    return studio
+
+
+def run(studio: Studio, client: Client, jobs: int, **fields: Any) -> None:
+    """Have one ticket's work of so many jobs done, in a thread ``renderer``."""
+    job = TextToImage(prompt="a fox", num_inference_steps=_STEPS, width=64, height=64, **fields)
+    handles = [client.submit(job) for _ in range(jobs)]
+    thread = threading.Thread(
+        target=studio.press.run, args=(_LANE, lambda lane: None), name="renderer"
+    )
+    thread.start()
+    thread.join()
+    for handle in handles:
+        assert len(handle.wait(timeout=0).result.outputs) == job.n
+
+
+def test_single_pictures_cost_two_round_trips_each_while_drawing(
+    studio: Studio, client: Client, trips: Counter[str]
+) -> None:
+    """For the next slice, whose picture begins with it, and for a look at the lanes.
+
+    Steps, descriptions and tickets are told beside the drawing. Delivery counts the picture, reads
+    what came of the job and ends it, while the next one is drawn: five in a row in all.
+    """
+    run(studio, client, 1)
+    trips.clear()
+    run(studio, client, 1)
+    short = Counter(trips)
+    trips.clear()
+    run(studio, client, 1 + _PICTURES)
+    assert trips["renderer"] - short["renderer"] <= 2 * _PICTURES
+    assert trips["delivery"] - short["delivery"] <= 3 * _PICTURES
+
+
+def test_pictures_of_one_job_cost_one_round_trip_each_while_drawing(
+    studio: Studio, client: Client, trips: Counter[str]
+) -> None:
+    """Each is begun before it is drawn; the first of a slice together with the slice.
+
+    There are fewer slices than pictures, so their claims and looks cost less than one more.
+    """
+    run(studio, client, 1, n=2)
+    trips.clear()
+    run(studio, client, 1, n=16)
+    assert trips["renderer"] <= 2 * 16
+    assert trips["delivery"] <= 16 + 2

@@ -1,0 +1,54 @@
+"""The certificates of a farm's store last, and are made anew before they end."""
+
+from __future__ import annotations
+
+import stat
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from winepress_deploy.certificates import Certificates
+
+
+def _texts(folder: Path) -> list[bytes]:
+    return [file.read_bytes() for file in sorted(folder.iterdir())]
+
+
+def test_they_are_made_once_and_private(tmp_path: Path) -> None:
+    """A farm that starts again shows what it showed before."""
+    Certificates.keep(tmp_path)
+    first = _texts(tmp_path)
+    assert len(first) == 3
+    Certificates.keep(tmp_path)
+    assert _texts(tmp_path) == first
+    assert {stat.S_IMODE(file.stat().st_mode) for file in tmp_path.iterdir()} == {0o600}
+
+
+def test_no_key_of_the_authority_is_left_to_steal(tmp_path: Path) -> None:
+    """It signs one certificate and is thrown away."""
+    Certificates.keep(tmp_path)
+    assert sum(b"PRIVATE KEY" in text for text in _texts(tmp_path)) == 1
+
+
+@pytest.mark.parametrize("damage", ["missing", "empty", "of another farm"])
+@pytest.mark.parametrize("name", ["authority.pem", "certificate.pem", "key.pem"])
+def test_what_does_not_belong_together_is_made_anew(name: str, damage: str, tmp_path: Path) -> None:
+    """A kill between two writes, or a hand that was in the folder, does not stop a farm."""
+    found, other = tmp_path / "own", tmp_path / "other"
+    for folder in (found, other):
+        folder.mkdir()
+        Certificates.keep(folder)
+    if damage == "missing":
+        (found / name).unlink()
+    else:
+        (found / name).write_bytes(b"" if damage == "empty" else (other / name).read_bytes())
+    assert Certificates.keep(found).is_sound(datetime.now(UTC))
+
+
+def test_they_are_renewed_long_before_they_end(tmp_path: Path) -> None:
+    """A farm that starts has years, however long it then runs."""
+    certificates = Certificates.keep(tmp_path)
+    now = datetime.now(UTC)
+    assert certificates.is_sound(now + timedelta(days=3 * 365))
+    assert not certificates.is_sound(now + timedelta(days=6 * 365))

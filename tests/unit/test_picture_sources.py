@@ -1,0 +1,76 @@
+"""Where a picture may come from, and what is said where it does not say enough itself."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+
+import colour_profiles
+import pytest
+from PIL import ExifTags, Image
+
+from winepress_shared.errors import InvalidJob
+from winepress_shared.picture import Picture
+
+
+def test_a_picture_is_the_same_from_everywhere(tmp_path: Path) -> None:
+    """A path, its bytes, the open file and the image that Pillow made of it: one way in."""
+    buffer = io.BytesIO()
+    icc = colour_profiles.red_is_green()
+    exif = Image.Exif()
+    exif[ExifTags.Base.Orientation] = 6
+    tall = Image.linear_gradient("L").resize((64, 96)).convert("RGB")
+    tall.save(buffer, "PNG", exif=exif, icc_profile=icc)
+    data, path = buffer.getvalue(), tmp_path / "a.png"
+    path.write_bytes(data)
+    loaded = Image.open(path)
+    loaded.load()
+    with path.open("rb") as file:
+        pictures = [Picture.load(source) for source in (path, data, bytearray(data), file, loaded)]
+    pictures += [Picture.load(Image.open(path)), Picture.load(loaded.copy())]
+    assert len(set(pictures)) == 1
+    assert pictures[0].size == (96, 64)
+    assert loaded.getexif()[ExifTags.Base.Orientation] == 6  # the caller's own image is left alone
+    assert loaded.size == (64, 96)
+
+
+def test_file_that_is_open_for_text_is_refused(tmp_path: Path) -> None:
+    """What it gives is no longer what was in the file."""
+    path = tmp_path / "a.txt"
+    path.write_text("hello")
+    with path.open() as file, pytest.raises(InvalidJob, match="not open for bytes"):
+        Picture.load(file)  # type: ignore[arg-type]
+
+
+def test_of_an_animation_the_first_frame_is_taken_and_said(tmp_path: Path) -> None:
+    """WebP and PNG may hold many pictures."""
+    frames = [Image.new("RGB", (64, 64), colour) for colour in ("red", "lime", "blue")]
+    for form in ("PNG", "WEBP"):
+        path = tmp_path / form
+        frames[0].save(path, form, save_all=True, append_images=frames[1:], lossless=True)
+        picture = Picture.load(path)
+        assert picture == Picture.load(frames[0])
+        assert picture.warnings == ("is animated, and one frame of it is used",)
+
+
+@pytest.mark.parametrize(
+    ("mode", "levels", "white"),
+    [("F", (0, 1), 1), ("F", (0, 255), 255), ("F", (0, 65535), 65535), ("I", (0, 255), 255)],
+)
+def test_greys_without_a_white_of_their_own_are_guessed_aloud(
+    mode: str, levels: tuple[int, int], white: int
+) -> None:
+    """Their largest level says which of the usual ranges is meant, and a warning that it did."""
+    image = Image.new(mode, (2, 2), levels[0])
+    image.putpixel((1, 1), levels[1])
+    picture = Picture.load(image)
+    drawn = Image.open(io.BytesIO(picture.png or b""))
+    assert [drawn.getpixel(at) for at in ((0, 0), (1, 1))] == [(0, 0, 0), (255, 255, 255)]
+    assert picture.warnings[0].endswith(f"{white} was taken for it")
+
+
+@pytest.mark.parametrize(("mode", "level"), [("I", -1), ("I", 65536), ("F", -0.5), ("F", 1e9)])
+def test_greys_of_no_usual_range_are_refused(mode: str, level: float) -> None:
+    """They would come out black or white."""
+    with pytest.raises(InvalidJob, match="no usual range"):
+        Picture.load(Image.new(mode, (64, 64), level))

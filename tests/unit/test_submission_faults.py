@@ -1,0 +1,179 @@
+"""What becomes of a submission when a part of the farm fails at the wrong moment."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from fake_ledger import FakeLedger
+
+from winepress import (
+    BrokerUnreachable,
+    Client,
+    Priority,
+    QueueFull,
+    StoreUnreachable,
+    TextToImage,
+)
+from winepress.bulk.bulk_file import read_lines
+from winepress.bulk.plan import Plan, PlanOptions
+from winepress.bulk.submission import submit_plan
+from winepress.handling import Handling
+
+APPLE = TextToImage(prompt="a red apple", seed=7)
+
+
+def descriptions(client: Client) -> list[str]:
+    return [stored.key.split("/")[1] for stored in client.archive.store.list("jobs/")]
+
+
+def test_a_ticket_that_cannot_be_sent_does_not_undo_the_job(
+    client: Client,
+    ledger: FakeLedger,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """The job is accepted; the workers' reconciler issues the ticket, a warning says so."""
+
+    def refuse(app: object, lane: str, count: int = 1) -> None:
+        raise BrokerUnreachable("cannot send a ticket")
+
+    monkeypatch.setattr("winepress_shared.broker.send_tickets", refuse)
+    handle = client.submit(APPLE)
+    assert ledger.accepted == [handle.id]
+    assert set(descriptions(client)) == {handle.id}
+    assert "accepted" in caplog.text
+
+
+def names(client: Client) -> set[str]:
+    return {stored.key.rpartition("/")[2] for stored in client.archive.store.list("jobs/")}
+
+
+def test_a_broker_lost_during_the_submission_undoes_it(client: Client, ledger: FakeLedger) -> None:
+    """The ledger may have the job: it finds no description, and a result that says it is over."""
+    ledger.fault, ledger.is_away = BrokerUnreachable("the broker does not answer"), True
+    with pytest.raises(BrokerUnreachable):
+        client.submit(APPLE)
+    assert names(client) == {"result.json"}
+
+
+def test_a_broker_lost_during_a_submission_with_a_key_leaves_it_to_be_found(
+    client: Client, ledger: FakeLedger
+) -> None:
+    """Whoever submits it again under the key gets this very job, so it must be there."""
+    ledger.fault, ledger.is_away = BrokerUnreachable("the broker does not answer"), True
+    with pytest.raises(BrokerUnreachable) as caught:
+        client.submit(APPLE, idempotency_key="k1")
+    (job_id,) = descriptions(client)
+    assert names(client) == {"job.json"}
+    assert f"winepress status {job_id}" in (caught.value.hint or "")
+    assert "same idempotency key" in (caught.value.hint or "")
+
+
+def test_a_broker_that_lost_the_answer_and_is_back_cancels_the_job(
+    client: Client, ledger: FakeLedger
+) -> None:
+    """Its producer is told that it failed, and will submit it again."""
+    ledger.fault = BrokerUnreachable("the broker does not answer")
+    with pytest.raises(BrokerUnreachable):
+        client.submit(APPLE)
+    assert ledger.canceled == descriptions(client)[:1]
+    assert names(client) == {"job.json", "result.json"}
+
+
+def test_a_job_that_cannot_be_marked_as_accepted_is_canceled(
+    client: Client, ledger: FakeLedger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The store failed when the ledger had the job: `recover` would not know of it."""
+    store = client.archive.store
+    put = store.put
+
+    def refuse(key: str, data: bytes, **options: Any) -> None:
+        if key.endswith("/accepted"):
+            raise StoreUnreachable("the store does not answer")
+        put(key, data, **options)
+
+    monkeypatch.setattr(store, "put", refuse)
+    with pytest.raises(StoreUnreachable):
+        client.submit(APPLE)
+    assert ledger.canceled == ledger.accepted != []
+
+
+def test_a_store_that_fails_while_the_job_is_written_leaves_nothing(
+    client: Client, ledger: FakeLedger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The object may be there although the answer was lost."""
+    store = client.archive.store
+    put = store.put
+
+    def lose(key: str, data: bytes, **options: Any) -> None:
+        put(key, data, **options)
+        raise StoreUnreachable("the answer was lost")
+
+    monkeypatch.setattr(store, "put", lose)
+    with pytest.raises(StoreUnreachable):
+        client.submit(APPLE)
+    assert (ledger.known, names(client)) == (set(), set())
+
+
+@pytest.mark.parametrize("is_entered", [True, False])
+def test_a_submission_interrupted_by_the_user_is_taken_back(
+    client: Client, ledger: FakeLedger, is_entered: bool
+) -> None:
+    """Its id was never printed, so nobody could cancel it: entered or not, it does not run."""
+    if is_entered:
+        ledger.fault = KeyboardInterrupt()
+    else:
+        ledger.room, ledger.full = 0, KeyboardInterrupt()
+    with pytest.raises(KeyboardInterrupt):
+        client.submit(APPLE)
+    assert len(ledger.canceled) == is_entered
+    kept = {path.key for path in client.archive.store.list("jobs/")}
+    assert any(key.endswith("/result.json") for key in kept) is is_entered
+    assert bool(kept) is is_entered
+
+
+def submit_jobs(client: Client, tmp_path: Path) -> None:
+    client.submit_many([APPLE] * 5)
+
+
+def submit_bulk(client: Client, tmp_path: Path) -> None:
+    path = tmp_path / "bulk.csv"
+    rows = [f"a cat,{priority},{size}" for priority in Priority for size in ("64x64", "128x64")]
+    path.write_text("prompt,priority,size\n" + "\n".join(rows))
+    plan = Plan(client.catalogue, PlanOptions())
+    plan.add(read_lines(path))
+    assert len(plan.groups) == 3
+    submit_plan(client, plan, Handling("ann"))
+
+
+@pytest.mark.parametrize("submit", [submit_jobs, submit_bulk])
+@pytest.mark.parametrize("end", [QueueFull("the queue is full"), KeyboardInterrupt()])
+def test_jobs_submitted_together_are_taken_back_when_one_is_not_accepted(
+    client: Client,
+    ledger: FakeLedger,
+    tmp_path: Path,
+    submit: Callable[[Client, Path], None],
+    end: BaseException,
+) -> None:
+    """Refused or interrupted: those accepted are canceled, the others leave nothing."""
+    ledger.room, ledger.full = 2, end
+    with pytest.raises(type(end)):
+        submit(client, tmp_path)
+    assert len(ledger.canceled) == 2
+    assert ledger.canceled == ledger.accepted
+    assert sorted(set(descriptions(client))) == sorted(ledger.accepted)
+
+
+@pytest.mark.parametrize("submit", [submit_jobs, submit_bulk])
+def test_jobs_whose_broker_is_lost_meanwhile_are_all_undone(
+    client: Client, ledger: FakeLedger, tmp_path: Path, submit: Callable[[Client, Path], None]
+) -> None:
+    """Those too that the ledger has: it finds their results, and no description."""
+    ledger.fault, ledger.is_away = BrokerUnreachable("the broker does not answer"), True
+    with pytest.raises(BrokerUnreachable):
+        submit(client, tmp_path)
+    assert ledger.known <= set(descriptions(client))
+    assert names(client) == {"result.json"}
