@@ -16,32 +16,39 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-import secrets
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
+from winepress_shared.documents import (
+    FORMAT_VERSION,
+    MAX_JOB_BYTES,
+    MAX_RESULT_BYTES,
+    OutputDocument,
+    ResultDocument,
+    read_document,
+)
 from winepress_shared.errors import (
     FailForGood,
     InvalidJob,
     ObjectMissing,
+    ObjectTooLarge,
     StoreUnreachable,
-    WinepressError,
 )
-from winepress_shared.job import Job, decode_job
-from winepress_shared.lane import Lane
+from winepress_shared.job import Job
+from winepress_shared.job_record import JobRecord as JobRecord
+from winepress_shared.job_record import digest_of as digest_of
+from winepress_shared.job_record import new_job_id as new_job_id
 from winepress_shared.picture import Picture
 from winepress_shared.result import Failure as Failure
 from winepress_shared.result import Output as Output
 from winepress_shared.result import Result as Result
-from winepress_shared.result import output_of
 from winepress_shared.sound import Sound
 from winepress_shared.stores.base import Store
-from winepress_shared.window import Window
 
-_FORMAT_VERSION = 1
-_ID_BYTES = 10
+MAX_INPUT_BYTES = 2**26  #: the largest picture in full colour takes 50 MB, a sound 64 MiB
 _OUTPUT = "winepress-output"  #: name of the object metadata in which a picture describes itself
 _SIZE = "winepress-size"  #: name of the object metadata that holds an input's size
 _SIDES = re.compile(r"([0-9]{1,5})x([0-9]{1,5})")
@@ -52,78 +59,6 @@ _CONTENT_TYPES = {
     **dict.fromkeys(("mp4", "webm"), "video/{}"),
     "zip": "application/{}",
 }
-
-
-@dataclass(frozen=True)
-class JobRecord:
-    """What ``job.json`` holds: everything needed to render the job, or to queue it again."""
-
-    id: str
-    job: Job  #: resolved: no open values
-    lane: Lane
-    user: str
-    digest: str = ""  #: `digest_of` the job as it was asked for, before values were filled in
-    idempotency_key: str = ""
-    expires: float | None = None  #: Unix seconds, by the producer's clock
-    starts: float | None = None  #: not to be begun before; Unix seconds, by the producer's clock
-    window: Window | None = None  #: part of the day it is worked on; None is always
-    cost: float | None = None  #: megapixel-steps of a unit on average; None is what the job says
-    warnings: tuple[str, ...] = ()  #: what it asks for and will not get
-
-    def encode(self) -> bytes:
-        """The bytes of ``job.json``."""
-        return json.dumps(
-            {
-                "version": _FORMAT_VERSION,
-                "id": self.id,
-                "user": self.user,
-                "lane": str(self.lane),
-                "digest": self.digest,
-                "idempotency_key": self.idempotency_key,
-                "expires": self.expires,
-                "starts": self.starts,
-                "window": None if self.window is None else asdict(self.window),
-                "cost": self.cost,
-                "warnings": self.warnings,
-                "job": self.job.model_dump(mode="json"),
-            },
-            indent=1,
-        ).encode()
-
-    @classmethod
-    def decode(cls, data: bytes) -> JobRecord:
-        """Read ``job.json``; raises InvalidJob or FailForGood for anything else."""
-        try:
-            values = json.loads(data)
-            lane = Lane.parse(values["lane"])
-            return cls(
-                values["id"],
-                decode_job(values["job"]),
-                lane,
-                values["user"],
-                values["digest"],
-                values["idempotency_key"],
-                values["expires"],
-                values.get("starts"),
-                Window(**values["window"]) if values.get("window") else None,
-                values.get("cost"),
-                tuple(map(str, values.get("warnings", ()))),
-            )
-        except (ValueError, KeyError, TypeError) as error:
-            raise FailForGood(f"job.json is damaged: {type(error).__name__}") from None
-
-
-def digest_of(job: Job) -> str:
-    """Equal for jobs that ask for the same; hexadecimal.
-
-    To be taken before values are filled in: a seed drawn at random would make every digest new.
-    """
-    return hashlib.sha256(job.model_dump_json().encode()).hexdigest()[:32]
-
-
-def new_job_id() -> str:
-    """A short unguessable id; begins with a letter, so nobody reads it as a number."""
-    return "j" + secrets.token_hex(_ID_BYTES)
 
 
 def output_key(job_id: str, unit: int, output_format: str) -> str:
@@ -207,8 +142,21 @@ class Archive:
         return Picture.load(self.store.get(picture.key)).size or (0, 0)
 
     def read_job(self, job_id: str) -> JobRecord:
-        """What was asked for; raises ObjectMissing."""
-        return JobRecord.decode(self.store.get(f"jobs/{job_id}/job.json"))
+        """What was asked for; raises ObjectMissing, and FailForGood or InvalidJob for damage."""
+        data = self._read_document(f"jobs/{job_id}/job.json", MAX_JOB_BYTES)
+        record = JobRecord.decode(data)
+        if record.id != job_id:
+            raise FailForGood(
+                "job.json is damaged: it lies in another job's folder", value=record.id
+            )
+        return record
+
+    def _read_document(self, key: str, most: int) -> bytes:
+        try:
+            return self.store.get(key, most=most)
+        except ObjectTooLarge as error:
+            name = key.rpartition("/")[2]
+            raise FailForGood(f"{name} is too large", value=key, allowed=error.allowed) from None
 
     @property
     def has_jobs(self) -> bool:
@@ -239,61 +187,79 @@ class Archive:
 
     def _read_given(self, name: str, key: str, reference: str) -> bytes:
         try:
-            data = self.store.get(key)
+            data = self.store.get(key, most=MAX_INPUT_BYTES)
         except ObjectMissing:
             raise FailForGood(f"{name} is lost", value=reference) from None
+        except ObjectTooLarge as error:
+            raise FailForGood(f"{name} is damaged: {error}", value=reference) from None
         digest = reference.removeprefix("sha256:").partition(".")[0]
         if hashlib.sha256(data).hexdigest() != digest:
             raise FailForGood(f"{name} is damaged", value=reference)
         return data
 
     def write_output(self, key: str, data: bytes, row: dict[str, Any]) -> bool:
-        """Keep the picture of a unit with its row; False when there is one already."""
-        return self.store.put_new(
-            key, data, content_type=_content_type(key), metadata={_OUTPUT: json.dumps(row)}
-        )
+        """Keep the picture of a unit with its row; False when there is one already.
+
+        An object without a row is nobody's picture, and makes way.
+        """
+        kind, metadata = _content_type(key), {_OUTPUT: json.dumps(row)}
+        if self.store.put_new(key, data, content_type=kind, metadata=metadata):
+            return True
+        if self.read_output(key) is not None:
+            return False
+        self.store.put(key, data, content_type=kind, metadata=metadata)
+        return True
 
     def write_film(
         self, key: str, path: Path, row: dict[str, Any], moved: Callable[[int], None]
     ) -> bool:
         """The same for a film, from a file of any length; ``moved`` hears of bytes sent."""
-        return self.store.put_file(
+        send = partial(
+            self.store.put_file,
             key,
             path,
             content_type=_content_type(key),
             metadata={_OUTPUT: json.dumps(row)},
-            only_new=True,
             moved=moved,
         )
+        return send(only_new=True) or (self.read_output(key) is None and send())
 
     def read_output(self, key: str) -> dict[str, Any] | None:
-        """The row of the picture under ``key``; None when there is none or it says nothing."""
+        """The row of the picture under ``key``; None when there is none or it makes no sense."""
         stored = self.store.head(key)
-        try:
-            row: dict[str, Any] = json.loads(stored.metadata[_OUTPUT]) if stored else {}
-            return {**row, "key": key} if row.get("key") == key else None
-        except (ValueError, KeyError, AttributeError):
+        if stored is None:
             return None
+        try:
+            row = read_document(OutputDocument, stored.metadata.get(_OUTPUT, ""), key)
+        except FailForGood:
+            return None
+        is_of_this = row.key == key and row.size == stored.size
+        return row.model_dump(exclude_unset=True) if is_of_this else None
 
     def read_file(self, output: Output, path: Path) -> None:
         """Write an output into a new file; raises StoreUnreachable when it is damaged."""
-        self.store.get_file(output.key, path)
+        self.store.get_file(output.key, path, most=output.size)
         with path.open("rb") as file:
             if hashlib.file_digest(file, "sha256").hexdigest() != output.sha256:
                 raise StoreUnreachable("a picture in the store is damaged", value=output.key)
 
     def write_result(self, result: Result) -> None:
         """Keep what came of a job."""
-        data = json.dumps({"version": _FORMAT_VERSION, **asdict(result)}, indent=1).encode()
+        data = json.dumps({"version": FORMAT_VERSION, **asdict(result)}, indent=1).encode()
         self.store.put(f"jobs/{result.id}/result.json", data, content_type="application/json")
 
     def read_result(self, job_id: str) -> Result:
-        """What came of a job; raises ObjectMissing while it is not finished."""
-        values = json.loads(self.store.get(f"jobs/{job_id}/result.json"))
-        if values.get("version") != _FORMAT_VERSION:
-            raise WinepressError("result.json is of another version", value=values.get("version"))
+        """What came of a job; raises ObjectMissing while it is not finished.
+
+        Raises FailForGood for a result that is damaged, or another job's.
+        """
+        data = self._read_document(f"jobs/{job_id}/result.json", MAX_RESULT_BYTES)
+        given = read_document(ResultDocument, data, "result.json")
+        own = f"jobs/{job_id}/out/"
+        if given.id != job_id or not all(one.key.startswith(own) for one in given.outputs):
+            raise FailForGood("result.json is damaged: it lies in another job's folder")
         return Result(
-            values["id"],
-            tuple(map(output_of, values["outputs"])),
-            tuple(Failure(**row) for row in values["failures"]),
+            job_id,
+            tuple(Output(**one.model_dump()) for one in given.outputs),
+            tuple(Failure(**one.model_dump()) for one in given.failures),
         )

@@ -10,11 +10,13 @@
     │   └── Conflict             the idempotency key or the state forbids it
     ├── WrongUsage               the command line or the configuration     exit code 2
     ├── NotFound                 no such job (it never existed or expired) exit code 4
+    ├── DamagedRecord            the broker's record of a job is damaged   exit code 1
     ├── FarmUnreachable          broker or store cannot be used            exit code 3
     │   ├── BrokerUnreachable
     │   └── StoreUnreachable
     │       ├── StoreRefused     wrong credentials, missing bucket
-    │       └── ObjectMissing    the key does not exist
+    │       ├── ObjectMissing    the key does not exist
+    │       └── ObjectTooLarge   the object is larger than its reader takes
     ├── JobFailed                what `wait` raises for a job that failed  exit code 1
     │   ├── JobCanceled
     │   └── JobExpired
@@ -129,6 +131,10 @@ class NotFound(WinepressError):
     exit_code = 4
 
 
+class DamagedRecord(WinepressError):
+    """What the broker holds of a job makes no sense; other jobs are not concerned."""
+
+
 class FarmUnreachable(WinepressError):
     """The broker or the store cannot be used."""
 
@@ -149,6 +155,10 @@ class StoreRefused(StoreUnreachable):
 
 class ObjectMissing(StoreUnreachable):
     """The store has no object under this key."""
+
+
+class ObjectTooLarge(StoreUnreachable):
+    """The object under this key is larger than its reader takes; nothing of it was read."""
 
 
 class JobFailed(WinepressError):

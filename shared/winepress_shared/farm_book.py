@@ -6,12 +6,15 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import cast
 
-from winepress_shared.errors import InvalidJob, QueueFull
+from winepress_shared.errors import DamagedRecord, InvalidJob, QueueFull
 from winepress_shared.lane import Lane
+from winepress_shared.ledger_records import read_jobs
 from winepress_shared.script_server import ScriptServer
 from winepress_shared.settings import USER_PATTERN, Limits, Settings
 
 _PAGE = 500  #: jobs asked about at a time
+
+_LOOKED_AT = 1000  #: jobs whose records are looked through
 
 
 class FarmBook:
@@ -46,6 +49,17 @@ class FarmBook:
         """What is paused: ``farm``, ``lane:LANE``, ``user:USER``."""
         with self._server.reaching():
             return sorted(cast("list[str]", self._server.client.hkeys(f"{self._prefix}paused")))
+
+    def damaged(self) -> list[DamagedRecord]:
+        """What is wrong with those of the newest jobs whose records make no sense."""
+        with self._server.reaching():
+            newest = self._server.client.zrevrange(f"{self._prefix}jobs", 0, _LOOKED_AT - 1)
+            ids = cast("list[str]", newest)
+            pipe = self._server.client.pipeline(transaction=False)
+            for job_id in ids:
+                pipe.hgetall(f"{self._prefix}job:{job_id}")
+            rows = cast("list[dict[str, str]]", pipe.execute())
+        return [row for row in read_jobs(ids, rows) if isinstance(row, DamagedRecord)]
 
     def check_room(self, user: str, units: int, *, may_be_known: bool = False) -> None:
         """Raise QueueFull when the farm, or one user's part of it, has no room for ``units``.

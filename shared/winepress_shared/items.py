@@ -11,9 +11,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from winepress_shared.archive import Archive, JobRecord
-from winepress_shared.errors import FailForGood, InvalidJob, ObjectMissing
+from winepress_shared.documents import MAX_ITEMS_BYTES, ItemDocument, read_document
+from winepress_shared.errors import FailForGood, InvalidJob, ObjectMissing, ObjectTooLarge
 from winepress_shared.job import Batch, Job, decode_job
 
+_NAME = "an item of a batch"
 PART_ITEMS = 500  #: items of one object; a worker reads one object at a time
 
 
@@ -36,14 +38,14 @@ class Item:
     @classmethod
     def decode(cls, data: bytes) -> Item:
         """Read what `encode` wrote; raises FailForGood for anything else."""
+        given = read_document(ItemDocument, data, _NAME)
         try:
-            values = json.loads(data)
-            warnings = tuple(map(str, values.get("warnings", ())))
-            job = decode_job(values["job"])
-            return cls(job, str(values["name"]), int(values["line"]), warnings)
-        except (ValueError, KeyError, TypeError, InvalidJob) as error:
-            problem = f"an item of a batch is damaged: {type(error).__name__}"
-            raise FailForGood(problem) from None
+            job = decode_job(given.job)
+        except InvalidJob as error:
+            raise FailForGood(f"{_NAME} is damaged: {error}") from None
+        if isinstance(job, Batch) or job.unit_count != 1:
+            raise FailForGood(f"{_NAME} is damaged: it is not one picture")
+        return cls(job, given.name, given.line, given.warnings)
 
 
 def write_items(archive: Archive, job_id: str, items: Sequence[bytes]) -> None:
@@ -77,8 +79,9 @@ class ItemReader:
 
     def _read(self, key: str) -> list[bytes]:
         try:
-            return self._archive.store.get(key).splitlines()
-        except ObjectMissing:
+            data = self._archive.store.get(key, most=MAX_ITEMS_BYTES)
+            return data.split(b"\n", PART_ITEMS)[:-1]  # every item ends its line
+        except (ObjectMissing, ObjectTooLarge):
             return []  # its units end; a pause would bring nothing back
 
 

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, cast
 
+from winepress_shared.documents import read_facts
 from winepress_shared.script_server import ScriptServer
 from winepress_shared.settings import Settings
 
+_NUMBER = re.compile(r"[0-9]{1,15}(\.[0-9]{1,20})?(e[+-]?[0-9]{1,2})?")
 ALIVE_MS = 15_000  #: three beats; what a silent worker holds or loads counts no more
 LOAD_MS = 900_000  #: a mark of loading that nobody took back ends by itself
 _JOBS_LOOKED_AT = 1_000  #: earlier jobs of a user that are added up one by one
@@ -99,11 +102,11 @@ class LaneBook:
         Of a worker that has said which lanes it serves, no others: it has not the models of those.
         """
         renderer, lanes, loads, shunned, own, *held = self._run("lanes", worker, ALIVE_MS)
-        served = json.loads(own or "{}").get("lanes")
+        served = read_facts(own).get("lanes")
         rows = [row for row in json.loads(lanes) if served is None or row[0] in served]
         views = [LaneView.of(row, held, loads) for row in rows]
         views = [replace(view, is_shunned=True) if view.lane == shunned else view for view in views]
-        return views, json.loads(renderer or "{}")
+        return views, read_facts(renderer)
 
     def begin_load(self, worker: str, model: str) -> bool:
         """Mark that ``worker`` loads ``model`` (with its precision); False when enough others do.
@@ -125,4 +128,5 @@ class LaneBook:
         """``LANE DEVICE`` → megapixel-steps per second, as a worker last measured it."""
         with self._server.reaching():
             found = self._server.client.hgetall(f"{self._prefix}pace")
-        return {name: float(rate) for name, rate in cast("dict[str, str]", found).items()}
+        paces = cast("dict[str, str]", found).items()
+        return {name: float(rate) for name, rate in paces if _NUMBER.fullmatch(rate)}

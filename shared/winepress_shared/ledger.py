@@ -13,6 +13,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import replace
 from typing import Any, cast
 
+from winepress_shared.documents import read_facts, read_rows
 from winepress_shared.errors import Conflict
 from winepress_shared.event_log import EventLog
 from winepress_shared.farm_book import farm_full, user_full
@@ -27,6 +28,7 @@ from winepress_shared.ledger_records import (
     Slice,
     Submission,
     Worker,
+    read_jobs,
     unknown_job,
 )
 from winepress_shared.script_server import Channel, ScriptServer
@@ -114,7 +116,7 @@ class Ledger:
         return JobRow.from_hash(job_id, row)
 
     def jobs(self, state: JobState | None = None, limit: int = 100) -> list[JobRow]:
-        """The ``limit`` newest jobs (at least one), newest first."""
+        """The ``limit`` newest jobs (at least one), newest first, but for `FarmBook.damaged`."""
         index = f"{self._prefix}jobs" + (f":{state}" if state else "")
         with self._server.reaching():
             ids = cast("list[str]", self._server.client.zrevrange(index, 0, max(1, limit) - 1))
@@ -122,7 +124,7 @@ class Ledger:
             for job_id in ids:
                 pipe.hgetall(f"{self._prefix}job:{job_id}")
             rows = cast("list[dict[str, str]]", pipe.execute())
-        return [JobRow.from_hash(i, row) for i, row in zip(ids, rows, strict=True) if row]
+        return [row for row in read_jobs(ids, rows) if isinstance(row, JobRow)]
 
     def control(self, job_id: str, verb: str, reason: str = "", key: str = "") -> JobState:
         """Do what ``verb`` says to a job, see ``control.lua``; raises NotFound or Conflict.
@@ -146,7 +148,7 @@ class Ledger:
             units = cast(
                 "dict[str, str]", self._server.client.hgetall(f"{self._prefix}units:{job_id}")
             )
-        return {unit: json.loads(units[str(unit)]) for unit in sorted(map(int, units))}
+        return read_rows(units)
 
     def workers(self) -> list[Worker]:
         """Every worker that has beaten lately."""
@@ -161,7 +163,7 @@ class Ledger:
                 pipe.mget(f"{self._prefix}worker:{name}", f"{self._prefix}renderer:{name}")
             texts: list[list[str | None]] = pipe.execute()
         return [
-            Worker(name, at / 1000, json.loads(own or "{}"), json.loads(renderer or "{}"))
+            Worker(name, at / 1000, read_facts(own), read_facts(renderer))
             for (name, at), (own, renderer) in zip(seen, texts, strict=True)
         ]
 
@@ -174,7 +176,7 @@ class Ledger:
         """Lane → units waiting in it."""
         with self._server.reaching():
             lanes = cast("dict[str, str]", self._server.client.hgetall(f"{self._prefix}lanes"))
-        return {lane: int(count) for lane, count in lanes.items()}
+        return {lane: int(count) for lane, count in lanes.items() if count.isdecimal()}
 
     def missing_tickets(self, lane: str, units: int) -> int:
         """How many more tickets a lane with ``units`` open units can use: one per live worker.
@@ -236,18 +238,9 @@ class Ledger:
 
     def fail(self, fence: int, unit: int, error: Exception, *, retry: bool) -> Ending:
         """Count a failed attempt; with ``retry`` the unit is handed out again, up to a limit."""
-        return Ending(
-            self._run(
-                "fail",
-                fence,
-                unit,
-                type(error).__name__,
-                _plain(str(error)),
-                int(retry),
-                MAX_ATTEMPTS,
-                RETRY_BACKOFF_MS,
-            )
-        )
+        what = (type(error).__name__, _plain(str(error)))
+        limits = (int(retry), MAX_ATTEMPTS, RETRY_BACKOFF_MS)
+        return Ending(self._run("fail", fence, unit, *what, *limits))
 
     def finish(self, fence: int, reason: str = "") -> str:
         """End a job whose result has been written; returns its state, or ``lost``."""
@@ -260,7 +253,7 @@ class Ledger:
     def beat(self, worker: str, holder: str, facts: dict[str, Any]) -> Pulse:
         """Renew every lease of ``holder``, end those of earlier processes of ``worker``."""
         answer = self._run("beat", worker, holder, json.dumps(facts), LEASE_MS, MAX_ATTEMPTS)
-        return Pulse(tuple(map(Lease.of, answer[1:])), json.loads(answer[0] or "{}"))
+        return Pulse(tuple(map(Lease.of, answer[1:])), read_facts(answer[0]))
 
     def describe_renderer(self, worker: str, facts: dict[str, Any]) -> None:
         """Record what the rendering process says of itself."""

@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
+import re
 import time
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 from enum import StrEnum
 from typing import Any
 
 from winepress_shared.archive import JobRecord
 from winepress_shared.cost import megapixel_steps
-from winepress_shared.errors import NotFound
+from winepress_shared.errors import DamagedRecord, NotFound
 from winepress_shared.job import Priority
 from winepress_shared.state import JobState
 from winepress_shared.window import Window
 from winepress_shared.zoom import ZoomVideo
 
+#: Fields of events that are numbers, and those that an event cannot do without.
+_COUNTS = ("unit", "step", "steps", "done", "units")
+_NEEDED = {"progress": ("unit", "step", "steps"), "unit-done": ("unit", "done")}
+_COUNT = re.compile(r"[0-9]{1,15}")
 #: Bands in the order they are served.
 BANDS = (Priority.INTERACTIVE, Priority.NORMAL, Priority.BULK)
 
@@ -179,8 +185,18 @@ class JobRow:
 
     @classmethod
     def from_hash(cls, job_id: str, row: dict[str, str]) -> JobRow:
-        """Read a ``job:ID`` hash."""
+        """Read a ``job:ID`` hash; raises DamagedRecord for what makes no sense."""
+        try:
+            return cls._read(job_id, row)
+        except (KeyError, ValueError, IndexError, OverflowError) as error:
+            raise DamagedRecord(
+                f"the broker's record of this job is damaged: {error}",
+                value=job_id,
+                hint=f"DEL FARM:job:{job_id} takes it out; `winepress recover` enters it again",
+            ) from None
 
+    @classmethod
+    def _read(cls, job_id: str, row: dict[str, str]) -> JobRow:
         def moment(name: str) -> float | None:
             return int(row[name]) / 1000 if int(row[name]) else None
 
@@ -191,7 +207,7 @@ class JobRow:
             lane=row["lane"],
             user=row["user"],
             priority=BANDS[int(row["band"])],
-            units=int(row["units"]),
+            units=max(int(row["units"]), 1),
             done=int(row["done"]),
             failed=int(row["failed"]),
             created=int(row["created"]) / 1000,
@@ -212,7 +228,8 @@ class Event:
 
     id: str  #: position in the stream; pass it back to read on from here
     #: A state, or: unit-started, progress, unit-done, unit-retry, unit-failed, note, paused,
-    #: resumed, preview. `JobHandle.events` adds one of its own, state.
+    #: resumed, preview; or damaged, which says nothing. `JobHandle.events` adds one of its own,
+    #: state.
     name: str
     at: float  #: Unix seconds
     fields: dict[str, str] = field(default_factory=dict)
@@ -221,7 +238,12 @@ class Event:
     def of(cls, row_id: str, row: dict[str, str]) -> Event:
         """Read an entry of the stream ``events:ID``."""
         fields = {name: value for name, value in row.items() if name not in ("event", "at")}
-        return cls(row_id, row["event"], int(row["at"]) / 1000, fields)
+        counts = (row.get("at", ""), *(fields[name] for name in _COUNTS if name in fields))
+        name = row.get("event", "")
+        is_whole = bool(name) and set(_NEEDED.get(name, ())) <= set(fields)
+        if not is_whole or not all(map(_COUNT.fullmatch, counts)):
+            return cls(row_id, "damaged", 0.0)  # kept for its id: whoever reads goes on behind it
+        return cls(row_id, name, int(row["at"]) / 1000, fields)
 
 
 @dataclass(frozen=True)
@@ -242,6 +264,18 @@ def unknown_job(job_id: str) -> NotFound:
         hint="`winepress list` shows the newest; `winepress recover` enters unfinished ones again "
         "that a broker has lost",
     )
+
+
+def read_jobs(
+    ids: Sequence[str], rows: Sequence[dict[str, str]]
+) -> Iterator[JobRow | DamagedRecord]:
+    """The records of jobs, or what is wrong with them; those that are gone by now are left out."""
+    for job_id, row in zip(ids, rows, strict=True):
+        try:
+            if row:
+                yield JobRow.from_hash(job_id, row)
+        except DamagedRecord as error:
+            yield error
 
 
 def expand(units: str) -> tuple[int, ...]:

@@ -2,8 +2,17 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
+
+from pydantic import ValidationError
+
+from winepress_shared.documents import FailureDocument, OutputDocument
+
+_MOST_WARNING_BYTES = 1000  #: S3 keeps 2 KiB beside an object, and the rest of the row lies there
+_LEAST_CHARACTERS = 20  #: of a warning cut short
 
 
 @dataclass(frozen=True)
@@ -50,14 +59,33 @@ class Result:
 
     @classmethod
     def from_units(cls, job_id: str, units: dict[int, dict[str, Any]]) -> Result:
-        """Build a result of what the ledger recorded for each unit."""
-        done = [
-            output_of(row | {"unit": u}) for u, row in sorted(units.items()) if "error" not in row
-        ]
-        failed = [Failure(unit=u, **row) for u, row in sorted(units.items()) if "error" in row]
+        """Build a result of what the ledger recorded for each unit.
+
+        What makes no sense of it is a failure: whoever looks is told, and the job can be retried.
+        """
+        done: list[Output] = []
+        failed: list[Failure] = []
+        for unit, row in sorted(units.items()):
+            try:
+                if "error" in row:
+                    failure = FailureDocument.model_validate(row)
+                    failed.append(Failure(unit, **failure.model_dump()))
+                else:
+                    output = OutputDocument.model_validate(row)
+                    done.append(Output(unit=unit, **output.model_dump()))
+            except ValidationError:
+                failed.append(Failure(unit, "FailForGood", "what the broker says of it is damaged"))
         return cls(job_id, tuple(done), tuple(failed))
 
 
-def output_of(row: dict[str, Any]) -> Output:
-    """Read a row of the ledger or of ``result.json``; JSON has no tuples."""
-    return Output(**row | {"warnings": tuple(row.get("warnings", ()))})
+def fit_warnings(warnings: Iterable[str]) -> tuple[str, ...]:
+    """``warnings``, each once, cut short where they would not fit beside an object of the store."""
+    left, fitting = _MOST_WARNING_BYTES, []
+    for warning in dict.fromkeys(warnings):
+        text = warning
+        while text and len(json.dumps(text)) > left:
+            text = text[: len(text) * 3 // 4] + "…" if len(text) > _LEAST_CHARACTERS else ""
+        if text:
+            left -= len(json.dumps(text))
+            fitting.append(text)
+    return tuple(fitting)

@@ -14,7 +14,7 @@ from redis.retry import Retry
 
 from winepress_shared.broker_url import BrokerUrl
 from winepress_shared.causes import cause_of, certificate_fault, trust_hint
-from winepress_shared.errors import BrokerUnreachable, QueueFull, WrongUsage
+from winepress_shared.errors import BrokerUnreachable, InvalidJob, QueueFull, WrongUsage
 from winepress_shared.per_process import PerProcess
 from winepress_shared.settings import Settings
 
@@ -26,6 +26,7 @@ _ANSWER_TIMEOUT_S = 8.0
 _HEALTH_CHECK_S = 25
 _CONNECTIONS = 32  #: of one server in one process, unless the URL says otherwise
 _RETRY_S = 0.1  #: before the one further try of a command whose connection broke
+_BAD_ARGUMENT = "refused argument"  #: how a script of ours says so, before it writes
 _NO_DATABASE = "DB index is out of range"
 _NOT_ALLOWED = "ACL failure in script"  #: how a script tells of a command it may not run
 _POOL_EXHAUSTED = "No connection available"
@@ -163,6 +164,9 @@ class ScriptServer:
                 raise BrokerUnreachable(
                     "the broker has no database of this number", value=self._url.shown
                 ) from None
+            if _BAD_ARGUMENT in str(error):
+                field = str(error).partition(_BAD_ARGUMENT)[2].split(" script:")[0].strip()
+                raise InvalidJob("the ledger does not take this value", field=field[:40]) from None
             if not str(error).startswith(_CANNOT_WRITE) and not isinstance(
                 error, redis.exceptions.ReadOnlyError | redis.exceptions.ClusterDownError
             ):

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from winepress_shared.errors import ObjectMissing
-from winepress_shared.stores.base import Store, StoredObject
+from winepress_shared.errors import ObjectMissing, ObjectTooLarge
+from winepress_shared.stores.base import MAX_GET_BYTES, Store, StoredObject
 
 HOSTILE_KEYS = [
     "",
@@ -49,6 +49,24 @@ def test_every_allowed_key_names_its_own_object(store: Store, place: str, name: 
     assert f"{place}/{name}" in [item.key for item in store.list(f"{place}/{name[:1]}")]
     store.delete(f"{place}/{name}")
     assert store.head(f"{place}/{name}") is None
+
+
+def test_nothing_is_read_that_is_larger_than_its_reader_takes(
+    store: Store, place: str, tmp_path: Path
+) -> None:
+    """To the byte, and a file is not begun; without a limit of the caller's there is still one."""
+    store.put(f"{place}/object", bytes(1000))
+    assert store.get(f"{place}/object", most=1000) == bytes(1000)
+    store.get_file(f"{place}/object", tmp_path / "whole", most=1000)
+    with pytest.raises(ObjectTooLarge, match=r"1000 bytes.*up to 999 bytes"):
+        store.get(f"{place}/object", most=999)
+    (tmp_path / "part").touch()
+    with pytest.raises(ObjectTooLarge):
+        store.get_file(f"{place}/object", tmp_path / "part", most=999)
+    assert (tmp_path / "part").stat().st_size == 0
+    store.put(f"{place}/object", bytes(MAX_GET_BYTES + 1))
+    with pytest.raises(ObjectTooLarge):
+        store.get(f"{place}/object")
 
 
 def test_metadata_is_kept_and_replaced_with_the_object(store: Store, place: str) -> None:

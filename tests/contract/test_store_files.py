@@ -62,7 +62,7 @@ def test_a_file_comes_back_as_it_was(store: Store, place: str, large: Path, tmp_
         size = source.stat().st_size
         assert store.head(f"{place}/it") == StoredObject(f"{place}/it", size, METADATA)
         back = tmp_path / f"back-{source.name}"
-        store.get_file(f"{place}/it", back, moved=tape)
+        store.get_file(f"{place}/it", back, most=2**40, moved=tape)
         assert back.read_bytes() == source.read_bytes()
         assert not size or tape.heard[-1] == size
     assert [item.key for item in store.list(place)] == [f"{place}/it"]
@@ -87,16 +87,16 @@ def test_a_read_goes_on_where_the_file_ends(
     store.put_file(f"{place}/it", large)
     part, tape = tmp_path / "part", Tape()
     with pytest.raises(Killed):
-        store.get_file(f"{place}/it", part, moved=Tape(end=PART_BYTES))
+        store.get_file(f"{place}/it", part, most=2**40, moved=Tape(end=PART_BYTES))
     assert PART_BYTES <= part.stat().st_size < LARGE_BYTES
     held = part.stat().st_size
-    store.get_file(f"{place}/it", part, moved=tape)
+    store.get_file(f"{place}/it", part, most=2**40, moved=tape)
     assert tape.heard[0] > held
     assert part.read_bytes() == large.read_bytes()
-    store.get_file(f"{place}/it", part, moved=tape)
+    store.get_file(f"{place}/it", part, most=2**40, moved=tape)
     with part.open("ab") as file:
         file.write(b"more")
-    store.get_file(f"{place}/it", part)
+    store.get_file(f"{place}/it", part, most=2**40)
     assert part.read_bytes() == large.read_bytes()
 
 
@@ -152,7 +152,7 @@ def test_memory_stays_bounded(store_settings: Settings, place: str, tmp_path: Pa
     back = tmp_path / "back"
     store = open_store(store_settings)
     tracemalloc.start()
-    store.get_file(f"{place}/it", back)
+    store.get_file(f"{place}/it", back, most=2**40)
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert back.stat().st_size == sparse.stat().st_size
@@ -165,7 +165,7 @@ def test_a_missing_object_leaves_an_empty_file_at_most(
 ) -> None:
     """Reading what is not there raises ObjectMissing with the key."""
     with pytest.raises(ObjectMissing) as caught:
-        store.get_file(f"{place}/none", tmp_path / "it")
+        store.get_file(f"{place}/none", tmp_path / "it", most=2**40)
     assert str(caught.value.value).endswith(f"{place}/none")
     assert not (tmp_path / "it").exists() or not (tmp_path / "it").stat().st_size
 
@@ -178,7 +178,7 @@ def test_a_file_that_cannot_be_used_is_told_from_the_store(
         store.put_file(f"{place}/it", tmp_path / "none")
     store.put(f"{place}/it", b"x" * 100_000)
     with pytest.raises(OSError, match="No space left"):
-        store.get_file(f"{place}/it", Path("/dev/full"))
+        store.get_file(f"{place}/it", Path("/dev/full"), most=2**40)
 
 
 def _write_elsewhere(

@@ -64,7 +64,8 @@ def test_a_model_prepared_later_is_served_without_a_restart_and_a_removed_one_is
         folder = settings.home / "models" / "painter" / "fp16"
         making = tmp_path / "making"
         making.mkdir()
-        (making / "weights").write_bytes(b"x")
+        (making / "unet").mkdir()
+        (making / "unet" / "openvino_model.bin").write_bytes(b"x")
         Manifest(
             model="painter",
             precision=Precision.FP16,

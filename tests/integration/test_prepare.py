@@ -16,7 +16,7 @@ import pytest
 from winepress_shared.catalogue import Catalogue
 from winepress_shared.errors import Environment, UnknownModel
 from winepress_shared.lane import Precision
-from winepress_worker.models.manifest import MANIFEST_FILE
+from winepress_worker.models.content import MANIFEST_FILE
 from winepress_worker.models.shelf import Shelf
 from winepress_worker.models.source import find_source
 

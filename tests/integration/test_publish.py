@@ -54,7 +54,7 @@ def test_another_revision_replaces_the_old_and_shares_what_is_equal(
     shelf.pull(guest, FP16, unheard)
     (folder / "manifest.json").unlink()
     (folder / _BIN).write_bytes(b"another")
-    (folder / "more.json").write_bytes(b"{}")
+    (folder / "unet" / "config.json").write_bytes(b"{}")
     record(folder, guest)
     assert push(store, folder) == len(b"another") + len(b"{}")
     heard = Heard()
@@ -175,13 +175,35 @@ def test_what_another_version_made_is_not_pulled(
         machine(there, catalogue, store).prepare(guest, FP16, unheard)
 
 
-@pytest.mark.parametrize("name", ["../evil", "/evil", "a/../../evil", ".hidden", "Manifest.json"])
-def test_a_hostile_manifest_offers_nothing(
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("../evil", "/evil", "a/../../evil", "unet/../config.json", ".hidden", "Manifest.json"),
+        *("unet/modeling.py", "scheduler/model_index.json", "unet/libextension.so"),
+    ],
+)
+def test_a_hostile_manifest_is_refused_and_named(
     store: Store, catalogue: Catalogue, guest: str, here: Path, there: Path, name: str
 ) -> None:
-    """No name of a file leads out of the model's folder."""
+    """No file but those that a prepared model has, and no manifest of any length."""
     text = (place(here, guest) / "manifest.json").read_text().replace(_BIN, name)
     store.put(f"models/manifests/{guest}.fp16.json", text.encode())
-    assert machine(there, catalogue, store).pull(guest, FP16, unheard) is None
+    with pytest.raises(Environment, match="manifest of the model is not usable"):
+        machine(there, catalogue, store).pull(guest, FP16, unheard)
     store.put(f"models/manifests/{guest}.fp16.json", b"x" * (2**20 + 1))
-    assert machine(there, catalogue, store).pull(guest, FP16, unheard) is None
+    with pytest.raises(Environment, match="too large"):
+        machine(there, catalogue, store).pull(guest, FP16, unheard)
+    assert not [path for path in there.rglob("*") if path.is_file()]
+
+
+def test_a_pull_writes_no_more_than_the_manifest_says(
+    store: Store, catalogue: Catalogue, guest: str, here: Path, there: Path
+) -> None:
+    """An object that is larger than its record is refused before any of it is on the disk."""
+    folder = place(here, guest)
+    push(store, folder)
+    record = manifest_of(folder).files[_BIN]
+    store.put(f"models/files/{record.sha256}", bytes(20 * record.size))
+    with pytest.raises(Environment, match="damaged in the store"):
+        machine(there, catalogue, store).pull(guest, FP16, unheard)
+    assert all(path.stat().st_size <= record.size for path in there.rglob("*") if path.is_file())

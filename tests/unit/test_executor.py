@@ -30,6 +30,7 @@ class Accounts:
     def __init__(self) -> None:
         self.faults: dict[int, type[Exception]] = {}
         self.drawn: list[int] = []
+        self.warnings: dict[int, tuple[str, ...]] = {}
         self.called_at: tuple[int, ...] = ()
         self.is_given_back = False
 
@@ -38,14 +39,15 @@ class Accounts:
 
     def send(self, drawn: Any) -> None:
         self.drawn.append(drawn.unit)
+        self.warnings[drawn.unit] = drawn.warnings
+
+    def settle(self) -> None: ...
 
     def watch(self, part: Slice, unit: int) -> Any:
         return lambda done, steps: None
 
     def start(self, part: Slice, *units: int) -> bool:
         return not set(units).isdisjoint(self.called_at)
-
-    def settle(self) -> None: ...
 
     def give_back(self, part: Slice) -> None:
         self.is_given_back = True
@@ -129,3 +131,43 @@ def _write_batch(archive: Archive, items: list[bytes]) -> None:
     write_items(archive, "j", items)
     batch: Job = Batch(n=3, model=FOX.model)
     archive.write_job(JobRecord("j", batch, LANE, "ada"))
+
+
+def test_a_picture_says_what_of_its_own_prompt_was_not_read(archive: Archive) -> None:
+    """Each of a batch, whether it is drawn alone or with others, beside what was known before."""
+    long = FOX.model_copy(update={"prompt": "a fox " * 50 + "at night"})
+    jobs = [FOX, long, FOX, long]
+    items = [Item(job, warnings=("known",)).encode() for job in jobs]
+    write_items(archive, "j", items)
+    archive.write_job(JobRecord("j", Batch(prompt="b", n=4), LANE, "ada"))
+    warnings = run(archive, 0, 1, 2, 3).warnings
+    assert warnings[0] == warnings[2] == ("known",)
+    assert warnings[1] == warnings[3]
+    assert warnings[1][0] == "known"
+    assert warnings[1][1].startswith("prompt is cut after 77 tokens, not read: ")
+    assert warnings[1][1].endswith("fox at night")
+
+
+@pytest.mark.parametrize("line", [b"[]", b"null", b"[" * 10_000, b'{"name": 1}', b"\xff"])
+def test_a_batch_item_that_is_none_costs_its_own_picture(archive: Archive, line: bytes) -> None:
+    """Its slice is settled to the last unit: the others are drawn."""
+    archive.write_job(JobRecord("j", Batch(n=3), LANE, "ada"))
+    good = Item(FOX).encode()
+    write_items(archive, "j", [good, line + b"\n", good])
+    accounts = run(archive, 0, 1, 2)
+    assert accounts.faults == {1: FailForGood}
+    assert accounts.drawn == [0, 2]
+
+
+def test_whatever_escapes_while_a_slice_is_drawn_settles_the_slice(
+    archive: Archive, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No slice stays with a process that works on it no more."""
+
+    def fail(self: Any, *_: Any) -> None:
+        raise AttributeError("nobody foresaw this")
+
+    archive.write_job(JobRecord("j", FOX, LANE, "ada"))
+    monkeypatch.setattr(Batching, "plan", fail)
+    accounts = run(archive, 0, 1)
+    assert accounts.faults == dict.fromkeys((0, 1), AttributeError)

@@ -17,7 +17,8 @@ SOURCES = sorted(
     for file in (ROOT / folder).rglob("*.py")
 )
 _ENGINES = "worker/winepress_worker/engines"
-_DRAWING = ("openvino", "arguments", "scheduling", "steps")  # what runs only where the device is
+#: What runs only where the device is.
+_DRAWING = ("openvino", "arguments", "scheduling", "steps", "tokenizing")
 _MODELS = "worker/winepress_worker/models/*.py"
 _ZOOM = "worker/winepress_worker/zoom"
 _TRAINING = "worker/training/*.py"  # made the bundled models; no part of the product
@@ -40,7 +41,8 @@ HOMES: dict[str, tuple[str, ...]] = {
     # The list of devices is shown without the ten seconds that optimum takes to import.
     "openvino": (f"{_ENGINES}/openvino.py", f"{_ENGINES}/devices.py", _MODELS),
     **dict.fromkeys(
-        ("optimum", "nncf"), (f"{_ENGINES}/openvino.py", f"{_ENGINES}/autoencoders.py", _MODELS)
+        ("optimum", "nncf"),
+        (*(f"{_ENGINES}/{name}.py" for name in ("assembly", "autoencoders")), _MODELS),
     ),
     **dict.fromkeys(
         ("torch", "diffusers", "transformers", "safetensors"),

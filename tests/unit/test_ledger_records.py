@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from winepress_shared.errors import DamagedRecord
 from winepress_shared.job import Priority
 from winepress_shared.ledger_records import (
     BANDS,
@@ -83,7 +84,7 @@ def test_a_paused_job_is_told_from_one_that_is_not(text: str, paused: bool) -> N
 @pytest.mark.parametrize("name", sorted(HASH))
 def test_every_field_of_a_row_is_needed(name: str) -> None:
     """A row with a hole is a defect of the ledger, not a job without that property."""
-    with pytest.raises(KeyError, match=name):
+    with pytest.raises(DamagedRecord, match=name):
         JobRow.from_hash("j1", {key: value for key, value in HASH.items() if key != name})
 
 
@@ -102,8 +103,8 @@ def test_a_lease_knows_the_unit_in_hand(at: str, unit: int | None) -> None:
 
 def test_an_event_keeps_what_it_was_told_beside_its_name_and_time() -> None:
     """The stream's own fields are not among the event's."""
-    row = {"event": "unit-done", "at": "1700000000123", "unit": "3"}
-    assert Event.of("5-0", row) == Event("5-0", "unit-done", 1700000000.123, {"unit": "3"})
+    row = {"event": "unit-started", "at": "1700000000123", "unit": "3"}
+    assert Event.of("5-0", row) == Event("5-0", "unit-started", 1700000000.123, {"unit": "3"})
     assert set(row) == {"event", "at", "unit"}
 
 

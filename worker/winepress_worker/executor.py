@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import logging
 import time
 from collections.abc import Callable, Sequence
@@ -14,6 +13,7 @@ from PIL import Image
 from winepress_shared.archive import Archive, JobRecord
 from winepress_shared.cost import megapixel_steps
 from winepress_shared.errors import (
+    BrokerUnreachable,
     Environment,
     FailForGood,
     ObjectMissing,
@@ -27,7 +27,6 @@ from winepress_shared.job import Job
 from winepress_shared.lane import Precision
 from winepress_shared.ledger_records import Slice
 from winepress_shared.metadata import PictureFacts
-from winepress_shared.picture import Picture
 from winepress_shared.zoom import ZoomVideo
 from winepress_worker.batching import Batching, Call
 from winepress_worker.delivery import Delivery, Drawn
@@ -35,6 +34,7 @@ from winepress_worker.desk import Desk
 from winepress_worker.engines.base import PipelineKey, Request
 from winepress_worker.engines.by_model import PipelinesByModel
 from winepress_worker.engines.stages import StagedPipeline
+from winepress_worker.input_pictures import InputPictures
 from winepress_worker.models.shelf import Report
 from winepress_worker.pace import Pace
 from winepress_worker.studio import Studio
@@ -72,7 +72,7 @@ class Executor:
         self._began_at = 0.0  #: when the first unit of the slice could be begun
         self._record: JobRecord | None = None
         self._items = ItemReader(archive)
-        self._opened: tuple[tuple[Picture, ...], list[Image.Image]] = ((), [])
+        self._inputs = InputPictures(archive)
         self._drawn: list[Drawn] = []
         self.batching = batching
         self.pace = Pace()
@@ -91,7 +91,7 @@ class Executor:
             work = self._prepare(part)
         except Exception as error:  # the edge of the task: whatever is wrong with this job is
             # this job's, and a slice must never be kept without being worked on.
-            self._settle_unprepared(part, error)
+            self._settle(part, part.units, error)
             if isinstance(error, WorkerBroken):
                 raise
             return 0
@@ -99,16 +99,17 @@ class Executor:
         while left:
             try:
                 call = self._next_call(work, left)
-                units, left = left[: len(call.jobs)], left[len(call.jobs) :]
+                units = left[: len(call.jobs)]
                 if len(call.jobs) > 1 or call.sample:
                     drawn += self._render_together(work, units, call)
                 else:
                     drawn += self._render_unit(work, units[0])
-            except Stopped as stop:
-                log.info("slice %s of %s ends early: %s", part.fence, part.job_id, stop)
-                self._hand_over()
-                self._delivery.settle()
-                self._desk.give_back(part)
+                left = left[len(units) :]
+            except (BrokerUnreachable, WorkerBroken):
+                raise
+            except Exception as error:  # noqa: BLE001 - the edge of the task: nothing that a job
+                # holds may leave its slice in the hands of a process that works on it no more.
+                self._end(part, left, error)
                 break
         self._hand_over()
         return drawn
@@ -121,7 +122,7 @@ class Executor:
 
     def _prepare(self, part: Slice) -> Work:
         record = self._fetch(part.job_id)
-        self._open_all(record.job)
+        self._inputs.of(record.job)
 
         def key_of(model: str, precision: Precision) -> PipelineKey:
             return self._key_of(model, precision, lambda text, _: self._desk.note(part, text))
@@ -143,12 +144,6 @@ class Executor:
         self._pool.get(key)
         self._loaded()
 
-    def _open_all(self, job: Job) -> list[Image.Image]:
-        """The input pictures of a job; units of one job mostly share theirs."""
-        if job.pictures != self._opened[0]:
-            self._opened = (job.pictures, [self._open(picture) for picture in job.pictures])
-        return self._opened[1]
-
     def _fetch(self, job_id: str) -> JobRecord:
         """The job; kept for its next slice, since it never changes."""
         if self._record is None or self._record.id != job_id:
@@ -160,17 +155,22 @@ class Executor:
                 raise FailForGood("never accepted, or lost: its job.json is gone") from None
         return self._record
 
-    def _open(self, picture: Picture) -> Image.Image:
-        image = Image.open(io.BytesIO(self._archive.read_input(picture)), formats=("PNG",))
-        image.load()
-        return image
+    def _end(self, part: Slice, left: Sequence[int], error: Exception) -> None:
+        """End a slice before its last unit."""
+        log.info("slice %s of %s ends early: %s", part.fence, part.job_id, error)
+        self._hand_over()
+        self._delivery.settle()
+        if isinstance(error, Stopped):
+            self._desk.give_back(part)
+        else:
+            self._settle(part, left, error)
 
-    def _settle_unprepared(self, part: Slice, error: Exception) -> None:
-        """No unit was begun: either the surroundings are at fault, or the whole slice is."""
+    def _settle(self, part: Slice, units: Sequence[int], error: Exception) -> None:
+        """None of ``units`` can be drawn: the surroundings are at fault, or all of them are."""
         if isinstance(error, Environment | StoreUnreachable):
-            self._desk.account(part, part.units[0], error)
+            self._desk.account(part, units[0], error)
             return
-        for unit in part.units:
+        for unit in units:
             self._delivery.account(part, unit, error)
 
     def _render_unit(self, work: Work, unit: int) -> int:
@@ -200,8 +200,8 @@ class Executor:
             if isinstance(job, ZoomVideo) and job.is_film(unit):
                 self._studio.cut(work.part, work.record, unit)
                 return 1
-            drawn = replace(self._draw(work, unit, job), warnings=item.warnings)
-            self._drawn.append(drawn)
+            drawn = self._draw(work, unit, job)
+            self._drawn.append(replace(drawn, warnings=(*item.warnings, *drawn.warnings)))
             return 1
         except Stopped:
             raise
@@ -215,12 +215,13 @@ class Executor:
 
     def _draw(self, work: Work, unit: int, job: Job) -> Drawn:
         if isinstance(work.pipeline, PipelinesByModel):
-            pictures = self._open_all(work.record.job)
+            pictures = self._inputs.of(work.record.job)
             return self._studio.draw(work.part, work.record, unit, work.pipeline, pictures)
         call = self.batching.alone(job)
         (image,), facts, seconds = self._render(work, unit, call)
         self.batching.learn_alone(job, image, seconds)
-        return Drawn(work.part, unit, job, image, facts, seconds, call.number)
+        unread = work.pipeline.unread(job)
+        return Drawn(work.part, unit, job, image, facts, seconds, call.number, warnings=unread)
 
     def _render(
         self, work: Work, unit: int, call: Call
@@ -230,7 +231,7 @@ class Executor:
         The pictures are those of its jobs, then that of its sample.
         """
         jobs = call.drawn
-        image_and_mask = (*self._open_all(jobs[0]), None, None)[:2]
+        image_and_mask = (*self._inputs.of(jobs[0]), None, None)[:2]
         request = Request.together(jobs, *image_and_mask)
         if jobs[0].preview_every:
             request = replace(request, on_preview=self._desk.previews.of(work.part, unit))
@@ -283,7 +284,7 @@ class Executor:
                 facts=facts,
                 render_s=share_s,
                 batch=call.number,
-                warnings=self._items.item(work.record, unit).warnings,
+                warnings=self._items.item(work.record, unit).warnings + work.pipeline.unread(job),
             )
             for unit, job, image in zip(units, call.jobs, images, strict=True)
         ]

@@ -9,7 +9,6 @@ from functools import partial
 from typing import Any
 
 from celery import bootsteps, current_app
-from celery.exceptions import OperationalError
 from celery.signals import worker_shutting_down
 
 from winepress_shared import __version__
@@ -23,6 +22,7 @@ from winepress_worker.lane_order import LaneCycle, LaneWatch
 from winepress_worker.namesake import check_namesake, process_space
 from winepress_worker.open_lanes import OpenLanes
 from winepress_worker.options import WorkerOptions
+from winepress_worker.parent_gate import TRANSPORT, forget_orders
 from winepress_worker.steward import Steward
 
 log = logging.getLogger(__name__)
@@ -81,6 +81,8 @@ def run_worker(options: WorkerOptions, settings: Settings) -> int:
     lanes = OpenLanes(options, settings).find_first()
     app = make_celery(settings)
     app.conf.update(winepress_worker=options.encode(), include=["winepress_worker.tasks"])
+    app.conf.update(broker_transport=TRANSPORT)
+    forget_orders()
     app.conf.broker_transport_options["queue_order_strategy"] = f"{__name__}:lane_cycle"
     app.steps["worker"].add(StewardStep)
     app.set_default()
@@ -114,17 +116,24 @@ def follow_lanes(worker: Any, lanes: OpenLanes) -> list[str]:
     consumed = set(worker.app.amqp.queues.consume_from)
     try:
         found = lanes.find()
-        control, me = worker.app.control, [worker.hostname]
-        for lane in set(found) - consumed:
-            log.info("serves %s from now on", lane)
-            control.add_consumer(lane, destination=me)
-        for lane in consumed - set(found):
-            log.info("serves %s no more", lane)
-            control.cancel_consumer(lane, destination=me)
-    except (WrongUsage, OSError, OperationalError) as error:
+    except (WrongUsage, OSError) as error:
         log.warning("the lanes stay as they are: %s", error)
         return sorted(consumed)
+    opened, closed = set(found) - consumed, consumed - set(found)
+    worker.consumer.call_soon(_follow, worker.consumer, opened, closed)
     return sorted(found)
+
+
+def _follow(consumer: Any, opened: set[str], closed: set[str]) -> None:
+    """Runs in Celery's own thread, like everything that touches its consumer."""
+    if consumer.task_consumer is None:
+        return  # the broker is away: the next look finds the lanes as they are now
+    for lane in opened:
+        log.info("serves %s from now on", lane)
+        consumer.add_task_queue(lane)
+    for lane in closed:
+        log.info("serves %s no more", lane)
+        consumer.cancel_task_queue(lane)
 
 
 def _check_name(name: str, settings: Settings) -> None:

@@ -137,6 +137,13 @@ def _check_lanes(client: Client) -> str:
     return ", ".join(found) or "empty"
 
 
+def _check_records(client: Client) -> str:
+    damaged = client.farm.damaged()
+    if damaged:
+        raise damaged[0]
+    return "every one can be read"
+
+
 def check_jobs(client: Client) -> str:
     """Whether the broker has lost jobs that the store says are to be done."""
     stored = StoredJobs.list(client, _MOST_OBJECTS)
@@ -164,4 +171,5 @@ _PARTS_BEHIND_BROKER: tuple[tuple[str, Callable[[Client], str]], ...] = (
     ("workers", _check_workers),
     ("lanes", _check_lanes),
     ("jobs", check_jobs),
+    ("records", _check_records),
 )

@@ -10,6 +10,7 @@
 --         order is 'ok' | 'cancel' | 'yield' | 'lost'
 --
 -- Leases of an earlier process of this worker end here: it is gone, nobody need wait for them.
+check_numbers(4, 5)
 local worker, holder, limit = ARGV[1], ARGV[2], tonumber(ARGV[5])
 redis.call('ZADD', key('workers'), now, worker)
 if redis.call('GET', key('worker', worker)) ~= ARGV[3] then serve(worker, ARGV[3]) end

@@ -22,6 +22,8 @@ local FIRST_BAND = 9
 local ELSEWHERE_MS = 60000 -- a unit waits this long for a worker that has not failed at it
 local SHUN_MS = 10000 -- a worker that found nothing but such units takes no ticket of the lane for so long
 local LOOKED_AT = 8 -- workers, to find one that may draw such a unit
+check_numbers(5, 6, 8)
+for place = FIRST_BAND, #ARGV do check_numbers(place) end
 local lane, worker, holder, nonce, most = ARGV[1], ARGV[2], ARGV[3], ARGV[4], tonumber(ARGV[5])
 
 local function answer(fence, job, lease, tried)

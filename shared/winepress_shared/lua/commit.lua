@@ -6,6 +6,7 @@
 -- ARGV: fence, unit, JSON of the output
 -- Returns 'ok' | 'moved' (what is left waits in another lane) | 'last' (every unit has ended: write
 --         the result, then finish) | 'lost' | 'cancel'
+check_numbers(2)
 local fence, unit = ARGV[1], tonumber(ARGV[2])
 local lease, job, order = look_up(fence)
 if order == 'lost' or order == 'cancel' then

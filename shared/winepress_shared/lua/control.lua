@@ -8,6 +8,11 @@
 local id, verb = ARGV[1], ARGV[2]
 local job = read_job(id)
 if not job then return {'missing', ''} end
+local VERBS = {cancel = 1, pause = 1, resume = 1, retry = 1, front = 1, reprioritise = 1}
+if not VERBS[verb] then error('refused argument verb') end
+if verb == 'reprioritise' and not string.match(ARGV[3], '^[0-2]$') then
+  error('refused argument band')
+end
 
 local function set_paused(paused)
   redis.call('HSET', key('job', id), 'paused', paused)

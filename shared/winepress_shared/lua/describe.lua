@@ -5,12 +5,13 @@
 local worker = ARGV[1]
 -- Kept while its worker beats.
 redis.call('SET', key('renderer', worker), ARGV[2], 'PX', FORGET_MS)
-local own = redis.call('GET', key('worker', worker))
-local device = own and cjson.decode(own).device
-local pace = {}
-for lane, rate in pairs(device and cjson.decode(ARGV[2]).megapixel_steps_per_s or {}) do
-  pace[#pace + 1] = lane .. ' ' .. device
-  pace[#pace + 1] = rate
+local device = decode(redis.call('GET', key('worker', worker))).device
+local rates, pace = decode(ARGV[2]).megapixel_steps_per_s, {}
+for lane, rate in pairs(type(device) == 'string' and type(rates) == 'table' and rates or {}) do
+  if type(lane) == 'string' and type(rate) == 'number' then
+    pace[#pace + 1] = lane .. ' ' .. device
+    pace[#pace + 1] = rate
+  end
 end
 if pace[1] then redis.call('HSET', key('pace'), unpack(pace)) end
 hold_warm(worker, {unpack(ARGV, 3)})

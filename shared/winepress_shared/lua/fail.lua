@@ -5,6 +5,7 @@
 -- ARGV: fence, unit (-1: the result itself), class, message, may be tried again 0|1, most attempts,
 --       backoff (ms)
 -- Returns 'retry' | 'failed' | 'last' (as for commit) | 'lost' | 'cancel'
+check_numbers(2, 6, 7)
 local fence, unit, class, message = ARGV[1], tonumber(ARGV[2]), ARGV[3], ARGV[4]
 local limit = ARGV[5] == '1' and tonumber(ARGV[6]) or 0
 local lease, job, order = look_up(fence)

@@ -6,6 +6,11 @@
 local id = ARGV[1]
 if redis.call('EXISTS', key('job', id)) == 1 then return end
 for i = 2, #ARGV, 2 do
+  check_numbers(i)
+  local unit = tonumber(ARGV[i])
+  if unit < 0 or unit > 1000000 or not ARGV[i + 1] then error('refused argument ' .. i) end
+end
+for i = 2, #ARGV, 2 do
   redis.call('SETBIT', key('done', id), ARGV[i], 1)
   redis.call('HSET', key('units', id), ARGV[i], ARGV[i + 1])
 end

@@ -5,6 +5,7 @@
 -- ARGV: worker, name of the model, the mark lasts for (ms), a worker is alive when it has beaten
 --       within (ms)
 -- Returns 1 when it may, and is marked; 0 when enough other live ones do.
+check_numbers(3, 4)
 local worker, name, lasts_ms, alive_ms = ARGV[1], ARGV[2], tonumber(ARGV[3]), tonumber(ARGV[4])
 
 local function count_alive(names)

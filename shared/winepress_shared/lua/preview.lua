@@ -2,6 +2,7 @@
 -- Keep a small picture of the unit in hand, in the place of the one before, for a short time.
 -- KEYS[1] prefix; keys: lease job preview events
 -- ARGV: fence, unit, step, steps, base64 of a JPEG, time to live (ms)
+check_numbers(2, 3, 4, 6)
 local fence, unit, step, steps = unpack(ARGV)
 local _, job, order = look_up(fence)
 if order == 'ok' or order == 'yield' then

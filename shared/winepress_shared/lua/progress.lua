@@ -4,6 +4,7 @@
 -- KEYS[1] prefix; keys: lease job events
 -- ARGV: fence, unit, step, steps
 -- Returns 'ok' | 'lost' | 'cancel' | 'yield'
+check_numbers(2, 3, 4)
 local fence, unit, step, steps = unpack(ARGV)
 local lease, job, order = look_up(fence)
 if not lease or not without(lease.open, tonumber(unit)) then return order end

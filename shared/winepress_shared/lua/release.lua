@@ -2,6 +2,7 @@
 -- A worker gives the rest of a slice back; no attempt is counted. Optionally parks the lane.
 -- KEYS[1] prefix; keys: lease leases leased held parked, and those `hand_on` touches
 -- ARGV: fence, holder, park for (ms, 0 is not), reason
+check_numbers(3)
 local fence, park_ms = ARGV[1], tonumber(ARGV[3])
 local lease = read(key('lease', fence))
 redis.call('SREM', key('held', ARGV[2]), fence)

@@ -5,6 +5,7 @@
 -- ARGV: fence, unit
 -- Returns 'ok' | 'called' (begun; a better band waits in another lane) | 'lost' | 'cancel' | 'yield' |
 --         'give-way' (not begun: a better band waits in this lane)
+check_numbers(2)
 local fence, unit = ARGV[1], tonumber(ARGV[2])
 local lease, job, order = look_up(fence)
 if order ~= 'ok' then return order end

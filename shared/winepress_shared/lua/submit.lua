@@ -9,8 +9,29 @@
 --          have not ended, how many they may be}
 local FIRST_FIELD = 7
 local id, idem, digest = ARGV[1], ARGV[2], ARGV[3]
+local NAME, LEAST_AND_MOST = '^[%w][%w._@-]*$', {band = {0, 2}, units = {1, 1000000}, chained = {0, 1},
+  opens = {0, 1439}, closes = {0, 1439}, max_failed = {0, 1000000}}
 local row = {}
-for i = FIRST_FIELD, #ARGV, 2 do row[ARGV[i]] = ARGV[i + 1] end
+check_numbers(4, 5, 6)
+for i = FIRST_FIELD, #ARGV, 2 do
+  local name, range_of = ARGV[i], LEAST_AND_MOST[ARGV[i]]
+  row[name] = ARGV[i + 1]
+  if range_of then
+    check_numbers(i + 1)
+    local number = tonumber(row[name])
+    if number < range_of[1] or number > range_of[2] then error('refused argument ' .. name) end
+  elseif name == 'cost' then
+    local cost = tonumber(row.cost)
+    if not (cost and cost >= 0 and cost < math.huge) then error('refused argument cost') end
+  elseif not string.match(row[name] or '', NAME) then
+    error('refused argument ' .. name)
+  end
+end
+for _, name in ipairs({'kind', 'lane', 'user', 'band', 'units', 'chained'}) do
+  if not row[name] then error('refused argument, missing ' .. name) end
+end
+if not string.match(id, NAME) or #id > 64 then error('refused argument id') end
+if not row.opens ~= not row.closes then error('refused argument opens') end
 local units, deadline, start = tonumber(row.units), tonumber(ARGV[5]), tonumber(ARGV[6])
 local open = tonumber(redis.call('GET', key('open'))) or 0
 local opened = tonumber(redis.call('HGET', key('opened'), row.user)) or 0

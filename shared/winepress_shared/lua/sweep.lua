@@ -7,6 +7,7 @@
 --       a worker is gone after (ms), prefix of the broker's queues
 -- Returns nil when another sweep was just done, else {lane, units waiting, tickets queued} of
 -- every lane that has work and is neither parked nor paused.
+check_numbers(1, 2, 3, 4)
 local least, ttl, limit = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3])
 local gone_before = now - tonumber(ARGV[4])
 local last = tonumber(redis.call('GET', key('swept'))) or 0

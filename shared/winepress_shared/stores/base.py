@@ -8,9 +8,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
+from winepress_shared.errors import ObjectTooLarge
+
 MAX_KEY_CHARACTERS = 512
 MAX_SEGMENT_CHARACTERS = 200  #: file names end at 255 bytes; leaves room for a temporary name
 MAX_METADATA_BYTES = 2048  #: names and values together: the limit of S3
+MAX_GET_BYTES = 64 * 2**20  #: most that `Store.get` reads unless its caller names less
 MAX_URL_S = 7 * 24 * 3600  #: longest life of a link, in seconds: the limit of signature version 4
 
 #: Printable ASCII but for the backslash. A leading dot is refused: it would be ``..`` or hidden.
@@ -90,16 +93,21 @@ class Store(Protocol):
         cannot be read.
         """
 
-    def get_file(self, key: str, path: Path, *, moved: Moved = unwatched) -> None:
-        """Read an object into the file ``path``, going on where that ends.
+    def get_file(self, key: str, path: Path, *, most: int, moved: Moved = unwatched) -> None:
+        """Read an object of up to ``most`` bytes into the file ``path``, going on where that ends.
 
         ``path`` must hold the beginning of the same object, or nothing; ended early, it holds a
         longer beginning. Compare a digest: an object may have been replaced in between. Raises
-        ObjectMissing, and OSError when ``path`` cannot be written (ENOSPC: the disk is full).
+        ObjectMissing, ObjectTooLarge before anything is written, and OSError when ``path`` cannot
+        be written (ENOSPC: the disk is full).
         """
 
-    def get(self, key: str) -> bytes:
-        """Read an object; raises ObjectMissing."""
+    def get(self, key: str, *, most: int = MAX_GET_BYTES) -> bytes:
+        """Read an object of up to ``most`` bytes; raises ObjectMissing or ObjectTooLarge.
+
+        Who may write to a store decides how large its objects are, so no reader does without a
+        limit.
+        """
 
     def head(self, key: str) -> StoredObject | None:
         """Describe an object, with its metadata; None when there is none."""
@@ -117,6 +125,16 @@ class Store(Protocol):
 
     def url(self, key: str, expires_s: int = 3600) -> str:
         """A link that reads the object without credentials, valid for ``expires_s`` seconds."""
+
+
+def check_size(key: str, size: int, most: int) -> None:
+    """Raise ObjectTooLarge when an object of ``size`` bytes is larger than its reader takes."""
+    if size > most:
+        raise ObjectTooLarge(
+            f"an object in the store is too large: {size} bytes",
+            value=key,
+            allowed=f"up to {most} bytes",
+        )
 
 
 def is_key(key: str) -> bool:

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 
-from winepress_shared.stores.base import Moved, Store, StoredObject, unwatched
+from winepress_shared.stores.base import MAX_GET_BYTES, Moved, Store, StoredObject, unwatched
 
 
 class FarmStore:
@@ -71,13 +71,13 @@ class FarmStore:
             moved=moved,
         )
 
-    def get_file(self, key: str, path: Path, *, moved: Moved = unwatched) -> None:
+    def get_file(self, key: str, path: Path, *, most: int, moved: Moved = unwatched) -> None:
         """Read an object into a file, going on where that ends; see `Store.get_file`."""
-        self._store.get_file(self._prefix + key, path, moved=moved)
+        self._store.get_file(self._prefix + key, path, most=most, moved=moved)
 
-    def get(self, key: str) -> bytes:
-        """Read an object; raises ObjectMissing."""
-        return self._store.get(self._prefix + key)
+    def get(self, key: str, *, most: int = MAX_GET_BYTES) -> bytes:
+        """Read an object; raises ObjectMissing or ObjectTooLarge."""
+        return self._store.get(self._prefix + key, most=most)
 
     def head(self, key: str) -> StoredObject | None:
         """Describe an object, with its metadata; None when there is none."""

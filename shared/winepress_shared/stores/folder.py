@@ -18,6 +18,7 @@ from typing import BinaryIO
 
 from winepress_shared.errors import ObjectMissing, StoreRefused, StoreUnreachable
 from winepress_shared.stores.base import (
+    MAX_GET_BYTES,
     MAX_METADATA_BYTES,
     Moved,
     StoredObject,
@@ -25,6 +26,7 @@ from winepress_shared.stores.base import (
     check_key,
     check_metadata,
     check_prefix,
+    check_size,
     is_key,
     unwatched,
 )
@@ -96,22 +98,20 @@ class FolderStore:
                 partial.seal()
                 return self._place(partial.path, target, text, only_new=only_new)
 
-    def get_file(self, key: str, path: Path, *, moved: Moved = unwatched) -> None:
+    def get_file(self, key: str, path: Path, *, most: int, moved: Moved = unwatched) -> None:
         """Read an object into a file, going on where that ends; see `Store.get_file`."""
         with path.open("ab") as file:
-            for block in self._rest(key, file):
+            for block in self._rest(key, file, most):
                 file.write(block)
                 moved(file.tell())
 
-    def get(self, key: str) -> bytes:
-        """Read an object; raises ObjectMissing."""
-        path = self._path(key)
-        with self._errors():
-            try:
-                return path.read_bytes()
-            except _NO_FILE:
-                self.check()
-                raise ObjectMissing("no such object in the store", value=key) from None
+    def get(self, key: str, *, most: int = MAX_GET_BYTES) -> bytes:
+        """Read an object; raises ObjectMissing or ObjectTooLarge."""
+        with self._opened(key) as file:
+            check_size(key, os.fstat(file.fileno()).st_size, most)
+            data = file.read(most + 1)
+            check_size(key, len(data), most)  # it grew
+            return data
 
     def head(self, key: str) -> StoredObject | None:
         """Describe an object, with its metadata; None when there is none."""
@@ -175,21 +175,31 @@ class FolderStore:
         finally:
             notes.unlink(missing_ok=True)
 
-    def _rest(self, key: str, held: BinaryIO) -> Iterator[bytes]:
+    def _rest(self, key: str, held: BinaryIO, most: int) -> Iterator[bytes]:
         """The object from where ``held`` ends, emptied if longer; raises ObjectMissing."""
+        with self._opened(key) as file:
+            size = os.fstat(file.fileno()).st_size
+            check_size(key, size, most)
+            if held.tell() > size:
+                held.seek(0)
+                held.truncate()
+            file.seek(held.tell())
+            while block := file.read(_BLOCK_BYTES):
+                check_size(key, file.tell(), most)
+                yield block
+
+    @contextmanager
+    def _opened(self, key: str) -> Iterator[BinaryIO]:
+        """The file of an object; raises ObjectMissing."""
+        path = self._path(key)
         with self._errors():
             try:
-                file = self._path(key).open("rb")
+                file = path.open("rb")
             except _NO_FILE:
                 self.check()
                 raise ObjectMissing("no such object in the store", value=key) from None
             with file:
-                if held.tell() > os.fstat(file.fileno()).st_size:
-                    held.seek(0)
-                    held.truncate()
-                file.seek(held.tell())
-                while block := file.read(_BLOCK_BYTES):
-                    yield block
+                yield file
 
     @contextmanager
     def _locked(self, operation: int) -> Iterator[None]:

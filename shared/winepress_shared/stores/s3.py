@@ -15,12 +15,14 @@ from winepress_shared.errors import ObjectMissing, StoreRefused, StoreUnreachabl
 from winepress_shared.per_process import PerProcess
 from winepress_shared.settings import Settings
 from winepress_shared.stores.base import (
+    MAX_GET_BYTES,
     Moved,
     StoredObject,
     check_expiry,
     check_key,
     check_metadata,
     check_prefix,
+    check_size,
     is_key,
     unwatched,
 )
@@ -146,30 +148,32 @@ class S3Store:
                 return False
         return True
 
-    def get_file(self, key: str, path: Path, *, moved: Moved = unwatched) -> None:
+    def get_file(self, key: str, path: Path, *, most: int, moved: Moved = unwatched) -> None:
         """Read an object into a file, going on where that ends; see `Store.get_file`."""
         found = self.head(key)
         if found is None:
             raise ObjectMissing("no such object in the store", value=key)
+        check_size(key, found.size, most)
         with path.open("ab") as file, self._errors(key):
             if file.tell() > found.size:
                 file.seek(0)
                 file.truncate()
             if file.tell() == found.size:
                 return
-            reply = self._client.get_object(
-                Bucket=self._bucket, Key=key, Range=f"bytes={file.tell()}-"
-            )
+            rest = f"bytes={file.tell()}-{most - 1}"  # it may have been replaced by a larger one
+            reply = self._client.get_object(Bucket=self._bucket, Key=key, Range=rest)
             with closing(reply["Body"]) as body:  # ended early, it must not hold its connection
                 for block in body.iter_chunks(_BLOCK_BYTES):
                     file.write(block)
                     moved(file.tell())
 
-    def get(self, key: str) -> bytes:
-        """Read an object; raises ObjectMissing."""
+    def get(self, key: str, *, most: int = MAX_GET_BYTES) -> bytes:
+        """Read an object; raises ObjectMissing or ObjectTooLarge."""
         with self._errors(check_key(key)):
             reply = self._client.get_object(Bucket=self._bucket, Key=key)
-            return reply["Body"].read()  # not in a `with`: that hands out the stream unwrapped
+            with closing(reply["Body"]) as body:  # as it is: a `with` of its own unwraps it
+                check_size(key, reply["ContentLength"], most)  # the body is no longer than this
+                return body.read()
 
     def head(self, key: str) -> StoredObject | None:
         """Describe an object, with its metadata; None when there is none."""

@@ -13,7 +13,7 @@ from optimum.intel.openvino.modeling_diffusion import (
 )
 
 from winepress_shared.errors import FailForGood
-from winepress_worker.engines.devices import core
+from winepress_worker.engines.devices import read_graph
 from winepress_worker.engines.native_faults import loading
 from winepress_worker.engines.previews import SPARE_DECODER, SPARE_ENCODER, part_name
 
@@ -57,7 +57,7 @@ class Autoencoders:
 
     def _open(self, pipe: Any) -> Any:
         def part(cls: Any, name: str) -> Any:
-            network = cls(core().read_model(self._folder / name / _IR_FILE), pipe, name)
+            network = cls(read_graph(self._folder / name / _IR_FILE), pipe, name)
             network.request = self._compiled(part_name(name), network.model)
             return network
 

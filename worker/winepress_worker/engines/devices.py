@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 import openvino
 
 from winepress_shared.errors import WrongUsage
+from winepress_worker.models.content import check_graph
 
 _HIDDEN = frozenset({"SUPPORTED_PROPERTIES", "FULL_DEVICE_NAME", "AVAILABLE_DEVICES"})
 
@@ -27,6 +29,12 @@ class Device:
 def core() -> Any:
     """One core per process: every core of its own would keep its own threads."""
     return openvino.Core()
+
+
+def read_graph(path: Path) -> Any:
+    """The network at ``path``, with the weights beside it; raises Environment and RuntimeError."""
+    check_graph(path)
+    return core().read_model(path)
 
 
 def openvino_version() -> str:

@@ -16,19 +16,15 @@ from typing import Any
 import diffusers
 import numpy as np
 import transformers
-from optimum.intel import (
-    OVPipelineForImage2Image,
-    OVPipelineForInpainting,
-    OVPipelineForText2Image,
-)
 from PIL import Image
 
 from winepress_shared.errors import Environment, FailForGood, RetryElsewhere
-from winepress_shared.job import ImageToImage, Inpaint, TextToImage
+from winepress_shared.job import Job
 from winepress_shared.lane import Precision
 from winepress_shared.metadata import PictureFacts
 from winepress_worker.device_name import DeviceName
 from winepress_worker.engines.arguments import arguments_of
+from winepress_worker.engines.assembly import PARTS, assemble, draws
 from winepress_worker.engines.autoencoders import Autoencoders
 from winepress_worker.engines.base import (
     Latents,
@@ -45,18 +41,14 @@ from winepress_worker.engines.native_faults import loading, rendering
 from winepress_worker.engines.previews import Previews
 from winepress_worker.engines.scheduling import make_scheduler
 from winepress_worker.engines.steps import Draw, Steps
+from winepress_worker.engines.token_limit import unread_warnings
 from winepress_worker.engines.trial import trial_request
 from winepress_worker.models.manifest import Prepared
 from winepress_worker.models.shelf import Report, Shelf
 from winepress_worker.placement import Placement
 
-_TASKS: dict[str, Any] = {
-    TextToImage.model_fields["kind"].default: OVPipelineForText2Image,
-    ImageToImage.model_fields["kind"].default: OVPipelineForImage2Image,
-    Inpaint.model_fields["kind"].default: OVPipelineForInpainting,
-}
 _INPAINT_CHANNELS = 9  #: of a UNet that also sees the mask and the masked picture
-_PARTS = ("text_encoder", "text_encoder_2", "unet", "vae_decoder", "vae_encoder")
+_TOKENIZERS = ("tokenizer", "tokenizer_2")
 _ENCODER = "vae_encoder"  #: compiled only when a source picture is to be read
 
 
@@ -221,6 +213,12 @@ class OpenVinoPipeline:
             )
         return self._facts[name]
 
+    def unread(self, job: Job) -> tuple[str, ...]:
+        """Texts that are longer than the text encoders read; see `Pipeline.unread`."""
+        pipe = next(iter(self._pipes.values()))
+        found = (getattr(pipe, name, None) for name in _TOKENIZERS)
+        return unread_warnings([each for each in found if each is not None], job)
+
     def close(self) -> None:
         """Give the memory back."""
         self._pipes.clear()
@@ -231,7 +229,7 @@ class OpenVinoPipeline:
     def _pipe(self, kind: str) -> Any:
         """The task pipeline of ``kind``, made on first use around the shared compiled parts."""
         if kind not in self._pipes:
-            if kind not in _TASKS or (self._paints_into_masks and kind != "inpaint"):
+            if not draws(kind) or (self._paints_into_masks and kind != "inpaint"):
                 raise FailForGood(f"{self.key.model} does not do {kind}", field="kind")
             before = _resident_bytes()
             with loading():
@@ -240,17 +238,10 @@ class OpenVinoPipeline:
         return self._pipes[kind]
 
     def _assemble(self, kind: str) -> Any:
-        shared: dict[str, Any] = {}
+        models: dict[str, Any] = {}
         for sibling in self._pipes.values():
-            shared = {name: part.model for name, part in _parts(sibling)}
-            shared |= {name: getattr(sibling, name, None) for name in ("tokenizer", "tokenizer_2")}
-        pipe = _TASKS[kind].from_pretrained(
-            self._prepared.path,
-            compile=False,
-            safety_checker=None,
-            local_files_only=True,
-            **shared,
-        )
+            models = {name: part.model for name, part in _parts(sibling)}
+        pipe = assemble(self._prepared.path, kind, models)
         pipe.set_progress_bar_config(disable=True)
         for name, part in _parts(pipe):
             if name != _ENCODER or kind != "text-to-image":
@@ -284,7 +275,7 @@ def _pictures(arrays: Any) -> list[Image.Image]:
 
 
 def _parts(pipe: Any) -> list[tuple[str, Any]]:
-    found = ((name, getattr(pipe, name, None)) for name in _PARTS)
+    found = ((name, getattr(pipe, name, None)) for name in PARTS)
     return [(name, part) for name, part in found if part is not None]
 
 

@@ -10,7 +10,7 @@ import numpy as np
 from PIL import Image
 
 from winepress_shared.catalogue import Model
-from winepress_worker.engines.devices import core
+from winepress_worker.engines.devices import read_graph
 
 SPARE_DECODER, SPARE_ENCODER = "tiny_vae_decoder", "tiny_vae_encoder"
 _DECODER = "vae_decoder"
@@ -33,7 +33,7 @@ class Previews:
 
     def _decoder(self) -> Any:
         if self._opened is None:
-            self._opened = self._compiled(part_name(self._part), core().read_model(self._path))
+            self._opened = self._compiled(part_name(self._part), read_graph(self._path))
         return self._opened
 
     @property

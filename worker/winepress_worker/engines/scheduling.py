@@ -2,14 +2,58 @@
 
 from __future__ import annotations
 
+import math
+import re
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import diffusers
 
-from winepress_shared.errors import FailForGood
+from winepress_shared.errors import Environment, FailForGood
 from winepress_shared.job import Job
-from winepress_shared.schedulers import SCHEDULES, find_scheduler
+from winepress_shared.schedulers import SCHEDULERS, SCHEDULES, find_scheduler
+from winepress_worker.models.content import SCHEDULER_FILE, read_settings
+
+_MOST_TIMESTEPS = 10_000  #: a model was trained with; all known ones have 1000
+_TIMESTEPS = "num_train_timesteps"
+_WORD = re.compile(r"[A-Za-z0-9_+.-]{1,64}\Z")
+
+
+def own_scheduler(folder: Path) -> Any:
+    """The scheduler that the prepared model in ``folder`` names, of our table.
+
+    Raises Environment for a class that is not in the table, and for settings that are none.
+    """
+    given = read_settings(folder, SCHEDULER_FILE)
+    name = given.get("_class_name")
+    if name not in {entry.cls for entry in SCHEDULERS}:
+        raise Environment(
+            "the model names a scheduler that is not supported", value=name, hint=f"see {folder}"
+        )
+    settings = {key: value for key, value in given.items() if not key.startswith("_")}
+    for key, value in settings.items():
+        if not _is_setting(key, value):
+            raise Environment(
+                "a setting of the model's scheduler is impossible", field=key, value=value
+            )
+    return getattr(diffusers, name).from_config(settings)
+
+
+def _is_setting(key: str, value: object) -> bool:
+    """Whether ``value`` is a number, a word, a truth value, nothing, or a list of numbers."""
+    if isinstance(value, list):
+        return len(value) <= _MOST_TIMESTEPS and all(_is_number(one) for one in value)
+    if key == _TIMESTEPS:
+        return type(value) is int and 1 <= value <= _MOST_TIMESTEPS
+    is_word = isinstance(value, str) and _WORD.match(value) is not None
+    return value is None or isinstance(value, bool) or is_word or _is_number(value)
+
+
+def _is_number(value: object) -> bool:
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return False
+    return math.isfinite(value) and abs(value) <= 2**53
 
 
 def make_scheduler(config: Mapping[str, Any], job: Job) -> Any:

@@ -40,7 +40,7 @@ _CLASSES = {
 }
 _WEIGHTLESS = ("tokenizer", "tokenizer_2", "scheduler")
 _FLEXIBLE = "flexible_unet"  #: beside a placeholder in ``unet``, this folder holds the network
-_SETTINGS = ("requires_aesthetics_score", "force_zeros_for_empty_prompt")
+PIPELINE_SETTINGS = ("requires_aesthetics_score", "force_zeros_for_empty_prompt")
 _SCHEDULER = re.compile(r"[A-Z][A-Za-z0-9]{1,60}Scheduler\Z")
 _PLAIN = re.compile(r"[\w-][\w.-]{0,120}\Z")  #: a file name without folders
 #: What comes after the folder in the name of a weight file, or of a piece of one.
@@ -54,15 +54,15 @@ _VARIANTS = (".fp16", "")  #: half the bytes first
 _MAX_CONFIG_BYTES = 16 * 2**20  #: of any one JSON file but tokenizers
 
 
-def read_json(path: Path) -> dict[str, Any]:
-    """An object from a small file; raises Environment for anything else."""
+def read_json(path: Path, most: int = _MAX_CONFIG_BYTES) -> dict[str, Any]:
+    """An object from a file of up to ``most`` bytes; raises Environment for anything else."""
     try:
-        if path.stat().st_size > _MAX_CONFIG_BYTES:
-            raise ValueError
-        values = json.loads(path.read_bytes())
+        with path.open("rb") as file:
+            text = file.read(most + 1)
+        values = json.loads(text) if len(text) <= most else None
     except OSError as error:
         raise Environment(f"cannot read {path.name}: {error.strerror}", value=str(path)) from None
-    except ValueError:
+    except (ValueError, RecursionError):
         values = None
     if not isinstance(values, dict):
         raise Environment(f"{path.name} is not a JSON object", value=str(path))
@@ -183,7 +183,7 @@ def plain_index(folder: Path) -> dict[str, Any]:
             index[part] = [None, None]
     if index["_class_name"].startswith("StableDiffusionXL"):
         return index | {
-            name: given[name] for name in _SETTINGS if isinstance(given.get(name), bool)
+            name: given[name] for name in PIPELINE_SETTINGS if isinstance(given.get(name), bool)
         }
     nothing = [None, None]
     return index | {

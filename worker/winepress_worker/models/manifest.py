@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import hashlib
-import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Self
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from winepress_shared.lane import Precision
+from winepress_worker.models.content import LARGEST, MANIFEST_FILE, MAX_MANIFEST_BYTES
 from winepress_worker.models.measured import Measured
 
-MANIFEST_FILE = "manifest.json"
-_PLAIN = re.compile(r"\w[\w .+-]{0,127}\Z", re.ASCII)  #: one part of a file's path
 _REVISION_DIGITS = 16  #: hexadecimal digits of a revision: enough to tell revisions apart by eye
 
 
@@ -28,13 +26,6 @@ class Prepared:
     revision: str  #: hash of source, recipe and versions, 16 hexadecimal digits
     size_bytes: int  #: on disk
     channels: int  #: input channels of the UNet: 4, or 9 when it paints into a mask
-
-
-def _inside(path: str) -> str:
-    plain = all(_PLAIN.match(part) for part in path.split("/"))
-    if not plain or path.casefold() == MANIFEST_FILE:
-        raise ValueError("must stay inside the model's folder, under a plain name")
-    return path
 
 
 class FileRecord(BaseModel):
@@ -55,14 +46,25 @@ class Manifest(BaseModel):
     recipe: dict[str, str]  #: how it was made
     versions: dict[str, str]  #: of the libraries that made it
     channels: Annotated[int, Field(ge=1, le=64)]
-    files: dict[Annotated[str, AfterValidator(_inside)], FileRecord]
+    files: dict[str, FileRecord]
     measured: Measured | None = None  #: what it costs where it was made; not part of what it is
+
+    @field_validator("files")
+    @classmethod
+    def _are_of_a_model(cls, files: dict[str, FileRecord]) -> dict[str, FileRecord]:
+        for name, file in files.items():
+            if name not in LARGEST:
+                raise ValueError(f"no prepared model has a file {name[:80]!r}")
+            if file.size > LARGEST[name]:
+                raise ValueError(f"{name} is larger than {LARGEST[name]} bytes")
+        return files
 
     @classmethod
     def read(cls, folder: Path) -> Self | None:
         """The manifest of ``folder``; None when there is none, or none that makes sense."""
         try:
-            return cls.model_validate_json((folder / MANIFEST_FILE).read_bytes())
+            with (folder / MANIFEST_FILE).open("rb") as file:
+                return cls.model_validate_json(file.read(MAX_MANIFEST_BYTES + 1))
         except (OSError, ValidationError):
             return None
 

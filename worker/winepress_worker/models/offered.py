@@ -6,6 +6,7 @@ rendering processes write it into a file.
 
 from __future__ import annotations
 
+import hashlib
 import json
 import logging
 import os
@@ -15,6 +16,8 @@ import tempfile
 import threading
 import time
 from pathlib import Path
+
+from pydantic import TypeAdapter
 
 from winepress_shared.errors import InvalidJob, StoreUnreachable
 from winepress_shared.lane import Lane, Precision
@@ -26,6 +29,8 @@ log = logging.getLogger(__name__)
 
 _LOOK_S = 8.0  #: between two looks into the store
 _MAX_BYTES = 2**20
+_STORE_DIGITS = 12  #: hexadecimal digits that tell stores apart
+_NAMES = TypeAdapter(list[str])
 
 #: For a process of its own, see `look_elsewhere`.
 _LOOK = "from winepress_worker.models.offered import look_once; look_once()"
@@ -33,17 +38,20 @@ _TIMEOUT_S = 120
 
 
 class Offered:
-    """The list of one farm on one machine."""
+    """The list of one farm and its store on one machine: farms of one name may share a home."""
 
     def __init__(self, settings: Settings) -> None:
-        self._file = settings.home / f"offered-{settings.farm}.json"
+        folder = settings.store_folder
+        place = (settings.s3_endpoint, settings.s3_bucket) if folder is None else folder.absolute()
+        store = hashlib.sha256(str(place).encode()).hexdigest()[:_STORE_DIGITS]
+        self._file = settings.home / f"offered-{settings.farm}-{store}.json"
 
     def read(self) -> list[tuple[str, Precision]]:
         """Every model and precision on the list; none when nobody has looked yet."""
         try:
             with self._file.open("rb") as file:
-                lanes = [Lane.parse(str(name)) for name in json.loads(file.read(_MAX_BYTES))]
-        except (OSError, ValueError, TypeError, InvalidJob):
+                lanes = [Lane.parse(name) for name in _NAMES.validate_json(file.read(_MAX_BYTES))]
+        except (OSError, ValueError, InvalidJob):
             return []
         return [(lane.model, lane.precision) for lane in lanes]
 

@@ -13,16 +13,16 @@ from typing import TYPE_CHECKING
 
 from pydantic import ValidationError
 
-from winepress_shared.errors import InvalidJob, ObjectMissing
+from winepress_shared.errors import Environment, InvalidJob, ObjectMissing, ObjectTooLarge
 from winepress_shared.lane import Lane, Precision
 from winepress_shared.stores.base import Moved, Store
+from winepress_worker.models.content import MAX_MANIFEST_BYTES
 from winepress_worker.models.manifest import FileRecord, Manifest
 
 if TYPE_CHECKING:
     from winepress_worker.models.shelf import Report
 
 _MANIFESTS, _FILES, _JSON = "models/manifests/", "models/files/", ".json"
-_MAX_MANIFEST_BYTES = 2**20
 
 
 class Published:
@@ -42,16 +42,22 @@ class Published:
             yield lane.model, lane.precision
 
     def find(self, name: str, precision: Precision) -> Manifest | None:
-        """What makes up a model; None when it is not on offer. Raises StoreUnreachable."""
+        """What makes up a model; None when it is not on offer.
+
+        Raises StoreUnreachable, and Environment for a manifest that no worker may follow.
+        """
         key = _manifest_key(name, precision)
-        found = self._store.head(key)
-        if found is None or found.size > _MAX_MANIFEST_BYTES:
-            return None
         try:
-            manifest = Manifest.model_validate_json(self._store.get(key))
-        except (ObjectMissing, ValidationError):
+            manifest = Manifest.model_validate_json(self._store.get(key, most=MAX_MANIFEST_BYTES))
+        except ObjectMissing:
             return None
-        return manifest if (manifest.model, manifest.precision) == (name, precision) else None
+        except ObjectTooLarge as error:
+            raise _unusable(key, error.problem) from None
+        except ValidationError as error:
+            raise _unusable(key, error.errors(include_url=False)[0]["msg"]) from None
+        if (manifest.model, manifest.precision) != (name, precision):
+            raise _unusable(key, "it is another model's")
+        return manifest
 
     def push(self, manifest: Manifest, folder: Path, report: Report, *, replace: bool) -> int:
         """Offer the model in ``folder``; returns the bytes that had to be sent.
@@ -75,9 +81,10 @@ class Published:
     def fetch(self, file: FileRecord, path: Path, moved: Moved) -> None:
         """Complete ``path``, which holds the beginning of ``file`` or nothing.
 
-        The caller compares the hash. Raises what `Store.get_file` does.
+        No more is written than is recorded; the caller compares the hash. Raises what
+        `Store.get_file` does.
         """
-        self._store.get_file(_file_key(file), path, moved=moved)
+        self._store.get_file(_file_key(file), path, most=file.size, moved=moved)
 
     def _holds(self, file: FileRecord) -> bool:
         found = self._store.head(_file_key(file))
@@ -96,6 +103,14 @@ def percents(message: str, before: int, total: int, report: Report) -> Moved:
             report(message, percent / 100)
 
     return moved
+
+
+def _unusable(key: str, problem: str) -> Environment:
+    return Environment(
+        f"the store's manifest of the model is not usable: {problem}",
+        value=key,
+        hint="push the model again from where it is whole",
+    )
 
 
 def _manifest_key(name: str, precision: Precision) -> str:

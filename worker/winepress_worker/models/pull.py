@@ -6,7 +6,7 @@ import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from winepress_shared.errors import Environment
+from winepress_shared.errors import Environment, ObjectTooLarge
 from winepress_shared.stores.base import Moved
 from winepress_worker.models.manifest import FileRecord, Manifest, digest
 from winepress_worker.models.published import Published, percents
@@ -57,7 +57,10 @@ def missing_bytes(manifest: Manifest, work: Path) -> int:
 def _fetch(published: Published, file: FileRecord, part: Path, moved: Moved, name: str) -> None:
     """Complete ``part``; begun anew once, for its beginning may be what was damaged."""
     for _ in range(2):
-        published.fetch(file, part, moved)
+        try:
+            published.fetch(file, part, moved)
+        except ObjectTooLarge:
+            break
         if _is(part, file):
             return
         part.unlink()

@@ -19,10 +19,11 @@ from winepress_shared.catalogue import Model
 from winepress_shared.errors import Environment
 from winepress_shared.lane import Precision
 from winepress_shared.quantisation import Int4Recipe, Int8Recipe
-from winepress_worker.engines.devices import core
+from winepress_worker.engines.devices import read_graph
 from winepress_worker.models.calibration import Sample, collect
+from winepress_worker.models.content import MANIFEST_FILE
 from winepress_worker.models.export import IR_FILE, writing
-from winepress_worker.models.manifest import MANIFEST_FILE, Prepared
+from winepress_worker.models.manifest import Prepared
 from winepress_worker.models.scales import halve_scales
 from winepress_worker.models.shelf import Report
 
@@ -48,7 +49,7 @@ def quantise(
     )
     for part in sorted(full.path.glob(f"*/{IR_FILE}")):
         name = part.parent.name
-        network = core().read_model(part)
+        network = read_graph(part)
         if name == "unet" and precision is Precision.INT8:
             made = _calibrated(network, model, full, report)
         elif name == "unet" and precision is Precision.INT4_WEIGHTS:

@@ -21,6 +21,7 @@ from winepress_shared.catalogue import Catalogue, Model
 from winepress_shared.errors import Environment, StoreUnreachable, UnknownModel
 from winepress_shared.lane import Precision
 from winepress_worker.logs import hush_libraries
+from winepress_worker.models.content import check_content
 from winepress_worker.models.manifest import Manifest, Prepared
 from winepress_worker.models.published import Published
 from winepress_worker.models.pull import missing_bytes, pull
@@ -54,6 +55,7 @@ class Shelf:
         self._pulled = PulledModels(self._root, budget_bytes)
         self._hub = home / "hub"
         self._verified: set[tuple[Path, str, tuple[int, ...]]] = set()
+        self._refused: set[Path] = set()  # told once that they hold more than a model
         self._source_digests: dict[object, str] = {}
 
     def find(self, name: str, precision: Precision) -> Prepared | None:
@@ -76,6 +78,13 @@ class Shelf:
         model, folder = self._known(name, precision), self._folder(name, precision)
         manifest = Manifest.read(folder)
         if manifest is None or (manifest.model, manifest.precision) != (name, precision):
+            return None
+        try:
+            check_content(folder)
+        except Environment as error:
+            if folder not in self._refused:
+                log.warning("%s.%s is not used: %s", name, precision.value, error)
+            self._refused.add(folder)
             return None
         is_whole = self._is_current(manifest, model) and manifest.sizes_match(folder)
         return manifest if is_whole else None

@@ -8,7 +8,7 @@ import io
 from PIL import Image
 
 from winepress_shared.archive import Archive, output_key
-from winepress_shared.errors import FailForGood, ObjectMissing, RetryElsewhere
+from winepress_shared.errors import FailForGood, ObjectMissing, ObjectTooLarge, RetryElsewhere
 from winepress_shared.zoom import ZoomVideo
 
 
@@ -29,8 +29,8 @@ class KeyFrames:
         row = self._archive.read_output(key)
         try:
             data = self._archive.store.get(key)
-        except ObjectMissing:
-            raise FailForGood(f"key frame {index} is not in the store", value=key) from None
+        except (ObjectMissing, ObjectTooLarge) as error:
+            raise FailForGood(f"key frame {index}: {error.problem}", value=key) from None
         if row is None or hashlib.sha256(data).hexdigest() != row.get("sha256"):
             raise RetryElsewhere("a key frame in the store is damaged", value=key)
         image = Image.open(io.BytesIO(data), formats=("PNG",))

@@ -81,6 +81,21 @@ for name in string.gmatch('band units done failed cursor order created started f
   NUMBERS[name] = true
 end
 
+-- To be called before the first write: an error leaves everything as it was. Arguments at these
+-- places must be whole numbers.
+local function check_numbers(...)
+  for _, place in ipairs({...}) do
+    local text = ARGV[place] or ''
+    if #text > 16 or not string.match(text, '^%-?%d+$') then error('refused argument ' .. place) end
+  end
+end
+
+-- A JSON object that somebody else wrote; an empty table when it is none.
+local function decode(text)
+  local is_json, found = pcall(cjson.decode, text or '')
+  return is_json and type(found) == 'table' and found or {}
+end
+
 local function limit_of(name) return tonumber(redis.call('HGET', key('limits'), name)) or LIMITS[name] end
 
 local function read(name)

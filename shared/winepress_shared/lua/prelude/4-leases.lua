@@ -114,8 +114,11 @@ local function bury(worker, holder, limit)
 end
 
 local function lanes_of(worker)
-  local text = redis.call('GET', key('worker', worker))
-  return text and cjson.decode(text).lanes or {}
+  local lanes, given = {}, decode(redis.call('GET', key('worker', worker))).lanes
+  for _, lane in ipairs(type(given) == 'table' and given or {}) do
+    if type(lane) == 'string' then lanes[#lanes + 1] = lane end
+  end
+  return lanes
 end
 
 -- What a worker says of itself (JSON) decides in which lanes it counts.

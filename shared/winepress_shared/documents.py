@@ -1,0 +1,205 @@
+"""The form of every document that is read from the store or the broker, and the one way to read it.
+
+Whoever may write there decides what lies there. So nothing is read without a limit of its size, and
+a document that asks for something must be understood whole: a field that this version does not
+know may change what is meant. One that only reports is read as far as it is understood, because a
+farm is updated worker by worker.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import re
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal, TypeVar
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
+
+from winepress_shared.errors import FailForGood
+from winepress_shared.settings import USER_PATTERN
+
+log = logging.getLogger(__name__)
+
+FORMAT_VERSION = 1  #: of ``job.json`` and ``result.json``
+MAX_JOB_BYTES = 32 * 2**20  #: a thousand prompts of the longest kind, escaped, take 24 MB
+MAX_ITEMS_BYTES = 64 * 2**20  #: the same for 500 items with two prompts each
+MAX_RESULT_BYTES = 64 * 2**20  #: ten thousand pictures take 6 MB
+MAX_NAME_CHARACTERS = 512  #: of an item
+MAX_FACTS_CHARACTERS = 2**20  #: what a worker says of itself
+_UNIT = re.compile(r"[0-9]{1,7}")
+ID_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$"
+_MAX_UNITS = 10_000
+_MAX_MOMENT = 1e11  #: Unix seconds; milliseconds of it are still whole numbers in Lua
+
+JobId = Annotated[str, StringConstraints(pattern=ID_PATTERN)]
+Moment = Annotated[float, Field(ge=0, le=_MAX_MOMENT, allow_inf_nan=False)]
+Amount = Annotated[float, Field(ge=0, le=1e15, allow_inf_nan=False)]
+Count = Annotated[int, Field(ge=0, le=2**53 - 1)]
+Minute = Annotated[int, Field(ge=0, lt=24 * 60)]
+Word = Annotated[str, StringConstraints(max_length=255)]
+Text = Annotated[str, StringConstraints(max_length=5000)]
+#: A list where it was read as JSON before.
+Warnings = Annotated[tuple[Text, ...], Field(max_length=200, strict=False)]
+Unit = Annotated[int, Field(ge=0, le=_MAX_UNITS)]
+
+D = TypeVar("D", bound=BaseModel)
+
+
+class _Order(BaseModel):
+    """Asks for something: every field is known."""
+
+    model_config = ConfigDict(strict=True, extra="forbid", frozen=True)
+
+
+class _Report(BaseModel):
+    """Says something: fields that a later version added are left out."""
+
+    model_config = ConfigDict(strict=True, extra="ignore", frozen=True)
+
+
+class WindowDocument(_Order):
+    """A part of the day."""
+
+    opens: Minute
+    closes: Minute
+
+
+class JobDocument(_Order):
+    """``job.json``; the job itself has a schema of its own."""
+
+    version: Literal[1]
+    id: JobId
+    user: Annotated[str, StringConstraints(pattern=USER_PATTERN)]
+    lane: Word
+    digest: Annotated[str, StringConstraints(pattern=r"^[!-~]{0,64}$")]
+    idempotency_key: Annotated[str, StringConstraints(pattern=r"^[!-~]{0,255}$")]
+    expires: Moment | None
+    starts: Moment | None = None
+    window: WindowDocument | None = None
+    cost: Amount | None = None
+    warnings: Warnings = ()
+    job: dict[str, Any]
+
+
+class ItemDocument(_Order):
+    """One line of the items of a batch."""
+
+    name: Annotated[str, StringConstraints(max_length=MAX_NAME_CHARACTERS)]
+    line: Count
+    warnings: Warnings = ()
+    job: dict[str, Any]
+
+
+class OutputDocument(_Report):
+    """What is said of one output, without its unit: object metadata and rows of the ledger."""
+
+    key: Annotated[
+        str, StringConstraints(pattern=r"^jobs/[A-Za-z0-9_-]{1,64}/out/[0-9]{6}\.[a-z0-9]{2,8}$")
+    ]
+    sha256: Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
+    size: Count
+    seed: Annotated[int, Field(ge=0, lt=2**63)]
+    width: Annotated[int, Field(ge=1, le=2**16)]
+    height: Annotated[int, Field(ge=1, le=2**16)]
+    device: Word
+    worker: Word
+    render_s: Amount
+    attempts: Count = 1
+    batch: Count = 1
+    warnings: Warnings = ()
+    frames: Count = 0
+
+
+class UnitOutputDocument(OutputDocument):
+    """One output of ``result.json``."""
+
+    unit: Unit
+
+
+class FailureDocument(_Report):
+    """Why a unit has no output, as the ledger says it."""
+
+    error: Word
+    message: Text
+
+
+class UnitFailureDocument(FailureDocument):
+    """One failure of ``result.json``."""
+
+    unit: Unit
+
+
+class ResultDocument(_Report):
+    """``result.json``."""
+
+    version: Literal[1]
+    id: JobId
+    outputs: Annotated[tuple[UnitOutputDocument, ...], Field(max_length=_MAX_UNITS + 1)]
+    failures: Annotated[tuple[UnitFailureDocument, ...], Field(max_length=_MAX_UNITS + 1)]
+
+
+class FactsDocument(_Report):
+    """What a worker, and its rendering process, say of themselves; all of it may be missing."""
+
+    model_config = ConfigDict(extra="allow")
+    host: Word = ""
+    pid: Count = 0
+    device: Word = "?"
+    lanes: list[Word] = []
+    warm: list[Word] = []
+    load_s: dict[Word, Amount] = {}
+    seconds_per_picture: dict[Word, Amount] = {}
+    megapixel_steps_per_s: dict[Word, Amount] = {}
+    step_s: Amount = 0.0
+
+
+def read_document(form: type[D], data: bytes | str, name: str) -> D:
+    """``data`` as a document of that form; raises FailForGood, which says what is wrong with it."""
+    try:
+        return form.model_validate_json(data)
+    except ValidationError as error:
+        raise FailForGood(f"{name} is damaged: {_complaint(error)}") from None
+
+
+def read_facts(text: str | None) -> dict[str, Any]:
+    """What a worker says of itself; nothing when that makes no sense."""
+    if not text:
+        return {}
+    try:
+        if len(text) > MAX_FACTS_CHARACTERS:
+            raise ValueError
+        FactsDocument.model_validate_json(text)
+        facts: dict[str, Any] = json.loads(text)
+        return facts
+    except (ValueError, RecursionError):
+        log.warning("what a worker says of itself makes no sense, and is not heard")
+        return {}
+
+
+def read_rows(units: Mapping[str, str]) -> dict[int, dict[str, Any]]:
+    """What the ledger says of each unit, in their order."""
+    named = sorted((int(unit), text) for unit, text in units.items() if _UNIT.fullmatch(unit))
+    return {unit: _read_row(text) for unit, text in named}
+
+
+def _read_row(text: str) -> dict[str, Any]:
+    """One row; a failure that says so when it makes no sense."""
+    try:
+        row = json.loads(text)
+    except (ValueError, RecursionError):
+        row = None
+    if isinstance(row, dict):
+        return row
+    return {"error": FailForGood.__name__, "message": "what the broker says of it is damaged"}
+
+
+def _complaint(error: ValidationError) -> str:
+    """The first of the reader's complaints, in our words where its own mislead."""
+    first = error.errors(include_url=False, include_input=False)[0]
+    field = ".".join(str(part) for part in first["loc"])[:80]
+    if first["type"] == "extra_forbidden":
+        return f"this version knows no field {field!r}; a later one may have written it"
+    if field == "version":
+        return "another version has written it"
+    return f"{field}: {first['msg']}" if field else first["msg"]
