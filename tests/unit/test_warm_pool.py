@@ -231,14 +231,6 @@ def test_a_preload_takes_free_room_only() -> None:
     assert engine.log == ["load a", "load b"]
 
 
-def test_every_load_is_counted_and_timed_whoever_asked_for_it() -> None:
-    """Also those ahead of time."""
-    pool = WarmPool(Weights({"a": 40, "b": 40}), BUDGET, clock=Clock())
-    for load in (pool.get, pool.preload, pool.get):
-        load(key("b" if pool.loads else "a"))
-    assert (pool.loads, pool.load_s) == (2, {"a.fp16": 0.0, "b.fp16": 0.0})
-
-
 def test_a_failed_preload_gives_its_room_back() -> None:
     """The next one may have it."""
     engine = Weights({"a": 80})

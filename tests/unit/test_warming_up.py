@@ -72,6 +72,17 @@ def test_a_model_loaded_ahead_is_warm_when_its_first_picture_comes(
     assert clock.slept == [STEP_S]
 
 
+def test_every_load_is_counted_and_timed_whoever_asked_for_it(clock: Clock) -> None:
+    """Also those ahead of time, without what it takes to warm up."""
+    engine = FakeEngine(SETTINGS, sleep=clock.sleep)
+    pool = WarmPool(engine, 2**40, clock=lambda: clock.now_s)
+    other = engine.key("tiny-sd", Precision.FP16)
+    pool.get(KEY)
+    pool.preload(other)
+    pool.get(other)
+    assert (pool.loads, pool.load_s) == (2, {"vignette.fp16": LOAD_S, "tiny-sd.fp16": LOAD_S})
+
+
 def test_the_first_call_after_a_load_is_not_taken_for_the_pace(
     clock: Clock, tmp_path: Path
 ) -> None:
