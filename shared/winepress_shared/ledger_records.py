@@ -68,6 +68,7 @@ class Submission:
     max_failed: int | None = None
     cost: float = 0.0  #: megapixel-steps of a unit
     last_lane: str | None = None  #: of the last unit, where that is another one
+    together: int = 1  #: units drawn in one call; slices are multiples of it where they can be
 
     @property
     def row(self) -> tuple[str | int, ...]:
@@ -81,6 +82,8 @@ class Submission:
             numbers |= asdict(self.window)
         if self.max_failed is not None:
             numbers["max_failed"] = self.max_failed
+        if self.together > 1:
+            numbers["together"] = self.together
         return tuple(part for pair in (texts | numbers).items() for part in pair)
 
     @classmethod
@@ -106,6 +109,7 @@ class Submission:
             max_failed=getattr(record.job, "max_failed", None),
             chained=isinstance(record.job, ZoomVideo),
             last_lane=getattr(record.job, "last_lane", None),
+            together=record.job.pictures_per_call or 1,
             cost=megapixel_steps(record.job) if record.cost is None else record.cost,
         )
 

@@ -14,7 +14,7 @@ from winepress_worker.unfit import Unfit
 from winepress_worker.warm_pool import WarmPool
 
 SIZE = 100
-_PATIENCE_S = 10.0
+_PATIENCE_S = 60.0
 _FP16 = Precision.FP16
 
 

@@ -72,7 +72,7 @@ def _add_device_flags(group: argparse._ArgumentGroup) -> None:
         type=int,
         default=MOST_TOGETHER,
         metavar="N",
-        help=f"most pictures drawn in one call, where that pays; default {MOST_TOGETHER}",
+        help=f"most pictures in one call, where the job leaves it open; default {MOST_TOGETHER}",
     )
 
 

@@ -85,7 +85,7 @@ class Press:
             self._pool,
             self._engine.key,
             self.describe,
-            Batching(options.batch),
+            Batching(options.batch, keeps_numbers=options.device_class == "CPU"),
             self._watch.calls_away,
         )
         self._preloader = Preloader(self._engine, self._pool, self._begin_load)
@@ -183,7 +183,7 @@ class Press:
             try:
                 key = self._engine.key(lane.model, lane.precision)
                 self._pool.pin(key)
-                self._pool.get(key)
+                self._pool.get(key).warm_up()
             except (RenderFault, UnknownModel, StoreUnreachable) as error:
                 log.error("%s is not loaded yet: %s", name, error)
                 if isinstance(error, Environment):

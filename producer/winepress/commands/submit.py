@@ -55,6 +55,7 @@ FIELDS = (
     "clip_skip",
     "vae",
     "preview_every",
+    "pictures_per_call",
     "refiner",
     "denoising_end",
     "refiner_strength",
@@ -124,6 +125,7 @@ def _add_options(add: Callable[..., object]) -> None:
     add("--clip-skip", type=int, metavar="N", help="text layer from the end; 1 is the model's own")
     add("--vae", choices=("full", "tiny"), help="autoencoder, where the model has both")
     add("--preview-every", type=int, metavar="N", help="a small picture after every N steps")
+    add("--pictures-per-call", type=int, metavar="N", help="1: each picture is drawn by itself")
     add("--refiner", metavar="M", help="model that finishes the picture")
     add("--denoising-end", type=float, metavar="X", help="share of the steps before the refiner's")
     add("--refiner-strength", type=float, metavar="X", help="instead: how far it paints anew")

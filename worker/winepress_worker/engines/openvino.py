@@ -84,7 +84,7 @@ class OpenVinoEngine:
         return self._shelf.memory_needed(key.model, key.precision)
 
     def load(self, key: PipelineKey) -> OpenVinoPipeline:
-        """Compile and draw one warm-up picture of a single step.
+        """Read and compile what the model's first kind of job needs.
 
         Raises Environment when the model is missing, corrupt or of another revision.
         """
@@ -95,14 +95,14 @@ class OpenVinoEngine:
                 value=key.revision,
                 hint=f"run: winepress models prepare {key.model}",
             )
-        request = trial_request(self._shelf.catalogue, key.model, key.precision, steps=1)
+        trial = trial_request(self._shelf.catalogue, key.model, key.precision, steps=1)
         before = resident_bytes()
         parts = CompiledParts(self._placement, self._cache_dir)
-        pipeline = OpenVinoPipeline(key, prepared, request.job.kind, parts)
-        pipeline.render(request, unwatched)
+        pipeline = OpenVinoPipeline(key, prepared, trial.job.kind, parts)
+        pipeline.trial = trial
         previews = Previews(self._shelf.catalogue.get(key.model), prepared.path, parts.get)
         pipeline.draw_preview = previews.draw if previews.is_ready else None
-        pipeline.footprint = max(resident_bytes() - before, prepared.size_bytes)
+        pipeline.hold(resident_bytes() - before - pipeline.held)
         return pipeline
 
 
@@ -122,6 +122,9 @@ class OpenVinoPipeline:
         """
         self.key = key
         self.footprint = prepared.size_bytes
+        self.held = 0  #: what its compiling and drawing took of the process's memory, in bytes
+        self.is_warm = False
+        self.trial: Request | None = None  #: what it warms up with
         self._prepared = prepared
         device = DeviceName.parse(key.device)
         self._compiled = parts or CompiledParts(Placement.of(device), None)
@@ -140,6 +143,16 @@ class OpenVinoPipeline:
         """The device really used; see `CompiledParts.device`."""
         return self._compiled.device
 
+    def hold(self, taken: int) -> None:
+        """Count ``taken`` more bytes; files that are mapped may not be in memory yet."""
+        self.held += max(taken, 0)
+        self.footprint = max(self.held, self._prepared.size_bytes)
+
+    def warm_up(self) -> None:
+        """Draw the trial picture in one step; see `Pipeline.warm_up`."""
+        if self.trial:
+            self.render(self.trial, unwatched)
+
     def render(self, request: Request, on_step: OnStep) -> list[Image.Image]:
         """Draw one RGB picture per seed; see `Pipeline.render`."""
         canvas = Canvas.of(request, self._grid)
@@ -148,7 +161,7 @@ class OpenVinoPipeline:
         pictures = _pictures(arrays)
         check_pictures(pictures)
         if pixels > self._largest:  # what a device prepared for more than it drew before stays
-            self.footprint += max(resident_bytes() - before, 0) if self._largest else 0
+            self.hold(resident_bytes() - before)
             self._largest = pixels
         return [canvas.finish(picture) for picture in pictures]
 
@@ -183,7 +196,9 @@ class OpenVinoPipeline:
             pipe.vae = self._autoencoders.pick(pipe, kind, request.job.vae == "tiny")
             if _takes_rescale(pipe):
                 arguments["guidance_rescale"] = request.job.guidance_rescale or 0.0
-            return pipe(**arguments, callback_on_step_end=steps, output_type=output).images
+            drawn = pipe(**arguments, callback_on_step_end=steps, output_type=output).images
+        self.is_warm = True
+        return drawn
 
     def facts(self, request: Request) -> PictureFacts:
         """How this pipeline renders ``request``."""
@@ -219,7 +234,7 @@ class OpenVinoPipeline:
             before = resident_bytes()
             with loading():
                 self._pipes[kind] = self._assemble(kind)
-            self.footprint += max(resident_bytes() - before, 0)
+            self.hold(resident_bytes() - before)
         return self._pipes[kind]
 
     def _assemble(self, kind: str) -> Any:
