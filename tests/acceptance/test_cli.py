@@ -212,7 +212,7 @@ def test_doctor_tells_a_working_farm_from_a_broken_one(run: Run, press: Press) -
     done = run("doctor", "--json")
     assert done.returncode == 3
     found = {line["part"]: line["ok"] for line in lines(done)}
-    assert list(found) == ["catalogue", "store", "broker", "workers", "lanes", "jobs"]
+    assert list(found) == ["catalogue", "store", "broker", "workers", "lanes", "jobs", "records"]
     assert [part for part, is_ok in found.items() if not is_ok] == ["workers"]
     press.live(LANE)
     assert run("doctor").returncode == 0
