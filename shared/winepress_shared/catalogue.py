@@ -31,7 +31,7 @@ from winepress_shared.job import (
 from winepress_shared.lane import FILM, Lane, Precision
 from winepress_shared.model_options import MAX_CLIP_SKIP, MAX_PICTURES_PER_CALL
 from winepress_shared.picture_fields import FromPictures
-from winepress_shared.quantisation import MEMORY_SHARE, Int4Recipe, Int8Recipe
+from winepress_shared.quantisation import Int4Recipe, Int8Recipe
 from winepress_shared.regular_file import read_regular
 from winepress_shared.shared_call import call_of
 from winepress_shared.toml_text import parse_toml
@@ -119,10 +119,6 @@ class Model(BaseModel):
     def has_previews(self) -> bool:
         """Whether there is something cheap to turn its latents into colours."""
         return bool(self.tiny_vae or self.spare_vae or self.latent_rgb)
-
-    def memory_bytes(self, precision: Precision) -> int:
-        """What it may hold once it is loaded, where nobody has measured it."""
-        return int(MEMORY_SHARE[precision] * self.memory_mib * 2**20)
 
     def check(self, job: Job) -> None:
         """Raise InvalidJob or UnknownModel unless this model can do ``job``."""

@@ -13,7 +13,6 @@ from winepress_shared.archive import JobRecord
 from winepress_shared.cost import megapixel_steps
 from winepress_shared.errors import DamagedRecord, NotFound
 from winepress_shared.job import Priority
-from winepress_shared.lane import model_of
 from winepress_shared.state import JobState
 from winepress_shared.window import Window
 from winepress_shared.zoom import ZoomVideo
@@ -258,7 +257,7 @@ class Worker:
 
     def serves(self, lane: str) -> bool:
         """Whether it takes work of ``lane`` now."""
-        return lane in self.facts.get("lanes", ()) and model_of(lane) not in self.unfit
+        return lane in self.facts.get("lanes", ()) and lane.partition("@")[0] not in self.unfit
 
     @property
     def unfit(self) -> dict[str, str]:
@@ -276,8 +275,7 @@ def unknown_job(job_id: str) -> NotFound:
     return NotFound(
         "no such job, or its record has expired",
         value=job_id,
-        hint="`winepress list` shows the newest; `winepress recover` enters unfinished ones again "
-        "that a broker has lost",
+        hint="`winepress list` shows the newest; `winepress recover` enters again what a broker lost",
     )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from winepress_shared.catalogue import Model
 from winepress_shared.fitness import DEFAULT_STRENGTH
+from winepress_shared.quantisation import loaded_bytes
 
 
 def model_facts(model: Model) -> dict[str, str]:
@@ -29,7 +30,7 @@ def model_facts(model: Model) -> dict[str, str]:
         "previews": "yes" if model.has_previews else "no",
         "refiners": ", ".join(model.refiners) or "none",
         "memory": ", ".join(
-            f"{model.memory_bytes(precision) >> 20} MiB at {precision}"
+            f"{loaded_bytes(model.memory_mib, precision) >> 20} MiB at {precision}"
             for precision in model.precisions
         ),
         "licence": model.licence,

@@ -20,6 +20,7 @@ from pathlib import Path
 from winepress_shared.catalogue import Catalogue, Model
 from winepress_shared.errors import Environment, StoreUnreachable, UnknownModel
 from winepress_shared.lane import Precision
+from winepress_shared.quantisation import loaded_bytes
 from winepress_worker.logs import hush_libraries
 from winepress_worker.models.content import check_content
 from winepress_worker.models.manifest import Manifest, Prepared
@@ -193,7 +194,7 @@ class Shelf:
         """Bytes a model holds once it is loaded: as measured where it was prepared, or guessed."""
         manifest = Manifest.read(self._folder(name, precision))
         measured = manifest.memory_bytes if manifest else None
-        return measured or self.catalogue.get(name).memory_bytes(precision)
+        return measured or loaded_bytes(self.catalogue.get(name).memory_mib, precision)
 
     def remove(self, name: str, precision: Precision) -> int:
         """Delete one prepared model; returns the bytes given back, 0 when there was none."""
