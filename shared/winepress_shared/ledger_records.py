@@ -275,7 +275,7 @@ def unknown_job(job_id: str) -> NotFound:
     return NotFound(
         "no such job, or its record has expired",
         value=job_id,
-        hint="`winepress list` shows the newest; `winepress recover` enters again what a broker lost",
+        hint="`winepress list` shows the newest; `winepress recover` enters lost ones again",
     )
 
 
