@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from clerk import Clerk
 
 from winepress_shared.lane_book import LaneBook
@@ -26,10 +28,9 @@ class VirtualTime:
             self._rule(server)
 
     def _rule(self, server: ScriptServer) -> None:
-        server.__dict__["_scripts"] = {
-            name: server.client.register_script(_with_clock(text))
-            for name, text in script_texts().items()
-        }
+        for name, text in script_texts().items():
+            script: Any = server.client.register_script(_with_clock(text))
+            server._mine.get().scripts[name] = script
 
     def advance_to(self, at_s: float) -> None:
         """Set the clock, in Unix seconds."""

@@ -9,6 +9,7 @@ from typing import TextIO
 
 from winepress import Client, JobHandle
 from winepress_shared.ledger_records import JobRow, Worker
+from winepress_shared.terminal import redraw_lines, write_line
 
 _LOOK_S = 0.25  #: between two looks at the farm
 _LINE_S = 2.0  #: between two lines where there is no terminal to redraw
@@ -52,12 +53,10 @@ class Board:
         self._said_at = now
         lines = self._lines(rows, now - self._began)
         if self._is_terminal:
-            up = f"\x1b[{self._height}F\x1b[J" if self._height else ""
-            self._stream.write(up + "\n".join(lines) + "\n")
+            redraw_lines(self._stream, lines, self._height)
             self._height = 0 if last else len(lines)
         else:
-            self._stream.write(" | ".join(line.strip() for line in lines) + "\n")
-        self._stream.flush()
+            write_line(self._stream, " | ".join(line.strip() for line in lines))
 
     def _lines(self, rows: Sequence[JobRow], seconds: float) -> list[str]:
         done, units = sum(row.done for row in rows), sum(row.units for row in rows)

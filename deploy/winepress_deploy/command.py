@@ -10,6 +10,7 @@ from pathlib import Path
 from winepress_deploy.farm_options import FarmOptions
 from winepress_deploy.state_folder import StateFolder, configured_state, default_state
 from winepress_shared.errors import WrongUsage
+from winepress_shared.terminal import write_line
 
 _MOST_WORKERS = 64  #: for each device
 _DOWN_S = 180.0  #: longer than any worker may take for the picture it is drawing
@@ -107,5 +108,4 @@ def _flower(arguments: argparse.Namespace) -> int:
 
 
 def _say(line: str) -> None:
-    sys.stdout.write(f"{line}\n")
-    sys.stdout.flush()
+    write_line(sys.stdout, line)

@@ -23,6 +23,7 @@ from winepress_deploy.stop_request import StopRequest
 from winepress_shared.errors import JobFailed, WrongUsage
 from winepress_shared.film_cut import Direction, Easing
 from winepress_shared.job import Job
+from winepress_shared.terminal import write_line
 from winepress_worker.zoom.encoder import sampled
 
 _WORKERS = 2
@@ -214,12 +215,11 @@ class Demo:
         self._aside(f"{path.name}: {film.frames} frames, {film.width}x{film.height}")
 
     def _say(self, text: str) -> None:
-        sys.stdout.write(f"\n[{time.monotonic() - self._began:5.1f} s] {text}\n")
-        sys.stdout.flush()
+        write_line(sys.stdout, "")
+        write_line(sys.stdout, f"[{time.monotonic() - self._began:5.1f} s] {text}")
 
     def _aside(self, text: str) -> None:
-        sys.stdout.write(f"   {text}\n")
-        sys.stdout.flush()
+        write_line(sys.stdout, f"   {text}")
 
 
 def _surroundings(picture: Image.Image) -> Image.Image:

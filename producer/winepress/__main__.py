@@ -26,8 +26,10 @@ def run() -> int:
     if not sys.warnoptions:  # what libraries warn of is code, not what the user did
         warnings.simplefilter("ignore")
     from winepress.cli import main
+    from winepress_shared.terminal import plain_handler
 
-    logging.basicConfig(stream=sys.stderr, level=logging.WARNING, format="winepress: %(message)s")
+    handler = plain_handler("winepress: %(message)s")
+    logging.basicConfig(level=logging.WARNING, handlers=[handler])
     try:
         if listens:
             signal.signal(signal.SIGINT, signal.default_int_handler)

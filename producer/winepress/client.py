@@ -25,6 +25,8 @@ from winepress.recovery import mark_accepted, recover
 from winepress.recut import recut
 from winepress_shared.archive import JobRecord, Result, digest_of
 from winepress_shared.errors import FarmUnreachable, NotFound, StoreUnreachable
+from winepress_shared.fitness import syntax_in
+from winepress_shared.foreign_syntax import warning_of_syntax
 from winepress_shared.job import Job, Priority
 from winepress_shared.ledger_records import BANDS, JobRow, Submission, Worker
 from winepress_shared.state import JobState
@@ -57,6 +59,7 @@ class Client(Connections):
         expires_in: float | None = None,
         start_in: float | None = None,
         window: Window | str | None = None,
+        warnings: Sequence[str] = (),
     ) -> JobHandle:
         """Queue a job; it is accepted once this returns.
 
@@ -65,11 +68,12 @@ class Client(Connections):
         ``window`` is the part of each day it is drawn in, a Window or text like ``22:00-06:00`` in
         local time. Raises WrongUsage for a window that is none, and Refused, with nothing left
         behind: InvalidJob, UnknownModel, QueueFull or Conflict. What is asked for and will be
-        ignored is logged as a warning, and stands in `JobHandle.warnings` and in the result.
+        ignored is logged as a warning, and stands in `JobHandle.warnings` and in the result;
+        ``warnings`` are sentences about what the caller left out itself.
         """
         user = self.settings.user if user is None else user
         handling = Handling(user, idempotency_key, expires_in, start_in, check_window(window))
-        record = self._record(job, handling)
+        record = self._record(job, handling, warnings)
         self.check_room(record.job.unit_count, handling)
         with all_or_none(self, [record]):
             self.archive.write_job(record)
@@ -94,9 +98,12 @@ class Client(Connections):
         """
         return self.submit(recut(self, job_id, film), user=user)
 
-    def _record(self, job: Job, handling: Handling) -> JobRecord:
+    def _record(self, job: Job, handling: Handling, left_out: Sequence[str] = ()) -> JobRecord:
         resolved = self.catalogue.resolve(self.archive.with_sizes(check_job(job)))
-        warnings = self.catalogue.warnings(resolved)
+        syntax = syntax_in(resolved, braces=True)
+        warnings = (*self.catalogue.warnings(resolved), *left_out)
+        if syntax:
+            warnings += (warning_of_syntax(syntax),)
         for warning in warnings:
             log.warning("%s", warning)
         lane = self.catalogue.lane(resolved)

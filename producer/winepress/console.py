@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import json
 import os
-import re
 import sys
 from typing import Any
 
 from winepress_shared.errors import WinepressError
+from winepress_shared.terminal import write_json, write_line
 
 INTERRUPTED = 130  #: exit code after Ctrl-C, as a shell reports it
-_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 
 
 class StillRunning(WinepressError):
@@ -26,16 +24,20 @@ class Console:
     def __init__(self, json_lines: bool = False) -> None:
         self.json_lines = json_lines
 
-    def result(self, values: dict[str, Any], text: str) -> None:
-        """One result: ``values`` with ``--json``, else ``text``; raises OSError."""
-        line = json.dumps(values, default=str) if self.json_lines else _printable(text)
-        sys.stdout.write(line + "\n")
-        sys.stdout.flush()  # a reader of the pipe shall see it now
+    def result(self, values: dict[str, Any], *lines: str) -> None:
+        """One result: ``values`` with ``--json``, else ``lines``; raises OSError.
+
+        What begins a new line inside one of them is shown as an escape; see `terminal`.
+        """
+        if self.json_lines:
+            write_json(sys.stdout, values)
+            return
+        for line in lines:
+            write_line(sys.stdout, line)
 
     def note(self, text: str) -> None:
         """A remark for the person at the terminal."""
-        sys.stderr.write(f"{_printable(text)}\n")
-        sys.stderr.flush()
+        write_line(sys.stderr, text)
 
     def error(self, error: WinepressError) -> None:
         """One line that says what is wrong, and one that says what to do."""
@@ -51,7 +53,7 @@ class Console:
                 "exit_code": error.exit_code,
             }
             try:
-                self.result({"error": values}, "")
+                self.result({"error": values})
             except OSError:  # it is said below
                 abandon_output()
         text = error.message
@@ -65,8 +67,3 @@ class Console:
 def abandon_output() -> None:
     """Let what is written from now on, and what Python flushes at its exit, go nowhere."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-
-
-def _printable(text: str) -> str:
-    """Without control characters: names and messages come from other machines."""
-    return _CONTROL.sub("�", text)

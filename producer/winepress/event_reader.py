@@ -16,7 +16,6 @@ from winepress.outage import patiently
 from winepress_shared.errors import BrokerUnreachable
 from winepress_shared.event_log import BLOCK_MS, EventLog, order_of_id
 from winepress_shared.ledger_records import Event
-from winepress_shared.script_server import ScriptServer
 from winepress_shared.settings import Settings
 
 _MOST_JOBS = 1_000  #: in one command; of more, each part is read for a moment in turn
@@ -63,6 +62,8 @@ class EventReader:
     """Serves subscriptions of one process; its thread lives as long as there are any."""
 
     def __init__(self, settings: Settings) -> None:
+        from winepress_shared.script_server import ScriptServer  # takes long to import
+
         prefix = f"{settings.farm}:"
         # Apart, because the URL may allow one connection to each.
         self._servers = ScriptServer(settings, prefix), ScriptServer(settings, prefix)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from winepress_shared.ledger_records import BANDS, JobRow, Worker
 from winepress_shared.state import JobState
+from winepress_shared.terminal import shown
 
 if TYPE_CHECKING:
     from winepress_shared.estimate import Estimate
@@ -40,9 +41,9 @@ def why_impossible(lane: str, workers: Sequence[Worker]) -> str | None:
 def explain(ledger: Ledger, lanes: LaneBook, row: JobRow) -> str:
     """Why a job waits, fails or does not move, and what to do about it."""
     if row.state is JobState.SUCCEEDED:
-        return _headline(row)
+        return shown(_headline(row))
     if row.state.is_terminal:
-        return f"{_headline(row)}\n`winepress retry {row.id}` draws what it lacks."
+        return f"{shown(_headline(row))}\n`winepress retry {row.id}` draws what it lacks."
     workers, place = ledger.workers(), place_of(lanes, row)
     impossible = why_impossible(row.lane, workers)
     lines = [_headline(row), *what_holds(row, place)]
@@ -52,7 +53,7 @@ def explain(ledger: Ledger, lanes: LaneBook, row: JobRow) -> str:
         lines.append(_turn(ledger, row, place, workers))
     if not impossible and not row.paused:
         lines.append(estimate_text(estimate_of(row, place, lanes, workers)))
-    return "\n".join(filter(None, lines))
+    return "\n".join(shown(line) for line in lines if line)
 
 
 def what_holds(row: JobRow, place: Place) -> list[str]:

@@ -168,13 +168,12 @@ class JobHandle:
     def save_as(self, output: Output, path: Path) -> None:
         """Write one output under any name; raises WrongUsage when another file is there already."""
         if path.exists():
-            with path.open("rb") as file:
-                if hashlib.file_digest(file, "sha256").hexdigest() != output.sha256:
-                    raise WrongUsage(
-                        "another file is there already",
-                        value=str(path),
-                        hint="Remove it, or save into another folder",
-                    )
+            if not path.is_file() or _digest(path) != output.sha256:  # a FIFO is never read
+                raise WrongUsage(
+                    "another file is there already",
+                    value=str(path),
+                    hint="Remove it, or save into another folder",
+                )
             return
         part = path.with_name(f".{path.name}.part")
         try:
@@ -245,3 +244,8 @@ def file_name(job_id: str, key: str) -> str:
     name = key.rpartition("/")[2]
     suffix = name.rpartition(".")[2]
     return f"{job_id}.{suffix}" if suffix in _FILMS else f"{job_id}-{name}"
+
+
+def _digest(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -2,91 +2,95 @@
 
 from __future__ import annotations
 
-import json
-from collections import Counter
+import errno
 from pathlib import Path
 from typing import Any
 
 import yaml
 
+from winepress.json_text import check_digits, parse_json
+from winepress.written_job import read_fields
 from winepress_shared.errors import WrongUsage
+from winepress_shared.regular_file import read_regular
 
 MAX_JOB_FILE_BYTES = 2**20
-_FILES = (
-    *("image", "mask", "init_image", "source_image", "mask_image", "source_mask"),
-    *("first_image", "exit_image", "audio"),
-)
+_MAX_VALUES = 20_000  #: of YAML, which is read slowly
+MAX_JSON_BYTES = 128 * 2**20  #: a JSON job may hold its pictures in base64
 
 
 class _Loader(yaml.SafeLoader):
     """Plain values only; no aliases, with which a small file describes a huge value."""
 
+    values = 0  #: read so far
+
     def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
         if self.check_event(yaml.AliasEvent):
             raise yaml.YAMLError("aliases are not accepted")
+        self.values += 1
+        if self.values > _MAX_VALUES:
+            raise yaml.YAMLError(f"more than {_MAX_VALUES} values")
         return super().compose_node(parent, index)
 
+    def construct_number(self, node: yaml.ScalarNode) -> int | float:
+        """A number of a bounded length: Python takes seconds for one of 200 kB."""
+        value = check_digits(self.construct_scalar(node))
+        if node.tag.endswith("int"):
+            return int(self.construct_yaml_int(yaml.ScalarNode(node.tag, value)))
+        return float(self.construct_yaml_float(yaml.ScalarNode(node.tag, value)))
 
-def read_job_file(path: Path) -> dict[str, Any]:
-    """The fields of the job in ``path``; its picture paths are relative to the file's folder.
+
+for _kind in ("int", "float"):
+    _Loader.add_constructor(f"tag:yaml.org,2002:{_kind}", _Loader.construct_number)
+
+
+def read_job_file(path: Path) -> tuple[dict[str, Any], list[str]]:
+    """The fields of the job in ``path``, and a warning for each that will be ignored.
 
     What is named ``.json`` is JSON, as is any other text that can be read so; the rest is YAML.
-    Raises WrongUsage.
+    Paths in it are relative to its folder. Raises WrongUsage and InvalidJob.
     """
-    data = read_bounded(path)
-    try:
-        values = _parsed(data, must_be_json=path.suffix.lower() == ".json")
-    except (yaml.YAMLError, ValueError, RecursionError) as error:
-        first = " ".join(str(error).split())[:200]
-        raise WrongUsage(f"not a YAML or JSON job: {first}", value=str(path)) from None
+    data, is_json = read_bounded(path, MAX_JSON_BYTES), path.suffix.lower() == ".json"
+    if is_json or data.lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"{"):
+        values = _read_json(data, path)
+    else:
+        values = _read_yaml(data, path)
     if not isinstance(values, dict) or not all(isinstance(key, str) for key in values):
         raise WrongUsage("a job file holds the fields of one job", value=str(path))
-    for name in _FILES:
-        value = values.get(name)
-        if isinstance(value, str) and not value.startswith("sha256:"):
-            values[name] = str(path.parent / value)
-    return values
+    return read_fields(values, path.parent, has_user=True)
 
 
-def _parsed(data: bytes, *, must_be_json: bool) -> object:
-    """YAML would read JSON too, but for what JSON escapes: an emoji as two halves of one."""
-    if must_be_json or data.lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"{"):
-        try:
-            return read_json(data)
-        except ValueError:
-            if must_be_json:
-                raise
-    return yaml.load(data, _Loader)  # noqa: S506 - a SafeLoader
+def _read_json(data: bytes, path: Path) -> object:
+    try:
+        return parse_json(data.decode("utf-8-sig"))
+    except ValueError as error:
+        if path.suffix.lower() == ".json" or len(data) > MAX_JOB_FILE_BYTES:
+            raise WrongUsage(f"not a JSON job: {error}", value=str(path)) from None
+    return _read_yaml(data, path)  # where a mapping may stand in braces too
 
 
-def read_json(data: bytes) -> object:
-    """Strict JSON in UTF-8: no NaN, no name twice; raises ValueError, RecursionError."""
-    text = data.decode("utf-8-sig")
-    return json.loads(text, parse_constant=_refuse_constant, object_pairs_hook=_object)
+def _read_yaml(data: bytes, path: Path) -> object:
+    if len(data) > MAX_JOB_FILE_BYTES:
+        raise _too_large(path, MAX_JOB_FILE_BYTES)
+    try:
+        return yaml.load(data, _Loader)  # noqa: S506 - a SafeLoader
+    except (yaml.YAMLError, ValueError) as error:
+        first = " ".join(str(error).split())[:200]
+    except RecursionError:
+        first = "lists or mappings inside each other go too deep"
+    except (LookupError, AttributeError, TypeError):  # what PyYAML meets in `!!int ""` and its like
+        first = "a value does not fit its tag"
+    raise WrongUsage(f"not a YAML or JSON job: {first}", value=str(path))
 
 
-def _refuse_constant(name: str) -> object:
-    raise ValueError(f"{name} is not JSON")
-
-
-def _object(pairs: list[tuple[str, object]]) -> dict[str, object]:
-    values = dict(pairs)
-    if len(values) < len(pairs):
-        ((twice, _),) = Counter(name for name, _ in pairs).most_common(1)
-        raise ValueError(f"{twice!r} is given twice")
-    return values
-
-
-def read_bounded(path: Path) -> bytes:
+def read_bounded(path: Path, most: int = MAX_JOB_FILE_BYTES) -> bytes:
     """The bytes of a job file or of a part of one; raises WrongUsage."""
     try:
-        with path.open("rb") as file:
-            data = file.read(MAX_JOB_FILE_BYTES + 1)
-    except (OSError, ValueError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "not a file name"
-        raise WrongUsage(f"cannot read the file: {reason}", value=str(path)) from None
-    if len(data) > MAX_JOB_FILE_BYTES:
-        raise WrongUsage(
-            "the job file is too large", value=str(path), allowed=f"{MAX_JOB_FILE_BYTES} bytes"
-        )
-    return data
+        return read_regular(path, most)
+    except OSError as error:
+        if error.errno == errno.EFBIG:
+            raise _too_large(path, most) from None
+        raise WrongUsage(f"cannot read the file: {error.strerror}", value=str(path)) from None
+
+
+def _too_large(path: Path, most: int) -> WrongUsage:
+    return WrongUsage("the job file is too large", value=str(path), allowed=f"{most} bytes")

@@ -8,6 +8,7 @@ import time
 from typing import TextIO
 
 from winepress_shared.ledger_records import Event, JobRow
+from winepress_shared.terminal import redraw_line, shown, write_line
 
 _BAR_CHARACTERS = 24
 _COLUMNS = 80  #: of a terminal that does not say how many it has
@@ -68,8 +69,7 @@ class Progress:
         """Draw a last time and leave the line."""
         self._draw(last=True)
         if self._is_terminal:
-            self._stream.write("\n")
-            self._stream.flush()
+            write_line(self._stream, "")
 
     @property
     def fraction(self) -> float:
@@ -88,10 +88,9 @@ class Progress:
         self._drawn_at = now
         text = self._text(now)
         if self._is_terminal:
-            self._stream.write(f"\r\x1b[K{self._fitted(text)}")
+            redraw_line(self._stream, self._fitted(text))
         elif text != self._last:
-            self._stream.write(f"{self._id}: {text}\n")
-        self._stream.flush()
+            write_line(self._stream, f"{self._id}: {text}")
         self._last = text
 
     def _fitted(self, text: str) -> str:
@@ -115,7 +114,7 @@ class Progress:
         if self._failed:
             text += f", {self._failed} failed"
         if self._note:
-            text += f", {self._note}"
+            text += f", {shown(self._note)}"  # as long here as it will be there
         drawn, seconds = self._done - self._first_done, now - self._began
         if drawn and seconds > 1:
             text += f", {60 * drawn / seconds:.1f}/min"

@@ -9,7 +9,6 @@ from __future__ import annotations
 import difflib
 import math
 import secrets
-import tomllib
 from importlib import resources
 from pathlib import Path
 from typing import Annotated, Literal, Self
@@ -32,6 +31,8 @@ from winepress_shared.lane import FILM, Lane, Precision
 from winepress_shared.model_options import MAX_CLIP_SKIP
 from winepress_shared.picture_fields import FromPictures
 from winepress_shared.quantisation import Int4Recipe, Int8Recipe
+from winepress_shared.regular_file import read_regular
+from winepress_shared.toml_text import parse_toml
 from winepress_shared.zoom import ZoomVideo
 
 #: Where weights come from: installed with the worker, a model hub, or a folder of this machine.
@@ -44,6 +45,7 @@ SourceName = Annotated[
 Colour = tuple[float, float, float]
 #: Seeds drawn for "random" stay below this, so they are short enough to read aloud.
 _RANDOM_SEEDS = 2**32
+_MAX_FILE_BYTES = 2**20  #: of a table of models
 
 
 class Model(BaseModel):
@@ -185,7 +187,7 @@ class Catalogue:
         models = _read(text, "catalogue.toml")
         if extra is not None:
             try:
-                text = extra.read_text("utf-8")
+                text = read_regular(extra, _MAX_FILE_BYTES).decode("utf-8")
             except OSError as error:
                 raise WrongUsage(
                     f"cannot read the catalogue: {error.strerror}", value=str(extra)
@@ -268,8 +270,8 @@ def _default_steps(model: Model, strength: float) -> int:
 
 def _read(text: str, origin: str) -> dict[str, Model]:
     try:
-        tables = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
+        tables = parse_toml(text)
+    except ValueError as error:
         raise WrongUsage(f"{origin} is not valid TOML: {error}") from None
     return {name: _model(name, table, f"{origin}: [{name}]") for name, table in tables.items()}
 

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from winepress_shared.errors import InvalidJob
 from winepress_shared.ledger_records import Event
-from winepress_shared.script_server import ScriptServer
+
+if TYPE_CHECKING:
+    from winepress_shared.script_server import ScriptServer
 
 BLOCK_MS = 5_000  #: longest wait for an event; below the time a command may take
 _MOST_EVENTS = 500  #: of one job in one answer

@@ -7,8 +7,10 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from winepress_shared.errors import InvalidJob
+from winepress_shared.foreign_syntax import syntax_of_all
 from winepress_shared.job import ImageToImage, Job, TextToImage
 from winepress_shared.model_options import DEFAULT_DENOISING_END
+from winepress_shared.zoom import ZoomVideo
 
 if TYPE_CHECKING:
     from winepress_shared.catalogue import Model
@@ -66,6 +68,15 @@ def warnings_of(model: Model, job: Job) -> tuple[str, ...]:
             "guided away from it; it counts above 1",
         )
     return ()
+
+
+def syntax_in(job: Job, *, braces: bool = False) -> list[str]:
+    """What in the texts of ``job`` another program would read as more than words."""
+    texts = [job.prompt, job.negative_prompt]
+    if isinstance(job, ZoomVideo):
+        cues = (*(job.prompts or ()), *(job.prompts_by_second or ()))
+        texts += [job.prompt_prefix, job.prompt_suffix, *(prompt for _, prompt in cues)]
+    return syntax_of_all(texts, braces=braces)
 
 
 def _is_unguided(model: Model, job: Job) -> bool:

@@ -20,6 +20,7 @@ from PIL import Image, ImageChops, UnidentifiedImageError
 
 from winepress_shared.errors import InvalidJob
 from winepress_shared.pixels import Pixels
+from winepress_shared.regular_file import read_regular
 
 MAX_FILE_BYTES = 32 * 2**20  #: largest picture file accepted, in bytes
 MAX_SIDE_PX = 4096  #: longest side accepted, in pixels
@@ -144,10 +145,9 @@ def _read(source: Path | bytes | bytearray | memoryview | IO[bytes]) -> bytes:
     name = str(source if isinstance(source, Path) else getattr(source, "name", "open file"))
     try:
         if isinstance(source, Path):
-            with source.open("rb") as file:
-                return file.read(MAX_FILE_BYTES + 1)  # bounded: /dev/zero has a size of 0
+            return read_regular(source, MAX_FILE_BYTES)
         data = source.read(MAX_FILE_BYTES + 1)
-    except (OSError, ValueError) as error:  # ValueError: a NUL in the path, or a closed file
+    except (OSError, ValueError) as error:  # ValueError: a closed file
         problem = getattr(error, "strerror", None) or str(error)
         raise InvalidJob(f"cannot read the picture: {problem}", value=name) from None
     if not isinstance(data, bytes):

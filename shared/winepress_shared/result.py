@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
 from pydantic import ValidationError
 
 from winepress_shared.documents import FailureDocument, OutputDocument
+
+_MOST_WARNING_BYTES = 1000  #: S3 keeps 2 KiB beside an object, and the rest of the row lies there
+_LEAST_CHARACTERS = 20  #: of a warning cut short
 
 
 @dataclass(frozen=True)
@@ -71,3 +76,16 @@ class Result:
             except ValidationError:
                 failed.append(Failure(unit, "FailForGood", "what the broker says of it is damaged"))
         return cls(job_id, tuple(done), tuple(failed))
+
+
+def fit_warnings(warnings: Iterable[str]) -> tuple[str, ...]:
+    """``warnings``, each once, cut short where they would not fit beside an object of the store."""
+    left, fitting = _MOST_WARNING_BYTES, []
+    for warning in dict.fromkeys(warnings):
+        text = warning
+        while text and len(json.dumps(text)) > left:
+            text = text[: len(text) * 3 // 4] + "…" if len(text) > _LEAST_CHARACTERS else ""
+        if text:
+            left -= len(json.dumps(text))
+            fitting.append(text)
+    return tuple(fitting)

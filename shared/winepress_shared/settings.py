@@ -11,7 +11,6 @@ import difflib
 import logging
 import os
 import re
-import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Self
@@ -20,6 +19,8 @@ from urllib.parse import SplitResult, urlsplit
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator
 
 from winepress_shared.errors import WrongUsage
+from winepress_shared.regular_file import read_regular
+from winepress_shared.toml_text import parse_toml
 
 log = logging.getLogger(__name__)
 
@@ -28,6 +29,7 @@ _CONFIG_ENV = "WINEPRESS_CONFIG"
 #: Who a job is charged to: letters, digits and ``._@-``, 1 to 64 characters.
 USER_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9._@-]{0,63}$"
 _DEFAULT_FILE = Path("winepress.toml")
+_MAX_FILE_BYTES = 2**20
 _DATABASE = re.compile(r"/?[0-9]*")
 
 
@@ -91,7 +93,7 @@ class Settings(Limits):
     s3_secret_access_key: SecretStr | None = None
     store_folder: Path | None = None  #: a shared folder instead of S3
     home: Path = Field(default_factory=default_home)  #: prepared models, compiled blobs
-    pulled_gib: Annotated[float, Field(gt=0)] = 200.0
+    pulled_gib: Annotated[float, Field(gt=0, le=2**20)] = 200.0
     #: Models pulled from the store may take this much of the disk below ``home``, in GiB.
     catalogue: Path | None = None  #: extra models, same form as catalogue.toml
     user: Annotated[str, Field(pattern=USER_PATTERN)] = "anonymous"
@@ -173,10 +175,10 @@ def _from_file(file: Path | None, environ: Mapping[str, str]) -> dict[str, Any]:
     if named is None and not path.is_file():
         return {}
     try:
-        values = tomllib.loads(path.read_text("utf-8"))
+        values = parse_toml(read_regular(path, _MAX_FILE_BYTES).decode("utf-8"))
     except OSError as error:
         raise WrongUsage(f"cannot read settings: {error.strerror}", value=str(path)) from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except ValueError as error:
         raise WrongUsage(f"{path} is not valid TOML: {error}") from None
     for key in values:
         _known(key, f"in {path}")

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 from pydantic import BeforeValidator, PlainSerializer, ValidationInfo
 
 from winepress_shared.errors import InvalidJob
+from winepress_shared.regular_file import read_regular
 from winepress_shared.sound_container import container_of, look
 from winepress_shared.sound_decoder import plays
 
@@ -71,11 +72,9 @@ class Sound:
 
 def _read(path: Path) -> bytes:
     try:
-        with path.open("rb") as file:
-            return file.read(MAX_SOUND_BYTES + 1)
-    except (OSError, ValueError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "not a file name"
-        raise InvalidJob(f"cannot read the sound: {reason}", value=str(path)) from None
+        return read_regular(path, MAX_SOUND_BYTES)
+    except OSError as error:
+        raise InvalidJob(f"cannot read the sound: {error.strerror}", value=str(path)) from None
 
 
 _ALLOWED = f"WAV, FLAC, MP3, Ogg or M4A up to {MAX_SOUND_BYTES >> 20} MiB"

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from clerk import Clerk
+from command_line import Run, environment
 from conftest import S3Server, ValkeyServer
 from guests import catalogue_of
 
+from winepress.cli import main
 from winepress_shared.catalogue import Catalogue
+from winepress_shared.settings import Settings
 from winepress_shared.stores import open_store
 from winepress_shared.stores.base import Store
 
@@ -55,3 +60,19 @@ def here(tmp_path: Path) -> Path:
 def there(tmp_path: Path) -> Path:
     """The home of the machine that pulls."""
     return tmp_path / "there"
+
+
+@pytest.fixture
+def run(
+    farm_settings: Settings, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Run:
+    """Run ``winepress`` against the test's farm, in this process."""
+    for name, value in environment(farm_settings).items():
+        if os.environ.get(name) != value:
+            monkeypatch.setenv(name, value)
+
+    def one(*words: str) -> subprocess.CompletedProcess[str]:
+        code = main(words)
+        return subprocess.CompletedProcess(words, code, *capsys.readouterr())
+
+    return one

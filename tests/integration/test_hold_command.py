@@ -3,37 +3,18 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
 import time
 from pathlib import Path
 
 import pytest
-from command_line import Run, environment, lines
+from command_line import Run, lines
 from press import LANE, Press, apple
 
 from winepress import Client, QueueFull
-from winepress.cli import main
 from winepress_deploy.farm import Farm
 from winepress_deploy.farm_options import FarmOptions
 from winepress_shared.farm_book import FarmBook
 from winepress_shared.settings import Settings
-
-
-@pytest.fixture
-def run(
-    farm_settings: Settings, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> Run:
-    """Run ``winepress`` against the test's farm, in this process."""
-    for name, value in environment(farm_settings).items():
-        if os.environ.get(name) != value:
-            monkeypatch.setenv(name, value)
-
-    def one(*words: str) -> subprocess.CompletedProcess[str]:
-        code = main(words)
-        return subprocess.CompletedProcess(words, code, *capsys.readouterr())
-
-    return one
 
 
 def test_a_user_a_lane_and_the_farm_are_paused_and_resumed(

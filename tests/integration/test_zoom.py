@@ -16,7 +16,7 @@ from studio import KEY_FRAMES, Studio, small_zoom
 
 from winepress import Client, Conflict, InvalidJob, JobFailed, JobHandle, TextToImage
 from winepress_shared import metadata
-from winepress_shared.archive import output_key
+from winepress_shared.archive import Archive, output_key
 from winepress_shared.lane import FILM
 from winepress_shared.settings import Settings
 from winepress_worker.zoom.encoder import sampled
@@ -74,6 +74,22 @@ def test_a_key_frame_says_how_it_was_drawn(client: Client, studio: Studio, tmp_p
     wanted = [("a door at dusk", 5), ("a door at dusk", 6), ("a garden at dusk", 7)]
     assert [(job.prompt, job.seed) for job in told] == wanted
     assert [job.model for job in told] == ["vignette", *["vignette-inpaint"] * 2]
+
+
+def test_a_loop_finds_its_first_key_frame_although_the_store_is_slow(
+    client: Client, studio: Studio, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The last one is melted into the first, which may still be on its way."""
+    write = Archive.write_output
+
+    def slow(self: Archive, key: str, data: bytes, row: dict[str, Any]) -> bool:
+        time.sleep(0.3)  # the store's own slowness
+        return write(self, key, data, row)
+
+    monkeypatch.setattr(Archive, "write_output", slow)
+    handle = client.submit(small_zoom(direction="loop"))
+    studio.work_off()
+    handle.wait(timeout=0)
 
 
 @pytest.mark.parametrize(

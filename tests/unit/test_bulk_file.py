@@ -124,7 +124,7 @@ def test_a_broken_line_1501_is_named_with_its_column(tmp_path: Path) -> None:
         ("a.txt", 'ok\n--prompt "open', "line 2, column 14"),
         ("a.txt", "--prompt a --steps", r"line 1, column 12 \(--steps\)"),
         ("a.txt", "--prompt a --steps 9999", r"line 1, column 12 \(steps\)"),
-        ("a.txt", "--prompt a b c", "line 1, column 12"),
+        ("a.txt", "--prompt a -- c", "line 1, column 12"),
         ("a.txt", "x" * 70_000, "line 1"),
         ("a.txt", "a {red|blue", r"line 1, column 1 \(prompt\)"),
     ],

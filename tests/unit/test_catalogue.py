@@ -252,6 +252,8 @@ def test_mistake_in_an_entry_is_refused_by_name(
         (b"[Big]\n", "name"),
         (b'["a b"]\n', "name"),
         (b"[big\n", "not valid TOML"),
+        (b"big = " + b"9" * 5000, "a number has too many digits"),
+        (b"big = " + b"[" * 10_000, "go too deep"),
         (b"\xff", "not valid TOML"),
         (None, "cannot read the catalogue"),
     ],

@@ -30,6 +30,7 @@ class Accounts:
     def __init__(self) -> None:
         self.faults: dict[int, type[Exception]] = {}
         self.drawn: list[int] = []
+        self.warnings: dict[int, tuple[str, ...]] = {}
         self.called_at: tuple[int, ...] = ()
         self.is_given_back = False
 
@@ -38,6 +39,7 @@ class Accounts:
 
     def send(self, drawn: Any) -> None:
         self.drawn.append(drawn.unit)
+        self.warnings[drawn.unit] = drawn.warnings
 
     def settle(self) -> None: ...
 
@@ -129,6 +131,21 @@ def _write_batch(archive: Archive, items: list[bytes]) -> None:
     write_items(archive, "j", items)
     batch: Job = Batch(n=3, model=FOX.model)
     archive.write_job(JobRecord("j", batch, LANE, "ada"))
+
+
+def test_a_picture_says_what_of_its_own_prompt_was_not_read(archive: Archive) -> None:
+    """Each of a batch, whether it is drawn alone or with others, beside what was known before."""
+    long = FOX.model_copy(update={"prompt": "a fox " * 50 + "at night"})
+    jobs = [FOX, long, FOX, long]
+    items = [Item(job, warnings=("known",)).encode() for job in jobs]
+    write_items(archive, "j", items)
+    archive.write_job(JobRecord("j", Batch(prompt="b", n=4), LANE, "ada"))
+    warnings = run(archive, 0, 1, 2, 3).warnings
+    assert warnings[0] == warnings[2] == ("known",)
+    assert warnings[1] == warnings[3]
+    assert warnings[1][0] == "known"
+    assert warnings[1][1].startswith("prompt is cut after 77 tokens, not read: ")
+    assert warnings[1][1].endswith("fox at night")
 
 
 @pytest.mark.parametrize("line", [b"[]", b"null", b"[" * 10_000, b'{"name": 1}', b"\xff"])

@@ -111,3 +111,16 @@ def test_the_bar_is_whole_where_there_is_room() -> None:
     progress = Progress(row(2), screen)
     progress.close()
     assert screen.getvalue().startswith("\r\x1b[K" + 24 * "░" + "   0% 0/2 pictures")
+
+
+@pytest.mark.parametrize("stream", [io.StringIO, Screen])
+def test_what_a_worker_says_moves_no_cursor(stream: type[io.StringIO]) -> None:
+    """The bar moves its own; a note stays in its line and in its place."""
+    progress = Progress(row(3), screen := stream())
+    progress.follow(Event("1-0", "note", 0.0, {"message": "a\x1b[2J\n\u202eb"}))
+    progress.close()
+    told = screen.getvalue()
+    assert r"a\x1b[2J\n\u202eb" in told
+    assert "\x1b[2J" not in told
+    assert "\u202e" not in told
+    assert told.count("\n") == 1

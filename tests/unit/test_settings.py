@@ -93,7 +93,14 @@ def test_unknown_argument_is_refused() -> None:
 
 @pytest.mark.parametrize(
     ("content", "problem"),
-    [(b"farm = ", "not valid TOML"), (b"\xff\xfe", "not valid TOML"), (None, "cannot read")],
+    [
+        (b"farm = ", "not valid TOML"),
+        (b"\xff\xfe", "not valid TOML"),
+        (b"queue_limit = " + b"9" * 5000, "a number has too many digits"),
+        (b"farm = " + b"[" * 10_000, "go too deep"),
+        (b"#" * (2**20 + 1), "larger than 1 MiB"),
+        (None, "cannot read"),
+    ],
 )
 def test_unreadable_file_is_a_sentence(tmp_path: Path, content: bytes | None, problem: str) -> None:
     """Broken, not even text, or missing: the message names the file."""

@@ -10,6 +10,7 @@ import pytest
 from PIL import Image
 
 from winepress_shared.errors import Environment
+from winepress_shared.job import Job
 from winepress_shared.lane import Precision
 from winepress_shared.metadata import PictureFacts
 from winepress_worker.engines.base import Latents, OnStep, PipelineKey, Request, unheard
@@ -44,6 +45,9 @@ class Shelved:
 
     def refine(self, request: Request, latents: Latents, on_step: OnStep) -> list[Image.Image]:
         return []
+
+    def unread(self, job: Job) -> tuple[str, ...]:
+        return ()
 
     def facts(self, request: Request) -> PictureFacts:
         return PictureFacts("shelved", "CPU", "none", "r1", "none")

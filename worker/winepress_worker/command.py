@@ -10,6 +10,7 @@ from winepress_shared.catalogue import Catalogue
 from winepress_shared.errors import WrongUsage
 from winepress_shared.lane import Lane, Precision
 from winepress_shared.settings import Settings
+from winepress_shared.terminal import write_line
 from winepress_worker.batching import MOST_TOGETHER
 from winepress_worker.cores import check_cores
 from winepress_worker.engines import check_engine
@@ -98,7 +99,7 @@ def run(arguments: argparse.Namespace) -> int:
     if is_real:
         check_presence({part for p in options.placement.places for part in p.device.parts})
     if arguments.self_test:
-        sys.stdout.write(f"{options.device}: {check_fitness(options)}\n")
+        write_line(sys.stdout, f"{options.device}: {check_fitness(options)}")
         return 0
     if is_real and not options.is_plain:
         check_fitness(options, is_known_enough=True)
@@ -158,7 +159,7 @@ def parse_size(
     """Bytes of ``8GiB``, ``512MiB`` or a plain number; raises WrongUsage."""
     if text is None:
         return default
-    match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([A-Za-z]*)", text.strip())
+    match = re.fullmatch(r"(\d{1,15}(?:\.\d{1,15})?)\s*([A-Za-z]*)", text.strip())
     unit = _UNITS.get(match[2].upper()) if match else None
     if match is None or unit is None or float(match[1]) <= 0:
         raise WrongUsage("not a size", field=field, value=text, allowed="like 8GiB or 512MiB")

@@ -16,6 +16,7 @@ from winepress_shared.job import Job
 from winepress_shared.lane import FILM
 from winepress_shared.ledger_records import Ending, Slice
 from winepress_shared.metadata import PictureFacts, encode
+from winepress_shared.result import fit_warnings
 from winepress_worker.desk import Desk
 
 log = logging.getLogger(__name__)
@@ -108,7 +109,7 @@ class Delivery:
             render_s=round(drawn.render_s, 3),
             attempts=drawn.part.attempts + 1,
             batch=drawn.batch,
-            warnings=drawn.warnings,
+            warnings=fit_warnings(drawn.warnings),
         )
         row = {name: value for name, value in asdict(output).items() if name != "unit"}
         if not row["warnings"]:

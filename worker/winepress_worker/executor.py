@@ -208,8 +208,8 @@ class Executor:
             if isinstance(job, ZoomVideo) and job.is_film(unit):
                 self._studio.cut(work.part, work.record, unit)
                 return 1
-            drawn = replace(self._draw(work, unit, job), warnings=item.warnings)
-            self._drawn.append(drawn)
+            drawn = self._draw(work, unit, job)
+            self._drawn.append(replace(drawn, warnings=(*item.warnings, *drawn.warnings)))
             return 1
         except Stopped:
             raise
@@ -227,7 +227,8 @@ class Executor:
             return self._studio.draw(work.part, work.record, unit, work.pipeline, pictures)
         (image,), facts, seconds = self._render(work, unit, [job])
         self.batching.learn_alone(job, image, seconds)
-        return Drawn(work.part, unit, job, image, facts, seconds)
+        unread = work.pipeline.unread(job)
+        return Drawn(work.part, unit, job, image, facts, seconds, warnings=unread)
 
     def _render(
         self, work: Work, unit: int, jobs: Sequence[Job]
@@ -284,7 +285,7 @@ class Executor:
                 facts=facts,
                 render_s=share_s,
                 batch=call.number,
-                warnings=self._items.item(work.record, unit).warnings,
+                warnings=self._items.item(work.record, unit).warnings + work.pipeline.unread(job),
             )
             for unit, job, image in zip(units, call.jobs, images, strict=True)
         ]

@@ -7,13 +7,15 @@ import os
 import sys
 import warnings
 
+from winepress_shared.terminal import plain_handler
+
 _FORMAT = "%(asctime)s %(levelname)s %(processName)s %(name)s: %(message)s"
 
 
 def configure_logs() -> None:
     """One line per event, with its process; called once in each process."""
     # The command has given its process a voice already, for people, which tells no time.
-    logging.basicConfig(level=logging.INFO, format=_FORMAT, force=True)
+    logging.basicConfig(level=logging.INFO, handlers=[plain_handler(_FORMAT)], force=True)
     if not sys.warnoptions:  # what is warned of is code, which who reads a log cannot change
         warnings.simplefilter("ignore")
     # Its retries are ours to report, and it logs whole requests at INFO.

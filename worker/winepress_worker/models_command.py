@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict
@@ -15,6 +14,7 @@ from winepress_shared.errors import Environment, WrongUsage
 from winepress_shared.lane import Precision
 from winepress_shared.settings import Settings
 from winepress_shared.stores import open_store
+from winepress_shared.terminal import write_json, write_line
 from winepress_worker.farm_view import FarmView
 from winepress_worker.model_facts import model_facts
 from winepress_worker.models.described import describe, entry_text
@@ -76,7 +76,7 @@ def _list(arguments: argparse.Namespace) -> int:
     settings = Settings.load()
     farm = FarmView.look(settings)
     for problem in farm.problems:
-        sys.stderr.write(f"{problem}\n")
+        write_line(sys.stderr, problem)
     rows = list(_rows(_open_shelf(settings), farm))
     if arguments.json:
         _write_json(rows)
@@ -114,7 +114,7 @@ def _show(arguments: argparse.Namespace) -> int:
         _write_json([model.model_dump(mode="json") | {"previews": model.has_previews}])
         return 0
     for name, value in model_facts(model).items():
-        _out(f"{name:<14} {value}\n")
+        _out(f"{name:<14} {value}")
     return 0
 
 
@@ -128,13 +128,14 @@ def _prepare(arguments: argparse.Namespace) -> int:
     for precision in _precisions(shelf, arguments, Precision.FP16.value):
         label = f"{arguments.model}.{precision.value}"
         prepared = shelf.prepare(arguments.model, precision, _progress(label), folder)
-        _out(f"{label} is ready: {prepared.size_bytes / _MIB:.1f} MiB in {prepared.path}\n")
+        _out(f"{label} is ready: {prepared.size_bytes / _MIB:.1f} MiB in {prepared.path}")
         manifest = Manifest.read(prepared.path)
         if manifest and manifest.measured:
-            _out(f"{label}: {manifest.measured.sentence}\n")
+            _out(f"{label}: {manifest.measured.sentence}")
     if described:
-        _out("# The farm knows this model once its file of the setting `catalogue` says:\n")
-        _out(entry_text(described))
+        _out("# The farm knows this model once its file of the setting `catalogue` says:")
+        for line in entry_text(described).rstrip("\n").split("\n"):
+            _out(line)
     return 0
 
 
@@ -155,7 +156,7 @@ def _push(arguments: argparse.Namespace) -> int:
     for one in prepared:
         label = f"{one.name}.{one.precision.value}"
         sent = _pushed(published, one, _progress(label), replace=arguments.replace)
-        _out(f"{label} is published: {sent / _MIB:.1f} of {one.size_bytes / _MIB:.1f} MiB sent\n")
+        _out(f"{label} is published: {sent / _MIB:.1f} of {one.size_bytes / _MIB:.1f} MiB sent")
     return 0
 
 
@@ -179,7 +180,7 @@ def _pull(arguments: argparse.Namespace) -> int:
         found = shelf.pull(arguments.model, precision, _progress(label))
         if found:
             pulled += 1
-            _out(f"{label} is ready: {found.size_bytes / _MIB:.1f} MiB in {found.path}\n")
+            _out(f"{label} is ready: {found.size_bytes / _MIB:.1f} MiB in {found.path}")
     if not pulled:
         raise Environment(
             "the store does not offer this model",
@@ -194,7 +195,7 @@ def _remove(arguments: argparse.Namespace) -> int:
     for precision in _precisions(shelf, arguments, _ALL):
         freed = shelf.remove(arguments.model, precision)
         state = f"removed, {freed / _MIB:.1f} MiB freed" if freed else "was not prepared"
-        _out(f"{arguments.model}.{precision.value}: {state}\n")
+        _out(f"{arguments.model}.{precision.value}: {state}")
     return 0
 
 
@@ -207,9 +208,9 @@ def _devices(arguments: argparse.Namespace) -> int:
         _write_json(asdict(device) for device in devices)
         return 0
     for device in devices:
-        _out(f"{device.name}: {device.full_name}\n")
+        _out(f"{device.name}: {device.full_name}")
         for name, value in device.properties.items():
-            _out(f"  {name}: {value}\n")
+            _out(f"  {name}: {value}")
     return 0
 
 
@@ -247,17 +248,15 @@ def _progress(label: str) -> Report:
     """Write progress to stderr, which is where it belongs beside a result on stdout."""
 
     def report(message: str, fraction: float) -> None:
-        sys.stderr.write(f"{label}: {fraction:4.0%} {message}\n")
-        sys.stderr.flush()
+        write_line(sys.stderr, f"{label}: {fraction:4.0%} {message}")
 
     return report
 
 
 def _write_json(rows: Iterable[dict[str, Any]]) -> None:
     for row in rows:
-        _out(json.dumps(row) + "\n")
+        write_json(sys.stdout, row)
 
 
 def _out(text: str) -> None:
-    sys.stdout.write(text)
-    sys.stdout.flush()  # a full disk shall be said, and a reader of the pipe shall see it now
+    write_line(sys.stdout, text)

@@ -17,6 +17,7 @@ from winepress_worker.delivery import Delivery, Drawn
 from winepress_worker.desk import Desk
 from winepress_worker.engines.by_model import PipelinesByModel
 from winepress_worker.pace import Pace
+from winepress_worker.zoom.plan import plan
 
 if TYPE_CHECKING:
     from winepress_worker.zoom.cutting_room import CuttingRoom
@@ -56,13 +57,24 @@ class Studio:
         pictures: Sequence[Image.Image],
     ) -> Drawn:
         """A key frame; ``pictures`` are the given ones of the job."""
+        needs = plan(record.job)[unit].needs if isinstance(record.job, ZoomVideo) else ()
+        if min(needs, default=unit) < unit - 1:
+            self._delivery.settle()  # only the key frame before is at hand; others must be stored
         on_step, began = self._desk.watch(part, unit), time.perf_counter()
         painted = self._painter.paint(record, part, unit, pipelines, pictures, on_step)
         seconds, drawing = time.perf_counter() - began, painted.drawing
         if drawing is not None:
             steps, cost = drawing.num_inference_steps or 1, megapixel_steps(drawing)
             self._pace.learn(str(record.lane), seconds, steps, cost)
-        return Drawn(part, unit, painted.job, painted.image, painted.facts, seconds)
+        return Drawn(
+            part,
+            unit,
+            painted.job,
+            painted.image,
+            painted.facts,
+            seconds,
+            warnings=painted.warnings,
+        )
 
     def cut(self, part: Slice, record: JobRecord, unit: int) -> None:
         """The film; stored and counted when this returns."""

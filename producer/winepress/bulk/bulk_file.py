@@ -2,28 +2,40 @@
 
 from __future__ import annotations
 
+import codecs
 import csv
+import errno
 import io
 import json
 import re
 import shlex
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
+from itertools import chain
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 from winepress.bulk.line import Line, fault_at
+from winepress.json_text import parse_json
+from winepress.written_job import read_fields
 from winepress_shared.errors import InvalidJob, WrongUsage
+from winepress_shared.regular_file import read_regular
 
 MAX_FILE_BYTES = 256 * 2**20  #: largest file of items
+MAX_FILE_LINES = 1_000_000
 MAX_LINE_CHARACTERS = 65_536
+MAX_JSON_CHARACTERS = 96 * 2**20  #: of a line that may hold its pictures in base64
 FORMS = ("jsonl", "csv", "prompts")
 _SUFFIXES = {".jsonl": "jsonl", ".ndjson": "jsonl", ".csv": "csv", ".tsv": "csv", ".txt": "prompts"}
 #: Columns and fields that name an item and say nothing about its picture.
 _NAMES = ("custom_id", "id", "name")
 _IMAGES_URL = "/v1/images/generations"
-#: Fields of an OpenAI request that are about the answer and not about the picture.
-_ABOUT_THE_ANSWER = ("response_format", "user", "moderation")
+_REQUEST = ("custom_id", "method", "url", "body")  #: all fields of a line of the OpenAI Batch API
 _FLAG = re.compile(r"--([a-z_]+)\Z")
+_APOSTROPHE = re.compile(r"\w'\w")
+_DELIMITERS = ",;\t|"
+#: Excel's way to say which delimiter a table has.
+_SEP = re.compile(r'"?sep=(.)"?\s*\Z', re.IGNORECASE | re.DOTALL)
 
 
 def read_lines(path: Path, form: str | None = None) -> Iterator[Line]:
@@ -40,20 +52,33 @@ def read_lines(path: Path, form: str | None = None) -> Iterator[Line]:
             allowed=", ".join(_SUFFIXES),
             hint=f"Say it with --form: {', '.join(FORMS)}",
         )
-    text = io.StringIO(_read(path), newline="")
     readers = {"jsonl": _json_lines, "csv": _csv_lines, "prompts": _prompt_lines}
-    return readers[form](text)
+    return map(_understood, readers[form](_read(path)))
 
 
-def _read(path: Path) -> str:
+def _understood(line: Line) -> Line:
+    """The line in our words, as far as it can be said without its paths."""
     try:
-        with path.open("rb") as file:
-            data = file.read(MAX_FILE_BYTES + 1)
-        if len(data) > MAX_FILE_BYTES:
-            raise WrongUsage("the file is too large", allowed=f"{MAX_FILE_BYTES >> 20} MiB")
-        return data.decode("utf-8-sig")
+        values, warnings = read_fields(line.values)
+    except InvalidJob as error:
+        raise line.fault(error) from None
+    return Line(line.number, values, line.name, line.columns, tuple(warnings))
+
+
+def _read(path: Path) -> TextIO:
+    try:
+        data = read_regular(path, MAX_FILE_BYTES)
     except OSError as error:
+        if error.errno == errno.EFBIG:
+            allowed = f"{MAX_FILE_BYTES >> 20} MiB"
+            raise WrongUsage("the file is too large", allowed=allowed) from None
         raise WrongUsage(f"cannot read the items: {error.strerror}", value=str(path)) from None
+    if max(data.count(b"\n"), data.count(b"\r")) > MAX_FILE_LINES:
+        raise WrongUsage("the file has too many lines", allowed=f"{MAX_FILE_LINES}")
+    is_wide = data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))  # Excel's `Unicode text`
+    encoding = "utf-16" if is_wide else "utf-8-sig"
+    try:
+        data.decode(encoding)
     except UnicodeDecodeError as error:
         line = data[: error.start].count(b"\n") + 1
         raise WrongUsage(
@@ -61,26 +86,31 @@ def _read(path: Path) -> str:
             value=str(path),
             hint="Save the file as UTF-8; Excel calls it `CSV UTF-8`",
         ) from None
+    return io.TextIOWrapper(io.BytesIO(data), encoding, newline="")
 
 
-def _numbered(text: io.StringIO) -> Iterator[tuple[int, str]]:
-    for number, line in enumerate(text, 1):
-        if len(line) > MAX_LINE_CHARACTERS:
-            error = InvalidJob("too long", allowed=f"{MAX_LINE_CHARACTERS} characters")
-            raise fault_at(number, None, error)
+def _numbered(text: TextIO, most: int = MAX_LINE_CHARACTERS) -> Iterator[tuple[int, str]]:
+    for number, line in enumerate(_within(text, most), 1):
         yield number, line.rstrip("\r\n")
 
 
-def _json_lines(text: io.StringIO) -> Iterator[Line]:
-    for number, written in _numbered(text):
+def _within(lines: Iterable[str], most: int, first: int = 1) -> Iterator[str]:
+    for number, line in enumerate(lines, first):
+        if len(line) > most:
+            raise fault_at(number, None, InvalidJob("too long", allowed=f"{most} characters"))
+        yield line
+
+
+def _json_lines(text: TextIO) -> Iterator[Line]:
+    for number, written in _numbered(text, MAX_JSON_CHARACTERS):
         if not written.strip():
             continue
         try:
-            values = json.loads(written)
+            values = parse_json(written)
         except json.JSONDecodeError as error:
             raise fault_at(number, error.colno, InvalidJob(f"not JSON: {error.msg}")) from None
-        except (ValueError, RecursionError):
-            raise fault_at(number, None, InvalidJob("not JSON that can be read")) from None
+        except ValueError as error:
+            raise fault_at(number, None, InvalidJob(f"not JSON: {error}")) from None
         if not isinstance(values, dict):
             raise fault_at(number, 1, InvalidJob("not a JSON object", value=values))
         line = Line(number, values, columns=_json_columns(written, values))
@@ -95,13 +125,18 @@ def _json_columns(written: str, values: dict[str, Any]) -> dict[str, int]:
 def _named(line: Line) -> Line:
     """Take the item's own name out of its values."""
     values = dict(line.values)
-    found = [str(values.pop(name)) for name in _NAMES if name in values]
-    return Line(line.number, values, found[0] if found else "", line.columns)
+    found = [values.pop(name) for name in _NAMES if name in values]
+    names = [str(name) for name in found if name is not None]
+    return Line(line.number, values, names[0] if names else "", line.columns)
 
 
 def _openai(line: Line, written: str) -> Line:
     """A line of the OpenAI Batch API: custom_id, method, url, body."""
-    values = line.values
+    values = {name: value for name, value in line.values.items() if value is not None}
+    stranger = next((name for name in values if name not in _REQUEST), None)
+    if stranger is not None:
+        allowed = ", ".join(_REQUEST)
+        raise line.fault(InvalidJob("unknown field of a request", field=stranger, allowed=allowed))
     if values.get("url", _IMAGES_URL) != _IMAGES_URL or values.get("method", "POST") != "POST":
         raise line.fault(
             InvalidJob(
@@ -111,22 +146,24 @@ def _openai(line: Line, written: str) -> Line:
                 allowed=f"POST {_IMAGES_URL}",
             )
         )
-    body = values["body"]
+    body = values.get("body")
     if not isinstance(body, dict):
         raise line.fault(InvalidJob("not an object", field="body", value=body))
-    fields = {name: value for name, value in body.items() if name not in _ABOUT_THE_ANSWER}
     columns = _json_columns(written, body)
-    if "output_compression" in fields:
-        fields["output_quality"] = fields.pop("output_compression")
+    if "output_compression" in columns:
         columns["output_quality"] = columns["output_compression"]
-    return Line(line.number, fields, str(values.get("custom_id", "")), columns)
+    return Line(line.number, body, str(values.get("custom_id", "")), columns)
 
 
-def _csv_lines(text: io.StringIO) -> Iterator[Line]:
-    head = text.readline()
-    text.seek(0)
-    rows = csv.reader(text, delimiter=max(",;\t", key=head.count), strict=True)
-    header, first = _csv_row(rows, 1)
+def _csv_lines(text: TextIO) -> Iterator[Line]:
+    head, before = text.readline(), 0
+    said = _SEP.match(head.rstrip("\r\n"))
+    if said:
+        head, before = text.readline(), 1
+    delimiter = said[1] if said else max(_DELIMITERS, key=head.count)
+    lines = _within(chain([head], text), MAX_LINE_CHARACTERS, before + 1)
+    rows = csv.reader(lines, delimiter=delimiter, strict=True)
+    header, first = _csv_row(rows, before)
     if header is None:
         return
     names = [name.strip().lower().replace(" ", "_") for name in header]
@@ -134,7 +171,7 @@ def _csv_lines(text: io.StringIO) -> Iterator[Line]:
     if "" in columns or len(columns) < len(names):
         raise fault_at(first, None, InvalidJob("each column needs a name of its own"))
     while True:
-        row, first = _csv_row(rows, rows.line_num + 1)
+        row, first = _csv_row(rows, before)
         if row is None:
             return
         if not any(cell.strip() for cell in row):
@@ -147,8 +184,9 @@ def _csv_lines(text: io.StringIO) -> Iterator[Line]:
         yield _named(Line(first, _counts(values), columns=columns))
 
 
-def _csv_row(rows: Any, first: int) -> tuple[list[str] | None, int]:
-    """The next record and the line it begins in; None at the end of the file."""
+def _csv_row(rows: Any, before: int) -> tuple[list[str] | None, int]:
+    """The next record, and the line of the file it begins in, ``before`` being read already."""
+    first = rows.line_num + before + 1
     try:
         return next(rows, None), first
     except csv.Error as error:
@@ -157,7 +195,7 @@ def _csv_row(rows: Any, first: int) -> tuple[list[str] | None, int]:
         raise fault_at(first, None, InvalidJob(f"not CSV: {error}", hint=hint)) from None
 
 
-def _prompt_lines(text: io.StringIO) -> Iterator[Line]:
+def _prompt_lines(text: TextIO) -> Iterator[Line]:
     for number, written in _numbered(text):
         stripped = written.strip()
         if not stripped or stripped.startswith("#"):
@@ -169,28 +207,52 @@ def _prompt_lines(text: io.StringIO) -> Iterator[Line]:
 
 
 def _flag_line(number: int, written: str) -> Line:
-    """``--prompt "a cat" --steps 30``, as the prompts-from-file script of A1111 takes it."""
+    """``--prompt a cat --steps 30``, as the prompts-from-file script of A1111 takes it.
+
+    A value reaches to the next flag, with or without quotation marks around it.
+    """
     try:
-        words = shlex.split(written)
+        words = _words(written)
     except ValueError as error:
         raise fault_at(number, len(written), InvalidJob(str(error).lower())) from None
     values: dict[str, Any] = {}
     columns: dict[str, int] = {}
-    for flag, value in zip(words[::2], [*words[1::2], None], strict=False):
-        name, column = _FLAG.match(flag), written.find(flag) + 1
-        if name is None or name[1] in values:
-            problem = "not a flag" if name is None else "given twice"
+    while words:
+        flag, end = words[0], 1
+        while end < len(words) and not words[end].startswith("--"):
+            end += 1
+        name, column = _FLAG.match(flag), _column(written, flag)
+        field = "model" if name and name[1] == "sd_model" else name and name[1]
+        if not field or field in values:
+            problem = "given twice" if field else "not a flag"
             raise fault_at(number, column, InvalidJob(problem, value=flag, allowed="--name value"))
-        if value is None:
+        if end == 1:
             raise fault_at(number, column, InvalidJob("has no value"), flag)
-        values["model" if name[1] == "sd_model" else name[1]] = value
-        columns["model" if name[1] == "sd_model" else name[1]] = column
+        values[field], columns[field] = " ".join(words[1:end]), column
+        words = words[end:]
     return Line(number, _counts(values), columns=columns)
+
+
+def _column(written: str, flag: str) -> int:
+    found = re.search(rf"(?<!\S){re.escape(flag)}(?!\S)", written)
+    return found.start() + 1 if found else 1
+
+
+def _words(written: str) -> list[str]:
+    """The words of a shell; but an apostrophe is no quotation mark. Raises ValueError."""
+    if not _APOSTROPHE.search(written):
+        with suppress(ValueError):
+            return shlex.split(written)
+    words = shlex.shlex(written, posix=True)
+    words.whitespace_split, words.commenters, words.quotes = True, "", '"'
+    return list(words)
 
 
 def _counts(values: dict[str, Any]) -> dict[str, Any]:
     """Counts whose product is taken must be numbers; every other text is read by `Job`."""
     return {
-        name: int(value) if name in ("batch_size", "n_iter") and value.isdecimal() else value
+        name: int(value)
+        if name in ("batch_size", "n_iter") and value.isdecimal() and len(value) < 10
+        else value
         for name, value in values.items()
     }

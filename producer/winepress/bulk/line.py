@@ -26,6 +26,7 @@ class Line:
     values: dict[str, Any]
     name: str = ""  #: what the file calls this item; may be empty
     columns: Mapping[str, int] = field(default_factory=dict)  #: name → column, counted from 1
+    warnings: tuple[str, ...] = ()  #: what it asks for and will not get
 
     def fault(self, error: WinepressError) -> InvalidJob:
         """``error`` with the line and the column it is about."""

@@ -41,6 +41,7 @@ COLUMNS = (
     "worker",
     "render_s",
     "attempts",
+    "warnings",
     "error",
     "message",
 )
@@ -58,11 +59,17 @@ def manifest_rows(client: Client, job_id: str) -> Iterator[dict[str, Any]]:
     reader = ItemReader(client.archive)
     for unit in range(record.job.unit_count):
         item = reader.item(record, unit)
-        values = {"job": job_id, "name": item.name, "line": item.line or None, "state": "waiting"}
+        values: dict[str, Any] = {
+            "job": job_id,
+            "name": item.name,
+            "line": item.line or None,
+            "state": "waiting",
+        }
         values |= item.job.model_dump(mode="json")
         if unit in done:
             values |= vars(done[unit]) | {"state": "done"}
             values["file"] = file_name(job_id, done[unit].key)
+            values["warnings"] = list(done[unit].warnings)
         elif unit in failed:
             values |= vars(failed[unit]) | {"state": "failed"}
         values["unit"] = unit
@@ -100,6 +107,8 @@ def write_contact_sheets(rows: Sequence[dict[str, Any]], folder: Path) -> list[P
 
 
 def _cell(value: object) -> object:
+    if isinstance(value, list):
+        value = "; ".join(value)
     return f"'{value}" if isinstance(value, str) and value.startswith(_COMPUTED) else value
 
 

@@ -19,6 +19,8 @@ from winepress_shared.catalogue import Catalogue
 from winepress_shared.cost import megapixel_steps
 from winepress_shared.documents import MAX_NAME_CHARACTERS
 from winepress_shared.errors import InvalidJob, WinepressError
+from winepress_shared.fitness import syntax_in
+from winepress_shared.foreign_syntax import warning_of_syntax
 from winepress_shared.items import Item
 from winepress_shared.job import MAX_UNITS, Job, Priority, parse_job
 from winepress_shared.lane import Lane
@@ -66,11 +68,13 @@ class Plan:
     def __init__(self, catalogue: Catalogue, options: PlanOptions) -> None:
         self._catalogue = catalogue
         self._options = options
-        self._loaded: dict[tuple[str, ...], Picture] = {}  # field, path, how it is read → picture
+        self._loaded: dict[tuple[str | bytes, ...], Picture] = {}  # field, file, how it is read
         self._names: dict[str, int] = {}  # name → line
         self.groups: dict[tuple[Lane, Priority], Group] = {}
         self.lines = 0
-        self.warnings: Counter[str] = Counter()  # sentence → pictures it is about
+        self._warnings: Counter[str] = Counter()  # sentence → pictures it is about
+        self._syntax: dict[str, None] = {}  # of other programs, found in any prompt
+        self._with_syntax = 0  # pictures
 
     @property
     def count(self) -> int:
@@ -81,6 +85,14 @@ class Plan:
     def cost(self) -> float:
         """Megapixel-steps of all pictures together."""
         return sum(group.cost for group in self.groups.values())
+
+    @property
+    def warnings(self) -> dict[str, int]:
+        """What is asked for and will be ignored: sentence → pictures it is about."""
+        found = dict(self._warnings)
+        if self._syntax:
+            found[warning_of_syntax(list(self._syntax))] = self._with_syntax
+        return found
 
     @property
     def inputs(self) -> list[Picture]:
@@ -138,22 +150,36 @@ class Plan:
             chance = random.Random(  # noqa: S311 - chooses words and guards nothing
                 f"{self._options.pick_seed} {line.number} {cell}"
             )
-            for unit, prompt in self._prompts(first, self._options.wildcards, chance):
+            for unit, texts in self._texts(first, self._options.wildcards, chance):
                 one = first.for_unit(unit)
                 # Checked again: what a wildcard brings may be too long.
-                yield one if prompt == one.prompt else parse_job({**dict(one), "prompt": prompt})
+                fields = dict(one)
+                yield one if texts.items() <= fields.items() else parse_job(fields | texts)
 
-    def _prompts(
+    def _texts(
         self, job: Job, wildcards: Wildcards, chance: random.Random
-    ) -> Iterator[tuple[int, str]]:
-        """(number of the picture, its prompt) of every picture of a job."""
+    ) -> Iterator[tuple[int, dict[str, str]]]:
+        """(number of the picture, its prompt and negative prompt) of every picture of a job."""
+
+        def readings(field: str) -> Iterator[str]:
+            text = getattr(job, field)
+            try:
+                if self._options.every_combination:
+                    yield from wildcards.every(text)
+                else:
+                    yield wildcards.pick(text, chance)
+            except InvalidJob as error:
+                error.field = field
+                raise
+
+        units = range(job.n)
         if self._options.every_combination:
-            for prompt in wildcards.every(job.prompt):
-                for unit in range(job.n):
-                    yield unit, prompt
+            for prompt in readings("prompt"):
+                for negative in readings("negative_prompt"):
+                    yield from ((unit, _texts(prompt, negative)) for unit in units)
         else:
-            for unit in range(job.n):
-                yield unit, wildcards.pick(job.prompt, chance)
+            for unit in units:
+                yield unit, _texts(next(readings("prompt")), next(readings("negative_prompt")))
 
     def _with_pictures(self, values: dict[str, Any]) -> dict[str, Any]:
         """Load each input picture once, however many items use it."""
@@ -163,14 +189,15 @@ class Plan:
         }
         for name in ("image", "mask"):
             value = values.get(name)
-            if isinstance(value, str) and not value.startswith("sha256:"):
+            if isinstance(value, bytes) or (isinstance(value, str) and value[:7] != "sha256:"):
                 values = {**values, name: self._load(name, value, how)}
         return values
 
-    def _load(self, name: str, path: str, how: dict[str, Any]) -> Picture:
-        key = (name, path, *map(str, how.values()))
+    def _load(self, name: str, given: str | bytes, how: dict[str, Any]) -> Picture:
+        key = (name, given, *map(str, how.values()))
         if key not in self._loaded:
-            self._loaded[key] = load_picture(name, self._options.folder / path, **how)
+            source = self._options.folder / given if isinstance(given, str) else given
+            self._loaded[key] = load_picture(name, source, **how)
             size = sum(len(picture.png or b"") for picture in self._loaded.values())
             if size > MAX_INPUT_BYTES:
                 raise InvalidJob("too many input pictures", allowed=f"{MAX_INPUT_BYTES >> 20} MiB")
@@ -183,7 +210,16 @@ class Plan:
         key = (self._catalogue.lane(resolved), resolved.priority)
         group = self.groups.setdefault(key, Group(*key))
         group.asked.update(job.model_dump_json().encode())
-        warnings = self._catalogue.warnings(resolved)
-        self.warnings.update(warnings)
+        warnings = (*self._catalogue.warnings(resolved), *line.warnings)
+        self._warnings.update(warnings)
+        syntax = syntax_in(resolved)
+        if syntax:
+            self._syntax |= dict.fromkeys(syntax)
+            self._with_syntax += 1
+            warnings += (warning_of_syntax(syntax),)
         group.items.append(Item(resolved, line.name, line.number, warnings).encode())
         group.cost += megapixel_steps(resolved)
+
+
+def _texts(prompt: str, negative: str) -> dict[str, str]:
+    return {"prompt": prompt, "negative_prompt": negative}

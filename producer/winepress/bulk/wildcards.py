@@ -1,25 +1,34 @@
-"""Wildcards in prompts: ``{a|b}``, ``{2$$a|b|c}``, ``{1-2$$ and $$a|b|c}``, ``__name__``.
+"""The prompts that one with wildcards stands for; see `prompt_syntax` for what it may hold.
 
-The syntax is that of the dynamic-prompts extension. ``__name__`` is a line of ``name.txt`` in the
-folder of wildcards, and may hold wildcards itself. A backslash keeps a brace as it is.
+``__name__`` is a line of ``name.txt`` in the folder of wildcards, and may hold wildcards itself. At
+random an option is as likely as its weight says; of all combinations each option is one,
+whatever its weight, unless that is 0.
 """
 
 from __future__ import annotations
 
 import random
-import re
-from collections.abc import Iterator
-from itertools import combinations, product
+from collections.abc import Iterator, Sequence
+from heapq import nlargest
+from itertools import accumulate, combinations
 from pathlib import Path
 
+from winepress.bulk.prompt_syntax import (
+    MAX_DEPTH,
+    Choice,
+    ListName,
+    Option,
+    Parts,
+    parse,
+    parse_option,
+)
 from winepress_shared.errors import InvalidJob
+from winepress_shared.regular_file import read_regular
 
-_MAX_DEPTH = 8  #: of wildcards inside wildcards
-_MAX_PARTS = 200  #: wildcards of one text, and the words between them
 _MAX_FILE_BYTES = 8 * 2**20
-_NAME = re.compile(r"__([A-Za-z0-9-]+(?:[_/][A-Za-z0-9-]+)*)__")
-_COUNT = re.compile(r"(\d{1,3})(?:-(\d{1,3}))?\$\$(?:([^$|{}]*)\$\$)?")
-_SEPARATOR = ", "
+_MAX_LINES = 100_000  #: of a list
+_MAX_CHARACTERS = 65_536  #: of a line
+_MAX_DRAWS = 10_000  #: wildcards drawn for one prompt: lists may name lists many times
 
 
 class Wildcards:
@@ -27,138 +36,135 @@ class Wildcards:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
-        self._lists: dict[str, list[str]] = {}
+        self._lists: dict[str, _Options] = {}
+        self._draws = 0  # for the prompt in hand
 
     def pick(self, prompt: str, chance: random.Random) -> str:
         """One of the prompts that ``prompt`` stands for; raises InvalidJob."""
-        return "".join(self._pick(part, chance, 0) for part in _parts(prompt))
+        self._draws = 0
+        return self._pick(parse(prompt), chance, 0)
 
     def every(self, prompt: str) -> Iterator[str]:
         """All prompts that ``prompt`` stands for, in order, one by one; raises InvalidJob."""
-        return self._every(prompt, 0)
+        try:
+            for text in self._every(parse(prompt), 0):
+                yield text
+                self._draws = 0
+        except RecursionError:
+            raise InvalidJob("too many wildcards in a row", field="prompt") from None
 
-    def _pick(self, part: str, chance: random.Random, depth: int) -> str:
-        choices, least, most, separator = self._choices(part, depth)
-        if not choices:
-            return part[1:] if part.startswith("\\") else part
-        chosen = chance.sample(choices, chance.randint(least, most))
-        texts = [
-            "".join(self._pick(inner, chance, depth + 1) for inner in _parts(choice))
-            for choice in chosen
-        ]
-        return separator.join(texts)
+    def _pick(self, parts: Parts, chance: random.Random, depth: int) -> str:
+        texts = []
+        for part in parts:
+            if isinstance(part, str):
+                texts.append(part)
+                continue
+            options, least, most, separator = self._offer(part, depth)
+            chosen = options.pick(chance.randint(least, most), chance)
+            inner = [self._pick(_body(option), chance, depth + 1) for option in chosen]
+            texts.append(separator.join(inner))
+        return "".join(texts)
 
-    def _every(self, prompt: str, depth: int) -> Iterator[str]:
+    def _every(self, parts: Parts, depth: int) -> Iterator[str]:
         # `product` would unroll every list first: a short prompt may stand for billions.
-        parts = _parts(prompt)
         if not parts:
             yield ""
             return
-        rest = "".join(parts[1:])
         for head in self._readings(parts[0], depth):
-            for tail in self._every(rest, depth):
+            for tail in self._every(parts[1:], depth):
                 yield head + tail
 
-    def _readings(self, part: str, depth: int) -> Iterator[str]:
-        choices, least, most, separator = self._choices(part, depth)
-        if not choices:
-            yield part[1:] if part.startswith("\\") else part
+    def _readings(self, part: str | ListName | Choice, depth: int) -> Iterator[str]:
+        if isinstance(part, str):
+            yield part
             return
+        options, least, most, separator = self._offer(part, depth)
         for count in range(least, most + 1):
-            for chosen in combinations(choices, count):
-                if count == 1:
-                    yield from self._every(chosen[0], depth + 1)
-                    continue
-                for texts in product(*(self._every(choice, depth + 1) for choice in chosen)):
-                    yield separator.join(texts)
+            for chosen in combinations(options.drawn, count):
+                yield from self._joined(chosen, separator, depth + 1)
 
-    def _choices(self, part: str, depth: int) -> tuple[list[str], int, int, str]:
-        """What a part offers, how many of it are taken, what joins them; nothing for plain text."""
-        name = _NAME.fullmatch(part)
-        if not name and not (part.startswith("{") and part.endswith("}")):
-            return [], 0, 0, ""
-        if depth >= _MAX_DEPTH:
-            raise InvalidJob("wildcards inside wildcards go too deep", field="prompt", value=part)
-        if name:
-            return self._list(name[1]), 1, 1, ""
-        inside = part[1:-1]
-        count = _COUNT.match(inside)
-        choices = _split(inside[count.end() :] if count else inside)
-        least = int(count[1]) if count else 1
-        most = int(count[2] or least) if count else 1
-        if not least <= most <= len(choices):
+    def _joined(self, chosen: Sequence[Option], separator: str, depth: int) -> Iterator[str]:
+        """Every reading of some options side by side."""
+        if not chosen:
+            yield ""
+            return
+        for head in self._every(_body(chosen[0]), depth):
+            if len(chosen) == 1:
+                yield head
+                continue
+            for tail in self._joined(chosen[1:], separator, depth):
+                yield head + separator + tail
+
+    def _offer(self, part: ListName | Choice, depth: int) -> tuple[_Options, int, int, str]:
+        """What a wildcard offers, the least and most that are taken, and what joins them."""
+        self._draws += 1
+        if depth >= MAX_DEPTH or self._draws > _MAX_DRAWS:
+            problem = "go too deep" if depth >= MAX_DEPTH else "are too many"
+            shown = f"__{part.name}__" if isinstance(part, ListName) else part.written
+            raise InvalidJob(f"wildcards inside wildcards {problem}", field="prompt", value=shown)
+        if isinstance(part, ListName):
+            part = Choice((Option((part,)),), 1, 1, "", f"__{part.name}__")
+        body = part.options[0].body if len(part.options) == 1 else ()
+        if len(body) == 1 and isinstance(body[0], ListName):
+            options = self._list(body[0].name)  # {2$$__list__} is two different lines
+        else:
+            options = _Options(part.options)
+        offered = len(options.drawn)
+        most = offered if part.most is None else part.most
+        if not part.least <= most <= offered:
             raise InvalidJob(
                 "asks for more than it offers",
                 field="prompt",
-                value=part,
-                allowed=f"at most {len(choices)}",
+                value=part.written,
+                allowed=f"at most {offered}" if offered else "a weight above 0",
             )
-        separator = count[3] if count and count[3] is not None else _SEPARATOR
-        return choices, least, most, separator
+        return options, part.least, most, part.separator
 
-    def _list(self, name: str) -> list[str]:
+    def _list(self, name: str) -> _Options:
         if name not in self._lists:
-            path = self._folder / f"{name}.txt"
-            try:
-                with path.open("rb") as file:
-                    text = file.read(_MAX_FILE_BYTES).decode("utf-8-sig")
-            except (OSError, UnicodeDecodeError):
-                raise InvalidJob(
-                    "no such list of wildcards",
-                    field="prompt",
-                    value=f"__{name}__",
-                    hint=f"It would be the file {path}",
-                ) from None
-            lines = [line.strip() for line in text.splitlines()]
-            self._lists[name] = [line for line in lines if line and not line.startswith("#")]
-        if not self._lists[name]:
-            raise InvalidJob("this list is empty", field="prompt", value=f"__{name}__")
+            self._lists[name] = _Options([parse_option(line) for line in self._lines(name)])
         return self._lists[name]
 
-
-def _parts(prompt: str) -> list[str]:
-    """Plain text, ``\\{``, ``{…}`` and ``__name__`` in turn; raises InvalidJob for a lone brace."""
-    parts, at = [""], 0
-    while at < len(prompt):
-        name = _NAME.match(prompt, at)
-        if name:
-            parts += [name[0], ""]
-            at = name.end()
-        elif prompt[at] == "{":
-            end = _closing(prompt, at)
-            parts += [prompt[at:end], ""]
-            at = end
-        elif prompt[at : at + 2] in ("\\{", "\\}"):
-            parts += [prompt[at : at + 2], ""]
-            at += 2
-        else:
-            parts[-1] += prompt[at]
-            at += 1
-    found = [part for part in parts if part]
-    if len(found) > _MAX_PARTS:
-        raise InvalidJob("too many wildcards", field="prompt", allowed=f"{_MAX_PARTS // 2}")
-    return found
-
-
-def _closing(prompt: str, start: int) -> int:
-    """The place behind the brace that closes the one at ``start``."""
-    depth = 0
-    for at in range(start, len(prompt)):
-        depth += {"{": 1, "}": -1}.get(prompt[at], 0)
-        if depth == 0:
-            return at + 1
-    raise InvalidJob(
-        "a brace is not closed", field="prompt", value=prompt, hint="A plain brace is \\{"
-    )
+    def _lines(self, name: str) -> list[str]:
+        path = self._folder / f"{name}.txt"
+        try:
+            data = read_regular(path, _MAX_FILE_BYTES)
+            lines = [line.strip() for line in data.decode("utf-8-sig").splitlines()]
+        except (OSError, UnicodeDecodeError) as error:
+            is_missing = isinstance(error, FileNotFoundError | NotADirectoryError)
+            reason = error.strerror if isinstance(error, OSError) else "not UTF-8 text"
+            raise InvalidJob(
+                "no such list of wildcards" if is_missing else f"cannot read a list: {reason}",
+                field="prompt",
+                value=f"__{name}__",
+                hint=f"It would be the file {path}",
+            ) from None
+        found = [line for line in lines if line and not line.startswith("#")]
+        if any(len(line) > _MAX_CHARACTERS for line in found):
+            allowed = f"{_MAX_CHARACTERS} characters"
+            raise InvalidJob("a line of this list is too long", field="prompt", allowed=allowed)
+        if not 1 <= len(found) <= _MAX_LINES:
+            problem = "this list is too long" if found else "this list is empty"
+            allowed = f"1 to {_MAX_LINES} lines"
+            raise InvalidJob(problem, field="prompt", value=f"__{name}__", allowed=allowed)
+        return found
 
 
-def _split(inside: str) -> list[str]:
-    """Alternatives, split at the bars outside inner braces."""
-    found, depth = [""], 0
-    for character in inside:
-        depth += {"{": 1, "}": -1}.get(character, 0)
-        if character == "|" and depth == 0:
-            found.append("")
-        else:
-            found[-1] += character
-    return found
+class _Options:
+    """The options of a choice, with what makes drawing among them quick."""
+
+    def __init__(self, options: Sequence[Option]) -> None:
+        self.drawn = [option for option in options if option.weight > 0]
+        self._sums = list(accumulate(option.weight for option in self.drawn))
+
+    def pick(self, count: int, chance: random.Random) -> list[Option]:
+        """``count`` different ones in any order, each as likely as its weight says."""
+        if count == 1:
+            return chance.choices(self.drawn, cum_weights=self._sums)
+        # Efraimidis and Spirakis 2006: the largest of u^(1/w).
+        keys = [(chance.random() ** (1 / option.weight), option) for option in self.drawn]
+        return [option for _, option in nlargest(count, keys, key=lambda pair: pair[0])]
+
+
+def _body(option: Option) -> Parts:
+    return parse(option.body) if isinstance(option.body, str) else option.body

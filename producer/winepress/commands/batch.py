@@ -30,7 +30,11 @@ _EXAMPLES = """\
 files:
   items.jsonl   one JSON object per line: our fields, or lines of the OpenAI Batch API
   items.csv     a header with the names of fields, one picture per row
-  prompts.txt   a prompt per line, or --prompt "a cat" --steps 30; # begins a comment
+  prompts.txt   a prompt per line, or --prompt a cat --steps 30; # begins a comment
+
+wildcards in prompts and negative prompts:
+  {a|b}  {3::a|1::b}  {2$$a|b|c}  {1-2$$ and $$a|b|c}  {2-$$a|b|c}  __list__  {2$$__list__}
+  a backslash keeps { } | $ % _ # : as they are; other dynamic prompts are refused by name
 
 examples:
   winepress batch items.csv --dry-run

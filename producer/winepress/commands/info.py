@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from winepress.console import Console
 from winepress_shared.errors import InvalidJob, WrongUsage
 from winepress_shared.picture import MAX_FILE_BYTES
+from winepress_shared.regular_file import read_regular
 
 if TYPE_CHECKING:
     from winepress_shared.metadata import PictureInfo
@@ -39,22 +40,16 @@ def _info(arguments: argparse.Namespace) -> int:
 
 def _show(arguments: argparse.Namespace, found: PictureInfo) -> int:
     if arguments.json:
-        Console(json_lines=True).result(found.job().model_dump(mode="json"), "")
+        Console(json_lines=True).result(found.job().model_dump(mode="json"))
     elif found.parameters is None:
         raise InvalidJob("this picture says nothing of its making")
     else:
-        Console().result({}, found.parameters)
+        Console().result({}, *found.parameters.split("\n"))
     return 0
 
 
 def _read(path: Path) -> bytes:
     try:
-        with path.open("rb") as file:
-            data = file.read(MAX_FILE_BYTES + 1)
+        return read_regular(path, MAX_FILE_BYTES)
     except OSError as error:
         raise WrongUsage(f"cannot read the picture: {error.strerror}", value=str(path)) from None
-    if len(data) > MAX_FILE_BYTES:
-        raise WrongUsage(
-            "the file is too large", value=str(path), allowed=f"{MAX_FILE_BYTES >> 20} MiB"
-        )
-    return data

@@ -80,8 +80,8 @@ def _status(arguments: argparse.Namespace) -> int:
         held = what_holds(row, place_of(client.lanes, row))
         told = f"Nothing can render it now: {impossible}" if impossible else estimate_text(found)
         values = {"estimate": asdict(found), "impossible": impossible, "held": held}
-        text = "\n    ".join(filter(None, (row_text(row), *held, told)))
-        console.result(row_values(row) | values, text)
+        lines = (f"    {line}" for line in (*held, told) if line)
+        console.result(row_values(row) | values, row_text(row), *lines)
 
     return each(arguments, show)
 
@@ -89,7 +89,7 @@ def _status(arguments: argparse.Namespace) -> int:
 def _explain(arguments: argparse.Namespace) -> int:
     def show(client: Client, console: Console, job_id: str) -> None:
         text = client.get(job_id).explain()
-        console.result({"id": job_id, "explanation": text}, text)
+        console.result({"id": job_id, "explanation": text}, *text.split("\n"))
 
     return each(arguments, show)
 

@@ -149,7 +149,7 @@ def add_following(group: argparse._ActionsContainer) -> None:
 
 def _submit(arguments: argparse.Namespace) -> int:
     console = Console(arguments.json)
-    values, user = _values(arguments)
+    values, user, warnings = _values(arguments)
     check_targets(arguments)
     with Client.from_env() as client:
         handle = client.submit(
@@ -159,6 +159,7 @@ def _submit(arguments: argparse.Namespace) -> int:
             expires_in=arguments.expires,
             start_in=start_in(arguments),
             window=window(arguments),
+            warnings=warnings,
         )
         return tell_and_follow(console, handle, arguments)
 
@@ -175,15 +176,17 @@ def tell_and_follow(console: Console, handle: JobHandle, arguments: argparse.Nam
     return 0
 
 
-def _values(arguments: argparse.Namespace) -> tuple[dict[str, Any], str | None]:
-    """The fields of the job and, from a file, its user."""
+def _values(arguments: argparse.Namespace) -> tuple[dict[str, Any], str | None, list[str]]:
+    """The fields of the job and, from a file, its user and warnings of what is left out."""
+    warnings: list[str] = []
     given = {name: getattr(arguments, name) for name in FIELDS}
     values = {name: value for name, value in given.items() if value is not None}
     values |= zoom_flags.given(arguments, (*ZOOM_FIELDS, *FILM_FIELDS))
     if arguments.file is not None:
         if arguments.prompt is None and arguments.kind and arguments.kind not in Job.kinds:
             raise WrongUsage("give the kind before the prompt", value=arguments.kind)
-        values = _merge(read_job_file(arguments.file), values)
+        from_file, warnings = read_job_file(arguments.file)
+        values = _merge(from_file, values)
         if is_infinite_zoom(values):
             values.setdefault("kind", "zoom-video")
     elif arguments.kind is None or not values.keys() & {"prompt", *PROMPT_TABLES}:
@@ -203,7 +206,7 @@ def _values(arguments: argparse.Namespace) -> tuple[dict[str, Any], str | None]:
     if values.get("prompt") == "-":
         values["prompt"] = _read_prompt()
     user = values.pop("user", None)
-    return values, None if user is None else str(user)
+    return values, None if user is None else str(user), warnings
 
 
 def _merge(from_file: dict[str, Any], flags: dict[str, Any]) -> dict[str, Any]:

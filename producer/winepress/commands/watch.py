@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -13,6 +14,8 @@ from winepress.console import INTERRUPTED, Console
 from winepress.handle import JobHandle, raise_unless_succeeded
 from winepress.progress import Progress
 from winepress_shared.errors import WrongUsage
+
+_MOST_WARNINGS = 5  #: shown of one job
 
 
 def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -147,11 +150,26 @@ def follow_to_end(
         progress.close()
     row = handle.status()
     if console.json_lines:
-        console.result({"id": row.id, "state": row.state.value, "done": row.done}, "")
+        console.result({"id": row.id, "state": row.state.value, "done": row.done})
     if out is not None:
         _show_outputs(console, handle, handle.save(out))
+    elif row.done and not console.json_lines:
+        tell_warnings(console, handle)
     raise_unless_succeeded(row)
     return 0
+
+
+def tell_warnings(console: Console, handle: JobHandle) -> None:
+    """What was ignored in drawing, beyond what was known when the job was queued."""
+    found = Counter(warning for output in handle.result.outputs for warning in output.warnings)
+    for known in handle.warnings if found else ():
+        del found[known]
+    for warning, count in found.most_common(_MOST_WARNINGS):
+        console.note(f"winepress: {count} {'picture' if count == 1 else 'pictures'}: {warning}")
+    if len(found) > _MOST_WARNINGS:
+        console.note(
+            f"winepress: {len(found) - _MOST_WARNINGS} more warnings; --manifest lists them all"
+        )
 
 
 def interrupted(console: Console, handle: JobHandle) -> int:
@@ -163,3 +181,5 @@ def interrupted(console: Console, handle: JobHandle) -> int:
 def _show_outputs(console: Console, handle: JobHandle, paths: Sequence[Path]) -> None:
     for output, path in zip(handle.result.outputs, paths, strict=True):
         console.result({**asdict(output), "path": str(path)}, str(path))
+    if not console.json_lines:  # each line has them
+        tell_warnings(console, handle)

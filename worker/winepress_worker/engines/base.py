@@ -96,6 +96,9 @@ class Pipeline(Protocol):
     def facts(self, request: Request) -> PictureFacts:
         """How this pipeline renders ``request``."""
 
+    def unread(self, job: Job) -> tuple[str, ...]:
+        """A sentence about each text of ``job`` whose last words this model does not read."""
+
     def close(self) -> None:
         """Give the memory back."""
 

@@ -40,6 +40,10 @@ class PipelinesByModel:
         """Draw one RGB picture per seed; see `Pipeline.render`."""
         return self.of(request.job).render(request, on_step)
 
+    def unread(self, job: Job) -> tuple[str, ...]:
+        """What the model of ``job`` does not read of its texts."""
+        return self.of(job).unread(job)
+
     def facts(self, request: Request) -> PictureFacts:
         """How the model of ``request`` renders it."""
         return self.of(request.job).facts(request)

@@ -38,6 +38,7 @@ from winepress_shared.metadata import PictureFacts
 from winepress_worker.device_name import DeviceName
 from winepress_worker.engines.base import Latents, OnStep, PipelineKey, Request, unheard
 from winepress_worker.engines.canvas import Canvas, check_pictures
+from winepress_worker.engines.token_limit import unread_warnings
 from winepress_worker.models.shelf import Report
 
 _REVISION = "fake"
@@ -187,8 +188,25 @@ class FakePipeline:
             "fake", self.device, "none", self.key.revision, str(request.job.scheduler)
         )
 
+    def unread(self, job: Job) -> tuple[str, ...]:
+        """A word is a token here."""
+        return unread_warnings([_Words()], job)
+
     def close(self) -> None:
         """There is nothing to give back."""
+
+
+class _Words:
+    """Stands for the tokenizer of CLIP: as many tokens, but each is a word."""
+
+    model_max_length = 77
+
+    def __call__(self, text: str, *, truncation: bool) -> _Words:
+        self.input_ids = ["", *text.split(), ""]
+        return self
+
+    def decode(self, tokens: list[str], *, skip_special_tokens: bool) -> str:
+        return " ".join(tokens)
 
 
 @dataclass(frozen=True)

@@ -19,6 +19,7 @@ import transformers
 from PIL import Image
 
 from winepress_shared.errors import Environment, FailForGood, RetryElsewhere
+from winepress_shared.job import Job
 from winepress_shared.lane import Precision
 from winepress_shared.metadata import PictureFacts
 from winepress_worker.device_name import DeviceName
@@ -40,12 +41,14 @@ from winepress_worker.engines.native_faults import loading, rendering
 from winepress_worker.engines.previews import Previews
 from winepress_worker.engines.scheduling import make_scheduler
 from winepress_worker.engines.steps import Draw, Steps
+from winepress_worker.engines.token_limit import unread_warnings
 from winepress_worker.engines.trial import trial_request
 from winepress_worker.models.manifest import Prepared
 from winepress_worker.models.shelf import Report, Shelf
 from winepress_worker.placement import Placement
 
 _INPAINT_CHANNELS = 9  #: of a UNet that also sees the mask and the masked picture
+_TOKENIZERS = ("tokenizer", "tokenizer_2")
 _ENCODER = "vae_encoder"  #: compiled only when a source picture is to be read
 
 
@@ -194,6 +197,12 @@ class OpenVinoPipeline:
                 scheduler=type(make_scheduler(self._scheduler_config, request.job)).__name__,
             )
         return self._facts[name]
+
+    def unread(self, job: Job) -> tuple[str, ...]:
+        """Texts that are longer than the text encoders read; see `Pipeline.unread`."""
+        pipe = next(iter(self._pipes.values()))
+        found = (getattr(pipe, name, None) for name in _TOKENIZERS)
+        return unread_warnings([each for each in found if each is not None], job)
 
     def close(self) -> None:
         """Give the memory back."""

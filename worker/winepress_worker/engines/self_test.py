@@ -20,6 +20,7 @@ from winepress_shared.catalogue import Catalogue
 from winepress_shared.errors import WinepressError
 from winepress_shared.lane import Precision
 from winepress_shared.settings import Settings
+from winepress_shared.terminal import write_json
 from winepress_worker.engines import open_engine
 from winepress_worker.engines.base import Engine, unwatched
 from winepress_worker.engines.trial import trial_request
@@ -92,7 +93,7 @@ def main() -> None:
             passed.write_text(verdict["found"], "utf-8")
         elif passed:
             passed.unlink(missing_ok=True)
-    sys.stdout.write(json.dumps(verdict) + "\n")
+    write_json(sys.stdout, verdict)
 
 
 if __name__ == "__main__":

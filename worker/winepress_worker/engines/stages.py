@@ -74,6 +74,10 @@ class StagedPipeline:
         revision = self._keys[job.refiner].revision
         return replace(facts, revision=f"{facts.revision}+{revision}")
 
+    def unread(self, job: Job) -> tuple[str, ...]:
+        """The first model's: a refiner's text encoder is its second one."""
+        return self._first.unread(job)
+
     def close(self) -> None:
         """Give the first model's memory back; the refiner's is the pool's to give."""
         self._first.close()

@@ -31,6 +31,7 @@ class Painted:
     job: Job  #: to be noted in its file
     facts: PictureFacts
     drawing: Job | None = None  #: what the model was asked for; None when it was not
+    warnings: tuple[str, ...] = ()  #: words of it that the model does not read
 
 
 class Painter:
@@ -101,15 +102,15 @@ class _Easel:
 
     def _first(self) -> Painted:
         drawing = self.job.first_drawing()
-        image, facts = self._draw(drawing)
-        return Painted(image, drawing, facts, drawing)
+        image, facts, unread = self._draw(drawing)
+        return Painted(image, drawing, facts, drawing, unread)
 
     def _around(self, index: int, previous: Image.Image) -> Painted:
         outpainting, drawing = Outpainting.of(self.job), self.job.drawing_of(index)
         canvas = outpainting.canvas(previous)
-        drawn, facts = self._draw(drawing, canvas, outpainting.mask())
+        drawn, facts, unread = self._draw(drawing, canvas, outpainting.mask())
         image = outpainting.compose(drawn, previous)
-        return Painted(image, self.job.for_unit(index), facts, drawing)
+        return Painted(image, self.job.for_unit(index), facts, drawing, unread)
 
     def _into(self, index: int, previous: Image.Image, wide: Image.Image) -> Painted:
         """The key frame before, set into a picture that is there already."""
@@ -118,12 +119,13 @@ class _Easel:
         job = self.job.for_unit(index)
         if mask is None:
             return Painted(canvas, job, _GIVEN)
-        drawn, facts = self._draw(drawing, canvas, mask)
-        return Painted(outpainting.exit_compose(drawn, previous, wide), job, facts, drawing)
+        drawn, facts, unread = self._draw(drawing, canvas, mask)
+        image = outpainting.exit_compose(drawn, previous, wide)
+        return Painted(image, job, facts, drawing, unread)
 
     def _draw(
         self, drawing: Job, canvas: Image.Image | None = None, mask: Image.Image | None = None
-    ) -> tuple[Image.Image, PictureFacts]:
+    ) -> tuple[Image.Image, PictureFacts, tuple[str, ...]]:
         request = Request(drawing, (drawing.seed or 0,), canvas, mask)
         (image,) = self.pipelines.render(request, self.on_step)
-        return image, self.pipelines.facts(request)
+        return image, self.pipelines.facts(request), self.pipelines.unread(drawing)

@@ -1,0 +1,42 @@
+"""Files that a user names: read whole, up to a limit, and only where they are plain files."""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+from pathlib import Path
+
+#: Where a shell hands over what a command writes, as ``<(command)``, with its end in sight.
+_HANDED_OVER = (Path("/dev/fd"), Path("/proc/self/fd"))
+_NULL = os.makedev(1, 3)  #: /dev/null, an empty file
+
+
+def read_regular(path: Path, most: int) -> bytes:
+    """The bytes of a file of up to ``most`` bytes.
+
+    What is no plain file, like a FIFO that nobody may ever write into, is refused at once; but for
+    a pipe from the shell. Raises OSError, for a larger file and for a name that cannot be one too.
+    """
+    try:
+        handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC)
+    except ValueError as error:  # a NUL in the name
+        raise OSError(errno.EINVAL, f"not the name of a file: {error}", str(path)) from None
+    found = os.fstat(handle)
+    mode = found.st_mode
+    if stat.S_ISFIFO(mode) and (path.parent in _HANDED_OVER or path == Path("/dev/stdin")):
+        os.set_blocking(handle, True)
+    elif not stat.S_ISREG(mode) and found.st_rdev != _NULL:
+        os.close(handle)
+        if stat.S_ISDIR(mode):
+            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
+        raise OSError(errno.EINVAL, "not a plain file", str(path))
+    with os.fdopen(handle, "rb") as file:
+        data = file.read(most + 1)
+    if len(data) > most:
+        raise OSError(errno.EFBIG, f"larger than {_shown(most)}", str(path))
+    return data
+
+
+def _shown(count: int) -> str:
+    return f"{count >> 20} MiB" if count >= 2**20 else f"{count} bytes"

@@ -1,0 +1,76 @@
+"""The one way to a terminal: text from outside is shown there, and never obeyed or trusted.
+
+Prompts, names and reasons come from other people's files and machines. What would move the cursor,
+begin a line, change colours or turn the order of letters around is written as an escape.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import re
+from collections.abc import Mapping, Sequence
+from types import TracebackType
+from typing import Any, TextIO
+
+#: Control characters, separators of lines, lone surrogates, and Unicode's property Bidi_Control.
+_COMMANDING = re.compile(
+    r"[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]"
+)
+_ERASE_LINE = "\r\x1b[K"
+
+
+def shown(text: str) -> str:
+    """``text`` in one line, with escapes like ``\\n`` or ``\\u202e`` for what a terminal obeys."""
+    return _COMMANDING.sub(lambda found: found[0].encode("unicode_escape").decode("ascii"), text)
+
+
+def write_line(stream: TextIO, text: str) -> None:
+    """Write one line at once: a reader of the pipe shall see it now. Raises OSError."""
+    stream.write(f"{shown(text)}\n")
+    stream.flush()
+
+
+def write_json(stream: TextIO, values: Mapping[str, Any]) -> None:
+    """Write one line of JSON, in ASCII throughout; raises OSError."""
+    # The one control character that `json` leaves as it is.
+    line = json.dumps(values, default=str).replace("\x7f", "\\u007f")
+    stream.write(f"{line}\n")
+    stream.flush()
+
+
+def redraw_line(stream: TextIO, text: str) -> None:
+    """Put ``text`` in place of the line the cursor is in, and leave the cursor behind it."""
+    stream.write(f"{_ERASE_LINE}{shown(text)}")
+    stream.flush()
+
+
+def redraw_lines(stream: TextIO, lines: Sequence[str], height: int) -> None:
+    """Put ``lines`` in place of the last ``height`` ones."""
+    up = f"\x1b[{height}F\x1b[J" if height else ""
+    stream.write(up + "".join(f"{shown(line)}\n" for line in lines))
+    stream.flush()
+
+
+class PlainFormatter(logging.Formatter):
+    """Writes a record in one line, and a traceback in lines that look like no record."""
+
+    def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802 - logging's name
+        """The line of a record."""
+        return shown(super().formatMessage(record))
+
+    def formatException(  # noqa: N802 - logging's name
+        self,
+        ei: tuple[type[BaseException], BaseException, TracebackType | None]
+        | tuple[None, None, None],
+    ) -> str:
+        """The lines of a traceback, each set in."""
+        lines = super().formatException(ei).split("\n")
+        return "\n".join(f"  {shown(line)}" for line in lines)
+
+
+def plain_handler(form: str) -> logging.Handler:
+    """A handler that writes records to standard error in the form of `logging.Formatter`."""
+    handler = logging.StreamHandler()
+    handler.setFormatter(PlainFormatter(form))
+    return handler
