@@ -27,7 +27,6 @@ class StagedPipeline:
     def __init__(self, first: Pipeline, pool: WarmPool, key_of: KeyOf) -> None:
         self.key = first.key
         self.footprint = first.footprint
-        self.device = first.device
         self._first = first
         self._second: Pipeline | None = None  #: the refiner used last
         self._keys: dict[str, PipelineKey] = {}
@@ -38,6 +37,11 @@ class StagedPipeline:
         """Load the refiner of ``job``, if it has one; raises Environment when both do not fit."""
         if isinstance(job, TextToImage) and job.refiner:
             self._refiner(job.refiner, job.precision)
+
+    @property
+    def device(self) -> str:
+        """The first model's own; what takes one shape only has none before its first picture."""
+        return self._first.device
 
     @property
     def is_warm(self) -> bool:
