@@ -14,8 +14,10 @@ from winepress_shared.lane import Precision
 from winepress_worker.engines import open_engine, self_test
 from winepress_worker.engines.base import Pipeline, Request, unwatched
 from winepress_worker.engines.compiled_parts import CompiledParts, ShapedModel
+from winepress_worker.engines.stages import StagedPipeline
 from winepress_worker.models.shelf import Shelf
 from winepress_worker.options import WorkerOptions
+from winepress_worker.warm_pool import WarmPool
 
 # diffusers 0.37 turns torch tensors into arrays in ways NumPy 2 will drop one day.
 pytestmark = pytest.mark.filterwarnings("ignore:__array:DeprecationWarning")
@@ -114,6 +116,19 @@ def test_blobs_of_another_arithmetic_are_not_taken(
         picture, _ = self_test.draw(engine, CATALOGUE)
         likenesses.append(self_test.likeness_db(picture, self_test.golden()))
     assert min(likenesses) > self_test.LEAST_DB
+
+
+def test_a_device_of_one_shape_draws_its_first_picture_for_a_job(
+    shelf: Shelf, model_home: Path
+) -> None:
+    """Nothing was drawn before it, so nothing is compiled yet that could name its device."""
+    engine = open_engine(WorkerOptions("test", "NPU=CPU"), shelf, model_home)
+    pool = WarmPool(engine, 2**40)
+    first = pool.get(engine.key("vignette", Precision.FP16))
+    pipeline = StagedPipeline(first, pool, engine.key)
+    (picture,) = pipeline.render(Request(some_job(num_inference_steps=1), (1,)), unwatched)
+    assert (picture.size, pipeline.device) == ((256, 256), "CPU")
+    first.close()
 
 
 def test_a_pipeline_says_where_its_stages_were_computed(shelf: Shelf, model_home: Path) -> None:
