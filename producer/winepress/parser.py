@@ -8,10 +8,14 @@ import re
 from collections.abc import Sequence
 from typing import Any, NoReturn
 
+from winepress_shared.aliases import ALIASES
 from winepress_shared.errors import WrongUsage
 
 _INVALID_CHOICE = re.compile(r"argument (?P<name>.+?): invalid choice: '(?P<value>.*)' \(")
 _INVALID_NUMBER = re.compile(r"argument (?P<name>.+?): invalid (?P<type>int|float) value: '(.*)'")
+
+#: The sides of a picture, which one flag gives.
+_SIDES = {"width": "size", "height": "size"}
 
 
 class Parser(argparse.ArgumentParser):
@@ -56,8 +60,7 @@ class Parser(argparse.ArgumentParser):
             return WrongUsage(
                 "unknown argument", value=word, hint=f"Flags stand behind the command. {self._help}"
             )
-        known = list(self._option_string_actions)
-        return WrongUsage("unknown argument", value=word, hint=self._nearest(word, known))
+        return WrongUsage("unknown argument", value=word, hint=self._nearest_flag(word))
 
     def _choices(self, name: str) -> list[str]:
         """What the argument of this name may be; argparse joins the flags of one by a slash."""
@@ -65,6 +68,18 @@ class Parser(argparse.ArgumentParser):
             if name in ("/".join(action.option_strings), action.metavar, action.dest):
                 return [str(word) for word in action.choices or ()]
         return []
+
+    def _nearest_flag(self, word: str) -> str:
+        """The flag for a field that other programs, or jobs themselves, call by this name."""
+        field = word.lstrip("-").replace("-", "_")
+        meant = (field, ALIASES.get(field), _SIDES.get(field))
+        for action in self._actions:
+            if action.dest in meant:
+                return f"Did you mean {action.option_strings[0]}?"
+        # Without the dashes, which make words of four letters look alike.
+        flags = {flag.lstrip("-"): flag for flag in self._option_string_actions}
+        near = difflib.get_close_matches(word.lstrip("-"), flags, n=1, cutoff=0.7)
+        return f"Did you mean {flags[near[0]]}?" if near else self._help
 
     def _nearest(self, word: str, known: list[str]) -> str:
         near = difflib.get_close_matches(word, known, n=1)
