@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 from winepress.refusals import Refusals
+from winepress_shared.lane import FILM
 from winepress_shared.ledger_records import BANDS, JobRow, Worker
 from winepress_shared.state import JobState
 from winepress_shared.terminal import shown
@@ -33,7 +34,7 @@ def why_impossible(lane: str, workers: Sequence[Worker]) -> str | None:
         return refusals
     named = ", ".join(_name(worker) for worker in workers[:_MOST_NAMED])
     more = f" and {len(workers) - _MOST_NAMED} more" if len(workers) > _MOST_NAMED else ""
-    device = lane.partition("@")[2]
+    device = "CPU" if lane == FILM else lane.partition("@")[2]
     remedy = (
         f"`winepress worker --device {device}` starts one on a machine that has it"
         if device
@@ -116,6 +117,11 @@ def estimate_text(found: Estimate) -> str:
     if found.limit_s is not None:
         text += f"Time limit of a picture: {duration(found.limit_s)}."
     return text.rstrip()
+
+
+def counted(count: int, noun: str) -> str:
+    """``1 picture``, ``2 pictures``."""
+    return f"{count} {noun}{'' if count == 1 else 's'}"
 
 
 def duration(seconds: float) -> str:

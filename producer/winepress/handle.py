@@ -168,7 +168,11 @@ class JobHandle:
                 list(pool.map(self.save_as, outputs, paths))
             return paths
         except OSError as error:
-            raise WrongUsage(f"cannot save here: {error.strerror}", value=str(target)) from None
+            raise WrongUsage(
+                f"cannot save here: {error.strerror}",
+                value=str(target),
+                hint=f"The farm keeps them: `winepress fetch {self.id} --out DIR` goes on later",
+            ) from None
 
     def save_as(self, output: Output, path: Path) -> None:
         """Write one output under any name; raises WrongUsage when another file is there already."""
@@ -227,7 +231,9 @@ def raise_unless_succeeded(row: JobRow) -> None:
     if row.state is JobState.CANCELED:
         raise JobCanceled(
             f"job {row.id} was canceled{reason}",
-            hint=f"`winepress fetch {row.id}` saves the {row.done} finished pictures",
+            hint=f"`winepress fetch {row.id}` saves what is finished: {row.done} of {row.units}"
+            if row.done
+            else None,
         )
     if row.state is JobState.EXPIRED:
         raise JobExpired(

@@ -12,9 +12,12 @@ from winepress import (
     TextToImage,
 )
 from winepress.explanation import why_impossible
-from winepress_shared.errors import InvalidJob, NotFound, WrongUsage
-from winepress_shared.ledger_records import Worker
+from winepress.handle import raise_unless_succeeded
+from winepress_shared.errors import InvalidJob, JobCanceled, NotFound, WrongUsage
+from winepress_shared.job import Priority
+from winepress_shared.ledger_records import JobRow, Worker
 from winepress_shared.settings import Settings
+from winepress_shared.state import JobState
 
 APPLE = TextToImage(prompt="a red apple", seed=7)
 
@@ -88,3 +91,18 @@ def test_handling_of_another_type_is_refused(client: Client, handling: dict[str,
     """As a sentence that names the field."""
     with pytest.raises(InvalidJob, match=next(iter(handling))):
         client.submit(APPLE, **handling)
+
+
+@pytest.mark.parametrize(
+    ("done", "hint"), [(0, None), (3, "`winepress fetch j1` saves what is finished: 3 of 4")]
+)
+def test_a_canceled_job_names_its_finished_pictures_where_it_has_some(
+    done: int, hint: str | None
+) -> None:
+    """Nobody is sent to fetch none."""
+    lane = ("text-to-image", "vignette.fp16", "ann", Priority.BULK)
+    times = (0.0, None, None, None)
+    row = JobRow("j1", JobState.CANCELED, *lane, 4, done, 0, *times, paused=False, reason="")
+    with pytest.raises(JobCanceled) as caught:
+        raise_unless_succeeded(row)
+    assert caught.value.hint == hint

@@ -68,3 +68,9 @@ def test_both_kinds_of_refusal_are_listed_for_a_worker() -> None:
         LANE: "needs 11.2 GiB of memory, may use 4.0 GiB",
         SMALLER: "the model is damaged",
     }
+
+
+def test_a_film_that_nobody_cuts_needs_a_worker_on_a_cpu() -> None:
+    """No model is asked for: what is prepared helps nobody."""
+    reason = str(why_impossible("film", [worker("a", LANE, device="NPU")]))
+    assert reason.endswith("`winepress worker --device CPU` starts one on a machine that has it")

@@ -14,12 +14,13 @@ from winepress.commands.targets import check_targets
 from winepress.commands.watch import follow_to_end, interrupted, show_tables
 from winepress.commands.when import add_when, start_in, window
 from winepress.console import Console
-from winepress.explanation import duration, estimate_text, times_of
+from winepress.explanation import counted, duration, estimate_text, times_of
 from winepress.handle import JobHandle
 from winepress.handling import Handling
 from winepress_shared.errors import JobFailed, WrongUsage
 from winepress_shared.job import Job, Priority
 from winepress_shared.ledger_records import BANDS
+from winepress_shared.regular_file import folder_of, path_of
 
 if TYPE_CHECKING:
     from winepress.bulk.line import Line
@@ -54,7 +55,7 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         epilog=_EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("file", nargs="?", type=Path, metavar="FILE")
+    parser.add_argument("file", nargs="?", type=path_of, metavar="FILE", help="- is stdin")
     _add_items(parser.add_argument_group("the items"))
     picture = parser.add_argument_group("the pictures, where a line says nothing else")
     picture.add_argument("--kind", choices=_KINDS)
@@ -103,7 +104,7 @@ def _batch(arguments: argparse.Namespace) -> int:
     with Client.from_env() as client:
         plan = _plan(client, arguments)
         for warning, count in plan.warnings.items():
-            console.note(f"winepress: {count} pictures: {warning}")
+            console.note(f"winepress: {counted(count, 'picture')}: {warning}")
         handling = _handling(client, arguments)
         if arguments.dry_run:
             _show_plan(client, console, plan, handling)
@@ -138,7 +139,7 @@ def _plan(client: Client, arguments: argparse.Namespace) -> Plan:
     from winepress.bulk.plan import Plan, PlanOptions
     from winepress.bulk.wildcards import Wildcards
 
-    folder = arguments.file.parent if arguments.file else Path()
+    folder = folder_of(arguments.file) if arguments.file else Path()
     given = {name: getattr(arguments, name) for name in FIELDS}
     defaults = {name: value for name, value in given.items() if value is not None}
     for name in ("image", "mask"):
@@ -187,8 +188,8 @@ def _show_plan(client: Client, console: Console, plan: Plan, handling: Handling)
     for line in times_of(starts, handling.window):
         console.note(line)
     console.note(
-        f"{plan.count} pictures from {plan.lines} lines, {plan.cost:,.1f} megapixel-steps; "
-        "nothing was queued"
+        f"{counted(plan.count, 'picture')} from {counted(plan.lines, 'line')}, "
+        f"{plan.cost:,.1f} megapixel-steps; nothing was queued"
     )
     if plan.count > user_limit:
         console.note(f"that is more than one user may have waiting: {user_limit:.0f}")
@@ -213,7 +214,7 @@ def _price(client: Client, group: Group, handling: Handling) -> tuple[dict[str, 
         "limit_s": found.limit_s,
         "impossible": client.why_impossible(str(group.lane)),
     }
-    text = f"{group.lane}  {count} pictures, {group.cost:,.1f} megapixel-steps. "
+    text = f"{group.lane}  {counted(count, 'picture')}, {group.cost:,.1f} megapixel-steps. "
     if found.draws_s is None:
         text += "No pace measured yet"
     else:
