@@ -11,7 +11,7 @@ import yaml
 from winepress.json_text import check_digits, parse_json
 from winepress.written_job import read_fields
 from winepress_shared.errors import WrongUsage
-from winepress_shared.regular_file import read_regular
+from winepress_shared.regular_file import folder_of, read_regular
 
 MAX_JOB_FILE_BYTES = 2**20
 _MAX_VALUES = 20_000  #: of YAML, which is read slowly
@@ -47,7 +47,7 @@ def read_job_file(path: Path) -> tuple[dict[str, Any], list[str]]:
     """The fields of the job in ``path``, and a warning for each that will be ignored.
 
     What is named ``.json`` is JSON, as is any other text that can be read so; the rest is YAML.
-    Paths in it are relative to its folder. Raises WrongUsage and InvalidJob.
+    Paths in it are relative to its folder; see `folder_of`. Raises WrongUsage and InvalidJob.
     """
     data, is_json = read_bounded(path, MAX_JSON_BYTES), path.suffix.lower() == ".json"
     if is_json or data.lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"{"):
@@ -56,7 +56,7 @@ def read_job_file(path: Path) -> tuple[dict[str, Any], list[str]]:
         values = _read_yaml(data, path)
     if not isinstance(values, dict) or not all(isinstance(key, str) for key in values):
         raise WrongUsage("a job file holds the fields of one job", value=str(path))
-    return read_fields(values, path.parent, has_user=True)
+    return read_fields(values, folder_of(path), has_user=True)
 
 
 def _read_json(data: bytes, path: Path) -> object:

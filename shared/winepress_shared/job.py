@@ -49,6 +49,7 @@ _COMPLAINTS = {
     "string_too_long": ("too long", "at most {max_length} characters"),
     "string_pattern_mismatch": ("not a name", "those that `winepress models list` shows"),
 }
+_DECIMAL_COMMA = re.compile(r"([0-9]{1,9}),([0-9]{1,9})")  #: as German spreadsheets write 7.5
 _PLAIN_NAME = re.compile(r"[\w.-]{1,64}")
 
 
@@ -251,7 +252,11 @@ def _invalid(error: ValidationError, kind: type[Job]) -> InvalidJob:
     message = first["msg"][:1].lower() + first["msg"][1:]
     problem, allowed = _COMPLAINTS.get(first["type"], (message, None))
     allowed = allowed and allowed.format(**first.get("ctx", {}))
-    return InvalidJob(problem, field=field, value=first["input"], allowed=allowed)
+    comma = (
+        _DECIMAL_COMMA.fullmatch(str(first["input"])) if first["type"] == "float_parsing" else None
+    )
+    hint = f"numbers have a decimal point: {comma[1]}.{comma[2]}" if comma else None
+    return InvalidJob(problem, field=field, value=first["input"], allowed=allowed, hint=hint)
 
 
 def _unknown_field(field: str, kind: type[Job]) -> InvalidJob:
@@ -259,7 +264,9 @@ def _unknown_field(field: str, kind: type[Job]) -> InvalidJob:
     others = [name for name, other in Job.kinds.items() if field in other.model_fields]
     near = difflib.get_close_matches(field, [*own, *ALIASES], n=1)
     if others:
-        hint = f"{own['kind'].default} has none; {', '.join(others)} take it"
+        hint = (
+            f"{own['kind'].default} has none; {', '.join(others)} take{'s' * (len(others) == 1)} it"
+        )
     else:
         hint = f"did you mean {near[0]!r}?" if near else f"known: {', '.join(own)}"
     if not _PLAIN_NAME.fullmatch(field):  # shown as a value: escaped and shortened

@@ -24,7 +24,7 @@ def read_regular(path: Path, most: int) -> bytes:
         raise OSError(errno.EINVAL, f"not the name of a file: {error}", str(path)) from None
     found = os.fstat(handle)
     mode = found.st_mode
-    if stat.S_ISFIFO(mode) and (path.parent in _HANDED_OVER or path == Path("/dev/stdin")):
+    if stat.S_ISFIFO(mode) and _is_handed_over(path):
         os.set_blocking(handle, True)
     elif not stat.S_ISREG(mode) and found.st_rdev != _NULL:
         os.close(handle)
@@ -36,6 +36,20 @@ def read_regular(path: Path, most: int) -> bytes:
     if len(data) > most:
         raise OSError(errno.EFBIG, f"larger than {_shown(most)}", str(path))
     return data
+
+
+def path_of(word: str) -> Path:
+    """The file that a word of the command line names; ``-`` is standard input."""
+    return Path("/dev/stdin" if word == "-" else word)
+
+
+def folder_of(path: Path) -> Path:
+    """Where the relative paths in the file ``path`` begin: here, for what a pipe hands over."""
+    return Path() if _is_handed_over(path) else path.parent
+
+
+def _is_handed_over(path: Path) -> bool:
+    return path.parent in _HANDED_OVER or path == Path("/dev/stdin")
 
 
 def _shown(count: int) -> str:

@@ -120,6 +120,14 @@ def test_a_field_of_other_kinds_is_answered_with_those_kinds() -> None:
     """A strength for a picture from a prompt alone is a mistake about the kind."""
     with pytest.raises(InvalidJob, match="Text-to-image has none; image-to-image, inpaint take it"):
         parse_job({"prompt": "a", "strength": 0.5})
+    with pytest.raises(InvalidJob, match="Text-to-image has none; zoom-video takes it"):
+        parse_job({"prompt": "a", "fps": 20})
+
+
+def test_a_decimal_comma_is_answered_with_a_point() -> None:
+    """As spreadsheets write numbers in half of Europe."""
+    with pytest.raises(InvalidJob, match=r"guidance_scale: .*'7,5'.*decimal point: 7\.5"):
+        parse_job({"prompt": "a", "guidance_scale": "7,5"})
 
 
 @pytest.mark.parametrize(

@@ -27,6 +27,7 @@ from winepress_shared.errors import WrongUsage
 from winepress_shared.job import MAX_PROMPT_CHARACTERS, Job, Priority, parse_job
 from winepress_shared.lane import Precision
 from winepress_shared.prompt_table import is_infinite_zoom
+from winepress_shared.regular_file import path_of
 
 #: Flags that are fields of a job, under the same name.
 FIELDS = (
@@ -81,7 +82,9 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     )
     parser.add_argument("kind", nargs="?", metavar="KIND", help=", ".join(_KINDS))
     parser.add_argument("prompt", nargs="?", metavar="PROMPT", help="- reads it from stdin")
-    parser.add_argument("--file", type=Path, help="YAML or JSON; flags given beside it win")
+    parser.add_argument(
+        "--file", type=path_of, help="YAML or JSON, - is stdin; flags beside it win"
+    )
     add_picture(parser.add_argument_group("the picture"))
     add_zoom(parser.add_argument_group("the key frames of a zoom-video"))
     add_film(parser.add_argument_group("the film of a zoom-video"))
