@@ -1,0 +1,89 @@
+"""The threads that make the blocking calls of one event loop."""
+
+from __future__ import annotations
+
+import asyncio
+import weakref
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from functools import partial
+from typing import Any, TypeVar
+
+from winepress.loop_subscription import LoopSubscription
+from winepress_shared.errors import WrongUsage
+
+T = TypeVar("T")
+
+_THREADS = 16  #: calls under way at a time; more of them wait their turn
+
+
+class LoopThreads:
+    """A few threads of the running loop, and who in it waits for events."""
+
+    def __init__(self) -> None:
+        self.loop = asyncio.get_running_loop()
+        self._pool = ThreadPoolExecutor(_THREADS, thread_name_prefix="winepress-loop")
+        self._open: set[Future[Any]] = set()
+        self._subscriptions: weakref.WeakSet[LoopSubscription] = weakref.WeakSet()
+        self._is_closed = False
+
+    async def run(self, call: Callable[[], T], undo: Callable[[T], object] | None = None) -> T:
+        """What ``call`` returns, called in a thread; raises WrongUsage when this is closed.
+
+        A task that is canceled goes on at once, and a call that has begun goes on beside it; then
+        ``undo`` is called in a thread with what came of it.
+        """
+        if self._is_closed:
+            raise _closed()
+        future = self._submit(call)
+        try:
+            return await asyncio.wrap_future(future)
+        except asyncio.CancelledError:
+            task = asyncio.current_task()
+            if self._is_closed and task is not None and not task.cancelling():
+                raise _closed() from None
+            if undo is not None:
+                future.add_done_callback(partial(self._undo, undo))
+            raise
+
+    def _submit(self, call: Callable[[], T]) -> Future[T]:
+        future = self._pool.submit(call)
+        self._open.add(future)
+        future.add_done_callback(self._open.discard)
+        return future
+
+    def _undo(self, undo: Callable[[T], object], future: Future[T]) -> None:
+        # Called in a thread or, when the future is done already, in the loop: it must not block.
+        if not future.cancelled() and future.exception() is None:
+            self._submit(partial(undo, future.result()))
+
+    async def subscribe(self, subscription: LoopSubscription, join: Callable[[], object]) -> None:
+        """Let a subscription ``join`` its reader, and end it when this is closed."""
+        self._subscriptions.add(subscription)
+        await self.run(join)
+
+    async def close(self, last: Callable[[], object]) -> None:
+        """End what waits, see through what is under way, and call ``last`` after all."""
+        self._is_closed = True
+        for subscription in list(self._subscriptions):
+            subscription.put(_closed())
+        for future in tuple(self._open):
+            future.cancel()  # unless it has begun
+        try:
+            while self._open:
+                under_way = [asyncio.wrap_future(future) for future in tuple(self._open)]
+                await asyncio.gather(*under_way, return_exceptions=True)
+        finally:
+            future = self._pool.submit(last)
+            self.release()
+        await asyncio.wrap_future(future)
+
+    def release(self) -> None:
+        """Let the threads end when they have made the calls they were given."""
+        self._pool.shutdown(wait=False)
+
+
+def _closed() -> WrongUsage:
+    return WrongUsage(
+        "the client was closed meanwhile", hint="Close it when nothing uses it any more"
+    )
