@@ -23,7 +23,8 @@ class LoopThreads:
     def __init__(self) -> None:
         self.loop = asyncio.get_running_loop()
         self._pool = ThreadPoolExecutor(_THREADS, thread_name_prefix="winepress-loop")
-        self._open: set[Future[Any]] = set()
+        self._calls: set[Future[Any]] = set()
+        self._undos: set[Future[Any]] = set()
         self._subscriptions: weakref.WeakSet[LoopSubscription] = weakref.WeakSet()
         self._is_closed = False
 
@@ -35,27 +36,25 @@ class LoopThreads:
         """
         if self._is_closed:
             raise _closed()
-        future = self._submit(call)
+        future, unwanted = self._pool.submit(call), None
+        self._calls.add(future)
         try:
             return await asyncio.wrap_future(future)
         except asyncio.CancelledError:
-            task = asyncio.current_task()
+            unwanted, task = undo, asyncio.current_task()
             if self._is_closed and task is not None and not task.cancelling():
                 raise _closed() from None
-            if undo is not None:
-                future.add_done_callback(partial(self._undo, undo))
             raise
+        finally:
+            future.add_done_callback(partial(self._end, unwanted))
 
-    def _submit(self, call: Callable[[], T]) -> Future[T]:
-        future = self._pool.submit(call)
-        self._open.add(future)
-        future.add_done_callback(self._open.discard)
-        return future
-
-    def _undo(self, undo: Callable[[T], object], future: Future[T]) -> None:
-        # Called in a thread or, when the future is done already, in the loop: it must not block.
-        if not future.cancelled() and future.exception() is None:
-            self._submit(partial(undo, future.result()))
+    def _end(self, undo: Callable[[T], object] | None, future: Future[T]) -> None:
+        # Called in the loop or in a thread: it must not block.
+        if undo is not None and not future.cancelled() and future.exception() is None:
+            undoing = self._pool.submit(undo, future.result())
+            self._undos.add(undoing)
+            undoing.add_done_callback(self._undos.discard)
+        self._calls.discard(future)
 
     async def subscribe(self, subscription: LoopSubscription, join: Callable[[], object]) -> None:
         """Let a subscription ``join`` its reader, and end it when this is closed."""
@@ -67,12 +66,11 @@ class LoopThreads:
         self._is_closed = True
         for subscription in list(self._subscriptions):
             subscription.put(_closed())
-        for future in tuple(self._open):
+        for future in tuple(self._calls):
             future.cancel()  # unless it has begun
         try:
-            while self._open:
-                under_way = [asyncio.wrap_future(future) for future in tuple(self._open)]
-                await asyncio.gather(*under_way, return_exceptions=True)
+            while under_way := (*self._calls, *self._undos):
+                await asyncio.gather(*map(asyncio.wrap_future, under_way), return_exceptions=True)
         finally:
             future = self._pool.submit(last)
             self.release()

@@ -3,28 +3,22 @@
 from __future__ import annotations
 
 import asyncio
-import concurrent.futures
-import functools
-import os
 import signal
 import threading
-import time
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 import redis
 from conftest import ValkeyServer
+from loop_driver import in_loop, until, waiters
 from press import LANE, Press, apple
 from pydantic import SecretStr
-from worker_process import await_condition
 
 from winepress import (
     AsyncClient,
-    AsyncJobHandle,
     BrokerUnreachable,
-    Client,
     JobCanceled,
     JobFailed,
     JobState,
@@ -39,44 +33,17 @@ _CALLS = 16  #: threads of one client
 _FEW = 50  #: connections
 _TICKS = 50  #: of a loop that nothing holds up
 
-Test = Callable[..., Coroutine[Any, Any, None]]
-
-
-def in_loop(test: Test) -> Callable[..., None]:
-    """Run a test in an event loop of its own, to its end."""
-
-    @functools.wraps(test)
-    def run(*args: Any, **kwargs: Any) -> None:
-        asyncio.run(asyncio.wait_for(test(*args, **kwargs), 2 * _PATIENCE_S))
-
-    return run
-
-
-async def until(condition: Callable[[], bool]) -> None:
-    """Return when ``condition`` holds, while the loop goes on."""
-    end = time.monotonic() + _PATIENCE_S
-    while not condition():
-        assert time.monotonic() < end, "the condition did not come true"
-        await asyncio.sleep(0.01)
-
-
-def waiters(client: AsyncClient) -> int:
-    """How many somebody reads events for."""
-    reader = client.client.event_reader
-    with reader._lock:
-        return len(reader._subscriptions)
-
 
 def threads_of_clients() -> int:
     """Threads of this process that a client started."""
     return sum(
-        thread.name.startswith(("winepress-loop", "events", "submit", "accept", "fetch"))
+        thread.name.startswith(("winepress-loop", "submit", "accept", "fetch"))
         for thread in threading.enumerate()
     )
 
 
 @pytest.fixture
-def sluggish(tmp_path: Path) -> Any:
+def sluggish(tmp_path: Path) -> Iterator[ValkeyServer]:
     """A broker of its own, that a test may stop."""
     with ValkeyServer(tmp_path) as server:
         yield server
@@ -104,7 +71,7 @@ async def test_two_hundred_jobs_are_waited_for_with_few_threads_and_connections(
             handles = await client.submit_many([apple() for _ in range(_WAITERS)])
             waits = [asyncio.create_task(handle.wait(_PATIENCE_S)) for handle in handles]
             await until(lambda: waiters(client) == _WAITERS)
-            await until(lambda: threads_of_clients() <= _CALLS + 1)
+            await until(lambda: threads_of_clients() <= _CALLS)
             assert connections() - before <= _FEW
             turns, control = await turns_while(asyncio.to_thread(press.work, LANE))
             assert [one.id for one in await asyncio.gather(*waits)] == [one.id for one in handles]
