@@ -67,7 +67,6 @@ class AsyncConnections:
         mine = self._threads.get()
         if mine.loop.is_closed():  # nothing of it goes on
             self._threads.pop()
-            mine.release()
             mine = self._threads.get()
         if mine.loop is not asyncio.get_running_loop():
             raise WrongUsage(

@@ -49,12 +49,19 @@ class LoopThreads:
             future.add_done_callback(partial(self._end, unwanted))
 
     def _end(self, undo: Callable[[T], object] | None, future: Future[T]) -> None:
-        # Called in the loop or in a thread: it must not block.
+        # Called in the loop or in a thread, so it must not block.
         if undo is not None and not future.cancelled() and future.exception() is None:
-            undoing = self._pool.submit(undo, future.result())
-            self._undos.add(undoing)
-            undoing.add_done_callback(self._undos.discard)
+            self._undo(partial(undo, future.result()))
         self._calls.discard(future)
+
+    def _undo(self, undo: Callable[[], object]) -> None:
+        try:
+            future = self._pool.submit(undo)
+        except RuntimeError:  # the program ends, and no loop goes on that this could hold up
+            undo()
+        else:
+            self._undos.add(future)
+            future.add_done_callback(self._undos.discard)
 
     async def subscribe(self, subscription: LoopSubscription, join: Callable[[], object]) -> None:
         """Let a subscription ``join`` its reader, and end it when this is closed."""
@@ -70,15 +77,12 @@ class LoopThreads:
             future.cancel()  # unless it has begun
         try:
             while under_way := (*self._calls, *self._undos):
-                await asyncio.gather(*map(asyncio.wrap_future, under_way), return_exceptions=True)
+                all_of_it = map(asyncio.wrap_future, under_way)
+                await asyncio.shield(asyncio.gather(*all_of_it, return_exceptions=True))
         finally:
             future = self._pool.submit(last)
-            self.release()
-        await asyncio.wrap_future(future)
-
-    def release(self) -> None:
-        """Let the threads end when they have made the calls they were given."""
-        self._pool.shutdown(wait=False)
+            self._pool.shutdown(wait=False)  # the threads end when they have done all that
+        await asyncio.shield(asyncio.wrap_future(future))
 
 
 def _closed() -> WrongUsage:
