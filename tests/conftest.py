@@ -169,9 +169,12 @@ def valkey_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ValkeySe
 def model_home() -> Path:
     """A home whose prepared models outlive the session: an export takes a quarter of a minute.
 
-    The shelf itself notices when the bundled weights have changed, and prepares them again.
+    The shelf itself notices when the bundled weights have changed, and prepares them again. What is
+    quantised depends on the processor's instructions, so each ceiling of them has a home.
     """
-    return Path(__file__).parents[1] / ".cache" / "winepress-tests"
+    ceiling = os.environ.get("ONEDNN_MAX_CPU_ISA", "").lower()
+    name = f"winepress-tests-{ceiling}" if ceiling else "winepress-tests"
+    return Path(__file__).parents[1] / ".cache" / name
 
 
 @pytest.fixture(scope="session")

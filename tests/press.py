@@ -50,7 +50,7 @@ class Press:
 
     def await_ticket(self, lane: str) -> None:
         """Return when a ticket of ``lane`` has been taken from the broker."""
-        assert self._broker.brpop([self._queue + lane], timeout=20), f"no ticket for {lane}"
+        assert self._broker.brpop([self._queue + lane], timeout=60), f"no ticket for {lane}"
 
     def work(self, lane: str, most: int = 1000, failing: Collection[int] = ()) -> None:
         """Render at most ``most`` slices; the units in ``failing`` fail for good."""

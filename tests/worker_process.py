@@ -20,10 +20,21 @@ PATIENCE_S = 60
 class WorkerProcess:
     """One worker; nobody starts it again when it is killed."""
 
-    def __init__(self, settings: Settings, folder: Path, name: str, engine: str = "fake") -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        folder: Path,
+        name: str,
+        engine: str = "fake",
+        *flags: str,
+        hub: str | None = None,
+    ) -> None:
+        """``hub`` is where it looks for models, if not where everybody does."""
         self.name = name
-        command = [sys.executable, "-m", "winepress", "worker", "--engine", engine]
+        command = [sys.executable, "-m", "winepress", "worker", "--engine", engine, *flags]
         variables = {"WINEPRESS_HOME": str(settings.home)}
+        if hub:
+            variables["HF_ENDPOINT"] = hub
         if settings.catalogue:
             variables["WINEPRESS_CATALOGUE"] = str(settings.catalogue)
         with (folder / f"{name}.log").open("wb") as log:

@@ -26,7 +26,12 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     up.add_argument("--device", action="append", help="CPU, GPU.1, NPU, AUTO …; may be repeated")
     up.add_argument("--workers", type=int, default=1, metavar="N", help="for each device")
     up.add_argument("--engine", default="openvino", help="openvino, or fake for rehearsals")
-    up.add_argument("--host-budget", metavar="SIZE", help="memory for models of all its workers")
+    up.add_argument("--memory-budget", metavar="SIZE", help="memory for models of each worker")
+    up.add_argument(
+        "--host-budget",
+        metavar="SIZE",
+        help="memory for models of all its workers; default: what this machine has free",
+    )
     up.add_argument("--no-flower", action="store_true", help="without the page that shows the farm")
     up.add_argument("--detach", action="store_true", help="leave it running in the background")
     up.set_defaults(run=_up)
@@ -57,6 +62,7 @@ def _add_state(parser: argparse.ArgumentParser, first: str = "") -> None:
 
 def _up(arguments: argparse.Namespace) -> int:
     from winepress_deploy.run_farm import run_detached, run_here
+    from winepress_worker.command import parse_size
     from winepress_worker.engines import check_engine
     from winepress_worker.options import check_device
 
@@ -74,15 +80,10 @@ def _up(arguments: argparse.Namespace) -> int:
         workers=arguments.workers,
         flower=not arguments.no_flower,
         engine=arguments.engine,
-        worker_flags=_host_budget(arguments.host_budget),
+        memory_budget=parse_size(arguments.memory_budget, "--memory-budget"),
+        host_budget=parse_size(arguments.host_budget, "--host-budget"),
     )
     return (run_detached if arguments.detach else run_here)(options, _say)
-
-
-def _host_budget(size: str | None) -> tuple[str, ...]:
-    from winepress_worker.command import parse_size
-
-    return ("--host-budget", str(parse_size(size, "--host-budget"))) if size else ()
 
 
 def _down(arguments: argparse.Namespace) -> int:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from dataclasses import replace
 
 from winepress_deploy.environment import farm_environment
 from winepress_deploy.farm_options import FarmOptions
@@ -13,12 +14,14 @@ from winepress_deploy.state_folder import StateFolder
 from winepress_shared.ledger import Ledger
 from winepress_shared.settings import Settings
 from winepress_worker.device_name import DeviceName
+from winepress_worker.machine_memory import machine_budget, share_out
 from winepress_worker.options import default_name
 
 
 def workers(state: StateFolder, settings: Settings, options: FarmOptions) -> list[Program]:
     """As many workers for each device as ``options`` ask for."""
     ledger = Ledger(settings)
+    options = replace(options, worker_flags=(*_budgets(settings, options), *options.worker_flags))
     return [
         _worker(state, ledger, options, device, f"{default_name(device)}-{number}")
         for device in options.devices
@@ -40,6 +43,14 @@ def _worker(
         is_ready=lambda pid: _has_announced(ledger, name, pid),
         grace_s=options.drain_s,
     )
+
+
+def _budgets(settings: Settings, options: FarmOptions) -> tuple[str, ...]:
+    """Found out once: a worker that is started again would find memory taken by its siblings."""
+    machine = machine_budget(settings.home)
+    worker, host = share_out(options.memory_budget, options.host_budget, machine)
+    host = host or max(worker, machine)
+    return ("--memory-budget", str(worker), "--host-budget", str(host))
 
 
 def _threads(device: str, count: int) -> tuple[str, ...]:

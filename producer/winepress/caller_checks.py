@@ -88,7 +88,7 @@ def check_link_life(expires_s: int) -> int:
     """``expires_s`` itself; raises WrongUsage unless a link may live that long, in seconds."""
     if not isinstance(expires_s, int | float) or not 1 <= expires_s <= MAX_URL_S:
         raise WrongUsage(
-            "no life of a link",
+            "not a time for which a link can hold",
             field="expires_s",
             value=_shown(expires_s),
             allowed=f"1 second to 7 days ({MAX_URL_S} seconds)",

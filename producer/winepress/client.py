@@ -17,7 +17,7 @@ from winepress.caller_checks import (
     check_window,
 )
 from winepress.connections import Connections
-from winepress.explanation import estimate_of, explain, place_of, why_impossible
+from winepress.explanation import estimate_of, explain, place_of, why_impossible, why_stalled
 from winepress.handle import JobHandle
 from winepress.handling import Handling
 from winepress.interruption import all_or_none
@@ -233,6 +233,10 @@ class Client(Connections):
     def why_impossible(self, lane: str) -> str | None:
         """Why no live worker can serve ``lane``; None when one can."""
         return why_impossible(lane, self.workers())
+
+    def why_stalled(self, job_id: str) -> str:
+        """What keeps a job from going on now, in sentences; empty when nothing does."""
+        return why_stalled(self.ledger, self.lanes, self.ledger.get(check_job_id(job_id)))
 
     # -- farm --------------------------------------------------------------------------------
 

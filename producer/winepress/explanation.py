@@ -8,6 +8,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
+from winepress.refusals import Refusals
 from winepress_shared.ledger_records import BANDS, JobRow, Worker
 from winepress_shared.state import JobState
 from winepress_shared.terminal import shown
@@ -25,8 +26,11 @@ def why_impossible(lane: str, workers: Sequence[Worker]) -> str | None:
     """Why none of ``workers`` can serve ``lane``; None when one can."""
     if not workers:
         return "no worker is alive; `winepress worker --device CPU` starts one"
-    if any(lane in worker.facts.get("lanes", ()) for worker in workers):
+    if any(worker.serves(lane) for worker in workers):
         return None
+    refusals = Refusals.of(lane, workers).text
+    if refusals:
+        return refusals
     named = ", ".join(_name(worker) for worker in workers[:_MOST_NAMED])
     more = f" and {len(workers) - _MOST_NAMED} more" if len(workers) > _MOST_NAMED else ""
     device = lane.partition("@")[2]
@@ -54,6 +58,15 @@ def explain(ledger: Ledger, lanes: LaneBook, row: JobRow) -> str:
     if not impossible and not row.paused:
         lines.append(estimate_text(estimate_of(row, place, lanes, workers)))
     return "\n".join(shown(line) for line in lines if line)
+
+
+def why_stalled(ledger: Ledger, lanes: LaneBook, row: JobRow) -> str:
+    """What keeps a job from going on now, in sentences; empty when nothing does."""
+    if row.state.is_terminal:
+        return ""
+    impossible = why_impossible(row.lane, ledger.workers())
+    told = [f"Nothing can render it now: {impossible}."] if impossible else []
+    return " ".join([*told, *what_holds(row, place_of(lanes, row))])
 
 
 def what_holds(row: JobRow, place: Place) -> list[str]:
@@ -139,7 +152,7 @@ def _headline(row: JobRow) -> str:
 
 
 def _turn(ledger: Ledger, row: JobRow, place: Place, workers: Sequence[Worker]) -> str:
-    serving = [worker for worker in workers if row.lane in worker.facts.get("lanes", ())]
+    serving = [worker for worker in workers if worker.serves(row.lane)]
     model = row.lane.partition("@")[0]  # what is loaded is known without the device
     warm = sum(model in worker.renderer.get("warm", ()) for worker in serving)
     waiting = ledger.waiting().get(row.lane, 0)

@@ -79,6 +79,11 @@ class JobHandle:
         """True when a live worker can render this job."""
         return self.why_impossible is None
 
+    @property
+    def why_stalled(self) -> str:
+        """What keeps the job from going on now, in sentences; empty when nothing does."""
+        return self._client.why_stalled(self.id)
+
     def explain(self) -> str:
         """Why the job waits, and what to do about it."""
         return self._client.explain(self.id)

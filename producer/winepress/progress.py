@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+import threading
 import time
 from typing import TextIO
 
@@ -37,9 +38,24 @@ class Progress:
         self._began = time.monotonic()
         self._drawn_at = self._began  # the events of the past are taken in first
         self._last = ""
+        self._turn = threading.RLock()  # remarks come from another thread
 
     def follow(self, event: Event) -> None:
         """Take one event in, and draw when it is time to."""
+        with self._turn:
+            self._take(event)
+            self._draw()
+
+    def say(self, remark: str) -> None:
+        """Write a line of its own, above the bar."""
+        with self._turn:
+            if self._is_terminal:
+                redraw_line(self._stream, "")
+            write_line(self._stream, f"{self._id}: {remark}")
+            if self._is_terminal:
+                self._draw(at_once=True)
+
+    def _take(self, event: Event) -> None:
         fields, unit = event.fields, event.fields.get("unit", "")
         if event.name == "damaged":
             return
@@ -63,13 +79,13 @@ class Progress:
             if event.name == "queued":  # again: what failed before is drawn once more
                 self._failed_before = 0
                 self._failed_units.clear()
-        self._draw()
 
     def close(self) -> None:
         """Draw a last time and leave the line."""
-        self._draw(last=True)
-        if self._is_terminal:
-            write_line(self._stream, "")
+        with self._turn:
+            self._draw(at_once=True)
+            if self._is_terminal:
+                write_line(self._stream, "")
 
     @property
     def fraction(self) -> float:
@@ -81,9 +97,9 @@ class Progress:
     def _failed(self) -> int:
         return max(self._failed_before, len(self._failed_units))
 
-    def _draw(self, *, last: bool = False) -> None:
+    def _draw(self, *, at_once: bool = False) -> None:
         now = time.monotonic()
-        if now - self._drawn_at < (_DRAW_S if self._is_terminal else _LINE_S) and not last:
+        if now - self._drawn_at < (_DRAW_S if self._is_terminal else _LINE_S) and not at_once:
             return
         self._drawn_at = now
         text = self._text(now)

@@ -22,16 +22,18 @@ from winepress_shared.job import (
     MAX_SEED,
     MAX_SIDE_PX,
     MAX_STEPS,
+    MAX_UNITS,
     MIN_SIDE_PX,
     Job,
     ModelName,
     SchedulerField,
 )
 from winepress_shared.lane import FILM, Lane, Precision
-from winepress_shared.model_options import MAX_CLIP_SKIP
+from winepress_shared.model_options import MAX_CLIP_SKIP, MAX_PICTURES_PER_CALL
 from winepress_shared.picture_fields import FromPictures
 from winepress_shared.quantisation import Int4Recipe, Int8Recipe
 from winepress_shared.regular_file import read_regular
+from winepress_shared.shared_call import call_of
 from winepress_shared.toml_text import parse_toml
 from winepress_shared.zoom import ZoomVideo
 
@@ -80,6 +82,8 @@ class Model(BaseModel):
     negative_prompt: bool = True  #: False when the model ignores it
     licence: str
     memory_mib: Annotated[int, Field(ge=1)]  #: least free memory to load it at fp16, in MiB
+    #: Pictures a processor draws in one call of a job of many, at the default size or below.
+    pictures_per_call: Annotated[int, Field(ge=1, le=MAX_PICTURES_PER_CALL)] = 1
     #: Draws the first key frame of a zoom of this model's, unless the job names another.
     companion: ModelName | None = None
     int8: Int8Recipe | None = None  #: how its int8 is made; None when it has none
@@ -241,6 +245,7 @@ class Catalogue:
         if job.seed is None or job.seed < 0:
             values["seed"] = secrets.randbelow(_RANDOM_SEEDS)
         resolved = job.model_copy(update=values)
+        resolved = resolved.model_copy(update={"pictures_per_call": call_of(model, resolved)})
         if isinstance(resolved, ZoomVideo) and resolved.is_drawn_first:
             named = {"first_model": resolved.first_model or model.companion}
             resolved = resolved.model_copy(update=named)
@@ -250,6 +255,10 @@ class Catalogue:
         if (resolved.seed or 0) + resolved.unit_count - 1 > MAX_SEED:
             raise InvalidJob("seed + n is too large", field="seed", value=job.seed)
         return resolved
+
+    def call_of_many(self, job: Job) -> int | None:
+        """How many pictures like that of a resolved ``job`` share a call where there are many."""
+        return call_of(self.get(job.model), job.model_copy(update={"n": MAX_UNITS}))
 
     def warnings(self, job: Job) -> tuple[str, ...]:
         """What a resolved job asks for and will not get, one sentence each."""

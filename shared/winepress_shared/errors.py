@@ -23,7 +23,8 @@
     ├── RenderFault              an attempt went wrong on a worker
     │   ├── RetryElsewhere       count the attempt, render it again        → retry
     │   ├── FailForGood          this unit can never succeed               → fail
-    │   ├── Environment          not the job's fault; no attempt counted   → park the lane
+    │   ├── Environment          this worker's surroundings; none counted  → leave the lane
+    │   │   └── DiskFull         tried again as soon as there is room
     │   └── WorkerBroken         this process must not go on               → restart
     └── Stopped                  not a fault: the slice ends early         → release
         ├── LeaseLost            somebody else owns the slice now
@@ -186,7 +187,14 @@ class FailForGood(RenderFault):
 
 
 class Environment(RenderFault):
-    """Store down, disk full, model missing: no attempt is counted, the lane is parked."""
+    """What this worker has cannot serve the lane: too little memory, a model missing or damaged.
+
+    No attempt is counted, and the worker leaves the lane to others until its surroundings change.
+    """
+
+
+class DiskFull(Environment):
+    """A disk of this worker has no room."""
 
 
 class WorkerBroken(RenderFault):

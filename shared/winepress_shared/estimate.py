@@ -51,7 +51,7 @@ class Paces:
 
     def serving(self, lane: str) -> list[Worker]:
         """The live workers that serve ``lane``."""
-        return [worker for worker in self._workers if lane in worker.facts.get("lanes", ())]
+        return [worker for worker in self._workers if worker.serves(lane)]
 
     def rates(self, lane: str) -> list[float]:
         """Megapixel-steps per second of each worker that serves ``lane``.
@@ -101,7 +101,7 @@ class Paces:
 
     def share_workers(self, lane: str, other: str) -> bool:
         """Whether a worker serves both lanes."""
-        return any(other in worker.facts.get("lanes", ()) for worker in self.serving(lane))
+        return any(worker.serves(other) for worker in self.serving(lane))
 
 
 def estimate(work: Work, place: Place, views: Sequence[LaneView], paces: Paces) -> Estimate:

@@ -10,6 +10,7 @@ from winepress_shared.errors import InvalidJob
 from winepress_shared.foreign_syntax import syntax_of_all
 from winepress_shared.job import ImageToImage, Job, TextToImage
 from winepress_shared.model_options import DEFAULT_DENOISING_END
+from winepress_shared.shared_call import why_no_call
 from winepress_shared.zoom import ZoomVideo
 
 if TYPE_CHECKING:
@@ -37,6 +38,7 @@ def check_options(model: Model, job: Job, model_of: Callable[[str], Model]) -> N
     _check_strength(job)
     _check_clip_skip(model, job)
     _check_vae(model, job)
+    _check_call(model, job)
     reason = _why_no_rescale(model, job)
     if job.guidance_rescale and reason:
         raise InvalidJob(
@@ -133,6 +135,20 @@ def _check_vae(model: Model, job: Job) -> None:
             value=job.vae,
             allowed=" or ".join(allowed),
         )
+
+
+def _check_call(model: Model, job: Job) -> None:
+    number = job.pictures_per_call or 1
+    reason = why_no_call(model, job)
+    if number == 1 or (number == model.pictures_per_call and not reason):
+        return
+    most = 1 if reason else model.pictures_per_call
+    raise InvalidJob(
+        reason or f"{model.name} draws no such number of pictures in one call",
+        field="pictures_per_call",
+        value=number,
+        allowed="1, or none" if most == 1 else f"1 or {most}",
+    )
 
 
 def _check_refiner(model: Model, job: TextToImage, model_of: Callable[[str], Model]) -> None:

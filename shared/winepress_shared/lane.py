@@ -54,3 +54,8 @@ class Lane:
             raise InvalidJob(
                 "unknown precision", field="lane", value=text, allowed=", ".join(Precision)
             ) from None
+
+
+def model_of(lane: str) -> str:
+    """Model and precision of a lane: what a worker loads to serve it."""
+    return lane.partition("@")[0]

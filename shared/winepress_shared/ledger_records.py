@@ -67,6 +67,7 @@ class Submission:
     max_failed: int | None = None
     cost: float = 0.0  #: megapixel-steps of a unit
     last_lane: str | None = None  #: of the last unit, where that is another one
+    together: int = 1  #: units drawn in one call; slices are multiples of it where they can be
 
     @property
     def row(self) -> tuple[str | int, ...]:
@@ -80,6 +81,8 @@ class Submission:
             numbers |= asdict(self.window)
         if self.max_failed is not None:
             numbers["max_failed"] = self.max_failed
+        if self.together > 1:
+            numbers["together"] = self.together
         return tuple(part for pair in (texts | numbers).items() for part in pair)
 
     @classmethod
@@ -105,6 +108,7 @@ class Submission:
             max_failed=getattr(record.job, "max_failed", None),
             chained=isinstance(record.job, ZoomVideo),
             last_lane=getattr(record.job, "last_lane", None),
+            together=record.job.pictures_per_call or 1,
             cost=megapixel_steps(record.job) if record.cost is None else record.cost,
         )
 
@@ -251,14 +255,27 @@ class Worker:
     facts: dict[str, Any]  #: of its parent process: device, lanes, host, pid, version
     renderer: dict[str, Any]  #: of its rendering process: warm models, pace, footprint
 
+    def serves(self, lane: str) -> bool:
+        """Whether it takes work of ``lane`` now."""
+        return lane in self.facts.get("lanes", ()) and lane.partition("@")[0] not in self.unfit
+
+    @property
+    def unfit(self) -> dict[str, str]:
+        """Model, with its precision → why this worker's surroundings keep it from serving it."""
+        return dict(self.renderer.get("unfit", {}))
+
+    @property
+    def too_large(self) -> dict[str, int]:
+        """Model, with its precision → bytes it needs, which are more than this worker may use."""
+        return dict(self.facts.get("too_large", {}))
+
 
 def unknown_job(job_id: str) -> NotFound:
     """The ledger has no such job."""
     return NotFound(
         "no such job, or its record has expired",
         value=job_id,
-        hint="`winepress list` shows the newest; `winepress recover` enters unfinished ones again "
-        "that a broker has lost",
+        hint="`winepress list` shows the newest; `winepress recover` enters lost ones again",
     )
 
 

@@ -10,6 +10,7 @@ from winepress_shared.errors import InvalidJob
 
 MAX_CLIP_SKIP = 12  #: CLIP's smaller text encoder has twelve layers
 MAX_PREVIEW_EVERY = 500  #: steps
+MAX_PICTURES_PER_CALL = 8
 DEFAULT_DENOISING_END = 0.8  #: where the refiner takes over, as Stability AI proposes for SDXL
 ModelName = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{0,62}$")]
 
@@ -23,6 +24,9 @@ class ModelOptions(BaseModel):
     vae: Literal["full", "tiny"] | None = None  #: which autoencoder; None is the model's own
     #: A small picture of what is being drawn after every so many steps.
     preview_every: Annotated[int, Field(ge=1, le=MAX_PREVIEW_EVERY)] | None = None
+    #: How many pictures a processor draws in one call; the last digits of a picture depend on it.
+    #: None is one, or as many as come out the same.
+    pictures_per_call: Annotated[int, Field(ge=1, le=MAX_PICTURES_PER_CALL)] | None = None
 
 
 class TwoStages(BaseModel):

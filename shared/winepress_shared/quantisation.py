@@ -6,6 +6,17 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from winepress_shared.lane import Precision
+
+#: Memory of a loaded model ÷ that in fp16, where it was never measured: text encoders and
+#: autoencoder are as large as before, or nearly so.
+_MEMORY_SHARE = {
+    Precision.FP16: 1.0,
+    Precision.INT8: 0.6,
+    Precision.INT8_WEIGHTS: 0.6,
+    Precision.INT4_WEIGHTS: 0.5,
+}
+
 #: A layer of the UNet by its place in the network, as in ``up_blocks.2.resnets.2.conv_shortcut``.
 LayerName = Annotated[str, Field(pattern=r"^[A-Za-z_]\w*(\.\w+){0,20}$", max_length=200)]
 
@@ -34,3 +45,8 @@ class Int4Recipe(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
     group_size: Annotated[int, Field(ge=16, le=1024)] = 64  #: weights that share a scale
     ratio: Annotated[float, Field(gt=0, le=1)] = 1.0  #: of the matrices that get 4 bits, not 8
+
+
+def loaded_bytes(memory_mib: int, precision: Precision) -> int:
+    """What a model may hold once it is loaded, where nobody has measured it; see `Model`."""
+    return int(_MEMORY_SHARE[precision] * memory_mib * 2**20)

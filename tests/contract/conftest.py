@@ -1,15 +1,21 @@
-"""A store of each kind, for every promise a store makes."""
+"""A store and an engine of each kind, for every promise they make."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
+from winepress_shared.lane import Precision
 from winepress_shared.settings import Settings
 from winepress_shared.stores import open_store
 from winepress_shared.stores.base import Store
+from winepress_worker.engines import open_engine
+from winepress_worker.engines.base import Engine, Pipeline
+from winepress_worker.models.shelf import Shelf
+from winepress_worker.options import WorkerOptions
 
 if TYPE_CHECKING:
     from conftest import S3Server
@@ -38,3 +44,23 @@ def store(store_settings: Settings, s3_store: Store) -> Store:
 def place(request: pytest.FixtureRequest) -> str:
     """A folder of keys that belongs to one test alone."""
     return f"tests/{request.node.originalname}"
+
+
+@pytest.fixture(scope="module", params=["fake", "openvino"])
+def engine(request: pytest.FixtureRequest, shelf: Shelf, model_home: Path) -> Engine:
+    return open_engine(WorkerOptions("test", engine=request.param), shelf, model_home)
+
+
+@pytest.fixture(scope="module")
+def pipeline(engine: Engine) -> Iterator[Pipeline]:
+    loaded = engine.load(engine.key("vignette", Precision.FP16))
+    yield loaded
+    loaded.close()
+
+
+@pytest.fixture(scope="module")
+def filler(engine: Engine) -> Iterator[Pipeline]:
+    """The model whose UNet sees the mask."""
+    loaded = engine.load(engine.key("vignette-inpaint", Precision.FP16))
+    yield loaded
+    loaded.close()

@@ -238,8 +238,8 @@ def _end(clerk: Clerk, end: str) -> None:
 
 
 def _next(channel: Channel) -> str:
-    for _ in range(100):
-        message = channel.get_message(timeout=0.1)
+    for _ in range(60):
+        message = channel.get_message(timeout=1)
         if message:
             return str(message["data"])
     raise AssertionError("nothing came")

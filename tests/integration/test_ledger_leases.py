@@ -160,7 +160,7 @@ def test_a_worker_that_is_back_under_the_same_process_id_keeps_no_lease_of_its_e
     clerk.submit("job")
     part = clerk.claim()
     clerk.ledger.start(part.fence, 0)
-    Steward(clerk.ledger, "w1", {}, lambda: 1, lambda lane, count: None, list).arrive()
+    Steward(clerk.ledger, "w1", {}, lambda: 1, lambda lane, count: None, dict).arrive()
     again = clerk.claim()
     assert (again.fence > part.fence, again.attempts) == (True, 1)
 

@@ -22,6 +22,19 @@ def test_slices_get_smaller_towards_the_end(clerk: Clerk) -> None:
     assert len(clerk.claim(most=2).units) == 2
 
 
+def test_slices_are_whole_calls_where_units_share_them(clerk: Clerk) -> None:
+    """What a call lacks is filled up with pictures for nobody: only the last may lack some."""
+    clerk.submit("job", 22, together=4)
+    assert len(clerk.claim(most=1).units) == 4
+    part = clerk.claim()
+    assert part.units == tuple(range(4, 16))
+    clerk.ledger.release(part.fence, "w1/1")
+    sizes = []
+    while again := clerk.try_claim():
+        sizes.append(len(again.units))
+    assert sizes == [12, 4, 2]
+
+
 def test_units_that_come_back_are_shared_like_new_ones(clerk: Clerk) -> None:
     """A canceled job of many units, retried, does not go to one worker whole."""
     clerk.submit("job", 40)

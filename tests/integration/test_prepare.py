@@ -16,7 +16,9 @@ import pytest
 from winepress_shared.catalogue import Catalogue
 from winepress_shared.errors import Environment, UnknownModel
 from winepress_shared.lane import Precision
+from winepress_shared.quantisation import loaded_bytes
 from winepress_worker.models.content import MANIFEST_FILE
+from winepress_worker.models.manifest import Manifest
 from winepress_worker.models.shelf import Shelf
 from winepress_worker.models.source import find_source
 
@@ -102,6 +104,17 @@ def test_compressed_weights_take_little_more_than_half_the_room(shelf: Shelf) ->
     for part in ("unet", "text_encoder", "vae_decoder", "vae_encoder"):
         sizes = [(m.path / part / "openvino_model.bin").stat().st_size for m in (small, full)]
         assert sizes[0] < 0.6 * sizes[1], part
+
+
+def test_what_a_model_holds_in_memory_is_measured_where_it_is_prepared(own: Shelf) -> None:
+    """That is what workers go by; for a manifest that does not tell, the catalogue guesses."""
+    guessed = own.memory_needed(MODEL, Precision.INT8_WEIGHTS)
+    assert guessed == loaded_bytes(own.catalogue.get(MODEL).memory_mib, Precision.INT8_WEIGHTS)
+    made = own.prepare(MODEL, Precision.INT8_WEIGHTS, ignore_progress)
+    manifest = Manifest.read(made.path)
+    assert manifest is not None
+    assert own.memory_needed(MODEL, Precision.INT8_WEIGHTS) == manifest.memory_bytes
+    assert (manifest.memory_bytes or 0) >= made.size_bytes
 
 
 def test_nothing_prepared_names_a_folder_of_this_machine(shelf: Shelf) -> None:

@@ -49,7 +49,7 @@ def test_every_unfinished_job_comes_back_after_the_broker_lost_everything(
     assert again.id == waiting.id
     assert client.ledger.waiting() == {LANE: 2}
     press.work(LANE)
-    assert len(waiting.wait(timeout=5).images) == 4
+    assert len(waiting.wait(timeout=60).images) == 4
     drawn = [event.fields["unit"] for event in waiting.events() if event.name == "unit-started"]
     assert sorted(drawn) == ["2", "3"]
 
@@ -64,7 +64,7 @@ def test_a_job_that_lacks_only_its_result_is_finished_without_drawing(
     forget_farm(client.settings)
     assert [one.id for one in client.recover()] == [handle.id]
     press.work(LANE)
-    assert len(handle.wait(timeout=5).images) == 2
+    assert len(handle.wait(timeout=60).images) == 2
     assert "unit-started" not in [event.name for event in handle.events()]
 
 

@@ -102,6 +102,7 @@ def test_without_guidance_the_denoiser_is_compiled_for_half_the_batch(
     pipeline.close()
 
 
+@pytest.mark.arithmetic
 def test_blobs_of_another_arithmetic_are_not_taken(
     shelf: Shelf, model_home: Path, tmp_path: Path
 ) -> None:

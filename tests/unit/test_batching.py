@@ -1,4 +1,4 @@
-"""Pictures are drawn together when that pays, and only when it changes nothing."""
+"""Pictures are drawn together when that pays or a job asks for it, and no company changes them."""
 
 from __future__ import annotations
 
@@ -163,3 +163,77 @@ def test_every_kind_of_picture_is_learned_for_itself() -> None:
 def test_a_worker_told_to_draw_one_by_one_does() -> None:
     """``--batch 1``: nothing is ever tried."""
     assert set(learn(Batching(most=1), lambda number: 1.0)) == {1}
+
+
+def fours(count: int = 64, **values: object) -> list[Job]:
+    """Pictures of a job that is drawn in calls of four."""
+    many = job("apples", n=64, **values)
+    return [many.for_unit(unit) for unit in range(count)]
+
+
+def draw_fours(batching: Batching) -> None:
+    call = batching.plan(fours(), PLENTY)
+    batching.learn(call, 1.0, [painted(level) for level in range(call.number)])
+
+
+def test_a_job_that_names_a_number_gets_it_from_the_first_call_on() -> None:
+    """Its bytes depend on it, so neither pace nor memory nor ``--batch`` has a say."""
+    for most in (1, 2, 4, 64):
+        for free_bytes in (0, PLENTY):
+            call = Batching(most).plan(fours(), free_bytes)
+            assert (call.jobs, call.number, call.filled) == (tuple(fours(4)), 4, 0)
+
+
+@pytest.mark.parametrize("count", [1, 2, 3])
+def test_a_call_that_lacks_pictures_is_filled_up(count: int) -> None:
+    """With the last of them, for nobody: then its shape is that of all others."""
+    call = Batching().plan(fours(count), PLENTY)
+    assert call.jobs == tuple(fours(count))
+    assert call.drawn == (*fours(count), *[fours(count)[-1]] * (4 - count))
+    assert Batching(1).alone(fours(1)[0]).drawn == tuple(fours(1)) * 4
+
+
+def test_pictures_of_another_kind_do_not_fill_a_call_up() -> None:
+    """Nor do such that are drawn singly."""
+    mixed = [*fours(2), job("apples", seed=3), *fours(1)]
+    assert Batching().plan(mixed, PLENTY).jobs == tuple(mixed[:2])
+
+
+def test_a_smaller_call_is_used_once_it_is_proven() -> None:
+    """The place that would be filled up is taken by a picture drawn among four before."""
+    batching = Batching()
+    draw_fours(batching)
+    trial = batching.plan(fours(1), PLENTY)
+    assert (trial.jobs, trial.sample, trial.number) == (tuple(fours(1)), fours(4)[3], 2)
+    assert batching.prove(trial, painted(level=3))
+    last = batching.plan(fours(1), PLENTY)
+    assert (last.sample, last.number) == (None, 2)
+    assert batching.plan(fours(2), PLENTY).drawn == tuple(fours(2))
+    assert batching.plan(fours(3), PLENTY).number == 4
+    assert batching.alone(fours(1)[0]).number == 2
+
+
+def test_a_smaller_call_that_changes_pictures_is_tried_once() -> None:
+    """From then on every call is filled up."""
+    batching = Batching()
+    draw_fours(batching)
+    trial = batching.plan(fours(1), PLENTY)
+    assert not batching.prove(trial, painted(level=9))
+    assert batching.plan(fours(1), PLENTY).drawn == tuple(fours(1)) * 4
+    assert batching.plan(fours(), PLENTY).drawn == tuple(fours(4))
+
+
+def test_failing_calls_do_not_become_smaller_where_the_job_names_their_number() -> None:
+    """The pictures would be others."""
+    batching = Batching()
+    for _ in range(3):
+        call = batching.plan(fours(), PLENTY)
+        batching.fail(call)
+        assert call.number == 4
+
+
+def test_another_device_than_a_processor_counts_as_it_likes() -> None:
+    """Its bytes are its own, and some take no more than one picture."""
+    batching = Batching(keeps_numbers=False)
+    assert batching.plan(fours(), PLENTY).drawn == tuple(fours(1))
+    assert batching.alone(fours(1)[0]).number == 1

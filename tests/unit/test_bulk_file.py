@@ -181,6 +181,16 @@ def test_pictures_are_sorted_by_lane_and_priority_and_priced(tmp_path: Path) -> 
     assert plan.cost == pytest.approx(3 * 0.65536)
 
 
+def test_many_alike_pictures_in_a_row_share_calls(tmp_path: Path) -> None:
+    """Few do not, nor larger ones; the group says so to whoever hands out its slices."""
+    rows = ["a,256x256"] * 16 + ["b,128x128"] * 15 + ["c,512x512"] * 16 + ["d,256x256"] * 17
+    plan = plan_of(written(tmp_path, "a.csv", "\n".join(["prompt,size", *rows])))
+    numbers = [item.job.pictures_per_call for item in items_of(plan)]
+    assert numbers == [4] * 16 + [None] * 31 + [4] * 17
+    assert [group.together for group in plan.groups.values()] == [4]
+    assert [item.job.prompt for item in items_of(plan)] == [row[0] for row in rows]
+
+
 def test_a_matrix_draws_every_item_for_every_combination(tmp_path: Path) -> None:
     """The last axis runs fastest."""
     matrix = Matrix(["seed=1-3", "guidance=2,5", "prompt=a cat, black|a dog"])

@@ -38,6 +38,8 @@ PROMISED = {
     "__version__",
 }
 
+MOST_MODULES = 340  #: most of them are pydantic's and the interpreter's own
+
 
 def in_fresh_python(code: str) -> str:
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
@@ -65,9 +67,7 @@ def test_importing_the_client_brings_no_client_of_a_server() -> None:
     assert heavy.isdisjoint(loaded)
 
 
-def test_importing_the_client_is_quick() -> None:
-    """At most half a second; processor time, so that a busy machine is not held against it."""
-    seconds = in_fresh_python(
-        "import time; from winepress import Client; print(time.process_time())"
-    )
-    assert float(seconds) <= 0.5
+def test_importing_the_client_is_light() -> None:
+    """Modules are counted, not seconds: those depend on the machine, and come from these."""
+    count = in_fresh_python("import sys; from winepress import Client; print(len(sys.modules))")
+    assert int(count) <= MOST_MODULES

@@ -9,7 +9,7 @@ import pytest
 
 from winepress_shared.archive import Archive, JobRecord
 from winepress_shared.catalogue import Catalogue
-from winepress_shared.errors import FailForGood, ObjectMissing, WorkerBroken
+from winepress_shared.errors import Environment, FailForGood, ObjectMissing, WorkerBroken
 from winepress_shared.items import Item, write_items
 from winepress_shared.job import Batch, Job, TextToImage
 from winepress_shared.lane import Lane
@@ -30,18 +30,19 @@ class Accounts:
     def __init__(self) -> None:
         self.faults: dict[int, type[Exception]] = {}
         self.drawn: list[int] = []
+        self.settled: list[int] = []
+        self.settled_before: list[int] = []  #: a fault was accounted for
         self.warnings: dict[int, tuple[str, ...]] = {}
         self.called_at: tuple[int, ...] = ()
         self.is_given_back = False
 
     def account(self, part: Slice, unit: int, error: Exception) -> None:
         self.faults[unit] = type(error)
+        self.settled_before = self.settled
 
     def send(self, drawn: Any) -> None:
         self.drawn.append(drawn.unit)
         self.warnings[drawn.unit] = drawn.warnings
-
-    def settle(self) -> None: ...
 
     def watch(self, part: Slice, unit: int) -> Any:
         return lambda done, steps: None
@@ -51,6 +52,9 @@ class Accounts:
 
     def give_back(self, part: Slice) -> None:
         self.is_given_back = True
+
+    def settle(self) -> None:
+        self.settled = list(self.drawn)
 
     def note(self, part: Slice, message: str) -> None: ...
 
@@ -89,6 +93,24 @@ def test_a_process_that_breaks_while_it_loads_is_replaced(archive: Archive) -> N
     archive.write_job(JobRecord("j", FOX, LANE, "ada"))
     faults = run(archive, 0, 1, load_fault=Fault.BROKEN).faults
     assert faults == dict.fromkeys((0, 1, -1), WorkerBroken)
+
+
+@pytest.mark.parametrize("fault", [Fault.RETRY, Fault.FAIL, Fault.ENVIRONMENT])
+def test_a_model_that_cannot_be_loaded_here_is_no_fault_of_a_job(
+    archive: Archive, fault: Fault
+) -> None:
+    """Whatever the device says: no job has asked for anything yet, so no attempt is counted."""
+    archive.write_job(JobRecord("j", FOX, LANE, "ada"))
+    assert run(archive, 0, 1, load_fault=fault).faults == {0: Environment}
+
+
+def test_what_was_drawn_of_a_slice_is_counted_before_it_is_given_back(archive: Archive) -> None:
+    """Afterwards its units are another worker's, and a picture would be drawn twice."""
+    job = FOX.model_copy(update={"n": 3, "prompt": "a fox [[environment#2]]"})
+    archive.write_job(JobRecord("j", job, LANE, "ada"))
+    accounts = run(archive, 0, 1)
+    assert accounts.faults == {1: Environment}
+    assert accounts.settled_before == [0]
 
 
 def test_a_job_whose_description_is_lost_ends_and_does_not_rest_its_lane(

@@ -42,6 +42,10 @@ def resolve(**values: Any) -> Job:
         (REFINED | {"steps": 4, "denoising_end": 0.2}, r"^denoising_end: 4 steps.*0.25 to 0.75"),
         (REFINED | {"steps": 1}, r"^denoising_end: .*allowed: more than one step"),
         (REFINED | {"steps": 3, "refiner_strength": 0.3}, r"^refiner_strength: 3 steps.*0.334"),
+        ({"pictures_per_call": 3}, r"^pictures_per_call: vignette draws no such.*allowed: 1 or 4"),
+        ({"pictures_per_call": 4, "model": "sdxl-base"}, r"^pictures_per_call: .*allowed: 1, or"),
+        ({"pictures_per_call": 4, "width": 512}, r"^pictures_per_call: .*larger than 256x256"),
+        (REFINED | {"pictures_per_call": 4}, r"^pictures_per_call: .*by a refiner share no calls"),
     ],
 )
 def test_an_option_the_model_does_not_take_is_refused(values: dict[str, Any], message: str) -> None:
@@ -84,6 +88,37 @@ def test_a_negative_prompt_without_effect_is_warned_of(
     warnings = CATALOGUE.warnings(resolve(**{"negative_prompt": "blur"} | values))
     assert bool(warnings) is is_warned
     assert all(text.startswith("negative_prompt is ignored: ") for text in warnings)
+
+
+@pytest.mark.parametrize(
+    ("values", "number"),
+    [
+        ({"n": 16}, 4),
+        ({"n": 15}, None),
+        ({"n": 16, "width": 128}, 4),
+        ({"n": 16, "width": 512}, None),
+        ({"n": 16, "preview_every": 5}, None),
+        ({"n": 16, "model": "sdxl-base"}, None),
+        ({"n": 16, "kind": "image-to-image", "image": Image.new("RGB", (256, 256))}, 4),
+        ({"n": 16} | IMAGE, None),
+        ({"n": 16, "pictures_per_call": 1}, 1),
+        ({"n": 1, "pictures_per_call": 4}, 4),
+    ],
+)
+def test_a_job_of_many_small_pictures_says_how_many_share_a_call(
+    values: dict[str, Any], number: int | None
+) -> None:
+    """Unless it said so already, as one does that was read from a picture."""
+    job = resolve(**values)
+    assert job.pictures_per_call == number
+    assert job.for_unit(0).pictures_per_call == number
+
+
+def test_a_zoom_shares_no_calls() -> None:
+    """Its key frames are drawn one after the other."""
+    assert resolve(kind="zoom-video", width=256, height=256).pictures_per_call is None
+    with pytest.raises(InvalidJob, match=r"^pictures_per_call: zoom-video shares no calls"):
+        resolve(kind="zoom-video", width=256, height=256, pictures_per_call=4)
 
 
 def test_a_refiner_must_exist_and_fit(tmp_path: Path) -> None:

@@ -47,6 +47,7 @@ BOUNDS: list[tuple[str, tuple[Any, ...], tuple[Any, ...]]] = [
     ("clip_skip", (1, 12, None), (0, 13, -2, 1.5)),
     ("vae", ("full", "tiny", None), ("taesd", "", 1)),
     ("preview_every", (1, 500, None), (0, 501, -1, 0.5)),
+    ("pictures_per_call", (1, 8, None), (0, 9, -1, 1.5)),
     ("refiner", ("sdxl-refiner", None), ("", "No Name", 5)),
     ("denoising_end", (0.001, 0.999, None), (0, 1, -0.1, float("nan"))),
     ("refiner_strength", (0.001, 1, None), (0, 1.001, float("nan"))),

@@ -166,6 +166,18 @@ def test_lanes_are_served_in_turn_while_the_broker_is_away(
     assert cycle.consume(4) == [B, C, A, "d.fp16"]
 
 
+def test_a_lane_this_worker_cannot_serve_is_not_listened_at(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Neither with work nor without, even when nothing else is left: others need its tickets."""
+    unfit = {A: "broken", "c.fp16": "no memory"}
+    book = Book(view(A), view(B, 1.0), renderer={"unfit": unfit})
+    assert cycle_of(book, monkeypatch).consume(3) == [B]
+    book.renderer["unfit"] = dict.fromkeys((A, B, C), "broken")
+    (nothing,) = cycle_of(book, monkeypatch).consume(3)
+    assert nothing not in (A, B, C)
+
+
 def test_a_worker_always_listens_at_something(monkeypatch: pytest.MonkeyPatch) -> None:
     """Even when every lane is left to others: an empty list would end its waiting for good."""
     book = Book(*(view(lane, 1.0, holders=1) for lane in (A, B, C)))

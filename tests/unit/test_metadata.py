@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import time
 from dataclasses import replace
 from typing import Any
 
@@ -204,15 +203,11 @@ def test_metadata_does_not_change_the_pixels(output_format: str) -> None:
         assert decoded[0] == picture().tobytes()
 
 
-def test_encoding_takes_a_small_part_of_a_render() -> None:
-    """A noisy 256x256 PNG takes well under a tenth of a second even on a busy machine."""
-    noisy = Image.effect_noise((256, 256), 20).convert("RGB")
-    taken = []
-    for _ in range(5):
-        began = time.perf_counter()
-        encode(noisy, text_to_image(), FACTS)
-        taken.append(time.perf_counter() - began)
-    assert min(taken) < 0.05
+def test_pixels_are_packed_in_the_quickest_way() -> None:
+    """Others take up to five times as long; zlib notes its level in the second byte (RFC 1950)."""
+    data = encode(picture(), text_to_image(), FACTS)
+    first = data.index(b"IDAT") + 4
+    assert data[first : first + 2] == b"\x78\x01"
 
 
 @pytest.mark.parametrize("output_format", FORMATS)

@@ -41,6 +41,17 @@ def test_the_newest_pictures_count_most_and_one_outlier_does_not_rule() -> None:
     assert pace.facts() == {"a.fp16": pytest.approx(4.0)}
 
 
+def test_a_first_call_counts_until_the_next_one_and_never_beside_others() -> None:
+    """It compiled too; but something is known of a lane that draws one picture an hour."""
+    pace = Pace()
+    pace.learn("a.fp16", 60.0, 10, is_first=True)
+    assert pace.facts() == {"a.fp16": 60.0}
+    pace.learn("a.fp16", 2.0, 10)
+    assert pace.facts() == {"a.fp16": 2.0}
+    pace.learn("a.fp16", 60.0, 10, is_first=True)
+    assert pace.facts() == {"a.fp16": 2.0}
+
+
 def test_the_time_of_a_step_is_the_median_over_all_lanes() -> None:
     """The clock that finds stuck renderers is not fooled by one slow picture."""
     pace = Pace()

@@ -8,6 +8,11 @@ from winepress_worker.device_name import DeviceName
 from winepress_worker.placement import Placement
 
 
+@pytest.fixture(autouse=True)
+def _no_ceiling(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("ONEDNN_MAX_CPU_ISA", raising=False)
+
+
 @pytest.mark.parametrize(
     ("text", "device_class", "real", "parts", "is_static"),
     [
@@ -67,3 +72,25 @@ def test_compiled_blobs_lie_by_the_device_that_runs_them() -> None:
     assert len(blobs) == 4
     assert Placement.of(DeviceName("NPU=CPU")).place("unet").blobs == "CPU"
     assert Placement.of(DeviceName("CPU"), hints=["f32"]).place("unet").blobs == "CPU-f32"
+
+
+def test_a_processor_with_a_ceiling_below_16_bits_computes_in_32(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """OpenVINO asks the processor alone, and chooses a type for which oneDNN has no kernels."""
+
+    def hints(device: str, ceiling: str, *given: str) -> list[object]:
+        monkeypatch.setenv("ONEDNN_MAX_CPU_ISA", ceiling)
+        placement = Placement.of(DeviceName.parse(device), ["vae=CPU"], hints=given)
+        return [place.properties.get("INFERENCE_PRECISION_HINT") for place in placement.places]
+
+    assert hints("CPU", "AVX2") == hints("CPU", "avx512_core") == ["f32"] * 3
+    assert hints("GPU", "AVX2") == [None, None, "f32"]
+    assert hints("CPU", "AVX512_CORE_BF16") == hints("CPU", "DEFAULT") == [None] * 3
+    assert hints("CPU", "AVX2", "denoise=bf16") == ["f32", "bf16", "f32"]
+
+
+def test_compiled_blobs_lie_by_the_instructions_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One home may serve processes with a ceiling and without."""
+    monkeypatch.setenv("ONEDNN_MAX_CPU_ISA", "AVX2")
+    assert Placement.of(DeviceName("CPU")).place("unet").blobs == "CPU-f32-AVX2"

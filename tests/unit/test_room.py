@@ -10,9 +10,10 @@ import pytest
 from winepress_shared.catalogue import Catalogue
 from winepress_shared.errors import Environment
 from winepress_shared.lane import Precision
+from winepress_worker.machine_memory import free_memory
 from winepress_worker.models import room as room_module
 from winepress_worker.models.manifest import Prepared
-from winepress_worker.models.room import Room, free_memory
+from winepress_worker.models.room import Room
 from winepress_worker.models.shelf import Shelf
 from winepress_worker.models.source import Source
 

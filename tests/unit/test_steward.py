@@ -27,12 +27,15 @@ class LedgerOfOneWorker:
         self.left = False
         self.beats = 0
         self.raised: Exception | None = None
+        self.facts: dict[str, Any] = {}
+        self.unfit: dict[str, str] = {}
 
     def beat(self, worker: str, holder: str, facts: dict[str, Any]) -> Pulse:
         self.beats += 1
+        self.facts = facts
         if self.raised:
             raise self.raised
-        return Pulse(self.leases, {"step_s": self.step_s})
+        return Pulse(self.leases, {"step_s": self.step_s, "unfit": self.unfit})
 
     def fail(self, fence: int, unit: int, error: Exception, *, retry: bool) -> None:
         self.failed.append((fence, unit, str(error)))
@@ -63,7 +66,7 @@ def _steward(
     ledger: LedgerOfOneWorker, pid: int, sent: list[tuple[str, int]] | None = None
 ) -> Steward:
     tickets = sent if sent is not None else []
-    lanes = ["a.fp16"]
+    lanes = {"lanes": ["a.fp16"]}
     return Steward(
         ledger,  # type: ignore[arg-type]
         "w",
@@ -188,3 +191,15 @@ def test_a_large_farm_has_no_ticket_for_each_worker_and_lane(
 ) -> None:
     """Whoever works on a ticket issues the next: a few are enough, whatever the farm's size."""
     assert tickets_missing(units, workers, queued) == missing
+
+
+def test_a_lane_the_renderer_cannot_serve_is_soon_none_of_this_worker() -> None:
+    """So that others do not leave work to it; it comes back with the lane it served before."""
+    ledger = LedgerOfOneWorker()
+    steward = _steward(ledger, 0)
+    for unfit, lanes in (({}, ["a.fp16"]), ({"a.fp16": "broken"}, []), ({}, ["a.fp16"])):
+        ledger.unfit = unfit
+        steward._tick(0)
+        assert ledger.facts["lanes"] == lanes or steward._urgent, "it does not wait for its beat"
+        steward._tick(0)
+        assert ledger.facts["lanes"] == lanes

@@ -10,10 +10,11 @@ from winepress_shared.lane import Precision
 from winepress_worker.engines.fake import FakeEngine, FakeSettings
 from winepress_worker.preloader import Preloader
 from winepress_worker.tender import Tender
+from winepress_worker.unfit import Unfit
 from winepress_worker.warm_pool import WarmPool
 
 SIZE = 100
-_PATIENCE_S = 10.0
+_PATIENCE_S = 60.0
 _FP16 = Precision.FP16
 
 
@@ -32,7 +33,7 @@ def test_what_is_idle_is_unloaded_while_nobody_draws() -> None:
     """Whoever draws is left alone; afterwards the next tick takes it, and the farm is told."""
     maker, told = engine(), []
     pool = WarmPool(maker, 10 * SIZE, idle_ttl_s=0.0)
-    tender = Tender(pool, lambda: told.append(pool.warm))
+    tender = Tender(pool, Unfit(lambda model: None), lambda: told.append(pool.warm))
     with tender.away():
         pool.get(maker.key("vignette", _FP16))
         tender.start()

@@ -98,6 +98,7 @@ def test_a_bad_size_is_refused_with_an_example(text: str) -> None:
         (["--batch", "0"], "--batch: out of range"),
         (["--idle-unload", "nan"], "--idle-unload: out of range"),
         (["--host-budget", "much"], "--host-budget: not a size"),
+        (["--memory-budget", "0GiB"], "--memory-budget: not a size"),
     ],
 )
 def test_a_wrong_flag_is_refused_before_the_worker_joins(flags: list[str], message: str) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import re
 import sys
+from pathlib import Path
 
 from winepress_shared.catalogue import Catalogue
 from winepress_shared.errors import WrongUsage
@@ -16,9 +17,9 @@ from winepress_worker.cores import check_cores
 from winepress_worker.engines import check_engine
 from winepress_worker.fitness import check_fitness
 from winepress_worker.logs import configure_logs
+from winepress_worker.machine_memory import machine_budget, share_out
 from winepress_worker.options import (
     DEFAULT_IDLE_S,
-    DEFAULT_MEMORY_BUDGET,
     WorkerOptions,
     check_device,
     default_name,
@@ -71,13 +72,17 @@ def _add_device_flags(group: argparse._ArgumentGroup) -> None:
         type=int,
         default=MOST_TOGETHER,
         metavar="N",
-        help=f"most pictures drawn in one call, where that pays; default {MOST_TOGETHER}",
+        help=f"most pictures in one call, where the job leaves it open; default {MOST_TOGETHER}",
     )
 
 
 def _add_memory_flags(group: argparse._ArgumentGroup) -> None:
     add = group.add_argument
-    add("--memory-budget", metavar="SIZE", help="for models of this worker, for example 8GiB")
+    add(
+        "--memory-budget",
+        metavar="SIZE",
+        help="for models of this worker, for example 8GiB; default: what this machine has free",
+    )
     add("--host-budget", metavar="SIZE", help="for models of all workers of this machine together")
     add("--pin", action="append", default=[], metavar="MODEL", help="load at once and keep")
     add(
@@ -94,7 +99,7 @@ def run(arguments: argparse.Namespace) -> int:
     from winepress_worker.parent import run_worker
 
     settings = Settings.load()
-    options = read_options(arguments, Catalogue.load(settings.catalogue))
+    options = read_options(arguments, Catalogue.load(settings.catalogue), settings.home)
     is_real = options.engine == "openvino"
     if is_real:
         check_presence({part for p in options.placement.places for part in p.device.parts})
@@ -107,8 +112,13 @@ def run(arguments: argparse.Namespace) -> int:
     return run_worker(options, settings)
 
 
-def read_options(arguments: argparse.Namespace, catalogue: Catalogue) -> WorkerOptions:
-    """What the flags say; raises WrongUsage or UnknownModel."""
+def read_options(
+    arguments: argparse.Namespace, catalogue: Catalogue, home: Path | None = None
+) -> WorkerOptions:
+    """What the flags say; raises WrongUsage or UnknownModel.
+
+    Workers of one ``home`` share the memory of their machine.
+    """
     device = check_device(arguments.device)
     check_engine(arguments.engine)
     _check_range("--threads", arguments.threads, 0, _MOST_THREADS)
@@ -122,13 +132,18 @@ def read_options(arguments: argparse.Namespace, catalogue: Catalogue) -> WorkerO
             value=name,
             allowed="1 to 64 letters, digits and ._,-",
         )
+    worker_budget, host_budget = share_out(
+        parse_size(arguments.memory_budget, "--memory-budget"),
+        parse_size(arguments.host_budget, "--host-budget"),
+        machine_budget(home),
+    )
     options = WorkerOptions(
         name=name,
         device=device,
         lanes=tuple(filter(None, arguments.lanes.split(","))),
         engine=arguments.engine,
-        memory_budget=parse_size(arguments.memory_budget),
-        host_budget=parse_size(arguments.host_budget, "--host-budget", 0),
+        memory_budget=worker_budget,
+        host_budget=host_budget,
         idle_unload_s=arguments.idle_unload,
         pins=tuple(_check_pin(text, catalogue) for text in arguments.pin),
         threads=arguments.threads,
@@ -153,12 +168,10 @@ def _check_pin(text: str, catalogue: Catalogue) -> str:
     return str(lane)
 
 
-def parse_size(
-    text: str | None, field: str = "--memory-budget", default: int = DEFAULT_MEMORY_BUDGET
-) -> int:
-    """Bytes of ``8GiB``, ``512MiB`` or a plain number; raises WrongUsage."""
+def parse_size(text: str | None, field: str = "--memory-budget") -> int | None:
+    """Bytes of ``8GiB``, ``512MiB`` or a plain number; None of None. Raises WrongUsage."""
     if text is None:
-        return default
+        return None
     match = re.fullmatch(r"(\d{1,15}(?:\.\d{1,15})?)\s*([A-Za-z]*)", text.strip())
     unit = _UNITS.get(match[2].upper()) if match else None
     if match is None or unit is None or float(match[1]) <= 0:

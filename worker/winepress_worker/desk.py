@@ -20,10 +20,13 @@ from winepress_shared.errors import (
     WinepressError,
     YieldRequested,
 )
+from winepress_shared.lane import model_of
 from winepress_shared.ledger import Ledger, holder_of
 from winepress_shared.ledger_records import Ending, Order, Slice
 from winepress_worker.messenger import Messenger
+from winepress_worker.os_fault import seen_through
 from winepress_worker.preview_desk import PreviewDesk
+from winepress_worker.unfit import Unfit
 
 log = logging.getLogger(__name__)
 
@@ -31,7 +34,7 @@ PATIENCE_S = 900.0  #: a finished picture waits this long for the broker to come
 _RETRY_S = (0.1, 0.5, 1.0, 2.0, 5.0)  #: pauses between tries; the last one repeats
 _PROGRESS_S = 0.25  #: least time between two progress reports
 _LISTEN_S = 1.0
-_PARK_MS = 10_000  #: a lane rests this long after a fault of its surroundings
+_PARK_MS = 10_000  #: a lane rests this long when the store cannot be reached
 DRAIN = "drain"  #: message on the channel of orders: stop at the next unit
 
 T = TypeVar("T")
@@ -41,16 +44,24 @@ class Desk:
     """Claims, reports and commits for one rendering process."""
 
     def __init__(
-        self, ledger: Ledger, worker: str, pid: int, previews: PreviewDesk, messenger: Messenger
+        self,
+        ledger: Ledger,
+        worker: str,
+        pid: int,
+        previews: PreviewDesk,
+        messenger: Messenger,
+        unfit: Unfit,
     ) -> None:
-        """``messenger`` tells what nobody waits for."""
+        """``messenger`` tells what nobody waits for; ``unfit`` hears what cannot be served here."""
         self._ledger = ledger
         self._messenger = messenger
+        self._unfit = unfit
         self.previews = previews
         self.worker = worker
         self.holder = holder_of(worker, pid)
         self._stopped: set[int] = set()  # fences that were told to stop; see _listen
         self._in_hand: dict[int, set[int]] = {}  # fence → units not settled; see `Ledger.disown`
+        self._lane = ""  # of the slice claimed last: one is worked on at a time
         self.draining = threading.Event()
         self._reported_at = 0.0
         threading.Thread(target=self._listen, name="orders", daemon=True).start()
@@ -65,6 +76,7 @@ class Desk:
         part = self._ledger.claim(lane, self.worker, self.holder, most, begin=begin)
         if part is not None:
             self._in_hand[part.fence] = set(part.units)
+            self._lane = lane
         return part
 
     def start(self, part: Slice, *units: int) -> bool:
@@ -125,11 +137,17 @@ class Desk:
         self._in_hand.pop(part.fence, None)
 
     def account(self, part: Slice, unit: int, error: Exception) -> Ending:
-        """Do what the type of ``error`` asks for: try again, give up, or rest the lane.
+        """Do what the type of ``error`` asks for: try again, give up, leave or rest the lane.
 
         An error nobody foresaw is one attempt of this unit. Unit -1 is the job's result.
         """
-        if isinstance(error, Environment | StoreUnreachable):
+        error = seen_through(error)
+        if isinstance(error, Environment):
+            self.note(part, f"{self.worker} leaves it to others: {error}")
+            self._unfit.refuse(model_of(self._lane), error)
+            self.give_back(part)
+            return Ending.LOST
+        if isinstance(error, StoreUnreachable):
             log.error("lane rests: %s", error)
             self.give_back(part, _PARK_MS, str(error))
             return Ending.LOST

@@ -6,7 +6,7 @@ import logging
 import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from PIL import Image
 
@@ -31,25 +31,18 @@ from winepress_shared.zoom import ZoomVideo
 from winepress_worker.batching import Batching, Call
 from winepress_worker.delivery import Delivery, Drawn
 from winepress_worker.desk import Desk
-from winepress_worker.engines.base import Pipeline, PipelineKey, Request
+from winepress_worker.engines.base import PipelineKey, Request
 from winepress_worker.engines.by_model import PipelinesByModel
 from winepress_worker.engines.stages import StagedPipeline
 from winepress_worker.input_pictures import InputPictures
 from winepress_worker.models.shelf import Report
+from winepress_worker.os_fault import seen_through
 from winepress_worker.pace import Pace
 from winepress_worker.studio import Studio
 from winepress_worker.warm_pool import WarmPool
+from winepress_worker.work import Work
 
 log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True)
-class Work:
-    """A slice with everything needed to render its units."""
-
-    part: Slice
-    record: JobRecord
-    pipeline: Pipeline | PipelinesByModel
 
 
 class Executor:
@@ -108,7 +101,7 @@ class Executor:
             try:
                 call = self._next_call(work, left)
                 units = left[: len(call.jobs)]
-                if call.number > 1:
+                if len(call.jobs) > 1 or call.sample:
                     drawn += self._render_together(work, units, call)
                 else:
                     drawn += self._render_unit(work, units[0])
@@ -122,11 +115,13 @@ class Executor:
         self._hand_over()
         return drawn
 
-    def _hand_over(self) -> None:
-        """Send the pictures drawn last on their way, if they are not yet."""
+    def _hand_over(self, *, settle: bool = False) -> None:
+        """Send the pictures drawn last on their way, if they are not yet; may wait for them."""
         drawn, self._drawn = self._drawn, []
         for one in drawn:
             self._delivery.send(one)
+        if settle:
+            self._delivery.settle()
 
     def _prepare(self, part: Slice) -> Work:
         record = self._fetch(part.job_id)
@@ -166,8 +161,7 @@ class Executor:
     def _end(self, part: Slice, left: Sequence[int], error: Exception) -> None:
         """End a slice before its last unit."""
         log.info("slice %s of %s ends early: %s", part.fence, part.job_id, error)
-        self._hand_over()
-        self._delivery.settle()
+        self._hand_over(settle=True)
         if isinstance(error, Stopped):
             self._desk.give_back(part)
         else:
@@ -175,10 +169,8 @@ class Executor:
 
     def _settle(self, part: Slice, units: Sequence[int], error: Exception) -> None:
         """None of ``units`` can be drawn: the surroundings are at fault, or all of them are."""
-        if isinstance(error, Environment | StoreUnreachable):
-            self._desk.account(part, units[0], error)
-            return
-        for unit in units:
+        is_around = isinstance(seen_through(error), Environment | StoreUnreachable)
+        for unit in units[:1] if is_around else units:
             self._delivery.account(part, unit, error)
 
     def _render_unit(self, work: Work, unit: int) -> int:
@@ -186,8 +178,7 @@ class Executor:
         if work.part.attempts:
             # It may have killed a worker: nothing else of ours may be at risk beside it, and
             # the earlier attempt may have stored its picture.
-            self._hand_over()
-            self._delivery.settle()
+            self._hand_over(settle=True)
         # First this, then the picture before: its delivery would take the interpreter away from us.
         self._begin(work.part, unit)
         self._hand_over()
@@ -218,6 +209,8 @@ class Executor:
             raise
         except Exception as error:  # noqa: BLE001 - the edge of the task: any fault of one
             # picture is that picture's, never the worker's or the next picture's.
+            if isinstance(seen_through(error), Environment):
+                self._hand_over(settle=True)  # it counts before the slice is given back
             self._delivery.account(work.part, unit, error)
             return 0
 
@@ -225,31 +218,39 @@ class Executor:
         if isinstance(work.pipeline, PipelinesByModel):
             pictures = self._inputs.of(work.record.job)
             return self._studio.draw(work.part, work.record, unit, work.pipeline, pictures)
-        (image,), facts, seconds = self._render(work, unit, [job])
+        call = self.batching.alone(job)
+        (image,), facts, seconds = self._render(work, unit, call)
         self.batching.learn_alone(job, image, seconds)
         unread = work.pipeline.unread(job)
-        return Drawn(work.part, unit, job, image, facts, seconds, warnings=unread)
+        return Drawn(work.part, unit, job, image, facts, seconds, call.number, warnings=unread)
 
     def _render(
-        self, work: Work, unit: int, jobs: Sequence[Job]
+        self, work: Work, unit: int, call: Call
     ) -> tuple[list[Image.Image], PictureFacts, float]:
-        """One call of the pipeline: its pictures, how they were made, seconds it took."""
+        """One call of the pipeline: its pictures, how they were made, seconds it took.
+
+        The pictures are those of its jobs, then that of its sample.
+        """
+        jobs = call.drawn
         image_and_mask = (*self._inputs.of(jobs[0]), None, None)[:2]
         request = Request.together(jobs, *image_and_mask)
         if jobs[0].preview_every:
             request = replace(request, on_preview=self._desk.previews.of(work.part, unit))
         steps, cost = jobs[0].num_inference_steps or 1, megapixel_steps(jobs[0])
-        limit = self.pace.limit(str(work.record.lane), cost * len(jobs))
+        lane, is_first = str(work.record.lane), not work.is_warm
+        limit = self.pace.limit(lane, cost * len(jobs))
+        if is_first:  # it compiles too, which takes as long as it takes
+            limit = replace(limit, seconds=None)
         began = time.perf_counter()
         images = work.pipeline.render(request, limit.watching(self._desk.watch(work.part, unit)))
         seconds = time.perf_counter() - began
-        self.pace.learn(str(work.record.lane), seconds, steps, cost, len(jobs))
-        return images, work.pipeline.facts(request), seconds
+        self.pace.learn(lane, seconds, steps, cost, len(jobs), is_first=is_first)
+        return images[: len(jobs) - call.filled], work.pipeline.facts(request), seconds
 
     def _next_call(self, work: Work, units: Sequence[int]) -> Call:
         """The next pictures to be drawn in one call; one that was begun before is alone in it."""
         jobs = (self._items.item(work.record, unit).job for unit in units)
-        if work.part.attempts or len(units) < 2 or isinstance(work.record.job, ZoomVideo):
+        if work.part.attempts or isinstance(work.record.job, ZoomVideo):
             return Call((work.record.job,))
         try:
             return self.batching.plan(jobs, self._pool.free_bytes)
@@ -261,9 +262,8 @@ class Executor:
         self._begin(work.part, units[0])  # alone, for it may be called away
         self._begin(work.part, *units[1:])
         self._hand_over()
-        jobs = (*call.jobs, call.sample) if call.sample else call.jobs
         try:
-            images, facts, seconds = self._render(work, units[-1], jobs)
+            images, facts, seconds = self._render(work, units[-1], call)
         except (Stopped, WorkerBroken):
             raise
         except Exception as error:  # noqa: BLE001 - the edge of the task: one picture is at fault,
@@ -274,7 +274,7 @@ class Executor:
         if call.sample and not self.batching.prove(call, images.pop()):
             log.info("%d pictures in a call come out otherwise than one", call.number)
             return self._render_apart(work, units)
-        self.batching.learn(call, seconds)
+        self.batching.learn(call, seconds, images)
         share_s = seconds / call.number
         self._drawn += [
             Drawn(

@@ -11,13 +11,14 @@ import fcntl
 import json
 import os
 import secrets
+import socket
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import TextIO
 
-from winepress_shared.errors import Environment
+from winepress_worker.os_fault import os_fault
 
 _WANT_S = 5.0  #: what is wanted is asked for again as long as it is
 _ROW_BYTES = 128  #: of the file of one process; two sizes and a time have less
@@ -77,20 +78,8 @@ class HostBudget:
         self._mine.close()
 
     def _others(self) -> Iterator[tuple[int, int]]:
-        """What every other live process holds and wants; files of the dead are removed."""
-        for path in self._folder.glob("*.json"):
-            if path.name == Path(self._mine.name).name:
-                continue
-            with path.open("r+", encoding="utf-8") as file:
-                if _is_free(file):
-                    path.unlink()
-                    continue
-                text = file.read()
-            if not text:  # the disk was full when it began
-                continue
-            row = json.loads(text)
-            # The clock is one for all processes of a machine.
-            yield int(row["held"]), int(row["wanted"]) if time.monotonic() < row["until"] else 0
+        """What every other live process holds and wants."""
+        return _rows(self._folder, Path(self._mine.name).name)
 
     def _write(self) -> None:
         row = {"held": self._held, "wanted": self._wanted, "until": self._wanted_until}
@@ -99,16 +88,48 @@ class HostBudget:
         self._mine.write(json.dumps(row).ljust(_ROW_BYTES))
         self._mine.flush()
 
-    @contextmanager
-    def _alone(self) -> Iterator[None]:
-        try:
-            self._folder.mkdir(parents=True, exist_ok=True)
-            with (self._folder / "lock").open("w") as lock:
-                fcntl.flock(lock, fcntl.LOCK_EX)
-                yield
-        except OSError as error:
-            problem = f"cannot keep the books of this machine's memory: {error.strerror}"
-            raise Environment(problem, value=str(self._folder)) from error
+    def _alone(self) -> AbstractContextManager[None]:
+        return _alone(self._folder)
+
+
+def books_of(home: Path) -> Path:
+    """The folder in which the workers of this machine write down what they hold."""
+    return home / "memory" / socket.gethostname()  # a home may be shared by machines
+
+
+def held_bytes(folder: Path) -> int:
+    """What all live processes hold by their own word; raises Environment."""
+    with _alone(folder):
+        return sum(held for held, _ in _rows(folder))
+
+
+@contextmanager
+def _alone(folder: Path) -> Iterator[None]:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with (folder / "lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            yield
+    except OSError as error:
+        problem = "cannot keep the books of this machine's memory"
+        raise os_fault(problem, error, str(folder)) from error
+
+
+def _rows(folder: Path, but: str = "") -> Iterator[tuple[int, int]]:
+    """What each live process holds and wants, ``but`` one; files of the dead are removed."""
+    for path in folder.glob("*.json"):
+        if path.name == but:
+            continue
+        with path.open("r+", encoding="utf-8") as file:
+            if _is_free(file):
+                path.unlink()
+                continue
+            text = file.read()
+        if not text:  # the disk was full when it began
+            continue
+        row = json.loads(text)
+        # The clock is one for all processes of a machine.
+        yield int(row["held"]), int(row["wanted"]) if time.monotonic() < row["until"] else 0
 
 
 def _is_free(file: TextIO) -> bool:

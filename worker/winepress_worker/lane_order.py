@@ -14,7 +14,7 @@ from typing import Any
 
 from winepress_shared.cost import SLICE_S
 from winepress_shared.errors import BrokerUnreachable, InvalidJob
-from winepress_shared.lane import FILM, Lane
+from winepress_shared.lane import FILM, Lane, model_of
 from winepress_shared.lane_book import LaneBook, LaneView
 from winepress_shared.ledger import PATIENCE_MS
 from winepress_shared.ledger_records import Slice
@@ -27,6 +27,7 @@ FAIR_BOUND_S = 120.0  #: a lane that has waited longer goes before those that ar
 _WORTH = 5  #: times the load: what waits in a cold lane per worker, to leave warm ones for it
 _LOAD_S = 10.0  #: to load a model whose load was never measured
 _PICTURE_S = 1.0  #: to draw in a lane whose pace was never measured
+_NO_LANE = "no-lane"  #: a queue to which nobody sends
 _LOOK_S = 0.2  #: least time between two looks after a slice, which may be short
 
 
@@ -35,8 +36,8 @@ def order_of(views: Iterable[LaneView], renderer: dict[str, Any]) -> list[str]:
 
     ``renderer`` is what the rendering process of this worker says of itself.
     """
-    warm = renderer.get("warm", ())
-    views = [view for view in views if not view.is_shunned]
+    warm, unfit = renderer.get("warm", ()), renderer.get("unfit", ())
+    views = [view for view in views if not view.is_shunned and view.model not in unfit]
     is_busy = any(_is_warm(view, warm) for view in views)
     mine = [
         view
@@ -107,6 +108,10 @@ class LaneWatch:
         chosen = order_of(self._views, self._renderer)
         return chosen, [view.lane for view in self._views if view.lane not in chosen]
 
+    def is_unfit(self, lane: str) -> bool:
+        """Whether the renderer said that it cannot serve the model of ``lane`` now."""
+        return model_of(lane) in self._renderer.get("unfit", ())
+
     def gives_way(self, lane: str) -> bool:
         """Whether a lane of a higher band, or one that has waited too long, should go first."""
         self._look(_LOOK_S)
@@ -136,8 +141,8 @@ class LaneWatch:
     def next_cold(self, lane: str) -> str | None:
         """The model, with its precision, that will have to be loaded after ``lane``, if any."""
         self._look(_LOOK_S)
-        models = [lane.partition("@")[0] for lane in order_of(self._views, self._renderer)]
-        warm = [FILM, lane.partition("@")[0], *self._renderer.get("warm", ())]
+        models = [model_of(lane) for lane in order_of(self._views, self._renderer)]
+        warm = [FILM, model_of(lane), *self._renderer.get("warm", ())]
         return next((model for model in models if model not in warm), None)
 
     def _look(self, least_s: float) -> None:
@@ -184,7 +189,8 @@ class LaneCycle:
     def consume(self, count: int) -> list[str]:
         """Lanes with work, best first, then the others; lanes left to other workers are missing."""
         chosen, left = self._watch.choose()
-        rest = [queue for queue in self._queues if queue not in chosen and queue not in left]
-        listened = [lane for lane in chosen if lane in self._queues] + rest
+        mine = [queue for queue in self._queues if not self._watch.is_unfit(queue)]
+        rest = [queue for queue in mine if queue not in chosen and queue not in left]
+        listened = [lane for lane in chosen if lane in mine] + rest
         # Without any queue the worker would not even wait.
-        return listened[:count] or self._queues[:count]
+        return listened[:count] or mine[:count] or [_NO_LANE]

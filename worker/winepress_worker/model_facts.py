@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from winepress_shared.catalogue import Model
 from winepress_shared.fitness import DEFAULT_STRENGTH
+from winepress_shared.quantisation import loaded_bytes
 
 
 def model_facts(model: Model) -> dict[str, str]:
@@ -28,7 +29,10 @@ def model_facts(model: Model) -> dict[str, str]:
         "vae": autoencoders,
         "previews": "yes" if model.has_previews else "no",
         "refiners": ", ".join(model.refiners) or "none",
-        "memory": f"{model.memory_mib} MiB at fp16",
+        "memory": ", ".join(
+            f"{loaded_bytes(model.memory_mib, precision) >> 20} MiB at {precision}"
+            for precision in model.precisions
+        ),
         "licence": model.licence,
         "notes": model.notes,
     }

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import math
+
 from winepress_shared.catalogue import Catalogue
 from winepress_shared.errors import WrongUsage
-from winepress_shared.lane import FILM, Lane, Precision
+from winepress_shared.lane import FILM, Lane, Precision, model_of
 from winepress_shared.settings import Settings
+from winepress_worker.engines import memory_needs
 from winepress_worker.models.offered import Offered, look_elsewhere
 from winepress_worker.models.shelf import Shelf
 from winepress_worker.options import WorkerOptions
@@ -20,6 +23,10 @@ class OpenLanes:
         # catalogue once too, so an entry added later needs another worker.
         self._shelf = Shelf(settings.home, Catalogue.load(settings.catalogue))
         self._offered = Offered(settings)
+        self._memory_needed = memory_needs(options, self._shelf)
+        #: Model, with its precision → bytes it needs, of those that this worker cannot hold;
+        #: as `find` saw it last.
+        self.too_large: dict[str, int] = {}
 
     def find_first(self) -> list[str]:
         """Every lane, for a worker that starts; raises WrongUsage when there is none.
@@ -33,14 +40,27 @@ class OpenLanes:
             return self.find()
 
     def find(self) -> list[str]:
-        """Every lane; raises WrongUsage when there is none."""
+        """Every lane; raises WrongUsage when there is none.
+
+        What this worker cannot hold it does not serve: others may.
+        """
         lanes = [
             Lane(model, precision, device)
             for model, precision in dict.fromkeys([*self._shelf.available(), *self._pullable()])
             for device in dict.fromkeys((None, self._options.device_class))
         ]
         lanes.append(Lane(FILM, Precision.FP16))
-        served = [str(lane) for lane in lanes if self._options.serves(lane)]
+        allowed = [lane for lane in lanes if self._options.serves(lane)]
+        self.too_large = self._find_too_large(allowed)
+        served = [str(lane) for lane in allowed if model_of(str(lane)) not in self.too_large]
+        if not served and self.too_large:
+            least = min(self.too_large.values())
+            raise WrongUsage(
+                "no model of these lanes fits into the memory this worker may use",
+                field="--memory-budget",
+                value=f"{self._options.model_budget / 2**30:.1f} GiB",
+                allowed=f"{math.ceil(least / 2**30)}GiB or more",
+            )
         if not served:
             raise WrongUsage(
                 "no lane matches",
@@ -49,6 +69,14 @@ class OpenLanes:
                 allowed=", ".join(map(str, lanes)),
             )
         return served
+
+    def _find_too_large(self, lanes: list[Lane]) -> dict[str, int]:
+        needs = {
+            model_of(str(lane)): self._memory_needed(lane.model, lane.precision)
+            for lane in lanes
+            if lane.model != FILM
+        }
+        return {name: need for name, need in needs.items() if need > self._options.model_budget}
 
     def _pullable(self) -> list[tuple[str, Precision]]:
         """What the store offers and the catalogue knows."""

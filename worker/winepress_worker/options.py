@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import re
 import socket
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from fnmatch import fnmatchcase
 from typing import Any
 
 from winepress_shared.lane import FILM, Lane
 from winepress_worker.batching import MOST_TOGETHER
 from winepress_worker.device_name import DeviceName
+from winepress_worker.machine_memory import machine_budget
 from winepress_worker.placement import Placement
 
-DEFAULT_MEMORY_BUDGET = 8 * 2**30  #: bytes of compiled models one worker may hold
 DEFAULT_IDLE_S = 1800.0
 
 
@@ -25,7 +25,8 @@ class WorkerOptions:
     device: str = "CPU"  #: see `DeviceName`
     lanes: tuple[str, ...] = ("*",)  #: shell patterns of lane names
     engine: str = "openvino"
-    memory_budget: int = DEFAULT_MEMORY_BUDGET  #: in bytes
+    #: For its models, in bytes.
+    memory_budget: int = field(default_factory=machine_budget)
     host_budget: int = 0  #: in bytes, for all workers of the machine together; 0 is no limit
     idle_unload_s: float = DEFAULT_IDLE_S  #: what nobody used for so long is unloaded; 0 is never
     pins: tuple[str, ...] = ()  #: models, with their precision, loaded at the start and kept
@@ -39,6 +40,11 @@ class WorkerOptions:
     def device_class(self) -> str | None:
         """``CPU``, ``GPU`` or ``NPU``; None for AUTO, which may pick any."""
         return DeviceName(self.device).device_class
+
+    @property
+    def model_budget(self) -> int:
+        """Most that a model may hold, in bytes."""
+        return min(self.memory_budget, self.host_budget or self.memory_budget)
 
     @property
     def placement(self) -> Placement:

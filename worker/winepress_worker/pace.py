@@ -21,15 +21,37 @@ class Pace:
         self._seconds: dict[str, float] = {}
         self._rates: dict[str, float] = {}
         self._steps: deque[float] = deque(maxlen=_STEPS_KEPT)
+        self._first: set[str] = set()  # lanes of which only a first call is known
 
     def learn(
-        self, lane: str, call_s: float, steps: int, cost: float = 0.0, pictures: int = 1
+        self,
+        lane: str,
+        call_s: float,
+        steps: int,
+        cost: float = 0.0,
+        pictures: int = 1,
+        *,
+        is_first: bool = False,
     ) -> None:
-        """Note a call that drew that many pictures; ``cost`` is megapixel-steps of each."""
+        """Note a call that drew that many pictures; ``cost`` is megapixel-steps of each.
+
+        The first call after a load compiled too: it counts where nothing else is known, until the
+        next one.
+        """
+        if is_first and lane in self._seconds:
+            return
+        if lane in self._first:
+            self._forget_first(lane)
+        elif is_first:
+            self._first.add(lane)
         picture_s = call_s / pictures
         _follow(self._seconds, lane, picture_s)
         _follow(self._rates, lane, cost / max(picture_s, 1e-3))
         self._steps.append(call_s / max(steps, 1))
+
+    def _forget_first(self, lane: str) -> None:
+        self._first.discard(lane)
+        del self._seconds[lane], self._rates[lane]
 
     def units_for(self, lane: str, seconds: float) -> int:
         """How many units fill ``seconds`` in this lane."""

@@ -111,17 +111,18 @@ def lane_cycle() -> LaneCycle:
     return LaneCycle(LaneWatch(LaneBook(Settings.load()), options))
 
 
-def follow_lanes(worker: Any, lanes: OpenLanes) -> list[str]:
-    """Begin and end to consume as models come and go; returns the lanes served from now on."""
+def follow_lanes(worker: Any, lanes: OpenLanes) -> dict[str, Any]:
+    """Begin and end to consume as models come and go; returns what is served from now on."""
     consumed = set(worker.app.amqp.queues.consume_from)
     try:
         found = lanes.find()
     except (WrongUsage, OSError) as error:
         log.warning("the lanes stay as they are: %s", error)
-        return sorted(consumed)
+        found = list(consumed)
     opened, closed = set(found) - consumed, consumed - set(found)
-    worker.consumer.call_soon(_follow, worker.consumer, opened, closed)
-    return sorted(found)
+    if opened or closed:
+        worker.consumer.call_soon(_follow, worker.consumer, opened, closed)
+    return {"lanes": sorted(found), "too_large": lanes.too_large}
 
 
 def _follow(consumer: Any, opened: set[str], closed: set[str]) -> None:
@@ -154,6 +155,7 @@ def _facts(options: WorkerOptions, lanes: list[str]) -> dict[str, Any]:
         "device": options.device,
         "engine": options.engine,
         "lanes": sorted(lanes),
+        "memory_budget": options.model_budget,
         "version": __version__,
     }
 

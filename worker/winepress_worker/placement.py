@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -15,6 +16,11 @@ Properties = Mapping[str, str | int]
 STAGES = {"text": "text_encoder", "denoise": "unet", "vae": "vae_"}
 PRECISIONS = ("f32", "f16", "bf16")  #: types a device can be asked to compute in
 _HINT = "INFERENCE_PRECISION_HINT"
+_CEILING = "ONEDNN_MAX_CPU_ISA"  #: environment variable: newest instructions oneDNN may use
+#: Ceilings below which oneDNN has no 16-bit kernels. OpenVINO asks the processor alone, and would
+#: choose bf16 for kernels that are not there: the model does not compile, or draws another picture
+#: each time.
+_WITHOUT_BF16 = frozenset({"SSE41", "AVX", "AVX2", "AVX2_VNNI", "AVX512_CORE", "AVX512_CORE_VNNI"})
 
 
 @dataclass(frozen=True)
@@ -26,13 +32,13 @@ class Place:
 
     @property
     def blobs(self) -> str:
-        """Name of the folder for what was compiled for it: every device and type has its own.
+        """Name of the folder for what was compiled for it, by device, type and instructions.
 
         OpenVINO 2026.4 hands a blob compiled for f32 to whoever asks for bf16, and that then draws
         noise (`tests/integration/test_static_shapes.py`).
         """
         hint = self.properties.get(_HINT, "")
-        return re.sub(r"\W+", "-", f"{self.device.real} {hint}".strip())
+        return re.sub(r"\W+", "-", f"{self.device.real} {hint} {_ceiling()}".strip())
 
 
 class Placement:
@@ -104,6 +110,8 @@ def _properties(
     device: DeviceName, arithmetic: str | None, threads: int, is_bound: bool
 ) -> Properties:
     values: dict[str, str | int] = {"PERFORMANCE_HINT": "LATENCY"}
+    if arithmetic is None and device.real == "CPU" and _ceiling() in _WITHOUT_BF16:
+        arithmetic = "f32"
     if arithmetic:
         values[_HINT] = arithmetic
     if device.real == "CPU":  # the others compute elsewhere
@@ -114,3 +122,7 @@ def _properties(
             # machine would share a core and leave the others idle.
             values["ENABLE_CPU_PINNING"] = False
     return values
+
+
+def _ceiling() -> str:
+    return os.environ.get(_CEILING, "").upper()

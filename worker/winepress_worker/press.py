@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import os
-import socket
 import time
 from collections.abc import Callable, Sequence
 
@@ -14,7 +13,7 @@ from winepress_shared.archive import Archive
 from winepress_shared.catalogue import Catalogue
 from winepress_shared.cost import SLICE_S
 from winepress_shared.errors import Environment, RenderFault, StoreUnreachable, UnknownModel
-from winepress_shared.lane import FILM, Lane
+from winepress_shared.lane import FILM, Lane, model_of
 from winepress_shared.lane_book import LaneBook
 from winepress_shared.ledger import Ledger
 from winepress_shared.ledger_records import Slice
@@ -27,7 +26,7 @@ from winepress_worker.desk import Desk
 from winepress_worker.engines import open_engine
 from winepress_worker.engines.base import PipelineKey
 from winepress_worker.executor import Executor
-from winepress_worker.host_budget import HostBudget
+from winepress_worker.host_budget import HostBudget, books_of
 from winepress_worker.lane_order import LaneWatch
 from winepress_worker.messenger import Messenger
 from winepress_worker.models.offered import Offered
@@ -37,6 +36,7 @@ from winepress_worker.options import WorkerOptions
 from winepress_worker.preloader import Preloader
 from winepress_worker.preview_desk import PreviewDesk
 from winepress_worker.tender import Tender
+from winepress_worker.unfit import Unfit
 from winepress_worker.warm_pool import WarmPool
 
 log = logging.getLogger(__name__)
@@ -62,10 +62,16 @@ class Press:
             idle_ttl_s=options.idle_unload_s or None,
             host=_host_budget(options, settings),
         )
+        offered = Offered(settings)
+        self._unfit = Unfit(
+            lambda model: (self._shelf.files_of(model.partition(".")[0]), offered.read()),
+            (settings.home,),
+        )
         self._messenger = Messenger()
         previews = PreviewDesk(PreviewBox(settings), self._messenger)
-        ledger = Ledger(settings)
-        self._desk = Desk(ledger, options.name, os.getpid(), previews, self._messenger)
+        self._desk = Desk(
+            Ledger(settings), options.name, os.getpid(), previews, self._messenger, self._unfit
+        )
         archive = Archive(store)
         self._leave_ticket: Callable[[str], None] = lambda lane: None
         self._delivery = Delivery(self._desk, archive, lambda lane: self._leave_ticket(lane))
@@ -79,15 +85,15 @@ class Press:
             self._pool,
             self._engine.key,
             self.describe,
-            Batching(options.batch),
+            Batching(options.batch, keeps_numbers=options.device_class == "CPU"),
             self._watch.calls_away,
         )
         self._preloader = Preloader(self._engine, self._pool, self._begin_load)
         self._pin(options.pins)
         self.describe()
-        self._tender = Tender(self._pool, self.describe)
+        self._tender = Tender(self._pool, self._unfit, self.describe)
         self._tender.start()
-        Offered(settings).watch(published)
+        offered.watch(published)
 
     def run(self, lane: str, leave_ticket: Callable[[str], None]) -> str:
         """Work on ``lane`` for about `TICKET_S`; returns a line for people (Flower shows it).
@@ -103,7 +109,7 @@ class Press:
         jobs: dict[str, None] = {}  # in the order of their first slice
         pictures = 0
         if not self._may_serve(lane):
-            return f"{lane}: left to a worker that loads its model, or has room for it"
+            return f"{lane}: left to another worker"
         try:
             while time.monotonic() - began < TICKET_S:
                 part = self._claim(lane)
@@ -112,12 +118,16 @@ class Press:
                 if part.waiting and not part.tickets:
                     self._messenger.send(f"ticket of {lane}", lambda: self._leave_ticket(lane))
                 jobs[part.job_id] = None
-                if lane.partition("@")[0] in self._warm:
+                if model_of(lane) in self._warm:
                     self._messenger.send("preload", lambda: self._look_ahead(lane))
                 pictures += self._executor.run(part)
                 self._tender.make_way()
                 self.describe()
                 self._preloader.renew()
+                if self._is_unfit(lane):
+                    self._messenger.settle()  # or our own parent would take the ticket again
+                    self._leave_ticket(lane)
+                    break
                 if self._watch.gives_way(lane):
                     self._leave_ticket(lane)
                     break
@@ -132,7 +142,7 @@ class Press:
     def _claim(self, lane: str) -> Slice | None:
         """The next slice. A chain goes on as soon as its last picture is counted."""
         most = self._executor.pace.units_for(lane, SLICE_S)
-        is_warm = lane.partition("@")[0] in self._warm
+        is_warm = model_of(lane) in self._warm
         part = self._desk.claim(lane, most, begin=is_warm)
         if part is None and self._delivery.is_busy:
             self._delivery.settle()
@@ -144,10 +154,10 @@ class Press:
 
     def _may_serve(self, lane: str) -> bool:
         """Whether the model of ``lane`` is warm here, or may be loaded here now."""
-        if lane == FILM:
-            return True
-        model = lane.partition("@")[0]
-        if model in self._warm:
+        model = model_of(lane)
+        if self._is_unfit(lane):
+            return False
+        if lane == FILM or model in self._warm:
             return True
         parsed = Lane.parse(lane)
         key = PipelineKey(parsed.model, "", parsed.precision, self._options.device)
@@ -156,7 +166,12 @@ class Press:
             return self._pool.finds_room(key) and self._begin_load(model)
         except Environment as error:
             log.error("%s is left to others: %s", lane, error)
+            self._unfit.refuse(model, error)
+            self.describe()
             return False
+
+    def _is_unfit(self, lane: str) -> bool:
+        return model_of(lane) in self._unfit.reasons
 
     def _begin_load(self, model: str) -> bool:
         return self._book.begin_load(self._options.name, model)
@@ -168,9 +183,11 @@ class Press:
             try:
                 key = self._engine.key(lane.model, lane.precision)
                 self._pool.pin(key)
-                self._pool.get(key)
+                self._pool.get(key).warm_up()
             except (RenderFault, UnknownModel, StoreUnreachable) as error:
                 log.error("%s is not loaded yet: %s", name, error)
+                if isinstance(error, Environment):
+                    self._unfit.refuse(name, error)
 
     @property
     def _warm(self) -> list[str]:
@@ -179,10 +196,12 @@ class Press:
     def describe(self) -> None:
         """Tell the ledger what is warm here, and how fast; what is not may leave the disk."""
         self._shelf.warm([(key.model, key.precision) for key in self._pool.warm])
+        self._unfit.try_again()
         self._desk.describe(
             {
                 "pid": os.getpid(),
                 "warm": self._warm,
+                "unfit": self._unfit.reasons,
                 "loads": self._pool.loads,
                 "load_s": self._pool.load_s,
                 "seconds_per_picture": self._executor.pace.facts(),
@@ -197,8 +216,7 @@ class Press:
 def _host_budget(options: WorkerOptions, settings: Settings) -> HostBudget | None:
     if not options.host_budget:
         return None
-    folder = settings.home / "memory" / socket.gethostname()  # a home may be shared by machines
-    return HostBudget(folder, options.host_budget)
+    return HostBudget(books_of(settings.home), options.host_budget)
 
 
 def _summary(lane: str, jobs: list[str], pictures: int, seconds: float) -> str:

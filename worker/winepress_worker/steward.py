@@ -16,6 +16,7 @@ from collections.abc import Callable
 from typing import Any
 
 from winepress_shared.errors import BrokerUnreachable, RetryElsewhere
+from winepress_shared.lane import model_of
 from winepress_shared.ledger import BEAT_S, Ledger, holder_of
 from winepress_shared.ledger_records import Lease, Order, Pulse
 
@@ -42,9 +43,12 @@ class Steward(threading.Thread):
         facts: dict[str, Any],
         renderer_pid: Callable[[], int],
         send_tickets: Callable[[str, int], None],
-        follow_lanes: Callable[[], list[str]],
+        follow_lanes: Callable[[], dict[str, Any]],
     ) -> None:
-        """``follow_lanes`` has the worker serve what it can by now, and says what that is."""
+        """``follow_lanes`` has the worker serve what it can by now, and says what that is.
+
+        ``facts`` are what the worker says of itself.
+        """
         super().__init__(name="steward", daemon=True)
         self._ledger = ledger
         self._worker = worker
@@ -52,7 +56,8 @@ class Steward(threading.Thread):
         self._renderer_pid = renderer_pid
         self._send_tickets = send_tickets
         self._follow_lanes = follow_lanes
-        self._followed_at = time.monotonic()
+        self._told: dict[str, Any] = facts  # the facts of the last beat
+        self._followed_at = -math.inf
         self._disobeyed: dict[int, float] = {}  # fence → when it was first told to stop
         self._heard_since = -math.inf  # from when on the renderer could report its steps
         self._over = threading.Event()
@@ -93,7 +98,8 @@ class Steward(threading.Thread):
 
     @property
     def _urgent(self) -> bool:
-        return self.draining.is_set() or bool(self._disobeyed)
+        is_news = self._facts_now != self._told
+        return is_news or self.draining.is_set() or bool(self._disobeyed)
 
     def stop(self) -> None:
         """End the thread and leave the farm; what the renderer still holds is handed on."""
@@ -104,10 +110,17 @@ class Steward(threading.Thread):
         except BrokerUnreachable as error:
             log.warning("left without saying so: %s", error)
 
+    @property
+    def _facts_now(self) -> dict[str, Any]:
+        """Without the lanes that the renderer cannot serve now: it counts as none of theirs."""
+        unfit = self.pulse.renderer.get("unfit", {})
+        lanes = [lane for lane in self._facts.get("lanes", ()) if model_of(lane) not in unfit]
+        return self._facts | {"lanes": lanes}
+
     def _beat(self, pid: int) -> None:
-        holder = holder_of(self._worker, pid)
+        holder, self._told = holder_of(self._worker, pid), self._facts_now
         try:
-            self.pulse = self._ledger.beat(self._worker, holder, self._facts)
+            self.pulse = self._ledger.beat(self._worker, holder, self._told)
         except BrokerUnreachable:
             self._heard_since = math.inf
             raise
@@ -148,7 +161,7 @@ class Steward(threading.Thread):
     def _follow(self) -> None:
         if time.monotonic() - self._followed_at > _FOLLOW_S and not self.draining.is_set():
             self._followed_at = time.monotonic()
-            self._facts = {**self._facts, "lanes": self._follow_lanes()}
+            self._facts = self._facts | self._follow_lanes()
 
     def _reconcile(self) -> None:
         """Top up the tickets of every lane that has more work than tickets."""

@@ -60,12 +60,15 @@ class Studio:
         needs = plan(record.job)[unit].needs if isinstance(record.job, ZoomVideo) else ()
         if min(needs, default=unit) < unit - 1:
             self._delivery.settle()  # only the key frame before is at hand; others must be stored
+        is_first, model = False, record.job.model_of(unit)
+        if model is not None:
+            is_first = not pipelines.of(record.job.model_copy(update={"model": model})).is_warm
         on_step, began = self._desk.watch(part, unit), time.perf_counter()
         painted = self._painter.paint(record, part, unit, pipelines, pictures, on_step)
         seconds, drawing = time.perf_counter() - began, painted.drawing
         if drawing is not None:
             steps, cost = drawing.num_inference_steps or 1, megapixel_steps(drawing)
-            self._pace.learn(str(record.lane), seconds, steps, cost)
+            self._pace.learn(str(record.lane), seconds, steps, cost, is_first=is_first)
         return Drawn(
             part,
             unit,

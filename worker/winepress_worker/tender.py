@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from winepress_shared.errors import Environment
+from winepress_worker.unfit import Unfit
 from winepress_worker.warm_pool import WarmPool
 
 log = logging.getLogger(__name__)
@@ -18,10 +19,11 @@ _TICK_S = 1.0
 class Tender(threading.Thread):
     """Looks after the warm pool whenever the thread that renders does not."""
 
-    def __init__(self, pool: WarmPool, changed: Callable[[], None]) -> None:
-        """``changed`` is called when something was unloaded."""
+    def __init__(self, pool: WarmPool, unfit: Unfit, changed: Callable[[], None]) -> None:
+        """``changed`` is called when something was unloaded, or is to be tried again."""
         super().__init__(name="tender", daemon=True)
         self._pool = pool
+        self._unfit = unfit
         self._changed = changed
         self._at_work = threading.Lock()
 
@@ -42,7 +44,12 @@ class Tender(threading.Thread):
                     self._at_work.release()
 
     def tick(self) -> None:
-        """Unload what was idle for its time, and what other workers of the machine need."""
+        """Unload what was idle for its time, and what other workers of the machine need.
+
+        What this worker could not serve is tried again when there is a chance.
+        """
+        if self._unfit.try_again():
+            self._changed()
         try:
             gone = self._pool.unload_idle() + self._pool.make_way()
         except Environment as error:

@@ -8,7 +8,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from winepress_shared.errors import Environment
+from winepress_shared.errors import Environment, FailForGood, RetryElsewhere
 from winepress_worker.engines.base import Engine, Pipeline, PipelineKey
 from winepress_worker.host_budget import HostBudget
 
@@ -47,6 +47,7 @@ class WarmPool:
         self._last_used: dict[PipelineKey, float] = {}
         self._measured: dict[PipelineKey, int] = {}
         self._pins: set[PipelineKey] = set()
+        self._awaited: set[PipelineKey] = set()  # by `get`, while they are being preloaded
         self.loads = 0  #: so far, ahead of time or not
         self.load_s: dict[str, float] = {}  #: model and precision → seconds its last load took
 
@@ -74,7 +75,9 @@ class WarmPool:
         Raises Environment when it cannot fit beside the pinned ones, and what the engine raises.
         """
         with self._changed:
+            self._awaited.add(key)
             self._changed.wait_for(lambda: key not in self._coming)
+            self._awaited.discard(key)
             if key not in self._pipelines:
                 self._make_room(self._need(key), key)
                 try:
@@ -90,7 +93,7 @@ class WarmPool:
             return self._pipelines[key]
 
     def preload(self, key: PipelineKey) -> bool:
-        """Load beside what is in use, if there is room without unloading anything.
+        """Load and warm up beside what is in use, if there is room without unloading anything.
 
         Returns whether it was loaded now; raises what the engine raises.
         """
@@ -102,7 +105,10 @@ class WarmPool:
             self._coming[key] = need
         pipeline = None
         try:
-            pipeline = self._load(key)
+            loaded = self._load(key)
+            if key not in self._awaited:  # else somebody's picture warms it up
+                loaded.warm_up()
+            pipeline = loaded
         finally:
             with self._changed:
                 del self._coming[key]
@@ -178,7 +184,11 @@ class WarmPool:
 
     def _load(self, key: PipelineKey) -> Pipeline:
         began = self._clock()
-        pipeline = self._engine.load(key)
+        try:
+            pipeline = self._engine.load(key)
+        except (RetryElsewhere, FailForGood) as error:  # no job has asked for anything yet
+            name = f"{key.model}.{key.precision.value}"
+            raise Environment(f"{name} cannot be loaded here: {error}") from error
         self.loads += 1
         self.load_s[f"{key.model}.{key.precision}"] = round(self._clock() - began, 3)
         return pipeline

@@ -13,6 +13,7 @@ from typing import Any
 
 from winepress.bulk.line import Line
 from winepress.bulk.matrix import Matrix
+from winepress.bulk.run import Run
 from winepress.bulk.wildcards import Wildcards
 from winepress_shared.aliases import canonical_fields
 from winepress_shared.catalogue import Catalogue
@@ -53,6 +54,7 @@ class Group:
     priority: Priority
     items: list[bytes] = field(default_factory=list)  #: as `Item.encode` writes them
     cost: float = 0.0  #: megapixel-steps
+    together: int = 1  #: most pictures of it that share a call
     #: Of the jobs as asked for: a seed drawn at random would make every digest new.
     asked: hashlib._Hash = field(default_factory=hashlib.sha256)
 
@@ -70,6 +72,7 @@ class Plan:
         self._options = options
         self._loaded: dict[tuple[str | bytes, ...], Picture] = {}  # field, file, how it is read
         self._names: dict[str, int] = {}  # name → line
+        self._runs: dict[tuple[Lane, Priority], Run] = {}  # of the group of this key
         self.groups: dict[tuple[Lane, Priority], Group] = {}
         self.lines = 0
         self._warnings: Counter[str] = Counter()  # sentence → pictures it is about
@@ -113,6 +116,9 @@ class Plan:
                     self._put(job, line)
             except WinepressError as error:
                 raise line.fault(error) from None
+        for key, run in self._runs.items():
+            run.close()
+            self.groups[key].together = run.together
 
     def check_any(self) -> None:
         """Raise InvalidJob when no line asks for a picture."""
@@ -217,7 +223,8 @@ class Plan:
             self._syntax |= dict.fromkeys(syntax)
             self._with_syntax += 1
             warnings += (warning_of_syntax(syntax),)
-        group.items.append(Item(resolved, line.name, line.number, warnings).encode())
+        run = self._runs.setdefault(key, Run(self._catalogue, group.items))
+        run.add(Item(resolved, line.name, line.number, warnings))
         group.cost += megapixel_steps(resolved)
 
 

@@ -61,4 +61,6 @@ def _write(client: Client, record: JobRecord, items: list[bytes]) -> None:
 
 def _batch(group: Group, count: int, title: str, max_failed: int | None) -> Batch:
     values = asdict(group.lane) | {"priority": group.priority, "n": count, "max_failed": max_failed}
+    if group.together > 1:
+        values["pictures_per_call"] = group.together
     return Batch(prompt=title[:MAX_PROMPT_CHARACTERS] or "batch", **values)

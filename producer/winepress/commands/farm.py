@@ -8,7 +8,9 @@ from dataclasses import asdict
 
 from winepress.client import Client
 from winepress.console import Console
+from winepress.explanation import why_impossible
 from winepress.recovery import StoredJobs, unexpired
+from winepress.refusals import refused_models
 from winepress_shared.errors import FarmUnreachable, WinepressError
 from winepress_shared.ledger_records import Worker
 
@@ -52,7 +54,11 @@ def _workers(arguments: argparse.Namespace) -> int:
 def _text(worker: Worker) -> str:
     warm = ", ".join(worker.renderer.get("warm", ())) or "nothing"
     lanes = _lanes_text(worker.facts.get("lanes", ()))
-    return f"{worker.name}  {worker.facts.get('device', '?')}  loaded: {warm}  serves: {lanes}"
+    refused = "; ".join(f"{model} ({why})" for model, why in refused_models(worker).items())
+    return (
+        f"{worker.name}  {worker.facts.get('device', '?')}  loaded: {warm}  serves: {lanes}"
+        f"{'  not: ' if refused else ''}{refused}"
+    )
 
 
 def _lanes_text(lanes: Iterable[str]) -> str:
@@ -120,7 +126,14 @@ def _check_workers(client: Client) -> str:
             "no worker is alive",
             hint="`winepress worker --device CPU` starts one; its own output says why it stops",
         )
-    return f"{len(workers)} alive: {', '.join(worker.name for worker in workers)}"
+    for model in sorted({model for worker in workers for model in worker.unfit}):
+        nobody = why_impossible(model, workers)
+        if nobody is not None:
+            raise FarmUnreachable(nobody)
+    refusals = {worker.name: " and ".join(refused_models(worker)) for worker in workers}
+    refused = [f"{name} does not serve {models}" for name, models in refusals.items() if models]
+    found = f"{len(workers)} alive: {', '.join(worker.name for worker in workers)}"
+    return "; ".join([found, *refused])
 
 
 def _check_lanes(client: Client) -> str:

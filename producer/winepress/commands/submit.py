@@ -55,6 +55,7 @@ FIELDS = (
     "clip_skip",
     "vae",
     "preview_every",
+    "pictures_per_call",
     "refiner",
     "denoising_end",
     "refiner_strength",
@@ -124,6 +125,7 @@ def _add_options(add: Callable[..., object]) -> None:
     add("--clip-skip", type=int, metavar="N", help="text layer from the end; 1 is the model's own")
     add("--vae", choices=("full", "tiny"), help="autoencoder, where the model has both")
     add("--preview-every", type=int, metavar="N", help="a small picture after every N steps")
+    add("--pictures-per-call", type=int, metavar="N", help="1: each picture is drawn by itself")
     add("--refiner", metavar="M", help="model that finishes the picture")
     add("--denoising-end", type=float, metavar="X", help="share of the steps before the refiner's")
     add("--refiner-strength", type=float, metavar="X", help="instead: how far it paints anew")
@@ -168,9 +170,9 @@ def tell_and_follow(console: Console, handle: JobHandle, arguments: argparse.Nam
     """Say what was queued, and do what the flags of `add_following` ask for."""
     out, preview = arguments.out, arguments.preview
     try:
-        _report(console, handle)
+        said = _report(console, handle)
         if arguments.wait or out or preview:
-            return follow_to_end(console, handle, out=out, preview=preview)
+            return follow_to_end(console, handle, out=out, preview=preview, said=said)
     except KeyboardInterrupt:
         return interrupted(console, handle)
     return 0
@@ -224,7 +226,8 @@ def _read_prompt() -> str:
         raise WrongUsage("the prompt on stdin is not UTF-8 text, or far too long") from None
 
 
-def _report(console: Console, handle: JobHandle) -> None:
+def _report(console: Console, handle: JobHandle) -> str:
+    """Say what was queued; returns why it does not move, as far as the user has been told."""
     row = handle.status()
     reason = handle.why_impossible
     values = {
@@ -241,3 +244,5 @@ def _report(console: Console, handle: JobHandle) -> None:
     console.result(values, row.id)
     if reason and not row.state.is_terminal:
         console.note(f"accepted, but nothing can render it now: {reason}")
+        return handle.why_stalled
+    return ""

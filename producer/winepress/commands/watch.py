@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import argparse
+import time
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 
 from winepress.client import Client
+from winepress.commands.stall_watch import StallWatch
 from winepress.commands.targets import check_targets
 from winepress.console import INTERRUPTED, Console
 from winepress.handle import JobHandle, raise_unless_succeeded
@@ -65,14 +67,24 @@ def _watch(arguments: argparse.Namespace) -> int:
     console = Console(arguments.json)
     with Client.from_env() as client:
         handle = client.get(arguments.job)
-        for event in handle.events():
-            told = " ".join(f"{name}={value}" for name, value in event.fields.items() if value)
-            values = {"event": event.name, "at": event.at, **event.fields}
-            console.result(values, f"{event.name:<13} {told}".rstrip())
-            if event.name == "preview" and arguments.previews:
-                _save_preview(handle, int(event.fields["unit"]), arguments.previews)
+
+        def say(reason: str) -> None:
+            values = {"event": "stalled", "at": time.time(), "reason": reason}
+            console.result(values, f"{'stalled':<13} {reason}")
+
+        with StallWatch(handle, say):
+            _show_events(console, handle, arguments.previews)
         raise_unless_succeeded(handle.status())
     return 0
+
+
+def _show_events(console: Console, handle: JobHandle, previews: Path | None) -> None:
+    for event in handle.events():
+        told = " ".join(f"{name}={value}" for name, value in event.fields.items() if value)
+        values = {"event": event.name, "at": event.at, **event.fields}
+        console.result(values, f"{event.name:<13} {told}".rstrip())
+        if event.name == "preview" and previews:
+            _save_preview(handle, int(event.fields["unit"]), previews)
 
 
 def _save_preview(handle: JobHandle, unit: int, folder: Path) -> None:
@@ -134,18 +146,20 @@ def follow_to_end(
     out: Path | None = None,
     preview: Path | None = None,
     timeout: float | None = None,
+    said: str = "",
 ) -> int:
     """Show progress until the job is over, save its pictures; returns the exit code.
 
-    ``preview`` is a file that holds the newest picture meanwhile. Raises JobFailed and its kin,
-    TimeoutError.
+    ``preview`` is a file that holds the newest picture meanwhile; ``said`` is why nothing moves,
+    if the user has been told. Raises JobFailed and its kin, TimeoutError.
     """
     progress = Progress(handle.status())
     try:
-        for event in handle.events(timeout):
-            progress.follow(event)
-            if preview is not None and event.name == "unit-done":
-                handle.save_newest(preview)
+        with StallWatch(handle, progress.say, said):
+            for event in handle.events(timeout):
+                progress.follow(event)
+                if preview is not None and event.name == "unit-done":
+                    handle.save_newest(preview)
     finally:
         progress.close()
     row = handle.status()

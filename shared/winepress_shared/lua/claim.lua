@@ -103,6 +103,9 @@ local function take(job)
   if job.chained == 0 then
     local workers = math.max(1, redis.call('ZCARD', key('workers')))
     limit = math.min(most, math.ceil(waiting(job) / (2 * workers)))
+    -- In whole calls: what a call lacks is filled up with pictures that nobody asked for.
+    local together = job.together or 1
+    limit = math.ceil(limit / together) * together
   end
   local members, units, tried = take_again(job, limit)
   if units[1] then

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from winepress_shared.errors import WrongUsage
+from winepress_shared.lane import Precision
 from winepress_worker.engines.base import Engine
 from winepress_worker.logs import hush_libraries
 from winepress_worker.models.shelf import Shelf
@@ -33,6 +34,17 @@ def _fake(options: WorkerOptions, shelf: Shelf, blobs: Path) -> Engine:
 
 #: Name on the command line → how to make it. What follows a colon is the engine's own business.
 ENGINES: dict[str, EngineFactory] = {"openvino": _openvino, "fake": _fake}
+
+
+def memory_needs(options: WorkerOptions, shelf: Shelf) -> Callable[[str, Precision], int]:
+    """Bytes that a model will hold, by its name and precision; found out without the engine."""
+    name, _, settings = options.engine.partition(":")
+    if name != "fake":
+        return shelf.memory_needed
+    from winepress_worker.engines.fake import FakeSettings
+
+    footprint = FakeSettings.parse(settings).footprint_bytes
+    return lambda model, precision: footprint
 
 
 def check_engine(engine: str) -> str:

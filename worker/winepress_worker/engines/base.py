@@ -79,6 +79,16 @@ class Pipeline(Protocol):
     def device(self) -> str:
         """The device actually used, as OpenVINO reports it."""
 
+    @property
+    def is_warm(self) -> bool:
+        """Whether it has drawn: its first call prepares more than it draws."""
+
+    def warm_up(self) -> None:
+        """Draw a small thing for nobody, so that the next call draws at once; raises like `render`.
+
+        For what is loaded ahead: where a picture waits, that picture is what warms up.
+        """
+
     def render(self, request: Request, on_step: OnStep) -> list[Image.Image]:
         """Draw one RGB picture per seed.
 
@@ -117,4 +127,4 @@ class Engine(Protocol):
         """Memory a pipeline will need, in bytes, for one that was never loaded here."""
 
     def load(self, key: PipelineKey) -> Pipeline:
-        """Compile and warm up; raises Environment when the model is missing or corrupt."""
+        """Read and compile; raises Environment when the model is missing or corrupt."""

@@ -74,6 +74,7 @@ class FakeSettings:
     step_s: float = 0.0  #: seconds per denoising step and picture
     more: float = 1.0  #: share of it that each further picture of the same call takes
     load_s: float = 0.0  #: seconds to load a pipeline
+    first_s: float = 0.0  #: seconds its first call takes beyond those after it
     footprint_bytes: int = 100 * 2**20  #: what every pipeline claims to hold
     load_fault: Fault | None = None  #: raised by `FakeEngine.load`
     scratch: Path | None = None  #: folder that remembers faults meant to strike once
@@ -85,6 +86,7 @@ class FakeSettings:
             "step_s": float,
             "more": float,
             "load_s": float,
+            "first_s": float,
             "footprint_bytes": int,
             "load_fault": Fault,
             "scratch": Path,
@@ -140,12 +142,20 @@ class FakePipeline:
     ) -> None:
         self.key = key
         self.footprint = settings.footprint_bytes
+        self.is_warm = False
         self.device = DeviceName.parse(key.device).real
         self._settings = settings
         self._sleep = sleep
 
+    def warm_up(self) -> None:
+        """Wait `FakeSettings.first_s`, once; see `Pipeline.warm_up`."""
+        if self._settings.first_s and not self.is_warm:
+            self._sleep(self._settings.first_s)
+        self.is_warm = True
+
     def render(self, request: Request, on_step: OnStep) -> list[Image.Image]:
         """Draw one RGB picture per seed; see `Pipeline.render`."""
+        self.warm_up()
         canvas = Canvas.of(request)
         plan = _Plan.of(request, self._settings.scratch)
         total, others = _steps(request), len(request.seeds) - 1

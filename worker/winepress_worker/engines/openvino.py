@@ -9,7 +9,6 @@ from __future__ import annotations
 import gc
 import inspect
 import logging
-import os
 from pathlib import Path
 from typing import Any
 
@@ -43,6 +42,7 @@ from winepress_worker.engines.scheduling import make_scheduler
 from winepress_worker.engines.steps import Draw, Steps
 from winepress_worker.engines.token_limit import unread_warnings
 from winepress_worker.engines.trial import trial_request
+from winepress_worker.models.held_memory import resident_bytes
 from winepress_worker.models.manifest import Prepared
 from winepress_worker.models.shelf import Report, Shelf
 from winepress_worker.placement import Placement
@@ -80,11 +80,11 @@ class OpenVinoEngine:
         return PipelineKey(model, prepared.revision, precision, self._device)
 
     def estimate(self, key: PipelineKey) -> int:
-        """What the catalogue says the model needs at fp16, in bytes."""
-        return self._shelf.catalogue.get(key.model).memory_mib * 2**20
+        """What a model needs by `Shelf.memory_needed`, in bytes."""
+        return self._shelf.memory_needed(key.model, key.precision)
 
     def load(self, key: PipelineKey) -> OpenVinoPipeline:
-        """Compile and draw one warm-up picture of a single step.
+        """Read and compile what the model's first kind of job needs.
 
         Raises Environment when the model is missing, corrupt or of another revision.
         """
@@ -95,14 +95,14 @@ class OpenVinoEngine:
                 value=key.revision,
                 hint=f"run: winepress models prepare {key.model}",
             )
-        request = trial_request(self._shelf.catalogue, key.model, key.precision, steps=1)
-        before = _resident_bytes()
+        trial = trial_request(self._shelf.catalogue, key.model, key.precision, steps=1)
+        before = resident_bytes()
         parts = CompiledParts(self._placement, self._cache_dir)
-        pipeline = OpenVinoPipeline(key, prepared, request.job.kind, parts)
-        pipeline.render(request, unwatched)
+        pipeline = OpenVinoPipeline(key, prepared, trial.job.kind, parts)
+        pipeline.trial = trial
         previews = Previews(self._shelf.catalogue.get(key.model), prepared.path, parts.get)
         pipeline.draw_preview = previews.draw if previews.is_ready else None
-        pipeline.footprint = max(_resident_bytes() - before, prepared.size_bytes)
+        pipeline.hold(resident_bytes() - before - pipeline.held)
         return pipeline
 
 
@@ -122,6 +122,9 @@ class OpenVinoPipeline:
         """
         self.key = key
         self.footprint = prepared.size_bytes
+        self.held = 0  #: what its compiling and drawing took of the process's memory, in bytes
+        self.is_warm = False
+        self.trial: Request | None = None  #: what it warms up with
         self._prepared = prepared
         device = DeviceName.parse(key.device)
         self._compiled = parts or CompiledParts(Placement.of(device), None)
@@ -140,15 +143,25 @@ class OpenVinoPipeline:
         """The device really used; see `CompiledParts.device`."""
         return self._compiled.device
 
+    def hold(self, taken: int) -> None:
+        """Count ``taken`` more bytes; files that are mapped may not be in memory yet."""
+        self.held += max(taken, 0)
+        self.footprint = max(self.held, self._prepared.size_bytes)
+
+    def warm_up(self) -> None:
+        """Draw the trial picture in one step; see `Pipeline.warm_up`."""
+        if self.trial:
+            self.render(self.trial, unwatched)
+
     def render(self, request: Request, on_step: OnStep) -> list[Image.Image]:
         """Draw one RGB picture per seed; see `Pipeline.render`."""
         canvas = Canvas.of(request, self._grid)
-        before, pixels = _resident_bytes(), len(request.seeds) * canvas.frame[0] * canvas.frame[1]
+        before, pixels = resident_bytes(), len(request.seeds) * canvas.frame[0] * canvas.frame[1]
         arrays = self._call(request, request.job.kind, arguments_of(request, canvas), on_step, "np")
         pictures = _pictures(arrays)
         check_pictures(pictures)
         if pixels > self._largest:  # what a device prepared for more than it drew before stays
-            self.footprint += max(_resident_bytes() - before, 0) if self._largest else 0
+            self.hold(resident_bytes() - before)
             self._largest = pixels
         return [canvas.finish(picture) for picture in pictures]
 
@@ -183,7 +196,9 @@ class OpenVinoPipeline:
             pipe.vae = self._autoencoders.pick(pipe, kind, request.job.vae == "tiny")
             if _takes_rescale(pipe):
                 arguments["guidance_rescale"] = request.job.guidance_rescale or 0.0
-            return pipe(**arguments, callback_on_step_end=steps, output_type=output).images
+            drawn = pipe(**arguments, callback_on_step_end=steps, output_type=output).images
+        self.is_warm = True
+        return drawn
 
     def facts(self, request: Request) -> PictureFacts:
         """How this pipeline renders ``request``."""
@@ -216,10 +231,10 @@ class OpenVinoPipeline:
         if kind not in self._pipes:
             if not draws(kind) or (self._paints_into_masks and kind != "inpaint"):
                 raise FailForGood(f"{self.key.model} does not do {kind}", field="kind")
-            before = _resident_bytes()
+            before = resident_bytes()
             with loading():
                 self._pipes[kind] = self._assemble(kind)
-            self.footprint += max(_resident_bytes() - before, 0)
+            self.hold(resident_bytes() - before)
         return self._pipes[kind]
 
     def _assemble(self, kind: str) -> Any:
@@ -262,9 +277,3 @@ def _pictures(arrays: Any) -> list[Image.Image]:
 def _parts(pipe: Any) -> list[tuple[str, Any]]:
     found = ((name, getattr(pipe, name, None)) for name in PARTS)
     return [(name, part) for name, part in found if part is not None]
-
-
-def _resident_bytes() -> int:
-    """Memory this process holds now (field 2 of /proc/self/statm, see proc(5))."""
-    pages = int(Path("/proc/self/statm").read_text("ascii").split()[1])
-    return pages * os.sysconf("SC_PAGE_SIZE")

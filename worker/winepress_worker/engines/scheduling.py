@@ -53,7 +53,7 @@ def _is_setting(key: str, value: object) -> bool:
 def _is_number(value: object) -> bool:
     if isinstance(value, bool) or not isinstance(value, int | float):
         return False
-    return math.isfinite(value) and abs(value) <= 2**53
+    return abs(value) <= 2**53 or value == -math.inf  # diffusers' own "no lower bound"
 
 
 def make_scheduler(config: Mapping[str, Any], job: Job) -> Any:

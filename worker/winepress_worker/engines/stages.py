@@ -29,6 +29,7 @@ class StagedPipeline:
         self.footprint = first.footprint
         self.device = first.device
         self._first = first
+        self._second: Pipeline | None = None  #: the refiner used last
         self._keys: dict[str, PipelineKey] = {}
         self._pool = pool
         self._key_of = key_of
@@ -37,6 +38,15 @@ class StagedPipeline:
         """Load the refiner of ``job``, if it has one; raises Environment when both do not fit."""
         if isinstance(job, TextToImage) and job.refiner:
             self._refiner(job.refiner, job.precision)
+
+    @property
+    def is_warm(self) -> bool:
+        """Whether all have drawn that take part."""
+        return self._first.is_warm and (self._second is None or self._second.is_warm)
+
+    def warm_up(self) -> None:
+        """Warm the first model up; the refiner is loaded for a picture that waits."""
+        self._first.warm_up()
 
     def render(self, request: Request, on_step: OnStep) -> list[Image.Image]:
         """Draw one RGB picture per seed; see `Pipeline.render`."""
@@ -87,7 +97,8 @@ class StagedPipeline:
         if name not in self._keys:
             self._keys[name] = self._key_of(name, precision)
         with self._pool.pinned(self.key):
-            return self._pool.get(self._keys[name])
+            self._second = self._pool.get(self._keys[name])
+        return self._second
 
 
 def _refining_steps(job: TextToImage) -> int:

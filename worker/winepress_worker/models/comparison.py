@@ -14,6 +14,7 @@ from winepress_shared.catalogue import Model
 from winepress_worker.engines.base import unwatched
 from winepress_worker.models.calibration import practice
 from winepress_worker.models.export import IR_FILE
+from winepress_worker.models.held_memory import HeldMemory
 from winepress_worker.models.likeness import psnr_db, ssim
 from winepress_worker.models.manifest import Prepared
 from winepress_worker.models.measured import Cost, Measured
@@ -52,6 +53,7 @@ class _Drawn:
         def hear(inputs: Mapping[str, Any], seconds: float) -> None:
             calls.append(1e3 * seconds)
 
+        held = HeldMemory()
         pipeline = watched(prepared, model.kinds[0], hear)
         try:
             first = practice(model, prompts(model)[-1], 0, steps=1)
@@ -64,12 +66,14 @@ class _Drawn:
                 request = practice(model, prompt, seed, _steps(model))
                 self.pictures += pipeline.render(request, unwatched)
                 times.append(1e3 * (time.perf_counter() - began))
+            memory = held.grown(prepared.size_bytes)
         finally:
             pipeline.close()
         self.cost = Cost(
             unet_bytes=_weights(prepared.path).stat().st_size,
             unet_ms=round(min(calls), 3),
             picture_ms=round(min(times), 1),
+            memory_bytes=memory,
         )
 
 

@@ -20,7 +20,7 @@ from huggingface_hub.utils._headers import build_hf_headers
 from huggingface_hub.utils._http import hf_request_event_hook
 from huggingface_hub.utils.tqdm import disable_progress_bars
 
-from winepress_shared.errors import Environment
+from winepress_shared.errors import DiskFull, Environment
 from winepress_shared.stores.partial_file import open_alone
 from winepress_worker.models.folder import wanted_names
 from winepress_worker.models.manifest import digest
@@ -104,7 +104,7 @@ def _check_room(files: list[_File], place: Path) -> None:
     missing = sum(file.size for file in files if not (place / file.name).exists())
     free = shutil.disk_usage(place).free
     if missing > free:
-        raise Environment(
+        raise DiskFull(
             f"the disk is too small: {missing >> 20} MiB to fetch, {free >> 20} MiB free",
             value=str(place),
         )

@@ -48,6 +48,8 @@ class Manifest(BaseModel):
     channels: Annotated[int, Field(ge=1, le=64)]
     files: dict[str, FileRecord]
     measured: Measured | None = None  #: what it costs where it was made; not part of what it is
+    #: What it held there once it had drawn a picture, in bytes; the same.
+    memory_bytes: Annotated[int, Field(gt=0, lt=2**63)] | None = None
 
     @field_validator("files")
     @classmethod
@@ -75,7 +77,7 @@ class Manifest(BaseModel):
         The files themselves are left out, for exporters number the nodes of a graph anew in every
         process; their weights are equal all the same.
         """
-        made_of = self.model_dump_json(exclude={"files", "measured"})
+        made_of = self.model_dump_json(exclude={"files", "measured", "memory_bytes"})
         return hashlib.sha256(made_of.encode()).hexdigest()[:_REVISION_DIGITS]
 
     def write(self, folder: Path) -> None:

@@ -17,6 +17,7 @@ class Cost(BaseModel):
     unet_bytes: Annotated[int, Field(gt=0)]  #: weight file of the UNet
     unet_ms: Positive  #: quickest call: whatever else the machine does only adds
     picture_ms: Positive  #: quickest picture
+    memory_bytes: Annotated[int, Field(gt=0)] | None = None  #: held once it has drawn
 
 
 class Measured(BaseModel):

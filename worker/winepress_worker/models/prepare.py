@@ -19,6 +19,7 @@ from winepress_worker.engines.openvino import OpenVinoPipeline, quiet_libraries
 from winepress_worker.engines.trial import trial_request
 from winepress_worker.models.comparison import compare
 from winepress_worker.models.export import export, export_tiny_vae, writing
+from winepress_worker.models.held_memory import HeldMemory
 from winepress_worker.models.lora import fuse
 from winepress_worker.models.manifest import Manifest, Prepared, record_files
 from winepress_worker.models.measured import Measured
@@ -54,7 +55,10 @@ def build(
         full = origin if isinstance(origin, Prepared) else _export(model, origin, work, report)
         if precision is Precision.FP16:
             report("drawing a picture to verify it", _QUANTISED)
-            _verify(catalogue, full)
+            memory = _verify(catalogue, full)
+            made = Manifest.read(full.path)
+            if made:
+                made.model_copy(update={"memory_bytes": memory}).write(full.path)
             return full.path
         target = work / precision.value
         quantise(model, precision, full, target, _part(report, _EXPORTED, _QUANTISED))
@@ -63,7 +67,8 @@ def build(
         report("drawing pictures to compare them with fp16's", _QUANTISED)
         measured = compare(model, full, manifest.prepared(target))
         judge(model, measured)
-        manifest.model_copy(update={"measured": measured}).write(target)
+        found = {"measured": measured, "memory_bytes": measured.own.memory_bytes}
+        manifest.model_copy(update=found).write(target)
         return target
 
 
@@ -110,13 +115,18 @@ def _channels(folder: Path) -> int:
     return int(config["in_channels"])
 
 
-def _verify(catalogue: Catalogue, prepared: Prepared) -> None:
-    """Draw one picture on the CPU, the device whose output all others are held to."""
+def _verify(catalogue: Catalogue, prepared: Prepared) -> int:
+    """Draw one picture on the CPU, the device whose output all others are held to.
+
+    Returns the bytes of memory the model holds then.
+    """
     key = PipelineKey(prepared.name, prepared.revision, prepared.precision, "CPU")
     request = trial_request(catalogue, prepared.name, prepared.precision, _TRIAL_STEPS)
+    held = HeldMemory()
     pipeline = OpenVinoPipeline(key, prepared, request.job.kind)
     try:
         pipeline.render(request, unwatched)
+        return held.grown(prepared.size_bytes)
     finally:
         pipeline.close()
 

@@ -18,7 +18,7 @@ from collections.abc import Collection
 from pathlib import Path
 from typing import BinaryIO
 
-from winepress_shared.errors import Environment
+from winepress_shared.errors import DiskFull, Environment
 from winepress_worker.models.manifest import Manifest
 
 _MARK = ".pulled"
@@ -89,7 +89,7 @@ class PulledModels:
                 hint="raise the setting pulled_gib",
             )
         if missing > self._free:
-            raise Environment(
+            raise DiskFull(
                 f"the disk is too small: {missing // _MIB} MiB to fetch, "
                 f"{self._free // _MIB} MiB free",
                 value=str(self._root),

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from winepress_shared.catalogue import Model
-from winepress_shared.errors import Environment
+from winepress_shared.errors import DiskFull, Environment
 from winepress_shared.lane import Precision
+from winepress_worker.machine_memory import free_memory
 from winepress_worker.models.manifest import Prepared
 from winepress_worker.models.source import Source
 
@@ -33,8 +34,6 @@ _SIZE = {
     Precision.INT8_WEIGHTS: 0.6,
     Precision.INT4_WEIGHTS: 0.6,
 }
-_MEMORY = Path("/proc/meminfo")
-_CONTROL_GROUP = Path("/sys/fs/cgroup")
 
 
 @dataclass(frozen=True)
@@ -68,7 +67,7 @@ class Room:
         """Raise Environment unless this machine and the disk of ``folder`` have it now."""
         disk, memory = shutil.disk_usage(folder).free, free_memory()
         if disk < self.disk:
-            raise Environment(
+            raise DiskFull(
                 f"the disk has {_text(disk)} left, and this takes {_text(self.disk)}",
                 value=str(folder),
                 hint="free some room: winepress models rm MODEL",
@@ -79,23 +78,6 @@ class Room:
                 f"and this takes {_text(self.memory)}",
                 hint="prepare it on a larger machine and copy the folder, or stop other programs",
             )
-
-
-def free_memory(memory: Path = _MEMORY, group: Path = _CONTROL_GROUP) -> int:
-    """Bytes that can be had without swapping: the machine's, or its control group's if less."""
-    lines = dict(line.split(":", 1) for line in memory.read_text("ascii").splitlines())
-    free = int(lines["MemAvailable"].split()[0]) * 1024
-    try:  # see cgroup-v2 in the kernel's documentation
-        limit = (group / "memory.max").read_text("ascii").strip()
-        used = int((group / "memory.current").read_text("ascii"))
-        cached = dict(
-            line.split() for line in (group / "memory.stat").read_text("ascii").splitlines()
-        )
-    except (OSError, ValueError):
-        return free
-    if limit == "max":
-        return free
-    return max(min(free, int(limit) - used + int(cached.get("inactive_file", "0"))), 0)
 
 
 def _text(size: int) -> str:

@@ -14,12 +14,13 @@ import logging
 import shutil
 import tempfile
 from collections.abc import Callable, Collection, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from winepress_shared.catalogue import Catalogue, Model
 from winepress_shared.errors import Environment, StoreUnreachable, UnknownModel
 from winepress_shared.lane import Precision
+from winepress_shared.quantisation import loaded_bytes
 from winepress_worker.logs import hush_libraries
 from winepress_worker.models.content import check_content
 from winepress_worker.models.manifest import Manifest, Prepared
@@ -29,6 +30,7 @@ from winepress_worker.models.pulled import PulledModels, retire
 from winepress_worker.models.recipe import recipe
 from winepress_worker.models.room import Room
 from winepress_worker.models.source import Fetch, Source, find_source, is_at_hand, is_bundled
+from winepress_worker.os_fault import os_fault
 
 log = logging.getLogger(__name__)
 
@@ -111,9 +113,7 @@ class Shelf:
             with self._alone(name, precision, report):
                 return self.find(name, precision) or self._make(model, precision, origin, report)
         except OSError as error:
-            raise Environment(
-                f"cannot prepare {name}: {error.strerror or error}", value=str(self._root)
-            ) from error
+            raise os_fault(f"cannot prepare {name}", error, str(self._root)) from error
 
     def pull(self, name: str, precision: Precision, report: Report) -> Prepared | None:
         """The finished model as the store has it; None when the store does not offer it.
@@ -145,9 +145,7 @@ class Shelf:
         except OSError as error:
             if error.errno == errno.ENOSPC:
                 shutil.rmtree(work, ignore_errors=True)  # gives the disk back
-            raise Environment(
-                f"cannot pull {name}: {error.strerror or error}", value=str(self._root)
-            ) from error
+            raise os_fault(f"cannot pull {name}", error, str(self._root)) from error
         return self.find(name, precision)
 
     def _pull_missing(self, model: Model, precision: Precision, report: Report) -> Prepared | None:
@@ -182,6 +180,21 @@ class Shelf:
             for precision in self.catalogue.get(name).precisions
             if is_at_hand(self.catalogue.get(name)) or self._unread(name, precision)
         ]
+
+    def files_of(self, name: str) -> tuple[tuple[str, int, int], ...]:
+        """Name, size and time of every file that is here of a model, in whatever precision."""
+        found = []
+        for path in sorted(self._root.glob(f"{name}/[!.]*/**/*")):
+            with suppress(OSError):  # just removed
+                stat = path.stat()
+                found.append((str(path), stat.st_size, stat.st_mtime_ns))
+        return tuple(found)
+
+    def memory_needed(self, name: str, precision: Precision) -> int:
+        """Bytes a model holds once it is loaded: as measured where it was prepared, or guessed."""
+        manifest = Manifest.read(self._folder(name, precision))
+        measured = manifest.memory_bytes if manifest else None
+        return measured or loaded_bytes(self.catalogue.get(name).memory_mib, precision)
 
     def remove(self, name: str, precision: Precision) -> int:
         """Delete one prepared model; returns the bytes given back, 0 when there was none."""

@@ -10,9 +10,10 @@ from pathlib import Path
 from typing import Any
 
 from winepress_shared.archive import Archive, JobRecord, Output, output_key
-from winepress_shared.errors import Environment, FailForGood
+from winepress_shared.errors import FailForGood
 from winepress_shared.zoom import ZoomVideo
 from winepress_worker.engines.base import OnStep
+from winepress_worker.os_fault import os_fault
 from winepress_worker.zoom.camera import Camera
 from winepress_worker.zoom.encoder import FilmFile
 from winepress_worker.zoom.film import Film
@@ -70,7 +71,7 @@ class CuttingRoom:
                 if not self._archive.write_film(key, path, row, moved):
                     row = self._archive.read_output(key) or row
         except OSError as error:
-            raise Environment(f"cannot write the film: {error.strerror or error}") from None
+            raise os_fault("cannot write the film", error) from None
         return row
 
     def _write(

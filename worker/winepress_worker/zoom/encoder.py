@@ -23,6 +23,7 @@ from PIL import Image
 from winepress_shared.errors import Environment, FailForGood
 from winepress_shared.sound import Sound
 from winepress_shared.sound_decoder import NothingToHear, heard
+from winepress_worker.os_fault import os_fault
 from winepress_worker.zoom.planes import Frame
 
 _MAX_RATE_DENOMINATOR = 1001  #: 30000/1001 is television's 29.97
@@ -150,7 +151,7 @@ def _writing() -> Iterator[None]:
     try:
         yield
     except (OSError, av.FFmpegError) as error:
-        raise Environment(f"cannot write the film: {error}") from None
+        raise os_fault("cannot write the film", error) from None
 
 
 def _video_stream(

@@ -29,7 +29,9 @@ class KeyFrames:
         row = self._archive.read_output(key)
         try:
             data = self._archive.store.get(key)
-        except (ObjectMissing, ObjectTooLarge) as error:
+        except ObjectMissing:
+            raise FailForGood(f"key frame {index} is not in the store", value=key) from None
+        except ObjectTooLarge as error:
             raise FailForGood(f"key frame {index}: {error.problem}", value=key) from None
         if row is None or hashlib.sha256(data).hexdigest() != row.get("sha256"):
             raise RetryElsewhere("a key frame in the store is damaged", value=key)

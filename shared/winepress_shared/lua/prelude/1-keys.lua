@@ -10,6 +10,7 @@
 --                             what stands in for the order among the jobs of its user)
 --                             ready (units counted in `waits`; 0: claims do not see the job)
 --                             left (units counted in `open`) cost (megapixel-steps of a unit)
+--                             together (units drawn in one call; absent: one)
 --   jobs              zset    ID by order of submission; jobs:STATE the same for one state
 --   ready:LANE:BAND         zset  user by the turn of their last slice (lowest is next)
 --   ready:LANE:BAND:USER    zset  ID by front or order (lowest is next)
@@ -75,7 +76,8 @@ local function key(...) return P .. table.concat({...}, ':') end
 -- Only these fields are numbers; a user may well be called "1e5" or "inf".
 local NUMBERS = {}
 for name in string.gmatch('band units done failed cursor order created started finished expires ' ..
-    'paused chained ready front starts opens closes max_failed left step steps step_at finish void firm', '%S+') do
+    'paused chained ready front starts opens closes max_failed left together step steps step_at finish ' ..
+    'void firm', '%S+') do
   NUMBERS[name] = true
 end
 

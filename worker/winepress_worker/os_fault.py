@@ -1,0 +1,25 @@
+"""What the operating system refuses is a fault of this worker's surroundings, never of a job."""
+
+from __future__ import annotations
+
+import errno
+
+from winepress_shared.errors import DiskFull, Environment
+
+_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)  #: no room, a quota, the largest file allowed
+
+
+def os_fault(problem: str, error: Exception, value: object = None) -> Environment:
+    """The fault that an OSError, or FFmpeg's of the same kind, amounts to."""
+    kind = DiskFull if getattr(error, "errno", None) in _FULL else Environment
+    return kind(f"{problem}: {getattr(error, 'strerror', None) or error}", value=value)
+
+
+def seen_through(error: Exception) -> Exception:
+    """The fault that an unforeseen OSError amounts to; any other error as it is.
+
+    Those without a number are Pillow's, of a picture that is none.
+    """
+    if isinstance(error, OSError) and error.errno:
+        return os_fault("this machine is at fault", error)
+    return error
