@@ -129,6 +129,10 @@ class AsyncClient(AsyncConnections):
         """`Client.why_impossible`."""
         return await self.in_thread(self.client.why_impossible, lane)
 
+    async def why_stalled(self, job_id: str) -> str:
+        """`Client.why_stalled`."""
+        return await self.in_thread(self.client.why_stalled, job_id)
+
     # -- farm --------------------------------------------------------------------------------
 
     async def workers(self) -> Sequence[Worker]:

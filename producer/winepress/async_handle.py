@@ -54,6 +54,10 @@ class AsyncJobHandle:
         """`JobHandle.is_possible`."""
         return await self._run(lambda: self._handle.is_possible)
 
+    async def why_stalled(self) -> str:
+        """`JobHandle.why_stalled`."""
+        return await self._run(lambda: self._handle.why_stalled)
+
     async def explain(self) -> str:
         """`JobHandle.explain`."""
         return await self._run(self._handle.explain)

@@ -25,7 +25,6 @@ from winepress import (
     NotFound,
     WrongUsage,
 )
-from winepress_shared.ledger_records import JobRow
 from winepress_shared.settings import Settings
 
 _WAITERS = 200
@@ -219,23 +218,6 @@ async def test_events_go_on_behind_one_that_was_seen(farm_settings: Settings, pr
             state, *rest = [event async for event in handle.events(after=event.id)]
             assert (state.name, state.id, state.fields["state"]) == ("state", event.id, "succeeded")
             assert rest == events[seen + 1 :]
-
-
-@in_loop
-async def test_what_happens_between_two_looks_is_told(
-    farm_settings: Settings, press: Press, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """A job may begin and end after its events were read and before its row is."""
-    async with AsyncClient(farm_settings) as client:
-        handle, look = await client.submit(apple()), client.client.ledger.get
-
-        def look_later(job_id: str) -> JobRow:
-            press.work(LANE)
-            return look(job_id)
-
-        monkeypatch.setattr(client.client.ledger, "get", look_later)
-        names = [event.name async for event in handle.events()]
-        assert (names[0], names[-1]) == ("queued", "succeeded")
 
 
 @in_loop

@@ -16,7 +16,6 @@ from worker_process import await_condition
 from winepress import BrokerUnreachable, Client, InvalidJob, JobHandle
 from winepress import event_reader as event_reader_module
 from winepress_shared.event_log import BLOCK_MS
-from winepress_shared.ledger_records import JobRow
 from winepress_shared.settings import Settings
 
 _WAITERS = 500
@@ -274,21 +273,6 @@ def test_a_job_that_waits_tells_its_state_at_once(client: Client) -> None:
     with handle.events(after="0") as events:
         state = next(events)
     assert (state.fields["state"], state.fields["units"]) == ("queued", "3")
-
-
-def test_what_happens_between_two_looks_is_told(
-    client: Client, press: Press, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """A job may begin and end after its events were read and before its row is."""
-    handle, look = client.submit(apple()), client.ledger.get
-
-    def look_later(job_id: str) -> JobRow:
-        press.work(LANE)
-        return look(job_id)
-
-    monkeypatch.setattr(client.ledger, "get", look_later)
-    names = [event.name for event in handle.events()]
-    assert (names[0], names[-1]) == ("queued", "succeeded")
 
 
 @pytest.mark.parametrize("wrong", ["", "x", "1-", "-1", "1-2-3", "9" * 20, 7, "$"])
