@@ -25,7 +25,7 @@ class AsyncConnections:
     """
 
     def __init__(self, settings: Settings) -> None:
-        self.client = Client(settings)
+        self.client = Client(settings)  #: the blocking one behind this; for threads alone
         self.settings = settings
         self._threads = PerProcess(LoopThreads)
 
