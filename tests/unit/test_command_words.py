@@ -225,31 +225,6 @@ def test_a_job_file_may_be_yaml_or_json(tmp_path: Path) -> None:
     assert read_job_file(tmp_path / "job.json") == read_job_file(tmp_path / "job.yaml")
 
 
-def test_paths_in_a_job_from_a_pipe_are_seen_from_here() -> None:
-    """There is no folder that they could be in otherwise: nobody keeps pictures below /dev."""
-    reading, writing = os.pipe()
-    os.write(writing, b"kind: image-to-image\nprompt: a cat\nimage: apple.png\n")
-    os.close(writing)
-    try:
-        fields, _ = read_job_file(Path(f"/dev/fd/{reading}"))
-    finally:
-        os.close(reading)
-    assert fields["image"] == "apple.png"
-
-
-def test_standard_input_is_a_minus(tmp_path: Path) -> None:
-    """As for the prompt, and as in other programs."""
-    done = subprocess.run(
-        [sys.executable, "-m", "winepress", "submit", "--file", "-"],
-        input='{"kind": "image-to-image", "prompt": "a", "image": "nowhere.png"}',
-        capture_output=True,
-        cwd=tmp_path,
-        text=True,
-        check=False,
-    )
-    assert (done.returncode, "'nowhere.png'" in done.stderr) == (4, True), done.stderr
-
-
 @pytest.mark.parametrize("name", ["job.json", "job.yaml", "job"])
 def test_json_is_read_as_json_whatever_it_is_called(tmp_path: Path, name: str) -> None:
     """YAML takes an escaped emoji for two halves of a character, and 1e3 for a word."""
