@@ -75,6 +75,8 @@ class Parser(argparse.ArgumentParser):
         meant = (field, ALIASES.get(field), _SIDES.get(field))
         for action in self._actions:
             if action.dest in meant:
+                if not action.option_strings:
+                    return f"{action.metavar or action.dest} stands without a flag. {self._help}"
                 return f"Did you mean {action.option_strings[0]}?"
         # Without the dashes, which make words of four letters look alike.
         flags = {flag.lstrip("-"): flag for flag in self._option_string_actions}

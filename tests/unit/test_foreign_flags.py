@@ -28,6 +28,22 @@ def test_a_flag_of_other_programs_is_answered_with_ours(
     assert f"Did you mean {flag}?" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(
+    ("words", "name"),
+    [
+        (["submit", "--prompt", "a cat"], "PROMPT"),
+        (["submit", "--kind=zoom-video"], "KIND"),
+        (["batch", "--file", "a.csv"], "FILE"),
+    ],
+)
+def test_a_flag_for_what_needs_none_is_told_so(
+    words: list[str], name: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Rather than with a flag that is spelled alike, like --prompts."""
+    assert main(words) == 2
+    assert f"{name} stands without a flag" in capsys.readouterr().err
+
+
 def test_flags_are_not_alike_for_their_dashes(capsys: pytest.CaptureFixture[str]) -> None:
     """`list` has no --user, and nothing that a user could have meant by it."""
     assert main(["list", "--user", "ann"]) == 2
