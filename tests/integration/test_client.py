@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from pathlib import Path
+from typing import Any
 
 import pytest
 from press import LANE, Press, apple, forget_farm
@@ -63,6 +64,42 @@ def test_a_picture_that_changed_in_the_store_is_not_passed_on(client: Client, pr
     client.archive.store.put(handle.result.outputs[0].key, b"something else")
     with pytest.raises(StoreUnreachable, match="damaged"):
         _ = handle.images
+
+
+def test_a_link_lives_for_whole_seconds(
+    client: Client, press: Press, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A server refuses a link whose life, computed by a program, has a fraction."""
+    handle = client.submit(apple())
+    press.work(LANE)
+    lives: list[float] = []
+    monkeypatch.setattr(client.archive.store, "url", lambda key, life_s: lives.append(life_s))
+    part: Any = 3600 / 7
+    handle.urls(part)
+    assert lives == [514]
+
+
+def test_a_picture_is_read_into_memory_under_a_limit(
+    client: Client, press: Press, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its result says how large it is, and whoever wrote that may have written it too large."""
+    handle = client.submit(apple())
+    press.work(LANE)
+    monkeypatch.setattr("winepress.handle.MAX_GET_BYTES", 10)
+    with pytest.raises(StoreUnreachable, match="too large"):
+        _ = handle.images
+
+
+def test_closed_in_the_middle_of_what_was_read_it_tells_no_more(client: Client) -> None:
+    """Whoever leaves a loop through `close` is not handed the rest of the past."""
+    handle = client.submit(apple())
+    client.pause(handle.id)
+    names = []
+    with handle.events() as events:
+        for event in events:
+            names.append(event.name)
+            events.close()
+    assert names == ["queued"]
 
 
 def test_waiting_ends_with_the_time_it_was_given(client: Client) -> None:
