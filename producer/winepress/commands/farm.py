@@ -161,7 +161,8 @@ def check_jobs(client: Client) -> str:
     """Whether the broker has lost jobs that the store says are to be done."""
     try:
         stored = StoredJobs.list(client, _MOST_OBJECTS)
-    except StoreRefused:  # the store itself was found in order
+    except StoreRefused:
+        client.archive.store.check()  # no key at all, or a wrong one, is another matter
         return "not looked for: a producer's key does not list them, the operator's does"
     bound = "" if stored.is_all else f" (of the first {_MOST_OBJECTS} objects of the store)"
     unknown = client.farm.unknown_jobs(sorted(stored.accepted))
