@@ -60,7 +60,9 @@ def _take_back(client: Client, records: Sequence[JobRecord], reason: str) -> lis
                 # It says that the job is over, should the ledger hold it nevertheless.
                 client.archive.write_result(Result(record.id, (), ()))
         except StoreUnreachable as error:
-            log.warning("job.json of %s, which was not queued, is left over: %s", record.id, error)
+            log.warning(
+                "job.json of %s, which was not queued, may be left over: %s", record.id, error
+            )
             if not is_reachable:
                 left.append(record)
     return left

@@ -7,7 +7,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import redis
 from press import LANE, Press, apple, forget_farm
+from worker_process import await_condition
 
 from winepress import (
     Client,
@@ -20,6 +22,7 @@ from winepress import (
     StoreUnreachable,
     WrongUsage,
 )
+from winepress_shared.errors import DamagedRecord
 
 
 def test_wait_returns_the_pictures_of_a_job_finished_meanwhile(
@@ -100,6 +103,36 @@ def test_closed_in_the_middle_of_what_was_read_it_tells_no_more(client: Client) 
             names.append(event.name)
             events.close()
     assert names == ["queued"]
+
+
+def test_one_damaged_record_ends_no_wait_for_other_jobs(client: Client, press: Press) -> None:
+    """All who wait share one read, which the server refuses as a whole."""
+    good, bad = client.submit(apple()), client.submit(apple())
+    told: list[Exception] = []
+
+    def wait() -> None:
+        try:
+            bad.wait(timeout=30)
+        except DamagedRecord as error:
+            told.append(error)
+
+    threads = [
+        threading.Thread(target=wait),
+        threading.Thread(target=lambda: list(good.events(30))),
+    ]
+    for thread in threads:
+        thread.start()
+    await_condition(lambda: len(client.event_reader._subscriptions) == len(threads))
+    events = f"{client.settings.farm}:events:{bad.id}"
+    with redis.Redis.from_url(client.settings.broker_url.get_secret_value()) as broker:
+        broker.delete(events)
+        broker.set(events, "mine")
+    client.pause(good.id)
+    threads[0].join()
+    assert len(told) == 1
+    assert threads[1].is_alive()
+    good.cancel()
+    threads[1].join()
 
 
 def test_waiting_ends_with_the_time_it_was_given(client: Client) -> None:
