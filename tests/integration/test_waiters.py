@@ -66,7 +66,7 @@ def test_five_hundred_threads_wait_with_one_reader_and_few_connections(
 
         threads = in_threads(wait, _WAITERS)
         await_condition(lambda: len(client.event_reader._subscriptions) == _WAITERS)
-        assert readers() == 1
+        await_condition(lambda: readers() == 1)  # that of an earlier client may take a moment
         assert connections() - before <= _FEW
         press.work(LANE)
         join(threads)
