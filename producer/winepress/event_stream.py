@@ -35,6 +35,8 @@ class EventStream(Iterator[Event]):
         self._events = chain.from_iterable(self._source.batches())
 
     def __next__(self) -> Event:
+        if self._source.is_closed:  # what was read before is not told either
+            raise StopIteration
         return next(self._events)
 
     def __enter__(self) -> Self:
@@ -59,12 +61,12 @@ class _Source:
         self._deadline = Deadline(job_id, timeout)
         self._after = "0" if after is None else check_event_id(after)
         self._tells_state = after is not None
-        self._is_closed = False
+        self.is_closed = False
         self._mine = PerProcess(self._subscribe)
 
     def close(self) -> None:
         """Let `batches` end."""
-        self._is_closed = True
+        self.is_closed = True
         subscription = self._mine.pop()
         if subscription is not None:
             self._reader.remove(subscription)
@@ -85,7 +87,7 @@ class _Source:
             yield [state_of(patiently(self._row), self._after)]
         found: Sequence[Event] | None = self._past()
         try:
-            while found is not None and not self._is_closed:
+            while found is not None and not self.is_closed:
                 if found:
                     yield found
                     self._after = found[-1].id
@@ -104,9 +106,9 @@ class _Source:
 
     def _take(self) -> Sequence[Event] | None:
         """What happens next; None when this is closed. Raises TimeoutError past the deadline."""
-        while not self._is_closed:
+        while not self.is_closed:
             subscription = self._mine.get()
-            if self._is_closed:  # just now, before there was a subscription to end
+            if self.is_closed:  # just now, before there was a subscription to end
                 break
             was_full, patience_s = subscription.is_full, self._deadline.patience_s()
             try:

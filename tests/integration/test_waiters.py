@@ -275,7 +275,7 @@ def test_a_job_that_waits_tells_its_state_at_once(client: Client) -> None:
     assert (state.fields["state"], state.fields["units"]) == ("queued", "3")
 
 
-@pytest.mark.parametrize("wrong", ["", "x", "1-", "-1", "1-2-3", "9" * 20, 7, "$"])
+@pytest.mark.parametrize("wrong", ["", "x", "1-", "-1", "1-2-3", "9" * 20, "٣", 7, "$"])
 def test_what_is_no_id_of_an_event_is_refused_at_once(client: Client, wrong: str) -> None:
     """Before the iterator is used."""
     with pytest.raises(InvalidJob, match="after: not the id of an event"):
