@@ -227,7 +227,8 @@ class ScriptServer:
         return BrokerUnreachable(
             "the broker does not allow this with these credentials",
             value=self._url.shown,
-            hint="They are of a role that may not do it; the operator's settings may",
+            hint="They are of a role that may not do it, or of a farm of another name; "
+            "the operator's settings of this farm may",
         )
 
     def _raise_limit(self, reason: str) -> None:
