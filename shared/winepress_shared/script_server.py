@@ -227,8 +227,7 @@ class ScriptServer:
         return BrokerUnreachable(
             "the broker does not allow this with these credentials",
             value=self._url.shown,
-            hint="They are of a role that may not do it, or of a farm of another name; "
-            "the operator's settings of this farm may",
+            hint="They are of another role or farm; the operator's settings of this one may",
         )
 
     def _raise_limit(self, reason: str) -> None:
