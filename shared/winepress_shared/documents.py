@@ -147,7 +147,11 @@ class FactsDocument(_Report):
     pid: Count = 0
     device: Word = "?"
     lanes: list[Word] = []
+    memory_budget: Count = 0
+    too_large: dict[Word, Count] = {}
     warm: list[Word] = []
+    unfit: dict[Word, Text] = {}
+    pictures_per_call: dict[Word, Count] = {}
     load_s: dict[Word, Amount] = {}
     seconds_per_picture: dict[Word, Amount] = {}
     megapixel_steps_per_s: dict[Word, Amount] = {}

@@ -65,6 +65,7 @@ def test_a_claim_whose_answer_was_lost_begins_nothing_twice(
     first = claim(clerk)
     again = claim(clerk)
     assert (again.fence, again.units, again.begun) == (first.fence, first.units, True)
+    assert again.attempts == 0, "what it counted itself is no earlier attempt"
     assert (attempts(clerk), started(clerk)) == (1, ["0"])
 
 

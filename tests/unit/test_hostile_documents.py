@@ -56,6 +56,10 @@ FACTS = {
     "step_s": 0.1,
     "load_s": {"vignette.fp16": 2.0},
     "megapixel_steps_per_s": {"x": 1.5},
+    "pictures_per_call": {"vignette.fp16": 4},
+    "unfit": {"vignette.fp16": "no memory"},
+    "too_large": {"vignette.fp16": 2**33},
+    "memory_budget": 2**30,
 }
 HASH = dict.fromkeys(("done", "failed", "created", "started", "finished", "expires"), "1") | {
     "state": "running",

@@ -169,10 +169,14 @@ class Desk:
         except BrokerUnreachable:
             log.warning("the broker is away; nobody heard that")
 
-    def describe(self, facts: dict[str, Any]) -> None:
-        """Say what this process holds; nobody waits for it."""
-        tell = self._ledger.describe_renderer
-        self._messenger.send("description", lambda: tell(self.worker, facts))
+    def describe(self, facts: dict[str, Any], said: Callable[[], None]) -> None:
+        """Say what this process holds; nobody waits for it. ``said`` is called after that."""
+
+        def tell() -> None:
+            self._ledger.describe_renderer(self.worker, facts)
+            said()
+
+        self._messenger.send("description", tell)
 
     def _settled(self, part: Slice, unit: int, ending: Ending) -> Ending:
         """Forget a unit; after the last one of a job its slice is kept until the job ends."""

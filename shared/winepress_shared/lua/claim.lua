@@ -37,7 +37,11 @@ local function granted()
   local fence = string.match(asked, '^' .. nonce .. ' (%d+)$')
   local lease, job = look_up(fence or '')
   if not job then return nil end
-  return answer(tonumber(fence), job, lease, attempts(job, first_of(lease.open) or ''))
+  local first = first_of(lease.open)
+  local tried = first and attempts(job, first) or 0
+  -- What `begin` counted after the request is this attempt, and none before it.
+  if first and is_begun(lease, first) then tried = tried - 1 end
+  return answer(tonumber(fence), job, lease, tried)
 end
 
 -- The band to be served, of those that have not been passed over by this claim.
