@@ -147,15 +147,15 @@ class FactsDocument(_Report):
     pid: Count = 0
     device: Word = "?"
     lanes: list[Word] = []
-    memory_budget: Count = 0
-    too_large: dict[Word, Count] = {}
     warm: list[Word] = []
-    unfit: dict[Word, Text] = {}
-    pictures_per_call: dict[Word, Count] = {}
     load_s: dict[Word, Amount] = {}
     seconds_per_picture: dict[Word, Amount] = {}
     megapixel_steps_per_s: dict[Word, Amount] = {}
     step_s: Amount = 0.0
+    memory_budget: Count = 0
+    too_large: dict[Word, Count] = {}
+    unfit: dict[Word, str] = {}
+    pictures_per_call: dict[Word, Count] = {}
 
 
 def read_document(form: type[D], data: bytes | str, name: str) -> D:

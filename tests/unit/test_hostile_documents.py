@@ -13,14 +13,17 @@ from typing import Any
 
 import pytest
 
+from winepress.explanation import why_impossible
+from winepress.refusals import refused_models
 from winepress_shared.archive import Archive, JobRecord, Output, Result, output_key
 from winepress_shared.catalogue import Catalogue
 from winepress_shared.documents import OutputDocument, read_document, read_facts, read_rows
 from winepress_shared.errors import FailForGood, InvalidJob, WinepressError
+from winepress_shared.estimate import Paces
 from winepress_shared.items import Item, ItemReader
 from winepress_shared.job import Batch, TextToImage
 from winepress_shared.lane import Lane, Precision
-from winepress_shared.ledger_records import Event, JobRow, Submission
+from winepress_shared.ledger_records import Event, JobRow, Submission, Worker
 from winepress_shared.settings import Settings
 from winepress_shared.stores.folder import FolderStore
 from winepress_shared.window import Window
@@ -56,10 +59,10 @@ FACTS = {
     "step_s": 0.1,
     "load_s": {"vignette.fp16": 2.0},
     "megapixel_steps_per_s": {"x": 1.5},
+    "memory_budget": 2**33,
+    "too_large": {"sdxl-base.fp16": 2**34},
+    "unfit": {"tiny-sd.fp16": "the disk is full"},
     "pictures_per_call": {"vignette.fp16": 4},
-    "unfit": {"vignette.fp16": "no memory"},
-    "too_large": {"vignette.fp16": 2**33},
-    "memory_budget": 2**30,
 }
 HASH = dict.fromkeys(("done", "failed", "created", "started", "finished", "expires"), "1") | {
     "state": "running",
@@ -163,6 +166,16 @@ def read_row(archive: Archive, data: bytes) -> object:
     return JobRow.from_hash("job", row)
 
 
+def read_worker(archive: Archive, data: bytes) -> object:
+    """What its words do to whoever lists workers, submits or asks why a job waits."""
+    facts = read_facts(data.decode("utf-8", "replace"))
+    worker = Worker("w", 0.0, facts, facts)
+    why_impossible("sdxl-base.fp16", [worker])
+    refused_models(worker)
+    Paces([worker], {}).picture_s("vignette.fp16", 1.0)
+    return worker
+
+
 def read_offered(archive: Archive, data: bytes) -> object:
     home = Path(archive.store.url("x").removeprefix("file://")).parent
     offered = Offered(Settings(home=home))
@@ -187,7 +200,7 @@ DOCUMENTS: dict[str, tuple[Reader, dict[str, Any]]] = {
     "output": (lambda _, data: read_document(OutputDocument, data, "row"), ROW),
     "unit": (read_units, ROW),
     "failure": (read_units, {"error": "FailForGood", "message": "it failed"}),
-    "facts": (lambda _, data: read_facts(data.decode("utf-8", "replace")), FACTS),
+    "facts": (read_worker, FACTS),
     "row": (read_row, HASH),
     "event": (read_row, {"event": "progress", "at": "1", "unit": "1", "step": "2", "steps": "3"}),
     "offered": (read_offered, {"x": ["vignette.fp16"]}),
