@@ -7,7 +7,8 @@
 --       (ms), prefix of the broker's queues, a worker is alive when it has beaten within (ms), patience
 --       of each band (ms) ...
 -- Returns nil, or {fence, id, units as ranges, finish 0|1, attempts so far of the first unit,
---                  units of this lane still waiting, tickets of this lane still queued, band}
+--                  units of this lane still waiting, tickets of this lane still queued, band,
+--                  lane of the slice, another one where an earlier request is answered}
 --
 -- Order inside a lane: the highest band (0 first), but a band passed over for longer than its
 -- patience gets one slice; in a band the user whose last slice is longest ago; of a user the
@@ -28,7 +29,8 @@ local lane, worker, holder, nonce, most = ARGV[1], ARGV[2], ARGV[3], ARGV[4], to
 
 local function answer(fence, job, lease, tried)
   return {fence, job.id, lease.open, lease.finish, tried,
-    tonumber(redis.call('HGET', key('lanes'), lane)) or 0, redis.call('LLEN', ARGV[7] .. lane), job.band}
+    tonumber(redis.call('HGET', key('lanes'), lane)) or 0, redis.call('LLEN', ARGV[7] .. lane), job.band,
+    lease.lane}
 end
 
 -- The answer to this very request was lost on its way: nobody would ever work on that slice.
@@ -138,7 +140,7 @@ local function grant(job, units, firm)
   -- Never below the time: a fence of a ledger that lost its end, or all, must not count again.
   local fence = math.max((tonumber(redis.call('GET', key('fence'))) or 0) + 1, now)
   redis.call('SET', key('fence'), fence)
-  local lease = {open = units, finish = units == '' and 1 or 0}
+  local lease = {open = units, finish = units == '' and 1 or 0, lane = lane}
   redis.call('HSET', key('lease', fence), 'job', job.id, 'lane', lane, 'holder', holder,
     'open', units, 'at', '', 'step', 0, 'steps', 0, 'step_at', now,
     'finish', lease.finish, 'user', job.user, 'firm', firm and 1 or 0)
