@@ -131,8 +131,8 @@ class Slice:
     @classmethod
     def of(cls, row: list[Any]) -> Slice:
         """Read the answer of ``claim.lua``."""
-        fence, job_id, units, finish, *counts, lane = row
-        return cls(fence, job_id, expand(units), bool(finish), *counts, lane=lane)
+        fence, job, units, finish, tried, left, tickets, band, lane = row
+        return cls(fence, job, expand(units), bool(finish), tried, left, tickets, band, lane=lane)
 
 
 @dataclass(frozen=True)
