@@ -30,7 +30,7 @@ class Order(StrEnum):
 
     OK = "ok"
     CANCEL = "cancel"  #: the job is over; stop and discard
-    CALLED = "called"  #: begun; a better band waits in another lane
+    CALLED = "called"  #: begun; a better band waits in another lane of the worker
     YIELD = "yield"  #: the job is paused; stop at the next unit and give the rest back
     GIVE_WAY = "give-way"  #: the same, for a better band waits in the lane
     LOST = "lost"  #: somebody else owns the slice; stop and discard

@@ -131,7 +131,7 @@ end
 
 -- To be asked before the band is served.
 local function is_firm(job)
-  local better = better_waits(job)
+  local better = better_waits(job, worker)
   local since = tonumber(redis.call('HGET', key('served', lane), job.band)) or now
   return better == 'here' or (better and now - since > tonumber(ARGV[FIRST_BAND + job.band]))
 end
