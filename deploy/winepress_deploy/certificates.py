@@ -13,7 +13,7 @@ from winepress_shared.errors import WrongUsage
 
 try:
     from cryptography import x509
-    from cryptography.exceptions import InvalidSignature
+    from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
     from cryptography.hazmat.primitives import hashes, serialization
     from cryptography.hazmat.primitives.asymmetric import ec
     from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
@@ -26,6 +26,11 @@ except ImportError as error:
 _LIFE = timedelta(days=3650)
 _LEAST_LEFT = timedelta(days=1825)  #: a farm that starts has this long before they end
 _SKEW = timedelta(days=1)  #: clocks may have been set back
+#: What reading a missing or damaged one raises.
+_UNSOUND = (
+    *(OSError, ValueError, TypeError),
+    *(InvalidSignature, UnsupportedAlgorithm, x509.InvalidVersion),
+)
 
 
 @dataclass(frozen=True)
@@ -51,7 +56,7 @@ class Certificates:
             own = x509.load_pem_x509_certificate(self.certificate.read_bytes())
             key = serialization.load_pem_private_key(self.key.read_bytes(), None)
             own.verify_directly_issued_by(authority)
-        except (OSError, ValueError, TypeError, InvalidSignature):
+        except _UNSOUND:
             return False
         ends = min(authority.not_valid_after_utc, own.not_valid_after_utc)
         return key.public_key() == own.public_key() and ends - now > _LEAST_LEFT

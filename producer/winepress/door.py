@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import importlib
+from typing import TYPE_CHECKING, Any
+
 from winepress.client import Client
 from winepress.handle import JobHandle
 from winepress_shared import __version__
@@ -28,7 +31,13 @@ from winepress_shared.lane import Precision
 from winepress_shared.state import JobState
 from winepress_shared.zoom import ZoomVideo
 
+if TYPE_CHECKING:
+    from winepress.async_client import AsyncClient
+    from winepress.async_handle import AsyncJobHandle
+
 __all__ = [
+    "AsyncClient",
+    "AsyncJobHandle",
     "BrokerUnreachable",
     "Client",
     "Conflict",
@@ -56,3 +65,12 @@ __all__ = [
     "ZoomVideo",
     "__version__",
 ]
+
+#: Name → its module, for programs with an event loop alone: asyncio takes long to import.
+_LATE = {"AsyncClient": "winepress.async_client", "AsyncJobHandle": "winepress.async_handle"}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _LATE:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(importlib.import_module(_LATE[name]), name)

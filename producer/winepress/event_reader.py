@@ -13,7 +13,7 @@ from itertools import islice
 from queue import Empty, SimpleQueue
 
 from winepress.outage import patiently
-from winepress_shared.errors import BrokerUnreachable
+from winepress_shared.errors import BrokerUnreachable, DamagedRecord
 from winepress_shared.event_log import BLOCK_MS, EventLog, order_of_id
 from winepress_shared.ledger_records import Event
 from winepress_shared.settings import Settings
@@ -139,7 +139,21 @@ class EventReader:
             first = self._turn * _MOST_JOBS
             positions = dict(islice(positions.items(), first, first + _MOST_JOBS))
             block_ms = _TURN_MS
-        self._hand_out(patiently(lambda: self._ask(positions, block_ms)))
+        try:
+            self._hand_out(patiently(lambda: self._ask(positions, block_ms)))
+        except DamagedRecord:  # of one of these jobs: the others go on
+            self._drop_damaged(positions)
+
+    def _drop_damaged(self, positions: dict[str, str]) -> None:
+        for job_id, after in positions.items():
+            try:
+                self._log.read({job_id: after})
+            except DamagedRecord as error:
+                with self._lock:
+                    those = [one for one in self._subscriptions if one.job_id == job_id]
+                    self._subscriptions.difference_update(those)
+                for one in those:
+                    one.put(error)
 
     def _ask(self, positions: dict[str, str], block_ms: int) -> dict[str, list[Event]]:
         try:

@@ -7,10 +7,10 @@ from collections.abc import Iterator, Sequence
 from itertools import chain
 from typing import TYPE_CHECKING, Self
 
-from winepress.caller_checks import check_timeout
+from winepress.deadline import Deadline
 from winepress.event_reader import EventReader, Subscription
 from winepress.outage import patiently
-from winepress_shared.event_log import BLOCK_MS, check_event_id
+from winepress_shared.event_log import check_event_id
 from winepress_shared.ledger_records import Event, JobRow
 from winepress_shared.per_process import PerProcess
 from winepress_shared.state import JobState
@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from winepress.client import Client
 
 _ENDS = frozenset(state.value for state in JobState if state.is_terminal)
-_SILENCE_S = 2 * BLOCK_MS / 1000  #: after that much of it the reader is asked whether it reads
 
 
 class EventStream(Iterator[Event]):
@@ -36,6 +35,8 @@ class EventStream(Iterator[Event]):
         self._events = chain.from_iterable(self._source.batches())
 
     def __next__(self) -> Event:
+        if self._source.is_closed:  # what was read before is not told either
+            raise StopIteration
         return next(self._events)
 
     def __enter__(self) -> Self:
@@ -57,16 +58,15 @@ class _Source:
     ) -> None:
         self._client = client
         self._job_id = job_id
-        check_timeout(timeout)
-        self._deadline = None if timeout is None else time.monotonic() + timeout
+        self._deadline = Deadline(job_id, timeout)
         self._after = "0" if after is None else check_event_id(after)
         self._tells_state = after is not None
-        self._is_closed = False
+        self.is_closed = False
         self._mine = PerProcess(self._subscribe)
 
     def close(self) -> None:
         """Let `batches` end."""
-        self._is_closed = True
+        self.is_closed = True
         subscription = self._mine.pop()
         if subscription is not None:
             self._reader.remove(subscription)
@@ -84,16 +84,15 @@ class _Source:
     def batches(self) -> Iterator[Sequence[Event]]:
         """Events as they come."""
         if self._tells_state:
-            yield [_state_of(patiently(self._row), self._after)]
-        found: Sequence[Event] | None = self._client.ledger.events(self._job_id, self._after)
+            yield [state_of(patiently(self._row), self._after)]
+        found: Sequence[Event] | None = self._past()
         try:
-            while found is not None and not self._is_closed:
+            while found is not None and not self.is_closed:
                 if found:
                     yield found
                     self._after = found[-1].id
-                # A job that was retried has ended before: only the row says whether it is over.
-                may_be_over = not found or any(event.name in _ENDS for event in found)
-                if may_be_over and patiently(self._row).state.is_terminal:
+                if may_be_last(found) and patiently(self._row).state.is_terminal:
+                    yield patiently(self._past)  # what came before the row was read
                     return
                 found = self._take()
         finally:
@@ -102,13 +101,16 @@ class _Source:
     def _row(self) -> JobRow:
         return self._client.ledger.get(self._job_id)
 
+    def _past(self) -> Sequence[Event]:
+        return self._client.ledger.events(self._job_id, self._after)
+
     def _take(self) -> Sequence[Event] | None:
         """What happens next; None when this is closed. Raises TimeoutError past the deadline."""
-        while not self._is_closed:
+        while not self.is_closed:
             subscription = self._mine.get()
-            if self._is_closed:  # just now, before there was a subscription to end
+            if self.is_closed:  # just now, before there was a subscription to end
                 break
-            was_full, patience_s = subscription.is_full, self._patience_s()
+            was_full, patience_s = subscription.is_full, self._deadline.patience_s()
             try:
                 return subscription.take(patience_s)
             except TimeoutError:
@@ -118,18 +120,13 @@ class _Source:
                     self._reader.add(subscription)
         return None
 
-    def _patience_s(self) -> float:
-        if self._deadline is None:
-            return _SILENCE_S
-        left_s = self._deadline - time.monotonic()
-        if left_s <= 0:
-            raise TimeoutError(
-                f"job {self._job_id} is still going on: the time to wait for it is over"
-            )
-        return min(left_s, _SILENCE_S)
+
+def may_be_last(found: Sequence[Event]) -> bool:
+    """Whether a job may be over with these; its row knows, for a retried one has ended before."""
+    return not found or any(event.name in _ENDS for event in found)
 
 
-def _state_of(row: JobRow, after: str) -> Event:
+def state_of(row: JobRow, after: str) -> Event:
     """What a job is now, as an event at the place ``after``."""
     fields = {
         "state": row.state.value,

@@ -25,6 +25,7 @@ from winepress_shared.errors import (
 from winepress_shared.lane import FILM
 from winepress_shared.ledger_records import JobRow
 from winepress_shared.state import JobState
+from winepress_shared.stores.base import MAX_GET_BYTES
 
 if TYPE_CHECKING:
     from winepress.client import Client
@@ -143,7 +144,7 @@ class JobHandle:
                 yield output, self._read(output)
 
     def _read(self, output: Output) -> bytes:
-        data = self._client.archive.store.get(output.key, most=output.size)
+        data = self._client.archive.store.get(output.key, most=min(output.size, MAX_GET_BYTES))
         if hashlib.sha256(data).hexdigest() != output.sha256:
             raise StoreUnreachable("a picture in the store is damaged", value=output.key)
         return data
@@ -211,9 +212,9 @@ class JobHandle:
         They name ``s3_public_endpoint`` where that is set. Raises WrongUsage unless ``expires_s``
         is 1 second to 7 days.
         """
-        check_link_life(expires_s)
+        life_s = check_link_life(expires_s)
         store = self._client.archive.store
-        return [store.url(output.key, expires_s) for output in self.result.outputs]
+        return [store.url(output.key, life_s) for output in self.result.outputs]
 
 
 def raise_unless_succeeded(row: JobRow) -> None:

@@ -28,7 +28,7 @@ _FAILED = "its submission failed, or that of a job submitted with it"
 
 @contextlib.contextmanager
 def all_or_none(client: Client, records: Sequence[JobRecord]) -> Iterator[None]:
-    """Take every job back if one of them is not accepted, or Ctrl-C comes, while inside."""
+    """Take every job back if one of them is not accepted, or anything ends this early."""
     try:
         yield
     except WinepressError as error:
@@ -38,7 +38,7 @@ def all_or_none(client: Client, records: Sequence[JobRecord]) -> Iterator[None]:
             if left[0].idempotency_key:
                 error.hint += ". Submitted again with the same idempotency key, it is queued once"
         raise
-    except KeyboardInterrupt:
+    except BaseException:  # Ctrl-C, or what ends the caller: its process, its task's time
         _take_back(client, records, _INTERRUPTED)
         raise
 
@@ -60,7 +60,9 @@ def _take_back(client: Client, records: Sequence[JobRecord], reason: str) -> lis
                 # It says that the job is over, should the ledger hold it nevertheless.
                 client.archive.write_result(Result(record.id, (), ()))
         except StoreUnreachable as error:
-            log.warning("job.json of %s, which was not queued, is left over: %s", record.id, error)
+            log.warning(
+                "job.json of %s, which was not queued, may be left over: %s", record.id, error
+            )
             if not is_reachable:
                 left.append(record)
     return left

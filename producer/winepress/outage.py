@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
 from winepress_shared.errors import BrokerUnreachable
@@ -25,3 +25,16 @@ def patiently(call: Callable[[], T]) -> T:
             log.warning("still waiting: %s", error)
             time.sleep(pause_s)
     return call()
+
+
+async def patiently_awaited(call: Callable[[], Awaitable[T]]) -> T:
+    """The same in an event loop."""
+    import asyncio  # takes as long to import as the client
+
+    for pause_s in _PAUSES_S:
+        try:
+            return await call()
+        except BrokerUnreachable as error:
+            log.warning("still waiting: %s", error)
+            await asyncio.sleep(pause_s)
+    return await call()

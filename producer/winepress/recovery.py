@@ -53,6 +53,8 @@ def _restore(client: Client, record: JobRecord) -> bool:
         log.warning("cannot recover job %s: %s", record.id, error)
         return False
     mark_accepted(client, job_id)
+    if job_id != record.id:  # submitted again under its key, which would end before this one does
+        client.archive.forget_job(record.id)
     if is_new:
         client.issue_tickets(str(record.lane), record.job.unit_count - len(outputs))
     return is_new

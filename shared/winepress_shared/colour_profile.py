@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import io
 import itertools
+from typing import TYPE_CHECKING
 
-from PIL import Image, ImageChops, ImageCms
+from PIL import Image, ImageChops
+
+if TYPE_CHECKING:
+    from PIL.ImageCms import ImageCmsTransform
 
 #: Colour space of a profile (ICC.1, table 19) → Pillow's mode of the pixels it describes.
 _MODES = {"RGB": "RGB", "GRAY": "L", "CMYK": "CMYK", "Lab": "LAB"}
@@ -21,6 +25,8 @@ class UselessProfile(ValueError):
 
 def in_srgb(colours: Image.Image, icc: bytes) -> Image.Image:
     """``colours`` (``L``, ``RGB``, ``CMYK`` or ``LAB``) as RGB; raises UselessProfile."""
+    from PIL import ImageCms  # a library of its own, which a worker's small parent need not hold
+
     try:
         profile = ImageCms.ImageCmsProfile(io.BytesIO(icc))
         space = profile.profile.xcolor_space.strip()
@@ -43,7 +49,7 @@ def in_srgb(colours: Image.Image, icc: bytes) -> Image.Image:
         raise UselessProfile("is broken") from None
 
 
-def _is_srgb(transform: ImageCms.ImageCmsTransform, mode: str) -> bool:
+def _is_srgb(transform: ImageCmsTransform, mode: str) -> bool:
     """Whether the transform changes nothing: equal pixels are to become equal files."""
     ramp = Image.linear_gradient("L")
     if mode == "RGB":  # every combination of sixteen levels of red, green and blue

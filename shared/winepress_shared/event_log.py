@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 BLOCK_MS = 5_000  #: longest wait for an event; below the time a command may take
 _MOST_EVENTS = 500  #: of one job in one answer
 _WAKE_MS = 60_000  #: a call to look again is kept so long
-_EVENT_ID = re.compile(r"\d{1,19}(-\d{1,19})?")
+_EVENT_ID = re.compile(r"[0-9]{1,19}(-[0-9]{1,19})?")
 
 
 def check_event_id(after: str) -> str:

@@ -55,10 +55,7 @@ class FarmBook:
         with self._server.reaching():
             newest = self._server.client.zrevrange(f"{self._prefix}jobs", 0, _LOOKED_AT - 1)
             ids = cast("list[str]", newest)
-            pipe = self._server.client.pipeline(transaction=False)
-            for job_id in ids:
-                pipe.hgetall(f"{self._prefix}job:{job_id}")
-            rows = cast("list[dict[str, str]]", pipe.execute())
+        rows = self._server.hashes([f"{self._prefix}job:{job_id}" for job_id in ids])
         return [row for row in read_jobs(ids, rows) if isinstance(row, DamagedRecord)]
 
     def check_room(self, user: str, units: int, *, may_be_known: bool = False) -> None:

@@ -109,8 +109,7 @@ class Ledger:
 
     def get(self, job_id: str) -> JobRow:
         """One job; raises NotFound."""
-        with self._server.reaching():
-            row = cast("dict[str, str]", self._server.client.hgetall(f"{self._prefix}job:{job_id}"))
+        (row,) = self._server.hashes([f"{self._prefix}job:{job_id}"])
         if not row:
             raise unknown_job(job_id)
         return JobRow.from_hash(job_id, row)
@@ -120,10 +119,7 @@ class Ledger:
         index = f"{self._prefix}jobs" + (f":{state}" if state else "")
         with self._server.reaching():
             ids = cast("list[str]", self._server.client.zrevrange(index, 0, max(1, limit) - 1))
-            pipe = self._server.client.pipeline(transaction=False)
-            for job_id in ids:
-                pipe.hgetall(f"{self._prefix}job:{job_id}")
-            rows = cast("list[dict[str, str]]", pipe.execute())
+        rows = self._server.hashes([f"{self._prefix}job:{job_id}" for job_id in ids])
         return [row for row in read_jobs(ids, rows) if isinstance(row, JobRow)]
 
     def control(self, job_id: str, verb: str, reason: str = "", key: str = "") -> JobState:

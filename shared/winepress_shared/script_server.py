@@ -14,7 +14,13 @@ from redis.retry import Retry
 
 from winepress_shared.broker_url import BrokerUrl
 from winepress_shared.causes import cause_of, certificate_fault, trust_hint
-from winepress_shared.errors import BrokerUnreachable, InvalidJob, QueueFull, WrongUsage
+from winepress_shared.errors import (
+    BrokerUnreachable,
+    DamagedRecord,
+    InvalidJob,
+    QueueFull,
+    WrongUsage,
+)
 from winepress_shared.per_process import PerProcess
 from winepress_shared.settings import Settings
 
@@ -29,6 +35,7 @@ _RETRY_S = 0.1  #: before the one further try of a command whose connection brok
 _BAD_ARGUMENT = "refused argument"  #: how a script of ours says so, before it writes
 _NO_DATABASE = "DB index is out of range"
 _NOT_ALLOWED = "ACL failure in script"  #: how a script tells of a command it may not run
+_OTHER_TYPE = "WRONGTYPE"  #: how a server says that a key is not what the command is for
 _POOL_EXHAUSTED = "No connection available"
 _SERVER_EXHAUSTED = "max number of clients"
 #: How a server says that it cannot be written to just now (disk full, failing over, in a script).
@@ -140,6 +147,20 @@ class ScriptServer:
             pipe.evalsha(mine.scripts[str(name)].sha, 1, self._prefix, *map(str, args))
         return pipe.execute(raise_on_error=False)
 
+    def hashes(self, keys: Sequence[str]) -> list[dict[str, str]]:
+        """What each key holds, nothing where there is none; no field of ours in what is no hash."""
+        with self.reaching():
+            pipe = self.client.pipeline(transaction=False)
+            for key in keys:
+                pipe.hgetall(key)
+            found = pipe.execute(raise_on_error=False)
+            for place, one in enumerate(found):
+                if isinstance(one, Exception):
+                    if not str(one).startswith(_OTHER_TYPE):
+                        raise one
+                    found[place] = {"": _OTHER_TYPE}
+        return found
+
     @contextmanager
     def reaching(self) -> Iterator[None]:
         """Turn a silent or refusing server into one sentence; never shows the URL's password."""
@@ -163,6 +184,10 @@ class ScriptServer:
             if _NO_DATABASE in str(error):
                 raise BrokerUnreachable(
                     "the broker has no database of this number", value=self._url.shown
+                ) from None
+            if _OTHER_TYPE in str(error):
+                raise DamagedRecord(
+                    "a record of the broker is damaged: it is none of ours"
                 ) from None
             if _BAD_ARGUMENT in str(error):
                 field = str(error).partition(_BAD_ARGUMENT)[2].split(" script:")[0].strip()

@@ -18,8 +18,8 @@ from pathlib import Path
 from PIL import Image
 
 import winepress
-from winepress import Client, ImageToImage, Inpaint, JobFailed, JobState, Precision, Priority
-from winepress import QueueFull, TextToImage, ZoomVideo
+from winepress import AsyncClient, Client, ImageToImage, Inpaint, JobFailed, JobState, Precision
+from winepress import Priority, QueueFull, TextToImage, ZoomVideo
 
 
 def draw(client: Client, picture: Image.Image) -> list[Path]:
@@ -39,6 +39,14 @@ def draw(client: Client, picture: Image.Image) -> list[Path]:
         return list(handle.wait(timeout=120).save("apples"))
     except (JobFailed, QueueFull) as error:
         raise SystemExit(f"{winepress.__version__}: {error}") from None
+
+
+async def serve(picture: bytes) -> list[str]:
+    async with AsyncClient.from_env() as client:
+        job = await client.in_thread(ImageToImage, prompt="x", image=picture, strength=0.5)
+        handle = await client.submit(job, user="ann")
+        names = [event.name async for event in handle.events(after="0")]
+        return names + list(await (await handle.wait(timeout=120)).urls())
 """
 
 

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import threading
 from pathlib import Path
+from typing import Any
 
 import pytest
+import redis
 from press import LANE, Press, apple, forget_farm
+from worker_process import await_condition
 
 from winepress import (
     Client,
@@ -19,6 +22,7 @@ from winepress import (
     StoreUnreachable,
     WrongUsage,
 )
+from winepress_shared.errors import DamagedRecord
 
 
 def test_wait_returns_the_pictures_of_a_job_finished_meanwhile(
@@ -63,6 +67,72 @@ def test_a_picture_that_changed_in_the_store_is_not_passed_on(client: Client, pr
     client.archive.store.put(handle.result.outputs[0].key, b"something else")
     with pytest.raises(StoreUnreachable, match="damaged"):
         _ = handle.images
+
+
+def test_a_link_lives_for_whole_seconds(
+    client: Client, press: Press, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A server refuses a link whose life, computed by a program, has a fraction."""
+    handle = client.submit(apple())
+    press.work(LANE)
+    lives: list[float] = []
+    monkeypatch.setattr(client.archive.store, "url", lambda key, life_s: lives.append(life_s))
+    part: Any = 3600 / 7
+    handle.urls(part)
+    assert lives == [514]
+
+
+def test_a_picture_is_read_into_memory_under_a_limit(
+    client: Client, press: Press, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its result says how large it is, and whoever wrote that may have written it too large."""
+    handle = client.submit(apple())
+    press.work(LANE)
+    monkeypatch.setattr("winepress.handle.MAX_GET_BYTES", 10)
+    with pytest.raises(StoreUnreachable, match="too large"):
+        _ = handle.images
+
+
+def test_closed_in_the_middle_of_what_was_read_it_tells_no_more(client: Client) -> None:
+    """Whoever leaves a loop through `close` is not handed the rest of the past."""
+    handle = client.submit(apple())
+    client.pause(handle.id)
+    names = []
+    with handle.events() as events:
+        for event in events:
+            names.append(event.name)
+            events.close()
+    assert names == ["queued"]
+
+
+def test_one_damaged_record_ends_no_wait_for_other_jobs(client: Client, press: Press) -> None:
+    """All who wait share one read, which the server refuses as a whole."""
+    good, bad = client.submit(apple()), client.submit(apple())
+    told: list[Exception] = []
+
+    def wait() -> None:
+        try:
+            bad.wait(timeout=30)
+        except DamagedRecord as error:
+            told.append(error)
+
+    threads = [
+        threading.Thread(target=wait),
+        threading.Thread(target=lambda: list(good.events(30))),
+    ]
+    for thread in threads:
+        thread.start()
+    await_condition(lambda: len(client.event_reader._subscriptions) == len(threads))
+    events = f"{client.settings.farm}:events:{bad.id}"
+    with redis.Redis.from_url(client.settings.broker_url.get_secret_value()) as broker:
+        broker.delete(events)
+        broker.set(events, "mine")
+    client.pause(good.id)
+    threads[0].join()
+    assert len(told) == 1
+    assert threads[1].is_alive()
+    good.cancel()
+    threads[1].join()
 
 
 def test_waiting_ends_with_the_time_it_was_given(client: Client) -> None:

@@ -18,6 +18,7 @@ import redis
 from kombu.exceptions import OperationalError
 
 from winepress import Client, JobState, TextToImage
+from winepress.commands.farm import check_jobs
 from winepress_deploy import seaweed
 from winepress_deploy.farm import Farm
 from winepress_deploy.farm_options import FarmOptions
@@ -25,6 +26,7 @@ from winepress_deploy.installed import server_program
 from winepress_deploy.roles import Role
 from winepress_shared.broker import make_celery
 from winepress_shared.errors import BrokerUnreachable, StoreRefused
+from winepress_shared.farm_book import FarmBook
 from winepress_shared.settings import Settings
 from winepress_shared.stores import open_store
 from winepress_shared.stores.base import Store
@@ -192,6 +194,8 @@ def test_a_producer_cannot_list_the_jobs_of_the_store(farm: Farm) -> None:
     with pytest.raises(StoreRefused):
         list(_store(farm, Role.PRODUCER).list("jobs/"))
     list(_store(farm, Role.GATEWAY).list("jobs/"))
+    with Client(_settings(farm, Role.PRODUCER)) as client:
+        assert check_jobs(client).startswith("not looked for")  # `doctor` finds no fault in that
 
 
 def test_a_worker_writes_only_what_it_draws(farm: Farm) -> None:
@@ -264,8 +268,6 @@ def test_a_producer_cannot_steer_workers(farm: Farm) -> None:
 
 def test_a_command_that_the_role_does_not_allow_is_named_as_that(farm: Farm) -> None:
     """Neither a traceback nor "the broker does not answer"."""
-    from winepress_shared.farm_book import FarmBook
-
     with pytest.raises(BrokerUnreachable, match="does not allow this"):
         FarmBook(_settings(farm, Role.PRODUCER)).pause()
 

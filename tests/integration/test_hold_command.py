@@ -153,7 +153,8 @@ def _closed_hours() -> str:
 
 def test_the_limits_of_the_farm_are_shown_set_and_taken_back(run: Run, client: Client) -> None:
     """The broker keeps them: every producer meets them, whatever its own settings say."""
-    assert "queue_limit" in run("limits").stdout
+    shown = [line.split()[0] for line in run("limits").stdout.splitlines()]
+    assert shown == ["queue_limit", "user_queue_limit", "user_running_limit", "keep_days"]
     usual = json.loads(run("limits", "--json").stdout)
     new = run("limits", "--user-queue-limit", "2", "--keep-days", "0.5", "--json")
     assert json.loads(new.stdout) == usual | {"user_queue_limit": 2, "keep_days": 0.5}

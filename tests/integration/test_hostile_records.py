@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import subprocess
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -122,6 +123,17 @@ def test_a_damaged_record_does_not_hide_the_others(
         assert "Traceback" not in ended.stderr
 
 
+def test_what_is_no_record_at_all_does_not_hide_the_others(client: Client) -> None:
+    """Whoever may write to the broker may put a text where a job's hash belongs."""
+    good, bad = client.submit(apple()), client.submit(apple())
+    with redis.Redis.from_url(client.settings.broker_url.get_secret_value()) as broker:
+        broker.set(f"{client.settings.farm}:job:{bad.id}", "mine")
+    assert [row.id for row in client.list()] == [good.id]
+    with pytest.raises(DamagedRecord, match=bad.id):
+        bad.status()
+    assert [error.value for error in client.farm.damaged()] == [bad.id]
+
+
 def test_damaged_jobs_of_the_store_do_not_keep_the_others_from_coming_back(
     client: Client, press: Press, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -157,7 +169,7 @@ def test_a_damaged_result_is_said_in_one_sentence(
 
 
 def test_damaged_events_do_not_end_a_wait(
-    client: Client, press: Press, farm_settings: Settings
+    client: Client, press: Press, farm_settings: Settings, tmp_path: Path
 ) -> None:
     """They are passed over; what the job itself says decides."""
     handle = client.submit(apple())
@@ -166,7 +178,9 @@ def test_damaged_events_do_not_end_a_wait(
         for fields in ({"x": "y"}, {"event": "progress", "at": "x"}, {"event": "progress"}):
             broker.xadd(stream, dict(fields))
         broker.xadd(stream, {"event": "unit-done", "at": "1", "unit": "0", "done": "9" * 5000})
+        broker.xadd(stream, {"event": "preview", "at": "1"})
     press.work(LANE)
-    ended = winepress(farm_settings, "wait", handle.id)
-    assert ended.returncode == 0
-    assert "Traceback" not in ended.stderr
+    for words in (("wait", handle.id), ("watch", handle.id, "--previews", str(tmp_path))):
+        ended = winepress(farm_settings, *words)
+        assert ended.returncode == 0
+        assert "Traceback" not in ended.stderr

@@ -161,6 +161,16 @@ def test_a_key_finds_the_job_whose_answer_was_lost_and_a_recovery_enters_it_once
     assert client.submit(apple(), idempotency_key="k1").id == lost.id
 
 
+def test_a_double_under_the_same_key_is_forgotten(client: Client) -> None:
+    """A key holds for a day: after that nobody would know that the two are one."""
+    with lost_answers(client), pytest.raises(BrokerUnreachable):
+        client.submit(apple(), idempotency_key="k1")
+    forget_farm(client.settings)
+    again = client.submit(apple(), idempotency_key="k1")
+    assert client.recover(pending=True) == []
+    assert StoredJobs.list(client) == StoredJobs(frozenset({again.id}), frozenset())
+
+
 def test_a_key_whose_job_is_taken_back_is_free_again(
     client: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:

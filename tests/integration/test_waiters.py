@@ -66,7 +66,7 @@ def test_five_hundred_threads_wait_with_one_reader_and_few_connections(
 
         threads = in_threads(wait, _WAITERS)
         await_condition(lambda: len(client.event_reader._subscriptions) == _WAITERS)
-        assert readers() == 1
+        await_condition(lambda: readers() == 1)  # that of an earlier client may take a moment
         assert connections() - before <= _FEW
         press.work(LANE)
         join(threads)
@@ -275,7 +275,7 @@ def test_a_job_that_waits_tells_its_state_at_once(client: Client) -> None:
     assert (state.fields["state"], state.fields["units"]) == ("queued", "3")
 
 
-@pytest.mark.parametrize("wrong", ["", "x", "1-", "-1", "1-2-3", "9" * 20, 7, "$"])
+@pytest.mark.parametrize("wrong", ["", "x", "1-", "-1", "1-2-3", "9" * 20, "٣", 7, "$"])
 def test_what_is_no_id_of_an_event_is_refused_at_once(client: Client, wrong: str) -> None:
     """Before the iterator is used."""
     with pytest.raises(InvalidJob, match="after: not the id of an event"):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import time
 from collections.abc import Iterator
@@ -144,7 +145,7 @@ def test_the_parent_is_small_and_answers_while_a_picture_is_drawn(one_worker: Re
 def test_flower_lists_tickets_with_arguments_and_results_people_can_read(
     one_worker: Rehearsal,
 ) -> None:
-    """A row names its lane, and what came of it."""
+    """A row names its lane, and what came of it; one ticket may have served a job before, too."""
     handle = one_worker.client.submit(TextToImage(prompt="seen", num_inference_steps=2))
     handle.wait(_PATIENCE_S)
 
@@ -156,7 +157,7 @@ def test_flower_lists_tickets_with_arguments_and_results_people_can_read(
     ((name, arguments, result),) = [row for row in rows() if handle.id in row[2]]
     assert name == "winepress.press"
     assert arguments == "lane=vignette.fp16"
-    assert "1 picture in" in result
+    assert re.search(r"\d pictures? in [\d.]+ s", result)
 
 
 def test_a_dead_renderer_is_replaced_and_its_slice_handed_on_at_once(

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import base64
 import stat
+import warnings
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -44,6 +46,22 @@ def test_what_does_not_belong_together_is_made_anew(name: str, damage: str, tmp_
     else:
         (found / name).write_bytes(b"" if damage == "empty" else (other / name).read_bytes())
     assert Certificates.keep(found).is_sound(datetime.now(UTC))
+
+
+def test_what_went_bad_on_the_disk_is_made_anew(tmp_path: Path) -> None:
+    """Wherever the bad byte is: it may name an algorithm or a version that there is not."""
+    certificates = Certificates.keep(tmp_path)
+    for file in (certificates.authority, certificates.certificate, certificates.key):
+        text = file.read_text()
+        first, *lines, last = text.strip().split("\n")
+        whole = base64.b64decode("".join(lines))
+        for place in range(len(whole)):
+            spoilt = whole[:place] + bytes([whole[place] ^ 0x2B]) + whole[place + 1 :]
+            file.write_text(f"{first}\n{base64.encodebytes(spoilt).decode()}{last}\n")
+            with warnings.catch_warnings():  # of numbers that RFC 5280 forbids
+                warnings.simplefilter("ignore")
+                certificates.is_sound(datetime.now(UTC))
+        file.write_text(text)
 
 
 def test_they_are_renewed_long_before_they_end(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -11,10 +12,12 @@ from winepress import (
     ImageToImage,
     TextToImage,
 )
+from winepress.commands.farm import check_jobs
 from winepress.explanation import why_impossible
-from winepress_shared.errors import InvalidJob, NotFound, WrongUsage
+from winepress_shared.errors import InvalidJob, NotFound, StoreRefused, WrongUsage
 from winepress_shared.ledger_records import Worker
 from winepress_shared.settings import Settings
+from winepress_shared.stores.base import StoredObject
 
 APPLE = TextToImage(prompt="a red apple", seed=7)
 
@@ -54,6 +57,21 @@ def test_a_lane_of_an_absent_device_names_the_worker_that_serves_it() -> None:
     assert reason
     assert "winepress worker --device NPU" in reason
     assert "models" not in reason
+
+
+def test_a_store_that_refuses_every_call_is_no_matter_of_roles(
+    client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A producer's key may not list jobs, which is no fault; a wrong key is one."""
+
+    def refuse(*_: object) -> Iterator[StoredObject]:
+        raise StoreRefused("the store does not allow this")
+
+    monkeypatch.setattr(client.archive.store, "list", refuse)
+    assert check_jobs(client).startswith("not looked for")
+    monkeypatch.setattr(client.archive.store, "check", refuse)
+    with pytest.raises(StoreRefused):
+        check_jobs(client)
 
 
 @pytest.mark.parametrize("wrong", [{"prompt": "a red apple"}, None, "a red apple"])

@@ -8,6 +8,8 @@ import sys
 import winepress
 
 PROMISED = {
+    "AsyncClient",
+    "AsyncJobHandle",
     "BrokerUnreachable",
     "Client",
     "Conflict",

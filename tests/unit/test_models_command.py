@@ -51,6 +51,7 @@ def test_the_list_for_people_has_one_line_per_model(capsys: pytest.CaptureFixtur
     assert head.split()[: 1 + len(precisions)] == ["MODEL", *precisions]
     assert [line.split()[0] for line in lines] == list(Catalogue.load().names)
     assert any(line.startswith("vignette  ") and "on demand" in line for line in lines)
+    assert not any("\\" in line for line in (head, *lines))  # nothing had to be escaped
 
 
 def test_a_cell_says_what_there_is_of_a_model() -> None:

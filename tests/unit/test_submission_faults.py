@@ -118,16 +118,21 @@ def test_a_store_that_fails_while_the_job_is_written_leaves_nothing(
     assert (ledger.known, names(client)) == (set(), set())
 
 
+class TimeIsUp(Exception):
+    """Raised by a task queue in whatever its task is doing, as Celery's SoftTimeLimitExceeded."""
+
+
 @pytest.mark.parametrize("is_entered", [True, False])
-def test_a_submission_interrupted_by_the_user_is_taken_back(
-    client: Client, ledger: FakeLedger, is_entered: bool
+@pytest.mark.parametrize("end", [KeyboardInterrupt, SystemExit, TimeIsUp])
+def test_a_submission_that_is_interrupted_is_taken_back(
+    client: Client, ledger: FakeLedger, is_entered: bool, end: type[BaseException]
 ) -> None:
-    """Its id was never printed, so nobody could cancel it: entered or not, it does not run."""
+    """Its id was never told, so nobody could cancel it: entered or not, it does not run."""
     if is_entered:
-        ledger.fault = KeyboardInterrupt()
+        ledger.fault = end()
     else:
-        ledger.room, ledger.full = 0, KeyboardInterrupt()
-    with pytest.raises(KeyboardInterrupt):
+        ledger.room, ledger.full = 0, end()
+    with pytest.raises(end):
         client.submit(APPLE)
     assert len(ledger.canceled) == is_entered
     kept = {path.key for path in client.archive.store.list("jobs/")}

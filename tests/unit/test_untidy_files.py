@@ -124,6 +124,16 @@ def test_a_file_of_nothing_is_refused_with_its_limit(
         assert caught.value.allowed in ("1000000", "65536 characters")
 
 
+@pytest.mark.parametrize("form", ["{}", '{{"body": {}}}'])
+def test_a_line_of_countless_fields_is_refused_before_each_is_looked_for(
+    tmp_path: Path, form: str
+) -> None:
+    """To find the places of millions in a line of 96 MiB would take days."""
+    fields = ", ".join(f'"f{number}": 0' for number in range(100_000))
+    with pytest.raises(InvalidJob, match=r"line 1.*too many fields"):
+        list(read_lines(written(tmp_path, "a.jsonl", form.format(f"{{{fields}}}"))))
+
+
 @pytest.mark.parametrize(
     ("text", "problem"),
     [

@@ -82,7 +82,7 @@ def _list(arguments: argparse.Namespace) -> int:
         _write_json(rows)
         return 0
     for line in table(rows):
-        _out(f"{line}\n")
+        _out(line)
     return 0
 
 

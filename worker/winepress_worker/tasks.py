@@ -6,7 +6,7 @@ import logging
 import os
 import sys
 from functools import cache
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from celery import Celery, Task, shared_task
 from celery.signals import worker_process_init
@@ -17,7 +17,9 @@ from winepress_shared.settings import Settings
 from winepress_worker.cores import keep_to_cores
 from winepress_worker.logs import configure_logs
 from winepress_worker.options import WorkerOptions
-from winepress_worker.press import Press
+
+if TYPE_CHECKING:
+    from winepress_worker.press import Press
 
 log = logging.getLogger(__name__)
 
@@ -31,6 +33,8 @@ _EXIT_BROKEN = 70  #: exit status of a rendering process that must be replaced (
 @cache
 def the_press(options: WorkerOptions) -> Press:
     """The one Press of this process, built at first use."""
+    from winepress_worker.press import Press  # the parent knows this task and never draws
+
     return Press(options, Settings.load())
 
 

@@ -25,6 +25,7 @@ MAX_FILE_BYTES = 256 * 2**20  #: largest file of items
 MAX_FILE_LINES = 1_000_000
 MAX_LINE_CHARACTERS = 65_536
 MAX_JSON_CHARACTERS = 96 * 2**20  #: of a line that may hold its pictures in base64
+_MAX_FIELDS = 200  #: of a line of JSON; each is looked for in it
 FORMS = ("jsonl", "csv", "prompts")
 _SUFFIXES = {".jsonl": "jsonl", ".ndjson": "jsonl", ".csv": "csv", ".tsv": "csv", ".txt": "prompts"}
 #: Columns and fields that name an item and say nothing about its picture.
@@ -113,6 +114,9 @@ def _json_lines(text: TextIO) -> Iterator[Line]:
             raise fault_at(number, None, InvalidJob(f"not JSON: {error}")) from None
         if not isinstance(values, dict):
             raise fault_at(number, 1, InvalidJob("not a JSON object", value=values))
+        body = values.get("body")
+        if max(len(values), len(body) if isinstance(body, dict) else 0) > _MAX_FIELDS:
+            raise fault_at(number, 1, InvalidJob("too many fields", allowed=f"{_MAX_FIELDS}"))
         line = Line(number, values, columns=_json_columns(written, values))
         yield _openai(line, written) if "body" in values else _named(line)
 

@@ -11,7 +11,7 @@ from winepress.console import Console
 from winepress.explanation import why_impossible
 from winepress.recovery import StoredJobs, unexpired
 from winepress.refusals import refused_models
-from winepress_shared.errors import FarmUnreachable, WinepressError
+from winepress_shared.errors import FarmUnreachable, StoreRefused, WinepressError
 from winepress_shared.ledger_records import Worker
 
 _MOST_OBJECTS = 100_000  #: of the store that `doctor` looks at
@@ -159,7 +159,11 @@ def _check_records(client: Client) -> str:
 
 def check_jobs(client: Client) -> str:
     """Whether the broker has lost jobs that the store says are to be done."""
-    stored = StoredJobs.list(client, _MOST_OBJECTS)
+    try:
+        stored = StoredJobs.list(client, _MOST_OBJECTS)
+    except StoreRefused:
+        client.archive.store.check()  # no key at all, or a wrong one, is another matter
+        return "not looked for: a producer's key does not list them, the operator's does"
     bound = "" if stored.is_all else f" (of the first {_MOST_OBJECTS} objects of the store)"
     unknown = client.farm.unknown_jobs(sorted(stored.accepted))
     lost = next(unexpired(client, unknown), None)

@@ -41,5 +41,5 @@ def _run(arguments: argparse.Namespace) -> int:
     with Client.from_env() as client:
         limits = client.farm.set_limits(changes)
     lines = [f"{name:<19} {limits[name]:>13,.10g}  {meaning}" for name, meaning in _HELP.items()]
-    Console(arguments.json).result(limits, "\n".join(lines))
+    Console(arguments.json).result(limits, *lines)
     return 0

@@ -41,7 +41,7 @@ class StallWatch:
 
     def _watch(self) -> None:
         while not self._over.wait(_LOOK_S):
-            with suppress(WinepressError):  # whoever waits meets it too, and tells it
+            with suppress(WinepressError, OSError):  # whoever waits meets it too, and tells it
                 reason = self._handle.why_stalled
                 if reason and reason != self._said and not self._over.is_set():
                     self._said = reason

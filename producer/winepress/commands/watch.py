@@ -83,7 +83,7 @@ def _show_events(console: Console, handle: JobHandle, previews: Path | None) -> 
         told = " ".join(f"{name}={value}" for name, value in event.fields.items() if value)
         values = {"event": event.name, "at": event.at, **event.fields}
         console.result(values, f"{event.name:<13} {told}".rstrip())
-        if event.name == "preview" and previews:
+        if event.name == "preview" and previews and "unit" in event.fields:
             _save_preview(handle, int(event.fields["unit"]), previews)
 
 
