@@ -12,7 +12,6 @@ import io
 import json
 import re
 import struct
-import warnings
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -24,6 +23,7 @@ from winepress_shared.errors import InvalidJob
 from winepress_shared.exif_block import exif_of
 from winepress_shared.job import Job, decode_job
 from winepress_shared.picture import MAX_FILE_BYTES
+from winepress_shared.picture_warnings import heard_warnings
 from winepress_shared.schedulers import find_scheduler
 
 MAX_TEXT_BYTES = 2**16  #: longest text read from a file; the longest one written has 40 kB
@@ -117,13 +117,11 @@ def read(data: bytes) -> PictureInfo:
     if len(data) > MAX_FILE_BYTES:
         raise InvalidJob("picture file is too large", allowed=f"up to {MAX_FILE_BYTES >> 20} MiB")
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # about broken Exif of cameras
-            warnings.simplefilter("error", Image.DecompressionBombWarning)
-            with Image.open(io.BytesIO(data), formats=_FORMATS) as image:
-                kind = _KINDS[str(image.format)]
-                parameters, details = _png_texts(image) if kind == "png" else _exif_texts(image)
-                size = image.size
+        # Cameras write broken Exif, which is of no concern here.
+        with heard_warnings(), Image.open(io.BytesIO(data), formats=_FORMATS) as image:
+            kind = _KINDS[str(image.format)]
+            parameters, details = _png_texts(image) if kind == "png" else _exif_texts(image)
+            size = image.size
     except (*_BROKEN, Image.DecompressionBombError, Image.DecompressionBombWarning):
         raise InvalidJob("not a readable picture", allowed="a PNG, JPEG or WebP file") from None
     return PictureInfo(kind, size, _shown(parameters), _parsed(details))

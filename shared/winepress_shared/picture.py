@@ -10,7 +10,6 @@ from __future__ import annotations
 import hashlib
 import io
 import re
-import warnings
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -19,6 +18,7 @@ from typing import IO, Literal, cast
 from PIL import Image, ImageChops, UnidentifiedImageError
 
 from winepress_shared.errors import InvalidJob
+from winepress_shared.picture_warnings import heard_warnings
 from winepress_shared.pixels import Pixels
 from winepress_shared.regular_file import read_regular
 
@@ -85,9 +85,7 @@ def _load(
 ) -> Picture:
     data = source if isinstance(source, Image.Image) else _read(source)
     try:
-        with warnings.catch_warnings(record=True) as caught:
-            warnings.simplefilter("always")
-            warnings.simplefilter("error", Image.DecompressionBombWarning)
+        with heard_warnings() as heard:
             image = data if isinstance(data, Image.Image) else _decode(data)
             _check_sides(image)
             pixels = Pixels.of(image)
@@ -99,7 +97,6 @@ def _load(
         raise InvalidJob(_problem(error), value=name, allowed=_ALLOWED) from None
     png = buffer.getvalue()
     # Pillow says of what it could not read: a damaged EXIF, for example.
-    heard = (" ".join(str(warning.message).split()).rstrip(".") for warning in caught)
     said = (*dict.fromkeys(heard), *pixels.warnings, *doubts)
     return Picture(f"sha256:{hashlib.sha256(png).hexdigest()}", shown.size, png, said)
 
