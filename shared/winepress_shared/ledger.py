@@ -191,7 +191,7 @@ class Ledger:
     def claim(
         self, lane: str, worker: str, holder: str, most: int, *, begin: bool = False
     ) -> Slice | None:
-        """Take up to ``most`` units of the job that is next in ``lane``.
+        """Take up to ``most`` units, and to the end of a call, of the job that is next in ``lane``.
 
         ``holder`` names the rendering process of ``worker``; see `holder_of`. To ``begin`` is to
         start the first unit at once, unless that failed before: see `Slice.begun`.

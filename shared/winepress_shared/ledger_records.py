@@ -30,7 +30,7 @@ class Order(StrEnum):
 
     OK = "ok"
     CANCEL = "cancel"  #: the job is over; stop and discard
-    CALLED = "called"  #: begun; a better band waits in another lane
+    CALLED = "called"  #: begun; a better band waits in another lane of the worker
     YIELD = "yield"  #: the job is paused; stop at the next unit and give the rest back
     GIVE_WAY = "give-way"  #: the same, for a better band waits in the lane
     LOST = "lost"  #: somebody else owns the slice; stop and discard
@@ -126,12 +126,13 @@ class Slice:
     tickets: int  #: tickets of the lane that are still queued
     band: int = 0  #: of the job; index into `BANDS`
     begun: bool = False  #: the first unit was started with the claim
+    lane: str = ""  #: where it waited; not that of the request where an earlier one is answered
 
     @classmethod
     def of(cls, row: list[Any]) -> Slice:
         """Read the answer of ``claim.lua``."""
-        fence, job_id, units, finish, *counts = row
-        return cls(fence, job_id, expand(units), bool(finish), *counts)
+        fence, job, units, finish, tried, left, tickets, band, lane = row
+        return cls(fence, job, expand(units), bool(finish), tried, left, tickets, band, lane=lane)
 
 
 @dataclass(frozen=True)
@@ -228,8 +229,7 @@ class Event:
 
     id: str  #: position in the stream; pass it back to read on from here
     #: A state, or: unit-started, progress, unit-done, unit-retry, unit-failed, note, paused,
-    #: resumed, preview; or damaged, which says nothing. `JobHandle.events` adds one of its own,
-    #: state.
+    #: resumed, preview; or damaged, which says nothing. `JobHandle.events` adds: state.
     name: str
     at: float  #: Unix seconds
     fields: dict[str, str] = field(default_factory=dict)

@@ -18,7 +18,9 @@ _MEMORY_SHARE = {
 }
 
 #: A layer of the UNet by its place in the network, as in ``up_blocks.2.resnets.2.conv_shortcut``.
-LayerName = Annotated[str, Field(pattern=r"^[A-Za-z_]\w*(\.\w+){0,20}$", max_length=200)]
+LayerName = Annotated[
+    str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*(\.[A-Za-z0-9_]+){0,20}$", max_length=200)
+]
 
 
 class Int8Recipe(BaseModel):

@@ -71,7 +71,12 @@ def test_what_a_worker_says_of_itself_may_be_anything(client: Client, press: Pre
     """Scripts and readers go on; of one that talks nonsense nothing is known."""
     press.live(LANE)
     with redis.Redis.from_url(client.settings.broker_url.get_secret_value()) as broker:
-        for text in (b"x", b"[]", b'{"lanes": 7}', b'{"lanes": [7, {}]}', b"[" * 5000, b"null"):
+        nonsense = (
+            *(b"x", b"[]", b'{"lanes": 7}', b'{"lanes": [7, {}]}', b"[" * 5000, b"null"),
+            *(b'{"unfit": 7}', b'{"unfit": {"a.fp16": []}}', b'{"too_large": {"a.fp16": "x"}}'),
+            *(b'{"pictures_per_call": [4]}', b'{"memory_budget": "much"}'),
+        )
+        for text in nonsense:
             broker.set(f"{client.settings.farm}:worker:press", text)
             broker.set(f"{client.settings.farm}:renderer:press", text)
             (worker,) = client.workers()

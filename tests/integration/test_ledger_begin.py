@@ -65,6 +65,10 @@ def test_a_claim_whose_answer_was_lost_begins_nothing_twice(
     first = claim(clerk)
     again = claim(clerk)
     assert (again.fence, again.units, again.begun) == (first.fence, first.units, True)
+    assert again.attempts == 0, "what it counted itself is no earlier attempt"
+    other = clerk.ledger.claim("tiny-sd.fp16", "w1", holder_of("w1", 1), 4, begin=True)
+    assert other is not None
+    assert (other.fence, other.lane) == (first.fence, LANE), "a fault of it is not the other lane's"
     assert (attempts(clerk), started(clerk)) == (1, ["0"])
 
 

@@ -108,7 +108,7 @@ def test_something_else_that_answers_is_not_taken_for_a_broker() -> None:
 
         def answer() -> None:
             for _ in range(2):
-                with server.accept()[0] as peer, suppress(OSError):  # the other end hangs up
+                with suppress(OSError), server.accept()[0] as peer:  # either end hangs up
                     peer.recv(1000)
                     peer.sendall(b"HTTP/1.1 400 Bad Request\r\n\r\n")
 

@@ -14,6 +14,11 @@ INTERACTIVE, NORMAL, BULK = 0, 1, 2
 OTHER = "vignette.int8"
 
 
+@pytest.fixture(autouse=True)
+def _worker_of_both_lanes(clerk: Clerk) -> None:
+    clerk.ledger.beat("w1", holder_of("w1", 1), {"lanes": [LANE, OTHER]})
+
+
 def bulk(clerk: Clerk, lane: str = LANE, **fields: object) -> Slice:
     """A slice of a bulk of 300, of which the first picture is begun."""
     clerk.submit("bulk", 300, band=BULK, lane=lane, **fields)
@@ -46,7 +51,7 @@ def test_a_slice_gives_way_in_its_lane_and_what_is_left_of_it_counts_no_attempt(
 
 
 def test_a_better_band_of_another_lane_is_said_and_the_picture_is_begun(clerk: Clerk) -> None:
-    """Whether the worker serves that lane only it knows; given back, it counts no attempt."""
+    """Whether the worker would serve it first only it knows; given back, it counts no attempt."""
     part = bulk(clerk)
     assert clerk.ledger.start(part.fence, 1) is Order.OK
     clerk.submit("urgent", user="bob", band=INTERACTIVE, lane=OTHER)
@@ -54,6 +59,16 @@ def test_a_better_band_of_another_lane_is_said_and_the_picture_is_begun(clerk: C
     assert clerk.ledger.start(part.fence, 2) is Order.OK, "it is begun"
     clerk.ledger.release(part.fence, "w1/1")
     assert clerk.claim(10).attempts == 0
+
+
+def test_a_better_band_calls_nobody_who_does_not_serve_its_lane(clerk: Clerk) -> None:
+    """It may wait for ever; to be asked about it would cost every picture a look at the lanes."""
+    clerk.ledger.beat("w1", holder_of("w1", 1), {"lanes": [LANE]})
+    part = bulk(clerk)
+    clerk.submit("urgent", user="bob", band=INTERACTIVE, lane=OTHER)
+    assert clerk.ledger.start(part.fence, 1) is Order.OK
+    clerk.ledger.beat("w1", holder_of("w1", 1), {"lanes": [LANE, OTHER]})
+    assert clerk.ledger.start(part.fence, 2) is Order.CALLED
 
 
 @pytest.mark.parametrize("lane", [LANE, OTHER])
@@ -75,7 +90,6 @@ def test_a_band_that_was_passed_over_gets_its_whole_slice(clerk: Clerk, lane: st
     part = clerk.claim(5)
     assert part.job_id == "bulk"
     assert [clerk.ledger.start(part.fence, unit) for unit in part.units] == [Order.OK] * 5
-    clerk.ledger.beat("w1", holder_of("w1", 1), {"lanes": [LANE]})
     (told,) = LaneBook(clerk.settings).place(LANE, INTERACTIVE, "ann").in_hand
     assert told.band == INTERACTIVE, "all of it is drawn before anything else"
 

@@ -11,6 +11,7 @@ from conftest import ValkeyServer
 from winepress_shared.errors import Conflict, InvalidJob, NotFound, QueueFull
 from winepress_shared.ledger import IDEMPOTENCY_MS
 from winepress_shared.ledger_records import BANDS, Ending
+from winepress_shared.model_options import MAX_PICTURES_PER_CALL
 from winepress_shared.state import JobState
 
 #: What a language might take for a number, and what might be taken for a separator.
@@ -161,6 +162,18 @@ def test_events_are_capped_and_the_newest_are_kept(clerk: Clerk) -> None:
     events = clerk.ledger.events("job")
     assert 256 <= len(events) <= 400
     assert [int(event.fields["step"]) for event in events] == list(range(1000 - len(events), 1000))
+
+
+@pytest.mark.parametrize("together", [10**9, -1, "many"])
+def test_a_call_of_more_pictures_than_any_model_draws_is_not_entered(
+    clerk: Clerk, together: object
+) -> None:
+    """Slices are multiples of it: one of a whole job would be kept by a single worker."""
+    row = ("kind", "batch", "lane", LANE, "user", "ada", "band", 1, "units", 9, "chained", 0)
+    with pytest.raises(InvalidJob, match="ledger does not take"):
+        clerk.ledger._run("submit", "job", "", "d", 1, 0, 0, *row, "together", str(together))
+    assert clerk.ledger.jobs() == []
+    clerk.submit("job", 9, together=MAX_PICTURES_PER_CALL)
 
 
 @pytest.mark.parametrize("after", ["", "$", "x", "1-2-3", "-1", "1 2", "9" * 30])

@@ -157,6 +157,8 @@ def test_every_kind_of_picture_is_learned_for_itself() -> None:
     batching = experienced()
     assert batching.plan(endless(), PLENTY).number == 4
     assert batching.plan(endless(width=512, height=512), PLENTY).number == 1
+    tiny = (one.model_copy(update={"vae": "tiny"}) for one in endless())
+    assert batching.plan(tiny, PLENTY).number == 1, "what one autoencoder keeps another may not"
     assert batching.facts() == {"vignette.fp16": 4}
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Sequence
 from typing import Any
 
@@ -224,3 +225,24 @@ def test_a_slice_ends_for_a_better_band_of_a_lane_that_the_worker_would_serve_fi
     watch = LaneWatch(book, WorkerOptions("w"))  # type: ignore[arg-type]
     part = Slice(1, "j", (0, 1), False, 0, 0, 0, band=2)
     assert watch.calls_away(part, drawn_s) is is_called
+
+
+def test_another_thread_that_looks_meanwhile_changes_no_decision() -> None:
+    """Lanes to be loaded ahead are looked for in the background, while a slice ends."""
+
+    class Renderer(dict[str, Any]):
+        """Has other lanes seen whenever it is asked for something."""
+
+        def get(self, name: str, default: Any = None) -> Any:
+            if threading.current_thread() is threading.main_thread():
+                book.views = (view(C, band=0),)
+                looking = threading.Thread(target=watch.choose)
+                looking.start()
+                looking.join()
+            return super().get(name, default)
+
+    book = Book(view(A), view(B, band=0))
+    watch = LaneWatch(book, WorkerOptions("w"))  # type: ignore[arg-type]
+    watch.choose()
+    book.renderer = watch._renderer = Renderer(warm(A, B))
+    assert watch.gives_way(A)

@@ -90,8 +90,9 @@ def test_every_field_of_a_row_is_needed(name: str) -> None:
 
 def test_a_slice_is_read_from_the_answer_to_a_claim() -> None:
     """Fence, job, units, and what is left for others."""
-    assert Slice.of([7, "j1", "3-5", 0, 2, 9, 1]) == Slice(7, "j1", (3, 4, 5), False, 2, 9, 1)
-    assert Slice.of([8, "j1", "", 1, 0, 0, 0]).finish is True
+    part = Slice(7, "j1", (3, 4, 5), False, 2, 9, 1, band=2, lane="x")
+    assert Slice.of([7, "j1", "3-5", 0, 2, 9, 1, 2, "x"]) == part
+    assert Slice.of([8, "j1", "", 1, 0, 0, 0, 1, "x"]).finish is True
 
 
 @pytest.mark.parametrize(("at", "unit"), [("", None), ("0", 0), ("12", 12)])

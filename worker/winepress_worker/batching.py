@@ -1,9 +1,9 @@
 """How many pictures go into one call of a pipeline: as many as proved to pay and to change nothing.
 
-Each kind of picture (model, size, steps, scheduler, guidance or none) is learned for itself. The
-number is doubled as long as a picture gets cheaper by it. Before a number is used, one picture that
-was drawn alone is drawn again among that many, and must come out with the same bytes: kernels may
-add in another order for another shape, and a picture shall not depend on its company.
+Each kind of picture (model, size, steps, scheduler, autoencoder, guidance or none) is learned for
+itself. The number is doubled as long as a picture gets cheaper by it. Before a number is used, one
+picture that was drawn alone is drawn again among that many, and must come out with the same bytes:
+kernels may add in another order for another shape, and a picture shall not depend on its company.
 
 A job of many small pictures names the number itself (`pictures_per_call`): then a call of so many
 is what all are compared with, and one of fewer pictures is filled up with the last of them, unless
@@ -208,6 +208,7 @@ class Batching:
             job.height,
             job.num_inference_steps,
             job.scheduler,
+            job.vae,
             guided,
             getattr(job, "strength", 1.0),
             base,

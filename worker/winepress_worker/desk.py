@@ -61,7 +61,6 @@ class Desk:
         self.holder = holder_of(worker, pid)
         self._stopped: set[int] = set()  # fences that were told to stop; see _listen
         self._in_hand: dict[int, set[int]] = {}  # fence → units not settled; see `Ledger.disown`
-        self._lane = ""  # of the slice claimed last: one is worked on at a time
         self.draining = threading.Event()
         self._reported_at = 0.0
         threading.Thread(target=self._listen, name="orders", daemon=True).start()
@@ -76,7 +75,6 @@ class Desk:
         part = self._ledger.claim(lane, self.worker, self.holder, most, begin=begin)
         if part is not None:
             self._in_hand[part.fence] = set(part.units)
-            self._lane = lane
         return part
 
     def start(self, part: Slice, *units: int) -> bool:
@@ -144,7 +142,7 @@ class Desk:
         error = seen_through(error)
         if isinstance(error, Environment):
             self.note(part, f"{self.worker} leaves it to others: {error}")
-            self._unfit.refuse(model_of(self._lane), error)
+            self._unfit.refuse(model_of(part.lane), error)
             self.give_back(part)
             return Ending.LOST
         if isinstance(error, StoreUnreachable):
@@ -169,10 +167,14 @@ class Desk:
         except BrokerUnreachable:
             log.warning("the broker is away; nobody heard that")
 
-    def describe(self, facts: dict[str, Any]) -> None:
-        """Say what this process holds; nobody waits for it."""
-        tell = self._ledger.describe_renderer
-        self._messenger.send("description", lambda: tell(self.worker, facts))
+    def describe(self, facts: dict[str, Any], said: Callable[[], None]) -> None:
+        """Say what this process holds; nobody waits for it. ``said`` is called after that."""
+
+        def tell() -> None:
+            self._ledger.describe_renderer(self.worker, facts)
+            said()
+
+        self._messenger.send("description", tell)
 
     def _settled(self, part: Slice, unit: int, ending: Ending) -> Ending:
         """Forget a unit; after the last one of a job its slice is kept until the job ends."""

@@ -8,6 +8,7 @@ waits there that loading it here is quicker (the fault of Ray #48741 was to leav
 from __future__ import annotations
 
 import logging
+import threading
 import time
 from collections.abc import Collection, Iterable
 from typing import Any
@@ -93,20 +94,21 @@ def _is_left(view: LaneView, renderer: dict[str, Any], *, is_busy: bool) -> bool
 
 
 class LaneWatch:
-    """One worker's view of all lanes, looked at now and then."""
+    """One worker's view of all lanes, looked at now and then; threads may share it."""
 
     def __init__(self, book: LaneBook, options: WorkerOptions) -> None:
         self._book = book
         self._options = options
+        self._turn = threading.Lock()
         self._looked_at = 0.0
         self._views: list[LaneView] = []
         self._renderer: dict[str, Any] = {}
 
     def choose(self) -> tuple[list[str], list[str]]:
         """Lanes with work, best first, and lanes to leave to others; both empty in an outage."""
-        self._look(0.0)
-        chosen = order_of(self._views, self._renderer)
-        return chosen, [view.lane for view in self._views if view.lane not in chosen]
+        views, renderer = self._look(0.0)
+        chosen = order_of(views, renderer)
+        return chosen, [view.lane for view in views if view.lane not in chosen]
 
     def is_unfit(self, lane: str) -> bool:
         """Whether the renderer said that it cannot serve the model of ``lane`` now."""
@@ -114,10 +116,10 @@ class LaneWatch:
 
     def gives_way(self, lane: str) -> bool:
         """Whether a lane of a higher band, or one that has waited too long, should go first."""
-        self._look(_LOOK_S)
-        warm = self._renderer.get("warm", ())
-        ranks = {view.lane: _rank(view, warm)[:2] for view in self._views}
-        chosen = order_of(self._views, self._renderer)
+        views, renderer = self._look(_LOOK_S)
+        warm = renderer.get("warm", ())
+        ranks = {view.lane: _rank(view, warm)[:2] for view in views}
+        chosen = order_of(views, renderer)
         return lane in ranks and bool(chosen) and ranks[chosen[0]] < ranks[lane]
 
     def calls_away(self, part: Slice, drawn_s: float) -> bool:
@@ -126,13 +128,13 @@ class LaneWatch:
         A cold lane has it end where nobody else holds or loads its model, and no sooner than the
         loads there and back take: between slices, others may turn out to be better placed.
         """
-        self._look(_LOOK_S)
-        chosen = order_of(self._views, self._renderer)
-        first = next((view for view in self._views if [view.lane] == chosen[:1]), None)
+        views, renderer = self._look(_LOOK_S)
+        chosen = order_of(views, renderer)
+        first = next((view for view in views if [view.lane] == chosen[:1]), None)
         if first is None or first.band >= part.band:
             return False
-        if not _is_warm(first, self._renderer.get("warm", ())):
-            load_s = float(self._renderer.get("load_s", {}).get(first.model, _LOAD_S))
+        if not _is_warm(first, renderer.get("warm", ())):
+            load_s = float(renderer.get("load_s", {}).get(first.model, _LOAD_S))
             if first.holders or first.loading or drawn_s < 2 * load_s:
                 return False
         self._looked_at = 0.0  # the rest of the slice will wait too, when the next lane is chosen
@@ -140,21 +142,23 @@ class LaneWatch:
 
     def next_cold(self, lane: str) -> str | None:
         """The model, with its precision, that will have to be loaded after ``lane``, if any."""
-        self._look(_LOOK_S)
-        models = [model_of(lane) for lane in order_of(self._views, self._renderer)]
-        warm = [FILM, model_of(lane), *self._renderer.get("warm", ())]
+        views, renderer = self._look(_LOOK_S)
+        models = [model_of(lane) for lane in order_of(views, renderer)]
+        warm = [FILM, model_of(lane), *renderer.get("warm", ())]
         return next((model for model in models if model not in warm), None)
 
-    def _look(self, least_s: float) -> None:
-        if time.monotonic() - self._looked_at < least_s:
-            return
-        self._looked_at = time.monotonic()
-        try:
-            views, self._renderer = self._book.look(self._options.name)
-        except BrokerUnreachable as error:
-            log.warning("lanes are served in turn: %s", error)
-            views = []
-        self._views = [view for view in views if self._serves(view.lane)]
+    def _look(self, least_s: float) -> tuple[list[LaneView], dict[str, Any]]:
+        """What was seen in one look: another thread may look again meanwhile."""
+        with self._turn:
+            if time.monotonic() - self._looked_at >= least_s:
+                self._looked_at = time.monotonic()
+                try:
+                    views, self._renderer = self._book.look(self._options.name)
+                except BrokerUnreachable as error:
+                    log.warning("lanes are served in turn: %s", error)
+                    views = []
+                self._views = [view for view in views if self._serves(view.lane)]
+            return self._views, self._renderer
 
     def _serves(self, lane: str) -> bool:
         try:

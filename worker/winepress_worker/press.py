@@ -123,7 +123,6 @@ class Press:
                 pictures += self._executor.run(part)
                 self._tender.make_way()
                 self.describe()
-                self._preloader.renew()
                 if self._is_unfit(lane):
                     self._messenger.settle()  # or our own parent would take the ticket again
                     self._leave_ticket(lane)
@@ -187,7 +186,7 @@ class Press:
             except (RenderFault, UnknownModel, StoreUnreachable) as error:
                 log.error("%s is not loaded yet: %s", name, error)
                 if isinstance(error, Environment):
-                    self._unfit.refuse(name, error)
+                    self._unfit.refuse(model_of(name), error)
 
     @property
     def _warm(self) -> list[str]:
@@ -209,7 +208,8 @@ class Press:
                 "pictures_per_call": self._executor.batching.facts(),
                 "step_s": round(self._executor.pace.step_s, 4),
                 "rss_mib": self._process.memory_info().rss >> 20,
-            }
+            },
+            self._preloader.renew,
         )
 
 

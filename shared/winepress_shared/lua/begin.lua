@@ -2,7 +2,7 @@
 -- Begin the first unit of the slice that a request was just given, as `start` does; sent together with
 -- `claim`, because who sends it does not know the fence yet. A unit that failed before is left to `start`:
 -- what its worker has in hand must be settled first.
--- KEYS[1] prefix; keys: asked lease job attempts events
+-- KEYS[1] prefix; keys: asked lease job paused attempts events
 -- ARGV: rendering process, nonce of the request
 -- Returns 1 when the unit is begun, else 0
 local asked = redis.call('GET', key('asked', ARGV[1])) or ''

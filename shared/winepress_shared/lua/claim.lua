@@ -7,7 +7,8 @@
 --       (ms), prefix of the broker's queues, a worker is alive when it has beaten within (ms), patience
 --       of each band (ms) ...
 -- Returns nil, or {fence, id, units as ranges, finish 0|1, attempts so far of the first unit,
---                  units of this lane still waiting, tickets of this lane still queued, band}
+--                  units of this lane still waiting, tickets of this lane still queued, band,
+--                  lane of the slice, another one where an earlier request is answered}
 --
 -- Order inside a lane: the highest band (0 first), but a band passed over for longer than its
 -- patience gets one slice; in a band the user whose last slice is longest ago; of a user the
@@ -28,7 +29,8 @@ local lane, worker, holder, nonce, most = ARGV[1], ARGV[2], ARGV[3], ARGV[4], to
 
 local function answer(fence, job, lease, tried)
   return {fence, job.id, lease.open, lease.finish, tried,
-    tonumber(redis.call('HGET', key('lanes'), lane)) or 0, redis.call('LLEN', ARGV[7] .. lane), job.band}
+    tonumber(redis.call('HGET', key('lanes'), lane)) or 0, redis.call('LLEN', ARGV[7] .. lane), job.band,
+    lease.lane}
 end
 
 -- The answer to this very request was lost on its way: nobody would ever work on that slice.
@@ -37,7 +39,11 @@ local function granted()
   local fence = string.match(asked, '^' .. nonce .. ' (%d+)$')
   local lease, job = look_up(fence or '')
   if not job then return nil end
-  return answer(tonumber(fence), job, lease, attempts(job, first_of(lease.open) or ''))
+  local first = first_of(lease.open)
+  local tried = first and attempts(job, first) or 0
+  -- What `begin` counted after the request is this attempt, and none before it.
+  if first and is_begun(lease, first) then tried = tried - 1 end
+  return answer(tonumber(fence), job, lease, tried)
 end
 
 -- The band to be served, of those that have not been passed over by this claim.
@@ -125,7 +131,7 @@ end
 
 -- To be asked before the band is served.
 local function is_firm(job)
-  local better = better_waits(job)
+  local better = better_waits(job, worker)
   local since = tonumber(redis.call('HGET', key('served', lane), job.band)) or now
   return better == 'here' or (better and now - since > tonumber(ARGV[FIRST_BAND + job.band]))
 end
@@ -134,7 +140,7 @@ local function grant(job, units, firm)
   -- Never below the time: a fence of a ledger that lost its end, or all, must not count again.
   local fence = math.max((tonumber(redis.call('GET', key('fence'))) or 0) + 1, now)
   redis.call('SET', key('fence'), fence)
-  local lease = {open = units, finish = units == '' and 1 or 0}
+  local lease = {open = units, finish = units == '' and 1 or 0, lane = lane}
   redis.call('HSET', key('lease', fence), 'job', job.id, 'lane', lane, 'holder', holder,
     'open', units, 'at', '', 'step', 0, 'steps', 0, 'step_at', now,
     'finish', lease.finish, 'user', job.user, 'firm', firm and 1 or 0)

@@ -10,7 +10,7 @@
 local FIRST_FIELD = 7
 local id, idem, digest = ARGV[1], ARGV[2], ARGV[3]
 local NAME, LEAST_AND_MOST = '^[%w][%w._@-]*$', {band = {0, 2}, units = {1, 1000000}, chained = {0, 1},
-  opens = {0, 1439}, closes = {0, 1439}, max_failed = {0, 1000000}}
+  opens = {0, 1439}, closes = {0, 1439}, max_failed = {0, 1000000}, together = {1, 8}}
 local row = {}
 check_numbers(4, 5, 6)
 for i = FIRST_FIELD, #ARGV, 2 do

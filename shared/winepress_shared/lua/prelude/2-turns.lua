@@ -11,8 +11,9 @@ local function is_closed(lane)
   return redis.call('EXISTS', key('parked', lane)) == 1 or is_paused(lane)
 end
 
--- Where a better band than that of a job waits: 'here' in its lane, 'elsewhere' in another, nil nowhere.
-local function better_waits(job)
+-- Where a better band than that of a job waits: 'here' in its lane, 'elsewhere' in another one that its
+-- worker serves, nil nowhere.
+local function better_waits(job, worker)
   local function waits_in(lane)
     local found = redis.call('HMGET', key('served', lane), 0, job.band - 1)
     return (found[1] or found[2]) and not is_closed(lane)
@@ -20,7 +21,9 @@ local function better_waits(job)
   if job.band == 0 then return nil end
   if waits_in(job.lane) then return 'here' end
   for _, lane in ipairs(redis.call('HKEYS', key('lanes'))) do
-    if waits_in(lane) then return 'elsewhere' end
+    if waits_in(lane) and redis.call('SISMEMBER', key('serving', lane), worker) == 1 then
+      return 'elsewhere'
+    end
   end
 end
 

@@ -1,0 +1,50 @@
+"""The mark of a model that a worker loads ahead, on a real server."""
+
+from __future__ import annotations
+
+import threading
+from pathlib import Path
+
+import pytest
+import redis
+
+from winepress_shared.settings import Settings
+from winepress_worker.desk import Desk
+from winepress_worker.engines.base import PipelineKey
+from winepress_worker.engines.fake import FakeEngine, FakePipeline
+from winepress_worker.models.offered import Offered
+from winepress_worker.options import WorkerOptions
+from winepress_worker.press import Press
+from winepress_worker.tender import Tender
+
+_PATIENCE_S = 60.0
+
+
+def test_a_worker_that_describes_itself_keeps_the_mark_of_what_it_loads_ahead(
+    farm_settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A description takes it back, and is told in the background; others would load it too."""
+    for owner, name in ((Desk, "_listen"), (Offered, "watch"), (Tender, "start")):
+        monkeypatch.setattr(owner, name, lambda *_: None)  # would outlive the test
+    settings = farm_settings.model_copy(update={"home": tmp_path / "home"})
+    press = Press(WorkerOptions("one", engine="fake"), settings)
+    may_end = threading.Event()
+    load = FakeEngine.load
+
+    def load_slowly(engine: FakeEngine, key: PipelineKey) -> FakePipeline:
+        assert may_end.wait(_PATIENCE_S)
+        return load(engine, key)
+
+    monkeypatch.setattr(FakeEngine, "load", load_slowly)
+    press._preloader.consider("vignette.fp16")
+    loader = press._preloader._thread
+    assert loader is not None
+    try:
+        for _ in range(2):
+            press.describe()
+            press._messenger.settle()
+            with redis.Redis.from_url(settings.broker_url.get_secret_value()) as broker:
+                assert broker.zrange(f"{settings.farm}:loading:vignette.fp16", 0, -1) == [b"one"]
+    finally:
+        may_end.set()
+        loader.join()
