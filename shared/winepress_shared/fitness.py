@@ -57,19 +57,35 @@ def check_options(model: Model, job: Job, model_of: Callable[[str], Model]) -> N
 
 def warnings_of(model: Model, job: Job) -> tuple[str, ...]:
     """What a resolved ``job`` asks for and will not get, one sentence each."""
-    if not job.negative_prompt:
-        return ()
-    if model.embedded_guidance:
+    found = (_why_other_size(model, job), _why_nothing_is_avoided(model, job))
+    return tuple(sentence for sentence in found if sentence)
+
+
+def _why_other_size(model: Model, job: Job) -> str | None:
+    """What is said of a picture whose size the model cannot draw."""
+    size = job.pictures[0].size if job.pictures and not isinstance(job, ZoomVideo) else None
+    drawn = (job.width, job.height)
+    if size is None or drawn == size or drawn != tuple(map(model.snap, size)):
+        return None  # drawn as it is, or at a size of the user's own
+    return (
+        f"image of {size[0]}x{size[1]} pixels is drawn at {drawn[0]}x{drawn[1]}: {model.name} "
+        f"draws multiples of {model.size_multiple} up to {model.max_side}"
+    )
+
+
+def _why_nothing_is_avoided(model: Model, job: Job) -> str | None:
+    """Why a negative prompt does nothing; None when it does, or there is none."""
+    if job.negative_prompt and model.embedded_guidance:
         return (
             f"negative_prompt is ignored: {model.name} is told how much guidance to imitate and "
-            "never looks at one",
+            "never looks at one"
         )
-    if _is_unguided(model, job):
+    if job.negative_prompt and _is_unguided(model, job):
         return (
             f"negative_prompt is ignored: at guidance_scale {job.guidance_scale or 0:g} nothing is "
-            "guided away from it; it counts above 1",
+            "guided away from it; it counts above 1"
         )
-    return ()
+    return None
 
 
 def syntax_in(job: Job, *, braces: bool = False) -> list[str]:

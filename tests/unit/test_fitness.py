@@ -91,6 +91,24 @@ def test_a_negative_prompt_without_effect_is_warned_of(
 
 
 @pytest.mark.parametrize(
+    ("size", "values", "told"),
+    [
+        ((256, 200), {}, ["image of 256x200 pixels is drawn at 256x192: vignette draws multiples"]),
+        ((256, 192), {}, []),
+        ((256, 200), {"width": 256, "height": 256}, []),
+    ],
+)
+def test_a_picture_of_a_size_that_cannot_be_drawn_is_warned_of(
+    size: tuple[int, int], values: dict[str, Any], told: list[str]
+) -> None:
+    """Its sides are rounded; whoever names a size gets that one, and knows it."""
+    job = resolve(kind="image-to-image", image=Image.new("RGB", size), **values)
+    warnings = CATALOGUE.warnings(job)
+    assert len(warnings) == len(told)
+    assert all(text.startswith(words) for text, words in zip(warnings, told, strict=True))
+
+
+@pytest.mark.parametrize(
     ("values", "number"),
     [
         ({"n": 16}, 4),

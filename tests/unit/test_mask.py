@@ -107,7 +107,7 @@ def test_a_job_says_what_is_doubtful_about_its_pictures() -> None:
     """The sentences begin with the field, and stand among the job's other warnings."""
     job = Inpaint(prompt="a pear", image=OPENAI.convert("RGB"), mask=OPENAI)
     catalogue = Catalogue.load()
-    (warning,) = catalogue.warnings(catalogue.resolve(job))
+    warning = catalogue.warnings(catalogue.resolve(job))[-1]
     assert warning.startswith("mask is read by its alpha: transparent is drawn anew")
 
 
