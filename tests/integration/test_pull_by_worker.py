@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -83,5 +84,5 @@ def test_a_pushed_model_is_pulled_and_drawn_with(
     )
     head, *lines = listing.stdout.splitlines()
     (line,) = [line for line in lines if line.startswith("guest")]
-    assert line[head.index("FP16") :].split()[0] == "prepared"
-    assert line[head.index("WARM ON") :].split()[0] == "one"
+    assert re.match(r"[\d.]+ MiB, store  ", line[head.index("FP16") :])
+    assert re.match(r"one \(fp16\)  ", line[head.index("WARM ON") :])
