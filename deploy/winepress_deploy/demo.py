@@ -209,6 +209,7 @@ class Demo:
         if film is None:
             raise JobFailed(f"job {handle.id} has no film")
         path = (self._out / name).with_suffix(Path(film.key).suffix)
+        path.unlink(missing_ok=True)  # of an earlier demo, perhaps of another processor
         handle.save_as(film, path)
         strip = [(f"{second:.1f} s", picture) for second, picture in sampled(path, _STRIP)]
         contact_sheet(strip, columns=6).save(self._out / f"{name}-filmstrip.png")

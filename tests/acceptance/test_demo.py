@@ -40,8 +40,13 @@ def _environment(model_home: Path) -> dict[str, str]:
 def test_the_demo_renders_eighteen_pictures_and_stops_cleanly(
     tmp_path: Path, model_home: Path
 ) -> None:
-    """Pictures, a contact sheet, a killed worker, and no process or secret left behind."""
+    """Pictures, a contact sheet, a killed worker, and no process or secret left behind.
+
+    What an earlier demo kept there makes way, whatever bytes it drew.
+    """
     out = tmp_path / "out"
+    out.mkdir()
+    (out / "zoom.mp4").write_bytes(b"the film of an earlier demo")
     run = subprocess.run(
         [_COMMAND, "demo", "--out", str(out)],
         env=_environment(model_home),
