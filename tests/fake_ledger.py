@@ -7,6 +7,7 @@ from typing import Any
 from winepress import BrokerUnreachable, QueueFull
 from winepress_shared.errors import NotFound
 from winepress_shared.ledger.records import Submission
+from winepress_shared.ticket_policy import missing_tickets
 
 
 class FakeLedger:
@@ -25,7 +26,8 @@ class FakeLedger:
         """As `QueueLimits` does where there is room for anything."""
 
     def missing_tickets(self, lane: str, units: int) -> int:
-        return units
+        """As in a large farm without a ticket."""
+        return missing_tickets(units, 1000, 0)
 
     def outputs(self, job_id: str) -> dict[int, dict[str, Any]]:
         return {}

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from winepress_shared.ledger.ledger import Ledger
     from winepress_shared.ledger.limits import QueueLimits
     from winepress_shared.ledger.previews import PreviewStore
+    from winepress_shared.ledger.script_server import ScriptServer
 
 T = TypeVar("T")
 
@@ -88,9 +89,10 @@ class Connections:
         if reader is not None:
             reader.close()
         for name in ("ledger", "farm", "lanes", "previews"):
-            book = self.__dict__.pop(name, None)
-            if book is not None:
-                book.close()
+            self.__dict__.pop(name, None)
+        server = self.__dict__.pop("_server", None)
+        if server is not None:
+            server.close()
 
     # The S3 client, Celery and Redis take longer to import than all the rest together.
 
@@ -100,32 +102,39 @@ class Connections:
         return Catalogue.load(self.settings.catalogue)
 
     @_AtFirstUse
+    def _server(self) -> ScriptServer:
+        """The broker's end of all the parts below."""
+        from winepress_shared.ledger.script_server import ScriptServer
+
+        return ScriptServer(self.settings, f"{self.settings.farm}:")
+
+    @_AtFirstUse
     def ledger(self) -> Ledger:
         """The farm's record of jobs."""
         from winepress_shared.ledger.ledger import Ledger
 
-        return Ledger(self.settings)
+        return Ledger(self.settings, self._server)
 
     @_AtFirstUse
     def farm(self) -> QueueLimits:
         """The farm as a whole: pauses of users, lanes and everything."""
         from winepress_shared.ledger.limits import QueueLimits
 
-        return QueueLimits(self.settings)
+        return QueueLimits(self.settings, self._server)
 
     @_AtFirstUse
     def lanes(self) -> LaneIndex:
         """What waits in the lanes of the farm, and how fast they are."""
         from winepress_shared.ledger.lanes import LaneIndex
 
-        return LaneIndex(self.settings)
+        return LaneIndex(self.settings, self._server)
 
     @_AtFirstUse
     def previews(self) -> PreviewStore:
         """Small pictures of what is being drawn."""
         from winepress_shared.ledger.previews import PreviewStore
 
-        return PreviewStore(self.settings)
+        return PreviewStore(self.settings, self._server)
 
     @_AtFirstUse
     def archive(self) -> Archive:
@@ -133,6 +142,11 @@ class Connections:
         from winepress_shared.stores import open_store
 
         return Archive(open_store(self.settings))
+
+    @property
+    def celery(self) -> Any:
+        """The Celery application that sends tickets, one for each process."""
+        return self._celery.get()
 
     def _make_celery(self) -> Any:
         from winepress_shared.broker import make_celery
@@ -147,4 +161,4 @@ class Connections:
     def _make_event_reader(self) -> EventReader:
         from winepress.event_reader import EventReader
 
-        return EventReader(self.settings)
+        return EventReader(self.settings, self._server)

@@ -11,12 +11,16 @@ import weakref
 from collections.abc import Sequence
 from itertools import islice
 from queue import Empty, SimpleQueue
+from typing import TYPE_CHECKING
 
 from winepress.outage import patiently
 from winepress_shared.errors import BrokerUnreachable, DamagedRecord
 from winepress_shared.ledger.event_log import BLOCK_MS, EventLog, order_of_id
 from winepress_shared.ledger.records import Event
 from winepress_shared.settings import Settings
+
+if TYPE_CHECKING:
+    from winepress_shared.ledger.script_server import ScriptServer
 
 _MOST_JOBS = 1_000  #: in one command; of more, each part is read for a moment in turn
 _TURN_MS = 200  #: that moment
@@ -61,13 +65,14 @@ class Subscription:
 class EventReader:
     """Serves subscriptions of one process; its thread lives as long as there are any."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, server: ScriptServer) -> None:
+        """``server`` is the client's; it sends the calls that end a blocking read."""
         from winepress_shared.ledger.script_server import ScriptServer  # takes long to import
 
         prefix = f"{settings.farm}:"
-        # Apart, because the URL may allow one connection to each.
-        self._servers = ScriptServer(settings, prefix), ScriptServer(settings, prefix)
-        self._log, self._bell = (EventLog(server, prefix) for server in self._servers)
+        # The URL may allow one connection to each server, and a read blocks it for seconds.
+        self._own_server = ScriptServer(settings, prefix)
+        self._log, self._bell = EventLog(self._own_server, prefix), EventLog(server, prefix)
         self._name = secrets.token_hex(8)
         self._lock = threading.Lock()
         # Who forgot to leave is not waited for.
@@ -100,11 +105,7 @@ class EventReader:
             self._is_closed = True
             is_running = self._thread is not None
         if not is_running:
-            self._disconnect()
-
-    def _disconnect(self) -> None:
-        for server in self._servers:
-            server.close()
+            self._own_server.close()
 
     def _call(self) -> None:
         with contextlib.suppress(BrokerUnreachable):  # it looks again by itself a little later
@@ -117,7 +118,7 @@ class EventReader:
         except Exception as error:  # noqa: BLE001 - the edge of the thread: whoever waits must hear
             self._give_up(error)
         if self._is_closed:
-            self._disconnect()
+            self._own_server.close()
 
     def _positions(self) -> dict[str, str]:
         """Job → the event behind which to read on; the thread is over when there is none."""

@@ -16,7 +16,7 @@ from winepress_shared.per_process import PerProcess
 from winepress_shared.state import JobState
 
 if TYPE_CHECKING:
-    from winepress.client import Client
+    from winepress.connections import Connections
 
 _ENDS = frozenset(state.value for state in JobState if state.is_terminal)
 
@@ -29,9 +29,9 @@ class EventStream(Iterator[Event]):
     """
 
     def __init__(
-        self, client: Client, job_id: str, timeout: float | None, after: str | None
+        self, connections: Connections, job_id: str, timeout: float | None, after: str | None
     ) -> None:
-        self._source = _Source(client, job_id, timeout, after)
+        self._source = _Source(connections, job_id, timeout, after)
         self._events = chain.from_iterable(self._source.batches())
 
     def __next__(self) -> Event:
@@ -54,9 +54,9 @@ class _Source:
     """Where the events come from; knows no iterator, so that one that is dropped ends at once."""
 
     def __init__(
-        self, client: Client, job_id: str, timeout: float | None, after: str | None
+        self, connections: Connections, job_id: str, timeout: float | None, after: str | None
     ) -> None:
-        self._client = client
+        self._connections = connections
         self._job_id = job_id
         self._deadline = Deadline(job_id, timeout)
         self._after = "0" if after is None else check_event_id(after)
@@ -74,7 +74,7 @@ class _Source:
 
     @property
     def _reader(self) -> EventReader:
-        return self._client.event_reader
+        return self._connections.event_reader
 
     def _subscribe(self) -> Subscription:
         subscription = Subscription(self._job_id, self._after)
@@ -99,10 +99,10 @@ class _Source:
             self.close()
 
     def _row(self) -> JobRow:
-        return self._client.ledger.get(self._job_id)
+        return self._connections.ledger.get(self._job_id)
 
     def _past(self) -> Sequence[Event]:
-        return self._client.ledger.events(self._job_id, self._after)
+        return self._connections.ledger.events(self._job_id, self._after)
 
     def _take(self) -> Sequence[Event] | None:
         """What happens next; None when this is closed. Raises TimeoutError past the deadline."""

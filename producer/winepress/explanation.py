@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Sequence
-from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
+from winepress.caller_checks import check_job_id
+from winepress.estimate import Estimate, estimate_of
 from winepress.refusals import Refusals
-from winepress_shared.lane import FILM
+from winepress_shared.lane import FILM, device_class, model_key
 from winepress_shared.ledger.records import BANDS, JobRow, Worker
 from winepress_shared.state import JobState
 from winepress_shared.terminal import shown
 
 if TYPE_CHECKING:
-    from winepress_shared.estimate import Estimate
+    from winepress.connections import Connections
     from winepress_shared.ledger.lanes import LaneIndex, Place
     from winepress_shared.ledger.ledger import Ledger
     from winepress_shared.window import Window
@@ -34,7 +34,7 @@ def why_impossible(lane: str, workers: Sequence[Worker]) -> str | None:
         return refusals
     named = ", ".join(_name(worker) for worker in workers[:_MOST_NAMED])
     more = f" and {len(workers) - _MOST_NAMED} more" if len(workers) > _MOST_NAMED else ""
-    device = "CPU" if lane == FILM else lane.partition("@")[2]
+    device = "CPU" if lane == FILM else device_class(lane)
     remedy = (
         f"`winepress worker --device {device}` starts one on a machine that has it"
         if device
@@ -43,8 +43,10 @@ def why_impossible(lane: str, workers: Sequence[Worker]) -> str | None:
     return f"no live worker serves {lane} (alive: {named}{more}); {remedy}"
 
 
-def explain(ledger: Ledger, lanes: LaneIndex, row: JobRow) -> str:
-    """Why a job waits, fails or does not move, and what to do about it."""
+def explain(connections: Connections, job_id: str) -> str:
+    """Why a job waits, fails or does not move, and what to do about it; raises NotFound."""
+    ledger, lanes = connections.ledger, connections.lanes
+    row = ledger.get(check_job_id(job_id))
     if row.state is JobState.SUCCEEDED:
         return shown(_headline(row))
     if row.state.is_terminal:
@@ -61,13 +63,17 @@ def explain(ledger: Ledger, lanes: LaneIndex, row: JobRow) -> str:
     return "\n".join(shown(line) for line in lines if line)
 
 
-def why_stalled(ledger: Ledger, lanes: LaneIndex, row: JobRow) -> str:
-    """What keeps a job from going on now, in sentences; empty when nothing does."""
+def why_stalled(connections: Connections, job_id: str) -> str:
+    """What keeps a job from going on now, in sentences; empty when nothing does.
+
+    Raises NotFound.
+    """
+    row = connections.ledger.get(check_job_id(job_id))
     if row.state.is_terminal:
         return ""
-    impossible = why_impossible(row.lane, ledger.workers())
+    impossible = why_impossible(row.lane, connections.ledger.workers())
     told = [f"Nothing can render it now: {impossible}."] if impossible else []
-    return " ".join([*told, *what_holds(row, place_of(lanes, row))])
+    return " ".join([*told, *what_holds(row, place_of(connections.lanes, row))])
 
 
 def what_holds(row: JobRow, place: Place) -> list[str]:
@@ -94,18 +100,11 @@ def place_of(lanes: LaneIndex, row: JobRow) -> Place:
     return lanes.place(row.lane, BANDS.index(row.priority), row.user, row.id)
 
 
-def estimate_of(row: JobRow, place: Place, lanes: LaneIndex, workers: Sequence[Worker]) -> Estimate:
-    """What can be said about the time of a job that is not over."""
-    from winepress_shared.estimate import Paces, Work, estimate
-
-    views, _ = lanes.look("")
-    found = estimate(Work.of(row), place, views, Paces(workers, lanes.paces()))
-    left_s = max(0.0, (row.starts or 0.0) - time.time())
-    if found.starts_in_s is None or found.ends_in_s is None:
-        return found
-    return replace(
-        found, starts_in_s=found.starts_in_s + left_s, ends_in_s=found.ends_in_s + left_s
-    )
+def estimate_job(connections: Connections, job_id: str) -> Estimate:
+    """The estimate of a submitted job; raises NotFound."""
+    ledger, lanes = connections.ledger, connections.lanes
+    row = ledger.get(check_job_id(job_id))
+    return estimate_of(row, place_of(lanes, row), lanes, ledger.workers())
 
 
 def estimate_text(found: Estimate) -> str:
@@ -159,7 +158,7 @@ def _headline(row: JobRow) -> str:
 
 def _turn(ledger: Ledger, row: JobRow, place: Place, workers: Sequence[Worker]) -> str:
     serving = [worker for worker in workers if worker.serves(row.lane)]
-    model = row.lane.partition("@")[0]  # what is loaded is known without the device
+    model = model_key(row.lane)
     warm = sum(model in worker.renderer.get("warm", ()) for worker in serving)
     waiting = ledger.waiting().get(row.lane, 0)
     if place.most_slices and place.slices >= place.most_slices:

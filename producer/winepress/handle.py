@@ -11,13 +11,16 @@ from typing import TYPE_CHECKING, Self
 
 from PIL import Image
 
-from winepress.caller_checks import check_link_life
+from winepress.caller_checks import check_job_id, check_link_life
+from winepress.control import CANCELED, cancel
 from winepress.event_stream import EventStream
+from winepress.explanation import estimate_job, explain, why_impossible, why_stalled
 from winepress_shared.archive import Output, Result
 from winepress_shared.errors import (
     JobCanceled,
     JobExpired,
     JobFailed,
+    NotFound,
     ObjectMissing,
     StoreUnreachable,
     WrongUsage,
@@ -28,8 +31,8 @@ from winepress_shared.state import JobState
 from winepress_shared.stores.base import MAX_GET_BYTES
 
 if TYPE_CHECKING:
-    from winepress.client import Client
-    from winepress_shared.estimate import Estimate
+    from winepress.connections import Connections
+    from winepress.estimate import Estimate
     from winepress_shared.ledger.previews import Preview
 
 _READERS = 8  #: pictures fetched at a time
@@ -40,9 +43,9 @@ class JobHandle:
     """One job: its state, its events, its pictures."""
 
     def __init__(
-        self, client: Client, job_id: str, warnings: tuple[str, ...] | None = None
+        self, connections: Connections, job_id: str, warnings: tuple[str, ...] | None = None
     ) -> None:
-        self._client = client
+        self._connections = connections
         self.id = job_id
         self._warnings = warnings
 
@@ -53,7 +56,7 @@ class JobHandle:
 
     def status(self) -> JobRow:
         """The job as the ledger knows it now; raises NotFound."""
-        return self._client.ledger.get(self.id)
+        return self._connections.ledger.get(self.id)
 
     @property
     def progress(self) -> float:
@@ -65,7 +68,7 @@ class JobHandle:
     def warnings(self) -> tuple[str, ...]:
         """What the job asks for and will not get, one sentence each."""
         if self._warnings is None:
-            self._warnings = self._client.archive.read_job(self.id).warnings
+            self._warnings = self._connections.archive.read_job(self.id).warnings
         return self._warnings
 
     @property
@@ -73,7 +76,8 @@ class JobHandle:
         """Why no live worker can render this job, or cut its film; None when one can."""
         row = self.status()
         lanes = (row.lane, FILM) if row.kind == "zoom-video" else (row.lane,)
-        return next(filter(None, map(self._client.why_impossible, lanes)), None)
+        workers = self._connections.ledger.workers()
+        return next(filter(None, (why_impossible(lane, workers) for lane in lanes)), None)
 
     @property
     def is_possible(self) -> bool:
@@ -83,19 +87,19 @@ class JobHandle:
     @property
     def why_stalled(self) -> str:
         """What keeps the job from going on now, in sentences; empty when nothing does."""
-        return self._client.why_stalled(self.id)
+        return why_stalled(self._connections, self.id)
 
     def explain(self) -> str:
         """Why the job waits, and what to do about it."""
-        return self._client.explain(self.id)
+        return explain(self._connections, self.id)
 
     def estimate(self) -> Estimate:
         """Place in the queue, start, end and time limit of a picture, as measured."""
-        return self._client.estimate(self.id)
+        return estimate_job(self._connections, self.id)
 
     def cancel(self) -> JobState:
         """Stop the job; finished pictures are kept. Raises Conflict when it is over."""
-        return self._client.cancel(self.id)
+        return cancel(self._connections, self.id, CANCELED)
 
     # -- waiting -----------------------------------------------------------------------------
 
@@ -117,14 +121,14 @@ class JobHandle:
         now, and goes on behind that id. `EventStream.close` ends it from any thread. Raises
         TimeoutError, and InvalidJob for what is no id.
         """
-        return EventStream(self._client, self.id, timeout, after)
+        return EventStream(self._connections, self.id, timeout, after)
 
     def preview(self, unit: int = 0) -> Preview | None:
         """What picture ``unit`` looked like a moment ago; None when it is not being drawn.
 
         A job shows itself with ``preview_every``; each one is told by an event ``preview``.
         """
-        return self._client.previews.get(self.id, unit)
+        return self._connections.previews.get(self.id, unit)
 
     # -- results -----------------------------------------------------------------------------
 
@@ -132,10 +136,10 @@ class JobHandle:
     def result(self) -> Result:
         """What came of each unit so far; complete once the job is over. Raises NotFound."""
         try:
-            return self._client.archive.read_result(self.id)
+            return self._connections.archive.read_result(self.id)
         except ObjectMissing:
             self.status()
-            return Result.from_units(self.id, self._client.ledger.outputs(self.id))
+            return Result.from_units(self.id, self._connections.ledger.outputs(self.id))
 
     def files(self) -> Iterator[tuple[Output, bytes]]:
         """Every finished picture as it is stored, in unit order, checked against its SHA-256."""
@@ -144,7 +148,7 @@ class JobHandle:
                 yield output, self._read(output)
 
     def _read(self, output: Output) -> bytes:
-        data = self._client.archive.store.get(output.key, most=min(output.size, MAX_GET_BYTES))
+        data = self._connections.archive.store.get(output.key, most=min(output.size, MAX_GET_BYTES))
         if hashlib.sha256(data).hexdigest() != output.sha256:
             raise StoreUnreachable("a picture in the store is damaged", value=output.key)
         return data
@@ -188,7 +192,7 @@ class JobHandle:
         part = path.with_name(f".{path.name}.part")
         try:
             part.unlink(missing_ok=True)
-            self._client.archive.read_file(output, part)
+            self._connections.archive.read_file(output, part)
             part.replace(path)
         finally:
             part.unlink(missing_ok=True)
@@ -217,8 +221,22 @@ class JobHandle:
         is 1 second to 7 days.
         """
         life_s = check_link_life(expires_s)
-        store = self._client.archive.store
+        store = self._connections.archive.store
         return [store.url(output.key, life_s) for output in self.result.outputs]
+
+
+def open_job(connections: Connections, job_id: str) -> JobHandle:
+    """The handle of a job; raises NotFound.
+
+    A job whose record has expired is found while the store still holds its result.
+    """
+    check_job_id(job_id)
+    try:
+        connections.ledger.get(job_id)
+    except NotFound:
+        if connections.archive.store.head(f"jobs/{job_id}/result.json") is None:
+            raise
+    return JobHandle(connections, job_id)
 
 
 def raise_unless_succeeded(row: JobRow) -> None:

@@ -10,11 +10,13 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
+from winepress.tickets import issue_tickets
 from winepress_shared.archive import JobRecord
 from winepress_shared.errors import ObjectMissing, Refused, WinepressError
+from winepress_shared.ledger.records import Submission
 
 if TYPE_CHECKING:
-    from winepress.client import Client
+    from winepress.connections import Connections
 
 log = logging.getLogger(__name__)
 
@@ -22,7 +24,7 @@ _READERS = 8  #: threads that ask the store about finished pictures
 _NAMES = frozenset({"job.json", "accepted", "result.json"})
 
 
-def recover(client: Client, *, pending: bool = False) -> list[str]:
+def recover(connections: Connections, *, pending: bool = False) -> list[str]:
     """Enter every job of the store that was accepted and has no result; returns the ids entered.
 
     Pictures that are in the store are not rendered again. Jobs the ledger knows and jobs whose
@@ -30,7 +32,7 @@ def recover(client: Client, *, pending: bool = False) -> list[str]:
     damaged or refused is reported and passed over. With ``pending`` those are entered too whose
     submission was not seen through, as far as anybody knows.
     """
-    stored = StoredJobs.list(client)
+    stored = StoredJobs.list(connections)
     if stored.pending and not pending:
         log.warning(
             "%d jobs were never accepted, like %s: their submission failed, or goes on just now; "
@@ -40,53 +42,53 @@ def recover(client: Client, *, pending: bool = False) -> list[str]:
         )
     # Those accepted first: a failed submission may have been repeated under its key.
     wanted = [*sorted(stored.accepted), *(sorted(stored.pending) if pending else ())]
-    lost = client.farm.unknown_jobs(wanted)
-    return [record.id for record in unexpired(client, lost) if _restore(client, record)]
+    lost = connections.farm.unknown_jobs(wanted)
+    return [record.id for record in unexpired(connections, lost) if _restore(connections, record)]
 
 
-def _restore(client: Client, record: JobRecord) -> bool:
-    outputs = _finished_units(client, record)
-    client.ledger.keep_units(record.id, outputs)
+def _restore(connections: Connections, record: JobRecord) -> bool:
+    outputs = _finished_units(connections, record)
+    connections.ledger.keep_units(record.id, outputs)
     try:
-        job_id, is_new = client.enter(record)
+        job_id, is_new = connections.ledger.submit(Submission.of(record))
     except Refused as error:
         log.warning("cannot recover job %s: %s", record.id, error)
         return False
-    mark_accepted(client, job_id)
+    mark_accepted(connections, job_id)
     if job_id != record.id:  # submitted again under its key, which would end before this one does
-        client.archive.forget_job(record.id)
+        connections.archive.forget_job(record.id)
     if is_new:
-        client.issue_tickets(str(record.lane), record.job.unit_count - len(outputs))
+        issue_tickets(connections, str(record.lane), record.job.unit_count - len(outputs))
     return is_new
 
 
-def mark_accepted(client: Client, job_id: str) -> None:
+def mark_accepted(connections: Connections, job_id: str) -> None:
     """Note that the ledger has accepted a job, before its producer hears of it.
 
     After a failed submission nobody can tell whether the ledger ever knew of a job that is in the
     store; who was told that it failed may have submitted it again.
     """
-    client.archive.store.put(f"jobs/{job_id}/accepted", b"")
+    connections.archive.store.put(f"jobs/{job_id}/accepted", b"")
 
 
-def _finished_units(client: Client, record: JobRecord) -> dict[int, dict[str, Any]]:
+def _finished_units(connections: Connections, record: JobRecord) -> dict[int, dict[str, Any]]:
     """Unit → its row, of every picture of the job that is in the store."""
     keys = {
         int(number): stored.key
-        for stored in client.archive.store.list(f"jobs/{record.id}/out/")
+        for stored in connections.archive.store.list(f"jobs/{record.id}/out/")
         if (number := stored.key.rpartition("/")[2].partition(".")[0]).isdecimal()
         and int(number) < record.job.unit_count
     }
     with ThreadPoolExecutor(_READERS, thread_name_prefix="recover") as pool:
-        rows = pool.map(client.archive.read_output, keys.values())
+        rows = pool.map(connections.archive.read_output, keys.values())
     return {unit: row for unit, row in zip(keys, rows, strict=True) if row is not None}
 
 
-def unexpired(client: Client, job_ids: Iterable[str]) -> Iterator[JobRecord]:
+def unexpired(connections: Connections, job_ids: Iterable[str]) -> Iterator[JobRecord]:
     """What the store says of jobs whose deadline has not passed; the damaged are reported."""
     for job_id in job_ids:
         try:
-            record = client.archive.read_job(job_id)
+            record = connections.archive.read_job(job_id)
         except ObjectMissing:
             continue  # refused meanwhile, and taken back
         except WinepressError as error:
@@ -105,11 +107,11 @@ class StoredJobs:
     is_all: bool = True  #: the store held no more objects than were looked at
 
     @classmethod
-    def list(cls, client: Client, most: int | None = None) -> StoredJobs:
+    def list(cls, connections: Connections, most: int | None = None) -> StoredJobs:
         """Look through at most that many objects of the store; None is all of them."""
         found: dict[str, set[str]] = {}
         last, looked_at = "", 0
-        for stored in islice(client.archive.store.list("jobs/"), most):
+        for stored in islice(connections.archive.store.list("jobs/"), most):
             last, _, name = stored.key.removeprefix("jobs/").partition("/")
             looked_at += 1
             if name in _NAMES:

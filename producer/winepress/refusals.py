@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from winepress_shared.lane import Lane, Precision, model_of
+from winepress_shared.lane import Lane, Precision, device_class, model_key
 from winepress_shared.ledger.records import Worker
 
 _GIB = 2**30
@@ -23,7 +23,7 @@ class Refusals:
     @classmethod
     def of(cls, lane: str, workers: Iterable[Worker]) -> Refusals:
         """Of workers on another kind of device than the lane asks for nothing is to be expected."""
-        device = lane.partition("@")[2]
+        device = device_class(lane)
         return cls(lane, [w for w in workers if str(w.facts.get("device", "")).startswith(device)])
 
     @property
@@ -32,7 +32,7 @@ class Refusals:
         return "; ".join(filter(None, (self._memory(), self._surroundings())))
 
     def _memory(self) -> str:
-        model = model_of(self.lane)
+        model = model_key(self.lane)
         # Of workers that have another reason the budget may well be larger.
         too_small = [worker for worker in self.workers if model in worker.too_large]
         if not too_small:
@@ -63,7 +63,7 @@ class Refusals:
         )
 
     def _surroundings(self) -> str:
-        model = model_of(self.lane)
+        model = model_key(self.lane)
         told = [f"{w.name}: {w.unfit[model]}" for w in self.workers if model in w.unfit]
         if not told:
             return ""

@@ -6,7 +6,7 @@ import pytest
 from manual_worker import LANE, ManualWorker, apple
 
 from winepress import Client, Priority
-from winepress_shared.estimate import Work
+from winepress.estimate import Work
 
 PACE = {"megapixel_steps_per_s": {LANE: 0.1}, "seconds_per_picture": {LANE: 2.0}}
 _COST = 256 * 256 * 20 / 1e6  #: megapixel-steps of the picture of this file

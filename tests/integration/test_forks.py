@@ -86,7 +86,7 @@ def test_children_submit_and_leave_their_parent_its_connections(
     handles: Sequence[JobHandle], settings: Settings
 ) -> None:
     """As with gunicorn that loads its program first; a child that closes closes its own."""
-    client, manual_worker = handles[0]._client, ManualWorker(settings)
+    client, manual_worker = handles[0]._connections, ManualWorker(settings)
 
     def work() -> bool:
         with client:
@@ -128,7 +128,7 @@ def test_a_parent_and_its_children_wait_for_one_job(
     handles: Sequence[JobHandle], settings: Settings
 ) -> None:
     """The thread that reads for those who wait is not inherited: each process has its own."""
-    client, manual_worker = handles[0]._client, ManualWorker(settings)
+    client, manual_worker = handles[0]._connections, ManualWorker(settings)
     handle = client.submit(apple())
     waiting = threading.Thread(target=handle.wait)
     waiting.start()
@@ -143,7 +143,7 @@ def test_a_channel_of_orders_is_not_shared_with_a_child(
     handles: Sequence[JobHandle],
 ) -> None:
     """A child that listens at an inherited channel takes no message from its parent."""
-    ledger = handles[0]._client.ledger
+    ledger = handles[0]._connections.ledger
     channel = ledger.orders("manual/1")
     assert channel.get_message(_PATIENCE_S) is None  # it is subscribed
 

@@ -43,7 +43,7 @@ def readers() -> int:
 
 def waits(handle: JobHandle) -> bool:
     """Whether somebody is registered for a job."""
-    reader = handle._client.event_reader
+    reader = handle._connections.event_reader
     with reader._lock:
         return any(one.job_id == handle.id for one in reader._subscriptions)
 

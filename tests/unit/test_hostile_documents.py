@@ -14,12 +14,12 @@ from typing import Any
 import pytest
 
 from winepress.explanation import why_impossible
+from winepress.paces import Paces
 from winepress.refusals import refused_models
 from winepress_shared.archive import Archive, JobRecord, Output, Result, output_key
 from winepress_shared.catalogue import Catalogue
 from winepress_shared.documents import OutputDocument, read_document, read_facts, read_rows
 from winepress_shared.errors import FailForGood, InvalidJob, WinepressError
-from winepress_shared.estimate import Paces
 from winepress_shared.items import Item, ItemReader
 from winepress_shared.jobs.job import Batch, TextToImage
 from winepress_shared.jobs.zoom import ZoomVideo

@@ -16,7 +16,7 @@ from winepress_shared.ledger.records import JobRow, Worker
 from winepress_shared.state import JobState
 
 if TYPE_CHECKING:
-    from winepress_shared.estimate import Estimate, Work
+    from winepress.estimate import Estimate, Work
     from winepress_shared.window import Window
 
 log = logging.getLogger(__name__)

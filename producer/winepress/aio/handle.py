@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from PIL import Image
 
     from winepress.aio.connections import AsyncConnections
-    from winepress_shared.estimate import Estimate
+    from winepress.estimate import Estimate
     from winepress_shared.ledger.previews import Preview
 
 

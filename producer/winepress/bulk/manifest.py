@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING, Any
 from PIL import Image
 
 from winepress.contact_sheet import contact_sheet
-from winepress.handle import file_name
+from winepress.handle import file_name, open_job
 from winepress_shared.errors import WrongUsage
 from winepress_shared.items import ItemReader
 
 if TYPE_CHECKING:
-    from winepress.client import Client
+    from winepress.connections import Connections
 
 COLUMNS = (
     "job",
@@ -51,12 +51,12 @@ _COMPUTED = ("=", "+", "-", "@", "\t", "\r")
 _PER_SHEET = 100  #: pictures on one contact sheet
 
 
-def manifest_rows(client: Client, job_id: str) -> Iterator[dict[str, Any]]:
+def manifest_rows(connections: Connections, job_id: str) -> Iterator[dict[str, Any]]:
     """One row per picture of a job, in unit order; raises NotFound, ObjectMissing."""
-    record, result = client.archive.read_job(job_id), client.get(job_id).result
+    record, result = connections.archive.read_job(job_id), open_job(connections, job_id).result
     done = {output.unit: output for output in result.outputs}
     failed = {failure.unit: failure for failure in result.failures}
-    reader = ItemReader(client.archive)
+    reader = ItemReader(connections.archive)
     for unit in range(record.job.unit_count):
         item = reader.item(record, unit)
         values: dict[str, Any] = {

@@ -10,19 +10,20 @@ from typing import TYPE_CHECKING
 from winepress.bulk.plan import Group, Plan
 from winepress.handle import JobHandle
 from winepress.interruption import all_or_none
+from winepress.submission import accept, check_room
 from winepress.submit_options import SubmitOptions
 from winepress_shared.archive import JobRecord
 from winepress_shared.items import write_items
 from winepress_shared.jobs.job import MAX_PROMPT_CHARACTERS, Batch
 
 if TYPE_CHECKING:
-    from winepress.client import Client
+    from winepress.connections import Connections
 
 _WRITERS = 8  #: threads; the store answers several writes at once
 
 
 def submit_plan(
-    client: Client,
+    connections: Connections,
     plan: Plan,
     submit_options: SubmitOptions,
     *,
@@ -35,7 +36,7 @@ def submit_plan(
     nothing queued.
     """
     plan.check_any()
-    client.check_room(plan.count, submit_options)
+    check_room(connections, plan.count, submit_options)
     portions = [(group, items) for group in plan.groups.values() for items in group.jobs()]
     records = [
         submit_options.numbered(number).record(
@@ -46,17 +47,21 @@ def submit_plan(
         )
         for number, (group, items) in enumerate(portions)
     ]
-    with all_or_none(client, records):
+    with all_or_none(connections, records):
         with ThreadPoolExecutor(_WRITERS, thread_name_prefix="batch") as pool:
-            list(pool.map(client.archive.write_input, plan.inputs))
+            list(pool.map(connections.archive.write_input, plan.inputs))
         for record, (_, items) in zip(records, portions, strict=True):
-            _write(client, record, items)
-        return client.accept(records)
+            _write(connections, record, items)
+        ids = accept(connections, records)
+    return [
+        JobHandle(connections, job_id, record.warnings)
+        for job_id, record in zip(ids, records, strict=True)
+    ]
 
 
-def _write(client: Client, record: JobRecord, items: list[bytes]) -> None:
-    write_items(client.archive, record.id, items)
-    client.archive.write_job(record)
+def _write(connections: Connections, record: JobRecord, items: list[bytes]) -> None:
+    write_items(connections.archive, record.id, items)
+    connections.archive.write_job(record)
 
 
 def _batch(group: Group, count: int, title: str, max_failed: int | None) -> Batch:

@@ -199,7 +199,7 @@ def _price(
     client: Client, group: Group, submit_options: SubmitOptions
 ) -> tuple[dict[str, Any], str]:
     """What the pictures of one lane cost, how long they take, and whether they can be drawn."""
-    from winepress_shared.estimate import Work
+    from winepress.estimate import Work
 
     count, band = len(group.items), BANDS.index(group.priority)
     is_held = submit_options.start_in is not None or submit_options.window is not None

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from typing import Any, cast
 
 from winepress_shared.documents import read_facts
+from winepress_shared.lane import model_key
 from winepress_shared.ledger.script_server import ScriptServer
 from winepress_shared.settings import Settings
 
@@ -38,7 +39,7 @@ class LaneView:
         """Read a row of ``lanes.lua``, as a worker sees it that holds and ``loads`` models."""
         lane, units, band, urgent, *times, holders, loading = row
         waited_s, longest_s, idle_s = (ms / 1000 for ms in times)
-        model = lane.partition("@")[0]
+        model = model_key(lane)
         view = cls(lane, units, band, urgent, waited_s, longest_s, idle_s)
         others, loaders = holders - (model in held), loading - (model == loads)
         return replace(view, holders=max(0, others), loading=max(0, loaders))
@@ -46,7 +47,7 @@ class LaneView:
     @property
     def model(self) -> str:
         """Model and precision: what a worker loads to serve the lane."""
-        return self.lane.partition("@")[0]
+        return model_key(self.lane)
 
 
 @dataclass(frozen=True)
@@ -87,9 +88,10 @@ class Place:
 class LaneIndex:
     """Reads and marks lanes; methods raise BrokerUnreachable."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, server: ScriptServer | None = None) -> None:
+        """``server`` is one that others use too; without it this opens its own."""
         self._prefix = f"{settings.farm}:"
-        self._server = ScriptServer(settings, self._prefix)
+        self._server = server or ScriptServer(settings, self._prefix)
         self._run = self._server.run
 
     def close(self) -> None:

@@ -14,6 +14,7 @@ from winepress_shared.cost import megapixel_steps
 from winepress_shared.errors import DamagedRecord, NotFound
 from winepress_shared.jobs.job import Priority
 from winepress_shared.jobs.zoom import ZoomVideo
+from winepress_shared.lane import model_key
 from winepress_shared.state import JobState
 from winepress_shared.window import Window
 
@@ -257,7 +258,7 @@ class Worker:
 
     def serves(self, lane: str) -> bool:
         """Whether it takes work of ``lane`` now."""
-        return lane in self.facts.get("lanes", ()) and lane.partition("@")[0] not in self.unfit
+        return lane in self.facts.get("lanes", ()) and model_key(lane) not in self.unfit
 
     @property
     def unfit(self) -> dict[str, str]:

@@ -20,7 +20,7 @@ from winepress_shared.errors import (
     WinepressError,
     YieldRequested,
 )
-from winepress_shared.lane import model_of
+from winepress_shared.lane import model_key
 from winepress_shared.ledger.ledger import Ledger, holder_of
 from winepress_shared.ledger.records import Order, Slice, UnitOutcome
 from winepress_worker.os_fault import seen_through
@@ -142,7 +142,7 @@ class LeaseClient:
         error = seen_through(error)
         if isinstance(error, EnvironmentFault):
             self.note(part, f"{self.worker} leaves it to others: {error}")
-            self._unfit.refuse(model_of(part.lane), error)
+            self._unfit.refuse(model_key(part.lane), error)
             self.give_back(part)
             return UnitOutcome.LOST
         if isinstance(error, StoreUnreachable):
