@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
-from winepress import control
 from winepress.caller_checks import check_limit, check_state, check_window
 from winepress.connections import Connections
+from winepress.control import CANCELED, cancel, front, pause, reprioritise, resume, retry
 from winepress.estimate import estimate_new
 from winepress.explanation import estimate_job, explain, why_impossible, why_stalled
 from winepress.handle import JobHandle, open_job
@@ -92,41 +92,41 @@ class Client(Connections):
         """
         return open_job(self, job_id)
 
-    def cancel(self, job_id: str, reason: str = control.CANCELED) -> JobState:
+    def cancel(self, job_id: str, reason: str = CANCELED) -> JobState:
         """Stop a job; finished pictures are kept. Raises NotFound, Conflict when it is over."""
-        return control.cancel(self, job_id, reason)
+        return cancel(self, job_id, reason)
 
     def pause(self, job_id: str) -> JobState:
         """Hand out no more pictures of a job; those in hand are finished.
 
         Raises NotFound and Conflict.
         """
-        return control.pause(self, job_id)
+        return pause(self, job_id)
 
     def resume(self, job_id: str) -> JobState:
         """Continue a paused job; raises NotFound and Conflict."""
-        return control.resume(self, job_id)
+        return resume(self, job_id)
 
     def retry(self, job_id: str) -> JobState:
         """Render the missing pictures of a failed, canceled or expired job.
 
         Raises NotFound and Conflict.
         """
-        return control.retry(self, job_id)
+        return retry(self, job_id)
 
     def front(self, job_id: str) -> JobState:
         """Move a job before the other jobs of its user and priority; raises NotFound and Conflict.
 
         Other users keep their turns.
         """
-        return control.front(self, job_id)
+        return front(self, job_id)
 
     def reprioritise(self, job_id: str, priority: Priority) -> JobState:
         """Move the waiting pictures of a job to another priority.
 
         Raises NotFound, Conflict and WrongUsage.
         """
-        return control.reprioritise(self, job_id, priority)
+        return reprioritise(self, job_id, priority)
 
     def explain(self, job_id: str) -> str:
         """Why a job waits, fails or does not move, and what to do about it; raises NotFound."""

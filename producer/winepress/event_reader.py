@@ -13,10 +13,10 @@ from itertools import islice
 from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING
 
-from winepress.outage import patiently
 from winepress_shared.errors import BrokerUnreachable, DamagedRecord
 from winepress_shared.ledger.event_log import BLOCK_MS, EventLog, order_of_id
 from winepress_shared.ledger.records import Event
+from winepress_shared.outage import patiently
 from winepress_shared.settings import Settings
 
 if TYPE_CHECKING:

@@ -16,6 +16,7 @@ from winepress.control import CANCELED, cancel
 from winepress.event_stream import EventStream
 from winepress.explanation import estimate_job, explain, why_impossible, why_stalled
 from winepress_shared.archive import Output, Result
+from winepress_shared.atomic_file import atomic_write, replacing
 from winepress_shared.errors import (
     JobCanceled,
     JobExpired,
@@ -189,13 +190,8 @@ class JobHandle:
                     hint="Remove it, or save into another folder",
                 )
             return
-        part = path.with_name(f".{path.name}.part")
-        try:
-            part.unlink(missing_ok=True)
+        with replacing(path) as part:
             self._connections.archive.read_file(output, part)
-            part.replace(path)
-        finally:
-            part.unlink(missing_ok=True)
 
     @property
     def film(self) -> Output | None:
@@ -207,10 +203,8 @@ class JobHandle:
         pictures = [output for output in self.result.outputs if not output.is_film]
         if not pictures:
             return
-        part = path.with_name(f".{path.name}.part")
         try:
-            part.write_bytes(self._read(pictures[-1]))
-            part.replace(path)
+            atomic_write(path, self._read(pictures[-1]))
         except OSError as error:
             raise WrongUsage(f"cannot save here: {error.strerror}", value=str(path)) from None
 

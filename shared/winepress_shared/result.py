@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from pydantic import ValidationError
@@ -38,6 +38,13 @@ class Output:
     def is_film(self) -> bool:
         """True for a film, false for a picture."""
         return self.frames > 0
+
+    def row(self) -> dict[str, Any]:
+        """The output as `OutputDocument` has it: without its unit, and without empty warnings."""
+        row = {name: value for name, value in asdict(self).items() if name != "unit"}
+        if not self.warnings:
+            del row["warnings"]  # ten thousand units need not say that they have none
+        return row
 
 
 @dataclass(frozen=True)

@@ -163,7 +163,7 @@ def test_a_broker_that_stays_away_is_told_to_all_who_wait(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """As an outage, once the patience is over."""
-    monkeypatch.setattr("winepress.outage._PAUSES_S", (0.1,))
+    monkeypatch.setattr("winepress_shared.outage.PAUSES_S", (0.1,))
     told: list[str] = []
     with ValkeyServer(tmp_path) as server:
         settings = Settings(broker_url=SecretStr(server.url), store_folder=tmp_path / "store")

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Self
 from winepress.aio.subscription import LoopSubscription
 from winepress.deadline import Deadline
 from winepress.event_stream import may_be_last, state_of
-from winepress.outage import patiently_awaited
 from winepress_shared.ledger.event_log import check_event_id
 from winepress_shared.ledger.records import Event, JobRow
+from winepress_shared.outage import patiently_awaited
 
 if TYPE_CHECKING:
     from winepress.aio.connections import AsyncConnections

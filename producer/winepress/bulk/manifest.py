@@ -13,6 +13,7 @@ from PIL import Image
 
 from winepress.contact_sheet import contact_sheet
 from winepress.handle import file_name, open_job
+from winepress_shared.atomic_file import atomic_write
 from winepress_shared.errors import WrongUsage
 from winepress_shared.items import ItemReader
 
@@ -124,11 +125,9 @@ def _open(path: Path) -> Image.Image:
 
 
 def _write(path: Path, data: bytes) -> Path:
-    part = path.with_name(f".{path.name}.part")
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)  # of a job without a picture, too
-        part.write_bytes(data)
-        part.replace(path)
+        path.parent.mkdir(parents=True, exist_ok=True)  # a job without pictures made no folder
+        atomic_write(path, data)
     except OSError as error:
         raise WrongUsage(f"cannot save here: {error.strerror}", value=str(path)) from None
     return path

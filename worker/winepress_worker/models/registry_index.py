@@ -9,16 +9,14 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
-import os
 import subprocess
 import sys
-import tempfile
 import threading
 import time
-from pathlib import Path
 
 from pydantic import TypeAdapter
 
+from winepress_shared.atomic_file import atomic_write
 from winepress_shared.errors import InvalidJob, StoreUnreachable
 from winepress_shared.lane import Lane, Precision
 from winepress_shared.settings import Settings
@@ -60,10 +58,8 @@ class RegistryIndex:
         found = sorted(registry.names())
         if found != self.read():
             self._file.parent.mkdir(parents=True, exist_ok=True)
-            handle, name = tempfile.mkstemp(dir=self._file.parent, prefix=".offered-")
-            with os.fdopen(handle, "w") as file:
-                json.dump([str(Lane(*one)) for one in found], file)
-            Path(name).replace(self._file)
+            names = json.dumps([str(Lane(*one)) for one in found])
+            atomic_write(self._file, names.encode())
 
     def watch(self, registry: ModelRegistry) -> None:
         """Keep the list true from a thread of its own, for as long as this process lives."""
