@@ -32,7 +32,7 @@ class EventStream(Iterator[Event]):
         self, connections: Connections, job_id: str, timeout: float | None, after: str | None
     ) -> None:
         self._source = _Source(connections, job_id, timeout, after)
-        self._events = chain.from_iterable(self._source.batches())
+        self._events = chain.from_iterable(self._source.next_events())
 
     def __next__(self) -> Event:
         if self._source.is_closed:  # what was read before is not told either
@@ -65,7 +65,7 @@ class _Source:
         self._mine = PerProcess(self._subscribe)
 
     def close(self) -> None:
-        """Let `batches` end."""
+        """Let `next_events` end."""
         self.is_closed = True
         subscription = self._mine.pop()
         if subscription is not None:
@@ -81,7 +81,7 @@ class _Source:
         self._reader.add(subscription)
         return subscription
 
-    def batches(self) -> Iterator[Sequence[Event]]:
+    def next_events(self) -> Iterator[Sequence[Event]]:
         """Events as they come."""
         if self._tells_state:
             yield [state_of(patiently(self._row), self._after)]

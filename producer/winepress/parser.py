@@ -54,7 +54,9 @@ class Parser(argparse.ArgumentParser):
     def _unknown(self, word: str) -> WrongUsage:
         if not word.startswith("-"):
             return WrongUsage(
-                "one word too many", value=word, hint=f"Text with spaces needs quotes. {self._help}"
+                "unexpected argument",
+                value=word,
+                hint=f"Text with spaces needs quotes. {self._help}",
             )
         if self._subparsers is not None:
             return WrongUsage(

@@ -209,7 +209,7 @@ DOCUMENTS: dict[str, tuple[Reader, dict[str, Any]]] = {
 
 @pytest.mark.parametrize("name", DOCUMENTS)
 def test_a_document_is_read_or_refused_in_a_sentence(archive: Archive, name: str) -> None:
-    """With an error of its own kind, never by a fault of ours."""
+    """With an error of its own kind, never with an unexpected one."""
     read, document = DOCUMENTS[name]
     if name not in ("event", "offered"):
         assert read(archive, json.dumps(document).encode())

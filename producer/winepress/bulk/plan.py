@@ -212,7 +212,7 @@ class Plan:
     def _put(self, job: Job, line: Line) -> None:
         resolved = self._catalogue.resolve(job)
         if isinstance(resolved, ZoomVideo):
-            raise InvalidJob("a bulk is of pictures", field="kind", value=job.kind)
+            raise InvalidJob("zoom-video jobs cannot be part of a batch file", field="kind")
         key = (self._catalogue.lane(resolved), resolved.priority)
         group = self.groups.setdefault(key, Group(*key))
         group.asked.update(job.model_dump_json().encode())

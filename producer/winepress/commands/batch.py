@@ -13,6 +13,7 @@ from winepress.commands.submit import FIELDS, add_picture
 from winepress.commands.targets import check_targets
 from winepress.commands.watch import follow_to_end, interrupted, show_tables
 from winepress.commands.when import add_when, start_in, window
+from winepress.commands.zoom_flags import given_fields
 from winepress.console import Console
 from winepress.explanation import counted, duration, estimate_text, times_of
 from winepress.handle import JobHandle
@@ -140,8 +141,7 @@ def _plan(client: Client, arguments: argparse.Namespace) -> Plan:
     from winepress.bulk.wildcards import Wildcards
 
     folder = folder_of(arguments.file) if arguments.file else Path()
-    given = {name: getattr(arguments, name) for name in FIELDS}
-    defaults = {name: value for name, value in given.items() if value is not None}
+    defaults = given_fields(arguments, FIELDS)
     for name in ("image", "mask"):
         if name in defaults and not defaults[name].startswith("sha256:"):
             defaults[name] = str(Path(defaults[name]).absolute())

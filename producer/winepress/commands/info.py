@@ -42,7 +42,7 @@ def _show(arguments: argparse.Namespace, found: PictureInfo) -> int:
     if arguments.json:
         Console(json_lines=True).result(found.job().model_dump(mode="json"))
     elif found.parameters is None:
-        raise InvalidJob("this picture says nothing of its making")
+        raise InvalidJob("the file contains no generation metadata")
     else:
         Console().result({}, *found.parameters.split("\n"))
     return 0

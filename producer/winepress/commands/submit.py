@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 from winepress.client import Client
-from winepress.commands import zoom_flags
 from winepress.commands.targets import check_targets
 from winepress.commands.watch import follow_to_end, interrupted
 from winepress.commands.when import add_when, start_in, window
@@ -19,48 +18,27 @@ from winepress.commands.zoom_flags import (
     ZOOM_FIELDS,
     add_film,
     add_zoom,
+    given_fields,
+    zoom_fields,
 )
 from winepress.console import Console
 from winepress.handle import JobHandle
 from winepress.job_files.job_file import read_job_file
 from winepress_shared.errors import WrongUsage
-from winepress_shared.jobs.job import MAX_PROMPT_CHARACTERS, Job, Priority, parse_job
+from winepress_shared.jobs.job import (
+    MAX_PROMPT_CHARACTERS,
+    Inpaint,
+    Job,
+    Priority,
+    TextToImage,
+    parse_job,
+)
 from winepress_shared.jobs.prompt_table import is_infinite_zoom
 from winepress_shared.lane import Precision
 from winepress_shared.regular_file import path_of
 
-#: Flags that are fields of a job, under the same name.
-FIELDS = (
-    "kind",
-    "prompt",
-    "negative_prompt",
-    "model",
-    "precision",
-    "size",
-    "num_inference_steps",
-    "guidance_scale",
-    "guidance_rescale",
-    "seed",
-    "n",
-    "scheduler",
-    "priority",
-    "device",
-    "output_format",
-    "output_quality",
-    "embed_metadata",
-    "image",
-    "mask",
-    "background",
-    "mask_mode",
-    "strength",
-    "clip_skip",
-    "vae",
-    "preview_every",
-    "pictures_per_call",
-    "refiner",
-    "denoising_end",
-    "refiner_strength",
-)
+#: Fields that a flag of the same name may give; ``size`` is width and height.
+FIELDS = ("size", *{**TextToImage.model_fields, **Inpaint.model_fields})
 _KINDS = tuple(kind for kind in Job.kinds if kind != "batch")  #: a batch comes from a file
 _EXAMPLES = """\
 examples:
@@ -184,9 +162,8 @@ def tell_and_follow(console: Console, handle: JobHandle, arguments: argparse.Nam
 def _values(arguments: argparse.Namespace) -> tuple[dict[str, Any], str | None, list[str]]:
     """The fields of the job and, from a file, its user and warnings of what is left out."""
     warnings: list[str] = []
-    given = {name: getattr(arguments, name) for name in FIELDS}
-    values = {name: value for name, value in given.items() if value is not None}
-    values |= zoom_flags.given(arguments, (*ZOOM_FIELDS, *FILM_FIELDS))
+    values = given_fields(arguments, FIELDS)
+    values |= zoom_fields(arguments, (*ZOOM_FIELDS, *FILM_FIELDS))
     if arguments.file is not None:
         if arguments.prompt is None and arguments.kind and arguments.kind not in Job.kinds:
             raise WrongUsage("give the kind before the prompt", value=arguments.kind)

@@ -45,7 +45,7 @@ def seconds_until(text: str, now: datetime | None = None) -> float:
         seconds = 0.0
     if seconds <= 0:
         raise WrongUsage(
-            "not a time to come",
+            "must be in the future",
             field="start_after",
             value=text,
             allowed="HH:MM or YYYY-MM-DDTHH:MM",

@@ -7,7 +7,7 @@ import argparse
 from winepress.client import Client
 from winepress.commands.submit import add_following, tell_and_follow
 from winepress.commands.targets import check_targets
-from winepress.commands.zoom_flags import FILM_FIELDS, add_film, given
+from winepress.commands.zoom_flags import FILM_FIELDS, add_film, zoom_fields
 from winepress.console import Console
 
 
@@ -32,6 +32,6 @@ def _recut(arguments: argparse.Namespace) -> int:
     console = Console(arguments.json)
     check_targets(arguments)
     with Client.from_env() as client:
-        changes = given(arguments, FILM_FIELDS)
+        changes = zoom_fields(arguments, FILM_FIELDS)
         handle = client.recut(arguments.job, user=arguments.user, **changes)
         return tell_and_follow(console, handle, arguments)

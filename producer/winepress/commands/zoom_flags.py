@@ -4,41 +4,19 @@ from __future__ import annotations
 
 import argparse
 import json
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 from winepress.job_files.job_file import read_bounded
 from winepress_shared.errors import WrongUsage
 from winepress_shared.jobs.aliases import canonical_fields
-from winepress_shared.jobs.film_cut import Direction, Easing
+from winepress_shared.jobs.film_cut import Direction, Easing, FilmCut
+from winepress_shared.jobs.zoom import ZoomVideo
 
-#: Flags that are fields of a film, under the same name.
-FILM_FIELDS = (
-    "film_format",
-    "film_size",
-    "direction",
-    "easing",
-    "seconds_per_key_frame",
-    "duration",
-    "hold",
-    "fps",
-    "audio",
-)
-#: Flags that are fields of a zoom.
-ZOOM_FIELDS = (
-    "prompts",
-    "prompts_by_second",
-    "prompt_prefix",
-    "prompt_suffix",
-    "first_model",
-    "exit_image",
-    "key_frames",
-    "zoom",
-    "border",
-    "overlap",
-    "feather",
-    "colour_matching",
-)
+#: Fields of a film that a flag of the same name may give; ``film_size`` is its width and height.
+FILM_FIELDS = ("film_size", *FilmCut.model_fields)
+ZOOM_FIELDS = (*ZoomVideo.model_fields,)  #: the same of a zoom
 PROMPT_TABLES = ("prompts", "prompts_by_second")
 _FORMATS = ("mp4", "webm", "gif", "webp", "frames")
 
@@ -83,10 +61,18 @@ def add_zoom(group: argparse._ArgumentGroup) -> None:
     )
 
 
-def given(arguments: argparse.Namespace, names: tuple[str, ...]) -> dict[str, Any]:
-    """The fields that were given as flags."""
-    found = {name: getattr(arguments, name) for name in names}
-    values = {name: value for name, value in found.items() if value is not None}
+def given_fields(arguments: argparse.Namespace, names: Iterable[str]) -> dict[str, Any]:
+    """Those of the fields ``names`` that were given as flags, by name."""
+    found = {name: getattr(arguments, name, None) for name in names}
+    return {name: value for name, value in found.items() if value is not None}
+
+
+def zoom_fields(arguments: argparse.Namespace, names: Iterable[str]) -> dict[str, Any]:
+    """`given_fields` of a zoom, with prompt tables read and sizes split into width and height.
+
+    Raises WrongUsage and InvalidJob.
+    """
+    values = given_fields(arguments, names)
     for name in PROMPT_TABLES:
         if name in values:
             values[name] = _table(name, values[name])

@@ -99,9 +99,9 @@ class LaneIndex:
         self._server.close()
 
     def look(self, worker: str) -> tuple[Sequence[LaneView], dict[str, Any]]:
-        """Every lane that has work and is not parked; what the worker's renderer says of itself.
+        """Every lane that has work and is not parked, and the renderer's description of itself.
 
-        Of a worker that has said which lanes it serves, no others: it has not the models of those.
+        For a worker that has told its lanes, only those: it lacks the models of the others.
         """
         renderer, lanes, loads, shunned, own, *held = self._run("lanes", worker, ALIVE_MS)
         served = read_facts(own).get("lanes")
@@ -118,7 +118,7 @@ class LaneIndex:
         return bool(self._run("load", worker, model, LOAD_MS, ALIVE_MS))
 
     def place(self, lane: str, band: int, user: str, job_id: str = "") -> Place:
-        """What goes before a job, or before one that were submitted now, and holds it back."""
+        """What goes before a job and holds it back; without ``job_id``, a job submitted now."""
         return Place.of(self._run("ahead", lane, band, user, job_id, _JOBS_LOOKED_AT))
 
     def parked(self, lane: str) -> str | None:

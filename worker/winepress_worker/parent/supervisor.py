@@ -94,7 +94,7 @@ class WorkerSupervisor(threading.Thread):
             log.warning("%s", error)
         except Exception:  # the edge of the thread: without it the leases of a worker
             # that goes on drawing would run out, all of them, for as long as it lives.
-            log.exception("a beat met a fault of ours")
+            log.exception("unexpected error in a beat")
 
     @property
     def _urgent(self) -> bool:
