@@ -1,4 +1,4 @@
-"""The door of a farm for Python programs."""
+"""The client of a farm, for Python programs."""
 
 from __future__ import annotations
 
@@ -25,10 +25,10 @@ if TYPE_CHECKING:
 
 
 class Client(Connections):
-    """Submits jobs to one farm and looks after them; may be shared by threads.
+    """Submits jobs to one farm and controls them; threads may share it.
 
-    Reaches nothing before the first call that needs it. Every method raises FarmUnreachable when
-    the broker or the store cannot be used.
+    It connects at the first call that needs a connection. Every method raises FarmUnreachable when
+    the broker or the store does not work.
     """
 
     # -- submitting --------------------------------------------------------------------------
@@ -47,12 +47,12 @@ class Client(Connections):
         """Queue a job; it is accepted once this returns.
 
         The same ``idempotency_key`` of the same user within a day returns the earlier job.
-        ``expires_in`` is the deadline and ``start_in`` the earliest start, in seconds from now;
-        ``window`` is the part of each day it is drawn in, a Window or text like ``22:00-06:00`` in
-        local time. Raises WrongUsage for a window that is none, and Refused, with nothing left
-        behind: InvalidJob, UnknownModel, QueueFull or Conflict. What is asked for and will be
-        ignored is logged as a warning, and stands in `JobHandle.warnings` and in the result;
-        ``warnings`` are sentences about what the caller left out itself.
+        ``expires_in`` is the deadline and ``start_in`` the earliest start, in seconds from now.
+        ``window`` limits the job to a part of each day: a Window, or text like ``22:00-06:00`` in
+        local time. Each option that the model ignores is logged as a warning, and listed in
+        `JobHandle.warnings` and in the result; ``warnings`` are the caller's own sentences, added
+        to those. Raises WrongUsage for an invalid window. Raises InvalidJob, UnknownModel,
+        QueueFull or Conflict when the job is refused; then nothing of it is left behind.
         """
         submit_options = SubmitOptions(
             self.settings.user if user is None else user,
@@ -66,7 +66,10 @@ class Client(Connections):
         return JobHandle(self, job_id, record.warnings)
 
     def submit_many(self, jobs: Iterable[Job], *, user: str | None = None) -> Sequence[JobHandle]:
-        """Queue many jobs at once, in order: all of them, or none when one is refused."""
+        """Queue many jobs in order: all of them, or none when one is refused.
+
+        Raises what `submit` raises.
+        """
         submit_options = SubmitOptions(self.settings.user if user is None else user)
         records = [record_of(self, job, submit_options) for job in jobs]
         ids = submit(self, records, submit_options)
@@ -76,10 +79,10 @@ class Client(Connections):
         ]
 
     def recut(self, job_id: str, *, user: str | None = None, **film: Any) -> JobHandle:
-        """Queue another film of a zoom's key frames; ``film`` are fields of `FilmCut`.
+        """Queue another film of a zoom's key frames, and draw nothing.
 
-        Nothing is drawn. Raises what `submit` raises, NotFound, and Conflict while key frames are
-        missing.
+        ``film`` are fields of `FilmCut`. Raises what `submit` raises, NotFound for an unknown job,
+        and Conflict while key frames are missing.
         """
         return self.submit(recut(self, job_id, film), user=user)
 
@@ -93,38 +96,41 @@ class Client(Connections):
         return open_job(self, job_id)
 
     def cancel(self, job_id: str, reason: str = CANCELED) -> JobState:
-        """Stop a job; finished pictures are kept. Raises NotFound, Conflict when it is over."""
+        """Stop a job and keep its finished pictures.
+
+        Raises NotFound, and Conflict when the job has ended.
+        """
         return cancel(self, job_id, reason)
 
     def pause(self, job_id: str) -> JobState:
-        """Hand out no more pictures of a job; those in hand are finished.
+        """Hand out no more pictures of a job; workers finish those they have in hand.
 
-        Raises NotFound and Conflict.
+        Raises NotFound, and Conflict when the job has ended.
         """
         return pause(self, job_id)
 
     def resume(self, job_id: str) -> JobState:
-        """Continue a paused job; raises NotFound and Conflict."""
+        """Continue a paused job; raises NotFound, and Conflict when the job has ended."""
         return resume(self, job_id)
 
     def retry(self, job_id: str) -> JobState:
         """Render the missing pictures of a failed, canceled or expired job.
 
-        Raises NotFound and Conflict.
+        Raises NotFound, and Conflict in any other state.
         """
         return retry(self, job_id)
 
     def front(self, job_id: str) -> JobState:
-        """Move a job before the other jobs of its user and priority; raises NotFound and Conflict.
+        """Move a job before the other jobs of its user and priority; other users keep their turns.
 
-        Other users keep their turns.
+        Raises NotFound, and Conflict when the job has ended.
         """
         return front(self, job_id)
 
     def reprioritise(self, job_id: str, priority: Priority) -> JobState:
         """Move the waiting pictures of a job to another priority.
 
-        Raises NotFound, Conflict and WrongUsage.
+        Raises NotFound, Conflict when the job has ended, and WrongUsage for an unknown priority.
         """
         return reprioritise(self, job_id, priority)
 
@@ -145,7 +151,7 @@ class Client(Connections):
         return why_impossible(lane, self.workers())
 
     def why_stalled(self, job_id: str) -> str:
-        """What keeps a job from going on now, in sentences; empty when nothing does.
+        """What keeps a job from being worked on now, in sentences; empty when nothing does.
 
         Raises NotFound.
         """
@@ -158,9 +164,9 @@ class Client(Connections):
         return self.ledger.workers()
 
     def recover(self, *, pending: bool = False) -> Sequence[JobHandle]:
-        """Enter every unfinished job of the store into the ledger again; see `recovery`."""
+        """Enter every unfinished job of the store into the ledger again; see `recovery.recover`."""
         return [JobHandle(self, job_id) for job_id in recover(self, pending=pending)]
 
     def list(self, state: JobState | None = None, limit: int = 100) -> Sequence[JobRow]:
-        """The newest jobs, newest first; raises WrongUsage for a state or limit there is not."""
+        """The newest jobs, newest first; raises WrongUsage for an invalid state or limit."""
         return self.ledger.jobs(check_state(state), check_limit(limit))

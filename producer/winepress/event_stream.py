@@ -1,4 +1,4 @@
-"""What happens to one job, as it happens."""
+"""The stream of events of one job."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ _ENDS = frozenset(state.value for state in JobState if state.is_terminal)
 
 
 class EventStream(Iterator[Event]):
-    """An iterator over the events of a job, until that is over; see `JobHandle.events`.
+    """An iterator over the events of a job until the job ends; see `JobHandle.events`.
 
-    `close`, which another thread may call while nothing happens, ends it, as does the end of a
-    ``with`` block.
+    `close` ends it, and so does the end of a ``with`` block. Another thread may call `close` while
+    this one waits for the next event.
     """
 
     def __init__(
@@ -35,7 +35,7 @@ class EventStream(Iterator[Event]):
         self._events = chain.from_iterable(self._source.next_events())
 
     def __next__(self) -> Event:
-        if self._source.is_closed:  # what was read before is not told either
+        if self._source.is_closed:  # events that were read before are dropped too
             raise StopIteration
         return next(self._events)
 
@@ -46,12 +46,12 @@ class EventStream(Iterator[Event]):
         self.close()
 
     def close(self) -> None:
-        """End the iteration, in whichever thread it waits."""
+        """End the iteration, whichever thread waits in it."""
         self._source.close()
 
 
 class _Source:
-    """Where the events come from; knows no iterator, so that one that is dropped ends at once."""
+    """Reads the events; holds no reference to its iterator, so a dropped iterator ends at once."""
 
     def __init__(
         self, connections: Connections, job_id: str, timeout: float | None, after: str | None
@@ -82,7 +82,7 @@ class _Source:
         return subscription
 
     def next_events(self) -> Iterator[Sequence[Event]]:
-        """Events as they come."""
+        """Groups of events, as they arrive."""
         if self._tells_state:
             yield [state_of(patiently(self._row), self._after)]
         found: Sequence[Event] | None = self._past()
@@ -92,7 +92,7 @@ class _Source:
                     yield found
                     self._after = found[-1].id
                 if may_be_last(found) and patiently(self._row).state.is_terminal:
-                    yield patiently(self._past)  # what came before the row was read
+                    yield patiently(self._past)  # events from before the row was read
                     return
                 found = self._take()
         finally:
@@ -105,16 +105,16 @@ class _Source:
         return self._connections.ledger.events(self._job_id, self._after)
 
     def _take(self) -> Sequence[Event] | None:
-        """What happens next; None when this is closed. Raises TimeoutError past the deadline."""
+        """The next events; None when this is closed. Raises TimeoutError past the deadline."""
         while not self.is_closed:
             subscription = self._mine.get()
-            if self.is_closed:  # just now, before there was a subscription to end
+            if self.is_closed:  # meanwhile, before `close` found a subscription
                 break
             was_full, patience_s = subscription.is_full, self._deadline.patience_s()
             try:
                 return subscription.take(patience_s)
             except TimeoutError:
-                was_full = True  # or its reader has ended
+                was_full = True  # or the reader has ended: `add` starts it again
             finally:
                 if was_full:
                     self._reader.add(subscription)
@@ -122,12 +122,12 @@ class _Source:
 
 
 def may_be_last(found: Sequence[Event]) -> bool:
-    """Whether a job may be over with these; its row knows, for a retried one has ended before."""
+    """Whether these events may be the last ones; a retried job continues after its end."""
     return not found or any(event.name in _ENDS for event in found)
 
 
 def state_of(row: JobRow, after: str) -> Event:
-    """What a job is now, as an event at the place ``after``."""
+    """The present state of a job, as an event with the id ``after``."""
     fields = {
         "state": row.state.value,
         "done": str(row.done),

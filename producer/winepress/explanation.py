@@ -1,4 +1,4 @@
-"""Why a job waits, in words."""
+"""Why a job waits, and when it will end, in words."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def why_impossible(lane: str, workers: Sequence[Worker]) -> str | None:
     more = f" and {len(workers) - _MOST_NAMED} more" if len(workers) > _MOST_NAMED else ""
     device = "CPU" if lane == FILM else device_class(lane)
     remedy = (
-        f"`winepress worker --device {device}` starts one on a machine that has it"
+        f"`winepress worker --device {device}` starts one on a machine with this device"
         if device
         else "`winepress models list` says which models are prepared"
     )
@@ -50,12 +50,12 @@ def explain(connections: Connections, job_id: str) -> str:
     if row.state is JobState.SUCCEEDED:
         return shown(_headline(row))
     if row.state.is_terminal:
-        return f"{shown(_headline(row))}\n`winepress retry {row.id}` draws what it lacks."
+        return f"{shown(_headline(row))}\n`winepress retry {row.id}` renders the missing pictures."
     workers, place = ledger.workers(), place_of(lanes, row)
     impossible = why_impossible(row.lane, workers)
     lines = [_headline(row), *what_holds(row, place)]
     if impossible:
-        lines.append(f"Nothing can render it now: {impossible}.")
+        lines.append(f"No worker can render it now: {impossible}.")
     if row.state is JobState.QUEUED and not impossible and len(lines) == 1:
         lines.append(_turn(ledger, row, place, workers))
     if not impossible and not row.paused:
@@ -64,7 +64,7 @@ def explain(connections: Connections, job_id: str) -> str:
 
 
 def why_stalled(connections: Connections, job_id: str) -> str:
-    """What keeps a job from going on now, in sentences; empty when nothing does.
+    """What keeps a job from being worked on now, in sentences; empty when nothing does.
 
     Raises NotFound.
     """
@@ -72,7 +72,7 @@ def why_stalled(connections: Connections, job_id: str) -> str:
     if row.state.is_terminal:
         return ""
     impossible = why_impossible(row.lane, connections.ledger.workers())
-    told = [f"Nothing can render it now: {impossible}."] if impossible else []
+    told = [f"No worker can render it now: {impossible}."] if impossible else []
     return " ".join([*told, *what_holds(row, place_of(connections.lanes, row))])
 
 
@@ -81,22 +81,22 @@ def what_holds(row: JobRow, place: Place) -> list[str]:
     starts = row.starts if row.state is JobState.QUEUED else None
     lines = [*_pauses(row, place), *times_of(starts, row.window)]
     if place.parked:
-        lines.append(f"Its lane {row.lane} rests after a fault: {place.parked}.")
+        lines.append(f"Its lane {row.lane} is paused after a fault: {place.parked}.")
     return lines
 
 
 def times_of(starts: float | None, window: Window | None) -> list[str]:
-    """When a job is worked on, one sentence for each bound; ``starts`` is a Unix time."""
+    """When a job may be worked on, one sentence for each limit; ``starts`` is a Unix time."""
     lines = []
     if starts is not None:
-        lines.append(f"It is not begun before {_clock(starts)}.")
+        lines.append(f"It starts no earlier than {_clock(starts)}.")
     if window is not None:
-        lines.append(f"It is worked on from {window} only.")
+        lines.append(f"It is worked on between {window} only.")
     return lines
 
 
 def place_of(lanes: LaneIndex, row: JobRow) -> Place:
-    """What goes before a job, and what holds it back."""
+    """What goes before a job and holds it back."""
     return lanes.place(row.lane, BANDS.index(row.priority), row.user, row.id)
 
 
@@ -109,10 +109,10 @@ def estimate_job(connections: Connections, job_id: str) -> Estimate:
 
 def estimate_text(found: Estimate) -> str:
     """An estimate in words; empty when there is nothing to say."""
-    text = f"Pictures that go before it: {found.ahead}. " if found.ahead else ""
+    text = f"Pictures before it: {found.ahead}. " if found.ahead else ""
     if found.ends_in_s is not None and found.starts_in_s is not None:
-        start = f"begun in about {duration(found.starts_in_s)}, " if found.ahead else ""
-        text += f"At the measured pace {start}done in about {duration(found.ends_in_s)}. "
+        start = f"it starts in about {duration(found.starts_in_s)} and " if found.ahead else "it "
+        text += f"At the measured pace {start}ends in about {duration(found.ends_in_s)}. "
     if found.limit_s is not None:
         text += f"Time limit of a picture: {duration(found.limit_s)}."
     return text.rstrip()
@@ -131,11 +131,11 @@ def duration(seconds: float) -> str:
 def _pauses(row: JobRow, place: Place) -> list[str]:
     lines = []
     if row.paused:
-        lines.append(f"It is paused: `winepress resume {row.id}` lets it go on.")
+        lines.append(f"It is paused: `winepress resume {row.id}` continues it.")
     for scope in place.paused:
         kind, _, name = scope.partition(":")
         what = f"{kind} {name}" if name else "whole farm"
-        lines.append(f"The {what} is paused: `winepress resume {_flag(scope)}` lets it go on.")
+        lines.append(f"The {what} is paused: `winepress resume {_flag(scope)}` continues it.")
     return lines
 
 
@@ -163,15 +163,15 @@ def _turn(ledger: Ledger, row: JobRow, place: Place, workers: Sequence[Worker]) 
     waiting = ledger.waiting().get(row.lane, 0)
     if place.most_slices and place.slices >= place.most_slices:
         return (
-            f"{row.user} has {place.slices} slices being drawn and may have {place.most_slices} "
-            "at a time: it goes on when one of them is done."
+            f"{row.user} has {place.slices} slices in work, and the limit is {place.most_slices}: "
+            "the job continues when one of them is done."
         )
     return (
-        f"It waits its turn: {place.jobs} earlier jobs of {row.user} go first, "
-        f"{len(place.others)} other users take turns with {row.user} in band "
-        f"{row.priority.value}, {waiting} pictures wait in the lane; live workers that serve it: "
-        f"{len(serving)}, {warm} of them with the model loaded; pictures of other jobs that they "
-        f"have in hand: {sum(part.units for part in place.in_hand)}."
+        f"It waits for its turn: {place.jobs} earlier jobs of {row.user} go first, "
+        f"{len(place.others)} other users take turns with {row.user} at priority "
+        f"{row.priority.value}, {waiting} pictures wait in the lane. Live workers that serve it: "
+        f"{len(serving)}, {warm} of them with the model loaded. Pictures of other jobs that these "
+        f"workers have in hand: {sum(part.units for part in place.in_hand)}."
     )
 
 

@@ -1,4 +1,4 @@
-"""One submitted job, as its producer sees it."""
+"""The handle of one submitted job."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ class JobHandle:
 
     @property
     def warnings(self) -> tuple[str, ...]:
-        """What the job asks for and will not get, one sentence each."""
+        """What the job asks for and the model ignores, one sentence each; raises ObjectMissing."""
         if self._warnings is None:
             self._warnings = self._connections.archive.read_job(self.id).warnings
         return self._warnings
@@ -87,7 +87,7 @@ class JobHandle:
 
     @property
     def why_stalled(self) -> str:
-        """What keeps the job from going on now, in sentences; empty when nothing does."""
+        """What keeps the job from being worked on now, in sentences; empty when nothing does."""
         return why_stalled(self._connections, self.id)
 
     def explain(self) -> str:
@@ -95,11 +95,11 @@ class JobHandle:
         return explain(self._connections, self.id)
 
     def estimate(self) -> Estimate:
-        """Place in the queue, start, end and time limit of a picture, as measured."""
+        """Place in the queue, start, end and time limit of a picture, by the measured pace."""
         return estimate_job(self._connections, self.id)
 
     def cancel(self) -> JobState:
-        """Stop the job; finished pictures are kept. Raises Conflict when it is over."""
+        """Stop the job and keep its finished pictures; raises Conflict when it has ended."""
         return cancel(self._connections, self.id, CANCELED)
 
     # -- waiting -----------------------------------------------------------------------------
@@ -107,7 +107,8 @@ class JobHandle:
     def wait(self, timeout: float | None = None) -> Self:
         """Return when the job has succeeded; ``timeout`` is in seconds.
 
-        Raises JobFailed, JobCanceled, JobExpired, or TimeoutError while it is still going on.
+        Raises JobFailed, JobCanceled or JobExpired when the job ends otherwise, and TimeoutError
+        when it has not ended in time.
         """
         for _ in self.events(timeout):
             pass
@@ -115,19 +116,19 @@ class JobHandle:
         return self
 
     def events(self, timeout: float | None = None, *, after: str | None = None) -> EventStream:
-        """What happened and happens to the job, until it is over; ``timeout`` is in seconds.
+        """The events of the job, past and future, until it ends; ``timeout`` is in seconds.
 
-        Begins with the newest few hundred events of the past. With ``after``, the id of an event
-        ("0" is before the first), it begins with one event ``state``, which tells what the job is
-        now, and goes on behind that id. `EventStream.close` ends it from any thread. Raises
-        TimeoutError, and InvalidJob for what is no id.
+        The stream begins with the newest few hundred events of the past. With ``after``, the id of
+        an event ("0" is before the first), it begins with an event ``state``, which holds the
+        present state of the job, and continues after that id. `EventStream.close` ends it from any
+        thread. Raises TimeoutError, and InvalidJob when ``after`` is not an event id.
         """
         return EventStream(self._connections, self.id, timeout, after)
 
     def preview(self, unit: int = 0) -> Preview | None:
-        """What picture ``unit`` looked like a moment ago; None when it is not being drawn.
+        """The newest preview of picture ``unit``; None when it is not being drawn.
 
-        A job shows itself with ``preview_every``; each one is told by an event ``preview``.
+        Only jobs with ``preview_every`` have previews; an event ``preview`` announces each one.
         """
         return self._connections.previews.get(self.id, unit)
 
@@ -135,7 +136,7 @@ class JobHandle:
 
     @property
     def result(self) -> Result:
-        """What came of each unit so far; complete once the job is over. Raises NotFound."""
+        """The outputs and failures so far; complete once the job has ended. Raises NotFound."""
         try:
             return self._connections.archive.read_result(self.id)
         except ObjectMissing:
@@ -143,7 +144,10 @@ class JobHandle:
             return Result.from_units(self.id, self._connections.ledger.outputs(self.id))
 
     def files(self) -> Iterator[tuple[Output, bytes]]:
-        """Every finished picture as it is stored, in unit order, checked against its SHA-256."""
+        """Every finished picture and its file, in unit order, checked against its SHA-256.
+
+        Raises StoreUnreachable for a damaged picture.
+        """
         for output in self.result.outputs:
             if not output.is_film:
                 yield output, self._read(output)
@@ -162,8 +166,8 @@ class JobHandle:
     def save(self, folder: Path | str) -> Sequence[Path]:
         """Write pictures and film as they are stored: ``FOLDER/ID-000007.png``, ``FOLDER/ID.mp4``.
 
-        A file that is there already is not fetched again if it is the same; raises WrongUsage if
-        it is not.
+        Returns the paths. A file that exists and is the same is not fetched again. Raises
+        WrongUsage when a different file exists, or when the folder cannot be written.
         """
         target = Path(folder)
         outputs = self.result.outputs
@@ -181,11 +185,11 @@ class JobHandle:
             ) from None
 
     def save_as(self, output: Output, path: Path) -> None:
-        """Write one output under any name; raises WrongUsage when another file is there already."""
+        """Write one output to ``path``; raises WrongUsage when a different file exists there."""
         if path.exists():
             if not path.is_file() or _digest(path) != output.sha256:  # a FIFO is never read
                 raise WrongUsage(
-                    "another file is there already",
+                    "a different file exists there",
                     value=str(path),
                     hint="Remove it, or save into another folder",
                 )
@@ -195,11 +199,11 @@ class JobHandle:
 
     @property
     def film(self) -> Output | None:
-        """The film of a zoom; None before it is cut, and of other jobs."""
+        """The film of a zoom; None before it is cut, and for other jobs."""
         return next((output for output in self.result.outputs if output.is_film), None)
 
     def save_newest(self, path: Path) -> None:
-        """Keep the newest finished picture in one file, as it is stored; raises WrongUsage."""
+        """Write the newest finished picture to ``path``; raises WrongUsage if it cannot be written."""
         pictures = [output for output in self.result.outputs if not output.is_film]
         if not pictures:
             return
@@ -211,7 +215,7 @@ class JobHandle:
     def urls(self, expires_s: int = 3600) -> Sequence[str]:
         """Links to the finished pictures, in unit order, valid for ``expires_s`` seconds.
 
-        They name ``s3_public_endpoint`` where that is set. Raises WrongUsage unless ``expires_s``
+        They point to ``s3_public_endpoint`` if that is set. Raises WrongUsage unless ``expires_s``
         is 1 second to 7 days.
         """
         life_s = check_link_life(expires_s)
@@ -234,7 +238,7 @@ def open_job(connections: Connections, job_id: str) -> JobHandle:
 
 
 def raise_unless_succeeded(row: JobRow) -> None:
-    """Raise JobFailed, JobCanceled or JobExpired for a job that ended otherwise."""
+    """Raise JobFailed, JobCanceled or JobExpired if the job has ended in that state."""
     reason = f": {row.reason}" if row.reason else ""
     if row.state is JobState.FAILED:
         raise JobFailed(
@@ -258,13 +262,13 @@ def raise_unless_succeeded(row: JobRow) -> None:
 def _decode(output: Output, data: bytes) -> Image.Image:
     image = Image.open(io.BytesIO(data), formats=("PNG", "JPEG", "WEBP"))
     if image.size != (output.width, output.height):
-        raise StoreUnreachable("a picture in the store has another size", value=output.key)
+        raise StoreUnreachable("a picture in the store has the wrong size", value=output.key)
     image.load()
     return image
 
 
 def file_name(job_id: str, key: str) -> str:
-    """The name under which the object at ``key`` is saved; a job has one film at the most."""
+    """The file name for the object at ``key``: ``ID.mp4`` for the film, else ``ID-000007.png``."""
     name = key.rpartition("/")[2]
     suffix = name.rpartition(".")[2]
     return f"{job_id}.{suffix}" if suffix in _FILMS else f"{job_id}-{name}"

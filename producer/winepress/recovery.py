@@ -1,4 +1,4 @@
-"""Redis is disposable: the ledger is rebuilt from the store."""
+"""Recovery: the ledger in Redis is rebuilt from the jobs in the store."""
 
 from __future__ import annotations
 
@@ -20,27 +20,26 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-_READERS = 8  #: threads that ask the store about finished pictures
+_READERS = 8  #: threads that read the rows of finished pictures from the store
 _NAMES = frozenset({"job.json", "accepted", "result.json"})
 
 
 def recover(connections: Connections, *, pending: bool = False) -> list[str]:
-    """Enter every job of the store that was accepted and has no result; returns the ids entered.
+    """Enter every accepted job of the store that has no result; returns the ids entered.
 
-    Pictures that are in the store are not rendered again. Jobs the ledger knows and jobs whose
-    deadline has passed are left alone, so this is safe on a farm that is running. A job that is
-    damaged or refused is reported and passed over. With ``pending`` those are entered too whose
-    submission was not seen through, as far as anybody knows.
+    Pictures that are in the store are not rendered again. Jobs that the ledger has and jobs past
+    their deadline are left alone, so this is safe on a running farm. A damaged or refused job is
+    logged and skipped. ``pending`` enters jobs as well that were never marked as accepted.
     """
     stored = StoredJobs.list(connections)
     if stored.pending and not pending:
         log.warning(
-            "%d jobs were never accepted, like %s: their submission failed, or goes on just now; "
+            "%d jobs were never accepted, for example %s: their submission failed or is in progress; "
             "`winepress recover --pending` enters them too",
             len(stored.pending),
             min(stored.pending),
         )
-    # Those accepted first: a failed submission may have been repeated under its key.
+    # Accepted jobs first: a pending one may have been submitted again with the same key.
     wanted = [*sorted(stored.accepted), *(sorted(stored.pending) if pending else ())]
     lost = connections.farm.unknown_jobs(wanted)
     return [record.id for record in unexpired(connections, lost) if _restore(connections, record)]
@@ -55,7 +54,7 @@ def _restore(connections: Connections, record: JobRecord) -> bool:
         log.warning("cannot recover job %s: %s", record.id, error)
         return False
     mark_accepted(connections, job_id)
-    if job_id != record.id:  # submitted again under its key, which would end before this one does
+    if job_id != record.id:  # another job has its idempotency key
         connections.archive.forget_job(record.id)
     if is_new:
         issue_tickets(connections, str(record.lane), record.job.unit_count - len(outputs))
@@ -63,16 +62,15 @@ def _restore(connections: Connections, record: JobRecord) -> bool:
 
 
 def mark_accepted(connections: Connections, job_id: str) -> None:
-    """Note that the ledger has accepted a job, before its producer hears of it.
+    """Mark a job in the store as accepted by the ledger, before its producer is told so.
 
-    After a failed submission nobody can tell whether the ledger ever knew of a job that is in the
-    store; who was told that it failed may have submitted it again.
+    A job without the mark may come from a failed submission, which the producer has repeated.
     """
     connections.archive.store.put(f"jobs/{job_id}/accepted", b"")
 
 
 def _finished_units(connections: Connections, record: JobRecord) -> dict[int, dict[str, Any]]:
-    """Unit → its row, of every picture of the job that is in the store."""
+    """Unit → row, for every picture of the job that is in the store."""
     keys = {
         int(number): stored.key
         for stored in connections.archive.store.list(f"jobs/{record.id}/out/")
@@ -85,12 +83,12 @@ def _finished_units(connections: Connections, record: JobRecord) -> dict[int, di
 
 
 def unexpired(connections: Connections, job_ids: Iterable[str]) -> Iterator[JobRecord]:
-    """What the store says of jobs whose deadline has not passed; the damaged are reported."""
+    """The records of jobs whose deadline has not passed; damaged records are logged."""
     for job_id in job_ids:
         try:
             record = connections.archive.read_job(job_id)
         except ObjectMissing:
-            continue  # refused meanwhile, and taken back
+            continue  # its submission was undone meanwhile
         except WinepressError as error:
             log.warning("cannot recover job %s: %s", job_id, error)
             continue
@@ -100,15 +98,15 @@ def unexpired(connections: Connections, job_ids: Iterable[str]) -> Iterator[JobR
 
 @dataclass(frozen=True)
 class StoredJobs:
-    """The jobs of the store that have no result, by their ids."""
+    """The ids of the jobs in the store that have no result."""
 
-    accepted: frozenset[str]  #: their producers were told so
-    pending: frozenset[str]  #: submissions that failed, were cut off, or are just going on
-    is_all: bool = True  #: the store held no more objects than were looked at
+    accepted: frozenset[str]  #: marked as accepted
+    pending: frozenset[str]  #: their submission failed, was interrupted or is in progress
+    is_all: bool = True  #: false when the store holds more objects than were listed
 
     @classmethod
     def list(cls, connections: Connections, most: int | None = None) -> StoredJobs:
-        """Look through at most that many objects of the store; None is all of them."""
+        """List at most ``most`` objects of the store; None is all of them."""
         found: dict[str, set[str]] = {}
         last, looked_at = "", 0
         for stored in islice(connections.archive.store.list("jobs/"), most):
@@ -118,7 +116,7 @@ class StoredJobs:
                 found.setdefault(last, set()).add(name)
         is_all = looked_at != most
         if not is_all:
-            found.pop(last, None)  # there may be more of it
+            found.pop(last, None)  # its other objects may come later
         open_jobs = {
             job_id: names
             for job_id, names in found.items()

@@ -1,4 +1,4 @@
-"""Another film from the key frames that a zoom has left in the store."""
+"""Another film from the stored key frames of a zoom."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ from winepress_shared.jobs.zoom import ZoomVideo
 if TYPE_CHECKING:
     from winepress.connections import Connections
 
-#: What decides how long a film lasts; a new one of them replaces the others.
+#: Each of them decides the length of the film; a new value of one replaces the other.
 _PACES = ("duration", "seconds_per_key_frame")
 
 
 def recut(connections: Connections, job_id: str, changes: dict[str, Any]) -> ZoomVideo:
-    """The job that cuts the key frames of ``job_id`` anew; ``changes`` are fields of a film.
+    """The job that cuts another film of ``job_id``; ``changes`` are fields of `FilmCut`.
 
-    Raises NotFound, InvalidJob for what cannot be cut like this, Conflict while key frames are
-    missing.
+    Raises NotFound for an unknown job, InvalidJob when the film cannot be cut so, and Conflict
+    while key frames are missing.
     """
     open_job(connections, job_id)
     job = connections.archive.read_job(job_id).job
@@ -31,7 +31,9 @@ def recut(connections: Connections, job_id: str, changes: dict[str, Any]) -> Zoo
     _check_key_frames(connections, source, job)
     if changes.get("direction") == "loop" and job.direction is not Direction.LOOP:
         raise InvalidJob(
-            "only a zoom that was drawn as a loop can be one", field="direction", value="loop"
+            "a film can only loop if its zoom was drawn with direction=loop",
+            field="direction",
+            value="loop",
         )
     values = job.model_dump() | {"image": None, "exit_image": None}
     values |= {"key_frames": job.key_frame_count, "key_frames_of": source}
@@ -50,5 +52,5 @@ def _check_key_frames(connections: Connections, source: str, job: ZoomVideo) -> 
             "key frames of this job are missing",
             field="job",
             value=f"{len(wanted & stored)} of {len(wanted)}",
-            hint=f"`winepress status {source}` says whether they are still being drawn",
+            hint=f"`winepress status {source}` shows whether they are still being drawn",
         )

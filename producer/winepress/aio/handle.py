@@ -1,4 +1,4 @@
-"""One submitted job, as its producer in an event loop sees it."""
+"""The handle of one submitted job, for an event loop."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 class AsyncJobHandle:
-    """`JobHandle` for asyncio: what is a property there is awaited here, like all the rest."""
+    """`JobHandle` for asyncio: its methods and properties are all methods to be awaited."""
 
     def __init__(self, connections: AsyncConnections, handle: JobHandle) -> None:
         self._connections = connections
@@ -73,14 +73,14 @@ class AsyncJobHandle:
     # -- waiting -----------------------------------------------------------------------------
 
     async def wait(self, timeout: float | None = None) -> Self:
-        """`JobHandle.wait`; it costs no thread."""
+        """`JobHandle.wait`; a waiting task takes no thread."""
         async for _ in self.events(timeout):
             pass
         raise_unless_succeeded(await self.status())
         return self
 
     def events(self, timeout: float | None = None, *, after: str | None = None) -> AsyncEventStream:
-        """`JobHandle.events`, for ``async for``; waiting for the next one costs no thread."""
+        """`JobHandle.events`, for ``async for``; a waiting task takes no thread."""
         return AsyncEventStream(self._connections, self.id, timeout, after)
 
     async def preview(self, unit: int = 0) -> Preview | None:
@@ -95,7 +95,7 @@ class AsyncJobHandle:
 
     async def files(self) -> AsyncIterator[tuple[Output, bytes]]:
         """`JobHandle.files`, for ``async for``."""
-        files = self._handle.files()  # begins to read with the first `next`
+        files = self._handle.files()  # reads nothing before the first `next`
         while (found := await self._run(next, files, None)) is not None:
             yield found
 
