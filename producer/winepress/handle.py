@@ -203,7 +203,7 @@ class JobHandle:
         return next((output for output in self.result.outputs if output.is_film), None)
 
     def save_newest(self, path: Path) -> None:
-        """Write the newest finished picture to ``path``; raises WrongUsage if it cannot be written."""
+        """Write the newest finished picture to ``path``; raises WrongUsage if that fails."""
         pictures = [output for output in self.result.outputs if not output.is_film]
         if not pictures:
             return

@@ -34,8 +34,8 @@ def recover(connections: Connections, *, pending: bool = False) -> list[str]:
     stored = StoredJobs.list(connections)
     if stored.pending and not pending:
         log.warning(
-            "%d jobs were never accepted, for example %s: their submission failed or is in progress; "
-            "`winepress recover --pending` enters them too",
+            "%d jobs were never accepted, for example %s: their submission failed or is in "
+            "progress; `winepress recover --pending` enters them too",
             len(stored.pending),
             min(stored.pending),
         )

@@ -1,4 +1,4 @@
-"""What came of each picture of a job, as a table: manifest.jsonl, manifest.csv, contact sheets."""
+"""The results of a job as tables: manifest.jsonl, manifest.csv and contact sheets."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ COLUMNS = (
     "error",
     "message",
 )
-#: How a cell begins that spreadsheets take for a formula, whoever wrote that prompt
+#: Spreadsheets take a cell that begins so for a formula, and a prompt may come from anybody
 #: (https://owasp.org/www-community/attacks/CSV_Injection).
 _COMPUTED = ("=", "+", "-", "@", "\t", "\r")
 _PER_SHEET = 100  #: pictures on one contact sheet
@@ -80,22 +80,22 @@ def manifest_rows(connections: Connections, job_id: str) -> Iterator[dict[str, A
 def write_manifest(rows: Sequence[dict[str, Any]], folder: Path) -> list[Path]:
     """Write ``manifest.jsonl`` and ``manifest.csv``, replacing older ones; raises WrongUsage.
 
-    A text that a spreadsheet would compute has an apostrophe before it in the latter.
+    In the CSV file an apostrophe stands before a text that a spreadsheet would compute.
     """
     table = io.StringIO()
-    writer = csv.DictWriter(table, COLUMNS)  # lines end as RFC 4180 has it, so both ends are quoted
+    writer = csv.DictWriter(table, COLUMNS)  # ends lines with CRLF, as RFC 4180 demands
     writer.writeheader()
     writer.writerows({name: _cell(value) for name, value in row.items()} for row in rows)
     lines = "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
     return [
         _write(folder / "manifest.jsonl", lines.encode()),
-        # The mark tells Excel that this is UTF-8.
+        # The byte order mark tells Excel that this is UTF-8.
         _write(folder / "manifest.csv", table.getvalue().encode("utf-8-sig")),
     ]
 
 
 def write_contact_sheets(rows: Sequence[dict[str, Any]], folder: Path) -> list[Path]:
-    """Lay the saved pictures out, a hundred to a sheet: ``contact-sheet-001.png`` and so on."""
+    """Write ``contact-sheet-001.png`` and so on, with a hundred saved pictures on each sheet."""
     finished = [row for row in rows if row["state"] == "done"]
     paths = []
     for number, first in enumerate(range(0, len(finished), _PER_SHEET), 1):
@@ -118,7 +118,7 @@ def _caption(row: dict[str, Any]) -> str:
 
 
 def _open(path: Path) -> Image.Image:
-    """A small copy: a sheet of a hundred large pictures must not need them all in memory."""
+    """A small copy of a picture: a hundred large ones would fill the memory."""
     with Image.open(path, formats=("PNG", "JPEG", "WEBP")) as image:
         image.thumbnail((256, 256))
         return image.convert("RGB")

@@ -1,4 +1,4 @@
-"""Queueing a plan: one job per lane and priority, all of them or none."""
+"""Submission of a plan: one job per lane and priority, all of them or none."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from winepress_shared.jobs.job import MAX_PROMPT_CHARACTERS, Batch
 if TYPE_CHECKING:
     from winepress.connections import Connections
 
-_WRITERS = 8  #: threads; the store answers several writes at once
+_WRITERS = 8  #: threads that write to the store, which answers several requests at once
 
 
 def submit_plan(
@@ -30,10 +30,10 @@ def submit_plan(
     title: str = "batch",
     max_failed: int | None = None,
 ) -> Sequence[JobHandle]:
-    """Queue every picture of ``plan``; a lane with more than fits into a job gets several.
+    """Queue every picture of ``plan``; a lane with too many pictures for one job gets several.
 
-    With an idempotency key, each job's key is that key and its number. Raises Refused with
-    nothing queued.
+    The idempotency key of each job is the given key and the number of the job. Raises InvalidJob,
+    QueueFull or Conflict, and then nothing is queued.
     """
     plan.check_any()
     check_room(connections, plan.count, submit_options)

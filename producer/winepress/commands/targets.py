@@ -1,4 +1,4 @@
-"""Where results are to be saved, looked at before anything is queued or waited for."""
+"""Checks of the places for results, made before anything is queued or waited for."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from winepress_shared.errors import WrongUsage
 
 
 def check_targets(arguments: argparse.Namespace) -> None:
-    """Raise WrongUsage when ``--out`` or ``--preview`` could not be written: later is too late.
+    """Raise WrongUsage if ``--out`` or ``--preview`` cannot be written.
 
-    Nothing is made yet: a job that is refused leaves no folder behind.
+    Creates nothing, so a refused job leaves no folder behind.
     """
     for flag in ("out", "preview"):
         path: Path | None = getattr(arguments, flag, None)
@@ -27,7 +27,7 @@ def check_targets(arguments: argparse.Namespace) -> None:
 
 
 def _why_no_folder(path: Path) -> str | None:
-    """Look at the folder, or at the nearest one above it that exists."""
+    """What is wrong with the folder, or with its nearest existing parent."""
     found = path.absolute()
     while not os.path.lexists(found):
         found = found.parent
@@ -40,7 +40,7 @@ def _why_no_folder(path: Path) -> str | None:
 
 def _why_no_file(path: Path) -> str | None:
     if path.is_dir():
-        return "this is a folder, and a file is wanted"
+        return "this is a folder, not a file"
     if not path.parent.is_dir():
         return f"there is no folder {path.parent}"
     return _why_no_folder(path.parent)

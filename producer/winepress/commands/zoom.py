@@ -1,4 +1,4 @@
-"""``winepress zoom recut``: another film of a zoom that is drawn already."""
+"""``winepress zoom recut``: another film of a finished zoom."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     recut = verbs.add_parser(
         "recut",
         help="cut a new film from the key frames of a zoom, without a model",
-        description="Cut a new film from the key frames of a finished zoom. Nothing is drawn; what "
-        "is not said stays as in the first film.",
+        description="Cut a new film from the key frames of a finished zoom, without drawing. Every "
+        "option that is not given stays as in the first film.",
     )
     recut.add_argument("job", metavar="JOB", help="id of the zoom-video job")
     add_film(recut.add_argument_group("the film"), own=True)
