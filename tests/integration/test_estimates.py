@@ -32,8 +32,8 @@ def test_a_job_is_told_its_place_its_end_and_the_limit_of_a_picture(
     assert found.ends_in_s == pytest.approx(14 + 5 * _COST / 0.1)
     assert found.limit_s == pytest.approx(10 * _COST / 0.1)
     told = client.explain(last)
-    assert "Pictures that go before it: 7" in told
-    assert "begun in about 0:00:14, done in about 0:01:20" in told
+    assert "Pictures before it: 7" in told
+    assert "it starts in about 0:00:14 and ends in about 0:01:20" in told
     assert "Time limit of a picture: 0:02:11" in told
 
 

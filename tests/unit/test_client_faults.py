@@ -42,7 +42,7 @@ def test_a_submission_sends_no_more_tickets_than_a_lane_may_hold(
 @pytest.mark.parametrize("timeout", [float("nan"), -1.0])
 def test_a_time_to_wait_that_is_none_is_refused(client: Client, timeout: float) -> None:
     """As a sentence, before anything is waited for."""
-    with pytest.raises(WrongUsage, match="timeout: not a time to wait"):
+    with pytest.raises(WrongUsage, match="timeout: not a timeout"):
         client.submit(APPLE).wait(timeout)
 
 

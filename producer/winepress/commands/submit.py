@@ -54,7 +54,7 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     parser = subparsers.add_parser(
         "submit",
         help="queue a job",
-        description="Queue a job and print its id. --wait and --out also show its progress and results.",
+        description="Queue a job and print its id. --wait and --out also show its progress.",
         epilog=_EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )

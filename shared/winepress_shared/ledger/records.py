@@ -22,8 +22,7 @@ from winepress_shared.window import Window
 _COUNTS = ("unit", "step", "steps", "done", "units")
 _NEEDED = {"progress": ("unit", "step", "steps"), "unit-done": ("unit", "done")}
 _COUNT = re.compile(r"[0-9]{1,15}")
-#: Bands in the order they are served.
-BANDS = (Priority.INTERACTIVE, Priority.NORMAL, Priority.BULK)
+BANDS = (Priority.INTERACTIVE, Priority.NORMAL, Priority.BULK)  #: in the order of service
 
 
 class Order(StrEnum):
