@@ -163,7 +163,8 @@ def _turn(ledger: Ledger, row: JobRow, place: Place, workers: Sequence[Worker]) 
     waiting = ledger.waiting().get(row.lane, 0)
     if place.most_slices and place.slices >= place.most_slices:
         return (
-            f"{row.user} has {place.slices} slices in work, and the limit is {place.most_slices}: "
+            f"{row.user} has {counted(place.slices, 'slice')} in work, and the limit is "
+            f"{place.most_slices}: "
             "the job continues when one of them is done."
         )
     return (

@@ -78,7 +78,7 @@ def test_what_is_being_drawn_counts_in_estimates_and_in_explain(
     assert urgent.ahead == 1
     assert urgent.starts_in_s == pytest.approx(2.0)
     told = client.explain(bulk)
-    assert f"pictures of other jobs that they have in hand: {len(part.units)}." in told
+    assert f"Pictures of other jobs that these workers have in hand: {len(part.units)}." in told
 
 
 def test_explain_names_what_holds_a_job_back(client: Client, manual_worker: ManualWorker) -> None:
@@ -105,4 +105,4 @@ def test_explain_names_the_limit_that_keeps_a_user_waiting(
     order(client)
     assert manual_worker.ledger.claim(LANE, "manual", manual_worker.holder, 1)
     told = client.explain(order(client))
-    assert "ann has 1 slices being drawn and may have 1" in told
+    assert "ann has 1 slice in work, and the limit is 1" in told

@@ -243,7 +243,7 @@ def test_a_field_of_a_later_version_is_named(archive: Archive) -> None:
     with pytest.raises(InvalidJob, match="watermark"):
         archive.read_job("job")
     archive.store.put("jobs/job/job.json", json.dumps(record | {"version": 2}).encode())
-    with pytest.raises(FailForGood, match="another version has written it"):
+    with pytest.raises(FailForGood, match="another version of Winepress has written it"):
         archive.read_job("job")
 
 
