@@ -15,6 +15,7 @@
     │   ├── BrokerUnreachable
     │   └── StoreUnreachable
     │       ├── StoreRefused     wrong credentials, missing bucket
+    │       │   └── AccessRefused    others may have what this process lacks: keys, certificates
     │       ├── ObjectMissing    the key does not exist
     │       └── ObjectTooLarge   the object is larger than its reader takes
     ├── JobFailed                what `wait` raises for a job that failed  exit code 1
@@ -152,6 +153,10 @@ class StoreUnreachable(FarmUnreachable):
 
 class StoreRefused(StoreUnreachable):
     """The object store answers, but refuses: wrong credentials or missing bucket."""
+
+
+class AccessRefused(StoreRefused):
+    """This process cannot use the store: its key, proxy or trusted certificates are at fault."""
 
 
 class ObjectMissing(StoreUnreachable):

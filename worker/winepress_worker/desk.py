@@ -26,6 +26,7 @@ from winepress_shared.ledger_records import Ending, Order, Slice
 from winepress_worker.messenger import Messenger
 from winepress_worker.os_fault import seen_through
 from winepress_worker.preview_desk import PreviewDesk
+from winepress_worker.suspects import Suspects
 from winepress_worker.unfit import Unfit
 
 log = logging.getLogger(__name__)
@@ -56,6 +57,7 @@ class Desk:
         self._ledger = ledger
         self._messenger = messenger
         self._unfit = unfit
+        self._suspects = Suspects()
         self.previews = previews
         self.worker = worker
         self.holder = holder_of(worker, pid)
@@ -72,7 +74,10 @@ class Desk:
         """
         if self.draining.is_set():
             return None
-        part = self._ledger.claim(lane, self.worker, self.holder, most, begin=begin)
+        others_first = self._suspects.wait_for_others(lane)
+        part = self._ledger.claim(
+            lane, self.worker, self.holder, most, begin=begin, others_first=others_first
+        )
         if part is not None:
             self._in_hand[part.fence] = set(part.units)
         return part
@@ -118,6 +123,7 @@ class Desk:
     def commit(self, part: Slice, unit: int, output: dict[str, Any]) -> Ending:
         """Count a picture that is in the store."""
         ending = self._patiently(lambda: self._ledger.commit(part.fence, unit, output))
+        self._suspects.served(part, unit)
         return self._settled(part, unit, ending)
 
     def finish(self, part: Slice, reason: str) -> None:
@@ -129,9 +135,13 @@ class Desk:
         """What was recorded for each unit of the slice's job."""
         return self._patiently(lambda: self._ledger.outputs(part.job_id))
 
-    def give_back(self, part: Slice, park_ms: int = 0, reason: str = "") -> None:
-        """Return what is left of a slice; no attempt is counted. May rest its lane."""
-        self._patiently(lambda: self._ledger.release(part.fence, self.holder, park_ms, reason))
+    def give_back(
+        self, part: Slice, park_ms: int = 0, reason: str = "", unserved: int = -1
+    ) -> None:
+        """Return what is left of a slice and count no attempt; see `Ledger.release`."""
+        self._patiently(
+            lambda: self._ledger.release(part.fence, self.holder, park_ms, reason, unserved)
+        )
         self._in_hand.pop(part.fence, None)
 
     def account(self, part: Slice, unit: int, error: Exception) -> Ending:
@@ -140,15 +150,27 @@ class Desk:
         An error nobody foresaw is one attempt of this unit. Unit -1 is the job's result.
         """
         error = seen_through(error)
+        if isinstance(error, Environment) and self._suspects.is_to_blame(part):
+            fault = RetryElsewhere(
+                f"{self.worker} serves others of this lane, and not this: {error}"
+            )
+            ending = self._fail(part, unit, fault)
+            if ending is not Ending.LAST:
+                self.give_back(part)
+            return ending
         if isinstance(error, Environment):
             self.note(part, f"{self.worker} leaves it to others: {error}")
+            self._suspects.add(part, unit)
             self._unfit.refuse(model_of(part.lane), error)
-            self.give_back(part)
+            self.give_back(part, unserved=unit)
             return Ending.LOST
         if isinstance(error, StoreUnreachable):
             log.error("lane rests: %s", error)
             self.give_back(part, _PARK_MS, str(error))
             return Ending.LOST
+        return self._fail(part, unit, error)
+
+    def _fail(self, part: Slice, unit: int, error: Exception) -> Ending:
         if isinstance(error, WinepressError):
             log.warning("unit %s of %s failed: %s", unit, part.job_id, error)
             fault: WinepressError = error

@@ -16,7 +16,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
-from winepress_shared.errors import ObjectMissing, StoreRefused, StoreUnreachable
+from winepress_shared.errors import AccessRefused, ObjectMissing, StoreUnreachable
 from winepress_shared.stores.base import (
     MAX_GET_BYTES,
     MAX_METADATA_BYTES,
@@ -218,7 +218,7 @@ class FolderStore:
         try:
             yield
         except PermissionError:
-            raise StoreRefused(f"the folder {self._root} may not be written or read") from None
+            raise AccessRefused(f"the folder {self._root} may not be written or read") from None
         except OSError as error:
             raise StoreUnreachable(
                 f"the folder {self._root} cannot be used: {error.strerror}",
