@@ -151,10 +151,8 @@ class Desk:
         """
         error = seen_through(error)
         if isinstance(error, Environment) and self._suspects.is_to_blame(part):
-            fault = RetryElsewhere(
-                f"{self.worker} serves others of this lane, and not this: {error}"
-            )
-            ending = self._fail(part, unit, fault)
+            why = f"{self.worker} serves other jobs of this lane, but not this one: {error}"
+            ending = self._fail(part, unit, RetryElsewhere(why))
             if ending is not Ending.LAST:
                 self.give_back(part)
             return ending
