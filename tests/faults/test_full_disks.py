@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,7 +17,6 @@ from winepress_shared.ledger_records import Worker
 from winepress_shared.settings import Settings
 
 _DISK_BYTES = 256 * 2**10  #: the film of a small zoom fits, and the large one not by far
-_LEAST_BYTES = 4 * 2**10
 
 
 @pytest.fixture
@@ -70,9 +70,10 @@ def test_a_disk_that_others_have_filled_is_left_until_there_is_room(
 ) -> None:
     """No attempt of the film counts meanwhile."""
     filled = disk / "of-others"
-    filled.write_bytes(bytes(_DISK_BYTES - _LEAST_BYTES))
     with WorkerProcess(farm_settings, tmp_path, "full", scratch=disk):
-        zoom = client.submit(small_zoom(film_format="frames"))
+        await_condition(lambda: "pid" in getattr(worker_of(client), "renderer", {}))
+        filled.write_bytes(bytes(shutil.disk_usage(disk).free))
+        zoom = client.submit(small_zoom())
         await_condition(lambda: FILM in getattr(worker_of(client), "unfit", {}))
         assert "cannot write the film" in zoom.why_stalled
         filled.unlink()
