@@ -8,12 +8,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from studio import small_zoom
+from local_worker import small_zoom
 from worker_process import PATIENCE_S, WorkerProcess, await_condition
 
 from winepress import Client, JobFailed, ZoomVideo
 from winepress_shared.lane import FILM
-from winepress_shared.ledger_records import Worker
+from winepress_shared.ledger.records import Worker
 from winepress_shared.settings import Settings
 
 _DISK_BYTES = 256 * 2**10  #: the film of a small zoom fits, and the large one not by far

@@ -5,11 +5,11 @@ from __future__ import annotations
 import time
 
 import pytest
-from studio import Studio
+from local_worker import LocalWorker
 
 from winepress import Client, JobHandle, JobState, TextToImage
 from winepress_shared.settings import Settings
-from winepress_worker import unfit
+from winepress_worker.renderer import unfit
 
 LANE = "vignette.fp16"
 _PATIENCE_S = 60
@@ -27,15 +27,15 @@ def submit(client: Client, *prompts: str) -> list[JobHandle]:
     return [client.submit(TextToImage(prompt=prompt, seed=1)) for prompt in prompts]
 
 
-def work_off(client: Client, workers: list[Studio], handles: list[JobHandle]) -> None:
+def work_off(client: Client, workers: list[LocalWorker], handles: list[JobHandle]) -> None:
     """Serve the lane until every job has ended."""
     deadline = time.monotonic() + _PATIENCE_S
     while any(not handle.status().state.is_terminal for handle in handles):
         assert time.monotonic() < deadline, [handle.status() for handle in handles]
         client.ledger.sweep()  # as the parents of workers do
         for worker in workers:
-            worker.press.describe()
-            worker.press.run(LANE, lambda lane: None)
+            worker.renderer.describe()
+            worker.renderer.run(LANE, lambda lane: None)
 
 
 @pytest.mark.parametrize("count", [1, 2])
@@ -43,7 +43,7 @@ def test_it_ends_with_the_reason_and_the_jobs_behind_it_are_drawn(
     farm_settings: Settings, client: Client, count: int
 ) -> None:
     """Whether one worker serves the lane or several, and though it is the oldest."""
-    workers = [Studio(farm_settings, f"w{number}") for number in range(count)]
+    workers = [LocalWorker(farm_settings, f"w{number}") for number in range(count)]
     bad, *good = submit(client, BAD, *[GOOD] * 4)
     work_off(client, workers, [bad, *good])
     assert [handle.status().state for handle in good] == [JobState.SUCCEEDED] * 4
@@ -53,10 +53,10 @@ def test_it_ends_with_the_reason_and_the_jobs_behind_it_are_drawn(
 
 def test_alone_it_waits_for_it_may_be_the_worker(farm_settings: Settings, client: Client) -> None:
     """Nothing is counted: the disk may be empty tomorrow."""
-    worker = Studio(farm_settings)
+    worker = LocalWorker(farm_settings)
     (bad,) = submit(client, BAD)
     for _ in range(8):
-        worker.press.describe()
-        worker.press.run(LANE, lambda lane: None)
+        worker.renderer.describe()
+        worker.renderer.run(LANE, lambda lane: None)
     assert bad.status().state is JobState.QUEUED
     assert not bad.status().failed

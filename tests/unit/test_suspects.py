@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from winepress_shared.ledger_records import Slice
+from winepress_shared.ledger.records import Slice
 from winepress_worker.suspects import KEPT_S, Suspects
 
 LANE = "vignette.fp16"

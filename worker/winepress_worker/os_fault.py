@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import errno
 
-from winepress_shared.errors import AccessRefused, DiskFull, Environment
+from winepress_shared.errors import AccessRefused, DiskFull, EnvironmentFault
 
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)  #: no room, a quota, the largest file allowed
 
 
-def os_fault(problem: str, error: Exception, value: object = None) -> Environment:
+def os_fault(problem: str, error: Exception, value: object = None) -> EnvironmentFault:
     """The fault that an OSError, or FFmpeg's of the same kind, amounts to."""
-    kind = DiskFull if getattr(error, "errno", None) in _FULL else Environment
+    kind = DiskFull if getattr(error, "errno", None) in _FULL else EnvironmentFault
     return kind(f"{problem}: {getattr(error, 'strerror', None) or error}", value=value)
 
 
@@ -21,7 +21,7 @@ def seen_through(error: Exception) -> Exception:
     Any other error as it is. An OSError without a number is Pillow's, of a picture that is none.
     """
     if isinstance(error, AccessRefused):
-        return Environment(error.message)
+        return EnvironmentFault(error.message)
     if isinstance(error, OSError) and error.errno:
         return os_fault("this machine is at fault", error)
     return error

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from winepress_shared.lane import model_of
-from winepress_shared.ledger_records import Slice
+from winepress_shared.ledger.records import Slice
 
 KEPT_S = 3600.0  #: surroundings that fail again after so long may be another matter
 _MOST = 256  #: jobs

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import BinaryIO
 
-from winepress_shared.errors import DiskFull, Environment, RetryElsewhere
+from winepress_shared.errors import DiskFull, EnvironmentFault, RetryElsewhere
 from winepress_worker.os_fault import os_fault
 
 _LARGE_BYTES = 256 * 2**20  #: a film that takes so much is too large; less is no film's fault
@@ -36,7 +36,7 @@ def scratch_file() -> Iterator[BinaryIO]:
         raise _fault(error) from None
 
 
-def _fault(error: OSError) -> Environment:
+def _fault(error: OSError) -> EnvironmentFault:
     return os_fault("cannot write the film", error)
 
 
