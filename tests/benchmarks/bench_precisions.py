@@ -23,8 +23,9 @@ import numpy as np
 from PIL import Image, ImageDraw
 from twins.full import build_full, build_full_tiny_vae
 
-from winepress_shared.catalogue import Catalogue, Model
+from winepress_shared.catalogue import Catalogue
 from winepress_shared.lane import Precision
+from winepress_shared.model import Model
 from winepress_shared.quantisation import Int8Recipe
 from winepress_worker.conversion.calibration import practice
 from winepress_worker.conversion.export import IR_FILE, export_tiny_vae

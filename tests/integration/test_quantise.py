@@ -16,9 +16,10 @@ from diffusers.utils import logging
 from twins.mirror import Mirror, twin_catalogue
 from twins.tiny import SIDE_PX
 
-from winepress_shared.catalogue import Catalogue, Model
+from winepress_shared.catalogue import Catalogue
 from winepress_shared.errors import EnvironmentFault
 from winepress_shared.lane import Precision
+from winepress_shared.model import Model
 from winepress_shared.quantisation import Int8Recipe
 from winepress_worker.conversion.build import LEAST_PSNR_DB, judge
 from winepress_worker.models.local_models import LocalModels

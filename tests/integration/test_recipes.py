@@ -16,9 +16,10 @@ from twins.mirror import Mirror, twin_catalogue
 from twins.published import PUBLISHED
 from twins.tiny import SIDE_PX
 
-from winepress_shared.catalogue import Catalogue, Model
+from winepress_shared.catalogue import Catalogue
 from winepress_shared.jobs.job import Job, parse_job
 from winepress_shared.lane import Precision
+from winepress_shared.model import Model
 from winepress_worker.commands.models import register
 from winepress_worker.device_name import DeviceName
 from winepress_worker.engines.base import Request

@@ -9,9 +9,10 @@ from typing import Any
 
 import pytest
 
-from winepress_shared.catalogue import Catalogue, Model
+from winepress_shared.catalogue import Catalogue
 from winepress_shared.errors import EnvironmentFault, WrongUsage
 from winepress_shared.lane import Precision
+from winepress_shared.model import Model
 from winepress_worker.models.folder import pipeline_files, plain_index
 from winepress_worker.models.infer_entry import describe, entry_text
 from winepress_worker.models.local_models import LocalModels

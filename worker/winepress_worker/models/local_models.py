@@ -17,9 +17,10 @@ from collections.abc import Collection, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from winepress_shared.catalogue import Catalogue, Model
+from winepress_shared.catalogue import Catalogue
 from winepress_shared.errors import EnvironmentFault, StoreUnreachable, UnknownModel
 from winepress_shared.lane import Precision
+from winepress_shared.model import Model
 from winepress_shared.quantisation import loaded_bytes
 from winepress_worker.logs import hush_libraries
 from winepress_worker.models.content import check_content
