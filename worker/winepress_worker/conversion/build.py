@@ -1,6 +1,6 @@
 """Making OpenVINO IR of a model: assemble, export, quantise, verify, record.
 
-Imports torch, optimum-intel and NNCF; only `LocalModels.prepare` imports this module.
+Imports torch, optimum-intel and NNCF; only `preparation` imports this module.
 """
 
 from __future__ import annotations
