@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from winepress_shared.ledger.records import Slice
-from winepress_worker.suspects import KEPT_S, Suspects
+from winepress_worker.renderer.suspects import KEPT_S, Suspects
 
 LANE = "vignette.fp16"
 

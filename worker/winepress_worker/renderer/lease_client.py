@@ -26,8 +26,8 @@ from winepress_shared.ledger.records import Order, Slice, UnitOutcome
 from winepress_worker.os_fault import seen_through
 from winepress_worker.renderer.messenger import Messenger
 from winepress_worker.renderer.preview_publisher import PreviewPublisher
+from winepress_worker.renderer.suspects import Suspects
 from winepress_worker.renderer.unfit import Unfit
-from winepress_worker.suspects import Suspects
 
 log = logging.getLogger(__name__)
 

@@ -67,8 +67,8 @@ _CODECS = {
 class FilmFile:
     """One film being written to a file; use as a context manager, then call `write` per frame.
 
-    Raises EnvironmentFault when the file cannot be written, FailForGood when the sound cannot be read,
-    and RetryElsewhere for what FFmpeg makes no film of.
+    Raises EnvironmentFault when the file cannot be written, FailForGood for unreadable sound, and
+    RetryElsewhere when FFmpeg fails over anything else.
     """
 
     def __init__(
