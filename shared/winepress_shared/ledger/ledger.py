@@ -207,15 +207,8 @@ class Ledger:
         # Asked again after its answer was lost, the server must not hand out a second slice.
         nonce = self._unanswered.setdefault(holder, secrets.token_hex(8))
         what = (lane, worker, holder, nonce, max(1, most))
-        call = (
-            "claim",
-            *what,
-            LEASE_MS,
-            self._queue_prefix,
-            ALIVE_MS,
-            int(others_first),
-            *PATIENCE_MS,
-        )
+        terms = (LEASE_MS, self._queue_prefix, ALIVE_MS, int(others_first))
+        call = ("claim", *what, *terms, *PATIENCE_MS)
         begins = [("begin", holder, nonce)] if begin else []
         found, *begun = self._server.run_together(call, *begins)
         self._unanswered.pop(holder, None)
