@@ -199,7 +199,8 @@ class S3Store:
             for page in pages.paginate(Bucket=self._bucket, Prefix=check_prefix(prefix)):
                 for entry in page.get("Contents", ()):
                     if is_key(entry["Key"]):  # not the "folder/" objects that consoles leave
-                        yield StoredObject(entry["Key"], entry["Size"])
+                        etag = entry.get("ETag", "")
+                        yield StoredObject(entry["Key"], entry["Size"], version=etag)
 
     def delete(self, key: str) -> None:
         """Remove an object; removing none is no error."""
