@@ -194,7 +194,8 @@ class FailForGood(RenderFault):
 class EnvironmentFault(RenderFault):
     """What this worker has cannot serve the lane: too little memory, a model missing or damaged.
 
-    No attempt is counted, and the worker leaves the lane to others until its surroundings change.
+    No attempt is counted, and the worker leaves the lane to others until its surroundings change;
+    but where it serves other jobs of the lane meanwhile, the fault is the job's and counts.
     """
 
 
