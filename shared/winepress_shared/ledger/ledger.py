@@ -213,7 +213,7 @@ class Ledger:
         begins = [("begin", holder, nonce)] if begin else []
         found, *begun = self._server.run_together(call, *begins)
         self._unanswered.pop(holder, None)
-        return None if found is None else replace(Slice.of(found), begun=begun == [1])
+        return None if found is None else replace(Slice.of(json.loads(found)), begun=begun == [1])
 
     def start(self, fence: int, *units: int) -> Order:
         """Begin units, in their order: the attempts count from here; the first order but OK.

@@ -129,10 +129,13 @@ class Slice:
     lane: str = ""  #: where it waited; not that of the request where an earlier one is answered
 
     @classmethod
-    def of(cls, row: list[Any]) -> Slice:
+    def of(cls, answer: dict[str, Any]) -> Slice:
         """Read the answer of ``claim.lua``."""
-        fence, job, units, finish, tried, left, tickets, band, lane = row
-        return cls(fence, job, expand(units), bool(finish), tried, left, tickets, band, lane=lane)
+        named = answer | {
+            "units": expand(answer["units"]),
+            "finish": bool(answer["finish"]),
+        }
+        return cls(job_id=named.pop("id"), **named)
 
 
 @dataclass(frozen=True)
