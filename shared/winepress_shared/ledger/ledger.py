@@ -16,10 +16,10 @@ from typing import Any, cast
 from winepress_shared.documents import read_facts, read_rows
 from winepress_shared.errors import Conflict
 from winepress_shared.ledger.event_log import EventLog
+from winepress_shared.ledger.events import Event
 from winepress_shared.ledger.lanes import ALIVE_MS
 from winepress_shared.ledger.limits import farm_full, user_full
 from winepress_shared.ledger.records import (
-    Event,
     HeartbeatReply,
     JobRow,
     Lease,
