@@ -51,7 +51,7 @@ def test_a_film_that_fills_the_disk_ends_and_other_films_are_made(
     """Its lane is never left, and the message says what was too large for what."""
     with WorkerProcess(farm_settings, tmp_path, "small", scratch=disk):
         large, small = client.submit(too_large()), client.submit(small_zoom())
-        left = []
+        left: list[str] = []
 
         def both_ended() -> bool:
             worker = worker_of(client)

@@ -6,7 +6,7 @@ import os
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import BinaryIO
+from io import BufferedRandom
 
 from winepress_shared.errors import DiskFull, EnvironmentFault, RetryElsewhere
 from winepress_worker.os_fault import os_fault
@@ -16,7 +16,7 @@ _BLOCK_BYTES = 512  #: in which st_blocks counts
 
 
 @contextmanager
-def scratch_file() -> Iterator[BinaryIO]:
+def scratch_file() -> Iterator[BufferedRandom]:
     """A file without a name: it is gone with this process, however that ends.
 
     Raises RetryElsewhere when the disk is full and the file itself takes much of it: 256 MiB, or
@@ -40,7 +40,7 @@ def _fault(error: OSError) -> EnvironmentFault:
     return os_fault("cannot write the film", error)
 
 
-def _blame(file: BinaryIO) -> None:
+def _blame(file: BufferedRandom) -> None:
     """Raise RetryElsewhere when it is the file that filled its disk."""
     disk = os.fstatvfs(file.fileno())
     taken = os.fstat(file.fileno()).st_blocks * _BLOCK_BYTES
