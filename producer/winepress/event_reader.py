@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from winepress_shared.errors import BrokerUnreachable, DamagedRecord
 from winepress_shared.ledger.event_log import BLOCK_MS, EventLog, order_of_id
-from winepress_shared.ledger.records import Event
+from winepress_shared.ledger.events import Event
 from winepress_shared.outage import patiently
 from winepress_shared.settings import Settings
 

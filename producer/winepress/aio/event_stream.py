@@ -11,7 +11,8 @@ from winepress.aio.subscription import LoopSubscription
 from winepress.deadline import Deadline
 from winepress.event_stream import may_be_last, state_of
 from winepress_shared.ledger.event_log import check_event_id
-from winepress_shared.ledger.records import Event, JobRow
+from winepress_shared.ledger.events import Event
+from winepress_shared.ledger.records import JobRow
 from winepress_shared.outage import patiently_awaited
 
 if TYPE_CHECKING:

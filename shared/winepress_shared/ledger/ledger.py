@@ -16,10 +16,10 @@ from typing import Any, cast
 from winepress_shared.documents import read_facts, read_rows
 from winepress_shared.errors import Conflict
 from winepress_shared.ledger.event_log import EventLog
+from winepress_shared.ledger.events import Event
 from winepress_shared.ledger.lanes import ALIVE_MS
 from winepress_shared.ledger.limits import farm_full, user_full
 from winepress_shared.ledger.records import (
-    Event,
     HeartbeatReply,
     JobRow,
     Lease,
@@ -191,31 +191,30 @@ class Ledger:
     # -- workers -----------------------------------------------------------------------------
 
     def claim(
-        self, lane: str, worker: str, holder: str, most: int, *, begin: bool = False
+        self,
+        lane: str,
+        worker: str,
+        holder: str,
+        most: int,
+        *,
+        begin: bool = False,
+        others_first: bool = False,
     ) -> Slice | None:
         """Take up to ``most`` units, and to the end of a call, of the job that is next in ``lane``.
 
         ``holder`` names the rendering process of ``worker``; see `holder_of`. To ``begin`` is to
-        start the first unit at once, unless that failed before: see `Slice.begun`.
+        start the first unit at once, unless that failed before: see `Slice.begun`. With
+        ``others_first`` units that ``worker`` failed at come last.
         """
         # Asked again after its answer was lost, the server must not hand out a second slice.
         nonce = self._unanswered.setdefault(holder, secrets.token_hex(8))
-        call = (
-            "claim",
-            lane,
-            worker,
-            holder,
-            nonce,
-            max(1, most),
-            LEASE_MS,
-            self._queue_prefix,
-            ALIVE_MS,
-            *PATIENCE_MS,
-        )
+        what = (lane, worker, holder, nonce, max(1, most))
+        terms = (LEASE_MS, self._queue_prefix, ALIVE_MS, int(others_first))
+        call = ("claim", *what, *terms, *PATIENCE_MS)
         begins = [("begin", holder, nonce)] if begin else []
         found, *begun = self._server.run_together(call, *begins)
         self._unanswered.pop(holder, None)
-        return None if found is None else replace(Slice.of(found), begun=begun == [1])
+        return None if found is None else replace(Slice.of(json.loads(found)), begun=begun == [1])
 
     def start(self, fence: int, *units: int) -> Order:
         """Begin units, in their order: the attempts count from here; the first order but OK.
@@ -246,9 +245,14 @@ class Ledger:
         """End a job whose result has been written; returns its state, or ``lost``."""
         return str(self._run("finish", fence, _plain(reason)))
 
-    def release(self, fence: int, holder: str, park_ms: int = 0, reason: str = "") -> None:
-        """Give the rest of a slice back without counting attempts; may park its lane."""
-        self._run("release", fence, holder, park_ms, _plain(reason))
+    def release(
+        self, fence: int, holder: str, park_ms: int = 0, reason: str = "", unserved: int = -1
+    ) -> None:
+        """Give the rest of a slice back and count no attempt; may park its lane.
+
+        ``unserved`` is a unit that its worker's surroundings do not serve.
+        """
+        self._run("release", fence, holder, park_ms, _plain(reason), unserved)
 
     def beat(self, worker: str, holder: str, facts: dict[str, Any]) -> HeartbeatReply:
         """Renew every lease of ``holder``, end those of earlier processes of ``worker``."""

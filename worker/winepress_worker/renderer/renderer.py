@@ -22,12 +22,12 @@ from winepress_shared.settings import Settings
 from winepress_shared.stores import open_store
 from winepress_worker.engines import open_engine
 from winepress_worker.engines.base import PipelineKey
+from winepress_worker.host_budget import HostBudget, books_of
 from winepress_worker.lane_order import LaneWatch
 from winepress_worker.models.local_models import LocalModels
 from winepress_worker.models.registry import ModelRegistry
 from winepress_worker.models.registry_index import RegistryIndex
 from winepress_worker.options import WorkerOptions
-from winepress_worker.pipelines.host_budget import HostBudget, books_of
 from winepress_worker.pipelines.idle_unloader import IdleUnloader
 from winepress_worker.pipelines.preloader import Preloader
 from winepress_worker.pipelines.warm_pool import WarmPool
@@ -54,7 +54,10 @@ class Renderer:
         store = open_store(settings)
         registry = ModelRegistry(store)
         budget = int(settings.pulled_gib * 2**30)
-        self._local_models = LocalModels(settings.home, catalogue, registry, budget)
+        registry_index = RegistryIndex(settings)
+        self._local_models = LocalModels(
+            settings.home, catalogue, registry, budget, registry_index.memory_of
+        )
         self._engine = open_engine(options, self._local_models, settings.home)
         self._pool = WarmPool(
             self._engine,
@@ -62,7 +65,6 @@ class Renderer:
             idle_ttl_s=options.idle_unload_s or None,
             host=_host_budget(options, settings),
         )
-        registry_index = RegistryIndex(settings)
         self._unfit = Unfit(
             lambda model: (
                 self._local_models.files_of(model.partition(".")[0]),
