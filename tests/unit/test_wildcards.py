@@ -89,7 +89,7 @@ def test_every_alternative_is_picked_some_time(wildcards: Wildcards) -> None:
     ("prompt", "problem"),
     [
         ("a {red|blue", "not closed"),
-        ("{3$$a|b}", "more options are asked for than there are"),
+        ("{3$$a|b}", "more options requested than available"),
         ("__nothing__", "no such list"),
         ("__empty__", "empty"),
         ("__loop__", "nested too deeply"),
@@ -100,7 +100,7 @@ def test_every_alternative_is_picked_some_time(wildcards: Wildcards) -> None:
         ("{" + "9" * 5000 + "::a|b}", "not a weight"),
         ("a {x$$a|b}", "not a number of options, at character 5"),
         ("{" + "9" * 5000 + "$$a|b}", "not a number of options"),
-        ("{3-2$$a|b|c}", "more options are asked for than there are"),
+        ("{3-2$$a|b|c}", "more options requested than available"),
         ("{" * 9 + "a|b" + "}" * 9, "nested too deeply, at character 9"),
         ("in ${season=!{summer|autumn}}", "variable of dynamic prompts is not supported, at char"),
         ("in ${season}", "variable of dynamic prompts"),

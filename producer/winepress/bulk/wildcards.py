@@ -113,7 +113,7 @@ class Wildcards:
         most = offered if part.most is None else part.most
         if not part.least <= most <= offered:
             raise InvalidJob(
-                "more options are asked for than there are",
+                "more options requested than available",
                 field="prompt",
                 value=part.written,
                 allowed=f"at most {offered}" if offered else "a weight above 0",

@@ -86,7 +86,7 @@ def add_picture(group: argparse._ArgumentGroup) -> None:
         "--guidance-rescale",
         type=float,
         metavar="R",
-        help="0 to 1: reduces the contrast of strong guidance",
+        help="0 to 1: reduces overexposure by strong guidance",
     )
     add("--seed", type=int, metavar="S", help="picture i has seed S + i; -1 is random")
     add("-n", type=int, metavar="K", help="number of pictures")
@@ -118,7 +118,10 @@ def add_picture(group: argparse._ArgumentGroup) -> None:
 def _add_options(add: Callable[..., object]) -> None:
     """Options of some models only; see `winepress models show`."""
     add(
-        "--clip-skip", type=int, metavar="N", help="text encoder layer, from the end; 1 is the last"
+        "--clip-skip",
+        type=int,
+        metavar="N",
+        help="text encoder layer, from the end; 1 is the model's default",
     )
     add("--vae", choices=("full", "tiny"), help="autoencoder, where the model has both")
     add("--preview-every", type=int, metavar="N", help="a small picture after every N steps")
@@ -126,7 +129,7 @@ def _add_options(add: Callable[..., object]) -> None:
         "--pictures-per-call",
         type=int,
         metavar="N",
-        help="pictures drawn together; 1 draws each alone",
+        help="1 draws each picture alone",
     )
     add("--refiner", metavar="M", help="model that finishes the picture")
     add(
