@@ -1,4 +1,4 @@
-"""``winepress demo``, ``up``, ``down`` and ``flower``: the farm on this machine."""
+"""``winepress demo``, ``up``, ``down``, ``flower`` and ``roles``: the farm on this machine."""
 
 from __future__ import annotations
 
@@ -43,6 +43,25 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     page.add_argument("--address", default="127.0.0.1", help="where to listen (default: local)")
     page.add_argument("--port", type=int, default=5555)
     page.set_defaults(run=_flower)
+    _register_roles(subparsers)
+
+
+def _register_roles(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    text = "write a key for each role, for servers that something else runs"
+    roles = subparsers.add_parser(
+        "roles",
+        help=text,
+        description="Write a settings file with a key of its own for each role, and the lists of "
+        "users and policies by which broker and store know them. Secrets are drawn at the first "
+        "run and kept in credentials.json there; what is taken out of it is drawn anew.",
+    )
+    roles.add_argument("--out", type=Path, required=True, metavar="DIR", help="a new folder")
+    roles.add_argument(
+        "--compose",
+        action="store_true",
+        help="for the servers of compose.yaml; default: for those that your settings name",
+    )
+    roles.set_defaults(run=_roles)
 
 
 def _demo(arguments: argparse.Namespace) -> int:
@@ -106,6 +125,21 @@ def _flower(arguments: argparse.Namespace) -> int:
     return run_flower(
         StateFolder(arguments.state or default_state()), arguments.address, arguments.port, _say
     )
+
+
+def _roles(arguments: argparse.Namespace) -> int:
+    from winepress_deploy.role_folder import RoleFolder
+    from winepress_shared.settings import Settings
+
+    folder = RoleFolder(arguments.out)
+    settings = None if arguments.compose else Settings.load()
+    credentials = folder.create()
+    if settings is None:
+        folder.write_for_compose(credentials)
+    else:
+        folder.write(settings, credentials)
+    _say(f"the keys of all roles are in {folder.path}")
+    return 0
 
 
 def _say(line: str) -> None:
