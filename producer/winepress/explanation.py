@@ -43,6 +43,12 @@ def why_impossible(lane: str, workers: Sequence[Worker]) -> str | None:
     return f"no live worker serves {lane} (alive: {named}{more}); {remedy}"
 
 
+def why_job_impossible(row: JobRow, workers: Sequence[Worker]) -> str | None:
+    """Why none of ``workers`` can draw this job, or cut its film; None when both can be done."""
+    lanes = (row.lane, FILM) if row.kind == "zoom-video" else (row.lane,)
+    return next(filter(None, (why_impossible(lane, workers) for lane in lanes)), None)
+
+
 def explain(ledger: Ledger, lanes: LaneBook, row: JobRow) -> str:
     """Why a job waits, fails or does not move, and what to do about it."""
     if row.state is JobState.SUCCEEDED:
@@ -50,7 +56,7 @@ def explain(ledger: Ledger, lanes: LaneBook, row: JobRow) -> str:
     if row.state.is_terminal:
         return f"{shown(_headline(row))}\n`winepress retry {row.id}` draws what it lacks."
     workers, place = ledger.workers(), place_of(lanes, row)
-    impossible = why_impossible(row.lane, workers)
+    impossible = why_job_impossible(row, workers)
     lines = [_headline(row), *what_holds(row, place)]
     if impossible:
         lines.append(f"Nothing can render it now: {impossible}.")
@@ -65,7 +71,7 @@ def why_stalled(ledger: Ledger, lanes: LaneBook, row: JobRow) -> str:
     """What keeps a job from going on now, in sentences; empty when nothing does."""
     if row.state.is_terminal:
         return ""
-    impossible = why_impossible(row.lane, ledger.workers())
+    impossible = why_job_impossible(row, ledger.workers())
     told = [f"Nothing can render it now: {impossible}."] if impossible else []
     return " ".join([*told, *what_holds(row, place_of(lanes, row))])
 
