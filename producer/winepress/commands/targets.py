@@ -4,22 +4,26 @@ from __future__ import annotations
 
 import argparse
 import os
+import tempfile
 from pathlib import Path
 
 from winepress_shared.errors import WrongUsage
 
+#: Flags that name a folder to be made, or a file to be written in a folder that is there.
+_FOLDERS, _FILES = ("out", "previews"), ("preview",)
+
 
 def check_targets(arguments: argparse.Namespace) -> None:
-    """Raise WrongUsage when ``--out`` or ``--preview`` could not be written: later is too late.
+    """Raise WrongUsage when what the flags name could not be written: later is too late.
 
-    Nothing is made yet: a job that is refused leaves no folder behind.
+    Nothing is left behind: a job that is refused makes no folder.
     """
-    for flag in ("out", "preview"):
+    for flag in (*_FOLDERS, *_FILES):
         path: Path | None = getattr(arguments, flag, None)
         if path is None:
             continue
         try:
-            problem = _why_no_folder(path) if flag == "out" else _why_no_file(path)
+            problem = _why_no_folder(path) if flag in _FOLDERS else _why_no_file(path)
         except OSError as error:
             problem = f"cannot save here: {error.strerror}"
         if problem:
@@ -27,7 +31,11 @@ def check_targets(arguments: argparse.Namespace) -> None:
 
 
 def _why_no_folder(path: Path) -> str | None:
-    """Look at the folder, or at the nearest one above it that exists."""
+    """Look at the folder, or at the nearest one above it that exists; raises OSError.
+
+    Rights do not tell everything: below /proc and on a full or read-only disk even root makes
+    nothing. So a folder is made there, and removed.
+    """
     found = path.absolute()
     while not os.path.lexists(found):
         found = found.parent
@@ -35,6 +43,7 @@ def _why_no_folder(path: Path) -> str | None:
         return f"{found} is not a folder"
     if not os.access(found, os.W_OK | os.X_OK):
         return f"no permission to write in {found}"
+    Path(tempfile.mkdtemp(prefix=".winepress-", dir=found)).rmdir()
     return None
 
 
