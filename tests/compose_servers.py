@@ -13,12 +13,13 @@ import pytest
 import yaml
 from conftest import scrubbed_environment
 
-from winepress_deploy import ports, seaweed, valkey
+from winepress_deploy import ports
 from winepress_deploy.installed import server_program
 from winepress_deploy.role_folder import RoleFolder
 from winepress_deploy.roles import Role
+from winepress_deploy.services import seaweed, valkey
 from winepress_shared.errors import FarmUnreachable
-from winepress_shared.ledger import Ledger
+from winepress_shared.ledger.ledger import Ledger
 from winepress_shared.settings import Settings
 from winepress_shared.stores import open_store
 

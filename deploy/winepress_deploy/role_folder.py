@@ -96,8 +96,8 @@ class RoleFolder:
 
     def _write_containers(self, credentials: Credentials) -> None:
         # Other commands do without cryptography.
-        from winepress_deploy.certificates import Certificates
-        from winepress_deploy.seaweed import server_environment
+        from winepress_deploy.services.certificates import Certificates
+        from winepress_deploy.services.seaweed import server_environment
 
         folder = self.containers
         folder.mkdir(exist_ok=True)
