@@ -22,7 +22,7 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     demo.add_argument("--out", type=Path, default=Path("winepress-demo"), metavar="DIR")
     demo.set_defaults(run=_demo)
     up = subparsers.add_parser("up", help="run a whole farm on this machine")
-    _add_state(up)
+    _add_state(up, "that of WINEPRESS_CONFIG, or ")
     up.add_argument("--device", action="append", help="CPU, GPU.1, NPU, AUTO …; may be repeated")
     up.add_argument("--workers", type=int, default=1, metavar="N", help="for each device")
     up.add_argument("--engine", default="openvino", help="openvino, or fake for rehearsals")
@@ -94,7 +94,7 @@ def _up(arguments: argparse.Namespace) -> int:
         )
     check_engine(arguments.engine)
     options = FarmOptions(
-        state=arguments.state,
+        state=arguments.state or configured_state(os.environ),
         devices=tuple(dict.fromkeys(map(check_device, arguments.device or ("CPU",)))),
         workers=arguments.workers,
         flower=not arguments.no_flower,

@@ -28,7 +28,7 @@ from winepress_deploy.settings_file import (
     with_key,
     write_settings,
 )
-from winepress_deploy.state_folder import StateFolder, default_state
+from winepress_deploy.state_folder import StateFolder, configured_state, default_state
 from winepress_deploy.stop_request import StopRequest
 from winepress_shared.errors import FarmUnreachable, WrongUsage
 from winepress_shared.ledger.limits import QueueLimits
@@ -101,6 +101,9 @@ class Farm:
         except BlockingIOError:
             raise _already_running(self.state) from None
         self._announce()
+        other = configured_state(os.environ)
+        if other and other != self.state.path.resolve():
+            self._say(f"WINEPRESS_CONFIG names the farm in {other}; this is another one")
         given = user_settings(self.state.settings, os.environ, alone=self.options.alone)
         credentials = Credentials.keep(self.state.credentials)
         self._choose_ports()

@@ -13,6 +13,7 @@ from winepress_deploy.broker_roles import url_of
 from winepress_deploy.credentials import Credentials
 from winepress_deploy.private_file import write_private
 from winepress_deploy.roles import STORE_ROLES, Role
+from winepress_deploy.state_folder import configured_state
 from winepress_shared.settings import Settings
 
 #: Any of these, set by the user, says that the farm's pictures go to a store that exists already.
@@ -22,18 +23,17 @@ _STORE_FIELDS = frozenset({"s3_endpoint", "s3_access_key_id", "store_folder"})
 def user_settings(own_file: Path, environ: Mapping[str, str], *, alone: bool = False) -> Settings:
     """The settings the user gives to a farm; raises WrongUsage.
 
-    Files that the farm itself wrote in an earlier run, one for each role, are none of them, even
-    when ``WINEPRESS_CONFIG`` names one. ``alone`` leaves only the folder of the prepared models.
+    Files that a farm of `winepress up` wrote, one for each role, are none of them, even when
+    ``WINEPRESS_CONFIG`` names one: neither its own of an earlier run, nor those of another farm,
+    whose servers this one would write to. ``alone`` leaves only the folder of the prepared models.
     """
     named = Path(environ.get("WINEPRESS_CONFIG") or "winepress.toml")
     own_names = {own_file.name, *(f"{role}.toml" for role in Role)}
-    is_own = (
-        own_file.exists()
-        and named.exists()
-        and named.name in own_names
-        and named.resolve().parent == own_file.resolve().parent
-    )
-    given = Settings.load(environ, Path(os.devnull) if is_own else None)
+    folders = {configured_state({"WINEPRESS_CONFIG": str(named)})}
+    if own_file.exists():
+        folders.add(own_file.resolve().parent)
+    is_of_up = named.exists() and named.name in own_names and named.resolve().parent in folders
+    given = Settings.load(environ, Path(os.devnull) if is_of_up else None)
     return Settings(home=given.home) if alone else given
 
 

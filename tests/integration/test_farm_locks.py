@@ -183,7 +183,9 @@ def test_a_producer_cannot_list_the_jobs_of_the_store(farm: GuardedFarm) -> None
         list(farm.store(Role.PRODUCER).list("jobs/"))
     list(farm.store(Role.GATEWAY).list("jobs/"))
     with Client(farm.settings(Role.PRODUCER)) as client:
-        assert check_jobs(client).startswith("not looked for")  # `doctor` finds no fault in that
+        assert check_jobs(client).text.startswith(
+            "not looked for"
+        )  # `doctor` finds no fault in that
 
 
 def test_a_worker_writes_only_what_it_draws(farm: GuardedFarm) -> None:

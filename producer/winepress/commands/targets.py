@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import os
 import tempfile
+from contextlib import suppress
 from pathlib import Path
 
 from winepress_shared.errors import WrongUsage
@@ -31,25 +32,41 @@ def check_targets(arguments: argparse.Namespace) -> None:
 
 
 def _why_no_folder(path: Path) -> str | None:
-    """Look at the folder, or at the nearest one above it that exists; raises OSError.
+    """Make the folder and something in it, and remove both; raises OSError.
 
-    Rights do not tell everything: below /proc and on a full or read-only disk even root makes
-    nothing. So a folder is made there, and removed.
+    Rights do not tell everything: below /proc, on a full or a read-only disk and under a name that
+    is too long even root makes nothing.
     """
-    found = path.absolute()
-    while not os.path.lexists(found):
-        found = found.parent
-    if not found.is_dir():
-        return f"{found} is not a folder"
-    if not os.access(found, os.W_OK | os.X_OK):
-        return f"no permission to write in {found}"
-    Path(tempfile.mkdtemp(prefix=".winepress-", dir=found)).rmdir()
+    made: list[Path] = []
+    folder = path.absolute()
+    try:
+        for one in (*reversed(folder.parents), folder):
+            if not os.path.lexists(one):
+                one.mkdir()
+                made.append(one)
+            elif not one.is_dir():
+                return f"{one} is not a folder"
+        Path(tempfile.mkdtemp(prefix=".winepress-", dir=folder)).rmdir()
+    except PermissionError as error:
+        return f"no permission to write in {Path(error.filename).parent}"
+    finally:
+        for one in reversed(made):
+            with suppress(OSError):  # somebody put something there
+                one.rmdir()
     return None
 
 
 def _why_no_file(path: Path) -> str | None:
+    """Make a file of nearly that name beside it, and remove it; raises OSError."""
     if path.is_dir():
         return "this is a folder, and a file is wanted"
+    if path.exists() and not path.is_file():
+        return "this is not a plain file"  # a device would be replaced by one
     if not path.parent.is_dir():
         return f"there is no folder {path.parent}"
-    return _why_no_folder(path.parent)
+    problem = _why_no_folder(path.parent)
+    if problem is None:
+        handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+        os.close(handle)
+        Path(name).unlink()
+    return problem
