@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from winepress_shared.ledger.ledger import Ledger
     from winepress_shared.window import Window
 
-_MOST_NAMED = 8  #: workers named in one sentence
+_MOST_NAMED = 5  #: items of a list in one sentence
 
 
 def why_impossible(lane: str, workers: Sequence[Worker]) -> str | None:
@@ -32,15 +32,20 @@ def why_impossible(lane: str, workers: Sequence[Worker]) -> str | None:
     refusals = Refusals.of(lane, workers).text
     if refusals:
         return refusals
-    named = ", ".join(_name(worker) for worker in workers[:_MOST_NAMED])
-    more = f" and {len(workers) - _MOST_NAMED} more" if len(workers) > _MOST_NAMED else ""
+    named = shortened([_name(worker) for worker in workers])
     device = "CPU" if lane == FILM else device_class(lane)
     remedy = (
         f"`winepress worker --device {device}` starts one on a machine with this device"
         if device
         else "`winepress models list` says which models are prepared"
     )
-    return f"no live worker serves {lane} (alive: {named}{more}); {remedy}"
+    return f"no live worker serves {lane} (alive: {named}); {remedy}"
+
+
+def why_job_impossible(row: JobRow, workers: Sequence[Worker]) -> str | None:
+    """Why none of ``workers`` can draw this job or cut its film; None when they can do both."""
+    lanes = (row.lane, FILM) if row.kind == "zoom-video" else (row.lane,)
+    return next(filter(None, (why_impossible(lane, workers) for lane in lanes)), None)
 
 
 def explain(connections: Connections, job_id: str) -> str:
@@ -52,7 +57,7 @@ def explain(connections: Connections, job_id: str) -> str:
     if row.state.is_terminal:
         return f"{shown(_headline(row))}\n`winepress retry {row.id}` renders the missing pictures."
     workers, place = ledger.workers(), place_of(lanes, row)
-    impossible = why_impossible(row.lane, workers)
+    impossible = why_job_impossible(row, workers)
     lines = [_headline(row), *what_holds(row, place)]
     if impossible:
         lines.append(f"No worker can render it now: {impossible}.")
@@ -71,7 +76,7 @@ def why_stalled(connections: Connections, job_id: str) -> str:
     row = connections.ledger.get(check_job_id(job_id))
     if row.state.is_terminal:
         return ""
-    impossible = why_impossible(row.lane, connections.ledger.workers())
+    impossible = why_job_impossible(row, connections.ledger.workers())
     told = [f"No worker can render it now: {impossible}."] if impossible else []
     return " ".join([*told, *what_holds(row, place_of(connections.lanes, row))])
 
@@ -123,6 +128,12 @@ def counted(count: int, noun: str) -> str:
     return f"{count} {noun}{'' if count == 1 else 's'}"
 
 
+def shortened(names: Sequence[str], between: str = ", ") -> str:
+    """The first few of ``names`` in a sentence, and the number of the others."""
+    more = f"{between}and {len(names) - _MOST_NAMED} more" if len(names) > _MOST_NAMED else ""
+    return between.join(names[:_MOST_NAMED]) + more
+
+
 def duration(seconds: float) -> str:
     """Hours, minutes and seconds: ``0:02:10``; at least one second."""
     return str(timedelta(seconds=max(1, round(seconds))))
@@ -164,8 +175,7 @@ def _turn(ledger: Ledger, row: JobRow, place: Place, workers: Sequence[Worker]) 
     if place.most_slices and place.slices >= place.most_slices:
         return (
             f"{row.user} has {counted(place.slices, 'slice')} in work, and the limit is "
-            f"{place.most_slices}: "
-            "the job continues when one of them is done."
+            f"{place.most_slices}: the job continues when one of them is done."
         )
     return (
         f"It waits for its turn: {place.jobs} earlier jobs of {row.user} go first, "

@@ -14,7 +14,7 @@ from PIL import Image
 from winepress.caller_checks import check_job_id, check_link_life
 from winepress.control import CANCELED, cancel
 from winepress.event_stream import EventStream
-from winepress.explanation import estimate_job, explain, why_impossible, why_stalled
+from winepress.explanation import estimate_job, explain, why_job_impossible, why_stalled
 from winepress_shared.archive import Output, Result
 from winepress_shared.atomic_file import atomic_write, replacing
 from winepress_shared.errors import (
@@ -26,7 +26,6 @@ from winepress_shared.errors import (
     StoreUnreachable,
     WrongUsage,
 )
-from winepress_shared.lane import FILM
 from winepress_shared.ledger.records import JobRow
 from winepress_shared.state import JobState
 from winepress_shared.stores.base import MAX_GET_BYTES
@@ -75,10 +74,7 @@ class JobHandle:
     @property
     def why_impossible(self) -> str | None:
         """Why no live worker can render this job, or cut its film; None when one can."""
-        row = self.status()
-        lanes = (row.lane, FILM) if row.kind == "zoom-video" else (row.lane,)
-        workers = self._connections.ledger.workers()
-        return next(filter(None, (why_impossible(lane, workers) for lane in lanes)), None)
+        return why_job_impossible(self.status(), self._connections.ledger.workers())
 
     @property
     def is_possible(self) -> bool:

@@ -4,22 +4,27 @@ from __future__ import annotations
 
 import argparse
 import os
+import tempfile
+from contextlib import suppress
 from pathlib import Path
 
 from winepress_shared.errors import WrongUsage
 
+#: Flags that name a folder, which is made if need be; flags that name a file in a folder.
+_FOLDERS, _FILES = ("out", "previews"), ("preview",)
+
 
 def check_targets(arguments: argparse.Namespace) -> None:
-    """Raise WrongUsage if ``--out`` or ``--preview`` cannot be written.
+    """Raise WrongUsage if a place that a flag names cannot be written.
 
-    Creates nothing, so a refused job leaves no folder behind.
+    Leaves nothing behind, so a refused job makes no folder.
     """
-    for flag in ("out", "preview"):
+    for flag in (*_FOLDERS, *_FILES):
         path: Path | None = getattr(arguments, flag, None)
         if path is None:
             continue
         try:
-            problem = _why_no_folder(path) if flag == "out" else _why_no_file(path)
+            problem = _why_no_folder(path) if flag in _FOLDERS else _why_no_file(path)
         except OSError as error:
             problem = f"cannot save here: {error.strerror}"
         if problem:
@@ -27,20 +32,41 @@ def check_targets(arguments: argparse.Namespace) -> None:
 
 
 def _why_no_folder(path: Path) -> str | None:
-    """What is wrong with the folder, or with its nearest existing parent."""
-    found = path.absolute()
-    while not os.path.lexists(found):
-        found = found.parent
-    if not found.is_dir():
-        return f"{found} is not a folder"
-    if not os.access(found, os.W_OK | os.X_OK):
-        return f"no permission to write in {found}"
+    """Make the folder and an entry in it, and remove both; returns what is wrong, raises OSError.
+
+    Permissions are not enough: below /proc, on a full or a read-only disk, and with a name that is
+    too long, even root cannot make a folder.
+    """
+    made: list[Path] = []
+    folder = path.absolute()
+    try:
+        for one in (*reversed(folder.parents), folder):
+            if not os.path.lexists(one):
+                one.mkdir()
+                made.append(one)
+            elif not one.is_dir():
+                return f"{one} is not a folder"
+        Path(tempfile.mkdtemp(prefix=".winepress-", dir=folder)).rmdir()
+    except PermissionError as error:
+        return f"no permission to write in {Path(error.filename).parent}"
+    finally:
+        for one in reversed(made):
+            with suppress(OSError):  # another process has put something there
+                one.rmdir()
     return None
 
 
 def _why_no_file(path: Path) -> str | None:
+    """Make a file with a similar name, and remove it; returns what is wrong, raises OSError."""
     if path.is_dir():
         return "this is a folder, not a file"
+    if path.exists() and not path.is_file():
+        return "this is not a plain file"  # a file would replace a device
     if not path.parent.is_dir():
         return f"there is no folder {path.parent}"
-    return _why_no_folder(path.parent)
+    problem = _why_no_folder(path.parent)
+    if problem is None:
+        handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+        os.close(handle)
+        Path(name).unlink()
+    return problem
