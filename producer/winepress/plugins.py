@@ -14,7 +14,7 @@ _DISTRIBUTION = "winepress"
 _PARTS = {
     "worker": ("worker", ("worker",)),
     "models": ("worker", ("models", "devices")),
-    "farm": ("local", ("up", "down", "demo", "flower")),
+    "farm": ("local", ("up", "down", "demo", "flower", "roles")),
 }
 _REQUIREMENT = re.compile(r"(?P<name>[\w.-]+).*extra\s*==\s*['\"](?P<extra>[\w-]+)['\"]")
 
