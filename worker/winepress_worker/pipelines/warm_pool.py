@@ -10,7 +10,7 @@ from contextlib import contextmanager
 
 from winepress_shared.errors import EnvironmentFault, FailForGood, RetryElsewhere
 from winepress_worker.engines.base import Engine, Pipeline, PipelineKey
-from winepress_worker.pipelines.host_budget import HostBudget
+from winepress_worker.host_budget import HostBudget
 
 _MIB = 2**20
 _OTHERS_S = 5.0  #: how long other workers of the machine get to give unused memory back
@@ -72,7 +72,7 @@ class WarmPool:
     def get(self, key: PipelineKey) -> Pipeline:
         """The pipeline of ``key``, loaded if need be after others made room.
 
-        Raises EnvironmentFault when it cannot fit beside the pinned ones, and what the engine raises.
+        Raises EnvironmentFault when it cannot fit beside the pinned ones, and as the engine does.
         """
         with self._changed:
             self._awaited.add(key)

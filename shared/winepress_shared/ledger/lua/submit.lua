@@ -2,7 +2,7 @@
 -- Accept a job: its row, its place in the ready sets. A job that comes back after the ledger was
 -- lost brings the bitmap of its finished units with it (`keep`): the others are retries.
 -- KEYS[1] prefix; keys: idem job jobs done retry units expiries limits turn workers, the broker's list of
---         the lane, and those `place` touches: due ready waits aside served lanes open opened
+--         the lane, and those `place_job` touches: due ready waits aside band_served lanes open open_by_user
 -- ARGV: id, idempotency key or '', digest, time to live of that key (ms), deadline and start in ms from
 --       now or 0, prefix of the broker's queues, then field/value pairs of the row
 -- Returns {'accepted'|'known', id, tickets that its lane can use} or {'conflict'|'full'|'user-full', id,
@@ -41,7 +41,7 @@ local function entered(answer, job_id, left)
 end
 
 local open = tonumber(redis.call('GET', key('open'))) or 0
-local opened = tonumber(redis.call('HGET', key('opened'), row.user)) or 0
+local opened = tonumber(redis.call('HGET', key('open_by_user'), row.user)) or 0
 if idem ~= '' then
   local known = redis.call('GET', key('idem', row.user, idem))
   local known_id, known_digest = string.match(known or '', '^(%S+) (%S+)$')
@@ -67,6 +67,6 @@ if deadline > 0 then redis.call('ZADD', key('expiries'), now + deadline, id) end
 redis.call('ZADD', key('jobs'), order, id)
 redis.call('ZADD', key('jobs', 'queued'), order, id)
 local job = read_job(id)
-if done > 0 then reopen(job) end
-place(job)
+if done > 0 then requeue_missing(job) end
+place_job(job)
 return entered('accepted', id, units - done)
