@@ -122,6 +122,7 @@ class Slice:
     band: int = 0  #: of the job; index into `BANDS`
     begun: bool = False  #: the first unit was started with the claim
     lane: str = ""  #: where it waited; not that of the request where an earlier one is answered
+    job_units: int = 0  #: of the whole job
 
     @classmethod
     def of(cls, answer: dict[str, Any]) -> Slice:
