@@ -6,8 +6,7 @@ from typing import Any
 
 from winepress import BrokerUnreachable, QueueFull
 from winepress_shared.errors import NotFound
-from winepress_shared.ledger.ledger import Entry
-from winepress_shared.ledger.records import Submission
+from winepress_shared.ledger.records import Entry, Submission
 
 
 class FakeLedger:

@@ -27,13 +27,12 @@ from winepress_shared.archive import JobRecord, Result, digest_of
 from winepress_shared.errors import FarmUnreachable, NotFound, StoreUnreachable
 from winepress_shared.jobs.foreign_syntax import warning_of_syntax
 from winepress_shared.jobs.job import Job, Priority
-from winepress_shared.ledger.records import BANDS, JobRow, Submission, Worker
+from winepress_shared.ledger.records import BANDS, Entry, JobRow, Submission, Worker
 from winepress_shared.option_checks import syntax_in
 from winepress_shared.state import JobState
 
 if TYPE_CHECKING:
     from winepress_shared.estimate import Estimate, Work
-    from winepress_shared.ledger.ledger import Entry
     from winepress_shared.window import Window
 
 log = logging.getLogger(__name__)

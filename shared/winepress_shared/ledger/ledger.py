@@ -11,7 +11,7 @@ import json
 import secrets
 from collections.abc import Collection, Mapping
 from dataclasses import replace
-from typing import Any, NamedTuple, cast
+from typing import Any, cast
 
 from winepress_shared.documents import read_facts, read_rows
 from winepress_shared.errors import Conflict
@@ -20,6 +20,7 @@ from winepress_shared.ledger.events import Event
 from winepress_shared.ledger.lanes import ALIVE_MS
 from winepress_shared.ledger.limits import farm_full, user_full
 from winepress_shared.ledger.records import (
+    Entry,
     HeartbeatReply,
     JobRow,
     Lease,
@@ -49,14 +50,6 @@ _MESSAGE_CHARACTERS = 500  #: longest reason or message kept
 def holder_of(worker: str, pid: int) -> str:
     """The name under which the rendering process ``pid`` of a worker holds its leases."""
     return f"{worker}/{pid}"
-
-
-class Entry(NamedTuple):
-    """What became of a job that was submitted."""
-
-    id: str  #: an earlier one's where its idempotency key was known
-    is_new: bool
-    tickets: int  #: its lane can use so many more, see `Ledger.missing_tickets`
 
 
 class Ledger:

@@ -6,7 +6,7 @@ import time
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from enum import StrEnum
-from typing import Any
+from typing import Any, NamedTuple
 
 from winepress_shared.archive import JobRecord
 from winepress_shared.cost import megapixel_steps
@@ -106,6 +106,14 @@ class Submission:
             together=record.job.pictures_per_call or 1,
             cost=megapixel_steps(record.job) if record.cost is None else record.cost,
         )
+
+
+class Entry(NamedTuple):
+    """What became of a job that was submitted."""
+
+    id: str  #: an earlier one's where its idempotency key was known
+    is_new: bool
+    tickets: int  #: its lane can use so many more, see `Ledger.missing_tickets`
 
 
 @dataclass(frozen=True)
