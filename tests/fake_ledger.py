@@ -6,7 +6,7 @@ from typing import Any
 
 from winepress import BrokerUnreachable, QueueFull
 from winepress_shared.errors import NotFound
-from winepress_shared.ledger.records import Submission
+from winepress_shared.ledger.records import Entry, Submission
 from winepress_shared.ticket_policy import missing_tickets
 
 
@@ -25,10 +25,6 @@ class FakeLedger:
     def check_room(self, user: str, units: int, *, may_be_known: bool) -> None:
         """As `QueueLimits` does where there is room for anything."""
 
-    def missing_tickets(self, lane: str, units: int) -> int:
-        """As in a large farm without a ticket."""
-        return missing_tickets(units, 1000, 0)
-
     def outputs(self, job_id: str) -> dict[int, dict[str, Any]]:
         return {}
 
@@ -40,11 +36,12 @@ class FakeLedger:
         self.canceled.append(job_id)
         return "canceled"
 
-    def submit(self, new: Submission) -> tuple[str, bool]:
+    def submit(self, new: Submission) -> Entry:
         if len(self.accepted) >= self.room:
             raise self.full
         self.known.add(new.id)
         if self.fault:
             raise self.fault
         self.accepted.append(new.id)
-        return new.id, True
+        # As in a large farm whose lane has no ticket.
+        return Entry(new.id, is_new=True, tickets=missing_tickets(new.units, 1000, 0))

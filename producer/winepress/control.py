@@ -72,5 +72,6 @@ def _control(
 def _reopen(connections: Connections, job_id: str, verb: str) -> JobState:
     state = _control(connections, job_id, verb)
     row = connections.ledger.get(job_id)
-    issue_tickets(connections, row.lane, row.units - row.done)
+    missing = connections.ledger.missing_tickets(row.lane, row.units - row.done)
+    issue_tickets(connections, row.lane, missing)
     return state

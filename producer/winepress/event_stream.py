@@ -46,6 +46,11 @@ class EventStream(Iterator[Event]):
     def __exit__(self, *_: object) -> None:
         self.close()
 
+    @property
+    def ended(self) -> JobRow | None:
+        """The row of the job after its end; None before the iteration has ended so."""
+        return self._source.ended
+
     def close(self) -> None:
         """End the iteration, whichever thread waits in it."""
         self._source.close()
@@ -62,6 +67,7 @@ class _Source:
         self._deadline = Deadline(job_id, timeout)
         self._after = "0" if after is None else check_event_id(after)
         self._tells_state = after is not None
+        self.ended: JobRow | None = None
         self.is_closed = False
         self._mine = PerProcess(self._subscribe)
 
@@ -92,8 +98,10 @@ class _Source:
                 if found:
                     yield found
                     self._after = found[-1].id
-                if may_be_last(found) and patiently(self._row).state.is_terminal:
-                    yield patiently(self._past)  # events from before the row was read
+                if may_be_last(found) and (row := patiently(self._row)).state.is_terminal:
+                    self.ended = row
+                    if not is_end(found, row):
+                        yield patiently(self._past)  # events from before the row was read
                     return
                 found = self._take()
         finally:
@@ -125,6 +133,11 @@ class _Source:
 def may_be_last(found: Sequence[Event]) -> bool:
     """Whether these events may be the last ones; a retried job continues after its end."""
     return not found or any(event.name in _ENDS for event in found)
+
+
+def is_end(found: Sequence[Event], row: JobRow) -> bool:
+    """Whether the last of these events is the end of the job that its row tells."""
+    return bool(found) and found[-1].name == row.state and found[-1].at == row.finished
 
 
 def state_of(row: JobRow, after: str) -> Event:

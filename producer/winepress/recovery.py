@@ -49,16 +49,16 @@ def _restore(connections: Connections, record: JobRecord) -> bool:
     outputs = _finished_units(connections, record)
     connections.ledger.keep_units(record.id, outputs)
     try:
-        job_id, is_new = connections.ledger.submit(Submission.of(record))
+        entry = connections.ledger.submit(Submission.of(record))
     except Refused as error:
         log.warning("cannot recover job %s: %s", record.id, error)
         return False
-    mark_accepted(connections, job_id)
-    if job_id != record.id:  # another job has its idempotency key
+    mark_accepted(connections, entry.id)
+    if entry.id != record.id:  # another job has its idempotency key
         connections.archive.forget_job(record.id)
-    if is_new:
-        issue_tickets(connections, str(record.lane), record.job.unit_count - len(outputs))
-    return is_new
+    if entry.is_new:
+        issue_tickets(connections, str(record.lane), entry.tickets)
+    return entry.is_new
 
 
 def mark_accepted(connections: Connections, job_id: str) -> None:

@@ -71,20 +71,23 @@ def check_room(connections: Connections, units: int, submit_options: SubmitOptio
 
 
 def accept(connections: Connections, records: Sequence[JobRecord]) -> list[str]:
-    """Enter jobs that are in the store into the ledger, mark them as accepted, call workers.
+    """Enter jobs that are in the store into the ledger, call workers, mark the jobs as accepted.
 
     Returns the ids, as `submit` does.
     """
     ids, marks = [], []
     with ThreadPoolExecutor(_WRITERS, thread_name_prefix="accept") as pool:
-        for record in records:
-            job_id, _ = connections.ledger.submit(Submission.of(record))
-            marks.append(pool.submit(mark_accepted, connections, job_id))
-            if job_id == record.id:
-                issue_tickets(connections, str(record.lane), record.job.unit_count)
+        for place, record in enumerate(records, 1):
+            entry = connections.ledger.submit(Submission.of(record))
+            if entry.id == record.id:
+                issue_tickets(connections, str(record.lane), entry.tickets)
             else:  # its idempotency key belongs to an earlier job
                 connections.archive.forget_job(record.id)
-            ids.append(job_id)
+            if place < len(records):
+                marks.append(pool.submit(mark_accepted, connections, entry.id))
+            else:  # in this thread: most submissions have one job, and so need no other thread
+                mark_accepted(connections, entry.id)
+            ids.append(entry.id)
     for mark in marks:
         mark.result()
     return ids

@@ -13,16 +13,15 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 
-def issue_tickets(connections: Connections, lane: str, units: int) -> None:
-    """Call workers to ``lane``, in which ``units`` units of a job have not ended.
+def issue_tickets(connections: Connections, lane: str, count: int) -> None:
+    """Send ``count`` tickets to ``lane``.
 
     A failure is only logged: the reconciler in every worker sends the missing tickets later.
     """
     from winepress_shared.broker import send_tickets  # imports Celery
 
     try:
-        missing = connections.ledger.missing_tickets(lane, units)
-        if missing:
-            send_tickets(connections.celery, lane, missing)
+        if count:
+            send_tickets(connections.celery, lane, count)
     except FarmUnreachable as error:
         log.warning("accepted, but workers will notice a little later: %s", error)
