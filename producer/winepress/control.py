@@ -24,7 +24,7 @@ CANCELED = "canceled on request"  #: the reason of a job that its producer cance
 
 
 def cancel(connections: Connections, job_id: str, reason: str, *, key: str = "") -> JobState:
-    """Stop a job and keep its finished pictures; its idempotency ``key`` becomes free again."""
+    """Stop a job and keep its finished pictures; frees its idempotency ``key`` if that is given."""
     state = _control(connections, job_id, "cancel", reason, key)
     # `recover` leaves a job alone that has a result.
     result = Result.from_units(job_id, connections.ledger.outputs(job_id))

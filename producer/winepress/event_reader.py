@@ -112,16 +112,15 @@ class EventReader:
             self._own_server.close()
 
     def _call(self) -> None:
-        with contextlib.suppress(
-            BrokerUnreachable
-        ):  # the thread looks again by itself after `BLOCK_MS`
+        # Without this call the thread looks again after `BLOCK_MS`.
+        with contextlib.suppress(BrokerUnreachable):
             self._bell.wake(self._name)
 
     def _run(self) -> None:
         try:
             while positions := self._positions():
                 self._read(positions)
-        except Exception as error:  # noqa: BLE001 - the edge of the thread: the waiting callers get it
+        except Exception as error:  # noqa: BLE001 - the edge of the thread: waiting callers get it
             self._give_up(error)
         if self._is_closed:
             self._own_server.close()

@@ -86,7 +86,7 @@ def what_holds(row: JobRow, place: Place) -> list[str]:
     starts = row.starts if row.state is JobState.QUEUED else None
     lines = [*_pauses(row, place), *times_of(starts, row.window)]
     if place.parked:
-        lines.append(f"Its lane {row.lane} is paused after a fault: {place.parked}.")
+        lines.append(f"After a fault its lane {row.lane} is suspended for now: {place.parked}.")
     return lines
 
 
@@ -96,7 +96,7 @@ def times_of(starts: float | None, window: Window | None) -> list[str]:
     if starts is not None:
         lines.append(f"It starts no earlier than {_clock(starts)}.")
     if window is not None:
-        lines.append(f"It is worked on between {window} only.")
+        lines.append(f"It is worked on only during {window}.")
     return lines
 
 

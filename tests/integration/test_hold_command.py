@@ -109,7 +109,7 @@ def test_status_says_what_holds_a_job_back(
     assert [line.split(": ")[0] for line in row["held"]] == [
         "It is paused",
         "The whole farm is paused",
-        f"It is worked on between {window} only.",
+        f"It is worked on only during {window}.",
     ]
     assert all(line in run("status", job).stdout for line in row["held"])
     assert run("resume", job).stdout == f"{job} queued\n"
@@ -127,7 +127,7 @@ def test_a_dry_run_promises_no_end_to_what_waits_for_its_hours(
     held = run(*dry, "--between", _closed_hours(), "--start-after", "23:59")
     assert "Drawing takes about 0:00:13" in held.stdout
     assert "ends in about" not in held.stdout
-    assert "It is worked on between" in held.stderr
+    assert "It is worked on only during" in held.stderr
     assert "It starts no earlier than" in held.stderr
     for wrong in (("--between", "22-6"), ("--user", "a b"), ("--expires", "-1")):
         assert run(*dry, *wrong).returncode in (2, 4)

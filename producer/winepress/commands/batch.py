@@ -101,7 +101,7 @@ def _add_submit_options(group: argparse._ArgumentGroup) -> None:
     add("--priority", choices=tuple(Priority), default=Priority.BULK, help="default: bulk")
     add("--user", metavar="U", help="users take turns; default: the setting user")
     add("--key", metavar="K", help="idempotency key: the same key within a day gives the same jobs")
-    add("--max-failed", type=int, metavar="N", help="cancel a job after more than N failures")
+    add("--max-failed", type=int, metavar="N", help="stop a job after more than N failures")
     add_when(group)
     add("--wait", action="store_true", help="wait until all jobs have ended")
     add("--out", type=Path, metavar="DIR", help="wait, then save the pictures here")

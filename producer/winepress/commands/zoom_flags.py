@@ -105,10 +105,8 @@ def _table(name: str, text: str) -> object:
     try:
         return json.loads(text if is_inline else read_bounded(Path(text)))
     except WrongUsage as error:
-        error.field, error.hint = (
-            flag,
-            'Give JSON such as {"0": "a valley"}, or the name of a JSON file',
-        )
+        error.field = flag
+        error.hint = 'Give JSON such as {"0": "a valley"}, or the name of a JSON file'
         raise
     except (ValueError, RecursionError):
         raise WrongUsage("the prompt table is not valid JSON", field=flag, value=text) from None
