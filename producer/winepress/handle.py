@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from winepress_shared.ledger.previews import Preview
 
 _READERS = 8  #: pictures fetched at a time
-_FILMS = ("mp4", "webm", "gif", "zip")  #: how keys of films end, and of nothing else
+_FILMS = ("mp4", "webm", "gif", "zip")  #: suffixes of the keys of films; pictures have others
 
 
 class JobHandle:
