@@ -126,4 +126,7 @@ def look_once() -> None:
 def look_elsewhere() -> None:
     """Have a process of its own write the list, so that this one stays small."""
     command = [sys.executable, "-c", _LOOK]
-    subprocess.run(command, capture_output=True, timeout=_TIMEOUT_S, check=False)  # noqa: S603 - our own line of code
+    try:
+        subprocess.run(command, capture_output=True, timeout=_TIMEOUT_S, check=False)  # noqa: S603 - our own line of code
+    except subprocess.TimeoutExpired:
+        log.warning("the store did not list the published models within %d s", _TIMEOUT_S)
