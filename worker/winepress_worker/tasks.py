@@ -32,7 +32,7 @@ _EXIT_BROKEN = 70  #: exit status of a rendering process that must be replaced (
 
 @cache
 def the_renderer(options: WorkerOptions) -> Renderer:
-    """The one Press of this process, built at first use."""
+    """The one Renderer of this process, built at first use."""
     from winepress_worker.renderer.renderer import (
         Renderer,  # the parent knows this task and never draws
     )
