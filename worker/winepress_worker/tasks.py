@@ -12,7 +12,7 @@ from celery import Celery, Task, shared_task
 from celery.signals import setup_logging, worker_process_init
 
 from winepress_shared.broker import RENDER, send_tickets
-from winepress_shared.errors import BrokerUnreachable, WorkerBroken
+from winepress_shared.errors import BrokerUnreachable, EnvironmentFault, WorkerBroken
 from winepress_shared.settings import Settings
 from winepress_worker.cores import keep_to_cores
 from winepress_worker.logs import configure_logs
@@ -71,6 +71,9 @@ def renderer(self: Task, lane: str) -> str:
     try:
         return the_renderer(WorkerOptions.decode(app.conf[OPTIONS])).run(str(lane), leave_ticket)
     except BrokerUnreachable as error:
+        return f"{lane}: {error}"
+    except EnvironmentFault as error:  # no renderer can be built now; the next ticket tries again
+        log.error("%s is left to others: %s", lane, error)
         return f"{lane}: {error}"
     except WorkerBroken:
         log.exception("this process cannot be trusted any more; it is replaced")
