@@ -30,8 +30,7 @@ from winepress_shared.jobs.job import (
 from winepress_shared.jobs.model_options import MAX_CLIP_SKIP, MAX_PICTURES_PER_CALL
 from winepress_shared.jobs.picture_fields import FromPictures
 from winepress_shared.jobs.shared_call import call_of
-from winepress_shared.jobs.zoom import ZoomVideo
-from winepress_shared.lane import FILM, Lane, Precision
+from winepress_shared.lane import Lane, Precision
 from winepress_shared.option_checks import check_options, open_options, warnings_of
 from winepress_shared.quantisation import Int4Recipe, Int8Recipe
 from winepress_shared.regular_file import read_regular
@@ -247,10 +246,7 @@ class Catalogue:
             values["seed"] = secrets.randbelow(_RANDOM_SEEDS)
         resolved = job.model_copy(update=values)
         resolved = resolved.model_copy(update={"pictures_per_call": call_of(model, resolved)})
-        if isinstance(resolved, ZoomVideo) and resolved.is_drawn_first:
-            named = {"first_model": resolved.first_model or model.companion}
-            resolved = resolved.model_copy(update=named)
-            resolved = resolved.with_first(self.resolve(resolved.first_drawing()))
+        resolved = resolved.resolve_parts(model.companion, self.resolve)
         resolved.check_resolved()
         check_options(model, resolved, self.get)
         if (resolved.seed or 0) + resolved.unit_count - 1 > MAX_SEED:
@@ -268,9 +264,7 @@ class Catalogue:
 
     def lane(self, job: Job) -> Lane:
         """The lane a job waits in."""
-        if isinstance(job, ZoomVideo) and job.key_frames_of:
-            return Lane(FILM, job.precision)
-        return Lane(job.model, job.precision, job.device)
+        return job.lane
 
 
 def _default_steps(model: Model, strength: float) -> int:

@@ -61,7 +61,7 @@ FIELDS = (
     "denoising_end",
     "refiner_strength",
 )
-_KINDS = tuple(kind for kind in Job.kinds if kind != "batch")  #: a batch comes from a file
+_KINDS = tuple(name for name, kind in Job.kinds.items() if not kind.has_items)  #: a batch comes from a file
 _EXAMPLES = """\
 examples:
   winepress submit text-to-image "a red apple on a teal background" --seed 7 --wait --out .

@@ -11,7 +11,7 @@ import difflib
 import re
 from collections.abc import Callable
 from enum import StrEnum
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Self
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Self, cast
 
 from pydantic import (
     AfterValidator,
@@ -25,13 +25,13 @@ from pydantic import (
 from winepress_shared.errors import InvalidJob
 from winepress_shared.jobs.aliases import ALIASES, canonical_fields
 from winepress_shared.jobs.model_options import ModelName as ModelName  # also known from here
-from winepress_shared.jobs.model_options import ModelOptions, TwoStages
+from winepress_shared.jobs.model_options import ModelOptions, Refinement, TwoStages
 from winepress_shared.jobs.picture import MaskMode, Picture
 from winepress_shared.jobs.picture_fields import FromPictures, ImageField
 from winepress_shared.jobs.plain_text import NO_CONTROLS
 from winepress_shared.jobs.schedulers import canonical_scheduler
 from winepress_shared.jobs.sound import Sound
-from winepress_shared.lane import Precision
+from winepress_shared.lane import Lane, Precision
 
 MAX_PROMPT_CHARACTERS = 2000
 MIN_SIDE_PX = 64
@@ -101,6 +101,17 @@ class Job(ModelOptions):
     #: Kinds of job by their stable name on the wire.
     kinds: ClassVar[dict[str, type[Job]]] = {}
 
+    # What the rest of Winepress asks of a kind. A new kind overrides what differs here and below.
+    #: Whether each unit is one picture that one call of a model draws, alone or with others.
+    is_picture: ClassVar[bool] = True
+    has_items: ClassVar[bool] = False  #: whether each unit is a job of its own, see `items`
+    is_chained: ClassVar[bool] = False  #: whether each unit needs the one before
+    is_composite: ClassVar[bool] = False  #: whether parts of a given picture stay in the new one
+    #: Fields that hold an input picture each, in the order of `pictures`.
+    picture_names: ClassVar[tuple[str, ...]] = ()
+    #: Model families whose pipelines for this kind can rescale guidance (diffusers 0.37).
+    rescaling_families: ClassVar[tuple[str, ...]] = ()
+
     if not TYPE_CHECKING:  # the type checker shall see the fields, not **values
 
         def __init__(self, /, **values: Any) -> None:
@@ -127,12 +138,66 @@ class Job(ModelOptions):
 
     @property
     def pictures(self) -> tuple[Picture, ...]:
-        """The input pictures, in a fixed order."""
+        """The input pictures that are given, in the order of `picture_names`."""
+        values = (getattr(self, name) for name in self.picture_names)
+        return tuple(picture for picture in values if picture is not None)
+
+    @property
+    def sounds(self) -> tuple[Sound, ...]:
+        """The input sounds."""
         return ()
+
+    @property
+    def texts(self) -> tuple[str, ...]:
+        """Everything that a model may be told in words."""
+        return (self.prompt, self.negative_prompt)
+
+    @property
+    def source(self) -> Picture | None:
+        """The picture that is drawn over, at its own size unless the job names another."""
+        return None
+
+    @property
+    def source_strength(self) -> float:
+        """Share of the steps that are run: a source picture replaces the first ones."""
+        return 1.0
+
+    @property
+    def refinement(self) -> Refinement | None:
+        """How a second model finishes the picture; None when none does."""
+        return None
+
+    @property
+    def denoising_steps(self) -> int:
+        """Steps that are run for one picture of a resolved job, by all models together."""
+        return max(1, int((self.num_inference_steps or 1) * self.source_strength))
+
+    @property
+    def failure_limit(self) -> int | None:
+        """How many units may fail before the rest is given up; None is any number."""
+        return None
+
+    @property
+    def lane(self) -> Lane:
+        """The lane in which the job waits."""
+        return Lane(self.model, self.precision, self.device)
+
+    @property
+    def last_lane(self) -> str | None:
+        """The lane of the last unit, where that is another one than the job's."""
+        return None
 
     def model_of(self, unit: int) -> str | None:
         """Which model draws unit ``unit``; None when it takes none."""
         return self.model
+
+    def resolve_parts(self, companion: str | None, resolve: Callable[[Job], Job]) -> Self:
+        """The same job, with the open values of pictures that another model draws for it.
+
+        ``companion`` is the model that the catalogue proposes for them, ``resolve`` fills in the
+        values of a job of their own.
+        """
+        return self
 
     def check_resolved(self) -> None:
         """Raise InvalidJob when values that the catalogue filled in do not fit together."""
@@ -147,25 +212,41 @@ class TextToImage(TwoStages, Job):
     """A picture drawn from a prompt alone."""
 
     kind: Literal["text-to-image"] = "text-to-image"
+    rescaling_families: ClassVar[tuple[str, ...]] = ("stable-diffusion", "stable-diffusion-xl")
+
+    @property
+    def denoising_steps(self) -> int:
+        """The first model's steps, and the refiner's where it noises finished latents anew."""
+        steps = self.num_inference_steps or 1
+        return steps + int(steps * (self.refiner_strength or 0.0))
 
 
 class ImageToImage(FromPictures, Job):
     """A picture drawn from a prompt and a source image."""
 
     kind: Literal["image-to-image"] = "image-to-image"
+    picture_names: ClassVar[tuple[str, ...]] = ("image",)
+    rescaling_families: ClassVar[tuple[str, ...]] = ("stable-diffusion-xl",)
     image: ImageField
     strength: Annotated[float, Field(gt=0, le=1)] | None = None
 
     @property
-    def pictures(self) -> tuple[Picture, ...]:
-        """The source image."""
-        return (self.image,)
+    def source(self) -> Picture | None:
+        """The given image."""
+        return cast("Picture", self.image)
+
+    @property
+    def source_strength(self) -> float:
+        """How far the image is noised before it is drawn anew."""
+        return self.strength or 1.0
 
 
 class Inpaint(FromPictures, Job):
     """The white part of the mask is drawn anew, the rest of the image is kept."""
 
     kind: Literal["inpaint"] = "inpaint"
+    is_composite: ClassVar[bool] = True
+    picture_names: ClassVar[tuple[str, ...]] = ("image", "mask")
     model: ModelName = "vignette-inpaint"
     mask_mode: MaskMode = "auto"
     image: ImageField
@@ -173,9 +254,14 @@ class Inpaint(FromPictures, Job):
     strength: Annotated[float, Field(gt=0, le=1)] = 1.0
 
     @property
-    def pictures(self) -> tuple[Picture, ...]:
-        """The source image and the mask."""
-        return (self.image, self.mask)
+    def source(self) -> Picture | None:
+        """The given image."""
+        return cast("Picture", self.image)
+
+    @property
+    def source_strength(self) -> float:
+        """How far the white part is noised before it is drawn anew."""
+        return self.strength
 
     @model_validator(mode="after")
     def _mask_fits(self) -> Self:
@@ -196,10 +282,17 @@ class Batch(Job):
     """
 
     kind: Literal["batch"] = "batch"
+    is_picture: ClassVar[bool] = False
+    has_items: ClassVar[bool] = True
     prompt: Prompt = "batch"
     priority: Priority = Priority.BULK
     #: The job gives up what it has not begun once more pictures than this have failed.
     max_failed: Annotated[int, Field(ge=0, le=MAX_UNITS)] | None = None
+
+    @property
+    def failure_limit(self) -> int | None:
+        """`max_failed`."""
+        return self.max_failed
 
 
 def parse_job(values: dict[str, Any]) -> Job:

@@ -13,7 +13,6 @@ from winepress_shared.archive import JobRecord
 from winepress_shared.cost import megapixel_steps
 from winepress_shared.errors import DamagedRecord, NotFound
 from winepress_shared.jobs.job import Priority
-from winepress_shared.jobs.zoom import ZoomVideo
 from winepress_shared.state import JobState
 from winepress_shared.window import Window
 
@@ -105,9 +104,9 @@ class Submission:
             expires_in_ms=left_ms,
             starts_in_ms=starts_in_ms,
             window=record.window,
-            max_failed=getattr(record.job, "max_failed", None),
-            chained=isinstance(record.job, ZoomVideo),
-            last_lane=getattr(record.job, "last_lane", None),
+            max_failed=record.job.failure_limit,
+            chained=record.job.is_chained,
+            last_lane=record.job.last_lane,
             together=record.job.pictures_per_call or 1,
             cost=megapixel_steps(record.job) if record.cost is None else record.cost,
         )
