@@ -22,7 +22,6 @@ from winepress_shared.errors import (
     StoreUnreachable,
     WrongUsage,
 )
-from winepress_shared.lane import FILM
 from winepress_shared.ledger.records import JobRow
 from winepress_shared.state import JobState
 from winepress_shared.stores.base import MAX_GET_BYTES
@@ -72,7 +71,7 @@ class JobHandle:
     def why_impossible(self) -> str | None:
         """Why no live worker can render this job, or cut its film; None when one can."""
         row = self.status()
-        lanes = (row.lane, FILM) if row.kind == "zoom-video" else (row.lane,)
+        lanes = filter(None, (row.lane, row.last_lane))
         return next(filter(None, map(self._client.why_impossible, lanes)), None)
 
     @property

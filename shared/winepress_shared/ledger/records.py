@@ -71,8 +71,7 @@ class Submission:
     @property
     def row(self) -> tuple[str | int, ...]:
         """Names and values of what goes into the job's hash as it is."""
-        texts = {"kind": self.kind, "lane": self.lane, "user": self.user}
-        texts["cost"] = f"{self.cost:.6g}"
+        texts = {"kind": self.kind, "lane": self.lane, "user": self.user, "cost": f"{self.cost:.6g}"}
         if self.last_lane is not None:
             texts["last_lane"] = self.last_lane
         numbers = {"band": self.band, "units": self.units, "chained": int(self.chained)}
@@ -182,6 +181,7 @@ class JobRow:
     starts: float | None = None  #: not to be begun before
     window: Window | None = None
     cost: float = 0.0  #: megapixel-steps of a unit
+    last_lane: str | None = None  #: of the last unit, where that is another one
 
     @classmethod
     def from_hash(cls, job_id: str, row: dict[str, str]) -> JobRow:
@@ -219,6 +219,7 @@ class JobRow:
             starts=moment("starts") if "starts" in row else None,
             window=Window(int(row["opens"]), int(row["closes"])) if "opens" in row else None,
             cost=float(row.get("cost", 0)),
+            last_lane=row.get("last_lane"),
         )
 
 
