@@ -61,7 +61,8 @@ FIELDS = (
     "denoising_end",
     "refiner_strength",
 )
-_KINDS = tuple(name for name, kind in Job.kinds.items() if not kind.has_items)  #: a batch comes from a file
+#: A kind with items comes from a file of many lines.
+_KINDS = tuple(name for name, kind in Job.kinds.items() if not kind.has_items)
 _EXAMPLES = """\
 examples:
   winepress submit text-to-image "a red apple on a teal background" --seed 7 --wait --out .

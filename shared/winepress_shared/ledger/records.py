@@ -71,12 +71,12 @@ class Submission:
     @property
     def row(self) -> tuple[str | int, ...]:
         """Names and values of what goes into the job's hash as it is."""
-        texts = {"kind": self.kind, "lane": self.lane, "user": self.user, "cost": f"{self.cost:.6g}"}
+        texts = {"kind": self.kind, "lane": self.lane, "user": self.user}
+        texts["cost"] = f"{self.cost:.6g}"
         if self.last_lane is not None:
             texts["last_lane"] = self.last_lane
         numbers = {"band": self.band, "units": self.units, "chained": int(self.chained)}
-        if self.window:
-            numbers |= asdict(self.window)
+        numbers |= asdict(self.window) if self.window else {}
         if self.max_failed is not None:
             numbers["max_failed"] = self.max_failed
         if self.together > 1:
