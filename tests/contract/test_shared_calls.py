@@ -83,7 +83,7 @@ def test_pictures_of_different_prompts_share_a_call_unharmed(pipeline: Pipeline)
 def test_pictures_of_a_job_are_the_same_however_it_is_cut_into_slices(
     engine: Engine, tmp_path: Path
 ) -> None:
-    """Whole calls, a tail, single retries, ``--batch 1``, or one picture given again."""
+    """Whole calls, a tail, single retries, ``--max-batch-size 1``, or one picture given again."""
     job, pool = some_job(n=16, num_inference_steps=2), WarmPool(engine, 2**40)
     again = job.for_unit(5)
     assert again.pictures_per_call == job.pictures_per_call == 4

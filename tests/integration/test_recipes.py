@@ -134,7 +134,7 @@ def test_picture_is_the_one_that_plain_diffusers_draws(
     model = catalogue.get(name)
     mirror.provide(model)
     prepare(local_models, name, Precision.FP16, lambda message, fraction: None, mirror.root)
-    pipeline = engine.load(engine.key(name, Precision.FP16))
+    pipeline = engine.load(engine.prepare(name, Precision.FP16))
     request = request_for(model)
     (drawn,) = pipeline.render(request, lambda done, total: None)
     wanted = reference_picture(mirror, model, request)
@@ -158,7 +158,7 @@ class ZoomUnits:
 
     def draw(self, request: Request) -> Image.Image:
         """The one picture of ``request``."""
-        first = self.pool.get(self._engine.key(request.job.model, Precision.FP16))
+        first = self.pool.get(self._engine.prepare(request.job.model, Precision.FP16))
         pipeline = StagedPipeline(first, self.pool, self._engine.key)
         (drawn,) = pipeline.render(request, lambda done, total: None)
         return drawn

@@ -16,7 +16,7 @@ from winepress_shared.lane import Lane
 from winepress_shared.ledger.records import Slice
 from winepress_shared.stores.folder import FolderStore
 from winepress_worker.engines.fake import FakeEngine
-from winepress_worker.engines.fake_settings import FakeSettings, Fault
+from winepress_worker.fake_settings import FakeSettings, Fault
 from winepress_worker.pipelines.warm_pool import WarmPool
 from winepress_worker.renderer.batching import Batching
 from winepress_worker.renderer.executor import Executor

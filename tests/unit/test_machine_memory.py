@@ -20,7 +20,7 @@ from winepress_shared.settings import Settings
 from winepress_worker import machine_memory
 from winepress_worker.machine_memory import machine_budget, share_out
 from winepress_worker.options import WorkerOptions
-from winepress_worker.pipelines.host_budget import HostBudget, books_of
+from winepress_worker.host_budget import HostBudget, books_of
 
 GIB = 2**30
 
@@ -84,10 +84,10 @@ def test_a_farm_tells_each_of_its_workers_what_all_may_hold(
     free: int, tmp_path: Path, given: dict[str, Any], budgets: tuple[int | None, int | None]
 ) -> None:
     """A worker that is started again is told the same."""
-    farm = FarmOptions(workers=2, worker_flags=("--batch", "1"), **given)
+    farm = FarmOptions(workers=2, worker_flags=("--max-batch-size", "1"), **given)
     programs = workers(StateFolder(tmp_path), Settings(home=tmp_path), farm)
     own, host = (size or machine_budget() for size in budgets)
-    wanted = ["--memory-budget", str(own), "--host-budget", str(host), "--batch", "1"]
+    wanted = ["--memory-budget", str(own), "--host-budget", str(host), "--max-batch-size", "1"]
     assert [list(program.argv[-6:]) for program in programs] == [wanted, wanted]
 
 

@@ -22,7 +22,7 @@ def staged(budget_mib: int) -> tuple[StagedPipeline, WarmPool]:
     """A pipeline of an engine whose models hold 100 MiB each."""
     engine = FakeEngine()
     pool = WarmPool(engine, budget_mib * _MIB)
-    first = pool.get(engine.key("vignette", Precision.FP16))
+    first = pool.get(engine.prepare("vignette", Precision.FP16))
     return StagedPipeline(first, pool, engine.key), pool
 
 
@@ -53,5 +53,5 @@ def test_a_job_with_a_refiner_does_not_take_a_workers_own_pin_away() -> None:
     pipeline, pool = staged(250)
     pool.pin(pipeline.key)
     pipeline.warm_refiner(REFINED)
-    pool.get(FakeEngine().key("sdxl-turbo", Precision.FP16))
+    pool.get(FakeEngine().prepare("sdxl-turbo", Precision.FP16))
     assert [key.model for key in pool.warm] == ["sdxl-turbo", "vignette"]

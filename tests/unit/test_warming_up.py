@@ -14,7 +14,7 @@ from winepress_shared.jobs.job import TextToImage
 from winepress_shared.lane import Precision
 from winepress_worker.engines.base import PipelineKey
 from winepress_worker.engines.fake import FakeEngine, FakePipeline
-from winepress_worker.engines.fake_settings import FakeSettings
+from winepress_worker.fake_settings import FakeSettings
 from winepress_worker.pipelines.warm_pool import WarmPool
 from winepress_worker.renderer.batching import Batching
 from winepress_worker.renderer.executor import Executor
@@ -77,7 +77,7 @@ def test_every_load_is_counted_and_timed_whoever_asked_for_it(clock: Clock) -> N
     """Also those ahead of time, without what it takes to warm up."""
     engine = FakeEngine(SETTINGS, sleep=clock.sleep)
     pool = WarmPool(engine, 2**40, clock=lambda: clock.now_s)
-    other = engine.key("tiny-sd", Precision.FP16)
+    other = engine.prepare("tiny-sd", Precision.FP16)
     pool.get(KEY)
     pool.preload(other)
     pool.get(other)

@@ -11,6 +11,7 @@ from PIL import Image
 from winepress_shared.jobs.job import Job
 from winepress_shared.lane import Precision
 from winepress_shared.metadata import PictureFacts
+from winepress_worker.models.manifest import Prepared
 from winepress_worker.report import Report, ignore_progress
 
 
@@ -22,6 +23,11 @@ class PipelineKey:
     revision: str  #: content hash of the prepared model
     precision: Precision
     device: str  #: OpenVINO device string: CPU, GPU, GPU.1, NPU, AUTO, AUTO:NPU,CPU
+
+    @classmethod
+    def of(cls, prepared: Prepared, device: str) -> PipelineKey:
+        """The key of a prepared model on ``device``."""
+        return cls(prepared.name, prepared.revision, prepared.precision, device)
 
 
 #: Called with (steps done, steps in all) and a small RGB picture of each one being drawn.
@@ -112,13 +118,13 @@ class Pipeline(Protocol):
 class Engine(Protocol):
     """Loads pipelines for one device."""
 
-    def key(
+    def prepare(
         self, model: str, precision: Precision, report: Report = ignore_progress
     ) -> PipelineKey:
-        """The key under which this engine loads a model; raises UnknownModel or EnvironmentFault.
+        """Have a model ready on this machine; returns the key under which `load` loads it.
 
-        Prepares the model first when it is not prepared yet, which may take half a minute;
-        ``report`` hears how far that is.
+        Takes half a minute or more where it is not prepared yet; ``report`` is told how far that
+        is. Raises UnknownModel or EnvironmentFault.
         """
 
     def estimate(self, key: PipelineKey) -> int:

@@ -35,7 +35,7 @@ from winepress_shared.metadata import PictureFacts
 from winepress_worker.device_name import DeviceName
 from winepress_worker.engines.base import Latents, OnStep, PipelineKey, Request
 from winepress_worker.engines.canvas import Canvas, check_pictures
-from winepress_worker.engines.fake_settings import FakeSettings, Fault
+from winepress_worker.fake_settings import FakeSettings, Fault
 from winepress_worker.engines.token_limit import unread_warnings
 from winepress_worker.report import Report, ignore_progress
 
@@ -63,10 +63,10 @@ class FakeEngine:
         self._device = device
         self._sleep = sleep
 
-    def key(
+    def prepare(
         self, model: str, precision: Precision, report: Report = ignore_progress
     ) -> PipelineKey:
-        """Every model exists here."""
+        """There is nothing to prepare: every model exists here."""
         return PipelineKey(model, _REVISION, precision, self._device)
 
     def estimate(self, key: PipelineKey) -> int:

@@ -76,15 +76,15 @@ class OpenVinoEngine:
         for place in self._placement.places:
             check_devices(place.device.parts)
 
-    def key(
+    def prepare(
         self, model: str, precision: Precision, report: Report = ignore_progress
     ) -> PipelineKey:
-        """The key of a model, which is prepared first if need be."""
+        """Have a model ready on this machine, and say under which key it is loaded."""
         if self._prepare:
             prepared = self._prepare(self._local_models, model, precision, report)
         else:
             prepared = self._find(model, precision)
-        return PipelineKey(model, prepared.revision, precision, self._device)
+        return PipelineKey.of(prepared, self._device)
 
     def _find(self, model: str, precision: Precision) -> Prepared:
         prepared = self._local_models.find(model, precision)

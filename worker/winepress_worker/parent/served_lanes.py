@@ -8,7 +8,7 @@ from winepress_shared.catalogue import Catalogue
 from winepress_shared.errors import WrongUsage
 from winepress_shared.lane import FILM, Lane, Precision, model_of
 from winepress_shared.settings import Settings
-from winepress_worker.engines import memory_needs
+from winepress_worker.engine_name import EngineName
 from winepress_worker.models.local_models import LocalModels
 from winepress_worker.models.registry_index import RegistryIndex, look_elsewhere
 from winepress_worker.options import WorkerOptions
@@ -23,7 +23,7 @@ class ServedLanes:
         # catalogue once too, so an entry added later needs another worker.
         self._local_models = LocalModels(settings.home, Catalogue.load(settings.catalogue))
         self._in_registry = RegistryIndex(settings)
-        self._memory_needed = memory_needs(options, self._local_models)
+        self._fake = EngineName.parse(options.engine).fake
         #: Model, with its precision → bytes it needs, of those that this worker cannot hold;
         #: as `find` saw it last.
         self.too_large: dict[str, int] = {}
@@ -71,6 +71,11 @@ class ServedLanes:
                 allowed=", ".join(map(str, lanes)),
             )
         return served
+
+    def _memory_needed(self, model: str, precision: Precision) -> int:
+        if self._fake:
+            return self._fake.footprint_bytes
+        return self._local_models.memory_needed(model, precision)
 
     def _find_too_large(self, lanes: list[Lane]) -> dict[str, int]:
         needs = {

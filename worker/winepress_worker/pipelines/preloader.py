@@ -60,7 +60,7 @@ class Preloader:
     def _load(self, model: str) -> None:
         lane, free_bytes = Lane.parse(model), self._pool.free_bytes
         try:
-            is_loaded = self._pool.preload(self._engine.key(lane.model, lane.precision))
+            is_loaded = self._pool.preload(self._engine.prepare(lane.model, lane.precision))
         except WinepressError as error:
             # Its own slice will meet the same and settle it with the ledger.
             log.warning("%s could not be loaded ahead: %s", model, error)

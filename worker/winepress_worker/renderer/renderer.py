@@ -27,7 +27,7 @@ from winepress_worker.models.local_models import LocalModels
 from winepress_worker.models.registry import ModelRegistry
 from winepress_worker.models.registry_index import RegistryIndex
 from winepress_worker.options import WorkerOptions
-from winepress_worker.pipelines.host_budget import HostBudget, books_of
+from winepress_worker.host_budget import HostBudget, books_of
 from winepress_worker.pipelines.idle_unloader import IdleUnloader
 from winepress_worker.pipelines.preloader import Preloader
 from winepress_worker.pipelines.warm_pool import WarmPool
@@ -185,7 +185,7 @@ class Renderer:
         for name in names:
             lane = Lane.parse(name)
             try:
-                key = self._engine.key(lane.model, lane.precision)
+                key = self._engine.prepare(lane.model, lane.precision)
                 self._pool.pin(key)
                 self._pool.get(key).warm_up()
             except (RenderFault, UnknownModel, StoreUnreachable) as error:

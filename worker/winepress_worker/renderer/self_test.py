@@ -49,7 +49,7 @@ def likeness_db(picture: Image.Image, reference: Image.Image) -> float:
 
 def draw(engine: Engine, catalogue: Catalogue) -> tuple[Image.Image, str]:
     """The trial picture, and the device that was really used; raises RenderFault."""
-    pipeline = engine.load(engine.key(MODEL, Precision.FP16))
+    pipeline = engine.load(engine.prepare(MODEL, Precision.FP16))
     request = trial_request(catalogue, MODEL, Precision.FP16, STEPS)
     return pipeline.render(request, ignore_steps)[0], pipeline.device
 
