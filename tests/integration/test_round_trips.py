@@ -56,9 +56,7 @@ def run(local_worker: LocalWorker, client: Client, jobs: int, **fields: Any) -> 
     """Have one ticket's work of so many jobs done, in a thread ``renderer``."""
     job = TextToImage(prompt="a fox", num_inference_steps=_STEPS, width=64, height=64, **fields)
     handles = [client.submit(job) for _ in range(jobs)]
-    thread = threading.Thread(
-        target=local_worker.renderer.run, args=(_LANE, lambda lane: None), name="renderer"
-    )
+    thread = threading.Thread(target=local_worker.renderer.run, args=(_LANE,), name="renderer")
     thread.start()
     thread.join()
     for handle in handles:

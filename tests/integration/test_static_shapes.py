@@ -16,7 +16,7 @@ from winepress_worker.engines.base import Pipeline, Request, ignore_steps
 from winepress_worker.engines.compiled_parts import CompiledParts, ShapedModel
 from winepress_worker.models.local_models import LocalModels
 from winepress_worker.options import WorkerOptions
-from winepress_worker.pipelines.refined import StagedPipeline
+from winepress_worker.pipelines.slice_pipelines import SlicePipelines
 from winepress_worker.pipelines.warm_pool import WarmPool
 from winepress_worker.renderer import self_test
 
@@ -125,11 +125,11 @@ def test_a_device_of_one_shape_draws_its_first_picture_for_a_job(
     """Nothing was drawn before it, so nothing is compiled yet that could name its device."""
     engine = open_engine(WorkerOptions("test", "NPU=CPU"), local_models, model_home)
     pool = WarmPool(engine, 2**40)
-    first = pool.get(engine.prepare("vignette", Precision.FP16))
-    pipeline = StagedPipeline(first, pool, engine.key)
-    (picture,) = pipeline.render(Request(some_job(num_inference_steps=1), (1,)), ignore_steps)
-    assert (picture.size, pipeline.device) == ((256, 256), "CPU")
-    first.close()
+    pipelines = SlicePipelines(engine, pool, lambda message: None, lambda: None)
+    request = Request(some_job(num_inference_steps=1), (1,))
+    (picture,) = pipelines.render(request, ignore_steps)
+    assert (picture.size, pipelines.facts(request).device) == ((256, 256), "CPU")
+    pool.close()
 
 
 def test_a_pipeline_says_where_its_stages_were_computed(

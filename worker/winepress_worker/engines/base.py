@@ -115,6 +115,19 @@ class Pipeline(Protocol):
         """Give the memory back."""
 
 
+class RequestRenderer(Protocol):
+    """Renders requests: one pipeline, or several that work together."""
+
+    def render(self, request: Request, on_step: OnStep) -> list[Image.Image]:
+        """Draw one RGB picture per seed; see `Pipeline.render`."""
+
+    def facts(self, request: Request) -> PictureFacts:
+        """How ``request`` is rendered."""
+
+    def unread(self, job: Job) -> tuple[str, ...]:
+        """A sentence about each text of ``job`` whose last words are not read."""
+
+
 class Engine(Protocol):
     """Loads pipelines for one device."""
 

@@ -35,8 +35,8 @@ from winepress_shared.metadata import PictureFacts
 from winepress_worker.device_name import DeviceName
 from winepress_worker.engines.base import Latents, OnStep, PipelineKey, Request
 from winepress_worker.engines.canvas import Canvas, check_pictures
-from winepress_worker.fake_settings import FakeSettings, Fault
 from winepress_worker.engines.token_limit import unread_warnings
+from winepress_worker.fake_settings import FakeSettings, Fault
 from winepress_worker.report import Report, ignore_progress
 
 _REVISION = "fake"

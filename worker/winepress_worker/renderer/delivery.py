@@ -38,22 +38,34 @@ class Drawn:
     warnings: tuple[str, ...] = ()  #: what was asked for and ignored
 
 
+@dataclass(frozen=True)
+class Stored:
+    """A film, or whatever else its renderer has stored itself."""
+
+    part: Slice
+    unit: int
+    row: dict[str, object]  #: to be counted for it, see `Output`
+
+
+Rendered = Drawn | Stored
+
+
 class Delivery:
     """Encodes, stores and commits in one background thread, in order."""
 
     def __init__(
-        self, lease_client: LeaseClient, archive: Archive, call: Callable[[str], None]
+        self, lease_client: LeaseClient, archive: Archive, leave_ticket: Callable[[str], None]
     ) -> None:
-        """``call`` leaves a ticket in a lane to which the rest of a job has moved."""
-        self._call = call
+        """``leave_ticket`` is called with the lane to which the last unit of a job has moved."""
+        self._leave_ticket = leave_ticket
         self._lease_client = lease_client
         self._archive = archive
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="delivery")
         self._pending: deque[Future[None]] = deque()
 
-    def send(self, drawn: Drawn) -> None:
-        """Hand a picture over; waits while two others are still on their way."""
-        self._enqueue(drawn.part, drawn.unit, lambda: self._store(drawn))
+    def send(self, rendered: Rendered) -> None:
+        """Hand over what was rendered; waits while two others are still on their way."""
+        self._enqueue(rendered.part, rendered.unit, lambda: self._deliver(rendered))
         while len(self._pending) > _IN_FLIGHT:
             self._pending.popleft().result()
 
@@ -94,6 +106,12 @@ class Delivery:
         if self._lease_client.account(part, unit, error) is UnitOutcome.LAST:
             self.conclude(part)
 
+    def _deliver(self, rendered: Rendered) -> None:
+        if isinstance(rendered, Stored):
+            self.commit(rendered.part, rendered.unit, rendered.row)
+        else:
+            self._store(rendered)
+
     def _store(self, drawn: Drawn) -> None:
         job = drawn.job
         data = encode(drawn.image, job, drawn.facts)
@@ -126,7 +144,7 @@ class Delivery:
         if outcome is UnitOutcome.LAST:
             self._write_result(part)
         elif outcome is UnitOutcome.MOVED:
-            self._call(FILM)
+            self._leave_ticket(FILM)
 
     def _write_result(self, part: Slice) -> None:
         result = Result.from_units(part.job_id, self._lease_client.outputs(part))

@@ -63,6 +63,9 @@ class LeaseClient:
         self._in_hand: dict[int, set[int]] = {}  # fence → units not settled; see `Ledger.disown`
         self.draining = threading.Event()
         self._reported_at = 0.0
+
+    def listen(self) -> None:
+        """Begin to listen for orders, for as long as the process lives."""
         threading.Thread(target=self._listen, name="orders", daemon=True).start()
 
     def claim(self, lane: str, most: int, *, begin: bool) -> Slice | None:

@@ -22,6 +22,9 @@ class Messenger:
         self._changed = threading.Condition()
         self._waiting: dict[str, Callable[[], None]] = {}  # kind → how it is sent
         self._is_sending = False
+
+    def start(self) -> None:
+        """Begin to send, for as long as the process lives."""
         threading.Thread(target=self._run, name="messages", daemon=True).start()
 
     def send(self, kind: str, act: Callable[[], None]) -> None:
