@@ -8,7 +8,6 @@ before a job is queued, so a queued job names every value it will be rendered wi
 from __future__ import annotations
 
 import difflib
-import re
 from collections.abc import Callable
 from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Self, cast
@@ -23,12 +22,14 @@ from pydantic import (
 )
 
 from winepress_shared.errors import InvalidJob
-from winepress_shared.jobs.aliases import ALIASES, canonical_fields
+from winepress_shared.jobs.aliases import canonical_fields
+from winepress_shared.jobs.kind import JobKind
 from winepress_shared.jobs.model_options import ModelName as ModelName  # also known from here
-from winepress_shared.jobs.model_options import ModelOptions, Refinement, TwoStages
+from winepress_shared.jobs.model_options import ModelOptions, TwoStages
 from winepress_shared.jobs.picture import MaskMode, Picture
 from winepress_shared.jobs.picture_fields import FromPictures, ImageField
 from winepress_shared.jobs.plain_text import NO_CONTROLS
+from winepress_shared.jobs.refusal import refusal_of
 from winepress_shared.jobs.schedulers import canonical_scheduler
 from winepress_shared.jobs.sound import Sound
 from winepress_shared.lane import Lane, Precision
@@ -41,16 +42,6 @@ MAX_GUIDANCE = 50.0
 MAX_UNITS = 10_000  #: most pictures of one job
 MAX_SEED = 2**53 - 1  #: largest seed; JSON readers keep integers exactly up to here
 RANDOM_SEED = -1
-#: pydantic's type of a complaint → problem, and what is allowed with its own limit filled in.
-_COMPLAINTS = {
-    "greater_than": ("too small", "more than {gt}"),
-    "greater_than_equal": ("too small", "at least {ge}"),
-    "less_than_equal": ("too large", "at most {le}"),
-    "string_too_long": ("too long", "at most {max_length} characters"),
-    "string_pattern_mismatch": ("not a name", "those that `winepress models list` shows"),
-}
-_DECIMAL_COMMA = re.compile(r"([0-9]{1,9}),([0-9]{1,9})")  #: as German spreadsheets write 7.5
-_PLAIN_NAME = re.compile(r"[\w.-]{1,64}")
 
 
 class Priority(StrEnum):
@@ -73,7 +64,7 @@ Prompt = Annotated[Text, AfterValidator(_not_blank)]
 Side = Annotated[int, Field(ge=MIN_SIDE_PX, le=MAX_SIDE_PX)]
 
 
-class Job(ModelOptions):
+class Job(JobKind, ModelOptions):
     """The fields every kind of picture job has."""
 
     model_config = ConfigDict(
@@ -101,24 +92,13 @@ class Job(ModelOptions):
     #: Kinds of job by their stable name on the wire.
     kinds: ClassVar[dict[str, type[Job]]] = {}
 
-    # What the rest of Winepress asks of a kind. A new kind overrides what differs here and below.
-    #: Whether each unit is one picture that one call of a model draws, alone or with others.
-    is_picture: ClassVar[bool] = True
-    has_items: ClassVar[bool] = False  #: whether each unit is a job of its own, see `items`
-    is_chained: ClassVar[bool] = False  #: whether each unit needs the one before
-    is_composite: ClassVar[bool] = False  #: whether parts of a given picture stay in the new one
-    #: Fields that hold an input picture each, in the order of `pictures`.
-    picture_names: ClassVar[tuple[str, ...]] = ()
-    #: Model families whose pipelines for this kind can rescale guidance (diffusers 0.37).
-    rescaling_families: ClassVar[tuple[str, ...]] = ()
-
     if not TYPE_CHECKING:  # the type checker shall see the fields, not **values
 
         def __init__(self, /, **values: Any) -> None:
             try:
                 super().__init__(**values)
             except ValidationError as error:
-                raise _invalid(error, type(self)) from None
+                raise refusal_of(error, type(self), self.kinds) from None
 
     @classmethod
     def __pydantic_init_subclass__(cls, **kwargs: Any) -> None:
@@ -137,35 +117,9 @@ class Job(ModelOptions):
         return self.n
 
     @property
-    def pictures(self) -> tuple[Picture, ...]:
-        """The input pictures that are given, in the order of `picture_names`."""
-        values = (getattr(self, name) for name in self.picture_names)
-        return tuple(picture for picture in values if picture is not None)
-
-    @property
-    def sounds(self) -> tuple[Sound, ...]:
-        """The input sounds."""
-        return ()
-
-    @property
     def texts(self) -> tuple[str, ...]:
         """Everything that a model may be told in words."""
         return (self.prompt, self.negative_prompt)
-
-    @property
-    def source(self) -> Picture | None:
-        """The picture that is drawn over, at its own size unless the job names another."""
-        return None
-
-    @property
-    def source_strength(self) -> float:
-        """Share of the steps that are run: a source picture replaces the first ones."""
-        return 1.0
-
-    @property
-    def refinement(self) -> Refinement | None:
-        """How a second model finishes the picture; None when none does."""
-        return None
 
     @property
     def denoising_steps(self) -> int:
@@ -173,19 +127,9 @@ class Job(ModelOptions):
         return max(1, int((self.num_inference_steps or 1) * self.source_strength))
 
     @property
-    def failure_limit(self) -> int | None:
-        """How many units may fail before the rest is given up; None is any number."""
-        return None
-
-    @property
     def lane(self) -> Lane:
         """The lane in which the job waits."""
         return Lane(self.model, self.precision, self.device)
-
-    @property
-    def last_lane(self) -> str | None:
-        """The lane of the last unit, where that is another one than the job's."""
-        return None
 
     def model_of(self, unit: int) -> str | None:
         """Which model draws unit ``unit``; None when it takes none."""
@@ -198,9 +142,6 @@ class Job(ModelOptions):
         values of a job of their own.
         """
         return self
-
-    def check_resolved(self) -> None:
-        """Raise InvalidJob when values that the catalogue filled in do not fit together."""
 
     def for_unit(self, unit: int) -> Self:
         """The same job reduced to its picture number ``unit``: one image, its own seed."""
@@ -331,37 +272,3 @@ def decode_job(values: object) -> Job:
         if fields.get(name) is not None:
             fields[name] = parse(str(fields[name]))
     return parse_job(fields)
-
-
-def _invalid(error: ValidationError, kind: type[Job]) -> InvalidJob:
-    """Turn pydantic's first complaint into one sentence a tired person understands."""
-    # A mistyped name is also why the field that was meant is missing.
-    first = min(error.errors(include_url=False), key=lambda one: one["type"] != "extra_forbidden")
-    field = ".".join(str(part) for part in first["loc"]) or None
-    if first["type"] == "extra_forbidden" and field:
-        return _unknown_field(field, kind)
-    if first["type"] == "missing":
-        return InvalidJob("is required", field=field)
-    message = first["msg"][:1].lower() + first["msg"][1:]
-    problem, allowed = _COMPLAINTS.get(first["type"], (message, None))
-    allowed = allowed and allowed.format(**first.get("ctx", {}))
-    comma = (
-        _DECIMAL_COMMA.fullmatch(str(first["input"])) if first["type"] == "float_parsing" else None
-    )
-    hint = f"numbers have a decimal point: {comma[1]}.{comma[2]}" if comma else None
-    return InvalidJob(problem, field=field, value=first["input"], allowed=allowed, hint=hint)
-
-
-def _unknown_field(field: str, kind: type[Job]) -> InvalidJob:
-    own = kind.model_fields
-    others = [name for name, other in Job.kinds.items() if field in other.model_fields]
-    near = difflib.get_close_matches(field, [*own, *ALIASES], n=1)
-    if others:
-        hint = (
-            f"{own['kind'].default} has none; {', '.join(others)} take{'s' * (len(others) == 1)} it"
-        )
-    else:
-        hint = f"did you mean {near[0]!r}?" if near else f"known: {', '.join(own)}"
-    if not _PLAIN_NAME.fullmatch(field):  # shown as a value: escaped and shortened
-        return InvalidJob("unknown field", value=field, hint=hint)
-    return InvalidJob("unknown field", field=field, hint=hint)

@@ -31,7 +31,6 @@ from winepress_shared.jobs.prompt_table import (
     join_prompt,
     prompt_at,
 )
-from winepress_shared.jobs.sound import Sound
 from winepress_shared.lane import FILM, Lane
 
 DEFAULT_KEY_FRAMES = 5
@@ -220,16 +219,10 @@ class ZoomVideo(FromPictures, FilmCut, Job):
         return DEFAULT_KEY_FRAMES if self.duration is None else self.key_frames_needed()
 
     @property
-    def sounds(self) -> tuple[Sound, ...]:
-        """What the film sounds like."""
-        return () if self.audio is None else (self.audio,)
-
-    @property
     def texts(self) -> tuple[str, ...]:
         """All prompts, prefix and suffix included."""
-        cues = (*(self.prompts or ()), *(self.prompts_by_second or ()))
-        parts = (self.prompt_prefix, self.prompt_suffix, *(prompt for _, prompt in cues))
-        return (*super().texts, *parts)
+        cued = [prompt for _, prompt in (*(self.prompts or ()), *(self.prompts_by_second or ()))]
+        return (*super().texts, self.prompt_prefix, self.prompt_suffix, *cued)
 
     def resolve_parts(self, companion: str | None, resolve: Callable[[Job], Job]) -> Self:
         """The same film, with the open values of a first key frame that is drawn."""
