@@ -99,7 +99,7 @@ class Catalogue:
         if job.pictures and job.pictures[0].size and job.width is None and job.height is None:
             width, height = (model.snap(side) for side in job.pictures[0].size)
         values = open_options(model, job)
-        strength = values.get("strength", getattr(job, "strength", 1.0))
+        strength = values.get("strength", job.source_strength)
         values |= {
             "width": job.width or width,
             "height": job.height or height,

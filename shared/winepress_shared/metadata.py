@@ -141,7 +141,7 @@ def parameters_text(job: Job, facts: PictureFacts, size: tuple[int, int]) -> str
         "Size": "{}x{}".format(*size),
         "Model hash": facts.revision[:10],
         "Model": job.model,
-        "Denoising strength": getattr(job, "strength", None),
+        "Denoising strength": job.source_strength if job.source else None,
         **_option_texts(job),
         "Version": f"{_OURS} {__version__}",
     }

@@ -108,8 +108,9 @@ def _why_no_rescale(model: Model, job: Job) -> str | None:
 def _check_strength(job: Job) -> None:
     """Diffusers runs int(steps × strength) steps; none at all would return the input."""
     steps = job.num_inference_steps or 1
-    for field in ("strength", "refiner_strength"):
-        share = getattr(job, field, None)
+    shares = {"strength": job.source_strength if job.source else None}
+    shares["refiner_strength"] = job.refinement.strength if job.refinement else None
+    for field, share in shares.items():
         if share is not None and int(steps * share) < 1:
             raise InvalidJob(
                 f"{steps} steps at this strength leave no step to run",

@@ -201,11 +201,12 @@ def _values(arguments: argparse.Namespace) -> tuple[dict[str, Any], str | None, 
             allowed=f"kinds: {', '.join(_KINDS)}",
             hint="See `winepress submit --help`",
         )
-    if values.get("kind") == "batch":
+    kind = Job.kinds.get(str(values.get("kind")))
+    if kind is not None and kind.has_items:
         raise WrongUsage(
             "not a kind of picture",
             field="kind",
-            value="batch",
+            value=values["kind"],
             allowed=", ".join(_KINDS),
             hint="`winepress batch FILE` queues many different pictures",
         )

@@ -21,7 +21,7 @@ from winepress_shared.errors import (
 from winepress_shared.jobs.job import Job
 from winepress_shared.ledger.records import Slice
 from winepress_worker.os_fault import seen_through
-from winepress_worker.renderer.batching import Call
+from winepress_worker.renderer.call_size import Call
 from winepress_worker.renderer.delivery import Delivery, Rendered
 from winepress_worker.renderer.job_renderers import JobRenderer
 from winepress_worker.renderer.lease_client import LeaseClient

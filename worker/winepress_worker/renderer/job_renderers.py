@@ -8,7 +8,8 @@ from typing import Protocol
 from winepress_shared.archive import Archive
 from winepress_shared.jobs.job import Batch, ImageToImage, Inpaint, Job, TextToImage
 from winepress_shared.jobs.zoom import ZoomVideo
-from winepress_worker.renderer.batching import Batching, Call
+from winepress_worker.renderer.batching import Batching
+from winepress_worker.renderer.call_size import Call
 from winepress_worker.renderer.delivery import Delivery, Rendered
 from winepress_worker.renderer.lease_client import LeaseClient
 from winepress_worker.renderer.pace import Pace

@@ -14,7 +14,8 @@ from winepress_shared.cost import megapixel_steps
 from winepress_shared.errors import FailForGood, Stopped, StoreUnreachable, WorkerBroken
 from winepress_shared.metadata import PictureFacts
 from winepress_worker.engines.base import Request
-from winepress_worker.renderer.batching import Batching, Call
+from winepress_worker.renderer.batching import Batching
+from winepress_worker.renderer.call_size import Call
 from winepress_worker.renderer.delivery import Drawn
 from winepress_worker.renderer.lease_client import LeaseClient
 from winepress_worker.renderer.pace import Pace

@@ -12,7 +12,7 @@ from winepress_shared.cost import megapixel_steps
 from winepress_shared.errors import FailForGood
 from winepress_shared.jobs.job import Job
 from winepress_shared.jobs.zoom import ZoomVideo
-from winepress_worker.renderer.batching import Call
+from winepress_worker.renderer.call_size import Call
 from winepress_worker.renderer.delivery import Delivery, Drawn, Rendered, Stored
 from winepress_worker.renderer.lease_client import LeaseClient
 from winepress_worker.renderer.pace import Pace
