@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, cast
 
 from PIL import Image
@@ -17,7 +17,7 @@ from winepress_worker.pipelines.slice_pipelines import SlicePipelines
 from winepress_worker.pipelines.warm_pool import WarmPool
 from winepress_worker.renderer.batching import Batching
 from winepress_worker.renderer.executor import Executor
-from winepress_worker.renderer.job_renderers import job_renderers
+from winepress_worker.renderer.job_renderers import JobRenderer, job_renderers
 from winepress_worker.renderer.pace import Pace
 from winepress_worker.renderer.slice_reader import SliceReader
 
@@ -69,7 +69,9 @@ class LoneExecutor:
         archive: Archive,
         batching: Batching | None = None,
         pool: WarmPool | None = None,
+        renderers: Mapping[type[Job], JobRenderer] | None = None,
     ) -> None:
+        """``renderers`` are those of kinds that no worker knows."""
         self.accounts = Accounts()
         stub = cast("Any", self.accounts)
         self.pace = Pace()
@@ -84,9 +86,13 @@ class LoneExecutor:
             stub,
             stub,
             SliceReader(archive, pipelines_of),
-            job_renderers(stub, archive, stub, batching, self.pace),
+            {**job_renderers(stub, archive, stub, batching, self.pace), **(renderers or {})},
             lambda part, drawn_s: drawn_s >= 0,
         )
+
+    def write(self, job: Job) -> None:
+        """Have a resolved job be the job "j"."""
+        self._archive.write_job(JobRecord("j", job, LANE, "ada"))
 
     def run(self, units: Iterable[int], attempts: int = 0) -> Accounts:
         """Render a slice of the job "j", whose first unit was begun ``attempts`` times before."""
@@ -98,7 +104,7 @@ class LoneExecutor:
 
     def draw(self, job: Job, units: Iterable[int], attempts: int = 0) -> dict[int, Image.Image]:
         """Render units of a resolved job, which must go well; returns all drawn so far."""
-        self._archive.write_job(JobRecord("j", job, LANE, "ada"))
+        self.write(job)
         accounts = self.run(units, attempts)
         assert accounts.faults == {}
         return accounts.drawn

@@ -23,7 +23,7 @@ def open_options(model: Model, job: Job) -> dict[str, Any]:
         values["guidance_scale"] = model.guidance_scale
     if job.guidance_rescale is None:
         values["guidance_rescale"] = 0.0 if _why_no_rescale(model, job) else model.guidance_rescale
-    if isinstance(job, ImageToImage) and job.strength is None:
+    if job.lacks_strength:
         values["strength"] = model.strength or DEFAULT_STRENGTH
     if job.refinement and job.refinement.strength is None:
         values["denoising_end"] = job.refinement.denoising_end or DEFAULT_DENOISING_END

@@ -181,6 +181,11 @@ class ImageToImage(FromPictures, Job):
         """How far the image is noised before it is drawn anew."""
         return self.strength or 1.0
 
+    @property
+    def lacks_strength(self) -> bool:
+        """Whether `strength` is open."""
+        return self.strength is None
+
 
 class Inpaint(FromPictures, Job):
     """The white part of the mask is drawn anew, the rest of the image is kept."""

@@ -44,6 +44,11 @@ class JobKind:
         return 1.0
 
     @property
+    def lacks_strength(self) -> bool:
+        """Whether the strength is left to the model's default."""
+        return False
+
+    @property
     def refinement(self) -> Refinement | None:
         """How a second model finishes the picture; None when none does."""
         return None
