@@ -35,7 +35,7 @@ def test_what_is_idle_is_unloaded_while_nobody_draws() -> None:
     maker, told = engine(), []
     pool = WarmPool(maker, 10 * SIZE, idle_ttl_s=0.0)
     idle_unloader = IdleUnloader(pool, Unfit(lambda model: None), lambda: told.append(pool.warm))
-    with idle_unloader.away():
+    with idle_unloader.paused():
         pool.get(maker.prepare("vignette", _FP16))
         idle_unloader.start()
         time.sleep(1.2)  # longer than its tick: nothing can be awaited that must not happen

@@ -23,7 +23,7 @@ from winepress_worker.options import (
     check_device,
     default_name,
 )
-from winepress_worker.parent.device_check import check_fitness
+from winepress_worker.parent.device_check import check_device_draws
 from winepress_worker.parent.device_presence import check_device_presence
 
 #: Suffix of a size → bytes.
@@ -105,10 +105,10 @@ def run(arguments: argparse.Namespace) -> int:
     if is_real:
         check_device_presence({part for p in options.placement.places for part in p.device.parts})
     if arguments.self_test:
-        write_line(sys.stdout, f"{options.device}: {check_fitness(options)}")
+        write_line(sys.stdout, f"{options.device}: {check_device_draws(options)}")
         return 0
     if is_real and not options.is_plain:
-        check_fitness(options, is_known_enough=True)
+        check_device_draws(options, is_known_enough=True)
     configure_logs()
     return run_worker(options, settings)
 

@@ -15,23 +15,23 @@ from winepress_worker.options import WorkerOptions
 
 
 class ServedLanes:
-    """Looks again whenever it is asked: models are prepared, pulled and removed while it runs."""
+    """Looks anew on each call: models are prepared, pulled and removed while a worker runs."""
 
     def __init__(self, options: WorkerOptions, settings: Settings) -> None:
         self._options = options
-        # One object for good: it remembers which files it has verified. The renderer reads the
-        # catalogue once too, so an entry added later needs another worker.
+        # Kept, for it remembers which files it has verified. The renderer reads the catalogue once
+        # too, so a worker must be started again for an entry that is added later.
         self._local_models = LocalModels(settings.home, Catalogue.load(settings.catalogue))
         self._in_registry = RegistryIndex(settings)
         self._fake = EngineName.parse(options.engine).fake
-        #: Model, with its precision → bytes it needs, of those that this worker cannot hold;
-        #: as `find` saw it last.
+        #: Model, with its precision → bytes it needs, of those that `find` last saw to be larger
+        #: than this worker's memory.
         self.too_large: dict[str, int] = {}
 
     def find_first(self) -> list[str]:
         """Every lane, for a worker that starts; raises WrongUsage when there is none.
 
-        Asks the store when the machine itself has none to serve; nobody else may have yet.
+        Asks the store when this machine has no model to serve: no renderer may have asked yet.
         """
         try:
             return self.find()
@@ -42,7 +42,7 @@ class ServedLanes:
     def find(self) -> list[str]:
         """Every lane; raises WrongUsage when there is none.
 
-        What this worker cannot hold it does not serve: others may.
+        Models that do not fit into this worker's memory are left to other workers.
         """
         lanes = [
             Lane(model, precision, device)
@@ -86,7 +86,7 @@ class ServedLanes:
         return {name: need for name, need in needs.items() if need > self._options.model_budget}
 
     def _pullable(self) -> list[tuple[str, Precision]]:
-        """What the store offers and the catalogue knows."""
+        """Models that the store offers and the catalogue knows."""
         catalogue = self._local_models.catalogue
         return [
             (model, precision)

@@ -1,4 +1,4 @@
-"""From a drawn picture to a counted object, while the next picture is being drawn."""
+"""Encodes, stores and counts drawn pictures while the next one is being drawn."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from winepress_worker.renderer.lease_client import LeaseClient
 
 log = logging.getLogger(__name__)
 
-_IN_FLIGHT = 2  #: pictures drawn and not yet stored, at the most
+_IN_FLIGHT = 2  #: most pictures that are drawn and not yet stored
 
 
 @dataclass(frozen=True)
@@ -133,7 +133,7 @@ class Delivery:
         )
         row = {name: value for name, value in asdict(output).items() if name != "unit"}
         if not row["warnings"]:
-            del row["warnings"]  # ten thousand units need not say that they have none
+            del row["warnings"]  # no row of ten thousand says that it has none
         mine = self._archive.write_output(key, data, row)
         if mine or not self.adopt(drawn.part, drawn.unit, job):
             self.commit(drawn.part, drawn.unit, row)

@@ -64,7 +64,7 @@ class Executor:
         try:
             work, renderer = self._prepare(part)
         except Exception as error:  # the edge of the task: whatever is wrong with this job is
-            # this job's, and a slice must never be kept without being worked on.
+            # settled with this job, and a slice is never kept without being worked on.
             _settle(self._delivery, part, part.units, error)
             if isinstance(error, WorkerBroken):
                 raise
@@ -120,10 +120,10 @@ class _Execution:
     def _render(self, unit: int) -> int:
         """Render one unit by itself; returns 0 when it failed."""
         if self._part.attempts:
-            # It may have killed a worker: nothing else of ours may be at risk beside it, and
-            # the earlier attempt may have stored its picture.
+            # It may have killed a worker: no other picture may be at risk beside it, and the
+            # earlier attempt may have stored its picture.
             self._hand_over(settle=True)
-        # First this, then the picture before: its delivery would take the interpreter away from us.
+        # Begin first, then deliver the picture before: encoding it holds the interpreter lock.
         self._begin(unit)
         self._hand_over()
         return self._render_begun(unit)

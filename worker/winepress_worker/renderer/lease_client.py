@@ -1,4 +1,4 @@
-"""The rendering process's line to the ledger: patient when Redis is away, quick to hear "stop"."""
+"""The rendering process's client of the ledger: waits out an outage, and stops when told to."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ class LeaseClient:
         messenger: Messenger,
         unfit: Unfit,
     ) -> None:
-        """``messenger`` tells what nobody waits for; ``unfit`` hears what cannot be served here."""
+        """``messenger`` sends in the background; ``unfit`` keeps which models cannot be served."""
         self._ledger = ledger
         self._messenger = messenger
         self._unfit = unfit
@@ -96,7 +96,7 @@ class LeaseClient:
         return order is Order.CALLED
 
     def watch(self, part: Slice, unit: int) -> Callable[[int, int], None]:
-        """What a pipeline calls after each step: stops on order, reports now and then."""
+        """The step callback of a picture: reports progress now and then, and stops when told to."""
         self._reported_at = 0.0
 
         def on_step(done: int, steps: int) -> None:
@@ -140,7 +140,7 @@ class LeaseClient:
     def account(self, part: Slice, unit: int, error: Exception) -> UnitOutcome:
         """Do what the type of ``error`` asks for: try again, give up, leave or rest the lane.
 
-        An error nobody foresaw is one attempt of this unit. Unit -1 is the job's result.
+        An unexpected error counts as one attempt of this unit. Unit -1 is the job's result.
         """
         error = seen_through(error)
         if isinstance(error, EnvironmentFault):
@@ -156,7 +156,7 @@ class LeaseClient:
             log.warning("unit %s of %s failed: %s", unit, part.job_id, error)
             fault: WinepressError = error
         else:
-            log.error("unit %s of %s met a fault of ours", unit, part.job_id, exc_info=error)
+            log.error("unexpected error in unit %s of %s", unit, part.job_id, exc_info=error)
             fault = RetryElsewhere(f"{type(error).__name__}: {error}")
         retry = not isinstance(error, FailForGood | Refused)
         outcome = self._patiently(lambda: self._ledger.fail(part.fence, unit, fault, retry=retry))
@@ -168,10 +168,10 @@ class LeaseClient:
         try:
             self._ledger.note(part.job_id, message)
         except BrokerUnreachable:
-            log.warning("the broker is away; nobody heard that")
+            log.warning("note not recorded: broker unreachable")
 
     def describe(self, facts: dict[str, Any], said: Callable[[], None]) -> None:
-        """Say what this process holds; nobody waits for it. ``said`` is called after that."""
+        """Send a description of this process in the background; ``said`` is called afterwards."""
 
         def tell() -> None:
             self._ledger.describe_renderer(self.worker, facts)
@@ -198,7 +198,7 @@ class LeaseClient:
             raise YieldRequested("a better band waits in the lane")
 
     def _patiently(self, call: Callable[[], T]) -> T:
-        """Ride out an outage of the broker: the sweep prolongs leases that nobody could beat."""
+        """Try again through an outage: the sweep prolongs leases that could not be renewed."""
         deadline, tries = time.monotonic() + PATIENCE_S, 0
         while True:
             try:
@@ -220,7 +220,7 @@ class LeaseClient:
                     elif message:
                         self._stopped.add(int(message["data"]))
                     if channel.is_new:
-                        # Another server may stand there now, or one that has lost its end.
+                        # It may be another server now, or one that has lost its newest data.
                         mine = list(self._in_hand.items())
                         self._ledger.disown(self.holder, {f: tuple(units) for f, units in mine})
                         channel.is_new = False

@@ -1,4 +1,4 @@
-"""What the drawing need not wait for: told to the broker in the background."""
+"""Sends to the broker, in the background, what no picture has to wait for."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ log = logging.getLogger(__name__)
 
 
 class Messenger:
-    """Sends messages in one thread, in order; of each kind the newest alone.
+    """Sends messages from one thread, in order; of each kind only the newest.
 
-    A link that is slow, or a broker that is away, thereby delays nobody: what is told is how
-    things stand, and was it not sent yet, the next message says it better.
+    So a slow link or an unreachable broker delays no picture. Each message describes the present
+    state: one that was not sent yet is replaced by the next of its kind.
     """
 
     def __init__(self) -> None:
@@ -28,7 +28,7 @@ class Messenger:
         threading.Thread(target=self._run, name="messages", daemon=True).start()
 
     def send(self, kind: str, act: Callable[[], None]) -> None:
-        """Have ``act`` called soon, in the place of one of that ``kind`` that waits."""
+        """Have ``act`` called soon; it replaces a waiting one of the same ``kind``."""
         with self._changed:
             self._waiting[kind] = act
             self._changed.notify_all()
@@ -47,10 +47,10 @@ class Messenger:
             try:
                 act()
             except BrokerUnreachable:
-                log.warning("the broker is away; nobody heard: %s", kind)
-            except Exception:  # the edge of the thread: without it nobody would hear of this
-                # worker again.
-                log.exception("a message met a fault of ours: %s", kind)
+                log.warning("not sent, broker unreachable: %s", kind)
+            except Exception:  # the edge of the thread: if it ended, this worker would send
+                # nothing more.
+                log.exception("unexpected error while sending: %s", kind)
             finally:
                 with self._changed:
                     self._is_sending = False

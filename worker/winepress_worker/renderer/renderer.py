@@ -107,7 +107,7 @@ class Renderer:
 
     def run(self, lane: str) -> str:
         """Work on ``lane`` for about `TICKET_S`; returns a line for people (Flower shows it)."""
-        with self._idle_unloader.away():
+        with self._idle_unloader.paused():
             return self._work(lane)
 
     def _work(self, lane: str) -> str:
@@ -137,11 +137,11 @@ class Renderer:
                     self._leave_ticket(lane)
                     break
             else:
-                self._leave_ticket(lane)  # a chain tells nobody that it waits while it is in hand
+                self._leave_ticket(lane)  # the ledger counts no chain as waiting while it is leased
         finally:
             self._delivery.settle()
             if not jobs:
-                self.describe()  # that takes the mark of a load back
+                self.describe()  # a description ends the mark of a load
         return _summary(lane, list(jobs), pictures, time.monotonic() - began)
 
     def _claim(self, lane: str) -> Slice | None:
@@ -178,10 +178,10 @@ class Renderer:
         parsed = Lane.parse(lane)
         key = PipelineKey(parsed.model, "", parsed.precision, self._options.device)
         try:
-            self._messenger.settle()  # a description that comes later would take the mark back
+            self._messenger.settle()  # a description sent later would end the mark
             return self._pool.finds_room(key) and self._begin_load(model)
         except EnvironmentFault as error:
-            log.error("%s is left to others: %s", lane, error)
+            log.error("%s is left to other workers: %s", lane, error)
             self._unfit.refuse(model, error)
             self.describe()
             return False
@@ -193,7 +193,7 @@ class Renderer:
         return self._lane_index.begin_load(self._options.name, model)
 
     def _pin(self, names: Sequence[str]) -> None:
-        """Load what is always to be warm; what cannot be loaded now is pinned when it is."""
+        """Load the models to be kept; one that cannot be loaded now is kept once it is loaded."""
         for name in names:
             lane = Lane.parse(name)
             try:
@@ -210,7 +210,7 @@ class Renderer:
         return [f"{key.model}.{key.precision}" for key in self._pool.warm]
 
     def describe(self) -> None:
-        """Tell the ledger what is warm here, and how fast; what is not may leave the disk."""
+        """Describe this process to the ledger; models that are not warm may leave the disk."""
         self._local_models.warm([(key.model, key.precision) for key in self._pool.warm])
         self._unfit.try_again()
         self._lease_client.describe(

@@ -1,4 +1,4 @@
-"""The film renderer: makes the film of stored key frames, and sends it to the store."""
+"""Makes the film of stored key frames, and sends it to the store."""
 
 from __future__ import annotations
 
