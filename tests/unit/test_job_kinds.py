@@ -83,7 +83,8 @@ def test_a_kind_that_no_renderer_is_registered_for_fails_for_good(
 ) -> None:
     """No pause and no other worker of this version would help."""
     lone = LoneExecutor(FakeEngine(), Archive(FolderStore(tmp_path)))
-    lone.write(swatch(prompt="a colour", width=64, height=64))
+    values: dict[str, Any] = {"prompt": "a colour", "width": 64, "height": 64}
+    lone.write(swatch(**values))
     assert lone.run([0]).faults == {0: FailForGood}
 
 
@@ -97,7 +98,7 @@ def test_every_kind_has_a_renderer() -> None:
 def test_nothing_outside_its_own_modules_asks_which_kind_a_job_is() -> None:
     """What differs between kinds is asked of the job: a new kind overrides it in its class."""
     strays = [
-        f"{path.relative_to(ROOT)}:{node.lineno}"
+        f"{path.relative_to(ROOT)}: {ast.unparse(node)}"
         for folder in ("shared", "worker", "producer", "deploy")
         for path in (ROOT / folder).rglob("*.py")
         if not any(path.relative_to(ROOT).match(drawer) for drawer in DRAWERS)

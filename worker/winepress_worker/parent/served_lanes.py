@@ -19,11 +19,15 @@ class ServedLanes:
 
     def __init__(self, options: WorkerOptions, settings: Settings) -> None:
         self._options = options
+        self._fake = EngineName.parse(options.engine).fake
+        self._in_registry = RegistryIndex(settings)
         # Kept, for it remembers which files it has verified. The renderer reads the catalogue once
         # too, so a worker must be started again for an entry that is added later.
-        self._local_models = LocalModels(settings.home, Catalogue.load(settings.catalogue))
-        self._in_registry = RegistryIndex(settings)
-        self._fake = EngineName.parse(options.engine).fake
+        self._local_models = LocalModels(
+            settings.home,
+            Catalogue.load(settings.catalogue),
+            published_memory=self._in_registry.memory_of,
+        )
         #: Model, with its precision → bytes it needs, of those that `find` last saw to be larger
         #: than this worker's memory.
         self.too_large: dict[str, int] = {}

@@ -65,6 +65,7 @@ class Executor:
             work, renderer = self._prepare(part)
         except Exception as error:  # the edge of the task: whatever is wrong with this job is
             # settled with this job, and a slice is never kept without being worked on.
+            self._delivery.settle()
             _settle(self._delivery, part, part.units, error)
             if isinstance(error, WorkerBroken):
                 raise

@@ -63,7 +63,13 @@ class Renderer:
         self._leave_ticket = leave_ticket
         store = open_store(settings)
         self._registry, self._registry_index = ModelRegistry(store), RegistryIndex(settings)
-        self._local_models = _local_models(settings, self._registry)
+        self._local_models = LocalModels(
+            settings.home,
+            Catalogue.load(settings.catalogue),
+            self._registry,
+            int(settings.pulled_gib * 2**30),
+            self._registry_index.memory_of,
+        )
         self._engine = open_engine(options, self._local_models, settings.home)
         self._pool = WarmPool(
             self._engine,
@@ -228,12 +234,6 @@ class Renderer:
             },
             self._preloader.renew,
         )
-
-
-def _local_models(settings: Settings, registry: ModelRegistry) -> LocalModels:
-    budget_bytes = int(settings.pulled_gib * 2**30)
-    catalogue = Catalogue.load(settings.catalogue)
-    return LocalModels(settings.home, catalogue, registry, budget_bytes)
 
 
 def _host_budget(options: WorkerOptions, settings: Settings) -> HostBudget | None:

@@ -95,8 +95,7 @@ class ZoomRenderer:
 
     def _film(self, work: SliceWork, zoom: ZoomVideo, unit: UnitWork) -> Stored:
         on_step = self._lease_client.watch(work.part, unit.number)
-        attempts = work.part.attempts
-        row = self._film_renderer.cut(work.record, unit.number, attempts, on_step)
+        row = self._film_renderer.cut(zoom, work.part, unit.number, on_step)
         return Stored(work.part, unit.number, row)
 
     @cached_property
