@@ -17,7 +17,7 @@ from winepress_worker.renderer.delivery import Delivery, Drawn, Rendered, Stored
 from winepress_worker.renderer.lease_client import LeaseClient
 from winepress_worker.renderer.pace import Pace
 from winepress_worker.renderer.work import SliceWork, UnitWork
-from winepress_worker.zoom.plan import Source, plan
+from winepress_worker.zoom.plan import Source, source_of
 
 if TYPE_CHECKING:
     from winepress_worker.zoom.film_renderer import FilmRenderer
@@ -66,7 +66,7 @@ class ZoomRenderer:
         return (render(work, zoom, units[0]),)
 
     def _key_frame(self, work: SliceWork, zoom: ZoomVideo, unit: UnitWork) -> Drawn:
-        if plan(zoom)[unit.number].source is Source.WRAP:
+        if source_of(zoom, unit.number) is Source.WRAP:
             self._delivery.settle()  # only the one before is at hand; the first must be stored
         model = zoom.model_of(unit.number)
         is_first = model is not None and not work.pipelines.is_warm(_drawn_by(zoom, model))

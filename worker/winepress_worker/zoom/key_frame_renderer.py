@@ -15,7 +15,7 @@ from winepress_shared.metadata import PictureFacts
 from winepress_worker.engines.base import OnStep, Request, RequestRenderer
 from winepress_worker.zoom.key_frames import KeyFrames
 from winepress_worker.zoom.outpaint import Outpainting
-from winepress_worker.zoom.plan import Source, plan
+from winepress_worker.zoom.plan import Source, source_of
 
 #: Of a picture that no model had a hand in.
 _GIVEN = PictureFacts("none", "CPU", "none", "none", "none")
@@ -78,7 +78,7 @@ class _Making:
 
     def make(self, index: int, previous: Image.Image | None) -> Made:
         """The key frame; ``previous`` is the one before, when it is at hand."""
-        source = plan(self.job)[index].source
+        source = source_of(self.job, index)
         if source is Source.GIVEN:
             return self._given()
         if source is Source.DRAWN:
