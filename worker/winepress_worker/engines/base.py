@@ -1,4 +1,4 @@
-"""The one interface every engine speaks: load a pipeline, render units with it."""
+"""The interface of every engine: prepare a model, load its pipeline, render requests with it."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ class Request:
     image: Image.Image | None = None  #: source picture, RGB
     mask: Image.Image | None = None  #: greyscale, white is drawn anew
     others: tuple[tuple[str, str], ...] = ()  #: prompt and negative prompt, of the second one on
-    on_preview: OnPreview | None = None  #: hears of every `Job.preview_every` steps
+    on_preview: OnPreview | None = None  #: called after every `Job.preview_every` steps
 
     @classmethod
     def together(
@@ -60,7 +60,7 @@ class Request:
         return (own, *self.others) if self.others else (own,) * len(self.seeds)
 
 
-#: What one pipeline hands to the next of the same engine; nobody else looks inside.
+#: What one pipeline hands to the next of the same engine; opaque to everything else.
 Latents = Any
 
 #: Called after every denoising step with (steps done, steps in all); may raise to stop the render.
@@ -68,7 +68,7 @@ OnStep = Callable[[int, int], None]
 
 
 def ignore_steps(done: int, steps: int) -> None:
-    """An `OnStep` that nobody looks at."""
+    """An `OnStep` that does nothing."""
 
 
 class Pipeline(Protocol):
@@ -86,9 +86,9 @@ class Pipeline(Protocol):
         """Whether it has drawn: its first call prepares more than it draws."""
 
     def warm_up(self) -> None:
-        """Draw a small thing for nobody, so that the next call draws at once; raises like `render`.
+        """Draw a picture and throw it away, so that the next call draws at once; raises like `render`.
 
-        For what is loaded ahead: where a picture waits, that picture is what warms up.
+        For models that are loaded ahead; otherwise the picture that waits warms the pipeline up.
         """
 
     def render(self, request: Request, on_step: OnStep) -> list[Image.Image]:

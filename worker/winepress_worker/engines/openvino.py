@@ -183,14 +183,14 @@ class OpenVinoPipeline:
         return [canvas.finish(picture) for picture in pictures]
 
     def run_base(self, request: Request, on_step: OnStep) -> Latents:
-        """The first stage of a job with a refiner; see `Pipeline.sketch`."""
+        """The first stage of a job with a refiner; see `Pipeline.run_base`."""
         arguments = arguments_of(request, Canvas.of(request, self._grid))
         refinement = request.job.refinement
         arguments["denoising_end"] = refinement and refinement.denoising_end
         return self._call(request, request.job.kind, arguments, on_step, "latent")
 
     def run_refiner(self, request: Request, latents: Latents, on_step: OnStep) -> list[Image.Image]:
-        """The second stage; see `Pipeline.refine`."""
+        """The second stage; see `Pipeline.run_refiner`."""
         canvas = Canvas.of(request, self._grid)
         arguments = arguments_of(request, canvas) | {"image": latents}
         for size in ("width", "height"):
@@ -289,7 +289,7 @@ def _takes_rescale(pipe: Any) -> bool:
 def _pictures(arrays: Any) -> list[Image.Image]:
     """Turn floats of 0 to 1, shape (count, height, width, 3), into pictures."""
     if not np.isfinite(arrays).all():
-        raise RetryElsewhere("the decoded picture holds numbers that are none (NaN or infinity)")
+        raise RetryElsewhere("the output contains NaN or infinity")
     return [Image.fromarray(array) for array in (arrays * 255).round().astype(np.uint8)]
 
 
