@@ -86,7 +86,7 @@ class Pipeline(Protocol):
         """Whether it has drawn: its first call prepares more than it draws."""
 
     def warm_up(self) -> None:
-        """Draw a picture and throw it away, so that the next call draws at once; raises like `render`.
+        """Draw a picture and throw it away, so that the next call is fast; raises like `render`.
 
         For models that are loaded ahead; otherwise the picture that waits warms the pipeline up.
         """
