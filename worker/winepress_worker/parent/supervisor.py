@@ -176,8 +176,8 @@ class WorkerSupervisor(threading.Thread):
 
 
 def tickets_missing(units: int, workers: int, queued: int) -> int:
-    """How many more tickets a lane can use; whoever works on one issues the next.
+    """How many more tickets a lane can use; the worker that takes one issues the next.
 
-    One per worker and lane would be a thousand times fifty messages on a large farm.
+    One per worker and lane would be 50,000 messages on a farm of 1,000 workers and 50 lanes.
     """
     return max(0, min(units, workers, _MOST_TICKETS) - queued)

@@ -96,7 +96,7 @@ class Delivery:
             try:
                 act()
             except Exception as error:  # noqa: BLE001 - the edge of the task: a fault here is
-                # this unit's, and whoever waits for the thread must not meet it.
+                # settled with this unit, and is not raised again in the thread that waits.
                 self.account(part, unit, error)
 
         self._pending.append(self._thread.submit(guarded))

@@ -57,7 +57,7 @@ class Renderer:
     ) -> None:
         """Build it and start nothing; see `start`.
 
-        ``leave_ticket`` is called with a lane in which work remains that nobody has a ticket for.
+        ``leave_ticket`` is called with a lane that has work left and no ticket for it.
         """
         self._options = options
         self._leave_ticket = leave_ticket
