@@ -114,7 +114,7 @@ def test_whoever_waits_for_a_job_that_is_over_asks_the_broker_twice(
 ) -> None:
     """For its events, and for its row: nothing is asked again that the row has said."""
     handle = client.submit(_apple())
-    local_worker.renderer.run(_LANE, lambda lane: None)
+    local_worker.renderer.run(_LANE)
     trips.clear()
     handle.wait(timeout=0)
     assert trips[threading.current_thread().name] <= 2

@@ -45,7 +45,7 @@ class Stored:
 
     part: Slice
     unit: int
-    row: dict[str, object]  #: to be counted for it, see `Output`
+    row: dict[str, Any]  #: to be counted for it, see `Output`
 
 
 Rendered = Drawn | Stored
