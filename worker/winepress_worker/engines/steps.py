@@ -31,7 +31,7 @@ class Steps:
         """Called by diffusers after step ``index``; what is raised here ends the render."""
         latents, done, total = tensors["latents"], index + 1, pipe.num_timesteps
         if not bool(torch.isfinite(latents).all()):
-            raise RetryElsewhere(f"step {done} gave NaN or infinity")
+            raise RetryElsewhere(f"the output of step {done} contains NaN or infinity")
         try:
             self._on_step(done, total)
             # After the last step comes the picture itself.

@@ -47,7 +47,7 @@ class Messenger:
             try:
                 act()
             except BrokerUnreachable:
-                log.warning("not sent, broker unreachable: %s", kind)
+                log.warning("%s not sent: broker unreachable", kind)
             except Exception:  # the edge of the thread: if it ended, this worker would send
                 # nothing more.
                 log.exception("unexpected error while sending: %s", kind)
