@@ -19,7 +19,6 @@ from winepress_shared.errors import InvalidJob, UnknownModel, WrongUsage
 from winepress_shared.jobs.job import MAX_SEED, MAX_UNITS, Job
 from winepress_shared.jobs.picture_fields import FromPictures
 from winepress_shared.jobs.shared_call import call_of
-from winepress_shared.lane import Lane
 from winepress_shared.model import Model
 from winepress_shared.option_checks import check_options, open_options, warnings_of
 from winepress_shared.regular_file import read_regular
@@ -125,10 +124,6 @@ class Catalogue:
         """What a resolved job asks for and will not get, one sentence each."""
         of_inputs = job.input_warnings if isinstance(job, FromPictures) else ()
         return (*warnings_of(self.get(job.model), job), *of_inputs)
-
-    def lane(self, job: Job) -> Lane:
-        """The lane a job waits in."""
-        return job.lane
 
 
 def _default_steps(model: Model, strength: float) -> int:
