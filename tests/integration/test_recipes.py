@@ -88,7 +88,7 @@ def request_for(model: Model, **values: Any) -> Request:
         given |= {"image": image, "strength": 0.75}
     if mask:
         given["mask"] = mask
-    if model.negative_prompt:
+    if model.guidance_scale > 1:
         given["negative_prompt"] = "red ink"
     others = twin_catalogue(SIDE_PX)  # a model may name others as its refiners
     entries = {name: others.get(name) for name in others.names} | {model.name: model}

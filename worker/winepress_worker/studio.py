@@ -17,7 +17,7 @@ from winepress_worker.delivery import Delivery, Drawn
 from winepress_worker.desk import Desk
 from winepress_worker.engines.by_model import PipelinesByModel
 from winepress_worker.pace import Pace
-from winepress_worker.zoom.plan import plan
+from winepress_worker.zoom.plan import Source, source_of
 
 if TYPE_CHECKING:
     from winepress_worker.zoom.cutting_room import CuttingRoom
@@ -57,9 +57,8 @@ class Studio:
         pictures: Sequence[Image.Image],
     ) -> Drawn:
         """A key frame; ``pictures`` are the given ones of the job."""
-        needs = plan(record.job)[unit].needs if isinstance(record.job, ZoomVideo) else ()
-        if min(needs, default=unit) < unit - 1:
-            self._delivery.settle()  # only the key frame before is at hand; others must be stored
+        if isinstance(record.job, ZoomVideo) and source_of(record.job, unit) is Source.WRAP:
+            self._delivery.settle()  # only the one before is at hand; the first must be stored
         is_first, model = False, record.job.model_of(unit)
         if model is not None:
             is_first = not pipelines.of(record.job.model_copy(update={"model": model})).is_warm

@@ -17,7 +17,7 @@ from winepress_worker.engines.base import OnStep, Request
 from winepress_worker.engines.by_model import PipelinesByModel
 from winepress_worker.zoom.key_frames import KeyFrames
 from winepress_worker.zoom.outpaint import Outpainting
-from winepress_worker.zoom.plan import Source, plan
+from winepress_worker.zoom.plan import Source, source_of
 
 #: Of a picture that no model had a hand in.
 _GIVEN = PictureFacts("none", "CPU", "none", "none", "none")
@@ -83,7 +83,7 @@ class _Easel:
 
     def paint(self, index: int, previous: Image.Image | None) -> Painted:
         """The key frame; ``previous`` is the one before, when it is at hand."""
-        source = plan(self.job)[index].source
+        source = source_of(self.job, index)
         if source is Source.GIVEN:
             return self._given()
         if source is Source.DRAWN:
