@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import pytest
-from rehearsal import Rehearsal
+from rehearsal import Rehearsal, wait_until
 
-from winepress import JobHandle, TextToImage
+from winepress import JobHandle, JobState, TextToImage
 from winepress_shared.errors import JobFailed
 
 _PATIENCE_S = 120
@@ -32,8 +32,15 @@ def test_a_cancel_stops_all_pictures_of_a_call(company: Rehearsal) -> None:
         if event.name == "progress":
             break
     handle.cancel()
+    assert handle.status().state is JobState.CANCELED
+    wait_until(company.is_quiet)
+    stored = company.stored(handle)
+    assert len(stored) < 40
     after = _submit(company, "after", n=4).wait(_PATIENCE_S)
     company.assert_exactly_once([after])
+    assert company.stored(handle) == stored
+    assert [event.name for event in handle.events()][-1] == "canceled"
+    assert handle.status().state is JobState.CANCELED
 
 
 def test_one_bad_picture_of_a_call_fails_alone(company: Rehearsal) -> None:
