@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from PIL import Image
 
-from winepress_shared.zoom import ZoomVideo
+from winepress_shared.jobs.zoom import ZoomVideo
 from winepress_worker.zoom.plan import Source, source_of
 
 PICTURE = Image.new("RGB", (64, 64))
