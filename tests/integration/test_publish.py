@@ -18,8 +18,8 @@ from winepress_shared.errors import EnvironmentFault
 from winepress_shared.settings import Settings
 from winepress_shared.stores.base import Store
 from winepress_shared.stores.s3_multipart import PART_BYTES
-from winepress_worker.engines.base import ignore_progress
 from winepress_worker.models.registry import ModelRegistry
+from winepress_worker.report import ignore_progress
 
 if TYPE_CHECKING:
     from conftest import S3Server

@@ -16,10 +16,10 @@ from winepress import Client, TextToImage
 from winepress_shared.catalogue import Catalogue
 from winepress_shared.settings import Settings
 from winepress_shared.stores import open_store
-from winepress_worker.engines.base import ignore_progress
 from winepress_worker.models.local_models import LocalModels
 from winepress_worker.models.manifest import Manifest
 from winepress_worker.models.registry import ModelRegistry
+from winepress_worker.report import ignore_progress
 
 _PATIENCE_S = 120
 

@@ -10,7 +10,7 @@ from guests import FP16, SMALL, Heard, files, machine, manifest_of, place, push
 from winepress_shared.catalogue import Catalogue
 from winepress_shared.errors import EnvironmentFault
 from winepress_shared.stores.base import Store
-from winepress_worker.engines.base import ignore_progress
+from winepress_worker.report import ignore_progress
 
 _BIN = "unet/openvino_model.bin"
 

@@ -19,9 +19,10 @@ from winepress_worker.commands.farm_view import FarmView
 from winepress_worker.commands.model_facts import model_facts
 from winepress_worker.commands.models_table import LEGEND, table
 from winepress_worker.models.infer_entry import describe, entry_text
-from winepress_worker.models.local_models import LocalModels, Report
+from winepress_worker.models.local_models import LocalModels
 from winepress_worker.models.manifest import Manifest, Prepared
 from winepress_worker.models.registry import ModelRegistry
+from winepress_worker.report import Report
 
 _MIB = 2**20
 _ALL = "all"  #: in place of a precision

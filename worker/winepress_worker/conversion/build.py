@@ -22,11 +22,11 @@ from winepress_worker.engines.base import PipelineKey, ignore_steps
 from winepress_worker.engines.openvino import OpenVinoPipeline, quiet_libraries
 from winepress_worker.engines.trial import trial_request
 from winepress_worker.held_memory import HeldMemory
-from winepress_worker.models.local_models import Report
 from winepress_worker.models.manifest import Manifest, Prepared, record_files
 from winepress_worker.models.measured import Measured
 from winepress_worker.models.recipe import recipe
 from winepress_worker.models.source import LORA_PART, TINY_VAE_PART, Source
+from winepress_worker.report import Report
 
 _LIBRARIES = ("openvino", "optimum-intel", "nncf", "torch", "diffusers", "transformers")
 _TRIAL_STEPS = 4  #: enough for the verification picture to show that it is one
@@ -73,7 +73,7 @@ def build(
 
 
 def _export(model: Model, origin: Source, work: Path, report: Report) -> Prepared:
-    """Assemble and export below ``work``; raises EnvironmentFault for what does not fit together."""
+    """Assemble and export below ``work``; raises EnvironmentFault for misfits."""
     folder, target = work / "source", work / Precision.FP16.value
     report("reading the weights", 0.0)
     digest = origin.digest()

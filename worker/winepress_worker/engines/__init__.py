@@ -27,7 +27,8 @@ def _openvino(options: WorkerOptions, local_models: LocalModels, blobs: Path) ->
 
 
 def _fake(options: WorkerOptions, local_models: LocalModels, blobs: Path) -> Engine:
-    from winepress_worker.engines.fake import FakeEngine, FakeSettings
+    from winepress_worker.engines.fake import FakeEngine
+    from winepress_worker.engines.fake_settings import FakeSettings
 
     return FakeEngine(FakeSettings.parse(options.engine.partition(":")[2]), options.device)
 
@@ -43,7 +44,7 @@ def memory_needs(
     name, _, settings = options.engine.partition(":")
     if name != "fake":
         return local_models.memory_needed
-    from winepress_worker.engines.fake import FakeSettings
+    from winepress_worker.engines.fake_settings import FakeSettings
 
     footprint = FakeSettings.parse(settings).footprint_bytes
     return lambda model, precision: footprint
@@ -55,7 +56,7 @@ def check_engine(engine: str) -> str:
     if name not in ENGINES:
         raise WrongUsage("unknown engine", field="engine", value=name, allowed=", ".join(ENGINES))
     if name == "fake":
-        from winepress_worker.engines.fake import FakeSettings
+        from winepress_worker.engines.fake_settings import FakeSettings
 
         FakeSettings.parse(settings)
     elif settings:

@@ -25,14 +25,7 @@ from winepress_worker.device_name import DeviceName
 from winepress_worker.engines.arguments import arguments_of
 from winepress_worker.engines.assembly import PARTS, assemble, draws
 from winepress_worker.engines.autoencoders import Autoencoders
-from winepress_worker.engines.base import (
-    Latents,
-    OnStep,
-    PipelineKey,
-    Request,
-    ignore_progress,
-    ignore_steps,
-)
+from winepress_worker.engines.base import Latents, OnStep, PipelineKey, Request, ignore_steps
 from winepress_worker.engines.canvas import STATIC_GRID_PX, Canvas, check_pictures
 from winepress_worker.engines.compiled_parts import CompiledParts
 from winepress_worker.engines.devices import check_devices, openvino_version
@@ -43,9 +36,10 @@ from winepress_worker.engines.steps import Draw, Steps
 from winepress_worker.engines.token_limit import unread_warnings
 from winepress_worker.engines.trial import trial_request
 from winepress_worker.held_memory import resident_bytes
-from winepress_worker.models.local_models import LocalModels, Report
+from winepress_worker.models.local_models import LocalModels
 from winepress_worker.models.manifest import Prepared
 from winepress_worker.placement import Placement
+from winepress_worker.report import Report, ignore_progress
 
 _INPAINT_CHANNELS = 9  #: of a UNet that also sees the mask and the masked picture
 _TOKENIZERS = ("tokenizer", "tokenizer_2")

@@ -13,7 +13,7 @@ import fcntl
 import logging
 import shutil
 import tempfile
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -31,11 +31,9 @@ from winepress_worker.models.registry import ModelRegistry
 from winepress_worker.models.resource_check import Room
 from winepress_worker.models.source import Fetch, Source, find_source, is_at_hand, is_bundled
 from winepress_worker.os_fault import os_fault
+from winepress_worker.report import Report
 
 log = logging.getLogger(__name__)
-
-#: Called with what is being done and the share of the whole that is done, 0 to 1.
-Report = Callable[[str, float], None]
 
 _UNBOUNDED = 2**63  #: bytes
 
