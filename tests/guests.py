@@ -7,8 +7,9 @@ import shutil
 from collections.abc import Mapping
 from pathlib import Path
 
-from winepress_shared.catalogue import Catalogue, Model
+from winepress_shared.catalogue import Catalogue
 from winepress_shared.lane import Precision
+from winepress_shared.model import Model
 from winepress_shared.stores.base import Store
 from winepress_worker.models.local_models import LocalModels
 from winepress_worker.models.manifest import Manifest, record_files

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from PIL import Image
 
-from winepress_shared.catalogue import Catalogue, Model
+from winepress_shared.catalogue import Catalogue
 from winepress_shared.errors import InvalidJob, UnknownModel, WrongUsage
 from winepress_shared.jobs.job import (
     MAX_SEED,
@@ -21,6 +21,7 @@ from winepress_shared.jobs.job import (
 )
 from winepress_shared.jobs.schedulers import canonical_scheduler
 from winepress_shared.lane import Lane, Precision
+from winepress_shared.model import Model
 
 ENTRY: dict[str, Any] = {
     "name": "big",

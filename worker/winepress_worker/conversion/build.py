@@ -1,6 +1,6 @@
 """Making OpenVINO IR of a model: assemble, export, quantise, verify, record.
 
-Imports torch, optimum-intel and NNCF; only `LocalModels.prepare` imports this module.
+Imports torch, optimum-intel and NNCF; only `preparation` imports this module.
 """
 
 from __future__ import annotations
@@ -11,9 +11,10 @@ from collections.abc import Iterator
 from importlib.metadata import version
 from pathlib import Path
 
-from winepress_shared.catalogue import Catalogue, Model
+from winepress_shared.catalogue import Catalogue
 from winepress_shared.errors import EnvironmentFault, FailForGood, RetryElsewhere, WorkerBroken
 from winepress_shared.lane import Precision
+from winepress_shared.model import Model
 from winepress_worker.conversion.comparison import compare
 from winepress_worker.conversion.export import export, export_tiny_vae, writing
 from winepress_worker.conversion.lora import fuse

@@ -15,9 +15,9 @@ import nncf
 import openvino
 from nncf.quantization.advanced_parameters import GroupSizeFallbackMode
 
-from winepress_shared.catalogue import Model
 from winepress_shared.errors import EnvironmentFault
 from winepress_shared.lane import Precision
+from winepress_shared.model import Model
 from winepress_shared.quantisation import Int4Recipe, Int8Recipe
 from winepress_worker.conversion.calibration import Sample, collect
 from winepress_worker.conversion.export import IR_FILE, writing

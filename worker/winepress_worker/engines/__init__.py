@@ -21,9 +21,10 @@ EngineFactory = Callable[[WorkerOptions, LocalModels, Path], Engine]
 
 def _openvino(options: WorkerOptions, local_models: LocalModels, blobs: Path) -> Engine:
     hush_libraries()
+    from winepress_worker.conversion.preparation import prepare
     from winepress_worker.engines.openvino import OpenVinoEngine
 
-    return OpenVinoEngine(local_models, options.device, blobs, options.placement)
+    return OpenVinoEngine(local_models, options.device, blobs, options.placement, prepare)
 
 
 def _fake(options: WorkerOptions, local_models: LocalModels, blobs: Path) -> Engine:

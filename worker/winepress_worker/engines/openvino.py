@@ -9,6 +9,7 @@ from __future__ import annotations
 import gc
 import inspect
 import logging
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -46,6 +47,10 @@ _TOKENIZERS = ("tokenizer", "tokenizer_2")
 _ENCODER = "vae_encoder"  #: compiled only when a source picture is to be read
 
 
+#: Makes the finished model of a name and a precision, if it is not there already.
+Prepare = Callable[[LocalModels, str, Precision, Report], Prepared]
+
+
 class OpenVinoEngine:
     """Loads pipelines for one OpenVINO device."""
 
@@ -55,13 +60,16 @@ class OpenVinoEngine:
         device: str,
         cache_dir: Path,
         placement: Placement | None = None,
+        prepare: Prepare | None = None,
     ) -> None:
         """``placement`` says where each stage is computed; without it all are on ``device``.
 
+        ``prepare`` makes a model that is missing; without it that is an error.
         Raises WrongUsage when OpenVINO does not see a device.
         """
         quiet_libraries()
         self._local_models = local_models
+        self._prepare = prepare
         self._device = device
         self._placement = placement or Placement.of(DeviceName.parse(device))
         self._cache_dir = cache_dir
@@ -71,9 +79,21 @@ class OpenVinoEngine:
     def key(
         self, model: str, precision: Precision, report: Report = ignore_progress
     ) -> PipelineKey:
-        """The key of a model, which is prepared first if need be; see `LocalModels.prepare`."""
-        prepared = self._local_models.prepare(model, precision, report)
+        """The key of a model, which is prepared first if need be."""
+        if self._prepare:
+            prepared = self._prepare(self._local_models, model, precision, report)
+        else:
+            prepared = self._find(model, precision)
         return PipelineKey(model, prepared.revision, precision, self._device)
+
+    def _find(self, model: str, precision: Precision) -> Prepared:
+        prepared = self._local_models.find(model, precision)
+        if prepared is None:
+            raise EnvironmentFault(
+                f"{model}.{precision.value} is not on this machine",
+                hint=f"run: winepress models prepare {model}",
+            )
+        return prepared
 
     def estimate(self, key: PipelineKey) -> int:
         """What a model needs by `LocalModels.memory_needed`, in bytes."""
@@ -84,8 +104,8 @@ class OpenVinoEngine:
 
         Raises EnvironmentFault when the model is missing, corrupt or of another revision.
         """
-        prepared = self._local_models.find(key.model, key.precision)
-        if prepared is None or prepared.revision != key.revision:
+        prepared = self._find(key.model, key.precision)
+        if prepared.revision != key.revision:
             raise EnvironmentFault(
                 f"{key.model}.{key.precision.value} is not on this machine in this revision",
                 value=key.revision,
