@@ -9,10 +9,10 @@ from pathlib import Path
 
 import psutil
 import pytest
-from command_line import WINEPRESS, environment
-from local_worker import small_zoom
-from rehearsal import assert_exactly_once
-from worker_process import PATIENCE_S, WorkerProcess, await_condition
+from support.command_line import WINEPRESS, environment
+from support.local_worker import small_zoom
+from support.running_farm import assert_exactly_once
+from support.worker_process import PATIENCE_S, WorkerProcess, await_condition
 
 from winepress import Client, JobHandle, TextToImage
 from winepress_shared.lane import FILM, Precision

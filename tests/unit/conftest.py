@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from fake_ledger import FakeLedger
 from hypothesis import settings
+from support.fake_ledger import FakeLedger
 
 from winepress import Client
 from winepress_shared.settings import Settings
