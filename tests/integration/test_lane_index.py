@@ -14,7 +14,7 @@ MODEL = "vignette.fp16"
 
 @pytest.fixture
 def book(farm: AuditedFarm) -> LaneIndex:
-    """The lanes of the farm's farm."""
+    """The lanes of the farm."""
     return LaneIndex(farm.settings)
 
 

@@ -221,6 +221,8 @@ def test_a_job_is_forgotten_when_it_was_kept_long_enough(farm: AuditedFarm) -> N
     with pytest.raises(NotFound):
         farm.ledger.get("job")
     assert farm.ledger.jobs() == []
+    indices = ("jobs", "jobs:canceled", "old", "due", "expiries")
+    assert [farm.redis.zscore(farm.key(index), "job") for index in indices] == [None] * 5
     assert not list(farm.redis.scan_iter(farm.key("*job*:job")))
 
 

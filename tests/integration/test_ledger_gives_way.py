@@ -149,3 +149,12 @@ def test_what_workers_have_in_hand_is_told_to_those_who_wait_for_them(farm: Audi
         InHand("w1", OTHER, BULK, 9),
         InHand("w2", LANE, NORMAL, 3),
     )
+
+
+def test_the_first_picture_of_a_slice_gives_way_to_nobody(farm: AuditedFarm) -> None:
+    """Else a bulk would be claimed and given back for as long as anything better comes."""
+    farm.submit("bulk", 300, band=BULK)
+    part = farm.claim(10)
+    farm.submit("now", band=INTERACTIVE)
+    assert farm.ledger.start(part.fence, part.units[0]) is Order.OK
+    assert farm.ledger.start(part.fence, part.units[1]) is Order.GIVE_WAY

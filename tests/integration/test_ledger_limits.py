@@ -29,7 +29,7 @@ def strict(valkey_server: ValkeyServer) -> Iterator[AuditedFarm]:
 
 @pytest.fixture
 def book(farm: AuditedFarm) -> QueueLimits:
-    """The pauses of the farm's farm."""
+    """The pauses of the farm."""
     return QueueLimits(farm.settings)
 
 
@@ -191,6 +191,16 @@ def test_what_a_paused_user_submits_waits_too(farm: AuditedFarm, book: QueueLimi
     assert farm.claim().job_id == "a2"
 
 
+def test_a_user_who_is_resumed_has_the_turn_they_had(farm: AuditedFarm, book: QueueLimits) -> None:
+    """A pause is no way to the end of the line."""
+    for user in ("ann", "bob", "cid"):
+        farm.submit(user, 10, user=user)
+    book.pause(user="ann")
+    assert farm.claim(1).job_id == "bob"
+    book.resume(user="ann")
+    assert [farm.claim(1).job_id for _ in range(3)] == ["ann", "cid", "bob"]
+
+
 @pytest.mark.parametrize(
     "scope", [{"user": "a b"}, {"user": "ann\n"}, {"lane": "nothing"}, {"user": "a", "lane": LANE}]
 )
@@ -202,7 +212,8 @@ def test_what_is_no_user_and_no_lane_is_refused(book: QueueLimits, scope: dict[s
 
 
 def _fence(channel: Channel) -> str:
-    while True:
+    for _ in range(30):
         message = channel.get_message(timeout=1)
         if message:
             return str(message["data"])
+    raise AssertionError("nothing came")

@@ -249,3 +249,23 @@ def test_a_claim_asks_for_at_least_one_unit(farm: AuditedFarm, most: int) -> Non
     """A pace of less than a unit per slice must not starve the lane."""
     farm.submit("job", 3)
     assert farm.claim(most=most).units == (0,)
+
+
+def test_a_job_is_given_up_when_more_than_so_many_of_its_units_failed(farm: AuditedFarm) -> None:
+    """Exactly as many may fail; the next one ends what nobody has in hand."""
+    farm.submit("job", 6, max_failed=2)
+    for unit in range(2):
+        farm.fail(farm.claim(most=1), unit, retry=False)
+    assert len(farm.places("job")["fresh"]) == 4
+    farm.fail(farm.claim(most=1), 2, retry=False)
+    assert farm.places("job")["failed"] == set(range(6))
+
+
+def test_a_job_was_started_when_its_first_slice_was(farm: AuditedFarm) -> None:
+    """One that went back into the queue meanwhile was not started later."""
+    farm.submit("job")
+    part = farm.claim()
+    farm.redis.hset(farm.key("job", "job"), "started", 7000)
+    farm.ledger.release(part.fence, "w1/1")
+    farm.claim()
+    assert farm.ledger.get("job").started == 7.0

@@ -48,6 +48,16 @@ def test_an_idempotency_key_lasts_a_day_and_no_longer_than_its_job(farm: Audited
     assert farm.submit("second", idempotency_key="k") == "second"
 
 
+def test_a_key_is_freed_by_the_cancel_of_its_own_job_alone(farm: AuditedFarm) -> None:
+    """Another job may have taken the key since."""
+    farm.submit("first", idempotency_key="k")
+    farm.submit("other")
+    farm.ledger.control("other", "cancel", "its submission failed", "k")
+    assert farm.submit("second", idempotency_key="k") == "first"
+    farm.ledger.control("first", "cancel", "its submission failed", "k")
+    assert farm.submit("third", idempotency_key="k") == "third"
+
+
 def test_a_job_sent_twice_under_its_id_is_entered_once(farm: AuditedFarm) -> None:
     """A client whose answer was lost sends it again."""
     farm.submit("job", 3)

@@ -34,7 +34,7 @@ class RunningFarm:
     def is_quiet(self) -> bool:
         """True when no worker holds a slice."""
         with self.broker() as server:
-            return server.zcard(f"{self.farm.settings.farm}:leases") == 0
+            return not server.exists(f"{self.farm.settings.farm}:leases")
 
     def stored(self, handle: JobHandle) -> set[str]:
         """Keys of the pictures of a job that are in the store."""
