@@ -110,8 +110,8 @@ def test_a_worker_says_its_lanes_again_when_they_change(farm: AuditedFarm) -> No
     """What it no longer serves is not expected of it."""
     live(farm, "one")
     live(farm, "one", lane="vignette.int8")
-    assert farm.redis.smembers(farm.key("serving", "vignette.int8")) == {"one"}
-    assert not farm.redis.exists(farm.key("serving", LANE))
+    assert farm.redis.smembers(farm.key("lane_workers", "vignette.int8")) == {"one"}
+    assert not farm.redis.exists(farm.key("lane_workers", LANE))
     assert json.loads(str(farm.redis.get(farm.key("worker", "one"))))["lanes"] == ["vignette.int8"]
 
 

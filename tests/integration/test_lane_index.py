@@ -33,7 +33,7 @@ def test_a_lane_shows_its_highest_band_and_how_long_it_waits(
     """Lanes without work and parked ones are not there."""
     assert book.look("me") == ([], {})
     farm.submit("bulk", 3, band=2)
-    farm.redis.hincrby(farm.key("served", LANE), "2", -90_000)
+    farm.redis.hincrby(farm.key("band_served", LANE), "2", -90_000)
     farm.submit("now", 1, band=0)
     (view,), _ = book.look("me")
     assert (view.lane, view.units, view.band) == (LANE, 4, 0)
@@ -80,8 +80,8 @@ def test_a_worker_that_is_gone_for_good_leaves_no_trace_among_the_holders(
     farm.ledger.leave("left")
     farm.redis.zadd(farm.key("workers"), {"lost": 1})
     farm.sweep()
-    assert farm.redis.smembers(farm.key("warm", MODEL)) == {"me"}
-    assert not farm.redis.exists(*(farm.key("warmed", worker) for worker in ("left", "lost")))
+    assert farm.redis.smembers(farm.key("warm_workers", MODEL)) == {"me"}
+    assert not farm.redis.exists(*(farm.key("warm_models", worker) for worker in ("left", "lost")))
 
 
 def test_after_an_outage_it_is_still_known_what_is_warm(farm: AuditedFarm, book: LaneIndex) -> None:
@@ -152,7 +152,7 @@ def test_how_long_a_lane_was_left_alone_is_told_apart_from_its_bands(
 ) -> None:
     """A lane that is served all the time has a low band that waits all the same."""
     farm.submit("bulk", band=2)
-    farm.redis.hincrby(farm.key("served", LANE), "2", -90_000)
+    farm.redis.hincrby(farm.key("band_served", LANE), "2", -90_000)
     assert book.look("me")[0][0].idle_s >= 90
     farm.submit("now", 4, band=0)
     farm.claim(1)

@@ -199,8 +199,8 @@ def test_a_succeeded_job_leaves_its_row_and_its_events_only(farm: AuditedFarm) -
     names = {str(name).partition(":")[2] for name in farm.redis.scan_iter(farm.key("*"))}
     names -= {"fence", "turn", "keep", "open", "swept", "old"} | {
         "held:w1/1",
-        "holders:w1",
-        "asked:w1/1",
+        "processes:w1",
+        "last_request:w1/1",
     }
     assert names == {"job:job", "events:job", "jobs", "jobs:succeeded", f"lease:{part.fence}"}
     assert 0 < farm.redis.ttl(farm.key("events", "job")) <= 3600
@@ -233,7 +233,7 @@ def _end(farm: AuditedFarm, end: str) -> None:
         farm.pass_deadline("job")
     else:
         farm.work_off()
-        for fence in farm.redis.smembers(farm.key("leased", "job")):
+        for fence in farm.redis.smembers(farm.key("job_leases", "job")):
             farm.ledger.release(int(fence), "w1/1")
         farm.work_off()
     assert farm.state("job") == end

@@ -107,4 +107,4 @@ def test_the_place_of_a_job_in_its_lane_is_known(farm: AuditedFarm) -> None:
 
 def _pass_over(farm: AuditedFarm, band: int, for_ms: int) -> None:
     now, _ = farm.redis.time()
-    farm.redis.hset(farm.key("served", LANE), str(band), now * 1000 - for_ms)
+    farm.redis.hset(farm.key("band_served", LANE), str(band), now * 1000 - for_ms)

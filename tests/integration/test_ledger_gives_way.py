@@ -31,7 +31,7 @@ def pass_over(farm: AuditedFarm, band: int) -> None:
     """Let a band of the lane have waited for longer than its patience."""
     now, _ = farm.redis.time()
     since = now * 1000 - PATIENCE_MS[band] - 1000
-    farm.redis.hset(farm.key("served", LANE), str(band), since)
+    farm.redis.hset(farm.key("band_served", LANE), str(band), since)
 
 
 @pytest.mark.parametrize("band", [INTERACTIVE, NORMAL])
