@@ -236,7 +236,7 @@ def test_a_job_that_comes_back_lacks_what_was_not_kept(ledger: Ledger) -> None:
     ledger.submit(new("j1", 3))
     ledger.keep_units("j1", {2: {"key": "2"}})
     assert (ledger.get("j1").done, ledger.outputs("j1")) == (1, {1: {"key": "1"}})
-    drawn = []
+    drawn: list[int] = []
     while part := ledger.claim(LANE, "w1", HOLDER, 1):
         drawn += part.units
         draw(ledger, part)

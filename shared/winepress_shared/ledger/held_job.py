@@ -14,7 +14,7 @@ from winepress_shared.state import JobState
 class HeldJob:
     """A job; each of its units waits, is leased, or has ended with an object or an error."""
 
-    row: JobRow
+    known: JobRow  #: its row, but for what has ended
     new: Submission
     ended: dict[int, dict[str, Any]]
     waiting: list[int] = field(default_factory=list)
@@ -40,10 +40,15 @@ class HeldJob:
         """Let units that were handed out wait again, in their order."""
         self.waiting = sorted([*self.waiting, *units])
 
+    @property
+    def row(self) -> JobRow:
+        """What is known of it now."""
+        failed = sum("error" in row for row in list(self.ended.values()))
+        return replace(self.known, failed=failed, done=len(self.ended) - failed)
+
     def become(self, **changes: Any) -> None:
-        """Change the row, and count anew."""
-        failed = sum("error" in row for row in self.ended.values())
-        self.row = replace(self.row, **changes, failed=failed, done=len(self.ended) - failed)
+        """Change the row."""
+        self.known = replace(self.known, **changes)
 
     @property
     def has_ended_all(self) -> bool:

@@ -1,4 +1,4 @@
-"""A ledger in this process, for tests of what calls one: no server, no clock, one thread at a time.
+"""A ledger in this process, for tests of what calls one: no server, no clock.
 
 It keeps what is promised of one job's life: entered, handed out, counted, given up, canceled. Jobs
 of a lane go by band, then by age. What takes the scripts' view of a whole farm (turns of users,
@@ -290,7 +290,6 @@ class InMemoryLedger(Ledger):
             lease.open.remove(unit)
             job.ended[unit] = row
             job.attempts.pop(unit, None)
-            job.become()
         elif unit not in job.ended:
             return UnitOutcome.LOST
         if job.has_ended_all:
