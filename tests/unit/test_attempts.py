@@ -36,8 +36,8 @@ def rows_of(renderer: RendererInMemory) -> dict[int, dict[str, Any]]:
 def test_a_picture_that_an_earlier_attempt_stored_is_counted_as_it_is(
     renderer: RendererInMemory,
 ) -> None:
-    """Its worker died before it could count it; nobody draws it a second time."""
-    renderer.submit(fox())
+    """Its worker died before it could count it; nobody draws it again, for that may fail."""
+    renderer.submit(fox(1, "[[fail]]"))
     lost = renderer.claim()
     renderer.ledger.start(lost.fence, 0)
     key, row = output_key("j", 0, "png"), {"key": "k", "sha256": "0" * 64, "size": 3, "seed": 1}
@@ -57,6 +57,23 @@ def test_whoever_comes_second_adopts_the_picture_that_is_there(renderer: Rendere
     renderer.archive.write_output(key, b"png", row | {"key": key})
     assert renderer.work().state == "succeeded"
     assert rows_of(renderer)[0]["worker"] == "w0"
+
+
+def test_a_picture_that_cannot_be_stored_is_tried_again(
+    renderer: RendererInMemory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What goes wrong behind the drawing is settled like what goes wrong in it."""
+    write, faults = Archive.write_output, [ValueError("nobody foresaw this")]
+
+    def fail_once(self: Archive, key: str, data: bytes, row: dict[str, Any]) -> bool:
+        if faults:
+            raise faults.pop()
+        return write(self, key, data, row)
+
+    monkeypatch.setattr(Archive, "write_output", fail_once)
+    renderer.submit(fox(2))
+    assert renderer.work().state == "succeeded"
+    assert {unit: row["attempts"] for unit, row in rows_of(renderer).items()} == {0: 2, 1: 1}
 
 
 def test_an_attempt_is_told_with_its_number(renderer: RendererInMemory) -> None:

@@ -16,7 +16,6 @@ from winepress_shared.items import Item
 from winepress_shared.jobs.job import TextToImage
 from winepress_worker.engines.fake import FakeEngine
 from winepress_worker.engines.fake_settings import FakeSettings
-from winepress_worker.renderer.batching import Batching
 from winepress_worker.renderer.time_limit import TimeLimit
 
 
@@ -94,17 +93,20 @@ def test_each_picture_of_a_call_keeps_its_own_warnings(tmp_path: Path) -> None:
     assert [row["warnings"] for row in rows.values()] == [[f"w{job.seed}"] for job in jobs]
 
 
-def test_a_unit_begun_before_is_in_no_call_with_a_sample(tmp_path: Path) -> None:
-    """Nobody's picture is at risk beside it, not even one that is thrown away."""
-    renderer = RendererInMemory(tmp_path, batching=Batching(4))
-    renderer.submit(fox(3), "first")
-    renderer.submit(fox(1))
-    renderer.executor.run(renderer.claim())  # the first picture is a sample from now on
-    lost = renderer.claim()
-    renderer.ledger.start(lost.fence, 0)
-    renderer.ledger.fail(lost.fence, 0, RetryElsewhere("died"), retry=True)
-    assert renderer.work().state == "succeeded"
-    assert rows_of(renderer)[0]["batch"] == 1
+def test_a_unit_begun_before_is_in_no_call_with_a_picture_of_another(tmp_path: Path) -> None:
+    """Its call is filled up with itself, although a smaller one could be proven with a sample."""
+    renderer = RendererInMemory(tmp_path)
+    renderer.submit(fox(16))
+    renderer.executor.run(renderer.claim(4))  # any of these may be a sample from now on
+    lost = renderer.claim(4)
+    renderer.ledger.start(lost.fence, 4)
+    renderer.ledger.fail(lost.fence, 4, RetryElsewhere("died"), retry=True)
+    again = renderer.claim()
+    assert (again.units, again.attempts) == ((4,), 1)
+    renderer.executor.run(again)
+    renderer.ledger.release(lost.fence, renderer.leases.holder)
+    assert renderer.work(512).state == "succeeded"
+    assert rows_of(renderer)[4]["batch"] == 4
 
 
 def test_a_call_may_take_as_long_as_its_pictures_may_together(tmp_path: Path, clock: Clock) -> None:
@@ -128,3 +130,4 @@ def test_the_first_call_after_a_load_has_no_limit(tmp_path: Path, clock: Clock) 
         renderer.submit(fox(2), job_id)
         assert renderer.work(1, job_id).state == "succeeded"
         renderer.pool.close()
+    assert {row["attempts"] for row in rows_of(renderer).values()} == {1}
