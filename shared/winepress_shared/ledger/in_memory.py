@@ -163,9 +163,18 @@ class InMemoryLedger(Ledger):
         return HeartbeatReply((), {})
 
     def claim(
-        self, lane: str, worker: str, holder: str, most: int, *, begin: bool = False
+        self,
+        lane: str,
+        worker: str,
+        holder: str,
+        most: int,
+        *,
+        begin: bool = False,
+        others_first: bool = False,
     ) -> Slice | None:
         """Up to ``most`` units of the job that is next; one begun before is handed out alone."""
+        if others_first:
+            raise NotInMemory("the ledger in memory does not know who failed at what")
         ready = [job for job in self._jobs.values() if job.new.lane == lane and self._is_ready(job)]
         job = min(ready, key=lambda one: one.new.band, default=None)
         if job is None:
@@ -181,18 +190,8 @@ class InMemoryLedger(Ledger):
         if begun:
             self.start(fence, units[0])
         left = sum(len(one.waiting) for one in ready)
-        return Slice(
-            fence,
-            job.row.id,
-            tuple(units),
-            finish=job.has_ended_all,
-            attempts=tried,
-            waiting=left,
-            tickets=0,
-            band=job.new.band,
-            begun=begun,
-            lane=lane,
-        )
+        end = (job.has_ended_all, tried, left, 0, job.new.band, begun, lane)
+        return Slice(fence, job.row.id, tuple(units), *end)
 
     def start(self, fence: int, *units: int) -> Order:
         """See `Ledger.start`."""
@@ -246,10 +245,12 @@ class InMemoryLedger(Ledger):
             job.become(state=state, reason=reason if job.row.failed else "", finished=time.time())
         return str(job.row.state)
 
-    def release(self, fence: int, holder: str, park_ms: int = 0, reason: str = "") -> None:
+    def release(
+        self, fence: int, holder: str, park_ms: int = 0, reason: str = "", unserved: int = -1
+    ) -> None:
         """Give the rest of a slice back without counting attempts."""
-        if park_ms:
-            raise NotInMemory("no lane of the ledger in memory rests")
+        if park_ms or unserved >= 0:
+            raise NotInMemory("no lane of the ledger in memory rests, and no unit waits for others")
         lease = self._leases.pop(fence, None)
         if lease is None or lease.job.row.state is not JobState.RUNNING:
             return
