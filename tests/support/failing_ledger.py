@@ -16,6 +16,7 @@ class FailingLedger(InMemoryLedger):
         self.full: BaseException = QueueFull("the queue is full")  #: raised when there are more
         self.fault: BaseException | None = None  #: raised when a job has been entered
         self.is_away = False  #: for every call but a submission
+        self.asked = 0  #: how often it was told to do something to a job
 
     def submit(self, new: Submission) -> tuple[str, bool]:
         if len(self.ids()) >= self.room:
@@ -26,6 +27,7 @@ class FailingLedger(InMemoryLedger):
         return found
 
     def control(self, job_id: str, verb: str, reason: str = "", key: str = "") -> JobState:
+        self.asked += 1
         if self.is_away:
             raise BrokerUnreachable("the broker does not answer")
         return super().control(job_id, verb, reason, key)

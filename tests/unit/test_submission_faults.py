@@ -185,3 +185,27 @@ def test_jobs_whose_broker_is_lost_meanwhile_are_all_undone(
         submit(client, tmp_path)
     assert set(ledger.ids()) <= set(descriptions(client))
     assert names(client) == {"result.json"}
+    assert ledger.asked == 1, "every further try would wait for as long as the first"
+
+
+def test_a_job_that_is_over_before_it_can_be_taken_back_stays(
+    client: Client, ledger: FailingLedger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A quick worker may have drawn it; the producer hears what failed, and of nothing else."""
+    store = client.archive.store
+    put = store.put
+
+    def draw_and_refuse(key: str, data: bytes, **options: Any) -> None:
+        if not key.endswith("/accepted"):
+            put(key, data, **options)
+            return
+        part = ledger.claim("vignette.fp16", "w1", "w1/1", 1, begin=True)
+        assert part
+        ledger.commit(part.fence, 0, {})
+        ledger.finish(part.fence)
+        raise StoreUnreachable("the store does not answer")
+
+    monkeypatch.setattr(store, "put", draw_and_refuse)
+    with pytest.raises(StoreUnreachable):
+        client.submit(APPLE)
+    assert ledger.ids(JobState.SUCCEEDED) == ledger.ids() != []
