@@ -103,3 +103,17 @@ def test_a_store_that_fails_behind_the_drawing_rests_the_lane(
     renderer.executor.run(renderer.claim())
     renderer.delivery.settle()
     assert ledger.given_back == [(10_000, "the store does not answer")]
+
+
+def test_a_worker_that_is_leaving_gives_back_what_it_has_not_begun(
+    tmp_path: Path, ledger: LedgerThatRests
+) -> None:
+    """Nothing has failed: the picture is another's, at its first attempt."""
+    renderer = RendererInMemory(tmp_path, ledger=ledger)
+    renderer.submit(TextToImage(prompt="a fox", seed=1, num_inference_steps=1))
+    part = renderer.claim()
+    renderer.leases.draining.set()
+    assert renderer.executor.run(part) == 0
+    assert ledger.given_back == [(0, "")]
+    renderer.leases.draining.clear()
+    assert renderer.claim().attempts == 0
