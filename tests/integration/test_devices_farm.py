@@ -77,7 +77,9 @@ def test_what_is_pinned_is_warm_from_the_start_and_renderers_keep_to_their_cores
     running_farm: RunningFarm,
 ) -> None:
     """Nobody has to ask for it first; the parent may use every core."""
-    for worker in running_farm.client.workers():
+    workers = running_farm.client.workers()
+    assert len(workers) == 2
+    for worker in workers:
         assert "vignette.fp16" in worker.renderer["warm"]
         renderer = psutil.Process(worker.renderer["pid"])
         assert renderer.cpu_affinity() == [min(os.sched_getaffinity(0))]
@@ -126,6 +128,7 @@ def test_what_is_idle_is_unloaded_and_what_is_pinned_is_not(running_farm: Runnin
     running_farm.client.submit(job).wait(_PATIENCE_S)
 
     def only_pinned() -> bool:
-        return all(w.renderer["warm"] == ["vignette.fp16"] for w in running_farm.client.workers())
+        warm = [worker.renderer["warm"] for worker in running_farm.client.workers()]
+        return warm == [["vignette.fp16"]] * 2
 
     wait_until(only_pinned)
