@@ -68,8 +68,8 @@ def work_off(ledger: Ledger) -> None:
 
 def test_a_new_job_waits_and_its_row_says_what_was_asked_for(ledger: Ledger) -> None:
     """And nothing else."""
-    assert ledger.submit(new("j1", 3)) == ("j1", True)
-    assert ledger.submit(new("j1", 3)) == ("j1", False)
+    assert ledger.submit(new("j1", 3))[:2] == ("j1", True)
+    assert ledger.submit(new("j1", 3))[:2] == ("j1", False)
     row = ledger.get("j1")
     assert (row.state, row.lane, row.user, row.priority) == ("queued", LANE, "ada", Priority.NORMAL)
     assert (row.units, row.done, row.failed, row.paused, row.reason) == (3, 0, 0, False, "")
@@ -82,11 +82,11 @@ def test_a_new_job_waits_and_its_row_says_what_was_asked_for(ledger: Ledger) -> 
 def test_an_idempotency_key_brings_its_job_until_that_is_withdrawn(ledger: Ledger) -> None:
     """Another job under the same key is refused."""
     ledger.submit(new("j1", key="k"))
-    assert ledger.submit(new("j2", key="k")) == ("j1", False)
+    assert ledger.submit(new("j2", key="k")) == ("j1", False, 1)
     with pytest.raises(Conflict):
         ledger.submit(new("j3", digest="other", key="k"))
     ledger.control("j1", "cancel", "withdrawn", "k")
-    assert ledger.submit(new("j4", key="k")) == ("j4", True)
+    assert ledger.submit(new("j4", key="k")) == ("j4", True, 1)
 
 
 def test_no_more_units_are_taken_than_there_is_room_for(ledger: Ledger) -> None:
@@ -95,7 +95,7 @@ def test_no_more_units_are_taken_than_there_is_room_for(ledger: Ledger) -> None:
     with pytest.raises(QueueFull, match=r"got 60.*100 units"):
         ledger.submit(new("j2", 60))
     draw(ledger, claim(ledger, 20))
-    assert ledger.submit(new("j2", 60)) == ("j2", True)
+    assert ledger.submit(new("j2", 60))[:2] == ("j2", True)
 
 
 def test_jobs_are_listed_newest_first(ledger: Ledger) -> None:
@@ -250,6 +250,7 @@ def test_workers_are_known_by_their_beats(ledger: Ledger) -> None:
         ledger.beat(name, f"{name}/1", {"lanes": [LANE]})
     assert {worker.name for worker in ledger.workers() if worker.serves(LANE)} == {"w1", "w2"}
     assert [ledger.missing_tickets(LANE, units) for units in (1, 2, 9)] == [1, 2, 2]
+    assert [ledger.submit(new(f"j{units}", units)).tickets for units in (1, 9)] == [1, 2]
 
 
 def test_what_takes_a_server_is_refused_by_name() -> None:

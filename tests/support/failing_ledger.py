@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from winepress import BrokerUnreachable, JobState, QueueFull
 from winepress_shared.ledger.in_memory import InMemoryLedger
-from winepress_shared.ledger.records import Submission
+from winepress_shared.ledger.records import Entry, Submission
 
 
 class FailingLedger(InMemoryLedger):
@@ -18,7 +18,7 @@ class FailingLedger(InMemoryLedger):
         self.is_away = False  #: for every call but a submission
         self.asked = 0  #: how often it was told to do something to a job
 
-    def submit(self, new: Submission) -> tuple[str, bool]:
+    def submit(self, new: Submission) -> Entry:
         if len(self.ids()) >= self.room:
             raise self.full
         found = super().submit(new)

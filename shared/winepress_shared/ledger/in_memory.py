@@ -17,6 +17,7 @@ from winepress_shared.ledger.held_job import HeldJob, HeldLease
 from winepress_shared.ledger.ledger import MAX_ATTEMPTS, Ledger
 from winepress_shared.ledger.limits import farm_full
 from winepress_shared.ledger.records import (
+    Entry,
     HeartbeatReply,
     JobRow,
     Order,
@@ -29,8 +30,7 @@ from winepress_shared.ledger.records import (
 from winepress_shared.ledger.script_server import Channel, ScriptServer
 from winepress_shared.settings import Settings
 from winepress_shared.state import JobState
-
-_VERBS = ("cancel", "pause", "resume", "retry")
+from winepress_shared.ticket_policy import missing_tickets
 
 
 class NotInMemory(NotImplementedError):
@@ -76,23 +76,22 @@ class InMemoryLedger(Ledger):
 
     # -- producers ---------------------------------------------------------------------------
 
-    def submit(self, new: Submission) -> tuple[str, bool]:
+    def submit(self, new: Submission) -> Entry:
         """See `Ledger.submit`."""
         unkept = (new.chained, new.window, new.max_failed, new.starts_in_ms, new.expires_in_ms)
         if any(value not in (None, 0) for value in unkept):
             raise NotInMemory("the ledger in memory knows no chains, times and limits of a job")
         known = self._keys.get((new.user, new.idempotency_key))
-        if new.idempotency_key and known:
-            if self._jobs[known].new.digest != new.digest:
-                raise Conflict(f"this idempotency key belongs to job {known}", value=known)
-            return known, False
-        if new.id in self._jobs:
-            return new.id, False
+        if known and self._jobs[known].new.digest != new.digest:
+            raise Conflict(f"this idempotency key belongs to job {known}", value=known)
+        job_id = known or new.id
+        if job_id in self._jobs:
+            return Entry(job_id, False, self.missing_tickets(new.lane, new.units))
         self.check_room(new.user, new.units)
         if new.idempotency_key:
             self._keys[new.user, new.idempotency_key] = new.id
-        self._jobs[new.id] = HeldJob.of(new, self._kept.pop(new.id, {}))
-        return new.id, True
+        job = self._jobs[new.id] = HeldJob.of(new, self._kept.pop(new.id, {}))
+        return Entry(new.id, True, self.missing_tickets(new.lane, len(job.waiting)))
 
     def keep_units(self, job_id: str, outputs: dict[int, dict[str, Any]]) -> None:
         """See `Ledger.keep_units`."""
@@ -105,14 +104,14 @@ class InMemoryLedger(Ledger):
 
     def jobs(self, state: JobState | None = None, limit: int = 100) -> list[JobRow]:
         """The ``limit`` newest jobs, newest first."""
-        rows = [job.row for job in reversed(self._jobs.values())]
+        rows = (job.row for job in reversed(self._jobs.values()))
         return [row for row in rows if state in (None, row.state)][:limit]
 
     def control(self, job_id: str, verb: str, reason: str = "", key: str = "") -> JobState:
         """Cancel, pause, resume or retry a job; raises NotFound or Conflict."""
         job = self._job(job_id)
         state = job.row.state
-        if verb not in _VERBS:
+        if verb not in ("cancel", "pause", "resume", "retry"):
             raise NotInMemory(f"the ledger in memory does not {verb} jobs")
         if verb == "cancel" and state is JobState.CANCELED:
             return state
@@ -138,7 +137,7 @@ class InMemoryLedger(Ledger):
 
     def missing_tickets(self, lane: str, units: int) -> int:
         """One for each live worker: nobody queues any."""
-        return min(units, max(1, len(self._workers)))
+        return missing_tickets(units, len(self._workers), 0)
 
     def check_room(self, user: str, units: int, *, may_be_known: bool = False) -> None:
         """Raise QueueFull as `QueueLimits.check_room` does, for the farm as a whole."""

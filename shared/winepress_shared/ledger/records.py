@@ -6,18 +6,18 @@ import time
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from enum import StrEnum
-from typing import Any
+from typing import Any, NamedTuple
 
 from winepress_shared.archive import JobRecord
 from winepress_shared.cost import megapixel_steps
 from winepress_shared.errors import DamagedRecord, NotFound
 from winepress_shared.jobs.job import Priority
 from winepress_shared.jobs.zoom import ZoomVideo
+from winepress_shared.lane import model_key
 from winepress_shared.state import JobState
 from winepress_shared.window import Window
 
-#: Bands in the order they are served.
-BANDS = (Priority.INTERACTIVE, Priority.NORMAL, Priority.BULK)
+BANDS = (Priority.INTERACTIVE, Priority.NORMAL, Priority.BULK)  #: in the order of service
 
 
 class Order(StrEnum):
@@ -108,6 +108,14 @@ class Submission:
         )
 
 
+class Entry(NamedTuple):
+    """What became of a job that was submitted."""
+
+    id: str  #: an earlier one's where its idempotency key was known
+    is_new: bool
+    tickets: int  #: its lane can use so many more, see `ticket_policy`
+
+
 @dataclass(frozen=True)
 class Slice:
     """Units handed out by one claim, and the fence that proves who may render them."""
@@ -122,6 +130,7 @@ class Slice:
     band: int = 0  #: of the job; index into `BANDS`
     begun: bool = False  #: the first unit was started with the claim
     lane: str = ""  #: where it waited; not that of the request where an earlier one is answered
+    job_units: int = 0  #: of the whole job
 
     @classmethod
     def of(cls, answer: dict[str, Any]) -> Slice:
@@ -232,7 +241,7 @@ class Worker:
 
     def serves(self, lane: str) -> bool:
         """Whether it takes work of ``lane`` now."""
-        return lane in self.facts.get("lanes", ()) and lane.partition("@")[0] not in self.unfit
+        return lane in self.facts.get("lanes", ()) and model_key(lane) not in self.unfit
 
     @property
     def unfit(self) -> dict[str, str]:
