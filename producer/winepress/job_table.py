@@ -1,0 +1,72 @@
+"""Jobs as rows of tables: what is told of one, and how times are written."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable
+from datetime import datetime
+
+from winepress.progress import Progress
+from winepress_shared.ledger_records import JobRow
+from winepress_shared.screen.table import Cell, Column, Table, Tone
+from winepress_shared.state import JobState
+
+_UNITS = ((86_400, "d"), (3_600, "h"), (60, "m"), (1, "s"))
+_TONES = {
+    JobState.QUEUED: Tone.PLAIN,
+    JobState.RUNNING: Tone.BUSY,
+    JobState.SUCCEEDED: Tone.GOOD,
+    JobState.FAILED: Tone.BAD,
+    JobState.CANCELED: Tone.WARN,
+    JobState.EXPIRED: Tone.WARN,
+}
+
+
+class JobTable(Table):
+    """One row for each job, as the ledger knows it."""
+
+    def __init__(self, *, has_bars: bool = False) -> None:
+        self._has_bars = has_bars
+        super().__init__(
+            (
+                Column("JOB"),
+                Column("STATE"),
+                Column("KIND", 3),
+                Column("PROGRESS"),
+                Column("ETA"),
+                Column("AGE"),
+                Column("LANE", 1),
+                Column("USER", 2),
+                Column("CREATED", 4),
+            )
+        )
+
+    def add_job(self, row: JobRow, eta_s: float | None, notes: Iterable[str] = ()) -> None:
+        """Add a job that will be done in ``eta_s`` seconds, if that is known."""
+        now = time.time()
+        created = datetime.fromtimestamp(row.created).astimezone()
+        share = (row.done + row.failed) / row.units if self._has_bars else None
+        failed = f"{row.failed} failed" if row.failed else ""
+        self.add(
+            row.id,
+            state_cell(row.state.value, is_paused=row.paused),
+            Cell(f"{row.done}/{row.units}", share=share),
+            brief(eta_s),
+            ...,
+        )
+
+
+def state_cell(state: str, *, is_paused: bool = False) -> Cell:
+    """A state by its name; an unknown one is plain."""
+    text = f"{state} (paused)" if is_paused else state
+    tone = _TONES.get(JobState(state), Tone.PLAIN) if state in set(JobState) else Tone.PLAIN
+    return Cell(text, Tone.WARN if is_paused else tone)
+
+
+def brief(seconds: float | None) -> str:
+    """A time in at most four characters below a hundred days, rounded down; empty for None."""
+    if seconds is None:
+        return ""
+    whole = max(0, int(seconds))
+    size, unit = next((one for one in _UNITS if whole >= one[0]), _UNITS[-1])
+    return f"{whole // size}{unit}"
