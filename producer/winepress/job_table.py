@@ -6,8 +6,7 @@ import time
 from collections.abc import Iterable
 from datetime import datetime
 
-from winepress.progress import Progress
-from winepress_shared.ledger_records import JobRow
+from winepress_shared.ledger.records import JobRow
 from winepress_shared.screen.table import Cell, Column, Table, Tone
 from winepress_shared.state import JobState
 

@@ -8,7 +8,7 @@ from contextlib import suppress
 from queue import Empty, Queue
 
 from winepress.handle import JobHandle
-from winepress_shared.ledger_records import Event
+from winepress_shared.ledger.records import Event
 
 _MOST_WAITING = 1_000  #: events; whoever takes none is read for no further
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import deque
 
 from winepress.explanation import duration
-from winepress_shared.ledger_records import Event, JobRow
+from winepress_shared.ledger.records import Event, JobRow
 from winepress_shared.state import JobState
 
 _PICTURES = 30  #: the newest ones, which the pace is taken from

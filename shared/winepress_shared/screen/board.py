@@ -23,9 +23,7 @@ class Board:
     Methods raise OSError.
     """
 
-    def __init__(
-        self, stream: TextIO, *, line_s: float = 10.0, whole_screen: bool = False
-    ) -> None:
+    def __init__(self, stream: TextIO, *, line_s: float = 10.0, whole_screen: bool = False) -> None:
         """``line_s`` is the least time between two plain lines."""
         self._stream = stream
         self._whole_screen = whole_screen
