@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Iterable
 from datetime import datetime
@@ -24,7 +25,9 @@ _TONES = {
 class JobTable(Table):
     """One row for each job, as the ledger knows it."""
 
-    def __init__(self, *, has_bars: bool = False) -> None:
+    def __init__(self, now: float | None = None, *, has_bars: bool = False) -> None:
+        """``now`` is the time, in Unix seconds; by default that of this machine."""
+        self._now = time.time() if now is None else now
         self._has_bars = has_bars
         super().__init__(
             (
@@ -40,19 +43,30 @@ class JobTable(Table):
             )
         )
 
-    def add_job(self, row: JobRow, eta_s: float | None, notes: Iterable[str] = ()) -> None:
-        """Add a job that will be done in ``eta_s`` seconds, if that is known."""
-        now = time.time()
+    def add_job(self, row: JobRow, notes: Iterable[str] = (), eta_s: float | None = None) -> None:
+        """Add a job; ``eta_s`` is in how many seconds it is done, where more than its pace says."""
         created = datetime.fromtimestamp(row.created).astimezone()
         share = (row.done + row.failed) / row.units if self._has_bars else None
         failed = f"{row.failed} failed" if row.failed else ""
         self.add(
             row.id,
             state_cell(row.state.value, is_paused=row.paused),
+            row.kind,
             Cell(f"{row.done}/{row.units}", share=share),
-            brief(eta_s),
-            ...,
+            brief(self._pace_eta_s(row) if eta_s is None else eta_s),
+            brief(self._now - row.created),
+            row.lane,
+            row.user,
+            created.strftime("%Y-%m-%d %H:%M:%S"),
+            notes=(": ".join(filter(None, (failed, row.reason))), *notes),
         )
+
+    def _pace_eta_s(self, row: JobRow) -> float | None:
+        """Seconds until a running job is done at the pace it had so far."""
+        if row.state is not JobState.RUNNING or not row.done or row.started is None:
+            return None
+        left = row.units - row.done - row.failed
+        return left * max(0.0, self._now - row.started) / row.done
 
 
 def state_cell(state: str, *, is_paused: bool = False) -> Cell:
@@ -64,7 +78,7 @@ def state_cell(state: str, *, is_paused: bool = False) -> Cell:
 
 def brief(seconds: float | None) -> str:
     """A time in at most four characters below a hundred days, rounded down; empty for None."""
-    if seconds is None:
+    if seconds is None or not math.isfinite(seconds):
         return ""
     whole = max(0, int(seconds))
     size, unit = next((one for one in _UNITS if whole >= one[0]), _UNITS[-1])

@@ -6,6 +6,7 @@ import threading
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from queue import Empty, Queue
+from typing import Self
 
 from winepress.handle import JobHandle
 from winepress_shared.ledger.records import Event
@@ -27,7 +28,7 @@ class JointEvents:
         self._arrivals: Queue[_Arrival] = Queue(_MOST_WAITING)
         self._is_closed = False
 
-    def __enter__(self) -> JointEvents:
+    def __enter__(self) -> Self:
         for place in range(len(self._streams)):
             threading.Thread(target=self._read, args=(place,), name="watch", daemon=True).start()
         return self

@@ -22,7 +22,7 @@ class Progress:
         self.note = ""  #: what its worker does before the first step
         self.done = row.done
         #: Unit whose steps are frames.
-        self._film = str(row.units - 1) if row.kind == "zoom-video" else ""
+        self._film_unit = str(row.units - 1) if row.kind == "zoom-video" else ""
         self._frames = ""
         #: The events of the past tell again of failures that the row counts already.
         self._failed_before = row.failed
@@ -38,8 +38,8 @@ class Progress:
         if event.name == "progress":
             self.note = ""
             self._steps[unit] = int(fields["step"]) / max(1, int(fields["steps"]))
-            if unit == self._film:
-                self._frames = f", {fields['step']}/{fields['steps']} frames"
+            if unit == self._film_unit:
+                self._frames = f"{fields['step']}/{fields['steps']} frames"
         elif event.name == "unit-done":
             self.done = max(self.done, int(fields["done"]))
             self._finished.append((event.at, int(fields["done"])))
@@ -88,14 +88,19 @@ class Progress:
         return 60 * left / pace if pace and left and not self.is_over else None
 
     @property
+    def film(self) -> str:
+        """How much of the film is cut; empty before that."""
+        return f"film, {self._frames}" if self._frames else ""
+
+    @property
     def count(self) -> str:
         """How many of how many, of what."""
-        if not self._film:
+        if not self._film_unit:
             return f"{self.done}/{self.units} pictures"
         if self.units == 1:
-            return f"film{self._frames}"
-        key_frames = self.units - 1
-        return f"{min(self.done, key_frames)}/{key_frames} key frames{self._frames}"
+            return self.film or "film"
+        key_frames = f"{min(self.done, self.units - 1)}/{self.units - 1} key frames"
+        return ", ".join(filter(None, (key_frames, self._frames)))
 
     @property
     def text(self) -> str:

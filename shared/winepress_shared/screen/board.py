@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -9,10 +10,11 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Self, TextIO
 
 from winepress_shared.screen.surface import can_draw, size_of
+from winepress_shared.screen.table import Part
 from winepress_shared.terminal import write_line
 
 if TYPE_CHECKING:
-    from winepress_shared.screen.drawing import Canvas, Part
+    from winepress_shared.screen.drawing import Canvas
 
 _DRAW_S = 0.1  #: least time between two drawings
 
@@ -46,9 +48,15 @@ class Board:
                 self._canvas.close()
 
     @property
-    def height(self) -> int:
-        """Lines that can be drawn."""
-        return size_of(self._stream).lines
+    def size(self) -> os.terminal_size:
+        """Columns and lines of the terminal."""
+        return size_of(self._stream)
+
+    def draw(self, parts: Sequence[Part]) -> None:
+        """Draw on a terminal now; nothing elsewhere."""
+        with self._turn:
+            if self._canvas:
+                self._canvas.draw(parts)
 
     def show(
         self,
@@ -67,7 +75,7 @@ class Board:
                 return
             self._shown_at = now
             if self._canvas:
-                self._canvas.draw(parts())
+                self.draw(parts())
                 return
             written, self._lines = self._lines, list(lines())
             for line in self._lines:

@@ -14,13 +14,11 @@ from rich.table import Table as Grid
 from rich.text import Text
 
 from winepress_shared.screen.surface import size_of
-from winepress_shared.screen.table import GAP, Cell, Row, Table
+from winepress_shared.screen.table import GAP, Cell, Part, Row, Table
 from winepress_shared.terminal import shown
 
 _HEAD = "bold"
 _INDENT = 4  #: of notes, below their row
-
-Part = Table | str
 
 
 class _Surface(Console):
@@ -111,7 +109,7 @@ def _drawn(parts: Sequence[Part], width: int) -> RenderableType:
         if isinstance(part, Table):
             drawn += _lines(part, width)
         else:
-            drawn.append(Text(shown(part)))
+            drawn.append(Text(shown(part.text), part.tone.value))
     return Group(*drawn)
 
 

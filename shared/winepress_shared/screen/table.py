@@ -137,3 +137,7 @@ class Table:
 def _padded(text: str, width: int, is_right: bool) -> str:
     space = " " * (width - width_of(text))
     return space + text if is_right else text + space
+
+
+#: What a board is made of, one below the other.
+Part = Table | Cell

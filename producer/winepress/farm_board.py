@@ -1,0 +1,110 @@
+"""What ``winepress top`` shows of a farm: its lanes, its workers, its jobs."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from datetime import datetime
+
+from winepress.explanation import counted
+from winepress.job_table import JobTable
+from winepress.worker_table import WorkerTable, pictures_per_minute
+from winepress_shared.ledger.snapshot import FarmSnapshot
+from winepress_shared.screen.table import Cell, Column, Part, Table, Tone
+
+_AROUND = 11  #: lines of a screen that are no rows
+_LEAST = 3  #: rows of each table, however low the terminal
+_LANES = (
+    Column("LANE"),
+    Column("READY", is_number=True),
+    Column("RUNNING", is_number=True),
+    Column("WORKERS", is_number=True),
+    Column("PICTURES/MIN", is_number=True),
+)
+
+
+class FarmBoard:
+    """One snapshot, as parts of a board."""
+
+    def __init__(self, name: str, farm: FarmSnapshot) -> None:
+        self._name = name
+        self._farm = farm
+        self._pace = _paces(farm)
+
+    def parts(self, height: int | None = None) -> list[Part]:
+        """All of it, or what a terminal of ``height`` lines has room for."""
+        lanes, workers, jobs = self._lanes(), self._workers(), self._jobs()
+        parts: list[Part] = [self._head(), *self._pauses()]
+        room = None if height is None else max(0, height - _AROUND)
+        for share, table, count in (
+            (4, lanes, len(lanes.rows)),
+            (2, workers, self._farm.worker_count),
+            (1, jobs, len(jobs.rows)),
+        ):
+            if room is not None:
+                table.rows = table.rows[: max(_LEAST, room // share)]
+                room -= len(table.rows)
+            parts += _section(table, count)
+        return parts
+
+    def _head(self) -> Cell:
+        farm = self._farm
+        ready, running = sum(lane.ready for lane in farm.lanes), sum(p.units for p in farm.slices)
+        facts = (
+            f"farm {self._name}",
+            counted(farm.worker_count, "worker"),
+            f"jobs: {farm.running} running, {farm.queued} queued",
+            f"pictures: {ready} ready, {running} running, {sum(self._pace.values()):.1f}/min",
+            datetime.fromtimestamp(farm.at).astimezone().strftime("%H:%M:%S"),
+        )
+        return Cell("   ".join(facts))
+
+    def _pauses(self) -> Sequence[Cell]:
+        paused = ", ".join(self._farm.pauses)
+        return [Cell(f"paused: {paused}", Tone.WARN)] if paused else []
+
+    def _lanes(self) -> Table:
+        running = Counter[str]()
+        for part in self._farm.slices:
+            running[part.lane] += part.units
+        table = Table(_LANES)
+        for lane in self._farm.lanes:
+            pace = self._pace.get(lane.lane)
+            table.add(
+                lane.lane,
+                str(lane.ready),
+                str(running[lane.lane]),
+                Cell(str(lane.workers), Tone.PLAIN if lane.workers else Tone.BAD),
+                "" if pace is None else f"{pace:.1f}",
+                notes=(lane.parked and f"rests after a fault: {lane.parked}",),
+            )
+        return table
+
+    def _workers(self) -> Table:
+        table = WorkerTable(self._farm)
+        for worker in self._farm.workers:
+            table.add_worker(worker)
+        return table
+
+    def _jobs(self) -> Table:
+        table = JobTable(self._farm.at, has_bars=True)
+        for row in self._farm.jobs:
+            table.add_job(row)
+        return table
+
+
+def _section(table: Table, count: int) -> list[Part]:
+    more = count - len(table.rows)
+    parts: list[Part] = [Cell(""), table]
+    return [*parts, Cell(f"and {more} more", Tone.QUIET)] if more > 0 else parts
+
+
+def _paces(farm: FarmSnapshot) -> dict[str, float]:
+    """Lane → pictures per minute of the workers that draw there, where they have measured it."""
+    workers = {worker.name: worker for worker in farm.workers}
+    paces: dict[str, float] = {}
+    for name, lane in {(part.worker, part.lane) for part in farm.slices}:
+        pace = pictures_per_minute(workers[name], lane) if name in workers else None
+        if pace:
+            paces[lane] = paces.get(lane, 0.0) + pace
+    return paces
