@@ -49,15 +49,14 @@ class FarmBoard:
 
     def _head(self) -> Cell:
         farm = self._farm
-        ready, running = sum(lane.ready for lane in farm.lanes), sum(p.units for p in farm.slices)
         facts = (
             f"farm {self._name}",
             counted(farm.worker_count, "worker"),
-            f"jobs: {farm.running} running, {farm.queued} queued",
-            f"pictures: {ready} ready, {running} running, {sum(self._pace.values()):.1f}/min",
+            f"{counted(farm.running, 'job')} running, {farm.queued} queued",
+            f"{sum(self._pace.values()):.1f} pictures/min",
             datetime.fromtimestamp(farm.at).astimezone().strftime("%H:%M:%S"),
         )
-        return Cell("   ".join(facts))
+        return Cell("  ".join(facts))
 
     def _pauses(self) -> Sequence[Cell]:
         paused = ", ".join(self._farm.pauses)

@@ -32,11 +32,11 @@ class JobTable(Table):
         super().__init__(
             (
                 Column("JOB"),
-                Column("STATE"),
+                Column("STATE", least=9),
                 Column("KIND", 3),
                 Column("PROGRESS"),
-                Column("ETA"),
-                Column("AGE"),
+                Column("ETA", least=3),
+                Column("AGE", least=3),
                 Column("LANE", 1),
                 Column("USER", 2),
                 Column("CREATED", 4),

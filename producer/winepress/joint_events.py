@@ -33,7 +33,7 @@ class JointEvents:
             threading.Thread(target=self._read, args=(place,), name="watch", daemon=True).start()
         return self
 
-    def __exit__(self, *_: object) -> None:
+    def __exit__(self, *exception: object) -> None:
         self._is_closed = True
         for _, stream in self._streams:
             stream.close()

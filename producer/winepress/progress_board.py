@@ -13,11 +13,11 @@ from winepress_shared.screen.table import Cell, Column, Part, Table, Tone
 
 _COLUMNS = (
     Column("JOB"),
-    Column("STATE"),
+    Column("STATE", least=9),
     Column("KIND", 3),
     Column("PROGRESS"),
     Column("PICTURES/MIN", 1, is_number=True),
-    Column("ETA", 2),
+    Column("ETA", 2, least=3),
 )
 
 
@@ -31,20 +31,20 @@ class ProgressBoard(Board):
 
     def __exit__(self, *_: object) -> None:
         try:
-            self.show(self._parts, self._lines, at_once=True)
+            self.show(self._parts, self._texts, at_once=True)
         finally:
             super().__exit__()
 
     def take(self, job_id: str, event: Event) -> None:
         """Take an event of a job in, and draw when it is time to."""
         self._jobs[job_id].take(event)
-        self.show(self._shortened, self._lines)
+        self.show(self._shortened, self._texts)
 
     def note(self, job_id: str, text: str) -> None:
         """Let ``text`` stand below the row of a job, in place of what stood there."""
         self._notes[job_id] = text
 
-    def _lines(self) -> Iterator[str]:
+    def _texts(self) -> Iterator[str]:
         return (f"{job.id}: {job.text}" for job in self._jobs.values())
 
     def _parts(self, most: int | None = None) -> list[Part]:

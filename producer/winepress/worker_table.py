@@ -25,8 +25,8 @@ class WorkerTable(Table):
             (
                 Column("WORKER"),
                 Column("DEVICE", 1),
-                Column("STATE"),
-                Column("DRAWING"),
+                Column("STATE", least=7),
+                Column("DRAWING", least=21),
                 Column("PICTURES/MIN", 3, is_number=True),
                 Column("MODELS", 2, is_flexible=True),
             )
@@ -55,7 +55,7 @@ class WorkerTable(Table):
             return Cell("loading", Tone.WARN)
         if part:
             return Cell("drawing", Tone.BUSY)
-        return Cell("idle") if worker.renderer else Cell("starting", Tone.WARN)
+        return Cell("idle")
 
 
 def pictures_per_minute(worker: Worker, lane: str) -> float | None:

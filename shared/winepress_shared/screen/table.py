@@ -14,7 +14,7 @@ GAP = 2  #: spaces between two columns
 _NOTE = "NOTE"  #: head of what stands below its row on a terminal
 _NOTHING = "-"  #: in place of an empty cell, so that words can be counted
 _LEAST = 16  #: columns that a flexible column keeps
-BAR_LEAST, BAR_MOST = 8, 30  #: columns of a bar, without the text behind it
+BAR_LEAST, BAR_MOST = 14, 30  #: columns of a bar, without the text behind it
 
 
 class Tone(StrEnum):
@@ -36,6 +36,7 @@ class Column:
     rank: int = 0  #: the column of the highest rank is left out first; 0 always stays
     is_flexible: bool = False  #: its cells wrap
     is_number: bool = False  #: its cells end under each other
+    least: int = 0  #: width on a terminal; a board holds still where its cells change
 
 
 @dataclass(frozen=True)
@@ -124,7 +125,7 @@ class Table:
             text = min(text, _LEAST)
         if self._has_bar(place):
             text += BAR_LEAST + 1
-        return max(text, width_of(column.head) if self.has_heads else 0)
+        return max(text, column.least, width_of(column.head) if self.has_heads else 0)
 
     def _most(self, place: int) -> int:
         bar = BAR_MOST + 1 if self._has_bar(place) else 0
