@@ -76,7 +76,7 @@ class Canvas:
 
     def say(self, line: str) -> None:
         """Write a line that stays, above what is drawn."""
-        self._surface.print(Text(line))
+        self._surface.print(Text(shown(line)))
 
     def lift(self) -> None:
         """Take away what is drawn, until `lay`."""
