@@ -13,7 +13,7 @@ from winepress_shared.terminal import shown, write_line
 GAP = 2  #: spaces between two columns
 _NOTE = "NOTE"  #: head of what stands below its row on a terminal
 _NOTHING = "-"  #: in place of an empty cell, so that words can be counted
-_LEAST = 16  #: columns that a flexible column keeps
+_LEAST = 16  #: columns that a flexible column keeps at least
 BAR_LEAST, BAR_MOST = 14, 30  #: columns of a bar, without the text behind it
 
 
@@ -33,8 +33,8 @@ class Column:
     """A head, and what happens to its cells where a terminal is narrow."""
 
     head: str
-    rank: int = 0  #: the column of the highest rank is left out first; 0 always stays
-    is_flexible: bool = False  #: its cells wrap
+    rank: int = 0  #: 0 always stays; the others take their turn while there is room, 1 first
+    is_flexible: bool = False  #: its cells wrap, between words
     is_number: bool = False  #: its cells end under each other
     least: int = 0  #: width on a terminal; a board holds still where its cells change
 
@@ -102,18 +102,16 @@ class Table:
 
         Where even those that always stay are too wide, the result is too.
         """
-        least = {place: self._least(place) for place in range(len(self.columns))}
-        while sum(least.values()) + GAP * (len(least) - 1) > width:
-            last = max(least, key=lambda place: (self.columns[place].rank, place))
-            if not self.columns[last].rank:
-                break
-            del least[last]
-        left = width - sum(least.values()) - GAP * (len(least) - 1)
-        for place, narrow in least.items():
-            more = max(0, min(left, self._most(place) - narrow))
-            least[place] += more
-            left -= more
-        return least
+        widths: dict[int, int] = {}
+        for place in sorted(range(len(self.columns)), key=lambda one: self.columns[one].rank):
+            more = {place: self._least(place)}
+            if not self.columns[place].rank or _total(widths | more) <= width:
+                widths |= more
+        widths = dict(sorted(widths.items()))
+        for place in sorted(widths, key=self._has_bar):  # words before bars
+            wish = self.text_width(place) + self._has_bar(place) * (BAR_MOST + 1)
+            widths[place] += max(0, min(width - _total(widths), wish - widths[place]))
+        return widths
 
     def text_width(self, place: int) -> int:
         """Columns of the longest text of a column, its head left out."""
@@ -122,17 +120,18 @@ class Table:
     def _least(self, place: int) -> int:
         column, text = self.columns[place], self.text_width(place)
         if column.is_flexible:
-            text = min(text, _LEAST)
+            words = (word for row in self.rows for word in row.cells[place].text.split())
+            text = min(text, max(_LEAST, max(map(width_of, words), default=0)))
         if self._has_bar(place):
             text += BAR_LEAST + 1
         return max(text, column.least, width_of(column.head) if self.has_heads else 0)
 
-    def _most(self, place: int) -> int:
-        bar = BAR_MOST + 1 if self._has_bar(place) else 0
-        return self.text_width(place) + bar
-
     def _has_bar(self, place: int) -> bool:
         return any(row.cells[place].share is not None for row in self.rows)
+
+
+def _total(widths: dict[int, int]) -> int:
+    return sum(widths.values()) + GAP * (len(widths) - 1)
 
 
 def _padded(text: str, width: int, is_right: bool) -> str:
