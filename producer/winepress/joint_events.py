@@ -9,7 +9,7 @@ from queue import Empty, Queue
 from typing import Self
 
 from winepress.handle import JobHandle
-from winepress_shared.ledger.records import Event
+from winepress_shared.ledger.events import Event
 
 _MOST_WAITING = 1_000  #: events; whoever takes none is read for no further
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections import deque
 
 from winepress.explanation import duration
-from winepress_shared.ledger.records import Event, JobRow
+from winepress_shared.ledger.events import Event, EventName
+from winepress_shared.ledger.records import JobRow
 from winepress_shared.state import JobState
 
 _PICTURES = 30  #: the newest ones, which the pace is taken from
@@ -33,27 +34,27 @@ class Progress:
     def take(self, event: Event) -> None:
         """Take one event in."""
         fields, unit = event.fields, event.fields.get("unit", "")
-        if event.name == "damaged":
+        if event.name in (EventName.DAMAGED, EventName.PREVIEW, EventName.UNIT_STARTED):
             return
-        if event.name == "progress":
+        if event.name == EventName.PROGRESS:
             self.note = ""
             self._steps[unit] = int(fields["step"]) / max(1, int(fields["steps"]))
             if unit == self._film_unit:
                 self._frames = f"{fields['step']}/{fields['steps']} frames"
-        elif event.name == "unit-done":
+        elif event.name == EventName.UNIT_DONE:
             self.done = max(self.done, int(fields["done"]))
             self._finished.append((event.at, int(fields["done"])))
             self._steps.pop(unit, None)
-        elif event.name == "unit-failed":
+        elif event.name == EventName.UNIT_FAILED:
             self._failed_units.add(unit)
             self._steps.pop(unit, None)
-        elif event.name == "unit-retry":
+        elif event.name == EventName.UNIT_RETRY:
             self._steps.pop(unit, None)
-        elif event.name == "note":
+        elif event.name == EventName.NOTE:
             self.note = fields.get("message", "")
-        elif event.name != "preview" and not event.name.startswith("unit-"):
+        else:
             self.state = event.name
-            if event.name == "queued":  # again: what failed before is drawn once more
+            if event.name == JobState.QUEUED:  # again: what failed before is drawn once more
                 self._failed_before = 0
                 self._failed_units.clear()
 

@@ -7,7 +7,8 @@ from typing import TextIO
 
 from winepress.job_table import brief, state_cell
 from winepress.progress import Progress
-from winepress_shared.ledger.records import Event, JobRow
+from winepress_shared.ledger.events import Event
+from winepress_shared.ledger.records import JobRow
 from winepress_shared.screen.board import Board
 from winepress_shared.screen.table import Cell, Column, Part, Table, Tone
 

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from winepress.job_table import brief
 from winepress_shared.ledger.lanes import ALIVE_MS
 from winepress_shared.ledger.records import Worker
-from winepress_shared.ledger.snapshot import FarmSnapshot, HandedOut
+from winepress_shared.ledger.snapshot import FarmSnapshot, SliceInHand
 from winepress_shared.screen.table import Cell, Column, Table, Tone
 
 
@@ -16,7 +16,7 @@ class WorkerTable(Table):
 
     def __init__(self, farm: FarmSnapshot) -> None:
         self._farm = farm
-        self._slices: dict[str, HandedOut] = {}
+        self._slices: dict[str, SliceInHand] = {}
         for part in farm.slices:
             held = self._slices.setdefault(part.worker, part)
             if held.unit is None:
@@ -46,7 +46,7 @@ class WorkerTable(Table):
             notes=notes,
         )
 
-    def _state(self, worker: Worker, part: HandedOut | None) -> Cell:
+    def _state(self, worker: Worker, part: SliceInHand | None) -> Cell:
         silent_s = self._farm.at - worker.seen
         loads = self._farm.loading.get(worker.name)
         if silent_s > ALIVE_MS / 1000:
@@ -64,7 +64,7 @@ def pictures_per_minute(worker: Worker, lane: str) -> float | None:
     return 60 / seconds if seconds else None
 
 
-def _drawing(part: HandedOut | None) -> str:
+def _drawing(part: SliceInHand | None) -> str:
     """The picture in hand, counted from 1 as people do, and how much of it is drawn."""
     if part is None:
         return ""

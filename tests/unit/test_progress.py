@@ -11,7 +11,8 @@ from played_terminal import PlayedTerminal
 from winepress.progress import Progress
 from winepress.progress_board import ProgressBoard
 from winepress_shared.jobs.job import Priority
-from winepress_shared.ledger.records import Event, JobRow
+from winepress_shared.ledger.events import Event
+from winepress_shared.ledger.records import JobRow
 from winepress_shared.state import JobState
 
 

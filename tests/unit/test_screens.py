@@ -23,8 +23,9 @@ from winepress.job_table import JobTable
 from winepress.progress_board import ProgressBoard
 from winepress.worker_table import WorkerTable
 from winepress_shared.jobs.job import Priority
-from winepress_shared.ledger.records import Event, JobRow, Worker
-from winepress_shared.ledger.snapshot import FarmSnapshot, HandedOut, LaneState
+from winepress_shared.ledger.events import Event
+from winepress_shared.ledger.records import JobRow, Worker
+from winepress_shared.ledger.snapshot import FarmSnapshot, LaneState, SliceInHand
 from winepress_shared.screen import surface
 from winepress_shared.screen.board import Board
 from winepress_shared.screen.table import Part, Table
@@ -89,7 +90,7 @@ FARM = FarmSnapshot(
     worker_count=3,
     workers=WORKERS,
     loading={"host-gpu-1": "vignette.fp16"},
-    slices=(HandedOut("host-cpu-1", _JOB.id, _JOB.lane, 24, 0.35, 4),),
+    slices=(SliceInHand("host-cpu-1", _JOB.id, _JOB.lane, 24, 0.35, 4),),
     running=1,
     queued=1,
     jobs=JOBS,

@@ -14,7 +14,7 @@ from winepress.handle import JobHandle, raise_unless_succeeded
 from winepress.joint_events import JointEvents
 from winepress.progress_board import ProgressBoard
 from winepress_shared.errors import JobFailed
-from winepress_shared.ledger.records import Event
+from winepress_shared.ledger.events import Event
 
 _MOST_WARNINGS = 5  #: shown of one job
 

@@ -17,7 +17,7 @@ from winepress.handle import JobHandle, raise_unless_succeeded
 from winepress.joint_events import JointEvents
 from winepress.progress_board import ProgressBoard
 from winepress_shared.errors import WrongUsage
-from winepress_shared.ledger.records import Event
+from winepress_shared.ledger.events import Event
 from winepress_shared.screen.surface import can_draw
 
 _MOST_JOBS = 100  #: watched together

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from typing import Any, Self
 
@@ -21,15 +22,9 @@ class LaneState:
     workers: int  #: that serve it
     parked: str  #: why it rests after a fault; empty when it does not
 
-    @classmethod
-    def of(cls, row: list[Any]) -> LaneState:
-        """Read a lane of the answer of ``snapshot.lua``."""
-        lane, ready, workers, parked = row
-        return cls(lane, int(ready) if ready.isdecimal() else 0, workers, parked)
-
 
 @dataclass(frozen=True)
-class HandedOut:
+class SliceInHand:
     """A slice that a worker has."""
 
     worker: str
@@ -40,12 +35,17 @@ class HandedOut:
     units: int  #: that have not ended
 
     @classmethod
-    def of(cls, row: list[Any]) -> HandedOut:
+    def of(cls, answer: dict[str, Any]) -> SliceInHand:
         """Read a slice of the answer of ``snapshot.lua``."""
-        holder, job, lane, unit, step, steps, units = row
-        share = step / steps if steps else 0.0
-        in_hand = int(unit) if unit.isdecimal() else None
-        return cls(holder.rpartition("/")[0], job, lane, in_hand, share, units)
+        unit, steps = answer["unit"], answer["steps"]
+        return cls(
+            worker=answer["holder"].rpartition("/")[0],
+            job_id=answer["job"],
+            lane=answer["lane"],
+            unit=int(unit) if unit.isdecimal() else None,
+            progress=answer["step"] / steps if steps else 0.0,
+            units=answer["units"],
+        )
 
 
 @dataclass(frozen=True)
@@ -58,36 +58,37 @@ class FarmSnapshot:
     worker_count: int
     workers: tuple[Worker, ...]
     loading: dict[str, str]  #: worker → the model it loads just now, with its precision
-    slices: tuple[HandedOut, ...]
+    slices: tuple[SliceInHand, ...]
     running: int  #: jobs
     queued: int  #: jobs
-    jobs: tuple[JobRow, ...]  #: the newest that run, the oldest that are queued, the newest of all
+    #: Those that run, the newest first; those that are queued, the oldest first; the newest others.
+    jobs: tuple[JobRow, ...]
 
     @classmethod
-    def of(cls, answer: list[Any]) -> FarmSnapshot:
-        """Read the answer of ``snapshot.lua``; jobs whose records make no sense are left out."""
-        now, lanes, pauses, count, workers, slices, running, queued, jobs = answer
-        hashes = {flat[0]: dict(zip(flat[1::2], flat[2::2], strict=True)) for flat in jobs}
-        rows = read_jobs(list(hashes), list(hashes.values()))
+    def of(cls, answer: dict[str, Any]) -> FarmSnapshot:
+        """Read the answer of ``snapshot.lua``, in which an empty list is an empty object.
+
+        Jobs whose records make no sense are left out; `doctor` names them.
+        """
+        workers = sorted(answer["workers"], key=lambda one: str(one["name"]))
+        ids = [job["id"] for job in answer["jobs"]]
+        hashes = [dict(zip(j["row"][::2], j["row"][1::2], strict=True)) for j in answer["jobs"]]
         return cls(
-            at=now / 1000,
-            lanes=tuple(map(LaneState.of, sorted(lanes))),
-            pauses=tuple(sorted(pauses)),
-            worker_count=count,
-            workers=tuple(
-                Worker(name, float(beat) / 1000, read_facts(own), read_facts(renderer))
-                for name, beat, own, renderer, _ in sorted(workers)
-            ),
-            loading={name: loads for name, *_, loads in workers if loads},
-            slices=tuple(map(HandedOut.of, slices)),
-            running=running,
-            queued=queued,
-            jobs=tuple(row for row in rows if isinstance(row, JobRow)),
+            at=answer["now"] / 1000,
+            lanes=tuple(LaneState(**lane) for lane in sorted(answer["lanes"], key=_lane_of)),
+            pauses=tuple(sorted(answer["pauses"])),
+            worker_count=answer["worker_count"],
+            workers=tuple(map(_worker, workers)),
+            loading={worker["name"]: worker["loading"] for worker in workers if worker["loading"]},
+            slices=tuple(map(SliceInHand.of, answer["slices"])),
+            running=answer["running"],
+            queued=answer["queued"],
+            jobs=tuple(row for row in read_jobs(ids, hashes) if isinstance(row, JobRow)),
         )
 
 
 class Snapshots:
-    """Takes snapshots of a farm; raises BrokerUnreachable."""
+    """Takes snapshots of a farm, while its ``with`` block runs; raises BrokerUnreachable."""
 
     def __init__(self, settings: Settings) -> None:
         self._server = ScriptServer(settings, f"{settings.farm}:")
@@ -100,4 +101,14 @@ class Snapshots:
 
     def take(self, most_workers: int, most_jobs: int) -> FarmSnapshot:
         """What the farm does now, with no more than so many workers and jobs of each kind."""
-        return FarmSnapshot.of(self._server.run("snapshot", most_workers, most_jobs, GONE_MS))
+        answer = self._server.run("snapshot", most_workers, most_jobs, GONE_MS)
+        return FarmSnapshot.of(json.loads(answer))
+
+
+def _lane_of(answer: dict[str, Any]) -> str:
+    return str(answer["lane"])
+
+
+def _worker(answer: dict[str, Any]) -> Worker:
+    facts, renderer = read_facts(answer["facts"]), read_facts(answer["renderer"])
+    return Worker(answer["name"], answer["seen"] / 1000, facts, renderer)

@@ -1,42 +1,40 @@
 #!lua flags=no-writes
--- What the whole farm does at this moment, in one look.
--- KEYS[1] prefix; keys: lanes parked paused serving leases lease workers worker renderer loads jobs job
+-- What the whole farm does at this moment.
+-- KEYS[1] prefix; keys: lanes parked paused lane_workers leases lease workers worker renderer
+--         loading_model jobs job
 -- ARGV: most workers told of, most jobs of a kind, a worker is gone when it has not beaten within (ms)
--- Returns {now (ms), lanes, pauses, number of workers, workers, slices, number of jobs that run and of
---          those that are queued, jobs}:
---          lanes   {lane, units waiting, workers that serve it, why it is parked or ''} of every lane
---                  where units wait or are in hand
---          pauses  names in `paused`
---          workers {name, last beat (ms), what it says of itself, what its rendering process says (JSON
---                  or ''), the model it loads just now or ''}
---          slices  {holder, job, lane, unit in hand or '', step, steps, units that have not ended}
---          jobs    {id, name, value, name, value ...}: the newest that run, the oldest that are queued,
---                  the newest of all; one may be in it twice
+-- Returns JSON: now (ms); lanes, those where units wait or are in hand: lane, ready, units waiting;
+--         workers, how many serve it; parked, why it is, or ''; pauses, names in `paused`;
+--         worker_count; workers: name, seen (ms), facts and renderer, what it and its rendering process
+--         say of themselves (JSON or ''), loading, the model it loads or ''; slices: holder, job, lane,
+--         unit in hand or '', step, steps, units that have not ended; running and queued, how many jobs
+--         are; jobs: id, row (names and values); those that run, the newest first, those that are queued,
+--         the oldest first, then the newest of all
 local most_workers, most_jobs = tonumber(ARGV[1]), tonumber(ARGV[2])
 check_numbers(1, 2, 3)
 
 local lanes, is_listed = {}, {}
-local function list_lane(lane, waiting)
+local function add_lane(lane, ready)
   if is_listed[lane] then return end
   is_listed[lane] = true
-  lanes[#lanes + 1] = {lane, waiting, redis.call('SCARD', key('serving', lane)),
-    redis.call('GET', key('parked', lane)) or ''}
+  lanes[#lanes + 1] = {lane = lane, ready = tonumber(ready) or 0,
+    workers = redis.call('SCARD', key('lane_workers', lane)),
+    parked = redis.call('GET', key('parked', lane)) or ''}
 end
 
-local waits = redis.call('HGETALL', key('lanes'))
-for i = 1, #waits, 2 do list_lane(waits[i], waits[i + 1]) end
+local waiting = redis.call('HGETALL', key('lanes'))
+for i = 1, #waiting, 2 do add_lane(waiting[i], waiting[i + 1]) end
 
 local slices = {}
 for _, fence in ipairs(redis.call('ZRANGE', key('leases'), 0, -1)) do
-  local lease = read(key('lease', fence))
-  local count = 0
+  local lease, units = read(key('lease', fence)), 0
   if lease and lease.lane and lease.open then
-    each_range(lease.open, function(first, last) count = count + last - first + 1 end)
+    each_range(lease.open, function(first, last) units = units + last - first + 1 end)
   end
-  if count > 0 then
-    list_lane(lease.lane, '0')
-    slices[#slices + 1] = {lease.holder or '', lease.job or '', lease.lane, lease.at or '',
-      lease.step or 0, lease.steps or 0, count}
+  if units > 0 then
+    add_lane(lease.lane, 0)
+    slices[#slices + 1] = {holder = lease.holder or '', job = lease.job or '', lane = lease.lane,
+      unit = lease.at or '', step = lease.step or 0, steps = lease.steps or 0, units = units}
   end
 end
 
@@ -44,21 +42,27 @@ local since, workers = now - tonumber(ARGV[3]), {}
 local seen = redis.call('ZRANGEBYSCORE', key('workers'), since, '+inf', 'WITHSCORES', 'LIMIT', 0, most_workers)
 for i = 1, #seen, 2 do
   local name = seen[i]
-  workers[#workers + 1] = {name, seen[i + 1], redis.call('GET', key('worker', name)) or '',
-    redis.call('GET', key('renderer', name)) or '', redis.call('GET', key('loads', name)) or ''}
+  workers[#workers + 1] = {name = name, seen = tonumber(seen[i + 1]),
+    facts = redis.call('GET', key('worker', name)) or '',
+    renderer = redis.call('GET', key('renderer', name)) or '',
+    loading = redis.call('GET', key('loading_model', name)) or ''}
 end
 
-local jobs = {}
-local function list_jobs(ids)
+local jobs, is_told = {}, {}
+local function add_jobs(ids)
   for _, id in ipairs(ids) do
     local row = redis.pcall('HGETALL', key('job', id))
-    if not row.err then jobs[#jobs + 1] = {id, unpack(row)} end
+    if not is_told[id] and not row.err then jobs[#jobs + 1] = {id = id, row = row} end
+    is_told[id] = true
   end
 end
-list_jobs(redis.call('ZREVRANGE', key('jobs', 'running'), 0, most_jobs - 1))
-list_jobs(redis.call('ZRANGE', key('jobs', 'queued'), 0, most_jobs - 1))
-list_jobs(redis.call('ZREVRANGE', key('jobs'), 0, most_jobs - 1))
+if most_jobs > 0 then
+  add_jobs(redis.call('ZREVRANGE', key('jobs', 'running'), 0, most_jobs - 1))
+  add_jobs(redis.call('ZRANGE', key('jobs', 'queued'), 0, most_jobs - 1))
+  add_jobs(redis.call('ZREVRANGE', key('jobs'), 0, most_jobs - 1))
+end
 
-return {now, lanes, redis.call('HKEYS', key('paused')), redis.call('ZCOUNT', key('workers'), since, '+inf'),
-  workers, slices, redis.call('ZCARD', key('jobs', 'running')),
-  redis.call('ZCARD', key('jobs', 'queued')), jobs}
+return cjson.encode({now = now, lanes = lanes, pauses = redis.call('HKEYS', key('paused')),
+  worker_count = redis.call('ZCOUNT', key('workers'), since, '+inf'), workers = workers, slices = slices,
+  running = redis.call('ZCARD', key('jobs', 'running')),
+  queued = redis.call('ZCARD', key('jobs', 'queued')), jobs = jobs})
