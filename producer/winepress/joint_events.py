@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from queue import Empty, Queue
 from typing import Self
@@ -12,6 +12,8 @@ from winepress.handle import JobHandle
 from winepress_shared.ledger.events import Event
 
 _MOST_WAITING = 1_000  #: events; whoever takes none is read for no further
+
+_IDLE_S = 0.5  #: without an event
 
 _Arrival = tuple[JobHandle, Event | Exception | None]
 
@@ -22,10 +24,16 @@ class JointEvents:
     The threads wait; one more, of the client, reads for all of them: see `EventReader`.
     """
 
-    def __init__(self, handles: Sequence[JobHandle], timeout: float | None = None) -> None:
-        """``timeout`` is in seconds; see `JobHandle.events`."""
+    def __init__(
+        self,
+        handles: Sequence[JobHandle],
+        timeout: float | None = None,
+        idle: Callable[[], None] = lambda: None,
+    ) -> None:
+        """``timeout`` is in seconds, see `JobHandle.events`; ``idle`` is called between events."""
         self._streams = [(handle, handle.events(timeout)) for handle in handles]
         self._arrivals: Queue[_Arrival] = Queue(_MOST_WAITING)
+        self._idle = idle
         self._is_closed = False
 
     def __enter__(self) -> Self:
@@ -49,7 +57,11 @@ class JointEvents:
         fault: Exception | None = None
         going_on = len(self._streams)
         while going_on:
-            handle, arrival = self._arrivals.get()
+            try:
+                handle, arrival = self._arrivals.get(timeout=_IDLE_S)
+            except Empty:
+                self._idle()
+                continue
             if isinstance(arrival, Exception):
                 fault = fault or arrival
             else:

@@ -41,6 +41,10 @@ class ProgressBoard(Board):
         self._jobs[job_id].take(event)
         self.show(self._shortened, self._texts)
 
+    def refresh(self) -> None:
+        """Draw what came last, on a terminal."""
+        self.draw(self._shortened())
+
     def note(self, job_id: str, text: str) -> None:
         """Let ``text`` stand below the row of a job, in place of what stood there."""
         self._notes[job_id] = text

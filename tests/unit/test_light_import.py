@@ -20,6 +20,7 @@ HEAVY = {
     "numpy",
     "openvino",
     "optimum",
+    "redis",
     "rich",
     "torch",
     "transformers",

@@ -12,9 +12,7 @@ from winepress.console import Console
 from winepress.explanation import why_impossible
 from winepress.recovery import StoredJobs, unexpired
 from winepress.refusals import refused_models
-from winepress.worker_table import WorkerTable
 from winepress_shared.errors import FarmUnreachable, StoreRefused, WinepressError
-from winepress_shared.ledger.snapshot import Snapshots
 
 _MOST_WORKERS = 10_000  #: told of
 _MOST_OBJECTS = 100_000  #: of the store that `doctor` looks at
@@ -57,6 +55,9 @@ def _workers(arguments: argparse.Namespace) -> int:
 
 
 def _write_workers(client: Client) -> None:
+    from winepress.worker_table import WorkerTable
+    from winepress_shared.ledger.snapshot import Snapshots
+
     with Snapshots(client.settings) as snapshots:
         farm = snapshots.take(_MOST_WORKERS, 0)
     table = WorkerTable(farm)

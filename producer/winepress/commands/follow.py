@@ -80,7 +80,8 @@ def follow(
     def say(handle: JobHandle, reason: str) -> None:
         board.say(f"{handle.id}: {reason}")
 
-    with StallWatch(handles, say, said), JointEvents(handles, timeout) as events:
+    board.refresh()
+    with StallWatch(handles, say, said), JointEvents(handles, timeout, board.refresh) as events:
         for handle, event in events:
             if event is not None:
                 board.take(handle.id, event)

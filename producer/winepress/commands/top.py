@@ -3,31 +3,8 @@
 from __future__ import annotations
 
 import argparse
-import logging
-import signal
-import sys
-import threading
-import time
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import asdict
-from typing import Self
 
-from winepress.console import INTERRUPTED, Console
-from winepress.farm_board import FarmBoard
-from winepress.job_table import brief
-from winepress.keys import Keys
-from winepress_shared.errors import WinepressError
-from winepress_shared.ledger.snapshot import FarmSnapshot, Snapshots
-from winepress_shared.screen.board import Board
-from winepress_shared.screen.surface import can_draw
-from winepress_shared.screen.table import Cell, Part, Table, Tone
 from winepress_shared.settings import Settings
-from winepress_shared.terminal import write_line
-
-_READ_S = 1.0  #: least time between two reads of the farm
-_KEY_S = 0.2  #: between two looks whether there is something new to draw
-_MOST_WORKERS, _MOST_JOBS = 200, 100  #: read; no screen has room for more
 
 
 def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -43,114 +20,6 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
 
 
 def _top(arguments: argparse.Namespace) -> int:
-    settings = Settings.load()
-    with Snapshots(settings) as snapshots:
-        farm = snapshots.take(_MOST_WORKERS, _MOST_JOBS)
-        if arguments.json:
-            Console(json_lines=True).result(asdict(farm))
-        elif can_draw(sys.stdout):
-            return _draw(settings.farm, _Reader(snapshots, farm))
-        else:
-            _write(FarmBoard(settings.farm, farm).parts())
-    return 0
+    from winepress.live_farm import show_farm  # imports the broker's client
 
-
-def _write(parts: list[Part]) -> None:
-    for part in parts:
-        if isinstance(part, Table):
-            part.write(sys.stdout)
-        else:
-            write_line(sys.stdout, part.text)
-
-
-def _draw(name: str, reader: _Reader) -> int:
-    """Draw until a key or a signal ends it; returns the exit code."""
-    drawn: object = None
-    try:
-        with (
-            _undisturbed(),
-            reader,
-            Keys(sys.stdin) as keys,
-            Board(sys.stdout, whole_screen=True) as board,
-        ):
-            while not set("qQ") & set(keys.pressed(_KEY_S if drawn else 0)):
-                state = (*reader.state, board.size)
-                if state != drawn:
-                    drawn = state
-                    board.draw(reader.parts(name, board.size.lines))
-    except EOFError:  # the terminal is gone
-        return INTERRUPTED
-    except KeyboardInterrupt:
-        return INTERRUPTED
-    return 0
-
-
-class _Reader:
-    """Reads the farm in a thread of its own: a slow broker holds no key up."""
-
-    def __init__(self, snapshots: Snapshots, farm: FarmSnapshot) -> None:
-        self._snapshots = snapshots
-        self._farm = farm
-        self._read_at = time.monotonic()
-        self._problem = ""
-        self._fault: Exception | None = None
-        self._over = threading.Event()
-
-    def __enter__(self) -> Self:
-        threading.Thread(target=self._run, name="top", daemon=True).start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._over.set()  # and not waited for: the broker may be silent
-
-    @property
-    def state(self) -> tuple[object, ...]:
-        """What is another one when there is something new to draw; raises what ended the thread."""
-        if self._fault:
-            raise self._fault
-        return id(self._farm), self._problem, self._problem and int(self._age_s)
-
-    def parts(self, name: str, height: int) -> list[Part]:
-        """The newest look at the farm, with what is wrong since."""
-        board = FarmBoard(name, self._farm)
-        if not self._problem:
-            return board.parts(height)
-        told = f"what is shown was so {brief(self._age_s)} ago; {self._problem}"
-        return [Cell(told, Tone.BAD), *board.parts(height - 1)]
-
-    @property
-    def _age_s(self) -> float:
-        return time.monotonic() - self._read_at
-
-    def _run(self) -> None:
-        try:
-            while not self._over.wait(_READ_S):
-                self._read()
-        except Exception as error:  # noqa: BLE001 - the edge of the thread: `state` raises it
-            self._fault = error
-
-    def _read(self) -> None:
-        try:
-            self._farm = self._snapshots.take(_MOST_WORKERS, _MOST_JOBS)
-        except WinepressError as error:
-            self._problem = error.problem
-        else:
-            self._problem, self._read_at = "", time.monotonic()
-
-
-@contextmanager
-def _undisturbed() -> Iterator[None]:
-    """No line of a log on the screen, and a signal that ends the process gives the screen back."""
-
-    def leave(number: int, _: object) -> None:
-        sys.exit(128 + number)
-
-    ends = (signal.SIGTERM, signal.SIGHUP)
-    before = [signal.signal(number, leave) for number in ends]
-    logging.disable(logging.CRITICAL)
-    try:
-        yield
-    finally:
-        logging.disable(logging.NOTSET)
-        for number, handler in zip(ends, before, strict=True):
-            signal.signal(number, handler)
+    return show_farm(Settings.load(), json_lines=arguments.json)

@@ -13,11 +13,17 @@
 local most_workers, most_jobs = tonumber(ARGV[1]), tonumber(ARGV[2])
 check_numbers(1, 2, 3)
 
+-- What somebody else wrote may be no number, or one that JSON lacks.
+local function amount(text)
+  local number = tonumber(text)
+  return number and math.abs(number) < 1e15 and number or 0
+end
+
 local lanes, is_listed = {}, {}
 local function add_lane(lane, ready)
   if is_listed[lane] then return end
   is_listed[lane] = true
-  lanes[#lanes + 1] = {lane = lane, ready = tonumber(ready) or 0,
+  lanes[#lanes + 1] = {lane = lane, ready = amount(ready),
     workers = redis.call('SCARD', key('lane_workers', lane)),
     parked = redis.call('GET', key('parked', lane)) or ''}
 end
@@ -34,7 +40,7 @@ for _, fence in ipairs(redis.call('ZRANGE', key('leases'), 0, -1)) do
   if units > 0 then
     add_lane(lease.lane, 0)
     slices[#slices + 1] = {holder = lease.holder or '', job = lease.job or '', lane = lease.lane,
-      unit = lease.at or '', step = lease.step or 0, steps = lease.steps or 0, units = units}
+      unit = lease.at or '', step = amount(lease.step), steps = amount(lease.steps), units = amount(units)}
   end
 end
 
@@ -42,7 +48,7 @@ local since, workers = now - tonumber(ARGV[3]), {}
 local seen = redis.call('ZRANGEBYSCORE', key('workers'), since, '+inf', 'WITHSCORES', 'LIMIT', 0, most_workers)
 for i = 1, #seen, 2 do
   local name = seen[i]
-  workers[#workers + 1] = {name = name, seen = tonumber(seen[i + 1]),
+  workers[#workers + 1] = {name = name, seen = math.min(now, tonumber(seen[i + 1])),
     facts = redis.call('GET', key('worker', name)) or '',
     renderer = redis.call('GET', key('renderer', name)) or '',
     loading = redis.call('GET', key('loading_model', name)) or ''}
