@@ -20,6 +20,7 @@ HOSTILE = "evil\x1b[2J\x9b31m\r\nforged  succeeded\u202e\u2028end"
 #: What each command shows of it at least; `{job}` is a failed job and `{waiting}` one that waits.
 COMMANDS = (
     "workers",
+    "top",
     "doctor",
     "list",
     "status {job}",

@@ -16,85 +16,21 @@ from pathlib import Path
 from typing import Any, TextIO
 
 import pytest
+from fixed_farm import FARM, JOB, JOBS, NOW, WORKERS
 from played_terminal import PlayedTerminal
 
 from winepress.farm_board import FarmBoard
 from winepress.job_table import JobTable
 from winepress.progress_board import ProgressBoard
 from winepress.worker_table import WorkerTable
-from winepress_shared.jobs.job import Priority
 from winepress_shared.ledger.events import Event
-from winepress_shared.ledger.records import JobRow, Worker
-from winepress_shared.ledger.snapshot import FarmSnapshot, LaneState, SliceInHand
 from winepress_shared.screen import surface
 from winepress_shared.screen.board import Board
 from winepress_shared.screen.table import Part, Table
-from winepress_shared.state import JobState
 from winepress_worker.commands.models_table import table as models_table
 
 SCREENS = Path(__file__).parent / "screens"
-NOW = 1_764_200_000.0  #: in November 2025
 _COLOUR = re.compile(r"\x1b\[(?:\d+;)*(?:3|4|9|10)\d[;m]")
-
-_JOB = JobRow(
-    id="jffd1add11a9afa2bfd75",
-    state=JobState.RUNNING,
-    kind="text-to-image",
-    lane="vignette.fp16",
-    user="anna",
-    priority=Priority.NORMAL,
-    units=60,
-    done=24,
-    failed=0,
-    created=NOW - 100,
-    started=NOW - 48,
-    finished=None,
-    expires=None,
-    paused=False,
-    reason="",
-)
-JOBS = (
-    _JOB,
-    replace(_JOB, id="jf0228487e8971f4c77d6", state=JobState.QUEUED, done=0, paused=True),
-    replace(
-        _JOB,
-        id="j75e5d5fd0e73f62a859f",
-        state=JobState.FAILED,
-        kind="zoom-video",
-        lane="vignette-inpaint.int8-weights@CPU",
-        units=5,
-        done=3,
-        failed=1,
-        created=NOW - 7200,
-        reason="it drew 漢字 [bold]and[/bold] \x1b[2J nothing else, which is no picture at all",
-    ),
-    replace(_JOB, id="j40fbf944ca782b96fdfc", state=JobState.SUCCEEDED, done=60, user="👩‍🚀"),
-)
-_FACTS = {"device": "CPU", "lanes": ["film", "vignette.fp16"]}
-_PACE = {
-    "warm": ["vignette.fp16", "vignette-inpaint.fp16"],
-    "seconds_per_picture": {_JOB.lane: 1.5},
-}
-WORKERS = (
-    Worker("host-cpu-1", NOW - 2, _FACTS, _PACE),
-    Worker("host-gpu-1", NOW - 3, {**_FACTS, "device": "GPU.1"}, {}),
-    Worker("other-cpu-1", NOW - 40, _FACTS, {}),
-)
-FARM = FarmSnapshot(
-    at=NOW,
-    lanes=(
-        LaneState("sdxl-turbo.fp16", 3, 0, ""),
-        LaneState("vignette.fp16", 36, 3, "the store did not answer"),
-    ),
-    pauses=("user:bob",),
-    worker_count=3,
-    workers=WORKERS,
-    loading={"host-gpu-1": "vignette.fp16"},
-    slices=(SliceInHand("host-cpu-1", _JOB.id, _JOB.lane, 24, 0.35, 4),),
-    running=1,
-    queued=1,
-    jobs=JOBS,
-)
 
 
 def list_table() -> Table:
@@ -143,8 +79,8 @@ def watch(stream: TextIO) -> None:
     with ProgressBoard(JOBS, stream) as board:
         for step, done in ((0, 25), (6, 26)):
             fields = {"unit": str(done), "done": str(done), "units": "60"}
-            board.take(_JOB.id, Event("1-0", "unit-done", NOW + step, fields))
-        board.note(_JOB.id, f"preview: previews/{_JOB.id}-000026.preview.jpg")
+            board.take(JOB.id, Event("1-0", "unit-done", NOW + step, fields))
+        board.note(JOB.id, f"preview: previews/{JOB.id}-000026.preview.jpg")
 
 
 SHOWN: dict[str, Callable[[TextIO], None]] = {
@@ -221,7 +157,7 @@ def test_a_dumb_terminal_gets_what_a_pipe_gets(
 
 def test_top_fits_into_a_low_terminal() -> None:
     """What there is no room for is counted."""
-    farm = replace(FARM, jobs=tuple(replace(_JOB, id=f"j{n:020}") for n in range(50)))
+    farm = replace(FARM, jobs=tuple(replace(JOB, id=f"j{n:020}") for n in range(50)))
     parts = FarmBoard("night", farm).parts(24)
     rows = [len(part.rows) for part in parts if isinstance(part, Table)]
     assert rows == [2, 3, 8]
