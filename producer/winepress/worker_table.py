@@ -51,11 +51,9 @@ class WorkerTable(Table):
         loads = self._farm.loading.get(worker.name)
         if silent_s > ALIVE_MS / 1000:
             return Cell(f"silent {brief(silent_s)}", Tone.BAD)
-        if loads:
-            return Cell("loading", Tone.WARN)
-        if part:
+        if part and part.unit is not None:
             return Cell("drawing", Tone.BUSY)
-        return Cell("idle")
+        return Cell("loading", Tone.WARN) if loads else Cell("idle")
 
 
 def pictures_per_minute(worker: Worker, lane: str) -> float | None:

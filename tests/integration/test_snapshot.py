@@ -55,8 +55,9 @@ def test_no_more_is_told_of_than_was_asked_for(
 ) -> None:
     """A screen has only so many lines; how many there are is told all the same."""
     ids = [handle.id for handle in client.submit_many([apple() for _ in range(5)])]
-    for name in "abc":
+    for name in "cab":
         manual_worker.ledger.beat(name, f"{name}/1", {"device": "CPU", "lanes": [LANE]})
+    assert [worker.name for worker in client.workers()] == ["a", "b", "c"]
     farm = take(farm_settings, 2, 2)
     assert (len(farm.workers), farm.worker_count, farm.queued) == (2, 3, 5)
     assert [row.id for row in farm.jobs] == [*ids[:2], *ids[:2:-1]]
