@@ -18,8 +18,8 @@ _LANES = (
     Column("LANE"),
     Column("READY", is_number=True),
     Column("RUNNING", is_number=True),
-    Column("WORKERS", is_number=True),
-    Column("PICTURES/MIN", is_number=True),
+    Column("WORKERS", 1, is_number=True),
+    Column("PICTURES/MIN", 2, is_number=True),
 )
 
 

@@ -33,13 +33,13 @@ class JobTable(Table):
             (
                 Column("JOB"),
                 Column("STATE", least=9),
-                Column("KIND", 3),
+                Column("KIND", 4),
                 Column("PROGRESS"),
-                Column("ETA", least=3),
-                Column("AGE", least=3),
-                Column("LANE", 1),
-                Column("USER", 2),
-                Column("CREATED", 4),
+                Column("ETA", 1, least=3),
+                Column("AGE", 1, least=3),
+                Column("LANE", 2),
+                Column("USER", 3),
+                Column("CREATED", 5),
             )
         )
 

@@ -7,8 +7,10 @@ them and run these tests twice.
 from __future__ import annotations
 
 import io
+import logging
 import os
 import re
+import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
@@ -27,9 +29,11 @@ from winepress_shared.ledger.events import Event
 from winepress_shared.screen import surface
 from winepress_shared.screen.board import Board
 from winepress_shared.screen.table import Part, Table
+from winepress_shared.terminal import plain_handler
 from winepress_worker.commands.models_table import table as models_table
 
 SCREENS = Path(__file__).parent / "screens"
+HEADS = "JOB                    STATE            KIND           PROGRESS  ETA  AGE  USER"
 _COLOUR = re.compile(r"\x1b\[(?:\d+;)*(?:3|4|9|10)\d[;m]")
 
 
@@ -124,6 +128,18 @@ def test_a_screen_is_drawn_as_agreed(
     check(f"{screen}-{columns}", "\n".join(lines) + "\n")
 
 
+@pytest.mark.parametrize("columns", range(48, 80, 4))
+@pytest.mark.parametrize("screen", ["list", "watch", "top"])
+def test_a_narrow_terminal_gets_what_matters_in_whole_words(
+    screen: str, columns: int, terminal: PlayedTerminal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Job, state and how far it is; the bar goes before any of them is torn."""
+    monkeypatch.setattr(surface, "_SIZE", os.terminal_size((columns, 60)))
+    SHOWN[screen](terminal)
+    (row,) = (line for line in terminal.last_lines if line.startswith(JOB.id))
+    assert row.split()[1] == "running"
+
+
 @pytest.mark.parametrize("screen", SHOWN)
 def test_a_pipe_gets_plain_lines(screen: str) -> None:
     """No colour, no box, no bar; a record is a line, and nothing of it is cut off."""
@@ -176,3 +192,17 @@ def test_a_remark_stays_above_a_board_and_others_may_write_in_between(
         board.draw([list_table()])
     assert terminal.text.index(r"first [red]\x1b[2J") < terminal.text.index("second")
     assert terminal.last_lines[0].startswith("JOB")
+
+
+def test_a_log_stays_above_a_board(
+    terminal: PlayedTerminal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An outage that is ridden out is told while a job is watched."""
+    monkeypatch.setattr(sys, "stderr", terminal)
+    handler = plain_handler("winepress: %(message)s")
+    monkeypatch.setattr(logging.getLogger(), "handlers", [handler])
+    with Board(terminal) as board:
+        board.draw([list_table()])
+        logging.getLogger("winepress.outage").warning("still waiting: %s", "a\x1b[2J[red]")
+        assert terminal.last_lines[:2] == [r"winepress: still waiting: a\x1b[2J[red]", HEADS]
+    assert handler.stream is terminal

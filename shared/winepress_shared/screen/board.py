@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import io
+import logging
 import os
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -34,15 +37,21 @@ class Board:
         self._pause_s = _DRAW_S if can_draw(stream) else line_s
         self._shown_at = time.monotonic()  # events of the past are taken in first
         self._lines: list[str] = []
+        self._logs: list[logging.StreamHandler[TextIO]] = []
 
     def __enter__(self) -> Self:
         if can_draw(self._stream):
             from winepress_shared.screen.drawing import Canvas  # imports rich
 
             self._canvas = Canvas(self._stream, whole_screen=self._whole_screen)
+            self._logs = _terminal_logs()
+            for log in self._logs:
+                log.setStream(_Remarks(self))
         return self
 
     def __exit__(self, *_: object) -> None:
+        for log in self._logs:
+            log.setStream(sys.stderr)
         with self._turn:
             if self._canvas:
                 self._canvas.close()
@@ -101,3 +110,27 @@ class Board:
             finally:
                 if self._canvas:
                     self._canvas.lay()
+
+
+class _Remarks(io.TextIOBase):
+    """Where a log writes while a board is drawn on the same terminal."""
+
+    def __init__(self, board: Board) -> None:
+        self._board = board
+
+    def write(self, text: str) -> int:
+        """Each line is a remark."""
+        for line in text.splitlines():
+            self._board.say(line)
+        return len(text)
+
+
+def _terminal_logs() -> list[logging.StreamHandler[TextIO]]:
+    """What would write in the middle of a board."""
+    return [
+        handler
+        for handler in logging.getLogger().handlers
+        if isinstance(handler, logging.StreamHandler)
+        and handler.stream is sys.stderr
+        and sys.stderr.isatty()
+    ]

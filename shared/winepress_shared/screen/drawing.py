@@ -18,6 +18,7 @@ from winepress_shared.screen.table import GAP, Cell, Part, Row, Table
 from winepress_shared.terminal import shown
 
 _HEAD = "bold"
+_LEAST_BAR = 4  #: columns; a shorter one says nothing
 _INDENT = 4  #: of notes, below their row
 
 
@@ -31,6 +32,7 @@ class _Surface(Console):
         super().__init__(
             file=stream,
             force_terminal=True,
+            force_interactive=True,
             force_jupyter=False,
             legacy_windows=False,
             markup=False,
@@ -149,12 +151,14 @@ def _cells(table: Table, row: Row, widths: dict[int, int]) -> Iterator[Renderabl
 
 
 def _bar(cell: Cell, share: float, width: int, text_width: int) -> RenderableType:
+    if width < text_width + _LEAST_BAR + 1:
+        return Text(cell.text)
     grid = Grid.grid(padding=(0, 1, 0, 0))
     grid.add_row(
         ProgressBar(
             total=1.0,
             completed=min(1.0, max(0.0, share)),
-            width=max(1, width - text_width - 1),
+            width=width - text_width - 1,
             complete_style=cell.tone.value or "cyan",
             finished_style="green",
             style="bright_black",

@@ -109,8 +109,11 @@ class Table:
                 widths |= more
         widths = dict(sorted(widths.items()))
         for place in sorted(widths, key=self._has_bar):  # words before bars
-            wish = self.text_width(place) + self._has_bar(place) * (BAR_MOST + 1)
-            widths[place] += max(0, min(width - _total(widths), wish - widths[place]))
+            bar = (BAR_MOST + 1) * self._has_bar(place)
+            least = self._head_width(place) if bar else widths[place]
+            wish = max(least, self.text_width(place) + bar)
+            room = width - _total(widths) + widths[place]
+            widths[place] = max(least, min(wish, room))
         return widths
 
     def text_width(self, place: int) -> int:
@@ -124,7 +127,11 @@ class Table:
             text = min(text, max(_LEAST, max(map(width_of, words), default=0)))
         if self._has_bar(place):
             text += BAR_LEAST + 1
-        return max(text, column.least, width_of(column.head) if self.has_heads else 0)
+        return max(text, self._head_width(place))
+
+    def _head_width(self, place: int) -> int:
+        column = self.columns[place]
+        return max(column.least, width_of(column.head) if self.has_heads else 0)
 
     def _has_bar(self, place: int) -> bool:
         return any(row.cells[place].share is not None for row in self.rows)
