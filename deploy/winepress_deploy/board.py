@@ -11,7 +11,7 @@ from winepress import Client, JobHandle
 from winepress.farm_board import FarmBoard
 from winepress_shared.ledger.snapshot import Snapshots
 from winepress_shared.screen.board import Board
-from winepress_shared.screen.table import Cell, Part
+from winepress_shared.screen.table import Block, Cell
 
 _LOOK_S = 0.25  #: between two looks at the farm
 _LINE_S = 2.0  #: between two lines where there is no terminal to redraw
@@ -53,8 +53,8 @@ class JobsBoard:
         rate = 60 * done / max(time.monotonic() - self._began, 1e-3)
         text = f"{done} of {units} pictures, {rate:.0f} per minute"
 
-        def parts() -> list[Part]:
+        def blocks() -> list[Block]:
             farm = FarmBoard(self._farm, self._snapshots.take(_MOST_ROWS, _MOST_ROWS))
-            return [Cell(text), *farm.parts(min(board.size.lines - 2, _MOST_LINES))]
+            return [Cell(text), *farm.blocks(min(board.size.lines - 2, _MOST_LINES))]
 
-        board.show(parts, lambda: [f"   {text}"], at_once=at_once)
+        board.show(blocks, lambda: [f"   {text}"], at_once=at_once)

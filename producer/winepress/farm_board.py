@@ -10,7 +10,7 @@ from winepress.explanation import counted
 from winepress.job_table import JobTable
 from winepress.worker_table import WorkerTable, pictures_per_minute
 from winepress_shared.ledger.snapshot import FarmSnapshot
-from winepress_shared.screen.table import Cell, Column, Part, Table, Tone
+from winepress_shared.screen.table import Block, Cell, Column, Table, Tone
 
 _AROUND = 11  #: lines of a screen that are no rows
 _LEAST = 3  #: rows of each table, however low the terminal
@@ -24,17 +24,17 @@ _LANES = (
 
 
 class FarmBoard:
-    """One snapshot, as parts of a board."""
+    """One snapshot, as blocks of a board."""
 
     def __init__(self, name: str, farm: FarmSnapshot) -> None:
         self._name = name
         self._farm = farm
         self._pace = _paces(farm)
 
-    def parts(self, height: int | None = None) -> list[Part]:
+    def blocks(self, height: int | None = None) -> list[Block]:
         """All of it, or what a terminal of ``height`` lines has room for."""
         lanes, workers, jobs = self._lanes(), self._workers(), self._jobs()
-        parts: list[Part] = [self._head(), *self._pauses()]
+        blocks: list[Block] = [self._head(), *self._pauses()]
         room = None if height is None else max(0, height - _AROUND)
         for share, table, count in (
             (4, lanes, len(lanes.rows)),
@@ -44,8 +44,8 @@ class FarmBoard:
             if room is not None:
                 table.rows = table.rows[: max(_LEAST, room // share)]
                 room -= len(table.rows)
-            parts += _section(table, count)
-        return parts
+            blocks += _section(table, count)
+        return blocks
 
     def _head(self) -> Cell:
         farm = self._farm
@@ -64,8 +64,8 @@ class FarmBoard:
 
     def _lanes(self) -> Table:
         running = Counter[str]()
-        for part in self._farm.slices:
-            running[part.lane] += part.units
+        for slice_ in self._farm.slices:
+            running[slice_.lane] += slice_.units
         table = Table(_LANES)
         for lane in self._farm.lanes:
             pace = self._pace.get(lane.lane)
@@ -92,17 +92,17 @@ class FarmBoard:
         return table
 
 
-def _section(table: Table, count: int) -> list[Part]:
+def _section(table: Table, count: int) -> list[Block]:
     more = count - len(table.rows)
-    parts: list[Part] = [Cell(""), table]
-    return [*parts, Cell(f"and {more} more", Tone.QUIET)] if more > 0 else parts
+    blocks: list[Block] = [Cell(""), table]
+    return [*blocks, Cell(f"and {more} more", Tone.QUIET)] if more > 0 else blocks
 
 
 def _paces(farm: FarmSnapshot) -> dict[str, float]:
     """Lane → pictures per minute of the workers that draw there, where they have measured it."""
     workers = {worker.name: worker for worker in farm.workers}
     paces: dict[str, float] = {}
-    for name, lane in {(part.worker, part.lane) for part in farm.slices}:
+    for name, lane in {(slice_.worker, slice_.lane) for slice_ in farm.slices}:
         pace = pictures_per_minute(workers[name], lane) if name in workers else None
         if pace:
             paces[lane] = paces.get(lane, 0.0) + pace

@@ -12,8 +12,7 @@ from winepress_shared.screen.table import Cell, Column, Table, Tone
 from winepress_shared.state import JobState
 
 _UNITS = ((86_400, "d"), (3_600, "h"), (60, "m"), (1, "s"))
-_TONES = {
-    JobState.QUEUED: Tone.PLAIN,
+_TONES: dict[str, Tone] = {
     JobState.RUNNING: Tone.BUSY,
     JobState.SUCCEEDED: Tone.GOOD,
     JobState.FAILED: Tone.BAD,
@@ -44,8 +43,7 @@ class JobTable(Table):
         )
 
     def add_job(self, row: JobRow, notes: Iterable[str] = (), eta_s: float | None = None) -> None:
-        """Add a job; ``eta_s`` is in how many seconds it is done, where more than its pace says."""
-        created = datetime.fromtimestamp(row.created).astimezone()
+        """Add a job; ``eta_s`` is the time until it is done, where its pace so far does not say."""
         share = (row.done + row.failed) / row.units if self._has_bars else None
         failed = f"{row.failed} failed" if row.failed else ""
         self.add(
@@ -57,7 +55,7 @@ class JobTable(Table):
             brief(self._now - row.created),
             row.lane,
             row.user,
-            created.strftime("%Y-%m-%d %H:%M:%S"),
+            _date(row.created),
             notes=(": ".join(filter(None, (failed, row.reason))), *notes),
         )
 
@@ -72,8 +70,7 @@ class JobTable(Table):
 def state_cell(state: str, *, is_paused: bool = False) -> Cell:
     """A state by its name; an unknown one is plain."""
     text = f"{state} (paused)" if is_paused else state
-    tone = _TONES.get(JobState(state), Tone.PLAIN) if state in set(JobState) else Tone.PLAIN
-    return Cell(text, Tone.WARN if is_paused else tone)
+    return Cell(text, Tone.WARN if is_paused else _TONES.get(state, Tone.PLAIN))
 
 
 def brief(seconds: float | None) -> str:
@@ -83,3 +80,11 @@ def brief(seconds: float | None) -> str:
     whole = max(0, int(seconds))
     size, unit = next((one for one in _UNITS if whole >= one[0]), _UNITS[-1])
     return f"{whole // size}{unit}"
+
+
+def _date(at: float) -> str:
+    """Local date and time of a Unix time; empty for one that no calendar has."""
+    try:
+        return datetime.fromtimestamp(at).astimezone().strftime("%Y-%m-%d %H:%M:%S")
+    except (ValueError, OverflowError, OSError):
+        return ""

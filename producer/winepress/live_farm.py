@@ -20,7 +20,7 @@ from winepress_shared.errors import WinepressError
 from winepress_shared.ledger.snapshot import FarmSnapshot, Snapshots
 from winepress_shared.screen.board import Board
 from winepress_shared.screen.surface import can_draw
-from winepress_shared.screen.table import Cell, Part, Table, Tone
+from winepress_shared.screen.table import Block, Cell, Table, Tone
 from winepress_shared.settings import Settings
 from winepress_shared.terminal import write_line
 
@@ -42,16 +42,16 @@ def show_farm(settings: Settings, *, json_lines: bool) -> int:
         elif can_draw(sys.stdout):
             return _draw(settings.farm, _Reader(snapshots, farm))
         else:
-            _write(FarmBoard(settings.farm, farm).parts())
+            _write(FarmBoard(settings.farm, farm).blocks())
     return 0
 
 
-def _write(parts: list[Part]) -> None:
-    for part in parts:
-        if isinstance(part, Table):
-            part.write(sys.stdout)
+def _write(blocks: list[Block]) -> None:
+    for block in blocks:
+        if isinstance(block, Table):
+            block.write(sys.stdout)
         else:
-            write_line(sys.stdout, part.text)
+            write_line(sys.stdout, block.text)
 
 
 def _draw(name: str, reader: _Reader) -> int:
@@ -68,7 +68,7 @@ def _draw(name: str, reader: _Reader) -> int:
                 state = (*reader.state, board.size)
                 if state != drawn:
                     drawn = state
-                    board.draw(reader.parts(name, board.size.lines))
+                    board.draw(reader.blocks(name, board.size.lines))
     except EOFError:  # the terminal is gone
         return INTERRUPTED
     except KeyboardInterrupt:
@@ -101,13 +101,13 @@ class _Reader:
             raise self._fault
         return id(self._farm), self._problem, self._problem and int(self._age_s)
 
-    def parts(self, name: str, height: int) -> list[Part]:
+    def blocks(self, name: str, height: int) -> list[Block]:
         """The newest look at the farm, with what is wrong since."""
         board = FarmBoard(name, self._farm)
         if not self._problem:
-            return board.parts(height)
-        told = f"what is shown was so {brief(self._age_s)} ago; {self._problem}"
-        return [Cell(told, Tone.BAD), *board.parts(height - 1)]
+            return board.blocks(height)
+        told = f"{self._problem}; last read {brief(self._age_s)} ago"
+        return [Cell(told, Tone.BAD), *board.blocks(height - 1)]
 
     @property
     def _age_s(self) -> float:

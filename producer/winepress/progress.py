@@ -9,6 +9,7 @@ from winepress_shared.ledger.events import Event, EventName
 from winepress_shared.ledger.records import JobRow
 from winepress_shared.state import JobState
 
+_ENDS = frozenset(state for state in JobState if state.is_terminal)
 _PICTURES = 30  #: the newest ones, which the pace is taken from
 
 
@@ -61,7 +62,7 @@ class Progress:
     @property
     def is_over(self) -> bool:
         """Whether it was in a last state when it was heard of last."""
-        return self.state in {state for state in JobState if state.is_terminal}
+        return self.state in _ENDS
 
     @property
     def fraction(self) -> float:

@@ -10,7 +10,7 @@ from winepress.progress import Progress
 from winepress_shared.ledger.events import Event
 from winepress_shared.ledger.records import JobRow
 from winepress_shared.screen.board import Board
-from winepress_shared.screen.table import Cell, Column, Part, Table, Tone
+from winepress_shared.screen.table import Block, Cell, Column, Table, Tone
 
 _COLUMNS = (
     Column("JOB"),
@@ -32,7 +32,7 @@ class ProgressBoard(Board):
 
     def __exit__(self, *_: object) -> None:
         try:
-            self.show(self._parts, self._texts, at_once=True)
+            self.show(self._blocks, self._texts, at_once=True)
         finally:
             super().__exit__()
 
@@ -52,7 +52,7 @@ class ProgressBoard(Board):
     def _texts(self) -> Iterator[str]:
         return (f"{job.id}: {job.text}" for job in self._jobs.values())
 
-    def _parts(self, most: int | None = None) -> list[Part]:
+    def _blocks(self, most: int | None = None) -> list[Block]:
         jobs = list(self._jobs.values())
         if most is not None and len(jobs) > most:  # those that go on come first
             jobs = sorted(jobs, key=lambda job: job.is_over)[:most]
@@ -62,9 +62,9 @@ class ProgressBoard(Board):
         more = len(self._jobs) - len(jobs)
         return [table, Cell(f"and {more} more", Tone.QUIET)] if more else [table]
 
-    def _shortened(self) -> list[Part]:
+    def _shortened(self) -> list[Block]:
         """What the terminal has room for, with one note for each job."""
-        return self._parts(max(1, (self.size.lines - 3) // 2))
+        return self._blocks(max(1, (self.size.lines - 3) // 2))
 
     def _add(self, table: Table, job: Progress) -> None:
         pace = job.per_minute

@@ -17,10 +17,10 @@ class WorkerTable(Table):
     def __init__(self, farm: FarmSnapshot) -> None:
         self._farm = farm
         self._slices: dict[str, SliceInHand] = {}
-        for part in farm.slices:
-            held = self._slices.setdefault(part.worker, part)
+        for slice_ in farm.slices:
+            held = self._slices.setdefault(slice_.worker, slice_)
             if held.unit is None:
-                self._slices[part.worker] = part
+                self._slices[slice_.worker] = slice_
         super().__init__(
             (
                 Column("WORKER"),
@@ -34,24 +34,24 @@ class WorkerTable(Table):
 
     def add_worker(self, worker: Worker, notes: Iterable[str] = ()) -> None:
         """Add one of the snapshot's workers."""
-        part = self._slices.get(worker.name)
-        pace = pictures_per_minute(worker, part.lane) if part else None
+        slice_ = self._slices.get(worker.name)
+        pace = pictures_per_minute(worker, slice_.lane) if slice_ else None
         self.add(
             worker.name,
             str(worker.facts.get("device", "?")),
-            self._state(worker, part),
-            _drawing(part),
+            self._state(worker, slice_),
+            _drawing(slice_),
             "" if pace is None else f"{pace:.1f}",
             ", ".join(map(str, worker.renderer.get("warm", ()))),
             notes=notes,
         )
 
-    def _state(self, worker: Worker, part: SliceInHand | None) -> Cell:
+    def _state(self, worker: Worker, slice_: SliceInHand | None) -> Cell:
         silent_s = self._farm.at - worker.seen
         loads = self._farm.loading.get(worker.name)
         if silent_s > ALIVE_MS / 1000:
             return Cell(f"silent {brief(silent_s)}", Tone.BAD)
-        if part and part.unit is not None:
+        if slice_ and slice_.unit is not None:
             return Cell("drawing", Tone.BUSY)
         return Cell("loading", Tone.WARN) if loads else Cell("idle")
 
@@ -62,10 +62,10 @@ def pictures_per_minute(worker: Worker, lane: str) -> float | None:
     return 60 / seconds if seconds else None
 
 
-def _drawing(part: SliceInHand | None) -> str:
+def _drawing(slice_: SliceInHand | None) -> str:
     """The picture in hand, counted from 1 as people do, and how much of it is drawn."""
-    if part is None:
+    if slice_ is None:
         return ""
-    if part.unit is None:
-        return part.job_id
-    return f"{part.job_id} #{part.unit + 1} {part.progress:.0%}"
+    if slice_.unit is None:
+        return slice_.job_id
+    return f"{slice_.job_id} #{slice_.unit + 1} {slice_.progress:.0%}"

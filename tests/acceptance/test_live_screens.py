@@ -137,7 +137,7 @@ def test_top_outlives_its_broker_and_obeys_keys_meanwhile(tmp_path: Path) -> Non
         with Client(settings) as client, session(settings, "top") as terminal:
             terminal.await_text("JOB")
             server.kill()
-            terminal.await_text("what is shown was so", "the broker does not answer")
+            terminal.await_text("the broker does not answer", "last read")
             server.start()
             terminal.await_text(submit(client))
             assert server._process is not None

@@ -64,7 +64,7 @@ def test_no_more_is_told_of_than_was_asked_for(
     assert take(farm_settings, 2, 0).jobs == ()
 
 
-@pytest.mark.parametrize("value", ["nan", "inf", "x", "-1e999"])
+@pytest.mark.parametrize("value", ["nan", "inf", "x", "-1e999", "9" * 5000])
 def test_what_makes_no_sense_hides_nothing_else(
     farm_settings: Settings, client: Client, manual_worker: ManualWorker, value: str
 ) -> None:

@@ -69,16 +69,16 @@ def test_an_outage_is_told_above_what_was_seen_last_and_forgotten_when_it_is_ove
         farm.fault = BrokerUnreachable("the broker does not answer")
         while not reader.state[1]:
             time.sleep(0.001)
-        told, head, *_ = reader.parts("night", 24)
+        told, head, *_ = reader.blocks("night", 24)
         assert isinstance(told, Cell)
-        assert told.text.startswith("what is shown was so ")
-        assert told.text.endswith("ago; the broker does not answer")
+        assert told.text.startswith("the broker does not answer; last read ")
+        assert told.text.endswith(" ago")
         assert isinstance(head, Cell)
         assert head.text.startswith("farm night")
         farm.fault = None
         while reader.state[1]:
             time.sleep(0.001)
-        assert reader.parts("night", 24)[0] != told
+        assert reader.blocks("night", 24)[0] != told
 
 
 def test_a_broker_that_keeps_silent_holds_nobody_up() -> None:
@@ -87,7 +87,7 @@ def test_a_broker_that_keeps_silent_holds_nobody_up() -> None:
     farm.is_silent = True
     with reader_of(farm) as reader:
         assert farm.silent.wait(30)
-        assert reader.parts("night", 24)
+        assert reader.blocks("night", 24)
         state = reader.state
     assert reader.state == state
     farm.speaks.set()

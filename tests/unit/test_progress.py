@@ -6,34 +6,18 @@ import io
 from dataclasses import replace
 
 import pytest
+from fixed_farm import JOB
 from played_terminal import PlayedTerminal
 
 from winepress.progress import Progress
 from winepress.progress_board import ProgressBoard
-from winepress_shared.jobs.job import Priority
 from winepress_shared.ledger.events import Event
 from winepress_shared.ledger.records import JobRow
 from winepress_shared.state import JobState
 
 
 def row(units: int) -> JobRow:
-    return JobRow(
-        id="j1",
-        state=JobState.QUEUED,
-        kind="text-to-image",
-        lane="vignette.fp16",
-        user="ada",
-        priority=Priority.NORMAL,
-        units=units,
-        done=0,
-        failed=0,
-        created=0.0,
-        started=None,
-        finished=None,
-        expires=None,
-        paused=False,
-        reason="",
-    )
+    return replace(JOB, id="j1", state=JobState.QUEUED, units=units, done=0)
 
 
 def event(name: str, at: float = 0.0, **fields: str) -> Event:
@@ -41,7 +25,7 @@ def event(name: str, at: float = 0.0, **fields: str) -> Event:
 
 
 def happen(progress: Progress, name: str, **fields: str) -> None:
-    progress.take(event(name, **fields))
+    progress.take(Event("1-0", name, 0.0, fields))
 
 
 def test_progress_counts_pictures_and_the_steps_of_those_in_hand() -> None:
@@ -101,8 +85,8 @@ def test_a_terminal_gets_a_bar_and_a_log_gets_few_lines(terminal: PlayedTerminal
     for stream in (terminal, log):
         with ProgressBoard([row(100)], stream) as board:
             for done in range(1, 101):
-                fields = {"unit": str(done), "done": str(done), "units": "100"}
-                board.take("j1", event("unit-done", **fields))
+                told = str(done)
+                board.take("j1", event("unit-done", unit=told, done=told, units="100"))
     assert "━" in terminal.getvalue()
     assert terminal.last_lines[-1].startswith("j1")
     assert "100/100" in terminal.last_lines[-1]

@@ -28,7 +28,7 @@ from winepress.worker_table import WorkerTable
 from winepress_shared.ledger.events import Event
 from winepress_shared.screen import surface
 from winepress_shared.screen.board import Board
-from winepress_shared.screen.table import Part, Table
+from winepress_shared.screen.table import Block, Table
 from winepress_shared.terminal import plain_handler
 from winepress_worker.commands.models_table import table as models_table
 
@@ -70,13 +70,13 @@ def models() -> Table:
     return models_table(rows)
 
 
-def write(stream: TextIO, parts: Sequence[Part]) -> None:
+def write(stream: TextIO, blocks: Sequence[Block]) -> None:
     """As `winepress top` and the tables do it, but on no screen of their own."""
-    for part in parts:
-        if isinstance(part, Table):
-            part.write(stream)
+    for block in blocks:
+        if isinstance(block, Table):
+            block.write(stream)
         else:
-            stream.write(f"{part.text}\n")
+            stream.write(f"{block.text}\n")
 
 
 def watch(stream: TextIO) -> None:
@@ -93,7 +93,7 @@ SHOWN: dict[str, Callable[[TextIO], None]] = {
     "workers": lambda stream: workers_table().write(stream),
     "models-list": lambda stream: models().write(stream),
     "watch": watch,
-    "top": lambda stream: write(stream, FarmBoard("night", FARM).parts()),
+    "top": lambda stream: write(stream, FarmBoard("night", FARM).blocks()),
 }
 
 
@@ -174,10 +174,10 @@ def test_a_dumb_terminal_gets_what_a_pipe_gets(
 def test_top_fits_into_a_low_terminal() -> None:
     """What there is no room for is counted."""
     farm = replace(FARM, jobs=tuple(replace(JOB, id=f"j{n:020}") for n in range(50)))
-    parts = FarmBoard("night", farm).parts(24)
-    rows = [len(part.rows) for part in parts if isinstance(part, Table)]
+    blocks = FarmBoard("night", farm).blocks(24)
+    rows = [len(block.rows) for block in blocks if isinstance(block, Table)]
     assert rows == [2, 3, 8]
-    assert "and 42 more" in [part.text for part in parts if not isinstance(part, Table)]
+    assert "and 42 more" in [block.text for block in blocks if not isinstance(block, Table)]
 
 
 def test_a_remark_stays_above_a_board_and_others_may_write_in_between(
@@ -205,4 +205,5 @@ def test_a_log_stays_above_a_board(
         board.draw([list_table()])
         logging.getLogger("winepress.outage").warning("still waiting: %s", "a\x1b[2J[red]")
         assert terminal.last_lines[:2] == [r"winepress: still waiting: a\x1b[2J[red]", HEADS]
-    assert handler.stream is terminal
+    handler.handle(logging.makeLogRecord({"msg": "after"}))
+    assert terminal.last_lines[-1] == "winepress: after"

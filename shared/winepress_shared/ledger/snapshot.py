@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import dataclass
 from typing import Any, Self
 
@@ -11,6 +12,8 @@ from winepress_shared.ledger.ledger import GONE_MS
 from winepress_shared.ledger.records import JobRow, Worker, read_jobs
 from winepress_shared.ledger.script_server import ScriptServer
 from winepress_shared.settings import Settings
+
+_UNIT = re.compile(r"[0-9]{1,7}")
 
 
 @dataclass(frozen=True)
@@ -38,12 +41,13 @@ class SliceInHand:
     def of(cls, answer: dict[str, Any]) -> SliceInHand:
         """Read a slice of the answer of ``snapshot.lua``."""
         unit, steps = answer["unit"], answer["steps"]
+        share = answer["step"] / steps if steps else 0.0
         return cls(
             worker=answer["holder"].rpartition("/")[0],
             job_id=answer["job"],
             lane=answer["lane"],
-            unit=int(unit) if unit.isdecimal() else None,
-            progress=answer["step"] / steps if steps else 0.0,
+            unit=int(unit) if _UNIT.fullmatch(unit) else None,
+            progress=min(1.0, max(0.0, share)),
             units=answer["units"],
         )
 

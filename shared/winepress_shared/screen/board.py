@@ -10,10 +10,10 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Self, TextIO
+from typing import TYPE_CHECKING, Self, TextIO, cast
 
 from winepress_shared.screen.surface import can_draw, size_of
-from winepress_shared.screen.table import Part
+from winepress_shared.screen.table import Block
 from winepress_shared.terminal import write_line
 
 if TYPE_CHECKING:
@@ -46,7 +46,7 @@ class Board:
             self._canvas = Canvas(self._stream, whole_screen=self._whole_screen)
             self._logs = _terminal_logs()
             for log in self._logs:
-                log.setStream(_Remarks(self))
+                log.setStream(cast("TextIO", _Remarks(self)))
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -61,20 +61,20 @@ class Board:
         """Columns and lines of the terminal."""
         return size_of(self._stream)
 
-    def draw(self, parts: Sequence[Part]) -> None:
+    def draw(self, blocks: Sequence[Block]) -> None:
         """Draw on a terminal now; nothing elsewhere."""
         with self._turn:
             if self._canvas:
-                self._canvas.draw(parts)
+                self._canvas.draw(blocks)
 
     def show(
         self,
-        parts: Callable[[], Sequence[Part]],
+        blocks: Callable[[], Sequence[Block]],
         lines: Callable[[], Iterable[str]],
         *,
         at_once: bool = False,
     ) -> None:
-        """Draw the ``parts`` on a terminal, write those of the ``lines`` that are new elsewhere.
+        """Draw the ``blocks`` on a terminal, write those of the ``lines`` that are new elsewhere.
 
         Neither is asked for when the last time was a moment ago, unless ``at_once``.
         """
@@ -84,7 +84,7 @@ class Board:
                 return
             self._shown_at = now
             if self._canvas:
-                self.draw(parts())
+                self.draw(blocks())
                 return
             written, self._lines = self._lines, list(lines())
             for line in self._lines:

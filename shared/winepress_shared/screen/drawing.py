@@ -14,7 +14,7 @@ from rich.table import Table as Grid
 from rich.text import Text
 
 from winepress_shared.screen.surface import size_of
-from winepress_shared.screen.table import GAP, Cell, Part, Row, Table
+from winepress_shared.screen.table import GAP, Block, Cell, Row, Table
 from winepress_shared.terminal import shown
 
 _HEAD = "bold"
@@ -40,11 +40,11 @@ class _Surface(Console):
             highlight=False,
         )
         self._stream = stream
-        self.measure()
+        self.take_size()
 
-    def measure(self) -> None:
+    def take_size(self) -> None:
         """Take the size that the terminal has now."""
-        self.size = size_of(self._stream)  # type: ignore[assignment] # a setter of other values
+        self.size = size_of(self._stream)
 
     def show_cursor(self, show: bool = True) -> bool:
         """Leave it."""
@@ -71,10 +71,10 @@ class Canvas:
         live.start()
         return live
 
-    def draw(self, parts: Sequence[Part]) -> None:
-        """Put ``parts`` in place of what is drawn."""
-        self._surface.measure()
-        self._live.update(_drawn(parts, self._surface.width), refresh=True)
+    def draw(self, blocks: Sequence[Block]) -> None:
+        """Put ``blocks`` in place of what is drawn."""
+        self._surface.take_size()
+        self._live.update(_drawn(blocks, self._surface.width), refresh=True)
 
     def say(self, line: str) -> None:
         """Write a line that stays, above what is drawn."""
@@ -94,10 +94,10 @@ class Canvas:
         self._live.stop()
 
 
-def draw(stream: TextIO, parts: Sequence[Part]) -> None:
+def draw(stream: TextIO, blocks: Sequence[Block]) -> None:
     """Draw once."""
     surface = _Surface(stream)
-    surface.print(_drawn(parts, surface.width))
+    surface.print(_drawn(blocks, surface.width))
 
 
 def columns_of(text: str) -> int:
@@ -105,13 +105,13 @@ def columns_of(text: str) -> int:
     return cell_len(text)
 
 
-def _drawn(parts: Sequence[Part], width: int) -> RenderableType:
+def _drawn(blocks: Sequence[Block], width: int) -> RenderableType:
     drawn: list[RenderableType] = []
-    for part in parts:
-        if isinstance(part, Table):
-            drawn += _lines(part, width)
+    for block in blocks:
+        if isinstance(block, Table):
+            drawn += _lines(block, width)
         else:
-            drawn.append(Text(shown(part.text), part.tone.value))
+            drawn.append(Text(shown(block.text), block.tone.value))
     return Group(*drawn)
 
 

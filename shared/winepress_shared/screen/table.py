@@ -147,4 +147,4 @@ def _padded(text: str, width: int, is_right: bool) -> str:
 
 
 #: What a board is made of, one below the other.
-Part = Table | Cell
+Block = Table | Cell
