@@ -37,8 +37,9 @@ class Progress:
         fields, unit = event.fields, event.fields.get("unit", "")
         if event.name in (EventName.DAMAGED, EventName.PREVIEW, EventName.UNIT_STARTED):
             return
+        if event.name != EventName.NOTE:
+            self.note = ""  # the worker is past it, or will not do it any more
         if event.name == EventName.PROGRESS:
-            self.note = ""
             self._steps[unit] = int(fields["step"]) / max(1, int(fields["steps"]))
             if unit == self._film_unit:
                 self._frames = f"{fields['step']}/{fields['steps']} frames"

@@ -122,3 +122,13 @@ def test_what_a_worker_says_moves_no_cursor(terminal: PlayedTerminal, is_termina
     assert r"a\x1b[2J\n\u202e[red]b" in told
     assert "\x1b[2J" not in told
     assert "\u202e" not in told
+
+
+@pytest.mark.parametrize("end", ["failed", "canceled", "expired", "succeeded", "unit-failed"])
+def test_what_a_worker_did_is_not_said_of_a_job_that_is_over(end: str) -> None:
+    """It loads nothing any more."""
+    progress = Progress(row(1))
+    happen(progress, "note", message="loading vignette.fp16")
+    assert "loading" in progress.text
+    happen(progress, end, unit="0")
+    assert "loading" not in progress.text

@@ -11,7 +11,7 @@ from typing import Any
 from winepress.caller_checks import MOST_LISTED
 from winepress.client import Client
 from winepress.console import Console
-from winepress.explanation import estimate_text, place_of, what_holds
+from winepress.explanation import estimate_text, place_of, what_holds, why_job_impossible
 from winepress.job_table import JobTable
 from winepress_shared.errors import WinepressError, WrongUsage
 from winepress_shared.jobs.job import Priority
@@ -98,7 +98,7 @@ def _outlook(client: Client, row: JobRow) -> tuple[dict[str, Any], list[str], fl
     """What is to be expected of a job, for programs and for people, and in how many seconds."""
     if row.state.is_terminal:
         return {}, [], None
-    found, impossible = client.estimate(row.id), client.why_impossible(row.lane)
+    found, impossible = client.estimate(row.id), why_job_impossible(row, client.workers())
     held = what_holds(row, place_of(client.lanes, row))
     told = f"Nothing can render it now: {impossible}" if impossible else estimate_text(found)
     values = {"estimate": asdict(found), "impossible": impossible, "held": held}

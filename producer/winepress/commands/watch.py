@@ -67,6 +67,7 @@ def _watch(arguments: argparse.Namespace) -> int:
     names = list(dict.fromkeys(arguments.jobs))
     if len(names) > _MOST_JOBS:
         raise WrongUsage("too many jobs", value=len(names), allowed=f"at most {_MOST_JOBS}")
+    check_targets(arguments)
     with Client.from_env() as client:
         handles = [client.get(name) for name in names]
         if can_draw(sys.stdout) and not arguments.json:
