@@ -14,7 +14,7 @@ from fcntl import ioctl
 from typing import Self
 
 _PATIENCE_S = 60.0
-_ENTER, _LEAVE = "\x1b[?1049h", "\x1b[?1049l"  #: the screen that leaves no trace
+ENTER, LEAVE = "\x1b[?1049h", "\x1b[?1049l"  #: the screen that leaves no trace
 
 
 class TerminalSession:
@@ -65,7 +65,7 @@ class TerminalSession:
     @property
     def has_left_screen(self) -> bool:
         """Whether it took the whole screen, and gave it back."""
-        return self.written.count(_ENTER) == self.written.count(_LEAVE) == 1
+        return self.written.count(ENTER) == self.written.count(LEAVE) == 1
 
     def _read(self, deadline: float) -> bool:
         """Read on; False at the end, or when that took too long."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import signal
 import sys
 import threading
@@ -40,7 +41,8 @@ def show_farm(settings: Settings, *, json_lines: bool) -> int:
         if json_lines:
             Console(json_lines=True).result(asdict(farm))
         elif can_draw(sys.stdout):
-            return _draw(settings.farm, _Reader(snapshots, farm))
+            with _Reader(snapshots, farm) as reader:
+                return _draw(settings.farm, reader)
         else:
             _write(FarmBoard(settings.farm, farm).blocks())
     return 0
@@ -56,24 +58,33 @@ def _write(blocks: list[Block]) -> None:
 
 def _draw(name: str, reader: _Reader) -> int:
     """Draw until a key or a signal ends it; returns the exit code."""
+    while True:
+        try:
+            _draw_until_key(name, reader)
+        except _Suspended:
+            os.kill(os.getpid(), signal.SIGSTOP)  # the shell's, until it says `fg`
+        except (KeyboardInterrupt, EOFError):  # the latter where the terminal is gone
+            return INTERRUPTED
+        else:
+            return 0
+
+
+def _draw_until_key(name: str, reader: _Reader) -> None:
     drawn: object = None
-    try:
-        with (
-            _undisturbed(),
-            reader,
-            Keys(sys.stdin) as keys,
-            Board(sys.stdout, whole_screen=True) as board,
-        ):
-            while not set("qQ") & set(keys.pressed(_KEY_S if drawn else 0)):
-                state = (*reader.state, board.size)
-                if state != drawn:
-                    drawn = state
-                    board.draw(reader.blocks(name, board.size.lines))
-    except EOFError:  # the terminal is gone
-        return INTERRUPTED
-    except KeyboardInterrupt:
-        return INTERRUPTED
-    return 0
+    with (
+        _undisturbed(),
+        Keys(sys.stdin) as keys,
+        Board(sys.stdout, whole_screen=True) as board,
+    ):
+        while not set("qQ") & set(keys.pressed(_KEY_S if drawn else 0)):
+            state = (*reader.state, board.size)
+            if state != drawn:
+                drawn = state
+                board.draw(reader.blocks(name, board.size.lines))
+
+
+class _Suspended(Exception):
+    """Ctrl-Z was pressed."""
 
 
 class _Reader:
@@ -131,17 +142,20 @@ class _Reader:
 
 @contextmanager
 def _undisturbed() -> Iterator[None]:
-    """No line of a log on the screen, and a signal that ends the process gives the screen back."""
+    """No line of a log on the screen, and whatever signal comes, the screen is given back."""
 
     def leave(number: int, _: object) -> None:
         sys.exit(128 + number)
 
-    ends = (signal.SIGTERM, signal.SIGHUP)
-    before = [signal.signal(number, leave) for number in ends]
+    def suspend(*_: object) -> None:
+        raise _Suspended
+
+    handlers = {signal.SIGTERM: leave, signal.SIGHUP: leave, signal.SIGTSTP: suspend}
+    before = {number: signal.signal(number, handler) for number, handler in handlers.items()}
     logging.disable(logging.CRITICAL)
     try:
         yield
     finally:
         logging.disable(logging.NOTSET)
-        for number, handler in zip(ends, before, strict=True):
-            signal.signal(number, handler)
+        for number, earlier in before.items():
+            signal.signal(number, earlier)

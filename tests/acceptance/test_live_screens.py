@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import termios
 from pathlib import Path
@@ -12,7 +13,7 @@ from command_line import WINEPRESS, Run, environment, lines
 from conftest import ValkeyServer
 from manual_worker import LANE, ManualWorker
 from pydantic import SecretStr
-from terminal_session import TerminalSession
+from terminal_session import ENTER, LEAVE, TerminalSession
 
 from winepress import Client, TextToImage
 from winepress_shared.settings import Settings
@@ -127,6 +128,24 @@ def test_top_gives_the_screen_back_however_it_ends(
         assert terminal.has_left_screen
         assert "Traceback" not in terminal.written
         assert termios.tcgetattr(terminal._ours)[3] == terminal.modes[3]
+
+
+def test_ctrl_z_gives_the_screen_to_the_shell_until_it_is_taken_back(
+    farm_settings: Settings,
+) -> None:
+    """As of every program that fills a screen."""
+    with session(farm_settings, "top") as terminal:
+        terminal.await_text("LANE", "JOB")
+        terminal.press("\x1a")
+        terminal.await_text(LEAVE)
+        _, status = os.waitpid(terminal.process.pid, os.WUNTRACED)
+        assert os.WIFSTOPPED(status)
+        assert termios.tcgetattr(terminal._ours)[3] == terminal.modes[3]
+        terminal.process.send_signal(signal.SIGCONT)
+        terminal.await_text(ENTER, "LANE", "JOB")
+        terminal.press("q")
+        assert terminal.end() == 0, terminal.written
+        assert terminal.written.count(ENTER) == terminal.written.count(LEAVE) == 2
 
 
 def test_top_outlives_its_broker_and_obeys_keys_meanwhile(tmp_path: Path) -> None:
