@@ -145,13 +145,12 @@ def _undisturbed() -> Iterator[None]:
     """No line of a log on the screen, and whatever signal comes, the screen is given back."""
 
     def leave(number: int, _: object) -> None:
+        if number == signal.SIGTSTP:
+            raise _Suspended
         sys.exit(128 + number)
 
-    def suspend(*_: object) -> None:
-        raise _Suspended
-
-    handlers = {signal.SIGTERM: leave, signal.SIGHUP: leave, signal.SIGTSTP: suspend}
-    before = {number: signal.signal(number, handler) for number, handler in handlers.items()}
+    signals = (signal.SIGTERM, signal.SIGHUP, signal.SIGTSTP)
+    before = {number: signal.signal(number, leave) for number in signals}
     logging.disable(logging.CRITICAL)
     try:
         yield
