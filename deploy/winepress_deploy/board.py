@@ -10,6 +10,7 @@ from typing import TextIO
 from winepress import Client, JobHandle
 from winepress.farm_board import FarmBoard
 from winepress_shared.ledger.snapshot import Snapshots
+from winepress_shared.polling import poll
 from winepress_shared.screen.board import Board
 from winepress_shared.screen.table import Block, Cell
 
@@ -36,18 +37,20 @@ class JobsBoard:
 
         Raises TimeoutError after ``timeout_s`` seconds.
         """
-        deadline = time.monotonic() + timeout_s
+        done = 0
+
+        def is_done() -> bool:
+            nonlocal done
+            rows = [handle.status() for handle in self._handles]
+            done, units = sum(row.done for row in rows), sum(row.units for row in rows)
+            is_over = all(row.state.is_terminal for row in rows)
+            self._show(board, done, units, at_once=is_over)
+            return is_over or done >= until * units
+
         with self._snapshots, Board(self._stream, line_s=_LINE_S) as board:
-            while True:
-                rows = [handle.status() for handle in self._handles]
-                done, units = sum(row.done for row in rows), sum(row.units for row in rows)
-                is_over = all(row.state.is_terminal for row in rows)
-                self._show(board, done, units, at_once=is_over)
-                if is_over or done >= until * units:
-                    return done
-                if time.monotonic() > deadline:
-                    raise TimeoutError(f"{done} pictures after {timeout_s:.0f} s")
-                time.sleep(_LOOK_S)
+            if not poll(is_done, every_s=_LOOK_S, timeout_s=timeout_s):
+                raise TimeoutError(f"{done} pictures after {timeout_s:.0f} s")
+        return done
 
     def _show(self, board: Board, done: int, units: int, *, at_once: bool) -> None:
         rate = 60 * done / max(time.monotonic() - self._began, 1e-3)

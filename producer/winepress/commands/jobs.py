@@ -100,7 +100,7 @@ def _outlook(client: Client, row: JobRow) -> tuple[dict[str, Any], list[str], fl
         return {}, [], None
     found, impossible = client.estimate(row.id), why_job_impossible(row, client.workers())
     held = what_holds(row, place_of(client.lanes, row))
-    told = f"Nothing can render it now: {impossible}" if impossible else estimate_text(found)
+    told = f"No worker can render it now: {impossible}" if impossible else estimate_text(found)
     values = {"estimate": asdict(found), "impossible": impossible, "held": held}
     return values, [*held, told], None if impossible else found.ends_in_s
 

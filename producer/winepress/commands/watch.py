@@ -16,6 +16,7 @@ from winepress.console import Console
 from winepress.handle import JobHandle, raise_unless_succeeded
 from winepress.joint_events import JointEvents
 from winepress.progress_board import ProgressBoard
+from winepress_shared.atomic_file import atomic_write
 from winepress_shared.errors import WrongUsage
 from winepress_shared.ledger.events import Event
 from winepress_shared.screen.surface import can_draw
@@ -124,9 +125,7 @@ def _save_preview(handle: JobHandle, event: Event, folder: Path | None) -> Path 
     path = folder / f"{handle.id}-{unit:06d}.preview.jpg"
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        part = path.with_name(f".{path.name}.part")
-        part.write_bytes(preview.jpeg)
-        part.replace(path)
+        atomic_write(path, preview.jpeg)
     except OSError as error:
         raise WrongUsage(
             f"cannot save here: {error.strerror}", field="--previews", value=str(folder)
