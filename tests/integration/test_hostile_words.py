@@ -7,10 +7,10 @@ import unicodedata
 from pathlib import Path
 
 import pytest
-from command_line import WINEPRESS, Run, environment
-from manual_worker import LANE, ManualWorker
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
+from support.command_line import WINEPRESS, Run, environment
+from support.manual_worker import LANE, ManualWorker
 from terminal_session import TerminalSession
 
 from winepress.client import Client

@@ -12,9 +12,9 @@ import pytest
 import torch
 from diffusers.utils import logging
 from PIL import Image, ImageDraw
-from twins.mirror import Mirror, twin_catalogue
-from twins.published import PUBLISHED
-from twins.tiny import SIDE_PX
+from support.twins.mirror import Mirror, twin_catalogue
+from support.twins.published import PUBLISHED
+from support.twins.tiny import SIDE_PX
 
 from winepress_shared.catalogue import Catalogue
 from winepress_shared.jobs.job import Job, parse_job

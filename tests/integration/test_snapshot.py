@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 import redis
-from manual_worker import LANE, ManualWorker, apple
+from support.manual_worker import LANE, ManualWorker, apple
 
 from winepress import Client
 from winepress_shared.ledger.snapshot import FarmSnapshot, Snapshots

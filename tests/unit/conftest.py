@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from fake_ledger import FakeLedger
 from hypothesis import settings
 from played_terminal import PlayedTerminal
+from support.fake_ledger import FakeLedger
 
 from winepress import Client
 from winepress_shared.settings import Settings

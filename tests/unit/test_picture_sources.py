@@ -5,9 +5,9 @@ from __future__ import annotations
 import io
 from pathlib import Path
 
-import colour_profiles
 import pytest
 from PIL import ExifTags, Image
+from support import colour_profiles
 
 from winepress_shared.errors import InvalidJob
 from winepress_shared.jobs.picture import Picture

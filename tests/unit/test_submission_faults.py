@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from fake_ledger import FakeLedger
+from support.fake_ledger import FakeLedger
 
 from winepress import (
     BrokerUnreachable,

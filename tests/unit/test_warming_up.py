@@ -7,7 +7,7 @@ import time
 from pathlib import Path
 
 import pytest
-from lone_executor import LANE, LoneExecutor
+from support.executor_harness import LANE, ExecutorHarness
 
 from winepress_shared.catalogue import Catalogue
 from winepress_shared.jobs.job import TextToImage
@@ -47,7 +47,7 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
 def draw(pool: WarmPool, engine: FakeEngine, folder: Path, units: int) -> Executor:
     """Draw a slice of pictures of one step each."""
     job = TextToImage(prompt="a fox", seed=1, num_inference_steps=1, n=units)
-    lone = LoneExecutor(engine, pool, folder, Catalogue.load().resolve(job), Batching(1))
+    lone = ExecutorHarness(engine, pool, folder, Catalogue.load().resolve(job), Batching(1))
     lone.run(range(units))
     return lone.executor
 

@@ -15,7 +15,7 @@ _LOOK_S = 0.02
 
 
 @dataclass(frozen=True)
-class Rehearsal:
+class RunningFarm:
     """A running farm of two workers, and a client for it."""
 
     farm: Farm

@@ -11,8 +11,8 @@ from typing import Any, Self
 
 import pytest
 import yaml
-from conftest import scrubbed_environment
 
+from support.servers import scrubbed_environment
 from winepress_deploy import ports
 from winepress_deploy.installed import server_program
 from winepress_deploy.role_folder import RoleFolder

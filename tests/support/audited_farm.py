@@ -62,7 +62,7 @@ return cjson.encode(farm)
 """
 
 
-class Clerk:
+class AuditedFarm:
     """One farm of its own on a shared server; `audit` says whether its books are in order."""
 
     def __init__(self, url: str, **limits: float) -> None:

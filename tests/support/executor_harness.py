@@ -21,7 +21,7 @@ from winepress_worker.renderer.executor import Executor
 LANE = Lane.parse("vignette.fp16")
 
 
-class LoneExecutor:
+class ExecutorHarness:
     """One job of one worker. Stands for the lease client and for the delivery too."""
 
     def __init__(
