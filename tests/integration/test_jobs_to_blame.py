@@ -5,8 +5,8 @@ from __future__ import annotations
 import time
 
 import pytest
-from local_worker import LocalWorker
-from manual_worker import ManualWorker
+from support.local_worker import LocalWorker
+from support.manual_worker import ManualWorker
 
 from winepress import Client, JobHandle, JobState, TextToImage
 from winepress_shared.settings import Settings
@@ -32,7 +32,7 @@ def serve(worker: LocalWorker, times: int) -> None:
     """Let the worker come back to the lane so often."""
     for _ in range(times):
         worker.renderer.describe()
-        worker.renderer.run(LANE, lambda lane: None)
+        worker.renderer.run(LANE)
 
 
 def work_off(client: Client, workers: list[LocalWorker], handles: list[JobHandle]) -> None:
@@ -43,7 +43,7 @@ def work_off(client: Client, workers: list[LocalWorker], handles: list[JobHandle
         client.ledger.sweep()  # as the parents of workers do
         for worker in workers:
             worker.renderer.describe()
-            worker.renderer.run(LANE, lambda lane: None)
+            worker.renderer.run(LANE)
 
 
 @pytest.mark.parametrize("count", [1, 2])

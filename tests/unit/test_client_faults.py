@@ -7,7 +7,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from fake_ledger import FakeLedger
+from support.failing_ledger import FailingLedger
 
 from winepress import (
     BrokerUnreachable,
@@ -30,13 +30,15 @@ APPLE = TextToImage(prompt="a red apple", seed=7)
 
 
 def test_a_submission_sends_no_more_tickets_than_a_lane_may_hold(
-    client: Client, monkeypatch: pytest.MonkeyPatch
+    client: Client, ledger: FailingLedger, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A large farm is woken by the workers that come first, not by one producer."""
     sent: list[int] = []
     monkeypatch.setattr(
         "winepress_shared.broker.send_tickets", lambda app, lane, count: sent.append(count)
     )
+    for number in range(50):
+        ledger.beat(f"w{number}", f"w{number}/1", {})
     for units in (2, 100):
         client.submit(APPLE.model_copy(update={"n": units}))
     assert sent == [2, MOST_TICKETS]
@@ -45,7 +47,7 @@ def test_a_submission_sends_no_more_tickets_than_a_lane_may_hold(
 @pytest.mark.parametrize("verb", ["retry", "resume"])
 @pytest.mark.parametrize("lost", ["get", "missing_tickets"])
 def test_a_job_that_waits_again_is_told_so_though_the_broker_is_lost_then(
-    client: Client, ledger: FakeLedger, monkeypatch: pytest.MonkeyPatch, verb: str, lost: str
+    client: Client, ledger: FailingLedger, monkeypatch: pytest.MonkeyPatch, verb: str, lost: str
 ) -> None:
     """Told that it failed, its producer would repeat it, and meet a Conflict."""
     is_changed = False

@@ -9,7 +9,7 @@ import pytest
 
 from winepress_shared.errors import WrongUsage
 from winepress_worker.options import WorkerOptions
-from winepress_worker.parent.device_check import check_fitness
+from winepress_worker.parent.device_check import check_device_draws
 from winepress_worker.parent.device_presence import check_device_presence
 
 
@@ -31,5 +31,5 @@ def test_devices_that_are_not_listed_in_time_are_no_traceback() -> None:
 
 def test_a_known_picture_that_is_not_drawn_in_time_is_no_traceback() -> None:
     """The device may not serve."""
-    with pytest.raises(WrongUsage, match="may not serve: it drew nothing within"):
-        check_fitness(WorkerOptions("w"))
+    with pytest.raises(WrongUsage, match="self-test: it drew nothing within"):
+        check_device_draws(WorkerOptions("w"))
