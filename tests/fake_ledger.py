@@ -6,7 +6,7 @@ from typing import Any
 
 from winepress import BrokerUnreachable, QueueFull
 from winepress_shared.errors import NotFound
-from winepress_shared.ledger_records import Submission
+from winepress_shared.ledger.records import Submission
 
 
 class FakeLedger:
@@ -22,7 +22,7 @@ class FakeLedger:
         self.is_away = False
 
     def check_room(self, user: str, units: int, *, may_be_known: bool) -> None:
-        """As `FarmBook` does where there is room for anything."""
+        """As `QueueLimits` does where there is room for anything."""
 
     def missing_tickets(self, lane: str, units: int) -> int:
         return units

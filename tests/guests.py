@@ -10,9 +10,9 @@ from pathlib import Path
 from winepress_shared.catalogue import Catalogue, Model
 from winepress_shared.lane import Precision
 from winepress_shared.stores.base import Store
+from winepress_worker.models.local_models import LocalModels
 from winepress_worker.models.manifest import Manifest, record_files
-from winepress_worker.models.published import Published
-from winepress_worker.models.shelf import Shelf
+from winepress_worker.models.registry import ModelRegistry
 
 FP16 = Precision.FP16
 SMALL = {"unet/openvino_model.xml": 1000, "unet/openvino_model.bin": 1_000_000}
@@ -62,13 +62,13 @@ def catalogue_of(folder: Path, *names: str) -> Catalogue:
 
 def machine(
     home: Path, catalogue: Catalogue, store: Store | None = None, budget_bytes: int = 2**40
-) -> Shelf:
-    """The shelf of one machine, which pulls from ``store``."""
-    return Shelf(home, catalogue, Published(store) if store else None, budget_bytes)
+) -> LocalModels:
+    """The local models of one machine, which pulls from ``store``."""
+    return LocalModels(home, catalogue, ModelRegistry(store) if store else None, budget_bytes)
 
 
 def place(home: Path, name: str, sizes: Mapping[str, int] = SMALL, seed: int = 0) -> Path:
-    """Lay a prepared model of random bytes on the shelf below ``home``; returns its folder."""
+    """Lay a prepared model of random bytes on the local models below ``home``; returns its folder."""
     folder = home / "models" / name / "fp16"
     for number, (file, size) in enumerate(sizes.items()):
         (folder / file).parent.mkdir(parents=True, exist_ok=True)
@@ -77,7 +77,7 @@ def place(home: Path, name: str, sizes: Mapping[str, int] = SMALL, seed: int = 0
 
 
 def copy(folder: Path, home: Path, model: Model) -> Path:
-    """Lay the prepared model in ``folder`` on the shelf below ``home``, as that of ``model``."""
+    """Lay the prepared model in ``folder`` on the local models below ``home``, as that of ``model``."""
     target = home / "models" / model.name / "fp16"
     shutil.copytree(folder, target)
     (target / "manifest.json").unlink()
@@ -99,7 +99,7 @@ def record(folder: Path, name: str) -> Path:
 
 
 def push(store: Store, folder: Path, heard: Heard | None = None, *, replace: bool = False) -> int:
-    return Published(store).push(manifest_of(folder), folder, heard or Heard(), replace=replace)
+    return ModelRegistry(store).push(manifest_of(folder), folder, heard or Heard(), replace=replace)
 
 
 def manifest_of(folder: Path) -> Manifest:

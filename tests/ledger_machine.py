@@ -20,8 +20,8 @@ from hypothesis.stateful import (
 )
 
 from winepress_shared.errors import Conflict
-from winepress_shared.ledger import holder_of
-from winepress_shared.ledger_records import Ending, Order, Slice
+from winepress_shared.ledger.ledger import holder_of
+from winepress_shared.ledger.records import Order, Slice, UnitOutcome
 from winepress_shared.state import JobState
 
 LANES = ("vignette.fp16", "vignette.int8")
@@ -185,38 +185,38 @@ class LedgerMachine(RuleBasedStateMachine):
     @rule(held=slices, index=st.integers(0, 6))
     def commit(self, held: Held, index: int) -> None:
         unit, job = self._unit(held, index), held.job
-        ending = self.clerk.ledger.commit(held.part.fence, unit, {"key": "k"})
+        outcome = self.clerk.ledger.commit(held.part.fence, unit, {"key": "k"})
         is_early = job.chained and unit in held.open and unit != min(held.open)
         if not held.may_report or unit not in held.open or is_early:
-            assert ending in (Ending.LOST, Ending.CANCEL) or unit in job.done
+            assert outcome in (UnitOutcome.LOST, UnitOutcome.CANCEL) or unit in job.done
             if not held.may_report:
                 held.open.discard(unit)
             return
         held.open.discard(unit)
         job.done.add(unit)
-        assert (ending is Ending.LAST) is job.has_ended_all
+        assert (outcome is UnitOutcome.LAST) is job.has_ended_all
         held.finish = job.has_ended_all
 
     @rule(held=slices, index=st.integers(0, 6), retry=st.booleans())
     def fail(self, held: Held, index: int, retry: bool) -> None:
         unit, job = self._unit(held, index), held.job
         before = self.clerk.ledger.get(job.id)
-        ending = self.clerk.fail(held.part, unit, retry=retry)
+        outcome = self.clerk.fail(held.part, unit, retry=retry)
         if not held.may_report or unit not in held.open:
-            if held.finish and unit in job.done and ending is Ending.FAILED:
+            if held.finish and unit in job.done and outcome is UnitOutcome.FAILED:
                 job.state, held.is_live = JobState.FAILED, False  # the result is at fault
                 return
-            assert ending in (Ending.LOST, Ending.CANCEL, Ending.LAST)
+            assert outcome in (UnitOutcome.LOST, UnitOutcome.CANCEL, UnitOutcome.LAST)
             assert self.clerk.ledger.get(job.id) == before
             held.open.discard(unit)
             return
-        assert ending is not Ending.LOST
+        assert outcome is not UnitOutcome.LOST
         given_up = self.clerk.places(job.id)["failed"]
-        assert (unit in given_up) is (ending is not Ending.RETRY)
-        assert ending is not Ending.RETRY or retry or job.chained
+        assert (unit in given_up) is (outcome is not UnitOutcome.RETRY)
+        assert outcome is not UnitOutcome.RETRY or retry or job.chained
         job.failed = given_up
         held.open = set() if job.chained else held.open - {unit}
-        held.finish = ending is Ending.LAST
+        held.finish = outcome is UnitOutcome.LAST
         assert held.finish is job.has_ended_all
 
     @rule(held=slices)
@@ -239,9 +239,9 @@ class LedgerMachine(RuleBasedStateMachine):
     def beat(self, worker: str, fresh: bool) -> None:
         self.pids[worker] += fresh
         holder = holder_of(worker, self.pids[worker])
-        pulse = self.clerk.ledger.beat(worker, holder, {})
+        heartbeat = self.clerk.ledger.beat(worker, holder, {})
         self._take(lambda held: held.worker == worker and held.holder != holder)
-        told = {lease.fence: lease.order for lease in pulse.leases}
+        told = {lease.fence: lease.order for lease in heartbeat.leases}
         for held in self.held:
             if held.holder == holder and held.may_report and self._open(held):
                 assert told[held.part.fence] in (Order.OK, Order.YIELD)

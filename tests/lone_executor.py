@@ -8,21 +8,21 @@ from pathlib import Path
 from PIL import Image
 
 from winepress_shared.archive import Archive, JobRecord
-from winepress_shared.job import Job
+from winepress_shared.jobs.job import Job
 from winepress_shared.lane import Lane
-from winepress_shared.ledger_records import Slice
+from winepress_shared.ledger.records import Slice
 from winepress_shared.stores.folder import FolderStore
-from winepress_worker.batching import Batching
-from winepress_worker.delivery import Drawn
 from winepress_worker.engines.base import Engine
-from winepress_worker.executor import Executor
-from winepress_worker.warm_pool import WarmPool
+from winepress_worker.pipelines.warm_pool import WarmPool
+from winepress_worker.renderer.batching import Batching
+from winepress_worker.renderer.delivery import Drawn
+from winepress_worker.renderer.executor import Executor
 
 LANE = Lane.parse("vignette.fp16")
 
 
 class LoneExecutor:
-    """One job of one worker. Stands for the desk and for the delivery too."""
+    """One job of one worker. Stands for the lease client and for the delivery too."""
 
     def __init__(
         self, engine: Engine, pool: WarmPool, folder: Path, job: Job, batching: Batching

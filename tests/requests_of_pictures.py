@@ -7,7 +7,7 @@ from typing import Any
 from PIL import Image, ImageChops, ImageDraw, ImageStat
 
 from winepress_shared.catalogue import Catalogue
-from winepress_shared.job import Job, parse_job
+from winepress_shared.jobs.job import Job, parse_job
 from winepress_worker.engines.base import Request
 
 SIDE_PX = 256

@@ -12,13 +12,13 @@ import numpy.typing as npt
 from PIL import Image
 
 from winepress_shared.catalogue import Catalogue
-from winepress_shared.job import Job
+from winepress_shared.jobs.job import Job
+from winepress_shared.jobs.nesting import Nesting
+from winepress_shared.jobs.zoom import ZoomVideo
 from winepress_shared.lane import Precision
-from winepress_shared.nesting import Nesting
-from winepress_shared.zoom import ZoomVideo
 from winepress_worker.engines.base import Pipeline, Request
 from winepress_worker.engines.openvino import OpenVinoEngine
-from winepress_worker.models.shelf import Shelf
+from winepress_worker.models.local_models import LocalModels
 from winepress_worker.zoom.outpaint import Outpainting
 
 Pixels = npt.NDArray[np.float64]
@@ -38,7 +38,7 @@ class Easel:
     def __init__(self, home: Path) -> None:
         """Prepared models and compiled blobs are kept below ``home``."""
         self._catalogue = Catalogue.load()
-        self._engine = OpenVinoEngine(Shelf(home, self._catalogue), "CPU", home / "blobs")
+        self._engine = OpenVinoEngine(LocalModels(home, self._catalogue), "CPU", home / "blobs")
         self._pipelines: dict[str, Pipeline] = {}
 
     def key_frames(self, film: ZoomVideo, way: Outpainting | None = None) -> list[Image.Image]:

@@ -6,8 +6,8 @@ from typing import Any
 
 from clerk import Clerk
 
-from winepress_shared.lane_book import LaneBook
-from winepress_shared.script_server import ScriptServer, script_texts
+from winepress_shared.ledger.lanes import LaneIndex
+from winepress_shared.ledger.script_server import ScriptServer, script_texts
 
 _REAL = "local time = redis.call('TIME')\n"
 _VIRTUAL = """
@@ -19,7 +19,7 @@ local time = {math.floor(clock / 1000), clock % 1000 * 1000}
 class VirtualTime:
     """The time that the scripts of one farm read; keys with a time to live keep the real one."""
 
-    def __init__(self, clerk: Clerk, *books: LaneBook) -> None:
+    def __init__(self, clerk: Clerk, *books: LaneIndex) -> None:
         self._clerk = clerk
         self.advances = 0  #: commands that set the clock
         self.now_s = float(clerk.redis.time()[0])

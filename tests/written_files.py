@@ -8,10 +8,10 @@ from typing import Any
 
 from winepress.bulk.bulk_file import read_lines
 from winepress.bulk.plan import Plan, PlanOptions
-from winepress.job_file import read_job_file
+from winepress.job_files.job_file import read_job_file
 from winepress_shared.catalogue import Catalogue
 from winepress_shared.items import Item
-from winepress_shared.job import Job, parse_job
+from winepress_shared.jobs.job import Job, parse_job
 
 CATALOGUE = Catalogue.load()
 

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from typing import TextIO
 
 from winepress import Client, JobHandle
-from winepress_shared.ledger_records import JobRow, Worker
+from winepress_shared.ledger.records import JobRow, Worker
 from winepress_shared.terminal import redraw_lines, write_line
 
 _LOOK_S = 0.25  #: between two looks at the farm

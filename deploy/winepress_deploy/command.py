@@ -62,7 +62,7 @@ def _add_state(parser: argparse.ArgumentParser, first: str = "") -> None:
 
 def _up(arguments: argparse.Namespace) -> int:
     from winepress_deploy.run_farm import run_detached, run_here
-    from winepress_worker.command import parse_size
+    from winepress_worker.commands.worker import parse_size
     from winepress_worker.engines import check_engine
     from winepress_worker.options import check_device
 
@@ -101,7 +101,7 @@ def _down(arguments: argparse.Namespace) -> int:
 
 
 def _flower(arguments: argparse.Namespace) -> int:
-    from winepress_deploy.lone_flower import run_flower
+    from winepress_deploy.services.flower_command import run_flower
 
     return run_flower(
         StateFolder(arguments.state or default_state()), arguments.address, arguments.port, _say

@@ -17,12 +17,12 @@ from winepress.contact_sheet import contact_sheet
 from winepress_deploy.board import Board
 from winepress_deploy.farm import Farm
 from winepress_deploy.farm_options import FarmOptions
-from winepress_deploy.flower_report import flower_report
+from winepress_deploy.services.flower_report import flower_report
 from winepress_deploy.state_folder import StateFolder
 from winepress_deploy.stop_request import StopRequest
 from winepress_shared.errors import JobFailed, WrongUsage
-from winepress_shared.film_cut import Direction, Easing
-from winepress_shared.job import Job
+from winepress_shared.jobs.film_cut import Direction, Easing
+from winepress_shared.jobs.job import Job
 from winepress_shared.terminal import write_line
 from winepress_worker.zoom.encoder import sampled
 

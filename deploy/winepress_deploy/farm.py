@@ -12,19 +12,20 @@ from typing import Self
 
 from pydantic import SecretStr
 
-from winepress_deploy import flower, ports, seaweed, valkey
+from winepress_deploy import ports
 from winepress_deploy.credentials import Credentials
 from winepress_deploy.farm_options import FarmOptions
 from winepress_deploy.private_file import write_private
 from winepress_deploy.process import Child, Program
 from winepress_deploy.roles import STORE_ROLES, Role
 from winepress_deploy.running_farm import process_began
+from winepress_deploy.services import flower, seaweed, valkey
+from winepress_deploy.services.workers import workers
 from winepress_deploy.settings_file import names_broker, names_store, user_settings, write_settings
 from winepress_deploy.state_folder import StateFolder, default_state
 from winepress_deploy.stop_request import StopRequest
-from winepress_deploy.workers import workers
 from winepress_shared.errors import FarmUnreachable, WrongUsage
-from winepress_shared.farm_book import FarmBook
+from winepress_shared.ledger.limits import QueueLimits
 from winepress_shared.settings import Limits, Settings
 
 _SERVICE_READY_S = 60.0  #: a Valkey with much data reads it first
@@ -173,7 +174,7 @@ class Farm:
     def _set_limits(self, given: Settings) -> None:
         """What these settings name; the rest stays as it was told to the broker before."""
         if given.limits:
-            book = FarmBook(self.settings)
+            book = QueueLimits(self.settings)
             book.set_limits(given.limits)
             book.close()
 

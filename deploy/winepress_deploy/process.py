@@ -14,7 +14,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import BinaryIO
 
-from winepress_deploy.leash import leashed
+from winepress_deploy.parent_death_signal import dying_with_parent
 from winepress_shared.errors import FarmUnreachable
 
 _POLL_S = 0.05  #: between two looks at a condition nobody announces (a foreign server's port)
@@ -45,7 +45,7 @@ class Program:
 class Child:
     """One program kept running by a thread of its own.
 
-    That thread starts the program and outlives it, which is what the leash needs.
+    That thread starts the program and outlives it, which is what the signal needs.
     """
 
     def __init__(self, program: Program, on_death: Callable[[str], None]) -> None:
@@ -154,7 +154,7 @@ class Child:
             if self._stopping:
                 return None
             process = subprocess.Popen(  # noqa: S603 - our own programs, no shell
-                leashed(self.program.argv),
+                dying_with_parent(self.program.argv),
                 env=dict(self.program.env),
                 cwd=self.program.folder,
                 stdin=subprocess.DEVNULL,

@@ -8,9 +8,9 @@ import signal
 from collections.abc import Callable
 from contextlib import suppress
 
-from winepress_deploy import flower
 from winepress_deploy.farm import Farm
 from winepress_deploy.farm_options import FarmOptions
+from winepress_deploy.services import flower
 from winepress_deploy.state_folder import StateFolder
 from winepress_deploy.stop_request import StopRequest
 

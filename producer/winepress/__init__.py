@@ -15,12 +15,12 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from winepress.door import *  # noqa: F403 - exactly its __all__
+    from winepress.api import *  # noqa: F403 - exactly its __all__
 
 
 def __getattr__(name: str) -> Any:
     """Load the promised names at first use, so that the command can listen for Ctrl-C before."""
-    door = importlib.import_module("winepress.door")
+    door = importlib.import_module("winepress.api")
     if name in ("__all__", *door.__all__):
         return getattr(door, name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
@@ -28,4 +28,4 @@ def __getattr__(name: str) -> Any:
 
 def __dir__() -> list[str]:
     """The promised names, as if they were loaded already."""
-    return sorted(importlib.import_module("winepress.door").__all__)
+    return sorted(importlib.import_module("winepress.api").__all__)

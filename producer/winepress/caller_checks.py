@@ -7,7 +7,7 @@ from enum import StrEnum
 from typing import TypeVar
 
 from winepress_shared.errors import InvalidJob, NotFound, WrongUsage
-from winepress_shared.job import Job, Priority
+from winepress_shared.jobs.job import Job, Priority
 from winepress_shared.state import JobState
 from winepress_shared.stores.base import MAX_URL_S
 from winepress_shared.window import Window

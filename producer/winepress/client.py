@@ -19,16 +19,16 @@ from winepress.caller_checks import (
 from winepress.connections import Connections
 from winepress.explanation import estimate_of, explain, place_of, why_impossible, why_stalled
 from winepress.handle import JobHandle
-from winepress.handling import Handling
 from winepress.interruption import all_or_none
 from winepress.recovery import mark_accepted, recover
 from winepress.recut import recut
+from winepress.submit_options import SubmitOptions
 from winepress_shared.archive import JobRecord, Result, digest_of
 from winepress_shared.errors import FarmUnreachable, NotFound, StoreUnreachable
-from winepress_shared.fitness import syntax_in
-from winepress_shared.foreign_syntax import warning_of_syntax
-from winepress_shared.job import Job, Priority
-from winepress_shared.ledger_records import BANDS, JobRow, Submission, Worker
+from winepress_shared.jobs.foreign_syntax import warning_of_syntax
+from winepress_shared.jobs.job import Job, Priority
+from winepress_shared.ledger.records import BANDS, JobRow, Submission, Worker
+from winepress_shared.option_checks import syntax_in
 from winepress_shared.state import JobState
 
 if TYPE_CHECKING:
@@ -72,9 +72,11 @@ class Client(Connections):
         ``warnings`` are sentences about what the caller left out itself.
         """
         user = self.settings.user if user is None else user
-        handling = Handling(user, idempotency_key, expires_in, start_in, check_window(window))
-        record = self._record(job, handling, warnings)
-        self.check_room(record.job.unit_count, handling)
+        submit_options = SubmitOptions(
+            user, idempotency_key, expires_in, start_in, check_window(window)
+        )
+        record = self._record(job, submit_options, warnings)
+        self.check_room(record.job.unit_count, submit_options)
         with all_or_none(self, [record]):
             self.archive.write_job(record)
             (handle,) = self.accept([record])
@@ -82,9 +84,9 @@ class Client(Connections):
 
     def submit_many(self, jobs: Iterable[Job], *, user: str | None = None) -> Sequence[JobHandle]:
         """Queue many jobs at once, in order: all of them, or none when one is refused."""
-        handling = Handling(self.settings.user if user is None else user)
-        records = [self._record(job, handling) for job in jobs]
-        self.check_room(sum(record.job.unit_count for record in records), handling)
+        submit_options = SubmitOptions(self.settings.user if user is None else user)
+        records = [self._record(job, submit_options) for job in jobs]
+        self.check_room(sum(record.job.unit_count for record in records), submit_options)
         with all_or_none(self, records):
             with ThreadPoolExecutor(_WRITERS, thread_name_prefix="submit") as pool:
                 list(pool.map(self.archive.write_job, records))
@@ -98,7 +100,9 @@ class Client(Connections):
         """
         return self.submit(recut(self, job_id, film), user=user)
 
-    def _record(self, job: Job, handling: Handling, left_out: Sequence[str] = ()) -> JobRecord:
+    def _record(
+        self, job: Job, submit_options: SubmitOptions, left_out: Sequence[str] = ()
+    ) -> JobRecord:
         resolved = self.catalogue.resolve(self.archive.with_sizes(check_job(job)))
         syntax = syntax_in(resolved, braces=True)
         warnings = (*self.catalogue.warnings(resolved), *left_out)
@@ -107,12 +111,12 @@ class Client(Connections):
         for warning in warnings:
             log.warning("%s", warning)
         lane = self.catalogue.lane(resolved)
-        return handling.record(resolved, lane, digest_of(job), warnings=warnings)
+        return submit_options.record(resolved, lane, digest_of(job), warnings=warnings)
 
-    def check_room(self, units: int, handling: Handling) -> None:
+    def check_room(self, units: int, submit_options: SubmitOptions) -> None:
         """Find out that the farm is down or full before anything is written."""
-        may_be_known = handling.idempotency_key is not None
-        self.farm.check_room(handling.user, units, may_be_known=may_be_known)
+        may_be_known = submit_options.idempotency_key is not None
+        self.farm.check_room(submit_options.user, units, may_be_known=may_be_known)
 
     def accept(self, records: Sequence[JobRecord]) -> Sequence[JobHandle]:
         """Enter jobs that the store holds, mark them as accepted, and call workers."""

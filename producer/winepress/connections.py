@@ -12,10 +12,10 @@ from winepress_shared.settings import Settings, warn_of_limits
 
 if TYPE_CHECKING:
     from winepress.event_reader import EventReader
-    from winepress_shared.farm_book import FarmBook
-    from winepress_shared.lane_book import LaneBook
-    from winepress_shared.ledger import Ledger
-    from winepress_shared.preview_box import PreviewBox
+    from winepress_shared.ledger.lanes import LaneIndex
+    from winepress_shared.ledger.ledger import Ledger
+    from winepress_shared.ledger.limits import QueueLimits
+    from winepress_shared.ledger.previews import PreviewStore
 
 T = TypeVar("T")
 
@@ -102,30 +102,30 @@ class Connections:
     @_AtFirstUse
     def ledger(self) -> Ledger:
         """The farm's record of jobs."""
-        from winepress_shared.ledger import Ledger
+        from winepress_shared.ledger.ledger import Ledger
 
         return Ledger(self.settings)
 
     @_AtFirstUse
-    def farm(self) -> FarmBook:
+    def farm(self) -> QueueLimits:
         """The farm as a whole: pauses of users, lanes and everything."""
-        from winepress_shared.farm_book import FarmBook
+        from winepress_shared.ledger.limits import QueueLimits
 
-        return FarmBook(self.settings)
+        return QueueLimits(self.settings)
 
     @_AtFirstUse
-    def lanes(self) -> LaneBook:
+    def lanes(self) -> LaneIndex:
         """What waits in the lanes of the farm, and how fast they are."""
-        from winepress_shared.lane_book import LaneBook
+        from winepress_shared.ledger.lanes import LaneIndex
 
-        return LaneBook(self.settings)
+        return LaneIndex(self.settings)
 
     @_AtFirstUse
-    def previews(self) -> PreviewBox:
+    def previews(self) -> PreviewStore:
         """Small pictures of what is being drawn."""
-        from winepress_shared.preview_box import PreviewBox
+        from winepress_shared.ledger.previews import PreviewStore
 
-        return PreviewBox(self.settings)
+        return PreviewStore(self.settings)
 
     @_AtFirstUse
     def archive(self) -> Archive:

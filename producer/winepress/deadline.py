@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 
 from winepress.caller_checks import check_timeout
-from winepress_shared.event_log import BLOCK_MS
+from winepress_shared.ledger.event_log import BLOCK_MS
 
 _SILENCE_S = 2 * BLOCK_MS / 1000  #: after that much of it the reader is asked whether it reads
 

@@ -14,8 +14,8 @@ from queue import Empty, SimpleQueue
 
 from winepress.outage import patiently
 from winepress_shared.errors import BrokerUnreachable, DamagedRecord
-from winepress_shared.event_log import BLOCK_MS, EventLog, order_of_id
-from winepress_shared.ledger_records import Event
+from winepress_shared.ledger.event_log import BLOCK_MS, EventLog, order_of_id
+from winepress_shared.ledger.records import Event
 from winepress_shared.settings import Settings
 
 _MOST_JOBS = 1_000  #: in one command; of more, each part is read for a moment in turn
@@ -62,7 +62,7 @@ class EventReader:
     """Serves subscriptions of one process; its thread lives as long as there are any."""
 
     def __init__(self, settings: Settings) -> None:
-        from winepress_shared.script_server import ScriptServer  # takes long to import
+        from winepress_shared.ledger.script_server import ScriptServer  # takes long to import
 
         prefix = f"{settings.farm}:"
         # Apart, because the URL may allow one connection to each.

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Self
 from winepress.deadline import Deadline
 from winepress.event_reader import EventReader, Subscription
 from winepress.outage import patiently
-from winepress_shared.event_log import check_event_id
-from winepress_shared.ledger_records import Event, JobRow
+from winepress_shared.ledger.event_log import check_event_id
+from winepress_shared.ledger.records import Event, JobRow
 from winepress_shared.per_process import PerProcess
 from winepress_shared.state import JobState
 

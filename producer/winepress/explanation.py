@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING
 
 from winepress.refusals import Refusals
 from winepress_shared.lane import FILM
-from winepress_shared.ledger_records import BANDS, JobRow, Worker
+from winepress_shared.ledger.records import BANDS, JobRow, Worker
 from winepress_shared.state import JobState
 from winepress_shared.terminal import shown
 
 if TYPE_CHECKING:
     from winepress_shared.estimate import Estimate
-    from winepress_shared.lane_book import LaneBook, Place
-    from winepress_shared.ledger import Ledger
+    from winepress_shared.ledger.lanes import LaneIndex, Place
+    from winepress_shared.ledger.ledger import Ledger
     from winepress_shared.window import Window
 
 _MOST_NAMED = 8  #: workers named in one sentence
@@ -43,7 +43,7 @@ def why_impossible(lane: str, workers: Sequence[Worker]) -> str | None:
     return f"no live worker serves {lane} (alive: {named}{more}); {remedy}"
 
 
-def explain(ledger: Ledger, lanes: LaneBook, row: JobRow) -> str:
+def explain(ledger: Ledger, lanes: LaneIndex, row: JobRow) -> str:
     """Why a job waits, fails or does not move, and what to do about it."""
     if row.state is JobState.SUCCEEDED:
         return shown(_headline(row))
@@ -61,7 +61,7 @@ def explain(ledger: Ledger, lanes: LaneBook, row: JobRow) -> str:
     return "\n".join(shown(line) for line in lines if line)
 
 
-def why_stalled(ledger: Ledger, lanes: LaneBook, row: JobRow) -> str:
+def why_stalled(ledger: Ledger, lanes: LaneIndex, row: JobRow) -> str:
     """What keeps a job from going on now, in sentences; empty when nothing does."""
     if row.state.is_terminal:
         return ""
@@ -89,12 +89,12 @@ def times_of(starts: float | None, window: Window | None) -> list[str]:
     return lines
 
 
-def place_of(lanes: LaneBook, row: JobRow) -> Place:
+def place_of(lanes: LaneIndex, row: JobRow) -> Place:
     """What goes before a job, and what holds it back."""
     return lanes.place(row.lane, BANDS.index(row.priority), row.user, row.id)
 
 
-def estimate_of(row: JobRow, place: Place, lanes: LaneBook, workers: Sequence[Worker]) -> Estimate:
+def estimate_of(row: JobRow, place: Place, lanes: LaneIndex, workers: Sequence[Worker]) -> Estimate:
     """What can be said about the time of a job that is not over."""
     from winepress_shared.estimate import Paces, Work, estimate
 

@@ -23,14 +23,14 @@ from winepress_shared.errors import (
     WrongUsage,
 )
 from winepress_shared.lane import FILM
-from winepress_shared.ledger_records import JobRow
+from winepress_shared.ledger.records import JobRow
 from winepress_shared.state import JobState
 from winepress_shared.stores.base import MAX_GET_BYTES
 
 if TYPE_CHECKING:
     from winepress.client import Client
     from winepress_shared.estimate import Estimate
-    from winepress_shared.preview_box import Preview
+    from winepress_shared.ledger.previews import Preview
 
 _READERS = 8  #: pictures fetched at a time
 _FILMS = ("mp4", "webm", "gif", "zip")  #: how keys of films end, and of nothing else

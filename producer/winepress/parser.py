@@ -8,8 +8,8 @@ import re
 from collections.abc import Sequence
 from typing import Any, NoReturn
 
-from winepress_shared.aliases import ALIASES
 from winepress_shared.errors import WrongUsage
+from winepress_shared.jobs.aliases import ALIASES
 
 _INVALID_CHOICE = re.compile(r"argument (?P<name>.+?): invalid choice: '(?P<value>.*)' \(")
 _INVALID_NUMBER = re.compile(r"argument (?P<name>.+?): invalid (?P<type>int|float) value: '(.*)'")

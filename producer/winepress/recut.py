@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 from winepress_shared.archive import output_key
 from winepress_shared.errors import Conflict, InvalidJob
-from winepress_shared.film_cut import Direction
-from winepress_shared.zoom import ZoomVideo
+from winepress_shared.jobs.film_cut import Direction
+from winepress_shared.jobs.zoom import ZoomVideo
 
 if TYPE_CHECKING:
     from winepress.client import Client

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from winepress_shared.lane import Lane, Precision, model_of
-from winepress_shared.ledger_records import Worker
+from winepress_shared.ledger.records import Worker
 
 _GIB = 2**30
 _MOST_NAMED = 4  #: workers whose reasons are told

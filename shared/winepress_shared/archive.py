@@ -37,15 +37,15 @@ from winepress_shared.errors import (
     ObjectTooLarge,
     StoreUnreachable,
 )
-from winepress_shared.job import Job
-from winepress_shared.job_record import JobRecord as JobRecord
-from winepress_shared.job_record import digest_of as digest_of
-from winepress_shared.job_record import new_job_id as new_job_id
-from winepress_shared.picture import Picture
+from winepress_shared.jobs.job import Job
+from winepress_shared.jobs.job_record import JobRecord as JobRecord
+from winepress_shared.jobs.job_record import digest_of as digest_of
+from winepress_shared.jobs.job_record import new_job_id as new_job_id
+from winepress_shared.jobs.picture import Picture
+from winepress_shared.jobs.sound import Sound
 from winepress_shared.result import Failure as Failure
 from winepress_shared.result import Output as Output
 from winepress_shared.result import Result as Result
-from winepress_shared.sound import Sound
 from winepress_shared.stores.base import Store
 
 MAX_INPUT_BYTES = 2**26  #: the largest picture in full colour takes 50 MB, a sound 64 MiB
@@ -211,7 +211,7 @@ class Archive:
         return True
 
     def write_film(
-        self, key: str, path: Path, row: dict[str, Any], moved: Callable[[int], None]
+        self, key: str, path: Path, row: dict[str, Any], on_bytes: Callable[[int], None]
     ) -> bool:
         """The same for a film, from a file of any length; ``moved`` hears of bytes sent."""
         send = partial(
@@ -220,7 +220,7 @@ class Archive:
             path,
             content_type=_content_type(key),
             metadata={_OUTPUT: json.dumps(row)},
-            moved=moved,
+            on_bytes=on_bytes,
         )
         return send(only_new=True) or (self.read_output(key) is None and send())
 

@@ -20,7 +20,7 @@ from winepress_shared.causes import cause_of, certificate_fault
 from winepress_shared.errors import BrokerUnreachable
 from winepress_shared.settings import Settings
 
-PRESS = "winepress.press"  #: the one task a worker accepts
+RENDER = "winepress.render"  #: the one task a worker accepts
 DEFAULT_QUEUE = "unrouted"
 
 _VISIBILITY_TIMEOUT_S = 43_200
@@ -129,7 +129,7 @@ def send_tickets(app: Celery, lane: str, count: int = 1) -> None:
         with app.producer_or_acquire() as producer:
             for _ in range(count):
                 app.send_task(
-                    PRESS,
+                    RENDER,
                     kwargs={"lane": lane},
                     queue=lane,
                     ignore_result=True,

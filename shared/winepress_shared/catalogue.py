@@ -16,8 +16,7 @@ from typing import Annotated, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from winepress_shared.errors import InvalidJob, UnknownModel, WrongUsage
-from winepress_shared.fitness import check_options, open_options, warnings_of
-from winepress_shared.job import (
+from winepress_shared.jobs.job import (
     MAX_GUIDANCE,
     MAX_SEED,
     MAX_SIDE_PX,
@@ -28,14 +27,15 @@ from winepress_shared.job import (
     ModelName,
     SchedulerField,
 )
+from winepress_shared.jobs.model_options import MAX_CLIP_SKIP, MAX_PICTURES_PER_CALL
+from winepress_shared.jobs.picture_fields import FromPictures
+from winepress_shared.jobs.shared_call import call_of
+from winepress_shared.jobs.zoom import ZoomVideo
 from winepress_shared.lane import FILM, Lane, Precision
-from winepress_shared.model_options import MAX_CLIP_SKIP, MAX_PICTURES_PER_CALL
-from winepress_shared.picture_fields import FromPictures
+from winepress_shared.option_checks import check_options, open_options, warnings_of
 from winepress_shared.quantisation import Int4Recipe, Int8Recipe
 from winepress_shared.regular_file import read_regular
-from winepress_shared.shared_call import call_of
 from winepress_shared.toml_text import parse_toml
-from winepress_shared.zoom import ZoomVideo
 
 #: Organisation or repository of a hub. With the letters of every language (``\w``) pydantic's
 #: expression would hold 11 MB of every process.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from winepress_shared.job import ImageToImage, Inpaint, Job, TextToImage
+from winepress_shared.jobs.job import ImageToImage, Inpaint, Job, TextToImage
 
 _PIXELS = 1_000_000  #: of a megapixel
 SLICE_S = 60.0  #: a slice is sized to about this much work, by the lane's measured pace

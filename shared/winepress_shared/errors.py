@@ -186,14 +186,14 @@ class FailForGood(RenderFault):
     """This unit can never succeed; it is not tried again."""
 
 
-class Environment(RenderFault):
+class EnvironmentFault(RenderFault):
     """What this worker has cannot serve the lane: too little memory, a model missing or damaged.
 
     No attempt is counted, and the worker leaves the lane to others until its surroundings change.
     """
 
 
-class DiskFull(Environment):
+class DiskFull(EnvironmentFault):
     """A disk of this worker has no room."""
 
 

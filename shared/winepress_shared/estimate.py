@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from statistics import fmean
 
 from winepress_shared.cost import SLICE_S, limit_s
-from winepress_shared.lane_book import InHand, LaneView, Place
-from winepress_shared.ledger_records import BANDS, JobRow, Worker
+from winepress_shared.ledger.lanes import InHand, LaneView, Place
+from winepress_shared.ledger.records import BANDS, JobRow, Worker
 
 
 @dataclass(frozen=True)
@@ -45,7 +45,7 @@ class Paces:
     """The measured pace of every lane, per worker and device."""
 
     def __init__(self, workers: Iterable[Worker], measured: Mapping[str, float]) -> None:
-        """``measured`` is what `LaneBook.paces` says, for workers that have not drawn yet."""
+        """``measured`` is what `LaneIndex.paces` says, for workers that have not drawn yet."""
         self._workers = list(workers)
         self._measured = measured
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from winepress_shared.archive import Archive, JobRecord
 from winepress_shared.documents import MAX_ITEMS_BYTES, ItemDocument, read_document
 from winepress_shared.errors import FailForGood, InvalidJob, ObjectMissing, ObjectTooLarge
-from winepress_shared.job import Batch, Job, decode_job
+from winepress_shared.jobs.job import Batch, Job, decode_job
 
 _NAME = "an item of a batch"
 PART_ITEMS = 500  #: items of one object; a worker reads one object at a time

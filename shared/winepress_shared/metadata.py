@@ -21,10 +21,10 @@ from PIL.PngImagePlugin import PngInfo
 from winepress_shared import __version__
 from winepress_shared.errors import InvalidJob
 from winepress_shared.exif_block import exif_of
-from winepress_shared.job import Job, decode_job
-from winepress_shared.picture import MAX_FILE_BYTES
-from winepress_shared.picture_warnings import heard_warnings
-from winepress_shared.schedulers import find_scheduler
+from winepress_shared.jobs.job import Job, decode_job
+from winepress_shared.jobs.picture import MAX_FILE_BYTES
+from winepress_shared.jobs.picture_warnings import heard_warnings
+from winepress_shared.jobs.schedulers import find_scheduler
 
 MAX_TEXT_BYTES = 2**16  #: longest text read from a file; the longest one written has 40 kB
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from command_line import WINEPRESS, Run, environment
-from press import LANE, Press
+from manual_worker import LANE, ManualWorker
 
 from winepress_shared.settings import Settings
 
@@ -33,14 +33,14 @@ def run(farm_settings: Settings, tmp_path: Path) -> Run:
 
 
 @pytest.fixture
-def rendering(press: Press) -> Any:
+def rendering(manual_worker: ManualWorker) -> Any:
     """A worker that renders the next job as soon as its ticket comes."""
-    press.live(LANE)
+    manual_worker.live(LANE)
 
     def start(failing: tuple[int, ...] = ()) -> threading.Thread:
         def serve() -> None:
-            press.await_ticket(LANE)
-            press.work(LANE, failing=failing)
+            manual_worker.await_ticket(LANE)
+            manual_worker.work(LANE, failing=failing)
 
         thread = threading.Thread(target=serve)
         thread.start()

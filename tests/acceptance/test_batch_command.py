@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from command_line import Run, lines
-from press import LANE, Press
+from manual_worker import LANE, ManualWorker
 
 from winepress import Client
 
@@ -37,7 +37,7 @@ def test_a_broken_line_1501_is_named_and_nothing_is_queued(
 def test_a_dry_run_counts_and_prices_and_queues_nothing(
     run: Run,
     client: Client,
-    press: Press,
+    manual_worker: ManualWorker,
     tmp_path: Path,
 ) -> None:
     """With a time as soon as a worker has measured its pace."""
@@ -46,8 +46,8 @@ def test_a_dry_run_counts_and_prices_and_queues_nothing(
     assert row["pictures"] == 4000
     assert row["megapixel_steps"] == pytest.approx(4000 * 4 * 256 * 256 / 1e6)
     assert row["seconds"] is None
-    press.live(LANE)
-    press.ledger.describe_renderer("press", {"megapixel_steps_per_s": {LANE: 10.0}})
+    manual_worker.live(LANE)
+    manual_worker.ledger.describe_renderer("manual", {"megapixel_steps_per_s": {LANE: 10.0}})
     (row,) = lines(run("batch", "items.csv", "--dry-run", "--json"))
     assert row["seconds"] == pytest.approx(2000 * 4 * 256 * 256 / 1e7, rel=0.01)
     assert client.list() == []
@@ -78,21 +78,21 @@ def test_a_batch_is_drawn_saved_and_listed(
 def test_retry_failed_takes_every_failed_job_and_no_other(
     run: Run,
     client: Client,
-    press: Press,
+    manual_worker: ManualWorker,
     tmp_path: Path,
 ) -> None:
     """Without a name all that failed; named ones that did not fail are passed over."""
     (tmp_path / "prompts.txt").write_text("a cat\na dog\n")
     first, second = (run("batch", "prompts.txt").stdout.strip() for _ in range(2))
-    press.live(LANE)
-    press.work(LANE, most=1, failing=(0,))
-    press.work(LANE, most=1, failing=(1,))
-    press.work(LANE)
+    manual_worker.live(LANE)
+    manual_worker.work(LANE, most=1, failing=(0,))
+    manual_worker.work(LANE, most=1, failing=(1,))
+    manual_worker.work(LANE)
     failed = [row.id for row in client.list() if row.state == "failed"]
     assert failed
     done = run("retry", "--failed")
     assert sorted(line.split()[0] for line in done.stdout.splitlines()) == sorted(failed)
-    press.work(LANE)
+    manual_worker.work(LANE)
     assert {client.get(job).status().state for job in (first, second)} == {"succeeded"}
     assert run("retry", "--failed", first, second).stdout == ""
     assert run("retry").returncode == 2

@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 from command_line import WINEPRESS, Run, environment, lines
+from manual_worker import LANE, ManualWorker, forget_farm
 from PIL import Image
-from press import LANE, Press, forget_farm
 
 from winepress import Client, TextToImage
 from winepress_shared.metadata import PictureFacts, encode
@@ -193,11 +193,11 @@ def test_jobs_are_paused_resumed_canceled_and_retried(run: Run) -> None:
 
 
 def test_watch_tells_every_event_and_fetch_saves_later(
-    run: Run, press: Press, tmp_path: Path
+    run: Run, manual_worker: ManualWorker, tmp_path: Path
 ) -> None:
     """A job that is over is told from its history."""
     job_id = run(*APPLE).stdout.strip()
-    press.work(LANE)
+    manual_worker.work(LANE)
     events = [line["event"] for line in lines(run("watch", job_id, "--json"))]
     assert events[0] == "queued"
     assert events[-1] == "succeeded"
@@ -207,23 +207,27 @@ def test_watch_tells_every_event_and_fetch_saves_later(
     assert link["url"].startswith("file:")
 
 
-def test_doctor_tells_a_working_farm_from_a_broken_one(run: Run, press: Press) -> None:
+def test_doctor_tells_a_working_farm_from_a_broken_one(
+    run: Run, manual_worker: ManualWorker
+) -> None:
     """Exit code 0 only when a job could be rendered."""
     done = run("doctor", "--json")
     assert done.returncode == 3
     found = {line["part"]: line["ok"] for line in lines(done)}
     assert list(found) == ["catalogue", "store", "broker", "workers", "lanes", "jobs", "records"]
     assert [part for part, is_ok in found.items() if not is_ok] == ["workers"]
-    press.live(LANE)
+    manual_worker.live(LANE)
     assert run("doctor").returncode == 0
     assert lines(run("workers", "--json"))[0]["facts"]["lanes"] == [LANE]
 
 
-def test_a_model_no_worker_can_hold_is_told_by_every_command(run: Run, press: Press) -> None:
+def test_a_model_no_worker_can_hold_is_told_by_every_command(
+    run: Run, manual_worker: ManualWorker
+) -> None:
     """At once, and with what would help."""
     too_large = {LANE: 12 * 2**30}
     facts = {"device": "CPU", "lanes": [], "too_large": too_large, "memory_budget": 8 * 2**30}
-    press.ledger.beat("press", press.holder, facts)
+    manual_worker.ledger.beat("manual", manual_worker.holder, facts)
     accepted = run(*APPLE, "--json")
     (line,) = lines(accepted)
     assert line["is_possible"] is False
@@ -236,17 +240,19 @@ def test_a_model_no_worker_can_hold_is_told_by_every_command(run: Run, press: Pr
     assert "not: vignette.fp16 (needs 12.0 GiB of memory" in run("workers").stdout
 
 
-def test_a_fault_of_every_worker_of_a_lane_is_one_of_the_farm(run: Run, press: Press) -> None:
+def test_a_fault_of_every_worker_of_a_lane_is_one_of_the_farm(
+    run: Run, manual_worker: ManualWorker
+) -> None:
     """Doctor says it before anything waits; while another worker serves the lane it is a remark."""
-    press.live(LANE)
-    press.ledger.describe_renderer("press", {"unfit": {LANE: "the model is damaged"}})
+    manual_worker.live(LANE)
+    manual_worker.ledger.describe_renderer("manual", {"unfit": {LANE: "the model is damaged"}})
     done = run("doctor")
     assert done.returncode == 3
-    assert "press: the model is damaged" in done.stdout
-    press.ledger.beat("other", "other/1", {"device": "CPU", "lanes": [LANE]})
+    assert "manual: the model is damaged" in done.stdout
+    manual_worker.ledger.beat("other", "other/1", {"device": "CPU", "lanes": [LANE]})
     done = run("doctor")
     assert done.returncode == 0
-    assert "press does not serve vignette.fp16" in done.stdout
+    assert "manual does not serve vignette.fp16" in done.stdout
 
 
 def test_a_reader_that_goes_away_is_no_error(farm_settings: Settings, run: Run) -> None:

@@ -67,7 +67,7 @@ def test_the_demo_renders_eighteen_pictures_and_stops_cleanly(
     assert all((out / f"{name}-filmstrip.png").is_file() for name in films)
     assert films["zoom"][-1][0] == pytest.approx(179 / 30)
     assert "nothing lost, nothing doubled: 12 pictures" in run.stdout
-    assert "winepress.press(lane=vignette.fp16)" in run.stdout
+    assert "winepress.render(lane=vignette.fp16)" in run.stdout
     assert _processes_of(tmp_path) == []
 
 

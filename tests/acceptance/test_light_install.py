@@ -87,7 +87,7 @@ def test_the_parts_are_built_and_installed_from_a_checkout(light: Path, tmp_path
     _run(*_PIP, "install", *options, *parts, cwd=tmp_path)
     script = (
         "import sys; sys.path.insert(0, sys.argv[1])\n"
-        "import winepress_worker.models_command, winepress_deploy\n"
+        "import winepress_worker.commands.models, winepress_deploy\n"
         "from winepress.cli import main; main(['models', 'list'])"
     )
     text = _run(light / "bin" / "python", "-c", script, target, cwd=tmp_path)

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 from command_line import Run, environment, lines
+from local_worker import LocalWorker, small_zoom
 from PIL import Image
-from studio import Studio, small_zoom
 
 from winepress import Client, ZoomVideo
 from winepress.cli import main
@@ -21,7 +21,7 @@ def test_a_zoom_is_ordered_watched_saved_and_cut_anew(
     run: Run, farm_settings: Settings, tmp_path: Path
 ) -> None:
     """Progress counts key frames, then frames; the newest key frame lies at hand meanwhile."""
-    with Studio(farm_settings).working():
+    with LocalWorker(farm_settings).working():
         words = ("a valley", *_FLAGS, "--key-frames", "3", "--seconds-per-key-frame", "0.5")
         follow = ("--out", "out", "--preview", "newest.png", "--json")
         done = run("submit", "zoom-video", *words, *follow)

@@ -19,7 +19,7 @@ import numpy as np
 from notebook_zoom import notebook_frames
 from PIL import Image
 
-from winepress_shared.zoom import ZoomVideo
+from winepress_shared.jobs.zoom import ZoomVideo
 from winepress_worker.zoom.camera import Camera
 from winepress_worker.zoom.encoder import FilmFile
 from winepress_worker.zoom.film import Film

@@ -24,8 +24,8 @@ from pathlib import Path
 from winepress_shared.catalogue import Catalogue
 from winepress_shared.lane import Precision
 from winepress_worker.engines.openvino import OpenVinoEngine
-from winepress_worker.models.shelf import Shelf
-engine = OpenVinoEngine(Shelf(Path(sys.argv[1]), Catalogue.load()), "CPU", Path(sys.argv[2]))
+from winepress_worker.models.local_models import LocalModels
+engine = OpenVinoEngine(LocalModels(Path(sys.argv[1]), Catalogue.load()), "CPU", Path(sys.argv[2]))
 key = engine.key("vignette", Precision.FP16)
 began = time.perf_counter()
 engine.load(key)

@@ -18,12 +18,12 @@ from clerk import Clerk
 from conftest import ValkeyServer
 
 from winepress_shared.lane import Precision
-from winepress_shared.lane_book import LaneBook
-from winepress_shared.ledger_records import Ending
+from winepress_shared.ledger.lanes import LaneIndex
+from winepress_shared.ledger.records import UnitOutcome
 from winepress_worker.engines.fake import FakeEngine, FakeSettings
 from winepress_worker.lane_order import FAIR_BOUND_S, LaneWatch
 from winepress_worker.options import WorkerOptions
-from winepress_worker.warm_pool import WarmPool
+from winepress_worker.pipelines.warm_pool import WarmPool
 
 _MODELS = 6
 _ROOM = 2
@@ -43,7 +43,7 @@ class Rig:
         settings = FakeSettings(load_s=_LOAD_S, footprint_bytes=1)
         self._engine = FakeEngine(settings)
         self._pool = WarmPool(self._engine, _ROOM)
-        self._watch = LaneWatch(LaneBook(clerk.settings), WorkerOptions("bench"))
+        self._watch = LaneWatch(LaneIndex(clerk.settings), WorkerOptions("bench"))
         self._submitted: dict[str, float] = {}
         self._fifo: deque[str] = deque()
         self.loads = self.drawn = 0
@@ -87,7 +87,7 @@ class Rig:
         self._pool.get(key)
         part = self._clerk.claim(1, "bench", lane=lane)
         time.sleep(_PICTURE_S)
-        if Ending.LAST in self._clerk.draw(part):
+        if UnitOutcome.LAST in self._clerk.draw(part):
             self._clerk.ledger.finish(part.fence)
         self.drawn += 1
         waited = time.monotonic() - self._submitted[part.job_id]

@@ -9,12 +9,12 @@ import statistics
 import time
 
 from winepress_shared.catalogue import Catalogue
-from winepress_shared.job import Job, TextToImage
+from winepress_shared.jobs.job import Job, TextToImage
 from winepress_shared.lane import Precision
 from winepress_shared.settings import default_home
-from winepress_worker.engines.base import Pipeline, Request, unwatched
+from winepress_worker.engines.base import Pipeline, Request, ignore_steps
 from winepress_worker.engines.openvino import OpenVinoEngine
-from winepress_worker.models.shelf import Shelf
+from winepress_worker.models.local_models import LocalModels
 
 _PICTURES = 8  #: of one round
 _ROUNDS = 5
@@ -27,14 +27,14 @@ def draw(pipeline: Pipeline, job: Job, batch: int) -> tuple[float, list[bytes]]:
     pictures = []
     began = time.perf_counter()
     for first in range(0, _PICTURES, batch):
-        pictures += pipeline.render(Request(job, tuple(range(first, first + batch))), unwatched)
+        pictures += pipeline.render(Request(job, tuple(range(first, first + batch))), ignore_steps)
     return time.perf_counter() - began, [picture.tobytes() for picture in pictures]
 
 
 def main() -> None:
     """Print the paces, their ratios to single calls, and how many pictures have other bytes."""
     home = default_home()
-    engine = OpenVinoEngine(Shelf(home, Catalogue.load()), "CPU", home / "blobs")
+    engine = OpenVinoEngine(LocalModels(home, Catalogue.load()), "CPU", home / "blobs")
     pipeline = engine.load(engine.key(_JOB.model, Precision.FP16))
     job = Catalogue.load().resolve(_JOB)
     for batch in _BATCHES:

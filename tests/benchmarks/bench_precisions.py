@@ -26,17 +26,17 @@ from twins.full import build_full, build_full_tiny_vae
 from winepress_shared.catalogue import Catalogue, Model
 from winepress_shared.lane import Precision
 from winepress_shared.quantisation import Int8Recipe
+from winepress_worker.conversion.calibration import practice
+from winepress_worker.conversion.export import IR_FILE, export_tiny_vae
 from winepress_worker.device_name import DeviceName
-from winepress_worker.engines.base import PipelineKey, Request, unwatched
+from winepress_worker.engines.base import PipelineKey, Request, ignore_steps
 from winepress_worker.engines.compiled_parts import CompiledParts
 from winepress_worker.engines.devices import core
 from winepress_worker.engines.openvino import OpenVinoPipeline, quiet_libraries
-from winepress_worker.models.calibration import practice
-from winepress_worker.models.export import IR_FILE, export_tiny_vae
 from winepress_worker.models.likeness import psnr_db, ssim
+from winepress_worker.models.local_models import LocalModels
 from winepress_worker.models.manifest import Prepared
 from winepress_worker.models.recipe import prompts
-from winepress_worker.models.shelf import Shelf
 from winepress_worker.placement import Placement
 
 _SIDE_PX = 256
@@ -74,12 +74,12 @@ class Subject:
 
 def prepare(model: Model, precisions: tuple[Precision, ...], home: Path, mirror: Path) -> Subject:
     """Have every precision below ``home``."""
-    shelf = Shelf(home, Catalogue({model.name: model}))
+    local_models = LocalModels(home, Catalogue({model.name: model}))
 
     def report(message: str, share: float) -> None:
         print(f"  {model.name}: {share:4.0%} {message}", file=sys.stderr, flush=True)
 
-    made = {each: shelf.prepare(model.name, each, report, mirror) for each in precisions}
+    made = {each: local_models.prepare(model.name, each, report, mirror) for each in precisions}
     return Subject(model, made)
 
 
@@ -171,7 +171,7 @@ def open_pipeline(prepared: Prepared, hints: Sequence[str] = ()) -> OpenVinoPipe
 
 def draw(pipeline: OpenVinoPipeline, request: Request) -> Image.Image:
     """The request's one picture."""
-    (picture,) = pipeline.render(request, unwatched)
+    (picture,) = pipeline.render(request, ignore_steps)
     return picture
 
 

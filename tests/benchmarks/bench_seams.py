@@ -17,7 +17,7 @@ from typing import Any
 from PIL import Image
 from seams import WANTED_RATIO, Easel, drift, film_ratio, scenery, seam_ratio
 
-from winepress_shared.zoom import ZoomVideo
+from winepress_shared.jobs.zoom import ZoomVideo
 from winepress_worker.zoom.outpaint import Outpainting
 
 _HOME = Path(__file__).parents[2] / ".cache" / "winepress-tests"

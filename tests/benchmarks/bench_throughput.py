@@ -16,12 +16,12 @@ from winepress import Client, TextToImage
 from winepress_deploy.farm import Farm
 from winepress_deploy.farm_options import FarmOptions
 from winepress_shared.catalogue import Catalogue
-from winepress_shared.job import Job
+from winepress_shared.jobs.job import Job
 from winepress_shared.lane import Precision
 from winepress_shared.settings import default_home
 from winepress_worker.engines.base import Pipeline, Request
 from winepress_worker.engines.openvino import OpenVinoEngine
-from winepress_worker.models.shelf import Shelf
+from winepress_worker.models.local_models import LocalModels
 
 _PICTURES = 20  #: of one round
 _ROUNDS = 7
@@ -32,7 +32,7 @@ _JOB = TextToImage(prompt="a red apple on a teal background", num_inference_step
 def bare_pipeline() -> Pipeline:
     """The pipeline a worker would load, in this process."""
     home = default_home()
-    engine = OpenVinoEngine(Shelf(home, Catalogue.load()), "CPU", home / "blobs")
+    engine = OpenVinoEngine(LocalModels(home, Catalogue.load()), "CPU", home / "blobs")
     return engine.load(engine.key(_JOB.model, Precision.FP16))
 
 

@@ -25,7 +25,7 @@ from winepress_shared.lane import Precision
 from winepress_shared.settings import default_home
 from winepress_worker.engines.base import Pipeline, Request
 from winepress_worker.engines.openvino import OpenVinoEngine
-from winepress_worker.models.shelf import Shelf
+from winepress_worker.models.local_models import LocalModels
 from winepress_worker.zoom.outpaint import Outpainting
 
 _KEY_FRAMES = 12  #: of one round; the first is drawn by another model and not counted
@@ -44,7 +44,7 @@ def zoom(side: int) -> ZoomVideo:
 def bare_pipeline() -> Pipeline:
     """The inpainting pipeline a worker would load, in this process."""
     home = default_home()
-    engine = OpenVinoEngine(Shelf(home, Catalogue.load()), "CPU", home / "blobs")
+    engine = OpenVinoEngine(LocalModels(home, Catalogue.load()), "CPU", home / "blobs")
     return engine.load(engine.key(zoom(256).model, Precision.FP16))
 
 

@@ -11,14 +11,14 @@ from clerk import Clerk
 from virtual_time import VirtualTime
 
 from winepress_shared.cost import SLICE_S
-from winepress_shared.lane_book import LaneBook
-from winepress_shared.ledger import BEAT_S
-from winepress_shared.ledger_records import Ending, Order, Slice
+from winepress_shared.ledger.lanes import LaneIndex
+from winepress_shared.ledger.ledger import BEAT_S
+from winepress_shared.ledger.records import Order, Slice, UnitOutcome
 from winepress_worker.lane_order import LaneWatch
 from winepress_worker.options import WorkerOptions
-from winepress_worker.pace import Pace
-from winepress_worker.press import TICKET_S
-from winepress_worker.steward import tickets_missing
+from winepress_worker.parent.supervisor import tickets_missing
+from winepress_worker.renderer.pace import Pace
+from winepress_worker.renderer.renderer import TICKET_S
 
 WORKERS = 1_000
 MODELS = 50
@@ -41,7 +41,7 @@ class Farm:
 
     def __init__(self, clerk: Clerk, seed: int) -> None:
         self.clerk = clerk
-        self.book = LaneBook(clerk.settings)
+        self.book = LaneIndex(clerk.settings)
         self.chance = random.Random(seed)
         self.lanes = [f"model-{number:02d}.fp16" for number in range(MODELS)]
         #: Few models are wanted by many, as everywhere (Zipf).
@@ -151,12 +151,12 @@ class Worker:
             queues = [self._farm.queue(lane) for lane in (*chosen, *rest)]
             found = self._redis.lmpop(len(queues), *queues, direction="RIGHT") if queues else None
             if found:
-                yield from self._press(str(found[0]).rpartition(":")[2])
+                yield from self._renderer(str(found[0]).rpartition(":")[2])
             else:
                 yield _IDLE_S
 
-    def _press(self, lane: str) -> Generator[float]:
-        """As `Press.run`."""
+    def _renderer(self, lane: str) -> Generator[float]:
+        """As `Renderer.run`."""
         began = self._farm.time.now_s
         if lane not in self._warm and not self._farm.book.begin_load(self._name, lane):
             self._describe()
@@ -206,7 +206,7 @@ class Worker:
         self._farm.note_drawing(picture_s, reports)
         yield _CALL_S + picture_s + reports * _CALL_S
         self._pace.learn(lane, picture_s, STEPS, 1.0)
-        if self._ledger.commit(part.fence, unit, {"key": "k"}) is Ending.LAST:
+        if self._ledger.commit(part.fence, unit, {"key": "k"}) is UnitOutcome.LAST:
             self._ledger.finish(part.fence)
             self._farm.replace(part.job_id)
 

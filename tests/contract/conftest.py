@@ -14,7 +14,7 @@ from winepress_shared.stores import open_store
 from winepress_shared.stores.base import Store
 from winepress_worker.engines import open_engine
 from winepress_worker.engines.base import Engine, Pipeline
-from winepress_worker.models.shelf import Shelf
+from winepress_worker.models.local_models import LocalModels
 from winepress_worker.options import WorkerOptions
 
 if TYPE_CHECKING:
@@ -47,8 +47,8 @@ def place(request: pytest.FixtureRequest) -> str:
 
 
 @pytest.fixture(scope="module", params=["fake", "openvino"])
-def engine(request: pytest.FixtureRequest, shelf: Shelf, model_home: Path) -> Engine:
-    return open_engine(WorkerOptions("test", engine=request.param), shelf, model_home)
+def engine(request: pytest.FixtureRequest, local_models: LocalModels, model_home: Path) -> Engine:
+    return open_engine(WorkerOptions("test", engine=request.param), local_models, model_home)
 
 
 @pytest.fixture(scope="module")

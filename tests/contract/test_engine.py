@@ -23,11 +23,11 @@ from requests_of_pictures import (
     source_picture,
 )
 
-from winepress_shared.errors import CancelRequested, Environment, FailForGood
+from winepress_shared.errors import CancelRequested, EnvironmentFault, FailForGood
 from winepress_shared.lane import Precision
 from winepress_worker.engines import open_engine
 from winepress_worker.engines.base import Engine, Pipeline, PipelineKey, Request
-from winepress_worker.models.shelf import Shelf
+from winepress_worker.models.local_models import LocalModels
 from winepress_worker.options import WorkerOptions
 
 # diffusers 0.37 turns torch tensors into arrays in ways NumPy 2 will drop one day.
@@ -166,9 +166,11 @@ def test_pictures_say_how_they_came_to_be(engine: Engine, pipeline: Pipeline) ->
     assert engine.estimate(pipeline.key) > 2**20
 
 
-def test_openvino_names_the_scheduler_it_really_used(shelf: Shelf, model_home: Path) -> None:
+def test_openvino_names_the_scheduler_it_really_used(
+    local_models: LocalModels, model_home: Path
+) -> None:
     """A scheduler is what was asked for, with its noise schedule, and the next job has its own."""
-    engine = open_engine(WorkerOptions("test"), shelf, model_home)
+    engine = open_engine(WorkerOptions("test"), local_models, model_home)
     pipeline = engine.load(engine.key("vignette", Precision.FP16))
     names = ("dpmpp_2m:karras", "euler_a", "ddim")
     used = [pipeline.facts(Request(some_job(scheduler=name), (1,))).scheduler for name in names]
@@ -184,9 +186,11 @@ def test_openvino_names_the_scheduler_it_really_used(shelf: Shelf, model_home: P
     assert plain == again != karras
 
 
-def test_eight_bit_weights_draw_nearly_the_same_picture(shelf: Shelf, model_home: Path) -> None:
+def test_eight_bit_weights_draw_nearly_the_same_picture(
+    local_models: LocalModels, model_home: Path
+) -> None:
     """Compressed weights are another model on disk, and nearly the same one to the eye."""
-    engine = open_engine(WorkerOptions("test"), shelf, model_home)
+    engine = open_engine(WorkerOptions("test"), local_models, model_home)
     pictures = []
     for precision in (Precision.FP16, Precision.INT8_WEIGHTS):
         pipeline = engine.load(engine.key("vignette", precision))
@@ -196,9 +200,11 @@ def test_eight_bit_weights_draw_nearly_the_same_picture(shelf: Shelf, model_home
     assert 0 < difference(*pictures) < 8
 
 
-def test_no_thread_of_an_engine_is_tied_to_one_core(shelf: Shelf, model_home: Path) -> None:
+def test_no_thread_of_an_engine_is_tied_to_one_core(
+    local_models: LocalModels, model_home: Path
+) -> None:
     """Workers of one machine do not know of each other: bound threads would share a core."""
-    engine = open_engine(WorkerOptions("test", threads=1), shelf, model_home)
+    engine = open_engine(WorkerOptions("test", threads=1), local_models, model_home)
     pipeline = engine.load(engine.key("vignette", Precision.FP16))
     with ThreadPoolExecutor() as pool:
         drawing = pool.submit(pipeline.render, Request(some_job(), (1,)), no_watch)
@@ -210,8 +216,10 @@ def test_no_thread_of_an_engine_is_tied_to_one_core(shelf: Shelf, model_home: Pa
     assert len(seen) == 1
 
 
-def test_a_model_of_another_revision_is_not_loaded(shelf: Shelf, model_home: Path) -> None:
+def test_a_model_of_another_revision_is_not_loaded(
+    local_models: LocalModels, model_home: Path
+) -> None:
     """A key names exact weights; others under the same name are the machine's fault."""
-    engine = open_engine(WorkerOptions("test"), shelf, model_home)
-    with pytest.raises(Environment, match="revision"):
+    engine = open_engine(WorkerOptions("test"), local_models, model_home)
+    with pytest.raises(EnvironmentFault, match="revision"):
         engine.load(PipelineKey("vignette", "0" * 16, Precision.FP16, "CPU"))

@@ -9,9 +9,9 @@ from lone_executor import LoneExecutor
 from PIL import Image
 from requests_of_pictures import difference, image_request, inpaint_request, no_watch, some_job
 
-from winepress_worker.batching import Batching
 from winepress_worker.engines.base import Engine, Pipeline, Request
-from winepress_worker.warm_pool import WarmPool
+from winepress_worker.pipelines.warm_pool import WarmPool
+from winepress_worker.renderer.batching import Batching
 
 pytestmark = [
     # diffusers 0.37 turns torch tensors into arrays in ways NumPy 2 will drop one day.

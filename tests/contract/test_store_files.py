@@ -58,11 +58,11 @@ def test_a_file_comes_back_as_it_was(store: Store, place: str, large: Path, tmp_
     empty.write_bytes(b"")
     for source in (empty, small, large):
         tape = Tape()
-        assert store.put_file(f"{place}/it", source, metadata=METADATA, moved=tape)
+        assert store.put_file(f"{place}/it", source, metadata=METADATA, on_bytes=tape)
         size = source.stat().st_size
         assert store.head(f"{place}/it") == StoredObject(f"{place}/it", size, METADATA)
         back = tmp_path / f"back-{source.name}"
-        store.get_file(f"{place}/it", back, most=2**40, moved=tape)
+        store.get_file(f"{place}/it", back, most=2**40, on_bytes=tape)
         assert back.read_bytes() == source.read_bytes()
         assert not size or tape.heard[-1] == size
     assert [item.key for item in store.list(place)] == [f"{place}/it"]
@@ -87,13 +87,13 @@ def test_a_read_goes_on_where_the_file_ends(
     store.put_file(f"{place}/it", large)
     part, tape = tmp_path / "part", Tape()
     with pytest.raises(Killed):
-        store.get_file(f"{place}/it", part, most=2**40, moved=Tape(end=PART_BYTES))
+        store.get_file(f"{place}/it", part, most=2**40, on_bytes=Tape(end=PART_BYTES))
     assert PART_BYTES <= part.stat().st_size < LARGE_BYTES
     held = part.stat().st_size
-    store.get_file(f"{place}/it", part, most=2**40, moved=tape)
+    store.get_file(f"{place}/it", part, most=2**40, on_bytes=tape)
     assert tape.heard[0] > held
     assert part.read_bytes() == large.read_bytes()
-    store.get_file(f"{place}/it", part, most=2**40, moved=tape)
+    store.get_file(f"{place}/it", part, most=2**40, on_bytes=tape)
     with part.open("ab") as file:
         file.write(b"more")
     store.get_file(f"{place}/it", part, most=2**40)
@@ -103,7 +103,7 @@ def test_a_read_goes_on_where_the_file_ends(
 def test_half_a_file_is_no_object(store: Store, place: str, large: Path, tmp_path: Path) -> None:
     """A transfer ended in the middle leaves the key free and, with another file, no trace."""
     with pytest.raises(Killed):
-        store.put_file(f"{place}/it", large, moved=Tape(end=PART_BYTES))
+        store.put_file(f"{place}/it", large, on_bytes=Tape(end=PART_BYTES))
     assert store.head(f"{place}/it") is None
     assert list(store.list(place)) == []
     other = tmp_path / "other"
@@ -135,7 +135,7 @@ def test_parts_that_were_sent_are_not_sent_again(
         lambda params, **_: sent.append(params["PartNumber"]),
     )
     with pytest.raises(Killed):
-        store.put_file(f"{place}/it", large, moved=Tape(end=2 * PART_BYTES))
+        store.put_file(f"{place}/it", large, on_bytes=Tape(end=2 * PART_BYTES))
     store.put_file(f"{place}/it", large)
     assert sent == [1, 2, 3]
     assert not client.list_multipart_uploads(Bucket=store._bucket).get("Uploads")
@@ -193,7 +193,7 @@ def _write_elsewhere(
         "store = open_store(Settings.load())\nstore.check()\n"
         "peak = lambda: int(re.search(r'VmHWM:\\s+(\\d+)', open('/proc/self/status').read())[1])\n"
         "before = peak()\n"
-        "store.put_file(sys.argv[1], Path(sys.argv[2]), moved=on_moved)\n"
+        "store.put_file(sys.argv[1], Path(sys.argv[2]), on_bytes=on_moved)\n"
         "print(peak() - before)\n"
     )
     secret = settings.s3_secret_access_key

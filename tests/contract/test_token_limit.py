@@ -9,12 +9,12 @@ from typing import Any
 import pytest
 
 from winepress_shared.catalogue import Catalogue
-from winepress_shared.job import Job, parse_job
+from winepress_shared.jobs.job import Job, parse_job
 from winepress_shared.lane import Precision
 from winepress_worker.engines import open_engine
-from winepress_worker.engines.base import Pipeline, Request, unwatched
+from winepress_worker.engines.base import Pipeline, Request, ignore_steps
 from winepress_worker.engines.token_limit import unread_warnings
-from winepress_worker.models.shelf import Shelf
+from winepress_worker.models.local_models import LocalModels
 from winepress_worker.options import WorkerOptions
 
 CATALOGUE = Catalogue.load()
@@ -22,8 +22,8 @@ LONG = "a red apple on a teal background " * 8
 
 
 @pytest.fixture(scope="module")
-def pipeline(shelf: Shelf, model_home: Path) -> Iterator[Pipeline]:
-    engine = open_engine(WorkerOptions("test"), shelf, model_home)
+def pipeline(local_models: LocalModels, model_home: Path) -> Iterator[Pipeline]:
+    engine = open_engine(WorkerOptions("test"), local_models, model_home)
     loaded = engine.load(engine.key("vignette", Precision.FP16))
     yield loaded
     loaded.close()
@@ -34,7 +34,7 @@ def job(prompt: str, **values: Any) -> Job:
 
 
 def drawn(pipeline: Pipeline, job: Job) -> bytes:
-    (picture,) = pipeline.render(Request(job, (1,)), unwatched)
+    (picture,) = pipeline.render(Request(job, (1,)), ignore_steps)
     return picture.tobytes()
 
 

@@ -13,7 +13,7 @@ from rehearsal import Rehearsal
 from winepress.bulk.line import Line
 from winepress.bulk.plan import Plan, PlanOptions
 from winepress.bulk.submission import submit_plan
-from winepress.handling import Handling
+from winepress.submit_options import SubmitOptions
 
 _ITEMS = 2000
 _KILLS = 4
@@ -30,7 +30,7 @@ def test_a_batch_of_2000_interrupted_by_kills_has_2000_objects_each_once(
     plan = Plan(client.catalogue, PlanOptions(defaults=defaults))
     # Seeds that no counting on from the first item would give.
     plan.add(Line(n + 1, {"prompt": f"cat {n}", "seed": 7 * n}) for n in range(_ITEMS))
-    (handle,) = submit_plan(client, plan, Handling("ann"))
+    (handle,) = submit_plan(client, plan, SubmitOptions("ann"))
     workers = [worker.name for worker in rehearsal.farm.workers]
     deadline = time.monotonic() + _PATIENCE_S
     for kill in range(1, _KILLS + 1):

@@ -12,7 +12,7 @@ import pytest
 from rehearsal import Rehearsal
 
 from winepress import JobHandle, TextToImage
-from winepress_worker.steward import STUCK_FLOOR_S
+from winepress_worker.parent.supervisor import STUCK_FLOOR_S
 
 _JOBS = 20
 _UNITS = 3

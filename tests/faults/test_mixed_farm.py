@@ -10,13 +10,13 @@ from pathlib import Path
 import psutil
 import pytest
 from command_line import WINEPRESS, environment
+from local_worker import small_zoom
 from rehearsal import assert_exactly_once
-from studio import small_zoom
 from worker_process import PATIENCE_S, WorkerProcess, await_condition
 
 from winepress import Client, JobHandle, TextToImage
 from winepress_shared.lane import FILM, Precision
-from winepress_shared.ledger_records import Worker
+from winepress_shared.ledger.records import Worker
 from winepress_shared.settings import Settings
 from winepress_worker.models.manifest import Manifest, record_files
 
@@ -28,7 +28,7 @@ _LEAST_FILM_BYTES = 1000
 _WEIGHTS = Path("unet") / "openvino_model.bin"
 _PAINTER = """
 ["painter"]
-title = "Painter"
+title = "KeyFrameRenderer"
 source = "hub:nobody/painter"
 family = "stable-diffusion"
 kinds = ["text-to-image"]

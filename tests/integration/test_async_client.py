@@ -13,7 +13,7 @@ import pytest
 import redis
 from conftest import ValkeyServer
 from loop_driver import in_loop, until, waiters
-from press import LANE, Press, apple
+from manual_worker import LANE, ManualWorker, apple
 from pydantic import SecretStr
 
 from winepress import (
@@ -58,7 +58,7 @@ def settings_of(server: ValkeyServer, folder: Path) -> Settings:
 
 @in_loop
 async def test_two_hundred_jobs_are_waited_for_with_few_threads_and_connections(
-    farm_settings: Settings, press: Press, valkey_server: ValkeyServer
+    farm_settings: Settings, manual_worker: ManualWorker, valkey_server: ValkeyServer
 ) -> None:
     """Meanwhile the loop turns about as often as a thread does that nothing holds up."""
     with redis.Redis.from_url(valkey_server.url) as admin:
@@ -73,7 +73,7 @@ async def test_two_hundred_jobs_are_waited_for_with_few_threads_and_connections(
             await until(lambda: waiters(client) == _WAITERS)
             await until(lambda: threads_of_clients() <= _CALLS)
             assert connections() - before <= _FEW
-            turns, control = await turns_while(asyncio.to_thread(press.work, LANE))
+            turns, control = await turns_while(asyncio.to_thread(manual_worker.work, LANE))
             assert [one.id for one in await asyncio.gather(*waits)] == [one.id for one in handles]
             assert turns >= control / 4, (turns, control)
             await until(lambda: waiters(client) == 0)
@@ -146,7 +146,10 @@ async def test_a_broker_that_stands_still_holds_no_loop_up(
 
 @in_loop
 async def test_the_store_and_pictures_are_worked_on_beside_the_loop(
-    farm_settings: Settings, press: Press, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    farm_settings: Settings,
+    manual_worker: ManualWorker,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
 ) -> None:
     """Writing jobs and reading, checking and decoding pictures."""
     async with AsyncClient(farm_settings) as client:
@@ -164,7 +167,7 @@ async def test_the_store_and_pictures_are_worked_on_beside_the_loop(
         for name in ("put", "get", "head", "url"):
             noted(name)
         handle = await client.submit(apple(n=2))
-        await asyncio.to_thread(press.work, LANE)
+        await asyncio.to_thread(manual_worker.work, LANE)
         await handle.wait(_PATIENCE_S)
         assert [image.size for image in await handle.images()] == [(64, 64)] * 2
         assert [output.unit async for output, _ in handle.files()] == [0, 1]
@@ -178,7 +181,9 @@ async def test_the_store_and_pictures_are_worked_on_beside_the_loop(
 
 
 @in_loop
-async def test_a_wait_ends_as_that_of_a_client(farm_settings: Settings, press: Press) -> None:
+async def test_a_wait_ends_as_that_of_a_client(
+    farm_settings: Settings, manual_worker: ManualWorker
+) -> None:
     """Well, with the same errors, and with the same words when the time is over."""
     async with AsyncClient(farm_settings) as client:
         failed, canceled, open_one = await client.submit_many([apple(), apple(), apple()])
@@ -189,7 +194,7 @@ async def test_a_wait_ends_as_that_of_a_client(farm_settings: Settings, press: P
         assert str(told.value) == str(expected.value)
         await canceled.cancel()
         await client.pause(open_one.id)
-        await asyncio.to_thread(press.work, LANE, failing=[0])
+        await asyncio.to_thread(manual_worker.work, LANE, failing=[0])
         with pytest.raises(JobCanceled):
             await canceled.wait(_PATIENCE_S)
         with pytest.raises(JobFailed):
@@ -199,18 +204,20 @@ async def test_a_wait_ends_as_that_of_a_client(farm_settings: Settings, press: P
         with pytest.raises(WrongUsage, match="timeout"):
             open_one.events(-1)
         await client.retry(failed.id)
-        await asyncio.to_thread(press.work, LANE)
+        await asyncio.to_thread(manual_worker.work, LANE)
         assert await (await failed.wait(_PATIENCE_S)).progress() == 1.0
         states = {row.id: row.state for row in await client.list()}
         assert states[open_one.id] is JobState.QUEUED
 
 
 @in_loop
-async def test_events_go_on_behind_one_that_was_seen(farm_settings: Settings, press: Press) -> None:
+async def test_events_go_on_behind_one_that_was_seen(
+    farm_settings: Settings, manual_worker: ManualWorker
+) -> None:
     """As those of `JobHandle` do, from any of them on."""
     async with AsyncClient(farm_settings) as client:
         handle = await client.submit(apple())
-        await asyncio.to_thread(press.work, LANE)
+        await asyncio.to_thread(manual_worker.work, LANE)
         blocking = client.client.get(handle.id)
         events = [event async for event in handle.events()]
         assert events == list(blocking.events())
@@ -236,7 +243,7 @@ async def test_waiting_outlives_a_restart_of_the_broker(
         sluggish.kill()
         await asyncio.sleep(0)
         await asyncio.to_thread(sluggish.start)
-        await asyncio.to_thread(Press(settings).work, LANE)
+        await asyncio.to_thread(ManualWorker(settings).work, LANE)
         await asyncio.gather(*waits)
 
 

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 from loop_driver import in_loop, until, waiters
-from press import LANE, Press, apple
+from manual_worker import LANE, ManualWorker, apple
 
 from winepress import AsyncClient, AsyncJobHandle, Client, InvalidJob, JobState, WrongUsage
 from winepress_shared.settings import Settings
@@ -84,7 +84,7 @@ async def test_nobody_reads_for_a_task_that_was_canceled(farm_settings: Settings
 
 @in_loop
 async def test_an_iteration_goes_on_after_a_task_that_was_canceled(
-    farm_settings: Settings, press: Press
+    farm_settings: Settings, manual_worker: ManualWorker
 ) -> None:
     """Nothing is lost and nothing comes twice: a server may look up between two events."""
     async with AsyncClient(farm_settings) as client:
@@ -98,7 +98,7 @@ async def test_an_iteration_goes_on_after_a_task_that_was_canceled(
                 assert await is_canceled(task)
                 await act(handle.id)
                 names.append((await anext(events)).name)
-            await asyncio.to_thread(press.work, LANE)
+            await asyncio.to_thread(manual_worker.work, LANE)
             names += [event.name async for event in events]
         assert names == [event.name async for event in handle.events()]
 
@@ -217,14 +217,16 @@ def test_a_client_is_used_by_one_loop_at_a_time(farm_settings: Settings) -> None
 
 
 @pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
-def test_a_client_made_before_a_fork_serves_both(farm_settings: Settings, press: Press) -> None:
+def test_a_client_made_before_a_fork_serves_both(
+    farm_settings: Settings, manual_worker: ManualWorker
+) -> None:
     """As in a server that loads its program first; pickled it is its settings."""
     client = AsyncClient(farm_settings)
 
     async def submit_and_wait(one: AsyncClient) -> None:
         handle = await one.submit(apple())
         wait = asyncio.create_task(handle.wait(_PATIENCE_S))
-        await asyncio.to_thread(press.work, LANE)
+        await asyncio.to_thread(manual_worker.work, LANE)
         await wait
 
     asyncio.run(submit_and_wait(client))

@@ -11,20 +11,20 @@ from pathlib import Path
 
 import pytest
 import redis
-from press import LANE, Press, forget_farm
+from manual_worker import LANE, ManualWorker, forget_farm
 
 from winepress import Client, JobHandle, Priority
 from winepress.bulk.line import Line
 from winepress.bulk.manifest import manifest_rows, write_contact_sheets, write_manifest
 from winepress.bulk.plan import Plan, PlanOptions
 from winepress.bulk.submission import submit_plan
-from winepress.handling import Handling
+from winepress.submit_options import SubmitOptions
 from winepress_shared.errors import Conflict, InvalidJob, ObjectMissing, QueueFull
 from winepress_shared.items import ItemReader
 from winepress_shared.settings import Settings
 from winepress_shared.window import Window
 
-ANN = Handling("ann")
+ANN = SubmitOptions("ann")
 
 
 def plan_of(client: Client, count: int, **defaults: object) -> Plan:
@@ -33,12 +33,14 @@ def plan_of(client: Client, count: int, **defaults: object) -> Plan:
     return plan
 
 
-def submit(client: Client, count: int, handling: Handling = ANN) -> JobHandle:
-    (handle,) = submit_plan(client, plan_of(client, count), handling, title="cats")
+def submit(client: Client, count: int, submit_options: SubmitOptions = ANN) -> JobHandle:
+    (handle,) = submit_plan(client, plan_of(client, count), submit_options, title="cats")
     return handle
 
 
-def test_a_batch_is_one_job_whose_items_lie_in_the_store(client: Client, press: Press) -> None:
+def test_a_batch_is_one_job_whose_items_lie_in_the_store(
+    client: Client, manual_worker: ManualWorker
+) -> None:
     """The ledger holds one row of a bulk of 1,200 pictures, the store three parts of items."""
     handle = submit(client, 1200)
     row = handle.status()
@@ -94,11 +96,11 @@ def test_the_same_key_gives_the_same_jobs_and_another_file_is_a_conflict(client:
 
 
 def test_the_manifest_lists_every_picture_and_fetch_goes_on_where_it_was(
-    client: Client, press: Press, tmp_path: Path
+    client: Client, manual_worker: ManualWorker, tmp_path: Path
 ) -> None:
     """Failures too; what is on disk and the same is not read from the store again."""
     handle = submit(client, 6)
-    press.work(LANE, failing=(4,))
+    manual_worker.work(LANE, failing=(4,))
     saved = handle.save(tmp_path)
     assert len(saved) == 5
     rows = list(manifest_rows(client, handle.id))
@@ -120,35 +122,37 @@ def test_the_manifest_lists_every_picture_and_fetch_goes_on_where_it_was(
 
 
 def test_one_failed_picture_does_not_stop_the_rest_and_retry_draws_it_alone(
-    client: Client, press: Press
+    client: Client, manual_worker: ManualWorker
 ) -> None:
     """The others are kept."""
     handle = submit(client, 20)
-    press.work(LANE, failing=(3, 11))
+    manual_worker.work(LANE, failing=(3, 11))
     row = handle.status()
     assert (row.state, row.done, row.failed) == ("failed", 18, 2)
     client.retry(handle.id)
     assert client.ledger.waiting() == {LANE: 2}
-    press.work(LANE)
+    manual_worker.work(LANE)
     assert handle.status().state == "succeeded"
 
 
-def test_a_batch_gives_up_after_too_many_failures(client: Client, press: Press) -> None:
+def test_a_batch_gives_up_after_too_many_failures(
+    client: Client, manual_worker: ManualWorker
+) -> None:
     """Pictures nobody had in hand are not begun; the result says so, and retry brings them back."""
     (handle,) = submit_plan(client, plan_of(client, 1000), ANN, max_failed=2)
-    press.work(LANE, failing=range(5, 1000))
+    manual_worker.work(LANE, failing=range(5, 1000))
     row = handle.status()
     assert (row.state, row.done, row.done + row.failed) == ("failed", 5, 1000)
     messages = [failure.message for failure in handle.result.failures]
     assert "told to" in messages[0]
     assert "more than 2 pictures" in messages[-1]
     client.retry(handle.id)
-    press.work(LANE)
+    manual_worker.work(LANE)
     assert handle.status().state == "succeeded"
 
 
 def test_a_batch_comes_back_after_the_ledger_was_lost(
-    client: Client, press: Press, farm_settings: Settings
+    client: Client, manual_worker: ManualWorker, farm_settings: Settings
 ) -> None:
     """Its items, its start and its window lie in the store."""
     window = Window((_minute() + 60) % 1440, (_minute() + 120) % 1440)
@@ -164,59 +168,61 @@ def _minute() -> int:
     return int(time.time() % 86_400 // 60)
 
 
-def _sweep(press: Press, farm: str, settings: Settings) -> Sequence[tuple[str, int, int]]:
+def _sweep(
+    manual_worker: ManualWorker, farm: str, settings: Settings
+) -> Sequence[tuple[str, int, int]]:
     """Sweep now, however short ago the last time was."""
     with redis.Redis.from_url(settings.broker_url.get_secret_value()) as server:
         server.delete(f"{farm}:swept")
-    return press.ledger.sweep() or []
+    return manual_worker.ledger.sweep() or []
 
 
 def test_a_job_is_not_begun_before_its_start(
-    client: Client, press: Press, farm_settings: Settings
+    client: Client, manual_worker: ManualWorker, farm_settings: Settings
 ) -> None:
     """Claims do not see it; when the time has come, the sweep puts it where they do."""
     handle = submit(client, 3, replace(ANN, start_in=0.4))
     assert client.ledger.waiting() == {}
-    assert press.ledger.claim(LANE, "press", press.holder, 10) is None
+    assert manual_worker.ledger.claim(LANE, "manual", manual_worker.holder, 10) is None
     assert "not begun before" in handle.explain()
     deadline = time.monotonic() + 20
-    while not _sweep(press, farm_settings.farm, farm_settings):
+    while not _sweep(manual_worker, farm_settings.farm, farm_settings):
         assert time.monotonic() < deadline
-    press.work(LANE)
+    manual_worker.work(LANE)
     assert handle.status().state == "succeeded"
 
 
 @pytest.mark.parametrize("over_midnight", [False, True])
 def test_a_job_is_worked_on_in_its_part_of_the_day_only(
-    client: Client, press: Press, over_midnight: bool
+    client: Client, manual_worker: ManualWorker, over_midnight: bool
 ) -> None:
     """Outside it waits; inside it is handed out."""
     now, length = _minute(), 1300 if over_midnight else 100
     closed = Window((now + 5) % 1440, (now + 5 + length) % 1440)
     shut = submit(client, 3, replace(ANN, window=closed))
-    assert press.ledger.claim(LANE, "press", press.holder, 10) is None
+    assert manual_worker.ledger.claim(LANE, "manual", manual_worker.holder, 10) is None
     assert "from" in shut.explain()
     opened = Window((now - 5) % 1440, (now - 5 + length) % 1440)
     handle = submit(client, 3, replace(ANN, window=opened))
-    press.work(LANE)
+    manual_worker.work(LANE)
     assert handle.status().state == "succeeded"
     assert shut.status().done == 0
 
 
 def test_a_job_whose_window_closes_is_handed_out_no_more(
-    client: Client, press: Press, farm_settings: Settings
+    client: Client, manual_worker: ManualWorker, farm_settings: Settings
 ) -> None:
     """It waits for the next day, and pictures in hand are finished."""
     handle = submit(
         client, 50, replace(ANN, window=Window((_minute() - 5) % 1440, (_minute() + 5) % 1440))
     )
-    part = press.ledger.claim(LANE, "press", press.holder, 10)
+    part = manual_worker.ledger.claim(LANE, "manual", manual_worker.holder, 10)
     assert part is not None
     with redis.Redis.from_url(farm_settings.broker_url.get_secret_value()) as server:
         row = f"{farm_settings.farm}:job:{handle.id}"
         server.hset(row, "opens", (_minute() + 5) % 1440)
         server.hset(row, "closes", (_minute() + 15) % 1440)
-    assert press.ledger.claim(LANE, "press", press.holder, 10) is None
+    assert manual_worker.ledger.claim(LANE, "manual", manual_worker.holder, 10) is None
     assert client.ledger.waiting() == {}
-    press.ledger.start(part.fence, part.units[0])
-    assert press.ledger.commit(part.fence, part.units[0], {"key": "x"}) == "ok"
+    manual_worker.ledger.start(part.fence, part.units[0])
+    assert manual_worker.ledger.commit(part.fence, part.units[0], {"key": "x"}) == "ok"

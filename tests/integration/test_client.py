@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 import redis
-from press import LANE, Press, apple, forget_farm
+from manual_worker import LANE, ManualWorker, apple, forget_farm
 from worker_process import await_condition
 
 from winepress import (
@@ -26,14 +26,14 @@ from winepress_shared.errors import DamagedRecord
 
 
 def test_wait_returns_the_pictures_of_a_job_finished_meanwhile(
-    client: Client, press: Press, tmp_path: Path
+    client: Client, manual_worker: ManualWorker, tmp_path: Path
 ) -> None:
     """wait() blocks until the last unit, then images, save and urls agree."""
     handle = client.submit(apple(n=3))
 
     def render() -> None:
-        press.await_ticket(LANE)
-        press.work(LANE)
+        manual_worker.await_ticket(LANE)
+        manual_worker.work(LANE)
 
     thread = threading.Thread(target=render)
     thread.start()
@@ -49,10 +49,12 @@ def test_wait_returns_the_pictures_of_a_job_finished_meanwhile(
     assert handle.progress == 1.0
 
 
-def test_saving_never_overwrites_another_file(client: Client, press: Press, tmp_path: Path) -> None:
+def test_saving_never_overwrites_another_file(
+    client: Client, manual_worker: ManualWorker, tmp_path: Path
+) -> None:
     """A file of the same name with other content stays as it is."""
     handle = client.submit(apple())
-    press.work(LANE)
+    manual_worker.work(LANE)
     other = tmp_path / f"{handle.id}-000000.png"
     other.write_bytes(b"mine")
     with pytest.raises(WrongUsage):
@@ -60,21 +62,23 @@ def test_saving_never_overwrites_another_file(client: Client, press: Press, tmp_
     assert other.read_bytes() == b"mine"
 
 
-def test_a_picture_that_changed_in_the_store_is_not_passed_on(client: Client, press: Press) -> None:
+def test_a_picture_that_changed_in_the_store_is_not_passed_on(
+    client: Client, manual_worker: ManualWorker
+) -> None:
     """Every picture is checked against the SHA-256 of its result."""
     handle = client.submit(apple())
-    press.work(LANE)
+    manual_worker.work(LANE)
     client.archive.store.put(handle.result.outputs[0].key, b"something else")
     with pytest.raises(StoreUnreachable, match="damaged"):
         _ = handle.images
 
 
 def test_a_link_lives_for_whole_seconds(
-    client: Client, press: Press, monkeypatch: pytest.MonkeyPatch
+    client: Client, manual_worker: ManualWorker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A server refuses a link whose life, computed by a program, has a fraction."""
     handle = client.submit(apple())
-    press.work(LANE)
+    manual_worker.work(LANE)
     lives: list[float] = []
     monkeypatch.setattr(client.archive.store, "url", lambda key, life_s: lives.append(life_s))
     part: Any = 3600 / 7
@@ -83,11 +87,11 @@ def test_a_link_lives_for_whole_seconds(
 
 
 def test_a_picture_is_read_into_memory_under_a_limit(
-    client: Client, press: Press, monkeypatch: pytest.MonkeyPatch
+    client: Client, manual_worker: ManualWorker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Its result says how large it is, and whoever wrote that may have written it too large."""
     handle = client.submit(apple())
-    press.work(LANE)
+    manual_worker.work(LANE)
     monkeypatch.setattr("winepress.handle.MAX_GET_BYTES", 10)
     with pytest.raises(StoreUnreachable, match="too large"):
         _ = handle.images
@@ -105,7 +109,9 @@ def test_closed_in_the_middle_of_what_was_read_it_tells_no_more(client: Client) 
     assert names == ["queued"]
 
 
-def test_one_damaged_record_ends_no_wait_for_other_jobs(client: Client, press: Press) -> None:
+def test_one_damaged_record_ends_no_wait_for_other_jobs(
+    client: Client, manual_worker: ManualWorker
+) -> None:
     """All who wait share one read, which the server refuses as a whole."""
     good, bad = client.submit(apple()), client.submit(apple())
     told: list[Exception] = []
@@ -143,10 +149,12 @@ def test_waiting_ends_with_the_time_it_was_given(client: Client) -> None:
     assert handle.status().state is JobState.QUEUED
 
 
-def test_a_failed_job_raises_and_keeps_what_was_drawn(client: Client, press: Press) -> None:
+def test_a_failed_job_raises_and_keeps_what_was_drawn(
+    client: Client, manual_worker: ManualWorker
+) -> None:
     """JobFailed carries the reason and the way on; the finished pictures are there."""
     handle = client.submit(apple(n=2))
-    press.work(LANE, failing={1})
+    manual_worker.work(LANE, failing={1})
     with pytest.raises(JobFailed, match="told to") as caught:
         handle.wait(timeout=60)
     assert "retry" in (caught.value.hint or "")
@@ -154,58 +162,60 @@ def test_a_failed_job_raises_and_keeps_what_was_drawn(client: Client, press: Pre
     assert [failure.unit for failure in handle.result.failures] == [1]
 
 
-def test_an_expired_job_raises_job_expired(client: Client, press: Press) -> None:
+def test_an_expired_job_raises_job_expired(client: Client, manual_worker: ManualWorker) -> None:
     """A deadline that passes in the queue ends the job."""
     handle = client.submit(apple(), expires_in=0.001)
     threading.Event().wait(0.01)  # the deadline is a time, not a condition
-    press.work(LANE)
+    manual_worker.work(LANE)
     with pytest.raises(JobExpired):
         handle.wait(timeout=60)
 
 
-def test_events_tell_the_story_and_then_end(client: Client, press: Press) -> None:
+def test_events_tell_the_story_and_then_end(client: Client, manual_worker: ManualWorker) -> None:
     """The iterator ends with the job."""
     handle = client.submit(apple())
-    press.work(LANE)
+    manual_worker.work(LANE)
     names = [event.name for event in handle.events()]
     assert names == ["queued", "running", "unit-started", "progress", "unit-done", "succeeded"]
 
 
-def test_a_canceled_job_keeps_its_pictures_and_stays_canceled(client: Client, press: Press) -> None:
+def test_a_canceled_job_keeps_its_pictures_and_stays_canceled(
+    client: Client, manual_worker: ManualWorker
+) -> None:
     """Finished units survive a cancel; a second cancel is no error; a finished job refuses it."""
-    press.live(LANE)
+    manual_worker.live(LANE)
     handle = client.submit(apple(n=4))
-    press.work(LANE, most=1)
+    manual_worker.work(LANE, most=1)
     assert handle.cancel() is JobState.CANCELED
     with pytest.raises(JobCanceled):
         handle.wait(timeout=60)
     assert len(handle.images) == 2
     done = client.submit(apple())
-    press.work(LANE)
+    manual_worker.work(LANE)
     with pytest.raises(Conflict):
         done.cancel()
 
 
-def test_a_paused_job_waits_and_goes_on(client: Client, press: Press) -> None:
+def test_a_paused_job_waits_and_goes_on(client: Client, manual_worker: ManualWorker) -> None:
     """Nothing of a paused job is handed out until it is resumed."""
     handle = client.submit(apple())
     client.pause(handle.id)
-    press.work(LANE)
+    manual_worker.work(LANE)
     assert handle.status().paused
     assert "winepress resume" in handle.explain()
     client.resume(handle.id)
-    press.work(LANE)
+    manual_worker.work(LANE)
     assert handle.wait(timeout=60).progress == 1.0
 
 
-def test_a_retry_renders_only_what_is_missing(client: Client, press: Press) -> None:
+def test_a_retry_renders_only_what_is_missing(client: Client, manual_worker: ManualWorker) -> None:
     """After a retry the job succeeds, with the earlier pictures untouched."""
     handle = client.submit(apple(n=3))
-    press.work(LANE, failing={1})
+    manual_worker.work(LANE, failing={1})
     assert client.retry(handle.id) is JobState.QUEUED
     assert list(client.archive.store.list(f"jobs/{handle.id}/result")) == []
     assert len(handle.result.outputs) == 2
-    press.work(LANE)
+    manual_worker.work(LANE)
     assert len(handle.wait(timeout=60).images) == 3
     with pytest.raises(Conflict):
         client.retry(handle.id)
@@ -219,33 +229,37 @@ def test_an_unknown_job_is_not_found(client: Client) -> None:
 
 
 def test_a_job_whose_record_has_expired_is_found_by_its_pictures(
-    client: Client, press: Press
+    client: Client, manual_worker: ManualWorker
 ) -> None:
     """The store outlives the ledger."""
     handle = client.submit(apple())
-    press.work(LANE)
+    manual_worker.work(LANE)
     forget_farm(client.settings)
     assert len(client.get(handle.id).images) == 1
 
 
-def test_a_job_nobody_can_render_is_accepted_and_says_so(client: Client, press: Press) -> None:
+def test_a_job_nobody_can_render_is_accepted_and_says_so(
+    client: Client, manual_worker: ManualWorker
+) -> None:
     """is_possible is about the live workers; explain gives the reason in words."""
     handle = client.submit(apple())
     assert not handle.is_possible
     assert "no worker is alive" in handle.explain()
-    press.live("sdxl.fp16")
+    manual_worker.live("sdxl.fp16")
     assert "no live worker serves vignette.fp16" in str(handle.why_impossible)
-    press.live(LANE)
+    manual_worker.live(LANE)
     assert handle.is_possible
     behind = client.submit(apple())
     assert "1 earlier jobs of anonymous" in behind.explain()
 
 
-def test_explain_names_the_fault_that_keeps_a_lane_closed(client: Client, press: Press) -> None:
+def test_explain_names_the_fault_that_keeps_a_lane_closed(
+    client: Client, manual_worker: ManualWorker
+) -> None:
     """A parked lane is told with its reason."""
-    press.live(LANE)
+    manual_worker.live(LANE)
     handle = client.submit(apple())
-    part = press.ledger.claim(LANE, "press", press.holder, 1)
+    part = manual_worker.ledger.claim(LANE, "manual", manual_worker.holder, 1)
     assert part is not None
-    press.ledger.release(part.fence, press.holder, 60_000, "the disk is full")
+    manual_worker.ledger.release(part.fence, manual_worker.holder, 60_000, "the disk is full")
     assert "the disk is full" in handle.explain()

@@ -17,7 +17,7 @@ from winepress import Client, TextToImage
 from winepress_deploy.farm import Farm
 from winepress_deploy.farm_options import FarmOptions
 from winepress_shared.lane import Precision
-from winepress_shared.ledger_records import Worker
+from winepress_shared.ledger.records import Worker
 
 _PATIENCE_S = 60
 _MODEL_BYTES = 100

@@ -6,7 +6,7 @@ import json
 
 from clerk import LANE, Clerk
 
-from winepress_shared.lane_book import ALIVE_MS, LaneBook
+from winepress_shared.ledger.lanes import ALIVE_MS, LaneIndex
 
 
 def live(clerk: Clerk, *workers: str, lane: str = LANE) -> None:
@@ -34,7 +34,7 @@ def test_a_failed_unit_is_left_to_another_live_worker(clerk: Clerk) -> None:
         ("job", (1,)),
         ("other", (0,)),
     }
-    book = LaneBook(clerk.settings)
+    book = LaneIndex(clerk.settings)
     assert not book.look("bad")[0][0].is_shunned
     assert clerk.try_claim(1, "bad") is None
     assert book.look("bad")[0][0].is_shunned, "it must not take the tickets that call the other"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from press import LANE, Press, apple
+from manual_worker import LANE, ManualWorker, apple
 
 from winepress import Client, Priority
 from winepress_shared.estimate import Work
@@ -18,11 +18,11 @@ def order(client: Client, n: int = 1, user: str = "ann", **fields: object) -> st
 
 
 def test_a_job_is_told_its_place_its_end_and_the_limit_of_a_picture(
-    client: Client, press: Press
+    client: Client, manual_worker: ManualWorker
 ) -> None:
     """In status and in explain, from the pace the one worker published."""
-    press.live(LANE)
-    press.ledger.describe_renderer("press", PACE)
+    manual_worker.live(LANE)
+    manual_worker.ledger.describe_renderer("manual", PACE)
     order(client, 4)
     order(client, 3, "bob", priority=Priority.INTERACTIVE)
     last = order(client, 5)
@@ -38,23 +38,23 @@ def test_a_job_is_told_its_place_its_end_and_the_limit_of_a_picture(
 
 
 def test_what_was_measured_outlives_the_worker_that_measured_it(
-    client: Client, press: Press
+    client: Client, manual_worker: ManualWorker
 ) -> None:
     """The next worker on such a device is expected to be as fast."""
-    press.live(LANE)
-    press.ledger.describe_renderer("press", PACE)
-    press.ledger.leave("press")
+    manual_worker.live(LANE)
+    manual_worker.ledger.describe_renderer("manual", PACE)
+    manual_worker.ledger.leave("manual")
     assert client.get(order(client)).estimate().ends_in_s is None
-    press.live(LANE)
+    manual_worker.live(LANE)
     assert client.get(order(client)).estimate().draws_s == pytest.approx(_COST / 0.1)
 
 
 def test_a_job_not_yet_submitted_waits_behind_what_its_user_has_waiting(
-    client: Client, press: Press
+    client: Client, manual_worker: ManualWorker
 ) -> None:
     """The dry run of a batch asks this."""
-    press.live(LANE)
-    press.ledger.describe_renderer("press", PACE)
+    manual_worker.live(LANE)
+    manual_worker.ledger.describe_renderer("manual", PACE)
     order(client, 6)
     work = Work(LANE, 1, 10, _COST)
     assert client.estimate_new(work, "ann").ahead == 6
@@ -62,13 +62,13 @@ def test_a_job_not_yet_submitted_waits_behind_what_its_user_has_waiting(
 
 
 def test_what_is_being_drawn_counts_in_estimates_and_in_explain(
-    client: Client, press: Press
+    client: Client, manual_worker: ManualWorker
 ) -> None:
     """A normal job waits for the slice in hand, an interactive one for its picture."""
-    press.live(LANE)
-    press.ledger.describe_renderer("press", PACE)
+    manual_worker.live(LANE)
+    manual_worker.ledger.describe_renderer("manual", PACE)
     order(client, 300, "bob")
-    part = press.ledger.claim(LANE, "press", press.holder, 30)
+    part = manual_worker.ledger.claim(LANE, "manual", manual_worker.holder, 30)
     assert part is not None
     dry_run = client.estimate_new(Work(LANE, 1, 1, _COST), "ann")
     assert dry_run.starts_in_s
@@ -81,9 +81,9 @@ def test_what_is_being_drawn_counts_in_estimates_and_in_explain(
     assert f"pictures of other jobs that they have in hand: {len(part.units)}." in told
 
 
-def test_explain_names_what_holds_a_job_back(client: Client, press: Press) -> None:
+def test_explain_names_what_holds_a_job_back(client: Client, manual_worker: ManualWorker) -> None:
     """The user, the lane, the farm; with the command that lets it go on."""
-    press.live(LANE)
+    manual_worker.live(LANE)
     job = order(client)
     client.farm.pause(user="ann")
     client.farm.pause(lane=LANE)
@@ -96,11 +96,13 @@ def test_explain_names_what_holds_a_job_back(client: Client, press: Press) -> No
     assert "paused" not in client.explain(job)
 
 
-def test_explain_names_the_limit_that_keeps_a_user_waiting(client: Client, press: Press) -> None:
+def test_explain_names_the_limit_that_keeps_a_user_waiting(
+    client: Client, manual_worker: ManualWorker
+) -> None:
     """How many slices are drawn, and how many may be."""
     client.farm.set_limits({"user_running_limit": 1})
-    press.live(LANE)
+    manual_worker.live(LANE)
     order(client)
-    assert press.ledger.claim(LANE, "press", press.holder, 1)
+    assert manual_worker.ledger.claim(LANE, "manual", manual_worker.holder, 1)
     told = client.explain(order(client))
     assert "ann has 1 slices being drawn and may have 1" in told

@@ -11,8 +11,8 @@ import torch
 from optimum.exporters.openvino.convert import export_models
 from twins.tiny import build
 
-from winepress_worker.models import export as export_module
-from winepress_worker.models.export import IR_FILE, export
+from winepress_worker.conversion import export as export_module
+from winepress_worker.conversion.export import IR_FILE, export
 from winepress_worker.models.source import Source
 
 pytestmark = pytest.mark.slow

@@ -12,8 +12,8 @@ import pytest
 from clerk import LANE, Clerk
 from virtual_time import VirtualTime
 
-from winepress_shared.ledger import PATIENCE_MS
-from winepress_shared.ledger_records import BANDS, Ending, Slice
+from winepress_shared.ledger.ledger import PATIENCE_MS
+from winepress_shared.ledger.records import BANDS, Slice, UnitOutcome
 
 INTERACTIVE, NORMAL, BULK = range(len(BANDS))
 _WORKERS = 4
@@ -41,7 +41,7 @@ class Shift:
         while self._ends[0][0] <= until:
             at, worker, part = heapq.heappop(self._ends)
             self.time.advance_to(at)
-            if part and Ending.LAST in self.clerk.draw(part):
+            if part and UnitOutcome.LAST in self.clerk.draw(part):
                 self.clerk.ledger.finish(part.fence)
             meanwhile()
             part = self.clerk.try_claim(_SLICE, f"w{worker}")

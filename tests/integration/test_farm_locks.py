@@ -19,14 +19,14 @@ from kombu.exceptions import OperationalError
 
 from winepress import Client, JobState, TextToImage
 from winepress.commands.farm import check_jobs
-from winepress_deploy import seaweed
 from winepress_deploy.farm import Farm
 from winepress_deploy.farm_options import FarmOptions
 from winepress_deploy.installed import server_program
 from winepress_deploy.roles import Role
+from winepress_deploy.services import seaweed
 from winepress_shared.broker import make_celery
 from winepress_shared.errors import BrokerUnreachable, StoreRefused
-from winepress_shared.farm_book import FarmBook
+from winepress_shared.ledger.limits import QueueLimits
 from winepress_shared.settings import Settings
 from winepress_shared.stores import open_store
 from winepress_shared.stores.base import Store
@@ -269,7 +269,7 @@ def test_a_producer_cannot_steer_workers(farm: Farm) -> None:
 def test_a_command_that_the_role_does_not_allow_is_named_as_that(farm: Farm) -> None:
     """Neither a traceback nor "the broker does not answer"."""
     with pytest.raises(BrokerUnreachable, match="does not allow this"):
-        FarmBook(_settings(farm, Role.PRODUCER)).pause()
+        QueueLimits(_settings(farm, Role.PRODUCER)).pause()
 
 
 def test_flower_has_no_key_to_the_store_and_none_to_the_ledger(farm: Farm) -> None:

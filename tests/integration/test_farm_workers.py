@@ -15,7 +15,7 @@ from winepress import Client, TextToImage
 from winepress_deploy.farm import Farm
 from winepress_deploy.farm_options import FarmOptions
 from winepress_deploy.state_folder import StateFolder
-from winepress_shared.ledger import Ledger
+from winepress_shared.ledger.ledger import Ledger
 from winepress_shared.settings import Settings
 
 _WAIT_S = 60

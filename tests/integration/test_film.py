@@ -21,8 +21,8 @@ from notebook_zoom import notebook_frames
 from PIL import Image
 
 from winepress_shared.errors import FailForGood
-from winepress_shared.sound import Sound
-from winepress_shared.zoom import ZoomVideo
+from winepress_shared.jobs.sound import Sound
+from winepress_shared.jobs.zoom import ZoomVideo
 from winepress_worker.zoom.camera import Camera
 from winepress_worker.zoom.encoder import FilmFile
 from winepress_worker.zoom.film import Film
@@ -279,6 +279,8 @@ def test_sound_is_heard_and_ends_with_the_film(
 def test_a_sound_that_cannot_be_decoded_ends_the_film_for_good(tmp_path: Path) -> None:
     """Its container looked right at submission, but there is nothing behind it."""
     data = b"fLaC\x00\x00\x00\x22" + bytes(10) + b"\x0a\xc4\x42" + bytes(40)
-    hollow = Sound(f"sha256:{'0' * 64}.flac", data)  # as a producer without a decoder takes it
+    meta_pipeline = Sound(
+        f"sha256:{'0' * 64}.flac", data
+    )  # as a producer without a decoder takes it
     with pytest.raises(FailForGood, match="sound"):
-        _made(_job(key_frames=1), tmp_path / "film.mp4", hollow)
+        _made(_job(key_frames=1), tmp_path / "film.mp4", meta_pipeline)

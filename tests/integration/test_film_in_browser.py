@@ -13,7 +13,7 @@ from typing import Any, Literal
 import pytest
 from PIL import Image
 
-from winepress_shared.zoom import ZoomVideo
+from winepress_shared.jobs.zoom import ZoomVideo
 from winepress_worker.zoom.camera import Camera
 from winepress_worker.zoom.encoder import FilmFile
 from winepress_worker.zoom.film import Film

@@ -9,7 +9,7 @@ import torch
 from twins.published import PUBLISHED
 from twins.tiny import tiny_unet
 
-from winepress_worker.models.flexible_unet import UNet2DConditionModel
+from winepress_worker.conversion.flexible_unet import UNet2DConditionModel
 
 
 @pytest.fixture(scope="module")

@@ -12,7 +12,7 @@ from concurrent.futures import ProcessPoolExecutor
 import billiard
 import pytest
 from conftest import S3Server
-from press import LANE, Press, apple
+from manual_worker import LANE, ManualWorker, apple
 
 from winepress import Client, JobHandle
 from winepress_shared.settings import Settings
@@ -35,10 +35,10 @@ def settings(farm_settings: Settings, s3_server: S3Server) -> Settings:
 def handles(settings: Settings) -> Iterator[Sequence[JobHandle]]:
     """Finished jobs, of a client that has used all of its connections."""
     with Client(settings) as client:
-        press = Press(settings)
-        press.live(LANE)
+        manual_worker = ManualWorker(settings)
+        manual_worker.live(LANE)
         handles = [client.submit(apple()) for _ in range(_JOBS)]
-        press.work(LANE)
+        manual_worker.work(LANE)
         assert [reads_its_own(handle) for handle in handles] == [True] * _JOBS
         yield handles
 
@@ -86,7 +86,7 @@ def test_children_submit_and_leave_their_parent_its_connections(
     handles: Sequence[JobHandle], settings: Settings
 ) -> None:
     """As with gunicorn that loads its program first; a child that closes closes its own."""
-    client, press = handles[0]._client, Press(settings)
+    client, manual_worker = handles[0]._client, ManualWorker(settings)
 
     def work() -> bool:
         with client:
@@ -97,7 +97,7 @@ def test_children_submit_and_leave_their_parent_its_connections(
     pids = [fork(work) for _ in range(_AT_A_TIME)]
     own = client.submit(apple())
     assert await_well(pids) == _AT_A_TIME
-    press.work(LANE)
+    manual_worker.work(LANE)
     assert reads_its_own(own.wait(_PATIENCE_S))
     assert len(client.list()) == before + _AT_A_TIME + 1
 
@@ -128,12 +128,12 @@ def test_a_parent_and_its_children_wait_for_one_job(
     handles: Sequence[JobHandle], settings: Settings
 ) -> None:
     """The thread that reads for those who wait is not inherited: each process has its own."""
-    client, press = handles[0]._client, Press(settings)
+    client, manual_worker = handles[0]._client, ManualWorker(settings)
     handle = client.submit(apple())
     waiting = threading.Thread(target=handle.wait)
     waiting.start()
     pids = [fork(lambda: handle.wait(_PATIENCE_S).progress == 1.0) for _ in range(_AT_A_TIME)]
-    press.work(LANE)
+    manual_worker.work(LANE)
     waiting.join(_PATIENCE_S)
     assert not waiting.is_alive()
     assert await_well(pids) == _AT_A_TIME
@@ -144,7 +144,7 @@ def test_a_channel_of_orders_is_not_shared_with_a_child(
 ) -> None:
     """A child that listens at an inherited channel takes no message from its parent."""
     ledger = handles[0]._client.ledger
-    channel = ledger.orders("press/1")
+    channel = ledger.orders("manual/1")
     assert channel.get_message(_PATIENCE_S) is None  # it is subscribed
 
     def listen() -> bool:
@@ -153,7 +153,7 @@ def test_a_channel_of_orders_is_not_shared_with_a_child(
         return True
 
     assert await_well([fork(listen) for _ in range(3)]) == 3
-    ledger.tell("press/1", "drain")
+    ledger.tell("manual/1", "drain")
     message = channel.get_message(_PATIENCE_S)
     assert message
     assert message["data"] == "drain"

@@ -8,34 +8,34 @@ from pathlib import Path
 
 import pytest
 from command_line import Run, lines
-from press import LANE, Press, apple
+from manual_worker import LANE, ManualWorker, apple
 
 from winepress import Client, QueueFull
 from winepress_deploy.farm import Farm
 from winepress_deploy.farm_options import FarmOptions
-from winepress_shared.farm_book import FarmBook
+from winepress_shared.ledger.limits import QueueLimits
 from winepress_shared.settings import Settings
 
 
 def test_a_user_a_lane_and_the_farm_are_paused_and_resumed(
-    run: Run, client: Client, press: Press
+    run: Run, client: Client, manual_worker: ManualWorker
 ) -> None:
     """Each says what is paused by now; the job waits, then it is drawn."""
-    press.live(LANE)
+    manual_worker.live(LANE)
     job = run("submit", "text-to-image", "a cat", "--user", "ann").stdout.strip()
     assert lines(run("pause", "--user", "ann", "--json")) == [{"paused": ["user:ann"]}]
     done = run("pause", "--lane", LANE)
     assert done.stdout == f"paused: lane:{LANE}, user:ann\n"
     assert "paused already" in run("pause", "--lane", LANE).stderr
-    press.work(LANE)
+    manual_worker.work(LANE)
     assert "user ann is paused" in run("explain", job).stdout
     run("resume", "--user", "ann")
     run("resume", "--lane", LANE)
     run("pause", "--farm")
-    press.work(LANE)
+    manual_worker.work(LANE)
     assert client.get(job).status().state == "queued"
     assert run("resume", "--farm").stdout == "paused: nothing\n"
-    press.work(LANE)
+    manual_worker.work(LANE)
     assert client.get(job).status().state == "succeeded"
 
 
@@ -74,21 +74,21 @@ def test_a_job_may_start_later_or_in_a_part_of_the_day(run: Run, client: Client)
 
 
 def test_status_says_when_a_job_is_done_and_who_could_not_draw_it(
-    run: Run, client: Client, press: Press
+    run: Run, client: Client, manual_worker: ManualWorker
 ) -> None:
     """A lane that nobody serves is named at submit, by batch, by status and by explain."""
     job = run("batch", "--prompt", "a cat", "--json")
     assert "no worker is alive" in json.loads(job.stdout)["impossible"]
     assert "nothing can render it now: no worker is alive" in job.stderr
-    press.live("other.fp16")
+    manual_worker.live("other.fp16")
     words = ("submit", "text-to-image", "a cat", "--size", "256x256", "--steps", "20")
     done = run(*words)
     assert f"no live worker serves {LANE}" in done.stderr
     for verb in ("status", "explain"):
         assert f"no live worker serves {LANE}" in run(verb, done.stdout.strip()).stdout
-    press.live(LANE)
+    manual_worker.live(LANE)
     pace = {"megapixel_steps_per_s": {LANE: 0.1}, "seconds_per_picture": {LANE: 13.1}}
-    press.ledger.describe_renderer("press", pace)
+    manual_worker.ledger.describe_renderer("manual", pace)
     (row,) = lines(run("status", done.stdout.strip(), "--json"))
     assert row["impossible"] is None
     assert row["estimate"]["limit_s"] == pytest.approx(131.072)
@@ -96,9 +96,11 @@ def test_status_says_when_a_job_is_done_and_who_could_not_draw_it(
     assert "done in about 0:00:13" in run("status", done.stdout.strip()).stdout
 
 
-def test_status_says_what_holds_a_job_back(run: Run, client: Client, press: Press) -> None:
+def test_status_says_what_holds_a_job_back(
+    run: Run, client: Client, manual_worker: ManualWorker
+) -> None:
     """As `explain` does: a time limit alone would look as if nothing were the matter."""
-    press.live(LANE)
+    manual_worker.live(LANE)
     job = run("submit", "text-to-image", "a cat", "--between", _closed_hours()).stdout.strip()
     run("pause", "--farm")
     assert run("pause", job).stdout == f"{job} queued (paused)\n"
@@ -113,11 +115,13 @@ def test_status_says_what_holds_a_job_back(run: Run, client: Client, press: Pres
     assert run("resume", job).stdout == f"{job} queued\n"
 
 
-def test_a_dry_run_promises_no_end_to_what_waits_for_its_hours(run: Run, press: Press) -> None:
+def test_a_dry_run_promises_no_end_to_what_waits_for_its_hours(
+    run: Run, manual_worker: ManualWorker
+) -> None:
     """It says how long the drawing takes and from when on; what is wrong with the hours, too."""
-    press.live(LANE)
+    manual_worker.live(LANE)
     pace = {"megapixel_steps_per_s": {LANE: 0.1}, "seconds_per_picture": {LANE: 13.1}}
-    press.ledger.describe_renderer("press", pace)
+    manual_worker.ledger.describe_renderer("manual", pace)
     dry = ("batch", "--prompt", "a cat", "--size", "256x256", "--steps", "20", "--dry-run")
     assert "done in about 0:00:13" in run(*dry).stdout
     held = run(*dry, "--between", _closed_hours(), "--start-after", "23:59")
@@ -194,7 +198,7 @@ def test_the_broker_is_told_the_limits_that_the_settings_of_a_farm_name(
     for name in ("QUEUE_LIMIT", "USER_QUEUE_LIMIT"):
         monkeypatch.setenv(f"WINEPRESS_{name}", "7")
         with Farm(options) as farm:
-            limits = FarmBook(farm.settings).limits()
+            limits = QueueLimits(farm.settings).limits()
             assert Settings.load({}, farm.state.settings).limits == {}
         monkeypatch.delenv(f"WINEPRESS_{name}")
     assert (limits["queue_limit"], limits["user_queue_limit"]) == (7, 7)

@@ -14,14 +14,14 @@ import redis
 from worker_process import WorkerProcess, await_condition
 
 from winepress import Client, TextToImage
-from winepress_shared.broker import PRESS, make_celery
+from winepress_shared.broker import RENDER, make_celery
 from winepress_shared.settings import Settings
 
 LANE = "vignette.fp16"
 ORDERS: dict[str, dict[str, Any]] = {
     "shutdown": {},
-    "rate_limit": {"task_name": PRESS, "rate_limit": "1/h"},
-    "time_limit": {"task_name": PRESS, "hard": 0.01, "soft": 0.01},
+    "rate_limit": {"task_name": RENDER, "rate_limit": "1/h"},
+    "time_limit": {"task_name": RENDER, "hard": 0.01, "soft": 0.01},
     "cancel_consumer": {"queue": LANE},
     "add_consumer": {"queue": "elsewhere"},
     "pool_grow": {"n": 8},
@@ -43,14 +43,14 @@ def ticket(**changes: Any) -> dict[str, Any]:
         "body": json.dumps(body),
         "content-type": "application/json",
         "content-encoding": "utf-8",
-        "headers": {"task": PRESS, "id": str(uuid.uuid4())},
+        "headers": {"task": RENDER, "id": str(uuid.uuid4())},
         "properties": properties | {"body_encoding": "utf-8"},
     }
     return message | changes
 
 
 def headed(**headers: Any) -> dict[str, Any]:
-    return ticket(headers={"task": PRESS, "id": str(uuid.uuid4())} | headers)
+    return ticket(headers={"task": RENDER, "id": str(uuid.uuid4())} | headers)
 
 
 _NOTHINGS: tuple[Any, ...] = (None, [], 7, "x", {})
@@ -136,7 +136,7 @@ def test_a_worker_answers_questions_and_obeys_nobody(
         app.control.broadcast(order, arguments=arguments, destination=[name])
     inspect = app.control.inspect(destination=[name], timeout=20)
     assert inspect.stats()[name]["pool"]["max-concurrency"] == 1
-    assert inspect.registered()[name] == [PRESS]
+    assert inspect.registered()[name] == [RENDER]
     assert {queue["name"] for queue in inspect.active_queues()[name]} == set(before[2])
     client.submit(TextToImage(prompt="a cat", seed=2)).wait(timeout=60)
     assert facts_of(client) == before

@@ -12,21 +12,21 @@ import pytest
 from transformers import CLIPTokenizer
 
 from winepress_shared.catalogue import Catalogue
-from winepress_shared.errors import Environment
+from winepress_shared.errors import EnvironmentFault
 from winepress_shared.lane import Precision
 from winepress_worker.engines.base import PipelineKey
 from winepress_worker.engines.openvino import OpenVinoPipeline
 from winepress_worker.engines.tokenizing import make_tokenizers
+from winepress_worker.models.local_models import LocalModels
 from winepress_worker.models.manifest import Manifest
-from winepress_worker.models.shelf import Shelf
 
 FP16 = Precision.FP16
 
 
 @pytest.fixture
-def folder(shelf: Shelf, tmp_path: Path) -> Path:
+def folder(local_models: LocalModels, tmp_path: Path) -> Path:
     """A copy of a prepared model, below the home ``tmp_path``."""
-    prepared = shelf.prepare("vignette", FP16, lambda message, share: None)
+    prepared = local_models.prepare("vignette", FP16, lambda message, share: None)
     target = tmp_path / "models" / "vignette" / "fp16"
     shutil.copytree(prepared.path, target)
     return target
@@ -125,7 +125,7 @@ def test_a_folder_that_is_more_than_a_model_is_not_loaded(
     """It is refused as a fault of the surroundings before anything of it is used."""
     trap = tmp_path / "trapped"
     attack(folder, trap)
-    with pytest.raises(Environment):
+    with pytest.raises(EnvironmentFault):
         load(folder)
     assert not trap.exists()
 
@@ -161,7 +161,7 @@ def test_such_a_folder_counts_as_no_prepared_model(
     attack: Callable[[Path, Path], None], folder: Path, tmp_path: Path
 ) -> None:
     """A home that holds one from before has the model prepared or pulled again."""
-    shelf = Shelf(tmp_path, Catalogue.load())
-    assert shelf.find("vignette", FP16)
+    local_models = LocalModels(tmp_path, Catalogue.load())
+    assert local_models.find("vignette", FP16)
     attack(folder, tmp_path / "trapped")
-    assert shelf.find("vignette", FP16) is None
+    assert local_models.find("vignette", FP16) is None

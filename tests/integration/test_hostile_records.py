@@ -12,11 +12,11 @@ import pytest
 import redis
 from clerk import Clerk
 from command_line import WINEPRESS, environment
-from press import LANE, Press, apple, forget_farm
+from manual_worker import LANE, ManualWorker, apple, forget_farm
 
 from winepress import Client
 from winepress_shared.errors import DamagedRecord, InvalidJob
-from winepress_shared.ledger_records import Submission
+from winepress_shared.ledger.records import Submission
 from winepress_shared.settings import Settings
 
 WRONG: tuple[dict[str, Any], ...] = (
@@ -67,9 +67,11 @@ def test_units_that_are_none_are_not_kept(clerk: Clerk) -> None:
     assert not clerk.ledger._server.client.exists(f"{clerk.ledger._prefix}done:job")
 
 
-def test_what_a_worker_says_of_itself_may_be_anything(client: Client, press: Press) -> None:
+def test_what_a_worker_says_of_itself_may_be_anything(
+    client: Client, manual_worker: ManualWorker
+) -> None:
     """Scripts and readers go on; of one that talks nonsense nothing is known."""
-    press.live(LANE)
+    manual_worker.live(LANE)
     with redis.Redis.from_url(client.settings.broker_url.get_secret_value()) as broker:
         nonsense = (
             *(b"x", b"[]", b'{"lanes": 7}', b'{"lanes": [7, {}]}', b"[" * 5000, b"null"),
@@ -81,9 +83,12 @@ def test_what_a_worker_says_of_itself_may_be_anything(client: Client, press: Pre
             broker.set(f"{client.settings.farm}:renderer:press", text)
             (worker,) = client.workers()
             assert worker.facts.get("lanes", []) == []
-            assert client.ledger.beat("press", "press/1", {"lanes": [LANE]}).renderer in ({}, None)
-            client.ledger.describe_renderer("press", {"megapixel_steps_per_s": [7]})
-            client.lanes.look("press")
+            assert client.ledger.beat("manual", "manual/1", {"lanes": [LANE]}).renderer in (
+                {},
+                None,
+            )
+            client.ledger.describe_renderer("manual", {"megapixel_steps_per_s": [7]})
+            client.lanes.look("manual")
 
 
 def winepress(settings: Settings, *arguments: str) -> subprocess.CompletedProcess[str]:
@@ -103,10 +108,10 @@ def damage(client: Client, job_id: str, **fields: str) -> None:
 
 
 def test_a_damaged_record_does_not_hide_the_others(
-    client: Client, press: Press, farm_settings: Settings
+    client: Client, manual_worker: ManualWorker, farm_settings: Settings
 ) -> None:
     """`list` shows the rest, `status` and `doctor` say which one it is and what to do."""
-    press.live(LANE)
+    manual_worker.live(LANE)
     good, bad = client.submit(apple()), client.submit(apple())
     damage(client, bad.id, state="sleeping", created="yesterday")
     assert [row.id for row in client.list()] == [good.id]
@@ -135,7 +140,7 @@ def test_what_is_no_record_at_all_does_not_hide_the_others(client: Client) -> No
 
 
 def test_damaged_jobs_of_the_store_do_not_keep_the_others_from_coming_back(
-    client: Client, press: Press, caplog: pytest.LogCaptureFixture
+    client: Client, manual_worker: ManualWorker, caplog: pytest.LogCaptureFixture
 ) -> None:
     """Each of them is named, and none gets a row."""
     handles = [client.submit(apple(seed=number)) for number in range(7)]
@@ -156,11 +161,11 @@ def test_damaged_jobs_of_the_store_do_not_keep_the_others_from_coming_back(
 
 @pytest.mark.parametrize("data", [b"[]", b"x", b"[" * 100_000, b'{"version": 1}', bytes(2**26 + 1)])
 def test_a_damaged_result_is_said_in_one_sentence(
-    client: Client, press: Press, farm_settings: Settings, data: bytes
+    client: Client, manual_worker: ManualWorker, farm_settings: Settings, data: bytes
 ) -> None:
     """By every command that reads it."""
     handle = client.submit(apple())
-    press.work(LANE)
+    manual_worker.work(LANE)
     client.archive.store.put(f"jobs/{handle.id}/result.json", data)
     ended = winepress(farm_settings, "fetch", handle.id, "--out", "pictures")
     assert ended.returncode == 1
@@ -169,7 +174,7 @@ def test_a_damaged_result_is_said_in_one_sentence(
 
 
 def test_damaged_events_do_not_end_a_wait(
-    client: Client, press: Press, farm_settings: Settings, tmp_path: Path
+    client: Client, manual_worker: ManualWorker, farm_settings: Settings, tmp_path: Path
 ) -> None:
     """They are passed over; what the job itself says decides."""
     handle = client.submit(apple())
@@ -179,7 +184,7 @@ def test_damaged_events_do_not_end_a_wait(
             broker.xadd(stream, dict(fields))
         broker.xadd(stream, {"event": "unit-done", "at": "1", "unit": "0", "done": "9" * 5000})
         broker.xadd(stream, {"event": "preview", "at": "1"})
-    press.work(LANE)
+    manual_worker.work(LANE)
     for words in (("wait", handle.id), ("watch", handle.id, "--previews", str(tmp_path))):
         ended = winepress(farm_settings, *words)
         assert ended.returncode == 0

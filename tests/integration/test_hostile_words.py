@@ -8,13 +8,13 @@ from pathlib import Path
 
 import pytest
 from command_line import Run
+from manual_worker import LANE, ManualWorker
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
-from press import LANE, Press
 
 from winepress.client import Client
 from winepress_shared.errors import FailForGood
-from winepress_shared.job import TextToImage
+from winepress_shared.jobs.job import TextToImage
 
 HOSTILE = "evil\x1b[2J\x9b31m\r\nforged  succeeded\u202e\u2028end"
 #: What each command shows of it at least; `{job}` is a failed job and `{waiting}` one that waits.
@@ -51,21 +51,21 @@ SILENT = (
 
 
 @pytest.fixture
-def farm(press: Press, client: Client, tmp_path: Path) -> dict[str, str]:
+def farm(manual_worker: ManualWorker, client: Client, tmp_path: Path) -> dict[str, str]:
     """A farm in which workers, reasons, notes, files and prompts say the worst."""
-    press.ledger.beat(HOSTILE, "evil/1", {"device": HOSTILE, "lanes": [LANE, HOSTILE]})
-    press.live(LANE)
+    manual_worker.ledger.beat(HOSTILE, "evil/1", {"device": HOSTILE, "lanes": [LANE, HOSTILE]})
+    manual_worker.live(LANE)
     job = client.submit(TextToImage(prompt="a fox", seed=1))
-    press.ledger.note(job.id, HOSTILE)
-    part = press.ledger.claim(LANE, "press", press.holder, 9)
+    manual_worker.ledger.note(job.id, HOSTILE)
+    part = manual_worker.ledger.claim(LANE, "manual", manual_worker.holder, 9)
     assert part is not None
-    press.ledger.start(part.fence, 0)
-    press.ledger.fail(part.fence, 0, FailForGood(HOSTILE), retry=False)
-    press.ledger.finish(part.fence, HOSTILE)
+    manual_worker.ledger.start(part.fence, 0)
+    manual_worker.ledger.fail(part.fence, 0, FailForGood(HOSTILE), retry=False)
+    manual_worker.ledger.finish(part.fence, HOSTILE)
     waiting = client.submit(TextToImage(prompt="a fox", seed=1))
-    part = press.ledger.claim(LANE, "press", press.holder, 9)
+    part = manual_worker.ledger.claim(LANE, "manual", manual_worker.holder, 9)
     assert part is not None
-    press.ledger.release(part.fence, press.holder, 60_000, HOSTILE)
+    manual_worker.ledger.release(part.fence, manual_worker.holder, 60_000, HOSTILE)
     write_files(tmp_path)
     return {"job": job.id, "waiting": waiting.id}
 

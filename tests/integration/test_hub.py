@@ -13,7 +13,7 @@ import pytest
 from conftest import free_ports
 from hub_server import HubServer
 
-from winepress_shared.errors import Environment
+from winepress_shared.errors import EnvironmentFault
 from winepress_worker.models import hub
 
 REPOSITORY = "somebody/model"
@@ -137,7 +137,7 @@ def test_fetching_that_was_ended_goes_on_with_the_next_file(
     """The first call ends in a sentence; the second one fetches what is missing alone."""
     monkeypatch.setattr("time.sleep", lambda seconds: None)
     server.cut_after = 10_000
-    with pytest.raises(Environment, match="hub cannot be reached"):
+    with pytest.raises(EnvironmentFault, match="hub cannot be reached"):
         fetch(tmp_path / "hub")
     before = files_in(tmp_path / "hub" / REPOSITORY)
     server.cut_after = None
@@ -161,7 +161,7 @@ def test_file_with_another_checksum_is_refused_and_removed(
     """Nobody uses it later by mistake; the rest stays for the next try."""
     name = f"vae/{WEIGHTS}.safetensors"
     server.lies_about = {f"{WEIGHTS}.safetensors"}
-    with pytest.raises(Environment, match=rf"another checksum.*{name}"):
+    with pytest.raises(EnvironmentFault, match=rf"another checksum.*{name}"):
         fetch(tmp_path / "hub")
     assert not (tmp_path / "hub" / REPOSITORY / name).exists()
     server.lies_about = set()
@@ -171,14 +171,14 @@ def test_file_with_another_checksum_is_refused_and_removed(
 def test_gated_repository_says_what_to_do(tmp_path: Path, server: HubServer) -> None:
     """Accept the licence there, name a token here."""
     server.gated = {REPOSITORY}
-    with pytest.raises(Environment, match=r"licence.*HF_TOKEN"):
+    with pytest.raises(EnvironmentFault, match=r"licence.*HF_TOKEN"):
         fetch(tmp_path / "hub")
 
 
 @pytest.mark.usefixtures("server")
 def test_missing_repository_is_named(tmp_path: Path) -> None:
     """And the way without a hub is offered."""
-    with pytest.raises(Environment, match=r"no such model.*somebody/else.*--from"):
+    with pytest.raises(EnvironmentFault, match=r"no such model.*somebody/else.*--from"):
         fetch(tmp_path / "hub", "somebody/else")
 
 
@@ -187,7 +187,7 @@ def test_repository_of_pickles_is_refused(tmp_path: Path, server: HubServer) -> 
     folder = server.root / "somebody" / "pickled"
     folder.mkdir()
     (folder / "model.bin").write_bytes(BIG)
-    with pytest.raises(Environment, match="no weights in safetensors"):
+    with pytest.raises(EnvironmentFault, match="no weights in safetensors"):
         fetch(tmp_path / "hub", "somebody/pickled")
     assert server.sent == []
 
@@ -198,7 +198,7 @@ def test_hub_that_does_not_answer_is_said_at_once(
     """With the way that needs no hub."""
     (port,) = free_ports(1)
     monkeypatch.setenv("HF_ENDPOINT", f"http://127.0.0.1:{port}")
-    with pytest.raises(Environment, match=r"cannot be reached.*--from"):
+    with pytest.raises(EnvironmentFault, match=r"cannot be reached.*--from"):
         fetch(tmp_path / "hub")
 
 
@@ -218,5 +218,5 @@ def test_disk_too_small_is_said_before_fetching(
 ) -> None:
     """With what is needed and what there is."""
     monkeypatch.setattr("shutil.disk_usage", lambda path: type("Usage", (), {"free": 1000})())
-    with pytest.raises(Environment, match=r"disk is too small: \d+ MiB to fetch, 0 MiB free"):
+    with pytest.raises(EnvironmentFault, match=r"disk is too small: \d+ MiB to fetch, 0 MiB free"):
         fetch(tmp_path / "hub")

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from press import LANE
+from manual_worker import LANE
 from worker_process import WorkerProcess, await_condition
 
 from winepress import Client, JobHandle, Priority, TextToImage

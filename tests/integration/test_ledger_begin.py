@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 from clerk import Clerk
 
-from winepress_shared.ledger import holder_of
-from winepress_shared.ledger_records import Ending, Order, Slice
+from winepress_shared.ledger.ledger import holder_of
+from winepress_shared.ledger.records import Order, Slice, UnitOutcome
 
 LANE = "vignette.fp16"
 
@@ -61,7 +61,9 @@ def test_a_claim_whose_answer_was_lost_begins_nothing_twice(
 ) -> None:
     """The request is repeated, and so is what was sent with it."""
     clerk.submit("job", 4)
-    monkeypatch.setattr("winepress_shared.ledger.secrets.token_hex", lambda size: "ab" * size)
+    monkeypatch.setattr(
+        "winepress_shared.ledger.ledger.secrets.token_hex", lambda size: "ab" * size
+    )
     first = claim(clerk)
     again = claim(clerk)
     assert (again.fence, again.units, again.begun) == (first.fence, first.units, True)
@@ -77,7 +79,7 @@ def test_nothing_is_begun_where_there_is_nothing(clerk: Clerk) -> None:
     assert clerk.ledger.claim(LANE, "w1", holder_of("w1", 1), 4, begin=True) is None
     clerk.submit("job", 1)
     part = claim(clerk)
-    assert clerk.ledger.commit(part.fence, 0, {}) is Ending.LAST
+    assert clerk.ledger.commit(part.fence, 0, {}) is UnitOutcome.LAST
     clerk.ledger.beat("w1", holder_of("w1", 2), {})
     part = claim(clerk)
     assert (part.finish, part.begun) == (True, False)
@@ -95,7 +97,7 @@ def test_a_report_overtaken_by_the_end_of_its_unit_changes_nothing(clerk: Clerk)
     """Steps are told in the background: watchers must not see a finished picture go back."""
     clerk.submit("job", 4)
     part = claim(clerk, 2)
-    assert clerk.ledger.commit(part.fence, 0, {}) is Ending.OK
+    assert clerk.ledger.commit(part.fence, 0, {}) is UnitOutcome.OK
     before = clerk.ledger.events("job")
     assert clerk.ledger.progress(part.fence, 0, 20, 20) is Order.OK
     assert clerk.ledger.events("job") == before

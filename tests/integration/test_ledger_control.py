@@ -6,9 +6,9 @@ import pytest
 from clerk import LANE, Clerk
 
 from winepress_shared.errors import Conflict, NotFound
-from winepress_shared.ledger import holder_of
-from winepress_shared.ledger_records import Ending, Order
-from winepress_shared.script_server import Channel
+from winepress_shared.ledger.ledger import holder_of
+from winepress_shared.ledger.records import Order, UnitOutcome
+from winepress_shared.ledger.script_server import Channel
 from winepress_shared.state import JobState
 
 ENDS = ("canceled", "failed", "expired")
@@ -51,7 +51,7 @@ def test_a_picture_that_comes_after_the_cancel_is_not_counted(clerk: Clerk) -> N
     clerk.submit("job", 4)
     part = clerk.claim(most=2)
     clerk.ledger.control("job", "cancel")
-    assert clerk.draw(part) == [Ending.CANCEL, Ending.CANCEL]
+    assert clerk.draw(part) == [UnitOutcome.CANCEL, UnitOutcome.CANCEL]
     assert clerk.ledger.get("job").done == 0
     assert clerk.ledger.beat("w1", "w1/1", {}).leases == ()
 
@@ -60,7 +60,7 @@ def test_a_cancel_between_the_last_picture_and_the_result_wins(clerk: Clerk) -> 
     """The job ends once, as canceled, with all of its pictures; a retry only writes the result."""
     clerk.submit("job")
     part = clerk.claim()
-    assert clerk.draw(part) == [Ending.LAST]
+    assert clerk.draw(part) == [UnitOutcome.LAST]
     clerk.ledger.control("job", "cancel")
     assert clerk.ledger.finish(part.fence) == "canceled"
     assert clerk.ledger.beat("w1", "w1/1", {}).leases == ()
@@ -77,7 +77,7 @@ def test_a_paused_job_finishes_what_is_in_hand_and_no_more(clerk: Clerk) -> None
     clerk.ledger.start(part.fence, 0)
     assert clerk.ledger.control("job", "pause") is JobState.RUNNING
     assert clerk.ledger.progress(part.fence, 0, 1, 2) is Order.YIELD
-    assert clerk.ledger.commit(part.fence, 0, {}) is Ending.OK
+    assert clerk.ledger.commit(part.fence, 0, {}) is UnitOutcome.OK
     assert clerk.ledger.start(part.fence, 1) is Order.YIELD
     clerk.ledger.release(part.fence, "w1/1")
     assert clerk.try_claim() is None
@@ -120,7 +120,7 @@ def test_a_retry_renders_exactly_what_is_missing(clerk: Clerk, end: str) -> None
     while again := clerk.try_claim():
         assert again.attempts == 0
         drawn += again.units
-        if Ending.LAST in clerk.draw(again) or again.finish:
+        if UnitOutcome.LAST in clerk.draw(again) or again.finish:
             clerk.ledger.finish(again.fence)
     assert sorted(drawn) == sorted(set(range(9)) - kept)
     assert clerk.state("job") == "succeeded"
@@ -140,7 +140,7 @@ def test_a_lease_of_an_earlier_life_cannot_report(clerk: Clerk, end: str) -> Non
     clerk.audit()
     new = clerk.claim(worker="w2")
     assert new.units == old.units
-    assert clerk.ledger.commit(old.fence, 0, {}) is Ending.LOST
+    assert clerk.ledger.commit(old.fence, 0, {}) is UnitOutcome.LOST
     assert clerk.ledger.beat("w1", "w1/1", {}).leases == ()
     assert clerk.ledger.get("job").done == 0
     clerk.draw(new)

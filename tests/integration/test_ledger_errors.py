@@ -15,12 +15,12 @@ from clerk import Clerk
 from conftest import ValkeyServer, free_ports
 from pydantic import SecretStr
 
-from winepress_shared import script_server
 from winepress_shared.errors import BrokerUnreachable, QueueFull, WrongUsage
-from winepress_shared.event_log import BLOCK_MS
-from winepress_shared.ledger import Ledger
-from winepress_shared.ledger_records import Ending
-from winepress_shared.script_server import Channel
+from winepress_shared.ledger import script_server
+from winepress_shared.ledger.event_log import BLOCK_MS
+from winepress_shared.ledger.ledger import Ledger
+from winepress_shared.ledger.records import UnitOutcome
+from winepress_shared.ledger.script_server import Channel
 from winepress_shared.settings import Settings
 
 SECRET = "correct-horse"  # a made-up one, to be looked for in messages
@@ -129,16 +129,16 @@ def test_a_full_server_takes_no_new_job_and_lets_running_ones_end(
     with pytest.raises(QueueFull, match="memory is full"):
         clerk.submit("another", idempotency_key="k")
     assert not clerk.redis.exists(clerk.key("job", "another"), clerk.key("idem", "ada", "k"))
-    assert clerk.draw(first) == [Ending.OK]
+    assert clerk.draw(first) == [UnitOutcome.OK]
     second = clerk.claim(most=1)
-    assert clerk.fail(second, 1, retry=False) is Ending.FAILED
+    assert clerk.fail(second, 1, retry=False) is UnitOutcome.FAILED
     clerk.ledger.beat("w1", "w1/1", {})
     clerk.ledger.release(clerk.claim().fence, "w1/1")
     clerk.ledger.describe_renderer("w1", {"warm": []})
     clerk.ledger.note("job", "still here")
     assert clerk.ledger.sweep() is not None
     last = clerk.claim()
-    assert clerk.draw(last) == [Ending.LAST]
+    assert clerk.draw(last) == [UnitOutcome.LAST]
     assert clerk.ledger.finish(last.fence, "one failed") == "failed"
     clerk.redis.config_set("maxmemory", 0)
     clerk.submit("another", idempotency_key="k")
@@ -175,7 +175,7 @@ def test_a_server_that_cannot_be_written_to_is_away_for_now(own_server: ValkeySe
     with pytest.raises(BrokerUnreachable, match="cannot be written to"):
         clerk.ledger.commit(part.fence, 0, {})
     clerk.redis.replicaof("NO", "ONE")
-    assert clerk.draw(part) == [Ending.LAST]
+    assert clerk.draw(part) == [UnitOutcome.LAST]
     clerk.close()
 
 
@@ -203,7 +203,7 @@ def test_a_message_that_cannot_be_sent_as_it_is_does_not_lose_the_report(clerk: 
     clerk.submit("job", 4)
     part = clerk.claim()
     fault = OSError("cannot read \udcff.png " + "x" * 10_000)
-    assert clerk.ledger.fail(part.fence, 0, fault, retry=False) is Ending.FAILED
+    assert clerk.ledger.fail(part.fence, 0, fault, retry=False) is UnitOutcome.FAILED
     failed = clerk.ledger.outputs("job")[0]
     assert failed["error"] == "OSError"
     assert failed["message"].startswith("cannot read ?.png x")

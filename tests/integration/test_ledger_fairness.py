@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 from clerk import LANE, Clerk
 
-from winepress_shared.lane_book import LaneBook
-from winepress_shared.ledger import PATIENCE_MS
+from winepress_shared.ledger.lanes import LaneIndex
+from winepress_shared.ledger.ledger import PATIENCE_MS
 
 INTERACTIVE, NORMAL, BULK = 0, 1, 2
 
@@ -97,7 +97,7 @@ def test_the_place_of_a_job_in_its_lane_is_known(clerk: Clerk) -> None:
     """Jobs of the same user in front of it, and how many other users take turns."""
     for job in ("a1", "a2", "b1", "a3"):
         clerk.submit(job, user=job[0])
-    book = LaneBook(clerk.settings)
+    book = LaneIndex(clerk.settings)
     late = book.place(LANE, NORMAL, "a", "a3")
     assert (late.jobs, late.mine, late.higher, late.others) == (2, 2, 0, (1,))
     first = book.place(LANE, NORMAL, "b", "b1")

@@ -6,7 +6,7 @@ import pytest
 from clerk import LANE, Clerk
 
 from winepress_shared.lane import FILM
-from winepress_shared.ledger_records import Ending
+from winepress_shared.ledger.records import UnitOutcome
 
 
 def _submit(clerk: Clerk, units: int = 4) -> str:
@@ -19,14 +19,14 @@ def test_the_film_waits_in_its_own_lane_once_every_key_frame_is_there(clerk: Cle
     part = clerk.claim()
     assert part.units == (0, 1, 2)
     assert clerk.try_claim(lane=FILM) is None
-    assert clerk.draw(part) == [Ending.OK, Ending.OK, Ending.MOVED]
+    assert clerk.draw(part) == [UnitOutcome.OK, UnitOutcome.OK, UnitOutcome.MOVED]
     clerk.audit()
     assert clerk.ledger.waiting() == {FILM: 1}
     assert clerk.ledger.get("zoom").lane == FILM
     assert clerk.try_claim() is None
     film = clerk.claim(lane=FILM)
     assert film.units == (3,)
-    assert clerk.draw(film) == [Ending.LAST]
+    assert clerk.draw(film) == [UnitOutcome.LAST]
     assert clerk.ledger.finish(film.fence) == "succeeded"
     assert clerk.ledger.waiting() == {}
 
@@ -41,10 +41,10 @@ def test_key_frames_handed_back_stay_in_the_lane_of_their_model(clerk: Clerk) ->
     clerk.audit()
     again = clerk.claim(worker="w2")
     assert (again.units, again.attempts) == ((1,), 1)
-    assert clerk.draw(again) == [Ending.OK]
+    assert clerk.draw(again) == [UnitOutcome.OK]
     rest = clerk.claim(worker="w2")
     assert rest.units == (2,)
-    assert clerk.draw(rest) == [Ending.MOVED]
+    assert clerk.draw(rest) == [UnitOutcome.MOVED]
     clerk.audit()
 
 
@@ -54,11 +54,11 @@ def test_a_film_that_fails_is_tried_again_in_its_lane_and_key_frames_are_kept(
     """Up to the limit of attempts; a retry of the job cuts the film and draws nothing."""
     _submit(clerk)
     clerk.draw(clerk.claim())
-    for ending in (Ending.RETRY, Ending.RETRY, Ending.LAST):
+    for outcome in (UnitOutcome.RETRY, UnitOutcome.RETRY, UnitOutcome.LAST):
         clerk.make_due("zoom")
         film = clerk.claim(lane=FILM)
         clerk.ledger.start(film.fence, 3)
-        assert clerk.fail(film, 3) is ending
+        assert clerk.fail(film, 3) is outcome
         clerk.audit()
     clerk.ledger.finish(film.fence, "told to")
     assert clerk.state("zoom") == "failed"

@@ -6,9 +6,9 @@ import pytest
 from clerk import LANE, Clerk
 
 from winepress_shared.errors import RetryElsewhere
-from winepress_shared.lane_book import InHand, LaneBook
-from winepress_shared.ledger import PATIENCE_MS, holder_of
-from winepress_shared.ledger_records import Order, Slice
+from winepress_shared.ledger.lanes import InHand, LaneIndex
+from winepress_shared.ledger.ledger import PATIENCE_MS, holder_of
+from winepress_shared.ledger.records import Order, Slice
 
 INTERACTIVE, NORMAL, BULK = 0, 1, 2
 OTHER = "vignette.int8"
@@ -90,7 +90,7 @@ def test_a_band_that_was_passed_over_gets_its_whole_slice(clerk: Clerk, lane: st
     part = clerk.claim(5)
     assert part.job_id == "bulk"
     assert [clerk.ledger.start(part.fence, unit) for unit in part.units] == [Order.OK] * 5
-    (told,) = LaneBook(clerk.settings).place(LANE, INTERACTIVE, "ann").in_hand
+    (told,) = LaneIndex(clerk.settings).place(LANE, INTERACTIVE, "ann").in_hand
     assert told.band == INTERACTIVE, "all of it is drawn before anything else"
 
 
@@ -143,7 +143,7 @@ def test_what_workers_have_in_hand_is_told_to_those_who_wait_for_them(clerk: Cle
     assert clerk.claim(4, "w3", lane=OTHER).job_id == "elsewhere"
     clerk.submit("mine", 20, user="ann")
     assert clerk.claim(3, "w2").job_id == "mine"
-    place = LaneBook(clerk.settings).place
+    place = LaneIndex(clerk.settings).place
     assert place(LANE, NORMAL, "ann", "mine").in_hand == (InHand("w1", OTHER, BULK, 9),)
     assert place(LANE, NORMAL, "ann").in_hand == (
         InHand("w1", OTHER, BULK, 9),

@@ -6,9 +6,9 @@ import pytest
 from clerk import LANE, Clerk
 
 from winepress_shared.errors import WinepressError
-from winepress_shared.ledger import LEASE_MS, MAX_ATTEMPTS, Ledger
-from winepress_shared.ledger_records import Ending, Order, Slice
-from winepress_worker.steward import Steward
+from winepress_shared.ledger.ledger import LEASE_MS, MAX_ATTEMPTS, Ledger
+from winepress_shared.ledger.records import Order, Slice, UnitOutcome
+from winepress_worker.parent.supervisor import WorkerSupervisor
 
 OUTPUT = {"key": "k"}
 
@@ -18,15 +18,15 @@ def test_three_lost_workers_give_up_the_poison_unit_and_nothing_else(clerk: Cler
     clerk.submit("job", 6)
     deaths = 0
     while part := clerk.try_claim():
-        ending = None
+        outcome = None
         for unit in part.units:
             clerk.ledger.start(part.fence, unit)
             if unit == 2:
                 deaths += 1
                 clerk.lose(part)
                 break
-            ending = clerk.ledger.commit(part.fence, unit, OUTPUT)
-        if part.finish or ending is Ending.LAST:
+            outcome = clerk.ledger.commit(part.fence, unit, OUTPUT)
+        if part.finish or outcome is UnitOutcome.LAST:
             clerk.ledger.finish(part.fence, "unit 2 killed its workers")
     row = clerk.ledger.get("job")
     assert (deaths, row.state, row.done, row.failed) == (MAX_ATTEMPTS, "failed", 5, 1)
@@ -60,12 +60,12 @@ def test_a_lost_lease_is_handed_on_and_its_fence_proves_nothing(clerk: Clerk) ->
     before = clerk.ledger.get("job")
     assert clerk.ledger.start(frozen.fence, 0) is Order.LOST
     assert clerk.ledger.progress(frozen.fence, 0, 1, 2) is Order.LOST
-    assert clerk.ledger.commit(frozen.fence, 0, OUTPUT) is Ending.LOST
-    assert clerk.fail(frozen, 0, retry=False) is Ending.LOST
+    assert clerk.ledger.commit(frozen.fence, 0, OUTPUT) is UnitOutcome.LOST
+    assert clerk.fail(frozen, 0, retry=False) is UnitOutcome.LOST
     assert clerk.ledger.finish(frozen.fence) == "lost"
     clerk.ledger.release(frozen.fence, "w1/1")
     assert clerk.ledger.get("job") == before
-    assert clerk.draw(second) == [Ending.OK]
+    assert clerk.draw(second) == [UnitOutcome.OK]
 
 
 def test_what_its_holder_has_not_in_hand_is_handed_on_at_once(clerk: Clerk) -> None:
@@ -76,7 +76,7 @@ def test_what_its_holder_has_not_in_hand_is_handed_on_at_once(clerk: Clerk) -> N
     clerk.ledger.disown("w1/1", {whole.fence: whole.units, less.fence: less.units[1:]})
     assert clerk.ledger.start(one.fence, 0) is Order.LOST
     assert clerk.ledger.start(less.fence, less.units[1]) is Order.LOST
-    assert clerk.draw(whole) == clerk.draw(others) == [Ending.OK] * 2
+    assert clerk.draw(whole) == clerk.draw(others) == [UnitOutcome.OK] * 2
     again = clerk.claim(most=4, worker="w2")
     assert (again.units, again.attempts) == (one.units + less.units, 0)
 
@@ -87,14 +87,14 @@ def test_every_report_may_be_sent_twice(clerk: Clerk) -> None:
     part = clerk.claim(most=4)
     assert part.units == (0, 1)
     assert [clerk.ledger.start(part.fence, 0) for _ in range(2)] == [Order.OK] * 2
-    assert [clerk.draw_one(part, 0) for _ in range(2)] == [Ending.OK] * 2
-    assert clerk.fail(part, 1) is Ending.RETRY
-    assert clerk.fail(part, 1) is Ending.LOST
+    assert [clerk.draw_one(part, 0) for _ in range(2)] == [UnitOutcome.OK] * 2
+    assert clerk.fail(part, 1) is UnitOutcome.RETRY
+    assert clerk.fail(part, 1) is UnitOutcome.LOST
     clerk.work_off()
     clerk.make_due("job")
     last = clerk.claim()
     for _ in range(2):
-        assert clerk.fail(last, 1, retry=False) is Ending.LAST
+        assert clerk.fail(last, 1, retry=False) is UnitOutcome.LAST
     row = clerk.ledger.get("job")
     assert (row.done, row.failed) == (3, 1)
 
@@ -134,8 +134,8 @@ def test_a_worker_commits_only_units_of_its_slice(clerk: Clerk) -> None:
     clerk.submit("job", 4)
     mine, other = clerk.claim(most=1), clerk.claim(most=1, worker="w2")
     for unit in (other.units[0], 3, 99, -1):
-        assert clerk.ledger.commit(mine.fence, unit, OUTPUT) is Ending.LOST
-        assert clerk.fail(mine, unit) is Ending.LOST
+        assert clerk.ledger.commit(mine.fence, unit, OUTPUT) is UnitOutcome.LOST
+        assert clerk.fail(mine, unit) is UnitOutcome.LOST
         assert clerk.ledger.start(mine.fence, unit) is Order.LOST
     assert clerk.ledger.finish(mine.fence) == "running"
     assert clerk.ledger.get("job").done == 0
@@ -149,8 +149,8 @@ def test_a_beat_under_a_new_process_frees_the_leases_of_the_old_one_at_once(cler
     assert clerk.ledger.beat("w1", "w1/0", {}).leases == ()
     again = clerk.claim(pid=2)
     assert (again.units, again.attempts) == ((0,), 1)
-    pulse = clerk.ledger.beat("w1", "w1/2", {})
-    assert [lease.fence for lease in pulse.leases] == [again.fence]
+    heartbeat = clerk.ledger.beat("w1", "w1/2", {})
+    assert [lease.fence for lease in heartbeat.leases] == [again.fence]
 
 
 def test_a_worker_that_is_back_under_the_same_process_id_keeps_no_lease_of_its_earlier_life(
@@ -160,7 +160,7 @@ def test_a_worker_that_is_back_under_the_same_process_id_keeps_no_lease_of_its_e
     clerk.submit("job")
     part = clerk.claim()
     clerk.ledger.start(part.fence, 0)
-    Steward(clerk.ledger, "w1", {}, lambda: 1, lambda lane, count: None, dict).arrive()
+    WorkerSupervisor(clerk.ledger, "w1", {}, lambda: 1, lambda lane, count: None, dict).arrive()
     again = clerk.claim()
     assert (again.fence > part.fence, again.attempts) == (True, 1)
 
@@ -173,14 +173,18 @@ def test_a_beat_tells_of_each_slice_and_prolongs_its_lease(clerk: Clerk) -> None
     clerk.ledger.progress(part.fence, 0, 3, 20)
     clerk.redis.zadd(clerk.key("leases"), {str(part.fence): 1})
     clerk.ledger.describe_renderer("w1", {"step_s": 0.5})
-    pulse = clerk.ledger.beat("w1", "w1/1", {"device": "CPU"})
-    (lease,) = pulse.leases
+    heartbeat = clerk.ledger.beat("w1", "w1/1", {"device": "CPU"})
+    (lease,) = heartbeat.leases
     assert (lease.fence, lease.order, lease.unit, lease.steps) == (part.fence, Order.OK, 0, 20)
-    assert (lease.lane, pulse.renderer) == (LANE, {"step_s": 0.5})
+    assert (lease.lane, heartbeat.renderer) == (LANE, {"step_s": 0.5})
     assert 0 <= lease.idle_ms < 10_000
     assert _left_ms(clerk, part) > 0.9 * LEASE_MS
     (worker,) = clerk.ledger.workers()
-    assert (worker.name, worker.facts, worker.renderer) == ("w1", {"device": "CPU"}, pulse.renderer)
+    assert (worker.name, worker.facts, worker.renderer) == (
+        "w1",
+        {"device": "CPU"},
+        heartbeat.renderer,
+    )
 
 
 def test_the_step_clock_runs_between_the_first_and_the_last_step_of_each_unit(
@@ -207,7 +211,7 @@ def test_after_an_outage_leases_are_prolonged_not_ended(clerk: Clerk) -> None:
     clerk.redis.zadd(clerk.key("leases"), {str(part.fence): 1})
     clerk.sweep(after_outage=True)
     assert _left_ms(clerk, part) > 0.9 * LEASE_MS
-    assert clerk.draw(part) == [Ending.LAST]
+    assert clerk.draw(part) == [UnitOutcome.LAST]
 
 
 def test_an_outage_a_little_shorter_than_a_lease_ends_none_either(clerk: Clerk) -> None:
@@ -218,7 +222,7 @@ def test_an_outage_a_little_shorter_than_a_lease_ends_none_either(clerk: Clerk) 
     clerk.redis.zadd(clerk.key("leases"), {str(part.fence): now * 1000 - 1})
     clerk.redis.set(clerk.key("swept"), now * 1000 - LEASE_MS + 4_000)
     assert clerk.ledger.sweep() is not None
-    assert clerk.draw(part) == [Ending.LAST]
+    assert clerk.draw(part) == [UnitOutcome.LAST]
 
 
 def test_only_one_of_many_parents_sweeps(clerk: Clerk) -> None:
@@ -257,7 +261,7 @@ def test_the_result_of_a_job_is_written_by_somebody_else_when_its_worker_is_lost
     clerk.submit("job", 2)
     clerk.draw(clerk.claim())
     last = clerk.claim()
-    assert clerk.draw(last) == [Ending.LAST]
+    assert clerk.draw(last) == [UnitOutcome.LAST]
     assert clerk.try_claim() is None
     clerk.lose(last)
     assert clerk.ledger.finish(last.fence) == "lost"
@@ -275,7 +279,7 @@ def test_a_result_that_cannot_be_written_ends_the_job(clerk: Clerk) -> None:
     clerk.submit("job")
     part = clerk.claim()
     clerk.draw(part)
-    assert clerk.fail(part, -1) is Ending.FAILED
+    assert clerk.fail(part, -1) is UnitOutcome.FAILED
     row = clerk.ledger.get("job")
     assert (row.state, row.done) == ("failed", 1)
     assert "result could not be written" in row.reason

@@ -9,9 +9,9 @@ from clerk import LANE, Clerk
 from conftest import ValkeyServer
 
 from winepress_shared.errors import InvalidJob, QueueFull
-from winepress_shared.farm_book import FarmBook
-from winepress_shared.ledger_records import Ending, Order
-from winepress_shared.script_server import Channel
+from winepress_shared.ledger.limits import QueueLimits
+from winepress_shared.ledger.records import Order, UnitOutcome
+from winepress_shared.ledger.script_server import Channel
 
 OTHER = "vignette.int8"
 
@@ -28,9 +28,9 @@ def strict(valkey_server: ValkeyServer) -> Iterator[Clerk]:
 
 
 @pytest.fixture
-def book(clerk: Clerk) -> FarmBook:
+def book(clerk: Clerk) -> QueueLimits:
     """The pauses of the clerk's farm."""
-    return FarmBook(clerk.settings)
+    return QueueLimits(clerk.settings)
 
 
 # -- limits ----------------------------------------------------------------------------------
@@ -62,7 +62,7 @@ def test_what_is_paused_or_due_later_or_in_hand_counts_against_the_limit(
 def test_a_user_at_their_limit_is_refused_and_others_are_not(strict: Clerk) -> None:
     """The sentence names the user and both numbers; the check before writing agrees."""
     strict.submit("full", 10)
-    book = FarmBook(strict.settings)
+    book = QueueLimits(strict.settings)
     for refused in (lambda: strict.submit("more"), lambda: book.check_room("ada", 1)):
         with pytest.raises(QueueFull, match=r"ada .*got 10.*10 units of one user"):
             refused()
@@ -139,7 +139,7 @@ def test_a_hundred_users_at_their_limit_do_not_hide_the_next(strict: Clerk) -> N
 
 @pytest.mark.parametrize("scope", [{}, {"lane": LANE}, {"user": "ada"}])
 def test_nothing_of_what_is_paused_is_handed_out_until_it_is_resumed(
-    clerk: Clerk, book: FarmBook, scope: dict[str, str]
+    clerk: Clerk, book: QueueLimits, scope: dict[str, str]
 ) -> None:
     """The slice in hand is told to stop after its picture; nothing of it is lost."""
     clerk.submit("job", 6)
@@ -150,7 +150,7 @@ def test_nothing_of_what_is_paused_is_handed_out_until_it_is_resumed(
     assert not book.pause(**scope)
     assert _fence(channel) == str(part.fence)
     assert clerk.ledger.progress(part.fence, 0, 1, 2) is Order.YIELD
-    assert clerk.ledger.commit(part.fence, 0, {}) is Ending.OK
+    assert clerk.ledger.commit(part.fence, 0, {}) is UnitOutcome.OK
     assert clerk.ledger.start(part.fence, 1) is Order.YIELD
     assert [lease.order for lease in clerk.ledger.beat("w1", "w1/1", {}).leases] == [Order.YIELD]
     clerk.ledger.release(part.fence, "w1/1")
@@ -164,7 +164,7 @@ def test_nothing_of_what_is_paused_is_handed_out_until_it_is_resumed(
     assert clerk.state("job") == "succeeded"
 
 
-def test_a_pause_holds_back_no_more_than_it_names(clerk: Clerk, book: FarmBook) -> None:
+def test_a_pause_holds_back_no_more_than_it_names(clerk: Clerk, book: QueueLimits) -> None:
     """Other lanes and other users go on."""
     for job, lane, user in (("a", LANE, "ann"), ("b", OTHER, "ann"), ("c", LANE, "bob")):
         clerk.submit(job, lane=lane, user=user)
@@ -176,7 +176,7 @@ def test_a_pause_holds_back_no_more_than_it_names(clerk: Clerk, book: FarmBook) 
     assert book.pauses() == [f"lane:{OTHER}"]
 
 
-def test_what_a_paused_user_submits_waits_too(clerk: Clerk, book: FarmBook) -> None:
+def test_what_a_paused_user_submits_waits_too(clerk: Clerk, book: QueueLimits) -> None:
     """And is served in its order when they are resumed."""
     book.pause(user="ann")
     clerk.submit("a1", user="ann")
@@ -194,7 +194,7 @@ def test_what_a_paused_user_submits_waits_too(clerk: Clerk, book: FarmBook) -> N
 @pytest.mark.parametrize(
     "scope", [{"user": "a b"}, {"user": "ann\n"}, {"lane": "nothing"}, {"user": "a", "lane": LANE}]
 )
-def test_what_is_no_user_and_no_lane_is_refused(book: FarmBook, scope: dict[str, str]) -> None:
+def test_what_is_no_user_and_no_lane_is_refused(book: QueueLimits, scope: dict[str, str]) -> None:
     """A typo must not look like a pause."""
     with pytest.raises(InvalidJob):
         book.pause(**scope)

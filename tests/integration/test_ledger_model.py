@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from hypothesis.stateful import initialize, invariant, rule, run_state_machine_as_test
 from ledger_machine import LANES, USERS, WORKERS, Held, LedgerMachine
 
-from winepress_shared.farm_book import FarmBook
-from winepress_shared.ledger import holder_of
+from winepress_shared.ledger.ledger import holder_of
+from winepress_shared.ledger.limits import QueueLimits
 
 SCOPES = [{}, *({"user": user} for user in USERS), *({"lane": lane} for lane in LANES)]
 
@@ -24,7 +24,7 @@ class LimitedMachine(LedgerMachine):
         super().open_farm()
         self.clerk.close()
         self.clerk = Clerk(self.url, user_running_limit=1)
-        self.book = FarmBook(self.clerk.settings)
+        self.book = QueueLimits(self.clerk.settings)
         self.paused: set[str] = set()
 
     @rule(scope=st.sampled_from(SCOPES), is_pause=st.booleans())

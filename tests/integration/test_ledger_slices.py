@@ -7,9 +7,9 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 from clerk import LANE, Clerk
 
-from winepress_shared.lane_book import LaneBook
-from winepress_shared.ledger import MAX_ATTEMPTS, RETRY_BACKOFF_MS, Ledger, holder_of
-from winepress_shared.ledger_records import Ending, Order, Slice
+from winepress_shared.ledger.lanes import LaneIndex
+from winepress_shared.ledger.ledger import MAX_ATTEMPTS, RETRY_BACKOFF_MS, Ledger, holder_of
+from winepress_shared.ledger.records import Order, Slice, UnitOutcome
 
 
 def test_slices_get_smaller_towards_the_end(clerk: Clerk) -> None:
@@ -88,7 +88,7 @@ def test_a_fault_waits_before_it_is_tried_again_and_waits_longer_each_time(clerk
     for _ in range(2):
         part = clerk.claim()
         assert clerk.ledger.start(part.fence, 0) is Order.OK
-        assert clerk.fail(part, 0) is Ending.RETRY
+        assert clerk.fail(part, 0) is UnitOutcome.RETRY
         assert clerk.try_claim() is None
         seconds, micros = clerk.redis.time()
         due = clerk.redis.zscore(clerk.key("due"), "job")
@@ -97,23 +97,23 @@ def test_a_fault_waits_before_it_is_tried_again_and_waits_longer_each_time(clerk
         clerk.make_due("job")
     assert 0.5 * RETRY_BACKOFF_MS < waits[0] <= RETRY_BACKOFF_MS
     assert 1.5 * RETRY_BACKOFF_MS < waits[1] <= 2 * RETRY_BACKOFF_MS
-    assert clerk.fail(clerk.claim(), 0) is Ending.LAST
+    assert clerk.fail(clerk.claim(), 0) is UnitOutcome.LAST
 
 
 def test_faults_before_the_first_unit_are_counted_too(clerk: Clerk) -> None:
     """A slice that cannot even be prepared is not tried for ever."""
     clerk.submit("job")
-    endings = []
+    outcomes = []
     for _ in range(3):
-        endings.append(clerk.fail(clerk.claim(), 0))
+        outcomes.append(clerk.fail(clerk.claim(), 0))
         clerk.make_due("job")
-    assert endings == [Ending.RETRY, Ending.RETRY, Ending.LAST]
+    assert outcomes == [UnitOutcome.RETRY, UnitOutcome.RETRY, UnitOutcome.LAST]
 
 
 def test_a_unit_that_can_never_succeed_is_not_tried_again(clerk: Clerk) -> None:
     """The rest of the job goes on, and the job ends as failed."""
     clerk.submit("job", 2)
-    assert clerk.fail(clerk.claim(most=1), 0, retry=False) is Ending.FAILED
+    assert clerk.fail(clerk.claim(most=1), 0, retry=False) is UnitOutcome.FAILED
     clerk.work_off()
     row = clerk.ledger.get("job")
     assert (row.state, row.done, row.failed, row.reason) == ("failed", 1, 1, "told to")
@@ -143,7 +143,7 @@ def test_a_parked_lane_rests_and_then_goes_on(clerk: Clerk) -> None:
     """Environment faults: nothing is handed out, no tickets are asked for, no attempt counts."""
     clerk.submit("job", 2)
     clerk.ledger.release(clerk.claim().fence, "w1/1", 60_000, "the store is down")
-    assert LaneBook(clerk.settings).parked(LANE) == "the store is down"
+    assert LaneIndex(clerk.settings).parked(LANE) == "the store is down"
     assert clerk.try_claim() is None
     assert clerk.sweep() == []
     clerk.redis.pexpire(clerk.key("parked", LANE), 0)
@@ -156,10 +156,10 @@ def test_a_chain_is_drawn_by_one_worker_at_a_time_and_in_order(clerk: Clerk) -> 
     clerk.submit("zoom", 12, chained=True)
     part = clerk.claim(most=5)
     assert (part.units, clerk.try_claim(worker="w2")) == ((0, 1, 2, 3, 4), None)
-    assert clerk.ledger.commit(part.fence, 1, {}) is Ending.LOST  # 0 is not there yet
+    assert clerk.ledger.commit(part.fence, 1, {}) is UnitOutcome.LOST  # 0 is not there yet
     clerk.draw(part, [0, 1])
     clerk.ledger.start(part.fence, 2)
-    assert clerk.fail(part, 2) is Ending.RETRY
+    assert clerk.fail(part, 2) is UnitOutcome.RETRY
     assert clerk.ledger.start(part.fence, 3) is Order.LOST
     assert clerk.try_claim() is None  # not due, and nothing may overtake it
     clerk.make_due("zoom")
@@ -172,11 +172,11 @@ def test_a_chain_does_not_break_behind_a_unit_that_is_still_on_its_way(clerk: Cl
     part = clerk.claim()
     clerk.ledger.start(part.fence, 0)
     clerk.ledger.start(part.fence, 1)
-    assert clerk.fail(part, 1, retry=False) is Ending.RETRY
+    assert clerk.fail(part, 1, retry=False) is UnitOutcome.RETRY
     clerk.make_due("zoom")
-    assert clerk.draw(first := clerk.claim()) == [Ending.OK]
+    assert clerk.draw(first := clerk.claim()) == [UnitOutcome.OK]
     assert first.units == (0,)
-    assert clerk.fail(again := clerk.claim(), 1, retry=False) is Ending.LAST
+    assert clerk.fail(again := clerk.claim(), 1, retry=False) is UnitOutcome.LAST
     assert clerk.ledger.finish(again.fence) == "failed"
     assert clerk.ledger.get("zoom").done == 1
 
@@ -211,7 +211,7 @@ def test_a_broken_chain_fails_from_there_on_and_can_be_retried(clerk: Clerk) -> 
     clerk.submit("zoom", 4, chained=True)
     part = clerk.claim()
     clerk.draw(part, [0])
-    assert clerk.fail(part, 1, retry=False) is Ending.LAST
+    assert clerk.fail(part, 1, retry=False) is UnitOutcome.LAST
     assert clerk.ledger.finish(part.fence, "unit 1 failed") == "failed"
     assert clerk.ledger.get("zoom").failed == 3
     clerk.ledger.control("zoom", "retry")
@@ -225,7 +225,7 @@ def test_ten_threads_get_each_of_five_hundred_units_once(clerk: Clerk) -> None:
     """Claims race, units are never shared; the last commit is told so, once."""
     clerk.submit("job", 500)
 
-    def work(number: int) -> list[tuple[Slice, list[Ending]]]:
+    def work(number: int) -> list[tuple[Slice, list[UnitOutcome]]]:
         ledger, worker, done = Ledger(clerk.settings), f"w{number}", []
         while part := ledger.claim(LANE, worker, holder_of(worker, 1), 3):
             done.append((part, [ledger.commit(part.fence, unit, {}) for unit in part.units]))
@@ -235,8 +235,8 @@ def test_ten_threads_get_each_of_five_hundred_units_once(clerk: Clerk) -> None:
     with ThreadPoolExecutor(10) as pool:
         slices = [one for found in pool.map(work, range(10)) for one in found]
     assert sorted(unit for part, _ in slices for unit in part.units) == list(range(500))
-    endings = [ending for _, found in slices for ending in found]
-    assert endings.count(Ending.LAST) == 1
+    outcomes = [outcome for _, found in slices for outcome in found]
+    assert outcomes.count(UnitOutcome.LAST) == 1
     assert len({part.fence for part, _ in slices}) == len(slices)
 
 

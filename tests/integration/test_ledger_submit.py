@@ -9,9 +9,9 @@ from clerk import LANE, Clerk
 from conftest import ValkeyServer
 
 from winepress_shared.errors import Conflict, InvalidJob, NotFound, QueueFull
-from winepress_shared.ledger import IDEMPOTENCY_MS
-from winepress_shared.ledger_records import BANDS, Ending
-from winepress_shared.model_options import MAX_PICTURES_PER_CALL
+from winepress_shared.jobs.model_options import MAX_PICTURES_PER_CALL
+from winepress_shared.ledger.ledger import IDEMPOTENCY_MS
+from winepress_shared.ledger.records import BANDS, UnitOutcome
 from winepress_shared.state import JobState
 
 #: What a language might take for a number, and what might be taken for a separator.
@@ -112,7 +112,7 @@ def test_a_chain_brought_back_goes_on_where_it_was(clerk: Clerk) -> None:
     clerk.submit("zoom", 4, chained=True)
     clerk.draw(part := clerk.claim())
     assert part.units == (2,)
-    assert clerk.draw(clerk.claim()) == [Ending.LAST]
+    assert clerk.draw(clerk.claim()) == [UnitOutcome.LAST]
 
 
 def test_units_are_not_brought_back_into_a_job_that_is_known(clerk: Clerk) -> None:

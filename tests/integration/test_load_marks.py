@@ -9,13 +9,13 @@ import pytest
 import redis
 
 from winepress_shared.settings import Settings
-from winepress_worker.desk import Desk
 from winepress_worker.engines.base import PipelineKey
 from winepress_worker.engines.fake import FakeEngine, FakePipeline
-from winepress_worker.models.offered import Offered
+from winepress_worker.models.registry_index import RegistryIndex
 from winepress_worker.options import WorkerOptions
-from winepress_worker.press import Press
-from winepress_worker.tender import Tender
+from winepress_worker.pipelines.idle_unloader import IdleUnloader
+from winepress_worker.renderer.lease_client import LeaseClient
+from winepress_worker.renderer.renderer import Renderer
 
 _PATIENCE_S = 60.0
 
@@ -24,10 +24,14 @@ def test_a_worker_that_describes_itself_keeps_the_mark_of_what_it_loads_ahead(
     farm_settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A description takes it back, and is told in the background; others would load it too."""
-    for owner, name in ((Desk, "_listen"), (Offered, "watch"), (Tender, "start")):
+    for owner, name in (
+        (LeaseClient, "_listen"),
+        (RegistryIndex, "watch"),
+        (IdleUnloader, "start"),
+    ):
         monkeypatch.setattr(owner, name, lambda *_: None)  # would outlive the test
     settings = farm_settings.model_copy(update={"home": tmp_path / "home"})
-    press = Press(WorkerOptions("one", engine="fake"), settings)
+    renderer = Renderer(WorkerOptions("one", engine="fake"), settings)
     may_end = threading.Event()
     load = FakeEngine.load
 
@@ -36,13 +40,13 @@ def test_a_worker_that_describes_itself_keeps_the_mark_of_what_it_loads_ahead(
         return load(engine, key)
 
     monkeypatch.setattr(FakeEngine, "load", load_slowly)
-    press._preloader.consider("vignette.fp16")
-    loader = press._preloader._thread
+    renderer._preloader.consider("vignette.fp16")
+    loader = renderer._preloader._thread
     assert loader is not None
     try:
         for _ in range(2):
-            press.describe()
-            press._messenger.settle()
+            renderer.describe()
+            renderer._messenger.settle()
             with redis.Redis.from_url(settings.broker_url.get_secret_value()) as broker:
                 assert broker.zrange(f"{settings.farm}:loading:vignette.fp16", 0, -1) == [b"one"]
     finally:

@@ -8,8 +8,8 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from winepress_shared.errors import Environment
-from winepress_worker.models.lora import fuse
+from winepress_shared.errors import EnvironmentFault
+from winepress_worker.conversion.lora import fuse
 
 LINEAR, CONVOLUTION = "down.0.attn.to_q", "down.0.conv"
 Tensors = dict[str, torch.Tensor]
@@ -106,5 +106,5 @@ def test_weights_of_another_model_are_refused(
     tensors = diffusers_style("lora_A.weight", "lora_B.weight") | change
     kept = {key: value for key, value in tensors.items() if value is not None}
     save_file(kept, tmp_path / "lora.safetensors")
-    with pytest.raises(Environment, match=problem):
+    with pytest.raises(EnvironmentFault, match=problem):
         fuse(tmp_path / "lora.safetensors", unet)

@@ -17,7 +17,7 @@ from winepress_worker.models.manifest import Manifest, record_files
 _LANE = "painter.fp16"
 _PAINTER = """
 ["painter"]
-title = "Painter"
+title = "KeyFrameRenderer"
 source = "hub:nobody/painter"
 family = "stable-diffusion"
 kinds = ["text-to-image"]

@@ -14,12 +14,12 @@ from typing import IO
 import pytest
 
 from winepress_shared.catalogue import Catalogue
-from winepress_shared.errors import Environment, UnknownModel
+from winepress_shared.errors import EnvironmentFault, UnknownModel
 from winepress_shared.lane import Precision
 from winepress_shared.quantisation import loaded_bytes
 from winepress_worker.models.content import MANIFEST_FILE
+from winepress_worker.models.local_models import LocalModels
 from winepress_worker.models.manifest import Manifest
-from winepress_worker.models.shelf import Shelf
 from winepress_worker.models.source import find_source
 
 MODEL = "vignette"
@@ -30,8 +30,8 @@ SCRIPT = """
 import pathlib, sys
 from winepress_shared.catalogue import Catalogue
 from winepress_shared.lane import Precision
-from winepress_worker.models.shelf import Shelf
-shelf = Shelf(pathlib.Path(sys.argv[1]), Catalogue.load())
+from winepress_worker.models.local_models import LocalModels
+shelf = LocalModels(pathlib.Path(sys.argv[1]), Catalogue.load())
 print(shelf.prepare("vignette", Precision.INT8_WEIGHTS, lambda m, f: print(m, flush=True)).revision)
 """
 
@@ -41,16 +41,16 @@ def ignore_progress(message: str, fraction: float) -> None:
 
 
 @pytest.fixture
-def home(tmp_path: Path, shelf: Shelf) -> Path:
+def home(tmp_path: Path, local_models: LocalModels) -> Path:
     """A home of its own with vignette in fp16, from which compressing starts in seconds."""
-    full = shelf.prepare(MODEL, Precision.FP16, ignore_progress)
+    full = local_models.prepare(MODEL, Precision.FP16, ignore_progress)
     shutil.copytree(full.path, tmp_path / "models" / MODEL / "fp16")
     return tmp_path
 
 
 @pytest.fixture
-def own(home: Path) -> Shelf:
-    return Shelf(home, Catalogue.load())
+def own(home: Path) -> LocalModels:
+    return LocalModels(home, Catalogue.load())
 
 
 def start(home: Path) -> subprocess.Popen[str]:
@@ -86,27 +86,27 @@ def flip_a_byte(path: Path) -> None:
 @pytest.mark.parametrize("name", ["vignette", "vignette-inpaint"])
 @pytest.mark.parametrize("precision", [Precision.FP16, Precision.INT8_WEIGHTS])
 def test_a_bundled_model_is_prepared_and_found_again(
-    shelf: Shelf, name: str, precision: Precision
+    local_models: LocalModels, name: str, precision: Precision
 ) -> None:
     """A new process finds what another one made, complete down to the hash of every file."""
-    made = shelf.prepare(name, precision, ignore_progress)
-    found = Shelf(made.path.parents[2], shelf.catalogue).find(name, precision)
+    made = local_models.prepare(name, precision, ignore_progress)
+    found = LocalModels(made.path.parents[2], local_models.catalogue).find(name, precision)
     assert found == made
     assert made.channels == (9 if name == "vignette-inpaint" else 4)
     files = [path for path in made.path.rglob("*") if path.is_file() and path.name != MANIFEST_FILE]
     assert made.size_bytes == sum(path.stat().st_size for path in files)
 
 
-def test_compressed_weights_take_little_more_than_half_the_room(shelf: Shelf) -> None:
+def test_compressed_weights_take_little_more_than_half_the_room(local_models: LocalModels) -> None:
     """Every part is compressed, not the UNet alone."""
-    full = shelf.prepare(MODEL, Precision.FP16, ignore_progress)
-    small = shelf.prepare(MODEL, Precision.INT8_WEIGHTS, ignore_progress)
+    full = local_models.prepare(MODEL, Precision.FP16, ignore_progress)
+    small = local_models.prepare(MODEL, Precision.INT8_WEIGHTS, ignore_progress)
     for part in ("unet", "text_encoder", "vae_decoder", "vae_encoder"):
         sizes = [(m.path / part / "openvino_model.bin").stat().st_size for m in (small, full)]
         assert sizes[0] < 0.6 * sizes[1], part
 
 
-def test_what_a_model_holds_in_memory_is_measured_where_it_is_prepared(own: Shelf) -> None:
+def test_what_a_model_holds_in_memory_is_measured_where_it_is_prepared(own: LocalModels) -> None:
     """That is what workers go by; for a manifest that does not tell, the catalogue guesses."""
     guessed = own.memory_needed(MODEL, Precision.INT8_WEIGHTS)
     assert guessed == loaded_bytes(own.catalogue.get(MODEL).memory_mib, Precision.INT8_WEIGHTS)
@@ -117,16 +117,16 @@ def test_what_a_model_holds_in_memory_is_measured_where_it_is_prepared(own: Shel
     assert (manifest.memory_bytes or 0) >= made.size_bytes
 
 
-def test_nothing_prepared_names_a_folder_of_this_machine(shelf: Shelf) -> None:
+def test_nothing_prepared_names_a_folder_of_this_machine(local_models: LocalModels) -> None:
     """Equal weights give equal bytes wherever they are prepared, so revisions can be compared."""
-    made = shelf.prepare(MODEL, Precision.FP16, ignore_progress)
+    made = local_models.prepare(MODEL, Precision.FP16, ignore_progress)
     for path in made.path.rglob("*"):
         if path.is_file():
             assert str(made.path.parents[1]).encode() not in path.read_bytes(), path.name
 
 
 def test_a_killed_prepare_leaves_nothing_that_looks_finished(
-    home: Path, own: Shelf, process: subprocess.Popen[str]
+    home: Path, own: LocalModels, process: subprocess.Popen[str]
 ) -> None:
     """After SIGKILL there is no model, and the next run sweeps the remains and succeeds."""
     lines_until(process.stdout, "compressing")
@@ -154,12 +154,12 @@ def test_of_two_processes_one_prepares_and_the_other_one_finds_it(
     )
 
 
-def test_a_damaged_file_is_noticed_and_the_model_prepared_again(own: Shelf) -> None:
+def test_a_damaged_file_is_noticed_and_the_model_prepared_again(own: LocalModels) -> None:
     """A flipped bit is found by a new process, a truncated file by every call."""
     made = own.prepare(MODEL, Precision.INT8_WEIGHTS, ignore_progress)
     weights = made.path / "unet" / "openvino_model.bin"
     flip_a_byte(weights)
-    fresh = Shelf(made.path.parents[2], own.catalogue)
+    fresh = LocalModels(made.path.parents[2], own.catalogue)
     assert fresh.find(MODEL, Precision.INT8_WEIGHTS) is None
     again = fresh.prepare(MODEL, Precision.INT8_WEIGHTS, ignore_progress)
     assert again.revision == made.revision
@@ -170,7 +170,7 @@ def test_a_damaged_file_is_noticed_and_the_model_prepared_again(own: Shelf) -> N
 
 @pytest.mark.parametrize("field", ["source", "recipe"])
 def test_a_model_made_of_other_weights_or_in_another_way_is_not_used(
-    own: Shelf, home: Path, field: str
+    own: LocalModels, home: Path, field: str
 ) -> None:
     """New bundled weights and new recipes reach machines that had prepared the old ones."""
     manifest = home / "models" / MODEL / "fp16" / MANIFEST_FILE
@@ -182,7 +182,9 @@ def test_a_model_made_of_other_weights_or_in_another_way_is_not_used(
 
 
 @pytest.mark.parametrize("text", ["", "{}", "[]", '{"files": {"../../x": 1}}'])
-def test_a_manifest_that_makes_no_sense_is_no_manifest(own: Shelf, home: Path, text: str) -> None:
+def test_a_manifest_that_makes_no_sense_is_no_manifest(
+    own: LocalModels, home: Path, text: str
+) -> None:
     """The model counts as missing; nothing is raised and nothing outside is touched."""
     (home / "models" / MODEL / "fp16" / MANIFEST_FILE).write_text(text)
     assert own.find(MODEL, Precision.FP16) is None
@@ -206,16 +208,16 @@ def test_a_model_from_elsewhere_is_refused_with_what_is_possible(tmp_path: Path)
         "num_inference_steps=20\nguidance_scale=7.5\nscheduler='ddim'\nlicence='x'\nmemory_mib=1\n"
     )
     extra.write_text(table)
-    shelf = Shelf(tmp_path, Catalogue.load(extra))
-    assert ("other", Precision.FP16) not in shelf.available()
-    assert (MODEL, Precision.INT8_WEIGHTS) in shelf.available()
-    with pytest.raises(Environment, match="hub"):
-        shelf.prepare("other", Precision.FP16, ignore_progress)
+    local_models = LocalModels(tmp_path, Catalogue.load(extra))
+    assert ("other", Precision.FP16) not in local_models.available()
+    assert (MODEL, Precision.INT8_WEIGHTS) in local_models.available()
+    with pytest.raises(EnvironmentFault, match="hub"):
+        local_models.prepare("other", Precision.FP16, ignore_progress)
     with pytest.raises(UnknownModel, match="int8"):
-        shelf.prepare("other", Precision.INT8, ignore_progress)
+        local_models.prepare("other", Precision.INT8, ignore_progress)
 
 
-def test_removing_gives_the_room_back(own: Shelf, home: Path) -> None:
+def test_removing_gives_the_room_back(own: LocalModels, home: Path) -> None:
     """The files are gone, and removing what is not there frees nothing."""
     assert own.remove(MODEL, Precision.FP16) > 10 * 2**20
     assert own.find(MODEL, Precision.FP16) is None

@@ -14,12 +14,12 @@ from conftest import scrubbed_environment
 from guests import FP16, SMALL, Heard, Killed, files, machine, manifest_of, place, push, record
 
 from winepress_shared.catalogue import Catalogue
-from winepress_shared.errors import Environment
+from winepress_shared.errors import EnvironmentFault
 from winepress_shared.settings import Settings
 from winepress_shared.stores.base import Store
 from winepress_shared.stores.s3_multipart import PART_BYTES
-from winepress_worker.engines.base import unheard
-from winepress_worker.models.published import Published
+from winepress_worker.engines.base import ignore_progress
+from winepress_worker.models.registry import ModelRegistry
 
 if TYPE_CHECKING:
     from conftest import S3Server
@@ -35,12 +35,14 @@ def test_what_was_pushed_is_pulled_whole_and_once(
     folder = place(here, guest)
     assert push(store, folder) == sum(SMALL.values())
     assert push(store, folder) == 0
-    shelf, heard = machine(there, catalogue, store), Heard()
-    found = shelf.prepare(guest, FP16, heard)
+    local_models, heard = machine(there, catalogue, store), Heard()
+    found = local_models.prepare(guest, FP16, heard)
     assert files(found.path) == files(folder)
     assert len(heard.files) == len(SMALL)
     again = Heard()
-    assert shelf.pull(guest, FP16, again) == found == shelf.prepare(guest, FP16, again)
+    assert (
+        local_models.pull(guest, FP16, again) == found == local_models.prepare(guest, FP16, again)
+    )
     assert again.files == {}
     assert list(there.rglob(".pull-*")) == []
 
@@ -49,16 +51,16 @@ def test_another_revision_replaces_the_old_and_shares_what_is_equal(
     store: Store, catalogue: Catalogue, guest: str, here: Path, there: Path
 ) -> None:
     """Only the file that changed is fetched, and the old one is gone."""
-    folder, shelf = place(here, guest), machine(there, catalogue, store)
+    folder, local_models = place(here, guest), machine(there, catalogue, store)
     push(store, folder)
-    shelf.pull(guest, FP16, unheard)
+    local_models.pull(guest, FP16, ignore_progress)
     (folder / "manifest.json").unlink()
     (folder / _BIN).write_bytes(b"another")
     (folder / "unet" / "config.json").write_bytes(b"{}")
     record(folder, guest)
     assert push(store, folder) == len(b"another") + len(b"{}")
     heard = Heard()
-    found = shelf.pull(guest, FP16, heard)
+    found = local_models.pull(guest, FP16, heard)
     assert found
     assert files(found.path) == files(folder)
     assert not any("openvino_model.xml" in message for message in heard.files)
@@ -71,10 +73,10 @@ def test_half_a_push_offers_nothing_and_goes_on(
     folder = place(here, guest, _LARGE)
     with pytest.raises(Killed):
         push(store, folder, Heard(end=0.5))
-    assert machine(there, catalogue, store).pull(guest, FP16, unheard) is None
-    assert (guest, FP16) not in Published(store).names()
+    assert machine(there, catalogue, store).pull(guest, FP16, ignore_progress) is None
+    assert (guest, FP16) not in ModelRegistry(store).names()
     push(store, folder)
-    found = machine(there, catalogue, store).pull(guest, FP16, unheard)
+    found = machine(there, catalogue, store).pull(guest, FP16, ignore_progress)
     assert found
     assert files(found.path) == files(folder)
 
@@ -99,9 +101,9 @@ def test_a_killed_pull_is_gone_on_with_at_the_byte(
     command = [sys.executable, "-c", script, *arguments]
     ended = subprocess.run(command, env=environment, check=False, timeout=60)
     assert ended.returncode == -9
-    shelf, heard = machine(there, catalogue, store), Heard()
-    assert shelf.find(guest, FP16) is None
-    found = shelf.prepare(guest, FP16, heard)
+    local_models, heard = machine(there, catalogue, store), Heard()
+    assert local_models.find(guest, FP16) is None
+    found = local_models.prepare(guest, FP16, heard)
     assert files(found.path) == files(folder)
     assert heard.files[f"fetching {_BIN} from the store"] >= 0.45
 
@@ -122,14 +124,14 @@ def test_a_corrupt_file_is_found_and_fetched_again(
     store: Store, catalogue: Catalogue, guest: str, here: Path, there: Path
 ) -> None:
     """Even by a process that had found it right before; the good files are not fetched."""
-    folder, shelf = place(here, guest), machine(there, catalogue, store)
+    folder, local_models = place(here, guest), machine(there, catalogue, store)
     push(store, folder)
-    found = shelf.prepare(guest, FP16, unheard)
+    found = local_models.prepare(guest, FP16, ignore_progress)
     with (found.path / _BIN).open("r+b") as file:
         file.write(b"rotten")
-    assert shelf.find(guest, FP16) is None
+    assert local_models.find(guest, FP16) is None
     heard = Heard()
-    assert files(shelf.prepare(guest, FP16, heard).path) == files(folder)
+    assert files(local_models.prepare(guest, FP16, heard).path) == files(folder)
     assert [message.split()[1] for message in heard.files] == [_BIN]
 
 
@@ -137,16 +139,16 @@ def test_a_file_damaged_in_the_store_is_refused_until_it_is_replaced(
     store: Store, catalogue: Catalogue, guest: str, here: Path, there: Path
 ) -> None:
     """Nothing of it can be loaded; the message says how to heal the store."""
-    folder, shelf = place(here, guest), machine(there, catalogue, store)
+    folder, local_models = place(here, guest), machine(there, catalogue, store)
     push(store, folder)
     manifest = manifest_of(folder)
     file = manifest.files[_BIN]
     store.put(f"models/files/{file.sha256}", bytes(file.size))
-    with pytest.raises(Environment, match=r"damaged in the store.*--replace"):
-        shelf.prepare(guest, FP16, unheard)
-    assert shelf.find(guest, FP16) is None
+    with pytest.raises(EnvironmentFault, match=r"damaged in the store.*--replace"):
+        local_models.prepare(guest, FP16, ignore_progress)
+    assert local_models.find(guest, FP16) is None
     push(store, folder, replace=True)
-    assert files(shelf.prepare(guest, FP16, unheard).path) == files(folder)
+    assert files(local_models.prepare(guest, FP16, ignore_progress).path) == files(folder)
 
 
 def test_of_two_processes_one_pulls_and_the_other_waits(
@@ -171,8 +173,8 @@ def test_what_another_version_made_is_not_pulled(
     text = (place(here, guest) / "manifest.json").read_text().replace('"fp16"\n', '"older"\n')
     assert "older" in text
     store.put(f"models/manifests/{guest}.fp16.json", text.encode())
-    with pytest.raises(Environment, match=r"another version.*push it again"):
-        machine(there, catalogue, store).prepare(guest, FP16, unheard)
+    with pytest.raises(EnvironmentFault, match=r"another version.*push it again"):
+        machine(there, catalogue, store).prepare(guest, FP16, ignore_progress)
 
 
 @pytest.mark.parametrize(
@@ -188,11 +190,11 @@ def test_a_hostile_manifest_is_refused_and_named(
     """No file but those that a prepared model has, and no manifest of any length."""
     text = (place(here, guest) / "manifest.json").read_text().replace(_BIN, name)
     store.put(f"models/manifests/{guest}.fp16.json", text.encode())
-    with pytest.raises(Environment, match="manifest of the model is not usable"):
-        machine(there, catalogue, store).pull(guest, FP16, unheard)
+    with pytest.raises(EnvironmentFault, match="manifest of the model is not usable"):
+        machine(there, catalogue, store).pull(guest, FP16, ignore_progress)
     store.put(f"models/manifests/{guest}.fp16.json", b"x" * (2**20 + 1))
-    with pytest.raises(Environment, match="too large"):
-        machine(there, catalogue, store).pull(guest, FP16, unheard)
+    with pytest.raises(EnvironmentFault, match="too large"):
+        machine(there, catalogue, store).pull(guest, FP16, ignore_progress)
     assert not [path for path in there.rglob("*") if path.is_file()]
 
 
@@ -204,6 +206,6 @@ def test_a_pull_writes_no_more_than_the_manifest_says(
     push(store, folder)
     record = manifest_of(folder).files[_BIN]
     store.put(f"models/files/{record.sha256}", bytes(20 * record.size))
-    with pytest.raises(Environment, match="damaged in the store"):
-        machine(there, catalogue, store).pull(guest, FP16, unheard)
+    with pytest.raises(EnvironmentFault, match="damaged in the store"):
+        machine(there, catalogue, store).pull(guest, FP16, ignore_progress)
     assert all(path.stat().st_size <= record.size for path in there.rglob("*") if path.is_file())

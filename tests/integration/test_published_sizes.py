@@ -14,7 +14,7 @@ from twins.published import CLIP_L, KL_VAE, OPEN_CLIP_BIG_G, PUBLISHED, TINY_VAE
 from twins.tiny import tiny_unet
 
 from winepress_shared.catalogue import Catalogue
-from winepress_worker.models.flexible_unet import UNet2DConditionModel as FlexibleUNet
+from winepress_worker.conversion.flexible_unet import UNet2DConditionModel as FlexibleUNet
 
 CATALOGUE = Catalogue.load()
 #: Parameters by published configurations and weight files.

@@ -16,10 +16,10 @@ from winepress import Client, TextToImage
 from winepress_shared.catalogue import Catalogue
 from winepress_shared.settings import Settings
 from winepress_shared.stores import open_store
-from winepress_worker.engines.base import unheard
+from winepress_worker.engines.base import ignore_progress
+from winepress_worker.models.local_models import LocalModels
 from winepress_worker.models.manifest import Manifest
-from winepress_worker.models.published import Published
-from winepress_worker.models.shelf import Shelf
+from winepress_worker.models.registry import ModelRegistry
 
 _PATIENCE_S = 120
 
@@ -61,17 +61,17 @@ def worker(environment: dict[str, str], tmp_path: Path) -> Iterator[None]:
 
 @pytest.mark.usefixtures("worker")
 def test_a_pushed_model_is_pulled_and_drawn_with(
-    settings: Settings, environment: dict[str, str], shelf: Shelf, tmp_path: Path
+    settings: Settings, environment: dict[str, str], local_models: LocalModels, tmp_path: Path
 ) -> None:
     """The job waited for it; afterwards the list says published, here, and warm on the worker."""
     guest = Catalogue.load(settings.catalogue).get("guest")
     with Client(settings) as client:
         job = TextToImage(prompt="a red apple", model="guest", seed=1)
         handle = client.submit(job)
-        vignette = shelf.prepare("vignette", FP16, unheard)
+        vignette = local_models.prepare("vignette", FP16, ignore_progress)
         folder = copy(vignette.path, tmp_path / "elsewhere", guest)
         manifest = manifest_of(folder)
-        Published(open_store(settings)).push(manifest, folder, unheard, replace=False)
+        ModelRegistry(open_store(settings)).push(manifest, folder, ignore_progress, replace=False)
         (image,) = handle.wait(_PATIENCE_S).images
     assert image.size == (64, 64)
     assert Manifest.read(settings.home / "models" / "guest" / "fp16") == manifest

@@ -8,9 +8,9 @@ import pytest
 from guests import FP16, SMALL, Heard, files, machine, manifest_of, place, push
 
 from winepress_shared.catalogue import Catalogue
-from winepress_shared.errors import Environment
+from winepress_shared.errors import EnvironmentFault
 from winepress_shared.stores.base import Store
-from winepress_worker.engines.base import unheard
+from winepress_worker.engines.base import ignore_progress
 
 _BIN = "unet/openvino_model.bin"
 
@@ -24,40 +24,40 @@ def test_pulled_models_leave_in_the_order_of_their_last_use(
         push(store, place(here, name))
     place(there, guest, seed=1)
     budget = int(2.5 * sum(SMALL.values()))
-    shelf = machine(there, catalogue, store, budget)
+    local_models = machine(there, catalogue, store, budget)
     for name in (guest, a, b, a):
-        shelf.prepare(name, FP16, unheard)
-    shelf.warm([(a, FP16), (b, FP16)])
-    shelf.warm([])
-    assert shelf.prepare(c, FP16, unheard)
-    assert shelf.find(b, FP16) is None
-    assert shelf.find(a, FP16)
-    assert shelf.find(guest, FP16)
+        local_models.prepare(name, FP16, ignore_progress)
+    local_models.warm([(a, FP16), (b, FP16)])
+    local_models.warm([])
+    assert local_models.prepare(c, FP16, ignore_progress)
+    assert local_models.find(b, FP16) is None
+    assert local_models.find(a, FP16)
+    assert local_models.find(guest, FP16)
     other = machine(there, catalogue, store, budget)
-    other.prepare(a, FP16, unheard)
+    other.prepare(a, FP16, ignore_progress)
     other.warm([(a, FP16)])
-    with pytest.raises(Environment, match=r"so much of the disk.*pulled_gib"):
-        shelf.prepare(b, FP16, unheard)
+    with pytest.raises(EnvironmentFault, match=r"so much of the disk.*pulled_gib"):
+        local_models.prepare(b, FP16, ignore_progress)
     other.warm([])
-    assert shelf.prepare(b, FP16, unheard)
-    assert shelf.find(a, FP16) is None
+    assert local_models.prepare(b, FP16, ignore_progress)
+    assert local_models.find(a, FP16) is None
 
 
 def test_a_full_disk_is_said_and_given_back(
     store: Store, catalogue: Catalogue, guest: str, here: Path, there: Path
 ) -> None:
     """Nothing half-made stays, nothing looks finished, and with room the pull works."""
-    folder, shelf = place(here, guest), machine(there, catalogue, store)
+    folder, local_models = place(here, guest), machine(there, catalogue, store)
     push(store, folder)
     manifest = manifest_of(folder)
     work = there / "models" / guest / ".pull-fp16"
     (work / ".parts").mkdir(parents=True)
     (work / ".parts" / manifest.files[_BIN].sha256).symlink_to("/dev/full")
-    with pytest.raises(Environment, match=r"cannot pull.*No space left"):
-        shelf.prepare(guest, FP16, unheard)
+    with pytest.raises(EnvironmentFault, match=r"cannot pull.*No space left"):
+        local_models.prepare(guest, FP16, ignore_progress)
     assert not work.exists()
-    assert shelf.find(guest, FP16) is None
-    assert files(shelf.prepare(guest, FP16, unheard).path) == files(folder)
+    assert local_models.find(guest, FP16) is None
+    assert files(local_models.prepare(guest, FP16, ignore_progress).path) == files(folder)
 
 
 def test_a_disk_too_small_is_said_before_fetching(
@@ -72,6 +72,6 @@ def test_a_disk_too_small_is_said_before_fetching(
     push(store, place(here, guest))
     monkeypatch.setattr("shutil.disk_usage", lambda path: type("Usage", (), {"free": 1000})())
     heard = Heard()
-    with pytest.raises(Environment, match=r"disk is too small: \d+ MiB to fetch, 0 MiB free"):
+    with pytest.raises(EnvironmentFault, match=r"disk is too small: \d+ MiB to fetch, 0 MiB free"):
         machine(there, catalogue, store).prepare(guest, FP16, heard)
     assert heard.files == {}

@@ -17,13 +17,13 @@ from twins.mirror import Mirror, twin_catalogue
 from twins.tiny import SIDE_PX
 
 from winepress_shared.catalogue import Catalogue, Model
-from winepress_shared.errors import Environment
+from winepress_shared.errors import EnvironmentFault
 from winepress_shared.lane import Precision
 from winepress_shared.quantisation import Int8Recipe
+from winepress_worker.conversion.build import LEAST_PSNR_DB, judge
+from winepress_worker.models.local_models import LocalModels
 from winepress_worker.models.manifest import Manifest, Prepared
 from winepress_worker.models.measured import Measured
-from winepress_worker.models.prepare import LEAST_PSNR_DB, judge
-from winepress_worker.models.shelf import Shelf
 
 pytestmark = [
     # diffusers 0.37 turns torch tensors into arrays in ways NumPy 2 will drop one day.
@@ -42,8 +42,8 @@ import pathlib, resource, sys
 from winepress_shared.catalogue import Catalogue
 from winepress_shared.errors import Environment
 from winepress_shared.lane import Precision
-from winepress_worker.models.shelf import Shelf
-shelf = Shelf(pathlib.Path(sys.argv[1]), Catalogue.load())
+from winepress_worker.models.local_models import LocalModels
+shelf = LocalModels(pathlib.Path(sys.argv[1]), Catalogue.load())
 if sys.argv[2:]:
     resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv[2]),) * 2)
 try:
@@ -58,23 +58,23 @@ def ignore_progress(message: str, fraction: float) -> None:
 
 
 @pytest.fixture(scope="module")
-def twin(tmp_path_factory: pytest.TempPathFactory) -> Shelf:
+def twin(tmp_path_factory: pytest.TempPathFactory) -> LocalModels:
     """The tiny twin in fp16, in pictures of two steps."""
     home = tmp_path_factory.mktemp("home")
     model = twin_catalogue(SIDE_PX).get(TWIN).model_copy(update={"num_inference_steps": 2})
     mirror = Mirror(home / "hub")
     mirror.provide(model)
-    shelf = Shelf(home, Catalogue({TWIN: model}))
-    shelf.prepare(TWIN, Precision.FP16, ignore_progress, mirror.root)
-    return shelf
+    local_models = LocalModels(home, Catalogue({TWIN: model}))
+    local_models.prepare(TWIN, Precision.FP16, ignore_progress, mirror.root)
+    return local_models
 
 
-def with_recipe(shelf: Shelf, **values: Any) -> Shelf:
-    """The same shelf, whose catalogue says something else about int8."""
-    model: Model = shelf.catalogue.get(TWIN)
+def with_recipe(local_models: LocalModels, **values: Any) -> LocalModels:
+    """The same local models, whose catalogue says something else about int8."""
+    model: Model = local_models.catalogue.get(TWIN)
     int8 = Int8Recipe(**({"method": "full"} | LITTLE | values))
-    home = shelf.prepare(TWIN, Precision.FP16, ignore_progress).path.parents[2]
-    return Shelf(home, Catalogue({TWIN: model.model_copy(update={"int8": int8})}))
+    home = local_models.prepare(TWIN, Precision.FP16, ignore_progress).path.parents[2]
+    return LocalModels(home, Catalogue({TWIN: model.model_copy(update={"int8": int8})}))
 
 
 def graph(prepared: Prepared, part: str = "unet") -> str:
@@ -88,7 +88,7 @@ def measured(prepared: Prepared) -> Measured:
     return manifest.measured
 
 
-def test_int8_quantises_what_its_method_says(twin: Shelf) -> None:
+def test_int8_quantises_what_its_method_says(twin: LocalModels) -> None:
     """Convolutions always, matrices' activations by the full method alone, kept layers never."""
     quantised = {}
     for method in ("full", "hybrid"):
@@ -101,7 +101,7 @@ def test_int8_quantises_what_its_method_says(twin: Shelf) -> None:
     assert 0 < quantised["hybrid"] < quantised["full"]
 
 
-def test_precisions_of_weights_alone_draw_almost_as_fp16(twin: Shelf) -> None:
+def test_precisions_of_weights_alone_draw_almost_as_fp16(twin: LocalModels) -> None:
     """Nothing but weights is rounded; 4 bits are for the matrices of the UNet."""
     eight = twin.prepare(TWIN, Precision.INT8_WEIGHTS, ignore_progress)
     four = twin.prepare(TWIN, Precision.INT4_WEIGHTS, ignore_progress)
@@ -111,42 +111,44 @@ def test_precisions_of_weights_alone_draw_almost_as_fp16(twin: Shelf) -> None:
     assert 'element_type="u4"' not in graph(four, "text_encoder") + graph(eight)
 
 
-def test_kept_layer_that_is_not_there_is_named(twin: Shelf) -> None:
+def test_kept_layer_that_is_not_there_is_named(twin: LocalModels) -> None:
     """A typo in a recipe would otherwise cost quality that nobody can explain."""
-    shelf = with_recipe(twin, keep=("conv_inn",))
-    with pytest.raises(Environment, match=r"int8\.keep.*does not have.*conv_inn"):
-        shelf.prepare(TWIN, Precision.INT8, ignore_progress)
+    local_models = with_recipe(twin, keep=("conv_inn",))
+    with pytest.raises(EnvironmentFault, match=r"int8\.keep.*does not have.*conv_inn"):
+        local_models.prepare(TWIN, Precision.INT8, ignore_progress)
     folder = twin.prepare(TWIN, Precision.FP16, ignore_progress).path.parent
     assert not list(folder.glob(".int8.*"))
 
 
-def test_pictures_unlike_those_of_fp16_are_refused(shelf: Shelf) -> None:
+def test_pictures_unlike_those_of_fp16_are_refused(local_models: LocalModels) -> None:
     """Nothing is served that draws something else; the message says what would help."""
-    figures = measured(shelf.prepare("vignette", Precision.INT8, ignore_progress))
-    model = shelf.catalogue.get("vignette")
+    figures = measured(local_models.prepare("vignette", Precision.INT8, ignore_progress))
+    model = local_models.catalogue.get("vignette")
     judge(model, figures)
-    with pytest.raises(Environment, match=r"draws something else.*9\.9 dB.*Keep more layers"):
+    with pytest.raises(EnvironmentFault, match=r"draws something else.*9\.9 dB.*Keep more layers"):
         judge(model, figures.model_copy(update={"psnr_db": 9.9}))
 
 
-def test_bundled_model_in_int8_draws_the_same_pictures(shelf: Shelf) -> None:
+def test_bundled_model_in_int8_draws_the_same_pictures(local_models: LocalModels) -> None:
     """Half the size, and the likeness is stored where `winepress models prepare` reads it.
 
     What other instructions round otherwise moves it by decibels: 23.9 dB were seen without AVX-512.
     """
-    made = shelf.prepare("vignette", Precision.INT8, ignore_progress)
+    made = local_models.prepare("vignette", Precision.INT8, ignore_progress)
     figures = measured(made)
     assert figures.own.unet_bytes <= 0.51 * figures.fp16.unet_bytes
     assert figures.psnr_db > 2 * LEAST_PSNR_DB
     assert figures.ssim > 0.8
     assert "dB PSNR" in figures.sentence
-    assert made.revision != shelf.prepare("vignette", Precision.FP16, ignore_progress).revision
+    assert (
+        made.revision != local_models.prepare("vignette", Precision.FP16, ignore_progress).revision
+    )
 
 
 @pytest.fixture
-def home(tmp_path: Path, shelf: Shelf) -> Path:
+def home(tmp_path: Path, local_models: LocalModels) -> Path:
     """A home of its own with vignette in fp16, by links."""
-    full = shelf.prepare("vignette", Precision.FP16, ignore_progress)
+    full = local_models.prepare("vignette", Precision.FP16, ignore_progress)
     place = tmp_path / "models" / "vignette"
     place.mkdir(parents=True)
     (place / "fp16").symlink_to(full.path)
@@ -175,7 +177,7 @@ def test_killed_calibration_leaves_nothing_that_looks_finished(
     process.send_signal(signal.SIGKILL)
     process.wait(END_S)
     assert list((home / "models" / "vignette").glob(".int8.*"))
-    assert Shelf(home, Catalogue.load()).find("vignette", Precision.INT8) is None
+    assert LocalModels(home, Catalogue.load()).find("vignette", Precision.INT8) is None
 
 
 @pytest.mark.parametrize("process", [(str(4 * 2**20), "int4-weights")], indirect=True)
@@ -190,9 +192,9 @@ def test_file_that_cannot_be_written_in_full_is_an_error(
     assert sorted(path.name for path in folder.iterdir()) == ["fp16", "int4-weights.lock"]
 
 
-def test_likeness_is_no_part_of_the_revision(shelf: Shelf) -> None:
+def test_likeness_is_no_part_of_the_revision(local_models: LocalModels) -> None:
     """Two machines measure different times for what is the same model."""
-    made = shelf.prepare("vignette", Precision.INT8, ignore_progress)
+    made = local_models.prepare("vignette", Precision.INT8, ignore_progress)
     manifest = Manifest.read(made.path)
     assert manifest
     values = json.loads(manifest.model_dump_json()) | {"measured": None}

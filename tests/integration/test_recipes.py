@@ -17,17 +17,17 @@ from twins.published import PUBLISHED
 from twins.tiny import SIDE_PX
 
 from winepress_shared.catalogue import Catalogue, Model
-from winepress_shared.job import Job, parse_job
+from winepress_shared.jobs.job import Job, parse_job
 from winepress_shared.lane import Precision
+from winepress_worker.commands.models import register
 from winepress_worker.device_name import DeviceName
 from winepress_worker.engines.base import Request
 from winepress_worker.engines.openvino import OpenVinoEngine
-from winepress_worker.engines.stages import StagedPipeline
 from winepress_worker.models.likeness import psnr_db
-from winepress_worker.models.shelf import Shelf
-from winepress_worker.models_command import register
+from winepress_worker.models.local_models import LocalModels
+from winepress_worker.pipelines.refined import StagedPipeline
+from winepress_worker.pipelines.warm_pool import WarmPool
 from winepress_worker.placement import Placement
-from winepress_worker.warm_pool import WarmPool
 
 pytestmark = [
     # diffusers 0.37 turns torch tensors into arrays in ways NumPy 2 will drop one day.
@@ -54,15 +54,15 @@ def catalogue() -> Catalogue:
 
 
 @pytest.fixture(scope="module")
-def shelf(tmp_path_factory: pytest.TempPathFactory, catalogue: Catalogue) -> Shelf:
-    return Shelf(tmp_path_factory.mktemp("home"), catalogue)
+def local_models(tmp_path_factory: pytest.TempPathFactory, catalogue: Catalogue) -> LocalModels:
+    return LocalModels(tmp_path_factory.mktemp("home"), catalogue)
 
 
 @pytest.fixture(scope="module")
-def engine(shelf: Shelf, tmp_path_factory: pytest.TempPathFactory) -> OpenVinoEngine:
+def engine(local_models: LocalModels, tmp_path_factory: pytest.TempPathFactory) -> OpenVinoEngine:
     """Computes in 32 bits, as the pipelines do that it is compared with."""
     exact = Placement.of(DeviceName("CPU"), hints=("f32",))
-    return OpenVinoEngine(shelf, "CPU", tmp_path_factory.mktemp("blobs"), exact)
+    return OpenVinoEngine(local_models, "CPU", tmp_path_factory.mktemp("blobs"), exact)
 
 
 def source_picture() -> Image.Image:
@@ -122,12 +122,16 @@ def reference_picture(mirror: Mirror, model: Model, request: Request) -> Image.I
 
 @pytest.mark.parametrize("name", PUBLISHED)
 def test_picture_is_the_one_that_plain_diffusers_draws(
-    name: str, catalogue: Catalogue, mirror: Mirror, shelf: Shelf, engine: OpenVinoEngine
+    name: str,
+    catalogue: Catalogue,
+    mirror: Mirror,
+    local_models: LocalModels,
+    engine: OpenVinoEngine,
 ) -> None:
     """Scheduler, guidance, autoencoder's scale and the model's structure are all as published."""
     model = catalogue.get(name)
     mirror.provide(model)
-    shelf.prepare(name, Precision.FP16, lambda message, fraction: None, mirror.root)
+    local_models.prepare(name, Precision.FP16, lambda message, fraction: None, mirror.root)
     pipeline = engine.load(engine.key(name, Precision.FP16))
     request = request_for(model)
     (drawn,) = pipeline.render(request, lambda done, total: None)
@@ -143,7 +147,7 @@ def test_picture_is_the_one_that_plain_diffusers_draws(
     pipeline.close()
 
 
-class Studio:
+class ZoomUnits:
     """Draws as a worker does: models stay warm, and a job may have a refiner."""
 
     def __init__(self, engine: OpenVinoEngine) -> None:
@@ -159,18 +163,18 @@ class Studio:
 
 
 @pytest.fixture(scope="module")
-def studio(engine: OpenVinoEngine) -> Iterator[Studio]:
-    one = Studio(engine)
+def zoom_units(engine: OpenVinoEngine) -> Iterator[ZoomUnits]:
+    one = ZoomUnits(engine)
     yield one
     one.pool.close()
 
 
 @pytest.fixture(scope="module")
-def base(catalogue: Catalogue, mirror: Mirror, shelf: Shelf) -> Model:
+def base(catalogue: Catalogue, mirror: Mirror, local_models: LocalModels) -> Model:
     """The model that hands over to a refiner, both of them prepared."""
     for name in ("sdxl-base", "sdxl-refiner"):
         mirror.provide(catalogue.get(name))
-        shelf.prepare(name, Precision.FP16, lambda message, fraction: None, mirror.root)
+        local_models.prepare(name, Precision.FP16, lambda message, fraction: None, mirror.root)
     return catalogue.get("sdxl-base")
 
 
@@ -187,11 +191,11 @@ def test_two_stages_draw_what_plain_diffusers_draws(
     base: Model,
     catalogue: Catalogue,
     mirror: Mirror,
-    studio: Studio,
+    zoom_units: ZoomUnits,
 ) -> None:
     """Latents are handed over untouched, with their noise or without it."""
     request = text_job(catalogue, refiner="sdxl-refiner", **share)
-    drawn = studio.draw(request)
+    drawn = zoom_units.draw(request)
     first = mirror.reference(base, PUBLISHED["sdxl-base"].pipeline)
     refiner = PUBLISHED["sdxl-refiner"].pipeline
     second = mirror.reference(catalogue.get("sdxl-refiner"), refiner)
@@ -207,7 +211,7 @@ def test_two_stages_draw_what_plain_diffusers_draws(
     rest = {"denoising_start": end} if end else {"strength": share["refiner_strength"]}
     wanted = second(**both, **rest, image=latents, generator=seeded()).images[0]
     assert psnr_db(drawn, wanted) >= LEAST_PSNR_DB
-    alone = studio.draw(text_job(catalogue))
+    alone = zoom_units.draw(text_job(catalogue))
     assert psnr_db(alone, wanted) < LEAST_PSNR_DB, "the refiner changes nothing"
 
 
@@ -221,11 +225,11 @@ def test_options_draw_what_plain_diffusers_draws(
     base: Model,
     catalogue: Catalogue,
     mirror: Mirror,
-    studio: Studio,
+    zoom_units: ZoomUnits,
 ) -> None:
     """Another text layer, the autoencoder beside the model's own, rescaled guidance."""
     request = text_job(catalogue, **option)
-    drawn = studio.draw(request)
+    drawn = zoom_units.draw(request)
     pipe = mirror.reference(base, PUBLISHED["sdxl-base"].pipeline)
     if "vae" in option:
         pipe.vae = mirror.tiny_vae(base)
@@ -243,12 +247,12 @@ def test_options_draw_what_plain_diffusers_draws(
     ).images[0]
     likeness_db = psnr_db(drawn, wanted)
     assert likeness_db >= LEAST_PSNR_DB
-    plain = studio.draw(text_job(catalogue))
+    plain = zoom_units.draw(text_job(catalogue))
     assert psnr_db(plain, wanted) < likeness_db - MARGIN_DB / 2, f"{option} changes nothing"
 
 
 def test_previews_of_the_tiny_autoencoder_come_nearer_to_the_picture(
-    base: Model, catalogue: Catalogue, studio: Studio
+    base: Model, catalogue: Catalogue, zoom_units: ZoomUnits
 ) -> None:
     """One after every second step but the last, each nearer than noise would be."""
     seen: list[tuple[int, int, Image.Image]] = []
@@ -256,11 +260,11 @@ def test_previews_of_the_tiny_autoencoder_come_nearer_to_the_picture(
     watched = replace(
         request, on_preview=lambda done, total, pictures: seen.append((done, total, pictures[0]))
     )
-    drawn = studio.draw(watched)
+    drawn = zoom_units.draw(watched)
     assert [(done, total) for done, total, _ in seen] == [(2, 8), (4, 8), (6, 8)]
     likeness = [psnr_db(preview, drawn) for _, _, preview in seen]
     assert likeness == sorted(likeness)
-    assert drawn.tobytes() == studio.draw(request).tobytes(), "watching changes the picture"
+    assert drawn.tobytes() == zoom_units.draw(request).tobytes(), "watching changes the picture"
 
 
 def test_folder_nobody_described_is_prepared_under_a_name_of_its_own(
@@ -283,7 +287,7 @@ def test_folder_nobody_described_is_prepared_under_a_name_of_its_own(
     assert "mine.int8-weights is ready" in printed
     assert "PSNR" in printed
     (tmp_path / "farm.toml").write_text(printed[printed.rindex("[mine]") :])
-    farm = Shelf(tmp_path / "home", Catalogue.load(tmp_path / "farm.toml"))
+    farm = LocalModels(tmp_path / "home", Catalogue.load(tmp_path / "farm.toml"))
     full, small = (farm.find("mine", p) for p in (Precision.FP16, Precision.INT8_WEIGHTS))
     assert full
     assert small

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from unittest.mock import Mock
 
 import pytest
-from press import LANE, Press, apple, forget_farm
+from manual_worker import LANE, ManualWorker, apple, forget_farm
 
 from winepress import (
     BrokerUnreachable,
@@ -17,25 +17,25 @@ from winepress import (
     StoreUnreachable,
 )
 from winepress.commands.farm import check_jobs
-from winepress.handling import Handling
 from winepress.recovery import StoredJobs
-from winepress_shared.job import Job
+from winepress.submit_options import SubmitOptions
+from winepress_shared.jobs.job import Job
 from winepress_shared.lane import Lane
-from winepress_shared.ledger_records import Submission
+from winepress_shared.ledger.records import Submission
 
 
 def test_every_unfinished_job_comes_back_after_the_broker_lost_everything(
-    client: Client, press: Press
+    client: Client, manual_worker: ManualWorker
 ) -> None:
     """Recovered: the open jobs. Not recovered: finished, canceled and expired ones."""
     finished = client.submit(apple())
-    press.work(LANE)
+    manual_worker.work(LANE)
     canceled = client.submit(apple())
     canceled.cancel()
     client.submit(apple(), expires_in=0.001)
     waiting = client.submit(apple(n=4, priority="bulk"), user="ada", idempotency_key="k1")
-    press.live(LANE)
-    press.work(LANE, most=1)
+    manual_worker.live(LANE)
+    manual_worker.work(LANE, most=1)
     before = waiting.status()
     forget_farm(client.settings)
 
@@ -48,31 +48,33 @@ def test_every_unfinished_job_comes_back_after_the_broker_lost_everything(
     again = client.submit(apple(n=4, priority="bulk"), user="ada", idempotency_key="k1")
     assert again.id == waiting.id
     assert client.ledger.waiting() == {LANE: 2}
-    press.work(LANE)
+    manual_worker.work(LANE)
     assert len(waiting.wait(timeout=60).images) == 4
     drawn = [event.fields["unit"] for event in waiting.events() if event.name == "unit-started"]
     assert sorted(drawn) == ["2", "3"]
 
 
 def test_a_job_that_lacks_only_its_result_is_finished_without_drawing(
-    client: Client, press: Press
+    client: Client, manual_worker: ManualWorker
 ) -> None:
     """Lost between the last picture and result.json: the next worker writes the result."""
     handle = client.submit(apple(n=2))
-    press.work(LANE)
+    manual_worker.work(LANE)
     client.archive.reopen_job(handle.id)
     forget_farm(client.settings)
     assert [one.id for one in client.recover()] == [handle.id]
-    press.work(LANE)
+    manual_worker.work(LANE)
     assert len(handle.wait(timeout=60).images) == 2
     assert "unit-started" not in [event.name for event in handle.events()]
 
 
-def test_recovering_a_healthy_farm_changes_nothing(client: Client, press: Press) -> None:
+def test_recovering_a_healthy_farm_changes_nothing(
+    client: Client, manual_worker: ManualWorker
+) -> None:
     """Safe to run at any time."""
     handle = client.submit(apple(n=2))
-    press.live(LANE)
-    press.work(LANE, most=1)
+    manual_worker.live(LANE)
+    manual_worker.work(LANE, most=1)
     before = handle.status()
     assert client.recover() == []
     assert handle.status() == before
@@ -87,18 +89,18 @@ def test_a_damaged_description_does_not_stop_the_recovery_of_others(client: Clie
 
 
 def test_fences_of_the_lost_ledger_prove_nothing_in_the_new_one(
-    client: Client, press: Press
+    client: Client, manual_worker: ManualWorker
 ) -> None:
     """A worker that still renders for the lost ledger cannot commit into another's slice."""
     handle = client.submit(apple(n=2))
-    old = press.ledger.claim(LANE, "press", press.holder, 1)
+    old = manual_worker.ledger.claim(LANE, "manual", manual_worker.holder, 1)
     forget_farm(client.settings)
     client.recover()
-    new = press.ledger.claim(LANE, "other", "other/1", 1)
+    new = manual_worker.ledger.claim(LANE, "other", "other/1", 1)
     assert old is not None
     assert new is not None
     assert new.fence > old.fence
-    assert press.ledger.commit(old.fence, 1, {}) == "lost"
+    assert manual_worker.ledger.commit(old.fence, 1, {}) == "lost"
     assert handle.status().done == 0
 
 
@@ -110,12 +112,12 @@ def lost_answers(client: Client) -> Iterator[None]:
     """Inside, the broker does what it is asked and cannot be heard."""
     submit, away = client.ledger.submit, BrokerUnreachable("the broker does not answer")
 
-    def unheard(new: Submission) -> None:
+    def ignore_progress(new: Submission) -> None:
         submit(new)
         raise away
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(client.ledger, "submit", unheard)
+        patch.setattr(client.ledger, "submit", ignore_progress)
         patch.setattr(client.ledger, "control", Mock(side_effect=away))
         yield
 
@@ -125,7 +127,7 @@ def test_a_description_whose_producer_was_killed_is_entered_only_on_demand(
 ) -> None:
     """Nobody was told that the job is accepted; it is named, and `--pending` means it."""
     accepted = client.submit(apple())
-    killed = Handling("ann").record(*resolved(client))
+    killed = SubmitOptions("ann").record(*resolved(client))
     client.archive.write_job(killed)
     forget_farm(client.settings)
     assert [one.id for one in client.recover()] == [accepted.id]
@@ -197,12 +199,14 @@ def test_a_recovery_passes_over_what_is_refused(
     assert large.id in caplog.text
 
 
-def test_the_doctor_looks_at_every_job_of_the_store(client: Client, press: Press) -> None:
+def test_the_doctor_looks_at_every_job_of_the_store(
+    client: Client, manual_worker: ManualWorker
+) -> None:
     """One that the broker knows does not speak for the others."""
-    press.live(LANE)
+    manual_worker.live(LANE)
     lost = client.submit(apple())
     forget_farm(client.settings)
-    press.live(LANE)
+    manual_worker.live(LANE)
     known = client.submit(apple())
     stored = StoredJobs.list(client)
     assert stored == StoredJobs(frozenset({lost.id, known.id}), frozenset())
@@ -219,8 +223,8 @@ def test_a_failed_submission_is_not_entered_beside_the_one_that_repeated_it(
     for _ in range(3):  # whichever id is the lower
         forget_farm(client.settings)
         job, lane, digest = resolved(client)
-        client.archive.write_job(Handling("ann", "k1").record(job, lane, digest))
-        again = Handling("ann", "k1").record(job, lane, digest)
+        client.archive.write_job(SubmitOptions("ann", "k1").record(job, lane, digest))
+        again = SubmitOptions("ann", "k1").record(job, lane, digest)
         client.archive.write_job(again)
         client.accept([again])
         forget_farm(client.settings)

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 import redis
-from studio import Studio
+from local_worker import LocalWorker
 
 from winepress import Client, TextToImage
 from winepress_shared.settings import Settings
@@ -45,19 +45,19 @@ def trips(monkeypatch: pytest.MonkeyPatch) -> Counter[str]:
 
 
 @pytest.fixture
-def studio(farm_settings: Settings, client: Client) -> Studio:
+def local_worker(farm_settings: Settings, client: Client) -> LocalWorker:
     """A worker whose model is warm; a step takes long enough for a report."""
-    studio = Studio(farm_settings, engine="fake:step_s=0.015")
-    run(studio, client, 1)
-    return studio
+    local_worker = LocalWorker(farm_settings, engine="fake:step_s=0.015")
+    run(local_worker, client, 1)
+    return local_worker
 
 
-def run(studio: Studio, client: Client, jobs: int, **fields: Any) -> None:
+def run(local_worker: LocalWorker, client: Client, jobs: int, **fields: Any) -> None:
     """Have one ticket's work of so many jobs done, in a thread ``renderer``."""
     job = TextToImage(prompt="a fox", num_inference_steps=_STEPS, width=64, height=64, **fields)
     handles = [client.submit(job) for _ in range(jobs)]
     thread = threading.Thread(
-        target=studio.press.run, args=(_LANE, lambda lane: None), name="renderer"
+        target=local_worker.renderer.run, args=(_LANE, lambda lane: None), name="renderer"
     )
     thread.start()
     thread.join()
@@ -66,32 +66,32 @@ def run(studio: Studio, client: Client, jobs: int, **fields: Any) -> None:
 
 
 def test_single_pictures_cost_two_round_trips_each_while_drawing(
-    studio: Studio, client: Client, trips: Counter[str]
+    local_worker: LocalWorker, client: Client, trips: Counter[str]
 ) -> None:
     """For the next slice, whose picture begins with it, and for a look at the lanes.
 
     Steps, descriptions and tickets are told beside the drawing. Delivery counts the picture, reads
     what came of the job and ends it, while the next one is drawn: five in a row in all.
     """
-    run(studio, client, 1)
+    run(local_worker, client, 1)
     trips.clear()
-    run(studio, client, 1)
+    run(local_worker, client, 1)
     short = Counter(trips)
     trips.clear()
-    run(studio, client, 1 + _PICTURES)
+    run(local_worker, client, 1 + _PICTURES)
     assert trips["renderer"] - short["renderer"] <= 2 * _PICTURES
     assert trips["delivery"] - short["delivery"] <= 3 * _PICTURES
 
 
 def test_pictures_of_one_job_cost_one_round_trip_each_while_drawing(
-    studio: Studio, client: Client, trips: Counter[str]
+    local_worker: LocalWorker, client: Client, trips: Counter[str]
 ) -> None:
     """Each is begun before it is drawn; the first of a slice together with the slice.
 
     There are fewer slices than pictures, so their claims and looks cost less than one more.
     """
-    run(studio, client, 1, n=2)
+    run(local_worker, client, 1, n=2)
     trips.clear()
-    run(studio, client, 1, n=16)
+    run(local_worker, client, 1, n=16)
     assert trips["renderer"] <= 2 * 16
     assert trips["delivery"] <= 16 + 2

@@ -8,12 +8,12 @@ from pathlib import Path
 import pytest
 from PIL import Image, ImageChops, ImageStat
 
-from winepress_shared.job import parse_job
+from winepress_shared.jobs.job import parse_job
+from winepress_shared.jobs.schedulers import SCHEDULERS, SCHEDULES
 from winepress_shared.lane import Precision
-from winepress_shared.schedulers import SCHEDULERS, SCHEDULES
 from winepress_worker.engines import open_engine
 from winepress_worker.engines.base import Pipeline, Request
-from winepress_worker.models.shelf import Shelf
+from winepress_worker.models.local_models import LocalModels
 from winepress_worker.options import WorkerOptions
 
 # diffusers 0.37 turns torch tensors into arrays in ways NumPy 2 will drop one day.
@@ -32,19 +32,19 @@ NAMES = [
 
 
 @pytest.fixture(scope="module")
-def pipeline(shelf: Shelf, model_home: Path) -> Iterator[Pipeline]:
-    engine = open_engine(WorkerOptions("test"), shelf, model_home)
+def pipeline(local_models: LocalModels, model_home: Path) -> Iterator[Pipeline]:
+    engine = open_engine(WorkerOptions("test"), local_models, model_home)
     loaded = engine.load(engine.key("vignette", Precision.FP16))
     yield loaded
     loaded.close()
 
 
 @pytest.fixture(scope="module")
-def wanted(pipeline: Pipeline, shelf: Shelf) -> Image.Image:
-    return draw(pipeline, shelf, "ddim", 20)
+def wanted(pipeline: Pipeline, local_models: LocalModels) -> Image.Image:
+    return draw(pipeline, local_models, "ddim", 20)
 
 
-def draw(pipeline: Pipeline, shelf: Shelf, scheduler: str, steps: int) -> Image.Image:
+def draw(pipeline: Pipeline, local_models: LocalModels, scheduler: str, steps: int) -> Image.Image:
     job = parse_job(
         {
             "prompt": "a red apple on a teal background",
@@ -53,23 +53,23 @@ def draw(pipeline: Pipeline, shelf: Shelf, scheduler: str, steps: int) -> Image.
             "num_inference_steps": steps,
         }
     )
-    request = Request(shelf.catalogue.resolve(job), (1,))
+    request = Request(local_models.catalogue.resolve(job), (1,))
     return pipeline.render(request, lambda done, total: None)[0]
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_every_scheduler_draws_the_same_apple(
-    name: str, pipeline: Pipeline, shelf: Shelf, wanted: Image.Image
+    name: str, pipeline: Pipeline, local_models: LocalModels, wanted: Image.Image
 ) -> None:
     """Samplers differ in detail, but what they draw from one seed is one picture."""
-    picture = draw(pipeline, shelf, name, STEPS)
+    picture = draw(pipeline, local_models, name, STEPS)
     means = ImageStat.Stat(ImageChops.difference(picture, wanted)).mean
     assert sum(means) / len(means) < MOST_LEVELS
 
 
 @pytest.mark.parametrize("name", [scheduler.name for scheduler in SCHEDULERS])
 def test_every_scheduler_runs_with_a_single_step(
-    name: str, pipeline: Pipeline, shelf: Shelf
+    name: str, pipeline: Pipeline, local_models: LocalModels
 ) -> None:
     """One step is allowed, so it must not break anywhere."""
-    assert draw(pipeline, shelf, name, 1).size == (256, 256)
+    assert draw(pipeline, local_models, name, 1).size == (256, 256)

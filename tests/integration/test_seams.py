@@ -8,8 +8,8 @@ import pytest
 from PIL import Image
 from seams import WANTED_RATIO, Easel, drift, film_ratio, scenery
 
-from winepress_shared.nesting import Nesting
-from winepress_shared.zoom import ZoomVideo
+from winepress_shared.jobs.nesting import Nesting
+from winepress_shared.jobs.zoom import ZoomVideo
 from winepress_worker.zoom.camera import Camera
 from winepress_worker.zoom.film import Film
 from winepress_worker.zoom.outpaint import Outpainting

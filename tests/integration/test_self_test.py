@@ -11,9 +11,9 @@ from PIL import Image, ImageFilter
 
 from winepress_shared.errors import WrongUsage
 from winepress_shared.settings import Settings
-from winepress_worker.engines import self_test
-from winepress_worker.fitness import check_fitness
 from winepress_worker.options import WorkerOptions
+from winepress_worker.parent.device_check import check_fitness
+from winepress_worker.renderer import self_test
 
 _LIMIT_S = 120
 

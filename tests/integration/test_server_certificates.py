@@ -15,7 +15,7 @@ from tls_server import ServerFiles, TlsDoor, self_signed
 
 from winepress_shared.broker import make_celery, send_tickets
 from winepress_shared.errors import BrokerUnreachable, StoreUnreachable, WrongUsage
-from winepress_shared.ledger import Ledger
+from winepress_shared.ledger.ledger import Ledger
 from winepress_shared.server_certificates import check_certificates
 from winepress_shared.settings import Settings
 from winepress_shared.stores import open_store

@@ -12,9 +12,9 @@ import numpy as np
 import pytest
 
 from winepress_shared.errors import InvalidJob
-from winepress_shared.sound import Sound
-from winepress_shared.sound_container import container_of, look
-from winepress_shared.sound_decoder import heard, plays
+from winepress_shared.jobs.sound import Sound
+from winepress_shared.jobs.sound_container import container_of, look
+from winepress_shared.jobs.sound_decoder import heard, plays
 
 Kind = tuple[str, str, dict[str, str]]  #: muxer, codec, options of the muxer
 _FRAGMENTS = {"movflags": "frag_keyframe+empty_moov+default_base_moof"}

@@ -9,15 +9,16 @@ import pytest
 from PIL import Image, ImageChops
 
 from winepress_shared.catalogue import Catalogue
-from winepress_shared.job import Job, parse_job
+from winepress_shared.jobs.job import Job, parse_job
 from winepress_shared.lane import Precision
-from winepress_worker.engines import open_engine, self_test
-from winepress_worker.engines.base import Pipeline, Request, unwatched
+from winepress_worker.engines import open_engine
+from winepress_worker.engines.base import Pipeline, Request, ignore_steps
 from winepress_worker.engines.compiled_parts import CompiledParts, ShapedModel
-from winepress_worker.engines.stages import StagedPipeline
-from winepress_worker.models.shelf import Shelf
+from winepress_worker.models.local_models import LocalModels
 from winepress_worker.options import WorkerOptions
-from winepress_worker.warm_pool import WarmPool
+from winepress_worker.pipelines.refined import StagedPipeline
+from winepress_worker.pipelines.warm_pool import WarmPool
+from winepress_worker.renderer import self_test
 
 # diffusers 0.37 turns torch tensors into arrays in ways NumPy 2 will drop one day.
 pytestmark = pytest.mark.filterwarnings("ignore:__array:DeprecationWarning")
@@ -33,12 +34,12 @@ def some_job(**values: object) -> Job:
 
 
 @pytest.fixture(scope="module")
-def pipelines(shelf: Shelf, model_home: Path) -> Iterator[list[Pipeline]]:
+def pipelines(local_models: LocalModels, model_home: Path) -> Iterator[list[Pipeline]]:
     """The same model on the CPU, and on the CPU as an NPU."""
     loaded = []
     for device in ("CPU", "NPU=CPU"):
         options = WorkerOptions("test", device, precision_hints=("f32",))
-        engine = open_engine(options, shelf, model_home)
+        engine = open_engine(options, local_models, model_home)
         loaded.append(engine.load(engine.key("vignette", Precision.FP16)))
     yield loaded
     for pipeline in loaded:
@@ -64,7 +65,7 @@ def requests() -> Iterator[Request]:
 def test_fixed_and_open_shapes_give_equal_pictures(pipelines: list[Pipeline]) -> None:
     """Every kind of job, several sizes and numbers, with and without guidance."""
     for request in requests():
-        opened, fixed = (pipeline.render(request, unwatched) for pipeline in pipelines)
+        opened, fixed = (pipeline.render(request, ignore_steps) for pipeline in pipelines)
         for one, other in zip(opened, fixed, strict=True):
             assert farthest(one, other) <= _MOST_LEVELS, request.job.kind
 
@@ -72,14 +73,14 @@ def test_fixed_and_open_shapes_give_equal_pictures(pipelines: list[Pipeline]) ->
 def test_a_size_off_the_grid_is_cut_out_of_the_next_larger_one(pipelines: list[Pipeline]) -> None:
     """Few shapes serve all sizes: what is asked for is the middle of what is drawn."""
     job = some_job()
-    (whole,) = pipelines[1].render(Request(job, (1,)), unwatched)
+    (whole,) = pipelines[1].render(Request(job, (1,)), ignore_steps)
     small = job.model_copy(update={"width": 200, "height": 224})
-    (cut,) = pipelines[1].render(Request(small, (1,)), unwatched)
+    (cut,) = pipelines[1].render(Request(small, (1,)), ignore_steps)
     assert cut.tobytes() == whole.crop((28, 16, 228, 240)).tobytes()
 
 
 def test_without_guidance_the_denoiser_is_compiled_for_half_the_batch(
-    shelf: Shelf, model_home: Path, monkeypatch: pytest.MonkeyPatch
+    local_models: LocalModels, model_home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """One picture is a batch of two with guidance and of one without; few shapes are kept."""
     shaped: dict[str, ShapedModel] = {}
@@ -90,54 +91,56 @@ def test_without_guidance_the_denoiser_is_compiled_for_half_the_batch(
         return shaped[name]
 
     monkeypatch.setattr(CompiledParts, "get", remember)
-    engine = open_engine(WorkerOptions("test", "NPU=CPU"), shelf, model_home)
+    engine = open_engine(WorkerOptions("test", "NPU=CPU"), local_models, model_home)
     pipeline = engine.load(engine.key("vignette", Precision.FP16))
     for guidance in (2.5, 1.0):
         job = some_job(guidance_scale=guidance, num_inference_steps=1, width=64, height=64)
-        pipeline.render(Request(job, (1,)), unwatched)
+        pipeline.render(Request(job, (1,)), ignore_steps)
     batches = [shape["sample"][0] for shape in shaped["unet"].shapes]
     assert batches[-2:] == [2, 1]
     for side in (64, 128, 192, 256, 320):
         job = some_job(num_inference_steps=1, width=side, height=64)
-        pipeline.render(Request(job, (1,)), unwatched)
+        pipeline.render(Request(job, (1,)), ignore_steps)
     assert len(shaped["unet"].shapes) == 4
     pipeline.close()
 
 
 @pytest.mark.arithmetic
 def test_blobs_of_another_arithmetic_are_not_taken(
-    shelf: Shelf, model_home: Path, tmp_path: Path
+    local_models: LocalModels, model_home: Path, tmp_path: Path
 ) -> None:
     """What was compiled in 32 bits first does not spoil what is computed in the device's own."""
     likenesses = []
     for hints in (("f32",), ()):
         options = WorkerOptions("test", "NPU=CPU", precision_hints=hints)
-        engine = open_engine(options, shelf, tmp_path)
+        engine = open_engine(options, local_models, tmp_path)
         picture, _ = self_test.draw(engine, CATALOGUE)
         likenesses.append(self_test.likeness_db(picture, self_test.golden()))
     assert min(likenesses) > self_test.LEAST_DB
 
 
 def test_a_device_of_one_shape_draws_its_first_picture_for_a_job(
-    shelf: Shelf, model_home: Path
+    local_models: LocalModels, model_home: Path
 ) -> None:
     """Nothing was drawn before it, so nothing is compiled yet that could name its device."""
-    engine = open_engine(WorkerOptions("test", "NPU=CPU"), shelf, model_home)
+    engine = open_engine(WorkerOptions("test", "NPU=CPU"), local_models, model_home)
     pool = WarmPool(engine, 2**40)
     first = pool.get(engine.key("vignette", Precision.FP16))
     pipeline = StagedPipeline(first, pool, engine.key)
-    (picture,) = pipeline.render(Request(some_job(num_inference_steps=1), (1,)), unwatched)
+    (picture,) = pipeline.render(Request(some_job(num_inference_steps=1), (1,)), ignore_steps)
     assert (picture.size, pipeline.device) == ((256, 256), "CPU")
     first.close()
 
 
-def test_a_pipeline_says_where_its_stages_were_computed(shelf: Shelf, model_home: Path) -> None:
+def test_a_pipeline_says_where_its_stages_were_computed(
+    local_models: LocalModels, model_home: Path
+) -> None:
     """Text on the CPU, the denoiser as on an NPU, the autoencoder wherever AUTO puts it."""
     options = WorkerOptions("test", "NPU=CPU", stage_devices=("text=CPU", "vae=AUTO:CPU"))
-    engine = open_engine(options, shelf, model_home)
+    engine = open_engine(options, local_models, model_home)
     pipeline = engine.load(engine.key("vignette", Precision.FP16))
     request = Request(some_job(), (1,))
-    (picture,) = pipeline.render(request, unwatched)
+    (picture,) = pipeline.render(request, ignore_steps)
     assert picture.size == (256, 256)
     assert pipeline.facts(request).device == "CPU"
     pipeline.close()

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 import redis
-from press import LANE, Press, apple
+from manual_worker import LANE, ManualWorker, apple
 
 from winepress import (
     BrokerUnreachable,
@@ -28,7 +28,7 @@ def objects(client: Client, prefix: str = "jobs/") -> list[str]:
 
 
 def test_a_submitted_job_has_its_row_its_description_and_a_ticket(
-    client: Client, press: Press
+    client: Client, manual_worker: ManualWorker
 ) -> None:
     """Accepted means: job.json is in the store, the row in the ledger, a worker is called."""
     handle = client.submit(apple(seed=7, n=3), user="ada")
@@ -36,7 +36,7 @@ def test_a_submitted_job_has_its_row_its_description_and_a_ticket(
     assert (row.state, row.user, row.units, row.lane) == (JobState.QUEUED, "ada", 3, LANE)
     assert objects(client) == [f"jobs/{handle.id}/{name}" for name in ("accepted", "job.json")]
     assert client.archive.read_job(handle.id).job.num_inference_steps is not None
-    press.await_ticket(LANE)
+    manual_worker.await_ticket(LANE)
 
 
 def test_the_same_idempotency_key_gives_the_same_job_even_with_a_random_seed(
@@ -112,9 +112,11 @@ def test_many_jobs_are_all_queued_in_order_or_none_is(client: Client) -> None:
     assert created == sorted(created)
 
 
-def test_tickets_are_as_many_as_workers_can_use(client: Client, press: Press) -> None:
+def test_tickets_are_as_many_as_workers_can_use(
+    client: Client, manual_worker: ManualWorker
+) -> None:
     """One ticket for a lonely worker, never more than there are pictures."""
-    press.live(LANE)
+    manual_worker.live(LANE)
     client.submit(apple(n=50))
     broker = redis.Redis.from_url(client.settings.broker_url.get_secret_value())
     assert broker.llen(f"{client.settings.farm}:queue:{LANE}") == 1

@@ -11,7 +11,7 @@ import torch
 from diffusers import AutoencoderTiny
 from twins.tiny import build_tiny_vae
 
-from winepress_worker.models.export import export_tiny_vae
+from winepress_worker.conversion.export import export_tiny_vae
 
 
 @pytest.mark.parametrize(

@@ -9,13 +9,13 @@ from pathlib import Path
 import pytest
 import redis
 from conftest import ValkeyServer
-from press import LANE, Press, apple
+from manual_worker import LANE, ManualWorker, apple
 from pydantic import SecretStr
 from worker_process import await_condition
 
 from winepress import BrokerUnreachable, Client, InvalidJob, JobHandle
 from winepress import event_reader as event_reader_module
-from winepress_shared.event_log import BLOCK_MS
+from winepress_shared.ledger.event_log import BLOCK_MS
 from winepress_shared.settings import Settings
 
 _WAITERS = 500
@@ -49,7 +49,7 @@ def waits(handle: JobHandle) -> bool:
 
 
 def test_five_hundred_threads_wait_with_one_reader_and_few_connections(
-    client: Client, press: Press, valkey_server: ValkeyServer
+    client: Client, manual_worker: ManualWorker, valkey_server: ValkeyServer
 ) -> None:
     """Of ten jobs, all at once; each of them ends when its job has ended."""
     handles = [client.submit(apple()) for _ in range(10)]
@@ -68,12 +68,12 @@ def test_five_hundred_threads_wait_with_one_reader_and_few_connections(
         await_condition(lambda: len(client.event_reader._subscriptions) == _WAITERS)
         await_condition(lambda: readers() == 1)  # that of an earlier client may take a moment
         assert connections() - before <= _FEW
-        press.work(LANE)
+        manual_worker.work(LANE)
         join(threads)
     assert done == [1.0] * _WAITERS
 
 
-def test_the_reader_ends_when_nobody_waits(client: Client, press: Press) -> None:
+def test_the_reader_ends_when_nobody_waits(client: Client, manual_worker: ManualWorker) -> None:
     """Also for iterators that were dropped in the middle, and it starts again for the next."""
     handle = client.submit(apple())
     client.pause(handle.id)
@@ -86,11 +86,11 @@ def test_the_reader_ends_when_nobody_waits(client: Client, press: Press) -> None
     await_condition(lambda: readers() == 0)
     threads = in_threads(lambda _: handle.wait(_PATIENCE_S), 1)
     await_condition(lambda: waits(handle))
-    press.work(LANE)
+    manual_worker.work(LANE)
     join(threads)
 
 
-def test_who_comes_later_is_not_told_later(client: Client, press: Press) -> None:
+def test_who_comes_later_is_not_told_later(client: Client, manual_worker: ManualWorker) -> None:
     """The reader is called back from a read that began without the newcomer."""
     first, second = client.submit(apple()), client.submit(apple())
     threads = in_threads(lambda _: list(first.events()), 1)
@@ -111,19 +111,19 @@ def test_who_comes_later_is_not_told_later(client: Client, press: Press) -> None
 
 
 def test_more_jobs_than_fit_into_one_command_are_read_in_turn(
-    client: Client, press: Press, monkeypatch: pytest.MonkeyPatch
+    client: Client, manual_worker: ManualWorker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Nobody is forgotten."""
     monkeypatch.setattr(event_reader_module, "_MOST_JOBS", 3)
     handles = [client.submit(apple()) for _ in range(10)]
     threads = in_threads(lambda number: handles[number].wait(_PATIENCE_S), len(handles))
     await_condition(lambda: len(client.event_reader._subscriptions) == len(handles))
-    press.work(LANE)
+    manual_worker.work(LANE)
     join(threads)
 
 
 def test_who_takes_nothing_is_read_no_further_and_loses_nothing(
-    client: Client, press: Press, monkeypatch: pytest.MonkeyPatch
+    client: Client, manual_worker: ManualWorker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What a slow reader has not taken does not fill the memory."""
     monkeypatch.setattr(event_reader_module, "_MOST_ARRIVALS", 2)
@@ -136,7 +136,7 @@ def test_who_takes_nothing_is_read_no_further_and_loses_nothing(
             client.resume(handle.id)
             client.pause(handle.id)
         client.resume(handle.id)
-        press.work(LANE)
+        manual_worker.work(LANE)
         names += [event.name for event in events]
     assert names[:2] == ["queued", "paused"]
     assert names[2:13] == ["resumed", "paused"] * 5 + ["resumed"]
@@ -155,7 +155,7 @@ def test_waiting_outlives_a_restart_of_the_broker(tmp_path: Path) -> None:
                 admin.config_set("appendfsync", "always")
                 admin.set("written", 1)
             server.restart()
-            Press(settings).work(LANE)
+            ManualWorker(settings).work(LANE)
             join(threads)
 
 
@@ -193,7 +193,7 @@ def test_an_outage_is_told_to_nobody_when_nobody_waits(
             handle = client.submit(apple())
             threads = in_threads(lambda _: handle.wait(_PATIENCE_S), 1)
             await_condition(lambda: waits(handle))
-            Press(settings).work(LANE)
+            ManualWorker(settings).work(LANE)
             join(threads)
     await_condition(lambda: readers() == 0)
     assert caplog.messages == []
@@ -235,12 +235,12 @@ def test_options_of_the_url_hold_for_every_door(
     settings = farm_settings.model_copy(
         update={"broker_url": SecretStr(f"{valkey_server.url}?{options}")}
     )
-    press = Press(farm_settings)
+    manual_worker = ManualWorker(farm_settings)
     with Client(settings) as client:
         handles = [client.submit(apple()) for _ in range(3)]
-        press.await_ticket(LANE)
+        manual_worker.await_ticket(LANE)
         threads = in_threads(lambda number: handles[number].wait(_PATIENCE_S), len(handles))
-        press.work(LANE)
+        manual_worker.work(LANE)
         join(threads)
 
 
@@ -248,10 +248,10 @@ def test_options_of_the_url_hold_for_every_door(
 
 
 @pytest.fixture
-def drawn(client: Client, press: Press) -> JobHandle:
+def drawn(client: Client, manual_worker: ManualWorker) -> JobHandle:
     """A job that is over."""
     handle = client.submit(apple())
-    press.work(LANE)
+    manual_worker.work(LANE)
     return handle
 
 

@@ -18,7 +18,7 @@ from rehearsal import Rehearsal, wait_until
 from winepress import Client, JobState, TextToImage
 from winepress_deploy.farm import Farm
 from winepress_deploy.farm_options import FarmOptions
-from winepress_deploy.flower_report import ask_flower
+from winepress_deploy.services.flower_report import ask_flower
 from winepress_shared.errors import JobCanceled
 from winepress_shared.lane import Lane
 
@@ -155,7 +155,7 @@ def test_flower_lists_tickets_with_arguments_and_results_people_can_read(
 
     wait_until(lambda: any(handle.id in result for _, _, result in rows()))
     ((name, arguments, result),) = [row for row in rows() if handle.id in row[2]]
-    assert name == "winepress.press"
+    assert name == "winepress.render"
     assert arguments == "lane=vignette.fp16"
     assert re.search(r"\d pictures? in [\d.]+ s", result)
 

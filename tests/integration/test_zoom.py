@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from local_worker import KEY_FRAMES, LocalWorker, small_zoom
 from PIL import Image
-from studio import KEY_FRAMES, Studio, small_zoom
 
 from winepress import Client, Conflict, InvalidJob, JobFailed, JobHandle, TextToImage
 from winepress_shared import metadata
@@ -26,8 +26,8 @@ _PICTURE = Image.radial_gradient("L").convert("RGB")
 
 
 @pytest.fixture
-def studio(farm_settings: Settings) -> Studio:
-    return Studio(farm_settings)
+def local_worker(farm_settings: Settings) -> LocalWorker:
+    return LocalWorker(farm_settings)
 
 
 def _tone() -> bytes:
@@ -41,23 +41,25 @@ def _tone() -> bytes:
     return data.getvalue()
 
 
-def _film(client: Client, studio: Studio, folder: Path, **fields: Any) -> tuple[JobHandle, Path]:
+def _film(
+    client: Client, local_worker: LocalWorker, folder: Path, **fields: Any
+) -> tuple[JobHandle, Path]:
     """A finished zoom, and its film in a file."""
     handle = client.submit(small_zoom(**fields))
-    studio.work_off()
+    local_worker.work_off()
     handle.wait(timeout=0)
     return handle, handle.save(folder)[-1]
 
 
 def test_a_zoom_becomes_key_frames_and_a_film(
-    client: Client, studio: Studio, tmp_path: Path
+    client: Client, local_worker: LocalWorker, tmp_path: Path
 ) -> None:
     """Every unit in the store, each key frame with its own seed; the film is called for at once."""
-    handle, path = _film(client, studio, tmp_path)
+    handle, path = _film(client, local_worker, tmp_path)
     outputs = handle.result.outputs
     assert [output.seed for output in outputs] == [5, 6, 7, 5]
     assert [output.is_film for output in outputs] == [False] * 3 + [True]
-    assert studio.called == [FILM]
+    assert local_worker.called == [FILM]
     assert [image.size for image in handle.images] == [(64, 64)] * 3
     assert path.name == f"{handle.id}.mp4"
     film = handle.film
@@ -66,10 +68,12 @@ def test_a_zoom_becomes_key_frames_and_a_film(
     assert [second for second, _ in sampled(path, 10)] == [index / 10 for index in range(10)]
 
 
-def test_a_key_frame_says_how_it_was_drawn(client: Client, studio: Studio, tmp_path: Path) -> None:
+def test_a_key_frame_says_how_it_was_drawn(
+    client: Client, local_worker: LocalWorker, tmp_path: Path
+) -> None:
     """Its own prompt and seed, so that any of them can be understood by itself."""
     prompts = {0: "a door", 2: "a garden"}
-    _film(client, studio, tmp_path, prompt="", prompts=prompts, prompt_suffix="at dusk")
+    _film(client, local_worker, tmp_path, prompt="", prompts=prompts, prompt_suffix="at dusk")
     told = [metadata.read(path.read_bytes()).job() for path in sorted(tmp_path.glob("*.png"))]
     wanted = [("a door at dusk", 5), ("a door at dusk", 6), ("a garden at dusk", 7)]
     assert [(job.prompt, job.seed) for job in told] == wanted
@@ -77,7 +81,7 @@ def test_a_key_frame_says_how_it_was_drawn(client: Client, studio: Studio, tmp_p
 
 
 def test_a_loop_finds_its_first_key_frame_although_the_store_is_slow(
-    client: Client, studio: Studio, monkeypatch: pytest.MonkeyPatch
+    client: Client, local_worker: LocalWorker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The last one is melted into the first, which may still be on its way."""
     write = Archive.write_output
@@ -88,7 +92,7 @@ def test_a_loop_finds_its_first_key_frame_although_the_store_is_slow(
 
     monkeypatch.setattr(Archive, "write_output", slow)
     handle = client.submit(small_zoom(direction="loop"))
-    studio.work_off()
+    local_worker.work_off()
     handle.wait(timeout=0)
 
 
@@ -104,10 +108,10 @@ def test_a_loop_finds_its_first_key_frame_although_the_store_is_slow(
     ids=["loop and sound", "ping-pong", "one key frame", "given, exit and sound", "no overlap"],
 )
 def test_films_of_every_kind_are_cut(
-    client: Client, studio: Studio, tmp_path: Path, fields: dict[str, Any], suffix: str
+    client: Client, local_worker: LocalWorker, tmp_path: Path, fields: dict[str, Any], suffix: str
 ) -> None:
     """Given, exit and returning pictures; every format; sound."""
-    handle, path = _film(client, studio, tmp_path, **fields)
+    handle, path = _film(client, local_worker, tmp_path, **fields)
     job = small_zoom(**fields)
     assert path.suffix == f".{suffix}"
     assert handle.film is not None
@@ -116,19 +120,19 @@ def test_films_of_every_kind_are_cut(
 
 
 def test_a_film_as_single_pictures_holds_them_all(
-    client: Client, studio: Studio, tmp_path: Path
+    client: Client, local_worker: LocalWorker, tmp_path: Path
 ) -> None:
     """A ZIP archive of PNG files."""
-    _, path = _film(client, studio, tmp_path, film_format="frames")
+    _, path = _film(client, local_worker, tmp_path, film_format="frames")
     with zipfile.ZipFile(path) as archive:
         assert archive.namelist() == [f"{frame:06d}.png" for frame in range(10)]
 
 
 def test_a_given_first_picture_is_key_frame_0_and_stays_what_it_was(
-    client: Client, studio: Studio, tmp_path: Path
+    client: Client, local_worker: LocalWorker, tmp_path: Path
 ) -> None:
     """No model touches it, and its file does not claim that one did."""
-    _film(client, studio, tmp_path, image=_PICTURE)
+    _film(client, local_worker, tmp_path, image=_PICTURE)
     first = sorted(tmp_path.glob("*.png"))[0]
     with Image.open(first) as found:
         assert found.tobytes() == _PICTURE.resize((64, 64), Image.Resampling.LANCZOS).tobytes()
@@ -139,26 +143,28 @@ def test_a_given_first_picture_is_key_frame_0_and_stays_what_it_was(
 
 
 def test_a_recut_is_a_new_film_of_the_same_key_frames_and_draws_nothing(
-    client: Client, studio: Studio, tmp_path: Path
+    client: Client, local_worker: LocalWorker, tmp_path: Path
 ) -> None:
     """Twice the rate, another size and way; a film of a recut comes from the same key frames."""
-    handle, _ = _film(client, studio, tmp_path, image=_PICTURE)
+    handle, _ = _film(client, local_worker, tmp_path, image=_PICTURE)
     before = {found.key for found in client.archive.store.list(f"jobs/{handle.id}/")}
     recut = client.recut(handle.id, fps=20, direction="ping-pong", film_width=96)
     assert str(client.archive.read_job(recut.id).lane) == FILM
-    studio.work_off()
+    local_worker.work_off()
     film = recut.wait(timeout=0).film
     assert film is not None
     assert (film.unit, film.frames, film.width, film.height) == (0, 38, 96, 96)
     assert {found.key for found in client.archive.store.list(f"jobs/{handle.id}/")} == before
     third = client.recut(recut.id, duration=1.0)
-    studio.work_off()
+    local_worker.work_off()
     assert third.wait(timeout=0).film is not None
     job = client.archive.read_job(third.id).job
     assert getattr(job, "key_frames_of", None) == handle.id
 
 
-def test_what_cannot_be_cut_anew_is_refused(client: Client, studio: Studio, tmp_path: Path) -> None:
+def test_what_cannot_be_cut_anew_is_refused(
+    client: Client, local_worker: LocalWorker, tmp_path: Path
+) -> None:
     """Missing key frames, another kind of job, a loop that was never drawn as one."""
     waiting = client.submit(small_zoom())
     with pytest.raises(Conflict, match="0 of 3"):
@@ -166,7 +172,7 @@ def test_what_cannot_be_cut_anew_is_refused(client: Client, studio: Studio, tmp_
     picture = client.submit(TextToImage(prompt="x"))
     with pytest.raises(InvalidJob, match="no film"):
         client.recut(picture.id)
-    studio.work_off()
+    local_worker.work_off()
     with pytest.raises(InvalidJob, match="direction"):
         client.recut(waiting.id, direction="loop")
     with pytest.raises(InvalidJob, match="fps"):
@@ -174,13 +180,13 @@ def test_what_cannot_be_cut_anew_is_refused(client: Client, studio: Studio, tmp_
 
 
 def test_a_film_whose_key_frames_are_gone_fails_with_the_reason(
-    client: Client, studio: Studio, tmp_path: Path
+    client: Client, local_worker: LocalWorker, tmp_path: Path
 ) -> None:
     """It is not tried for ever."""
-    handle, _ = _film(client, studio, tmp_path)
+    handle, _ = _film(client, local_worker, tmp_path)
     recut = client.recut(handle.id)
     client.archive.store.delete(output_key(handle.id, 1, "png"))
-    studio.work_off()
+    local_worker.work_off()
     with pytest.raises(JobFailed, match="key frame 1 is not in the store"):
         recut.wait(timeout=0)
 
@@ -189,7 +195,7 @@ def test_a_film_whose_key_frames_are_gone_fails_with_the_reason(
 
 
 def test_a_zoom_nobody_can_cut_the_film_of_is_accepted_and_says_so(
-    client: Client, studio: Studio
+    client: Client, local_worker: LocalWorker
 ) -> None:
     """A farm whose workers serve the model alone."""
     client.ledger.beat("gpu", "gpu/1", {"device": "GPU", "lanes": [KEY_FRAMES]})
@@ -206,7 +212,7 @@ def test_another_worker_goes_on_from_the_store(
 ) -> None:
     """What the first one had at hand is lost with it; the key frames are the same."""
     engine = f"fake:scratch={tmp_path}"
-    one, two = (Studio(farm_settings, name, engine) for name in ("one", "two"))
+    one, two = (LocalWorker(farm_settings, name, engine) for name in ("one", "two"))
     handle = client.submit(small_zoom(key_frames=6, prompt="a valley [[retry#8!]]"))
     one.work_off()
     begun = [output.unit for output in handle.result.outputs]

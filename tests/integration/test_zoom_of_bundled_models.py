@@ -9,11 +9,11 @@ import sys
 from pathlib import Path
 
 import pytest
+from local_worker import LocalWorker, small_zoom
 from PIL import ImageStat
-from studio import Studio, small_zoom
 
 from winepress import Client, JobHandle
-from winepress_shared.ledger import holder_of
+from winepress_shared.ledger.ledger import holder_of
 from winepress_shared.settings import Settings
 from winepress_worker.zoom.encoder import sampled
 
@@ -21,7 +21,7 @@ from winepress_worker.zoom.encoder import sampled
 _WORKER = """
 import sys
 from pydantic import SecretStr
-from studio import Studio
+from local_worker import Studio
 from winepress_shared.settings import Settings
 farm, broker, store, home = sys.argv[1:]
 settings = Settings(farm=farm, broker_url=SecretStr(broker), store_folder=store, home=home)
@@ -60,12 +60,12 @@ def test_a_zoom_of_real_pictures_survives_the_death_of_its_worker(
                     break
             assert process.wait(30) == -signal.SIGKILL
         assert killed.status().done <= 1
-        studio = Studio(settings, engine="openvino")
-        client.ledger.beat(studio.name, holder_of(studio.name, os.getpid()), {})
-        studio.work_off()
+        local_worker = LocalWorker(settings, engine="openvino")
+        client.ledger.beat(local_worker.name, holder_of(local_worker.name, os.getpid()), {})
+        local_worker.work_off()
         killed.wait(timeout=0)
         alone = _submit(client)
-        studio.work_off()
+        local_worker.work_off()
         alone.wait(timeout=0)
         drawn = [handle.result.outputs[:_KEY_FRAMES] for handle in (killed, alone)]
         assert [o.sha256 for o in drawn[0]] == [o.sha256 for o in drawn[1]]

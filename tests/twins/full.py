@@ -16,7 +16,7 @@ from transformers import CLIPTextConfig, CLIPTextModel, CLIPTextModelWithProject
 
 from twins.layout import save, save_rest, unet_folder
 from twins.published import PUBLISHED, TINY_VAE, Config
-from winepress_worker.models.flexible_unet import UNet2DConditionModel as FlexibleUNet
+from winepress_worker.conversion.flexible_unet import UNet2DConditionModel as FlexibleUNet
 
 
 def build_full(name: str, folder: Path) -> Path:

@@ -14,7 +14,7 @@ from transformers import CLIPTextModel, CLIPTokenizer
 from twins.published import PUBLISHED
 from twins.tiny import build, build_tiny_vae, tiny_unet
 from winepress_shared.catalogue import Catalogue, Model
-from winepress_worker.models.flexible_unet import UNet2DConditionModel as FlexibleUNet
+from winepress_worker.conversion.flexible_unet import UNet2DConditionModel as FlexibleUNet
 
 _RANK = 4
 _ALPHA = 2.0  #: half the rank, so that leaving it out shows

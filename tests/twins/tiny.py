@@ -16,7 +16,7 @@ from transformers import CLIPTextConfig, CLIPTextModel, CLIPTextModelWithProject
 
 from twins.layout import save, save_rest, unet_folder
 from twins.published import PUBLISHED, TINY_VAE, Config, Published
-from winepress_worker.models.flexible_unet import UNet2DConditionModel as FlexibleUNet
+from winepress_worker.conversion.flexible_unet import UNet2DConditionModel as FlexibleUNet
 
 SIDE_PX = 128  #: a picture of 16 by 16 latents
 _WIDTHS = [32, 64, 96, 96]  #: of the denoiser's levels; norms of 32 groups divide them

@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from winepress_shared.aliases import ALIASES, canonical_fields
 from winepress_shared.errors import InvalidJob
-from winepress_shared.job import ImageToImage, Inpaint, TextToImage, parse_job
-from winepress_shared.model_options import TwoStages
+from winepress_shared.jobs.aliases import ALIASES, canonical_fields
+from winepress_shared.jobs.job import ImageToImage, Inpaint, TextToImage, parse_job
+from winepress_shared.jobs.model_options import TwoStages
 
 OUR_FIELDS = {
     *(*ImageToImage.model_fields, *Inpaint.model_fields, *TextToImage.model_fields),

@@ -9,8 +9,8 @@ from PIL import Image
 
 from winepress_shared.archive import Archive, JobRecord
 from winepress_shared.errors import FailForGood, InvalidJob
-from winepress_shared.job import Inpaint, Job
-from winepress_shared.picture import Picture
+from winepress_shared.jobs.job import Inpaint, Job
+from winepress_shared.jobs.picture import Picture
 from winepress_shared.stores.folder import FolderStore
 
 

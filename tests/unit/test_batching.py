@@ -8,8 +8,8 @@ import pytest
 from PIL import Image
 
 from winepress_shared.catalogue import Catalogue
-from winepress_shared.job import Job, parse_job
-from winepress_worker.batching import Batching
+from winepress_shared.jobs.job import Job, parse_job
+from winepress_worker.renderer.batching import Batching
 
 PLENTY = 2**40
 CATALOGUE = Catalogue.load()

@@ -11,7 +11,7 @@ import pytest
 from winepress_deploy.broker_roles import PRODUCER_READS, PRODUCER_WRITES
 from winepress_deploy.roles import STORE_ROLES, Role
 from winepress_deploy.store_roles import policy
-from winepress_shared.script_server import script_texts
+from winepress_shared.ledger.script_server import script_texts
 from winepress_shared.settings import Settings
 
 

@@ -11,7 +11,7 @@ from pydantic import SecretStr
 from winepress_shared.broker import make_celery
 from winepress_shared.broker_url import BrokerUrl
 from winepress_shared.errors import WrongUsage
-from winepress_shared.ledger import Ledger
+from winepress_shared.ledger.ledger import Ledger
 from winepress_shared.settings import Settings
 
 SECRET = "hunter2-correct-horse"

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from winepress_shared.film_cut import Direction, FilmCut
-from winepress_shared.nesting import Nesting
+from winepress_shared.jobs.film_cut import Direction, FilmCut
+from winepress_shared.jobs.nesting import Nesting
 from winepress_worker.zoom.camera import Camera
 
 SQUARE = Nesting((256, 256), (64, 64))

@@ -13,9 +13,16 @@ from PIL import Image
 
 from winepress_shared.catalogue import Catalogue, Model
 from winepress_shared.errors import InvalidJob, UnknownModel, WrongUsage
-from winepress_shared.job import MAX_SEED, ImageToImage, Job, TextToImage, decode_job, parse_job
+from winepress_shared.jobs.job import (
+    MAX_SEED,
+    ImageToImage,
+    Job,
+    TextToImage,
+    decode_job,
+    parse_job,
+)
+from winepress_shared.jobs.schedulers import canonical_scheduler
 from winepress_shared.lane import Lane, Precision
-from winepress_shared.schedulers import canonical_scheduler
 
 ENTRY: dict[str, Any] = {
     "name": "big",

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from winepress_deploy.certificates import Certificates
+from winepress_deploy.services.certificates import Certificates
 
 
 def _texts(folder: Path) -> list[bytes]:

@@ -153,7 +153,7 @@ def test_a_child_dies_with_a_supervisor_that_is_killed(tmp_path: Path) -> None:
     """Not even SIGKILL of the supervisor leaves a child behind."""
     script = (
         "import subprocess, sys, time\n"
-        "from winepress_deploy.leash import leashed\n"
+        "from winepress_deploy.parent_death_signal import leashed\n"
         "argv = leashed((sys.executable, '-c', 'import time; time.sleep(600)'))\n"
         "print(subprocess.Popen(argv).pid, flush=True)\n" + _FOREVER
     )

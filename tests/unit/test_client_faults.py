@@ -16,8 +16,8 @@ from winepress.commands.farm import check_jobs
 from winepress.explanation import why_impossible
 from winepress.handle import raise_unless_succeeded
 from winepress_shared.errors import InvalidJob, JobCanceled, NotFound, StoreRefused, WrongUsage
-from winepress_shared.job import Priority
-from winepress_shared.ledger_records import JobRow, Worker
+from winepress_shared.jobs.job import Priority
+from winepress_shared.ledger.records import JobRow, Worker
 from winepress_shared.settings import Settings
 from winepress_shared.state import JobState
 from winepress_shared.stores.base import StoredObject
@@ -105,10 +105,12 @@ def test_a_number_of_jobs_that_is_none_is_refused(wrong: Any) -> None:
 
 
 @pytest.mark.parametrize("handling", [{"user": 7}, {"idempotency_key": 7}, {"expires_in": "soon"}])
-def test_handling_of_another_type_is_refused(client: Client, handling: dict[str, Any]) -> None:
+def test_handling_of_another_type_is_refused(
+    client: Client, submit_options: dict[str, Any]
+) -> None:
     """As a sentence that names the field."""
-    with pytest.raises(InvalidJob, match=next(iter(handling))):
-        client.submit(APPLE, **handling)
+    with pytest.raises(InvalidJob, match=next(iter(submit_options))):
+        client.submit(APPLE, **submit_options)
 
 
 @pytest.mark.parametrize(

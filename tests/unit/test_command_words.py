@@ -16,7 +16,7 @@ from PIL import Image
 
 from winepress.cli import main
 from winepress.console import Console
-from winepress.job_file import MAX_JOB_FILE_BYTES, read_job_file
+from winepress.job_files.job_file import MAX_JOB_FILE_BYTES, read_job_file
 from winepress.parser import Parser
 from winepress.plugins import how_to_install, load_plugins
 from winepress_shared.errors import InvalidJob, WrongUsage

@@ -8,8 +8,8 @@ import pytest
 
 from winepress_shared.cost import LIMIT_FLOOR_S, limit_s
 from winepress_shared.estimate import Paces, Work, estimate
-from winepress_shared.lane_book import InHand, LaneView, Place
-from winepress_shared.ledger_records import Worker
+from winepress_shared.ledger.lanes import InHand, LaneView, Place
+from winepress_shared.ledger.records import Worker
 
 LANE, OTHER = "a.fp16", "b.fp16"
 NORMAL = 1

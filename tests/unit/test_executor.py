@@ -9,23 +9,23 @@ import pytest
 
 from winepress_shared.archive import Archive, JobRecord
 from winepress_shared.catalogue import Catalogue
-from winepress_shared.errors import Environment, FailForGood, ObjectMissing, WorkerBroken
+from winepress_shared.errors import EnvironmentFault, FailForGood, ObjectMissing, WorkerBroken
 from winepress_shared.items import Item, write_items
-from winepress_shared.job import Batch, Job, TextToImage
+from winepress_shared.jobs.job import Batch, Job, TextToImage
 from winepress_shared.lane import Lane
-from winepress_shared.ledger_records import Slice
+from winepress_shared.ledger.records import Slice
 from winepress_shared.stores.folder import FolderStore
-from winepress_worker.batching import Batching
 from winepress_worker.engines.fake import FakeEngine, FakeSettings, Fault
-from winepress_worker.executor import Executor
-from winepress_worker.warm_pool import WarmPool
+from winepress_worker.pipelines.warm_pool import WarmPool
+from winepress_worker.renderer.batching import Batching
+from winepress_worker.renderer.executor import Executor
 
 LANE = Lane.parse("vignette.fp16")
 FOX = Catalogue.load().resolve(TextToImage(prompt="a fox", seed=1, num_inference_steps=1))
 
 
 class Accounts:
-    """Stands for the desk and for the delivery: remembers what is settled, and what is drawn."""
+    """Stands for the lease client and for the delivery: remembers what is settled, and what is drawn."""
 
     def __init__(self) -> None:
         self.faults: dict[int, type[Exception]] = {}
@@ -101,7 +101,7 @@ def test_a_model_that_cannot_be_loaded_here_is_no_fault_of_a_job(
 ) -> None:
     """Whatever the device says: no job has asked for anything yet, so no attempt is counted."""
     archive.write_job(JobRecord("j", FOX, LANE, "ada"))
-    assert run(archive, 0, 1, load_fault=fault).faults == {0: Environment}
+    assert run(archive, 0, 1, load_fault=fault).faults == {0: EnvironmentFault}
 
 
 def test_what_was_drawn_of_a_slice_is_counted_before_it_is_given_back(archive: Archive) -> None:
@@ -109,7 +109,7 @@ def test_what_was_drawn_of_a_slice_is_counted_before_it_is_given_back(archive: A
     job = FOX.model_copy(update={"n": 3, "prompt": "a fox [[environment#2]]"})
     archive.write_job(JobRecord("j", job, LANE, "ada"))
     accounts = run(archive, 0, 1)
-    assert accounts.faults == {1: Environment}
+    assert accounts.faults == {1: EnvironmentFault}
     assert accounts.settled_before == [0]
 
 

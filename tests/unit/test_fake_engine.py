@@ -13,13 +13,13 @@ import pytest
 from winepress_shared.catalogue import Catalogue
 from winepress_shared.errors import (
     CancelRequested,
-    Environment,
+    EnvironmentFault,
     FailForGood,
     RetryElsewhere,
     WorkerBroken,
     WrongUsage,
 )
-from winepress_shared.job import TextToImage
+from winepress_shared.jobs.job import TextToImage
 from winepress_shared.lane import Precision
 from winepress_worker.engines.base import Request
 from winepress_worker.engines.fake import FakeEngine, FakePipeline, FakeSettings, Fault
@@ -54,7 +54,7 @@ def steps_until(error: type[Exception], prompt: str) -> list[int]:
     [
         (Fault.RETRY, RetryElsewhere),
         (Fault.FAIL, FailForGood),
-        (Fault.ENVIRONMENT, Environment),
+        (Fault.ENVIRONMENT, EnvironmentFault),
         (Fault.BROKEN, WorkerBroken),
         (Fault.BUG, ZeroDivisionError),
     ],
@@ -129,7 +129,7 @@ def test_a_crash_takes_the_process_with_it(fault: str, code: int) -> None:
     """No exception, no clean-up: the exit status is all that is left."""
     script = (
         "from winepress_shared.catalogue import Catalogue\n"
-        "from winepress_shared.job import TextToImage\n"
+        "from winepress_shared.jobs.job import TextToImage\n"
         "from winepress_shared.lane import Precision\n"
         "from winepress_worker.engines.base import Request\n"
         "from winepress_worker.engines.fake import FakeEngine\n"
@@ -153,7 +153,7 @@ def test_the_pace_is_kept_by_sleeping_for_every_step_and_picture() -> None:
 
 def test_loading_fails_when_the_settings_say_so() -> None:
     """Faults of loading belong to the machine, not to a job."""
-    with pytest.raises(Environment):
+    with pytest.raises(EnvironmentFault):
         load(load_fault=Fault.ENVIRONMENT)
 
 

@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from winepress_shared.errors import InvalidJob
-from winepress_shared.film_cut import Direction, Easing, FilmCut
-from winepress_shared.sound import Sound
+from winepress_shared.jobs.film_cut import Direction, Easing, FilmCut
+from winepress_shared.jobs.sound import Sound
 
 
 @pytest.mark.parametrize(

@@ -13,10 +13,10 @@ from hypothesis import strategies as st
 from PIL import Image
 from written_files import job_of, jobs_of, plan_of, written
 
-from winepress.written_job import read_fields
+from winepress.job_files.written_job import read_fields
 from winepress_shared.errors import InvalidJob
 from winepress_shared.items import Item
-from winepress_shared.job import ImageToImage, Inpaint, TextToImage
+from winepress_shared.jobs.job import ImageToImage, Inpaint, TextToImage
 
 #: As a client of A1111 sends it: every field there is, and what is not wanted is off.
 A1111: dict[str, Any] = {

@@ -8,11 +8,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from winepress_shared.fitness import syntax_in
-from winepress_shared.foreign_syntax import foreign_syntax, warning_of_syntax
-from winepress_shared.job import TextToImage
+from winepress_shared.jobs.foreign_syntax import foreign_syntax, warning_of_syntax
+from winepress_shared.jobs.job import TextToImage
+from winepress_shared.jobs.zoom import ZoomVideo
+from winepress_shared.option_checks import syntax_in
 from winepress_shared.result import fit_warnings
-from winepress_shared.zoom import ZoomVideo
 
 PROMPTS = Path(__file__).parents[2] / "worker" / "winepress_worker" / "models" / "prompts"
 

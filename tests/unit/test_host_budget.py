@@ -13,8 +13,8 @@ from typing import Any
 
 import pytest
 
-from winepress_shared.errors import Environment
-from winepress_worker.host_budget import HostBudget
+from winepress_shared.errors import EnvironmentFault
+from winepress_worker.pipelines.host_budget import HostBudget
 
 LIMIT = 100
 Open = Callable[[], HostBudget]
@@ -71,7 +71,7 @@ def test_a_wish_nobody_repeats_is_forgotten(join: Open, monkeypatch: pytest.Monk
     """Else one worker that gave up would keep the others from keeping anything warm."""
     one, other = join(), join()
     assert one.hold(90)
-    monkeypatch.setattr("winepress_worker.host_budget._WANT_S", 0.0)
+    monkeypatch.setattr("winepress_worker.pipelines.host_budget._WANT_S", 0.0)
     other.want(50)
     assert one.lacking() == 0
     assert other.room() == 10
@@ -81,7 +81,7 @@ def test_a_folder_that_cannot_be_written_is_a_fault_of_the_surroundings(tmp_path
     """It is no job's fault, and costs none an attempt."""
     blocked = tmp_path / "file"
     blocked.write_text("in the way", "utf-8")
-    with pytest.raises(Environment, match="memory"):
+    with pytest.raises(EnvironmentFault, match="memory"):
         HostBudget(blocked, LIMIT)
 
 
@@ -103,7 +103,7 @@ def test_a_full_disk_leaves_the_others_what_was_written_before(join: Open) -> No
     one, other = join(), join()
     assert one.hold(60)
     one._mine = FullDisk(one._mine)  # type: ignore[assignment]
-    with pytest.raises(Environment, match="No space"):
+    with pytest.raises(EnvironmentFault, match="No space"):
         one.hold(70)
     assert other.room() == 40
 

@@ -21,16 +21,16 @@ from winepress_shared.documents import OutputDocument, read_document, read_facts
 from winepress_shared.errors import FailForGood, InvalidJob, WinepressError
 from winepress_shared.estimate import Paces
 from winepress_shared.items import Item, ItemReader
-from winepress_shared.job import Batch, TextToImage
+from winepress_shared.jobs.job import Batch, TextToImage
+from winepress_shared.jobs.zoom import ZoomVideo
 from winepress_shared.lane import Lane, Precision
-from winepress_shared.ledger_records import Event, JobRow, Submission, Worker
+from winepress_shared.ledger.records import Event, JobRow, Submission, Worker
 from winepress_shared.settings import Settings
 from winepress_shared.stores.folder import FolderStore
 from winepress_shared.window import Window
-from winepress_shared.zoom import ZoomVideo
 from winepress_worker.models.manifest import FileRecord, Manifest
-from winepress_worker.models.offered import Offered
-from winepress_worker.models.published import Published
+from winepress_worker.models.registry import ModelRegistry
+from winepress_worker.models.registry_index import RegistryIndex
 
 MUTANTS = 300  #: of every document
 LANE = Lane.parse("vignette.fp16")
@@ -148,7 +148,7 @@ def read_result(archive: Archive, data: bytes) -> object:
 
 def read_manifest(archive: Archive, data: bytes) -> object:
     archive.store.put("models/manifests/vignette.fp16.json", data)
-    return Published(archive.store).find("vignette", Precision.FP16)
+    return ModelRegistry(archive.store).find("vignette", Precision.FP16)
 
 
 def read_units(archive: Archive, data: bytes) -> object:
@@ -176,11 +176,11 @@ def read_worker(archive: Archive, data: bytes) -> object:
     return worker
 
 
-def read_offered(archive: Archive, data: bytes) -> object:
+def read_index(archive: Archive, data: bytes) -> object:
     home = Path(archive.store.url("x").removeprefix("file://")).parent
-    offered = Offered(Settings(home=home))
-    offered._file.write_bytes(data)
-    return offered.read()
+    registry_index = RegistryIndex(Settings(home=home))
+    registry_index._file.write_bytes(data)
+    return registry_index.read()
 
 
 DOCUMENTS: dict[str, tuple[Reader, dict[str, Any]]] = {
@@ -203,7 +203,7 @@ DOCUMENTS: dict[str, tuple[Reader, dict[str, Any]]] = {
     "facts": (read_worker, FACTS),
     "row": (read_row, HASH),
     "event": (read_row, {"event": "progress", "at": "1", "unit": "1", "step": "2", "steps": "3"}),
-    "offered": (read_offered, {"x": ["vignette.fp16"]}),
+    "offered": (read_index, {"x": ["vignette.fp16"]}),
 }
 
 
@@ -277,6 +277,6 @@ def test_farms_of_one_name_keep_apart_what_their_stores_offer(tmp_path: Path) ->
         Settings(home=tmp_path, s3_bucket="one", farm="other"),
     ]
     FolderStore(tmp_path / "a").put("models/manifests/vignette.fp16.json", b"{}")
-    Offered(farms[0]).look(Published(FolderStore(tmp_path / "a")))
-    found = [Offered(farm).read() for farm in farms]
+    RegistryIndex(farms[0]).look(ModelRegistry(FolderStore(tmp_path / "a")))
+    found = [RegistryIndex(farm).read() for farm in farms]
     assert found == [[("vignette", Precision.FP16)], [], [], [], []]

@@ -11,7 +11,7 @@ from PIL import Image
 from pydantic import ValidationError
 
 from winepress_shared.errors import InvalidJob
-from winepress_shared.job import (
+from winepress_shared.jobs.job import (
     MAX_SEED,
     ImageToImage,
     Inpaint,
@@ -20,8 +20,8 @@ from winepress_shared.job import (
     TextToImage,
     parse_job,
 )
+from winepress_shared.jobs.picture import Picture
 from winepress_shared.lane import Precision
-from winepress_shared.picture import Picture
 
 REFERENCE = "sha256:" + "0" * 64
 

@@ -12,9 +12,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from winepress_shared.aliases import ALIASES
 from winepress_shared.errors import InvalidJob
-from winepress_shared.job import (
+from winepress_shared.jobs.aliases import ALIASES
+from winepress_shared.jobs.job import (
     ImageToImage,
     Inpaint,
     Job,
@@ -23,7 +23,7 @@ from winepress_shared.job import (
     decode_job,
     parse_job,
 )
-from winepress_shared.picture import Picture
+from winepress_shared.jobs.picture import Picture
 
 REFERENCE = "sha256:" + "0" * 64
 

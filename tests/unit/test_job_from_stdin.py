@@ -7,7 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from winepress.job_file import read_job_file
+from winepress.job_files.job_file import read_job_file
 
 
 def test_paths_in_a_job_from_a_pipe_are_seen_from_here() -> None:

@@ -8,8 +8,8 @@ import pytest
 
 from winepress_shared.archive import Archive, output_key
 from winepress_shared.errors import FailForGood, RetryElsewhere
+from winepress_shared.jobs.zoom import ZoomVideo
 from winepress_shared.stores.folder import FolderStore
-from winepress_shared.zoom import ZoomVideo
 from winepress_worker.zoom.key_frames import KeyFrames
 
 

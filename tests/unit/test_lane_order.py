@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from winepress_shared.errors import BrokerUnreachable
-from winepress_shared.lane_book import LaneView
-from winepress_shared.ledger_records import Slice
+from winepress_shared.ledger.lanes import LaneView
+from winepress_shared.ledger.records import Slice
 from winepress_worker.lane_order import FAIR_BOUND_S, LaneCycle, LaneWatch, order_of
 from winepress_worker.options import WorkerOptions
 

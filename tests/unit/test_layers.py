@@ -21,7 +21,7 @@ _ENGINES = "worker/winepress_worker/engines"
 _DRAWING = ("openvino", "arguments", "scheduling", "steps", "tokenizing")
 _MODELS = "worker/winepress_worker/models/*.py"
 _ZOOM = "worker/winepress_worker/zoom"
-_TRAINING = "worker/training/*.py"  # made the bundled models; no part of the product
+_TRAINING = "training/*.py"  # made the bundled models; no part of the product
 
 #: Third party → the only files that may import it, however late.
 HOMES: dict[str, tuple[str, ...]] = {
@@ -31,13 +31,16 @@ HOMES: dict[str, tuple[str, ...]] = {
             "shared/winepress_shared/broker.py",
             "worker/winepress_worker/tasks.py",
             "worker/winepress_worker/parent*.py",
-            "deploy/winepress_deploy/flower_app.py",
+            "deploy/winepress_deploy/services/flower_app.py",
         ),
     ),
     **dict.fromkeys(
         ("boto3", "botocore", "types_boto3_s3"), ("shared/winepress_shared/stores/s3*.py",)
     ),
-    "redis": ("shared/winepress_shared/ledger.py", "shared/winepress_shared/script_server.py"),
+    "redis": (
+        "shared/winepress_shared/ledger/ledger.py",
+        "shared/winepress_shared/ledger/script_server.py",
+    ),
     # The list of devices is shown without the ten seconds that optimum takes to import.
     "openvino": (f"{_ENGINES}/openvino.py", f"{_ENGINES}/devices.py", _MODELS),
     **dict.fromkeys(
@@ -52,11 +55,11 @@ HOMES: dict[str, tuple[str, ...]] = {
         *(f"{_ENGINES}/openvino.py", f"{_ENGINES}/previews.py", _MODELS, _TRAINING),
         *(f"{_ZOOM}/{name}.py" for name in ("colour_field", "outpaint", "planes")),
     ),
-    "av": (f"{_ZOOM}/encoder.py", "shared/winepress_shared/sound_decoder.py"),
+    "av": (f"{_ZOOM}/encoder.py", "shared/winepress_shared/jobs/sound_decoder.py"),
     **dict.fromkeys(("huggingface_hub", "httpx"), ("worker/winepress_worker/models/hub.py",)),
-    "yaml": ("producer/winepress/job_file.py",),
-    "cryptography": ("deploy/winepress_deploy/certificates.py",),
-    "psutil": ("worker/winepress_worker/press.py",),
+    "yaml": ("producer/winepress/job_files/job_file.py",),
+    "cryptography": ("deploy/winepress_deploy/services/certificates.py",),
+    "psutil": ("worker/winepress_worker/renderer/renderer.py",),
 }
 
 

@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from winepress_shared.errors import DamagedRecord
-from winepress_shared.job import Priority
-from winepress_shared.ledger_records import (
+from winepress_shared.jobs.job import Priority
+from winepress_shared.ledger.records import (
     BANDS,
     Event,
     JobRow,

@@ -12,8 +12,8 @@ from winepress.bulk.line import Line
 from winepress.bulk.plan import Plan, PlanOptions
 from winepress_shared.catalogue import Catalogue
 from winepress_shared.errors import InvalidJob
-from winepress_shared.job import Inpaint, decode_job, parse_job
-from winepress_shared.picture import MaskMode, Picture
+from winepress_shared.jobs.job import Inpaint, decode_job, parse_job
+from winepress_shared.jobs.picture import MaskMode, Picture
 
 SIZE = (64, 64)
 HOLE = (0, 0, 31, 63)  #: the left half

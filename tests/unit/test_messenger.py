@@ -7,7 +7,7 @@ import threading
 import pytest
 
 from winepress_shared.errors import BrokerUnreachable
-from winepress_worker.messenger import Messenger
+from winepress_worker.renderer.messenger import Messenger
 
 
 def test_only_the_newest_of_a_kind_is_sent_while_the_link_is_busy() -> None:

@@ -13,9 +13,9 @@ from PIL import ExifTags, Image
 
 from winepress_shared import __version__
 from winepress_shared.errors import InvalidJob
-from winepress_shared.job import MAX_PROMPT_CHARACTERS, ImageToImage, Inpaint, Job, TextToImage
+from winepress_shared.jobs.job import MAX_PROMPT_CHARACTERS, ImageToImage, Inpaint, Job, TextToImage
+from winepress_shared.jobs.picture import Picture
 from winepress_shared.metadata import PictureFacts, encode, parameters_text, read
-from winepress_shared.picture import Picture
 
 FACTS = PictureFacts(
     engine="openvino 2026.4.1",

@@ -15,9 +15,9 @@ from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
 from winepress_shared.errors import InvalidJob
-from winepress_shared.job import TextToImage
+from winepress_shared.jobs.job import TextToImage
+from winepress_shared.jobs.picture import MAX_FILE_BYTES
 from winepress_shared.metadata import MAX_TEXT_BYTES, PictureFacts, encode, read
-from winepress_shared.picture import MAX_FILE_BYTES
 
 FACTS = PictureFacts("openvino 2026.4.1", "CPU", "f32", "6ce0161689", "EulerDiscreteScheduler")
 

@@ -10,11 +10,11 @@ from typing import Any
 import pytest
 
 from winepress_shared.catalogue import Catalogue, Model
-from winepress_shared.errors import Environment, WrongUsage
+from winepress_shared.errors import EnvironmentFault, WrongUsage
 from winepress_shared.lane import Precision
-from winepress_worker.models.described import describe, entry_text
 from winepress_worker.models.folder import pipeline_files, plain_index
-from winepress_worker.models.shelf import Shelf
+from winepress_worker.models.infer_entry import describe, entry_text
+from winepress_worker.models.local_models import LocalModels
 from winepress_worker.models.source import find_source
 
 SD = "StableDiffusionPipeline"
@@ -78,7 +78,7 @@ def test_weights_in_pieces_are_taken_whole(tmp_path: Path) -> None:
     files = pipeline_files(folder)
     assert files["unet/part-1.safetensors"] == unet / "part-1.safetensors"
     write(unet / "diffusion_pytorch_model.safetensors.index.json", {"weight_map": {"x": "../../y"}})
-    with pytest.raises((Environment, FileNotFoundError)):
+    with pytest.raises((EnvironmentFault, FileNotFoundError)):
         pipeline_files(folder)
 
 
@@ -88,7 +88,7 @@ def test_file_that_ends_early_is_refused(tmp_path: Path, cut: int) -> None:
     folder = make_folder(tmp_path)
     whole = safetensors()
     write(folder / "vae" / "diffusion_pytorch_model.safetensors", whole[: max(len(whole) - cut, 0)])
-    with pytest.raises(Environment, match="damaged or not all there"):
+    with pytest.raises(EnvironmentFault, match="damaged or not all there"):
         pipeline_files(folder)
 
 
@@ -100,7 +100,7 @@ def test_head_that_makes_no_sense_is_refused(tmp_path: Path, head: bytes) -> Non
     folder = make_folder(tmp_path)
     data = len(head).to_bytes(8, "little") + head + b"more"
     write(folder / "vae" / "diffusion_pytorch_model.safetensors", data)
-    with pytest.raises(Environment, match="damaged or not all there"):
+    with pytest.raises(EnvironmentFault, match="damaged or not all there"):
         pipeline_files(folder)
 
 
@@ -109,7 +109,9 @@ def test_folder_of_pickles_is_refused(tmp_path: Path) -> None:
     folder = make_folder(tmp_path)
     weights = folder / "unet" / "diffusion_pytorch_model.safetensors"
     weights.rename(weights.with_suffix(".bin"))
-    with pytest.raises(Environment, match=r"unet has no weights in safetensors.*Pickle files can"):
+    with pytest.raises(
+        EnvironmentFault, match=r"unet has no weights in safetensors.*Pickle files can"
+    ):
         pipeline_files(folder)
 
 
@@ -118,7 +120,7 @@ def test_missing_part_is_named(tmp_path: Path, part: str) -> None:
     """A half-copied folder is noticed at once."""
     folder = make_folder(tmp_path)
     (folder / part).rename(folder / "elsewhere")
-    with pytest.raises(Environment, match=part):
+    with pytest.raises(EnvironmentFault, match=part):
         pipeline_files(folder)
 
 
@@ -139,7 +141,7 @@ def test_folder_of_no_known_family_is_refused(tmp_path: Path, index: Any, proble
     (folder / "model_index.json").unlink()
     if index is not None:
         write(folder / "model_index.json", index)
-    with pytest.raises(Environment, match=problem):
+    with pytest.raises(EnvironmentFault, match=problem):
         pipeline_files(folder)
 
 
@@ -159,24 +161,24 @@ def test_classes_are_ours_whatever_the_folder_says(tmp_path: Path) -> None:
     assert index["unet"] == ["diffusers", "UNet2DConditionModel"]
     assert index["safety_checker"] == [None, None]
     write(folder / "scheduler" / "scheduler_config.json", {"_class_name": "os.system"})
-    with pytest.raises(Environment, match="scheduler"):
+    with pytest.raises(EnvironmentFault, match="scheduler"):
         plain_index(folder)
 
 
 def test_model_of_another_family_is_refused(tmp_path: Path) -> None:
     """Weights of SDXL under the name of a smaller model would draw nothing."""
     make_folder(tmp_path, "StableDiffusionXLPipeline")
-    with pytest.raises(Environment, match="no tiny-sd"):
+    with pytest.raises(EnvironmentFault, match="no tiny-sd"):
         find_source(Catalogue.load().get("tiny-sd"), tmp_path)
 
 
 def test_refused_folder_leaves_nothing_behind(tmp_path: Path) -> None:
-    """No folder and no lock; the shelf is as it was."""
+    """No folder and no lock; the local models is as it was."""
     folder = make_folder(tmp_path / "weights")
-    shelf = Shelf(tmp_path / "home", Catalogue.load().plus(entry(folder)))
+    local_models = LocalModels(tmp_path / "home", Catalogue.load().plus(entry(folder)))
     (folder / "vae" / "diffusion_pytorch_model.safetensors").write_bytes(b"")
-    with pytest.raises(Environment, match="damaged"):
-        shelf.prepare("mine", Precision.FP16, lambda message, fraction: None)
+    with pytest.raises(EnvironmentFault, match="damaged"):
+        local_models.prepare("mine", Precision.FP16, lambda message, fraction: None)
     assert not (tmp_path / "home").exists()
 
 
@@ -187,7 +189,7 @@ def test_model_of_a_hub_is_looked_for_in_the_mirror(tmp_path: Path) -> None:
         made = make_folder(tmp_path / place)
         files = find_source(model, tmp_path / place[0]).files
         assert files["unet/config.json"] == made / "unet" / "config.json"
-    with pytest.raises(Environment, match=r"hub.*--from"):
+    with pytest.raises(EnvironmentFault, match=r"hub.*--from"):
         find_source(model)
 
 
@@ -233,13 +235,13 @@ def test_description_that_is_impossible_is_refused(tmp_path: Path) -> None:
     """Nonsense in the files is a sentence, and so is a name that is none."""
     with pytest.raises(WrongUsage, match="name"):
         describe("No Name", make_folder(tmp_path / "a"))
-    with pytest.raises(Environment, match="width"):
+    with pytest.raises(EnvironmentFault, match="width"):
         describe("mine", make_folder(tmp_path / "b", sample_size=100_000))
-    with pytest.raises(Environment, match="impossible"):
+    with pytest.raises(EnvironmentFault, match="impossible"):
         describe("mine", make_folder(tmp_path / "d", sample_size=[1]))
-    with pytest.raises(Environment, match="impossible"):
+    with pytest.raises(EnvironmentFault, match="impossible"):
         describe("mine", make_folder(tmp_path / "e", block_out_channels=7))
     folder = make_folder(tmp_path / "c")
     write(folder / "scheduler" / "scheduler_config.json", {"_class_name": "NoneScheduler"})
-    with pytest.raises(Environment, match="scheduler"):
+    with pytest.raises(EnvironmentFault, match="scheduler"):
         describe("mine", folder)

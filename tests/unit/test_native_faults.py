@@ -6,7 +6,7 @@ import pytest
 
 from winepress_shared.errors import (
     CancelRequested,
-    Environment,
+    EnvironmentFault,
     FailForGood,
     RetryElsewhere,
     WinepressError,
@@ -29,8 +29,8 @@ _MEMORY = "Check 'ptr' failed at src/core:12:\nCL_MEM_OBJECT_ALLOCATION_FAILURE"
         (RuntimeError("something in a kernel"), RetryElsewhere),
         (ValueError("height must be divisible by 8"), FailForGood),
         (IndexError("index 5 is out of bounds"), FailForGood),
-        (ImportError("scipy"), Environment),
-        (OSError(5, "Input/output error"), Environment),
+        (ImportError("scipy"), EnvironmentFault),
+        (OSError(5, "Input/output error"), EnvironmentFault),
     ],
 )
 def test_each_error_of_a_render_says_what_to_do(
@@ -45,8 +45,8 @@ def test_each_error_of_a_render_says_what_to_do(
 @pytest.mark.parametrize(
     ("error", "kind"),
     [
-        (RuntimeError("Could not open file"), Environment),
-        (ValueError("Configuration file not found"), Environment),
+        (RuntimeError("Could not open file"), EnvironmentFault),
+        (ValueError("Configuration file not found"), EnvironmentFault),
         (RuntimeError(_MEMORY), RetryElsewhere),
         (RuntimeError(_LOST), WorkerBroken),
     ],

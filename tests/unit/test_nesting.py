@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from winepress_shared.errors import InvalidJob
-from winepress_shared.nesting import LATENT_PX, MAX_ZOOM, MIN_CENTRE_PX, MIN_ZOOM, Nesting
+from winepress_shared.jobs.nesting import LATENT_PX, MAX_ZOOM, MIN_CENTRE_PX, MIN_ZOOM, Nesting
 
 SIDES = st.integers(8, 128).map(lambda cells: cells * LATENT_PX)
 

@@ -7,7 +7,7 @@ import numpy.typing as npt
 import pytest
 from PIL import Image
 
-from winepress_shared.nesting import Nesting
+from winepress_shared.jobs.nesting import Nesting
 from winepress_worker.zoom.outpaint import Outpainting
 
 SIZE = (128, 96)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from winepress_worker.pace import Pace
+from winepress_worker.renderer.pace import Pace
 
 
 def test_a_lane_of_unknown_pace_gets_a_small_first_slice() -> None:

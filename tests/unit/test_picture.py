@@ -16,7 +16,7 @@ from orientations import ORIENTATION, UPRIGHT
 from PIL import Image
 
 from winepress_shared.errors import InvalidJob
-from winepress_shared.picture import MAX_FILE_BYTES, MAX_SIDE_PX, Picture
+from winepress_shared.jobs.picture import MAX_FILE_BYTES, MAX_SIDE_PX, Picture
 
 #: Red, green, blue, white: no two orientations of this 2x2 picture are equal.
 CORNERS = [(255, 0, 0), (0, 255, 0), (0, 0, 255), (255, 255, 255)]

@@ -12,7 +12,7 @@ import pytest
 from orientations import ORIENTATION, UPRIGHT
 from PIL import Image, ImageCms
 
-from winepress_shared.picture import Picture
+from winepress_shared.jobs.picture import Picture
 
 Colour = tuple[int, int, int]
 COLOURS: list[Colour] = [(220, 40, 60), (30, 180, 90), (40, 70, 230), (250, 240, 200)]
@@ -23,7 +23,7 @@ BACKGROUND: Colour = (0, 0, 255)
 #: Of 255: rounding of YCbCr, HSV and L*a*b*, and of the least colour profiles.
 TOLERANCE = 8
 
-Painter = Callable[[list[Colour]], Image.Image]
+KeyFrameRenderer = Callable[[list[Colour]], Image.Image]
 
 
 def _rgb(colours: list[Colour]) -> Image.Image:
@@ -32,11 +32,11 @@ def _rgb(colours: list[Colour]) -> Image.Image:
     return image
 
 
-def _as(mode: str) -> Painter:
+def _as(mode: str) -> KeyFrameRenderer:
     return lambda colours: _rgb(colours).convert(mode)
 
 
-def _wide(mode: str, white: float) -> Painter:
+def _wide(mode: str, white: float) -> KeyFrameRenderer:
     def paint(colours: list[Colour]) -> Image.Image:
         image = Image.new(mode, (2, 2))
         for at, (level, _, _) in enumerate(colours):
@@ -62,7 +62,7 @@ def _inks(colours: list[Colour]) -> Image.Image:
 
 
 #: mode → how it is painted, and its colours.
-MODES: dict[str, tuple[Painter, list[Colour]]] = {
+MODES: dict[str, tuple[KeyFrameRenderer, list[Colour]]] = {
     "1": (_as("1"), BITS),
     **{mode: (_as(mode), GREYS) for mode in ("L", "LA", "La")},
     **{mode: (_wide(mode, 65535), GREYS) for mode in ("I;16", "I;16B", "I")},

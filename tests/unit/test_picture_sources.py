@@ -10,7 +10,7 @@ import pytest
 from PIL import ExifTags, Image
 
 from winepress_shared.errors import InvalidJob
-from winepress_shared.picture import Picture
+from winepress_shared.jobs.picture import Picture
 
 
 def test_a_picture_is_the_same_from_everywhere(tmp_path: Path) -> None:

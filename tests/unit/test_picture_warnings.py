@@ -11,8 +11,8 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 from PIL import Image
 
+from winepress_shared.jobs.picture import Picture
 from winepress_shared.metadata import read
-from winepress_shared.picture import Picture
 
 _THREADS, _PICTURES = 8, 240
 

@@ -11,8 +11,8 @@ from winepress.bulk.bulk_file import read_lines
 from winepress.bulk.plan import Plan, PlanOptions
 from winepress_shared.catalogue import Catalogue
 from winepress_shared.errors import InvalidJob
-from winepress_shared.job import parse_job
-from winepress_shared.plain_text import check_text
+from winepress_shared.jobs.job import parse_job
+from winepress_shared.jobs.plain_text import check_text
 
 ZOOM = {"kind": "zoom-video", "prompt": "a valley"}
 TEXTS = [

@@ -13,8 +13,8 @@ from termios import TIOCSWINSZ
 import pytest
 
 from winepress.progress import Progress
-from winepress_shared.job import Priority
-from winepress_shared.ledger_records import Event, JobRow
+from winepress_shared.jobs.job import Priority
+from winepress_shared.ledger.records import Event, JobRow
 from winepress_shared.state import JobState
 
 

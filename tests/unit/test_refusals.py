@@ -6,7 +6,7 @@ from typing import Any
 
 from winepress.explanation import why_impossible
 from winepress.refusals import refused_models
-from winepress_shared.ledger_records import Worker
+from winepress_shared.ledger.records import Worker
 
 GIB = 2**30
 LANE, SMALLER = "sdxl-turbo.fp16", "sdxl-turbo.int8-weights"

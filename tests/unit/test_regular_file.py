@@ -14,14 +14,14 @@ from winepress.bulk.wildcards import Wildcards
 from winepress.cli import main
 from winepress.client import Client
 from winepress.handle import JobHandle
-from winepress.job_file import read_job_file
+from winepress.job_files.job_file import read_job_file
 from winepress_shared.catalogue import Catalogue
 from winepress_shared.errors import WinepressError, WrongUsage
-from winepress_shared.picture import Picture
+from winepress_shared.jobs.picture import Picture
+from winepress_shared.jobs.sound import Sound
 from winepress_shared.regular_file import read_regular
 from winepress_shared.result import Output
 from winepress_shared.settings import Settings
-from winepress_shared.sound import Sound
 
 DOORS: dict[str, Callable[[Path], object]] = {
     "job": read_job_file,
@@ -89,7 +89,7 @@ def test_a_picture_is_never_compared_with_a_fifo(tmp_path: Path) -> None:
     """Where it is to be saved, another thing is there already."""
     os.mkfifo(path := tmp_path / "j-000000.png")
     handle = JobHandle(Client(Settings(store_folder=tmp_path)), "j")
-    output = Output(0, "jobs/j/out/000000.png", "0" * 64, 1, 0, 64, 64, "CPU", "press", 0.1)
+    output = Output(0, "jobs/j/out/000000.png", "0" * 64, 1, 0, 64, 64, "CPU", "manual", 0.1)
     with pytest.raises(WrongUsage, match="another file is there already"):
         handle.save_as(output, path)
 

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from winepress_shared.errors import InvalidJob
-from winepress_shared.schedulers import (
+from winepress_shared.jobs.schedulers import (
     SCHEDULERS,
     SCHEDULES,
     Scheduler,

@@ -13,8 +13,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from winepress_shared.errors import InvalidJob
-from winepress_shared.sound import MAX_SOUND_BYTES, Sound
-from winepress_shared.zoom import ZoomVideo
+from winepress_shared.jobs.sound import MAX_SOUND_BYTES, Sound
+from winepress_shared.jobs.zoom import ZoomVideo
 
 
 def wav(seconds: float = 0.1) -> bytes:

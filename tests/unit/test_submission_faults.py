@@ -20,7 +20,7 @@ from winepress import (
 from winepress.bulk.bulk_file import read_lines
 from winepress.bulk.plan import Plan, PlanOptions
 from winepress.bulk.submission import submit_plan
-from winepress.handling import Handling
+from winepress.submit_options import SubmitOptions
 
 APPLE = TextToImage(prompt="a red apple", seed=7)
 
@@ -151,7 +151,7 @@ def submit_bulk(client: Client, tmp_path: Path) -> None:
     plan = Plan(client.catalogue, PlanOptions())
     plan.add(read_lines(path))
     assert len(plan.groups) == 3
-    submit_plan(client, plan, Handling("ann"))
+    submit_plan(client, plan, SubmitOptions("ann"))
 
 
 @pytest.mark.parametrize("submit", [submit_jobs, submit_bulk])

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from winepress_shared.errors import RetryElsewhere
-from winepress_worker.pace import Pace
+from winepress_worker.renderer.pace import Pace
 
 LANE = "a.fp16"
 

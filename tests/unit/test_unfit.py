@@ -8,8 +8,8 @@ from typing import NamedTuple
 
 import pytest
 
-from winepress_shared.errors import DiskFull, Environment
-from winepress_worker.unfit import FIRST_PAUSE_S, LONGEST_PAUSE_S, Unfit
+from winepress_shared.errors import DiskFull, EnvironmentFault
+from winepress_worker.renderer.unfit import FIRST_PAUSE_S, LONGEST_PAUSE_S, Unfit
 
 MODEL = "vignette.fp16"
 
@@ -29,8 +29,8 @@ class Surroundings:
         self.free = 0
         self.unfit = Unfit(lambda model: self.files, (Path(),), lambda: self.now)
 
-    def refuse(self, error: Environment | None = None) -> None:
-        self.unfit.refuse(MODEL, error or Environment("broken"))
+    def refuse(self, error: EnvironmentFault | None = None) -> None:
+        self.unfit.refuse(MODEL, error or EnvironmentFault("broken"))
 
 
 @pytest.fixture

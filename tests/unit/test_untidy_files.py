@@ -13,7 +13,7 @@ from written_files import plan_of, written
 
 from winepress.bulk.bulk_file import FORMS, read_lines
 from winepress.bulk.wildcards import Wildcards
-from winepress.job_file import read_job_file
+from winepress.job_files.job_file import read_job_file
 from winepress_shared.errors import InvalidJob, WrongUsage
 from winepress_shared.items import Item
 

@@ -9,14 +9,14 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from winepress_shared.errors import Environment
-from winepress_shared.job import Job
+from winepress_shared.errors import EnvironmentFault
+from winepress_shared.jobs.job import Job
 from winepress_shared.lane import Precision
 from winepress_shared.metadata import PictureFacts
-from winepress_worker.engines.base import Latents, OnStep, PipelineKey, Request, unheard
-from winepress_worker.host_budget import HostBudget
-from winepress_worker.models.shelf import Report
-from winepress_worker.warm_pool import WarmPool
+from winepress_worker.engines.base import Latents, OnStep, PipelineKey, Request, ignore_progress
+from winepress_worker.models.local_models import Report
+from winepress_worker.pipelines.host_budget import HostBudget
+from winepress_worker.pipelines.warm_pool import WarmPool
 
 BUDGET = 100
 TTL_S = 60.0
@@ -43,10 +43,10 @@ class Shelved:
     def render(self, request: Request, on_step: OnStep) -> list[Image.Image]:
         return []
 
-    def sketch(self, request: Request, on_step: OnStep) -> Latents:
+    def run_base(self, request: Request, on_step: OnStep) -> Latents:
         return None
 
-    def refine(self, request: Request, latents: Latents, on_step: OnStep) -> list[Image.Image]:
+    def run_refiner(self, request: Request, latents: Latents, on_step: OnStep) -> list[Image.Image]:
         return []
 
     def unread(self, job: Job) -> tuple[str, ...]:
@@ -68,7 +68,9 @@ class Weights:
         self.log: list[str] = []
         self.fails = False
 
-    def key(self, model: str, precision: Precision, report: Report = unheard) -> PipelineKey:
+    def key(
+        self, model: str, precision: Precision, report: Report = ignore_progress
+    ) -> PipelineKey:
         return PipelineKey(model, "r1", precision, "CPU")
 
     def estimate(self, key: PipelineKey) -> int:
@@ -77,7 +79,7 @@ class Weights:
     def load(self, key: PipelineKey) -> Shelved:
         self.log.append(f"load {key.model}")
         if self.fails:
-            raise Environment("the model is missing")
+            raise EnvironmentFault("the model is missing")
         return Shelved(key, self._holds[key.model], self.log)
 
 
@@ -174,7 +176,7 @@ def test_what_cannot_fit_is_refused_and_drives_nobody_out() -> None:
     pool.pin(key("a"))
     pool.get(key("a"))
     for name in ("b", "c"):
-        with pytest.raises(Environment, match="memory-budget"):
+        with pytest.raises(EnvironmentFault, match="memory-budget"):
             pool.get(key(name))
     assert engine.log == ["load a"]
 
@@ -184,7 +186,7 @@ def test_a_failed_load_leaves_no_trace() -> None:
     engine = Weights({"a": 10})
     pool = WarmPool(engine, BUDGET)
     engine.fails = True
-    with pytest.raises(Environment):
+    with pytest.raises(EnvironmentFault):
         pool.get(key("a"))
     assert pool.warm == ()
     engine.fails = False
@@ -236,7 +238,7 @@ def test_a_failed_preload_gives_its_room_back() -> None:
     engine = Weights({"a": 80})
     pool = WarmPool(engine, BUDGET)
     engine.fails = True
-    with pytest.raises(Environment):
+    with pytest.raises(EnvironmentFault):
         pool.preload(key("a"))
     assert pool.free_bytes == BUDGET
 
@@ -277,7 +279,7 @@ def test_a_pool_makes_way_for_another_worker_that_needs_the_memory(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The longest unused goes; what is in use and what is pinned stays."""
-    monkeypatch.setattr("winepress_worker.warm_pool._OTHERS_S", 0.0)
+    monkeypatch.setattr("winepress_worker.pipelines.warm_pool._OTHERS_S", 0.0)
     with join(tmp_path) as mine, join(tmp_path) as its:
         pool = WarmPool(Weights({"a": 30, "b": 30, "c": 30}), BUDGET, host=mine)
         late = WarmPool(Weights({"d": 40, "e": 40, "f": 50}), BUDGET, host=its)
@@ -289,5 +291,5 @@ def test_a_pool_makes_way_for_another_worker_that_needs_the_memory(
         assert not late.finds_room(PipelineKey("f", "", Precision.FP16, "CPU"))
         late.pin(key("d"))
         late.get(key("d"))
-        with pytest.raises(Environment, match="other workers of this machine"):
+        with pytest.raises(EnvironmentFault, match="other workers of this machine"):
             late.get(key("e"))

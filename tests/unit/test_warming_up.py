@@ -10,13 +10,13 @@ import pytest
 from lone_executor import LANE, LoneExecutor
 
 from winepress_shared.catalogue import Catalogue
-from winepress_shared.job import TextToImage
+from winepress_shared.jobs.job import TextToImage
 from winepress_shared.lane import Precision
-from winepress_worker.batching import Batching
 from winepress_worker.engines.base import PipelineKey
 from winepress_worker.engines.fake import FakeEngine, FakePipeline, FakeSettings
-from winepress_worker.executor import Executor
-from winepress_worker.warm_pool import WarmPool
+from winepress_worker.pipelines.warm_pool import WarmPool
+from winepress_worker.renderer.batching import Batching
+from winepress_worker.renderer.executor import Executor
 
 KEY = PipelineKey("vignette", "fake", Precision.FP16, "CPU")
 LOAD_S, FIRST_S, STEP_S = 5.0, 40.0, 1.0

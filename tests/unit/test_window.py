@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 import pytest
 
 from winepress.commands.when import seconds_until
-from winepress.handling import Handling
+from winepress.submit_options import SubmitOptions
 from winepress_shared.errors import InvalidJob, WrongUsage
 from winepress_shared.window import Window
 
@@ -53,4 +53,4 @@ def test_what_is_no_time_to_come_is_refused(text: str) -> None:
 def test_a_deadline_before_the_start_is_refused() -> None:
     """Such a job could only expire."""
     with pytest.raises(InvalidJob, match="deadline"):
-        Handling("ann", expires_in=60, start_in=61)
+        SubmitOptions("ann", expires_in=60, start_in=61)

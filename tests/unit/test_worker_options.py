@@ -13,7 +13,7 @@ import pytest
 from winepress_shared.catalogue import Catalogue
 from winepress_shared.errors import UnknownModel, WrongUsage
 from winepress_shared.lane import Lane
-from winepress_worker.command import parse_size, read_options, register, run
+from winepress_worker.commands.worker import parse_size, read_options, register, run
 from winepress_worker.options import WorkerOptions, default_name
 
 

@@ -9,9 +9,9 @@ from PIL import Image
 
 from winepress_shared.catalogue import Catalogue
 from winepress_shared.errors import InvalidJob
-from winepress_shared.job import decode_job
-from winepress_shared.sound import Sound
-from winepress_shared.zoom import ZoomVideo
+from winepress_shared.jobs.job import decode_job
+from winepress_shared.jobs.sound import Sound
+from winepress_shared.jobs.zoom import ZoomVideo
 
 CATALOGUE = Catalogue.load()
 

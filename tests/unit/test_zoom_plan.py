@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 from PIL import Image
 
-from winepress_shared.film_cut import Direction
-from winepress_shared.zoom import ZoomVideo
+from winepress_shared.jobs.film_cut import Direction
+from winepress_shared.jobs.zoom import ZoomVideo
 from winepress_worker.zoom.plan import Source, plan
 
 PICTURE = Image.new("RGB", (64, 64))

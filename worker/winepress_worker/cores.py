@@ -6,7 +6,7 @@ import os
 import re
 
 from winepress_shared.errors import WrongUsage
-from winepress_shared.ledger_records import expand
+from winepress_shared.ledger.records import expand
 
 _RANGES = re.compile(r"\d{1,4}(-\d{1,4})?(,\d{1,4}(-\d{1,4})?){0,63}\Z")
 

@@ -16,9 +16,9 @@ from typing import Any
 from winepress_shared.cost import SLICE_S
 from winepress_shared.errors import BrokerUnreachable, InvalidJob
 from winepress_shared.lane import FILM, Lane, model_of
-from winepress_shared.lane_book import LaneBook, LaneView
-from winepress_shared.ledger import PATIENCE_MS
-from winepress_shared.ledger_records import Slice
+from winepress_shared.ledger.lanes import LaneIndex, LaneView
+from winepress_shared.ledger.ledger import PATIENCE_MS
+from winepress_shared.ledger.records import Slice
 from winepress_worker.options import WorkerOptions
 
 log = logging.getLogger(__name__)
@@ -84,7 +84,7 @@ def _is_left(view: LaneView, renderer: dict[str, Any], *, is_busy: bool) -> bool
     picture_s = float(renderer.get("seconds_per_picture", {}).get(view.lane, _PICTURE_S))
     work_s = view.urgent * picture_s
     if work_s / hands > load_s * (_WORTH if is_busy else 1):
-        # See `LaneBook.begin_load`: it is spread in doubling steps.
+        # See `LaneIndex.begin_load`: it is spread in doubling steps.
         return view.loading > 0 and view.loading >= view.holders and view.waited_s < load_s
     # Of so many slices under way one ends in a part of the time of one.
     is_soon = (SLICE_S + work_s) / hands <= load_s
@@ -96,7 +96,7 @@ def _is_left(view: LaneView, renderer: dict[str, Any], *, is_busy: bool) -> bool
 class LaneWatch:
     """One worker's view of all lanes, looked at now and then; threads may share it."""
 
-    def __init__(self, book: LaneBook, options: WorkerOptions) -> None:
+    def __init__(self, book: LaneIndex, options: WorkerOptions) -> None:
         self._book = book
         self._options = options
         self._turn = threading.Lock()

@@ -5,8 +5,8 @@ from __future__ import annotations
 from contextlib import suppress
 from pathlib import Path
 
-from winepress_shared.errors import Environment
-from winepress_worker.host_budget import books_of, held_bytes
+from winepress_shared.errors import EnvironmentFault
+from winepress_worker.pipelines.host_budget import books_of, held_bytes
 
 _MEMORY = Path("/proc/meminfo")
 _CONTROL_GROUP = Path("/sys/fs/cgroup")
@@ -39,7 +39,7 @@ def machine_budget(home: Path | None = None) -> int:
     """
     held = 0
     if home is not None:
-        with suppress(Environment):  # of the books: whoever needs them meets it again
+        with suppress(EnvironmentFault):  # of the books: whoever needs them meets it again
             held = held_bytes(books_of(home))
     return max(1, int(_SHARE * (free_memory() + held)))
 

@@ -9,10 +9,10 @@ from fnmatch import fnmatchcase
 from typing import Any
 
 from winepress_shared.lane import FILM, Lane
-from winepress_worker.batching import MOST_TOGETHER
 from winepress_worker.device_name import DeviceName
 from winepress_worker.machine_memory import machine_budget
 from winepress_worker.placement import Placement
+from winepress_worker.renderer.batching import MOST_TOGETHER
 
 DEFAULT_IDLE_S = 1800.0
 

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import errno
 
-from winepress_shared.errors import DiskFull, Environment
+from winepress_shared.errors import DiskFull, EnvironmentFault
 
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)  #: no room, a quota, the largest file allowed
 
 
-def os_fault(problem: str, error: Exception, value: object = None) -> Environment:
+def os_fault(problem: str, error: Exception, value: object = None) -> EnvironmentFault:
     """The fault that an OSError, or FFmpeg's of the same kind, amounts to."""
-    kind = DiskFull if getattr(error, "errno", None) in _FULL else Environment
+    kind = DiskFull if getattr(error, "errno", None) in _FULL else EnvironmentFault
     return kind(f"{problem}: {getattr(error, 'strerror', None) or error}", value=value)
 
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from celery import Celery, Task, shared_task
 from celery.signals import worker_process_init
 
-from winepress_shared.broker import PRESS, send_tickets
+from winepress_shared.broker import RENDER, send_tickets
 from winepress_shared.errors import BrokerUnreachable, WorkerBroken
 from winepress_shared.settings import Settings
 from winepress_worker.cores import keep_to_cores
@@ -19,7 +19,7 @@ from winepress_worker.logs import configure_logs
 from winepress_worker.options import WorkerOptions
 
 if TYPE_CHECKING:
-    from winepress_worker.press import Press
+    from winepress_worker.renderer.renderer import Renderer
 
 log = logging.getLogger(__name__)
 
@@ -31,11 +31,13 @@ _EXIT_BROKEN = 70  #: exit status of a rendering process that must be replaced (
 
 
 @cache
-def the_press(options: WorkerOptions) -> Press:
+def the_renderer(options: WorkerOptions) -> Renderer:
     """The one Press of this process, built at first use."""
-    from winepress_worker.press import Press  # the parent knows this task and never draws
+    from winepress_worker.renderer.renderer import (
+        Renderer,  # the parent knows this task and never draws
+    )
 
-    return Press(options, Settings.load())
+    return Renderer(options, Settings.load())
 
 
 @worker_process_init.connect  # type: ignore[untyped-decorator]  # Celery is untyped
@@ -47,11 +49,11 @@ def _build_early(**_: Any) -> None:
     sys.setswitchinterval(_SWITCH_S)
     options = WorkerOptions.decode(current_app.conf[OPTIONS])
     keep_to_cores(options.cores)
-    the_press(options)
+    the_renderer(options)
 
 
-@shared_task(name=PRESS, bind=True, ignore_result=True)  # type: ignore[untyped-decorator]
-def press(self: Task, lane: str) -> str:
+@shared_task(name=RENDER, bind=True, ignore_result=True)  # type: ignore[untyped-decorator]
+def renderer(self: Task, lane: str) -> str:
     """Take slices of ``lane`` and render them; the ticket says no more than that."""
     app: Celery = self.app
 
@@ -62,7 +64,7 @@ def press(self: Task, lane: str) -> str:
             log.warning("ticket not sent, the reconciler will: %s", error)
 
     try:
-        return the_press(WorkerOptions.decode(app.conf[OPTIONS])).run(str(lane), leave_ticket)
+        return the_renderer(WorkerOptions.decode(app.conf[OPTIONS])).run(str(lane), leave_ticket)
     except BrokerUnreachable as error:
         return f"{lane}: {error}"
     except WorkerBroken:

@@ -16,8 +16,8 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from winepress.bulk.line import Line, fault_at
-from winepress.json_text import parse_json
-from winepress.written_job import read_fields
+from winepress.job_files.json_text import parse_json
+from winepress.job_files.written_job import read_fields
 from winepress_shared.errors import InvalidJob, WrongUsage
 from winepress_shared.regular_file import read_regular
 

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from winepress_shared.aliases import ALIASES
 from winepress_shared.errors import InvalidJob, WinepressError
+from winepress_shared.jobs.aliases import ALIASES
 
 #: Fields that one name in the file may stand for, beside `ALIASES`.
 _PARTS = {

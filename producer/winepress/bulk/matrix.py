@@ -7,8 +7,8 @@ from collections.abc import Iterator, Sequence
 from itertools import product
 from math import prod
 
-from winepress_shared.aliases import ALIASES
 from winepress_shared.errors import WrongUsage
+from winepress_shared.jobs.aliases import ALIASES
 
 MAX_CELLS = 100_000  #: most combinations of one matrix
 _RANGE = re.compile(r"(\d{1,16})-(\d{1,16})(?::(\d{1,16}))?\Z")

@@ -15,20 +15,20 @@ from winepress.bulk.line import Line
 from winepress.bulk.matrix import Matrix
 from winepress.bulk.run import Run
 from winepress.bulk.wildcards import Wildcards
-from winepress_shared.aliases import canonical_fields
 from winepress_shared.catalogue import Catalogue
 from winepress_shared.cost import megapixel_steps
 from winepress_shared.documents import MAX_NAME_CHARACTERS
 from winepress_shared.errors import InvalidJob, WinepressError
-from winepress_shared.fitness import syntax_in
-from winepress_shared.foreign_syntax import warning_of_syntax
 from winepress_shared.items import Item
-from winepress_shared.job import MAX_UNITS, Job, Priority, parse_job
+from winepress_shared.jobs.aliases import canonical_fields
+from winepress_shared.jobs.foreign_syntax import warning_of_syntax
+from winepress_shared.jobs.job import MAX_UNITS, Job, Priority, parse_job
+from winepress_shared.jobs.picture import WHITE, Picture
+from winepress_shared.jobs.picture_fields import load_picture, read_background
+from winepress_shared.jobs.plain_text import check_text
+from winepress_shared.jobs.zoom import ZoomVideo
 from winepress_shared.lane import Lane
-from winepress_shared.picture import WHITE, Picture
-from winepress_shared.picture_fields import load_picture, read_background
-from winepress_shared.plain_text import check_text
-from winepress_shared.zoom import ZoomVideo
+from winepress_shared.option_checks import syntax_in
 
 MAX_ITEMS = 100_000  #: pictures of one file, matrix and wildcards counted in
 MAX_INPUT_BYTES = 512 * 2**20  #: input pictures of one file together, as they are stored

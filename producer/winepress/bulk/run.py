@@ -6,8 +6,8 @@ from dataclasses import replace
 
 from winepress_shared.catalogue import Catalogue
 from winepress_shared.items import Item
-from winepress_shared.job import Job
-from winepress_shared.shared_call import LEAST_CALLS, are_alike
+from winepress_shared.jobs.job import Job
+from winepress_shared.jobs.shared_call import LEAST_CALLS, are_alike
 
 
 class Run:

@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING
 
 from winepress.bulk.plan import Group, Plan
 from winepress.handle import JobHandle
-from winepress.handling import Handling
 from winepress.interruption import all_or_none
+from winepress.submit_options import SubmitOptions
 from winepress_shared.archive import JobRecord
 from winepress_shared.items import write_items
-from winepress_shared.job import MAX_PROMPT_CHARACTERS, Batch
+from winepress_shared.jobs.job import MAX_PROMPT_CHARACTERS, Batch
 
 if TYPE_CHECKING:
     from winepress.client import Client
@@ -24,7 +24,7 @@ _WRITERS = 8  #: threads; the store answers several writes at once
 def submit_plan(
     client: Client,
     plan: Plan,
-    handling: Handling,
+    submit_options: SubmitOptions,
     *,
     title: str = "batch",
     max_failed: int | None = None,
@@ -35,10 +35,10 @@ def submit_plan(
     nothing queued.
     """
     plan.check_any()
-    client.check_room(plan.count, handling)
+    client.check_room(plan.count, submit_options)
     portions = [(group, items) for group in plan.groups.values() for items in group.jobs()]
     records = [
-        handling.numbered(number).record(
+        submit_options.numbered(number).record(
             _batch(group, len(items), title, max_failed),
             group.lane,
             f"{group.asked.hexdigest()[:24]}{number:08d}",

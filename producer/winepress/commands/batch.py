@@ -16,10 +16,10 @@ from winepress.commands.when import add_when, start_in, window
 from winepress.console import Console
 from winepress.explanation import counted, duration, estimate_text, times_of
 from winepress.handle import JobHandle
-from winepress.handling import Handling
+from winepress.submit_options import SubmitOptions
 from winepress_shared.errors import JobFailed, WrongUsage
-from winepress_shared.job import Job, Priority
-from winepress_shared.ledger_records import BANDS
+from winepress_shared.jobs.job import Job, Priority
+from winepress_shared.ledger.records import BANDS
 from winepress_shared.regular_file import folder_of, path_of
 
 if TYPE_CHECKING:
@@ -60,7 +60,7 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     picture = parser.add_argument_group("the pictures, where a line says nothing else")
     picture.add_argument("--kind", choices=_KINDS)
     add_picture(picture)
-    _add_handling(parser.add_argument_group("how they are handled"))
+    _add_submit_options(parser.add_argument_group("how they are handled"))
     parser.set_defaults(run=_batch)
 
 
@@ -82,7 +82,7 @@ def _add_items(group: argparse._ArgumentGroup) -> None:
     add("--dry-run", action="store_true", help="check and price everything, queue nothing")
 
 
-def _add_handling(group: argparse._ArgumentGroup) -> None:
+def _add_submit_options(group: argparse._ArgumentGroup) -> None:
     add = group.add_argument
     add("--priority", choices=tuple(Priority), default=Priority.BULK, help="default: bulk")
     add("--user", metavar="U", help="who takes turns with whom; default: the setting user")
@@ -105,14 +105,14 @@ def _batch(arguments: argparse.Namespace) -> int:
         plan = _plan(client, arguments)
         for warning, count in plan.warnings.items():
             console.note(f"winepress: {counted(count, 'picture')}: {warning}")
-        handling = _handling(client, arguments)
+        submit_options = _submit_options(client, arguments)
         if arguments.dry_run:
-            _show_plan(client, console, plan, handling)
+            _show_plan(client, console, plan, submit_options)
             return 0
         handles = submit_plan(
             client,
             plan,
-            handling,
+            submit_options,
             title=arguments.file.name if arguments.file else "batch",
             max_failed=arguments.max_failed,
         )
@@ -169,8 +169,8 @@ def _lines(arguments: argparse.Namespace) -> Iterable[Line]:
     return read_lines(arguments.file, arguments.form)
 
 
-def _handling(client: Client, arguments: argparse.Namespace) -> Handling:
-    return Handling(
+def _submit_options(client: Client, arguments: argparse.Namespace) -> SubmitOptions:
+    return SubmitOptions(
         user=client.settings.user if arguments.user is None else arguments.user,
         idempotency_key=arguments.key,
         expires_in=arguments.expires,
@@ -179,13 +179,13 @@ def _handling(client: Client, arguments: argparse.Namespace) -> Handling:
     )
 
 
-def _show_plan(client: Client, console: Console, plan: Plan, handling: Handling) -> None:
+def _show_plan(client: Client, console: Console, plan: Plan, submit_options: SubmitOptions) -> None:
     user_limit = client.farm.limits()["user_queue_limit"]
     for group in plan.groups.values():
-        values, text = _price(client, group, handling)
+        values, text = _price(client, group, submit_options)
         console.result(values, text)
-    starts = None if handling.start_in is None else time.time() + handling.start_in
-    for line in times_of(starts, handling.window):
+    starts = None if submit_options.start_in is None else time.time() + submit_options.start_in
+    for line in times_of(starts, submit_options.window):
         console.note(line)
     console.note(
         f"{counted(plan.count, 'picture')} from {counted(plan.lines, 'line')}, "
@@ -195,14 +195,16 @@ def _show_plan(client: Client, console: Console, plan: Plan, handling: Handling)
         console.note(f"that is more than one user may have waiting: {user_limit:.0f}")
 
 
-def _price(client: Client, group: Group, handling: Handling) -> tuple[dict[str, Any], str]:
+def _price(
+    client: Client, group: Group, submit_options: SubmitOptions
+) -> tuple[dict[str, Any], str]:
     """What the pictures of one lane cost, how long they take, and whether they can be drawn."""
     from winepress_shared.estimate import Work
 
     count, band = len(group.items), BANDS.index(group.priority)
-    is_held = handling.start_in is not None or handling.window is not None
+    is_held = submit_options.start_in is not None or submit_options.window is not None
     work = Work(str(group.lane), band, count, group.cost / count, is_held)
-    found = client.estimate_new(work, handling.user)
+    found = client.estimate_new(work, submit_options.user)
     values: dict[str, Any] = {
         "lane": str(group.lane),
         "priority": group.priority.value,

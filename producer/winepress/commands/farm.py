@@ -12,7 +12,7 @@ from winepress.explanation import why_impossible
 from winepress.recovery import StoredJobs, unexpired
 from winepress.refusals import refused_models
 from winepress_shared.errors import FarmUnreachable, StoreRefused, WinepressError
-from winepress_shared.ledger_records import Worker
+from winepress_shared.ledger.records import Worker
 
 _MOST_OBJECTS = 100_000  #: of the store that `doctor` looks at
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from winepress.console import Console
 from winepress_shared.errors import InvalidJob, WrongUsage
-from winepress_shared.picture import MAX_FILE_BYTES
+from winepress_shared.jobs.picture import MAX_FILE_BYTES
 from winepress_shared.regular_file import read_regular
 
 if TYPE_CHECKING:

@@ -13,8 +13,8 @@ from winepress.client import Client
 from winepress.console import Console
 from winepress.explanation import estimate_text, place_of, what_holds
 from winepress_shared.errors import WinepressError, WrongUsage
-from winepress_shared.job import Priority
-from winepress_shared.ledger_records import JobRow
+from winepress_shared.jobs.job import Priority
+from winepress_shared.ledger.records import JobRow
 from winepress_shared.state import JobState
 
 _VERBS: dict[str, tuple[str, Callable[[Client, str], JobState]]] = {

@@ -22,11 +22,11 @@ from winepress.commands.zoom_flags import (
 )
 from winepress.console import Console
 from winepress.handle import JobHandle
-from winepress.job_file import read_job_file
+from winepress.job_files.job_file import read_job_file
 from winepress_shared.errors import WrongUsage
-from winepress_shared.job import MAX_PROMPT_CHARACTERS, Job, Priority, parse_job
+from winepress_shared.jobs.job import MAX_PROMPT_CHARACTERS, Job, Priority, parse_job
+from winepress_shared.jobs.prompt_table import is_infinite_zoom
 from winepress_shared.lane import Precision
-from winepress_shared.prompt_table import is_infinite_zoom
 from winepress_shared.regular_file import path_of
 
 #: Flags that are fields of a job, under the same name.
@@ -88,7 +88,7 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     add_picture(parser.add_argument_group("the picture"))
     add_zoom(parser.add_argument_group("the key frames of a zoom-video"))
     add_film(parser.add_argument_group("the film of a zoom-video"))
-    _add_handling(parser.add_argument_group("how it is handled"))
+    _add_submit_options(parser.add_argument_group("how it is handled"))
     parser.set_defaults(run=_submit)
 
 
@@ -134,7 +134,7 @@ def _add_options(add: Callable[..., object]) -> None:
     add("--refiner-strength", type=float, metavar="X", help="instead: how far it paints anew")
 
 
-def _add_handling(group: argparse._ArgumentGroup) -> None:
+def _add_submit_options(group: argparse._ArgumentGroup) -> None:
     add = group.add_argument
     add("--priority", choices=tuple(Priority), metavar="B", help=", ".join(Priority))
     add("--user", metavar="U", help="who takes turns with whom; default: the setting user")
@@ -216,7 +216,7 @@ def _values(arguments: argparse.Namespace) -> tuple[dict[str, Any], str | None, 
 
 def _merge(from_file: dict[str, Any], flags: dict[str, Any]) -> dict[str, Any]:
     """Flags win, whatever name the file uses for the same thing."""
-    from winepress_shared.aliases import canonical_fields
+    from winepress_shared.jobs.aliases import canonical_fields
 
     return canonical_fields(from_file) | canonical_fields(flags)
 

@@ -7,10 +7,10 @@ import json
 from pathlib import Path
 from typing import Any
 
-from winepress.job_file import read_bounded
-from winepress_shared.aliases import canonical_fields
+from winepress.job_files.job_file import read_bounded
 from winepress_shared.errors import WrongUsage
-from winepress_shared.film_cut import Direction, Easing
+from winepress_shared.jobs.aliases import canonical_fields
+from winepress_shared.jobs.film_cut import Direction, Easing
 
 #: Flags that are fields of a film, under the same name.
 FILM_FIELDS = (

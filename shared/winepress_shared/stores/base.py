@@ -23,11 +23,11 @@ _METADATA_NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,63}\Z")  # S3 folds names to l
 _METADATA_VALUE = re.compile(r"(?:[!-~](?:[ -~]*[!-~])?)?\Z")  # HTTP strips outer spaces
 
 #: Called with the bytes of a file that have been moved so far; may raise to stop there.
-Moved = Callable[[int], None]
+BytesCallback = Callable[[int], None]
 
 
-def unwatched(moved: int) -> None:
-    """A `Moved` nobody listens to."""
+def ignore_bytes(on_bytes: int) -> None:
+    """A `BytesCallback` nobody listens to."""
 
 
 @dataclass(frozen=True)
@@ -83,7 +83,7 @@ class Store(Protocol):
         content_type: str = "application/octet-stream",
         metadata: Mapping[str, str] | None = None,
         only_new: bool = False,
-        moved: Moved = unwatched,
+        on_bytes: BytesCallback = ignore_bytes,
     ) -> bool:
         """Write the file ``path`` in pieces, however large; needs a few dozen MiB of memory.
 
@@ -93,7 +93,9 @@ class Store(Protocol):
         cannot be read.
         """
 
-    def get_file(self, key: str, path: Path, *, most: int, moved: Moved = unwatched) -> None:
+    def get_file(
+        self, key: str, path: Path, *, most: int, on_bytes: BytesCallback = ignore_bytes
+    ) -> None:
         """Read an object of up to ``most`` bytes into the file ``path``, going on where that ends.
 
         ``path`` must hold the beginning of the same object, or nothing; ended early, it holds a

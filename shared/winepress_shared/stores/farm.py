@@ -6,7 +6,13 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 
-from winepress_shared.stores.base import MAX_GET_BYTES, Moved, Store, StoredObject, unwatched
+from winepress_shared.stores.base import (
+    MAX_GET_BYTES,
+    BytesCallback,
+    Store,
+    StoredObject,
+    ignore_bytes,
+)
 
 
 class FarmStore:
@@ -59,7 +65,7 @@ class FarmStore:
         content_type: str = "application/octet-stream",
         metadata: Mapping[str, str] | None = None,
         only_new: bool = False,
-        moved: Moved = unwatched,
+        on_bytes: BytesCallback = ignore_bytes,
     ) -> bool:
         """Write a file in pieces, however large; see `Store.put_file`."""
         return self._store.put_file(
@@ -68,12 +74,14 @@ class FarmStore:
             content_type=content_type,
             metadata=metadata,
             only_new=only_new,
-            moved=moved,
+            on_bytes=on_bytes,
         )
 
-    def get_file(self, key: str, path: Path, *, most: int, moved: Moved = unwatched) -> None:
+    def get_file(
+        self, key: str, path: Path, *, most: int, on_bytes: BytesCallback = ignore_bytes
+    ) -> None:
         """Read an object into a file, going on where that ends; see `Store.get_file`."""
-        self._store.get_file(self._prefix + key, path, most=most, moved=moved)
+        self._store.get_file(self._prefix + key, path, most=most, on_bytes=on_bytes)
 
     def get(self, key: str, *, most: int = MAX_GET_BYTES) -> bytes:
         """Read an object; raises ObjectMissing or ObjectTooLarge."""

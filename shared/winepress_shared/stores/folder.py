@@ -20,15 +20,15 @@ from winepress_shared.errors import ObjectMissing, StoreRefused, StoreUnreachabl
 from winepress_shared.stores.base import (
     MAX_GET_BYTES,
     MAX_METADATA_BYTES,
-    Moved,
+    BytesCallback,
     StoredObject,
     check_expiry,
     check_key,
     check_metadata,
     check_prefix,
     check_size,
+    ignore_bytes,
     is_key,
-    unwatched,
 )
 from winepress_shared.stores.partial_file import open_partial
 
@@ -85,7 +85,7 @@ class FolderStore:
         content_type: str = "application/octet-stream",
         metadata: Mapping[str, str] | None = None,
         only_new: bool = False,
-        moved: Moved = unwatched,
+        on_bytes: BytesCallback = ignore_bytes,
     ) -> bool:
         """Write a file in pieces, however large; see `Store.put_file`."""
         target, text = self._path(key), _notes_text(metadata)
@@ -94,16 +94,18 @@ class FolderStore:
             with open_partial(target.with_name(f".{target.name}.part")) as partial:
                 while block := source.read(_BLOCK_BYTES):
                     partial.put(block)
-                    moved(source.tell())
+                    on_bytes(source.tell())
                 partial.seal()
                 return self._place(partial.path, target, text, only_new=only_new)
 
-    def get_file(self, key: str, path: Path, *, most: int, moved: Moved = unwatched) -> None:
+    def get_file(
+        self, key: str, path: Path, *, most: int, on_bytes: BytesCallback = ignore_bytes
+    ) -> None:
         """Read an object into a file, going on where that ends; see `Store.get_file`."""
         with path.open("ab") as file:
             for block in self._rest(key, file, most):
                 file.write(block)
-                moved(file.tell())
+                on_bytes(file.tell())
 
     def get(self, key: str, *, most: int = MAX_GET_BYTES) -> bytes:
         """Read an object; raises ObjectMissing or ObjectTooLarge."""

@@ -16,15 +16,15 @@ from winepress_shared.per_process import PerProcess
 from winepress_shared.settings import Settings
 from winepress_shared.stores.base import (
     MAX_GET_BYTES,
-    Moved,
+    BytesCallback,
     StoredObject,
     check_expiry,
     check_key,
     check_metadata,
     check_prefix,
     check_size,
+    ignore_bytes,
     is_key,
-    unwatched,
 )
 from winepress_shared.stores.s3_client import open_client
 from winepress_shared.stores.s3_multipart import PART_BYTES, MultipartUpload
@@ -129,15 +129,15 @@ class S3Store:
         content_type: str = "application/octet-stream",
         metadata: Mapping[str, str] | None = None,
         only_new: bool = False,
-        moved: Moved = unwatched,
+        on_bytes: BytesCallback = ignore_bytes,
     ) -> bool:
         """Write a file in pieces, however large; see `Store.put_file`."""
         if path.stat().st_size <= PART_BYTES:
             data, put = path.read_bytes(), self.put_new if only_new else self.put
             is_written = put(key, data, content_type=content_type, metadata=metadata)
-            moved(len(data))
+            on_bytes(len(data))
             return is_written is not False
-        upload = MultipartUpload(self._client, self._bucket, check_key(key), path, moved)
+        upload = MultipartUpload(self._client, self._bucket, check_key(key), path, on_bytes)
         with self._errors():
             try:
                 upload.send(content_type, check_metadata(metadata), only_new=only_new)
@@ -148,7 +148,9 @@ class S3Store:
                 return False
         return True
 
-    def get_file(self, key: str, path: Path, *, most: int, moved: Moved = unwatched) -> None:
+    def get_file(
+        self, key: str, path: Path, *, most: int, on_bytes: BytesCallback = ignore_bytes
+    ) -> None:
         """Read an object into a file, going on where that ends; see `Store.get_file`."""
         found = self.head(key)
         if found is None:
@@ -165,7 +167,7 @@ class S3Store:
             with closing(reply["Body"]) as body:  # ended early, it must not hold its connection
                 for block in body.iter_chunks(_BLOCK_BYTES):
                     file.write(block)
-                    moved(file.tell())
+                    on_bytes(file.tell())
 
     def get(self, key: str, *, most: int = MAX_GET_BYTES) -> bytes:
         """Read an object; raises ObjectMissing or ObjectTooLarge."""

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from winepress_shared.stores.base import Moved
+from winepress_shared.stores.base import BytesCallback
 
 if TYPE_CHECKING:
     from types_boto3_s3 import S3Client
@@ -30,7 +30,7 @@ class MultipartUpload:
     bucket: str
     key: str
     path: Path
-    moved: Moved
+    on_bytes: BytesCallback
 
     def send(self, content_type: str, metadata: dict[str, str], *, only_new: bool) -> None:
         """Write the object; raises the client's errors, and OSError when the file fails.
@@ -88,7 +88,7 @@ class MultipartUpload:
                 )
                 etag = sent["ETag"]
             done += len(data)
-            self.moved(done)
+            self.on_bytes(done)
             yield {"PartNumber": number, "ETag": etag}
 
     def _held(self, upload: str) -> dict[int, str]:

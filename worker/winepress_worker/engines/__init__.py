@@ -12,21 +12,21 @@ from winepress_shared.errors import WrongUsage
 from winepress_shared.lane import Precision
 from winepress_worker.engines.base import Engine
 from winepress_worker.logs import hush_libraries
-from winepress_worker.models.shelf import Shelf
+from winepress_worker.models.local_models import LocalModels
 from winepress_worker.options import WorkerOptions
 
 #: Makes an engine of a worker's options, the prepared models and the folder for compiled blobs.
-EngineFactory = Callable[[WorkerOptions, Shelf, Path], Engine]
+EngineFactory = Callable[[WorkerOptions, LocalModels, Path], Engine]
 
 
-def _openvino(options: WorkerOptions, shelf: Shelf, blobs: Path) -> Engine:
+def _openvino(options: WorkerOptions, local_models: LocalModels, blobs: Path) -> Engine:
     hush_libraries()
     from winepress_worker.engines.openvino import OpenVinoEngine
 
-    return OpenVinoEngine(shelf, options.device, blobs, options.placement)
+    return OpenVinoEngine(local_models, options.device, blobs, options.placement)
 
 
-def _fake(options: WorkerOptions, shelf: Shelf, blobs: Path) -> Engine:
+def _fake(options: WorkerOptions, local_models: LocalModels, blobs: Path) -> Engine:
     from winepress_worker.engines.fake import FakeEngine, FakeSettings
 
     return FakeEngine(FakeSettings.parse(options.engine.partition(":")[2]), options.device)
@@ -36,11 +36,13 @@ def _fake(options: WorkerOptions, shelf: Shelf, blobs: Path) -> Engine:
 ENGINES: dict[str, EngineFactory] = {"openvino": _openvino, "fake": _fake}
 
 
-def memory_needs(options: WorkerOptions, shelf: Shelf) -> Callable[[str, Precision], int]:
+def memory_needs(
+    options: WorkerOptions, local_models: LocalModels
+) -> Callable[[str, Precision], int]:
     """Bytes that a model will hold, by its name and precision; found out without the engine."""
     name, _, settings = options.engine.partition(":")
     if name != "fake":
-        return shelf.memory_needed
+        return local_models.memory_needed
     from winepress_worker.engines.fake import FakeSettings
 
     footprint = FakeSettings.parse(settings).footprint_bytes
@@ -61,6 +63,6 @@ def check_engine(engine: str) -> str:
     return name
 
 
-def open_engine(options: WorkerOptions, shelf: Shelf, home: Path) -> Engine:
+def open_engine(options: WorkerOptions, local_models: LocalModels, home: Path) -> Engine:
     """The engine a worker was started with; compiled blobs go below ``home``. Raises WrongUsage."""
-    return ENGINES[check_engine(options.engine)](options, shelf, home / "blobs")
+    return ENGINES[check_engine(options.engine)](options, local_models, home / "blobs")

@@ -6,7 +6,7 @@ from typing import Any
 
 import torch
 
-from winepress_shared.job import ImageToImage, Inpaint
+from winepress_shared.jobs.job import ImageToImage, Inpaint
 from winepress_worker.engines.base import Request
 from winepress_worker.engines.canvas import Canvas
 

@@ -19,7 +19,7 @@ from optimum.intel import (
     OVStableDiffusionXLPipeline,
 )
 
-from winepress_shared.job import ImageToImage, Inpaint, TextToImage
+from winepress_shared.jobs.job import ImageToImage, Inpaint, TextToImage
 from winepress_worker.engines.scheduling import own_scheduler
 from winepress_worker.engines.tokenizing import make_tokenizers
 from winepress_worker.models.content import GRAPH_FILE, check_content, check_graph, read_settings

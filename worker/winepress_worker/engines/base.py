@@ -8,10 +8,10 @@ from typing import Any, Protocol
 
 from PIL import Image
 
-from winepress_shared.job import Job
+from winepress_shared.jobs.job import Job
 from winepress_shared.lane import Precision
 from winepress_shared.metadata import PictureFacts
-from winepress_worker.models.shelf import Report
+from winepress_worker.models.local_models import Report
 
 
 @dataclass(frozen=True)
@@ -54,7 +54,7 @@ class Request:
         return (own, *self.others) if self.others else (own,) * len(self.seeds)
 
 
-def unheard(message: str, fraction: float) -> None:
+def ignore_progress(message: str, fraction: float) -> None:
     """A `Report` nobody listens to."""
 
 
@@ -65,7 +65,7 @@ Latents = Any
 OnStep = Callable[[int, int], None]
 
 
-def unwatched(done: int, steps: int) -> None:
+def ignore_steps(done: int, steps: int) -> None:
     """An `OnStep` that nobody looks at."""
 
 
@@ -97,10 +97,10 @@ class Pipeline(Protocol):
         the request can never work, WorkerBroken when the device is lost.
         """
 
-    def sketch(self, request: Request, on_step: OnStep) -> Latents:
+    def run_base(self, request: Request, on_step: OnStep) -> Latents:
         """The first stage of a job with a refiner: latents, with the noise that is left in them."""
 
-    def refine(self, request: Request, latents: Latents, on_step: OnStep) -> list[Image.Image]:
+    def run_refiner(self, request: Request, latents: Latents, on_step: OnStep) -> list[Image.Image]:
         """The second stage, by the refiner: one RGB picture per seed; raises like `render`."""
 
     def facts(self, request: Request) -> PictureFacts:
@@ -116,8 +116,10 @@ class Pipeline(Protocol):
 class Engine(Protocol):
     """Loads pipelines for one device."""
 
-    def key(self, model: str, precision: Precision, report: Report = unheard) -> PipelineKey:
-        """The key under which this engine loads a model; raises UnknownModel or Environment.
+    def key(
+        self, model: str, precision: Precision, report: Report = ignore_progress
+    ) -> PipelineKey:
+        """The key under which this engine loads a model; raises UnknownModel or EnvironmentFault.
 
         Prepares the model first when it is not prepared yet, which may take half a minute;
         ``report`` hears how far that is.
@@ -127,4 +129,4 @@ class Engine(Protocol):
         """Memory a pipeline will need, in bytes, for one that was never loaded here."""
 
     def load(self, key: PipelineKey) -> Pipeline:
-        """Read and compile; raises Environment when the model is missing or corrupt."""
+        """Read and compile; raises EnvironmentFault when the model is missing or corrupt."""

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from PIL import Image
 
 from winepress_shared.errors import FailForGood, RetryElsewhere
-from winepress_shared.job import Inpaint
+from winepress_shared.jobs.job import Inpaint
 from winepress_worker.engines.base import Request
 
 STATIC_GRID_PX = 64  #: a device of one shape draws sides in multiples of this, and cuts them

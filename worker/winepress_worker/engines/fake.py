@@ -25,21 +25,21 @@ from typing import Any
 from PIL import Image, ImageDraw, ImageOps
 
 from winepress_shared.errors import (
-    Environment,
+    EnvironmentFault,
     FailForGood,
     RetryElsewhere,
     Stopped,
     WorkerBroken,
     WrongUsage,
 )
-from winepress_shared.job import ImageToImage, Inpaint, Job
+from winepress_shared.jobs.job import ImageToImage, Inpaint, Job
 from winepress_shared.lane import Precision
 from winepress_shared.metadata import PictureFacts
 from winepress_worker.device_name import DeviceName
-from winepress_worker.engines.base import Latents, OnStep, PipelineKey, Request, unheard
+from winepress_worker.engines.base import Latents, OnStep, PipelineKey, Request, ignore_progress
 from winepress_worker.engines.canvas import Canvas, check_pictures
 from winepress_worker.engines.token_limit import unread_warnings
-from winepress_worker.models.shelf import Report
+from winepress_worker.models.local_models import Report
 
 _REVISION = "fake"
 _HANG_STEP_S = 0.05  #: a hanging render wakes this often, so that signals still reach it
@@ -52,7 +52,7 @@ class Fault(StrEnum):
 
     RETRY = "retry"  #: raise RetryElsewhere
     FAIL = "fail"  #: raise FailForGood
-    ENVIRONMENT = "environment"  #: raise Environment
+    ENVIRONMENT = "environment"  #: raise EnvironmentFault
     BROKEN = "broken"  #: raise WorkerBroken
     BUG = "bug"  #: raise an exception nobody expects
     EXIT = "exit"  #: end the process at once, without any clean-up
@@ -118,7 +118,9 @@ class FakeEngine:
         self._device = device
         self._sleep = sleep
 
-    def key(self, model: str, precision: Precision, report: Report = unheard) -> PipelineKey:
+    def key(
+        self, model: str, precision: Precision, report: Report = ignore_progress
+    ) -> PipelineKey:
         """Every model exists here."""
         return PipelineKey(model, _REVISION, precision, self._device)
 
@@ -183,11 +185,11 @@ class FakePipeline:
             pictures = [_draw(request.job, canvas, seed, texts) for seed, texts in drawings]
             request.on_preview(step, total, [picture.resize((64, 64)) for picture in pictures])
 
-    def sketch(self, request: Request, on_step: OnStep) -> Latents:
+    def run_base(self, request: Request, on_step: OnStep) -> Latents:
         """The pictures themselves stand for latents."""
         return self.render(request, on_step)
 
-    def refine(self, request: Request, latents: Latents, on_step: OnStep) -> list[Image.Image]:
+    def run_refiner(self, request: Request, latents: Latents, on_step: OnStep) -> list[Image.Image]:
         """Every picture turned upside down, so that it shows who had it last."""
         on_step(1, 1)
         return [ImageOps.flip(picture) for picture in latents]
@@ -261,7 +263,7 @@ def _strike(fault: Fault | None, sleep: Callable[[float], None]) -> None:
         case Fault.FAIL:
             raise FailForGood(problem)
         case Fault.ENVIRONMENT:
-            raise Environment(problem)
+            raise EnvironmentFault(problem)
         case Fault.BROKEN:
             raise WorkerBroken(problem)
         case Fault.BUG:

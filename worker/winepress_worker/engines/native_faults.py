@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from winepress_shared.errors import (
-    Environment,
+    EnvironmentFault,
     FailForGood,
     RenderFault,
     RetryElsewhere,
@@ -42,12 +42,12 @@ _NATIVE = (
 
 @contextmanager
 def loading() -> Iterator[None]:
-    """Raise Environment for whatever fails, unless memory or the device is at fault."""
+    """Raise EnvironmentFault for whatever fails, unless memory or the device is at fault."""
     try:
         yield
     except _NATIVE as error:
         fault = _hardware_fault(error)
-        raise fault or Environment(f"the model cannot be loaded: {_brief(error)}") from error
+        raise fault or EnvironmentFault(f"the model cannot be loaded: {_brief(error)}") from error
 
 
 @contextmanager
@@ -68,7 +68,7 @@ def _render_fault(error: Exception) -> RenderFault:
     if fault:
         return fault
     if isinstance(error, OSError | ImportError):
-        return Environment(f"the model cannot be run: {_brief(error)}")
+        return EnvironmentFault(f"the model cannot be run: {_brief(error)}")
     if isinstance(error, RuntimeError) and not isinstance(error, NotImplementedError):
         return RetryElsewhere(f"the device failed: {_brief(error)}")
     # Everything else is diffusers refusing the arguments; it would refuse them anywhere.

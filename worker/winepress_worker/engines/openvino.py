@@ -17,8 +17,8 @@ import numpy as np
 import transformers
 from PIL import Image
 
-from winepress_shared.errors import Environment, FailForGood, RetryElsewhere
-from winepress_shared.job import Job
+from winepress_shared.errors import EnvironmentFault, FailForGood, RetryElsewhere
+from winepress_shared.jobs.job import Job
 from winepress_shared.lane import Precision
 from winepress_shared.metadata import PictureFacts
 from winepress_worker.device_name import DeviceName
@@ -30,8 +30,8 @@ from winepress_worker.engines.base import (
     OnStep,
     PipelineKey,
     Request,
-    unheard,
-    unwatched,
+    ignore_progress,
+    ignore_steps,
 )
 from winepress_worker.engines.canvas import STATIC_GRID_PX, Canvas, check_pictures
 from winepress_worker.engines.compiled_parts import CompiledParts
@@ -42,9 +42,9 @@ from winepress_worker.engines.scheduling import make_scheduler
 from winepress_worker.engines.steps import Draw, Steps
 from winepress_worker.engines.token_limit import unread_warnings
 from winepress_worker.engines.trial import trial_request
-from winepress_worker.models.held_memory import resident_bytes
+from winepress_worker.held_memory import resident_bytes
+from winepress_worker.models.local_models import LocalModels, Report
 from winepress_worker.models.manifest import Prepared
-from winepress_worker.models.shelf import Report, Shelf
 from winepress_worker.placement import Placement
 
 _INPAINT_CHANNELS = 9  #: of a UNet that also sees the mask and the masked picture
@@ -57,7 +57,7 @@ class OpenVinoEngine:
 
     def __init__(
         self,
-        shelf: Shelf,
+        local_models: LocalModels,
         device: str,
         cache_dir: Path,
         placement: Placement | None = None,
@@ -67,40 +67,42 @@ class OpenVinoEngine:
         Raises WrongUsage when OpenVINO does not see a device.
         """
         quiet_libraries()
-        self._shelf = shelf
+        self._local_models = local_models
         self._device = device
         self._placement = placement or Placement.of(DeviceName.parse(device))
         self._cache_dir = cache_dir
         for place in self._placement.places:
             check_devices(place.device.parts)
 
-    def key(self, model: str, precision: Precision, report: Report = unheard) -> PipelineKey:
-        """The key of a model, which is prepared first if need be; see `Shelf.prepare`."""
-        prepared = self._shelf.prepare(model, precision, report)
+    def key(
+        self, model: str, precision: Precision, report: Report = ignore_progress
+    ) -> PipelineKey:
+        """The key of a model, which is prepared first if need be; see `LocalModels.prepare`."""
+        prepared = self._local_models.prepare(model, precision, report)
         return PipelineKey(model, prepared.revision, precision, self._device)
 
     def estimate(self, key: PipelineKey) -> int:
-        """What a model needs by `Shelf.memory_needed`, in bytes."""
-        return self._shelf.memory_needed(key.model, key.precision)
+        """What a model needs by `LocalModels.memory_needed`, in bytes."""
+        return self._local_models.memory_needed(key.model, key.precision)
 
     def load(self, key: PipelineKey) -> OpenVinoPipeline:
         """Read and compile what the model's first kind of job needs.
 
-        Raises Environment when the model is missing, corrupt or of another revision.
+        Raises EnvironmentFault when the model is missing, corrupt or of another revision.
         """
-        prepared = self._shelf.find(key.model, key.precision)
+        prepared = self._local_models.find(key.model, key.precision)
         if prepared is None or prepared.revision != key.revision:
-            raise Environment(
+            raise EnvironmentFault(
                 f"{key.model}.{key.precision.value} is not on this machine in this revision",
                 value=key.revision,
                 hint=f"run: winepress models prepare {key.model}",
             )
-        trial = trial_request(self._shelf.catalogue, key.model, key.precision, steps=1)
+        trial = trial_request(self._local_models.catalogue, key.model, key.precision, steps=1)
         before = resident_bytes()
         parts = CompiledParts(self._placement, self._cache_dir)
         pipeline = OpenVinoPipeline(key, prepared, trial.job.kind, parts)
         pipeline.trial = trial
-        previews = Previews(self._shelf.catalogue.get(key.model), prepared.path, parts.get)
+        previews = Previews(self._local_models.catalogue.get(key.model), prepared.path, parts.get)
         pipeline.draw_preview = previews.draw if previews.is_ready else None
         pipeline.hold(resident_bytes() - before - pipeline.held)
         return pipeline
@@ -116,7 +118,7 @@ class OpenVinoPipeline:
         kind: str,
         parts: CompiledParts | None = None,
     ) -> None:
-        """Read and compile what jobs of ``kind`` need; raises Environment or RetryElsewhere.
+        """Read and compile what jobs of ``kind`` need; raises EnvironmentFault or RetryElsewhere.
 
         Without ``parts`` all are computed on the key's device, and no blobs are kept.
         """
@@ -151,7 +153,7 @@ class OpenVinoPipeline:
     def warm_up(self) -> None:
         """Draw the trial picture in one step; see `Pipeline.warm_up`."""
         if self.trial:
-            self.render(self.trial, unwatched)
+            self.render(self.trial, ignore_steps)
 
     def render(self, request: Request, on_step: OnStep) -> list[Image.Image]:
         """Draw one RGB picture per seed; see `Pipeline.render`."""
@@ -165,13 +167,13 @@ class OpenVinoPipeline:
             self._largest = pixels
         return [canvas.finish(picture) for picture in pictures]
 
-    def sketch(self, request: Request, on_step: OnStep) -> Latents:
+    def run_base(self, request: Request, on_step: OnStep) -> Latents:
         """The first stage of a job with a refiner; see `Pipeline.sketch`."""
         arguments = arguments_of(request, Canvas.of(request, self._grid))
         arguments["denoising_end"] = getattr(request.job, "denoising_end", None)
         return self._call(request, request.job.kind, arguments, on_step, "latent")
 
-    def refine(self, request: Request, latents: Latents, on_step: OnStep) -> list[Image.Image]:
+    def run_refiner(self, request: Request, latents: Latents, on_step: OnStep) -> list[Image.Image]:
         """The second stage; see `Pipeline.refine`."""
         canvas = Canvas.of(request, self._grid)
         arguments = arguments_of(request, canvas) | {"image": latents}

@@ -10,9 +10,9 @@ from typing import Any
 
 import diffusers
 
-from winepress_shared.errors import Environment, FailForGood
-from winepress_shared.job import Job
-from winepress_shared.schedulers import SCHEDULERS, SCHEDULES, find_scheduler
+from winepress_shared.errors import EnvironmentFault, FailForGood
+from winepress_shared.jobs.job import Job
+from winepress_shared.jobs.schedulers import SCHEDULERS, SCHEDULES, find_scheduler
 from winepress_worker.models.content import SCHEDULER_FILE, read_settings
 
 _MOST_TIMESTEPS = 10_000  #: a model was trained with; all known ones have 1000
@@ -23,18 +23,18 @@ _WORD = re.compile(r"[A-Za-z0-9_+.-]{1,64}\Z")
 def own_scheduler(folder: Path) -> Any:
     """The scheduler that the prepared model in ``folder`` names, of our table.
 
-    Raises Environment for a class that is not in the table, and for settings that are none.
+    Raises EnvironmentFault for a class that is not in the table, and for settings that are none.
     """
     given = read_settings(folder, SCHEDULER_FILE)
     name = given.get("_class_name")
     if name not in {entry.cls for entry in SCHEDULERS}:
-        raise Environment(
+        raise EnvironmentFault(
             "the model names a scheduler that is not supported", value=name, hint=f"see {folder}"
         )
     settings = {key: value for key, value in given.items() if not key.startswith("_")}
     for key, value in settings.items():
         if not _is_setting(key, value):
-            raise Environment(
+            raise EnvironmentFault(
                 "a setting of the model's scheduler is impossible", field=key, value=value
             )
     return getattr(diffusers, name).from_config(settings)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from winepress_shared.job import Job
+from winepress_shared.jobs.job import Job
 
 _MOST_CHARACTERS = 200  #: of the words shown
 

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from transformers import AddedToken, CLIPTokenizer
 
-from winepress_shared.errors import Environment
+from winepress_shared.errors import EnvironmentFault
 from winepress_worker.models.content import TOKENIZERS, read_settings
 
 _MOST_TOKENS = 1024  #: of one prompt; CLIP's encoders take 77
@@ -55,7 +55,7 @@ class _Settings(BaseModel):
 
 
 def make_tokenizers(folder: Path) -> dict[str, CLIPTokenizer]:
-    """The tokenizers of the prepared model in ``folder``, by their name; raises Environment."""
+    """The tokenizers of the prepared model in ``folder``, by their name; raises EnvironmentFault."""
     present = [name for name in TOKENIZERS if (folder / name).is_dir()]
     return {name: _make_tokenizer(folder, name) for name in present}
 
@@ -68,7 +68,7 @@ def _make_tokenizer(folder: Path, name: str) -> CLIPTokenizer:
     except ValueError as error:
         field = error.errors()[0]["loc"] if isinstance(error, ValidationError) else ("merges",)
         where = ".".join(str(part) for part in field[:3])
-        raise Environment(
+        raise EnvironmentFault(
             "the model's tokenizer is damaged", value=str(folder / name), allowed=f"see {where}"
         ) from None
     added = {one.id: AddedToken(**one.model_dump(exclude={"id"})) for one in words.added_tokens}

@@ -7,7 +7,7 @@ from typing import Any
 from PIL import Image
 
 from winepress_shared.catalogue import Catalogue
-from winepress_shared.job import parse_job
+from winepress_shared.jobs.job import parse_job
 from winepress_shared.lane import Precision
 from winepress_worker.engines.base import Request
 

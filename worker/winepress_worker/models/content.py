@@ -11,7 +11,7 @@ import stat
 from pathlib import Path
 from typing import Any
 
-from winepress_shared.errors import Environment
+from winepress_shared.errors import EnvironmentFault
 from winepress_worker.models.folder import INDEX_FILE, read_json
 
 MANIFEST_FILE, MAX_MANIFEST_BYTES = "manifest.json", 2**20
@@ -41,7 +41,7 @@ _WEIGHTS_NOTE = b"__weights_path"
 
 
 def check_content(folder: Path) -> None:
-    """Return when ``folder`` holds nothing but files of the table; raises Environment."""
+    """Return when ``folder`` holds nothing but files of the table; raises EnvironmentFault."""
     try:
         with os.scandir(folder) as entries:
             for entry in entries:
@@ -52,34 +52,38 @@ def check_content(folder: Path) -> None:
                 else:
                     _check_file(entry.name, entry)
     except OSError as error:
-        raise Environment(f"cannot read the model: {error.strerror}", value=str(folder)) from None
+        raise EnvironmentFault(
+            f"cannot read the model: {error.strerror}", value=str(folder)
+        ) from None
 
 
 def read_settings(folder: Path, name: str) -> dict[str, Any]:
-    """The JSON object in the file ``name`` of the table; raises Environment."""
+    """The JSON object in the file ``name`` of the table; raises EnvironmentFault."""
     return read_json(folder / name, LARGEST[name])
 
 
 def check_graph(path: Path) -> None:
-    """Return when the graph at ``path`` names no file of its own accord; raises Environment."""
+    """Return when the graph at ``path`` names no file of its own accord; raises EnvironmentFault."""
     try:
         is_named = _WEIGHTS_NOTE in path.read_bytes()
     except OSError as error:
-        raise Environment(f"cannot read {path.name}: {error.strerror}", value=str(path)) from None
+        raise EnvironmentFault(
+            f"cannot read {path.name}: {error.strerror}", value=str(path)
+        ) from None
     if is_named:
-        raise Environment("a graph may not say where its weights lie", value=str(path))
+        raise EnvironmentFault("a graph may not say where its weights lie", value=str(path))
 
 
 def _check_file(name: str, entry: os.DirEntry[str]) -> None:
     found, most = entry.stat(follow_symlinks=False), _ALLOWED.get(name)
     if most is None or not stat.S_ISREG(found.st_mode):
-        raise Environment(
+        raise EnvironmentFault(
             "not a file that a prepared model has",
             value=entry.path,
             hint="nothing of this model is used; remove it, and prepare or pull it again",
         )
     if found.st_size > most:
-        raise Environment(
+        raise EnvironmentFault(
             "this file of a model is too large",
             value=entry.path,
             allowed=f"up to {most} bytes",

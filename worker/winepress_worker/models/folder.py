@@ -13,7 +13,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from winepress_shared.errors import Environment
+from winepress_shared.errors import EnvironmentFault
 from winepress_worker.models.weights import header
 
 INDEX_FILE = "model_index.json"
@@ -55,24 +55,26 @@ _MAX_CONFIG_BYTES = 16 * 2**20  #: of any one JSON file but tokenizers
 
 
 def read_json(path: Path, most: int = _MAX_CONFIG_BYTES) -> dict[str, Any]:
-    """An object from a file of up to ``most`` bytes; raises Environment for anything else."""
+    """An object from a file of up to ``most`` bytes; raises EnvironmentFault for anything else."""
     try:
         with path.open("rb") as file:
             text = file.read(most + 1)
         values = json.loads(text) if len(text) <= most else None
     except OSError as error:
-        raise Environment(f"cannot read {path.name}: {error.strerror}", value=str(path)) from None
+        raise EnvironmentFault(
+            f"cannot read {path.name}: {error.strerror}", value=str(path)
+        ) from None
     except (ValueError, RecursionError):
         values = None
     if not isinstance(values, dict):
-        raise Environment(f"{path.name} is not a JSON object", value=str(path))
+        raise EnvironmentFault(f"{path.name} is not a JSON object", value=str(path))
     return values
 
 
 def pipeline_files(folder: Path) -> dict[str, Path]:
     """The files that make the pipeline in ``folder``, by their place in the assembled folder.
 
-    Raises Environment, naming what is missing, of another kind or damaged.
+    Raises EnvironmentFault, naming what is missing, of another kind or damaged.
     """
     index = read_json(folder / INDEX_FILE)
     family_of(index, folder)
@@ -84,7 +86,7 @@ def pipeline_files(folder: Path) -> dict[str, Path]:
             files |= part_files(folder / place, part)
     missing = [part for part in ("unet", "vae", "scheduler") if f"{part}/" not in _tops(files)]
     if missing:
-        raise Environment(f"the model lacks {', '.join(missing)}", value=str(folder))
+        raise EnvironmentFault(f"the model lacks {', '.join(missing)}", value=str(folder))
     return files
 
 
@@ -120,7 +122,7 @@ def _smallest_weights(names: set[str]) -> set[str]:
 def part_files(folder: Path, part: str) -> dict[str, Path]:
     """Configuration and weights of one part, 16-bit weights if there is a choice."""
     if not folder.is_dir():
-        raise Environment(f"the model lacks {part}", value=str(folder))
+        raise EnvironmentFault(f"the model lacks {part}", value=str(folder))
     files = {
         f"{part}/{path.name}": path
         for path in sorted(folder.iterdir())
@@ -145,7 +147,7 @@ def weight_files(folder: Path, part: str) -> dict[str, Path]:
                     header(path)
                 return found | {f"{part}/{stem}.safetensors.index.json": table}
     pickles = sorted(path.name for path in folder.iterdir() if path.suffix in _PICKLES)
-    raise Environment(
+    raise EnvironmentFault(
         f"{part} has no weights in safetensors format",
         value=pickles[0] if pickles else str(folder),
         hint="pickle files can run code and are never read; convert them on a machine of their own"
@@ -155,10 +157,10 @@ def weight_files(folder: Path, part: str) -> dict[str, Path]:
 
 
 def family_of(index: dict[str, Any], folder: Path) -> tuple[str, str]:
-    """Family and class of a pipeline; raises Environment when it is none of ours."""
+    """Family and class of a pipeline; raises EnvironmentFault when it is none of ours."""
     name = index.get("_class_name")
     if not isinstance(name, str) or name not in PIPELINES:
-        raise Environment(
+        raise EnvironmentFault(
             "not a model of a family that is supported",
             value=name,
             allowed=", ".join(PIPELINES),
@@ -174,7 +176,7 @@ def plain_index(folder: Path) -> dict[str, Any]:
     index["_diffusers_version"] = version("diffusers")  # some pipelines ask for it
     scheduler = read_json(folder / "scheduler" / "scheduler_config.json").get("_class_name", "")
     if not _SCHEDULER.match(str(scheduler)):
-        raise Environment("not the name of a scheduler", value=scheduler)
+        raise EnvironmentFault("not the name of a scheduler", value=scheduler)
     for part, (library, name) in _CLASSES.items():
         has_part = (folder / part).is_dir()
         if has_part:
@@ -196,7 +198,7 @@ def plain_index(folder: Path) -> dict[str, Any]:
 def _pieces(table: Path) -> set[str]:
     names = read_json(table).get("weight_map")
     if not isinstance(names, dict) or not all(isinstance(name, str) for name in names.values()):
-        raise Environment(f"{table.name} names no pieces", value=str(table))
+        raise EnvironmentFault(f"{table.name} names no pieces", value=str(table))
     return set(names.values())
 
 

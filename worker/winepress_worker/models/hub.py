@@ -20,11 +20,11 @@ from huggingface_hub.utils._headers import build_hf_headers
 from huggingface_hub.utils._http import hf_request_event_hook
 from huggingface_hub.utils.tqdm import disable_progress_bars
 
-from winepress_shared.errors import DiskFull, Environment
+from winepress_shared.errors import DiskFull, EnvironmentFault
 from winepress_shared.stores.partial_file import open_alone
 from winepress_worker.models.folder import wanted_names
+from winepress_worker.models.local_models import Report
 from winepress_worker.models.manifest import digest
-from winepress_worker.models.shelf import Report
 
 _ANSWER_S = 20.0  #: longest the hub may take to describe a repository
 _HINT = "with a copy of it: winepress models prepare MODEL --from FOLDER"
@@ -57,7 +57,7 @@ def fetch(repository: str, folder: Path, report: Report) -> Path:
     place = folder / repository
     try:
         revision, files = _describe(repository, endpoint)
-        _check_room(files, place)
+        _check_resources(files, place)
         at = {"revision": revision, "endpoint": endpoint}
         done, total = 0, sum(file.size for file in files)
         for file in files:
@@ -65,15 +65,15 @@ def fetch(repository: str, folder: Path, report: Report) -> Path:
             _download(file, place, hf_hub_url(repository, file.name, **at))
             done += file.size
     except GatedRepoError:
-        raise Environment(
+        raise EnvironmentFault(
             "the hub hands this model out only to accounts that accepted its licence",
             value=repository,
             hint="accept it there, then set HF_TOKEN",
         ) from None
     except RepositoryNotFoundError:
-        raise Environment("the hub has no such model", value=repository, hint=_HINT) from None
+        raise EnvironmentFault("the hub has no such model", value=repository, hint=_HINT) from None
     except (httpx.HTTPError, HfHubHTTPError) as error:
-        raise Environment(
+        raise EnvironmentFault(
             f"the hub cannot be reached: {_first_line(error)}", value=repository, hint=_HINT
         ) from None
     return place
@@ -93,13 +93,13 @@ def _describe(repository: str, endpoint: str | None) -> tuple[str, list[_File]]:
     }
     files = [known[name] for name in wanted_names(known)]
     if not files or info.sha is None:
-        raise Environment(
+        raise EnvironmentFault(
             "the hub's model has no weights in safetensors format", value=repository, hint=_HINT
         )
     return info.sha, files
 
 
-def _check_room(files: list[_File], place: Path) -> None:
+def _check_resources(files: list[_File], place: Path) -> None:
     place.mkdir(parents=True, exist_ok=True)
     missing = sum(file.size for file in files if not (place / file.name).exists())
     free = shutil.disk_usage(place).free
@@ -134,7 +134,7 @@ def _download(file: _File, place: Path, url: str) -> None:
         opened.flush()
         if not _is(file, part):
             part.unlink()
-            raise Environment(
+            raise EnvironmentFault(
                 "a fetched file has another checksum than the hub says",
                 value=file.name,
                 hint="try again",

@@ -6,22 +6,24 @@ import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from winepress_shared.errors import Environment, ObjectTooLarge
-from winepress_shared.stores.base import Moved
+from winepress_shared.errors import EnvironmentFault, ObjectTooLarge
+from winepress_shared.stores.base import BytesCallback
 from winepress_worker.models.manifest import FileRecord, Manifest, digest
-from winepress_worker.models.published import Published, percents
+from winepress_worker.models.registry import ModelRegistry, percents
 
 if TYPE_CHECKING:
-    from winepress_worker.models.shelf import Report
+    from winepress_worker.models.local_models import Report
 
 _PARTS = ".parts"  #: folder of files that are not complete, each under its hash
 
 
-def pull(published: Published, manifest: Manifest, work: Path, older: Path, report: Report) -> None:
+def pull(
+    registry: ModelRegistry, manifest: Manifest, work: Path, older: Path, report: Report
+) -> None:
     """Make the folder ``work`` the model of ``manifest``, which is written last.
 
     ``work`` may hold what a call that was killed had fetched; files that are right in ``older``
-    are linked from there. Every file is compared with its hash. Raises Environment for a file
+    are linked from there. Every file is compared with its hash. Raises EnvironmentFault for a file
     that is damaged in the store, StoreUnreachable, and OSError (ENOSPC: the disk is full).
     """
     total = max(sum(file.size for file in manifest.files.values()), 1)
@@ -36,8 +38,8 @@ def pull(published: Published, manifest: Manifest, work: Path, older: Path, repo
                 _link(older / name, target)
             else:
                 part = work / _PARTS / file.sha256
-                moved = percents(f"fetching {name} from the store", done, total, report)
-                _fetch(published, file, part, moved, name)
+                on_bytes = percents(f"fetching {name} from the store", done, total, report)
+                _fetch(registry, file, part, on_bytes, name)
                 part.rename(target)
         done += file.size
     shutil.rmtree(work / _PARTS)
@@ -54,17 +56,19 @@ def missing_bytes(manifest: Manifest, work: Path) -> int:
     return max(total - held, 0)
 
 
-def _fetch(published: Published, file: FileRecord, part: Path, moved: Moved, name: str) -> None:
+def _fetch(
+    registry: ModelRegistry, file: FileRecord, part: Path, on_bytes: BytesCallback, name: str
+) -> None:
     """Complete ``part``; begun anew once, for its beginning may be what was damaged."""
     for _ in range(2):
         try:
-            published.fetch(file, part, moved)
+            registry.fetch(file, part, on_bytes)
         except ObjectTooLarge:
             break
         if _is(part, file):
             return
         part.unlink()
-    raise Environment(
+    raise EnvironmentFault(
         "a file of the model is damaged in the store",
         value=name,
         hint="run `winepress models push MODEL --replace` where the model is whole",

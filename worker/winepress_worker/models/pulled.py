@@ -18,7 +18,7 @@ from collections.abc import Collection
 from pathlib import Path
 from typing import BinaryIO
 
-from winepress_shared.errors import DiskFull, Environment
+from winepress_shared.errors import DiskFull, EnvironmentFault
 from winepress_worker.models.manifest import Manifest
 
 _MARK = ".pulled"
@@ -71,7 +71,7 @@ class PulledModels:
     def make_room(self, folder: Path, size: int, missing: int) -> None:
         """Have room for ``folder``, of ``size`` bytes, ``missing`` of which are not on the disk.
 
-        Takes away models in the order of their last use. Raises Environment when that is not
+        Takes away models in the order of their last use. Raises EnvironmentFault when that is not
         enough, for what is in use stays.
         """
         sizes = {mark: _size(mark.with_suffix("")) for mark in self._root.glob(f"*/*{_MARK}")}
@@ -82,7 +82,7 @@ class PulledModels:
             if self._take_away(mark):
                 del sizes[mark]
         if not self._fits(size, sum(sizes.values())):
-            raise Environment(
+            raise EnvironmentFault(
                 "pulled models may not take so much of the disk",
                 value=f"{(size + sum(sizes.values())) // _MIB} MiB",
                 allowed=f"{self._budget // _MIB} MiB",

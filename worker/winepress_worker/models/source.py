@@ -10,7 +10,7 @@ from importlib import resources
 from pathlib import Path
 
 from winepress_shared.catalogue import Model
-from winepress_shared.errors import Environment
+from winepress_shared.errors import EnvironmentFault
 from winepress_worker.models.folder import (
     INDEX_FILE,
     family_of,
@@ -61,7 +61,7 @@ class Source:
 
 def refuse_to_fetch(repository: str) -> Path:
     """A `Fetch` for where no hub can be asked."""
-    raise Environment(
+    raise EnvironmentFault(
         "this model comes from a hub, which cannot be asked here",
         value=repository,
         hint="with a copy of it: winepress models prepare MODEL --from FOLDER",
@@ -84,7 +84,7 @@ def find_source(model: Model, mirror: Path | None = None, fetch: Fetch = refuse_
 
     There a repository lies as ``ORGANISATION/REPOSITORY`` or ``REPOSITORY``; a model of a single
     repository may be the folder itself. Without a mirror, repositories are had by ``fetch``.
-    Raises Environment, saying what is missing or unusable.
+    Raises EnvironmentFault, saying what is missing or unusable.
     """
     if is_bundled(model):
         return Source(_bundled_files(model))
@@ -94,7 +94,7 @@ def find_source(model: Model, mirror: Path | None = None, fetch: Fetch = refuse_
     files = pipeline_files(folder)
     family, _ = family_of(read_json(folder / INDEX_FILE), folder)
     if family != model.family:
-        raise Environment(
+        raise EnvironmentFault(
             f"this is no {model.name} but a model of another family",
             value=family,
             allowed=model.family,
@@ -141,7 +141,7 @@ def _lora_file(folder: Path) -> Path:
     """The one weight file of a repository of low-rank weights."""
     found = sorted(folder.glob("*.safetensors"))
     if len(found) != 1:
-        raise Environment(
+        raise EnvironmentFault(
             "low-rank weights are one safetensors file",
             value=[path.name for path in found],
             hint=f"look into {folder}",
@@ -168,14 +168,14 @@ def _check_complete(model: Model, entries: dict[str, Path]) -> None:
     try:
         index = json.loads(entries[INDEX_FILE].read_bytes())
     except (KeyError, OSError, ValueError):
-        raise Environment(
+        raise EnvironmentFault(
             f"the bundled model {model.name} is not installed",
             hint="install winepress[worker] again",
         ) from None
     parts = [name for name, value in index.items() if isinstance(value, list) and value[0]]
     missing = [name for name in parts if name not in entries]
     if missing:
-        raise Environment(
+        raise EnvironmentFault(
             f"the bundled model {model.name} lacks {', '.join(missing)}",
             hint="install winepress[worker] again",
         )

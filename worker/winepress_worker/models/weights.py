@@ -11,7 +11,7 @@ import math
 from pathlib import Path
 from typing import Any
 
-from winepress_shared.errors import Environment
+from winepress_shared.errors import EnvironmentFault
 
 _MAX_HEADER_BYTES = 100_000_000  #: the format's own limit
 _LENGTH_BYTES = 8
@@ -20,7 +20,7 @@ _LENGTH_BYTES = 8
 def header(path: Path) -> dict[str, dict[str, Any]]:
     """Every tensor's dtype, shape and place, by name.
 
-    Raises Environment when ``path`` is no safetensors file, or not all of one; and OSError.
+    Raises EnvironmentFault when ``path`` is no safetensors file, or not all of one; and OSError.
     """
     size = path.stat().st_size
     with path.open("rb") as file:
@@ -50,8 +50,8 @@ def parameters(path: Path) -> int:
     return sum(math.prod(tensor["shape"]) for tensor in header(path).values())
 
 
-def _damaged(path: Path) -> Environment:
-    return Environment(
+def _damaged(path: Path) -> EnvironmentFault:
+    return EnvironmentFault(
         f"{path.name} is damaged or not all there",
         value=str(path),
         hint="fetch it again",

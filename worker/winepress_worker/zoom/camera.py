@@ -11,8 +11,8 @@ import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from winepress_shared.film_cut import HALVED_COLOUR, Direction, FilmCut
-from winepress_shared.nesting import Nesting
+from winepress_shared.jobs.film_cut import HALVED_COLOUR, Direction, FilmCut
+from winepress_shared.jobs.nesting import Nesting
 
 #: A key frame inside the two that make up the view is drawn as well down to this magnification;
 #: below, the ones around it show the same pixels.

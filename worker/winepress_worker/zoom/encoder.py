@@ -20,9 +20,9 @@ from av.video.reformatter import ColorRange, Colorspace
 from av.video.stream import VideoStream
 from PIL import Image
 
-from winepress_shared.errors import Environment, FailForGood
-from winepress_shared.sound import Sound
-from winepress_shared.sound_decoder import NothingToHear, heard
+from winepress_shared.errors import EnvironmentFault, FailForGood
+from winepress_shared.jobs.sound import Sound
+from winepress_shared.jobs.sound_decoder import NothingToHear, heard
 from winepress_worker.os_fault import os_fault
 from winepress_worker.zoom.planes import Frame
 
@@ -67,7 +67,7 @@ _CODECS = {
 class FilmFile:
     """One film being written to a file; use as a context manager, then call `write` per frame.
 
-    Raises Environment when the file cannot be written, FailForGood when the sound cannot be read.
+    Raises EnvironmentFault when the file cannot be written, FailForGood when the sound cannot be read.
     """
 
     def __init__(
@@ -259,7 +259,7 @@ class _Track:
 def sampled(path: Path, count: int) -> list[tuple[float, Image.Image]]:
     """``count`` pictures of a film from its first to its last one, each with its second.
 
-    Raises Environment when the file cannot be read.
+    Raises EnvironmentFault when the file cannot be read.
     """
     try:
         with av.open(str(path), "r") as film:
@@ -272,4 +272,4 @@ def sampled(path: Path, count: int) -> list[tuple[float, Image.Image]]:
                 if index in wanted
             ]
     except (OSError, av.FFmpegError) as error:
-        raise Environment(f"cannot read the film: {error}") from None
+        raise EnvironmentFault(f"cannot read the film: {error}") from None

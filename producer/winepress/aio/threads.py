@@ -1,0 +1,91 @@
+"""The threads that make the blocking calls of one event loop."""
+
+from __future__ import annotations
+
+import asyncio
+import weakref
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from functools import partial
+from typing import Any, TypeVar
+
+from winepress.aio.subscription import LoopSubscription
+from winepress_shared.errors import WrongUsage
+
+T = TypeVar("T")
+
+_THREADS = 16  #: calls under way at a time; more of them wait their turn
+
+
+class LoopThreads:
+    """A few threads of the running loop, and who in it waits for events."""
+
+    def __init__(self) -> None:
+        self.loop = asyncio.get_running_loop()
+        self._pool = ThreadPoolExecutor(_THREADS, thread_name_prefix="winepress-loop")
+        self._calls: set[Future[Any]] = set()
+        self._undos: set[Future[Any]] = set()
+        self._subscriptions: weakref.WeakSet[LoopSubscription] = weakref.WeakSet()
+        self._is_closed = False
+
+    async def run(self, call: Callable[[], T], undo: Callable[[T], object] | None = None) -> T:
+        """What ``call`` returns, called in a thread; raises WrongUsage when this is closed.
+
+        A task that is canceled goes on at once, and a call that has begun goes on beside it; then
+        ``undo`` is called in a thread with what came of it.
+        """
+        if self._is_closed:
+            raise _closed()
+        future, unwanted = self._pool.submit(call), None
+        self._calls.add(future)
+        try:
+            return await asyncio.wrap_future(future)
+        except asyncio.CancelledError:
+            unwanted, task = undo, asyncio.current_task()
+            if self._is_closed and task is not None and not task.cancelling():
+                raise _closed() from None
+            raise
+        finally:
+            future.add_done_callback(partial(self._end, unwanted))
+
+    def _end(self, undo: Callable[[T], object] | None, future: Future[T]) -> None:
+        # Called in the loop or in a thread, so it must not block.
+        if undo is not None and not future.cancelled() and future.exception() is None:
+            self._undo(partial(undo, future.result()))
+        self._calls.discard(future)
+
+    def _undo(self, undo: Callable[[], object]) -> None:
+        try:
+            future = self._pool.submit(undo)
+        except RuntimeError:  # the program ends, and no loop goes on that this could hold up
+            undo()
+        else:
+            self._undos.add(future)
+            future.add_done_callback(self._undos.discard)
+
+    async def subscribe(self, subscription: LoopSubscription, join: Callable[[], object]) -> None:
+        """Let a subscription ``join`` its reader, and end it when this is closed."""
+        self._subscriptions.add(subscription)
+        await self.run(join)
+
+    async def close(self, last: Callable[[], object]) -> None:
+        """End what waits, see through what is under way, and call ``last`` after all."""
+        self._is_closed = True
+        for subscription in list(self._subscriptions):
+            subscription.put(_closed())
+        for future in tuple(self._calls):
+            future.cancel()  # unless it has begun
+        try:
+            while under_way := (*self._calls, *self._undos):
+                all_of_it = map(asyncio.wrap_future, under_way)
+                await asyncio.shield(asyncio.gather(*all_of_it, return_exceptions=True))
+        finally:
+            future = self._pool.submit(last)
+            self._pool.shutdown(wait=False)  # the threads end when they have done all that
+        await asyncio.shield(asyncio.wrap_future(future))
+
+
+def _closed() -> WrongUsage:
+    return WrongUsage(
+        "the client was closed meanwhile", hint="Close it when nothing uses it any more"
+    )

@@ -1,0 +1,1 @@
+"""Jobs written in files: our own format and those of other programs."""

@@ -1,0 +1,134 @@
+"""Requests of the API of A1111 and of its likes, as their clients send them: every field there is.
+
+A switch that is off is left out; one that is on, and that nothing here answers to, is refused by
+its name. Names that mean the same here are renamed in `winepress_shared.jobs.aliases`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from winepress_shared.errors import InvalidJob
+
+#: Field → its values that mean it is not used. What a picture is made from is asked for elsewhere.
+_OFF: dict[str, tuple[object, ...]] = {
+    "restore_faces": (False,),
+    "tiling": (False,),
+    "enable_hr": (False,),
+    "styles": ([], "", "none"),
+    "script_name": ("", "none"),
+    "script_args": ([],),
+    "alwayson_scripts": ({},),
+    "comments": ({},),
+    "infotext": ("",),
+    "subseed_strength": (0,),
+    "seed_resize_from_h": (0, -1),
+    "seed_resize_from_w": (0, -1),
+    "eta": (0, 1),  # 0 was the default of the API, 1 is that of the ancestral samplers
+    "s_churn": (0,),
+    "s_tmin": (0,),
+    "s_noise": (1,),
+    "s_min_uncond": (0,),
+    "resize_mode": (0,),
+    "image_cfg_scale": (0, 1.5),
+    "initial_noise_multiplier": (1,),
+}
+#: The same for fields that count only beside a mask.
+_OFF_WITH_MASK: dict[str, tuple[object, ...]] = {
+    "mask_blur": (0,),
+    "mask_blur_x": (0,),
+    "mask_blur_y": (0,),
+    "inpainting_fill": (1,),
+    "inpaint_full_res": (False,),
+    "inpainting_mask_invert": (False,),
+    "latent_mask": (),
+}
+#: About the answer of that API, or without effect while another field is off.
+_WITHOUT_MEANING = (
+    *("do_not_save_samples", "do_not_save_grid", "send_images", "save_images"),
+    *("override_settings_restore_afterwards", "disable_extra_networks", "include_init_images"),
+    *("force_task_id", "prompt_for_display", "outpath_samples", "outpath_grids"),
+    *("subseed", "s_tmax", "inpaint_full_res_padding", "mask_round"),
+    *("firstphase_width", "firstphase_height", "firstpass_image"),
+)
+_HR_PREFIX = "hr_"  #: of what says how the second pass of `enable_hr` is done
+_OVERRIDES = ("sd_model_checkpoint", "CLIP_stop_at_last_layers")
+#: Settings whose value leaves everything as it is.
+_OVERRIDES_OFF = {"sd_vae": ("", "none", "automatic")}
+_MASKS = ("mask", "mask_image", "source_mask")
+_ONLY_THERE = (*_OFF, *_OFF_WITH_MASK, *_WITHOUT_MEANING, "override_settings", "init_images")
+
+
+def without_switches(values: Mapping[str, Any]) -> dict[str, Any]:
+    """``values``, none of them None, without the switches; other fields stay as they are.
+
+    Raises InvalidJob for a switch that is on.
+    """
+    fields = dict(values)
+    is_theirs = any(name in fields or name.startswith(_HR_PREFIX) for name in _ONLY_THERE)
+    has_mask = any(name in fields for name in _MASKS)
+    for name, off in _OFF.items():
+        _drop_off(fields, name, off)
+    for name, off in _OFF_WITH_MASK.items():
+        if has_mask:
+            _drop_off(fields, name, off)
+    for name in [*fields]:
+        if name in (*_WITHOUT_MEANING, *_OFF_WITH_MASK) or name.startswith(_HR_PREFIX):
+            del fields[name]
+    _unpack_overrides(fields)
+    if "sampler_name" in fields:
+        fields.pop("sampler_index", None)  # an older name, filled in by clients for old servers
+    if fields.get("init_images"):
+        fields.setdefault("kind", "inpaint" if has_mask else "image-to-image")
+    elif is_theirs and fields.get("kind", "text-to-image") == "text-to-image":
+        fields.pop("denoising_strength", None)  # of the second pass, which is off
+    return fields
+
+
+def _drop_off(fields: dict[str, Any], name: str, off: tuple[object, ...]) -> None:
+    value = fields.pop(name, None)
+    if value is None or _plain(value) in off:
+        return
+    shown = ", ".join(repr(each) for each in off if each != "none")
+    raise InvalidJob(
+        "is switched on, and nothing here does that",
+        field=name,
+        value=value,
+        allowed=shown or "none",
+        hint="Leave it out",
+    )
+
+
+def _plain(value: object) -> object:
+    """The value that the text of a table or of a flag stands for."""
+    if not isinstance(value, str):
+        return value
+    word = value.strip().lower()
+    if word in ("true", "false"):
+        return word == "true"
+    try:
+        return float(word)
+    except ValueError:
+        return word
+
+
+def _unpack_overrides(fields: dict[str, Any]) -> None:
+    """Settings of the whole program, changed for one request: those that a job has are its own."""
+    settings = fields.pop("override_settings", {})
+    if not isinstance(settings, Mapping):
+        raise InvalidJob("not an object", field="override_settings", value=settings)
+    for name, value in settings.items():
+        if value is None or _plain(value) in _OVERRIDES_OFF.get(name, ()):
+            continue
+        if name not in _OVERRIDES:
+            raise InvalidJob(
+                "this setting means nothing here",
+                field="override_settings",
+                value=name,
+                allowed=", ".join(_OVERRIDES),
+            )
+        if fields.setdefault(name, value) != value:
+            raise InvalidJob(
+                "given twice with different values: in override_settings and beside it", field=name
+            )

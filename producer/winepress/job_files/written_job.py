@@ -1,0 +1,24 @@
+"""The fields of a job as a file holds them, in whoever's words."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from winepress.job_files.a1111 import without_switches
+from winepress.job_files.given_file import with_files
+from winepress.job_files.openai_request import without_idle
+
+
+def read_fields(
+    values: Mapping[str, Any], folder: Path | None = None, *, has_user: bool = False
+) -> tuple[dict[str, Any], list[str]]:
+    """The fields that mean something here, and a warning for each that does not.
+
+    Null means not given. ``folder`` is what paths are relative to; without it they stay as they
+    are. ``has_user`` keeps the field user. Raises InvalidJob.
+    """
+    given = {name: value for name, value in values.items() if value is not None}
+    fields, warnings = without_idle(given, has_user=has_user)
+    return with_files(without_switches(fields), folder), warnings

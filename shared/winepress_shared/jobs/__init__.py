@@ -1,0 +1,1 @@
+"""What a producer may ask for, and how it is checked."""

@@ -1,0 +1,274 @@
+"""What a producer may ask for: one frozen, bounded model per job kind.
+
+Field names are those of diffusers; the names other programs use for the same thing are accepted
+(see `aliases`). ``None`` means "the model's default" and is filled in by `Catalogue.resolve`
+before a job is queued, so a queued job names every value it will be rendered with.
+"""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Callable
+from enum import StrEnum
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Self
+
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationError,
+    model_validator,
+)
+
+from winepress_shared.errors import InvalidJob
+from winepress_shared.jobs.aliases import ALIASES, canonical_fields
+from winepress_shared.jobs.model_options import ModelName as ModelName  # also known from here
+from winepress_shared.jobs.model_options import ModelOptions, TwoStages
+from winepress_shared.jobs.picture import MaskMode, Picture
+from winepress_shared.jobs.picture_fields import FromPictures, ImageField
+from winepress_shared.jobs.plain_text import NO_CONTROLS
+from winepress_shared.jobs.schedulers import canonical_scheduler
+from winepress_shared.jobs.sound import Sound
+from winepress_shared.lane import Precision
+
+MAX_PROMPT_CHARACTERS = 2000
+MIN_SIDE_PX = 64
+MAX_SIDE_PX = 4096
+MAX_STEPS = 500
+MAX_GUIDANCE = 50.0
+MAX_UNITS = 10_000  #: most pictures of one job
+MAX_SEED = 2**53 - 1  #: largest seed; JSON readers keep integers exactly up to here
+RANDOM_SEED = -1
+#: pydantic's type of a complaint → problem, and what is allowed with its own limit filled in.
+_COMPLAINTS = {
+    "greater_than": ("too small", "more than {gt}"),
+    "greater_than_equal": ("too small", "at least {ge}"),
+    "less_than_equal": ("too large", "at most {le}"),
+    "string_too_long": ("too long", "at most {max_length} characters"),
+    "string_pattern_mismatch": ("not a name", "those that `winepress models list` shows"),
+}
+_DECIMAL_COMMA = re.compile(r"([0-9]{1,9}),([0-9]{1,9})")  #: as German spreadsheets write 7.5
+_PLAIN_NAME = re.compile(r"[\w.-]{1,64}")
+
+
+class Priority(StrEnum):
+    """The band a job waits in."""
+
+    INTERACTIVE = "interactive"  #: somebody is looking at the screen
+    NORMAL = "normal"
+    BULK = "bulk"  #: by tomorrow morning
+
+
+def _not_blank(prompt: str) -> str:
+    if not prompt.strip():
+        raise InvalidJob("must not be empty", field="prompt")
+    return prompt
+
+
+SchedulerField = Annotated[str, BeforeValidator(canonical_scheduler)]
+Text = Annotated[str, Field(max_length=MAX_PROMPT_CHARACTERS), NO_CONTROLS]
+Prompt = Annotated[Text, AfterValidator(_not_blank)]
+Side = Annotated[int, Field(ge=MIN_SIDE_PX, le=MAX_SIDE_PX)]
+
+
+class Job(ModelOptions):
+    """The fields every kind of picture job has."""
+
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", arbitrary_types_allowed=True, allow_inf_nan=False
+    )
+    kind: str
+    prompt: Prompt
+    negative_prompt: Text = ""
+    model: ModelName = "vignette"
+    precision: Precision = Precision.FP16
+    width: Side | None = None
+    height: Side | None = None
+    num_inference_steps: Annotated[int, Field(ge=1, le=MAX_STEPS)] | None = None
+    guidance_scale: Annotated[float, Field(ge=0, le=MAX_GUIDANCE)] | None = None
+    guidance_rescale: Annotated[float, Field(ge=0, le=1)] | None = None
+    seed: Annotated[int, Field(ge=RANDOM_SEED, le=MAX_SEED)] | None = None
+    n: Annotated[int, Field(ge=1, le=MAX_UNITS)] = 1
+    scheduler: SchedulerField | None = None
+    device: Literal["CPU", "GPU", "NPU"] | None = None
+    priority: Priority = Priority.NORMAL
+    output_format: Literal["png", "jpeg", "webp"] = "png"
+    output_quality: Annotated[int, Field(ge=1, le=100)] = 90
+    embed_metadata: bool = True
+
+    #: Kinds of job by their stable name on the wire.
+    kinds: ClassVar[dict[str, type[Job]]] = {}
+
+    if not TYPE_CHECKING:  # the type checker shall see the fields, not **values
+
+        def __init__(self, /, **values: Any) -> None:
+            try:
+                super().__init__(**values)
+            except ValidationError as error:
+                raise _invalid(error, type(self)) from None
+
+    @classmethod
+    def __pydantic_init_subclass__(cls, **kwargs: Any) -> None:
+        """Enter each kind into the table under its wire name."""
+        super().__pydantic_init_subclass__(**kwargs)
+        Job.kinds[cls.model_fields["kind"].default] = cls
+
+    @model_validator(mode="before")
+    @classmethod
+    def _accept_other_names(cls, values: Any) -> Any:
+        return canonical_fields(values) if isinstance(values, dict) else values
+
+    @property
+    def unit_count(self) -> int:
+        """Number of pictures this job asks for."""
+        return self.n
+
+    @property
+    def pictures(self) -> tuple[Picture, ...]:
+        """The input pictures, in a fixed order."""
+        return ()
+
+    def model_of(self, unit: int) -> str | None:
+        """Which model draws unit ``unit``; None when it takes none."""
+        return self.model
+
+    def check_resolved(self) -> None:
+        """Raise InvalidJob when values that the catalogue filled in do not fit together."""
+
+    def for_unit(self, unit: int) -> Self:
+        """The same job reduced to its picture number ``unit``: one image, its own seed."""
+        seed = None if self.seed is None else self.seed + unit
+        return self.model_copy(update={"n": 1, "seed": seed})
+
+
+class TextToImage(TwoStages, Job):
+    """A picture drawn from a prompt alone."""
+
+    kind: Literal["text-to-image"] = "text-to-image"
+
+
+class ImageToImage(FromPictures, Job):
+    """A picture drawn from a prompt and a source image."""
+
+    kind: Literal["image-to-image"] = "image-to-image"
+    image: ImageField
+    strength: Annotated[float, Field(gt=0, le=1)] | None = None
+
+    @property
+    def pictures(self) -> tuple[Picture, ...]:
+        """The source image."""
+        return (self.image,)
+
+
+class Inpaint(FromPictures, Job):
+    """The white part of the mask is drawn anew, the rest of the image is kept."""
+
+    kind: Literal["inpaint"] = "inpaint"
+    model: ModelName = "vignette-inpaint"
+    mask_mode: MaskMode = "auto"
+    image: ImageField
+    mask: ImageField
+    strength: Annotated[float, Field(gt=0, le=1)] = 1.0
+
+    @property
+    def pictures(self) -> tuple[Picture, ...]:
+        """The source image and the mask."""
+        return (self.image, self.mask)
+
+    @model_validator(mode="after")
+    def _mask_fits(self) -> Self:
+        if self.image.size and self.mask.size and self.image.size != self.mask.size:
+            raise InvalidJob(
+                "the mask has another size than the image",
+                field="mask",
+                value="{}x{}".format(*self.mask.size),
+                allowed="{}x{}".format(*self.image.size),
+            )
+        return self
+
+
+class Batch(Job):
+    """Many different pictures for one lane; unit i is item i of the list kept beside the job.
+
+    See `items`. What the items ask for is theirs; the prompt is no more than a title.
+    """
+
+    kind: Literal["batch"] = "batch"
+    prompt: Prompt = "batch"
+    priority: Priority = Priority.BULK
+    #: The job gives up what it has not begun once more pictures than this have failed.
+    max_failed: Annotated[int, Field(ge=0, le=MAX_UNITS)] | None = None
+
+
+def parse_job(values: dict[str, Any]) -> Job:
+    """Build the job of ``values["kind"]``, for Python callers (paths allowed for pictures)."""
+    if not all(isinstance(name, str) for name in values):
+        raise InvalidJob("the names of fields must be text", value=list(values))
+    kind = values.get("kind", "text-to-image")
+    if not isinstance(kind, str) or kind not in Job.kinds:
+        near = difflib.get_close_matches(str(kind), Job.kinds, n=1)
+        raise InvalidJob(
+            "unknown job kind",
+            field="kind",
+            value=kind,
+            allowed=", ".join(Job.kinds),
+            hint=f"did you mean {near[0]!r}?" if near else None,
+        )
+    return Job.kinds[kind](**values)
+
+
+#: Fields that refer to objects of the store, and how to read such a reference.
+_REFERENCES: dict[str, Callable[[str], object]] = {
+    "image": Picture.parse,
+    "first_image": Picture.parse,
+    "mask": Picture.parse,
+    "exit_image": Picture.parse,
+    "audio": Sound.parse,
+}
+
+
+def decode_job(values: object) -> Job:
+    """Build a job from values that came from outside; pictures may be references only."""
+    if not isinstance(values, dict):
+        raise InvalidJob("not a job", value=values, allowed="an object of named fields")
+    fields = canonical_fields(values)
+    for name, parse in _REFERENCES.items():
+        if fields.get(name) is not None:
+            fields[name] = parse(str(fields[name]))
+    return parse_job(fields)
+
+
+def _invalid(error: ValidationError, kind: type[Job]) -> InvalidJob:
+    """Turn pydantic's first complaint into one sentence a tired person understands."""
+    # A mistyped name is also why the field that was meant is missing.
+    first = min(error.errors(include_url=False), key=lambda one: one["type"] != "extra_forbidden")
+    field = ".".join(str(part) for part in first["loc"]) or None
+    if first["type"] == "extra_forbidden" and field:
+        return _unknown_field(field, kind)
+    if first["type"] == "missing":
+        return InvalidJob("is required", field=field)
+    message = first["msg"][:1].lower() + first["msg"][1:]
+    problem, allowed = _COMPLAINTS.get(first["type"], (message, None))
+    allowed = allowed and allowed.format(**first.get("ctx", {}))
+    comma = (
+        _DECIMAL_COMMA.fullmatch(str(first["input"])) if first["type"] == "float_parsing" else None
+    )
+    hint = f"numbers have a decimal point: {comma[1]}.{comma[2]}" if comma else None
+    return InvalidJob(problem, field=field, value=first["input"], allowed=allowed, hint=hint)
+
+
+def _unknown_field(field: str, kind: type[Job]) -> InvalidJob:
+    own = kind.model_fields
+    others = [name for name, other in Job.kinds.items() if field in other.model_fields]
+    near = difflib.get_close_matches(field, [*own, *ALIASES], n=1)
+    if others:
+        hint = (
+            f"{own['kind'].default} has none; {', '.join(others)} take{'s' * (len(others) == 1)} it"
+        )
+    else:
+        hint = f"did you mean {near[0]!r}?" if near else f"known: {', '.join(own)}"
+    if not _PLAIN_NAME.fullmatch(field):  # shown as a value: escaped and shortened
+        return InvalidJob("unknown field", value=field, hint=hint)
+    return InvalidJob("unknown field", field=field, hint=hint)

@@ -1,0 +1,75 @@
+"""What a job's folder in the store says was asked for."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import secrets
+from dataclasses import asdict, dataclass
+
+from winepress_shared.documents import FORMAT_VERSION, JobDocument, read_document
+from winepress_shared.jobs.job import Job, decode_job
+from winepress_shared.lane import Lane
+from winepress_shared.window import Window
+
+_ID_BYTES = 10
+
+
+@dataclass(frozen=True)
+class JobRecord:
+    """What ``job.json`` holds: everything needed to render the job, or to queue it again."""
+
+    id: str
+    job: Job  #: resolved: no open values
+    lane: Lane
+    user: str
+    digest: str = ""  #: `digest_of` the job as it was asked for, before values were filled in
+    idempotency_key: str = ""
+    expires: float | None = None  #: Unix seconds, by the producer's clock
+    starts: float | None = None  #: not to be begun before; Unix seconds, by the producer's clock
+    window: Window | None = None  #: part of the day it is worked on; None is always
+    cost: float | None = None  #: megapixel-steps of a unit on average; None is what the job says
+    warnings: tuple[str, ...] = ()  #: what it asks for and will not get
+
+    def encode(self) -> bytes:
+        """The bytes of ``job.json``."""
+        return json.dumps(
+            {
+                "version": FORMAT_VERSION,
+                "id": self.id,
+                "user": self.user,
+                "lane": str(self.lane),
+                "digest": self.digest,
+                "idempotency_key": self.idempotency_key,
+                "expires": self.expires,
+                "starts": self.starts,
+                "window": None if self.window is None else asdict(self.window),
+                "cost": self.cost,
+                "warnings": self.warnings,
+                "job": self.job.model_dump(mode="json"),
+            },
+            indent=1,
+        ).encode()
+
+    @classmethod
+    def decode(cls, data: bytes) -> JobRecord:
+        """Read ``job.json``; raises InvalidJob or FailForGood for anything else."""
+        given = read_document(JobDocument, data, "job.json")
+        own = given.model_dump(exclude={"version", "job", "lane", "window"})
+        span = given.window
+        window = None if span is None else Window(span.opens, span.closes)
+        job, lane = decode_job(given.job), Lane.parse(given.lane)
+        return cls(**own, job=job, lane=lane, window=window)
+
+
+def digest_of(job: Job) -> str:
+    """Equal for jobs that ask for the same; hexadecimal.
+
+    To be taken before values are filled in: a seed drawn at random would make every digest new.
+    """
+    return hashlib.sha256(job.model_dump_json().encode()).hexdigest()[:32]
+
+
+def new_job_id() -> str:
+    """A short unguessable id; begins with a letter, so nobody reads it as a number."""
+    return "j" + secrets.token_hex(_ID_BYTES)

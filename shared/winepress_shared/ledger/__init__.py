@@ -1,0 +1,1 @@
+"""The record of all jobs, in Redis: the scripts and what calls them."""

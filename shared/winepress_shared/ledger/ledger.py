@@ -1,0 +1,290 @@
+"""The record of all jobs, in Redis; every change is one Lua script run by the server.
+
+The key layout is written at the top of ``lua/prelude/1-keys.lua``. Time is always the server's.
+Redis is disposable: what a job asks for is in the store (``jobs/ID/job.json``), so is every
+finished unit.
+"""
+
+from __future__ import annotations
+
+import json
+import secrets
+from collections.abc import Collection, Mapping
+from dataclasses import replace
+from typing import Any, cast
+
+from winepress_shared.documents import read_facts, read_rows
+from winepress_shared.errors import Conflict
+from winepress_shared.ledger.event_log import EventLog
+from winepress_shared.ledger.lanes import ALIVE_MS
+from winepress_shared.ledger.limits import farm_full, user_full
+from winepress_shared.ledger.records import (
+    Event,
+    HeartbeatReply,
+    JobRow,
+    Lease,
+    Order,
+    Slice,
+    Submission,
+    UnitOutcome,
+    Worker,
+    read_jobs,
+    unknown_job,
+)
+from winepress_shared.ledger.script_server import Channel, ScriptServer
+from winepress_shared.settings import Settings
+from winepress_shared.state import JobState
+
+LEASE_MS = 30_000  #: a lease ends this long after its last beat
+BEAT_S = 5.0  #: time between two beats of a worker
+SWEEP_MS = 2_000  #: least time between two sweeps of the farm
+GONE_MS = 60_000  #: a worker that has not beaten for this long is forgotten
+MAX_ATTEMPTS = 3  #: a unit that was begun this often and never committed is given up
+RETRY_BACKOFF_MS = 1_000  #: before the first retry; doubled for each further one
+PATIENCE_MS = (3_600_000, 60_000, 300_000)  #: how long each band may be passed over in a lane
+IDEMPOTENCY_MS = 86_400_000  #: an idempotency key is remembered this long
+_MESSAGE_CHARACTERS = 500  #: longest reason or message kept
+
+
+def holder_of(worker: str, pid: int) -> str:
+    """The name under which the rendering process ``pid`` of a worker holds its leases."""
+    return f"{worker}/{pid}"
+
+
+class Ledger:
+    """One farm's ledger. Methods raise BrokerUnreachable when Redis does not answer."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self._server = ScriptServer(settings, f"{settings.farm}:")
+        self._prefix = f"{settings.farm}:"
+        self._queue_prefix = f"{settings.farm}:queue:"  #: see `broker.make_celery`
+        self._run = self._server.run
+        self._log = EventLog(self._server, self._prefix)
+        self._unanswered: dict[str, str] = {}  #: holder → the request for a slice on its way
+
+    # -- producers ---------------------------------------------------------------------------
+
+    def close(self) -> None:
+        """Give the connections back; they are opened anew when needed."""
+        self._server.close()
+
+    def ping(self) -> None:
+        """Return when the broker answers."""
+        with self._server.reaching():
+            self._server.client.ping()
+
+    def submit(self, new: Submission) -> tuple[str, bool]:
+        """Enter a job; returns its id and whether it is new.
+
+        With an idempotency key seen before, the earlier job's id comes back. Raises Conflict when
+        that job was another one, QueueFull at the limit of the farm or of the user.
+        """
+        answer, job_id, units, limit = self._run(
+            "submit",
+            new.id,
+            new.idempotency_key,
+            new.digest,
+            IDEMPOTENCY_MS,
+            new.expires_in_ms,
+            new.starts_in_ms,
+            *new.row,
+        )
+        if answer == "full":
+            raise farm_full(units, limit)
+        if answer == "user-full":
+            raise user_full(new.user, units, limit)
+        if answer == "conflict":
+            raise Conflict(
+                f"this idempotency key belongs to job {job_id}, which asks for something else",
+                field="idempotency_key",
+                value=new.idempotency_key,
+            )
+        return job_id, answer == "accepted"
+
+    def keep_units(self, job_id: str, outputs: dict[int, dict[str, Any]]) -> None:
+        """Note what is done already of a job that is about to be submitted again."""
+        texts = {unit: json.dumps(output) for unit, output in outputs.items()}
+        self._run("keep", job_id, *[part for pair in texts.items() for part in pair])
+
+    def get(self, job_id: str) -> JobRow:
+        """One job; raises NotFound."""
+        (row,) = self._server.hashes([f"{self._prefix}job:{job_id}"])
+        if not row:
+            raise unknown_job(job_id)
+        return JobRow.from_hash(job_id, row)
+
+    def jobs(self, state: JobState | None = None, limit: int = 100) -> list[JobRow]:
+        """The ``limit`` newest jobs (at least one), newest first, but for `QueueLimits.damaged`."""
+        index = f"{self._prefix}jobs" + (f":{state}" if state else "")
+        with self._server.reaching():
+            ids = cast("list[str]", self._server.client.zrevrange(index, 0, max(1, limit) - 1))
+        rows = self._server.hashes([f"{self._prefix}job:{job_id}" for job_id in ids])
+        return [row for row in read_jobs(ids, rows) if isinstance(row, JobRow)]
+
+    def control(self, job_id: str, verb: str, reason: str = "", key: str = "") -> JobState:
+        """Do what ``verb`` says to a job, see ``control.lua``; raises NotFound or Conflict.
+
+        The idempotency ``key`` of a job that is canceled is free again.
+        """
+        answer, state = self._run("control", job_id, verb, _plain(reason), key)
+        if answer == "missing":
+            raise unknown_job(job_id)
+        if answer == "illegal":
+            raise Conflict(f"cannot {verb} a job that is {state}", value=job_id)
+        return JobState(state)
+
+    def events(self, job_id: str, after: str = "0", block_ms: int | None = None) -> list[Event]:
+        """What happened after the event ``after``; see `EventLog.read`."""
+        return self._log.read({job_id: after}, block_ms).get(job_id, [])
+
+    def outputs(self, job_id: str) -> dict[int, dict[str, Any]]:
+        """Unit → what was committed for it, or its error; empty once a job has succeeded."""
+        with self._server.reaching():
+            units = cast(
+                "dict[str, str]", self._server.client.hgetall(f"{self._prefix}units:{job_id}")
+            )
+        return read_rows(units)
+
+    def workers(self) -> list[Worker]:
+        """Every worker that has beaten lately."""
+        with self._server.reaching():
+            # When every worker is dead, nobody sweeps the dead away.
+            now, _ = self._server.client.time()
+            key, since = f"{self._prefix}workers", now * 1000 - GONE_MS
+            found = self._server.client.zrangebyscore(key, since, "+inf", withscores=True)
+            seen = cast("list[tuple[str, float]]", found)
+            pipe = self._server.client.pipeline(transaction=False)
+            for name, _ in seen:
+                pipe.mget(f"{self._prefix}worker:{name}", f"{self._prefix}renderer:{name}")
+            texts: list[list[str | None]] = pipe.execute()
+        return [
+            Worker(name, at / 1000, read_facts(own), read_facts(renderer))
+            for (name, at), (own, renderer) in zip(seen, texts, strict=True)
+        ]
+
+    def worker_count(self) -> int:
+        """How many workers there are."""
+        with self._server.reaching():
+            return self._server.client.zcard(f"{self._prefix}workers")
+
+    def waiting(self) -> dict[str, int]:
+        """Lane → units waiting in it."""
+        with self._server.reaching():
+            lanes = cast("dict[str, str]", self._server.client.hgetall(f"{self._prefix}lanes"))
+        return {lane: int(count) for lane, count in lanes.items() if count.isdecimal()}
+
+    def missing_tickets(self, lane: str, units: int) -> int:
+        """How many more tickets a lane with ``units`` open units can use: one per live worker.
+
+        A ticket that is queued now will be taken after this call, so it counts for new work too.
+        """
+        with self._server.reaching():
+            pipe = self._server.client.pipeline(transaction=False)
+            pipe.llen(self._queue_prefix + lane)
+            pipe.zcard(f"{self._prefix}workers")
+            queued, workers = cast("list[int]", pipe.execute())
+        return max(0, min(units, max(1, workers)) - queued)
+
+    # -- workers -----------------------------------------------------------------------------
+
+    def claim(
+        self, lane: str, worker: str, holder: str, most: int, *, begin: bool = False
+    ) -> Slice | None:
+        """Take up to ``most`` units, and to the end of a call, of the job that is next in ``lane``.
+
+        ``holder`` names the rendering process of ``worker``; see `holder_of`. To ``begin`` is to
+        start the first unit at once, unless that failed before: see `Slice.begun`.
+        """
+        # Asked again after its answer was lost, the server must not hand out a second slice.
+        nonce = self._unanswered.setdefault(holder, secrets.token_hex(8))
+        call = (
+            "claim",
+            lane,
+            worker,
+            holder,
+            nonce,
+            max(1, most),
+            LEASE_MS,
+            self._queue_prefix,
+            ALIVE_MS,
+            *PATIENCE_MS,
+        )
+        begins = [("begin", holder, nonce)] if begin else []
+        found, *begun = self._server.run_together(call, *begins)
+        self._unanswered.pop(holder, None)
+        return None if found is None else replace(Slice.of(found), begun=begun == [1])
+
+    def start(self, fence: int, *units: int) -> Order:
+        """Begin units, in their order: the attempts count from here; the first order but OK.
+
+        CALLED is told only when all of them are begun.
+        """
+        found = self._server.run_together(*(("start", fence, unit) for unit in units))
+        orders = sorted(map(Order, found), key=lambda order: order is Order.CALLED)
+        return next((order for order in orders if order is not Order.OK), Order.OK)
+
+    def progress(self, fence: int, unit: int, step: int, steps: int) -> Order:
+        """Report ``step`` of ``steps`` done."""
+        return Order(self._run("progress", fence, unit, step, steps))
+
+    def commit(self, fence: int, unit: int, output: dict[str, Any]) -> UnitOutcome:
+        """Count a unit whose object is in the store."""
+        return UnitOutcome(
+            self._run("commit", fence, unit, json.dumps(output, separators=(",", ":")))
+        )
+
+    def fail(self, fence: int, unit: int, error: Exception, *, retry: bool) -> UnitOutcome:
+        """Count a failed attempt; with ``retry`` the unit is handed out again, up to a limit."""
+        what = (type(error).__name__, _plain(str(error)))
+        limits = (int(retry), MAX_ATTEMPTS, RETRY_BACKOFF_MS)
+        return UnitOutcome(self._run("fail", fence, unit, *what, *limits))
+
+    def finish(self, fence: int, reason: str = "") -> str:
+        """End a job whose result has been written; returns its state, or ``lost``."""
+        return str(self._run("finish", fence, _plain(reason)))
+
+    def release(self, fence: int, holder: str, park_ms: int = 0, reason: str = "") -> None:
+        """Give the rest of a slice back without counting attempts; may park its lane."""
+        self._run("release", fence, holder, park_ms, _plain(reason))
+
+    def beat(self, worker: str, holder: str, facts: dict[str, Any]) -> HeartbeatReply:
+        """Renew every lease of ``holder``, end those of earlier processes of ``worker``."""
+        answer = self._run("beat", worker, holder, json.dumps(facts), LEASE_MS, MAX_ATTEMPTS)
+        return HeartbeatReply(tuple(map(Lease.of, answer[1:])), read_facts(answer[0]))
+
+    def describe_renderer(self, worker: str, facts: dict[str, Any]) -> None:
+        """Record what the rendering process says of itself."""
+        self._run("describe", worker, json.dumps(facts), *facts.get("warm", ()))
+
+    def disown(self, holder: str, in_hand: Mapping[int, Collection[int]]) -> None:
+        """End slices of which ``holder`` has less ``in_hand`` (fence → units) than it holds."""
+        texts = {fence: ",".join(map(str, units)) for fence, units in in_hand.items()}
+        self._run("disown", holder, *[part for pair in texts.items() for part in pair])
+
+    def leave(self, worker: str) -> None:
+        """A worker that stops on purpose hands its slices back and is forgotten."""
+        self._run("leave", worker)
+
+    def sweep(self) -> list[tuple[str, int, int]] | None:
+        """Reconcile; returns (lane, units waiting, tickets queued), None if another just did."""
+        found = self._run("sweep", SWEEP_MS, LEASE_MS, MAX_ATTEMPTS, GONE_MS, self._queue_prefix)
+        return None if found is None else [(lane, units, queued) for lane, units, queued in found]
+
+    def note(self, job_id: str, message: str) -> None:
+        """Add the event ``note`` to a job: what its worker does before the first step."""
+        self._run("note", job_id, _plain(message))
+
+    def tell(self, holder: str, word: str) -> None:
+        """Send ``word`` down the channel `orders` of a rendering process."""
+        with self._server.reaching():
+            self._server.client.publish(f"{self._prefix}orders:{holder}", word)
+
+    def orders(self, holder: str) -> Channel:
+        """A channel that carries the fence of each slice of ``holder`` that must stop."""
+        return Channel(self._server, f"{self._prefix}orders:{holder}")
+
+
+def _plain(text: str) -> str:
+    """At most `_MESSAGE_CHARACTERS` that can be sent; a file name may hold ones that cannot."""
+    return text[:_MESSAGE_CHARACTERS].encode("utf-8", "replace").decode()

@@ -1,0 +1,195 @@
+"""Which options a model takes: filled in, refused with the reason, or warned of."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from winepress_shared.errors import InvalidJob
+from winepress_shared.jobs.foreign_syntax import syntax_of_all
+from winepress_shared.jobs.job import ImageToImage, Job, TextToImage
+from winepress_shared.jobs.model_options import DEFAULT_DENOISING_END
+from winepress_shared.jobs.shared_call import why_no_call
+from winepress_shared.jobs.zoom import ZoomVideo
+
+if TYPE_CHECKING:
+    from winepress_shared.catalogue import Model
+
+DEFAULT_STRENGTH = 0.6  #: of image-to-image, where the model has no number of its own
+
+
+def open_options(model: Model, job: Job) -> dict[str, Any]:
+    """What fills the open options of ``job``."""
+    values: dict[str, Any] = {}
+    if job.guidance_scale is None:  # zero is a value
+        values["guidance_scale"] = model.guidance_scale
+    if job.guidance_rescale is None:
+        values["guidance_rescale"] = 0.0 if _why_no_rescale(model, job) else model.guidance_rescale
+    if isinstance(job, ImageToImage) and job.strength is None:
+        values["strength"] = model.strength or DEFAULT_STRENGTH
+    if isinstance(job, TextToImage) and job.refiner and job.refiner_strength is None:
+        values["denoising_end"] = job.denoising_end or DEFAULT_DENOISING_END
+    return values
+
+
+def check_options(model: Model, job: Job, model_of: Callable[[str], Model]) -> None:
+    """Raise InvalidJob or UnknownModel unless ``model`` takes the options of a resolved ``job``."""
+    _check_strength(job)
+    _check_clip_skip(model, job)
+    _check_vae(model, job)
+    _check_call(model, job)
+    reason = _why_no_rescale(model, job)
+    if job.guidance_rescale and reason:
+        raise InvalidJob(
+            reason, field="guidance_rescale", value=job.guidance_rescale, allowed="0, or none"
+        )
+    if job.preview_every is not None and not model.has_previews:
+        raise InvalidJob(
+            f"{model.name} has nothing to draw previews with",
+            field="preview_every",
+            value=job.preview_every,
+            hint="Leave it out; a tiny autoencoder or a map of latents to colours draws them",
+        )
+    if isinstance(job, TextToImage) and job.refiner is not None:
+        _check_refiner(model, job, model_of)
+
+
+def warnings_of(model: Model, job: Job) -> tuple[str, ...]:
+    """What a resolved ``job`` asks for and will not get, one sentence each."""
+    found = (_why_other_size(model, job), _why_nothing_is_avoided(model, job))
+    return tuple(sentence for sentence in found if sentence)
+
+
+def _why_other_size(model: Model, job: Job) -> str | None:
+    """What is said of a picture whose size the model cannot draw."""
+    size = job.pictures[0].size if job.pictures and not isinstance(job, ZoomVideo) else None
+    drawn = (job.width, job.height)
+    if size is None or drawn == size or drawn != tuple(map(model.snap, size)):
+        return None  # drawn as it is, or at a size of the user's own
+    return (
+        f"image of {size[0]}x{size[1]} pixels is drawn at {drawn[0]}x{drawn[1]}: {model.name} "
+        f"draws multiples of {model.size_multiple} up to {model.max_side}"
+    )
+
+
+def _why_nothing_is_avoided(model: Model, job: Job) -> str | None:
+    """Why a negative prompt does nothing; None when it does, or there is none."""
+    if job.negative_prompt and model.embedded_guidance:
+        return (
+            f"negative_prompt is ignored: {model.name} is told how much guidance to imitate and "
+            "never looks at one"
+        )
+    if job.negative_prompt and _is_unguided(model, job):
+        return (
+            f"negative_prompt is ignored: at guidance_scale {job.guidance_scale or 0:g} nothing is "
+            "guided away from it; it counts above 1"
+        )
+    return None
+
+
+def syntax_in(job: Job, *, braces: bool = False) -> list[str]:
+    """What in the texts of ``job`` another program would read as more than words."""
+    texts = [job.prompt, job.negative_prompt]
+    if isinstance(job, ZoomVideo):
+        cues = (*(job.prompts or ()), *(job.prompts_by_second or ()))
+        texts += [job.prompt_prefix, job.prompt_suffix, *(prompt for _, prompt in cues)]
+    return syntax_of_all(texts, braces=braces)
+
+
+def _is_unguided(model: Model, job: Job) -> bool:
+    """Diffusers compares with a second, unconditional pass only above 1."""
+    guidance = model.guidance_scale if job.guidance_scale is None else job.guidance_scale
+    return model.embedded_guidance or guidance <= 1
+
+
+def _why_no_rescale(model: Model, job: Job) -> str | None:
+    """Why guidance cannot be rescaled; None when it can."""
+    kinds = {"text-to-image"}  # diffusers 0.37: its other pipelines have no such argument
+    if model.family == "stable-diffusion-xl":
+        kinds |= {"image-to-image"}
+    if job.kind not in kinds:
+        return f"{job.kind} with {model.name} cannot rescale guidance"
+    if _is_unguided(model, job):
+        return f"{model.name} has no guidance to rescale at this guidance_scale"
+    return None
+
+
+def _check_strength(job: Job) -> None:
+    """Diffusers runs int(steps × strength) steps; none at all would return the input."""
+    steps = job.num_inference_steps or 1
+    for field in ("strength", "refiner_strength"):
+        share = getattr(job, field, None)
+        if share is not None and int(steps * share) < 1:
+            raise InvalidJob(
+                f"{steps} steps at this strength leave no step to run",
+                field=field,
+                value=share,
+                allowed=f"at least {math.ceil(1000 / steps) / 1000} with {steps} steps",
+            )
+
+
+def _check_clip_skip(model: Model, job: Job) -> None:
+    most = model.max_clip_skip
+    if (job.clip_skip or 1) > most:
+        raise InvalidJob(
+            f"{model.name} uses one layer of its text encoder and no other"
+            if most == 1
+            else f"{model.name} has no text layer that early",
+            field="clip_skip",
+            value=job.clip_skip,
+            allowed="1, or none" if most == 1 else f"1 to {most}",
+        )
+
+
+def _check_vae(model: Model, job: Job) -> None:
+    allowed = ["tiny"] if model.tiny_vae else ["full", "tiny"] if model.spare_vae else ["full"]
+    if job.vae is not None and job.vae not in allowed:
+        raise InvalidJob(
+            f"{model.name} has no such autoencoder",
+            field="vae",
+            value=job.vae,
+            allowed=" or ".join(allowed),
+        )
+
+
+def _check_call(model: Model, job: Job) -> None:
+    number = job.pictures_per_call or 1
+    reason = why_no_call(model, job)
+    if number == 1 or (number == model.pictures_per_call and not reason):
+        return
+    most = 1 if reason else model.pictures_per_call
+    raise InvalidJob(
+        reason or f"{model.name} draws no such number of pictures in one call",
+        field="pictures_per_call",
+        value=number,
+        allowed="1, or none" if most == 1 else f"1 or {most}",
+    )
+
+
+def _check_refiner(model: Model, job: TextToImage, model_of: Callable[[str], Model]) -> None:
+    if job.refiner not in model.refiners:
+        raise InvalidJob(
+            f"{model.name} hands nothing over to this model",
+            field="refiner",
+            value=job.refiner,
+            allowed=" or ".join(model.refiners) or "none",
+        )
+    second = model_of(job.refiner)
+    as_second = ("width", "height", "precision", "num_inference_steps")
+    # What it can draw is asked as if the job were its own.
+    second.check(
+        ImageToImage.model_construct(
+            kind="image-to-image", **{name: getattr(job, name) for name in as_second}
+        )
+    )
+    steps, end = job.num_inference_steps or 1, job.denoising_end
+    if end is not None and not 1 <= int(steps * end) <= steps - 1:
+        raise InvalidJob(
+            f"{steps} steps parted here leave one of the two models none",
+            field="denoising_end",
+            value=end,
+            allowed=f"{math.ceil(1000 / steps) / 1000} to {1 - math.ceil(1000 / steps) / 1000:g}"
+            if steps > 1
+            else "more than one step",
+        )

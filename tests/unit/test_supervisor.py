@@ -1,0 +1,205 @@
+"""The supervisor kills a renderer that is stuck or deaf, and tops up tickets."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from winepress_shared.errors import BrokerUnreachable
+from winepress_shared.ledger.records import HeartbeatReply, Lease, Order
+from winepress_worker.parent import supervisor as supervisor_module
+from winepress_worker.parent.supervisor import STUCK_FLOOR_S, WorkerSupervisor, tickets_missing
+
+
+class LedgerOfOneWorker:
+    """Answers beats with the leases it was given and remembers what it was told."""
+
+    def __init__(self, *leases: Lease, step_s: float = 0.0) -> None:
+        self.leases = leases
+        self.step_s = step_s
+        self.failed: list[tuple[int, int, str]] = []
+        self.told: list[str] = []
+        self.lanes: list[tuple[str, int, int]] | None = None
+        self.left = False
+        self.beats = 0
+        self.raised: Exception | None = None
+        self.facts: dict[str, Any] = {}
+        self.unfit: dict[str, str] = {}
+
+    def beat(self, worker: str, holder: str, facts: dict[str, Any]) -> HeartbeatReply:
+        self.beats += 1
+        self.facts = facts
+        if self.raised:
+            raise self.raised
+        return HeartbeatReply(self.leases, {"step_s": self.step_s, "unfit": self.unfit})
+
+    def fail(self, fence: int, unit: int, error: Exception, *, retry: bool) -> None:
+        self.failed.append((fence, unit, str(error)))
+
+    def tell(self, holder: str, word: str) -> None:
+        self.told.append(word)
+
+    def sweep(self) -> list[tuple[str, int, int]] | None:
+        return self.lanes
+
+    def worker_count(self) -> int:
+        return 3
+
+    def leave(self, worker: str) -> None:
+        self.left = True
+
+
+@pytest.fixture
+def renderer() -> Iterator[subprocess.Popen[bytes]]:
+    """A process that does nothing, in place of a renderer."""
+    process = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
+    yield process
+    process.kill()
+    process.communicate()
+
+
+def _supervisor(
+    ledger: LedgerOfOneWorker, pid: int, sent: list[tuple[str, int]] | None = None
+) -> WorkerSupervisor:
+    tickets = sent if sent is not None else []
+    lanes = {"lanes": ["a.fp16"]}
+    return WorkerSupervisor(
+        ledger,  # type: ignore[arg-type]
+        "w",
+        {},
+        lambda: pid,
+        lambda *ticket: tickets.append(ticket),
+        lambda: lanes,
+    )
+
+
+def _lease(order: Order, *, steps: int, idle_s: float) -> Lease:
+    return Lease(1, order, 7, steps, int(idle_s * 1000), "vignette.fp16")
+
+
+def test_a_renderer_without_a_step_for_too_long_is_killed_and_its_unit_blamed(
+    renderer: subprocess.Popen[bytes],
+) -> None:
+    """Stuck is a failed attempt of the unit in hand."""
+    ledger = LedgerOfOneWorker(_lease(Order.OK, steps=20, idle_s=STUCK_FLOOR_S + 1))
+    _supervisor(ledger, renderer.pid)._beat(renderer.pid)
+    assert renderer.wait(timeout=10) == -9
+    assert ledger.failed == [(1, 7, "no step for 121 s: stuck")]
+
+
+def test_slow_steps_are_not_stuck(renderer: subprocess.Popen[bytes]) -> None:
+    """Ten median steps of patience: a step of a minute may take ten minutes."""
+    ledger = LedgerOfOneWorker(_lease(Order.OK, steps=20, idle_s=500), step_s=60.0)
+    _supervisor(ledger, renderer.pid)._beat(renderer.pid)
+    assert renderer.poll() is None
+
+
+def test_loading_a_model_is_not_stuck(renderer: subprocess.Popen[bytes]) -> None:
+    """Before the first step a model may have to be prepared and compiled."""
+    ledger = LedgerOfOneWorker(_lease(Order.OK, steps=0, idle_s=600))
+    _supervisor(ledger, renderer.pid)._beat(renderer.pid)
+    assert renderer.poll() is None
+
+
+def test_steps_drawn_while_the_broker_was_away_are_not_missed(
+    renderer: subprocess.Popen[bytes], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nobody could report them: after an outage the step clock begins anew, and then runs."""
+    now = [1000.0]
+    monkeypatch.setattr("winepress_worker.parent.supervisor.time.monotonic", lambda: now[0])
+    ledger = LedgerOfOneWorker(_lease(Order.OK, steps=20, idle_s=10 * STUCK_FLOOR_S))
+    supervisor = _supervisor(ledger, renderer.pid)
+    ledger.raised = BrokerUnreachable("away")
+    supervisor._tick(renderer.pid)
+    ledger.raised = None
+    for passed_s in (0, STUCK_FLOOR_S - 1):
+        now[0] += passed_s
+        supervisor._tick(renderer.pid)
+        assert renderer.poll() is None
+        assert not ledger.failed
+    now[0] += 2
+    supervisor._tick(renderer.pid)
+    assert renderer.wait(timeout=10) == -9
+
+
+def test_a_fault_of_ours_does_not_end_the_beats() -> None:
+    """A worker that draws and does not beat would lose every slice, for as long as it lives."""
+    ledger = LedgerOfOneWorker()
+    ledger.raised = ZeroDivisionError("nobody thought of that")
+    supervisor = _supervisor(ledger, 0)
+    supervisor._tick(0)
+    ledger.raised = None
+    supervisor._tick(0)
+    assert ledger.beats == 2
+
+
+@pytest.mark.parametrize("order", [Order.CANCEL, Order.LOST])
+def test_a_renderer_that_does_not_obey_is_killed_after_the_grace(
+    renderer: subprocess.Popen[bytes], order: Order, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The first beat only starts the clock; the second one, after the grace, ends it."""
+    now = [1000.0]
+    monkeypatch.setattr("winepress_worker.parent.supervisor.time.monotonic", lambda: now[0])
+    supervisor = _supervisor(LedgerOfOneWorker(_lease(order, steps=20, idle_s=0)), renderer.pid)
+    supervisor._beat(renderer.pid)
+    assert renderer.poll() is None
+    now[0] += supervisor_module.CANCEL_GRACE_S + 1
+    supervisor._beat(renderer.pid)
+    assert renderer.wait(timeout=10) == -9
+
+
+def test_a_draining_worker_tells_its_renderer_at_every_beat() -> None:
+    """One lost message does not keep a worker from leaving."""
+    ledger = LedgerOfOneWorker()
+    supervisor = _supervisor(ledger, 0)
+    supervisor._beat(0)
+    supervisor.draining.set()
+    supervisor._beat(0)
+    supervisor._beat(0)
+    assert ledger.told == ["drain", "drain"]
+
+
+def test_a_lane_gets_a_ticket_per_worker_at_most_and_none_beyond_its_units() -> None:
+    """Three workers live: 9 units want three tickets, 2 units two; a queued ticket counts."""
+    sent: list[tuple[str, int]] = []
+    ledger = LedgerOfOneWorker()
+    ledger.lanes = [("a.fp16", 9, 0), ("b.fp16", 2, 0), ("c.fp16", 9, 2), ("d.fp16", 9, 3)]
+    _supervisor(ledger, 0, sent)._reconcile()
+    assert sent == [("a.fp16", 3), ("b.fp16", 2), ("c.fp16", 1)]
+
+
+def test_stopping_leaves_the_farm() -> None:
+    """A worker that stops on purpose hands its slices back at once."""
+    ledger = LedgerOfOneWorker()
+    supervisor = _supervisor(ledger, 0)
+    supervisor.start()
+    supervisor.stop()
+    assert ledger.left
+    assert not supervisor.is_alive()
+
+
+@pytest.mark.parametrize(
+    ("units", "workers", "queued", "missing"),
+    [(9, 3, 0, 3), (2, 3, 0, 2), (9, 3, 5, 0), (10_000, 1000, 0, 32), (10_000, 1000, 30, 2)],
+)
+def test_a_large_farm_has_no_ticket_for_each_worker_and_lane(
+    units: int, workers: int, queued: int, missing: int
+) -> None:
+    """Whoever works on a ticket issues the next: a few are enough, whatever the farm's size."""
+    assert tickets_missing(units, workers, queued) == missing
+
+
+def test_a_lane_the_renderer_cannot_serve_is_soon_none_of_this_worker() -> None:
+    """So that others do not leave work to it; it comes back with the lane it served before."""
+    ledger = LedgerOfOneWorker()
+    supervisor = _supervisor(ledger, 0)
+    for unfit, lanes in (({}, ["a.fp16"]), ({"a.fp16": "broken"}, []), ({}, ["a.fp16"])):
+        ledger.unfit = unfit
+        supervisor._tick(0)
+        assert ledger.facts["lanes"] == lanes or supervisor._urgent, "it does not wait for its beat"
+        supervisor._tick(0)
+        assert ledger.facts["lanes"] == lanes

@@ -1,0 +1,1 @@
+"""The commands that the worker adds to the command line."""

@@ -1,0 +1,38 @@
+"""What a user may ask of a model, in words."""
+
+from __future__ import annotations
+
+from winepress_shared.catalogue import Model
+from winepress_shared.option_checks import DEFAULT_STRENGTH
+from winepress_shared.quantisation import loaded_bytes
+
+
+def model_facts(model: Model) -> dict[str, str]:
+    """Name → text: limits, defaults, and the options it takes."""
+    guidance = f"{model.guidance_scale:g} by default"
+    if model.embedded_guidance:
+        guidance += ", told to the model; negative prompts are ignored"
+    elif model.guidance_scale <= 1:
+        guidance += "; negative prompts are ignored up to 1"
+    autoencoders = "tiny" if model.tiny_vae else "full, tiny" if model.spare_vae else "full"
+    return {
+        "model": f"{model.name}: {model.title}",
+        "kinds": ", ".join(model.kinds),
+        "precisions": ", ".join(model.precisions),
+        "size": f"{model.width}x{model.height} by default; "
+        f"multiples of {model.size_multiple} up to {model.max_side}",
+        "steps": f"{model.num_inference_steps} by default, up to {model.max_steps}",
+        "guidance": guidance,
+        "strength": f"{model.strength or DEFAULT_STRENGTH:g} by default, of image-to-image",
+        "scheduler": model.scheduler,
+        "clip skip": f"1 to {model.max_clip_skip}" if model.max_clip_skip > 1 else "none",
+        "vae": autoencoders,
+        "previews": "yes" if model.has_previews else "no",
+        "refiners": ", ".join(model.refiners) or "none",
+        "memory": ", ".join(
+            f"{loaded_bytes(model.memory_mib, precision) >> 20} MiB at {precision}"
+            for precision in model.precisions
+        ),
+        "licence": model.licence,
+        "notes": model.notes,
+    }

@@ -1,0 +1,267 @@
+"""``winepress models`` and ``winepress devices``: what this machine can render, and with what."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Iterable, Iterator
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from winepress_shared.catalogue import Catalogue
+from winepress_shared.errors import EnvironmentFault, WrongUsage
+from winepress_shared.lane import Precision
+from winepress_shared.settings import Settings
+from winepress_shared.stores import open_store
+from winepress_shared.terminal import write_json, write_line
+from winepress_worker.commands.farm_view import FarmView
+from winepress_worker.commands.model_facts import model_facts
+from winepress_worker.commands.models_table import LEGEND, table
+from winepress_worker.models.infer_entry import describe, entry_text
+from winepress_worker.models.local_models import LocalModels, Report
+from winepress_worker.models.manifest import Manifest, Prepared
+from winepress_worker.models.registry import ModelRegistry
+
+_MIB = 2**20
+_ALL = "all"  #: in place of a precision
+
+
+def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Add the sub-commands."""
+    models = subparsers.add_parser("models", help="list, prepare, publish, pull and remove models")
+    actions = models.add_subparsers(dest="action", required=True, metavar="ACTION")
+    listing = actions.add_parser(
+        "list", help="every known model and its state on this machine", description=LEGEND
+    )
+    listing.add_argument("--json", action="store_true", help="one JSON object per line")
+    listing.set_defaults(run=_list)
+    show = actions.add_parser("show", help="what a model takes: limits, defaults, options")
+    show.add_argument("model", metavar="MODEL")
+    show.add_argument("--json", action="store_true", help="one JSON object")
+    show.set_defaults(run=_show)
+    prepare = actions.add_parser("prepare", help="make a model ready to be loaded")
+    _add_model(prepare, "default: fp16; all: every one there is, which may take hours")
+    prepare.add_argument(
+        "--from",
+        dest="folder",
+        type=Path,
+        metavar="DIR",
+        help="take the weights from this folder instead of a hub",
+    )
+    prepare.set_defaults(run=_prepare)
+    push = actions.add_parser("push", help="offer a prepared model to every worker of the farm")
+    _add_model(push, "default: every one there is")
+    push.add_argument(
+        "--replace", action="store_true", help="send every file again, also what the store has"
+    )
+    push.set_defaults(run=_push)
+    pull = actions.add_parser("pull", help="fetch a published model as the store has it now")
+    _add_model(pull, "default: every one there is")
+    pull.set_defaults(run=_pull)
+    remove = actions.add_parser("rm", help="delete a prepared model from this machine")
+    _add_model(remove, "default: every one there is")
+    remove.set_defaults(run=_remove)
+    devices = subparsers.add_parser("devices", help="the devices OpenVINO sees on this machine")
+    devices.add_argument("--json", action="store_true", help="one JSON object per line")
+    devices.set_defaults(run=_devices)
+
+
+def _add_model(parser: argparse.ArgumentParser, default: str) -> None:
+    parser.add_argument("model", metavar="MODEL[.PRECISION]")
+    parser.add_argument("--precision", help=default)
+
+
+def _list(arguments: argparse.Namespace) -> int:
+    settings = Settings.load()
+    farm = FarmView.look(settings)
+    for problem in farm.problems:
+        write_line(sys.stderr, problem)
+    rows = list(_rows(_open_local_models(settings), farm))
+    if arguments.json:
+        _write_json(rows)
+        return 0
+    for line in table(rows):
+        _out(line)
+    return 0
+
+
+def _rows(local_models: LocalModels, farm: FarmView) -> Iterator[dict[str, Any]]:
+    available = local_models.available()
+    for name in local_models.catalogue.names:
+        model = local_models.catalogue.get(name)
+        for precision in model.precisions:
+            found = local_models.find(name, precision)
+            on_demand = "on demand" if (name, precision) in available else "not here"
+            yield {
+                "model": name,
+                "precision": precision.value,
+                "state": "prepared" if found else on_demand,
+                "size_bytes": found.size_bytes if found else 0,
+                "memory_mib": model.memory_mib,
+                "published": farm.is_published(name, precision),
+                "warm_on": farm.warm_on(name, precision),
+                "revision": found.revision if found else None,
+                "kinds": model.kinds,
+                "source": model.source,
+                "licence": model.licence,
+            }
+
+
+def _show(arguments: argparse.Namespace) -> int:
+    model = Catalogue.load(Settings.load().catalogue).get(arguments.model)
+    if arguments.json:
+        _write_json([model.model_dump(mode="json") | {"previews": model.has_previews}])
+        return 0
+    for name, value in model_facts(model).items():
+        _out(f"{name:<14} {value}")
+    return 0
+
+
+def _prepare(arguments: argparse.Namespace) -> int:
+    local_models, folder = _open_local_models(Settings.load()), arguments.folder
+    _take_apart(arguments)
+    described = None
+    if folder and arguments.model not in local_models.catalogue.names:
+        described = describe(arguments.model, folder.absolute())
+        local_models = LocalModels(Settings.load().home, local_models.catalogue.plus(described))
+    for precision in _precisions(local_models, arguments, Precision.FP16.value):
+        label = f"{arguments.model}.{precision.value}"
+        prepared = local_models.prepare(arguments.model, precision, _progress(label), folder)
+        _out(f"{label} is ready: {prepared.size_bytes / _MIB:.1f} MiB in {prepared.path}")
+        manifest = Manifest.read(prepared.path)
+        if manifest and manifest.measured:
+            _out(f"{label}: {manifest.measured.sentence}")
+    if described:
+        _out("# The farm knows this model once its file of the setting `catalogue` says:")
+        for line in entry_text(described).rstrip("\n").split("\n"):
+            _out(line)
+    return 0
+
+
+def _push(arguments: argparse.Namespace) -> int:
+    settings = Settings.load()
+    local_models, registry = _open_local_models(settings), ModelRegistry(open_store(settings))
+    wanted = [
+        (one, local_models.find(arguments.model, one))
+        for one in _precisions(local_models, arguments, _ALL)
+    ]
+    prepared = [found for _, found in wanted if found]
+    if not prepared or (arguments.precision and len(prepared) < len(wanted)):
+        missing = next(precision for precision, found in wanted if not found)
+        raise WrongUsage(
+            "only what is prepared here can be pushed",
+            value=f"{arguments.model}.{missing.value}",
+            hint=f"run: winepress models prepare {arguments.model}.{missing.value}",
+        )
+    for one in prepared:
+        label = f"{one.name}.{one.precision.value}"
+        sent = _pushed(registry, one, _progress(label), replace=arguments.replace)
+        _out(f"{label} is published: {sent / _MIB:.1f} of {one.size_bytes / _MIB:.1f} MiB sent")
+    return 0
+
+
+def _pushed(registry: ModelRegistry, one: Prepared, report: Report, *, replace: bool) -> int:
+    manifest = Manifest.read(one.path)
+    try:
+        if manifest:
+            return registry.push(manifest, one.path, report, replace=replace)
+    except OSError as error:
+        raise EnvironmentFault(
+            f"cannot read the model: {error.strerror}", value=str(one.path)
+        ) from None
+    raise EnvironmentFault("the model was removed meanwhile", value=str(one.path))
+
+
+def _pull(arguments: argparse.Namespace) -> int:
+    settings = Settings.load()
+    registry = ModelRegistry(open_store(settings))
+    local_models = _open_local_models(settings, registry)
+    wanted, pulled = _precisions(local_models, arguments, _ALL), 0
+    for precision in wanted:
+        label = f"{arguments.model}.{precision.value}"
+        found = local_models.pull(arguments.model, precision, _progress(label))
+        if found:
+            pulled += 1
+            _out(f"{label} is ready: {found.size_bytes / _MIB:.1f} MiB in {found.path}")
+    if not pulled:
+        raise EnvironmentFault(
+            "the store does not offer this model",
+            value=arguments.model,
+            hint=f"where it is prepared: winepress models push {arguments.model}",
+        )
+    return 0
+
+
+def _remove(arguments: argparse.Namespace) -> int:
+    local_models = _open_local_models(Settings.load())
+    for precision in _precisions(local_models, arguments, _ALL):
+        freed = local_models.remove(arguments.model, precision)
+        state = f"removed, {freed / _MIB:.1f} MiB freed" if freed else "was not prepared"
+        _out(f"{arguments.model}.{precision.value}: {state}")
+    return 0
+
+
+def _devices(arguments: argparse.Namespace) -> int:
+    # Here and not above: the other commands do without OpenVINO.
+    from winepress_worker.engines.devices import list_devices
+
+    devices = list_devices()
+    if arguments.json:
+        _write_json(asdict(device) for device in devices)
+        return 0
+    for device in devices:
+        _out(f"{device.name}: {device.full_name}")
+        for name, value in device.properties.items():
+            _out(f"  {name}: {value}")
+    return 0
+
+
+def _open_local_models(settings: Settings, registry: ModelRegistry | None = None) -> LocalModels:
+    catalogue, budget = Catalogue.load(settings.catalogue), int(settings.pulled_gib * 2**30)
+    return LocalModels(settings.home, catalogue, registry, budget)
+
+
+def _precisions(
+    local_models: LocalModels, arguments: argparse.Namespace, default: str
+) -> tuple[Precision, ...]:
+    """The one that was named, or all of the model; raises UnknownModel or WrongUsage."""
+    _take_apart(arguments)
+    every = local_models.catalogue.get(arguments.model).precisions
+    named = arguments.precision or default
+    if named == _ALL:
+        return every
+    try:
+        return (Precision(named),)
+    except ValueError:
+        raise WrongUsage(
+            "unknown precision",
+            field="--precision",
+            value=arguments.precision,
+            allowed=", ".join([*every, _ALL]),
+        ) from None
+
+
+def _take_apart(arguments: argparse.Namespace) -> None:
+    """Make a name like ``vignette.int8-weights`` the two arguments it stands for."""
+    name, dot, precision = arguments.model.partition(".")
+    if dot and not arguments.precision:
+        arguments.model, arguments.precision = name, precision
+
+
+def _progress(label: str) -> Report:
+    """Write progress to stderr, which is where it belongs beside a result on stdout."""
+
+    def report(message: str, fraction: float) -> None:
+        write_line(sys.stderr, f"{label}: {fraction:4.0%} {message}")
+
+    return report
+
+
+def _write_json(rows: Iterable[dict[str, Any]]) -> None:
+    for row in rows:
+        write_json(sys.stdout, row)
+
+
+def _out(text: str) -> None:
+    write_line(sys.stdout, text)

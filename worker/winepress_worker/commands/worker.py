@@ -1,0 +1,179 @@
+"""``winepress worker``: serve the farm with one device."""
+
+from __future__ import annotations
+
+import argparse
+import re
+import sys
+from pathlib import Path
+
+from winepress_shared.catalogue import Catalogue
+from winepress_shared.errors import WrongUsage
+from winepress_shared.lane import Lane, Precision
+from winepress_shared.settings import Settings
+from winepress_shared.terminal import write_line
+from winepress_worker.cores import check_cores
+from winepress_worker.engines import check_engine
+from winepress_worker.logs import configure_logs
+from winepress_worker.machine_memory import machine_budget, share_out
+from winepress_worker.options import (
+    DEFAULT_IDLE_S,
+    WorkerOptions,
+    check_device,
+    default_name,
+)
+from winepress_worker.parent.device_check import check_fitness
+from winepress_worker.parent.device_presence import check_device_presence
+from winepress_worker.renderer.batching import MOST_TOGETHER
+
+#: Suffix of a size → bytes.
+_UNITS = {"": 1, "KIB": 2**10, "MIB": 2**20, "GIB": 2**30, "MB": 10**6, "GB": 10**9}
+#: A name stands in Celery's name of the node before an @, in logs and on terminals.
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._,-]{0,63}\Z")
+_MOST_THREADS = 1024
+_MOST_TOGETHER = 64
+_MOST_IDLE_S = 31_536_000
+
+
+def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Add the sub-command."""
+    parser = subparsers.add_parser("worker", help="serve the farm with one device of this machine")
+    add = parser.add_argument
+    add("--device", default="CPU", help="CPU, GPU, GPU.1, NPU, AUTO, AUTO:NPU,CPU")
+    add("--name", help="unique in the farm; default: host and device")
+    add("--lanes", default="*", help="comma-separated patterns, for example 'vignette.*'")
+    add("--engine", default="openvino", help="openvino, or fake for rehearsals")
+    add("--self-test", action="store_true", help="draw a known picture on the device, and end")
+    _add_device_flags(parser.add_argument_group("how the device computes"))
+    _add_memory_flags(parser.add_argument_group("what is kept in memory"))
+    parser.set_defaults(run=run)
+
+
+def _add_device_flags(group: argparse._ArgumentGroup) -> None:
+    add = group.add_argument
+    add("--threads", type=int, default=0, help="inference threads; 0: OpenVINO's choice")
+    add("--cores", default="", metavar="LIST", help="keep to these processor cores, like 0-3,8")
+    add(
+        "--stage-device",
+        action="append",
+        default=[],
+        metavar="STAGE=DEVICE",
+        help="compute text, denoise or vae elsewhere; may be repeated",
+    )
+    add(
+        "--precision-hint",
+        action="append",
+        default=[],
+        metavar="[STAGE=]TYPE",
+        help="compute in f32, f16 or bf16; may be repeated",
+    )
+    add(
+        "--batch",
+        type=int,
+        default=MOST_TOGETHER,
+        metavar="N",
+        help=f"most pictures in one call, where the job leaves it open; default {MOST_TOGETHER}",
+    )
+
+
+def _add_memory_flags(group: argparse._ArgumentGroup) -> None:
+    add = group.add_argument
+    add(
+        "--memory-budget",
+        metavar="SIZE",
+        help="for models of this worker, for example 8GiB; default: what this machine has free",
+    )
+    add("--host-budget", metavar="SIZE", help="for models of all workers of this machine together")
+    add("--pin", action="append", default=[], metavar="MODEL", help="load at once and keep")
+    add(
+        "--idle-unload",
+        type=float,
+        default=DEFAULT_IDLE_S,
+        metavar="SECONDS",
+        help=f"unload what was not used for so long; 0: never; default {DEFAULT_IDLE_S:.0f}",
+    )
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Run a worker until it is told to stop, or try its device once."""
+    from winepress_worker.parent.process import run_worker
+
+    settings = Settings.load()
+    options = read_options(arguments, Catalogue.load(settings.catalogue), settings.home)
+    is_real = options.engine == "openvino"
+    if is_real:
+        check_device_presence({part for p in options.placement.places for part in p.device.parts})
+    if arguments.self_test:
+        write_line(sys.stdout, f"{options.device}: {check_fitness(options)}")
+        return 0
+    if is_real and not options.is_plain:
+        check_fitness(options, is_known_enough=True)
+    configure_logs()
+    return run_worker(options, settings)
+
+
+def read_options(
+    arguments: argparse.Namespace, catalogue: Catalogue, home: Path | None = None
+) -> WorkerOptions:
+    """What the flags say; raises WrongUsage or UnknownModel.
+
+    Workers of one ``home`` share the memory of their machine.
+    """
+    device = check_device(arguments.device)
+    check_engine(arguments.engine)
+    _check_range("--threads", arguments.threads, 0, _MOST_THREADS)
+    _check_range("--batch", arguments.batch, 1, _MOST_TOGETHER)
+    _check_range("--idle-unload", arguments.idle_unload, 0, _MOST_IDLE_S)
+    name = arguments.name or default_name(device)
+    if not _NAME.match(name):
+        raise WrongUsage(
+            "not a name",
+            field="--name",
+            value=name,
+            allowed="1 to 64 letters, digits and ._,-",
+        )
+    worker_budget, host_budget = share_out(
+        parse_size(arguments.memory_budget, "--memory-budget"),
+        parse_size(arguments.host_budget, "--host-budget"),
+        machine_budget(home),
+    )
+    options = WorkerOptions(
+        name=name,
+        device=device,
+        lanes=tuple(filter(None, arguments.lanes.split(","))),
+        engine=arguments.engine,
+        memory_budget=worker_budget,
+        host_budget=host_budget,
+        idle_unload_s=arguments.idle_unload,
+        pins=tuple(_check_pin(text, catalogue) for text in arguments.pin),
+        threads=arguments.threads,
+        cores=arguments.cores and check_cores(arguments.cores),
+        stage_devices=tuple(arguments.stage_device),
+        precision_hints=tuple(arguments.precision_hint),
+        batch=arguments.batch,
+    )
+    _ = options.placement  # read for its checks alone
+    return options
+
+
+def _check_range(field: str, value: float, least: int, most: int) -> None:
+    if not least <= value <= most:
+        raise WrongUsage("out of range", field=field, value=value, allowed=f"{least} to {most}")
+
+
+def _check_pin(text: str, catalogue: Catalogue) -> str:
+    """``vignette`` is ``vignette.fp16``, as a job that names no precision."""
+    lane = Lane.parse(text if "." in text else f"{text}.{Precision.FP16.value}")
+    catalogue.get(lane.model)
+    return str(lane)
+
+
+def parse_size(text: str | None, field: str = "--memory-budget") -> int | None:
+    """Bytes of ``8GiB``, ``512MiB`` or a plain number; None of None. Raises WrongUsage."""
+    if text is None:
+        return None
+    match = re.fullmatch(r"(\d{1,15}(?:\.\d{1,15})?)\s*([A-Za-z]*)", text.strip())
+    unit = _UNITS.get(match[2].upper()) if match else None
+    if match is None or unit is None or float(match[1]) <= 0:
+        raise WrongUsage("not a size", field=field, value=text, allowed="like 8GiB or 512MiB")
+    return int(float(match[1]) * unit)

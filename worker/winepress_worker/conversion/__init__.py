@@ -1,0 +1,1 @@
+"""Makes prepared models from published weights; needs torch, optimum and NNCF."""

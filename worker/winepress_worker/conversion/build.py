@@ -1,0 +1,156 @@
+"""Making OpenVINO IR of a model: assemble, export, quantise, verify, record.
+
+Imports torch, optimum-intel and NNCF; only `LocalModels.prepare` imports this module.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+from collections.abc import Iterator
+from importlib.metadata import version
+from pathlib import Path
+
+from winepress_shared.catalogue import Catalogue, Model
+from winepress_shared.errors import EnvironmentFault, FailForGood, RetryElsewhere, WorkerBroken
+from winepress_shared.lane import Precision
+from winepress_worker.conversion.comparison import compare
+from winepress_worker.conversion.export import export, export_tiny_vae, writing
+from winepress_worker.conversion.lora import fuse
+from winepress_worker.conversion.quantise import quantise
+from winepress_worker.engines.base import PipelineKey, ignore_steps
+from winepress_worker.engines.openvino import OpenVinoPipeline, quiet_libraries
+from winepress_worker.engines.trial import trial_request
+from winepress_worker.held_memory import HeldMemory
+from winepress_worker.models.local_models import Report
+from winepress_worker.models.manifest import Manifest, Prepared, record_files
+from winepress_worker.models.measured import Measured
+from winepress_worker.models.recipe import recipe
+from winepress_worker.models.source import LORA_PART, TINY_VAE_PART, Source
+
+_LIBRARIES = ("openvino", "optimum-intel", "nncf", "torch", "diffusers", "transformers")
+_TRIAL_STEPS = 4  #: enough for the verification picture to show that it is one
+#: Two pictures that have nothing to do with each other are this like, in decibels: what is less
+#: like fp16 has lost its way.
+LEAST_PSNR_DB = 10.0
+_EXPORTED, _QUANTISED = 0.3, 0.8  #: shares of the whole that are done by then
+
+
+def build(
+    catalogue: Catalogue,
+    model: Model,
+    precision: Precision,
+    work: Path,
+    origin: Source | Prepared,
+    report: Report,
+) -> Path:
+    """Make ``model`` below the empty folder ``work``; returns the finished folder there.
+
+    ``origin`` is the same model in fp16 if it is prepared already; it is then quantised instead
+    of exported anew. Raises OSError, and Environment when the result draws nothing or something
+    else than fp16 draws.
+    """
+    quiet_libraries()
+    with _drawing(model):
+        full = origin if isinstance(origin, Prepared) else _export(model, origin, work, report)
+        if precision is Precision.FP16:
+            report("drawing a picture to verify it", _QUANTISED)
+            memory = _verify(catalogue, full)
+            made = Manifest.read(full.path)
+            if made:
+                made.model_copy(update={"memory_bytes": memory}).write(full.path)
+            return full.path
+        target = work / precision.value
+        quantise(model, precision, full, target, _part(report, _EXPORTED, _QUANTISED))
+        known = Manifest.read(full.path)
+        manifest = _manifest(model, precision, target, known.source if known else "")
+        report("drawing pictures to compare them with fp16's", _QUANTISED)
+        measured = compare(model, full, manifest.prepared(target))
+        judge(model, measured)
+        found = {"measured": measured, "memory_bytes": measured.own.memory_bytes}
+        manifest.model_copy(update=found).write(target)
+        return target
+
+
+def _export(model: Model, origin: Source, work: Path, report: Report) -> Prepared:
+    """Assemble and export below ``work``; raises EnvironmentFault for what does not fit together."""
+    folder, target = work / "source", work / Precision.FP16.value
+    report("reading the weights", 0.0)
+    digest = origin.digest()
+    report("exporting to OpenVINO", _EXPORTED / 3)
+    origin.assemble(folder)
+    lora = folder / LORA_PART
+    try:
+        with writing():
+            if lora.is_dir():
+                fuse(next(lora.iterdir()), folder / "unet")
+            export(folder, target)
+            if (folder / TINY_VAE_PART).is_dir():
+                export_tiny_vae(folder / TINY_VAE_PART, target, "tiny_" if model.spare_vae else "")
+    except (ValueError, TypeError, KeyError, RuntimeError) as error:
+        # What diffusers raises for configurations and weights that do not fit together.
+        raise EnvironmentFault(
+            f"the parts of {model.name} do not fit together: {error}",
+            value=model.source,
+        ) from error
+    manifest = _manifest(model, Precision.FP16, target, digest)
+    manifest.write(target)
+    return manifest.prepared(target)
+
+
+def _manifest(model: Model, precision: Precision, folder: Path, source: str) -> Manifest:
+    return Manifest(
+        model=model.name,
+        precision=precision,
+        source=source,
+        recipe=recipe(model, precision),
+        versions={library: version(library) for library in _LIBRARIES},
+        channels=_channels(folder),
+        files=record_files(folder),
+    )
+
+
+def _channels(folder: Path) -> int:
+    config = json.loads((folder / "unet" / "config.json").read_bytes())
+    return int(config["in_channels"])
+
+
+def _verify(catalogue: Catalogue, prepared: Prepared) -> int:
+    """Draw one picture on the CPU, the device whose output all others are held to.
+
+    Returns the bytes of memory the model holds then.
+    """
+    key = PipelineKey(prepared.name, prepared.revision, prepared.precision, "CPU")
+    request = trial_request(catalogue, prepared.name, prepared.precision, _TRIAL_STEPS)
+    held = HeldMemory()
+    pipeline = OpenVinoPipeline(key, prepared, request.job.kind)
+    try:
+        pipeline.render(request, ignore_steps)
+        return held.grown(prepared.size_bytes)
+    finally:
+        pipeline.close()
+
+
+def judge(model: Model, measured: Measured) -> None:
+    """Raise EnvironmentFault when the pictures are not those of fp16 any more."""
+    if measured.psnr_db < LEAST_PSNR_DB:
+        raise EnvironmentFault(
+            f"{model.name} draws something else than in fp16 once it is quantised",
+            value=f"{measured.psnr_db} dB",
+            allowed=f"{LEAST_PSNR_DB} dB or more",
+            hint="keep more layers in 16 bits, or calibrate by more pictures",
+        )
+
+
+@contextlib.contextmanager
+def _drawing(model: Model) -> Iterator[None]:
+    """A picture that fails here is nobody's job: the model is at fault."""
+    try:
+        yield
+    except (FailForGood, RetryElsewhere, WorkerBroken) as error:
+        raise EnvironmentFault(f"{model.name} was prepared but does not draw: {error}") from error
+
+
+def _part(report: Report, begin: float, end: float) -> Report:
+    """Report a part's own share as one of the whole."""
+    return lambda message, share: report(message, begin + (end - begin) * share)

@@ -1,0 +1,85 @@
+"""One precision beside fp16: the same pictures drawn by both, their cost and their likeness."""
+
+from __future__ import annotations
+
+import statistics
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from PIL import Image
+
+from winepress_shared.catalogue import Model
+from winepress_worker.conversion.calibration import practice
+from winepress_worker.conversion.export import IR_FILE
+from winepress_worker.conversion.unet_recorder import watched
+from winepress_worker.engines.base import ignore_steps
+from winepress_worker.held_memory import HeldMemory
+from winepress_worker.models.likeness import psnr_db, ssim
+from winepress_worker.models.manifest import Prepared
+from winepress_worker.models.measured import Cost, Measured
+from winepress_worker.models.recipe import prompts
+
+_PICTURES = 3
+_MOST_STEPS = 6  #: of a picture; more take longer and show no more
+
+
+def compare(model: Model, full: Prepared, other: Prepared) -> Measured:
+    """Draw with both, one after the other, so that one model is in memory at a time.
+
+    Prompts are those that calibration leaves over. Raises what rendering raises.
+    """
+    fp16, own = _Drawn(model, full), _Drawn(model, other)
+    pairs = list(zip(fp16.pictures, own.pictures, strict=True))
+    return Measured(
+        own=own.cost,
+        fp16=fp16.cost,
+        pictures=len(pairs),
+        steps=_steps(model),
+        arithmetic=fp16.arithmetic,
+        psnr_db=round(statistics.mean(psnr_db(*pair) for pair in pairs), 2),
+        ssim=round(statistics.mean(ssim(*pair) for pair in pairs), 4),
+    )
+
+
+class _Drawn:
+    """What one precision draws, and what that costs."""
+
+    def __init__(self, model: Model, prepared: Prepared) -> None:
+        self.pictures: list[Image.Image] = []
+        calls: list[float] = []
+
+        def hear(inputs: Mapping[str, Any], seconds: float) -> None:
+            calls.append(1e3 * seconds)
+
+        held = HeldMemory()
+        pipeline = watched(prepared, model.kinds[0], hear)
+        try:
+            first = practice(model, prompts(model)[-1], 0, steps=1)
+            self.arithmetic = pipeline.facts(first).arithmetic
+            pipeline.render(first, ignore_steps)  # warms up
+            calls.clear()
+            times = []
+            for seed, prompt in enumerate(prompts(model)[-_PICTURES:]):
+                began = time.perf_counter()
+                request = practice(model, prompt, seed, _steps(model))
+                self.pictures += pipeline.render(request, ignore_steps)
+                times.append(1e3 * (time.perf_counter() - began))
+            memory = held.grown(prepared.size_bytes)
+        finally:
+            pipeline.close()
+        self.cost = Cost(
+            unet_bytes=_weights(prepared.path).stat().st_size,
+            unet_ms=round(min(calls), 3),
+            picture_ms=round(min(times), 1),
+            memory_bytes=memory,
+        )
+
+
+def _weights(folder: Path) -> Path:
+    return (folder / "unet" / IR_FILE).with_suffix(".bin")
+
+
+def _steps(model: Model) -> int:
+    return min(model.num_inference_steps, _MOST_STEPS)

@@ -1,0 +1,166 @@
+"""A worker's parent process: Celery's consumer with our supervisor beside it."""
+
+from __future__ import annotations
+
+import logging
+import os
+import socket
+from functools import partial
+from typing import Any
+
+from celery import bootsteps, current_app
+from celery.signals import worker_shutting_down
+
+from winepress_shared import __version__
+from winepress_shared.broker import make_celery, send_tickets
+from winepress_shared.errors import BrokerUnreachable, WrongUsage
+from winepress_shared.ledger.lanes import LaneIndex
+from winepress_shared.ledger.ledger import Ledger
+from winepress_shared.server_certificates import check_certificates
+from winepress_shared.settings import Settings, warn_of_limits
+from winepress_worker.lane_order import LaneCycle, LaneWatch
+from winepress_worker.options import WorkerOptions
+from winepress_worker.parent.gate import TRANSPORT, forget_orders
+from winepress_worker.parent.served_lanes import ServedLanes
+from winepress_worker.parent.supervisor import WorkerSupervisor
+from winepress_worker.parent.unique_name import check_unique_name, process_space
+
+log = logging.getLogger(__name__)
+
+_HEARTBEAT_S = 10  #: between two events for Flower
+
+
+class SupervisorStep(bootsteps.StartStopStep):  # type: ignore[misc]  # Celery is untyped
+    """Starts the supervisor with the worker, and tells Flower what it knows.
+
+    Celery stops its steps before it has waited for the task in hand, and that is when the supervisor
+    is needed most; so it is stopped by `run_worker`, after everything else.
+    """
+
+    requires = {"celery.worker.components:Pool"}  # noqa: RUF012 - Celery reads a class attribute
+
+    def __init__(self, worker: Any, **options: Any) -> None:
+        super().__init__(worker, **options)
+        self.supervisor: WorkerSupervisor | None = None
+
+    def start(self, worker: Any) -> None:
+        """Begin to beat once the pool has its renderer."""
+        app = worker.app
+        options = WorkerOptions.decode(app.conf["winepress_worker"])
+        self.supervisor = WorkerSupervisor(
+            Ledger(Settings.load()),
+            options.name,
+            _facts(options, list(app.amqp.queues.consume_from)),
+            lambda: _renderer_pid(worker),
+            lambda lane, count: send_tickets(app, lane, count),
+            partial(follow_lanes, worker, ServedLanes(options, Settings.load())),
+        )
+        worker_shutting_down.connect(self._drain)
+        self.supervisor.arrive()
+        self.supervisor.start()
+        worker.supervisor = self.supervisor
+
+    def info(self, worker: Any) -> dict[str, Any]:
+        """What Flower shows under "Other"."""
+        return {"winepress": self.supervisor.heartbeat.renderer} if self.supervisor else {}
+
+    def _drain(self, **_: Any) -> None:
+        if self.supervisor:
+            self.supervisor.draining.set()
+
+
+def run_worker(options: WorkerOptions, settings: Settings) -> int:
+    """Serve until told to stop; returns the exit code.
+
+    Raises WrongUsage when a live worker has the same name, and FarmUnreachable when broker or
+    store is not who it should be.
+    """
+    warn_of_limits(settings)
+    check_certificates(settings)
+    _check_name(options.name, settings)
+    lanes = ServedLanes(options, settings).find_first()
+    app = make_celery(settings)
+    app.conf.update(winepress_worker=options.encode(), include=["winepress_worker.tasks"])
+    app.conf.update(broker_transport=TRANSPORT)
+    forget_orders()
+    app.conf.broker_transport_options["queue_order_strategy"] = f"{__name__}:lane_cycle"
+    app.steps["worker"].add(SupervisorStep)
+    app.set_default()
+    worker = app.Worker(
+        hostname=f"{options.name}@{socket.gethostname()}",
+        queues=lanes,
+        loglevel="INFO",
+        without_gossip=True,
+        without_mingle=True,
+        heartbeat_interval=_HEARTBEAT_S,
+        quiet=True,
+    )
+    log.info("%s serves %s", options.name, ", ".join(lanes))
+    try:
+        worker.start()
+    finally:
+        supervisor = getattr(worker, "supervisor", None)
+        if supervisor:
+            supervisor.stop()
+    return int(worker.exitcode or 0)
+
+
+def lane_cycle() -> LaneCycle:
+    """The order of lanes for the worker of this process; kombu asks for it by its name."""
+    options = WorkerOptions.decode(current_app.conf["winepress_worker"])
+    return LaneCycle(LaneWatch(LaneIndex(Settings.load()), options))
+
+
+def follow_lanes(worker: Any, lanes: ServedLanes) -> dict[str, Any]:
+    """Begin and end to consume as models come and go; returns what is served from now on."""
+    consumed = set(worker.app.amqp.queues.consume_from)
+    try:
+        found = lanes.find()
+    except (WrongUsage, OSError) as error:
+        log.warning("the lanes stay as they are: %s", error)
+        found = list(consumed)
+    opened, closed = set(found) - consumed, consumed - set(found)
+    if opened or closed:
+        worker.consumer.call_soon(_follow, worker.consumer, opened, closed)
+    return {"lanes": sorted(found), "too_large": lanes.too_large}
+
+
+def _follow(consumer: Any, opened: set[str], closed: set[str]) -> None:
+    """Runs in Celery's own thread, like everything that touches its consumer."""
+    if consumer.task_consumer is None:
+        return  # the broker is away: the next look finds the lanes as they are now
+    for lane in opened:
+        log.info("serves %s from now on", lane)
+        consumer.add_task_queue(lane)
+    for lane in closed:
+        log.info("serves %s no more", lane)
+        consumer.cancel_task_queue(lane)
+
+
+def _check_name(name: str, settings: Settings) -> None:
+    ledger = Ledger(settings)
+    try:
+        check_unique_name(ledger, name)
+    except BrokerUnreachable as error:
+        log.warning("%s", error)  # a worker may be started before its broker
+    finally:
+        ledger.close()
+
+
+def _facts(options: WorkerOptions, lanes: list[str]) -> dict[str, Any]:
+    return {
+        "host": socket.gethostname(),
+        "pid": os.getpid(),
+        "processes": process_space(),
+        "device": options.device,
+        "engine": options.engine,
+        "lanes": sorted(lanes),
+        "memory_budget": options.model_budget,
+        "version": __version__,
+    }
+
+
+def _renderer_pid(worker: Any) -> int:
+    """Process id of the pool's one child; 0 while it is being replaced."""
+    processes = worker.pool._pool._pool if worker.pool and worker.pool._pool else []
+    return next((process.pid for process in processes if process.exitcode is None), 0)

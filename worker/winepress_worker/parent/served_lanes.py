@@ -1,0 +1,90 @@
+"""The lanes a worker can serve with what is on its machine now."""
+
+from __future__ import annotations
+
+import math
+
+from winepress_shared.catalogue import Catalogue
+from winepress_shared.errors import WrongUsage
+from winepress_shared.lane import FILM, Lane, Precision, model_of
+from winepress_shared.settings import Settings
+from winepress_worker.engines import memory_needs
+from winepress_worker.models.local_models import LocalModels
+from winepress_worker.models.registry_index import RegistryIndex, look_elsewhere
+from winepress_worker.options import WorkerOptions
+
+
+class ServedLanes:
+    """Looks again whenever it is asked: models are prepared, pulled and removed while it runs."""
+
+    def __init__(self, options: WorkerOptions, settings: Settings) -> None:
+        self._options = options
+        # One object for good: it remembers which files it has verified. The renderer reads the
+        # catalogue once too, so an entry added later needs another worker.
+        self._local_models = LocalModels(settings.home, Catalogue.load(settings.catalogue))
+        self._in_registry = RegistryIndex(settings)
+        self._memory_needed = memory_needs(options, self._local_models)
+        #: Model, with its precision → bytes it needs, of those that this worker cannot hold;
+        #: as `find` saw it last.
+        self.too_large: dict[str, int] = {}
+
+    def find_first(self) -> list[str]:
+        """Every lane, for a worker that starts; raises WrongUsage when there is none.
+
+        Asks the store when the machine itself has none to serve; nobody else may have yet.
+        """
+        try:
+            return self.find()
+        except WrongUsage:
+            look_elsewhere()
+            return self.find()
+
+    def find(self) -> list[str]:
+        """Every lane; raises WrongUsage when there is none.
+
+        What this worker cannot hold it does not serve: others may.
+        """
+        lanes = [
+            Lane(model, precision, device)
+            for model, precision in dict.fromkeys(
+                [*self._local_models.available(), *self._pullable()]
+            )
+            for device in dict.fromkeys((None, self._options.device_class))
+        ]
+        lanes.append(Lane(FILM, Precision.FP16))
+        allowed = [lane for lane in lanes if self._options.serves(lane)]
+        self.too_large = self._find_too_large(allowed)
+        served = [str(lane) for lane in allowed if model_of(str(lane)) not in self.too_large]
+        if not served and self.too_large:
+            least = min(self.too_large.values())
+            raise WrongUsage(
+                "no model of these lanes fits into the memory this worker may use",
+                field="--memory-budget",
+                value=f"{self._options.model_budget / 2**30:.1f} GiB",
+                allowed=f"{math.ceil(least / 2**30)}GiB or more",
+            )
+        if not served:
+            raise WrongUsage(
+                "no lane matches",
+                field="--lanes",
+                value=",".join(self._options.lanes),
+                allowed=", ".join(map(str, lanes)),
+            )
+        return served
+
+    def _find_too_large(self, lanes: list[Lane]) -> dict[str, int]:
+        needs = {
+            model_of(str(lane)): self._memory_needed(lane.model, lane.precision)
+            for lane in lanes
+            if lane.model != FILM
+        }
+        return {name: need for name, need in needs.items() if need > self._options.model_budget}
+
+    def _pullable(self) -> list[tuple[str, Precision]]:
+        """What the store offers and the catalogue knows."""
+        catalogue = self._local_models.catalogue
+        return [
+            (model, precision)
+            for model, precision in self._in_registry.read()
+            if model in catalogue.names and precision in catalogue.get(model).precisions
+        ]

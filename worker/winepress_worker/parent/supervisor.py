@@ -1,0 +1,183 @@
+"""What a worker's parent does beside Celery: beats, watches its renderer, reconciles the farm.
+
+The parent never imports OpenVINO or torch, so it answers whatever the renderer is doing.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import math
+import os
+import signal
+import threading
+import time
+from collections.abc import Callable
+from typing import Any
+
+from winepress_shared.errors import BrokerUnreachable, RetryElsewhere
+from winepress_shared.lane import model_of
+from winepress_shared.ledger.ledger import BEAT_S, Ledger, holder_of
+from winepress_shared.ledger.records import HeartbeatReply, Lease, Order
+
+log = logging.getLogger(__name__)
+
+_FOLLOW_S = 8.0  #: least time between two looks for models that have come or gone
+_MOST_TICKETS = 32  #: queued in a lane at a time
+_TICK_S = 0.5  #: how soon a dead renderer is noticed
+CANCEL_GRACE_S = 10.0  #: a renderer that has not obeyed by then is killed
+STUCK_FLOOR_S = 120.0  #: no step for this long, or for ten median steps, is stuck
+STUCK_STEPS = 10
+#: Before the first step a model may have to be prepared and compiled; after the last one there may
+#: be a slow store to wait for.
+LOAD_LIMIT_S = 900.0
+
+
+class WorkerSupervisor(threading.Thread):
+    """Keeps one worker's place in the farm."""
+
+    def __init__(
+        self,
+        ledger: Ledger,
+        worker: str,
+        facts: dict[str, Any],
+        renderer_pid: Callable[[], int],
+        send_tickets: Callable[[str, int], None],
+        follow_lanes: Callable[[], dict[str, Any]],
+    ) -> None:
+        """``follow_lanes`` has the worker serve what it can by now, and says what that is.
+
+        ``facts`` are what the worker says of itself.
+        """
+        super().__init__(name="supervisor", daemon=True)
+        self._ledger = ledger
+        self._worker = worker
+        self._facts = facts
+        self._renderer_pid = renderer_pid
+        self._send_tickets = send_tickets
+        self._follow_lanes = follow_lanes
+        self._told: dict[str, Any] = facts  # the facts of the last beat
+        self._followed_at = -math.inf
+        self._disobeyed: dict[int, float] = {}  # fence → when it was first told to stop
+        self._heard_since = -math.inf  # from when on the renderer could report its steps
+        self._over = threading.Event()
+        self.draining = threading.Event()
+        self.heartbeat = HeartbeatReply((), {})
+
+    def arrive(self) -> None:
+        """End what an earlier life of this worker left behind; before its renderer claims anything.
+
+        A container that starts again gives its processes the same numbers, so that leases of the
+        dead would pass for those of the living, and be renewed.
+        """
+        try:
+            self._ledger.beat(self._worker, holder_of(self._worker, 0), self._facts)
+        except BrokerUnreachable as error:
+            log.warning("%s", error)
+
+    def run(self) -> None:
+        """Tick until stopped; an outage of the broker is waited out."""
+        pid, beaten_at = -1, 0.0
+        while not self._over.wait(_TICK_S):
+            current = self._renderer_pid()
+            if current == pid and time.monotonic() - beaten_at < BEAT_S and not self._urgent:
+                continue
+            pid, beaten_at = current, time.monotonic()
+            self._tick(pid)
+
+    def _tick(self, pid: int) -> None:
+        try:
+            self._beat(pid)
+            self._reconcile()
+            self._follow()
+        except BrokerUnreachable as error:
+            log.warning("%s", error)
+        except Exception:  # the edge of the thread: without it the leases of a worker
+            # that goes on drawing would run out, all of them, for as long as it lives.
+            log.exception("a beat met a fault of ours")
+
+    @property
+    def _urgent(self) -> bool:
+        is_news = self._facts_now != self._told
+        return is_news or self.draining.is_set() or bool(self._disobeyed)
+
+    def stop(self) -> None:
+        """End the thread and leave the farm; what the renderer still holds is handed on."""
+        self._over.set()
+        self.join(timeout=BEAT_S)
+        try:
+            self._ledger.leave(self._worker)
+        except BrokerUnreachable as error:
+            log.warning("left without saying so: %s", error)
+
+    @property
+    def _facts_now(self) -> dict[str, Any]:
+        """Without the lanes that the renderer cannot serve now: it counts as none of theirs."""
+        unfit = self.heartbeat.renderer.get("unfit", {})
+        lanes = [lane for lane in self._facts.get("lanes", ()) if model_of(lane) not in unfit]
+        return self._facts | {"lanes": lanes}
+
+    def _beat(self, pid: int) -> None:
+        holder, self._told = holder_of(self._worker, pid), self._facts_now
+        try:
+            self.heartbeat = self._ledger.beat(self._worker, holder, self._told)
+        except BrokerUnreachable:
+            self._heard_since = math.inf
+            raise
+        # Steps that were drawn in an outage are nowhere written down.
+        self._heard_since = min(self._heard_since, time.monotonic())
+        if self.draining.is_set():
+            self._ledger.tell(holder, "drain")
+        for lease in self.heartbeat.leases:
+            self._check(lease, pid)
+        held = {lease.fence for lease in self.heartbeat.leases}
+        self._disobeyed = {f: at for f, at in self._disobeyed.items() if f in held}
+
+    def _check(self, lease: Lease, pid: int) -> None:
+        """Kill a renderer that neither obeys nor moves; its slices are handed on at once."""
+        if lease.order in (Order.CANCEL, Order.LOST):
+            since = self._disobeyed.setdefault(lease.fence, time.monotonic())
+            if time.monotonic() - since > CANCEL_GRACE_S:
+                self._kill(pid, f"did not stop within {CANCEL_GRACE_S:.0f} s of being told to")
+            return
+        idle_s = min(lease.idle_ms / 1000, time.monotonic() - self._heard_since)
+        if idle_s > self._patience_s(lease):
+            if lease.unit is not None:
+                stuck = RetryElsewhere(f"no step for {idle_s:.0f} s: stuck")
+                self._ledger.fail(lease.fence, lease.unit, stuck, retry=True)
+            self._kill(pid, f"made no step for {idle_s:.0f} s")
+
+    def _patience_s(self, lease: Lease) -> float:
+        if not lease.steps:
+            return LOAD_LIMIT_S
+        step_s = float(self.heartbeat.renderer.get("step_s", 0.0))
+        return max(STUCK_FLOOR_S, STUCK_STEPS * step_s)
+
+    def _kill(self, pid: int, why: str) -> None:
+        log.error("renderer %s %s; it is killed", pid, why)
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
+
+    def _follow(self) -> None:
+        if time.monotonic() - self._followed_at > _FOLLOW_S and not self.draining.is_set():
+            self._followed_at = time.monotonic()
+            self._facts = self._facts | self._follow_lanes()
+
+    def _reconcile(self) -> None:
+        """Top up the tickets of every lane that has more work than tickets."""
+        lanes = self._ledger.sweep()
+        if not lanes:
+            return
+        workers = self._ledger.worker_count()
+        for lane, units, queued in lanes:
+            missing = tickets_missing(units, workers, queued)
+            if missing:
+                self._send_tickets(lane, missing)
+
+
+def tickets_missing(units: int, workers: int, queued: int) -> int:
+    """How many more tickets a lane can use; whoever works on one issues the next.
+
+    One per worker and lane would be a thousand times fifty messages on a large farm.
+    """
+    return max(0, min(units, workers, _MOST_TICKETS) - queued)

@@ -1,0 +1,71 @@
+"""Loading the model of the next lane while a slice of another one is drawn."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable
+
+from winepress_shared.errors import BrokerUnreachable, WinepressError
+from winepress_shared.lane import Lane
+from winepress_worker.engines.base import Engine
+from winepress_worker.pipelines.warm_pool import WarmPool
+
+log = logging.getLogger(__name__)
+
+
+class Preloader:
+    """Loads one model at a time in a thread of its own, when there is room for it."""
+
+    def __init__(
+        self,
+        engine: Engine,
+        pool: WarmPool,
+        begin_load: Callable[[str], bool],
+    ) -> None:
+        """``begin_load`` marks a load, False when another worker does it; see `LaneIndex`."""
+        self._engine = engine
+        self._pool = pool
+        self._begin_load = begin_load
+        self._thread: threading.Thread | None = None
+        self._model = ""
+        self._hopeless = ("", 0)  # tried last in vain, and how much was free
+
+    def consider(self, model: str | None) -> None:
+        """Begin to load ``model`` (with its precision), unless something is in its way."""
+        if model is None or self.is_busy or (model, self._pool.free_bytes) == self._hopeless:
+            return
+        if self._may_begin(model):
+            self._model = model
+            self._thread = threading.Thread(target=self._load, args=(model,), name="preload")
+            self._thread.daemon = True
+            self._thread.start()
+
+    def renew(self) -> None:
+        """Mark the load again: whenever a worker describes itself, its mark ends."""
+        if self.is_busy:
+            self._may_begin(self._model)
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether it loads just now."""
+        return self._thread is not None and self._thread.is_alive()
+
+    def _may_begin(self, model: str) -> bool:
+        try:
+            return self._begin_load(model)
+        except BrokerUnreachable:
+            return False
+
+    def _load(self, model: str) -> None:
+        lane, free_bytes = Lane.parse(model), self._pool.free_bytes
+        try:
+            is_loaded = self._pool.preload(self._engine.key(lane.model, lane.precision))
+        except WinepressError as error:
+            # Its own slice will meet the same and settle it with the ledger.
+            log.warning("%s could not be loaded ahead: %s", model, error)
+            is_loaded = False
+        if is_loaded:
+            log.info("loaded %s ahead", model)
+        else:
+            self._hopeless = (model, free_bytes)

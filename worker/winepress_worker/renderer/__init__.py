@@ -1,0 +1,1 @@
+"""The process that draws: takes slices, renders their units, delivers the results."""

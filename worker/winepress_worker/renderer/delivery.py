@@ -1,0 +1,139 @@
+"""From a drawn picture to a counted object, while the next picture is being drawn."""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+from collections import deque
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import asdict, dataclass
+
+from PIL import Image
+
+from winepress_shared.archive import Archive, Output, Result, output_key
+from winepress_shared.jobs.job import Job
+from winepress_shared.lane import FILM
+from winepress_shared.ledger.records import Slice, UnitOutcome
+from winepress_shared.metadata import PictureFacts, encode
+from winepress_shared.result import fit_warnings
+from winepress_worker.renderer.lease_client import LeaseClient
+
+log = logging.getLogger(__name__)
+
+_IN_FLIGHT = 2  #: pictures drawn and not yet stored, at the most
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """One picture on its way to the store."""
+
+    part: Slice
+    unit: int
+    job: Job  #: of this one picture
+    image: Image.Image
+    facts: PictureFacts
+    render_s: float
+    batch: int = 1  #: pictures drawn in the same call
+    warnings: tuple[str, ...] = ()  #: what was asked for and ignored
+
+
+class Delivery:
+    """Encodes, stores and commits in one background thread, in order."""
+
+    def __init__(
+        self, lease_client: LeaseClient, archive: Archive, call: Callable[[str], None]
+    ) -> None:
+        """``call`` leaves a ticket in a lane to which the rest of a job has moved."""
+        self._call = call
+        self._lease_client = lease_client
+        self._archive = archive
+        self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="delivery")
+        self._pending: deque[Future[None]] = deque()
+
+    def send(self, drawn: Drawn) -> None:
+        """Hand a picture over; waits while two others are still on their way."""
+        self._enqueue(drawn.part, drawn.unit, lambda: self._store(drawn))
+        while len(self._pending) > _IN_FLIGHT:
+            self._pending.popleft().result()
+
+    @property
+    def is_busy(self) -> bool:
+        """True while something handed over may not be counted yet."""
+        return bool(self._pending)
+
+    def settle(self) -> None:
+        """Wait until everything handed over is stored and counted, or accounted for."""
+        while self._pending:
+            self._pending.popleft().result()
+
+    def conclude(self, part: Slice) -> None:
+        """Write the job's result after its last unit has ended, then end the job."""
+        self._enqueue(part, -1, lambda: self._write_result(part))
+
+    def adopt(self, part: Slice, unit: int, job: Job) -> bool:
+        """Count the object an earlier attempt left in the store; False when there is none."""
+        row = self._archive.read_output(output_key(part.job_id, unit, job.output_format))
+        if row is None:
+            return False
+        self.commit(part, unit, row)
+        return True
+
+    def _enqueue(self, part: Slice, unit: int, act: Callable[[], None]) -> None:
+        def guarded() -> None:
+            try:
+                act()
+            except Exception as error:  # noqa: BLE001 - the edge of the task: a fault here is
+                # this unit's, and whoever waits for the thread must not meet it.
+                self.account(part, unit, error)
+
+        self._pending.append(self._thread.submit(guarded))
+
+    def account(self, part: Slice, unit: int, error: Exception) -> None:
+        """Settle a failed attempt with the ledger; see `LeaseClient.account`."""
+        if self._lease_client.account(part, unit, error) is UnitOutcome.LAST:
+            self.conclude(part)
+
+    def _store(self, drawn: Drawn) -> None:
+        job = drawn.job
+        data = encode(drawn.image, job, drawn.facts)
+        key = output_key(drawn.part.job_id, drawn.unit, job.output_format)
+        output = Output(
+            unit=drawn.unit,
+            key=key,
+            sha256=hashlib.sha256(data).hexdigest(),
+            size=len(data),
+            seed=job.seed or 0,
+            width=drawn.image.width,
+            height=drawn.image.height,
+            device=drawn.facts.device,
+            worker=self._lease_client.worker,
+            render_s=round(drawn.render_s, 3),
+            attempts=drawn.part.attempts + 1,
+            batch=drawn.batch,
+            warnings=fit_warnings(drawn.warnings),
+        )
+        row = {name: value for name, value in asdict(output).items() if name != "unit"}
+        if not row["warnings"]:
+            del row["warnings"]  # ten thousand units need not say that they have none
+        mine = self._archive.write_output(key, data, row)
+        if mine or not self.adopt(drawn.part, drawn.unit, job):
+            self.commit(drawn.part, drawn.unit, row)
+
+    def commit(self, part: Slice, unit: int, row: dict[str, object]) -> None:
+        """Count an object that is in the store; the last one of a job ends it."""
+        outcome = self._lease_client.commit(part, unit, row)
+        if outcome is UnitOutcome.LAST:
+            self._write_result(part)
+        elif outcome is UnitOutcome.MOVED:
+            self._call(FILM)
+
+    def _write_result(self, part: Slice) -> None:
+        result = Result.from_units(part.job_id, self._lease_client.outputs(part))
+        self._archive.write_result(result)
+        reason = ""
+        if result.failures:
+            first = result.failures[0]
+            total = len(result.outputs) + len(result.failures)
+            reason = f"{len(result.failures)} of {total} pictures failed: {first.message}"
+        self._lease_client.finish(part, reason)

@@ -1,0 +1,225 @@
+"""The rendering process's line to the ledger: patient when Redis is away, quick to hear "stop"."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+from winepress_shared.errors import (
+    BrokerUnreachable,
+    CancelRequested,
+    EnvironmentFault,
+    FailForGood,
+    LeaseLost,
+    Refused,
+    RetryElsewhere,
+    StoreUnreachable,
+    WinepressError,
+    YieldRequested,
+)
+from winepress_shared.lane import model_of
+from winepress_shared.ledger.ledger import Ledger, holder_of
+from winepress_shared.ledger.records import Order, Slice, UnitOutcome
+from winepress_worker.os_fault import seen_through
+from winepress_worker.renderer.messenger import Messenger
+from winepress_worker.renderer.preview_publisher import PreviewPublisher
+from winepress_worker.renderer.unfit import Unfit
+
+log = logging.getLogger(__name__)
+
+PATIENCE_S = 900.0  #: a finished picture waits this long for the broker to come back
+_RETRY_S = (0.1, 0.5, 1.0, 2.0, 5.0)  #: pauses between tries; the last one repeats
+_PROGRESS_S = 0.25  #: least time between two progress reports
+_LISTEN_S = 1.0
+_PARK_MS = 10_000  #: a lane rests this long when the store cannot be reached
+DRAIN = "drain"  #: message on the channel of orders: stop at the next unit
+
+T = TypeVar("T")
+
+
+class LeaseClient:
+    """Claims, reports and commits for one rendering process."""
+
+    def __init__(
+        self,
+        ledger: Ledger,
+        worker: str,
+        pid: int,
+        previews: PreviewPublisher,
+        messenger: Messenger,
+        unfit: Unfit,
+    ) -> None:
+        """``messenger`` tells what nobody waits for; ``unfit`` hears what cannot be served here."""
+        self._ledger = ledger
+        self._messenger = messenger
+        self._unfit = unfit
+        self.previews = previews
+        self.worker = worker
+        self.holder = holder_of(worker, pid)
+        self._stopped: set[int] = set()  # fences that were told to stop; see _listen
+        self._in_hand: dict[int, set[int]] = {}  # fence → units not settled; see `Ledger.disown`
+        self.draining = threading.Event()
+        self._reported_at = 0.0
+        threading.Thread(target=self._listen, name="orders", daemon=True).start()
+
+    def claim(self, lane: str, most: int, *, begin: bool) -> Slice | None:
+        """The next slice of ``lane``, or None when there is none or this worker is leaving.
+
+        For ``begin`` see `Ledger.claim`.
+        """
+        if self.draining.is_set():
+            return None
+        part = self._ledger.claim(lane, self.worker, self.holder, most, begin=begin)
+        if part is not None:
+            self._in_hand[part.fence] = set(part.units)
+        return part
+
+    def start(self, part: Slice, *units: int) -> bool:
+        """Begin units; returns whether a better band waits in another lane.
+
+        Raises LeaseLost, CancelRequested or YieldRequested.
+        """
+        if self.draining.is_set():
+            raise YieldRequested("this worker is leaving")
+        if part.begun and units[:1] == part.units[:1]:
+            units = units[1:]
+        if not units:
+            return False
+        order = self._patiently(lambda: self._ledger.start(part.fence, *units))
+        self._obey(order)
+        return order is Order.CALLED
+
+    def watch(self, part: Slice, unit: int) -> Callable[[int, int], None]:
+        """What a pipeline calls after each step: stops on order, reports now and then."""
+        self._reported_at = 0.0
+
+        def on_step(done: int, steps: int) -> None:
+            if part.fence in self._stopped:
+                self._obey(self._patiently(lambda: self._report(part, unit, done, steps)))
+                self._stopped.discard(part.fence)
+            elif time.monotonic() - self._reported_at > _PROGRESS_S or done == steps:
+                self._reported_at = time.monotonic()
+                self._messenger.send("progress", lambda: report(done, steps))
+
+        def report(done: int, steps: int) -> None:
+            if self._report(part, unit, done, steps) is not Order.OK:
+                self._stopped.add(part.fence)
+
+        return on_step
+
+    def _report(self, part: Slice, unit: int, done: int, steps: int) -> Order:
+        order = self._ledger.progress(part.fence, unit, done, steps)
+        # A pause lets the picture in hand be finished.
+        return Order.OK if order is Order.YIELD else order
+
+    def commit(self, part: Slice, unit: int, output: dict[str, Any]) -> UnitOutcome:
+        """Count a picture that is in the store."""
+        outcome = self._patiently(lambda: self._ledger.commit(part.fence, unit, output))
+        return self._settled(part, unit, outcome)
+
+    def finish(self, part: Slice, reason: str) -> None:
+        """End a job whose result is written."""
+        self._patiently(lambda: self._ledger.finish(part.fence, reason))
+        self._in_hand.pop(part.fence, None)
+
+    def outputs(self, part: Slice) -> dict[int, dict[str, Any]]:
+        """What was recorded for each unit of the slice's job."""
+        return self._patiently(lambda: self._ledger.outputs(part.job_id))
+
+    def give_back(self, part: Slice, park_ms: int = 0, reason: str = "") -> None:
+        """Return what is left of a slice; no attempt is counted. May rest its lane."""
+        self._patiently(lambda: self._ledger.release(part.fence, self.holder, park_ms, reason))
+        self._in_hand.pop(part.fence, None)
+
+    def account(self, part: Slice, unit: int, error: Exception) -> UnitOutcome:
+        """Do what the type of ``error`` asks for: try again, give up, leave or rest the lane.
+
+        An error nobody foresaw is one attempt of this unit. Unit -1 is the job's result.
+        """
+        error = seen_through(error)
+        if isinstance(error, EnvironmentFault):
+            self.note(part, f"{self.worker} leaves it to others: {error}")
+            self._unfit.refuse(model_of(part.lane), error)
+            self.give_back(part)
+            return UnitOutcome.LOST
+        if isinstance(error, StoreUnreachable):
+            log.error("lane rests: %s", error)
+            self.give_back(part, _PARK_MS, str(error))
+            return UnitOutcome.LOST
+        if isinstance(error, WinepressError):
+            log.warning("unit %s of %s failed: %s", unit, part.job_id, error)
+            fault: WinepressError = error
+        else:
+            log.error("unit %s of %s met a fault of ours", unit, part.job_id, exc_info=error)
+            fault = RetryElsewhere(f"{type(error).__name__}: {error}")
+        retry = not isinstance(error, FailForGood | Refused)
+        outcome = self._patiently(lambda: self._ledger.fail(part.fence, unit, fault, retry=retry))
+        return self._settled(part, unit, outcome)
+
+    def note(self, part: Slice, message: str) -> None:
+        """Tell whoever watches the job what takes so long before its first step."""
+        log.info("%s: %s", part.job_id, message)
+        try:
+            self._ledger.note(part.job_id, message)
+        except BrokerUnreachable:
+            log.warning("the broker is away; nobody heard that")
+
+    def describe(self, facts: dict[str, Any], said: Callable[[], None]) -> None:
+        """Say what this process holds; nobody waits for it. ``said`` is called after that."""
+
+        def tell() -> None:
+            self._ledger.describe_renderer(self.worker, facts)
+            said()
+
+        self._messenger.send("description", tell)
+
+    def _settled(self, part: Slice, unit: int, outcome: UnitOutcome) -> UnitOutcome:
+        """Forget a unit; after the last one of a job its slice is kept until the job ends."""
+        units = self._in_hand.get(part.fence, set())
+        units.discard(unit)
+        if not units and outcome is not UnitOutcome.LAST:
+            self._in_hand.pop(part.fence, None)
+        return outcome
+
+    def _obey(self, order: Order) -> None:
+        if order is Order.CANCEL:
+            raise CancelRequested("the job was canceled")
+        if order is Order.LOST:
+            raise LeaseLost("the slice belongs to another worker now")
+        if order is Order.YIELD:
+            raise YieldRequested("the job is paused")
+        if order is Order.GIVE_WAY:
+            raise YieldRequested("a better band waits in the lane")
+
+    def _patiently(self, call: Callable[[], T]) -> T:
+        """Ride out an outage of the broker: the sweep prolongs leases that nobody could beat."""
+        deadline, tries = time.monotonic() + PATIENCE_S, 0
+        while True:
+            try:
+                return call()
+            except BrokerUnreachable:
+                if time.monotonic() > deadline:
+                    raise
+                time.sleep(_RETRY_S[min(tries, len(_RETRY_S) - 1)])
+                tries += 1
+
+    def _listen(self) -> None:
+        while True:
+            try:
+                channel = self._ledger.orders(self.holder)
+                while True:
+                    message = channel.get_message(timeout=_LISTEN_S)
+                    if message and message["data"] == DRAIN:
+                        self.draining.set()
+                    elif message:
+                        self._stopped.add(int(message["data"]))
+                    if channel.is_new:
+                        # Another server may stand there now, or one that has lost its end.
+                        mine = list(self._in_hand.items())
+                        self._ledger.disown(self.holder, {f: tuple(units) for f, units in mine})
+                        channel.is_new = False
+            except (BrokerUnreachable, OSError, ValueError):
+                time.sleep(_LISTEN_S)

@@ -1,0 +1,45 @@
+"""Shows what is being drawn to whoever watches; never delays or harms the drawing for long."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Sequence
+
+from PIL import Image
+
+from winepress_shared.ledger.previews import MAX_PREVIEW_BYTES, Preview, PreviewStore
+from winepress_shared.ledger.records import Slice
+from winepress_worker.engines.base import OnPreview
+from winepress_worker.renderer.messenger import Messenger
+
+_QUALITIES = (75, 50, 25, 10)  #: of JPEG, tried in turn until it is small enough
+
+
+class PreviewPublisher:
+    """Puts previews into the box, as many of those that the engine draws as the link carries."""
+
+    def __init__(self, box: PreviewStore, messenger: Messenger) -> None:
+        self._box = box
+        self._messenger = messenger
+
+    def of(self, part: Slice, unit: int) -> OnPreview:
+        """What the engine calls with the pictures of the call in which ``unit`` is drawn."""
+
+        def show(done: int, steps: int, pictures: Sequence[Image.Image]) -> None:
+            jpeg = encode_preview(pictures[-1])
+            if jpeg is None:
+                return
+            preview = Preview(unit, done, steps, jpeg)
+            self._messenger.send("preview", lambda: self._box.put(part.fence, preview))
+
+        return show
+
+
+def encode_preview(picture: Image.Image) -> bytes | None:
+    """A JPEG of `MAX_PREVIEW_BYTES` at the most; None when it cannot be made that small."""
+    for quality in _QUALITIES:
+        buffer = io.BytesIO()
+        picture.save(buffer, "JPEG", quality=quality)
+        if buffer.tell() <= MAX_PREVIEW_BYTES:
+            return buffer.getvalue()
+    return None

@@ -1,0 +1,234 @@
+"""The rendering process: built once, then one call per ticket."""
+
+from __future__ import annotations
+
+import logging
+import os
+import time
+from collections.abc import Callable, Sequence
+
+import psutil
+
+from winepress_shared.archive import Archive
+from winepress_shared.catalogue import Catalogue
+from winepress_shared.cost import SLICE_S
+from winepress_shared.errors import EnvironmentFault, RenderFault, StoreUnreachable, UnknownModel
+from winepress_shared.lane import FILM, Lane, model_of
+from winepress_shared.ledger.lanes import LaneIndex
+from winepress_shared.ledger.ledger import Ledger
+from winepress_shared.ledger.previews import PreviewStore
+from winepress_shared.ledger.records import Slice
+from winepress_shared.settings import Settings
+from winepress_shared.stores import open_store
+from winepress_worker.engines import open_engine
+from winepress_worker.engines.base import PipelineKey
+from winepress_worker.lane_order import LaneWatch
+from winepress_worker.models.local_models import LocalModels
+from winepress_worker.models.registry import ModelRegistry
+from winepress_worker.models.registry_index import RegistryIndex
+from winepress_worker.options import WorkerOptions
+from winepress_worker.pipelines.host_budget import HostBudget, books_of
+from winepress_worker.pipelines.idle_unloader import IdleUnloader
+from winepress_worker.pipelines.preloader import Preloader
+from winepress_worker.pipelines.warm_pool import WarmPool
+from winepress_worker.renderer.batching import Batching
+from winepress_worker.renderer.delivery import Delivery
+from winepress_worker.renderer.executor import Executor
+from winepress_worker.renderer.lease_client import LeaseClient
+from winepress_worker.renderer.messenger import Messenger
+from winepress_worker.renderer.preview_publisher import PreviewPublisher
+from winepress_worker.renderer.unfit import Unfit
+
+log = logging.getLogger(__name__)
+
+_JOBS_NAMED = 3  #: in the summary of a ticket
+TICKET_S = 60.0  #: a ticket is worked on for about this long before the slot is given back
+
+
+class Renderer:
+    """Everything one rendering process owns. This is its composition root."""
+
+    def __init__(self, options: WorkerOptions, settings: Settings) -> None:
+        catalogue = Catalogue.load(settings.catalogue)
+        self._options = options
+        store = open_store(settings)
+        registry = ModelRegistry(store)
+        budget = int(settings.pulled_gib * 2**30)
+        self._local_models = LocalModels(settings.home, catalogue, registry, budget)
+        self._engine = open_engine(options, self._local_models, settings.home)
+        self._pool = WarmPool(
+            self._engine,
+            options.memory_budget,
+            idle_ttl_s=options.idle_unload_s or None,
+            host=_host_budget(options, settings),
+        )
+        registry_index = RegistryIndex(settings)
+        self._unfit = Unfit(
+            lambda model: (
+                self._local_models.files_of(model.partition(".")[0]),
+                registry_index.read(),
+            ),
+            (settings.home,),
+        )
+        self._messenger = Messenger()
+        previews = PreviewPublisher(PreviewStore(settings), self._messenger)
+        self._lease_client = LeaseClient(
+            Ledger(settings), options.name, os.getpid(), previews, self._messenger, self._unfit
+        )
+        archive = Archive(store)
+        self._leave_ticket: Callable[[str], None] = lambda lane: None
+        self._delivery = Delivery(
+            self._lease_client, archive, lambda lane: self._leave_ticket(lane)
+        )
+        self._book = LaneIndex(settings)
+        self._watch = LaneWatch(self._book, options)
+        self._process = psutil.Process()
+        self._executor = Executor(
+            self._lease_client,
+            archive,
+            self._delivery,
+            self._pool,
+            self._engine.key,
+            self.describe,
+            Batching(options.batch, keeps_numbers=options.device_class == "CPU"),
+            self._watch.calls_away,
+        )
+        self._preloader = Preloader(self._engine, self._pool, self._begin_load)
+        self._pin(options.pins)
+        self.describe()
+        self._idle_unloader = IdleUnloader(self._pool, self._unfit, self.describe)
+        self._idle_unloader.start()
+        registry_index.watch(registry)
+
+    def run(self, lane: str, leave_ticket: Callable[[str], None]) -> str:
+        """Work on ``lane`` for about `TICKET_S`; returns a line for people (Flower shows it).
+
+        ``leave_ticket`` is called when work remains that nobody has a ticket for.
+        """
+        with self._idle_unloader.away():
+            self._leave_ticket = leave_ticket
+            return self._work(lane)
+
+    def _work(self, lane: str) -> str:
+        began = time.monotonic()
+        jobs: dict[str, None] = {}  # in the order of their first slice
+        pictures = 0
+        if not self._may_serve(lane):
+            return f"{lane}: left to another worker"
+        try:
+            while time.monotonic() - began < TICKET_S:
+                part = self._claim(lane)
+                if part is None:
+                    break
+                if part.waiting and not part.tickets:
+                    self._messenger.send(f"ticket of {lane}", lambda: self._leave_ticket(lane))
+                jobs[part.job_id] = None
+                if model_of(lane) in self._warm:
+                    self._messenger.send("preload", lambda: self._look_ahead(lane))
+                pictures += self._executor.run(part)
+                self._idle_unloader.make_way()
+                self.describe()
+                if self._is_unfit(lane):
+                    self._messenger.settle()  # or our own parent would take the ticket again
+                    self._leave_ticket(lane)
+                    break
+                if self._watch.gives_way(lane):
+                    self._leave_ticket(lane)
+                    break
+            else:
+                self._leave_ticket(lane)  # a chain tells nobody that it waits while it is in hand
+        finally:
+            self._delivery.settle()
+            if not jobs:
+                self.describe()  # that takes the mark of a load back
+        return _summary(lane, list(jobs), pictures, time.monotonic() - began)
+
+    def _claim(self, lane: str) -> Slice | None:
+        """The next slice. A chain goes on as soon as its last picture is counted."""
+        most = self._executor.pace.units_for(lane, SLICE_S)
+        is_warm = model_of(lane) in self._warm
+        part = self._lease_client.claim(lane, most, begin=is_warm)
+        if part is None and self._delivery.is_busy:
+            self._delivery.settle()
+            part = self._lease_client.claim(lane, most, begin=is_warm)
+        return part
+
+    def _look_ahead(self, lane: str) -> None:
+        self._preloader.consider(self._watch.next_cold(lane))
+
+    def _may_serve(self, lane: str) -> bool:
+        """Whether the model of ``lane`` is warm here, or may be loaded here now."""
+        model = model_of(lane)
+        if self._is_unfit(lane):
+            return False
+        if lane == FILM or model in self._warm:
+            return True
+        parsed = Lane.parse(lane)
+        key = PipelineKey(parsed.model, "", parsed.precision, self._options.device)
+        try:
+            self._messenger.settle()  # a description that comes later would take the mark back
+            return self._pool.finds_room(key) and self._begin_load(model)
+        except EnvironmentFault as error:
+            log.error("%s is left to others: %s", lane, error)
+            self._unfit.refuse(model, error)
+            self.describe()
+            return False
+
+    def _is_unfit(self, lane: str) -> bool:
+        return model_of(lane) in self._unfit.reasons
+
+    def _begin_load(self, model: str) -> bool:
+        return self._book.begin_load(self._options.name, model)
+
+    def _pin(self, names: Sequence[str]) -> None:
+        """Load what is always to be warm; what cannot be loaded now is pinned when it is."""
+        for name in names:
+            lane = Lane.parse(name)
+            try:
+                key = self._engine.key(lane.model, lane.precision)
+                self._pool.pin(key)
+                self._pool.get(key).warm_up()
+            except (RenderFault, UnknownModel, StoreUnreachable) as error:
+                log.error("%s is not loaded yet: %s", name, error)
+                if isinstance(error, EnvironmentFault):
+                    self._unfit.refuse(model_of(name), error)
+
+    @property
+    def _warm(self) -> list[str]:
+        return [f"{key.model}.{key.precision}" for key in self._pool.warm]
+
+    def describe(self) -> None:
+        """Tell the ledger what is warm here, and how fast; what is not may leave the disk."""
+        self._local_models.warm([(key.model, key.precision) for key in self._pool.warm])
+        self._unfit.try_again()
+        self._lease_client.describe(
+            {
+                "pid": os.getpid(),
+                "warm": self._warm,
+                "unfit": self._unfit.reasons,
+                "loads": self._pool.loads,
+                "load_s": self._pool.load_s,
+                "seconds_per_picture": self._executor.pace.facts(),
+                "megapixel_steps_per_s": self._executor.pace.rates(),
+                "pictures_per_call": self._executor.batching.facts(),
+                "step_s": round(self._executor.pace.step_s, 4),
+                "rss_mib": self._process.memory_info().rss >> 20,
+            },
+            self._preloader.renew,
+        )
+
+
+def _host_budget(options: WorkerOptions, settings: Settings) -> HostBudget | None:
+    if not options.host_budget:
+        return None
+    return HostBudget(books_of(settings.home), options.host_budget)
+
+
+def _summary(lane: str, jobs: list[str], pictures: int, seconds: float) -> str:
+    if not jobs:
+        return f"{lane}: nothing left to do"
+    named = ", ".join(jobs[:_JOBS_NAMED])
+    more = f" and {len(jobs) - _JOBS_NAMED} more" if len(jobs) > _JOBS_NAMED else ""
+    count = f"{pictures} picture{'' if pictures == 1 else 's'}"
+    pace = f"{60 * pictures / seconds:.1f}/min"
+    return f"{lane}: {count} in {seconds:.1f} s, {pace}, for {named}{more}"

@@ -1,0 +1,91 @@
+"""The film renderer: makes the film of stored key frames, and sends it to the store."""
+
+from __future__ import annotations
+
+import hashlib
+import tempfile
+import time
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from winepress_shared.archive import Archive, JobRecord, Output, output_key
+from winepress_shared.errors import FailForGood
+from winepress_shared.jobs.zoom import ZoomVideo
+from winepress_worker.engines.base import OnStep
+from winepress_worker.os_fault import os_fault
+from winepress_worker.zoom.camera import Camera
+from winepress_worker.zoom.encoder import FilmFile
+from winepress_worker.zoom.film import Film
+from winepress_worker.zoom.key_frames import KeyFrames
+from winepress_worker.zoom.outpaint import Outpainting
+from winepress_worker.zoom.picture_series import PictureSeries
+
+
+class FilmRenderer:
+    """Cuts films on the CPU; neither memory nor what a killed process leaves behind grows."""
+
+    def __init__(self, archive: Archive, worker: str) -> None:
+        self._archive = archive
+        self._worker = worker
+
+    def cut(self, record: JobRecord, unit: int, attempts: int, on_step: OnStep) -> dict[str, Any]:
+        """Make the film that is unit ``unit``; returns the row to be counted for it.
+
+        ``on_step`` hears of every frame and may raise. When the store holds the film already, the
+        row of that one comes back. Raises StoreUnreachable, EnvironmentFault, and FailForGood for key
+        frames or a sound that cannot be used.
+        """
+        job = record.job
+        if not isinstance(job, ZoomVideo):
+            raise FailForGood(f"{job.kind} has no film", field="kind")
+        began = time.perf_counter()
+        camera = Camera(job.nesting, job.key_frame_count, job)
+        key = output_key(record.id, unit, job.film_format)
+        try:
+            # Has no name: it is gone with this process, however that ends.
+            with tempfile.TemporaryFile(prefix="winepress-film-") as file:
+                # FFmpeg and the store open files by name; this is that of one without (proc(5)).
+                path = Path(f"/proc/self/fd/{file.fileno()}")
+                self._write(record, job, camera, path, on_step)
+                output = Output(
+                    unit=unit,
+                    key=key,
+                    sha256=hashlib.file_digest(file, "sha256").hexdigest(),
+                    size=file.tell(),
+                    seed=job.seed or 0,
+                    width=camera.size[0],
+                    height=camera.size[1],
+                    device="CPU",
+                    worker=self._worker,
+                    render_s=round(time.perf_counter() - began, 3),
+                    attempts=attempts + 1,
+                    frames=camera.frame_count,
+                )
+                row = {name: value for name, value in asdict(output).items() if name != "unit"}
+                done = camera.frame_count
+
+                def on_bytes(sent: int) -> None:
+                    on_step(done, done)  # no further, and alive
+
+                if not self._archive.write_film(key, path, row, on_bytes):
+                    row = self._archive.read_output(key) or row
+        except OSError as error:
+            raise os_fault("cannot write the film", error) from None
+        return row
+
+    def _write(
+        self, record: JobRecord, job: ZoomVideo, camera: Camera, path: Path, on_step: OnStep
+    ) -> None:
+        stored = KeyFrames(self._archive, job.key_frames_of or record.id, job)
+        with self._opened(job, camera, path) as film_file:
+            film = Film(camera, Outpainting.of(job), stored.load, rgb=film_file.wants_rgb)
+            for done, frame in enumerate(film.frames(), 1):
+                film_file.write(frame)
+                on_step(done, camera.frame_count)
+
+    def _opened(self, job: ZoomVideo, camera: Camera, path: Path) -> FilmFile | PictureSeries:
+        if job.film_format == "frames":
+            return PictureSeries(path)
+        sound = None if job.audio is None else self._archive.read_sound(job.audio)
+        return FilmFile(path, job.film_format, camera.size, job.fps, sound)
