@@ -169,7 +169,7 @@ def valkey_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ValkeySe
 def model_home() -> Path:
     """A home whose prepared models outlive the session: an export takes a quarter of a minute.
 
-    The local models itself notices when the bundled weights have changed, and prepares them again. What is
+    They are prepared again when the bundled weights have changed. What is
     quantised depends on the processor's instructions, so each ceiling of them has a home.
     """
     ceiling = os.environ.get("ONEDNN_MAX_CPU_ISA", "").lower()

@@ -7,8 +7,9 @@ import shutil
 from collections.abc import Mapping
 from pathlib import Path
 
-from winepress_shared.catalogue import Catalogue, Model
+from winepress_shared.catalogue import Catalogue
 from winepress_shared.lane import Precision
+from winepress_shared.model import Model
 from winepress_shared.stores.base import Store
 from winepress_worker.models.local_models import LocalModels
 from winepress_worker.models.manifest import Manifest, record_files
@@ -68,7 +69,7 @@ def machine(
 
 
 def place(home: Path, name: str, sizes: Mapping[str, int] = SMALL, seed: int = 0) -> Path:
-    """Lay a prepared model of random bytes on the local models below ``home``; returns its folder."""
+    """Put a prepared model of random bytes below ``home``; returns its folder."""
     folder = home / "models" / name / "fp16"
     for number, (file, size) in enumerate(sizes.items()):
         (folder / file).parent.mkdir(parents=True, exist_ok=True)
@@ -77,7 +78,7 @@ def place(home: Path, name: str, sizes: Mapping[str, int] = SMALL, seed: int = 0
 
 
 def copy(folder: Path, home: Path, model: Model) -> Path:
-    """Lay the prepared model in ``folder`` on the local models below ``home``, as that of ``model``."""
+    """Put the prepared model in ``folder`` below ``home``, as that of ``model``."""
     target = home / "models" / model.name / "fp16"
     shutil.copytree(folder, target)
     (target / "manifest.json").unlink()

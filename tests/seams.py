@@ -16,6 +16,7 @@ from winepress_shared.jobs.job import Job
 from winepress_shared.jobs.nesting import Nesting
 from winepress_shared.jobs.zoom import ZoomVideo
 from winepress_shared.lane import Precision
+from winepress_worker.conversion.preparation import prepare
 from winepress_worker.engines.base import Pipeline, Request
 from winepress_worker.engines.openvino import OpenVinoEngine
 from winepress_worker.models.local_models import LocalModels
@@ -38,7 +39,9 @@ class Easel:
     def __init__(self, home: Path) -> None:
         """Prepared models and compiled blobs are kept below ``home``."""
         self._catalogue = Catalogue.load()
-        self._engine = OpenVinoEngine(LocalModels(home, self._catalogue), "CPU", home / "blobs")
+        self._engine = OpenVinoEngine(
+            LocalModels(home, self._catalogue), "CPU", home / "blobs", prepare=prepare
+        )
         self._pipelines: dict[str, Pipeline] = {}
 
     def key_frames(self, film: ZoomVideo, way: Outpainting | None = None) -> list[Image.Image]:

@@ -1,6 +1,6 @@
 """Run a program that the kernel kills when its supervisor dies.
 
-Used as a script, ``python -I -S leash.py SUPERVISOR_PID PROGRAM ARGUMENT...``: setting the signal
+Used as a script, ``python -I -S FILE SUPERVISOR_PID PROGRAM ARGUMENT...``: setting the signal
 in a process of its own avoids running Python between fork and exec of a threaded supervisor.
 """
 
@@ -16,9 +16,9 @@ _PR_SET_PDEATHSIG = 1  #: from <linux/prctl.h>
 
 
 def dying_with_parent(argv: tuple[str, ...]) -> list[str]:
-    """The command line that runs ``argv`` that the kernel kills with the calling process.
+    """The command line that runs ``argv`` and has the kernel kill it with the calling process.
 
-    The leash is held by the calling *thread*: the program dies when that thread ends.
+    The kernel takes the calling *thread* for the parent: the program dies when that one ends.
     """
     return [sys.executable, "-I", "-S", str(Path(__file__)), str(os.getpid()), *argv]
 

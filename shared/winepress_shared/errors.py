@@ -23,7 +23,7 @@
     ├── RenderFault              an attempt went wrong on a worker
     │   ├── RetryElsewhere       count the attempt, render it again        → retry
     │   ├── FailForGood          this unit can never succeed               → fail
-    │   ├── Environment          this worker's surroundings; none counted  → leave the lane
+    │   ├── EnvironmentFault     this worker's surroundings; none counted  → leave the lane
     │   │   └── DiskFull         tried again as soon as there is room
     │   └── WorkerBroken         this process must not go on               → restart
     └── Stopped                  not a fault: the slice ends early         → release

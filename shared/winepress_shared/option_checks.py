@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from winepress_shared.errors import InvalidJob
 from winepress_shared.jobs.foreign_syntax import syntax_of_all
@@ -12,9 +12,7 @@ from winepress_shared.jobs.job import ImageToImage, Job, TextToImage
 from winepress_shared.jobs.model_options import DEFAULT_DENOISING_END
 from winepress_shared.jobs.shared_call import why_no_call
 from winepress_shared.jobs.zoom import ZoomVideo
-
-if TYPE_CHECKING:
-    from winepress_shared.catalogue import Model
+from winepress_shared.model import Model
 
 DEFAULT_STRENGTH = 0.6  #: of image-to-image, where the model has no number of its own
 

@@ -23,9 +23,11 @@ import sys, time
 from pathlib import Path
 from winepress_shared.catalogue import Catalogue
 from winepress_shared.lane import Precision
+from winepress_worker.conversion.preparation import prepare
 from winepress_worker.engines.openvino import OpenVinoEngine
 from winepress_worker.models.local_models import LocalModels
-engine = OpenVinoEngine(LocalModels(Path(sys.argv[1]), Catalogue.load()), "CPU", Path(sys.argv[2]))
+models = LocalModels(Path(sys.argv[1]), Catalogue.load())
+engine = OpenVinoEngine(models, "CPU", Path(sys.argv[2]), prepare=prepare)
 key = engine.key("vignette", Precision.FP16)
 began = time.perf_counter()
 engine.load(key)

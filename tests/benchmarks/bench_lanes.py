@@ -20,7 +20,8 @@ from conftest import ValkeyServer
 from winepress_shared.lane import Precision
 from winepress_shared.ledger.lanes import LaneIndex
 from winepress_shared.ledger.records import UnitOutcome
-from winepress_worker.engines.fake import FakeEngine, FakeSettings
+from winepress_worker.engines.fake import FakeEngine
+from winepress_worker.engines.fake_settings import FakeSettings
 from winepress_worker.lane_order import FAIR_BOUND_S, LaneWatch
 from winepress_worker.options import WorkerOptions
 from winepress_worker.pipelines.warm_pool import WarmPool

@@ -12,6 +12,7 @@ from winepress_shared.catalogue import Catalogue
 from winepress_shared.jobs.job import Job, TextToImage
 from winepress_shared.lane import Precision
 from winepress_shared.settings import default_home
+from winepress_worker.conversion.preparation import prepare
 from winepress_worker.engines.base import Pipeline, Request, ignore_steps
 from winepress_worker.engines.openvino import OpenVinoEngine
 from winepress_worker.models.local_models import LocalModels
@@ -34,7 +35,9 @@ def draw(pipeline: Pipeline, job: Job, batch: int) -> tuple[float, list[bytes]]:
 def main() -> None:
     """Print the paces, their ratios to single calls, and how many pictures have other bytes."""
     home = default_home()
-    engine = OpenVinoEngine(LocalModels(home, Catalogue.load()), "CPU", home / "blobs")
+    engine = OpenVinoEngine(
+        LocalModels(home, Catalogue.load()), "CPU", home / "blobs", prepare=prepare
+    )
     pipeline = engine.load(engine.key(_JOB.model, Precision.FP16))
     job = Catalogue.load().resolve(_JOB)
     for batch in _BATCHES:

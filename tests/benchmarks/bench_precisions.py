@@ -23,11 +23,13 @@ import numpy as np
 from PIL import Image, ImageDraw
 from twins.full import build_full, build_full_tiny_vae
 
-from winepress_shared.catalogue import Catalogue, Model
+from winepress_shared.catalogue import Catalogue
 from winepress_shared.lane import Precision
+from winepress_shared.model import Model
 from winepress_shared.quantisation import Int8Recipe
 from winepress_worker.conversion.calibration import practice
 from winepress_worker.conversion.export import IR_FILE, export_tiny_vae
+from winepress_worker.conversion.preparation import prepare
 from winepress_worker.device_name import DeviceName
 from winepress_worker.engines.base import PipelineKey, Request, ignore_steps
 from winepress_worker.engines.compiled_parts import CompiledParts
@@ -72,14 +74,16 @@ class Subject:
         return self.graph(precision).with_suffix(".bin").stat().st_size
 
 
-def prepare(model: Model, precisions: tuple[Precision, ...], home: Path, mirror: Path) -> Subject:
+def prepare_all(
+    model: Model, precisions: tuple[Precision, ...], home: Path, mirror: Path
+) -> Subject:
     """Have every precision below ``home``."""
     local_models = LocalModels(home, Catalogue({model.name: model}))
 
     def report(message: str, share: float) -> None:
         print(f"  {model.name}: {share:4.0%} {message}", file=sys.stderr, flush=True)
 
-    made = {each: local_models.prepare(model.name, each, report, mirror) for each in precisions}
+    made = {each: prepare(local_models, model.name, each, report, mirror) for each in precisions}
     return Subject(model, made)
 
 
@@ -94,7 +98,7 @@ def tiny_sd(home: Path) -> Subject:
         "int8": Int8Recipe(method="full", pictures=2, samples=6),
     }
     model = Catalogue.load().get("tiny-sd").model_copy(update=small)
-    return prepare(model, (Precision.FP16, Precision.INT8), home, home / "hub")
+    return prepare_all(model, (Precision.FP16, Precision.INT8), home, home / "hub")
 
 
 def in_turns(calls: Mapping[str, Callable[[], object]], rounds: int = _ROUNDS) -> dict[str, float]:
@@ -258,7 +262,7 @@ def main(home: Path, sheet: Path | None) -> None:
     """Print everything."""
     quiet_libraries()
     every = (Precision.FP16, Precision.INT8, Precision.INT8_WEIGHTS, Precision.INT4_WEIGHTS)
-    vignette = prepare(Catalogue.load().get("vignette"), every, home, home)
+    vignette = prepare_all(Catalogue.load().get("vignette"), every, home, home)
     large = tiny_sd(home)
     show_unet(large, _LATENTS, _ROUNDS)
     show_pictures(large, 3)

@@ -19,6 +19,7 @@ from winepress_shared.catalogue import Catalogue
 from winepress_shared.jobs.job import Job
 from winepress_shared.lane import Precision
 from winepress_shared.settings import default_home
+from winepress_worker.conversion.preparation import prepare
 from winepress_worker.engines.base import Pipeline, Request
 from winepress_worker.engines.openvino import OpenVinoEngine
 from winepress_worker.models.local_models import LocalModels
@@ -32,7 +33,9 @@ _JOB = TextToImage(prompt="a red apple on a teal background", num_inference_step
 def bare_pipeline() -> Pipeline:
     """The pipeline a worker would load, in this process."""
     home = default_home()
-    engine = OpenVinoEngine(LocalModels(home, Catalogue.load()), "CPU", home / "blobs")
+    engine = OpenVinoEngine(
+        LocalModels(home, Catalogue.load()), "CPU", home / "blobs", prepare=prepare
+    )
     return engine.load(engine.key(_JOB.model, Precision.FP16))
 
 

@@ -23,6 +23,7 @@ from winepress_deploy.farm_options import FarmOptions
 from winepress_shared.catalogue import Catalogue
 from winepress_shared.lane import Precision
 from winepress_shared.settings import default_home
+from winepress_worker.conversion.preparation import prepare
 from winepress_worker.engines.base import Pipeline, Request
 from winepress_worker.engines.openvino import OpenVinoEngine
 from winepress_worker.models.local_models import LocalModels
@@ -44,7 +45,9 @@ def zoom(side: int) -> ZoomVideo:
 def bare_pipeline() -> Pipeline:
     """The inpainting pipeline a worker would load, in this process."""
     home = default_home()
-    engine = OpenVinoEngine(LocalModels(home, Catalogue.load()), "CPU", home / "blobs")
+    engine = OpenVinoEngine(
+        LocalModels(home, Catalogue.load()), "CPU", home / "blobs", prepare=prepare
+    )
     return engine.load(engine.key(zoom(256).model, Precision.FP16))
 
 

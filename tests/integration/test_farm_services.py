@@ -39,7 +39,7 @@ def _services(state: Path, *, flower: bool = False) -> FarmOptions:
 
 @contextmanager
 def _command(*arguments: str, **environment: str) -> Iterator[subprocess.Popen[str]]:
-    """Run the command; it is killed, and its leashed farm with it, if it outlives the block."""
+    """Run the command; it is killed, and its farm with it, if it outlives the block."""
     with subprocess.Popen(
         [sys.executable, "-m", "winepress", *arguments],
         stdout=subprocess.PIPE,

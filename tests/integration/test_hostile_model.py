@@ -14,6 +14,7 @@ from transformers import CLIPTokenizer
 from winepress_shared.catalogue import Catalogue
 from winepress_shared.errors import EnvironmentFault
 from winepress_shared.lane import Precision
+from winepress_worker.conversion.preparation import prepare
 from winepress_worker.engines.base import PipelineKey
 from winepress_worker.engines.openvino import OpenVinoPipeline
 from winepress_worker.engines.tokenizing import make_tokenizers
@@ -26,7 +27,7 @@ FP16 = Precision.FP16
 @pytest.fixture
 def folder(local_models: LocalModels, tmp_path: Path) -> Path:
     """A copy of a prepared model, below the home ``tmp_path``."""
-    prepared = local_models.prepare("vignette", FP16, lambda message, share: None)
+    prepared = prepare(local_models, "vignette", FP16, lambda message, share: None)
     target = tmp_path / "models" / "vignette" / "fp16"
     shutil.copytree(prepared.path, target)
     return target

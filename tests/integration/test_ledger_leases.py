@@ -173,18 +173,14 @@ def test_a_beat_tells_of_each_slice_and_prolongs_its_lease(clerk: Clerk) -> None
     clerk.ledger.progress(part.fence, 0, 3, 20)
     clerk.redis.zadd(clerk.key("leases"), {str(part.fence): 1})
     clerk.ledger.describe_renderer("w1", {"step_s": 0.5})
-    heartbeat = clerk.ledger.beat("w1", "w1/1", {"device": "CPU"})
-    (lease,) = heartbeat.leases
+    reply = clerk.ledger.beat("w1", "w1/1", {"device": "CPU"})
+    (lease,) = reply.leases
     assert (lease.fence, lease.order, lease.unit, lease.steps) == (part.fence, Order.OK, 0, 20)
-    assert (lease.lane, heartbeat.renderer) == (LANE, {"step_s": 0.5})
+    assert (lease.lane, reply.renderer) == (LANE, {"step_s": 0.5})
     assert 0 <= lease.idle_ms < 10_000
     assert _left_ms(clerk, part) > 0.9 * LEASE_MS
     (worker,) = clerk.ledger.workers()
-    assert (worker.name, worker.facts, worker.renderer) == (
-        "w1",
-        {"device": "CPU"},
-        heartbeat.renderer,
-    )
+    assert (worker.name, worker.facts, worker.renderer) == ("w1", {"device": "CPU"}, reply.renderer)
 
 
 def test_the_step_clock_runs_between_the_first_and_the_last_step_of_each_unit(

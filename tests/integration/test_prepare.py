@@ -17,6 +17,7 @@ from winepress_shared.catalogue import Catalogue
 from winepress_shared.errors import EnvironmentFault, UnknownModel
 from winepress_shared.lane import Precision
 from winepress_shared.quantisation import loaded_bytes
+from winepress_worker.conversion.preparation import prepare
 from winepress_worker.models.content import MANIFEST_FILE
 from winepress_worker.models.local_models import LocalModels
 from winepress_worker.models.manifest import Manifest
@@ -30,9 +31,11 @@ SCRIPT = """
 import pathlib, sys
 from winepress_shared.catalogue import Catalogue
 from winepress_shared.lane import Precision
+from winepress_worker.conversion.preparation import prepare
 from winepress_worker.models.local_models import LocalModels
-shelf = LocalModels(pathlib.Path(sys.argv[1]), Catalogue.load())
-print(shelf.prepare("vignette", Precision.INT8_WEIGHTS, lambda m, f: print(m, flush=True)).revision)
+local_models = LocalModels(pathlib.Path(sys.argv[1]), Catalogue.load())
+report = lambda message, share: print(message, flush=True)
+print(prepare(local_models, "vignette", Precision.INT8_WEIGHTS, report).revision)
 """
 
 
@@ -43,7 +46,7 @@ def ignore_progress(message: str, fraction: float) -> None:
 @pytest.fixture
 def home(tmp_path: Path, local_models: LocalModels) -> Path:
     """A home of its own with vignette in fp16, from which compressing starts in seconds."""
-    full = local_models.prepare(MODEL, Precision.FP16, ignore_progress)
+    full = prepare(local_models, MODEL, Precision.FP16, ignore_progress)
     shutil.copytree(full.path, tmp_path / "models" / MODEL / "fp16")
     return tmp_path
 
@@ -89,7 +92,7 @@ def test_a_bundled_model_is_prepared_and_found_again(
     local_models: LocalModels, name: str, precision: Precision
 ) -> None:
     """A new process finds what another one made, complete down to the hash of every file."""
-    made = local_models.prepare(name, precision, ignore_progress)
+    made = prepare(local_models, name, precision, ignore_progress)
     found = LocalModels(made.path.parents[2], local_models.catalogue).find(name, precision)
     assert found == made
     assert made.channels == (9 if name == "vignette-inpaint" else 4)
@@ -99,8 +102,8 @@ def test_a_bundled_model_is_prepared_and_found_again(
 
 def test_compressed_weights_take_little_more_than_half_the_room(local_models: LocalModels) -> None:
     """Every part is compressed, not the UNet alone."""
-    full = local_models.prepare(MODEL, Precision.FP16, ignore_progress)
-    small = local_models.prepare(MODEL, Precision.INT8_WEIGHTS, ignore_progress)
+    full = prepare(local_models, MODEL, Precision.FP16, ignore_progress)
+    small = prepare(local_models, MODEL, Precision.INT8_WEIGHTS, ignore_progress)
     for part in ("unet", "text_encoder", "vae_decoder", "vae_encoder"):
         sizes = [(m.path / part / "openvino_model.bin").stat().st_size for m in (small, full)]
         assert sizes[0] < 0.6 * sizes[1], part
@@ -110,7 +113,7 @@ def test_what_a_model_holds_in_memory_is_measured_where_it_is_prepared(own: Loca
     """That is what workers go by; for a manifest that does not tell, the catalogue guesses."""
     guessed = own.memory_needed(MODEL, Precision.INT8_WEIGHTS)
     assert guessed == loaded_bytes(own.catalogue.get(MODEL).memory_mib, Precision.INT8_WEIGHTS)
-    made = own.prepare(MODEL, Precision.INT8_WEIGHTS, ignore_progress)
+    made = prepare(own, MODEL, Precision.INT8_WEIGHTS, ignore_progress)
     manifest = Manifest.read(made.path)
     assert manifest is not None
     assert own.memory_needed(MODEL, Precision.INT8_WEIGHTS) == manifest.memory_bytes
@@ -119,7 +122,7 @@ def test_what_a_model_holds_in_memory_is_measured_where_it_is_prepared(own: Loca
 
 def test_nothing_prepared_names_a_folder_of_this_machine(local_models: LocalModels) -> None:
     """Equal weights give equal bytes wherever they are prepared, so revisions can be compared."""
-    made = local_models.prepare(MODEL, Precision.FP16, ignore_progress)
+    made = prepare(local_models, MODEL, Precision.FP16, ignore_progress)
     for path in made.path.rglob("*"):
         if path.is_file():
             assert str(made.path.parents[1]).encode() not in path.read_bytes(), path.name
@@ -136,7 +139,7 @@ def test_a_killed_prepare_leaves_nothing_that_looks_finished(
     remains = list(folder.glob(".int8-weights.*"))
     assert remains
     assert own.find(MODEL, Precision.INT8_WEIGHTS) is None
-    assert own.prepare(MODEL, Precision.INT8_WEIGHTS, ignore_progress)
+    assert prepare(own, MODEL, Precision.INT8_WEIGHTS, ignore_progress)
     assert not [path for path in remains if path.exists()]
     assert not list(folder.glob(".*"))
 
@@ -156,12 +159,12 @@ def test_of_two_processes_one_prepares_and_the_other_one_finds_it(
 
 def test_a_damaged_file_is_noticed_and_the_model_prepared_again(own: LocalModels) -> None:
     """A flipped bit is found by a new process, a truncated file by every call."""
-    made = own.prepare(MODEL, Precision.INT8_WEIGHTS, ignore_progress)
+    made = prepare(own, MODEL, Precision.INT8_WEIGHTS, ignore_progress)
     weights = made.path / "unet" / "openvino_model.bin"
     flip_a_byte(weights)
     fresh = LocalModels(made.path.parents[2], own.catalogue)
     assert fresh.find(MODEL, Precision.INT8_WEIGHTS) is None
-    again = fresh.prepare(MODEL, Precision.INT8_WEIGHTS, ignore_progress)
+    again = prepare(fresh, MODEL, Precision.INT8_WEIGHTS, ignore_progress)
     assert again.revision == made.revision
     assert fresh.find(MODEL, Precision.INT8_WEIGHTS) == again
     weights.write_bytes(weights.read_bytes()[:-1])
@@ -212,9 +215,9 @@ def test_a_model_from_elsewhere_is_refused_with_what_is_possible(tmp_path: Path)
     assert ("other", Precision.FP16) not in local_models.available()
     assert (MODEL, Precision.INT8_WEIGHTS) in local_models.available()
     with pytest.raises(EnvironmentFault, match="hub"):
-        local_models.prepare("other", Precision.FP16, ignore_progress)
+        prepare(local_models, "other", Precision.FP16, ignore_progress)
     with pytest.raises(UnknownModel, match="int8"):
-        local_models.prepare("other", Precision.INT8, ignore_progress)
+        prepare(local_models, "other", Precision.INT8, ignore_progress)
 
 
 def test_removing_gives_the_room_back(own: LocalModels, home: Path) -> None:

@@ -18,8 +18,9 @@ from winepress_shared.errors import EnvironmentFault
 from winepress_shared.settings import Settings
 from winepress_shared.stores.base import Store
 from winepress_shared.stores.s3_multipart import PART_BYTES
-from winepress_worker.engines.base import ignore_progress
+from winepress_worker.conversion.preparation import prepare
 from winepress_worker.models.registry import ModelRegistry
+from winepress_worker.report import ignore_progress
 
 if TYPE_CHECKING:
     from conftest import S3Server
@@ -36,12 +37,12 @@ def test_what_was_pushed_is_pulled_whole_and_once(
     assert push(store, folder) == sum(SMALL.values())
     assert push(store, folder) == 0
     local_models, heard = machine(there, catalogue, store), Heard()
-    found = local_models.prepare(guest, FP16, heard)
+    found = prepare(local_models, guest, FP16, heard)
     assert files(found.path) == files(folder)
     assert len(heard.files) == len(SMALL)
     again = Heard()
     assert (
-        local_models.pull(guest, FP16, again) == found == local_models.prepare(guest, FP16, again)
+        local_models.pull(guest, FP16, again) == found == prepare(local_models, guest, FP16, again)
     )
     assert again.files == {}
     assert list(there.rglob(".pull-*")) == []
@@ -91,10 +92,11 @@ def test_a_killed_pull_is_gone_on_with_at_the_byte(
         "import os, sys; from pathlib import Path\n"
         "from guests import *; from winepress_shared.stores import open_store\n"
         "from winepress_shared.settings import Settings\n"
-        "shelf = machine(Path(sys.argv[1]), Catalogue.load(Path(sys.argv[2])), "
+        "from winepress_worker.conversion.preparation import prepare\n"
+        "local_models = machine(Path(sys.argv[1]), Catalogue.load(Path(sys.argv[2])), "
         "open_store(Settings.load()))\n"
         "end = lambda message, fraction: fraction >= 0.5 and os.kill(os.getpid(), 9)\n"
-        "shelf.prepare(sys.argv[3], FP16, end)\n"
+        "prepare(local_models, sys.argv[3], FP16, end)\n"
     )
     arguments = (str(there), str(here.parent / "guests.toml"), guest)
     environment = scrubbed_environment() | _told(s3_server.settings())
@@ -103,7 +105,7 @@ def test_a_killed_pull_is_gone_on_with_at_the_byte(
     assert ended.returncode == -9
     local_models, heard = machine(there, catalogue, store), Heard()
     assert local_models.find(guest, FP16) is None
-    found = local_models.prepare(guest, FP16, heard)
+    found = prepare(local_models, guest, FP16, heard)
     assert files(found.path) == files(folder)
     assert heard.files[f"fetching {_BIN} from the store"] >= 0.45
 
@@ -126,12 +128,12 @@ def test_a_corrupt_file_is_found_and_fetched_again(
     """Even by a process that had found it right before; the good files are not fetched."""
     folder, local_models = place(here, guest), machine(there, catalogue, store)
     push(store, folder)
-    found = local_models.prepare(guest, FP16, ignore_progress)
+    found = prepare(local_models, guest, FP16, ignore_progress)
     with (found.path / _BIN).open("r+b") as file:
         file.write(b"rotten")
     assert local_models.find(guest, FP16) is None
     heard = Heard()
-    assert files(local_models.prepare(guest, FP16, heard).path) == files(folder)
+    assert files(prepare(local_models, guest, FP16, heard).path) == files(folder)
     assert [message.split()[1] for message in heard.files] == [_BIN]
 
 
@@ -145,10 +147,10 @@ def test_a_file_damaged_in_the_store_is_refused_until_it_is_replaced(
     file = manifest.files[_BIN]
     store.put(f"models/files/{file.sha256}", bytes(file.size))
     with pytest.raises(EnvironmentFault, match=r"damaged in the store.*--replace"):
-        local_models.prepare(guest, FP16, ignore_progress)
+        prepare(local_models, guest, FP16, ignore_progress)
     assert local_models.find(guest, FP16) is None
     push(store, folder, replace=True)
-    assert files(local_models.prepare(guest, FP16, ignore_progress).path) == files(folder)
+    assert files(prepare(local_models, guest, FP16, ignore_progress).path) == files(folder)
 
 
 def test_of_two_processes_one_pulls_and_the_other_waits(
@@ -159,7 +161,7 @@ def test_of_two_processes_one_pulls_and_the_other_waits(
     ears = [Heard(), Heard()]
     with ThreadPoolExecutor(2) as pool:
         found = list(
-            pool.map(lambda ear: machine(there, catalogue, store).prepare(guest, FP16, ear), ears)
+            pool.map(lambda ear: prepare(machine(there, catalogue, store), guest, FP16, ear), ears)
         )
     assert found[0] == found[1]
     fetched = [message for ear in ears for message in ear.files if "fetching" in message]
@@ -174,7 +176,7 @@ def test_what_another_version_made_is_not_pulled(
     assert "older" in text
     store.put(f"models/manifests/{guest}.fp16.json", text.encode())
     with pytest.raises(EnvironmentFault, match=r"another version.*push it again"):
-        machine(there, catalogue, store).prepare(guest, FP16, ignore_progress)
+        prepare(machine(there, catalogue, store), guest, FP16, ignore_progress)
 
 
 @pytest.mark.parametrize(

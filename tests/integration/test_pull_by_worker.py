@@ -16,10 +16,11 @@ from winepress import Client, TextToImage
 from winepress_shared.catalogue import Catalogue
 from winepress_shared.settings import Settings
 from winepress_shared.stores import open_store
-from winepress_worker.engines.base import ignore_progress
+from winepress_worker.conversion.preparation import prepare
 from winepress_worker.models.local_models import LocalModels
 from winepress_worker.models.manifest import Manifest
 from winepress_worker.models.registry import ModelRegistry
+from winepress_worker.report import ignore_progress
 
 _PATIENCE_S = 120
 
@@ -68,7 +69,7 @@ def test_a_pushed_model_is_pulled_and_drawn_with(
     with Client(settings) as client:
         job = TextToImage(prompt="a red apple", model="guest", seed=1)
         handle = client.submit(job)
-        vignette = local_models.prepare("vignette", FP16, ignore_progress)
+        vignette = prepare(local_models, "vignette", FP16, ignore_progress)
         folder = copy(vignette.path, tmp_path / "elsewhere", guest)
         manifest = manifest_of(folder)
         ModelRegistry(open_store(settings)).push(manifest, folder, ignore_progress, replace=False)

@@ -10,7 +10,8 @@ from guests import FP16, SMALL, Heard, files, machine, manifest_of, place, push
 from winepress_shared.catalogue import Catalogue
 from winepress_shared.errors import EnvironmentFault
 from winepress_shared.stores.base import Store
-from winepress_worker.engines.base import ignore_progress
+from winepress_worker.conversion.preparation import prepare
+from winepress_worker.report import ignore_progress
 
 _BIN = "unet/openvino_model.bin"
 
@@ -26,20 +27,20 @@ def test_pulled_models_leave_in_the_order_of_their_last_use(
     budget = int(2.5 * sum(SMALL.values()))
     local_models = machine(there, catalogue, store, budget)
     for name in (guest, a, b, a):
-        local_models.prepare(name, FP16, ignore_progress)
+        prepare(local_models, name, FP16, ignore_progress)
     local_models.warm([(a, FP16), (b, FP16)])
     local_models.warm([])
-    assert local_models.prepare(c, FP16, ignore_progress)
+    assert prepare(local_models, c, FP16, ignore_progress)
     assert local_models.find(b, FP16) is None
     assert local_models.find(a, FP16)
     assert local_models.find(guest, FP16)
     other = machine(there, catalogue, store, budget)
-    other.prepare(a, FP16, ignore_progress)
+    prepare(other, a, FP16, ignore_progress)
     other.warm([(a, FP16)])
     with pytest.raises(EnvironmentFault, match=r"so much of the disk.*pulled_gib"):
-        local_models.prepare(b, FP16, ignore_progress)
+        prepare(local_models, b, FP16, ignore_progress)
     other.warm([])
-    assert local_models.prepare(b, FP16, ignore_progress)
+    assert prepare(local_models, b, FP16, ignore_progress)
     assert local_models.find(a, FP16) is None
 
 
@@ -54,10 +55,10 @@ def test_a_full_disk_is_said_and_given_back(
     (work / ".parts").mkdir(parents=True)
     (work / ".parts" / manifest.files[_BIN].sha256).symlink_to("/dev/full")
     with pytest.raises(EnvironmentFault, match=r"cannot pull.*No space left"):
-        local_models.prepare(guest, FP16, ignore_progress)
+        prepare(local_models, guest, FP16, ignore_progress)
     assert not work.exists()
     assert local_models.find(guest, FP16) is None
-    assert files(local_models.prepare(guest, FP16, ignore_progress).path) == files(folder)
+    assert files(prepare(local_models, guest, FP16, ignore_progress).path) == files(folder)
 
 
 def test_a_disk_too_small_is_said_before_fetching(
@@ -73,5 +74,5 @@ def test_a_disk_too_small_is_said_before_fetching(
     monkeypatch.setattr("shutil.disk_usage", lambda path: type("Usage", (), {"free": 1000})())
     heard = Heard()
     with pytest.raises(EnvironmentFault, match=r"disk is too small: \d+ MiB to fetch, 0 MiB free"):
-        machine(there, catalogue, store).prepare(guest, FP16, heard)
+        prepare(machine(there, catalogue, store), guest, FP16, heard)
     assert heard.files == {}

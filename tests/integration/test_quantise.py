@@ -16,11 +16,13 @@ from diffusers.utils import logging
 from twins.mirror import Mirror, twin_catalogue
 from twins.tiny import SIDE_PX
 
-from winepress_shared.catalogue import Catalogue, Model
+from winepress_shared.catalogue import Catalogue
 from winepress_shared.errors import EnvironmentFault
 from winepress_shared.lane import Precision
+from winepress_shared.model import Model
 from winepress_shared.quantisation import Int8Recipe
 from winepress_worker.conversion.build import LEAST_PSNR_DB, judge
+from winepress_worker.conversion.preparation import prepare
 from winepress_worker.models.local_models import LocalModels
 from winepress_worker.models.manifest import Manifest, Prepared
 from winepress_worker.models.measured import Measured
@@ -40,15 +42,16 @@ LITTLE: dict[str, Any] = {"pictures": 2, "samples": 3}
 SCRIPT = """
 import pathlib, resource, sys
 from winepress_shared.catalogue import Catalogue
-from winepress_shared.errors import Environment
+from winepress_shared.errors import EnvironmentFault
 from winepress_shared.lane import Precision
+from winepress_worker.conversion.preparation import prepare
 from winepress_worker.models.local_models import LocalModels
-shelf = LocalModels(pathlib.Path(sys.argv[1]), Catalogue.load())
+local_models = LocalModels(pathlib.Path(sys.argv[1]), Catalogue.load())
 if sys.argv[2:]:
     resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv[2]),) * 2)
 try:
-    shelf.prepare("vignette", Precision(sys.argv[3]), lambda m, f: print(m, flush=True))
-except Environment as error:
+    prepare(local_models, "vignette", Precision(sys.argv[3]), lambda m, f: print(m, flush=True))
+except EnvironmentFault as error:
     sys.exit(str(error))
 """
 
@@ -65,7 +68,7 @@ def twin(tmp_path_factory: pytest.TempPathFactory) -> LocalModels:
     mirror = Mirror(home / "hub")
     mirror.provide(model)
     local_models = LocalModels(home, Catalogue({TWIN: model}))
-    local_models.prepare(TWIN, Precision.FP16, ignore_progress, mirror.root)
+    prepare(local_models, TWIN, Precision.FP16, ignore_progress, mirror.root)
     return local_models
 
 
@@ -73,7 +76,7 @@ def with_recipe(local_models: LocalModels, **values: Any) -> LocalModels:
     """The same local models, whose catalogue says something else about int8."""
     model: Model = local_models.catalogue.get(TWIN)
     int8 = Int8Recipe(**({"method": "full"} | LITTLE | values))
-    home = local_models.prepare(TWIN, Precision.FP16, ignore_progress).path.parents[2]
+    home = prepare(local_models, TWIN, Precision.FP16, ignore_progress).path.parents[2]
     return LocalModels(home, Catalogue({TWIN: model.model_copy(update={"int8": int8})}))
 
 
@@ -92,7 +95,7 @@ def test_int8_quantises_what_its_method_says(twin: LocalModels) -> None:
     """Convolutions always, matrices' activations by the full method alone, kept layers never."""
     quantised = {}
     for method in ("full", "hybrid"):
-        made = with_recipe(twin, method=method).prepare(TWIN, Precision.INT8, ignore_progress)
+        made = prepare(with_recipe(twin, method=method), TWIN, Precision.INT8, ignore_progress)
         quantised[method] = graph(made).count('type="FakeQuantize"')
         layers = "__module.down_blocks.0.resnets.0.conv1/", "__module.conv_in/"
         marks = [f"{layer}aten::_convolution/Convolution/fq_weights_1" for layer in layers]
@@ -103,8 +106,8 @@ def test_int8_quantises_what_its_method_says(twin: LocalModels) -> None:
 
 def test_precisions_of_weights_alone_draw_almost_as_fp16(twin: LocalModels) -> None:
     """Nothing but weights is rounded; 4 bits are for the matrices of the UNet."""
-    eight = twin.prepare(TWIN, Precision.INT8_WEIGHTS, ignore_progress)
-    four = twin.prepare(TWIN, Precision.INT4_WEIGHTS, ignore_progress)
+    eight = prepare(twin, TWIN, Precision.INT8_WEIGHTS, ignore_progress)
+    four = prepare(twin, TWIN, Precision.INT4_WEIGHTS, ignore_progress)
     assert measured(eight).psnr_db >= measured(four).psnr_db > LEAST_PSNR_DB
     assert "FakeQuantize" not in graph(eight) + graph(four)
     assert 'element_type="u4"' in graph(four)
@@ -115,14 +118,14 @@ def test_kept_layer_that_is_not_there_is_named(twin: LocalModels) -> None:
     """A typo in a recipe would otherwise cost quality that nobody can explain."""
     local_models = with_recipe(twin, keep=("conv_inn",))
     with pytest.raises(EnvironmentFault, match=r"int8\.keep.*does not have.*conv_inn"):
-        local_models.prepare(TWIN, Precision.INT8, ignore_progress)
-    folder = twin.prepare(TWIN, Precision.FP16, ignore_progress).path.parent
+        prepare(local_models, TWIN, Precision.INT8, ignore_progress)
+    folder = prepare(twin, TWIN, Precision.FP16, ignore_progress).path.parent
     assert not list(folder.glob(".int8.*"))
 
 
 def test_pictures_unlike_those_of_fp16_are_refused(local_models: LocalModels) -> None:
     """Nothing is served that draws something else; the message says what would help."""
-    figures = measured(local_models.prepare("vignette", Precision.INT8, ignore_progress))
+    figures = measured(prepare(local_models, "vignette", Precision.INT8, ignore_progress))
     model = local_models.catalogue.get("vignette")
     judge(model, figures)
     with pytest.raises(EnvironmentFault, match=r"draws something else.*9\.9 dB.*Keep more layers"):
@@ -134,21 +137,21 @@ def test_bundled_model_in_int8_draws_the_same_pictures(local_models: LocalModels
 
     What other instructions round otherwise moves it by decibels: 23.9 dB were seen without AVX-512.
     """
-    made = local_models.prepare("vignette", Precision.INT8, ignore_progress)
+    made = prepare(local_models, "vignette", Precision.INT8, ignore_progress)
     figures = measured(made)
     assert figures.own.unet_bytes <= 0.51 * figures.fp16.unet_bytes
     assert figures.psnr_db > 2 * LEAST_PSNR_DB
     assert figures.ssim > 0.8
     assert "dB PSNR" in figures.sentence
     assert (
-        made.revision != local_models.prepare("vignette", Precision.FP16, ignore_progress).revision
+        made.revision != prepare(local_models, "vignette", Precision.FP16, ignore_progress).revision
     )
 
 
 @pytest.fixture
 def home(tmp_path: Path, local_models: LocalModels) -> Path:
     """A home of its own with vignette in fp16, by links."""
-    full = local_models.prepare("vignette", Precision.FP16, ignore_progress)
+    full = prepare(local_models, "vignette", Precision.FP16, ignore_progress)
     place = tmp_path / "models" / "vignette"
     place.mkdir(parents=True)
     (place / "fp16").symlink_to(full.path)
@@ -194,7 +197,7 @@ def test_file_that_cannot_be_written_in_full_is_an_error(
 
 def test_likeness_is_no_part_of_the_revision(local_models: LocalModels) -> None:
     """Two machines measure different times for what is the same model."""
-    made = local_models.prepare("vignette", Precision.INT8, ignore_progress)
+    made = prepare(local_models, "vignette", Precision.INT8, ignore_progress)
     manifest = Manifest.read(made.path)
     assert manifest
     values = json.loads(manifest.model_dump_json()) | {"measured": None}

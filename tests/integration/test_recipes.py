@@ -16,10 +16,12 @@ from twins.mirror import Mirror, twin_catalogue
 from twins.published import PUBLISHED
 from twins.tiny import SIDE_PX
 
-from winepress_shared.catalogue import Catalogue, Model
+from winepress_shared.catalogue import Catalogue
 from winepress_shared.jobs.job import Job, parse_job
 from winepress_shared.lane import Precision
+from winepress_shared.model import Model
 from winepress_worker.commands.models import register
+from winepress_worker.conversion.preparation import prepare
 from winepress_worker.device_name import DeviceName
 from winepress_worker.engines.base import Request
 from winepress_worker.engines.openvino import OpenVinoEngine
@@ -62,7 +64,7 @@ def local_models(tmp_path_factory: pytest.TempPathFactory, catalogue: Catalogue)
 def engine(local_models: LocalModels, tmp_path_factory: pytest.TempPathFactory) -> OpenVinoEngine:
     """Computes in 32 bits, as the pipelines do that it is compared with."""
     exact = Placement.of(DeviceName("CPU"), hints=("f32",))
-    return OpenVinoEngine(local_models, "CPU", tmp_path_factory.mktemp("blobs"), exact)
+    return OpenVinoEngine(local_models, "CPU", tmp_path_factory.mktemp("blobs"), exact, prepare)
 
 
 def source_picture() -> Image.Image:
@@ -131,7 +133,7 @@ def test_picture_is_the_one_that_plain_diffusers_draws(
     """Scheduler, guidance, autoencoder's scale and the model's structure are all as published."""
     model = catalogue.get(name)
     mirror.provide(model)
-    local_models.prepare(name, Precision.FP16, lambda message, fraction: None, mirror.root)
+    prepare(local_models, name, Precision.FP16, lambda message, fraction: None, mirror.root)
     pipeline = engine.load(engine.key(name, Precision.FP16))
     request = request_for(model)
     (drawn,) = pipeline.render(request, lambda done, total: None)
@@ -174,7 +176,7 @@ def base(catalogue: Catalogue, mirror: Mirror, local_models: LocalModels) -> Mod
     """The model that hands over to a refiner, both of them prepared."""
     for name in ("sdxl-base", "sdxl-refiner"):
         mirror.provide(catalogue.get(name))
-        local_models.prepare(name, Precision.FP16, lambda message, fraction: None, mirror.root)
+        prepare(local_models, name, Precision.FP16, lambda message, fraction: None, mirror.root)
     return catalogue.get("sdxl-base")
 
 

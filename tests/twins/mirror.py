@@ -13,7 +13,8 @@ from transformers import CLIPTextModel, CLIPTokenizer
 
 from twins.published import PUBLISHED
 from twins.tiny import build, build_tiny_vae, tiny_unet
-from winepress_shared.catalogue import Catalogue, Model
+from winepress_shared.catalogue import Catalogue
+from winepress_shared.model import Model
 from winepress_worker.conversion.flexible_unet import UNet2DConditionModel as FlexibleUNet
 
 _RANK = 4

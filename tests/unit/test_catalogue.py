@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import re
-import tomllib
-from importlib import resources
 from pathlib import Path
 from typing import Any
 
 import pytest
 from PIL import Image
 
-from winepress_shared.catalogue import Catalogue, Model
+from winepress_shared.catalogue import Catalogue
 from winepress_shared.errors import InvalidJob, UnknownModel, WrongUsage
 from winepress_shared.jobs.job import (
     MAX_SEED,
@@ -23,6 +21,7 @@ from winepress_shared.jobs.job import (
 )
 from winepress_shared.jobs.schedulers import canonical_scheduler
 from winepress_shared.lane import Lane, Precision
+from winepress_shared.model import Model
 
 ENTRY: dict[str, Any] = {
     "name": "big",
@@ -293,11 +292,3 @@ def test_built_in_model_can_do_what_it_promises(name: str) -> None:
             job = BUILT_IN.resolve(job.model_copy(update={"precision": precision}))
             assert (job.width, job.height) == (model.width, model.height)
             assert canonical_scheduler(job.scheduler) == job.scheduler
-
-
-def test_built_in_table_is_written_in_canonical_names() -> None:
-    """What the file says is what jobs and metadata show."""
-    text = resources.files("winepress_shared").joinpath("catalogue.toml").read_text("utf-8")
-    for name, entry in tomllib.loads(text).items():
-        assert entry["scheduler"] == BUILT_IN.get(name).scheduler
-        assert entry["licence"]

@@ -153,8 +153,8 @@ def test_a_child_dies_with_a_supervisor_that_is_killed(tmp_path: Path) -> None:
     """Not even SIGKILL of the supervisor leaves a child behind."""
     script = (
         "import subprocess, sys, time\n"
-        "from winepress_deploy.parent_death_signal import leashed\n"
-        "argv = leashed((sys.executable, '-c', 'import time; time.sleep(600)'))\n"
+        "from winepress_deploy.parent_death_signal import dying_with_parent\n"
+        "argv = dying_with_parent((sys.executable, '-c', 'import time; time.sleep(600)'))\n"
         "print(subprocess.Popen(argv).pid, flush=True)\n" + _FOREVER
     )
     with subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE) as supervisor:

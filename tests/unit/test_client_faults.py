@@ -104,7 +104,9 @@ def test_a_number_of_jobs_that_is_none_is_refused(wrong: Any) -> None:
         Client(Settings()).list(limit=wrong)
 
 
-@pytest.mark.parametrize("handling", [{"user": 7}, {"idempotency_key": 7}, {"expires_in": "soon"}])
+@pytest.mark.parametrize(
+    "submit_options", [{"user": 7}, {"idempotency_key": 7}, {"expires_in": "soon"}]
+)
 def test_handling_of_another_type_is_refused(
     client: Client, submit_options: dict[str, Any]
 ) -> None:

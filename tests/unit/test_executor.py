@@ -15,7 +15,8 @@ from winepress_shared.jobs.job import Batch, Job, TextToImage
 from winepress_shared.lane import Lane
 from winepress_shared.ledger.records import Slice
 from winepress_shared.stores.folder import FolderStore
-from winepress_worker.engines.fake import FakeEngine, FakeSettings, Fault
+from winepress_worker.engines.fake import FakeEngine
+from winepress_worker.engines.fake_settings import FakeSettings, Fault
 from winepress_worker.pipelines.warm_pool import WarmPool
 from winepress_worker.renderer.batching import Batching
 from winepress_worker.renderer.executor import Executor
@@ -25,7 +26,7 @@ FOX = Catalogue.load().resolve(TextToImage(prompt="a fox", seed=1, num_inference
 
 
 class Accounts:
-    """Stands for the lease client and for the delivery: remembers what is settled, and what is drawn."""
+    """Stands for lease client and delivery: remembers what is settled, and what is drawn."""
 
     def __init__(self) -> None:
         self.faults: dict[int, type[Exception]] = {}

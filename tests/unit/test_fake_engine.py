@@ -22,7 +22,8 @@ from winepress_shared.errors import (
 from winepress_shared.jobs.job import TextToImage
 from winepress_shared.lane import Precision
 from winepress_worker.engines.base import Request
-from winepress_worker.engines.fake import FakeEngine, FakePipeline, FakeSettings, Fault
+from winepress_worker.engines.fake import FakeEngine, FakePipeline
+from winepress_worker.engines.fake_settings import FakeSettings, Fault
 
 CATALOGUE = Catalogue.load()
 STEPS = 5

@@ -7,7 +7,8 @@ from collections.abc import Callable
 
 from winepress_shared.errors import BrokerUnreachable
 from winepress_shared.lane import Precision
-from winepress_worker.engines.fake import FakeEngine, FakeSettings
+from winepress_worker.engines.fake import FakeEngine
+from winepress_worker.engines.fake_settings import FakeSettings
 from winepress_worker.pipelines.idle_unloader import IdleUnloader
 from winepress_worker.pipelines.preloader import Preloader
 from winepress_worker.pipelines.warm_pool import WarmPool

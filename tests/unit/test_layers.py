@@ -19,7 +19,7 @@ SOURCES = sorted(
 _ENGINES = "worker/winepress_worker/engines"
 #: What runs only where the device is.
 _DRAWING = ("openvino", "arguments", "scheduling", "steps", "tokenizing")
-_MODELS = "worker/winepress_worker/models/*.py"
+_CONVERSION = "worker/winepress_worker/conversion/*.py"
 _ZOOM = "worker/winepress_worker/zoom"
 _TRAINING = "training/*.py"  # made the bundled models; no part of the product
 
@@ -30,7 +30,8 @@ HOMES: dict[str, tuple[str, ...]] = {
         (
             "shared/winepress_shared/broker.py",
             "worker/winepress_worker/tasks.py",
-            "worker/winepress_worker/parent*.py",
+            "worker/winepress_worker/parent/process.py",
+            "worker/winepress_worker/parent/gate.py",
             "deploy/winepress_deploy/services/flower_app.py",
         ),
     ),
@@ -42,17 +43,18 @@ HOMES: dict[str, tuple[str, ...]] = {
         "shared/winepress_shared/ledger/script_server.py",
     ),
     # The list of devices is shown without the ten seconds that optimum takes to import.
-    "openvino": (f"{_ENGINES}/openvino.py", f"{_ENGINES}/devices.py", _MODELS),
+    "openvino": (f"{_ENGINES}/openvino.py", f"{_ENGINES}/devices.py", _CONVERSION),
     **dict.fromkeys(
         ("optimum", "nncf"),
-        (*(f"{_ENGINES}/{name}.py" for name in ("assembly", "autoencoders")), _MODELS),
+        (*(f"{_ENGINES}/{name}.py" for name in ("assembly", "autoencoders")), _CONVERSION),
     ),
     **dict.fromkeys(
         ("torch", "diffusers", "transformers", "safetensors"),
-        (*(f"{_ENGINES}/{name}.py" for name in _DRAWING), _MODELS, _TRAINING),
+        (*(f"{_ENGINES}/{name}.py" for name in _DRAWING), _CONVERSION, _TRAINING),
     ),
     "numpy": (
-        *(f"{_ENGINES}/openvino.py", f"{_ENGINES}/previews.py", _MODELS, _TRAINING),
+        "worker/winepress_worker/models/likeness.py",
+        *(f"{_ENGINES}/openvino.py", f"{_ENGINES}/previews.py", _CONVERSION, _TRAINING),
         *(f"{_ZOOM}/{name}.py" for name in ("colour_field", "outpaint", "planes")),
     ),
     "av": (f"{_ZOOM}/encoder.py", "shared/winepress_shared/jobs/sound_decoder.py"),

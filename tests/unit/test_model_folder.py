@@ -9,9 +9,11 @@ from typing import Any
 
 import pytest
 
-from winepress_shared.catalogue import Catalogue, Model
+from winepress_shared.catalogue import Catalogue
 from winepress_shared.errors import EnvironmentFault, WrongUsage
 from winepress_shared.lane import Precision
+from winepress_shared.model import Model
+from winepress_worker.conversion.preparation import prepare
 from winepress_worker.models.folder import pipeline_files, plain_index
 from winepress_worker.models.infer_entry import describe, entry_text
 from winepress_worker.models.local_models import LocalModels
@@ -178,7 +180,7 @@ def test_refused_folder_leaves_nothing_behind(tmp_path: Path) -> None:
     local_models = LocalModels(tmp_path / "home", Catalogue.load().plus(entry(folder)))
     (folder / "vae" / "diffusion_pytorch_model.safetensors").write_bytes(b"")
     with pytest.raises(EnvironmentFault, match="damaged"):
-        local_models.prepare("mine", Precision.FP16, lambda message, fraction: None)
+        prepare(local_models, "mine", Precision.FP16, lambda message, fraction: None)
     assert not (tmp_path / "home").exists()
 
 

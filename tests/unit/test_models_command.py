@@ -137,7 +137,14 @@ def test_devices_are_listed_with_their_properties(capsys: pytest.CaptureFixture[
 
 @pytest.mark.parametrize(
     "module",
-    ["engines", "engines.base", "engines.fake", "warm_pool", "models.shelf", "models_command"],
+    [
+        "engines",
+        "engines.base",
+        "engines.fake",
+        "pipelines.warm_pool",
+        "models.local_models",
+        "commands.models",
+    ],
 )
 def test_only_the_rendering_engine_imports_what_renders(module: str) -> None:
     """Everything around it stays small and quick to start."""

@@ -10,6 +10,7 @@ import pytest
 from winepress_shared.catalogue import Catalogue
 from winepress_shared.errors import EnvironmentFault
 from winepress_shared.lane import Precision
+from winepress_worker.conversion.preparation import prepare
 from winepress_worker.machine_memory import free_memory
 from winepress_worker.models import resource_check as resource_check_module
 from winepress_worker.models.local_models import LocalModels
@@ -82,7 +83,7 @@ def test_full_disk_is_noticed_before_anything_is_made(
     with pytest.raises(
         EnvironmentFault, match=r"disk has 4 MiB left, and this takes .* MiB.*models rm"
     ):
-        local_models.prepare("vignette", Precision.INT8, lambda message, fraction: None)
+        prepare(local_models, "vignette", Precision.INT8, lambda message, fraction: None)
     assert [path.name for path in tmp_path.rglob("*") if path.is_file()] == ["int8.lock"]
 
 

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import tomllib
+from importlib import resources
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from winepress_shared.catalogue import Catalogue
 from winepress_shared.errors import InvalidJob
 from winepress_shared.jobs.schedulers import (
     SCHEDULERS,
@@ -132,3 +136,11 @@ def test_names_of_the_table_are_unique() -> None:
     labels = [entry.label for entry in SCHEDULERS]
     assert len(set(names)) == len(names)
     assert len(set(labels)) == len(labels)
+
+
+def test_built_in_table_is_written_in_canonical_names() -> None:
+    """What the file says is what jobs and metadata show."""
+    text = resources.files("winepress_shared").joinpath("catalogue.toml").read_text("utf-8")
+    for name, entry in tomllib.loads(text).items():
+        assert entry["scheduler"] == Catalogue.load().get(name).scheduler
+        assert entry["licence"]

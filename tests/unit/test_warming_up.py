@@ -13,7 +13,8 @@ from winepress_shared.catalogue import Catalogue
 from winepress_shared.jobs.job import TextToImage
 from winepress_shared.lane import Precision
 from winepress_worker.engines.base import PipelineKey
-from winepress_worker.engines.fake import FakeEngine, FakePipeline, FakeSettings
+from winepress_worker.engines.fake import FakeEngine, FakePipeline
+from winepress_worker.engines.fake_settings import FakeSettings
 from winepress_worker.pipelines.warm_pool import WarmPool
 from winepress_worker.renderer.batching import Batching
 from winepress_worker.renderer.executor import Executor

@@ -1,4 +1,4 @@
-"""The Celery application that Flower watches: ``celery -A winepress_deploy.services.flower_app flower``."""
+"""The Celery application that Flower watches: ``celery -A MODULE flower``, this module."""
 
 from winepress_shared.broker import make_celery
 from winepress_shared.settings import Settings

@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from winepress_shared.jobs.job import ImageToImage, Inpaint, Job, TextToImage
-
-if TYPE_CHECKING:
-    from winepress_shared.catalogue import Model
+from winepress_shared.model import Model
 
 LEAST_CALLS = 4  #: a job of fewer full calls is spread over workers picture by picture
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from winepress_shared.catalogue import Model
+from winepress_shared.model import Model
 from winepress_shared.option_checks import DEFAULT_STRENGTH
 from winepress_shared.quantisation import loaded_bytes
 

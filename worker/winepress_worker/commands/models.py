@@ -18,10 +18,12 @@ from winepress_shared.terminal import write_json, write_line
 from winepress_worker.commands.farm_view import FarmView
 from winepress_worker.commands.model_facts import model_facts
 from winepress_worker.commands.models_table import LEGEND, table
+from winepress_worker.conversion.preparation import prepare
 from winepress_worker.models.infer_entry import describe, entry_text
-from winepress_worker.models.local_models import LocalModels, Report
+from winepress_worker.models.local_models import LocalModels
 from winepress_worker.models.manifest import Manifest, Prepared
 from winepress_worker.models.registry import ModelRegistry
+from winepress_worker.report import Report
 
 _MIB = 2**20
 _ALL = "all"  #: in place of a precision
@@ -127,7 +129,7 @@ def _prepare(arguments: argparse.Namespace) -> int:
         local_models = LocalModels(Settings.load().home, local_models.catalogue.plus(described))
     for precision in _precisions(local_models, arguments, Precision.FP16.value):
         label = f"{arguments.model}.{precision.value}"
-        prepared = local_models.prepare(arguments.model, precision, _progress(label), folder)
+        prepared = prepare(local_models, arguments.model, precision, _progress(label), folder)
         _out(f"{label} is ready: {prepared.size_bytes / _MIB:.1f} MiB in {prepared.path}")
         manifest = Manifest.read(prepared.path)
         if manifest and manifest.measured:

@@ -1,6 +1,6 @@
 """Making OpenVINO IR of a model: assemble, export, quantise, verify, record.
 
-Imports torch, optimum-intel and NNCF; only `LocalModels.prepare` imports this module.
+Imports torch, optimum-intel and NNCF; only `preparation` imports this module.
 """
 
 from __future__ import annotations
@@ -11,9 +11,10 @@ from collections.abc import Iterator
 from importlib.metadata import version
 from pathlib import Path
 
-from winepress_shared.catalogue import Catalogue, Model
+from winepress_shared.catalogue import Catalogue
 from winepress_shared.errors import EnvironmentFault, FailForGood, RetryElsewhere, WorkerBroken
 from winepress_shared.lane import Precision
+from winepress_shared.model import Model
 from winepress_worker.conversion.comparison import compare
 from winepress_worker.conversion.export import export, export_tiny_vae, writing
 from winepress_worker.conversion.lora import fuse
@@ -22,11 +23,11 @@ from winepress_worker.engines.base import PipelineKey, ignore_steps
 from winepress_worker.engines.openvino import OpenVinoPipeline, quiet_libraries
 from winepress_worker.engines.trial import trial_request
 from winepress_worker.held_memory import HeldMemory
-from winepress_worker.models.local_models import Report
 from winepress_worker.models.manifest import Manifest, Prepared, record_files
 from winepress_worker.models.measured import Measured
 from winepress_worker.models.recipe import recipe
 from winepress_worker.models.source import LORA_PART, TINY_VAE_PART, Source
+from winepress_worker.report import Report
 
 _LIBRARIES = ("openvino", "optimum-intel", "nncf", "torch", "diffusers", "transformers")
 _TRIAL_STEPS = 4  #: enough for the verification picture to show that it is one
@@ -73,7 +74,7 @@ def build(
 
 
 def _export(model: Model, origin: Source, work: Path, report: Report) -> Prepared:
-    """Assemble and export below ``work``; raises EnvironmentFault for what does not fit together."""
+    """Assemble and export below ``work``; raises EnvironmentFault for misfits."""
     folder, target = work / "source", work / Precision.FP16.value
     report("reading the weights", 0.0)
     digest = origin.digest()

@@ -10,14 +10,15 @@ from typing import Any
 import numpy as np
 from PIL import Image, ImageDraw
 
-from winepress_shared.catalogue import Catalogue, Model
+from winepress_shared.catalogue import Catalogue
 from winepress_shared.jobs.job import parse_job
+from winepress_shared.model import Model
 from winepress_shared.quantisation import Int8Recipe
 from winepress_worker.conversion.unet_recorder import watched
 from winepress_worker.engines.base import Request, ignore_steps
-from winepress_worker.models.local_models import Report
 from winepress_worker.models.manifest import Prepared
 from winepress_worker.models.recipe import prompts
+from winepress_worker.report import Report
 
 #: Inputs of one call by their names.
 Sample = dict[str, np.ndarray[Any, Any]]

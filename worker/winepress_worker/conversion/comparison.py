@@ -10,7 +10,7 @@ from typing import Any
 
 from PIL import Image
 
-from winepress_shared.catalogue import Model
+from winepress_shared.model import Model
 from winepress_worker.conversion.calibration import practice
 from winepress_worker.conversion.export import IR_FILE
 from winepress_worker.conversion.unet_recorder import watched

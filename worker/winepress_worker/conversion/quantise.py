@@ -15,17 +15,17 @@ import nncf
 import openvino
 from nncf.quantization.advanced_parameters import GroupSizeFallbackMode
 
-from winepress_shared.catalogue import Model
 from winepress_shared.errors import EnvironmentFault
 from winepress_shared.lane import Precision
+from winepress_shared.model import Model
 from winepress_shared.quantisation import Int4Recipe, Int8Recipe
 from winepress_worker.conversion.calibration import Sample, collect
 from winepress_worker.conversion.export import IR_FILE, writing
 from winepress_worker.conversion.scales import halve_scales
 from winepress_worker.engines.devices import read_graph
 from winepress_worker.models.content import MANIFEST_FILE
-from winepress_worker.models.local_models import Report
 from winepress_worker.models.manifest import Prepared
+from winepress_worker.report import Report
 
 #: Between a compressed weight and the operation that takes it.
 _UNPACKING = frozenset({"Convert", "FakeQuantize", "Multiply", "Reshape", "Subtract"})

@@ -21,13 +21,15 @@ EngineFactory = Callable[[WorkerOptions, LocalModels, Path], Engine]
 
 def _openvino(options: WorkerOptions, local_models: LocalModels, blobs: Path) -> Engine:
     hush_libraries()
+    from winepress_worker.conversion.preparation import prepare
     from winepress_worker.engines.openvino import OpenVinoEngine
 
-    return OpenVinoEngine(local_models, options.device, blobs, options.placement)
+    return OpenVinoEngine(local_models, options.device, blobs, options.placement, prepare)
 
 
 def _fake(options: WorkerOptions, local_models: LocalModels, blobs: Path) -> Engine:
-    from winepress_worker.engines.fake import FakeEngine, FakeSettings
+    from winepress_worker.engines.fake import FakeEngine
+    from winepress_worker.engines.fake_settings import FakeSettings
 
     return FakeEngine(FakeSettings.parse(options.engine.partition(":")[2]), options.device)
 
@@ -43,7 +45,7 @@ def memory_needs(
     name, _, settings = options.engine.partition(":")
     if name != "fake":
         return local_models.memory_needed
-    from winepress_worker.engines.fake import FakeSettings
+    from winepress_worker.engines.fake_settings import FakeSettings
 
     footprint = FakeSettings.parse(settings).footprint_bytes
     return lambda model, precision: footprint
@@ -55,7 +57,7 @@ def check_engine(engine: str) -> str:
     if name not in ENGINES:
         raise WrongUsage("unknown engine", field="engine", value=name, allowed=", ".join(ENGINES))
     if name == "fake":
-        from winepress_worker.engines.fake import FakeSettings
+        from winepress_worker.engines.fake_settings import FakeSettings
 
         FakeSettings.parse(settings)
     elif settings:

@@ -31,7 +31,7 @@ class Autoencoders:
         self._tiny: dict[str, Any] = {}
 
     def pick(self, pipe: Any, kind: str, is_tiny: bool) -> Any:
-        """The autoencoder for the pipeline of jobs of ``kind``; raises EnvironmentFault or FailForGood.
+        """The autoencoder for jobs of ``kind``; raises EnvironmentFault or FailForGood.
 
         A model whose only autoencoder is a tiny one has no other beside it.
         """

@@ -11,7 +11,7 @@ from PIL import Image
 from winepress_shared.jobs.job import Job
 from winepress_shared.lane import Precision
 from winepress_shared.metadata import PictureFacts
-from winepress_worker.models.local_models import Report
+from winepress_worker.report import Report, ignore_progress
 
 
 @dataclass(frozen=True)
@@ -52,10 +52,6 @@ class Request:
         """Prompt and negative prompt of each picture."""
         own = (self.job.prompt, self.job.negative_prompt)
         return (own, *self.others) if self.others else (own,) * len(self.seeds)
-
-
-def ignore_progress(message: str, fraction: float) -> None:
-    """A `Report` nobody listens to."""
 
 
 #: What one pipeline hands to the next of the same engine; nobody else looks inside.

@@ -32,7 +32,7 @@ def core() -> Any:
 
 
 def read_graph(path: Path) -> Any:
-    """The network at ``path``, with the weights beside it; raises EnvironmentFault and RuntimeError."""
+    """The network at ``path`` with its weights; raises EnvironmentFault and RuntimeError."""
     check_graph(path)
     return core().read_model(path)
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import gc
 import inspect
 import logging
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -25,14 +26,7 @@ from winepress_worker.device_name import DeviceName
 from winepress_worker.engines.arguments import arguments_of
 from winepress_worker.engines.assembly import PARTS, assemble, draws
 from winepress_worker.engines.autoencoders import Autoencoders
-from winepress_worker.engines.base import (
-    Latents,
-    OnStep,
-    PipelineKey,
-    Request,
-    ignore_progress,
-    ignore_steps,
-)
+from winepress_worker.engines.base import Latents, OnStep, PipelineKey, Request, ignore_steps
 from winepress_worker.engines.canvas import STATIC_GRID_PX, Canvas, check_pictures
 from winepress_worker.engines.compiled_parts import CompiledParts
 from winepress_worker.engines.devices import check_devices, openvino_version
@@ -43,13 +37,18 @@ from winepress_worker.engines.steps import Draw, Steps
 from winepress_worker.engines.token_limit import unread_warnings
 from winepress_worker.engines.trial import trial_request
 from winepress_worker.held_memory import resident_bytes
-from winepress_worker.models.local_models import LocalModels, Report
+from winepress_worker.models.local_models import LocalModels
 from winepress_worker.models.manifest import Prepared
 from winepress_worker.placement import Placement
+from winepress_worker.report import Report, ignore_progress
 
 _INPAINT_CHANNELS = 9  #: of a UNet that also sees the mask and the masked picture
 _TOKENIZERS = ("tokenizer", "tokenizer_2")
 _ENCODER = "vae_encoder"  #: compiled only when a source picture is to be read
+
+
+#: Makes the finished model of a name and a precision, if it is not there already.
+Prepare = Callable[[LocalModels, str, Precision, Report], Prepared]
 
 
 class OpenVinoEngine:
@@ -61,13 +60,16 @@ class OpenVinoEngine:
         device: str,
         cache_dir: Path,
         placement: Placement | None = None,
+        prepare: Prepare | None = None,
     ) -> None:
         """``placement`` says where each stage is computed; without it all are on ``device``.
 
+        ``prepare`` makes a model that is missing; without it that is an error.
         Raises WrongUsage when OpenVINO does not see a device.
         """
         quiet_libraries()
         self._local_models = local_models
+        self._prepare = prepare
         self._device = device
         self._placement = placement or Placement.of(DeviceName.parse(device))
         self._cache_dir = cache_dir
@@ -77,9 +79,21 @@ class OpenVinoEngine:
     def key(
         self, model: str, precision: Precision, report: Report = ignore_progress
     ) -> PipelineKey:
-        """The key of a model, which is prepared first if need be; see `LocalModels.prepare`."""
-        prepared = self._local_models.prepare(model, precision, report)
+        """The key of a model, which is prepared first if need be."""
+        if self._prepare:
+            prepared = self._prepare(self._local_models, model, precision, report)
+        else:
+            prepared = self._find(model, precision)
         return PipelineKey(model, prepared.revision, precision, self._device)
+
+    def _find(self, model: str, precision: Precision) -> Prepared:
+        prepared = self._local_models.find(model, precision)
+        if prepared is None:
+            raise EnvironmentFault(
+                f"{model}.{precision.value} is not on this machine",
+                hint=f"run: winepress models prepare {model}",
+            )
+        return prepared
 
     def estimate(self, key: PipelineKey) -> int:
         """What a model needs by `LocalModels.memory_needed`, in bytes."""
@@ -90,8 +104,8 @@ class OpenVinoEngine:
 
         Raises EnvironmentFault when the model is missing, corrupt or of another revision.
         """
-        prepared = self._local_models.find(key.model, key.precision)
-        if prepared is None or prepared.revision != key.revision:
+        prepared = self._find(key.model, key.precision)
+        if prepared.revision != key.revision:
             raise EnvironmentFault(
                 f"{key.model}.{key.precision.value} is not on this machine in this revision",
                 value=key.revision,

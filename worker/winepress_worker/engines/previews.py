@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from winepress_shared.catalogue import Model
+from winepress_shared.model import Model
 from winepress_worker.engines.devices import read_graph
 
 SPARE_DECODER, SPARE_ENCODER = "tiny_vae_decoder", "tiny_vae_encoder"

@@ -55,7 +55,7 @@ class _Settings(BaseModel):
 
 
 def make_tokenizers(folder: Path) -> dict[str, CLIPTokenizer]:
-    """The tokenizers of the prepared model in ``folder``, by their name; raises EnvironmentFault."""
+    """The tokenizers of the prepared model in ``folder`` by name; raises EnvironmentFault."""
     present = [name for name in TOKENIZERS if (folder / name).is_dir()]
     return {name: _make_tokenizer(folder, name) for name in present}
 

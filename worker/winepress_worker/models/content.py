@@ -63,7 +63,7 @@ def read_settings(folder: Path, name: str) -> dict[str, Any]:
 
 
 def check_graph(path: Path) -> None:
-    """Return when the graph at ``path`` names no file of its own accord; raises EnvironmentFault."""
+    """Raises EnvironmentFault when the graph at ``path`` names a file."""
     try:
         is_named = _WEIGHTS_NOTE in path.read_bytes()
     except OSError as error:

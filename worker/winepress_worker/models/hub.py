@@ -23,8 +23,8 @@ from huggingface_hub.utils.tqdm import disable_progress_bars
 from winepress_shared.errors import DiskFull, EnvironmentFault
 from winepress_shared.stores.partial_file import open_alone
 from winepress_worker.models.folder import wanted_names
-from winepress_worker.models.local_models import Report
 from winepress_worker.models.manifest import digest
+from winepress_worker.report import Report
 
 _ANSWER_S = 20.0  #: longest the hub may take to describe a repository
 _HINT = "with a copy of it: winepress models prepare MODEL --from FOLDER"

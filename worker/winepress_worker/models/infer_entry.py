@@ -9,11 +9,11 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from winepress_shared.catalogue import Model
 from winepress_shared.errors import EnvironmentFault, InvalidJob, WrongUsage
 from winepress_shared.jobs.job import MAX_SIDE_PX, MIN_SIDE_PX
 from winepress_shared.jobs.schedulers import canonical_scheduler
 from winepress_shared.lane import Precision
+from winepress_shared.model import Model
 from winepress_worker.models.folder import INDEX_FILE, family_of, pipeline_files, read_json
 from winepress_worker.models.weights import parameters
 

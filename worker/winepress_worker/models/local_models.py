@@ -1,4 +1,4 @@
-"""The local models of prepared models: finds them, checks them, and has missing ones prepared.
+"""The prepared models of this machine: finds them, checks them and pulls them.
 
 Layout: ``HOME/models/NAME/PRECISION/`` holds one finished model with its manifest. Work in
 progress lies beside it in ``.PRECISION.*`` and becomes visible by one rename, so a killed run
@@ -12,30 +12,26 @@ import errno
 import fcntl
 import logging
 import shutil
-import tempfile
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from winepress_shared.catalogue import Catalogue, Model
-from winepress_shared.errors import EnvironmentFault, StoreUnreachable, UnknownModel
+from winepress_shared.catalogue import Catalogue
+from winepress_shared.errors import EnvironmentFault, UnknownModel
 from winepress_shared.lane import Precision
+from winepress_shared.model import Model
 from winepress_shared.quantisation import loaded_bytes
-from winepress_worker.logs import hush_libraries
 from winepress_worker.models.content import check_content
 from winepress_worker.models.manifest import Manifest, Prepared
 from winepress_worker.models.pull import missing_bytes, pull
 from winepress_worker.models.pulled import PulledModels, retire
 from winepress_worker.models.recipe import recipe
 from winepress_worker.models.registry import ModelRegistry
-from winepress_worker.models.resource_check import Room
-from winepress_worker.models.source import Fetch, Source, find_source, is_at_hand, is_bundled
+from winepress_worker.models.source import find_source, is_at_hand, is_bundled
 from winepress_worker.os_fault import os_fault
+from winepress_worker.report import Report
 
 log = logging.getLogger(__name__)
-
-#: Called with what is being done and the share of the whole that is done, 0 to 1.
-Report = Callable[[str, float], None]
 
 _UNBOUNDED = 2**63  #: bytes
 
@@ -50,12 +46,12 @@ class LocalModels:
         registry: ModelRegistry | None = None,
         budget_bytes: int = _UNBOUNDED,
     ) -> None:
-        """What is missing is pulled from ``published`` if there is one, within the budget."""
+        """What is missing is pulled from ``registry`` if there is one, within the budget."""
         self.catalogue = catalogue
         self._root = home / "models"
         self._registry = registry
         self._pulled = PulledModels(self._root, budget_bytes)
-        self._hub = home / "hub"
+        self.hub = home / "hub"  #: what was fetched from a model hub
         self._verified: set[tuple[Path, str, tuple[int, ...]]] = set()
         self._refused: set[Path] = set()  # told once that they hold more than a model
         self._source_digests: dict[object, str] = {}
@@ -66,7 +62,7 @@ class LocalModels:
         Sizes and times are checked on every call, hashes once per process and change. Raises
         UnknownModel.
         """
-        manifest, folder = self._unread(name, precision), self._folder(name, precision)
+        manifest, folder = self._unread(name, precision), self.folder(name, precision)
         if manifest is None:
             return None
         seen = (folder, manifest.model_dump_json(), manifest.times(folder))
@@ -77,7 +73,7 @@ class LocalModels:
 
     def _unread(self, name: str, precision: Precision) -> Manifest | None:
         """The manifest of a model that is here by all that can be told without reading it."""
-        model, folder = self._known(name, precision), self._folder(name, precision)
+        model, folder = self.known(name, precision), self.folder(name, precision)
         manifest = Manifest.read(folder)
         if manifest is None or (manifest.model, manifest.precision) != (name, precision):
             return None
@@ -91,30 +87,6 @@ class LocalModels:
         is_whole = self._is_current(manifest, model) and manifest.sizes_match(folder)
         return manifest if is_whole else None
 
-    def prepare(
-        self, name: str, precision: Precision, report: Report, mirror: Path | None = None
-    ) -> Prepared:
-        """The finished model, made now if need be; takes about half a minute per bundled model.
-
-        Of several processes one does the work and the others wait for it. ``mirror`` is a folder
-        to take weights from instead of a hub, see `find_source`. Raises UnknownModel, and
-        Environment when the source is not at hand, the disk is full or the result is bad.
-        """
-        model = self._known(name, precision)
-        self._pulled.use(self._folder(name, precision))
-        found = self.find(name, precision)
-        if not found and mirror is None:
-            found = self._pull_missing(model, precision, report)
-        if found:
-            return found
-        try:
-            full = None if precision is Precision.FP16 else self.find(name, Precision.FP16)
-            origin = full or find_source(model, mirror, self._fetch(report))
-            with self._alone(name, precision, report):
-                return self.find(name, precision) or self._make(model, precision, origin, report)
-        except OSError as error:
-            raise os_fault(f"cannot prepare {name}", error, str(self._root)) from error
-
     def pull(self, name: str, precision: Precision, report: Report) -> Prepared | None:
         """The finished model as the store has it; None when the store does not offer it.
 
@@ -122,7 +94,7 @@ class LocalModels:
         up. Raises UnknownModel, StoreUnreachable, and Environment when the disk is full, the
         budget is too small or the store's copy is damaged or made by another version.
         """
-        model, folder = self._known(name, precision), self._folder(name, precision)
+        model, folder = self.known(name, precision), self.folder(name, precision)
         manifest = self._registry.find(name, precision) if self._registry else None
         if not self._registry or not manifest:
             return None
@@ -133,7 +105,7 @@ class LocalModels:
             )
         work = folder.with_name(f".pull-{folder.name}")
         try:
-            with self._alone(name, precision, report):
+            with self.alone(name, precision, report):
                 if Manifest.read(folder) != manifest or not self.find(name, precision):
                     size = sum(file.size for file in manifest.files.values())
                     self._pulled.make_room(folder, size, missing_bytes(manifest, work))
@@ -148,19 +120,21 @@ class LocalModels:
             raise os_fault(f"cannot pull {name}", error, str(self._root)) from error
         return self.find(name, precision)
 
-    def _pull_missing(self, model: Model, precision: Precision, report: Report) -> Prepared | None:
-        """What the store has; what can be made here does not depend on it."""
-        try:
-            return self.pull(model.name, precision, report)
-        except (StoreUnreachable, EnvironmentFault) as error:
-            if not is_at_hand(model):
-                raise
-            log.warning("%s is prepared here instead of pulled: %s", model.name, error)
-            return None
+    def use(self, name: str, precision: Precision) -> None:
+        """Note that somebody uses a model, so that others leave the disk before it."""
+        self._pulled.use(self.folder(name, precision))
+
+    def install(self, made: Path, name: str, precision: Precision) -> None:
+        """Put the finished folder ``made``, prepared here, in the place of what is there."""
+        folder = self.folder(name, precision)
+        if folder.exists():
+            retire(folder)
+        made.rename(folder)
+        self._pulled.forget(folder)
 
     def warm(self, models: Collection[tuple[str, Precision]]) -> None:
         """Say what this process holds loaded; what it held before may leave the disk again."""
-        self._pulled.warm([self._folder(*model) for model in models])
+        self._pulled.warm([self.folder(*model) for model in models])
 
     def _is_current(self, manifest: Manifest, model: Model) -> bool:
         """True when it was made the way it would be made now, of the weights installed here."""
@@ -192,61 +166,26 @@ class LocalModels:
 
     def memory_needed(self, name: str, precision: Precision) -> int:
         """Bytes a model holds once it is loaded: as measured where it was prepared, or guessed."""
-        manifest = Manifest.read(self._folder(name, precision))
+        manifest = Manifest.read(self.folder(name, precision))
         measured = manifest.memory_bytes if manifest else None
         return measured or loaded_bytes(self.catalogue.get(name).memory_mib, precision)
 
     def remove(self, name: str, precision: Precision) -> int:
         """Delete one prepared model; returns the bytes given back, 0 when there was none."""
-        self._known(name, precision)
-        folder = self._folder(name, precision)
+        self.known(name, precision)
+        folder = self.folder(name, precision)
         if not folder.is_dir():
             return 0
-        with self._alone(name, precision, lambda message, fraction: None):
+        with self.alone(name, precision, lambda message, fraction: None):
             size = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
             retire(folder)
             self._pulled.forget(folder)
             return size
 
-    def _fetch(self, report: Report) -> Fetch:
-        """Downloads below HOME/hub, laid out so that the folder can be given as a mirror."""
-
-        def fetch_here(repository: str) -> Path:
-            from winepress_worker.models.hub import fetch  # imported when a hub is needed
-
-            return fetch(repository, self._hub, report)
-
-        return fetch_here
-
-    def _make(
-        self, model: Model, precision: Precision, origin: Source | Prepared, report: Report
-    ) -> Prepared:
-        folder = self._folder(model.name, precision)
-        room = Room.of(model, precision, origin)
-        report(room.sentence, 0.0)
-        room.demand(folder.parent)
-        hush_libraries()
-        # Here and not above: this import brings torch and OpenVINO into the process (about 8 s).
-        from winepress_worker.conversion.build import build
-
-        with tempfile.TemporaryDirectory(dir=folder.parent, prefix=f".{precision.value}.") as work:
-            made = build(self.catalogue, model, precision, Path(work), origin, report)
-            if folder.exists():
-                retire(folder)
-            made.rename(folder)
-            self._pulled.forget(folder)
-        found = self.find(model.name, precision)
-        if found is None:
-            raise EnvironmentFault(
-                f"{model.name} changed while it was being prepared", hint="try again"
-            )
-        report("ready", 1.0)
-        return found
-
     @contextmanager
-    def _alone(self, name: str, precision: Precision, report: Report) -> Iterator[None]:
+    def alone(self, name: str, precision: Precision, report: Report) -> Iterator[None]:
         """Hold the lock of one model and precision; the kernel frees it when a process dies."""
-        parent = self._folder(name, precision).parent
+        parent = self.folder(name, precision).parent
         parent.mkdir(parents=True, exist_ok=True)
         with (parent / f"{precision.value}.lock").open("w") as lock:
             try:
@@ -259,7 +198,8 @@ class LocalModels:
                 shutil.rmtree(leftover, ignore_errors=True)
             yield
 
-    def _known(self, name: str, precision: Precision) -> Model:
+    def known(self, name: str, precision: Precision) -> Model:
+        """The catalogue's entry; raises UnknownModel, also for a precision it does not have."""
         model = self.catalogue.get(name)
         if precision not in model.precisions:
             raise UnknownModel(
@@ -270,7 +210,8 @@ class LocalModels:
             )
         return model
 
-    def _folder(self, name: str, precision: Precision) -> Path:
+    def folder(self, name: str, precision: Precision) -> Path:
+        """Where a prepared model lies, or would lie."""
         return self._root / name / precision.value
 
     def _source_digest(self, model: Model) -> str:

@@ -4,15 +4,12 @@ from __future__ import annotations
 
 import shutil
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from winepress_shared.errors import EnvironmentFault, ObjectTooLarge
 from winepress_shared.stores.base import BytesCallback
 from winepress_worker.models.manifest import FileRecord, Manifest, digest
 from winepress_worker.models.registry import ModelRegistry, percents
-
-if TYPE_CHECKING:
-    from winepress_worker.models.local_models import Report
+from winepress_worker.report import Report
 
 _PARTS = ".parts"  #: folder of files that are not complete, each under its hash
 

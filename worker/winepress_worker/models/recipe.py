@@ -6,8 +6,8 @@ import hashlib
 from functools import cache
 from importlib import resources
 
-from winepress_shared.catalogue import Model
 from winepress_shared.lane import Precision
+from winepress_shared.model import Model
 
 _LIST_DIGITS = 16  #: hexadecimal digits of a list's hash
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from pydantic import ValidationError
 
@@ -18,9 +17,7 @@ from winepress_shared.lane import Lane, Precision
 from winepress_shared.stores.base import BytesCallback, Store
 from winepress_worker.models.content import MAX_MANIFEST_BYTES
 from winepress_worker.models.manifest import FileRecord, Manifest
-
-if TYPE_CHECKING:
-    from winepress_worker.models.local_models import Report
+from winepress_worker.report import Report
 
 _MANIFESTS, _FILES, _JSON = "models/manifests/", "models/files/", ".json"
 
@@ -92,7 +89,7 @@ class ModelRegistry:
 
 
 def percents(message: str, before: int, total: int, report: Report) -> BytesCallback:
-    """A `BytesCallback` that reports each whole percent of ``total``, ``before`` of it done already."""
+    """Reports each whole percent of ``total``, ``before`` of it done already."""
     heard = -1
 
     def on_bytes(count: int) -> None:

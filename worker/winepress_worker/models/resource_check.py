@@ -6,9 +6,9 @@ import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
-from winepress_shared.catalogue import Model
 from winepress_shared.errors import DiskFull, EnvironmentFault
 from winepress_shared.lane import Precision
+from winepress_shared.model import Model
 from winepress_worker.machine_memory import free_memory
 from winepress_worker.models.manifest import Prepared
 from winepress_worker.models.source import Source

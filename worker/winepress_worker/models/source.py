@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
 
-from winepress_shared.catalogue import Model
 from winepress_shared.errors import EnvironmentFault
+from winepress_shared.model import Model
 from winepress_worker.models.folder import (
     INDEX_FILE,
     family_of,

@@ -33,7 +33,7 @@ _HEARTBEAT_S = 10  #: between two events for Flower
 class SupervisorStep(bootsteps.StartStopStep):  # type: ignore[misc]  # Celery is untyped
     """Starts the supervisor with the worker, and tells Flower what it knows.
 
-    Celery stops its steps before it has waited for the task in hand, and that is when the supervisor
+    Celery stops its steps before it has waited for the task in hand: then the supervisor
     is needed most; so it is stopped by `run_worker`, after everything else.
     """
 

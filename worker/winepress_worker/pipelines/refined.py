@@ -34,7 +34,7 @@ class StagedPipeline:
         self._key_of = key_of
 
     def warm_refiner(self, job: Job) -> None:
-        """Load the refiner of ``job``, if it has one; raises EnvironmentFault when both do not fit."""
+        """Load the refiner of ``job``, if any; raises EnvironmentFault when both do not fit."""
         if isinstance(job, TextToImage) and job.refiner:
             self._refiner(job.refiner, job.precision)
 

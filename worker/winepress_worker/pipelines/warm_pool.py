@@ -72,7 +72,7 @@ class WarmPool:
     def get(self, key: PipelineKey) -> Pipeline:
         """The pipeline of ``key``, loaded if need be after others made room.
 
-        Raises EnvironmentFault when it cannot fit beside the pinned ones, and what the engine raises.
+        Raises EnvironmentFault when it cannot fit beside the pinned ones, and as the engine does.
         """
         with self._changed:
             self._awaited.add(key)

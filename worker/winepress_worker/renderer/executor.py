@@ -29,7 +29,6 @@ from winepress_shared.lane import Precision
 from winepress_shared.ledger.records import Slice
 from winepress_shared.metadata import PictureFacts
 from winepress_worker.engines.base import PipelineKey, Request
-from winepress_worker.models.local_models import Report
 from winepress_worker.os_fault import seen_through
 from winepress_worker.pipelines.by_model import PipelinesByModel
 from winepress_worker.pipelines.refined import StagedPipeline
@@ -41,6 +40,7 @@ from winepress_worker.renderer.lease_client import LeaseClient
 from winepress_worker.renderer.pace import Pace
 from winepress_worker.renderer.work import Work
 from winepress_worker.renderer.zoom_units import ZoomUnits
+from winepress_worker.report import Report
 
 log = logging.getLogger(__name__)
 
@@ -63,7 +63,7 @@ class Executor:
 
         ``calls_away`` says whether another lane goes before the rest of a slice drawn for so long.
         """
-        self._lease_client = lease_client
+        self._leases = lease_client
         self._archive = archive
         self._delivery = delivery
         self._pool = pool
@@ -128,9 +128,7 @@ class Executor:
         self._inputs.of(record.job)
 
         def key_of(model: str, precision: Precision) -> PipelineKey:
-            return self._key_of(
-                model, precision, lambda text, _: self._lease_client.note(part, text)
-            )
+            return self._key_of(model, precision, lambda text, _: self._leases.note(part, text))
 
         if isinstance(record.job, ZoomVideo):
             pipelines = PipelinesByModel(self._pool, key_of, lambda key: self._load(part, key))
@@ -145,7 +143,7 @@ class Executor:
         return Work(part, record, pipeline)
 
     def _load(self, part: Slice, key: PipelineKey) -> None:
-        self._lease_client.note(part, f"loading {key.model}.{key.precision}")
+        self._leases.note(part, f"loading {key.model}.{key.precision}")
         self._pool.get(key)
         self._loaded()
 
@@ -165,7 +163,7 @@ class Executor:
         log.info("slice %s of %s ends early: %s", part.fence, part.job_id, error)
         self._hand_over(settle=True)
         if isinstance(error, Stopped):
-            self._lease_client.give_back(part)
+            self._leases.give_back(part)
         else:
             self._settle(part, left, error)
 
@@ -188,7 +186,7 @@ class Executor:
 
     def _begin(self, part: Slice, *units: int) -> None:
         """Begin units; raises Stopped where the slice ends before them."""
-        is_called = self._lease_client.start(part, *units)
+        is_called = self._leases.start(part, *units)
         if is_called and self._calls_away(part, time.monotonic() - self._began_at):
             raise YieldRequested("a better band waits in another lane")
 
@@ -237,16 +235,14 @@ class Executor:
         image_and_mask = (*self._inputs.of(jobs[0]), None, None)[:2]
         request = Request.together(jobs, *image_and_mask)
         if jobs[0].preview_every:
-            request = replace(request, on_preview=self._lease_client.previews.of(work.part, unit))
+            request = replace(request, on_preview=self._leases.previews.of(work.part, unit))
         steps, cost = jobs[0].num_inference_steps or 1, megapixel_steps(jobs[0])
         lane, is_first = str(work.record.lane), not work.is_warm
         limit = self.pace.limit(lane, cost * len(jobs))
         if is_first:  # it compiles too, which takes as long as it takes
             limit = replace(limit, seconds=None)
         began = time.perf_counter()
-        images = work.pipeline.render(
-            request, limit.watching(self._lease_client.watch(work.part, unit))
-        )
+        images = work.pipeline.render(request, limit.watching(self._leases.watch(work.part, unit)))
         seconds = time.perf_counter() - began
         self.pace.learn(lane, seconds, steps, cost, len(jobs), is_first=is_first)
         return images[: len(jobs) - call.filled], work.pipeline.facts(request), seconds

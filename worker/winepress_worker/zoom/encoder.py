@@ -67,7 +67,7 @@ _CODECS = {
 class FilmFile:
     """One film being written to a file; use as a context manager, then call `write` per frame.
 
-    Raises EnvironmentFault when the file cannot be written, FailForGood when the sound cannot be read.
+    Raises EnvironmentFault when the file cannot be written, FailForGood for unreadable sound.
     """
 
     def __init__(

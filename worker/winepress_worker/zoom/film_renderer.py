@@ -33,7 +33,7 @@ class FilmRenderer:
         """Make the film that is unit ``unit``; returns the row to be counted for it.
 
         ``on_step`` hears of every frame and may raise. When the store holds the film already, the
-        row of that one comes back. Raises StoreUnreachable, EnvironmentFault, and FailForGood for key
+        row of that one comes back. Raises StoreUnreachable, EnvironmentFault, FailForGood for key
         frames or a sound that cannot be used.
         """
         job = record.job
