@@ -35,6 +35,11 @@ class Block:
         return self.language in ("sh", "python") and self.word != NOT_RUN
 
     @property
+    def is_python(self) -> bool:
+        """Whether it is a whole program of Python."""
+        return self.is_run and self.language == "python"
+
+    @property
     def commands(self) -> Iterator[list[str]]:
         """The words of every ``winepress`` command in a block of the shell."""
         if self.language == "sh":

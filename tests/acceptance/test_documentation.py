@@ -83,7 +83,7 @@ class Reader:
         for block in page.blocks:
             if block.is_run:
                 parts.append(f"echo '== line {block.line}'")
-            if block.is_run and block.language == "python":
+            if block.is_python:
                 (folder / f"line_{block.line}.py").write_text(block.text)
                 parts.append(f"python line_{block.line}.py")
             elif block.is_run:

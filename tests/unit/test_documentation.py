@@ -11,11 +11,13 @@ from functools import cache
 import pytest
 from markdown_pages import ROOT, Page, commands, pages
 
+import winepress
 from winepress.cli import parse
 from winepress.commands import COMMANDS
 from winepress.parser import Parser
 from winepress.plugins import load_plugins
 from winepress_shared.errors import WrongUsage
+from winepress_shared.settings import Settings
 
 MAX_README_WORDS = 700
 PAGES = pages()
@@ -110,20 +112,29 @@ def test_every_command_is_understood(page: Page) -> None:
 
 
 @cache
-def _known_flags() -> set[str]:
-    def of(parser: argparse.ArgumentParser) -> Iterator[str]:
-        for action in parser._actions:
-            yield from action.option_strings
-            if isinstance(action, argparse._SubParsersAction):
-                for each in action.choices.values():
-                    yield from of(each)
-
-    whole = Parser()
+def _command_line() -> argparse.ArgumentParser:
+    """With the commands of every package."""
+    whole = Parser(prog="winepress")
     subparsers = whole.add_subparsers()
     for register in COMMANDS:
         register(subparsers)
     load_plugins(subparsers)
-    return set(of(whole))
+    return whole
+
+
+def _parsers(parser: argparse.ArgumentParser) -> Iterator[argparse.ArgumentParser]:
+    """A command and those below it."""
+    yield parser
+    for action in parser._actions:
+        if isinstance(action, argparse._SubParsersAction):
+            for each in action.choices.values():
+                yield from _parsers(each)
+
+
+@cache
+def _known_flags() -> set[str]:
+    actions = (action for each in _parsers(_command_line()) for action in each._actions)
+    return {flag for action in actions for flag in action.option_strings}
 
 
 @on_every_page
@@ -131,6 +142,14 @@ def test_every_flag_that_a_sentence_names_is_one(page: Page) -> None:
     """Of some command."""
     named = {flag for span in page.spans for flag in _FLAG.findall(span)}
     assert named - _known_flags() - _FOREIGN_FLAGS == set()
+
+
+def test_every_command_setting_and_error_has_its_place_in_the_pages() -> None:
+    """What no page names, nobody finds."""
+    told = "\n".join(page.text for page in STATED if page.path.parent == ROOT / "docs")
+    names = {each.prog for each in _parsers(_command_line()) if not each._subparsers}
+    names |= {*Settings.model_fields, *(name for name in winepress.__all__ if name[0].isupper())}
+    assert sorted(name for name in names if not re.search(rf"\b{name}\b", told)) == []
 
 
 def test_the_ruler_of_pages_works() -> None:
