@@ -37,7 +37,7 @@ for _, id in ipairs(ARGV) do
     for unit = 0, row.units - 1 do
       if redis.call('GETBIT', P .. 'done:' .. id, unit) == 1 then one.done[#one.done + 1] = unit end
     end
-    for _, fence in ipairs(redis.call('SMEMBERS', P .. 'leased:' .. id)) do
+    for _, fence in ipairs(redis.call('SMEMBERS', P .. 'job_leases:' .. id)) do
       local lease = hash(P .. 'lease:' .. fence)
       lease.is_held = redis.call('SISMEMBER', P .. 'held:' .. lease.holder, fence)
       one.leases[fence] = lease
@@ -57,7 +57,7 @@ for _, id in ipairs(ARGV) do
 end
 farm.leases = redis.call('ZRANGE', P .. 'leases', 0, -1)
 farm.lanes, farm.open = hash(P .. 'lanes'), redis.call('GET', P .. 'open')
-farm.opened, farm.slices = hash(P .. 'opened'), hash(P .. 'slices')
+farm.opened, farm.slices = hash(P .. 'open_by_user'), hash(P .. 'slices')
 return cjson.encode(farm)
 """
 

@@ -20,15 +20,53 @@ _COMMANDS = (
 )
 #: Keys of the ledger that a producer's scripts write; the names are those of the key table.
 PRODUCER_WRITES = (
-    *("job:*", "jobs", "jobs:*", "ready:*", "served:*", "handed", "waits:*", "aside:*", "lanes"),
-    *("slices", "open", "opened", "retry:*", "attempts:*", "failers:*", "done:*", "units:*"),
-    *("leased:*", "lease:*", "leases", "held:*", "due", "expiries", "old", "idem:*", "events:*"),
+    *(
+        "job:*",
+        "jobs",
+        "jobs:*",
+        "ready:*",
+        "band_served:*",
+        "lane_served",
+        "waits:*",
+        "aside:*",
+        "lanes",
+    ),
+    *("slices", "open", "open_by_user", "retry:*", "attempts:*", "failers:*", "done:*", "units:*"),
+    *(
+        "job_leases:*",
+        "lease:*",
+        "leases",
+        "held:*",
+        "due",
+        "expiries",
+        "old",
+        "idem:*",
+        "events:*",
+    ),
     *("turn", "wake:*"),
 )
 #: Those that only workers and the operator write.
 PRODUCER_READS = (
-    *("asked:*", "holders:*", "serving:*", "shuns:*", "pace", "workers", "worker:*", "renderer:*"),
-    *("warm:*", "warmed:*", "loading:*", "loads:*", "view", "parked:*", "paused", "preview:*"),
+    *(
+        "last_request:*",
+        "processes:*",
+        "lane_workers:*",
+        "shunned_lane:*",
+        "pace",
+        "workers",
+        "worker:*",
+        "renderer:*",
+    ),
+    *(
+        "warm_workers:*",
+        "warm_models:*",
+        "loading_workers:*",
+        "loading_model:*",
+        "view",
+        "parked:*",
+        "paused",
+        "preview:*",
+    ),
     *("limits", "fence", "swept"),
 )
 #: Queues of lanes, which hold a dot, and films; not what kombu notes of messages in hand.

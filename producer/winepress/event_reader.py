@@ -15,7 +15,7 @@ from queue import Empty, SimpleQueue
 from winepress.outage import patiently
 from winepress_shared.errors import BrokerUnreachable, DamagedRecord
 from winepress_shared.ledger.event_log import BLOCK_MS, EventLog, order_of_id
-from winepress_shared.ledger.records import Event
+from winepress_shared.ledger.events import Event
 from winepress_shared.settings import Settings
 
 _MOST_JOBS = 1_000  #: in one command; of more, each part is read for a moment in turn

@@ -11,7 +11,8 @@ from winepress.deadline import Deadline
 from winepress.event_reader import EventReader, Subscription
 from winepress.outage import patiently
 from winepress_shared.ledger.event_log import check_event_id
-from winepress_shared.ledger.records import Event, JobRow
+from winepress_shared.ledger.events import Event
+from winepress_shared.ledger.records import JobRow
 from winepress_shared.per_process import PerProcess
 from winepress_shared.state import JobState
 

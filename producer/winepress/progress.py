@@ -8,7 +8,8 @@ import threading
 import time
 from typing import TextIO
 
-from winepress_shared.ledger.records import Event, JobRow
+from winepress_shared.ledger.events import Event
+from winepress_shared.ledger.records import JobRow
 from winepress_shared.terminal import redraw_line, shown, write_line
 
 _BAR_CHARACTERS = 24

@@ -108,8 +108,8 @@ def test_a_worker_says_its_lanes_again_when_they_change(clerk: Clerk) -> None:
     """What it no longer serves is not expected of it."""
     live(clerk, "one")
     live(clerk, "one", lane="vignette.int8")
-    assert clerk.redis.smembers(clerk.key("serving", "vignette.int8")) == {"one"}
-    assert not clerk.redis.exists(clerk.key("serving", LANE))
+    assert clerk.redis.smembers(clerk.key("lane_workers", "vignette.int8")) == {"one"}
+    assert not clerk.redis.exists(clerk.key("lane_workers", LANE))
     assert json.loads(str(clerk.redis.get(clerk.key("worker", "one"))))["lanes"] == [
         "vignette.int8"
     ]

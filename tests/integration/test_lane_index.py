@@ -31,7 +31,7 @@ def test_a_lane_shows_its_highest_band_and_how_long_it_waits(clerk: Clerk, book:
     """Lanes without work and parked ones are not there."""
     assert book.look("me") == ([], {})
     clerk.submit("bulk", 3, band=2)
-    clerk.redis.hincrby(clerk.key("served", LANE), "2", -90_000)
+    clerk.redis.hincrby(clerk.key("band_served", LANE), "2", -90_000)
     clerk.submit("now", 1, band=0)
     (view,), _ = book.look("me")
     assert (view.lane, view.units, view.band) == (LANE, 4, 0)
@@ -78,8 +78,10 @@ def test_a_worker_that_is_gone_for_good_leaves_no_trace_among_the_holders(
     clerk.ledger.leave("left")
     clerk.redis.zadd(clerk.key("workers"), {"lost": 1})
     clerk.sweep()
-    assert clerk.redis.smembers(clerk.key("warm", MODEL)) == {"me"}
-    assert not clerk.redis.exists(*(clerk.key("warmed", worker) for worker in ("left", "lost")))
+    assert clerk.redis.smembers(clerk.key("warm_workers", MODEL)) == {"me"}
+    assert not clerk.redis.exists(
+        *(clerk.key("warm_models", worker) for worker in ("left", "lost"))
+    )
 
 
 def test_after_an_outage_it_is_still_known_what_is_warm(clerk: Clerk, book: LaneIndex) -> None:
@@ -150,7 +152,7 @@ def test_how_long_a_lane_was_left_alone_is_told_apart_from_its_bands(
 ) -> None:
     """A lane that is served all the time has a low band that waits all the same."""
     clerk.submit("bulk", band=2)
-    clerk.redis.hincrby(clerk.key("served", LANE), "2", -90_000)
+    clerk.redis.hincrby(clerk.key("band_served", LANE), "2", -90_000)
     assert book.look("me")[0][0].idle_s >= 90
     clerk.submit("now", 4, band=0)
     clerk.claim(1)

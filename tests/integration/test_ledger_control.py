@@ -199,8 +199,8 @@ def test_a_succeeded_job_leaves_its_row_and_its_events_only(clerk: Clerk) -> Non
     names = {str(name).partition(":")[2] for name in clerk.redis.scan_iter(clerk.key("*"))}
     names -= {"fence", "turn", "keep", "open", "swept", "old"} | {
         "held:w1/1",
-        "holders:w1",
-        "asked:w1/1",
+        "processes:w1",
+        "last_request:w1/1",
     }
     assert names == {"job:job", "events:job", "jobs", "jobs:succeeded", f"lease:{part.fence}"}
     assert 0 < clerk.redis.ttl(clerk.key("events", "job")) <= 3600
@@ -231,7 +231,7 @@ def _end(clerk: Clerk, end: str) -> None:
         clerk.pass_deadline("job")
     else:
         clerk.work_off()
-        for fence in clerk.redis.smembers(clerk.key("leased", "job")):
+        for fence in clerk.redis.smembers(clerk.key("job_leases", "job")):
             clerk.ledger.release(int(fence), "w1/1")
         clerk.work_off()
     assert clerk.state("job") == end

@@ -107,4 +107,4 @@ def test_the_place_of_a_job_in_its_lane_is_known(clerk: Clerk) -> None:
 
 def _pass_over(clerk: Clerk, band: int, for_ms: int) -> None:
     now, _ = clerk.redis.time()
-    clerk.redis.hset(clerk.key("served", LANE), str(band), now * 1000 - for_ms)
+    clerk.redis.hset(clerk.key("band_served", LANE), str(band), now * 1000 - for_ms)

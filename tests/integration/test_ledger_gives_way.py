@@ -31,7 +31,7 @@ def pass_over(clerk: Clerk, band: int) -> None:
     """Let a band of the lane have waited for longer than its patience."""
     now, _ = clerk.redis.time()
     since = now * 1000 - PATIENCE_MS[band] - 1000
-    clerk.redis.hset(clerk.key("served", LANE), str(band), since)
+    clerk.redis.hset(clerk.key("band_served", LANE), str(band), since)
 
 
 @pytest.mark.parametrize("band", [INTERACTIVE, NORMAL])

@@ -48,7 +48,9 @@ def test_a_worker_that_describes_itself_keeps_the_mark_of_what_it_loads_ahead(
             renderer.describe()
             renderer._messenger.settle()
             with redis.Redis.from_url(settings.broker_url.get_secret_value()) as broker:
-                assert broker.zrange(f"{settings.farm}:loading:vignette.fp16", 0, -1) == [b"one"]
+                assert broker.zrange(f"{settings.farm}:loading_workers:vignette.fp16", 0, -1) == [
+                    b"one"
+                ]
     finally:
         may_end.set()
         loader.join()

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from winepress_shared.errors import EnvironmentFault
-from winepress_worker.pipelines.host_budget import HostBudget
+from winepress_worker.host_budget import HostBudget
 
 LIMIT = 100
 Open = Callable[[], HostBudget]
@@ -71,7 +71,7 @@ def test_a_wish_nobody_repeats_is_forgotten(join: Open, monkeypatch: pytest.Monk
     """Else one worker that gave up would keep the others from keeping anything warm."""
     one, other = join(), join()
     assert one.hold(90)
-    monkeypatch.setattr("winepress_worker.pipelines.host_budget._WANT_S", 0.0)
+    monkeypatch.setattr("winepress_worker.host_budget._WANT_S", 0.0)
     other.want(50)
     assert one.lacking() == 0
     assert other.room() == 10

@@ -24,7 +24,8 @@ from winepress_shared.items import Item, ItemReader
 from winepress_shared.jobs.job import Batch, TextToImage
 from winepress_shared.jobs.zoom import ZoomVideo
 from winepress_shared.lane import Lane, Precision
-from winepress_shared.ledger.records import Event, JobRow, Submission, Worker
+from winepress_shared.ledger.events import Event
+from winepress_shared.ledger.records import JobRow, Submission, Worker
 from winepress_shared.settings import Settings
 from winepress_shared.stores.folder import FolderStore
 from winepress_shared.window import Window

@@ -85,11 +85,22 @@ def test_layers_hold(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_contract_of_the_layers_is_the_agreed_one() -> None:
     """The contract itself cannot be loosened in passing: no exceptions, every package in it."""
     config = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["tool"]["importlinter"]
-    (contract,) = config["contracts"]
-    assert contract == {
-        "name": contract["name"],
-        "type": "layers",
-        "layers": ["winepress_deploy", "winepress_worker | winepress", "winepress_shared"],
+    layers, *forbidden = config["contracts"]
+    assert layers["layers"] == [
+        "winepress_deploy",
+        "winepress_worker | winepress",
+        "winepress_shared",
+    ]
+    assert [set(contract) for contract in forbidden] == [
+        {"name", "type", "source_modules", "forbidden_modules"}
+    ] * len(forbidden)
+    assert {
+        contract["source_modules"][0]: contract["forbidden_modules"] for contract in forbidden
+    } == {
+        "winepress_shared.jobs": ["winepress_shared.ledger", "winepress_shared.stores"],
+        "winepress_worker.models": [
+            f"winepress_worker.{room}" for room in ("conversion", "engines", "pipelines")
+        ],
     }
     packages = {
         file.parts[1] for file in SOURCES if (ROOT / Path(*file.parts[:2], "__init__.py")).exists()

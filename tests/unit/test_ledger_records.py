@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
+import re
+from importlib import resources
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -11,16 +14,8 @@ from hypothesis import strategies as st
 
 from winepress_shared.errors import DamagedRecord
 from winepress_shared.jobs.job import Priority
-from winepress_shared.ledger.records import (
-    BANDS,
-    Event,
-    JobRow,
-    Lease,
-    Order,
-    Slice,
-    Submission,
-    expand,
-)
+from winepress_shared.ledger.events import Event, EventName
+from winepress_shared.ledger.records import BANDS, JobRow, Lease, Order, Slice, Submission, expand
 from winepress_shared.state import JobState
 
 HASH = {
@@ -91,8 +86,10 @@ def test_every_field_of_a_row_is_needed(name: str) -> None:
 def test_a_slice_is_read_from_the_answer_to_a_claim() -> None:
     """Fence, job, units, and what is left for others."""
     part = Slice(7, "j1", (3, 4, 5), False, 2, 9, 1, band=2, lane="x")
-    assert Slice.of([7, "j1", "3-5", 0, 2, 9, 1, 2, "x"]) == part
-    assert Slice.of([8, "j1", "", 1, 0, 0, 0, 1, "x"]).finish is True
+    answer = {"fence": 7, "id": "j1", "units": "3-5", "finish": 0, "attempts": 2, "waiting": 9}
+    answer |= {"tickets": 1, "band": 2, "lane": "x"}
+    assert Slice.of(answer) == part
+    assert Slice.of(answer | {"units": "", "finish": 1}).finish is True
 
 
 @pytest.mark.parametrize(("at", "unit"), [("", None), ("0", 0), ("12", 12)])
@@ -131,3 +128,12 @@ def test_what_the_ledger_hands_out_cannot_be_changed(kind: type) -> None:
 def test_bands_are_served_from_interactive_to_bulk() -> None:
     """Their order is their rank in the ledger."""
     assert [band.value for band in BANDS] == ["interactive", "normal", "bulk"]
+
+
+def test_every_event_that_the_scripts_write_has_a_name_here() -> None:
+    """A watcher that knows the names knows every event."""
+    scripts = resources.files("winepress_shared.ledger").joinpath("lua")
+    texts = [path.read_text("utf-8") for path in Path(str(scripts)).rglob("*.lua")]
+    written = {name for text in texts for name in re.findall(r"event\([\w.]+, '([a-z-]+)'", text)}
+    assert {"unit-done", "note", "preview"} <= written
+    assert written <= set(EventName)

@@ -18,9 +18,9 @@ from winepress_shared.lane import Precision
 from winepress_shared.quantisation import loaded_bytes
 from winepress_shared.settings import Settings
 from winepress_worker import machine_memory
+from winepress_worker.host_budget import HostBudget, books_of
 from winepress_worker.machine_memory import machine_budget, share_out
 from winepress_worker.options import WorkerOptions
-from winepress_worker.pipelines.host_budget import HostBudget, books_of
 
 GIB = 2**30
 

@@ -14,7 +14,8 @@ import pytest
 
 from winepress.progress import Progress
 from winepress_shared.jobs.job import Priority
-from winepress_shared.ledger.records import Event, JobRow
+from winepress_shared.ledger.events import Event
+from winepress_shared.ledger.records import JobRow
 from winepress_shared.state import JobState
 
 

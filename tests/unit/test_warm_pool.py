@@ -14,7 +14,7 @@ from winepress_shared.jobs.job import Job
 from winepress_shared.lane import Precision
 from winepress_shared.metadata import PictureFacts
 from winepress_worker.engines.base import Latents, OnStep, PipelineKey, Request
-from winepress_worker.pipelines.host_budget import HostBudget
+from winepress_worker.host_budget import HostBudget
 from winepress_worker.pipelines.warm_pool import WarmPool
 from winepress_worker.report import Report, ignore_progress
 

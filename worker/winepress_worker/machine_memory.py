@@ -6,7 +6,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from winepress_shared.errors import EnvironmentFault
-from winepress_worker.pipelines.host_budget import books_of, held_bytes
+from winepress_worker.host_budget import books_of, held_bytes
 
 _MEMORY = Path("/proc/meminfo")
 _CONTROL_GROUP = Path("/sys/fs/cgroup")

@@ -12,7 +12,8 @@ from winepress.deadline import Deadline
 from winepress.event_stream import may_be_last, state_of
 from winepress.outage import patiently_awaited
 from winepress_shared.ledger.event_log import check_event_id
-from winepress_shared.ledger.records import Event, JobRow
+from winepress_shared.ledger.events import Event
+from winepress_shared.ledger.records import JobRow
 
 if TYPE_CHECKING:
     from winepress.aio.connections import AsyncConnections

@@ -7,7 +7,7 @@ import contextlib
 from collections.abc import Sequence
 
 from winepress.event_reader import Arrival, EventReader, Subscription
-from winepress_shared.ledger.records import Event
+from winepress_shared.ledger.events import Event
 
 
 class LoopSubscription(Subscription):

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from winepress_shared.errors import InvalidJob
-from winepress_shared.ledger.records import Event
+from winepress_shared.ledger.events import Event
 
 if TYPE_CHECKING:
     from winepress_shared.ledger.script_server import ScriptServer

@@ -34,14 +34,20 @@ class LaneView:
     is_shunned: bool = False  #: nothing waits there but what this worker failed at
 
     @classmethod
-    def of(cls, row: list[Any], held: Collection[str], loads: str) -> LaneView:
+    def of(cls, row: dict[str, Any], held: Collection[str], loads: str) -> LaneView:
         """Read a row of ``lanes.lua``, as a worker sees it that holds and ``loads`` models."""
-        lane, units, band, urgent, *times, holders, loading = row
-        waited_s, longest_s, idle_s = (ms / 1000 for ms in times)
-        model = lane.partition("@")[0]
-        view = cls(lane, units, band, urgent, waited_s, longest_s, idle_s)
-        others, loaders = holders - (model in held), loading - (model == loads)
-        return replace(view, holders=max(0, others), loading=max(0, loaders))
+        model = row["lane"].partition("@")[0]
+        return cls(
+            lane=row["lane"],
+            units=row["units"],
+            band=row["band"],
+            urgent=row["urgent"],
+            waited_s=row["waited_ms"] / 1000,
+            longest_s=row["longest_ms"] / 1000,
+            idle_s=row["idle_ms"] / 1000,
+            holders=max(0, row["holders"] - (model in held)),
+            loading=max(0, row["loading"] - (model == loads)),
+        )
 
     @property
     def model(self) -> str:
@@ -74,14 +80,11 @@ class Place:
     in_hand: tuple[InHand, ...] = ()  #: of other jobs, on the workers of the lane
 
     @classmethod
-    def of(cls, row: list[Any]) -> Place:
-        """Read the answer of ``ahead.lua``."""
-        jobs, mine, higher, slices, most, parked = row[:6]
-        end = row.index("", 6)
-        last = row.index("", end + 1)
-        in_hand = tuple(InHand(*row[at : at + 4]) for at in range(last + 1, len(row), 4))
-        paused, others = tuple(row[6:end]), tuple(row[end + 1 : last])
-        return cls(jobs, mine, higher, slices, most, parked, paused, others, in_hand)
+    def of(cls, answer: dict[str, Any]) -> Place:
+        """Read the answer of ``ahead.lua``; Lua writes an empty list as an empty object."""
+        lists = {name: tuple(answer[name]) for name in ("paused", "others")}
+        in_hand = tuple(InHand(**slice_) for slice_ in answer["in_hand"])
+        return cls(**(answer | lists | {"in_hand": in_hand}))
 
 
 class LaneIndex:
@@ -103,7 +106,7 @@ class LaneIndex:
         """
         renderer, lanes, loads, shunned, own, *held = self._run("lanes", worker, ALIVE_MS)
         served = read_facts(own).get("lanes")
-        rows = [row for row in json.loads(lanes) if served is None or row[0] in served]
+        rows = [row for row in json.loads(lanes) if served is None or row["lane"] in served]
         views = [LaneView.of(row, held, loads) for row in rows]
         views = [replace(view, is_shunned=True) if view.lane == shunned else view for view in views]
         return views, read_facts(renderer)
@@ -117,7 +120,7 @@ class LaneIndex:
 
     def place(self, lane: str, band: int, user: str, job_id: str = "") -> Place:
         """What goes before a job, or before one that were submitted now, and holds it back."""
-        return Place.of(self._run("ahead", lane, band, user, job_id, _JOBS_LOOKED_AT))
+        return Place.of(json.loads(self._run("ahead", lane, band, user, job_id, _JOBS_LOOKED_AT)))
 
     def parked(self, lane: str) -> str | None:
         """Why nothing is handed out in ``lane`` just now; None when it is open."""

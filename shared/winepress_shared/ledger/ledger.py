@@ -16,10 +16,10 @@ from typing import Any, cast
 from winepress_shared.documents import read_facts, read_rows
 from winepress_shared.errors import Conflict
 from winepress_shared.ledger.event_log import EventLog
+from winepress_shared.ledger.events import Event
 from winepress_shared.ledger.lanes import ALIVE_MS
 from winepress_shared.ledger.limits import farm_full, user_full
 from winepress_shared.ledger.records import (
-    Event,
     HeartbeatReply,
     JobRow,
     Lease,
@@ -213,7 +213,7 @@ class Ledger:
         begins = [("begin", holder, nonce)] if begin else []
         found, *begun = self._server.run_together(call, *begins)
         self._unanswered.pop(holder, None)
-        return None if found is None else replace(Slice.of(found), begun=begun == [1])
+        return None if found is None else replace(Slice.of(json.loads(found)), begun=begun == [1])
 
     def start(self, fence: int, *units: int) -> Order:
         """Begin units, in their order: the attempts count from here; the first order but OK.

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import re
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from enum import StrEnum
 from typing import Any
 
@@ -17,10 +16,6 @@ from winepress_shared.jobs.zoom import ZoomVideo
 from winepress_shared.state import JobState
 from winepress_shared.window import Window
 
-#: Fields of events that are numbers, and those that an event cannot do without.
-_COUNTS = ("unit", "step", "steps", "done", "units")
-_NEEDED = {"progress": ("unit", "step", "steps"), "unit-done": ("unit", "done")}
-_COUNT = re.compile(r"[0-9]{1,15}")
 #: Bands in the order they are served.
 BANDS = (Priority.INTERACTIVE, Priority.NORMAL, Priority.BULK)
 
@@ -129,10 +124,13 @@ class Slice:
     lane: str = ""  #: where it waited; not that of the request where an earlier one is answered
 
     @classmethod
-    def of(cls, row: list[Any]) -> Slice:
+    def of(cls, answer: dict[str, Any]) -> Slice:
         """Read the answer of ``claim.lua``."""
-        fence, job, units, finish, tried, left, tickets, band, lane = row
-        return cls(fence, job, expand(units), bool(finish), tried, left, tickets, band, lane=lane)
+        named = answer | {
+            "units": expand(answer["units"]),
+            "finish": bool(answer["finish"]),
+        }
+        return cls(job_id=named.pop("id"), **named)
 
 
 @dataclass(frozen=True)
@@ -221,29 +219,6 @@ class JobRow:
             window=Window(int(row["opens"]), int(row["closes"])) if "opens" in row else None,
             cost=float(row.get("cost", 0)),
         )
-
-
-@dataclass(frozen=True)
-class Event:
-    """One thing that happened to a job."""
-
-    id: str  #: position in the stream; pass it back to read on from here
-    #: A state, or: unit-started, progress, unit-done, unit-retry, unit-failed, note, paused,
-    #: resumed, preview; or damaged, which says nothing. `JobHandle.events` adds: state.
-    name: str
-    at: float  #: Unix seconds
-    fields: dict[str, str] = field(default_factory=dict)
-
-    @classmethod
-    def of(cls, row_id: str, row: dict[str, str]) -> Event:
-        """Read an entry of the stream ``events:ID``."""
-        fields = {name: value for name, value in row.items() if name not in ("event", "at")}
-        counts = (row.get("at", ""), *(fields[name] for name in _COUNTS if name in fields))
-        name = row.get("event", "")
-        is_whole = bool(name) and set(_NEEDED.get(name, ())) <= set(fields)
-        if not is_whole or not all(map(_COUNT.fullmatch, counts)):
-            return cls(row_id, "damaged", 0.0)  # kept for its id: whoever reads goes on behind it
-        return cls(row_id, name, int(row["at"]) / 1000, fields)
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 
 from winepress_shared.errors import EnvironmentFault, FailForGood, RetryElsewhere
 from winepress_worker.engines.base import Engine, Pipeline, PipelineKey
-from winepress_worker.pipelines.host_budget import HostBudget
+from winepress_worker.host_budget import HostBudget
 
 _MIB = 2**20
 _OTHERS_S = 5.0  #: how long other workers of the machine get to give unused memory back

@@ -22,12 +22,12 @@ from winepress_shared.settings import Settings
 from winepress_shared.stores import open_store
 from winepress_worker.engines import open_engine
 from winepress_worker.engines.base import PipelineKey
+from winepress_worker.host_budget import HostBudget, books_of
 from winepress_worker.lane_order import LaneWatch
 from winepress_worker.models.local_models import LocalModels
 from winepress_worker.models.registry import ModelRegistry
 from winepress_worker.models.registry_index import RegistryIndex
 from winepress_worker.options import WorkerOptions
-from winepress_worker.pipelines.host_budget import HostBudget, books_of
 from winepress_worker.pipelines.idle_unloader import IdleUnloader
 from winepress_worker.pipelines.preloader import Preloader
 from winepress_worker.pipelines.warm_pool import WarmPool

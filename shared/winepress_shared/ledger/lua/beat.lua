@@ -1,7 +1,7 @@
 #!lua flags=allow-oom
 -- A worker lives: renew its leases, record its description, learn what each lease should do.
--- KEYS[1] prefix; keys: workers worker serving renderer holders held lease leases job, and those `hand_on`
---         touches
+-- KEYS[1] prefix; keys: workers worker lane_workers renderer processes held lease leases job, and those
+--         `requeue_lease` touches
 -- ARGV: worker, its rendering process now, description (JSON), lease time to live (ms),
 --       most attempts
 -- Returns {what the rendering process says of itself (JSON or ''),
@@ -13,16 +13,16 @@
 check_numbers(4, 5)
 local worker, holder, limit = ARGV[1], ARGV[2], tonumber(ARGV[5])
 redis.call('ZADD', key('workers'), now, worker)
-if redis.call('GET', key('worker', worker)) ~= ARGV[3] then serve(worker, ARGV[3]) end
-for _, other in ipairs(redis.call('SMEMBERS', key('holders', worker))) do
-  if other ~= holder then bury(worker, other, limit) end
+if redis.call('GET', key('worker', worker)) ~= ARGV[3] then set_lanes_of_worker(worker, ARGV[3]) end
+for _, other in ipairs(redis.call('SMEMBERS', key('processes', worker))) do
+  if other ~= holder then end_process(worker, other, limit) end
 end
 local answer = {redis.call('GET', key('renderer', worker)) or ''}
 redis.call('PEXPIRE', key('renderer', worker), FORGET_MS)
 redis.call('PEXPIRE', key('held', holder), FORGET_MS)
-redis.call('PEXPIRE', key('holders', worker), FORGET_MS)
+redis.call('PEXPIRE', key('processes', worker), FORGET_MS)
 for _, fence in ipairs(redis.call('SMEMBERS', key('held', holder))) do
-  local lease, _, order = look_up(fence)
+  local lease, _, order = look_up_lease(fence)
   if lease then
     if order ~= 'lost' then redis.call('ZADD', key('leases'), now + tonumber(ARGV[4]), fence) end
     local steps = lease.step > 0 and lease.step < lease.steps and lease.steps or 0

@@ -1,14 +1,15 @@
 #!lua flags=allow-oom
 -- Hand out the next slice of a lane.
--- KEYS[1] prefix; keys: limits parked paused ready served handed waits aside slices job jobs retry attempts failers
---         serving shuns lease leases leased held holders asked fence turn workers events, those `place` and
---         `conclude` touch, and the broker's list of the lane
+-- KEYS[1] prefix; keys: limits parked paused ready band_served lane_served waits aside slices job jobs
+--         retry attempts failers lane_workers shunned_lane lease leases job_leases held processes
+--         last_request fence turn workers events, those `place_job` and `end_job` touch, and the broker's
+--         list of the lane
 -- ARGV: lane, worker, its rendering process, nonce of this request (hex), most units, lease time to live
 --       (ms), prefix of the broker's queues, a worker is alive when it has beaten within (ms), patience
 --       of each band (ms) ...
--- Returns nil, or {fence, id, units as ranges, finish 0|1, attempts so far of the first unit,
---                  units of this lane still waiting, tickets of this lane still queued, band,
---                  lane of the slice, another one where an earlier request is answered}
+-- Returns nil, or JSON: fence; id; units (ranges); finish 0|1; attempts so far of the first unit;
+--         waiting, the units of this lane left for others; tickets of this lane still queued; band;
+--         lane of the slice, another one where an earlier request is answered
 --
 -- Order inside a lane: the highest band (0 first), but a band passed over for longer than its
 -- patience gets one slice; in a band the user whose last slice is longest ago; of a user the
@@ -23,37 +24,41 @@ local FIRST_BAND = 9
 local ELSEWHERE_MS = 60000 -- a unit waits this long for a worker that has not failed at it
 local SHUN_MS = 10000 -- a worker that found nothing but such units takes no ticket of the lane for so long
 local LOOKED_AT = 8 -- workers, to find one that may draw such a unit
+local MOST_LOOKS = 64 -- at users and jobs, so that one claim never keeps the server; the next looks on
 check_numbers(5, 6, 8)
 for place = FIRST_BAND, #ARGV do check_numbers(place) end
 local lane, worker, holder, nonce, most = ARGV[1], ARGV[2], ARGV[3], ARGV[4], tonumber(ARGV[5])
+local lease_ms, queues, alive_ms = tonumber(ARGV[6]), ARGV[7], tonumber(ARGV[8])
+
+local function patience_ms(band) return tonumber(ARGV[FIRST_BAND + band]) end
 
 local function answer(fence, job, lease, tried)
-  return {fence, job.id, lease.open, lease.finish, tried,
-    tonumber(redis.call('HGET', key('lanes'), lane)) or 0, redis.call('LLEN', ARGV[7] .. lane), job.band,
-    lease.lane}
+  return cjson.encode({fence = fence, id = job.id, units = lease.open, finish = lease.finish,
+    attempts = tried, waiting = tonumber(redis.call('HGET', key('lanes'), lane)) or 0,
+    tickets = redis.call('LLEN', queues .. lane), band = job.band, lane = lease.lane})
 end
 
 -- The answer to this very request was lost on its way: nobody would ever work on that slice.
-local function granted()
-  local asked = redis.call('GET', key('asked', holder)) or ''
+local function answer_of_last_request()
+  local asked = redis.call('GET', key('last_request', holder)) or ''
   local fence = string.match(asked, '^' .. nonce .. ' (%d+)$')
-  local lease, job = look_up(fence or '')
+  local lease, job = look_up_lease(fence or '')
   if not job then return nil end
   local first = first_of(lease.open)
   local tried = first and attempts(job, first) or 0
-  -- What `begin` counted after the request is this attempt, and none before it.
+  -- What `begin_unit` counted after the request is this attempt, and none before it.
   if first and is_begun(lease, first) then tried = tried - 1 end
   return answer(tonumber(fence), job, lease, tried)
 end
 
 -- The band to be served, of those that have not been passed over by this claim.
 local function next_band(passed)
-  local served, first = read(key('served', lane)) or {}, nil
+  local served, first = read(key('band_served', lane)) or {}, nil
   for band = 0, #ARGV - FIRST_BAND do
     local since = not passed[band] and tonumber(served[tostring(band)])
     if since then
       first = first or band
-      if now - since > tonumber(ARGV[FIRST_BAND + band]) then first = band end
+      if now - since > patience_ms(band) then first = band end
     end
   end
   return first
@@ -63,7 +68,7 @@ end
 local function count_out_mine()
   for _, fence in ipairs(redis.call('SMEMBERS', key('held', holder))) do
     local lease = read(key('lease', fence))
-    if lease then count_out(fence, lease) end
+    if lease then count_slice_out(fence, lease) end
   end
 end
 
@@ -79,15 +84,15 @@ local function is_for_others(job, unit, due)
   if not failers or now - due > ELSEWHERE_MS then return false end
   local function has_failed(one) return string.find(failers, '\n' .. one .. '\n', 1, true) end
   if not has_failed(worker) then return false end
-  for _, other in ipairs(redis.call('SRANDMEMBER', key('serving', lane), LOOKED_AT)) do
+  for _, other in ipairs(redis.call('SRANDMEMBER', key('lane_workers', lane), LOOKED_AT)) do
     local seen = tonumber(redis.call('ZSCORE', key('workers'), other))
-    if seen and now - seen <= tonumber(ARGV[8]) and not has_failed(other) then return true end
+    if seen and now - seen <= alive_ms and not has_failed(other) then return true end
   end
   return false
 end
 
 -- Units that wait again: the first alone when it was begun before, else those up to the next such.
-local function take_again(job, limit)
+local function take_retries(job, limit)
   local members, units = {}, {}
   local found = redis.call('ZRANGEBYSCORE', key('retry', job.id), '-inf', now, 'WITHSCORES', 'LIMIT', 0,
     limit + LOOKED_AT)
@@ -103,17 +108,17 @@ local function take_again(job, limit)
   return members, units, 0
 end
 
-local function take(job)
-  if all_ended(job) then return '', 0 end
+local function take_units(job)
+  if has_ended(job) then return '', 0 end
   local limit = most
   if job.chained == 0 then
     local workers = math.max(1, redis.call('ZCARD', key('workers')))
-    limit = math.min(most, math.ceil(waiting(job) / (2 * workers)))
+    limit = math.min(most, math.ceil(units_waiting(job) / (2 * workers)))
     -- In whole calls: what a call lacks is filled up with pictures that nobody asked for.
     local together = job.together or 1
     limit = math.ceil(limit / together) * together
   end
-  local members, units, tried = take_again(job, limit)
+  local members, units, tried = take_retries(job, limit)
   if units[1] then
     redis.call('ZREM', key('retry', job.id), unpack(members))
     return text_of(units), tried
@@ -132,11 +137,11 @@ end
 -- To be asked before the band is served.
 local function is_firm(job)
   local better = better_waits(job, worker)
-  local since = tonumber(redis.call('HGET', key('served', lane), job.band)) or now
-  return better == 'here' or (better and now - since > tonumber(ARGV[FIRST_BAND + job.band]))
+  local since = tonumber(redis.call('HGET', key('band_served', lane), job.band)) or now
+  return better == 'here' or (better and now - since > patience_ms(job.band))
 end
 
-local function grant(job, units, firm)
+local function grant_lease(job, units, firm)
   -- Never below the time: a fence of a ledger that lost its end, or all, must not count again.
   local fence = math.max((tonumber(redis.call('GET', key('fence'))) or 0) + 1, now)
   redis.call('SET', key('fence'), fence)
@@ -145,14 +150,14 @@ local function grant(job, units, firm)
     'open', units, 'at', '', 'step', 0, 'steps', 0, 'step_at', now,
     'finish', lease.finish, 'user', job.user, 'firm', firm and 1 or 0)
   count_slice(job.user, 1)
-  redis.call('ZADD', key('leases'), now + tonumber(ARGV[6]), fence)
-  redis.call('SADD', key('leased', job.id), fence)
+  redis.call('ZADD', key('leases'), now + lease_ms, fence)
+  redis.call('SADD', key('job_leases', job.id), fence)
   redis.call('SADD', key('held', holder), fence)
-  redis.call('SADD', key('holders', worker), holder)
-  redis.call('SET', key('asked', holder), nonce .. ' ' .. string.format('%d', fence), 'PX', FORGET_MS)
+  redis.call('SADD', key('processes', worker), holder)
+  redis.call('SET', key('last_request', holder), nonce .. ' ' .. string.format('%d', fence), 'PX', FORGET_MS)
   if job.state == 'queued' then
     if job.started == 0 then redis.call('HSET', key('job', job.id), 'started', now) end
-    move(job, 'running', '')
+    set_state(job, 'running', '')
   end
   return fence, lease
 end
@@ -160,31 +165,31 @@ end
 -- A slice of a job, or nil when there is nothing in it for this worker now.
 local function serve_job(job)
   if job.expires > 0 and job.expires <= now then
-    conclude(job, 'expired', 'its deadline passed while it waited')
+    end_job(job, 'expired', 'its deadline passed while it waited')
     return nil
   end
-  local _, due = waiting(job)
+  local _, due = units_waiting(job)
   local units, tried = nil, nil
-  if due <= now then units, tried = take(job) end
+  if due <= now then units, tried = take_units(job) end
   local fence, lease = nil, nil
   if units then
     local firm = is_firm(job)
-    redis.call('HSET', key('served', lane), job.band, now)
-    redis.call('HSET', key('handed'), lane, now)
+    redis.call('HSET', key('band_served', lane), job.band, now)
+    redis.call('HSET', key('lane_served'), lane, now)
     redis.call('ZADD', key('ready', lane, job.band), redis.call('INCR', key('turn')), job.user)
-    fence, lease = grant(job, units, firm)
+    fence, lease = grant_lease(job, units, firm)
   end
-  place(job)
+  place_job(job)
   return fence and answer(fence, job, lease, tried)
 end
 
-local before = granted()
+local before = answer_of_last_request()
 if before then return before end
 count_out_mine()
 if is_closed(lane) then return nil end
 -- Users and jobs of the band in which there was nothing for this worker, and such bands.
 local here, users_passed, jobs_passed, passed, is_shunned = nil, 0, 0, {}, false
-for _ = 1, 64 do
+for _ = 1, MOST_LOOKS do
   local band = next_band(passed)
   if not band then break end
   if band ~= here then here, users_passed, jobs_passed = band, 0, 0 end
@@ -196,7 +201,7 @@ for _ = 1, 64 do
   elseif not id then
     users_passed, jobs_passed = users_passed + 1, 0
   elseif not may_have_more(user) then
-    set_aside(lane, band, user)
+    set_user_aside(lane, band, user)
   else
     local job = read_job(id)
     local found = serve_job(job)
@@ -205,5 +210,5 @@ for _ = 1, 64 do
   end
 end
 -- Else it would take the very tickets that are to call the others.
-if is_shunned then redis.call('SET', key('shuns', worker), lane, 'PX', SHUN_MS) end
+if is_shunned then redis.call('SET', key('shunned_lane', worker), lane, 'PX', SHUN_MS) end
 return nil

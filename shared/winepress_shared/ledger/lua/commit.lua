@@ -1,16 +1,16 @@
 #!lua flags=allow-oom
 -- The object of a unit exists: count it, once, and only for the holder of the lease. Units of a
 -- chain are counted in their order.
--- KEYS[1] prefix; keys: lease leases leased held job done units attempts failers open opened events, and
---         those `place` touches
+-- KEYS[1] prefix; keys: lease leases job_leases held job done units attempts failers open open_by_user
+--         events, and those `place_job` touches
 -- ARGV: fence, unit, JSON of the output
 -- Returns 'ok' | 'moved' (what is left waits in another lane) | 'last' (every unit has ended: write
 --         the result, then finish) | 'lost' | 'cancel'
 check_numbers(2)
 local fence, unit = ARGV[1], tonumber(ARGV[2])
-local lease, job, order = look_up(fence)
+local lease, job, order = look_up_lease(fence)
 if order == 'lost' or order == 'cancel' then
-  strike(fence, lease, unit)
+  drop_unit(fence, lease, unit)
   return order
 end
 local rest = without(lease.open, unit)
@@ -26,10 +26,10 @@ if rest then
 elseif unit < 0 or redis.call('GETBIT', key('done', job.id), unit) == 0 then
   return 'lost'
 end
-if all_ended(job) then
+if has_ended(job) then
   redis.call('HSET', key('lease', fence), 'open', '', 'finish', 1)
   return 'last'
 end
-if rest then keep_open(fence, lease, rest) end
-if job.chained == 1 then place(job) end
+if rest then keep_rest(fence, lease, rest) end
+if job.chained == 1 then place_job(job) end
 return job.lane == lease.lane and 'ok' or 'moved'

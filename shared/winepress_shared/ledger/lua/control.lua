@@ -1,7 +1,7 @@
 #!lua flags=allow-oom
 -- What a user may do to a job.
--- KEYS[1] prefix; keys: idem job jobs lease leases leased retry attempts done units expiries old events,
---         and those `conclude` and `place` touch
+-- KEYS[1] prefix; keys: idem job jobs lease leases job_leases retry attempts done units expiries old
+--         events, and those `end_job` and `place_job` touch
 -- ARGV: id, verb: 'cancel' | 'pause' | 'resume' | 'retry' | 'front' | 'reprioritise', reason (of a
 --       cancel) or band (of reprioritise), idempotency key that a cancel frees or ''
 -- Returns {'ok'|'missing'|'illegal', state}; running slices hear of it on the channel orders:HOLDER
@@ -18,35 +18,35 @@ local function set_paused(paused)
   redis.call('HSET', key('job', id), 'paused', paused)
   job.paused = paused
   event(id, verb .. 'd')
-  place(job)
+  place_job(job)
 end
 
 -- Waiting under another name: out of where claims find it, and in again.
 local function replace(field, value)
   local paused = job.paused
   job.paused = 1
-  place(job)
+  place_job(job)
   job.paused, job[field] = paused, value
   redis.call('HSET', key('job', id), field, value)
-  place(job)
+  place_job(job)
 end
 
 if verb == 'retry' then
   if is_alive(job) or job.state == 'succeeded' then return {'illegal', job.state} end
   -- Whoever still holds a slice of the earlier life has lost it.
   tell_holders(job)
-  void_all(id)
+  void_leases_of(id)
   redis.call('ZREM', key('old'), id)
   redis.call('PERSIST', key('events', id))
   redis.call('HSET', key('job', id), 'failed', 0, 'finished', 0, 'expires', 0)
   job.failed, job.paused = 0, 0
-  reopen(job)
-  move(job, 'queued', '')
-  place(job)
+  requeue_missing(job)
+  set_state(job, 'queued', '')
+  place_job(job)
 elseif not is_alive(job) then
   return {verb == 'cancel' and job.state == 'canceled' and 'ok' or 'illegal', job.state}
 elseif verb == 'cancel' then
-  conclude(job, 'canceled', ARGV[3])
+  end_job(job, 'canceled', ARGV[3])
   local idem = key('idem', job.user, ARGV[4])
   if string.match(redis.call('GET', idem) or '', '^%S+') == id then redis.call('DEL', idem) end
 elseif verb == 'front' then

@@ -1,6 +1,6 @@
 #!lua flags=allow-oom
 -- A rendering process says what it holds. What it was loading is loaded, or will not be.
--- KEYS[1] prefix; keys: worker renderer pace warm warmed loading loads
+-- KEYS[1] prefix; keys: worker renderer pace warm_workers warm_models loading_workers loading_model
 -- ARGV: worker, its description (JSON), names of the models it holds ...
 local worker = ARGV[1]
 -- Kept while its worker beats.
@@ -14,6 +14,6 @@ for lane, rate in pairs(type(device) == 'string' and type(rates) == 'table' and 
   end
 end
 if pace[1] then redis.call('HSET', key('pace'), unpack(pace)) end
-hold_warm(worker, {unpack(ARGV, 3)})
-local loaded = redis.call('GETDEL', key('loads', worker))
-if loaded then redis.call('ZREM', key('loading', loaded), worker) end
+set_warm_models(worker, {unpack(ARGV, 3)})
+local loaded = redis.call('GETDEL', key('loading_model', worker))
+if loaded then redis.call('ZREM', key('loading_workers', loaded), worker) end

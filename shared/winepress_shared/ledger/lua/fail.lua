@@ -1,24 +1,24 @@
 #!lua flags=allow-oom
 -- An attempt at one unit failed. A chain breaks there: the rest of its slice is handed back too.
--- KEYS[1] prefix; keys: lease leases leased held job retry attempts failers done units events, and those
---         `conclude` touches
+-- KEYS[1] prefix; keys: lease leases job_leases held job retry attempts failers done units events, and
+--         those `end_job` touches
 -- ARGV: fence, unit (-1: the result itself), class, message, may be tried again 0|1, most attempts,
 --       backoff (ms)
 -- Returns 'retry' | 'failed' | 'last' (as for commit) | 'lost' | 'cancel'
 check_numbers(2, 6, 7)
 local fence, unit, class, message = ARGV[1], tonumber(ARGV[2]), ARGV[3], ARGV[4]
 local limit = ARGV[5] == '1' and tonumber(ARGV[6]) or 0
-local lease, job, order = look_up(fence)
+local lease, job, order = look_up_lease(fence)
 if order == 'lost' or order == 'cancel' then
-  strike(fence, lease, unit)
+  drop_unit(fence, lease, unit)
   return order
 end
 
 if lease.finish == 1 then
   -- A unit without an object was reported before, and the answer was lost.
   if unit >= 0 and redis.call('GETBIT', key('done', job.id), unit) == 0 then return 'last' end
-  drop(fence, lease)
-  conclude(job, 'failed', 'its result could not be written: ' .. message)
+  end_lease(fence, lease)
+  end_job(job, 'failed', 'its result could not be written: ' .. message)
   return 'failed'
 end
 local rest = without(lease.open, unit)
@@ -38,16 +38,16 @@ if job.chained == 1 then
 end
 local answer = tried < limit and 'retry' or 'failed'
 if answer == 'retry' then
-  again(job, units, now + tonumber(ARGV[7]) * 2 ^ (tried - 1))
+  requeue_units(job, units, now + tonumber(ARGV[7]) * 2 ^ (tried - 1))
   event(job.id, 'unit-retry', 'unit', unit, 'class', class, 'message', message)
 else
   fail_unit(job, unit, class, message)
 end
-if all_ended(job) then
+if has_ended(job) then
   redis.call('HSET', key('lease', fence), 'open', '', 'finish', 1)
   answer = 'last'
 else
-  keep_open(fence, lease, rest)
+  keep_rest(fence, lease, rest)
 end
-place(job)
+place_job(job)
 return answer

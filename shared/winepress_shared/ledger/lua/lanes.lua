@@ -1,15 +1,16 @@
 #!lua flags=allow-oom
 -- What a worker needs to know to choose between lanes.
--- KEYS[1] prefix; keys: view lanes waits parked paused served handed warm warmed loading loads shuns
---         workers worker renderer
+-- KEYS[1] prefix; keys: view lanes waits parked paused band_served lane_served warm_workers warm_models
+--         loading_workers loading_model shunned_lane workers worker renderer
 -- ARGV: worker, a worker is alive when it has beaten within (ms)
 -- Returns {what the worker's rendering process says of itself (JSON or ''), lanes (JSON), the model it
 --          loads just now or '', a lane to leave to others or '', what the worker says of itself
 --          (JSON or ''), names of models it holds ...}; lanes is a list of
---         [lane, units waiting, highest band waiting, units of that band, ms since that band of the
---          lane got a slice or began to wait, the same for whichever band waits longest, ms since any
---          band of it did, live workers that hold its model, and that load it just now] for every
---         lane that is neither parked nor paused.
+--         {lane; units waiting; band, the highest waiting; urgent, units of that band; waited_ms since
+--          that band of the lane got a slice or began to wait; longest_ms, the same for whichever band
+--          waits longest; idle_ms since any band of it got one; holders, live workers that hold its
+--          model; loading, live workers that load it just now} for every lane that is neither parked
+--         nor paused.
 --
 -- All workers see the same lanes, so a large farm shares a view for a moment: what a look costs does
 -- not grow with lanes times workers.
@@ -30,7 +31,7 @@ local function read_lanes()
   for i = 1, #lanes, 2 do
     local lane = lanes[i]
     if not is_closed(lane) then
-      local name, served = string.match(lane, '^[^@]+'), redis.call('HGETALL', key('served', lane))
+      local name, served = string.match(lane, '^[^@]+'), redis.call('HGETALL', key('band_served', lane))
       local band, since, oldest = nil, now, now
       for j = 1, #served, 2 do
         local one, at = tonumber(served[j]), tonumber(served[j + 1])
@@ -41,10 +42,11 @@ local function read_lanes()
       for _, units in ipairs(redis.call('HVALS', key('waits', lane, band or 0))) do
         urgent = urgent + tonumber(units)
       end
-      local last = math.max(tonumber(redis.call('HGET', key('handed'), lane)) or 0, oldest)
-      rows[#rows + 1] = {lane, tonumber(lanes[i + 1]), band or 0, urgent, now - since, now - oldest,
-        now - last, count_alive(redis.call('SMEMBERS', key('warm', name))),
-        count_alive(redis.call('ZRANGEBYSCORE', key('loading', name), now, '+inf'))}
+      local last = math.max(tonumber(redis.call('HGET', key('lane_served'), lane)) or 0, oldest)
+      rows[#rows + 1] = {lane = lane, units = tonumber(lanes[i + 1]), band = band or 0, urgent = urgent,
+        waited_ms = now - since, longest_ms = now - oldest, idle_ms = now - last,
+        holders = count_alive(redis.call('SMEMBERS', key('warm_workers', name))),
+        loading = count_alive(redis.call('ZRANGEBYSCORE', key('loading_workers', name), now, '+inf'))}
     end
   end
   return rows
@@ -63,6 +65,6 @@ local function shared_lanes()
 end
 
 return {redis.call('GET', key('renderer', worker)) or '', shared_lanes(),
-  redis.call('GET', key('loads', worker)) or '', redis.call('GET', key('shuns', worker)) or '',
+  redis.call('GET', key('loading_model', worker)) or '', redis.call('GET', key('shunned_lane', worker)) or '',
   redis.call('GET', key('worker', worker)) or '',
-  unpack(redis.call('SMEMBERS', key('warmed', worker)))}
+  unpack(redis.call('SMEMBERS', key('warm_models', worker)))}

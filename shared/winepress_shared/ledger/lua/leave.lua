@@ -1,9 +1,9 @@
 #!lua flags=allow-oom
 -- A worker is leaving: hand its leases on at once, and forget it.
--- KEYS[1] prefix; keys: workers worker serving renderer warm warmed holders held lease leases, and those
---         `hand_on` touches
+-- KEYS[1] prefix; keys: workers worker lane_workers renderer warm_workers warm_models processes held lease
+--         leases, and those `requeue_lease` touches
 -- ARGV: worker
 local worker = ARGV[1]
-for _, holder in ipairs(redis.call('SMEMBERS', key('holders', worker))) do bury(worker, holder) end
-forget(worker)
-redis.call('DEL', key('holders', worker))
+for _, holder in ipairs(redis.call('SMEMBERS', key('processes', worker))) do end_process(worker, holder) end
+forget_worker(worker)
+redis.call('DEL', key('processes', worker))

@@ -1,7 +1,7 @@
 #!lua flags=allow-oom
 -- May this worker load a model now? One does at a time while nobody holds it, and then as many as hold
 -- it: a cold lane is not loaded by all, and a hot one is spread in doubling steps.
--- KEYS[1] prefix; keys: loading loads warm workers
+-- KEYS[1] prefix; keys: loading_workers loading_model warm_workers workers
 -- ARGV: worker, name of the model, the mark lasts for (ms), a worker is alive when it has beaten
 --       within (ms)
 -- Returns 1 when it may, and is marked; 0 when enough other live ones do.
@@ -17,12 +17,12 @@ local function count_alive(names)
   return count
 end
 
-redis.call('ZREMRANGEBYSCORE', key('loading', name), '-inf', now)
-local loading = count_alive(redis.call('ZRANGE', key('loading', name), 0, -1))
-if loading > 0 and loading >= count_alive(redis.call('SMEMBERS', key('warm', name))) then return 0 end
-local before = redis.call('GET', key('loads', worker))
-if before and before ~= name then redis.call('ZREM', key('loading', before), worker) end -- one at a time
-redis.call('ZADD', key('loading', name), now + lasts_ms, worker)
-redis.call('PEXPIRE', key('loading', name), lasts_ms)
-redis.call('SET', key('loads', worker), name, 'PX', lasts_ms)
+redis.call('ZREMRANGEBYSCORE', key('loading_workers', name), '-inf', now)
+local loading = count_alive(redis.call('ZRANGE', key('loading_workers', name), 0, -1))
+if loading > 0 and loading >= count_alive(redis.call('SMEMBERS', key('warm_workers', name))) then return 0 end
+local before = redis.call('GET', key('loading_model', worker))
+if before and before ~= name then redis.call('ZREM', key('loading_workers', before), worker) end -- one at a time
+redis.call('ZADD', key('loading_workers', name), now + lasts_ms, worker)
+redis.call('PEXPIRE', key('loading_workers', name), lasts_ms)
+redis.call('SET', key('loading_model', worker), name, 'PX', lasts_ms)
 return 1

@@ -1,16 +1,16 @@
 #!lua flags=allow-oom
 -- Pause or resume a user, a lane or the whole farm. Pictures in hand are finished.
--- KEYS[1] prefix; keys: paused leases lease job, and those `bring_back` touches
+-- KEYS[1] prefix; keys: paused leases lease job, and those `bring_user_back` touches
 -- ARGV: 'farm' | 'lane:LANE' | 'user:USER', pause 1|0
 -- Returns 1 when that changed anything. Running slices hear of it on the channel orders:HOLDER
 local scope, user = ARGV[1], string.match(ARGV[1], '^user:(.*)$')
 if ARGV[2] == '0' then
-  if user then bring_back(user) end
+  if user then bring_user_back(user) end
   return redis.call('HDEL', key('paused'), scope)
 end
 local is_new = redis.call('HSETNX', key('paused'), scope, now)
 for _, fence in ipairs(redis.call('ZRANGE', key('leases'), 0, -1)) do
-  local lease, _, order = look_up(fence)
+  local lease, _, order = look_up_lease(fence)
   if order == 'yield' then redis.call('PUBLISH', key('orders', lease.holder), fence) end
 end
 return is_new

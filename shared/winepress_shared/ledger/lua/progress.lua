@@ -6,7 +6,7 @@
 -- Returns 'ok' | 'lost' | 'cancel' | 'yield'
 check_numbers(2, 3, 4)
 local fence, unit, step, steps = unpack(ARGV)
-local lease, job, order = look_up(fence)
+local lease, job, order = look_up_lease(fence)
 if not lease or not without(lease.open, tonumber(unit)) then return order end
 redis.call('HSET', key('lease', fence), 'step', step, 'steps', steps, 'step_at', now)
 if order == 'ok' or order == 'yield' then

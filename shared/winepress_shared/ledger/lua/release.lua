@@ -1,6 +1,6 @@
 #!lua flags=allow-oom
 -- A worker gives the rest of a slice back; no attempt is counted. Optionally parks the lane.
--- KEYS[1] prefix; keys: lease leases leased held parked, and those `hand_on` touches
+-- KEYS[1] prefix; keys: lease leases job_leases held parked, and those `requeue_lease` touches
 -- ARGV: fence, holder, park for (ms, 0 is not), reason
 check_numbers(3)
 local fence, park_ms = ARGV[1], tonumber(ARGV[3])
@@ -8,5 +8,5 @@ local lease = read(key('lease', fence))
 redis.call('SREM', key('held', ARGV[2]), fence)
 if not lease then return end
 if park_ms > 0 then redis.call('SET', key('parked', lease.lane), ARGV[4], 'PX', park_ms) end
-drop(fence, lease)
-hand_on(lease)
+end_lease(fence, lease)
+requeue_lease(lease)

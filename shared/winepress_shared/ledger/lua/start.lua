@@ -1,18 +1,18 @@
 #!lua flags=allow-oom
 -- A worker begins one unit of its slice. Units are begun in their order. All but the first give way to
 -- a better band that has come to wait meanwhile.
--- KEYS[1] prefix; keys: lease job attempts served serving lanes parked paused events
+-- KEYS[1] prefix; keys: lease job attempts band_served lane_workers lanes parked paused events
 -- ARGV: fence, unit
 -- Returns 'ok' | 'called' (begun; a better band waits in another lane of the worker) | 'lost' | 'cancel' |
 --         'yield' | 'give-way' (not begun: a better band waits in this lane)
 check_numbers(2)
 local fence, unit = ARGV[1], tonumber(ARGV[2])
-local lease, job, order = look_up(fence)
+local lease, job, order = look_up_lease(fence)
 if order ~= 'ok' then return order end
 if not without(lease.open, unit) then return 'lost' end
 if is_begun(lease, unit) then return 'ok' end
 local worker = string.match(lease.holder, '^(.*)/')
 local better = lease.at ~= '' and lease.firm ~= 1 and better_waits(job, worker)
 if better == 'here' then return 'give-way' end
-begin(fence, lease, job, unit)
+begin_unit(fence, lease, job, unit)
 return better and 'called' or 'ok'

@@ -1,8 +1,8 @@
 #!lua
 -- Accept a job: its row, its place in the ready sets. A job that comes back after the ledger was
 -- lost brings the bitmap of its finished units with it (`keep`): the others are retries.
--- KEYS[1] prefix; keys: idem job jobs done retry units expiries limits turn, and those
---         `place` touches: due ready waits aside served lanes open opened
+-- KEYS[1] prefix; keys: idem job jobs done retry units expiries limits turn, and those `place_job` touches:
+--         due ready waits aside band_served lanes open open_by_user
 -- ARGV: id, idempotency key or '', digest, time to live of that key (ms), deadline and start in ms from
 --       now or 0, then field/value pairs of the row
 -- Returns {'accepted'|'known'|'conflict'|'full'|'user-full', id, units of the farm or of the user that
@@ -34,7 +34,7 @@ if not string.match(id, NAME) or #id > 64 then error('refused argument id') end
 if not row.opens ~= not row.closes then error('refused argument opens') end
 local units, deadline, start = tonumber(row.units), tonumber(ARGV[5]), tonumber(ARGV[6])
 local open = tonumber(redis.call('GET', key('open'))) or 0
-local opened = tonumber(redis.call('HGET', key('opened'), row.user)) or 0
+local opened = tonumber(redis.call('HGET', key('open_by_user'), row.user)) or 0
 if idem ~= '' then
   local known = redis.call('GET', key('idem', row.user, idem))
   local known_id, known_digest = string.match(known or '', '^(%S+) (%S+)$')
@@ -59,6 +59,6 @@ if deadline > 0 then redis.call('ZADD', key('expiries'), now + deadline, id) end
 redis.call('ZADD', key('jobs'), order, id)
 redis.call('ZADD', key('jobs', 'queued'), order, id)
 local job = read_job(id)
-if done > 0 then reopen(job) end
-place(job)
+if done > 0 then requeue_missing(job) end
+place_job(job)
 return {'accepted', id, open + units - done, most}

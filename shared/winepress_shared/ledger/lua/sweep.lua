@@ -1,8 +1,8 @@
 #!lua flags=allow-oom
 -- Reconcile: expired leases, due retries, deadlines, forgotten jobs, workers that are gone.
--- KEYS[1] prefix; keys: swept leases lease due expiries old workers worker serving renderer warm warmed job
---         jobs retry attempts done units leased events lanes parked paused, those `hand_on` and `conclude` touch,
---         and the broker's lists of the lanes
+-- KEYS[1] prefix; keys: swept leases lease due expiries old workers worker lane_workers renderer
+--         warm_workers warm_models job jobs retry attempts done units job_leases events lanes parked
+--         paused, those `requeue_lease` and `end_job` touch, and the broker's lists of the lanes
 -- ARGV: least time between two sweeps (ms), lease time to live (ms), most attempts,
 --       a worker is gone after (ms), prefix of the broker's queues
 -- Returns nil when another sweep was just done, else {lane, units waiting, tickets queued} of
@@ -36,28 +36,28 @@ end
 each_due('leases', function(fence)
   local lease = read(key('lease', fence))
   if lease then
-    void(fence, lease)
-    hand_on(lease, limit)
+    void_lease(fence, lease)
+    requeue_lease(lease, limit)
   end
 end)
 each_due('due', function(id)
   local job = read_job(id)
-  if job then place(job) end
+  if job then place_job(job) end
 end)
 each_due('expiries', function(id)
   local job = read_job(id)
-  if job and is_alive(job) then conclude(job, 'expired', 'its deadline passed') end
+  if job and is_alive(job) then end_job(job, 'expired', 'its deadline passed') end
 end)
 each_due('old', function(id)
   local job = read_job(id)
-  void_all(id)
+  void_leases_of(id)
   redis.call('ZREM', key('jobs'), id)
   if job then redis.call('ZREM', key('jobs', job.state), id) end
   redis.call('UNLINK', key('job', id), key('retry', id), key('attempts', id), key('done', id),
-    key('failers', id), key('units', id), key('leased', id), key('events', id))
+    key('failers', id), key('units', id), key('job_leases', id), key('events', id))
 end)
 for _, worker in ipairs(redis.call('ZRANGEBYSCORE', key('workers'), '-inf', gone_before)) do
-  forget(worker)
+  forget_worker(worker)
 end
 
 local open, lanes = {}, redis.call('HGETALL', key('lanes'))

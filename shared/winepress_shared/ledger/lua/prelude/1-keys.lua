@@ -2,63 +2,66 @@
 --
 -- KEYS[1] is the farm's prefix; every key below carries it. Time is the server's, in milliseconds.
 --
---   job:ID            hash    state kind lane band user units done failed cursor order
---                             created started finished expires paused chained reason
---                             starts (absent: at once) opens closes (minutes of the day, UTC;
---                             absent: all day) max_failed (absent: any number) last_lane (absent:
---                             the job's; where the last unit of a chain waits) front (absent;
---                             what stands in for the order among the jobs of its user)
---                             ready (units counted in `waits`; 0: claims do not see the job)
---                             left (units counted in `open`) cost (megapixel-steps of a unit)
---                             together (units drawn in one call; absent: one)
---   jobs              zset    ID by order of submission; jobs:STATE the same for one state
---   ready:LANE:BAND         zset  user by the turn of their last slice (lowest is next)
---   ready:LANE:BAND:USER    zset  ID by front or order (lowest is next)
---   served:LANE       hash    BAND → when this band last got a slice, or began to wait
---   handed            hash    LANE → when any band of it last got a slice
---   waits:LANE:BAND   hash    USER → units waiting
---   aside:USER        hash    LANE:BAND → turn of a user who waits there, and may not be served now:
---                             paused, or with as many slices in hand as allowed
---   lanes             hash    LANE → units waiting in it, less those of users set aside
---   slices            hash    USER → slices being drawn
---   paused            hash    'farm', 'lane:LANE', 'user:USER' → since when
---   open              number  units that have not ended; opened: hash USER → their units of those
---   retry:ID          zset    UNIT by the time it may be tried again; seven digits, so that units
---                             due at the same time come in their order. A chained job has at most
---                             one here, and everything after it is at or after the cursor
---   attempts:ID       hash    unit → attempts begun and not committed
---   failers:ID        hash    unit → workers that failed at it, a line each
---   done:ID           bitmap  units whose object exists
---   units:ID          hash    unit → JSON of its output, or of its error
---   leased:ID         set     fences of the leases of a job
---   lease:FENCE       hash    job lane holder at step steps step_at finish (1: the job's
---                             result is to be written) void (1: taken from its holder) user (whose
---                             slice it counts as; absent: all drawn)
---                             open (ranges of units that have not ended; begun in their order)
---                             firm (1: it gives way to no better band)
---   leases            zset    FENCE by deadline
---   held:HOLDER       set     fences a process answers for; HOLDER is WORKER/PID of the renderer
---   asked:HOLDER      string  nonce of its last request for a slice, and the fence it was given
---   holders:WORKER    set     the processes of a worker that may hold leases
---   serving:LANE      set     workers that serve a lane
---   shuns:WORKER      string  a lane in which nothing waits but what it failed at (time to live)
---   pace              hash    LANE DEVICE → megapixel-steps per second, as last measured
---   workers           zset    WORKER by last beat; worker:WORKER its own description, JSON;
---                             renderer:WORKER what its rendering process says of itself, JSON
---   warm:MODEL        set     workers that hold a model (with its precision); warmed:WORKER what
---                             a worker holds; loading:MODEL zset of the workers that load it by when
---                             their mark ends, loads:WORKER the reverse, both with a time to live
---   view              string  when lanes were last looked at, and what was seen (JSON), see `lanes`
---   due               zset    ID by the time its earliest retry is due
---   expiries          zset    ID by deadline; old: ID by the time its record is dropped
---   parked:LANE       string  why nothing is handed out in this lane (with a time to live)
---   idem:USER:KEY     string  ID and digest of the job submitted under this key
---   events:ID         stream  what happened to the job, the newest EVENTS of it; from its first
---                             change on, because an empty stream costs more than the whole row
---   wake:NAME         stream  calls to a client that reads the events of many jobs (with a time to live)
---   preview:ID:UNIT   string  step, steps and a JPEG in base64, of the unit in hand (with a time to
---                             live)
---   limits            hash    what the operator has set of LIMITS, see `limits`
+--   job:ID                hash    state kind lane band user units done failed cursor order
+--                                 created started finished expires paused chained reason
+--                                 starts (absent: at once) opens closes (minutes of the day, UTC;
+--                                 absent: all day) max_failed (absent: any number) last_lane (absent:
+--                                 the job's; where the last unit of a chain waits) front (absent;
+--                                 what stands in for the order among the jobs of its user)
+--                                 ready (units counted in `waits`; 0: claims do not see the job)
+--                                 left (units counted in `open`) cost (megapixel-steps of a unit)
+--                                 together (units drawn in one call; absent: one)
+--   jobs                  zset    ID by order of submission; jobs:STATE the same for one state
+--   ready:LANE:BAND       zset    user by the turn of their last slice (lowest is next)
+--   ready:LANE:BAND:USER  zset    ID by front or order (lowest is next)
+--   band_served:LANE      hash    BAND → when this band last got a slice, or began to wait
+--   lane_served           hash    LANE → when any band of it last got a slice
+--   waits:LANE:BAND       hash    USER → units waiting
+--   aside:USER            hash    LANE:BAND → turn of a user who waits there and may not be served
+--                                 now: paused, or with as many slices in hand as allowed
+--   lanes                 hash    LANE → units waiting in it, less those of users set aside
+--   slices                hash    USER → slices being drawn
+--   paused                hash    'farm', 'lane:LANE', 'user:USER' → since when
+--   open                  number  units that have not ended
+--   open_by_user          hash    USER → units that have not ended
+--   retry:ID              zset    UNIT by the time it may be tried again; seven digits, so that units
+--                                 due at the same time come in their order. A chained job has at most
+--                                 one here, and everything after it is at or after the cursor
+--   attempts:ID           hash    unit → attempts begun and not committed
+--   failers:ID            hash    unit → workers that failed at it, a line each
+--   done:ID               bitmap  units whose object exists
+--   units:ID              hash    unit → JSON of its output, or of its error
+--   job_leases:ID         set     fences of the leases of a job
+--   lease:FENCE           hash    job lane holder at step steps step_at finish (1: the job's
+--                                 result is to be written) void (1: taken from its holder) user (whose
+--                                 slice it counts as; absent: all drawn)
+--                                 open (ranges of units that have not ended; begun in their order)
+--                                 firm (1: it gives way to no better band)
+--   leases                zset    FENCE by deadline
+--   held:HOLDER           set     fences a process answers for; HOLDER is WORKER/PID of the renderer
+--   last_request:HOLDER   string  nonce of its last request for a slice, and the fence it was given
+--   processes:WORKER      set     the processes of a worker that may hold leases
+--   lane_workers:LANE     set     workers that serve a lane
+--   shunned_lane:WORKER   string  a lane in which nothing waits but what it failed at (time to live)
+--   pace                  hash    LANE DEVICE → megapixel-steps per second, as last measured
+--   workers               zset    WORKER by last beat
+--   worker:WORKER         string  its description of itself, JSON
+--   renderer:WORKER       string  the description of its rendering process, JSON
+--   warm_workers:MODEL    set     workers that hold a model (with its precision)
+--   warm_models:WORKER    set     models that a worker holds
+--   loading_workers:MODEL zset    workers that load a model, by when their mark ends (time to live)
+--   loading_model:WORKER  string  the model that a worker loads (time to live)
+--   view                  string  when lanes were last looked at, and what was seen (JSON), see `lanes`
+--   due                   zset    ID by the time its earliest retry is due
+--   expiries              zset    ID by deadline
+--   old                   zset    ID by the time its record is dropped
+--   parked:LANE           string  why nothing is handed out in this lane (time to live)
+--   idem:USER:KEY         string  ID and digest of the job submitted under this key
+--   events:ID             stream  what happened to the job, the newest EVENTS of it; from its first
+--                                 change on, because an empty stream costs more than the whole row
+--   wake:NAME             stream  calls to a client that reads the events of many jobs (time to live)
+--   preview:ID:UNIT       string  step, steps and a JPEG in base64, of the unit in hand (time to live)
+--   limits                hash    what the operator has set of LIMITS, see `limits`
 --   fence, turn, swept    numbers
 local P = KEYS[1]
 local EVENTS = 256

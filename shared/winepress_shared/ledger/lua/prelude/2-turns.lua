@@ -15,70 +15,70 @@ end
 -- worker serves, nil nowhere.
 local function better_waits(job, worker)
   local function waits_in(lane)
-    local found = redis.call('HMGET', key('served', lane), 0, job.band - 1)
+    local found = redis.call('HMGET', key('band_served', lane), 0, job.band - 1)
     return (found[1] or found[2]) and not is_closed(lane)
   end
   if job.band == 0 then return nil end
   if waits_in(job.lane) then return 'here' end
   for _, lane in ipairs(redis.call('HKEYS', key('lanes'))) do
-    if waits_in(lane) and redis.call('SISMEMBER', key('serving', lane), worker) == 1 then
+    if waits_in(lane) and redis.call('SISMEMBER', key('lane_workers', lane), worker) == 1 then
       return 'elsewhere'
     end
   end
 end
 
 -- Units that claims can find in a lane became more or less.
-local function show(lane, change)
+local function count_in_lane(lane, change)
   if change ~= 0 and redis.call('HINCRBY', key('lanes'), lane, change) == 0 then
     redis.call('HDEL', key('lanes'), lane)
-    redis.call('HDEL', key('handed'), lane)
+    redis.call('HDEL', key('lane_served'), lane)
   end
 end
 
 local function count_waiting(lane, band, user, change)
   local waits = key('waits', lane, band)
   if redis.call('HINCRBY', waits, user, change) <= 0 then redis.call('HDEL', waits, user) end
-  if redis.call('HEXISTS', key('aside', user), lane .. ':' .. band) == 0 then show(lane, change) end
+  if redis.call('HEXISTS', key('aside', user), lane .. ':' .. band) == 0 then count_in_lane(lane, change) end
 end
 
 -- A user who was not waiting joins behind those who are; one who was keeps their turn.
-local function join(lane, band, user)
+local function join_band(lane, band, user)
   if redis.call('HEXISTS', key('aside', user), lane .. ':' .. band) == 1 then return end
   local users = key('ready', lane, band)
   if not redis.call('ZSCORE', users, user) then
     redis.call('ZADD', users, redis.call('INCR', key('turn')), user)
   end
-  redis.call('HSETNX', key('served', lane), band, now)
+  redis.call('HSETNX', key('band_served', lane), band, now)
 end
 
-local function leave_turn(lane, band, user)
+local function leave_band(lane, band, user)
   local users = key('ready', lane, band)
   redis.call('ZREM', users, user)
-  if redis.call('EXISTS', users) == 0 then redis.call('HDEL', key('served', lane), band) end
+  if redis.call('EXISTS', users) == 0 then redis.call('HDEL', key('band_served', lane), band) end
 end
 
 -- A user with work and no permission to have more in hand is not to be met by every claim.
-local function set_aside(lane, band, user)
+local function set_user_aside(lane, band, user)
   local turn = redis.call('ZSCORE', key('ready', lane, band), user)
-  leave_turn(lane, band, user)
+  leave_band(lane, band, user)
   redis.call('HSET', key('aside', user), lane .. ':' .. band, turn)
-  show(lane, -(tonumber(redis.call('HGET', key('waits', lane, band), user)) or 0))
+  count_in_lane(lane, -(tonumber(redis.call('HGET', key('waits', lane, band), user)) or 0))
 end
 
 -- A user joins again everywhere, with the turns they had.
-local function bring_back(user)
+local function bring_user_back(user)
   local flat = redis.call('HGETALL', key('aside', user))
   redis.call('DEL', key('aside', user))
   for i = 1, #flat, 2 do
     local lane, band = string.match(flat[i], '^(.*):(%d+)$')
     redis.call('ZADD', key('ready', lane, band), flat[i + 1], user)
-    redis.call('HSETNX', key('served', lane), band, now)
-    show(lane, tonumber(redis.call('HGET', key('waits', lane, band), user)) or 0)
+    redis.call('HSETNX', key('band_served', lane), band, now)
+    count_in_lane(lane, tonumber(redis.call('HGET', key('waits', lane, band), user)) or 0)
   end
 end
 
 -- One slice of a user more (1) or less (-1) is being drawn.
 local function count_slice(user, change)
   if redis.call('HINCRBY', key('slices'), user, change) <= 0 then redis.call('HDEL', key('slices'), user) end
-  if change < 0 then bring_back(user) end
+  if change < 0 then bring_user_back(user) end
 end

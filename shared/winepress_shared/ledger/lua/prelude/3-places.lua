@@ -4,12 +4,12 @@ local DAY_MS = 86400000
 
 local function is_alive(job) return job.state == 'queued' or job.state == 'running' end
 
-local function all_ended(job) return job.done + job.failed >= job.units end
+local function has_ended(job) return job.done + job.failed >= job.units end
 
-local function is_leased(job) return redis.call('EXISTS', key('leased', job.id)) == 1 end
+local function is_leased(job) return redis.call('EXISTS', key('job_leases', job.id)) == 1 end
 
 -- When a job may be worked on: not before its start, and only in its part of the day. 0: now.
-local function opening(job)
+local function opens_at(job)
   local at = math.max(now, job.starts or 0)
   if job.opens then
     local minute, opens = 60000, job.opens * 60000
@@ -20,11 +20,11 @@ local function opening(job)
 end
 
 -- Units of a job that wait for a claim, and from when on (0: now). Writing the result is one more.
-local function waiting(job)
+local function units_waiting(job)
   if not is_alive(job) or job.paused == 1 then return 0, 0 end
-  if all_ended(job) then return is_leased(job) and 0 or 1, 0 end
+  if has_ended(job) then return is_leased(job) and 0 or 1, 0 end
   if job.chained == 1 and is_leased(job) then return 0, 0 end
-  local fresh, opens = job.units - job.cursor, opening(job)
+  local fresh, opens = job.units - job.cursor, opens_at(job)
   local first = redis.call('ZRANGE', key('retry', job.id), 0, 0, 'WITHSCORES')
   if not first[1] then return fresh, opens end
   local due = (fresh > 0 and job.chained == 0) and 0 or tonumber(first[2])
@@ -45,19 +45,19 @@ local function count_open(job)
   job.left = left
   redis.call('HSET', key('job', job.id), 'left', left)
   redis.call('INCRBY', key('open'), change)
-  if redis.call('HINCRBY', key('opened'), job.user, change) == 0 then
-    redis.call('HDEL', key('opened'), job.user)
+  if redis.call('HINCRBY', key('open_by_user'), job.user, change) == 0 then
+    redis.call('HDEL', key('open_by_user'), job.user)
   end
 end
 
 -- Put a job where it belongs after any change: where claims find it, in `due`, or nowhere.
-local function place(job)
+local function place_job(job)
   if is_moving(job) then
     job.lane = job.last_lane
     redis.call('HSET', key('job', job.id), 'lane', job.lane)
   end
   count_open(job)
-  local units, due = waiting(job)
+  local units, due = units_waiting(job)
   redis.call('ZREM', key('due'), job.id)
   if due > now then
     redis.call('ZADD', key('due'), due, job.id)
@@ -67,10 +67,10 @@ local function place(job)
   local mine = key('ready', job.lane, job.band, job.user)
   if job.ready == 0 then
     redis.call('ZADD', mine, job.front or job.order, job.id)
-    join(job.lane, job.band, job.user)
+    join_band(job.lane, job.band, job.user)
   elseif units == 0 then
     redis.call('ZREM', mine, job.id)
-    if redis.call('EXISTS', mine) == 0 then leave_turn(job.lane, job.band, job.user) end
+    if redis.call('EXISTS', mine) == 0 then leave_band(job.lane, job.band, job.user) end
   end
   count_waiting(job.lane, job.band, job.user, units - job.ready)
   if units == 0 and redis.call('EXISTS', mine) == 0 then
@@ -80,7 +80,7 @@ local function place(job)
   job.ready = units
 end
 
-local function move(job, state, reason)
+local function set_state(job, state, reason)
   redis.call('ZREM', key('jobs', job.state), job.id)
   redis.call('ZADD', key('jobs', state), job.order, job.id)
   job.state = state
@@ -90,15 +90,15 @@ end
 
 -- Running slices hear of a change on the channel orders:HOLDER.
 local function tell_holders(job)
-  for _, fence in ipairs(redis.call('SMEMBERS', key('leased', job.id))) do
+  for _, fence in ipairs(redis.call('SMEMBERS', key('job_leases', job.id))) do
     redis.call('PUBLISH', key('orders', redis.call('HGET', key('lease', fence), 'holder')), fence)
   end
 end
 
 -- A terminal state; the record is kept for `keep_days` more.
-local function conclude(job, state, reason)
-  move(job, state, reason)
-  place(job)
+local function end_job(job, state, reason)
+  set_state(job, state, reason)
+  place_job(job)
   redis.call('HSET', key('job', job.id), 'finished', now, 'paused', 0)
   redis.call('ZREM', key('expiries'), job.id)
   redis.call('ZADD', key('old'), now + math.floor(limit_of('keep_days') * DAY_MS), job.id)
@@ -128,7 +128,7 @@ local function set_cursor(job, unit)
 end
 
 -- Units that were handed out wait again. A chained job goes on with the first of them.
-local function again(job, units, due)
+local function requeue_units(job, units, due)
   if job.chained == 1 then
     set_cursor(job, units[1] + 1)
     add_retry(job, units[1], due)
@@ -138,7 +138,7 @@ local function again(job, units, due)
 end
 
 -- Every unit below the cursor that has no object waits again.
-local function reopen(job)
+local function requeue_missing(job)
   local missing = {}
   for unit = 0, job.cursor - 1 do
     if redis.call('GETBIT', key('done', job.id), unit) == 0 then
@@ -146,7 +146,7 @@ local function reopen(job)
       missing[#missing + 1] = unit
     end
   end
-  if missing[1] then again(job, missing, now) end
+  if missing[1] then requeue_units(job, missing, now) end
 end
 
 local function record_failure(job, unit, class, message)
@@ -157,7 +157,7 @@ local function record_failure(job, unit, class, message)
 end
 
 -- Too many units of a job have failed: those that nobody has in hand are not begun any more.
-local function give_up(job, class)
+local function fail_remaining(job, class)
   local waiting_again = redis.call('ZRANGE', key('retry', job.id), 0, -1)
   local message = 'not drawn: more than ' .. job.max_failed .. ' pictures of the job failed before'
   redis.call('DEL', key('retry', job.id))
@@ -170,7 +170,7 @@ end
 local function fail_unit(job, unit, class, message)
   record_failure(job, unit, class, message)
   event(job.id, 'unit-failed', 'unit', unit, 'class', class, 'message', message)
-  if job.max_failed and job.failed > job.max_failed then give_up(job, class) end
+  if job.max_failed and job.failed > job.max_failed then fail_remaining(job, class) end
   if job.chained == 0 then return end
   for later = unit + 1, job.units - 1 do
     record_failure(job, later, class, 'unit ' .. unit .. ', on which it builds, failed: ' .. message)

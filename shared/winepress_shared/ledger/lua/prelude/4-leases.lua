@@ -1,7 +1,7 @@
 -- Put in front of every script: leases, and how they end.
 
 -- A lease, its job, and what its holder should do: 'ok' | 'yield' | 'cancel' | 'lost'.
-local function look_up(fence)
+local function look_up_lease(fence)
   local lease = read(key('lease', fence))
   local job = lease and lease.void ~= 1 and read_job(lease.job)
   if not job then return lease, nil, 'lost' end
@@ -12,7 +12,7 @@ end
 local function is_begun(lease, unit) return lease.at ~= '' and unit <= tonumber(lease.at) end
 
 -- The attempt is counted before the work is done; asking again for the unit in hand counts nothing.
-local function begin(fence, lease, job, unit)
+local function begin_unit(fence, lease, job, unit)
   if is_begun(lease, unit) then return end
   redis.call('HINCRBY', key('attempts', job.id), unit, 1)
   redis.call('HSET', key('lease', fence), 'at', unit, 'step', 0, 'step_at', now)
@@ -20,7 +20,7 @@ local function begin(fence, lease, job, unit)
 end
 
 -- A slice does not occupy its worker any more.
-local function count_out(fence, lease)
+local function count_slice_out(fence, lease)
   if not lease.user then return end
   count_slice(lease.user, -1)
   lease.user = nil
@@ -28,41 +28,41 @@ local function count_out(fence, lease)
 end
 
 -- Take a lease from its holder, who finds out by and by.
-local function void(fence, lease)
-  count_out(fence, lease)
+local function void_lease(fence, lease)
+  count_slice_out(fence, lease)
   redis.call('ZREM', key('leases'), fence)
-  redis.call('SREM', key('leased', lease.job), fence)
+  redis.call('SREM', key('job_leases', lease.job), fence)
   redis.call('HSET', key('lease', fence), 'void', 1)
   redis.call('PEXPIRE', key('lease', fence), FORGET_MS)
 end
 
-local function void_all(id)
-  for _, fence in ipairs(redis.call('SMEMBERS', key('leased', id))) do
-    void(fence, read(key('lease', fence)))
+local function void_leases_of(id)
+  for _, fence in ipairs(redis.call('SMEMBERS', key('job_leases', id))) do
+    void_lease(fence, read(key('lease', fence)))
   end
 end
 
 -- End a lease of which its holder knows that it is over.
-local function drop(fence, lease)
-  void(fence, lease)
+local function end_lease(fence, lease)
+  void_lease(fence, lease)
   redis.call('DEL', key('lease', fence))
   redis.call('SREM', key('held', lease.holder), fence)
 end
 
 -- `rest` is what is left of a slice; with nothing left the lease is over.
-local function keep_open(fence, lease, rest)
+local function keep_rest(fence, lease, rest)
   lease.open = rest
-  if rest == '' then drop(fence, lease) else redis.call('HSET', key('lease', fence), 'open', rest) end
+  if rest == '' then end_lease(fence, lease) else redis.call('HSET', key('lease', fence), 'open', rest) end
 end
 
 -- The holder reports a unit of a slice that is not wanted any more.
-local function strike(fence, lease, unit)
-  if lease then keep_open(fence, lease, without(lease.open, unit) or lease.open) end
+local function drop_unit(fence, lease, unit)
+  if lease then keep_rest(fence, lease, without(lease.open, unit) or lease.open) end
 end
 
 -- A worker that was lost before it began any unit was loading for the first: that was an attempt at
 -- it, or a model that kills whoever loads it would be loaded for ever.
-local function blame_first(job, lease)
+local function count_load_as_attempt(job, lease)
   local first = lease.at == '' and first_of(lease.open)
   if first then
     redis.call('HINCRBY', key('attempts', job.id), first, 1)
@@ -73,10 +73,10 @@ end
 -- Hand the open units of an ended lease on. `limit` nil: nobody's fault, the attempts begun under
 -- it do not count. Else its worker was lost, and a unit begun `limit` times is given up; in a chain
 -- that is the first open one, because a unit that was begun before is handed out alone.
-local function hand_on(lease, limit)
+local function requeue_lease(lease, limit)
   local job = lease.void ~= 1 and read_job(lease.job)
   if not job or job.state ~= 'running' then return end
-  if limit then blame_first(job, lease) end
+  if limit then count_load_as_attempt(job, lease) end
   local units = {}
   for _, unit in ipairs(units_of(lease.open)) do
     local tried = attempts(job, unit)
@@ -91,9 +91,9 @@ local function hand_on(lease, limit)
       units[#units + 1] = unit
     end
   end
-  if units[1] then again(job, units, now) end
-  if job.done + job.failed == 0 and not is_leased(job) then move(job, 'queued', '') end
-  place(job)
+  if units[1] then requeue_units(job, units, now) end
+  if job.done + job.failed == 0 and not is_leased(job) then set_state(job, 'queued', '') end
+  place_job(job)
 end
 
 -- End and hand on what a rendering process holds, but for leases of which `is_kept` is true.
@@ -101,16 +101,16 @@ local function end_leases(holder, is_kept, limit)
   for _, fence in ipairs(redis.call('SMEMBERS', key('held', holder))) do
     local lease = read(key('lease', fence))
     if lease and not is_kept(fence, lease) then
-      drop(fence, lease)
-      hand_on(lease, limit)
+      end_lease(fence, lease)
+      requeue_lease(lease, limit)
     end
   end
 end
 
 -- A rendering process is gone.
-local function bury(worker, holder, limit)
+local function end_process(worker, holder, limit)
   end_leases(holder, function() return false end, limit)
-  redis.call('SREM', key('holders', worker), holder)
+  redis.call('SREM', key('processes', worker), holder)
 end
 
 local function lanes_of(worker)
@@ -122,30 +122,30 @@ local function lanes_of(worker)
 end
 
 -- What a worker says of itself (JSON) decides in which lanes it counts.
-local function serve(worker, text)
-  for _, lane in ipairs(lanes_of(worker)) do redis.call('SREM', key('serving', lane), worker) end
+local function set_lanes_of_worker(worker, text)
+  for _, lane in ipairs(lanes_of(worker)) do redis.call('SREM', key('lane_workers', lane), worker) end
   redis.call('SET', key('worker', worker), text)
-  for _, lane in ipairs(lanes_of(worker)) do redis.call('SADD', key('serving', lane), worker) end
+  for _, lane in ipairs(lanes_of(worker)) do redis.call('SADD', key('lane_workers', lane), worker) end
 end
 
 -- A worker holds these models, and no others.
-local function hold_warm(worker, names)
-  for _, name in ipairs(redis.call('SMEMBERS', key('warmed', worker))) do
-    redis.call('SREM', key('warm', name), worker)
+local function set_warm_models(worker, names)
+  for _, name in ipairs(redis.call('SMEMBERS', key('warm_models', worker))) do
+    redis.call('SREM', key('warm_workers', name), worker)
   end
-  redis.call('DEL', key('warmed', worker))
+  redis.call('DEL', key('warm_models', worker))
   for _, name in ipairs(names) do
-    redis.call('SADD', key('warm', name), worker)
-    redis.call('PEXPIRE', key('warm', name), FORGET_MS)
-    redis.call('SADD', key('warmed', worker), name)
+    redis.call('SADD', key('warm_workers', name), worker)
+    redis.call('PEXPIRE', key('warm_workers', name), FORGET_MS)
+    redis.call('SADD', key('warm_models', worker), name)
   end
-  redis.call('PEXPIRE', key('warmed', worker), FORGET_MS)
+  redis.call('PEXPIRE', key('warm_models', worker), FORGET_MS)
 end
 
 -- A worker is gone; its name may never come back.
-local function forget(worker)
+local function forget_worker(worker)
   redis.call('ZREM', key('workers'), worker)
-  serve(worker, '{}')
-  hold_warm(worker, {})
+  set_lanes_of_worker(worker, '{}')
+  set_warm_models(worker, {})
   redis.call('DEL', key('worker', worker), key('renderer', worker))
 end
