@@ -14,7 +14,8 @@ from PIL import Image
 from winepress.cli import main
 from winepress_worker.engines import ENGINES
 from winepress_worker.engines.base import OnStep, PipelineKey, Request
-from winepress_worker.engines.fake import FakeEngine, FakePipeline, FakeSettings
+from winepress_worker.engines.fake import FakeEngine, FakePipeline
+from winepress_worker.engines.fake_settings import FakeSettings
 
 
 class StripesPipeline(FakePipeline):

@@ -3,10 +3,9 @@
 from winepress import Client, ZoomVideo
 
 zoom = ZoomVideo(
-    prompts={"0": "a house on the grass", "1": "the mountains", "2": "the forest"},
+    prompts=((0, "a house on the grass"), (1, "the mountains"), (2, "the forest")),
     key_frames=3,
     seed=7,
-    direction="in",
     fps=15,
 )
 

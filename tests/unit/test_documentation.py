@@ -114,7 +114,7 @@ def test_every_command_is_understood(page: Page) -> None:
 @cache
 def _command_line() -> argparse.ArgumentParser:
     """With the commands of every package."""
-    whole = Parser(prog="winepress")
+    whole: argparse.ArgumentParser = Parser(prog="winepress")
     subparsers = whole.add_subparsers()
     for register in COMMANDS:
         register(subparsers)
