@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 from conftest import scrubbed_environment
-from markdown_pages import ROOT, Page, pages
+from support.markdown_pages import ROOT, Page, pages
 
 from winepress import Client, Conflict, JobState
 from winepress_shared.settings import Settings

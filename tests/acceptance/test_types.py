@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from markdown_pages import pages
+from support.markdown_pages import pages
 
 #: Every kind of job and of picture, and what a program does with a handle.
 PROGRAM = """

@@ -9,7 +9,7 @@ from contextlib import nullcontext, suppress
 from functools import cache
 
 import pytest
-from markdown_pages import ROOT, Page, commands, pages
+from support.markdown_pages import ROOT, Page, commands, pages
 
 import winepress
 from winepress.cli import parse
