@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import re
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import nullcontext, suppress
 from functools import cache
@@ -142,6 +143,14 @@ def test_every_flag_that_a_sentence_names_is_one(page: Page) -> None:
     """Of some command."""
     named = {flag for span in page.spans for flag in _FLAG.findall(span)}
     assert named - _known_flags() - _FOREIGN_FLAGS == set()
+
+
+def test_the_way_of_a_job_meets_each_file_once_or_twice() -> None:
+    """A way that comes back again and again says that something lies in the wrong file."""
+    walk = Page(ROOT / "ARCHITECTURE.md").text.partition("to the PNG\n")[2]
+    files = Counter(re.findall(r"`(?:[\w.-]+/)*([\w.-]+\.(?:py|lua))`", walk))
+    assert len(files) > 10
+    assert [file for file, times in files.items() if times > 2] == []
 
 
 def test_every_command_setting_and_error_has_its_place_in_the_pages() -> None:
