@@ -28,13 +28,19 @@ class WorkerProcess:
         engine: str = "fake",
         *flags: str,
         hub: str | None = None,
+        scratch: Path | None = None,
     ) -> None:
-        """``hub`` is where it looks for models, if not where everybody does."""
+        """``hub`` is where it looks for models, if not where everybody does.
+
+        ``scratch`` is where it makes films.
+        """
         self.name = name
         command = [sys.executable, "-m", "winepress", "worker", "--engine", engine, *flags]
         variables = {"WINEPRESS_HOME": str(settings.home)}
         if hub:
             variables["HF_ENDPOINT"] = hub
+        if scratch:
+            variables["TMPDIR"] = str(scratch)
         if settings.catalogue:
             variables["WINEPRESS_CATALOGUE"] = str(settings.catalogue)
         with (folder / f"{name}.log").open("wb") as log:

@@ -158,6 +158,19 @@ class FactsDocument(_Report):
     pictures_per_call: dict[Word, Count] = {}
 
 
+class OfferDocument(_Report):
+    """A model that the store offers, as a machine keeps it on its list of them."""
+
+    lane: Word  #: without a device
+    memory_bytes: Annotated[int, Field(gt=0, le=2**53 - 1)] | None = None  #: None: not measured
+
+
+class OffersDocument(_Report):
+    """The list of them; entries of a later version that make no sense here are its reader's."""
+
+    offers: Annotated[tuple[OfferDocument, ...], Field(max_length=10_000, strict=False)]
+
+
 def read_document(form: type[D], data: bytes | str, name: str) -> D:
     """``data`` as a document of that form; raises FailForGood, which says what is wrong with it."""
     try:

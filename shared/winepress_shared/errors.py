@@ -15,6 +15,7 @@
     │   ├── BrokerUnreachable
     │   └── StoreUnreachable
     │       ├── StoreRefused     wrong credentials, missing bucket
+    │       │   └── AccessRefused    others may have what this process lacks: keys, certificates
     │       ├── ObjectMissing    the key does not exist
     │       └── ObjectTooLarge   the object is larger than its reader takes
     ├── JobFailed                what `wait` raises for a job that failed  exit code 1
@@ -154,6 +155,10 @@ class StoreRefused(StoreUnreachable):
     """The object store answers, but refuses: wrong credentials or missing bucket."""
 
 
+class AccessRefused(StoreRefused):
+    """This process cannot use the store: its key, proxy or trusted certificates are at fault."""
+
+
 class ObjectMissing(StoreUnreachable):
     """The store has no object under this key."""
 
@@ -189,7 +194,8 @@ class FailForGood(RenderFault):
 class EnvironmentFault(RenderFault):
     """What this worker has cannot serve the lane: too little memory, a model missing or damaged.
 
-    No attempt is counted, and the worker leaves the lane to others until its surroundings change.
+    No attempt is counted, and the worker leaves the lane to others until its surroundings change;
+    but where it serves other jobs of the lane meanwhile, the fault is the job's and counts.
     """
 
 

@@ -211,3 +211,15 @@ def test_check_accepts_a_usable_store(store: Store) -> None:
     """A store that can be used passes, twice."""
     store.check()
     store.check()
+
+
+def test_listed_versions_change_with_what_was_written(store: Store, place: str) -> None:
+    """Though neither the key nor the size does."""
+    store.put(f"{place}/a", b"one")
+    store.put(f"{place}/b", b"one")
+    before = {found.key: found.version for found in store.list(place)}
+    store.put(f"{place}/a", b"two")
+    after = {found.key: found.version for found in store.list(place)}
+    assert all(before.values())
+    assert before[f"{place}/a"] != after[f"{place}/a"]
+    assert before[f"{place}/b"] == after[f"{place}/b"]

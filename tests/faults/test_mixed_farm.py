@@ -10,6 +10,7 @@ from pathlib import Path
 import psutil
 import pytest
 from command_line import WINEPRESS, environment
+from conftest import S3Server
 from local_worker import small_zoom
 from rehearsal import assert_exactly_once
 from worker_process import PATIENCE_S, WorkerProcess, await_condition
@@ -142,6 +143,29 @@ def test_a_disk_that_is_full_for_one_worker_is_not_full_for_the_other(
             film.wait(PATIENCE_S)
         assert film.film is not None
         assert film.film.worker == "roomy"
+
+
+def test_a_worker_whose_key_the_store_refuses_leaves_its_lanes_to_the_others(
+    farm_settings: Settings, s3_server: S3Server, tmp_path: Path
+) -> None:
+    """Its lanes do not rest, for the store serves everybody else; the reason names no secret."""
+    broker = {"farm": farm_settings.farm, "broker_url": farm_settings.broker_url}
+    right, wrong = (
+        s3_server.settings(**broker, **key)
+        for key in ({}, {"s3_secret_access_key": "wrong-and-secret"})
+    )
+    with Client(right) as client, WorkerProcess(wrong, tmp_path, "locked-out"):
+        await_condition(lambda: the_worker(client, "locked-out") is not None)
+        handles = submit(client, 3)
+        await_condition(lambda: is_unfit(client, "locked-out", LANE))
+        reason = str(handles[0].why_impossible)
+        assert "locked-out: the S3 store" in reason
+        assert "refuses the credentials" in reason
+        assert "wrong-and-secret" not in reason
+        assert client.lanes.parked(LANE) is None
+        with WorkerProcess(right, tmp_path, "let-in"):
+            assert_drawn_by(client, handles, "let-in")
+            assert client.lanes.parked(LANE) is None
 
 
 def test_a_model_damaged_on_one_machine_is_drawn_on_another(

@@ -7,6 +7,9 @@ import json
 from clerk import LANE, Clerk
 
 from winepress_shared.ledger.lanes import ALIVE_MS, LaneIndex
+from winepress_shared.ledger.ledger import holder_of
+
+BAD = holder_of("bad", 1)
 
 
 def live(clerk: Clerk, *workers: str, lane: str = LANE) -> None:
@@ -53,6 +56,21 @@ def test_a_picture_that_killed_its_worker_goes_elsewhere_too(clerk: Clerk) -> No
     age_by(clerk, 0)
     assert clerk.try_claim(1, "bad") is None
     assert clerk.claim(1, "good").attempts == 1
+
+
+def test_what_a_workers_surroundings_did_not_serve_comes_after_all_else(clerk: Clerk) -> None:
+    """That is, where it asks for that; it is no attempt, and no matter to any other worker."""
+    clerk.submit("old", 2)
+    part = clerk.claim(1, "bad")
+    clerk.ledger.start(part.fence, 0)
+    clerk.ledger.release(part.fence, BAD, unserved=0)
+    clerk.submit("new", user="bob")
+    asked = [clerk.ledger.claim(LANE, "bad", BAD, 1, others_first=True) for _ in range(3)]
+    found = [(part.job_id, part.units, part.attempts) for part in asked if part]
+    assert sorted(found[:2]) == [("new", (0,), 0), ("old", (1,), 0)]
+    assert found[2] == ("old", (0,), 0), "nothing else was left"
+    clerk.ledger.release(asked[2].fence if asked[2] else 0, BAD, unserved=0)
+    assert clerk.claim(1, "good").units == (0,)
 
 
 def test_without_another_live_worker_of_the_lane_the_same_one_tries_again(clerk: Clerk) -> None:

@@ -1,10 +1,10 @@
-"""What the operating system refuses is a fault of this worker's surroundings, never of a job."""
+"""What the operating system, or the store, refuses this worker is a fault of its surroundings."""
 
 from __future__ import annotations
 
 import errno
 
-from winepress_shared.errors import DiskFull, EnvironmentFault
+from winepress_shared.errors import AccessRefused, DiskFull, EnvironmentFault
 
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)  #: no room, a quota, the largest file allowed
 
@@ -16,10 +16,12 @@ def os_fault(problem: str, error: Exception, value: object = None) -> Environmen
 
 
 def seen_through(error: Exception) -> Exception:
-    """The fault that an unforeseen OSError amounts to; any other error as it is.
+    """The fault that an unforeseen OSError amounts to, or a refusal of this worker's own key.
 
-    Those without a number are Pillow's, of a picture that is none.
+    Any other error as it is. An OSError without a number is Pillow's, of a picture that is none.
     """
+    if isinstance(error, AccessRefused):
+        return EnvironmentFault(error.message)
     if isinstance(error, OSError) and error.errno:
         return os_fault("this machine is at fault", error)
     return error

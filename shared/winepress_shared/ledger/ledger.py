@@ -189,27 +189,26 @@ class Ledger:
     # -- workers -----------------------------------------------------------------------------
 
     def claim(
-        self, lane: str, worker: str, holder: str, most: int, *, begin: bool = False
+        self,
+        lane: str,
+        worker: str,
+        holder: str,
+        most: int,
+        *,
+        begin: bool = False,
+        others_first: bool = False,
     ) -> Slice | None:
         """Take up to ``most`` units, and to the end of a call, of the job that is next in ``lane``.
 
         ``holder`` names the rendering process of ``worker``; see `holder_of`. To ``begin`` is to
-        start the first unit at once, unless that failed before: see `Slice.begun`.
+        start the first unit at once, unless that failed before: see `Slice.begun`. With
+        ``others_first`` units that ``worker`` failed at come last.
         """
         # Asked again after its answer was lost, the server must not hand out a second slice.
         nonce = self._unanswered.setdefault(holder, secrets.token_hex(8))
-        call = (
-            "claim",
-            lane,
-            worker,
-            holder,
-            nonce,
-            max(1, most),
-            LEASE_MS,
-            self._queue_prefix,
-            ALIVE_MS,
-            *PATIENCE_MS,
-        )
+        what = (lane, worker, holder, nonce, max(1, most))
+        terms = (LEASE_MS, self._queue_prefix, ALIVE_MS, int(others_first))
+        call = ("claim", *what, *terms, *PATIENCE_MS)
         begins = [("begin", holder, nonce)] if begin else []
         found, *begun = self._server.run_together(call, *begins)
         self._unanswered.pop(holder, None)
@@ -244,9 +243,14 @@ class Ledger:
         """End a job whose result has been written; returns its state, or ``lost``."""
         return str(self._run("finish", fence, _plain(reason)))
 
-    def release(self, fence: int, holder: str, park_ms: int = 0, reason: str = "") -> None:
-        """Give the rest of a slice back without counting attempts; may park its lane."""
-        self._run("release", fence, holder, park_ms, _plain(reason))
+    def release(
+        self, fence: int, holder: str, park_ms: int = 0, reason: str = "", unserved: int = -1
+    ) -> None:
+        """Give the rest of a slice back and count no attempt; may park its lane.
+
+        ``unserved`` is a unit that its worker's surroundings do not serve.
+        """
+        self._run("release", fence, holder, park_ms, _plain(reason), unserved)
 
     def beat(self, worker: str, holder: str, facts: dict[str, Any]) -> HeartbeatReply:
         """Renew every lease of ``holder``, end those of earlier processes of ``worker``."""

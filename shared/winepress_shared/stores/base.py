@@ -37,6 +37,7 @@ class StoredObject:
     key: str
     size: int  #: in bytes
     metadata: Mapping[str, str] = field(default_factory=dict)  #: ASCII keys and values
+    version: str = field(default="", compare=False)  #: in a listing: changes with the content
 
 
 class Store(Protocol):

@@ -16,7 +16,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
-from winepress_shared.errors import ObjectMissing, StoreRefused, StoreUnreachable
+from winepress_shared.errors import AccessRefused, ObjectMissing, StoreUnreachable
 from winepress_shared.stores.base import (
     MAX_GET_BYTES,
     MAX_METADATA_BYTES,
@@ -220,7 +220,7 @@ class FolderStore:
         try:
             yield
         except PermissionError:
-            raise StoreRefused(f"the folder {self._root} may not be written or read") from None
+            raise AccessRefused(f"the folder {self._root} may not be written or read") from None
         except OSError as error:
             raise StoreUnreachable(
                 f"the folder {self._root} cannot be used: {error.strerror}",
@@ -257,8 +257,8 @@ def _read_notes(path: Path) -> dict[str, str]:
 def _walk(folder: Path, parent: str, start: str = "") -> Iterator[StoredObject]:
     """The visible files below ``folder`` whose first part begins with ``start``, sorted."""
     try:
-        with os.scandir(folder) as found:
-            entries = sorted(found, key=lambda entry: entry.name)
+        with os.scandir(folder) as inside:
+            entries = sorted(inside, key=lambda entry: entry.name)
     except _NO_FILE:
         return
     for entry in entries:
@@ -268,4 +268,6 @@ def _walk(folder: Path, parent: str, start: str = "") -> Iterator[StoredObject]:
             yield from _walk(folder / entry.name, f"{parent}{entry.name}/")
         elif entry.is_file(follow_symlinks=False) and is_key(f"{parent}{entry.name}"):
             with contextlib.suppress(FileNotFoundError):  # deleted since
-                yield StoredObject(f"{parent}{entry.name}", entry.stat().st_size)
+                found = entry.stat()
+                version = str(found.st_mtime_ns)
+                yield StoredObject(f"{parent}{entry.name}", found.st_size, version=version)

@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 import botocore.exceptions
 
 from winepress_shared.causes import cause_of, certificate_fault, trust_hint
-from winepress_shared.errors import ObjectMissing, StoreRefused, StoreUnreachable
+from winepress_shared.errors import AccessRefused, ObjectMissing, StoreRefused, StoreUnreachable
 from winepress_shared.per_process import PerProcess
 from winepress_shared.settings import Settings
 from winepress_shared.stores.base import (
@@ -199,7 +199,8 @@ class S3Store:
             for page in pages.paginate(Bucket=self._bucket, Prefix=check_prefix(prefix)):
                 for entry in page.get("Contents", ()):
                     if is_key(entry["Key"]):  # not the "folder/" objects that consoles leave
-                        yield StoredObject(entry["Key"], entry["Size"])
+                        etag = entry.get("ETag", "")
+                        yield StoredObject(entry["Key"], entry["Size"], version=etag)
 
     def delete(self, key: str) -> None:
         """Remove an object; removing none is no error."""
@@ -241,18 +242,19 @@ class S3Store:
     def _unreachable(self, error: botocore.exceptions.BotoCoreError) -> StoreUnreachable:
         fault = certificate_fault(error)
         if fault:
-            return StoreUnreachable(
+            return AccessRefused(
                 f"the certificate of the S3 store at {self._endpoint} {fault}",
                 hint=trust_hint("s3_ca"),
             )
         if isinstance(error, botocore.exceptions.ProxyConnectionError):
-            return StoreUnreachable(
+            return AccessRefused(
                 f"the proxy before the S3 store at {self._endpoint} cannot be used "
                 f"({cause_of(error)})",
                 hint="the environment names it: see HTTPS_PROXY, HTTP_PROXY and NO_PROXY",
             )
         if isinstance(error, botocore.exceptions.ConfigParseError):
-            return self._refused(f"boto3's own settings cannot be read: {error.kwargs['path']}")
+            problem = f"boto3's own settings cannot be read: {error.kwargs['path']}"
+            return self._refused(problem)
         return StoreUnreachable(
             f"no answer from the S3 store at {self._endpoint} ({cause_of(error)})",
             hint="is the farm running? `winepress up` starts one on this machine",
@@ -264,7 +266,7 @@ class S3Store:
         if code == "NoSuchKey" and key is not None:
             return ObjectMissing("no such object in the store", value=key)
         if code in _BUCKET_CODES or status == 404:
-            return self._refused("the S3 store has no such bucket")
+            return self._refused("the S3 store has no such bucket", kind=StoreRefused)
         if code == "AccessDenied":
             return self._refused(
                 "the S3 store does not allow this with these credentials", _ROLE_HINT
@@ -280,8 +282,10 @@ class S3Store:
             hint="the server's own log says why",
         )
 
-    def _refused(self, problem: str, hint: str = _SETTINGS_HINT) -> StoreRefused:
-        return StoreRefused(f"{problem}: bucket {self._bucket!r} at {self._endpoint}", hint=hint)
+    def _refused(
+        self, problem: str, hint: str = _SETTINGS_HINT, kind: type[StoreRefused] = AccessRefused
+    ) -> StoreRefused:
+        return kind(f"{problem}: bucket {self._bucket!r} at {self._endpoint}", hint=hint)
 
 
 def _shown(endpoint: str | None) -> str:

@@ -12,7 +12,7 @@ import errno
 import fcntl
 import logging
 import shutil
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -45,8 +45,13 @@ class LocalModels:
         catalogue: Catalogue,
         registry: ModelRegistry | None = None,
         budget_bytes: int = _UNBOUNDED,
+        published_memory: Callable[[str, Precision], int | None] = lambda name, precision: None,
     ) -> None:
-        """What is missing is pulled from ``registry`` if there is one, within the budget."""
+        """What is missing is pulled from ``registry`` if there is one, within the budget.
+
+        ``published_memory`` says what the registry's manifests say that models hold, in bytes.
+        """
+        self._published_memory = published_memory
         self.catalogue = catalogue
         self._root = home / "models"
         self._registry = registry
@@ -165,9 +170,12 @@ class LocalModels:
         return tuple(found)
 
     def memory_needed(self, name: str, precision: Precision) -> int:
-        """Bytes a model holds once it is loaded: as measured where it was prepared, or guessed."""
+        """Bytes a model holds once it is loaded: as measured where it was prepared, or guessed.
+
+        One that is still to be pulled counts as the store's manifest says.
+        """
         manifest = Manifest.read(self.folder(name, precision))
-        measured = manifest.memory_bytes if manifest else None
+        measured = manifest.memory_bytes if manifest else self._published_memory(name, precision)
         return measured or loaded_bytes(self.catalogue.get(name).memory_mib, precision)
 
     def remove(self, name: str, precision: Precision) -> int:

@@ -49,7 +49,7 @@ class Manifest(BaseModel):
     files: dict[str, FileRecord]
     measured: Measured | None = None  #: what it costs where it was made; not part of what it is
     #: What it held there once it had drawn a picture, in bytes; the same.
-    memory_bytes: Annotated[int, Field(gt=0, lt=2**63)] | None = None
+    memory_bytes: Annotated[int, Field(gt=0, lt=2**53)] | None = None
 
     @field_validator("files")
     @classmethod

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import NamedTuple
 
 from pydantic import ValidationError
 
@@ -22,6 +23,14 @@ from winepress_worker.report import Report
 _MANIFESTS, _FILES, _JSON = "models/manifests/", "models/files/", ".json"
 
 
+class Offer(NamedTuple):
+    """One model on offer."""
+
+    model: str
+    precision: Precision
+    version: str  #: of its manifest; another one where that was written anew
+
+
 class ModelRegistry:
     """The models one store offers."""
 
@@ -30,13 +39,17 @@ class ModelRegistry:
 
     def names(self) -> Iterator[tuple[str, Precision]]:
         """Every model and precision on offer; raises StoreUnreachable."""
+        return ((offer.model, offer.precision) for offer in self.offers())
+
+    def offers(self) -> Iterator[Offer]:
+        """The same, with the version of each; raises StoreUnreachable."""
         for item in self._store.list(_MANIFESTS):
             try:
                 name = item.key.removeprefix(_MANIFESTS).removesuffix(_JSON)
                 lane = Lane.parse(name)
             except InvalidJob:
                 continue  # somebody else's object
-            yield lane.model, lane.precision
+            yield Offer(lane.model, lane.precision, item.version)
 
     def find(self, name: str, precision: Precision) -> Manifest | None:
         """What makes up a model; None when it is not on offer.

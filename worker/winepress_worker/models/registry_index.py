@@ -7,7 +7,6 @@ rendering processes write it into a file.
 from __future__ import annotations
 
 import hashlib
-import json
 import logging
 import os
 import subprocess
@@ -15,26 +14,30 @@ import sys
 import tempfile
 import threading
 import time
+from contextlib import suppress
+from itertools import islice
 from pathlib import Path
 
-from pydantic import TypeAdapter
-
-from winepress_shared.errors import InvalidJob, StoreUnreachable
+from winepress_shared.documents import OfferDocument, OffersDocument, read_document
+from winepress_shared.errors import EnvironmentFault, FailForGood, InvalidJob, StoreUnreachable
 from winepress_shared.lane import Lane, Precision
 from winepress_shared.settings import Settings
 from winepress_shared.stores import open_store
-from winepress_worker.models.registry import ModelRegistry
+from winepress_worker.models.registry import ModelRegistry, Offer
 
 log = logging.getLogger(__name__)
 
 _LOOK_S = 8.0  #: between two looks into the store
 _MAX_BYTES = 2**20
 _STORE_DIGITS = 12  #: hexadecimal digits that tell stores apart
-_NAMES = TypeAdapter(list[str])
+_MOST = 2000  #: models on the list
 
 #: For a process of its own, see `look_elsewhere`.
 _LOOK = "from winepress_worker.models.registry_index import look_once; look_once()"
 _TIMEOUT_S = 120
+
+
+_Offers = dict[tuple[str, Precision], int | None]  #: model → bytes it holds, where that is known
 
 
 class RegistryIndex:
@@ -44,26 +47,53 @@ class RegistryIndex:
         folder = settings.store_folder
         place = (settings.s3_endpoint, settings.s3_bucket) if folder is None else folder.absolute()
         store = hashlib.sha256(str(place).encode()).hexdigest()[:_STORE_DIGITS]
-        self._file = settings.home / f"offered-{settings.farm}-{store}.json"
+        self._file = settings.home / f"registry-{settings.farm}-{store}.json"
+        self._memory: dict[Offer, int | None] = {}  # as `look` saw it last
 
     def read(self) -> list[tuple[str, Precision]]:
         """Every model and precision on the list; none when nobody has looked yet."""
+        return list(self._read())
+
+    def memory_of(self, model: str, precision: Precision) -> int | None:
+        """Bytes the model holds by the store's manifest; None where that does not say."""
+        return self._read().get((model, precision))
+
+    def _read(self) -> _Offers:
         try:
             with self._file.open("rb") as file:
-                lanes = [Lane.parse(name) for name in _NAMES.validate_json(file.read(_MAX_BYTES))]
-        except (OSError, ValueError, InvalidJob):
-            return []
-        return [(lane.model, lane.precision) for lane in lanes]
+                listed = read_document(OffersDocument, file.read(_MAX_BYTES), self._file.name)
+        except (OSError, FailForGood):
+            return {}
+        found: _Offers = {}
+        for offer in listed.offers:
+            with suppress(InvalidJob):  # a precision of a later version, for example
+                lane = Lane.parse(offer.lane)
+                found[lane.model, lane.precision] = offer.memory_bytes
+        return found
 
     def look(self, registry: ModelRegistry) -> None:
         """Write the list anew if it has changed; raises StoreUnreachable and OSError."""
-        found = sorted(registry.names())
-        if found != self.read():
-            self._file.parent.mkdir(parents=True, exist_ok=True)
-            handle, name = tempfile.mkstemp(dir=self._file.parent, prefix=".offered-")
-            with os.fdopen(handle, "w") as file:
-                json.dump([str(Lane(*one)) for one in found], file)
-            Path(name).replace(self._file)
+        found = self._ask(registry)
+        if found == self._read():
+            return
+        offers = tuple(
+            OfferDocument(lane=str(Lane(*model)), memory_bytes=memory)
+            for model, memory in sorted(found.items())
+        )
+        self._file.parent.mkdir(parents=True, exist_ok=True)
+        handle, name = tempfile.mkstemp(dir=self._file.parent, prefix=".registry-")
+        with os.fdopen(handle, "w") as file:
+            file.write(OffersDocument(offers=offers).model_dump_json())
+        Path(name).replace(self._file)
+
+    def _ask(self, registry: ModelRegistry) -> _Offers:
+        """What the store offers now; a manifest is read once for each of its versions."""
+        offers = list(islice(registry.offers(), _MOST))
+        self._memory = {
+            offer: self._memory[offer] if offer in self._memory else _memory(registry, offer)
+            for offer in offers
+        }
+        return {(offer.model, offer.precision): self._memory[offer] for offer in offers}
 
     def watch(self, registry: ModelRegistry) -> None:
         """Keep the list true from a thread of its own, for as long as this process lives."""
@@ -81,6 +111,15 @@ class RegistryIndex:
                 time.sleep(_LOOK_S)
 
         threading.Thread(target=keep_looking, name="offered", daemon=True).start()
+
+
+def _memory(registry: ModelRegistry, offer: Offer) -> int | None:
+    try:
+        manifest = registry.find(offer.model, offer.precision)
+    except EnvironmentFault as error:  # whoever pulls it is told
+        log.warning("%s.%s: %s", offer.model, offer.precision.value, error)
+        return None
+    return manifest.memory_bytes if manifest else None
 
 
 def look_once() -> None:

@@ -21,8 +21,12 @@ class ServedLanes:
         self._options = options
         # One object for good: it remembers which files it has verified. The renderer reads the
         # catalogue once too, so an entry added later needs another worker.
-        self._local_models = LocalModels(settings.home, Catalogue.load(settings.catalogue))
         self._in_registry = RegistryIndex(settings)
+        self._local_models = LocalModels(
+            settings.home,
+            Catalogue.load(settings.catalogue),
+            published_memory=self._in_registry.memory_of,
+        )
         self._memory_needed = memory_needs(options, self._local_models)
         #: Model, with its precision → bytes it needs, of those that this worker cannot hold;
         #: as `find` saw it last.

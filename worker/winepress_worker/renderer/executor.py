@@ -92,6 +92,7 @@ class Executor:
             work = self._prepare(part)
         except Exception as error:  # the edge of the task: whatever is wrong with this job is
             # this job's, and a slice must never be kept without being worked on.
+            self._delivery.settle()
             self._settle(part, part.units, error)
             if isinstance(error, WorkerBroken):
                 raise

@@ -26,6 +26,7 @@ from winepress_shared.ledger.records import Order, Slice, UnitOutcome
 from winepress_worker.os_fault import seen_through
 from winepress_worker.renderer.messenger import Messenger
 from winepress_worker.renderer.preview_publisher import PreviewPublisher
+from winepress_worker.renderer.suspects import Suspects
 from winepress_worker.renderer.unfit import Unfit
 
 log = logging.getLogger(__name__)
@@ -56,6 +57,7 @@ class LeaseClient:
         self._ledger = ledger
         self._messenger = messenger
         self._unfit = unfit
+        self._suspects = Suspects()
         self.previews = previews
         self.worker = worker
         self.holder = holder_of(worker, pid)
@@ -72,7 +74,10 @@ class LeaseClient:
         """
         if self.draining.is_set():
             return None
-        part = self._ledger.claim(lane, self.worker, self.holder, most, begin=begin)
+        others_first = self._suspects.wait_for_others(lane)
+        part = self._ledger.claim(
+            lane, self.worker, self.holder, most, begin=begin, others_first=others_first
+        )
         if part is not None:
             self._in_hand[part.fence] = set(part.units)
         return part
@@ -118,6 +123,7 @@ class LeaseClient:
     def commit(self, part: Slice, unit: int, output: dict[str, Any]) -> UnitOutcome:
         """Count a picture that is in the store."""
         outcome = self._patiently(lambda: self._ledger.commit(part.fence, unit, output))
+        self._suspects.served(part, unit)
         return self._settled(part, unit, outcome)
 
     def finish(self, part: Slice, reason: str) -> None:
@@ -129,9 +135,13 @@ class LeaseClient:
         """What was recorded for each unit of the slice's job."""
         return self._patiently(lambda: self._ledger.outputs(part.job_id))
 
-    def give_back(self, part: Slice, park_ms: int = 0, reason: str = "") -> None:
-        """Return what is left of a slice; no attempt is counted. May rest its lane."""
-        self._patiently(lambda: self._ledger.release(part.fence, self.holder, park_ms, reason))
+    def give_back(
+        self, part: Slice, park_ms: int = 0, reason: str = "", unserved: int = -1
+    ) -> None:
+        """Return what is left of a slice and count no attempt; see `Ledger.release`."""
+        self._patiently(
+            lambda: self._ledger.release(part.fence, self.holder, park_ms, reason, unserved)
+        )
         self._in_hand.pop(part.fence, None)
 
     def account(self, part: Slice, unit: int, error: Exception) -> UnitOutcome:
@@ -140,15 +150,25 @@ class LeaseClient:
         An error nobody foresaw is one attempt of this unit. Unit -1 is the job's result.
         """
         error = seen_through(error)
+        if isinstance(error, EnvironmentFault) and self._suspects.is_to_blame(part):
+            why = f"{self.worker} serves other jobs of this lane, but not this one: {error}"
+            outcome = self._fail(part, unit, RetryElsewhere(why))
+            if outcome is not UnitOutcome.LAST:
+                self.give_back(part)
+            return outcome
         if isinstance(error, EnvironmentFault):
             self.note(part, f"{self.worker} leaves it to others: {error}")
+            self._suspects.add(part, unit)
             self._unfit.refuse(model_of(part.lane), error)
-            self.give_back(part)
+            self.give_back(part, unserved=unit)
             return UnitOutcome.LOST
         if isinstance(error, StoreUnreachable):
             log.error("lane rests: %s", error)
             self.give_back(part, _PARK_MS, str(error))
             return UnitOutcome.LOST
+        return self._fail(part, unit, error)
+
+    def _fail(self, part: Slice, unit: int, error: Exception) -> UnitOutcome:
         if isinstance(error, WinepressError):
             log.warning("unit %s of %s failed: %s", unit, part.job_id, error)
             fault: WinepressError = error

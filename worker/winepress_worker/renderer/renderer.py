@@ -54,7 +54,10 @@ class Renderer:
         store = open_store(settings)
         registry = ModelRegistry(store)
         budget = int(settings.pulled_gib * 2**30)
-        self._local_models = LocalModels(settings.home, catalogue, registry, budget)
+        registry_index = RegistryIndex(settings)
+        self._local_models = LocalModels(
+            settings.home, catalogue, registry, budget, registry_index.memory_of
+        )
         self._engine = open_engine(options, self._local_models, settings.home)
         self._pool = WarmPool(
             self._engine,
@@ -62,7 +65,6 @@ class Renderer:
             idle_ttl_s=options.idle_unload_s or None,
             host=_host_budget(options, settings),
         )
-        registry_index = RegistryIndex(settings)
         self._unfit = Unfit(
             lambda model: (
                 self._local_models.files_of(model.partition(".")[0]),

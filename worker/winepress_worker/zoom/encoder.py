@@ -20,7 +20,7 @@ from av.video.reformatter import ColorRange, Colorspace
 from av.video.stream import VideoStream
 from PIL import Image
 
-from winepress_shared.errors import EnvironmentFault, FailForGood
+from winepress_shared.errors import EnvironmentFault, FailForGood, RetryElsewhere
 from winepress_shared.jobs.sound import Sound
 from winepress_shared.jobs.sound_decoder import NothingToHear, heard
 from winepress_worker.os_fault import os_fault
@@ -67,7 +67,8 @@ _CODECS = {
 class FilmFile:
     """One film being written to a file; use as a context manager, then call `write` per frame.
 
-    Raises EnvironmentFault when the file cannot be written, FailForGood for unreadable sound.
+    Raises EnvironmentFault when the file cannot be written, FailForGood for unreadable sound, and
+    RetryElsewhere when FFmpeg fails over anything else.
     """
 
     def __init__(
@@ -147,11 +148,13 @@ class FilmFile:
 
 @contextmanager
 def _writing() -> Iterator[None]:
-    """What FFmpeg raises while it writes is the disk's fault: frames and sound are decoded."""
+    """What the system refuses FFmpeg is the machine's fault; anything else is this film's."""
     try:
         yield
-    except (OSError, av.FFmpegError) as error:
+    except OSError as error:
         raise os_fault("cannot write the film", error) from None
+    except av.FFmpegError as error:
+        raise RetryElsewhere(f"FFmpeg cannot make this film: {error.strerror}") from None
 
 
 def _video_stream(

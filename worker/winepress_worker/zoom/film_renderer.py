@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import tempfile
 import time
 from dataclasses import asdict
 from pathlib import Path
@@ -13,13 +12,13 @@ from winepress_shared.archive import Archive, JobRecord, Output, output_key
 from winepress_shared.errors import FailForGood
 from winepress_shared.jobs.zoom import ZoomVideo
 from winepress_worker.engines.base import OnStep
-from winepress_worker.os_fault import os_fault
 from winepress_worker.zoom.camera import Camera
 from winepress_worker.zoom.encoder import FilmFile
 from winepress_worker.zoom.film import Film
 from winepress_worker.zoom.key_frames import KeyFrames
 from winepress_worker.zoom.outpaint import Outpainting
 from winepress_worker.zoom.picture_series import PictureSeries
+from winepress_worker.zoom.scratch import scratch_file
 
 
 class FilmRenderer:
@@ -33,8 +32,8 @@ class FilmRenderer:
         """Make the film that is unit ``unit``; returns the row to be counted for it.
 
         ``on_step`` hears of every frame and may raise. When the store holds the film already, the
-        row of that one comes back. Raises StoreUnreachable, EnvironmentFault, FailForGood for key
-        frames or a sound that cannot be used.
+        row of that one comes back. Raises StoreUnreachable, FailForGood for key
+        frames or a sound that cannot be used, and what `scratch_file` does.
         """
         job = record.job
         if not isinstance(job, ZoomVideo):
@@ -42,36 +41,32 @@ class FilmRenderer:
         began = time.perf_counter()
         camera = Camera(job.nesting, job.key_frame_count, job)
         key = output_key(record.id, unit, job.film_format)
-        try:
-            # Has no name: it is gone with this process, however that ends.
-            with tempfile.TemporaryFile(prefix="winepress-film-") as file:
-                # FFmpeg and the store open files by name; this is that of one without (proc(5)).
-                path = Path(f"/proc/self/fd/{file.fileno()}")
-                self._write(record, job, camera, path, on_step)
-                output = Output(
-                    unit=unit,
-                    key=key,
-                    sha256=hashlib.file_digest(file, "sha256").hexdigest(),
-                    size=file.tell(),
-                    seed=job.seed or 0,
-                    width=camera.size[0],
-                    height=camera.size[1],
-                    device="CPU",
-                    worker=self._worker,
-                    render_s=round(time.perf_counter() - began, 3),
-                    attempts=attempts + 1,
-                    frames=camera.frame_count,
-                )
-                row = {name: value for name, value in asdict(output).items() if name != "unit"}
-                done = camera.frame_count
+        with scratch_file() as file:
+            # FFmpeg and the store open files by name; this is that of one without (proc(5)).
+            path = Path(f"/proc/self/fd/{file.fileno()}")
+            self._write(record, job, camera, path, on_step)
+            output = Output(
+                unit=unit,
+                key=key,
+                sha256=hashlib.file_digest(file, "sha256").hexdigest(),
+                size=file.tell(),
+                seed=job.seed or 0,
+                width=camera.size[0],
+                height=camera.size[1],
+                device="CPU",
+                worker=self._worker,
+                render_s=round(time.perf_counter() - began, 3),
+                attempts=attempts + 1,
+                frames=camera.frame_count,
+            )
+            row = {name: value for name, value in asdict(output).items() if name != "unit"}
+            done = camera.frame_count
 
-                def on_bytes(sent: int) -> None:
-                    on_step(done, done)  # no further, and alive
+            def on_bytes(sent: int) -> None:
+                on_step(done, done)  # no further, and alive
 
-                if not self._archive.write_film(key, path, row, on_bytes):
-                    row = self._archive.read_output(key) or row
-        except OSError as error:
-            raise os_fault("cannot write the film", error) from None
+            if not self._archive.write_film(key, path, row, on_bytes):
+                row = self._archive.read_output(key) or row
         return row
 
     def _write(

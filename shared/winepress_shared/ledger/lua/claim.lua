@@ -5,8 +5,8 @@
 --         last_request fence turn workers events, those `place_job` and `end_job` touch, and the broker's
 --         list of the lane
 -- ARGV: lane, worker, its rendering process, nonce of this request (hex), most units, lease time to live
---       (ms), prefix of the broker's queues, a worker is alive when it has beaten within (ms), patience
---       of each band (ms) ...
+--       (ms), prefix of the broker's queues, a worker is alive when it has beaten within (ms), units that
+--       the worker failed at come after all others 0|1, patience of each band (ms) ...
 -- Returns nil, or JSON: fence; id; units (ranges); finish 0|1; attempts so far of the first unit;
 --         waiting, the units of this lane left for others; tickets of this lane still queued; band;
 --         lane of the slice, another one where an earlier request is answered
@@ -20,15 +20,16 @@
 --
 -- A slice is at most half of an equal share of what is left (guided self-scheduling, Polychronopoulos
 -- and Kuck 1987), so that the last pictures of a job are spread over all workers.
-local FIRST_BAND = 9
+local FIRST_BAND = 10
 local ELSEWHERE_MS = 60000 -- a unit waits this long for a worker that has not failed at it
 local SHUN_MS = 10000 -- a worker that found nothing but such units takes no ticket of the lane for so long
 local LOOKED_AT = 8 -- workers, to find one that may draw such a unit
 local MOST_LOOKS = 64 -- at users and jobs, so that one claim never keeps the server; the next looks on
-check_numbers(5, 6, 8)
+check_numbers(5, 6, 8, 9)
 for place = FIRST_BAND, #ARGV do check_numbers(place) end
 local lane, worker, holder, nonce, most = ARGV[1], ARGV[2], ARGV[3], ARGV[4], tonumber(ARGV[5])
 local lease_ms, queues, alive_ms = tonumber(ARGV[6]), ARGV[7], tonumber(ARGV[8])
+local others_first = ARGV[9] == '1'
 
 local function patience_ms(band) return tonumber(ARGV[FIRST_BAND + band]) end
 
@@ -78,12 +79,15 @@ local function may_have_more(user)
   return most_slices == 0 or (tonumber(redis.call('HGET', key('slices'), user)) or 0) < most_slices
 end
 
--- Whether a unit is better left to another live worker of this lane: this one has failed at it.
-local function is_for_others(job, unit, due)
+-- Whether a unit is passed over: this worker has failed at it, and serves others of the lane first; or it
+-- is better left to another live worker of this lane.
+local function is_passed_over(job, unit, due, tried)
+  if tried == 0 and not others_first then return false end
   local failers = redis.call('HGET', key('failers', job.id), unit)
-  if not failers or now - due > ELSEWHERE_MS then return false end
   local function has_failed(one) return string.find(failers, '\n' .. one .. '\n', 1, true) end
-  if not has_failed(worker) then return false end
+  if not failers or not has_failed(worker) then return false end
+  if others_first then return true end
+  if now - due > ELSEWHERE_MS then return false end
   for _, other in ipairs(redis.call('SRANDMEMBER', key('lane_workers', lane), LOOKED_AT)) do
     local seen = tonumber(redis.call('ZSCORE', key('workers'), other))
     if seen and now - seen <= alive_ms and not has_failed(other) then return true end
@@ -99,7 +103,7 @@ local function take_retries(job, limit)
   for i = 1, #found, 2 do
     local unit = tonumber(found[i])
     local tried = attempts(job, unit)
-    if tried == 0 or not is_for_others(job, unit, tonumber(found[i + 1])) then
+    if not is_passed_over(job, unit, tonumber(found[i + 1]), tried) then
       if tried > 0 and units[1] then return members, units, 0 end
       members[#members + 1], units[#units + 1] = found[i], unit
       if tried > 0 or #units == limit then return members, units, tried end
@@ -187,28 +191,38 @@ local before = answer_of_last_request()
 if before then return before end
 count_out_mine()
 if is_closed(lane) then return nil end
--- Users and jobs of the band in which there was nothing for this worker, and such bands.
-local here, users_passed, jobs_passed, passed, is_shunned = nil, 0, 0, {}, false
-for _ = 1, MOST_LOOKS do
-  local band = next_band(passed)
-  if not band then break end
-  if band ~= here then here, users_passed, jobs_passed = band, 0, 0 end
-  local users = key('ready', lane, band)
-  local user = redis.call('ZRANGE', users, users_passed, users_passed)[1]
-  local id = user and redis.call('ZRANGE', users .. ':' .. user, jobs_passed, jobs_passed)[1]
-  if not user then
-    passed[band] = true
-  elseif not id then
-    users_passed, jobs_passed = users_passed + 1, 0
-  elseif not may_have_more(user) then
-    set_user_aside(lane, band, user)
-  else
-    local job = read_job(id)
-    local found = serve_job(job)
-    if found then return found end
-    if job.ready > 0 then jobs_passed, is_shunned = jobs_passed + 1, true end
+-- The first slice in which there is something for this worker, and whether anything was passed over.
+local function serve_lane()
+  -- Users and jobs of the band in which there was nothing for this worker, and such bands.
+  local here, users_passed, jobs_passed, passed, is_shunned = nil, 0, 0, {}, false
+  for _ = 1, MOST_LOOKS do
+    local band = next_band(passed)
+    if not band then break end
+    if band ~= here then here, users_passed, jobs_passed = band, 0, 0 end
+    local users = key('ready', lane, band)
+    local user = redis.call('ZRANGE', users, users_passed, users_passed)[1]
+    local id = user and redis.call('ZRANGE', users .. ':' .. user, jobs_passed, jobs_passed)[1]
+    if not user then
+      passed[band] = true
+    elseif not id then
+      users_passed, jobs_passed = users_passed + 1, 0
+    elseif not may_have_more(user) then
+      set_user_aside(lane, band, user)
+    else
+      local job = read_job(id)
+      local found = serve_job(job)
+      if found then return found end
+      if job.ready > 0 then jobs_passed, is_shunned = jobs_passed + 1, true end
+    end
   end
+  return nil, is_shunned
+end
+
+local found, is_shunned = serve_lane()
+if is_shunned and others_first then
+  others_first = false
+  found, is_shunned = serve_lane()
 end
 -- Else it would take the very tickets that are to call the others.
 if is_shunned then redis.call('SET', key('shunned_lane', worker), lane, 'PX', SHUN_MS) end
-return nil
+return found

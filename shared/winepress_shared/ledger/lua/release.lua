@@ -1,8 +1,9 @@
 #!lua flags=allow-oom
 -- A worker gives the rest of a slice back; no attempt is counted. Optionally parks the lane.
--- KEYS[1] prefix; keys: lease leases job_leases held parked, and those `requeue_lease` touches
--- ARGV: fence, holder, park for (ms, 0 is not), reason
-check_numbers(3)
+-- KEYS[1] prefix; keys: lease leases job_leases held parked job failers, and those `requeue_lease` touches
+-- ARGV: fence, holder, park for (ms, 0 is not), reason, unit that its worker's surroundings do not serve
+--       (-1: none)
+check_numbers(3, 5)
 local fence, park_ms = ARGV[1], tonumber(ARGV[3])
 local lease = read(key('lease', fence))
 redis.call('SREM', key('held', ARGV[2]), fence)
@@ -10,3 +11,5 @@ if not lease then return end
 if park_ms > 0 then redis.call('SET', key('parked', lease.lane), ARGV[4], 'PX', park_ms) end
 end_lease(fence, lease)
 requeue_lease(lease)
+local unit, job = tonumber(ARGV[5]), read_job(lease.job)
+if job and is_alive(job) and without(lease.open, unit) then note_failer(job, unit, lease.holder) end

@@ -118,8 +118,10 @@ end
 
 -- A worker that failed at a unit leaves the next attempt to others, see `claim`.
 local function note_failer(job, unit, holder)
-  local worker, known = string.match(holder, '^(.*)/'), redis.call('HGET', key('failers', job.id), unit)
-  redis.call('HSET', key('failers', job.id), unit, (known or '\n') .. worker .. '\n')
+  local worker = string.match(holder, '^(.*)/')
+  local known = redis.call('HGET', key('failers', job.id), unit) or '\n'
+  if string.find(known, '\n' .. worker .. '\n', 1, true) then return end
+  redis.call('HSET', key('failers', job.id), unit, known .. worker .. '\n')
 end
 
 local function set_cursor(job, unit)
