@@ -1,13 +1,13 @@
 """An engine of your own: a worker that paints stripes in colours that the prompt decides.
 
 All around the picture stays as it is: leases, retries, time limits, storing, counting. What an
-engine must offer is in `winepress_worker/engines/base.py`; this one takes the rest from the fake
-engine. The arguments are those of `winepress worker`.
+engine must offer is in `winepress_worker/engines/base.py`. This one takes most of that, and its
+name, from the fake engine: an engine with a name of its own is an entry in the product's table. The
+arguments are those of `winepress worker`.
 """
 
 import hashlib
 import sys
-import time
 
 from PIL import Image
 
@@ -15,7 +15,6 @@ from winepress.cli import main
 from winepress_worker.engines import ENGINES
 from winepress_worker.engines.base import OnStep, PipelineKey, Request
 from winepress_worker.engines.fake import FakeEngine, FakePipeline
-from winepress_worker.engines.fake_settings import FakeSettings
 
 
 class StripesPipeline(FakePipeline):
@@ -35,11 +34,11 @@ class StripesEngine(FakeEngine):
 
     def load(self, key: PipelineKey) -> FakePipeline:
         """There is nothing to read or compile."""
-        return StripesPipeline(key, FakeSettings(), time.sleep)
+        return StripesPipeline(key, self._settings, self._sleep)
 
 
 # The process that draws imports this file again, so the entry must stand outside of the `if` below.
-ENGINES["stripes"] = lambda options, models, blobs: StripesEngine(device=options.device)
+ENGINES["fake"] = lambda options, models, blobs: StripesEngine(device=options.device)
 
 if __name__ == "__main__":
-    sys.exit(main(["worker", "--engine", "stripes", *sys.argv[1:]]))
+    sys.exit(main(["worker", "--engine", "fake", *sys.argv[1:]]))
