@@ -187,10 +187,12 @@ def _pull(arguments: argparse.Namespace) -> int:
             pulled += 1
             _out(f"{label} is ready: {found.size_bytes / _MIB:.1f} MiB in {found.path}")
     if not pulled:
-        raise EnvironmentFault(
+        named = label if len(wanted) == 1 else arguments.model
+        raise WrongUsage(
             "the store does not offer this model",
-            value=arguments.model,
-            hint=f"where it is prepared: winepress models push {arguments.model}",
+            value=named,
+            hint=f"`winepress models list` shows what it offers; where it is prepared, `winepress "
+            f"models push {named}` offers it",
         )
     return 0
 
