@@ -102,9 +102,10 @@ class JobHandle:
 
         Raises JobFailed, JobCanceled, JobExpired, or TimeoutError while it is still going on.
         """
-        for _ in self.events(timeout):
+        events = self.events(timeout)
+        for _ in events:
             pass
-        raise_unless_succeeded(self.status())
+        raise_unless_succeeded(events.ended or self.status())
         return self
 
     def events(self, timeout: float | None = None, *, after: str | None = None) -> EventStream:
