@@ -67,7 +67,9 @@ class FilmCut(BaseModel):
     def check_film(self, key_frames: int) -> None:
         """Raise InvalidJob unless these fields make a film of that many key frames."""
         if self.direction is Direction.LOOP and self.hold:
-            raise InvalidJob("a loop that rests would stop", field="hold", value=self.hold)
+            raise InvalidJob(
+                "cannot be combined with direction=loop", field="hold", value=self.hold
+            )
         if self.audio is not None and self.film_format not in HALVED_COLOUR:
             raise InvalidJob(
                 f"{self.film_format} holds no sound", field="audio", allowed="mp4 or webm"

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from typing import Any, cast
 
 from winepress_shared.documents import read_facts
+from winepress_shared.lane import model_key
 from winepress_shared.ledger.script_server import ScriptServer
 from winepress_shared.settings import Settings
 
@@ -36,7 +37,7 @@ class LaneView:
     @classmethod
     def of(cls, row: dict[str, Any], held: Collection[str], loads: str) -> LaneView:
         """Read a row of ``lanes.lua``, as a worker sees it that holds and ``loads`` models."""
-        model = row["lane"].partition("@")[0]
+        model = model_key(row["lane"])
         return cls(
             lane=row["lane"],
             units=row["units"],
@@ -52,7 +53,7 @@ class LaneView:
     @property
     def model(self) -> str:
         """Model and precision: what a worker loads to serve the lane."""
-        return self.lane.partition("@")[0]
+        return model_key(self.lane)
 
 
 @dataclass(frozen=True)
@@ -90,9 +91,10 @@ class Place:
 class LaneIndex:
     """Reads and marks lanes; methods raise BrokerUnreachable."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, server: ScriptServer | None = None) -> None:
+        """``server`` is one that others use too; without it this opens its own."""
         self._prefix = f"{settings.farm}:"
-        self._server = ScriptServer(settings, self._prefix)
+        self._server = server or ScriptServer(settings, self._prefix)
         self._run = self._server.run
 
     def close(self) -> None:
@@ -100,9 +102,9 @@ class LaneIndex:
         self._server.close()
 
     def look(self, worker: str) -> tuple[Sequence[LaneView], dict[str, Any]]:
-        """Every lane that has work and is not parked; what the worker's renderer says of itself.
+        """Every lane that has work and is not parked, and the renderer's description of itself.
 
-        Of a worker that has said which lanes it serves, no others: it has not the models of those.
+        For a worker that has told its lanes, only those: it lacks the models of the others.
         """
         renderer, lanes, loads, shunned, own, *held = self._run("lanes", worker, ALIVE_MS)
         served = read_facts(own).get("lanes")
@@ -119,7 +121,7 @@ class LaneIndex:
         return bool(self._run("load", worker, model, LOAD_MS, ALIVE_MS))
 
     def place(self, lane: str, band: int, user: str, job_id: str = "") -> Place:
-        """What goes before a job, or before one that were submitted now, and holds it back."""
+        """What goes before a job and holds it back; without ``job_id``, a job submitted now."""
         return Place.of(json.loads(self._run("ahead", lane, band, user, job_id, _JOBS_LOOKED_AT)))
 
     def parked(self, lane: str) -> str | None:

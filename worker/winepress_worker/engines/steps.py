@@ -16,7 +16,7 @@ Draw = Callable[[Any, Any], list[Image.Image]]
 
 
 class Steps:
-    """Diffusers' step callback: counts, stops on numbers that are none, remembers a stop."""
+    """Diffusers' step callback: counts, stops on NaN or infinity, remembers a stop."""
 
     def __init__(self, request: Request, on_step: OnStep, draw: Draw | None) -> None:
         self.raised: Exception | None = None
@@ -31,7 +31,7 @@ class Steps:
         """Called by diffusers after step ``index``; what is raised here ends the render."""
         latents, done, total = tensors["latents"], index + 1, pipe.num_timesteps
         if not bool(torch.isfinite(latents).all()):
-            raise RetryElsewhere(f"step {done} gave numbers that are none (NaN or infinity)")
+            raise RetryElsewhere(f"the output of step {done} contains NaN or infinity")
         try:
             self._on_step(done, total)
             # After the last step comes the picture itself.
