@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from conftest import scrubbed_environment
 from support.markdown_pages import ROOT, Page, pages
+from support.servers import scrubbed_environment
 
 from winepress import Client, Conflict, JobState
 from winepress_shared.settings import Settings
