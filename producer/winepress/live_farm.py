@@ -20,6 +20,7 @@ from winepress.keys import Keys
 from winepress_shared.errors import WinepressError
 from winepress_shared.ledger.snapshot import FarmSnapshot, Snapshots
 from winepress_shared.screen.board import Board
+from winepress_shared.screen.output import write_table
 from winepress_shared.screen.surface import can_draw
 from winepress_shared.screen.table import Block, Cell, Table, Tone
 from winepress_shared.settings import Settings
@@ -51,7 +52,7 @@ def show_farm(settings: Settings, *, json_lines: bool) -> int:
 def _write(blocks: list[Block]) -> None:
     for block in blocks:
         if isinstance(block, Table):
-            block.write(sys.stdout)
+            write_table(sys.stdout, block)
         else:
             write_line(sys.stdout, block.text)
 

@@ -35,6 +35,7 @@ JOBS = (
         id="j75e5d5fd0e73f62a859f",
         state=JobState.FAILED,
         kind="zoom-video",
+        last_lane="film",
         lane="vignette-inpaint.int8-weights@CPU",
         units=5,
         done=3,

@@ -64,8 +64,9 @@ def test_heavy_library_would_be_seen() -> None:
 def test_what_draws_is_loaded_by_a_terminal_alone(module: str) -> None:
     """The commands that bring tables and boards know how to draw, and do not load it before."""
     assert "rich" not in _loaded_by(f"import winepress_worker.{module}, winepress_deploy.command")
-    table = "from winepress_shared.screen.table import *; import sys, os"
-    write = "t = Table([Column('A')]); t.add('x'); t.write(sys.stderr)"
+    table = "from winepress_shared.screen.output import write_table; import sys, os"
+    table += "; from winepress_shared.screen.table import Column, Table"
+    write = "t = Table([Column('A')]); t.add('x'); write_table(sys.stderr, t)"
     assert "rich" not in _loaded_by(f"{table}; {write}")
     drawn = "os.environ['TERM'] = 'xterm'; sys.stderr.isatty = lambda: True"
     assert "rich" in _loaded_by(f"{table}; {drawn}; {write}")

@@ -70,13 +70,13 @@ def test_the_pace_is_that_of_the_newest_pictures_by_the_times_of_the_events() ->
 
 def test_a_zoom_counts_key_frames_and_then_frames() -> None:
     """The film is its last unit; a recut is nothing else."""
-    progress = Progress(replace(row(4), kind="zoom-video"))
+    progress = Progress(replace(row(4), kind="zoom-video", last_lane="film"))
     happen(progress, "unit-done", unit="2", done="3", units="4")
     assert progress.count == "3/3 key frames"
     happen(progress, "progress", unit="3", step="5", steps="20")
     assert progress.count == "3/3 key frames, 5/20 frames"
     assert progress.film == "film, 5/20 frames"
-    assert Progress(replace(row(1), kind="zoom-video")).count == "film"
+    assert Progress(replace(row(1), kind="zoom-video", lane="film")).count == "film"
 
 
 def test_a_terminal_gets_a_bar_and_a_log_gets_few_lines(terminal: PlayedTerminal) -> None:

@@ -28,6 +28,7 @@ from winepress.worker_table import WorkerTable
 from winepress_shared.ledger.events import Event
 from winepress_shared.screen import surface
 from winepress_shared.screen.board import Board
+from winepress_shared.screen.output import write_table
 from winepress_shared.screen.table import Block, Table
 from winepress_shared.terminal import plain_handler
 from winepress_worker.commands.models_table import table as models_table
@@ -74,7 +75,7 @@ def write(stream: TextIO, blocks: Sequence[Block]) -> None:
     """As `winepress top` and the tables do it, but on no screen of their own."""
     for block in blocks:
         if isinstance(block, Table):
-            block.write(stream)
+            write_table(stream, block)
         else:
             stream.write(f"{block.text}\n")
 
@@ -88,10 +89,10 @@ def watch(stream: TextIO) -> None:
 
 
 SHOWN: dict[str, Callable[[TextIO], None]] = {
-    "list": lambda stream: list_table().write(stream),
-    "status": lambda stream: status_table().write(stream),
-    "workers": lambda stream: workers_table().write(stream),
-    "models-list": lambda stream: models().write(stream),
+    "list": lambda stream: write_table(stream, list_table()),
+    "status": lambda stream: write_table(stream, status_table()),
+    "workers": lambda stream: write_table(stream, workers_table()),
+    "models-list": lambda stream: write_table(stream, models()),
     "watch": watch,
     "top": lambda stream: write(stream, FarmBoard("night", FARM).blocks()),
 }

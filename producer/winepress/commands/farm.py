@@ -13,6 +13,7 @@ from winepress.explanation import shortened, why_impossible
 from winepress.recovery import StoredJobs, unexpired
 from winepress.refusals import refused_models
 from winepress_shared.errors import FarmUnreachable, StoreRefused, WinepressError
+from winepress_shared.screen.output import write_table
 
 _MOST_WORKERS = 10_000  #: told of
 _MOST_OBJECTS = 100_000  #: of the store that `doctor` looks at
@@ -66,7 +67,7 @@ def _write_workers(client: Client) -> None:
         serves = _lanes_text(worker.facts.get("lanes", ()))
         notes = (serves and f"serves: {serves}", refused and f"not: {refused}")
         table.add_worker(worker, notes)
-    table.write(sys.stdout)
+    write_table(sys.stdout, table)
 
 
 def _lanes_text(lanes: Iterable[str]) -> str:

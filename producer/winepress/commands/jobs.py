@@ -16,6 +16,7 @@ from winepress.job_table import JobTable
 from winepress_shared.errors import WinepressError, WrongUsage
 from winepress_shared.jobs.job import Priority
 from winepress_shared.ledger.records import JobRow
+from winepress_shared.screen.output import write_table
 from winepress_shared.state import JobState
 
 _VERBS: dict[str, tuple[str, Callable[[Client, str], JobState]]] = {
@@ -72,7 +73,7 @@ def _list(arguments: argparse.Namespace) -> int:
     if not rows:
         console.note("no jobs")
     elif not arguments.json:
-        table.write(sys.stdout)
+        write_table(sys.stdout, table)
     return 0
 
 
@@ -91,7 +92,7 @@ def _status(arguments: argparse.Namespace) -> int:
         return each(arguments, show)
     finally:
         if table.rows:
-            table.write(sys.stdout)
+            write_table(sys.stdout, table)
 
 
 def _outlook(client: Client, row: JobRow) -> tuple[dict[str, Any], list[str], float | None]:

@@ -1,11 +1,10 @@
-"""The one home of rich: draws tables and boards."""
+"""Draws tables and boards with rich."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from typing import Literal, TextIO
 
-from rich.cells import cell_len
 from rich.console import Console, Group, RenderableType
 from rich.live import Live
 from rich.padding import Padding
@@ -98,11 +97,6 @@ def draw(stream: TextIO, blocks: Sequence[Block]) -> None:
     """Draw once."""
     surface = _Surface(stream)
     surface.print(_drawn(blocks, surface.width))
-
-
-def columns_of(text: str) -> int:
-    """Columns that ``text`` takes on a terminal: two for many letters of Asia, none for joiners."""
-    return cell_len(text)
 
 
 def _drawn(blocks: Sequence[Block], width: int) -> RenderableType:

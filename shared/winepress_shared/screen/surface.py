@@ -27,6 +27,6 @@ def width_of(text: str) -> int:
     """Columns that ``text`` takes on a terminal."""
     if text.isascii():
         return len(text)
-    from winepress_shared.screen.drawing import columns_of  # imports rich
+    from rich.cells import cell_len  # two for many letters of Asia, none for joiners
 
-    return columns_of(text)
+    return cell_len(text)

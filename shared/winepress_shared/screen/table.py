@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
-from typing import TextIO
 
-from winepress_shared.screen.surface import can_draw, width_of
-from winepress_shared.terminal import shown, write_line
+from winepress_shared.screen.surface import width_of
+from winepress_shared.terminal import shown
 
 GAP = 2  #: spaces between two columns
 _NOTE = "NOTE"  #: head of what stands below its row on a terminal
@@ -71,16 +70,6 @@ class Table:
         self.rows.append(
             Row(tuple(replace(cell, text=shown(cell.text) or _NOTHING) for cell in given), told)
         )
-
-    def write(self, stream: TextIO) -> None:
-        """Draw it on a terminal, or write `plain`; raises OSError."""
-        if can_draw(stream):
-            from winepress_shared.screen.drawing import draw  # imports rich
-
-            draw(stream, [self])
-        else:
-            for line in self.plain():
-                write_line(stream, line)
 
     def plain(self) -> Iterator[str]:
         """One line for the heads and one for each row, whole, whatever their length.

@@ -14,6 +14,7 @@ from winepress_shared.catalogue import Catalogue
 from winepress_shared.errors import EnvironmentFault, WrongUsage
 from winepress_shared.lane import Precision
 from winepress_shared.screen.board import Board
+from winepress_shared.screen.output import write_table
 from winepress_shared.screen.table import Cell, Column, Table
 from winepress_shared.settings import Settings
 from winepress_shared.stores import open_store
@@ -87,7 +88,7 @@ def _list(arguments: argparse.Namespace) -> int:
     if arguments.json:
         _write_json(rows)
     else:
-        table(rows).write(sys.stdout)
+        write_table(sys.stdout, table(rows))
     return 0
 
 
