@@ -28,6 +28,8 @@ _FOLDERS = ("shared", "worker", "producer", "deploy", "tests", "training", "docs
 _PATH = re.compile(r"[\w.-]+(?:/[\w.-]+)*/?")
 _SOURCE_NAME = re.compile(r"[A-Z][a-z]+(?:[A-Z][a-z]+)+|[a-z]+(?:_[a-z]+)+")
 _FLAG = re.compile(r"--[a-z][a-z-]*")
+#: Of blocks: those that are tried, those that are files, and pictures.
+_LANGUAGES = {"sh", "python", "csv", "json", "toml", "yaml", "mermaid"}
 #: Flags of other programs' commands that pages speak of.
 _FOREIGN_FLAGS = {"--init", "--critic"}
 #: All but the page that speaks of what was, too.
@@ -110,6 +112,17 @@ def test_every_command_is_understood(page: Page) -> None:
         except WrongUsage as error:
             wrong.append(f"winepress {' '.join(words)}: {error}")
     assert wrong == []
+
+
+@on_every_page
+def test_no_command_stands_where_it_is_not_tried(page: Page) -> None:
+    """Blocks are fenced and say a language that the tests know; targets of make are there."""
+    assert {block.language for block in page.blocks} <= _LANGUAGES
+    assert re.findall(r"^(?: {4}|\t)winepress .*", page.prose, re.MULTILINE) == []
+    texts = [*page.spans, *(block.text for block in page.blocks if block.language == "sh")]
+    targets = {found for text in texts for found in re.findall(r"^make ([a-z0-9-]+)", text, re.M)}
+    makefile = (ROOT / "Makefile").read_text("utf-8")
+    assert [name for name in targets if not re.search(rf"^{name}:", makefile, re.MULTILINE)] == []
 
 
 @cache
