@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from typing import TextIO
 
 from winepress import Client, JobHandle
-from winepress.farm_board import FarmBoard
+from winepress.views.farm_board import FarmBoard
 from winepress_shared.ledger.snapshot import Snapshots
 from winepress_shared.polling import poll
 from winepress_shared.screen.board import Board

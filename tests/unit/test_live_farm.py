@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from support.fixed_farm import FARM
 
-from winepress import live_farm
+from winepress.views import live_farm
 from winepress_shared.errors import BrokerUnreachable
 from winepress_shared.ledger.snapshot import FarmSnapshot
 from winepress_shared.screen.table import Cell

@@ -9,8 +9,8 @@ import pytest
 from support.fixed_farm import JOB
 from support.played_terminal import PlayedTerminal
 
-from winepress.progress import Progress
-from winepress.progress_board import ProgressBoard
+from winepress.views.progress import Progress
+from winepress.views.progress_board import ProgressBoard
 from winepress_shared.ledger.events import Event
 from winepress_shared.ledger.records import JobRow
 from winepress_shared.state import JobState

@@ -21,10 +21,10 @@ import pytest
 from support.fixed_farm import FARM, JOB, JOBS, NOW, WORKERS
 from support.played_terminal import PlayedTerminal
 
-from winepress.farm_board import FarmBoard
-from winepress.job_table import JobTable
-from winepress.progress_board import ProgressBoard
-from winepress.worker_table import WorkerTable
+from winepress.views.farm_board import FarmBoard
+from winepress.views.job_table import JobTable
+from winepress.views.progress_board import ProgressBoard
+from winepress.views.worker_table import WorkerTable
 from winepress_shared.ledger.events import Event
 from winepress_shared.screen import surface
 from winepress_shared.screen.board import Board

@@ -56,7 +56,7 @@ def _workers(arguments: argparse.Namespace) -> int:
 
 
 def _write_workers(client: Client) -> None:
-    from winepress.worker_table import WorkerTable
+    from winepress.views.worker_table import WorkerTable
     from winepress_shared.ledger.snapshot import Snapshots
 
     with Snapshots(client.settings) as snapshots:

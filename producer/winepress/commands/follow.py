@@ -12,7 +12,7 @@ from winepress.commands.stall_watch import StallWatch
 from winepress.console import INTERRUPTED, Console
 from winepress.handle import JobHandle, raise_unless_succeeded
 from winepress.joint_events import JointEvents
-from winepress.progress_board import ProgressBoard
+from winepress.views.progress_board import ProgressBoard
 from winepress_shared.errors import JobFailed
 from winepress_shared.ledger.events import Event
 

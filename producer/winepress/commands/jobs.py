@@ -12,7 +12,7 @@ from winepress.caller_checks import MOST_LISTED
 from winepress.client import Client
 from winepress.console import Console
 from winepress.explanation import estimate_text, place_of, what_holds, why_job_impossible
-from winepress.job_table import JobTable
+from winepress.views.job_table import JobTable
 from winepress_shared.errors import WinepressError, WrongUsage
 from winepress_shared.jobs.job import Priority
 from winepress_shared.ledger.records import JobRow

@@ -20,6 +20,6 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
 
 
 def _top(arguments: argparse.Namespace) -> int:
-    from winepress.live_farm import show_farm  # imports the broker's client
+    from winepress.views.live_farm import show_farm  # imports the broker's client
 
     return show_farm(Settings.load(), json_lines=arguments.json)

@@ -15,7 +15,7 @@ from winepress.commands.targets import check_targets
 from winepress.console import Console
 from winepress.handle import JobHandle, raise_unless_succeeded
 from winepress.joint_events import JointEvents
-from winepress.progress_board import ProgressBoard
+from winepress.views.progress_board import ProgressBoard
 from winepress_shared.atomic_file import atomic_write
 from winepress_shared.errors import WrongUsage
 from winepress_shared.ledger.events import Event

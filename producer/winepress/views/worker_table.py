@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from winepress.job_table import brief
+from winepress.views.job_table import brief
 from winepress_shared.ledger.lanes import ALIVE_MS
 from winepress_shared.ledger.records import Worker
 from winepress_shared.ledger.snapshot import FarmSnapshot, SliceInHand

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from winepress.explanation import counted
-from winepress.job_table import JobTable
-from winepress.worker_table import WorkerTable, pictures_per_minute
+from winepress.views.job_table import JobTable
+from winepress.views.worker_table import WorkerTable, pictures_per_minute
 from winepress_shared.ledger.snapshot import FarmSnapshot
 from winepress_shared.screen.table import Block, Cell, Column, Table, Tone
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import TextIO
 
-from winepress.job_table import brief, state_cell
-from winepress.progress import Progress
+from winepress.views.job_table import brief, state_cell
+from winepress.views.progress import Progress
 from winepress_shared.ledger.events import Event
 from winepress_shared.ledger.records import JobRow
 from winepress_shared.screen.board import Board

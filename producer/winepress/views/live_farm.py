@@ -14,9 +14,9 @@ from dataclasses import asdict
 from typing import Self
 
 from winepress.console import INTERRUPTED, Console
-from winepress.farm_board import FarmBoard
-from winepress.job_table import brief
-from winepress.keys import Keys
+from winepress.views.farm_board import FarmBoard
+from winepress.views.job_table import brief
+from winepress.views.keys import Keys
 from winepress_shared.errors import WinepressError
 from winepress_shared.ledger.snapshot import FarmSnapshot, Snapshots
 from winepress_shared.screen.board import Board
