@@ -37,7 +37,7 @@ def test_pulled_models_leave_in_the_order_of_their_last_use(
     other = machine(there, catalogue, store, budget)
     prepare(other, a, FP16, ignore_progress)
     other.warm([(a, FP16)])
-    with pytest.raises(EnvironmentFault, match=r"so much of the disk.*pulled_gib"):
+    with pytest.raises(EnvironmentFault, match=r"exceed their disk budget.*pulled_gib"):
         prepare(local_models, b, FP16, ignore_progress)
     other.warm([])
     assert prepare(local_models, b, FP16, ignore_progress)

@@ -1,4 +1,4 @@
-"""What a worker's two processes write to standard error."""
+"""Configures the logs of a worker's two processes, on standard error."""
 
 from __future__ import annotations
 
@@ -13,19 +13,19 @@ _FORMAT = "%(asctime)s %(levelname)s %(processName)s %(name)s: %(message)s"
 
 
 def configure_logs() -> None:
-    """One line per event, with its process; called once in each process."""
-    # The command has given its process a voice already, for people, which tells no time.
+    """Log one line per event, with its process; called once in each process."""
+    # Replaces the command's own log format, which has no time.
     logging.basicConfig(level=logging.INFO, handlers=[plain_handler(_FORMAT)], force=True)
-    if not sys.warnoptions:  # what is warned of is code, which who reads a log cannot change
+    if not sys.warnoptions:  # Python warnings are about code, which readers of a log cannot change
         warnings.simplefilter("ignore")
-    # Its retries are ours to report, and it logs whole requests at INFO.
+    # We report retries ourselves, and it logs whole requests at INFO.
     logging.getLogger("botocore").setLevel(logging.WARNING)
 
 
 def hush_libraries() -> None:
-    """Silence what the libraries that render say about themselves while they are imported.
+    """Silence the import-time notices of the rendering libraries.
 
-    To be called before they are. Their errors still come as exceptions.
+    Call it before they are imported. Their errors are still raised.
     """
     for name in ("DIFFUSERS_VERBOSITY", "TRANSFORMERS_VERBOSITY"):
         os.environ.setdefault(name, "error")

@@ -1,4 +1,4 @@
-"""How a long piece of work says how far it is."""
+"""The callback through which long work reports its progress."""
 
 from __future__ import annotations
 
@@ -9,4 +9,4 @@ Report = Callable[[str, float], None]
 
 
 def ignore_progress(message: str, fraction: float) -> None:
-    """A `Report` that nobody reads."""
+    """A `Report` that does nothing."""

@@ -1,4 +1,4 @@
-"""The one task a worker accepts; Celery stops here."""
+"""The worker's only Celery task; no other module of the renderer uses Celery."""
 
 from __future__ import annotations
 
@@ -24,15 +24,15 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 OPTIONS = "winepress_worker"  #: key of the worker's options in Celery's configuration
-#: How long the delivery thread may keep the interpreter while the next picture waits for it;
-#: Python's own 5 ms would be paid at most of the twenty steps.
+#: Longest time the delivery thread may hold the interpreter while the next picture waits; with
+#: Python's default of 5 ms most of the twenty steps would pay that.
 _SWITCH_S = 0.0005
 _EXIT_BROKEN = 70  #: exit status of a rendering process that must be replaced (EX_SOFTWARE)
 
 
 @cache
 def the_renderer(options: WorkerOptions) -> Renderer:
-    """The one Press of this process, built at first use."""
+    """The `Renderer` of this process, built at first use."""
     from winepress_worker.renderer.renderer import (
         Renderer,  # the parent knows this task and never draws
     )
@@ -54,7 +54,7 @@ def _build_early(**_: Any) -> None:
 
 @shared_task(name=RENDER, bind=True, ignore_result=True)  # type: ignore[untyped-decorator]
 def renderer(self: Task, lane: str) -> str:
-    """Take slices of ``lane`` and render them; the ticket says no more than that."""
+    """Take slices of ``lane`` and render them; the ticket holds nothing but the lane."""
     app: Celery = self.app
 
     def leave_ticket(open_lane: str) -> None:
@@ -68,5 +68,5 @@ def renderer(self: Task, lane: str) -> str:
     except BrokerUnreachable as error:
         return f"{lane}: {error}"
     except WorkerBroken:
-        log.exception("this process cannot be trusted any more; it is replaced")
+        log.exception("the rendering process is broken and will be replaced")
         os._exit(_EXIT_BROKEN)

@@ -1,4 +1,4 @@
-"""``winepress models`` and ``winepress devices``: what this machine can render, and with what."""
+"""``winepress models`` and ``winepress devices``: the models and devices of this machine."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from winepress_worker.models.registry import ModelRegistry
 from winepress_worker.report import Report
 
 _MIB = 2**20
-_ALL = "all"  #: in place of a precision
+_ALL = "all"  #: stands for every precision
 
 
 def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -38,33 +38,35 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     )
     listing.add_argument("--json", action="store_true", help="one JSON object per line")
     listing.set_defaults(run=_list)
-    show = actions.add_parser("show", help="what a model takes: limits, defaults, options")
+    show = actions.add_parser("show", help="limits, defaults and options of a model")
     show.add_argument("model", metavar="MODEL")
     show.add_argument("--json", action="store_true", help="one JSON object")
     show.set_defaults(run=_show)
-    prepare = actions.add_parser("prepare", help="make a model ready to be loaded")
-    _add_model(prepare, "default: fp16; all: every one there is, which may take hours")
+    prepare = actions.add_parser("prepare", help="make a model ready to load")
+    _add_model(prepare, "default: fp16; all: every precision, which may take hours")
     prepare.add_argument(
         "--from",
         dest="folder",
         type=Path,
         metavar="DIR",
-        help="take the weights from this folder instead of a hub",
+        help="read the weights from this folder instead of a hub",
     )
     prepare.set_defaults(run=_prepare)
-    push = actions.add_parser("push", help="offer a prepared model to every worker of the farm")
-    _add_model(push, "default: every one there is")
+    push = actions.add_parser("push", help="publish a prepared model for every worker of the farm")
+    _add_model(push, "default: every prepared one")
     push.add_argument(
-        "--replace", action="store_true", help="send every file again, also what the store has"
+        "--replace", action="store_true", help="send every file again, even if the store has it"
     )
     push.set_defaults(run=_push)
-    pull = actions.add_parser("pull", help="fetch a published model as the store has it now")
-    _add_model(pull, "default: every one there is")
+    pull = actions.add_parser("pull", help="fetch the current version of a published model")
+    _add_model(pull, "default: every published one")
     pull.set_defaults(run=_pull)
     remove = actions.add_parser("rm", help="delete a prepared model from this machine")
-    _add_model(remove, "default: every one there is")
+    _add_model(remove, "default: every prepared one")
     remove.set_defaults(run=_remove)
-    devices = subparsers.add_parser("devices", help="the devices OpenVINO sees on this machine")
+    devices = subparsers.add_parser(
+        "devices", help="the devices that OpenVINO finds on this machine"
+    )
     devices.add_argument("--json", action="store_true", help="one JSON object per line")
     devices.set_defaults(run=_devices)
 
@@ -152,7 +154,7 @@ def _push(arguments: argparse.Namespace) -> int:
     if not prepared or (arguments.precision and len(prepared) < len(wanted)):
         missing = next(precision for precision, found in wanted if not found)
         raise WrongUsage(
-            "only what is prepared here can be pushed",
+            "only models prepared on this machine can be pushed",
             value=f"{arguments.model}.{missing.value}",
             hint=f"run: winepress models prepare {arguments.model}.{missing.value}",
         )
@@ -172,7 +174,7 @@ def _pushed(registry: ModelRegistry, one: Prepared, report: Report, *, replace: 
         raise EnvironmentFault(
             f"cannot read the model: {error.strerror}", value=str(one.path)
         ) from None
-    raise EnvironmentFault("the model was removed meanwhile", value=str(one.path))
+    raise EnvironmentFault("the model was removed during the push", value=str(one.path))
 
 
 def _pull(arguments: argparse.Namespace) -> int:
@@ -188,9 +190,9 @@ def _pull(arguments: argparse.Namespace) -> int:
             _out(f"{label} is ready: {found.size_bytes / _MIB:.1f} MiB in {found.path}")
     if not pulled:
         raise EnvironmentFault(
-            "the store does not offer this model",
+            "this model is not published in the store",
             value=arguments.model,
-            hint=f"where it is prepared: winepress models push {arguments.model}",
+            hint=f"on a machine where it is prepared, run: winepress models push {arguments.model}",
         )
     return 0
 
@@ -205,7 +207,7 @@ def _remove(arguments: argparse.Namespace) -> int:
 
 
 def _devices(arguments: argparse.Namespace) -> int:
-    # Here and not above: the other commands do without OpenVINO.
+    # Imported here: the other commands do not need OpenVINO.
     from winepress_worker.engines.devices import list_devices
 
     devices = list_devices()
@@ -227,7 +229,7 @@ def _open_local_models(settings: Settings, registry: ModelRegistry | None = None
 def _precisions(
     local_models: LocalModels, arguments: argparse.Namespace, default: str
 ) -> tuple[Precision, ...]:
-    """The one that was named, or all of the model; raises UnknownModel or WrongUsage."""
+    """The given precision, or all of the model; raises UnknownModel or WrongUsage."""
     _take_apart(arguments)
     every = local_models.catalogue.get(arguments.model).precisions
     named = arguments.precision or default
@@ -245,14 +247,14 @@ def _precisions(
 
 
 def _take_apart(arguments: argparse.Namespace) -> None:
-    """Make a name like ``vignette.int8-weights`` the two arguments it stands for."""
+    """Split a name like ``vignette.int8-weights`` into model and precision."""
     name, dot, precision = arguments.model.partition(".")
     if dot and not arguments.precision:
         arguments.model, arguments.precision = name, precision
 
 
 def _progress(label: str) -> Report:
-    """Write progress to stderr, which is where it belongs beside a result on stdout."""
+    """A `Report` that writes to stderr, because results go to stdout."""
 
     def report(message: str, fraction: float) -> None:
         write_line(sys.stderr, f"{label}: {fraction:4.0%} {message}")

@@ -1,6 +1,6 @@
-"""The engines a worker can be started with.
+"""The engines that a worker can use.
 
-Each entry imports its engine only when it is asked for: OpenVINO's brings torch with it.
+Each entry imports its engine on first use, because OpenVINO's engine loads torch.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from winepress_worker.logs import hush_libraries
 from winepress_worker.models.local_models import LocalModels
 from winepress_worker.options import WorkerOptions
 
-#: Makes an engine of a worker's options, the prepared models and the folder for compiled blobs.
+#: Makes an engine from a worker's options, the prepared models and the folder for compiled blobs.
 EngineFactory = Callable[[WorkerOptions, LocalModels, Path], Engine]
 
 
@@ -34,14 +34,14 @@ def _fake(options: WorkerOptions, local_models: LocalModels, blobs: Path) -> Eng
     return FakeEngine(FakeSettings.parse(options.engine.partition(":")[2]), options.device)
 
 
-#: Name on the command line → how to make it. What follows a colon is the engine's own business.
+#: Name on the command line → how to make it. Text after a colon is the engine's own settings.
 ENGINES: dict[str, EngineFactory] = {"openvino": _openvino, "fake": _fake}
 
 
 def memory_needs(
     options: WorkerOptions, local_models: LocalModels
 ) -> Callable[[str, Precision], int]:
-    """Bytes that a model will hold, by its name and precision; found out without the engine."""
+    """Memory a model will need in bytes, by name and precision; does not import the engine."""
     name, _, settings = options.engine.partition(":")
     if name != "fake":
         return local_models.memory_needed
@@ -52,7 +52,7 @@ def memory_needs(
 
 
 def check_engine(engine: str) -> str:
-    """The name of an engine, without its settings; raises WrongUsage for what it does not know."""
+    """The name of an engine, without its settings; raises WrongUsage if it is unknown."""
     name, _, settings = engine.partition(":")
     if name not in ENGINES:
         raise WrongUsage("unknown engine", field="engine", value=name, allowed=", ".join(ENGINES))

@@ -1,4 +1,4 @@
-"""The one interface every engine speaks: load a pipeline, render units with it."""
+"""The interface of every engine: load a pipeline, render units with it."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from winepress_worker.report import Report, ignore_progress
 
 @dataclass(frozen=True)
 class PipelineKey:
-    """Everything that decides which compiled pipeline serves a unit; equal keys share one."""
+    """Identifies the compiled pipeline for a unit; units with equal keys share one."""
 
     model: str  #: catalogue name
     revision: str  #: content hash of the prepared model
@@ -24,26 +24,27 @@ class PipelineKey:
     device: str  #: OpenVINO device string: CPU, GPU, GPU.1, NPU, AUTO, AUTO:NPU,CPU
 
 
-#: Called with (steps done, steps in all) and a small RGB picture of each one being drawn.
+#: Called with (steps done, total steps) and a small RGB picture of each one being drawn.
 OnPreview = Callable[[int, int, Sequence[Image.Image]], None]
 
 
 @dataclass(frozen=True)
 class Request:
-    """One call of a pipeline: pictures that differ only in their seeds and texts."""
+    """One call of a pipeline, for pictures that differ only in seeds and texts."""
 
     job: Job  #: resolved: size, steps, guidance, scheduler and seed are all set
     seeds: tuple[int, ...]  #: one picture each
     image: Image.Image | None = None  #: source picture, RGB
-    mask: Image.Image | None = None  #: greyscale, white is drawn anew
-    others: tuple[tuple[str, str], ...] = ()  #: prompt and negative prompt, of the second one on
-    on_preview: OnPreview | None = None  #: hears of every `Job.preview_every` steps
+    mask: Image.Image | None = None  #: greyscale, white is repainted
+    #: Prompt and negative prompt, from the second picture on.
+    others: tuple[tuple[str, str], ...] = ()
+    on_preview: OnPreview | None = None  #: called every `Job.preview_every` steps
 
     @classmethod
     def together(
         cls, jobs: Sequence[Job], image: Image.Image | None, mask: Image.Image | None
     ) -> Request:
-        """One picture of each job; they must be alike but for seeds and texts."""
+        """A request for one picture of each job; the jobs may differ only in seeds and texts."""
         others = tuple((job.prompt, job.negative_prompt) for job in jobs[1:])
         return cls(jobs[0], tuple(job.seed or 0 for job in jobs), image, mask, others)
 
@@ -54,15 +55,15 @@ class Request:
         return (own, *self.others) if self.others else (own,) * len(self.seeds)
 
 
-#: What one pipeline hands to the next of the same engine; nobody else looks inside.
+#: Passed from one pipeline to the next of the same engine; opaque to all others.
 Latents = Any
 
-#: Called after every denoising step with (steps done, steps in all); may raise to stop the render.
+#: Called after every denoising step with (steps done, total steps); may raise to stop the render.
 OnStep = Callable[[int, int], None]
 
 
 def ignore_steps(done: int, steps: int) -> None:
-    """An `OnStep` that nobody looks at."""
+    """An `OnStep` that does nothing."""
 
 
 class Pipeline(Protocol):
@@ -73,40 +74,41 @@ class Pipeline(Protocol):
 
     @property
     def device(self) -> str:
-        """The device actually used, as OpenVINO reports it."""
+        """The device in use, as OpenVINO reports it."""
 
     @property
     def is_warm(self) -> bool:
-        """Whether it has drawn: its first call prepares more than it draws."""
+        """True after the first render, which takes longer because it also prepares."""
 
     def warm_up(self) -> None:
-        """Draw a small thing for nobody, so that the next call draws at once; raises like `render`.
+        """Draw a small trial picture, so that the next call is fast; raises what `render` raises.
 
-        For what is loaded ahead: where a picture waits, that picture is what warms up.
+        Used for pipelines loaded ahead of work; otherwise the first job's picture warms up.
         """
 
     def render(self, request: Request, on_step: OnStep) -> list[Image.Image]:
         """Draw one RGB picture per seed.
 
         An exception raised by ``on_step`` ends the call and leaves the pipeline usable. Raises
-        RetryElsewhere when the output is not a picture (NaN, all one colour), FailForGood when
-        the request can never work, WorkerBroken when the device is lost.
+        RetryElsewhere if the output is not a picture (NaN, all one colour), FailForGood if the
+        request can never work, WorkerBroken if the device is lost.
         """
 
     def run_base(self, request: Request, on_step: OnStep) -> Latents:
-        """The first stage of a job with a refiner: latents, with the noise that is left in them."""
+        """The first stage of a job with a refiner: latents with their remaining noise."""
 
     def run_refiner(self, request: Request, latents: Latents, on_step: OnStep) -> list[Image.Image]:
-        """The second stage, by the refiner: one RGB picture per seed; raises like `render`."""
+        """The second stage, by the refiner: one RGB picture per seed; raises what `render`
+        raises."""
 
     def facts(self, request: Request) -> PictureFacts:
         """How this pipeline renders ``request``."""
 
     def unread(self, job: Job) -> tuple[str, ...]:
-        """A sentence about each text of ``job`` whose last words this model does not read."""
+        """A warning about each text of ``job`` that is longer than this model reads."""
 
     def close(self) -> None:
-        """Give the memory back."""
+        """Free the memory."""
 
 
 class Engine(Protocol):
@@ -117,12 +119,12 @@ class Engine(Protocol):
     ) -> PipelineKey:
         """The key under which this engine loads a model; raises UnknownModel or EnvironmentFault.
 
-        Prepares the model first when it is not prepared yet, which may take half a minute;
-        ``report`` hears how far that is.
+        Prepares a model that is not prepared yet, which may take half a minute; ``report`` gets the
+        progress.
         """
 
     def estimate(self, key: PipelineKey) -> int:
-        """Memory a pipeline will need, in bytes, for one that was never loaded here."""
+        """Memory that a pipeline never loaded here will need, in bytes."""
 
     def load(self, key: PipelineKey) -> Pipeline:
-        """Read and compile; raises EnvironmentFault when the model is missing or corrupt."""
+        """Read and compile; raises EnvironmentFault if the model is missing or corrupt."""
