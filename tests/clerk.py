@@ -98,7 +98,7 @@ class Clerk:
             "band": 1,
             "digest": "d1",
         }
-        found, _ = self.ledger.submit(Submission(id=job, units=units, **(values | fields)))
+        found = self.ledger.submit(Submission(id=job, units=units, **(values | fields))).id
         if found not in self.jobs:
             self.jobs.append(found)
         return found

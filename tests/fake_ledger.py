@@ -6,7 +6,7 @@ from typing import Any
 
 from winepress import BrokerUnreachable, QueueFull
 from winepress_shared.errors import NotFound
-from winepress_shared.ledger.records import Submission
+from winepress_shared.ledger.records import Entry, Submission
 
 
 class FakeLedger:
@@ -24,9 +24,6 @@ class FakeLedger:
     def check_room(self, user: str, units: int, *, may_be_known: bool) -> None:
         """As `QueueLimits` does where there is room for anything."""
 
-    def missing_tickets(self, lane: str, units: int) -> int:
-        return units
-
     def outputs(self, job_id: str) -> dict[int, dict[str, Any]]:
         return {}
 
@@ -38,11 +35,11 @@ class FakeLedger:
         self.canceled.append(job_id)
         return "canceled"
 
-    def submit(self, new: Submission) -> tuple[str, bool]:
+    def submit(self, new: Submission) -> Entry:
         if len(self.accepted) >= self.room:
             raise self.full
         self.known.add(new.id)
         if self.fault:
             raise self.fault
         self.accepted.append(new.id)
-        return new.id, True
+        return Entry(new.id, is_new=True, tickets=new.units)

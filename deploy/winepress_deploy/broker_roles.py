@@ -8,6 +8,9 @@ can touch other producers' jobs; SECURITY.md says what follows.
 from __future__ import annotations
 
 import hashlib
+from urllib.parse import parse_qsl, quote, urlencode, urlsplit
+
+from pydantic import SecretStr
 
 from winepress_deploy.credentials import Credentials
 from winepress_deploy.roles import Role
@@ -75,16 +78,26 @@ _QUEUES = ("queue:*.*", "queue:film")
 _FANOUT = ("queue:/0.celery.pidbox", "queue:/0.celeryev/*")
 
 
-def user_name(role: Role) -> str | None:
-    """The user of the broker's URL; None for the one that needs no name."""
-    return None if role is Role.OPERATOR else role.value
+#: Options of a URL that would contradict the user who is put into it.
+_LOGIN_OPTIONS = ("username", "password")
+
+
+def url_of(role: Role, url: SecretStr, credentials: Credentials) -> SecretStr:
+    """The address ``url`` with the user and the password of one role, instead of those it had."""
+    parts = urlsplit(url.get_secret_value())
+    password = credentials.of(role).broker_password.get_secret_value()
+    user = "" if role is Role.OPERATOR else role.value  # the default user needs no name
+    host = parts.netloc.rpartition("@")[2]
+    options = [pair for pair in parse_qsl(parts.query) if pair[0] not in _LOGIN_OPTIONS]
+    login = f"{user}:{quote(password, safe='')}@{host}"
+    return SecretStr(parts._replace(netloc=login, query=urlencode(options)).geturl())
 
 
 def users(farm: str, credentials: Credentials) -> str:
     """Valkey's file of users, one line for each role, with passwords as their SHA-256."""
     return "".join(
-        f"user {user_name(role) or _DEFAULT} on {_hashed(credentials, role)} resetkeys "
-        f"resetchannels {' '.join(_keys(role, farm))} {_COMMANDS}"
+        f"user {_DEFAULT if role is Role.OPERATOR else role} on {_hashed(credentials, role)} "
+        f"resetkeys resetchannels {' '.join(_keys(role, farm))} {_COMMANDS}"
         f"{' +info' if role is Role.OPERATOR else ''}\n"
         for role in Role
     )

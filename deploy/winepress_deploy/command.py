@@ -1,4 +1,4 @@
-"""``winepress demo``, ``up``, ``down`` and ``flower``: the farm on this machine."""
+"""``winepress demo``, ``up``, ``down``, ``flower`` and ``roles``: the farm on this machine."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     demo.add_argument("--out", type=Path, default=Path("winepress-demo"), metavar="DIR")
     demo.set_defaults(run=_demo)
     up = subparsers.add_parser("up", help="run a whole farm on this machine")
-    _add_state(up)
+    _add_state(up, "that of WINEPRESS_CONFIG, or ")
     up.add_argument("--device", action="append", help="CPU, GPU.1, NPU, AUTO …; may be repeated")
     up.add_argument("--workers", type=int, default=1, metavar="N", help="for each device")
     up.add_argument("--engine", default="openvino", help="openvino, or fake for rehearsals")
@@ -43,6 +43,25 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     page.add_argument("--address", default="127.0.0.1", help="where to listen (default: local)")
     page.add_argument("--port", type=int, default=5555)
     page.set_defaults(run=_flower)
+    _register_roles(subparsers)
+
+
+def _register_roles(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    text = "write a key for each role, for servers that something else runs"
+    roles = subparsers.add_parser(
+        "roles",
+        help=text,
+        description="Write a settings file with a key of its own for each role, and the lists of "
+        "users and policies by which broker and store know them. Secrets are drawn at the first "
+        "run and kept in credentials.json there; what is taken out of it is drawn anew.",
+    )
+    roles.add_argument("--out", type=Path, required=True, metavar="DIR", help="a new folder")
+    roles.add_argument(
+        "--compose",
+        action="store_true",
+        help="for the servers of compose.yaml; default: for those that your settings name",
+    )
+    roles.set_defaults(run=_roles)
 
 
 def _demo(arguments: argparse.Namespace) -> int:
@@ -75,7 +94,7 @@ def _up(arguments: argparse.Namespace) -> int:
         )
     check_engine(arguments.engine)
     options = FarmOptions(
-        state=arguments.state,
+        state=arguments.state or configured_state(os.environ),
         devices=tuple(dict.fromkeys(map(check_device, arguments.device or ("CPU",)))),
         workers=arguments.workers,
         flower=not arguments.no_flower,
@@ -106,6 +125,21 @@ def _flower(arguments: argparse.Namespace) -> int:
     return run_flower(
         StateFolder(arguments.state or default_state()), arguments.address, arguments.port, _say
     )
+
+
+def _roles(arguments: argparse.Namespace) -> int:
+    from winepress_deploy.role_folder import RoleFolder
+    from winepress_shared.settings import Settings
+
+    folder = RoleFolder(arguments.out)
+    settings = None if arguments.compose else Settings.load()
+    credentials = folder.create()
+    if settings is None:
+        folder.write_for_compose(credentials)
+    else:
+        folder.write(settings, credentials)
+    _say(f"the keys of all roles are in {folder.path}")
+    return 0
 
 
 def _say(line: str) -> None:

@@ -101,7 +101,7 @@ class Demo:
     def _empty_state(self) -> Path:
         """The folder of the demo's farm; what an earlier demo left in it is removed."""
         folder = StateFolder(self._out / "farm")
-        folder.create()  # refuses a folder in which somebody keeps other things
+        folder.create("--out")  # refuses a folder in which somebody keeps other things
         if folder.is_locked():
             raise WrongUsage("a demo already runs here", field="--out", value=str(self._out))
         shutil.rmtree(folder.path)

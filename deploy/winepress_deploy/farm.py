@@ -17,12 +17,18 @@ from winepress_deploy.credentials import Credentials
 from winepress_deploy.farm_options import FarmOptions
 from winepress_deploy.private_file import write_private
 from winepress_deploy.process import Child, Program
-from winepress_deploy.roles import STORE_ROLES, Role
+from winepress_deploy.roles import Role
 from winepress_deploy.running_farm import process_began
 from winepress_deploy.services import flower, seaweed, valkey
 from winepress_deploy.services.workers import workers
-from winepress_deploy.settings_file import names_broker, names_store, user_settings, write_settings
-from winepress_deploy.state_folder import StateFolder, default_state
+from winepress_deploy.settings_file import (
+    names_broker,
+    names_store,
+    user_settings,
+    with_key,
+    write_settings,
+)
+from winepress_deploy.state_folder import StateFolder, configured_state, default_state
 from winepress_deploy.stop_request import StopRequest
 from winepress_shared.errors import FarmUnreachable, WrongUsage
 from winepress_shared.ledger.limits import QueueLimits
@@ -95,11 +101,13 @@ class Farm:
         except BlockingIOError:
             raise _already_running(self.state) from None
         self._announce()
+        other = configured_state(os.environ)
+        if other and other != self.state.path.resolve():
+            self._say(f"WINEPRESS_CONFIG names the farm in {other}; this is another one")
         given = user_settings(self.state.settings, os.environ, alone=self.options.alone)
         credentials = Credentials.keep(self.state.credentials)
         self._choose_ports()
-        self.settings = self._settings(given, credentials)
-        self._write_settings(given, credentials)
+        self.settings = self._write_settings(given, credentials)
         self._start_services(self._own_servers(given, credentials))
         self._set_limits(given)
         if self.options.flower:
@@ -125,37 +133,34 @@ class Farm:
             raise FarmUnreachable(str(error)) from None
         self.state.remember_ports(self._ports)
 
-    def _settings(self, given: Settings, credentials: Credentials) -> Settings:
+    def _addresses(self, given: Settings) -> Settings:
+        """The servers' addresses without keys, but for those that the user named."""
         own: dict[str, object] = {}
         if not names_broker(given):
-            own["broker_url"] = self._broker_url(Role.OPERATOR, credentials)
             self.urls["broker"] = valkey.broker_url(self._ports[valkey.NAME])
+            own["broker_url"] = SecretStr(self.urls["broker"])
         else:
             self._say("the broker that your settings name is used")
         if not names_store(given):
             own["s3_endpoint"] = self.urls["s3"] = seaweed.endpoint(self._ports)
-            own["s3_access_key_id"] = SecretStr(credentials.s3_access_key_id)
-            own["s3_secret_access_key"] = credentials.s3_secret_access_key
         else:
             self._say("the store that your settings name is used")
         return given.model_copy(update=own | dict.fromkeys(Limits.model_fields))
 
-    def _broker_url(self, role: Role, credentials: Credentials) -> SecretStr:
-        password = credentials.of(role).broker_password.get_secret_value()
-        return SecretStr(valkey.broker_url(self._ports[valkey.NAME], role, password))
+    def _write_settings(self, given: Settings, credentials: Credentials) -> Settings:
+        """Write one file for each role and return the operator's settings.
 
-    def _write_settings(self, given: Settings, credentials: Credentials) -> None:
-        """One file for each role; servers that the user named give them all the same key."""
-        for role in Role:
-            key = credentials.of(role)
-            own: dict[str, object] = {}
-            if not names_broker(given):
-                own["broker_url"] = self._broker_url(role, credentials)
-            if not names_store(given):
-                has_store = role in STORE_ROLES
-                own["s3_access_key_id"] = SecretStr(key.s3_key_id) if has_store else None
-                own["s3_secret_access_key"] = key.s3_secret if has_store else None
-            write_settings(self.state.settings_of(role), self.settings.model_copy(update=own))
+        Servers that the user named give them all the same key.
+        """
+        broker, store = not names_broker(given), not names_store(given)
+        addresses = self._addresses(given)
+        settings = {
+            role: with_key(addresses, role, credentials, broker=broker, store=store)
+            for role in Role
+        }
+        for role, each in settings.items():
+            write_settings(self.state.settings_of(role), each, "winepress up")
+        return settings[Role.OPERATOR]
 
     def _own_servers(self, given: Settings, credentials: Credentials) -> list[Program]:
         """The servers that the user has not named elsewhere."""

@@ -9,8 +9,11 @@ from pathlib import Path
 
 from pydantic import SecretStr
 
+from winepress_deploy.broker_roles import url_of
+from winepress_deploy.credentials import Credentials
 from winepress_deploy.private_file import write_private
-from winepress_deploy.roles import Role
+from winepress_deploy.roles import STORE_ROLES, Role
+from winepress_deploy.state_folder import configured_state
 from winepress_shared.settings import Settings
 
 #: Any of these, set by the user, says that the farm's pictures go to a store that exists already.
@@ -20,18 +23,17 @@ _STORE_FIELDS = frozenset({"s3_endpoint", "s3_access_key_id", "store_folder"})
 def user_settings(own_file: Path, environ: Mapping[str, str], *, alone: bool = False) -> Settings:
     """The settings the user gives to a farm; raises WrongUsage.
 
-    Files that the farm itself wrote in an earlier run, one for each role, are none of them, even
-    when ``WINEPRESS_CONFIG`` names one. ``alone`` leaves only the folder of the prepared models.
+    Files that a farm of `winepress up` wrote, one for each role, are none of them, even when
+    ``WINEPRESS_CONFIG`` names one: neither its own of an earlier run, nor those of another farm,
+    whose servers this one would write to. ``alone`` leaves only the folder of the prepared models.
     """
     named = Path(environ.get("WINEPRESS_CONFIG") or "winepress.toml")
     own_names = {own_file.name, *(f"{role}.toml" for role in Role)}
-    is_own = (
-        own_file.exists()
-        and named.exists()
-        and named.name in own_names
-        and named.resolve().parent == own_file.resolve().parent
-    )
-    given = Settings.load(environ, Path(os.devnull) if is_own else None)
+    folders = {configured_state({"WINEPRESS_CONFIG": str(named)})}
+    if own_file.exists():
+        folders.add(own_file.resolve().parent)
+    is_of_up = named.exists() and named.name in own_names and named.resolve().parent in folders
+    given = Settings.load(environ, Path(os.devnull) if is_of_up else None)
     return Settings(home=given.home) if alone else given
 
 
@@ -45,9 +47,26 @@ def names_store(settings: Settings) -> bool:
     return bool(_STORE_FIELDS & settings.model_fields_set)
 
 
-def write_settings(path: Path, settings: Settings) -> None:
-    """Write the fields that are set, with mode 0600."""
-    lines = ["# Written by `winepress up`; it is replaced at the next start.\n"]
+def with_key(
+    settings: Settings, role: Role, credentials: Credentials, *, broker: bool, store: bool
+) -> Settings:
+    """``settings`` with the key of one role to the broker and to the store, where these are ours.
+
+    Flower gets none to the store.
+    """
+    key, own = credentials.of(role), dict[str, object]()
+    if broker:
+        own["broker_url"] = url_of(role, settings.broker_url, credentials)
+    if store:
+        has_key = role in STORE_ROLES
+        own["s3_access_key_id"] = SecretStr(key.s3_key_id) if has_key else None
+        own["s3_secret_access_key"] = key.s3_secret if has_key else None
+    return settings.model_copy(update=own)
+
+
+def write_settings(path: Path, settings: Settings, command: str = "winepress up") -> None:
+    """Write the fields that are set, with mode 0600; ``command`` is what replaces the file."""
+    lines = [f"# Written by `{command}`, which replaces it when it is run again.\n"]
     lines += [
         f"{name} = {_toml(getattr(settings, name))}\n"
         for name in Settings.model_fields

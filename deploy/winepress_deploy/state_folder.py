@@ -28,7 +28,7 @@ def configured_state(environ: Mapping[str, str]) -> Path | None:
     named = environ.get("WINEPRESS_CONFIG")
     if not named:
         return None
-    folder = Path(named).expanduser().absolute().parent
+    folder = Path(named).expanduser().resolve().parent
     return folder if (folder / _LOCK).is_file() else None
 
 
@@ -49,16 +49,16 @@ class StateFolder:
         """The settings with the key of one role; the operator's are those of the farm's owner."""
         return self.settings if role is Role.OPERATOR else self.path / f"{role}.toml"
 
-    def create(self) -> None:
-        """Make the folder, or check that it is one of ours; raises WrongUsage."""
+    def create(self, flag: str = "--state") -> None:
+        """Make the folder, or check that it is one of ours; raises WrongUsage naming ``flag``."""
         if not self.path.name or any(not character.isprintable() for character in str(self.path)):
-            raise WrongUsage("not a usable folder", field="--state", value=str(self.path))
+            raise WrongUsage("not a usable folder", field=flag, value=str(self.path))
         try:
             self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
             if not self.lock.exists() and any(self.path.iterdir()):
                 raise WrongUsage(
                     "the folder holds other things",
-                    field="--state",
+                    field=flag,
                     value=str(self.path),
                     hint="Name an empty or a new folder",
                 )
@@ -68,7 +68,7 @@ class StateFolder:
         except OSError as error:
             raise WrongUsage(
                 f"the state folder cannot be used: {error.strerror}",
-                field="--state",
+                field=flag,
                 value=str(self.path),
             ) from None
 

@@ -27,7 +27,7 @@ from winepress_shared.archive import JobRecord, Result, digest_of
 from winepress_shared.errors import FarmUnreachable, NotFound, StoreUnreachable
 from winepress_shared.jobs.foreign_syntax import warning_of_syntax
 from winepress_shared.jobs.job import Job, Priority
-from winepress_shared.ledger.records import BANDS, JobRow, Submission, Worker
+from winepress_shared.ledger.records import BANDS, Entry, JobRow, Submission, Worker
 from winepress_shared.option_checks import syntax_in
 from winepress_shared.state import JobState
 
@@ -119,33 +119,35 @@ class Client(Connections):
         self.farm.check_room(submit_options.user, units, may_be_known=may_be_known)
 
     def accept(self, records: Sequence[JobRecord]) -> Sequence[JobHandle]:
-        """Enter jobs that the store holds, mark them as accepted, and call workers."""
+        """Enter jobs that the store holds, call workers, and mark the jobs as accepted."""
         handles, marks = [], []
         with ThreadPoolExecutor(_WRITERS, thread_name_prefix="accept") as pool:
-            for record in records:
-                job_id, _ = self.enter(record)
-                marks.append(pool.submit(mark_accepted, self, job_id))
-                if job_id == record.id:
-                    self.issue_tickets(str(record.lane), record.job.unit_count)
+            for place, record in enumerate(records, 1):
+                entry = self.enter(record)
+                if entry.id == record.id:
+                    self.issue_tickets(str(record.lane), entry.tickets)
                 else:  # its idempotency key is known
                     self.archive.forget_job(record.id)
-                handles.append(JobHandle(self, job_id, record.warnings))
+                if place < len(records):
+                    marks.append(pool.submit(mark_accepted, self, entry.id))
+                else:  # by this thread: most submissions are of one job, and need no other
+                    mark_accepted(self, entry.id)
+                handles.append(JobHandle(self, entry.id, record.warnings))
         for mark in marks:
             mark.result()
         return handles
 
-    def enter(self, record: JobRecord) -> tuple[str, bool]:
+    def enter(self, record: JobRecord) -> Entry:
         """Enter a job that the store holds into the ledger; see `Ledger.submit`."""
         return self.ledger.submit(Submission.of(record))
 
-    def issue_tickets(self, lane: str, units: int) -> None:
+    def issue_tickets(self, lane: str, count: int) -> None:
         """Call workers to a lane; the workers' reconciler makes good for a failure here."""
         from winepress_shared.broker import send_tickets
 
         try:
-            missing = self.ledger.missing_tickets(lane, units)
-            if missing:
-                send_tickets(self._celery.get(), lane, min(missing, _MOST_TICKETS))
+            if count:
+                send_tickets(self._celery.get(), lane, min(count, _MOST_TICKETS))
         except FarmUnreachable as error:
             log.warning("accepted, but workers will notice a little later: %s", error)
 
@@ -203,7 +205,8 @@ class Client(Connections):
     def _reopen(self, job_id: str, verb: str) -> JobState:
         state = self._control(job_id, verb)
         row = self.ledger.get(job_id)
-        self.issue_tickets(row.lane, row.units - row.done)
+        missing = self.ledger.missing_tickets(row.lane, row.units - row.done)
+        self.issue_tickets(row.lane, missing)
         return state
 
     def front(self, job_id: str) -> JobState:

@@ -46,6 +46,11 @@ class EventStream(Iterator[Event]):
     def __exit__(self, *_: object) -> None:
         self.close()
 
+    @property
+    def ended(self) -> JobRow | None:
+        """The job as it ended; None where the iteration has not come to that."""
+        return self._source.ended
+
     def close(self) -> None:
         """End the iteration, in whichever thread it waits."""
         self._source.close()
@@ -62,6 +67,7 @@ class _Source:
         self._deadline = Deadline(job_id, timeout)
         self._after = "0" if after is None else check_event_id(after)
         self._tells_state = after is not None
+        self.ended: JobRow | None = None
         self.is_closed = False
         self._mine = PerProcess(self._subscribe)
 
@@ -92,8 +98,10 @@ class _Source:
                 if found:
                     yield found
                     self._after = found[-1].id
-                if may_be_last(found) and patiently(self._row).state.is_terminal:
-                    yield patiently(self._past)  # what came before the row was read
+                if may_be_last(found) and (row := patiently(self._row)).state.is_terminal:
+                    self.ended = row
+                    if not is_end(found, row):
+                        yield patiently(self._past)  # what came before the row was read
                     return
                 found = self._take()
         finally:
@@ -125,6 +133,11 @@ class _Source:
 def may_be_last(found: Sequence[Event]) -> bool:
     """Whether a job may be over with these; its row knows, for a retried one has ended before."""
     return not found or any(event.name in _ENDS for event in found)
+
+
+def is_end(found: Sequence[Event], row: JobRow) -> bool:
+    """Whether the last of these is how the job came to end as its row says."""
+    return bool(found) and found[-1].name == row.state and found[-1].at == row.finished
 
 
 def state_of(row: JobRow, after: str) -> Event:

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from winepress_shared.ledger.ledger import Ledger
     from winepress_shared.window import Window
 
-_MOST_NAMED = 8  #: workers named in one sentence
+_MOST_NAMED = 5  #: of a list, in one sentence
 
 
 def why_impossible(lane: str, workers: Sequence[Worker]) -> str | None:
@@ -32,15 +32,20 @@ def why_impossible(lane: str, workers: Sequence[Worker]) -> str | None:
     refusals = Refusals.of(lane, workers).text
     if refusals:
         return refusals
-    named = ", ".join(_name(worker) for worker in workers[:_MOST_NAMED])
-    more = f" and {len(workers) - _MOST_NAMED} more" if len(workers) > _MOST_NAMED else ""
+    named = shortened([_name(worker) for worker in workers])
     device = "CPU" if lane == FILM else lane.partition("@")[2]
     remedy = (
         f"`winepress worker --device {device}` starts one on a machine that has it"
         if device
         else "`winepress models list` says which models are prepared"
     )
-    return f"no live worker serves {lane} (alive: {named}{more}); {remedy}"
+    return f"no live worker serves {lane} (alive: {named}); {remedy}"
+
+
+def why_job_impossible(row: JobRow, workers: Sequence[Worker]) -> str | None:
+    """Why none of ``workers`` can draw this job, or cut its film; None when both can be done."""
+    lanes = (row.lane, FILM) if row.kind == "zoom-video" else (row.lane,)
+    return next(filter(None, (why_impossible(lane, workers) for lane in lanes)), None)
 
 
 def explain(ledger: Ledger, lanes: LaneIndex, row: JobRow) -> str:
@@ -50,7 +55,7 @@ def explain(ledger: Ledger, lanes: LaneIndex, row: JobRow) -> str:
     if row.state.is_terminal:
         return f"{shown(_headline(row))}\n`winepress retry {row.id}` draws what it lacks."
     workers, place = ledger.workers(), place_of(lanes, row)
-    impossible = why_impossible(row.lane, workers)
+    impossible = why_job_impossible(row, workers)
     lines = [_headline(row), *what_holds(row, place)]
     if impossible:
         lines.append(f"Nothing can render it now: {impossible}.")
@@ -65,7 +70,7 @@ def why_stalled(ledger: Ledger, lanes: LaneIndex, row: JobRow) -> str:
     """What keeps a job from going on now, in sentences; empty when nothing does."""
     if row.state.is_terminal:
         return ""
-    impossible = why_impossible(row.lane, ledger.workers())
+    impossible = why_job_impossible(row, ledger.workers())
     told = [f"Nothing can render it now: {impossible}."] if impossible else []
     return " ".join([*told, *what_holds(row, place_of(lanes, row))])
 
@@ -122,6 +127,12 @@ def estimate_text(found: Estimate) -> str:
 def counted(count: int, noun: str) -> str:
     """``1 picture``, ``2 pictures``."""
     return f"{count} {noun}{'' if count == 1 else 's'}"
+
+
+def shortened(names: Sequence[str], between: str = ", ") -> str:
+    """The first of them in a sentence, and how many more there are."""
+    more = f"{between}and {len(names) - _MOST_NAMED} more" if len(names) > _MOST_NAMED else ""
+    return between.join(names[:_MOST_NAMED]) + more
 
 
 def duration(seconds: float) -> str:

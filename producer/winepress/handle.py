@@ -13,6 +13,7 @@ from PIL import Image
 
 from winepress.caller_checks import check_link_life
 from winepress.event_stream import EventStream
+from winepress.explanation import why_job_impossible
 from winepress_shared.archive import Output, Result
 from winepress_shared.errors import (
     JobCanceled,
@@ -22,7 +23,6 @@ from winepress_shared.errors import (
     StoreUnreachable,
     WrongUsage,
 )
-from winepress_shared.lane import FILM
 from winepress_shared.ledger.records import JobRow
 from winepress_shared.state import JobState
 from winepress_shared.stores.base import MAX_GET_BYTES
@@ -71,9 +71,7 @@ class JobHandle:
     @property
     def why_impossible(self) -> str | None:
         """Why no live worker can render this job, or cut its film; None when one can."""
-        row = self.status()
-        lanes = (row.lane, FILM) if row.kind == "zoom-video" else (row.lane,)
-        return next(filter(None, map(self._client.why_impossible, lanes)), None)
+        return why_job_impossible(self.status(), self._client.workers())
 
     @property
     def is_possible(self) -> bool:
@@ -104,9 +102,10 @@ class JobHandle:
 
         Raises JobFailed, JobCanceled, JobExpired, or TimeoutError while it is still going on.
         """
-        for _ in self.events(timeout):
+        events = self.events(timeout)
+        for _ in events:
             pass
-        raise_unless_succeeded(self.status())
+        raise_unless_succeeded(events.ended or self.status())
         return self
 
     def events(self, timeout: float | None = None, *, after: str | None = None) -> EventStream:

@@ -60,8 +60,9 @@ class Progress:
         fields, unit = event.fields, event.fields.get("unit", "")
         if event.name == "damaged":
             return
+        if event.name not in ("note", "preview", "unit-started"):
+            self._note = ""  # the worker is past it, or will not do it any more
         if event.name == "progress":
-            self._note = ""
             self._steps[unit] = int(fields["step"]) / max(1, int(fields["steps"]))
             if unit == self._film:
                 self._frames = f", {fields['step']}/{fields['steps']} frames"

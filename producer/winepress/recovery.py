@@ -48,16 +48,16 @@ def _restore(client: Client, record: JobRecord) -> bool:
     outputs = _finished_units(client, record)
     client.ledger.keep_units(record.id, outputs)
     try:
-        job_id, is_new = client.enter(record)
+        entry = client.enter(record)
     except Refused as error:
         log.warning("cannot recover job %s: %s", record.id, error)
         return False
-    mark_accepted(client, job_id)
-    if job_id != record.id:  # submitted again under its key, which would end before this one does
+    mark_accepted(client, entry.id)
+    if entry.id != record.id:  # submitted again under its key, which would end before this one does
         client.archive.forget_job(record.id)
-    if is_new:
-        client.issue_tickets(str(record.lane), record.job.unit_count - len(outputs))
-    return is_new
+    if entry.is_new:
+        client.issue_tickets(str(record.lane), entry.tickets)
+    return entry.is_new
 
 
 def mark_accepted(client: Client, job_id: str) -> None:

@@ -19,7 +19,7 @@ from winepress_deploy.farm_options import FarmOptions
 from winepress_shared.lane import Precision
 from winepress_shared.ledger.records import Worker
 
-_PATIENCE_S = 60
+_PATIENCE_S = 240
 _MODEL_BYTES = 100
 _BUDGET_BYTES = 350  #: of the machine: three and a half models, two of them pinned
 

@@ -15,6 +15,7 @@ from typing import Any
 
 import pytest
 import redis
+from guarded_farm import GuardedFarm, farm_of_compose, farm_of_up
 from kombu.exceptions import OperationalError
 
 from winepress import Client, JobState, TextToImage
@@ -27,32 +28,19 @@ from winepress_deploy.services import seaweed
 from winepress_shared.broker import make_celery
 from winepress_shared.errors import BrokerUnreachable, StoreRefused
 from winepress_shared.ledger.limits import QueueLimits
-from winepress_shared.settings import Settings
 from winepress_shared.stores import open_store
-from winepress_shared.stores.base import Store
 
 _NOBODY = 65_534
 _TRY_S = 20
 
 
-@pytest.fixture(scope="module")
-def farm(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Farm]:
-    """A farm with a worker that draws at once."""
-    options = FarmOptions(state=tmp_path_factory.mktemp("locks"), engine="fake")
-    with Farm(options) as running:
+@pytest.fixture(scope="module", params=[farm_of_up, farm_of_compose])
+def farm(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[GuardedFarm]:
+    """Whoever runs its servers."""
+    with request.param(tmp_path_factory.mktemp("locks")) as running:
         yield running
-
-
-def _settings(farm: Farm, role: Role) -> Settings:
-    return Settings.load({}, farm.state.settings_of(role))
-
-
-def _store(farm: Farm, role: Role) -> Store:
-    return open_store(_settings(farm, role))
-
-
-def _broker(farm: Farm, role: Role) -> redis.Redis:
-    return redis.Redis.from_url(_settings(farm, role).broker_url.get_secret_value())
 
 
 def _as_stranger(*command: str, folder: Path, text: str = "") -> subprocess.CompletedProcess[str]:
@@ -80,10 +68,10 @@ def strangers(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def test_a_stranger_cannot_speak_to_any_port_behind_the_gateway(farm: Farm) -> None:
+def test_a_stranger_cannot_speak_to_any_port_behind_the_gateway(farm: GuardedFarm) -> None:
     """HTTP and HTTPS without the farm's certificate get no answer that says anything."""
-    open_store(farm.settings).put("c/d.txt", b"hello")
-    ports = farm.state.remembered_ports()
+    farm.store(Role.OPERATOR).put("c/d.txt", b"hello")
+    ports = farm.ports
     blind = ssl.create_default_context()
     blind.check_hostname, blind.verify_mode = False, ssl.CERT_NONE
     for name in (name for name in seaweed.PORTS if not name.startswith("s3.")):
@@ -98,18 +86,18 @@ def test_a_stranger_cannot_speak_to_any_port_behind_the_gateway(farm: Farm) -> N
                         assert (scheme, reply.code) == ("http", 400), name
 
 
-def _master(farm: Farm) -> str:
-    ports = farm.state.remembered_ports()
+def _master(farm: GuardedFarm) -> str:
+    ports = farm.ports
     return f"127.0.0.1:{ports['master.port']}.{ports['master.port.grpc']}"
 
 
 @pytest.mark.parametrize("command", ["fs.ls /buckets/winepress", "volume.list"])
 def test_a_stranger_with_the_servers_own_shell_is_refused(
-    farm: Farm, strangers: Path, command: str
+    farm: GuardedFarm, strangers: Path, command: str
 ) -> None:
     """`weed shell` reads, plants and deletes pictures, and makes keys, where gRPC is open."""
-    open_store(farm.settings).put("c/d.txt", b"hello")
-    ports = farm.state.remembered_ports()
+    farm.store(Role.OPERATOR).put("c/d.txt", b"hello")
+    ports = farm.ports
     filer = f"127.0.0.1:{ports['filer.port']}.{ports['filer.port.grpc']}"
     words = ("timeout", "3", "./weed", "shell", f"-master={_master(farm)}", f"-filer={filer}")
     tried = _as_stranger(*words, folder=strangers, text=f"{command}\n")
@@ -117,19 +105,19 @@ def test_a_stranger_with_the_servers_own_shell_is_refused(
     assert "winepress" not in tried.stdout
 
 
-def test_a_stranger_cannot_copy_a_volume(farm: Farm, strangers: Path) -> None:
+def test_a_stranger_cannot_copy_a_volume(farm: GuardedFarm, strangers: Path) -> None:
     """`weed backup` copies every picture where gRPC is open."""
-    open_store(farm.settings).put("c/d.txt", b"hello" * 10_000)
-    volume = next(farm.state.path.glob("seaweedfs/winepress_*.dat"))
+    farm.store(Role.OPERATOR).put("c/d.txt", b"hello" * 10_000)
+    volume = next(farm.data.glob("winepress_*.dat"))
     number = volume.stem.rpartition("_")[2]
     words = ("backup", f"-master={_master(farm)}", "-collection=winepress", f"-volumeId={number}")
     _as_stranger("timeout", "3", "./weed", *words, f"-dir={strangers}", folder=strangers)
     assert not [path for path in strangers.glob("*.dat") if b"hello" in path.read_bytes()]
 
 
-def test_the_sockets_of_the_store_are_its_owners_alone(farm: Farm) -> None:
+def test_the_sockets_of_the_store_are_its_owners_alone(farm: GuardedFarm) -> None:
     """They lie in a folder that everybody shares."""
-    ports = set(farm.state.remembered_ports().values())
+    ports = set(farm.ports.values())
     sockets = [
         path
         for path in Path("/tmp").glob("seaweedfs-*.sock")
@@ -139,9 +127,9 @@ def test_the_sockets_of_the_store_are_its_owners_alone(farm: Farm) -> None:
     assert not [path for path in sockets if path.stat().st_mode & 0o077]
 
 
-def test_each_role_does_its_job(farm: Farm) -> None:
+def test_each_role_does_its_job(farm: GuardedFarm) -> None:
     """What a producer submits is drawn by a worker; a gateway and the operator find it."""
-    with Client(_settings(farm, Role.PRODUCER)) as producer:
+    with Client(farm.settings(Role.PRODUCER)) as producer:
         job = producer.submit(TextToImage(prompt="an apple", model="vignette", n=2))
         assert job.wait(timeout=60).result.outputs
         canceled = producer.submit(TextToImage(prompt="later", model="vignette"), start_in=600)
@@ -154,31 +142,31 @@ def test_each_role_does_its_job(farm: Farm) -> None:
         assert len(producer.list()) >= 2
         assert producer.workers()
     for role in (Role.GATEWAY, Role.OPERATOR):
-        with Client(_settings(farm, role)) as client:
+        with Client(farm.settings(role)) as client:
             assert client.get(job.id).result.outputs
             assert client.recover() == []
             assert client.archive.has_jobs
 
 
 @pytest.mark.parametrize("role", [Role.PRODUCER, Role.GATEWAY, Role.WORKER])
-def test_only_the_operator_publishes_models(farm: Farm, role: Role) -> None:
+def test_only_the_operator_publishes_models(farm: GuardedFarm, role: Role) -> None:
     """A model that anybody could plant would run on every worker."""
     key = "models/manifests/planted.fp16.json"
     with pytest.raises(StoreRefused, match="does not allow"):
-        _store(farm, role).put(key, b"{}")
-    _store(farm, Role.OPERATOR).put(key, b"{}")
+        farm.store(role).put(key, b"{}")
+    farm.store(Role.OPERATOR).put(key, b"{}")
     with pytest.raises(StoreRefused, match="does not allow"):
-        _store(farm, role).delete(key)
-    _store(farm, Role.OPERATOR).delete(key)
+        farm.store(role).delete(key)
+    farm.store(Role.OPERATOR).delete(key)
 
 
 @pytest.mark.parametrize("role", [Role.PRODUCER, Role.GATEWAY])
-def test_a_producer_changes_no_picture(farm: Farm, role: Role) -> None:
+def test_a_producer_changes_no_picture(farm: GuardedFarm, role: Role) -> None:
     """What workers drew stays as it was drawn."""
-    with Client(_settings(farm, Role.PRODUCER)) as client:
+    with Client(farm.settings(Role.PRODUCER)) as client:
         job = client.submit(TextToImage(prompt="a house", model="vignette"))
         (output,) = job.wait(timeout=60).result.outputs
-    store = _store(farm, role)
+    store = farm.store(role)
     for attack in (
         lambda: store.put(output.key, b"mine"),
         lambda: store.delete(output.key),
@@ -189,18 +177,20 @@ def test_a_producer_changes_no_picture(farm: Farm, role: Role) -> None:
     assert store.get(output.key)
 
 
-def test_a_producer_cannot_list_the_jobs_of_the_store(farm: Farm) -> None:
+def test_a_producer_cannot_list_the_jobs_of_the_store(farm: GuardedFarm) -> None:
     """Reading a job needs its id; a gateway, which serves many users, may list them."""
     with pytest.raises(StoreRefused):
-        list(_store(farm, Role.PRODUCER).list("jobs/"))
-    list(_store(farm, Role.GATEWAY).list("jobs/"))
-    with Client(_settings(farm, Role.PRODUCER)) as client:
-        assert check_jobs(client).startswith("not looked for")  # `doctor` finds no fault in that
+        list(farm.store(Role.PRODUCER).list("jobs/"))
+    list(farm.store(Role.GATEWAY).list("jobs/"))
+    with Client(farm.settings(Role.PRODUCER)) as client:
+        assert check_jobs(client).text.startswith(
+            "not looked for"
+        )  # `doctor` finds no fault in that
 
 
-def test_a_worker_writes_only_what_it_draws(farm: Farm) -> None:
+def test_a_worker_writes_only_what_it_draws(farm: GuardedFarm) -> None:
     """Neither what was asked for nor anything that others wrote."""
-    store = _store(farm, Role.WORKER)
+    store = farm.store(Role.WORKER)
     for key in ("jobs/j0/job.json", "jobs/j0/items/000000.jsonl", "inputs/x.png", "probe"):
         with pytest.raises(StoreRefused, match="does not allow"):
             store.put(key, b"mine")
@@ -213,17 +203,17 @@ def test_a_worker_writes_only_what_it_draws(farm: Farm) -> None:
     "command",
     ["FLUSHALL", "CONFIG GET *", "KEYS *", "DEBUG SLEEP 0", "SHUTDOWN", "ACL LIST", "SCRIPT FLUSH"],
 )
-def test_no_role_rules_the_server(farm: Farm, role: Role, command: str) -> None:
+def test_no_role_rules_the_server(farm: GuardedFarm, role: Role, command: str) -> None:
     """Commands that touch more than the farm's own keys are nobody's."""
     refused = r"(?i)no permissions|not allowed"
-    with _broker(farm, role) as broker, pytest.raises(redis.ResponseError, match=refused):
+    with farm.broker(role) as broker, pytest.raises(redis.ResponseError, match=refused):
         broker.execute_command(*command.split())
 
 
 @pytest.mark.parametrize("role", list(Role))
-def test_no_role_sees_another_farm(farm: Farm, role: Role) -> None:
+def test_no_role_sees_another_farm(farm: GuardedFarm, role: Role) -> None:
     """Keys that do not begin with the farm's name are refused."""
-    with _broker(farm, role) as broker:
+    with farm.broker(role) as broker:
         for command in ("GET other:job:1", "SET other:job:1 x", "PUBLISH other:orders:x 1"):
             with pytest.raises(redis.exceptions.NoPermissionError):
                 broker.execute_command(*command.split())
@@ -248,35 +238,35 @@ _ATTACKS: dict[str, Callable[[redis.Redis], Any]] = {
 
 @pytest.mark.parametrize("role", [Role.PRODUCER, Role.GATEWAY])
 @pytest.mark.parametrize("name", _ATTACKS)
-def test_a_producer_cannot(farm: Farm, role: Role, name: str) -> None:
+def test_a_producer_cannot(farm: GuardedFarm, role: Role, name: str) -> None:
     """What workers and the operator say of themselves is theirs alone."""
     with (
-        _broker(farm, role) as broker,
+        farm.broker(role) as broker,
         pytest.raises(redis.exceptions.ResponseError, match=r"(?i)permissions"),
     ):
         _ATTACKS[name](broker)
 
 
-def test_a_producer_cannot_steer_workers(farm: Farm) -> None:
+def test_a_producer_cannot_steer_workers(farm: GuardedFarm) -> None:
     """A broadcast is refused, and the worker is alive after it."""
-    app = make_celery(_settings(farm, Role.PRODUCER))
+    app = make_celery(farm.settings(Role.PRODUCER))
     with pytest.raises(OperationalError, match="No permissions to access a channel"):
         app.control.broadcast("shutdown")
-    with Client(_settings(farm, Role.PRODUCER)) as client:
+    with Client(farm.settings(Role.PRODUCER)) as client:
         client.submit(TextToImage(prompt="still there", model="vignette")).wait(timeout=60)
 
 
-def test_a_command_that_the_role_does_not_allow_is_named_as_that(farm: Farm) -> None:
+def test_a_command_that_the_role_does_not_allow_is_named_as_that(farm: GuardedFarm) -> None:
     """Neither a traceback nor "the broker does not answer"."""
     with pytest.raises(BrokerUnreachable, match="does not allow this"):
-        QueueLimits(_settings(farm, Role.PRODUCER)).pause()
+        QueueLimits(farm.settings(Role.PRODUCER)).pause()
 
 
-def test_flower_has_no_key_to_the_store_and_none_to_the_ledger(farm: Farm) -> None:
+def test_flower_has_no_key_to_the_store_and_none_to_the_ledger(farm: GuardedFarm) -> None:
     """It shows queues and workers, and needs nothing else."""
-    settings = _settings(farm, Role.FLOWER)
+    settings = farm.settings(Role.FLOWER)
     assert settings.s3_access_key_id is None
-    with _broker(farm, Role.FLOWER) as broker, pytest.raises(redis.exceptions.NoPermissionError):
+    with farm.broker(Role.FLOWER) as broker, pytest.raises(redis.exceptions.NoPermissionError):
         broker.hgetall("winepress:jobs")
 
 

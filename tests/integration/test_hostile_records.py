@@ -79,14 +79,12 @@ def test_what_a_worker_says_of_itself_may_be_anything(
             *(b'{"pictures_per_call": [4]}', b'{"memory_budget": "much"}'),
         )
         for text in nonsense:
-            broker.set(f"{client.settings.farm}:worker:press", text)
-            broker.set(f"{client.settings.farm}:renderer:press", text)
+            broker.set(f"{client.settings.farm}:worker:manual", text)
+            broker.set(f"{client.settings.farm}:renderer:manual", text)
             (worker,) = client.workers()
             assert worker.facts.get("lanes", []) == []
-            assert client.ledger.beat("manual", "manual/1", {"lanes": [LANE]}).renderer in (
-                {},
-                None,
-            )
+            reply = client.ledger.beat("manual", "manual/1", {"lanes": [LANE]})
+            assert reply.renderer in ({}, None)
             client.ledger.describe_renderer("manual", {"megapixel_steps_per_s": [7]})
             client.lanes.look("manual")
 

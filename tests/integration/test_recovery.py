@@ -213,7 +213,7 @@ def test_the_doctor_looks_at_every_job_of_the_store(
     with pytest.raises(FarmUnreachable, match=rf"does not know 1 of 2 .*{lost.id}"):
         check_jobs(client)
     client.recover()
-    assert check_jobs(client).startswith("2 unfinished in the store, none lost")
+    assert check_jobs(client).text.startswith("2 unfinished in the store, none lost")
 
 
 def test_a_failed_submission_is_not_entered_beside_the_one_that_repeated_it(

@@ -202,8 +202,11 @@ def test_a_zoom_nobody_can_cut_the_film_of_is_accepted_and_says_so(
     handle = client.submit(small_zoom())
     assert handle.why_impossible is not None
     assert "serves film" in handle.why_impossible
+    assert "serves film" in handle.why_stalled  # also while key frames are drawn
+    assert "serves film" in handle.explain()
     client.ledger.beat("cpu", "cpu/1", {"device": "CPU", "lanes": [FILM]})
     assert handle.is_possible
+    assert handle.why_stalled == ""
     handle.cancel()
 
 

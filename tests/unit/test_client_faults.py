@@ -12,7 +12,7 @@ from winepress import (
     ImageToImage,
     TextToImage,
 )
-from winepress.commands.farm import check_jobs
+from winepress.commands.farm import check_jobs, check_workers
 from winepress.explanation import why_impossible
 from winepress.handle import raise_unless_succeeded
 from winepress_shared.errors import InvalidJob, JobCanceled, NotFound, StoreRefused, WrongUsage
@@ -71,7 +71,7 @@ def test_a_store_that_refuses_every_call_is_no_matter_of_roles(
         raise StoreRefused("the store does not allow this")
 
     monkeypatch.setattr(client.archive.store, "list", refuse)
-    assert check_jobs(client).startswith("not looked for")
+    assert check_jobs(client).text.startswith("not looked for")
     monkeypatch.setattr(client.archive.store, "check", refuse)
     with pytest.raises(StoreRefused):
         check_jobs(client)
@@ -128,3 +128,17 @@ def test_a_canceled_job_names_its_finished_pictures_where_it_has_some(
     with pytest.raises(JobCanceled) as caught:
         raise_unless_succeeded(row)
     assert caught.value.hint == hint
+
+
+def test_doctor_names_a_handful_and_tells_programs_of_all(
+    client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A farm of hundreds fits on a screen."""
+    lanes = {"device": "CPU", "lanes": ["vignette.fp16"], "too_large": dict.fromkeys("abcdefg", 1)}
+    workers = [Worker(f"w{number}", 0.0, lanes, {}) for number in range(40)]
+    monkeypatch.setattr(client, "workers", lambda: workers)
+    found = check_workers(client)
+    assert found.text.startswith("40 alive: w0, w1, w2, w3, w4, and 35 more; w0 does not serve a")
+    assert len(found.text) < 400
+    assert len(found.all) == 80
+    assert found.all[-1] == "w39 does not serve a, b, c, d, e, f, g"

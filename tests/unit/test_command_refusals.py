@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -16,18 +17,28 @@ from winepress.cli import main
         ["batch", "--prompt", "a"],
         ["wait", "j1"],
         ["zoom", "recut", "j1"],
+        ["fetch", "j1"],
+        ["watch", "j1"],
     ],
 )
-@pytest.mark.parametrize("flag", ["--out", "--preview"])
+@pytest.mark.parametrize("flag", ["--out", "--preview", "--previews"])
+@pytest.mark.parametrize("place", ["file/pictures", "/proc/pictures", f"new/{'x' * 300}"])
 def test_what_cannot_be_saved_is_said_before_anything_is_queued(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str], words: list[str], flag: str
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], words: list[str], flag: str, place: str
 ) -> None:
-    """Not after a night of drawing."""
+    """Not after a night of drawing; below /proc not even root makes a folder."""
     (tmp_path / "file").touch()
-    place = tmp_path / "file" / "pictures"
-    if words[0] != "batch" or flag == "--out":
-        assert main([*words, flag, str(place)]) == 2
+    allowed = {"batch": ["--out"], "fetch": ["--out"], "watch": ["--previews"]}
+    if flag in allowed.get(words[0], ["--out", "--preview"]):
+        assert main([*words, flag, str(tmp_path / place)]) == 2
         assert f"{flag}: " in capsys.readouterr().err
+        assert [path.name for path in tmp_path.iterdir()] == ["file"]
+
+
+def test_no_device_is_replaced_by_a_picture(capsys: pytest.CaptureFixture[str]) -> None:
+    """A preview takes the place of what bears its name."""
+    assert main(["submit", "text-to-image", "a", "--preview", os.devnull]) == 2
+    assert "--preview: this is not a plain file" in capsys.readouterr().err
 
 
 def test_a_refused_job_leaves_no_folder_behind(tmp_path: Path) -> None:

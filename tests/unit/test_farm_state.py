@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import signal
 import socket
 import stat
@@ -13,10 +14,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import SecretStr
 
+from winepress.cli import main
 from winepress_deploy import ports
 from winepress_deploy.command import register
 from winepress_deploy.credentials import Credentials
 from winepress_deploy.demo import Demo
+from winepress_deploy.farm_options import FarmOptions
 from winepress_deploy.roles import Role
 from winepress_deploy.running_farm import stop_running
 from winepress_deploy.settings_file import (
@@ -174,6 +177,20 @@ def test_no_file_that_a_farm_wrote_is_the_users(role: Role, tmp_path: Path) -> N
     assert not names_broker(user_settings(state.settings, environ))
 
 
+@pytest.mark.parametrize("role", list(Role))
+def test_a_farm_keeps_out_of_another_one_that_the_shell_uses(role: Role, tmp_path: Path) -> None:
+    """`up --state OTHER` in such a shell starts servers of its own."""
+    used = StateFolder(tmp_path / "used")
+    used.create()
+    write_settings(used.settings_of(role), Settings(broker_url=SecretStr("redis://used/0")))
+    environ = {"WINEPRESS_CONFIG": str(used.settings_of(role))}
+    assert not names_broker(user_settings(tmp_path / "other" / "winepress.toml", environ))
+    hand_written = tmp_path / "mine.toml"
+    write_settings(hand_written, Settings(broker_url=SecretStr("redis://mine/0")))
+    environ = {"WINEPRESS_CONFIG": str(hand_written)}
+    assert names_broker(user_settings(tmp_path / "other" / "winepress.toml", environ))
+
+
 def test_the_configured_farm_is_the_one_whose_settings_are_named(state: StateFolder) -> None:
     """By the file of any role; settings that no farm wrote name none."""
     for role in Role:
@@ -195,6 +212,33 @@ def test_a_farm_that_stands_alone_uses_no_server_of_the_user(tmp_path: Path) -> 
     assert not names_broker(given)
     assert not names_store(given)
     assert (given.s3_bucket, given.home) == ("winepress", Path("/models"))
+
+
+def test_up_starts_the_farm_that_the_shell_uses(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As `down` stops it; ``--state`` wins over both."""
+    started: list[Path | None] = []
+
+    def run(options: FarmOptions, _: object) -> int:
+        started.append(options.state)
+        return 0
+
+    monkeypatch.setattr("winepress_deploy.run_farm.run_here", run)
+    used = StateFolder(tmp_path / "used")
+    used.create()
+    monkeypatch.setenv("WINEPRESS_CONFIG", str(used.settings))
+    assert main(["up"]) == 0
+    assert main(["up", "--state", str(tmp_path / "other")]) == 0
+    monkeypatch.setenv("WINEPRESS_CONFIG", os.devnull)
+    assert main(["up"]) == 0
+    assert started == [used.path, tmp_path / "other", None]
+
+
+def test_a_demo_names_its_own_flag(capsys: pytest.CaptureFixture[str]) -> None:
+    """Its farm's folder is no matter of whoever reads the message."""
+    assert main(["demo", "--out", "/proc/demo"]) == 2
+    assert "--out: the state folder cannot be used" in capsys.readouterr().err
 
 
 def test_a_demo_refuses_what_it_cannot_or_must_not_empty(tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ import pytest
 from guests import catalogue_of, place
 
 from winepress_shared.catalogue import Catalogue
-from winepress_shared.errors import EnvironmentFault, UnknownModel, WrongUsage
+from winepress_shared.errors import UnknownModel, WrongUsage
 from winepress_shared.lane import Precision
 from winepress_worker.commands.models import register
 from winepress_worker.commands.models_table import table
@@ -124,8 +124,10 @@ def test_what_is_not_there_cannot_be_pushed_or_pulled() -> None:
         WrongUsage, match=r"prepared on this machine.*models prepare vignette\.int8-weights"
     ):
         run("models", "push", "vignette.int8-weights")
-    with pytest.raises(EnvironmentFault, match=r"not published.*models push vignette"):
+    with pytest.raises(WrongUsage, match=r"not published.*models push vignette\.fp16"):
         run("models", "pull", "vignette.fp16")
+    with pytest.raises(WrongUsage, match=r"not published.*models push vignette`"):
+        run("models", "pull", "vignette")
 
 
 def test_devices_are_listed_with_their_properties(capsys: pytest.CaptureFixture[str]) -> None:

@@ -125,3 +125,13 @@ def test_what_a_worker_says_moves_no_cursor(stream: type[io.StringIO]) -> None:
     assert "\x1b[2J" not in told
     assert "\u202e" not in told
     assert told.count("\n") == 1
+
+
+@pytest.mark.parametrize("end", ["failed", "canceled", "expired", "succeeded", "unit-failed"])
+def test_what_a_worker_did_is_not_said_of_a_job_that_is_over(end: str) -> None:
+    """It loads nothing any more."""
+    progress = Progress(row(1), screen := io.StringIO())
+    happen(progress, "note", message="loading vignette.fp16")
+    happen(progress, end, unit="0")
+    progress.close()
+    assert "loading" not in screen.getvalue()

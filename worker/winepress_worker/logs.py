@@ -6,20 +6,35 @@ import logging
 import os
 import sys
 import warnings
+from contextlib import suppress
 
-from winepress_shared.terminal import plain_handler
+from winepress_shared.terminal import PlainFormatter, plain_handler, shown
 
-_FORMAT = "%(asctime)s %(levelname)s %(processName)s %(name)s: %(message)s"
+FORMAT = "%(asctime)s %(levelname)s %(processName)s %(name)s: %(message)s"
 
 
 def configure_logs() -> None:
     """Log one line per event, with its process; called once in each process."""
     # Replaces the command's own log format, which has no time.
-    logging.basicConfig(level=logging.INFO, handlers=[plain_handler(_FORMAT)], force=True)
+    logging.basicConfig(level=logging.INFO, handlers=[plain_handler(FORMAT)], force=True)
     if not sys.warnoptions:  # Python warnings are about code, which readers of a log cannot change
         warnings.simplefilter("ignore")
     # We report retries ourselves, and it logs whole requests at INFO.
     logging.getLogger("botocore").setLevel(logging.WARNING)
+
+
+def say_in_log(message: str, _: object = None) -> None:
+    """Log a message that Celery would write to standard error from a signal handler.
+
+    The interrupted code may be in the middle of a logging call, so the line bypasses the handler.
+    Further lines of the message are indented.
+    """
+    first, *rest = message.split("\n")
+    record = logging.LogRecord("celery.apps.worker", logging.INFO, "", 0, first, (), None)
+    record.exc_text = "\n".join(f"  {shown(line)}" for line in rest) or None
+    text = PlainFormatter(FORMAT).format(record)
+    with suppress(OSError):  # standard error is closed
+        os.write(2, f"{text}\n".encode())
 
 
 def hush_libraries() -> None:

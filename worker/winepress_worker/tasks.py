@@ -9,7 +9,7 @@ from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from celery import Celery, Task, shared_task
-from celery.signals import worker_process_init
+from celery.signals import setup_logging, worker_process_init
 
 from winepress_shared.broker import RENDER, send_tickets
 from winepress_shared.errors import BrokerUnreachable, WorkerBroken
@@ -40,12 +40,17 @@ def the_renderer(options: WorkerOptions) -> Renderer:
     return Renderer(options, Settings.load())
 
 
+@setup_logging.connect  # type: ignore[untyped-decorator]  # Celery is untyped
+def _keep_logs(**_: Any) -> None:
+    """Where somebody listens, Celery adds no handlers with formats of its own."""
+    configure_logs()
+
+
 @worker_process_init.connect  # type: ignore[untyped-decorator]  # Celery is untyped
 def _build_early(**_: Any) -> None:
     """Import the engine before the first ticket, not after it."""
     from celery import current_app
 
-    configure_logs()
     sys.setswitchinterval(_SWITCH_S)
     options = WorkerOptions.decode(current_app.conf[OPTIONS])
     keep_to_cores(options.cores)

@@ -42,9 +42,14 @@ class Certificates:
     key: Path  #: of the certificate; the authority's own is thrown away, so it signs no other
 
     @classmethod
+    def below(cls, folder: Path) -> Certificates:
+        """Where they lie in a folder, whether or not they are there."""
+        return cls(folder / "authority.pem", folder / "certificate.pem", folder / "key.pem")
+
+    @classmethod
     def keep(cls, folder: Path) -> Certificates:
         """Those in ``folder``, made anew when they are missing, damaged or near their end."""
-        found = cls(folder / "authority.pem", folder / "certificate.pem", folder / "key.pem")
+        found = cls.below(folder)
         if not found.is_sound(datetime.now(UTC)):
             found._make(datetime.now(UTC))
         return found

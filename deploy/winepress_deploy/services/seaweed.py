@@ -75,10 +75,7 @@ def seaweed(
     return Program(
         name=NAME,
         argv=(binary, "mini", *_flags(data, ports), f"-s3.config={identities}"),
-        env=bare_environment(data)
-        | {"S3_BUCKET": settings.s3_bucket}
-        | _signing_keys(credentials)
-        | _mutual_tls(certificates),
+        env=bare_environment(data) | server_environment(settings, credentials, certificates),
         folder=data,
         log=state.log(NAME),
         is_ready=is_ready,
@@ -112,6 +109,14 @@ def _flags(data: Path, ports: dict[str, int]) -> list[str]:
     ]
 
 
+def server_environment(
+    settings: Settings, credentials: Credentials, certificates: Certificates
+) -> dict[str, str]:
+    """The bucket it makes, and what locks all of it but the S3 gateway, which asks for keys."""
+    bucket = {"S3_BUCKET": settings.s3_bucket}
+    return bucket | _signing_keys(credentials) | _mutual_tls(certificates)
+
+
 def _signing_keys(credentials: Credentials) -> dict[str, str]:
     """What locks the filer and the volumes, besides their certificates."""
     key = credentials.store_signing_key.get_secret_value()
@@ -124,7 +129,7 @@ def _signing_keys(credentials: Credentials) -> dict[str, str]:
 
 
 def _mutual_tls(certificates: Certificates) -> dict[str, str]:
-    """Every port but the S3 gateway's, which asks for keys, serves whoever has the certificate."""
+    """Every port but the S3 gateway's serves whoever has the certificate."""
     pair = {"CERT": str(certificates.certificate), "KEY": str(certificates.key)}
     authority = {"CA": str(certificates.authority)}
     found = {"WEED_GRPC_CA": str(certificates.authority), "WEED_HTTPS_CLIENT_ENABLED": "true"}

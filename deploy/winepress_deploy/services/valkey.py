@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from urllib.parse import quote
-
-from winepress_deploy.broker_roles import user_name, users
+from winepress_deploy.broker_roles import users
 from winepress_deploy.credentials import Credentials
 from winepress_deploy.environment import bare_environment
 from winepress_deploy.installed import server_program
 from winepress_deploy.ports import HOST, answers
 from winepress_deploy.private_file import write_private
 from winepress_deploy.process import Program
-from winepress_deploy.roles import Role
 from winepress_deploy.state_folder import StateFolder
 from winepress_shared.ledger.ledger import Ledger
 from winepress_shared.settings import Settings
@@ -20,10 +17,9 @@ NAME = "valkey"
 _STOP_S = 20.0  #: to write the rest of the append-only file
 
 
-def broker_url(port: int, role: Role = Role.OPERATOR, password: str | None = None) -> str:
-    """The address at which the farm's Valkey answers; for people, without user and password."""
-    user = "" if password is None else f"{user_name(role) or ''}:{quote(password, safe='')}@"
-    return f"redis://{user}{HOST}:{port}/0"
+def broker_url(port: int) -> str:
+    """The address at which the farm's Valkey answers, without user and password."""
+    return f"redis://{HOST}:{port}/0"
 
 
 def valkey(state: StateFolder, settings: Settings, port: int, credentials: Credentials) -> Program:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Self
 
 from winepress.aio.subscription import LoopSubscription
 from winepress.deadline import Deadline
-from winepress.event_stream import may_be_last, state_of
+from winepress.event_stream import is_end, may_be_last, state_of
 from winepress.outage import patiently_awaited
 from winepress_shared.ledger.event_log import check_event_id
 from winepress_shared.ledger.events import Event
@@ -37,6 +37,8 @@ class AsyncEventStream(AsyncIterator[Event]):
         self._after = "0" if after is None else check_event_id(after)
         self._tells_state = after is not None
         self._has_begun = self._may_be_over = self._is_over = False
+        self.ended: JobRow | None = None  #: as `EventStream.ended`
+        self._found: Sequence[Event] = ()  #: last
         self._events: deque[Event] = deque()
         self._threads: LoopThreads | None = None
         self._subscription: LoopSubscription | None = None
@@ -76,12 +78,14 @@ class AsyncEventStream(AsyncIterator[Event]):
             row = await patiently_awaited(self._row)
             self._tells_state = False
             self._keep([state_of(row, self._after)])
-        elif self._may_be_over and (await patiently_awaited(self._row)).state.is_terminal:
-            self._keep(await patiently_awaited(self._past))
+        elif self._may_be_over and (row := await patiently_awaited(self._row)).state.is_terminal:
+            if not is_end(self._found, row):
+                self._keep(await patiently_awaited(self._past))
+            self.ended = row
             self._is_over = True
             self._leave()
         else:
-            found = await (self._take() if self._has_begun else self._past())
+            self._found = found = await (self._take() if self._has_begun else self._past())
             self._has_begun = True
             self._may_be_over = may_be_last(found)
             self._keep(found)

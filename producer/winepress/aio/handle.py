@@ -74,9 +74,10 @@ class AsyncJobHandle:
 
     async def wait(self, timeout: float | None = None) -> Self:
         """`JobHandle.wait`; it costs no thread."""
-        async for _ in self.events(timeout):
+        events = self.events(timeout)
+        async for _ in events:
             pass
-        raise_unless_succeeded(await self.status())
+        raise_unless_succeeded(events.ended or await self.status())
         return self
 
     def events(self, timeout: float | None = None, *, after: str | None = None) -> AsyncEventStream:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable, Iterable
-from dataclasses import asdict
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import asdict, dataclass
 
 from winepress.client import Client
 from winepress.console import Console
-from winepress.explanation import why_impossible
+from winepress.explanation import shortened, why_impossible
 from winepress.recovery import StoredJobs, unexpired
 from winepress.refusals import refused_models
 from winepress_shared.errors import FarmUnreachable, StoreRefused, WinepressError
@@ -94,32 +94,45 @@ def _doctor(arguments: argparse.Namespace) -> int:
     return max(codes)
 
 
-def _examine(console: Console, client: Client, part: str, check: Callable[[Client], str]) -> int:
+@dataclass(frozen=True)
+class Finding:
+    """What is well: a sentence, and everything that it names no more than a handful of."""
+
+    text: str
+    all: Sequence[str] = ()
+
+
+def _examine(
+    console: Console, client: Client, part: str, check: Callable[[Client], Finding]
+) -> int:
     try:
         finding = check(client)
     except WinepressError as error:
         values = {"part": part, "ok": False, "problem": error.problem, "hint": error.hint}
         console.result(values, f"BAD  {part:<10} {error.message}")
         return error.exit_code
-    console.result({"part": part, "ok": True, "finding": finding}, f"ok   {part:<10} {finding}")
+    values = {"part": part, "ok": True, "finding": finding.text, "all": list(finding.all)}
+    console.result(values, f"ok   {part:<10} {finding.text}")
     return 0
 
 
-def _check_catalogue(client: Client) -> str:
-    return f"{len(client.catalogue.names)} models: {', '.join(client.catalogue.names)}"
+def _check_catalogue(client: Client) -> Finding:
+    names = client.catalogue.names
+    return Finding(f"{len(names)} models: {shortened(names)}", names)
 
 
-def _check_broker(client: Client) -> str:
+def _check_broker(client: Client) -> Finding:
     client.ledger.ping()
-    return f"answers; farm {client.settings.farm}"
+    return Finding(f"answers; farm {client.settings.farm}")
 
 
-def _check_store(client: Client) -> str:
+def _check_store(client: Client) -> Finding:
     client.archive.store.check()
-    return repr(client.archive.store)
+    return Finding(repr(client.archive.store))
 
 
-def _check_workers(client: Client) -> str:
+def check_workers(client: Client) -> Finding:
+    """Who is alive, and which models somebody who knows them does not serve."""
     workers = client.workers()
     if not workers:
         raise FarmUnreachable(
@@ -130,13 +143,16 @@ def _check_workers(client: Client) -> str:
         nobody = why_impossible(model, workers)
         if nobody is not None:
             raise FarmUnreachable(nobody)
-    refusals = {worker.name: " and ".join(refused_models(worker)) for worker in workers}
-    refused = [f"{name} does not serve {models}" for name, models in refusals.items() if models]
-    found = f"{len(workers)} alive: {', '.join(worker.name for worker in workers)}"
-    return "; ".join([found, *refused])
+    names = [worker.name for worker in workers]
+    refused = [(worker.name, list(refused_models(worker))) for worker in workers]
+    pairs = [(name, models) for name, models in refused if models]
+    told = shortened([f"{name} does not serve {shortened(models)}" for name, models in pairs], "; ")
+    every = [f"{name} does not serve {', '.join(models)}" for name, models in pairs]
+    alive = f"{len(names)} alive: {shortened(names)}"
+    return Finding(f"{alive}; {told}" if told else alive, [*names, *every])
 
 
-def _check_lanes(client: Client) -> str:
+def _check_lanes(client: Client) -> Finding:
     waiting = client.ledger.waiting()
     for lane in sorted(waiting):
         reason = client.lanes.parked(lane)
@@ -145,25 +161,25 @@ def _check_lanes(client: Client) -> str:
         impossible = client.why_impossible(lane)
         if impossible is not None:
             raise FarmUnreachable(f"waiting in {lane}: {waiting[lane]}, but {impossible}")
-    found = [f"{lane}: {units} waiting" for lane, units in waiting.items()]
-    found += [f"{scope} is paused" for scope in client.farm.pauses()]
-    return ", ".join(found) or "empty"
+    found = [f"{scope} is paused" for scope in client.farm.pauses()]
+    found += [f"{lane}: {units} waiting" for lane, units in waiting.items()]
+    return Finding(shortened(found) or "empty", found)
 
 
-def _check_records(client: Client) -> str:
+def _check_records(client: Client) -> Finding:
     damaged = client.farm.damaged()
     if damaged:
         raise damaged[0]
-    return "every one can be read"
+    return Finding("every one can be read")
 
 
-def check_jobs(client: Client) -> str:
+def check_jobs(client: Client) -> Finding:
     """Whether the broker has lost jobs that the store says are to be done."""
     try:
         stored = StoredJobs.list(client, _MOST_OBJECTS)
     except StoreRefused:
         client.archive.store.check()  # no key at all, or a wrong one, is another matter
-        return "not looked for: a producer's key does not list them, the operator's does"
+        return Finding("not looked for: a producer's key does not list them, the operator's does")
     bound = "" if stored.is_all else f" (of the first {_MOST_OBJECTS} objects of the store)"
     unknown = client.farm.unknown_jobs(sorted(stored.accepted))
     lost = next(unexpired(client, unknown), None)
@@ -173,19 +189,19 @@ def check_jobs(client: Client) -> str:
             f"of the store, like {lost.id}{bound}",
             hint="`winepress recover` enters them again",
         )
-    return (
+    return Finding(
         f"{len(stored.accepted)} unfinished in the store, none lost{bound}; "
         f"never accepted: {len(stored.pending)}"
     )
 
 
-_PARTS: tuple[tuple[str, Callable[[Client], str]], ...] = (
+_PARTS: tuple[tuple[str, Callable[[Client], Finding]], ...] = (
     ("catalogue", _check_catalogue),
     ("store", _check_store),
     ("broker", _check_broker),
 )
-_PARTS_BEHIND_BROKER: tuple[tuple[str, Callable[[Client], str]], ...] = (
-    ("workers", _check_workers),
+_PARTS_BEHIND_BROKER: tuple[tuple[str, Callable[[Client], Finding]], ...] = (
+    ("workers", check_workers),
     ("lanes", _check_lanes),
     ("jobs", check_jobs),
     ("records", _check_records),

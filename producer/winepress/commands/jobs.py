@@ -11,7 +11,7 @@ from typing import Any
 from winepress.caller_checks import MOST_LISTED
 from winepress.client import Client
 from winepress.console import Console
-from winepress.explanation import estimate_text, place_of, what_holds
+from winepress.explanation import estimate_text, place_of, what_holds, why_job_impossible
 from winepress_shared.errors import WinepressError, WrongUsage
 from winepress_shared.jobs.job import Priority
 from winepress_shared.ledger.records import JobRow
@@ -76,7 +76,7 @@ def _status(arguments: argparse.Namespace) -> int:
         if row.state.is_terminal:
             console.result(row_values(row), row_text(row))
             return
-        found, impossible = client.estimate(row.id), client.why_impossible(row.lane)
+        found, impossible = client.estimate(row.id), why_job_impossible(row, client.workers())
         held = what_holds(row, place_of(client.lanes, row))
         told = f"Nothing can render it now: {impossible}" if impossible else estimate_text(found)
         values = {"estimate": asdict(found), "impossible": impossible, "held": held}

@@ -65,6 +65,7 @@ def _wait(arguments: argparse.Namespace) -> int:
 
 def _watch(arguments: argparse.Namespace) -> int:
     console = Console(arguments.json)
+    check_targets(arguments)
     with Client.from_env() as client:
         handle = client.get(arguments.job)
 

@@ -20,6 +20,7 @@ from winepress_shared.ledger.events import Event
 from winepress_shared.ledger.lanes import ALIVE_MS
 from winepress_shared.ledger.limits import farm_full, user_full
 from winepress_shared.ledger.records import (
+    Entry,
     HeartbeatReply,
     JobRow,
     Lease,
@@ -74,13 +75,13 @@ class Ledger:
         with self._server.reaching():
             self._server.client.ping()
 
-    def submit(self, new: Submission) -> tuple[str, bool]:
-        """Enter a job; returns its id and whether it is new.
+    def submit(self, new: Submission) -> Entry:
+        """Enter a job, or find the earlier one of its idempotency key.
 
-        With an idempotency key seen before, the earlier job's id comes back. Raises Conflict when
-        that job was another one, QueueFull at the limit of the farm or of the user.
+        Raises Conflict when that job was another one, QueueFull at the limit of the farm or of the
+        user.
         """
-        answer, job_id, units, limit = self._run(
+        answer, job_id, count, *limit = self._run(
             "submit",
             new.id,
             new.idempotency_key,
@@ -88,19 +89,20 @@ class Ledger:
             IDEMPOTENCY_MS,
             new.expires_in_ms,
             new.starts_in_ms,
+            self._queue_prefix,
             *new.row,
         )
         if answer == "full":
-            raise farm_full(units, limit)
+            raise farm_full(count, *limit)
         if answer == "user-full":
-            raise user_full(new.user, units, limit)
+            raise user_full(new.user, count, *limit)
         if answer == "conflict":
             raise Conflict(
                 f"this idempotency key belongs to job {job_id}, which asks for something else",
                 field="idempotency_key",
                 value=new.idempotency_key,
             )
-        return job_id, answer == "accepted"
+        return Entry(job_id, answer == "accepted", count)
 
     def keep_units(self, job_id: str, outputs: dict[int, dict[str, Any]]) -> None:
         """Note what is done already of a job that is about to be submitted again."""

@@ -6,7 +6,7 @@ import time
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from enum import StrEnum
-from typing import Any
+from typing import Any, NamedTuple
 
 from winepress_shared.archive import JobRecord
 from winepress_shared.cost import megapixel_steps
@@ -108,6 +108,14 @@ class Submission:
         )
 
 
+class Entry(NamedTuple):
+    """What became of a job that was submitted."""
+
+    id: str  #: an earlier one's where its idempotency key was known
+    is_new: bool
+    tickets: int  #: its lane can use so many more, see `Ledger.missing_tickets`
+
+
 @dataclass(frozen=True)
 class Slice:
     """Units handed out by one claim, and the fence that proves who may render them."""
@@ -122,6 +130,7 @@ class Slice:
     band: int = 0  #: of the job; index into `BANDS`
     begun: bool = False  #: the first unit was started with the claim
     lane: str = ""  #: where it waited; not that of the request where an earlier one is answered
+    job_units: int = 0  #: of the whole job
 
     @classmethod
     def of(cls, answer: dict[str, Any]) -> Slice:

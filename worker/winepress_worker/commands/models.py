@@ -189,10 +189,12 @@ def _pull(arguments: argparse.Namespace) -> int:
             pulled += 1
             _out(f"{label} is ready: {found.size_bytes / _MIB:.1f} MiB in {found.path}")
     if not pulled:
-        raise EnvironmentFault(
+        named = label if len(wanted) == 1 else arguments.model
+        raise WrongUsage(
             "this model is not published in the store",
-            value=arguments.model,
-            hint=f"on a machine where it is prepared, run: winepress models push {arguments.model}",
+            value=named,
+            hint=f"`winepress models list` shows what is; where it is prepared, run `winepress "
+            f"models push {named}`",
         )
     return 0
 

@@ -9,6 +9,7 @@ from functools import partial
 from typing import Any
 
 from celery import bootsteps, current_app
+from celery.apps import worker as apps_worker
 from celery.signals import worker_shutting_down
 
 from winepress_shared import __version__
@@ -19,6 +20,7 @@ from winepress_shared.ledger.ledger import Ledger
 from winepress_shared.server_certificates import check_certificates
 from winepress_shared.settings import Settings, warn_of_limits
 from winepress_worker.lane_order import LaneCycle, LaneWatch
+from winepress_worker.logs import FORMAT, say_in_log
 from winepress_worker.options import WorkerOptions
 from winepress_worker.parent.gate import TRANSPORT, forget_orders
 from winepress_worker.parent.served_lanes import ServedLanes
@@ -82,6 +84,9 @@ def run_worker(options: WorkerOptions, settings: Settings) -> int:
     app = make_celery(settings)
     app.conf.update(winepress_worker=options.encode(), include=["winepress_worker.tasks"])
     app.conf.update(broker_transport=TRANSPORT)
+    # billiard logs by it in a spawned child, before anything of ours runs there.
+    app.conf.worker_log_format = FORMAT
+    apps_worker.safe_say = say_in_log
     forget_orders()
     app.conf.broker_transport_options["queue_order_strategy"] = f"{__name__}:lane_cycle"
     app.steps["worker"].add(SupervisorStep)

@@ -8,6 +8,7 @@ from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import asdict, dataclass
+from typing import Any
 
 from PIL import Image
 
@@ -69,7 +70,7 @@ class Delivery:
 
     def conclude(self, part: Slice) -> None:
         """Write the job's result after its last unit has ended, then end the job."""
-        self._enqueue(part, -1, lambda: self._write_result(part))
+        self._enqueue(part, -1, lambda: self._write_result(part, self._lease_client.outputs(part)))
 
     def adopt(self, part: Slice, unit: int, job: Job) -> bool:
         """Count the object an earlier attempt left in the store; False when there is none."""
@@ -120,16 +121,18 @@ class Delivery:
         if mine or not self.adopt(drawn.part, drawn.unit, job):
             self.commit(drawn.part, drawn.unit, row)
 
-    def commit(self, part: Slice, unit: int, row: dict[str, object]) -> None:
+    def commit(self, part: Slice, unit: int, row: dict[str, Any]) -> None:
         """Count an object that is in the store; the last one of a job ends it."""
         outcome = self._lease_client.commit(part, unit, row)
-        if outcome is UnitOutcome.LAST:
-            self._write_result(part)
+        if outcome is UnitOutcome.LAST and part.job_units == 1:
+            self._write_result(part, {unit: row})  # the ledger would say the same
+        elif outcome is UnitOutcome.LAST:
+            self._write_result(part, self._lease_client.outputs(part))
         elif outcome is UnitOutcome.MOVED:
             self._call(FILM)
 
-    def _write_result(self, part: Slice) -> None:
-        result = Result.from_units(part.job_id, self._lease_client.outputs(part))
+    def _write_result(self, part: Slice, rows: dict[int, dict[str, Any]]) -> None:
+        result = Result.from_units(part.job_id, rows)
         self._archive.write_result(result)
         reason = ""
         if result.failures:

@@ -9,7 +9,7 @@
 --       the worker failed at come after all others 0|1, patience of each band (ms) ...
 -- Returns nil, or JSON: fence; id; units (ranges); finish 0|1; attempts so far of the first unit;
 --         waiting, the units of this lane left for others; tickets of this lane still queued; band;
---         lane of the slice, another one where an earlier request is answered
+--         lane of the slice, another one where an earlier request is answered; job_units, all of the job
 --
 -- Order inside a lane: the highest band (0 first), but a band passed over for longer than its
 -- patience gets one slice; in a band the user whose last slice is longest ago; of a user the
@@ -36,7 +36,8 @@ local function patience_ms(band) return tonumber(ARGV[FIRST_BAND + band]) end
 local function answer(fence, job, lease, tried)
   return cjson.encode({fence = fence, id = job.id, units = lease.open, finish = lease.finish,
     attempts = tried, waiting = tonumber(redis.call('HGET', key('lanes'), lane)) or 0,
-    tickets = redis.call('LLEN', queues .. lane), band = job.band, lane = lease.lane})
+    tickets = redis.call('LLEN', queues .. lane), band = job.band, lane = lease.lane,
+    job_units = job.units})
 end
 
 -- The answer to this very request was lost on its way: nobody would ever work on that slice.

@@ -1,13 +1,13 @@
 #!lua
 -- Accept a job: its row, its place in the ready sets. A job that comes back after the ledger was
 -- lost brings the bitmap of its finished units with it (`keep`): the others are retries.
--- KEYS[1] prefix; keys: idem job jobs done retry units expiries limits turn, and those `place_job` touches:
---         due ready waits aside band_served lanes open open_by_user
+-- KEYS[1] prefix; keys: idem job jobs done retry units expiries limits turn workers, the broker's list of
+--         the lane, and those `place_job` touches: due ready waits aside band_served lanes open open_by_user
 -- ARGV: id, idempotency key or '', digest, time to live of that key (ms), deadline and start in ms from
---       now or 0, then field/value pairs of the row
--- Returns {'accepted'|'known'|'conflict'|'full'|'user-full', id, units of the farm or of the user that
---          have not ended, how many they may be}
-local FIRST_FIELD = 7
+--       now or 0, prefix of the broker's queues, then field/value pairs of the row
+-- Returns {'accepted'|'known', id, tickets that its lane can use} or {'conflict'|'full'|'user-full', id,
+--          units of the farm or of the user that have not ended, how many they may be}
+local FIRST_FIELD = 8
 local id, idem, digest = ARGV[1], ARGV[2], ARGV[3]
 local NAME, LEAST_AND_MOST = '^[%w][%w._@-]*$', {band = {0, 2}, units = {1, 1000000}, chained = {0, 1},
   opens = {0, 1439}, closes = {0, 1439}, max_failed = {0, 1000000}, together = {1, 8}}
@@ -33,16 +33,24 @@ end
 if not string.match(id, NAME) or #id > 64 then error('refused argument id') end
 if not row.opens ~= not row.closes then error('refused argument opens') end
 local units, deadline, start = tonumber(row.units), tonumber(ARGV[5]), tonumber(ARGV[6])
+local queued, workers = redis.call('LLEN', ARGV[7] .. row.lane), redis.call('ZCARD', key('workers'))
+
+-- One for each live worker; a ticket that is queued now will be taken after this, and counts too.
+local function entered(answer, job_id, left)
+  return {answer, job_id, math.max(0, math.min(left, math.max(1, workers)) - queued)}
+end
+
 local open = tonumber(redis.call('GET', key('open'))) or 0
 local opened = tonumber(redis.call('HGET', key('open_by_user'), row.user)) or 0
 if idem ~= '' then
   local known = redis.call('GET', key('idem', row.user, idem))
   local known_id, known_digest = string.match(known or '', '^(%S+) (%S+)$')
   if known_id and redis.call('EXISTS', key('job', known_id)) == 1 then
-    return {known_digest == digest and 'known' or 'conflict', known_id, open, 0}
+    if known_digest ~= digest then return {'conflict', known_id, open, 0} end
+    return entered('known', known_id, units)
   end
 end
-if redis.call('EXISTS', key('job', id)) == 1 then return {'known', id, open, 0} end
+if redis.call('EXISTS', key('job', id)) == 1 then return entered('known', id, units) end
 local most, users_most = limit_of('queue_limit'), limit_of('user_queue_limit')
 if open + units > most then return {'full', id, open, most} end
 if opened + units > users_most then return {'user-full', id, opened, users_most} end
@@ -61,4 +69,4 @@ redis.call('ZADD', key('jobs', 'queued'), order, id)
 local job = read_job(id)
 if done > 0 then requeue_missing(job) end
 place_job(job)
-return {'accepted', id, open + units - done, most}
+return entered('accepted', id, units - done)

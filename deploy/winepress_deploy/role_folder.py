@@ -1,0 +1,135 @@
+"""A folder with the keys of every role, for servers that somebody else runs.
+
+``compose.yaml`` mounts what each of its services needs from it; a broker or a store that exists
+already takes the same lists of users and policies.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from pydantic import SecretStr
+
+from winepress_deploy.broker_roles import users
+from winepress_deploy.credentials import Credentials
+from winepress_deploy.private_file import write_private
+from winepress_deploy.roles import STORE_ROLES, Role
+from winepress_deploy.settings_file import with_key, write_settings
+from winepress_deploy.state_folder import StateFolder
+from winepress_deploy.store_roles import gateway_config, policy
+from winepress_shared.errors import WrongUsage
+from winepress_shared.settings import Settings
+
+_COMMAND = "winepress roles"
+#: What a server's address is made of; the rest of the settings is each program's own.
+_ADDRESSES = (
+    *("farm", "broker_url", "broker_ca", "store_folder"),
+    *("s3_endpoint", "s3_ca", "s3_public_endpoint", "s3_region", "s3_bucket"),
+)
+#: How the services of compose.yaml are reached from the machine they run on, and from each other.
+_PUBLISHED = Settings(
+    broker_url=SecretStr("redis://127.0.0.1:6379/0"), s3_endpoint="http://127.0.0.1:8333"
+)
+_INSIDE = Settings(
+    broker_url=SecretStr("redis://valkey:6379/0"), s3_endpoint="http://seaweedfs:8333"
+)
+_SECRETS = Path("/run/secrets")  #: where compose shows a service the files that are given to it
+_CONTAINERS = "containers"  #: subfolder of what they read
+_FLOWER_USER = "winepress"
+
+
+class RoleFolder:
+    """One folder; only its owner can look inside."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path.expanduser().absolute()
+        self.containers = self.path / _CONTAINERS
+
+    def create(self) -> Credentials:
+        """Make the folder, or find the secrets in it; raises WrongUsage."""
+        credentials = self.path / "credentials.json"
+        try:
+            self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
+            is_ours = credentials.exists() and not StateFolder(self.path).lock.exists()
+            if not is_ours and any(self.path.iterdir()):
+                raise WrongUsage(
+                    "the folder holds other things",
+                    field="--out",
+                    value=str(self.path),
+                    hint="Name an empty or a new folder",
+                )
+            self.path.chmod(0o700)
+            return Credentials.keep(credentials)
+        except OSError as error:
+            raise self._unusable(error) from None
+
+    def write(self, settings: Settings, credentials: Credentials) -> None:
+        """The files of all roles for the servers that ``settings`` name; raises WrongUsage.
+
+        A shared folder as store asks for no key, and gets none.
+        """
+        try:
+            self._write(settings, credentials)
+        except OSError as error:
+            raise self._unusable(error) from None
+
+    def write_for_compose(self, credentials: Credentials) -> None:
+        """The same for the services of compose.yaml, and what those read themselves."""
+        self.write(_PUBLISHED, credentials)
+        try:
+            self._write_containers(credentials)
+        except OSError as error:
+            raise self._unusable(error) from None
+
+    def _write(self, settings: Settings, credentials: Credentials) -> None:
+        given = {name: getattr(settings, name) for name in _ADDRESSES}
+        addresses = Settings(**{name: value for name, value in given.items() if value is not None})
+        _write_roles(self.path, addresses, credentials)
+        write_private(self.path / "valkey-users.acl", users(addresses.farm, credentials))
+        if addresses.store_folder is None:
+            identities = gateway_config(addresses, credentials)
+            write_private(self.path / "store-identities.json", identities)
+            (self.path / "policies").mkdir(exist_ok=True)
+            for role in STORE_ROLES:
+                write_private(self.path / "policies" / f"{role}.json", policy(role, addresses))
+
+    def _write_containers(self, credentials: Credentials) -> None:
+        # Other commands do without cryptography.
+        from winepress_deploy.services.certificates import Certificates
+        from winepress_deploy.services.seaweed import server_environment
+
+        folder = self.containers
+        folder.mkdir(exist_ok=True)
+        _write_roles(folder, _INSIDE, credentials)
+        write_private(folder / "valkey-users.acl", users(_INSIDE.farm, credentials))
+        write_private(folder / "store-identities.json", gateway_config(_INSIDE, credentials))
+        Certificates.keep(folder)
+        inside = server_environment(_INSIDE, credentials, Certificates.below(_SECRETS))
+        _write_environment(folder / "seaweedfs.env", inside)
+        password = credentials.flower_password.get_secret_value()
+        write_private(self.path / "flower-password", f"{password}\n")
+        _write_environment(
+            folder / "flower.env", {"FLOWER_BASIC_AUTH": f"{_FLOWER_USER}:{password}"}
+        )
+        for path in folder.iterdir():
+            # Servers in containers have users of their own. On this machine the folder around it
+            # lets nobody else in.
+            path.chmod(0o644)
+
+    def _unusable(self, error: OSError) -> WrongUsage:
+        return WrongUsage(
+            f"the folder cannot be used: {error.strerror}", field="--out", value=str(self.path)
+        )
+
+
+def _write_roles(folder: Path, settings: Settings, credentials: Credentials) -> None:
+    store = settings.store_folder is None
+    for role in Role:
+        name = "winepress" if role is Role.OPERATOR else role.value
+        own = with_key(settings, role, credentials, broker=True, store=store)
+        write_settings(folder / f"{name}.toml", own, _COMMAND)
+
+
+def _write_environment(path: Path, values: Mapping[str, str]) -> None:
+    write_private(path, "".join(f"{name}={value}\n" for name, value in values.items()))

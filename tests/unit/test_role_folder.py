@@ -1,0 +1,181 @@
+"""Keys for servers that somebody else runs, and the services that compose.yaml gives them to."""
+
+from __future__ import annotations
+
+import json
+import re
+import stat
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import pytest
+from compose_servers import COMPOSE_FILE, compose
+
+from winepress.cli import main
+from winepress_deploy.role_folder import RoleFolder
+from winepress_deploy.roles import STORE_ROLES, Role
+from winepress_shared.settings import Settings
+
+#: What each service may read; whatever else is written is none of its business.
+_GIVEN = {
+    "valkey": {"valkey-users.acl"},
+    "seaweedfs": {"store-identities.json", "authority.pem", "certificate.pem", "key.pem"},
+    "worker": {"worker.toml"},
+    "flower": {"flower.toml"},
+}
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """Where the files of all roles are, for compose."""
+    assert main(["roles", "--compose", "--out", str(tmp_path / "roles")]) == 0
+    return tmp_path / "roles"
+
+
+def _settings(folder: Path, role: Role) -> Settings:
+    name = "winepress" if role is Role.OPERATOR else role.value
+    return Settings.load({}, folder / f"{name}.toml")
+
+
+def _name_of(secret: dict[str, Any]) -> str:
+    path: str = secret["file"]
+    assert path.startswith("${WINEPRESS_ROLES:-./roles}/containers/")
+    return path.rpartition("/")[2]
+
+
+def test_each_service_is_given_its_own_keys_alone() -> None:
+    """A worker's container never sees what the operator or a producer shows."""
+    services = compose()["services"]
+    assert {name: set(service.get("secrets", ())) for name, service in services.items()} == _GIVEN
+    files = {
+        name: service["env_file"] for name, service in services.items() if "env_file" in service
+    }
+    assert {name: [Path(one).name for one in each] for name, each in files.items()} == {
+        "seaweedfs": ["seaweedfs.env"],
+        "flower": ["flower.env"],
+    }
+
+
+def test_every_file_that_compose_mounts_is_written(folder: Path) -> None:
+    """Under the very name that the service looks for below /run/secrets."""
+    read = compose()
+    secrets = {name: _name_of(secret) for name, secret in read["secrets"].items()}
+    assert set(secrets) == set().union(*_GIVEN.values())
+    assert all(name == file for name, file in secrets.items())
+    for name in {*secrets, "seaweedfs.env", "flower.env"}:
+        assert (folder / "containers" / name).is_file()
+    mentioned = set(re.findall(r"/run/secrets/([\w.-]+)", COMPOSE_FILE.read_text()))
+    assert mentioned == {"valkey-users.acl", "store-identities.json", "worker.toml", "flower.toml"}
+    for line in (folder / "containers" / "seaweedfs.env").read_text().splitlines():
+        name, _, value = line.partition("=")
+        if name.endswith(("_CERT", "_KEY", "_CA")) and "JWT" not in name:
+            assert value.removeprefix("/run/secrets/") in _GIVEN["seaweedfs"], name
+
+
+def test_no_secret_stands_in_a_command_or_has_to_be_typed(folder: Path) -> None:
+    """The only variables are where the files are and which device draws."""
+    text = COMPOSE_FILE.read_text()
+    assert set(re.findall(r"\$\{(\w+)", text)) == {"WINEPRESS_ROLES", "DEVICE"}
+    secrets = json.loads((folder / "credentials.json").read_text()).values()
+    assert not [secret for secret in secrets if secret in text]
+
+
+def test_nobody_else_can_read_what_is_written(folder: Path) -> None:
+    """Servers in containers have users of their own, behind a folder that only its owner opens."""
+    assert stat.S_IMODE(folder.stat().st_mode) == 0o700
+    modes = {stat.S_IMODE(path.stat().st_mode) for path in folder.rglob("*") if path.is_file()}
+    outside = {stat.S_IMODE(path.stat().st_mode) for path in folder.iterdir() if path.is_file()}
+    assert (outside, modes) == ({0o600}, {0o600, 0o644})
+
+
+def test_the_broker_knows_passwords_by_their_hash_alone(folder: Path) -> None:
+    """Whoever reads its list of users can log in as nobody."""
+    lists = (folder / "containers" / "valkey-users.acl").read_text()
+    for role in Role:
+        password = urlsplit(_settings(folder, role).broker_url.get_secret_value()).password
+        assert password
+        assert password not in lists
+    assert "nopass" not in lists
+
+
+def test_each_role_has_a_key_of_its_own(folder: Path) -> None:
+    """To the broker and to the store; Flower has none to the store."""
+    found = {role: _settings(folder, role) for role in Role}
+    assert len({one.broker_url.get_secret_value() for one in found.values()}) == len(Role)
+    keys = {role: one.s3_access_key_id for role, one in found.items()}
+    assert keys.pop(Role.FLOWER) is None
+    assert len({key.get_secret_value() for key in keys.values() if key}) == len(STORE_ROLES)
+
+
+def test_secrets_stay_until_they_are_taken_out(folder: Path) -> None:
+    """A second run writes the same files; a secret that was removed is drawn anew, no other."""
+    before = {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+    assert main(["roles", "--compose", "--out", str(folder)]) == 0
+    assert {path: path.read_bytes() for path in before} == before
+    known = json.loads((folder / "credentials.json").read_text())
+    old = known.pop("producer_broker_password")
+    (folder / "credentials.json").write_text(json.dumps(known))
+    assert main(["roles", "--compose", "--out", str(folder)]) == 0
+    assert old not in (folder / "producer.toml").read_text()
+    assert (folder / "worker.toml").read_bytes() == before[folder / "worker.toml"]
+
+
+def test_servers_that_the_settings_name_get_the_same_lists(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The address keeps its options, and loses whose login stood in it."""
+    url = "rediss://:before@broker.example:6380/2?username=me&password=earlier&socket_timeout=9"
+    monkeypatch.setenv("WINEPRESS_BROKER_URL", url)
+    monkeypatch.setenv("WINEPRESS_S3_ENDPOINT", "https://s3.example")
+    monkeypatch.setenv("WINEPRESS_S3_BUCKET", "pictures")
+    monkeypatch.setenv("WINEPRESS_S3_ACCESS_KEY_ID", "root")
+    monkeypatch.setenv("WINEPRESS_S3_SECRET_ACCESS_KEY", "rootsecret")
+    monkeypatch.setenv("WINEPRESS_FARM", "night")
+    folder = tmp_path / "roles"
+    assert main(["roles", "--out", str(folder)]) == 0
+    worker = _settings(folder, Role.WORKER)
+    pattern = r"rediss://worker:[\w-]+@broker\.example:6380/2\?socket_timeout=9"
+    assert re.fullmatch(pattern, worker.broker_url.get_secret_value())
+    assert (worker.s3_endpoint, worker.s3_bucket) == ("https://s3.example", "pictures")
+    assert "~night:*" in (folder / "valkey-users.acl").read_text()
+    assert "arn:aws:s3:::pictures/night/jobs/*" in (folder / "policies" / "worker.json").read_text()
+    written = "".join(path.read_text() for path in folder.rglob("*") if path.is_file())
+    assert not [one for one in ("before", "earlier", "rootsecret") if one in written]
+
+
+def test_a_shared_folder_as_store_gets_no_keys(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """There is nobody who would ask for them."""
+    monkeypatch.setenv("WINEPRESS_STORE_FOLDER", str(tmp_path / "store"))
+    assert main(["roles", "--out", str(tmp_path / "roles")]) == 0
+    settings = _settings(tmp_path / "roles", Role.WORKER)
+    assert (settings.s3_access_key_id, settings.store_folder) == (None, tmp_path / "store")
+    assert not (tmp_path / "roles" / "store-identities.json").exists()
+
+
+@pytest.mark.parametrize("content", ["notes.txt", "credentials.json"])
+def test_no_other_folder_is_written_to(
+    content: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Neither somebody's files nor the folder of a farm that `up` runs."""
+    (tmp_path / content).write_text("{}")
+    (tmp_path / "farm.lock").touch()
+    assert main(["roles", "--compose", "--out", str(tmp_path)]) == 2
+    assert "the folder holds other things" in capsys.readouterr().err
+    assert len(list(tmp_path.iterdir())) == 2
+
+
+def test_a_folder_that_cannot_be_made_is_named(capsys: pytest.CaptureFixture[str]) -> None:
+    """With its flag, and without a traceback."""
+    assert main(["roles", "--compose", "--out", "/proc/roles"]) == 2
+    assert "--out: the folder cannot be used" in capsys.readouterr().err
+
+
+def test_secrets_do_not_show_in_what_is_printed(folder: Path) -> None:
+    """A log line or a traceback may hold the object that carries them."""
+    credentials = RoleFolder(folder).create()
+    for secret in json.loads((folder / "credentials.json").read_text()).values():
+        if len(secret) > 24:  # ids of keys are no secrets
+            assert secret not in repr(credentials)
