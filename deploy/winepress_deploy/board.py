@@ -1,4 +1,4 @@
-"""A live board of a farm: lanes, workers, pictures and their pace."""
+"""A live board of a farm: lanes, workers, pictures and their rate."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from winepress import Client, JobHandle
 from winepress_shared.ledger.records import JobRow, Worker
 from winepress_shared.terminal import redraw_lines, write_line
 
-_LOOK_S = 0.25  #: between two looks at the farm
-_LINE_S = 2.0  #: between two lines where there is no terminal to redraw
+_LOOK_S = 0.25  #: between two updates
+_LINE_S = 2.0  #: between two lines if the output is not a terminal
 
 
 class Board:
-    """Shows some jobs until they are over."""
+    """Shows some jobs until they end."""
 
     def __init__(
         self, client: Client, handles: Sequence[JobHandle], stream: TextIO | None = None
@@ -30,7 +30,7 @@ class Board:
         self._height = 0
 
     def watch(self, until: float, timeout_s: float) -> int:
-        """Redraw until the share ``until`` of all pictures is done; returns the number done.
+        """Redraw until the fraction ``until`` of all pictures is done; returns the number done.
 
         Raises TimeoutError after ``timeout_s`` seconds.
         """
@@ -70,7 +70,7 @@ class Board:
         ]
 
     def forget_drawing(self) -> None:
-        """Leave what is drawn where it is: something else is written below it now."""
+        """Leave the drawn board on the screen: other output follows below it."""
         self._height = 0
 
 

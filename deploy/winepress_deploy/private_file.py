@@ -1,4 +1,4 @@
-"""Files that only their owner may read, replaced as a whole."""
+"""Writes files that only their owner may read, atomically."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 
 
 def write_private(path: Path, text: str) -> None:
-    """Write ``text`` with mode 0600; a reader sees the old text or the new, never a part."""
+    """Write ``text`` with mode 0600; readers see the old text or the new, never a part."""
     handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")  # mode 0600
     try:
         with os.fdopen(handle, "w", encoding="utf-8") as file:

@@ -46,7 +46,7 @@ def test_a_folder_with_other_things_in_it_is_refused_and_left_alone(tmp_path: Pa
     """``--state ~`` must not close the user's home to everybody else."""
     (tmp_path / "letter.txt").write_text("dear reader")
     tmp_path.chmod(0o755)
-    with pytest.raises(WrongUsage, match="holds other things"):
+    with pytest.raises(WrongUsage, match="contains other files"):
         StateFolder(tmp_path).create()
     assert stat.S_IMODE(tmp_path.stat().st_mode) == 0o755
 
@@ -249,7 +249,7 @@ def test_a_demo_refuses_what_it_cannot_or_must_not_empty(tmp_path: Path) -> None
     cow = tmp_path / "farm" / "cow.txt"
     cow.parent.mkdir()
     cow.write_text("moo")
-    with pytest.raises(WrongUsage, match="holds other things"):
+    with pytest.raises(WrongUsage, match="contains other files"):
         Demo(tmp_path).run()
     assert cow.read_text() == "moo"
     state = StateFolder(tmp_path / "busy" / "farm")

@@ -64,9 +64,7 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     remove = actions.add_parser("rm", help="delete a prepared model from this machine")
     _add_model(remove, "default: every prepared one")
     remove.set_defaults(run=_remove)
-    devices = subparsers.add_parser(
-        "devices", help="the devices that OpenVINO finds on this machine"
-    )
+    devices = subparsers.add_parser("devices", help="the devices OpenVINO finds on this machine")
     devices.add_argument("--json", action="store_true", help="one JSON object per line")
     devices.set_defaults(run=_devices)
 
