@@ -72,10 +72,10 @@ def farm_environment(farm_settings: Settings, monkeypatch: pytest.MonkeyPatch) -
         (("--prompts", '{"3": "a", "1": "b"}'), "prompts: the prompt table is out of order"),
         (("--prompts-by-second", '[[2, "a"], [2, "b"]]'), "the prompt table is out of order"),
         (("--size", "256x256", "--image", "wide.png"), "image: the picture has another aspect"),
-        (("--audio", "broken.wav"), "audio: broken wav file: nothing in it plays"),
+        (("--audio", "broken.wav"), "audio: broken wav file: no playable sound"),
         (("--film-format", "gif", "--audio", "broken.wav"), "audio: broken"),
         (("--key-frames", "0"), "key_frames: too small"),
-        (("--model", "vignette"), "kind: vignette does not do zoom-video"),
+        (("--model", "vignette"), "kind: vignette does not support zoom-video"),
     ],
     ids=lambda value: value if isinstance(value, str) else " ".join(value),
 )

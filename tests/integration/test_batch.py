@@ -77,7 +77,7 @@ def test_a_refused_batch_leaves_nothing_behind(farm_settings: Settings) -> None:
         handles = submit_plan(client, plan, ANN)
         with pytest.raises(QueueFull):
             submit_plan(client, plan, ANN)
-        with pytest.raises(InvalidJob, match="nothing to draw"):
+        with pytest.raises(InvalidJob, match="does not support previews"):
             submit_plan(client, plan_of(client, 0), ANN)
         assert [row.id for row in client.list()] == [handles[0].id]
         folders = {stored.key.split("/")[1] for stored in client.archive.store.list("jobs/")}

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from guests import FP16, SMALL, Heard, files, machine, manifest_of, place, push
+from guests import FP16, SMALL, ProgressRecorder, files, machine, manifest_of, place, push
 
 from winepress_shared.catalogue import Catalogue
 from winepress_shared.errors import EnvironmentFault
@@ -72,7 +72,7 @@ def test_a_disk_too_small_is_said_before_fetching(
     """With what is missing and what there is."""
     push(store, place(here, guest))
     monkeypatch.setattr("shutil.disk_usage", lambda path: type("Usage", (), {"free": 1000})())
-    heard = Heard()
+    progress = ProgressRecorder()
     with pytest.raises(EnvironmentFault, match=r"disk is too small: \d+ MiB to fetch, 0 MiB free"):
-        prepare(machine(there, catalogue, store), guest, FP16, heard)
-    assert heard.files == {}
+        prepare(machine(there, catalogue, store), guest, FP16, progress)
+    assert progress.files == {}

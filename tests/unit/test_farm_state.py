@@ -203,7 +203,7 @@ def test_the_configured_farm_is_the_one_whose_settings_are_named(state: StateFol
 def test_a_farm_that_stands_alone_uses_no_server_of_the_user(tmp_path: Path) -> None:
     """A demo in a shell that names a farm in use must not draw and kill there."""
     environ = {
-        "WINEPRESS_BROKER_URL": "redis://studio:6379/0",
+        "WINEPRESS_BROKER_URL": "redis://render1:6379/0",
         "WINEPRESS_STORE_FOLDER": str(tmp_path),
         "WINEPRESS_S3_BUCKET": "work",
         "WINEPRESS_HOME": "/models",

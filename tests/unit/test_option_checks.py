@@ -45,7 +45,10 @@ def resolve(**values: Any) -> Job:
         ({"pictures_per_call": 3}, r"^pictures_per_call: vignette draws no such.*allowed: 1 or 4"),
         ({"pictures_per_call": 4, "model": "sdxl-base"}, r"^pictures_per_call: .*allowed: 1, or"),
         ({"pictures_per_call": 4, "width": 512}, r"^pictures_per_call: .*larger than 256x256"),
-        (REFINED | {"pictures_per_call": 4}, r"^pictures_per_call: .*by a refiner share no calls"),
+        (
+            REFINED | {"pictures_per_call": 4},
+            r"^pictures_per_call: .*with a refiner cannot share calls",
+        ),
     ],
 )
 def test_an_option_the_model_does_not_take_is_refused(values: dict[str, Any], message: str) -> None:

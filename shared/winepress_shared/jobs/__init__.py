@@ -1,1 +1,1 @@
-"""What a producer may ask for, and how it is checked."""
+"""The jobs that a producer can submit, and their checks."""

@@ -1,8 +1,8 @@
-"""What a producer may ask for: one frozen, bounded model per job kind.
+"""The job kinds: one frozen, bounded model for each.
 
-Field names are those of diffusers; the names other programs use for the same thing are accepted
-(see `aliases`). ``None`` means "the model's default" and is filled in by `Catalogue.resolve`
-before a job is queued, so a queued job names every value it will be rendered with.
+Field names are those of diffusers; other programs' names are accepted too (see `aliases`). ``None``
+means "the model's default"; `Catalogue.resolve` fills it in before a job is queued, so a queued job
+holds every value.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from pydantic import (
 
 from winepress_shared.errors import InvalidJob
 from winepress_shared.jobs.aliases import ALIASES, canonical_fields
-from winepress_shared.jobs.model_options import ModelName as ModelName  # also known from here
+from winepress_shared.jobs.model_options import ModelName as ModelName  # re-exported
 from winepress_shared.jobs.model_options import ModelOptions, TwoStages
 from winepress_shared.jobs.picture import MaskMode, Picture
 from winepress_shared.jobs.picture_fields import FromPictures, ImageField
@@ -39,26 +39,26 @@ MAX_SIDE_PX = 4096
 MAX_STEPS = 500
 MAX_GUIDANCE = 50.0
 MAX_UNITS = 10_000  #: most pictures of one job
-MAX_SEED = 2**53 - 1  #: largest seed; JSON readers keep integers exactly up to here
+MAX_SEED = 2**53 - 1  #: largest seed; JSON readers are exact up to this integer
 RANDOM_SEED = -1
-#: pydantic's type of a complaint → problem, and what is allowed with its own limit filled in.
+#: pydantic's error type → our problem, and the allowed values with the limit filled in.
 _COMPLAINTS = {
     "greater_than": ("too small", "more than {gt}"),
     "greater_than_equal": ("too small", "at least {ge}"),
     "less_than_equal": ("too large", "at most {le}"),
     "string_too_long": ("too long", "at most {max_length} characters"),
-    "string_pattern_mismatch": ("not a name", "those that `winepress models list` shows"),
+    "string_pattern_mismatch": ("not a valid name", "the names in `winepress models list`"),
 }
 _DECIMAL_COMMA = re.compile(r"([0-9]{1,9}),([0-9]{1,9})")  #: as German spreadsheets write 7.5
 _PLAIN_NAME = re.compile(r"[\w.-]{1,64}")
 
 
 class Priority(StrEnum):
-    """The band a job waits in."""
+    """The band of a job."""
 
-    INTERACTIVE = "interactive"  #: somebody is looking at the screen
+    INTERACTIVE = "interactive"  #: a user waits at the screen
     NORMAL = "normal"
-    BULK = "bulk"  #: by tomorrow morning
+    BULK = "bulk"  #: overnight
 
 
 def _not_blank(prompt: str) -> str:
@@ -74,7 +74,7 @@ Side = Annotated[int, Field(ge=MIN_SIDE_PX, le=MAX_SIDE_PX)]
 
 
 class Job(ModelOptions):
-    """The fields every kind of picture job has."""
+    """The fields of every job kind."""
 
     model_config = ConfigDict(
         frozen=True, extra="forbid", arbitrary_types_allowed=True, allow_inf_nan=False
@@ -98,10 +98,10 @@ class Job(ModelOptions):
     output_quality: Annotated[int, Field(ge=1, le=100)] = 90
     embed_metadata: bool = True
 
-    #: Kinds of job by their stable name on the wire.
+    #: Job kinds by their stable wire name.
     kinds: ClassVar[dict[str, type[Job]]] = {}
 
-    if not TYPE_CHECKING:  # the type checker shall see the fields, not **values
+    if not TYPE_CHECKING:  # type checkers must see the fields instead of **values
 
         def __init__(self, /, **values: Any) -> None:
             try:
@@ -111,7 +111,7 @@ class Job(ModelOptions):
 
     @classmethod
     def __pydantic_init_subclass__(cls, **kwargs: Any) -> None:
-        """Enter each kind into the table under its wire name."""
+        """Register each kind under its wire name."""
         super().__pydantic_init_subclass__(**kwargs)
         Job.kinds[cls.model_fields["kind"].default] = cls
 
@@ -122,29 +122,29 @@ class Job(ModelOptions):
 
     @property
     def unit_count(self) -> int:
-        """Number of pictures this job asks for."""
+        """Number of pictures of this job."""
         return self.n
 
     @property
     def pictures(self) -> tuple[Picture, ...]:
-        """The input pictures, in a fixed order."""
+        """The input pictures in a fixed order."""
         return ()
 
     def model_of(self, unit: int) -> str | None:
-        """Which model draws unit ``unit``; None when it takes none."""
+        """The model that draws unit ``unit``; None if it needs none."""
         return self.model
 
     def check_resolved(self) -> None:
-        """Raise InvalidJob when values that the catalogue filled in do not fit together."""
+        """Raise InvalidJob if the values filled in by the catalogue do not fit together."""
 
     def for_unit(self, unit: int) -> Self:
-        """The same job reduced to its picture number ``unit``: one image, its own seed."""
+        """The job of picture ``unit`` alone, with its own seed."""
         seed = None if self.seed is None else self.seed + unit
         return self.model_copy(update={"n": 1, "seed": seed})
 
 
 class TextToImage(TwoStages, Job):
-    """A picture drawn from a prompt alone."""
+    """A picture drawn from only a prompt."""
 
     kind: Literal["text-to-image"] = "text-to-image"
 
@@ -163,7 +163,7 @@ class ImageToImage(FromPictures, Job):
 
 
 class Inpaint(FromPictures, Job):
-    """The white part of the mask is drawn anew, the rest of the image is kept."""
+    """The white part of the mask is repainted, the rest of the image is kept."""
 
     kind: Literal["inpaint"] = "inpaint"
     model: ModelName = "vignette-inpaint"
@@ -181,7 +181,7 @@ class Inpaint(FromPictures, Job):
     def _mask_fits(self) -> Self:
         if self.image.size and self.mask.size and self.image.size != self.mask.size:
             raise InvalidJob(
-                "the mask has another size than the image",
+                "the mask must have the size of the image",
                 field="mask",
                 value="{}x{}".format(*self.mask.size),
                 allowed="{}x{}".format(*self.image.size),
@@ -190,22 +190,22 @@ class Inpaint(FromPictures, Job):
 
 
 class Batch(Job):
-    """Many different pictures for one lane; unit i is item i of the list kept beside the job.
+    """Many different pictures for one lane; unit i is item i of the job's list, see `items`.
 
-    See `items`. What the items ask for is theirs; the prompt is no more than a title.
+    The items hold their own values; the prompt is only a title.
     """
 
     kind: Literal["batch"] = "batch"
     prompt: Prompt = "batch"
     priority: Priority = Priority.BULK
-    #: The job gives up what it has not begun once more pictures than this have failed.
+    #: The job fails its remaining pictures once more than this have failed.
     max_failed: Annotated[int, Field(ge=0, le=MAX_UNITS)] | None = None
 
 
 def parse_job(values: dict[str, Any]) -> Job:
-    """Build the job of ``values["kind"]``, for Python callers (paths allowed for pictures)."""
+    """Build a job of ``values["kind"]`` for Python callers (pictures may be paths)."""
     if not all(isinstance(name, str) for name in values):
-        raise InvalidJob("the names of fields must be text", value=list(values))
+        raise InvalidJob("field names must be text", value=list(values))
     kind = values.get("kind", "text-to-image")
     if not isinstance(kind, str) or kind not in Job.kinds:
         near = difflib.get_close_matches(str(kind), Job.kinds, n=1)
@@ -219,7 +219,7 @@ def parse_job(values: dict[str, Any]) -> Job:
     return Job.kinds[kind](**values)
 
 
-#: Fields that refer to objects of the store, and how to read such a reference.
+#: Fields with references to objects in the store, and their readers.
 _REFERENCES: dict[str, Callable[[str], object]] = {
     "image": Picture.parse,
     "first_image": Picture.parse,
@@ -230,9 +230,9 @@ _REFERENCES: dict[str, Callable[[str], object]] = {
 
 
 def decode_job(values: object) -> Job:
-    """Build a job from values that came from outside; pictures may be references only."""
+    """Build a job from untrusted values; pictures must be references."""
     if not isinstance(values, dict):
-        raise InvalidJob("not a job", value=values, allowed="an object of named fields")
+        raise InvalidJob("not a valid job", value=values, allowed="an object of named fields")
     fields = canonical_fields(values)
     for name, parse in _REFERENCES.items():
         if fields.get(name) is not None:
@@ -241,8 +241,8 @@ def decode_job(values: object) -> Job:
 
 
 def _invalid(error: ValidationError, kind: type[Job]) -> InvalidJob:
-    """Turn pydantic's first complaint into one sentence a tired person understands."""
-    # A mistyped name is also why the field that was meant is missing.
+    """Turn pydantic's first error into one plain sentence."""
+    # A mistyped name also makes the intended field missing.
     first = min(error.errors(include_url=False), key=lambda one: one["type"] != "extra_forbidden")
     field = ".".join(str(part) for part in first["loc"]) or None
     if first["type"] == "extra_forbidden" and field:
@@ -255,7 +255,7 @@ def _invalid(error: ValidationError, kind: type[Job]) -> InvalidJob:
     comma = (
         _DECIMAL_COMMA.fullmatch(str(first["input"])) if first["type"] == "float_parsing" else None
     )
-    hint = f"numbers have a decimal point: {comma[1]}.{comma[2]}" if comma else None
+    hint = f"use a decimal point: {comma[1]}.{comma[2]}" if comma else None
     return InvalidJob(problem, field=field, value=first["input"], allowed=allowed, hint=hint)
 
 
@@ -264,9 +264,7 @@ def _unknown_field(field: str, kind: type[Job]) -> InvalidJob:
     others = [name for name, other in Job.kinds.items() if field in other.model_fields]
     near = difflib.get_close_matches(field, [*own, *ALIASES], n=1)
     if others:
-        hint = (
-            f"{own['kind'].default} has none; {', '.join(others)} take{'s' * (len(others) == 1)} it"
-        )
+        hint = f"{own['kind'].default} jobs do not have it; {', '.join(others)} jobs do"
     else:
         hint = f"did you mean {near[0]!r}?" if near else f"known: {', '.join(own)}"
     if not _PLAIN_NAME.fullmatch(field):  # shown as a value: escaped and shortened

@@ -123,10 +123,10 @@ def _show(arguments: argparse.Namespace) -> int:
 def _prepare(arguments: argparse.Namespace) -> int:
     local_models, folder = _open_local_models(Settings.load()), arguments.folder
     _take_apart(arguments)
-    described = None
+    inferred = None
     if folder and arguments.model not in local_models.catalogue.names:
-        described = describe(arguments.model, folder.absolute())
-        local_models = LocalModels(Settings.load().home, local_models.catalogue.plus(described))
+        inferred = describe(arguments.model, folder.absolute())
+        local_models = LocalModels(Settings.load().home, local_models.catalogue.plus(inferred))
     for precision in _precisions(local_models, arguments, Precision.FP16.value):
         label = f"{arguments.model}.{precision.value}"
         prepared = prepare(local_models, arguments.model, precision, _progress(label), folder)
@@ -134,9 +134,9 @@ def _prepare(arguments: argparse.Namespace) -> int:
         manifest = Manifest.read(prepared.path)
         if manifest and manifest.measured:
             _out(f"{label}: {manifest.measured.sentence}")
-    if described:
+    if inferred:
         _out("# The farm knows this model once its file of the setting `catalogue` says:")
-        for line in entry_text(described).rstrip("\n").split("\n"):
+        for line in entry_text(inferred).rstrip("\n").split("\n"):
             _out(line)
     return 0
 

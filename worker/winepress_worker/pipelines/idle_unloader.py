@@ -21,7 +21,7 @@ class IdleUnloader(threading.Thread):
 
     def __init__(self, pool: WarmPool, unfit: Unfit, changed: Callable[[], None]) -> None:
         """``changed`` is called when something was unloaded, or is to be tried again."""
-        super().__init__(name="tender", daemon=True)
+        super().__init__(name="idle-unloader", daemon=True)
         self._pool = pool
         self._unfit = unfit
         self._changed = changed

@@ -20,7 +20,7 @@ def scratch_file() -> Iterator[BufferedRandom]:
     """A file without a name: it is gone with this process, however that ends.
 
     Raises RetryElsewhere when the disk is full and the file itself takes much of it: 256 MiB, or
-    half of the disk. Raises DiskFull when others have filled it, and Environment for whatever else
+    half of the disk. Raises DiskFull when others have filled it, EnvironmentFault for whatever else
     the system refuses.
     """
     try:
