@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import io
 from collections.abc import Collection
-from dataclasses import asdict
 from typing import Any
 
 import redis
@@ -73,6 +72,6 @@ class ManualWorker:
         data, key = buffer.getvalue(), output_key(part.job_id, unit, "png")
         digest = hashlib.sha256(data).hexdigest()
         output = Output(unit, key, digest, len(data), unit, 64, 64, "CPU", "manual", 0.1)
-        row = {name: value for name, value in asdict(output).items() if name != "unit"}
+        row = output.row()
         self._archive.write_output(key, data, row)
         return self.ledger.commit(part.fence, unit, row)

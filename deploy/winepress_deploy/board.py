@@ -9,6 +9,7 @@ from typing import TextIO
 
 from winepress import Client, JobHandle
 from winepress_shared.ledger.records import JobRow, Worker
+from winepress_shared.polling import poll
 from winepress_shared.terminal import redraw_lines, write_line
 
 _LOOK_S = 0.25  #: between two updates
@@ -34,17 +35,19 @@ class Board:
 
         Raises TimeoutError after ``timeout_s`` seconds.
         """
-        deadline = time.monotonic() + timeout_s
-        while True:
+        done = 0
+
+        def is_done() -> bool:
+            nonlocal done
             rows = [handle.status() for handle in self._handles]
             done = sum(row.done for row in rows)
             is_over = all(row.state.is_terminal for row in rows)
             self._show(rows, last=is_over)
-            if is_over or done >= until * sum(row.units for row in rows):
-                return done
-            if time.monotonic() > deadline:
-                raise TimeoutError(f"{done} pictures after {timeout_s:.0f} s")
-            time.sleep(_LOOK_S)
+            return is_over or done >= until * sum(row.units for row in rows)
+
+        if not poll(is_done, every_s=_LOOK_S, timeout_s=timeout_s):
+            raise TimeoutError(f"{done} pictures after {timeout_s:.0f} s")
+        return done
 
     def _show(self, rows: Sequence[JobRow], *, last: bool) -> None:
         now = time.monotonic()

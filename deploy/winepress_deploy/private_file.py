@@ -1,21 +1,12 @@
-"""Writes files that only their owner may read, atomically."""
+"""Files that only their owner may read."""
 
 from __future__ import annotations
 
-import os
-import tempfile
 from pathlib import Path
+
+from winepress_shared.atomic_file import PRIVATE, atomic_write
 
 
 def write_private(path: Path, text: str) -> None:
-    """Write ``text`` with mode 0600; readers see the old text or the new, never a part."""
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")  # mode 0600
-    try:
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        Path(name).replace(path)
-    except BaseException:
-        Path(name).unlink(missing_ok=True)
-        raise
+    """Write ``text`` with mode 0600; see `atomic_file`. Raises OSError."""
+    atomic_write(path, text.encode("utf-8"), mode=PRIVATE)

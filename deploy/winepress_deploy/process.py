@@ -16,6 +16,7 @@ from typing import BinaryIO
 
 from winepress_deploy.parent_death_signal import dying_with_parent
 from winepress_shared.errors import FarmUnreachable
+from winepress_shared.polling import poll
 
 _POLL_S = 0.05  #: between two checks of a condition without notification, like a server's port
 _FIRST_BACKOFF_S = 0.5
@@ -83,17 +84,23 @@ class Child:
 
         Raises KeyboardInterrupt when ``given_up`` becomes true.
         """
-        deadline = time.monotonic() + timeout_s
-        while not self._is_ready():
+
+        def is_ready() -> bool:
+            if self._is_ready():
+                return True
             if given_up():
                 raise KeyboardInterrupt
             if self.deaths and not self._was_ready:
                 raise self._failure(f"{self._last_end} while starting")
-            if time.monotonic() > deadline:
-                raise self._failure(f"was not ready after {timeout_s:.0f} s")
-            with self._changed:
-                self._changed.wait(_POLL_S)
+            return False
+
+        if not poll(is_ready, every_s=_POLL_S, timeout_s=timeout_s, pause=self._await_change):
+            raise self._failure(f"was not ready after {timeout_s:.0f} s")
         self._was_ready = True
+
+    def _await_change(self, timeout_s: float) -> None:
+        with self._changed:
+            self._changed.wait(timeout_s)
 
     def kill(self) -> None:
         """Kill it with SIGKILL and return when it is dead; it is then restarted."""

@@ -19,13 +19,13 @@ if TYPE_CHECKING:
 
 
 def __getattr__(name: str) -> Any:
-    """Load the promised names at first use, so that the command can listen for Ctrl-C before."""
-    door = importlib.import_module("winepress.api")
-    if name in ("__all__", *door.__all__):
-        return getattr(door, name)
+    """Load the public names at first use, so that the command can listen for Ctrl-C before."""
+    api = importlib.import_module("winepress.api")
+    if name in ("__all__", *api.__all__):
+        return getattr(api, name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
 def __dir__() -> list[str]:
-    """The promised names, as if they were loaded already."""
+    """The public names, whether they are loaded or not."""
     return sorted(importlib.import_module("winepress.api").__all__)

@@ -13,8 +13,7 @@ _INTERRUPTED = 130  #: as a shell reports SIGINT
 def run() -> int:
     """Run the command of this process; returns its exit code.
 
-    Ctrl-C ends it without a word while its modules are still being imported, where Python alone
-    would print where it was.
+    Ctrl-C during the imports ends it silently, where Python itself would print a traceback.
     """
     _make_output_take_anything()
     listens = signal.getsignal(signal.SIGINT) is signal.default_int_handler  # not under nohup
@@ -23,7 +22,7 @@ def run() -> int:
     import logging
     import warnings
 
-    if not sys.warnoptions:  # what libraries warn of is code, not what the user did
+    if not sys.warnoptions:  # warnings of libraries are about code, not about what the user did
         warnings.simplefilter("ignore")
     from winepress.cli import main
     from winepress_shared.terminal import plain_handler
@@ -39,7 +38,7 @@ def run() -> int:
 
 
 def _make_output_take_anything() -> None:
-    """A prompt may hold what the terminal's encoding lacks, and an output may be closed."""
+    """Prepare for prompts that the terminal cannot encode, and for closed outputs."""
     for name in ("stdout", "stderr"):
         if getattr(sys, name) is None:
             setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: PTH123, SIM115

@@ -1,4 +1,4 @@
-"""The names that `import winepress` promises; loaded when the first of them is asked for."""
+"""The public names of `winepress`; loaded when the first of them is used."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ __all__ = [
     "__version__",
 ]
 
-#: Name → its module, for programs with an event loop alone: asyncio takes long to import.
+#: Name → its module. Only programs with an event loop use them, and asyncio is slow to import.
 _LATE = {"AsyncClient": "winepress.aio.client", "AsyncJobHandle": "winepress.aio.handle"}
 
 

@@ -1,4 +1,4 @@
-"""What a program hands to a client, refused with a sentence when it is something else."""
+"""Checks of the arguments that a program passes to the client."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _JOB_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
 
 
 def check_job(job: Job) -> Job:
-    """``job`` itself; raises InvalidJob for what is none, like the fields of one in a dict."""
+    """``job`` itself; raises InvalidJob if it is not a Job, for example a dict of fields."""
     if not isinstance(job, Job):
         raise InvalidJob(
             "not a job",
@@ -32,7 +32,7 @@ def check_job(job: Job) -> Job:
 
 
 def check_job_id(job_id: str) -> str:
-    """``job_id`` itself; raises NotFound for what cannot be one."""
+    """``job_id`` itself; raises NotFound if it cannot be the id of a job."""
     if not isinstance(job_id, str) or not _JOB_ID.fullmatch(job_id):
         raise NotFound(
             "not the id of a job",
@@ -57,42 +57,42 @@ def check_limit(limit: int) -> int:
 
 
 def check_priority(priority: Priority | str) -> Priority:
-    """The band of this name; raises WrongUsage."""
+    """The priority of this name; raises WrongUsage if there is none."""
     return _one_of(Priority, priority, "priority")
 
 
 def check_state(state: JobState | str | None) -> JobState | None:
-    """The state of this name, or None; raises WrongUsage."""
+    """The state of this name, or None for None; raises WrongUsage if there is none."""
     return None if state is None else _one_of(JobState, state, "state")
 
 
 def check_window(window: Window | str | None) -> Window | None:
-    """A part of the day, which may be written as ``22:00-06:00`` in local time.
+    """A Window, which may be given as text like ``22:00-06:00`` in local time.
 
-    Raises WrongUsage.
+    Raises WrongUsage for any other text.
     """
     return window if window is None or isinstance(window, Window) else Window.parse(str(window))
 
 
 def check_timeout(timeout: float | None) -> float | None:
-    """Seconds to wait, or None for ever; raises WrongUsage."""
-    # NaN is not 0 or more either.
+    """``timeout`` itself, in seconds; raises WrongUsage unless it is None, or 0 or more."""
+    # Also false for NaN.
     if timeout is not None and not (isinstance(timeout, int | float) and timeout >= 0):
         raise WrongUsage(
-            "not a time to wait", field="timeout", value=timeout, allowed="0 or more seconds"
+            "not a timeout", field="timeout", value=timeout, allowed="0 or more seconds"
         )
     return timeout
 
 
 def check_link_life(expires_s: int) -> int:
-    """``expires_s`` itself; raises WrongUsage unless a link may live that long, in seconds."""
+    """``expires_s`` as a whole number; raises WrongUsage unless it is 1 second to 7 days."""
     if not isinstance(expires_s, int | float) or not 1 <= expires_s <= MAX_URL_S:
         raise WrongUsage(
-            "not a time for which a link can hold",
+            "not a lifetime of a link",
             field="expires_s",
             value=_shown(expires_s),
             allowed=f"1 second to 7 days ({MAX_URL_S} seconds)",
-            hint="`urls` makes new links at any time",
+            hint="call `urls` again for new links",
         )
     return int(expires_s)
 
@@ -107,4 +107,4 @@ def _one_of(names: type[Name], name: object, field: str) -> Name:
 
 
 def _shown(value: object) -> object:
-    return "None" if value is None else value  # an error without a value shows none
+    return "None" if value is None else value  # an error with the value None would show no value

@@ -19,10 +19,10 @@ _PIPE_CLOSED = 141  #: as a shell reports SIGPIPE
 
 _EPILOG = """\
 exit codes: 0 done, 1 the job failed, 2 wrong usage, 3 farm unreachable, 4 refused,
-124 still going on when the time to wait was over, 130 interrupted
+124 the job has not ended within the timeout, 130 interrupted
 
-The farm is named by winepress.toml in this folder, by the file WINEPRESS_CONFIG, or by
-WINEPRESS_BROKER_URL, WINEPRESS_S3_ENDPOINT, WINEPRESS_S3_BUCKET and the like.
+The settings of the farm come from winepress.toml in this folder or from the file
+WINEPRESS_CONFIG, and from variables such as WINEPRESS_BROKER_URL and WINEPRESS_S3_ENDPOINT.
 """
 
 
@@ -39,7 +39,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         console.error(missing_part(error))
         return WrongUsage.exit_code
     except TimeoutError as error:
-        console.error(StillRunning(str(error), hint="The job goes on"))
+        console.error(StillRunning(str(error), hint="The job continues"))
         return StillRunning.exit_code
     except KeyboardInterrupt:
         console.note("winepress: interrupted")
@@ -58,7 +58,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _run(words: list[str]) -> int:
     parser: argparse.ArgumentParser = Parser(
         prog="winepress",
-        description="Ask a farm of Intel machines for pictures.",
+        description="Generate pictures on a farm of Intel machines.",
         epilog=_EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
@@ -68,7 +68,7 @@ def _run(words: list[str]) -> int:
         register(subparsers)
     broken: list[str] = []
     if not words or words[0] not in subparsers.choices:
-        # Other packages' commands are looked up only for words that are not ours: quicker.
+        # Finding the commands of other packages takes time, so it is done only when needed.
         broken = load_plugins(subparsers)
     try:
         arguments = parser.parse_args(words)

@@ -1,51 +1,34 @@
-"""The door of a farm for Python programs."""
+"""The client of a farm, for Python programs."""
 
 from __future__ import annotations
 
-import contextlib
-import logging
 from collections.abc import Iterable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
-from winepress.caller_checks import (
-    check_job,
-    check_job_id,
-    check_limit,
-    check_priority,
-    check_state,
-    check_window,
-)
+from winepress.caller_checks import check_limit, check_state, check_window
 from winepress.connections import Connections
-from winepress.explanation import estimate_of, explain, place_of, why_impossible, why_stalled
-from winepress.handle import JobHandle
-from winepress.interruption import all_or_none
-from winepress.recovery import mark_accepted, recover
+from winepress.control import CANCELED, cancel, front, pause, reprioritise, resume, retry
+from winepress.estimate import estimate_new
+from winepress.explanation import estimate_job, explain, why_impossible, why_stalled
+from winepress.handle import JobHandle, open_job
+from winepress.recovery import recover
 from winepress.recut import recut
+from winepress.submission import record_of, submit
 from winepress.submit_options import SubmitOptions
-from winepress_shared.archive import JobRecord, Result, digest_of
-from winepress_shared.errors import FarmUnreachable, NotFound, StoreUnreachable
-from winepress_shared.jobs.foreign_syntax import warning_of_syntax
-from winepress_shared.jobs.job import Job, Priority
-from winepress_shared.ledger.records import BANDS, Entry, JobRow, Submission, Worker
-from winepress_shared.option_checks import syntax_in
-from winepress_shared.state import JobState
 
 if TYPE_CHECKING:
-    from winepress_shared.estimate import Estimate, Work
+    from winepress.estimate import Estimate, Work
+    from winepress_shared.jobs.job import Job, Priority
+    from winepress_shared.ledger.records import JobRow, Worker
+    from winepress_shared.state import JobState
     from winepress_shared.window import Window
-
-log = logging.getLogger(__name__)
-
-_MOST_TICKETS = 16  #: of one submission; a worker that leaves work behind issues another
-_WRITERS = 8  #: threads that write jobs and mark them; the store answers several writes at once
 
 
 class Client(Connections):
-    """Submits jobs to one farm and looks after them; may be shared by threads.
+    """Submits jobs to one farm and controls them; threads may share it.
 
-    Reaches nothing before the first call that needs it. Every method raises FarmUnreachable when
-    the broker or the store cannot be used.
+    It connects at the first call that needs a connection. Every method raises FarmUnreachable when
+    the broker or the store does not work.
     """
 
     # -- submitting --------------------------------------------------------------------------
@@ -64,92 +47,44 @@ class Client(Connections):
         """Queue a job; it is accepted once this returns.
 
         The same ``idempotency_key`` of the same user within a day returns the earlier job.
-        ``expires_in`` is the deadline and ``start_in`` the earliest start, in seconds from now;
-        ``window`` is the part of each day it is drawn in, a Window or text like ``22:00-06:00`` in
-        local time. Raises WrongUsage for a window that is none, and Refused, with nothing left
-        behind: InvalidJob, UnknownModel, QueueFull or Conflict. What is asked for and will be
-        ignored is logged as a warning, and stands in `JobHandle.warnings` and in the result;
-        ``warnings`` are sentences about what the caller left out itself.
+        ``expires_in`` is the deadline and ``start_in`` the earliest start, in seconds from now.
+        ``window`` limits the job to a part of each day: a Window, or text like ``22:00-06:00`` in
+        local time. Each option that the model ignores is logged as a warning, and listed in
+        `JobHandle.warnings` and in the result; ``warnings`` are the caller's own sentences, added
+        to those. Raises WrongUsage for an invalid window. Raises InvalidJob, UnknownModel,
+        QueueFull or Conflict when the job is refused; then nothing of it is left behind.
         """
-        user = self.settings.user if user is None else user
         submit_options = SubmitOptions(
-            user, idempotency_key, expires_in, start_in, check_window(window)
+            self.settings.user if user is None else user,
+            idempotency_key,
+            expires_in,
+            start_in,
+            check_window(window),
         )
-        record = self._record(job, submit_options, warnings)
-        self.check_room(record.job.unit_count, submit_options)
-        with all_or_none(self, [record]):
-            self.archive.write_job(record)
-            (handle,) = self.accept([record])
-        return handle
+        record = record_of(self, job, submit_options, warnings)
+        (job_id,) = submit(self, [record], submit_options)
+        return JobHandle(self, job_id, record.warnings)
 
     def submit_many(self, jobs: Iterable[Job], *, user: str | None = None) -> Sequence[JobHandle]:
-        """Queue many jobs at once, in order: all of them, or none when one is refused."""
+        """Queue many jobs in order: all of them, or none when one is refused.
+
+        Raises what `submit` raises.
+        """
         submit_options = SubmitOptions(self.settings.user if user is None else user)
-        records = [self._record(job, submit_options) for job in jobs]
-        self.check_room(sum(record.job.unit_count for record in records), submit_options)
-        with all_or_none(self, records):
-            with ThreadPoolExecutor(_WRITERS, thread_name_prefix="submit") as pool:
-                list(pool.map(self.archive.write_job, records))
-            return self.accept(records)
+        records = [record_of(self, job, submit_options) for job in jobs]
+        ids = submit(self, records, submit_options)
+        return [
+            JobHandle(self, job_id, record.warnings)
+            for job_id, record in zip(ids, records, strict=True)
+        ]
 
     def recut(self, job_id: str, *, user: str | None = None, **film: Any) -> JobHandle:
-        """Queue another film of a zoom's key frames; ``film`` are fields of `FilmCut`.
+        """Queue another film of a zoom's key frames, and draw nothing.
 
-        Nothing is drawn. Raises what `submit` raises, NotFound, and Conflict while key frames are
-        missing.
+        ``film`` are fields of `FilmCut`. Raises what `submit` raises, NotFound for an unknown job,
+        and Conflict while key frames are missing.
         """
         return self.submit(recut(self, job_id, film), user=user)
-
-    def _record(
-        self, job: Job, submit_options: SubmitOptions, left_out: Sequence[str] = ()
-    ) -> JobRecord:
-        resolved = self.catalogue.resolve(self.archive.with_sizes(check_job(job)))
-        syntax = syntax_in(resolved, braces=True)
-        warnings = (*self.catalogue.warnings(resolved), *left_out)
-        if syntax:
-            warnings += (warning_of_syntax(syntax),)
-        for warning in warnings:
-            log.warning("%s", warning)
-        lane = self.catalogue.lane(resolved)
-        return submit_options.record(resolved, lane, digest_of(job), warnings=warnings)
-
-    def check_room(self, units: int, submit_options: SubmitOptions) -> None:
-        """Find out that the farm is down or full before anything is written."""
-        may_be_known = submit_options.idempotency_key is not None
-        self.farm.check_room(submit_options.user, units, may_be_known=may_be_known)
-
-    def accept(self, records: Sequence[JobRecord]) -> Sequence[JobHandle]:
-        """Enter jobs that the store holds, call workers, and mark the jobs as accepted."""
-        handles, marks = [], []
-        with ThreadPoolExecutor(_WRITERS, thread_name_prefix="accept") as pool:
-            for place, record in enumerate(records, 1):
-                entry = self.enter(record)
-                if entry.id == record.id:
-                    self.issue_tickets(str(record.lane), entry.tickets)
-                else:  # its idempotency key is known
-                    self.archive.forget_job(record.id)
-                if place < len(records):
-                    marks.append(pool.submit(mark_accepted, self, entry.id))
-                else:  # by this thread: most submissions are of one job, and need no other
-                    mark_accepted(self, entry.id)
-                handles.append(JobHandle(self, entry.id, record.warnings))
-        for mark in marks:
-            mark.result()
-        return handles
-
-    def enter(self, record: JobRecord) -> Entry:
-        """Enter a job that the store holds into the ledger; see `Ledger.submit`."""
-        return self.ledger.submit(Submission.of(record))
-
-    def issue_tickets(self, lane: str, count: int) -> None:
-        """Call workers to a lane; the workers' reconciler makes good for a failure here."""
-        from winepress_shared.broker import send_tickets
-
-        try:
-            if count:
-                send_tickets(self._celery.get(), lane, min(count, _MOST_TICKETS))
-        except FarmUnreachable as error:
-            log.warning("accepted, but workers will notice a little later: %s", error)
 
     # -- jobs --------------------------------------------------------------------------------
 
@@ -158,92 +93,69 @@ class Client(Connections):
 
         A job whose record has expired is found while the store still holds its pictures.
         """
-        check_job_id(job_id)
-        try:
-            self.ledger.get(job_id)
-        except NotFound:
-            if self.archive.store.head(f"jobs/{job_id}/result.json") is None:
-                raise
-        return JobHandle(self, job_id)
+        return open_job(self, job_id)
 
-    def cancel(self, job_id: str, reason: str = "canceled on request") -> JobState:
-        """Stop a job; finished pictures are kept. Raises NotFound, Conflict when it is over."""
-        state = self._control(job_id, "cancel", reason)
-        self._write_canceled(job_id)
-        return state
+    def cancel(self, job_id: str, reason: str = CANCELED) -> JobState:
+        """Stop a job and keep its finished pictures.
 
-    def withdraw(self, record: JobRecord, reason: str) -> None:
-        """Cancel a job whose submission failed, and free its key; raises NotFound, Conflict."""
-        self.ledger.control(record.id, "cancel", reason, record.idempotency_key)
-        self._write_canceled(record.id)
-
-    def _write_canceled(self, job_id: str) -> None:
-        # With its result written, a canceled job does not come back in `recover`.
-        result = Result.from_units(job_id, self.ledger.outputs(job_id))
-        with contextlib.suppress(StoreUnreachable):
-            self.archive.write_result(result)
-
-    def _control(self, job_id: str, verb: str, reason: str = "") -> JobState:
-        return self.ledger.control(check_job_id(job_id), verb, reason)
+        Raises NotFound, and Conflict when the job has ended.
+        """
+        return cancel(self, job_id, reason)
 
     def pause(self, job_id: str) -> JobState:
-        """Hand out no more of a job; pictures in hand are finished. Raises NotFound, Conflict."""
-        return self._control(job_id, "pause")
+        """Hand out no more pictures of a job; workers finish those they have in hand.
+
+        Raises NotFound, and Conflict when the job has ended.
+        """
+        return pause(self, job_id)
 
     def resume(self, job_id: str) -> JobState:
-        """Go on with a paused job; raises NotFound, Conflict."""
-        return self._reopen(job_id, "resume")
+        """Continue a paused job; raises NotFound, and Conflict when the job has ended."""
+        return resume(self, job_id)
 
     def retry(self, job_id: str) -> JobState:
-        """Render what a failed, canceled or expired job lacks; raises NotFound, Conflict."""
-        state = self.ledger.get(check_job_id(job_id)).state
-        if state.is_terminal and state is not JobState.SUCCEEDED:
-            # It is an open job again: `recover` must not take it for a finished one.
-            self.archive.reopen_job(job_id)
-        return self._reopen(job_id, "retry")
+        """Render the missing pictures of a failed, canceled or expired job.
 
-    def _reopen(self, job_id: str, verb: str) -> JobState:
-        state = self._control(job_id, verb)
-        row = self.ledger.get(job_id)
-        missing = self.ledger.missing_tickets(row.lane, row.units - row.done)
-        self.issue_tickets(row.lane, missing)
-        return state
+        Raises NotFound, and Conflict in any other state.
+        """
+        return retry(self, job_id)
 
     def front(self, job_id: str) -> JobState:
-        """Let a job go before the others of its user and priority; raises NotFound, Conflict.
+        """Move a job before the other jobs of its user and priority; other users keep their turns.
 
-        Other users keep their turns.
+        Raises NotFound, and Conflict when the job has ended.
         """
-        return self._control(job_id, "front")
+        return front(self, job_id)
 
     def reprioritise(self, job_id: str, priority: Priority) -> JobState:
-        """Move what waits of a job to another band; raises NotFound, Conflict, WrongUsage."""
-        return self._control(job_id, "reprioritise", str(BANDS.index(check_priority(priority))))
+        """Move the waiting pictures of a job to another priority.
+
+        Raises NotFound, Conflict when the job has ended, and WrongUsage for an unknown priority.
+        """
+        return reprioritise(self, job_id, priority)
 
     def explain(self, job_id: str) -> str:
         """Why a job waits, fails or does not move, and what to do about it; raises NotFound."""
-        return explain(self.ledger, self.lanes, self.ledger.get(check_job_id(job_id)))
+        return explain(self, job_id)
 
     def estimate(self, job_id: str) -> Estimate:
-        """Place in the queue, start, end and time limit, as measured; raises NotFound."""
-        row = self.ledger.get(check_job_id(job_id))
-        return estimate_of(row, place_of(self.lanes, row), self.lanes, self.workers())
+        """Place in the queue, start, end and time limit, by the measured pace; raises NotFound."""
+        return estimate_job(self, job_id)
 
     def estimate_new(self, work: Work, user: str | None = None) -> Estimate:
-        """The same for something that were submitted now."""
-        from winepress_shared.estimate import Paces, estimate
-
-        place = self.lanes.place(work.lane, work.band, user or self.settings.user)
-        paces = Paces(self.workers(), self.lanes.paces())
-        return estimate(work, place, self.lanes.look("")[0], paces)
+        """The same for a job submitted now."""
+        return estimate_new(self, work, user or self.settings.user)
 
     def why_impossible(self, lane: str) -> str | None:
         """Why no live worker can serve ``lane``; None when one can."""
         return why_impossible(lane, self.workers())
 
     def why_stalled(self, job_id: str) -> str:
-        """What keeps a job from going on now, in sentences; empty when nothing does."""
-        return why_stalled(self.ledger, self.lanes, self.ledger.get(check_job_id(job_id)))
+        """What keeps a job from being worked on now, in sentences; empty when nothing does.
+
+        Raises NotFound.
+        """
+        return why_stalled(self, job_id)
 
     # -- farm --------------------------------------------------------------------------------
 
@@ -252,9 +164,9 @@ class Client(Connections):
         return self.ledger.workers()
 
     def recover(self, *, pending: bool = False) -> Sequence[JobHandle]:
-        """Enter every unfinished job of the store into the ledger again; see `recovery`."""
+        """Enter every unfinished job of the store into the ledger again; see `recovery.recover`."""
         return [JobHandle(self, job_id) for job_id in recover(self, pending=pending)]
 
     def list(self, state: JobState | None = None, limit: int = 100) -> Sequence[JobRow]:
-        """The newest jobs, newest first; raises WrongUsage for a state or limit there is not."""
+        """The newest jobs, newest first; raises WrongUsage for an invalid state or limit."""
         return self.ledger.jobs(check_state(state), check_limit(limit))

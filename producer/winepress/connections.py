@@ -1,4 +1,4 @@
-"""What a producer is connected to, each opened at its first use in each process."""
+"""The connections of a producer, each opened at its first use in each process."""
 
 from __future__ import annotations
 
@@ -16,14 +16,15 @@ if TYPE_CHECKING:
     from winepress_shared.ledger.ledger import Ledger
     from winepress_shared.ledger.limits import QueueLimits
     from winepress_shared.ledger.previews import PreviewStore
+    from winepress_shared.ledger.script_server import ScriptServer
 
 T = TypeVar("T")
 
 
 class _AtFirstUse(Generic[T]):
-    """A value that is made when it is first asked for, and kept.
+    """A value that is made when it is first read, and kept.
 
-    functools has the same with a lock, before Python 3.12, that a fork may leave locked for good.
+    `functools.cached_property` holds a lock before Python 3.12, which a fork can leave locked.
     """
 
     def __init__(self, make: Callable[[Any], T]) -> None:
@@ -47,10 +48,10 @@ class _AtFirstUse(Generic[T]):
 
 
 class Connections:
-    """The catalogue, the broker and the store of one farm; reaches nothing by itself.
+    """The catalogue, the broker and the store of one farm; nothing is opened before its first use.
 
-    Pickled, it is its settings, secrets and all. A process made by a fork opens what it uses
-    itself, and leaves what its parent has open alone.
+    A pickle of it holds the settings, secrets included. A forked process opens connections of its
+    own and leaves those of its parent alone.
     """
 
     def __init__(self, settings: Settings) -> None:
@@ -77,10 +78,7 @@ class Connections:
         self.close()
 
     def close(self) -> None:
-        """Give the connections back; the client opens new ones if it is used again.
-
-        Those of another process stay as they are.
-        """
+        """Close the connections of this process; the client opens new ones if it is used again."""
         celery = self._celery.pop()
         if celery is not None:
             celery.close()
@@ -88,11 +86,12 @@ class Connections:
         if reader is not None:
             reader.close()
         for name in ("ledger", "farm", "lanes", "previews"):
-            book = self.__dict__.pop(name, None)
-            if book is not None:
-                book.close()
+            self.__dict__.pop(name, None)
+        server = self.__dict__.pop("_server", None)
+        if server is not None:
+            server.close()
 
-    # The S3 client, Celery and Redis take longer to import than all the rest together.
+    # The imports are late because S3, Celery and Redis take longer than all the rest together.
 
     @_AtFirstUse
     def catalogue(self) -> Catalogue:
@@ -100,32 +99,39 @@ class Connections:
         return Catalogue.load(self.settings.catalogue)
 
     @_AtFirstUse
+    def _server(self) -> ScriptServer:
+        """The connection to the broker that the parts below share."""
+        from winepress_shared.ledger.script_server import ScriptServer
+
+        return ScriptServer(self.settings, f"{self.settings.farm}:")
+
+    @_AtFirstUse
     def ledger(self) -> Ledger:
         """The farm's record of jobs."""
         from winepress_shared.ledger.ledger import Ledger
 
-        return Ledger(self.settings)
+        return Ledger(self.settings, self._server)
 
     @_AtFirstUse
     def farm(self) -> QueueLimits:
-        """The farm as a whole: pauses of users, lanes and everything."""
+        """The limits and the pauses of the farm."""
         from winepress_shared.ledger.limits import QueueLimits
 
-        return QueueLimits(self.settings)
+        return QueueLimits(self.settings, self._server)
 
     @_AtFirstUse
     def lanes(self) -> LaneIndex:
-        """What waits in the lanes of the farm, and how fast they are."""
+        """What waits in the lanes of the farm, and their paces."""
         from winepress_shared.ledger.lanes import LaneIndex
 
-        return LaneIndex(self.settings)
+        return LaneIndex(self.settings, self._server)
 
     @_AtFirstUse
     def previews(self) -> PreviewStore:
-        """Small pictures of what is being drawn."""
+        """The previews of pictures that are being drawn."""
         from winepress_shared.ledger.previews import PreviewStore
 
-        return PreviewStore(self.settings)
+        return PreviewStore(self.settings, self._server)
 
     @_AtFirstUse
     def archive(self) -> Archive:
@@ -134,6 +140,11 @@ class Connections:
 
         return Archive(open_store(self.settings))
 
+    @property
+    def celery(self) -> Any:
+        """The Celery application that sends tickets, one for each process."""
+        return self._celery.get()
+
     def _make_celery(self) -> Any:
         from winepress_shared.broker import make_celery
 
@@ -141,10 +152,10 @@ class Connections:
 
     @property
     def event_reader(self) -> EventReader:
-        """Reads the events of jobs for all who wait in this process."""
+        """The reader of events, which everybody in this process shares."""
         return self._event_reader.get()
 
     def _make_event_reader(self) -> EventReader:
         from winepress.event_reader import EventReader
 
-        return EventReader(self.settings)
+        return EventReader(self.settings, self._server)

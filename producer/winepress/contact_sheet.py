@@ -17,7 +17,7 @@ _INK = (60, 56, 52)
 def contact_sheet(
     pictures: Sequence[tuple[str, Image.Image]], columns: int | None = None
 ) -> Image.Image:
-    """Lay captioned pictures out in a grid; each is fitted into a square, never cropped.
+    """Arrange captioned pictures in a grid; each is fitted into a square and never cropped.
 
     Without ``columns`` the grid is about square. Raises ValueError when there is no picture.
     """

@@ -1,4 +1,4 @@
-"""One thread and one connection that read events for all who wait for jobs of a client."""
+"""One thread and one connection that read events for everybody who waits for jobs of a client."""
 
 from __future__ import annotations
 
@@ -11,25 +11,30 @@ import weakref
 from collections.abc import Sequence
 from itertools import islice
 from queue import Empty, SimpleQueue
+from typing import TYPE_CHECKING
 
-from winepress.outage import patiently
 from winepress_shared.errors import BrokerUnreachable, DamagedRecord
 from winepress_shared.ledger.event_log import BLOCK_MS, EventLog, order_of_id
 from winepress_shared.ledger.events import Event
+from winepress_shared.outage import patiently
 from winepress_shared.settings import Settings
 
-_MOST_JOBS = 1_000  #: in one command; of more, each part is read for a moment in turn
-_TURN_MS = 200  #: that moment
-_MOST_ARRIVALS = 20  #: a subscriber that takes none is read no further
+if TYPE_CHECKING:
+    from winepress_shared.ledger.script_server import ScriptServer
+
+_MOST_JOBS = 1_000  #: in one command; more jobs are read in parts, in turn
+_TURN_MS = 200  #: how long each part is waited for
+_MOST_ARRIVALS = 20  #: in the queue of a subscriber, which is read no further then
 
 Arrival = Sequence[Event] | Exception | None
 
 
 class Subscription:
-    """Somebody who waits for what happens to one job behind the event ``after``.
+    """The queue of somebody who waits for events of one job after the event ``after``.
 
-    What arrives is: events; none of them, when nothing happened for `BLOCK_MS`; or why nothing
-    will. Another kind of subscription may overwrite `put`, which must not block.
+    An arrival is a list of events, an empty list when nothing has happened for `BLOCK_MS`, an
+    error that ends the subscription, or None, which ends a `take`. Subclasses may override `put`,
+    which must not block.
     """
 
     def __init__(self, job_id: str, after: str) -> None:
@@ -39,16 +44,19 @@ class Subscription:
         self._arrivals: SimpleQueue[Arrival] = SimpleQueue()
 
     def put(self, arrival: Arrival) -> None:
-        """Called by the thread that reads, and with None to end a `take`."""
+        """Add an arrival; the reading thread calls this."""
         self._arrivals.put(arrival)
 
     @property
     def is_full(self) -> bool:
-        """Whether nothing more is to be read for it now."""
+        """Whether the queue is full, so that nothing more is read for it now."""
         return self._arrivals.qsize() >= _MOST_ARRIVALS
 
     def take(self, timeout: float | None) -> Sequence[Event] | None:
-        """Events, or None when there will be no more; raises TimeoutError, or why none come."""
+        """The next events, or None after the end; ``timeout`` is in seconds.
+
+        Raises TimeoutError, and the error that ended the subscription.
+        """
         try:
             found = self._arrivals.get(timeout=timeout)
         except Empty:
@@ -59,26 +67,27 @@ class Subscription:
 
 
 class EventReader:
-    """Serves subscriptions of one process; its thread lives as long as there are any."""
+    """Serves the subscriptions of one process; its thread lives while there are any."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, server: ScriptServer) -> None:
+        """``server`` is the client's; it sends the calls that end a blocking read."""
         from winepress_shared.ledger.script_server import ScriptServer  # takes long to import
 
         prefix = f"{settings.farm}:"
-        # Apart, because the URL may allow one connection to each.
-        self._servers = ScriptServer(settings, prefix), ScriptServer(settings, prefix)
-        self._log, self._bell = (EventLog(server, prefix) for server in self._servers)
+        # The URL may allow one connection to each server, and a read blocks it for seconds.
+        self._own_server = ScriptServer(settings, prefix)
+        self._log, self._bell = EventLog(self._own_server, prefix), EventLog(server, prefix)
         self._name = secrets.token_hex(8)
         self._lock = threading.Lock()
-        # Who forgot to leave is not waited for.
+        # Weak: a subscription that its owner dropped is read for no more.
         self._subscriptions: weakref.WeakSet[Subscription] = weakref.WeakSet()
         self._thread: threading.Thread | None = None
-        self._is_called = False  # to look again, since the last time it looked
+        self._is_called = False  # a wake-up is on its way: the thread will look again
         self._is_closed = False
         self._turn = 0
 
     def add(self, subscription: Subscription) -> None:
-        """Read for one more from now on; or again for one that was full."""
+        """Read for ``subscription`` from now on, or again when it was full."""
         with self._lock:
             self._subscriptions.add(subscription)
             is_new = self._thread is None
@@ -90,37 +99,34 @@ class EventReader:
             self._call()
 
     def remove(self, subscription: Subscription) -> None:
-        """Read no more for it."""
+        """Read no more for ``subscription``."""
         with self._lock:
             self._subscriptions.discard(subscription)
 
     def close(self) -> None:
-        """Give the connections back as soon as nobody waits, within `BLOCK_MS` of that."""
+        """Close the connection once nobody waits any more, at the latest `BLOCK_MS` after that."""
         with self._lock:
             self._is_closed = True
             is_running = self._thread is not None
         if not is_running:
-            self._disconnect()
-
-    def _disconnect(self) -> None:
-        for server in self._servers:
-            server.close()
+            self._own_server.close()
 
     def _call(self) -> None:
-        with contextlib.suppress(BrokerUnreachable):  # it looks again by itself a little later
+        # Without this call the thread looks again after `BLOCK_MS`.
+        with contextlib.suppress(BrokerUnreachable):
             self._bell.wake(self._name)
 
     def _run(self) -> None:
         try:
             while positions := self._positions():
                 self._read(positions)
-        except Exception as error:  # noqa: BLE001 - the edge of the thread: whoever waits must hear
+        except Exception as error:  # noqa: BLE001 - the edge of the thread: waiting callers get it
             self._give_up(error)
         if self._is_closed:
-            self._disconnect()
+            self._own_server.close()
 
     def _positions(self) -> dict[str, str]:
-        """Job → the event behind which to read on; the thread is over when there is none."""
+        """Job → the event after which to read on; when it is empty, the thread must end."""
         with self._lock:
             self._is_called = False
             positions: dict[str, str] = {}
@@ -141,7 +147,7 @@ class EventReader:
             block_ms = _TURN_MS
         try:
             self._hand_out(patiently(lambda: self._ask(positions, block_ms)))
-        except DamagedRecord:  # of one of these jobs: the others go on
+        except DamagedRecord:  # of one of these jobs: the others continue
             self._drop_damaged(positions)
 
     def _drop_damaged(self, positions: dict[str, str]) -> None:
@@ -161,7 +167,7 @@ class EventReader:
         except BrokerUnreachable:
             if self._subscriptions:
                 raise
-            return {}  # nobody waits any more
+            return {}  # nobody waits any more, so nobody needs the error
 
     def _hand_out(self, found: dict[str, list[Event]]) -> None:
         with self._lock:

@@ -1,4 +1,4 @@
-"""One submitted job, as its producer sees it."""
+"""The handle of one submitted job."""
 
 from __future__ import annotations
 
@@ -11,14 +11,17 @@ from typing import TYPE_CHECKING, Self
 
 from PIL import Image
 
-from winepress.caller_checks import check_link_life
+from winepress.caller_checks import check_job_id, check_link_life
+from winepress.control import CANCELED, cancel
 from winepress.event_stream import EventStream
-from winepress.explanation import why_job_impossible
+from winepress.explanation import estimate_job, explain, why_job_impossible, why_stalled
 from winepress_shared.archive import Output, Result
+from winepress_shared.atomic_file import atomic_write, replacing
 from winepress_shared.errors import (
     JobCanceled,
     JobExpired,
     JobFailed,
+    NotFound,
     ObjectMissing,
     StoreUnreachable,
     WrongUsage,
@@ -28,21 +31,21 @@ from winepress_shared.state import JobState
 from winepress_shared.stores.base import MAX_GET_BYTES
 
 if TYPE_CHECKING:
-    from winepress.client import Client
-    from winepress_shared.estimate import Estimate
+    from winepress.connections import Connections
+    from winepress.estimate import Estimate
     from winepress_shared.ledger.previews import Preview
 
 _READERS = 8  #: pictures fetched at a time
-_FILMS = ("mp4", "webm", "gif", "zip")  #: how keys of films end, and of nothing else
+_FILMS = ("mp4", "webm", "gif", "zip")  #: suffixes of the keys of films; pictures have others
 
 
 class JobHandle:
     """One job: its state, its events, its pictures."""
 
     def __init__(
-        self, client: Client, job_id: str, warnings: tuple[str, ...] | None = None
+        self, connections: Connections, job_id: str, warnings: tuple[str, ...] | None = None
     ) -> None:
-        self._client = client
+        self._connections = connections
         self.id = job_id
         self._warnings = warnings
 
@@ -53,7 +56,7 @@ class JobHandle:
 
     def status(self) -> JobRow:
         """The job as the ledger knows it now; raises NotFound."""
-        return self._client.ledger.get(self.id)
+        return self._connections.ledger.get(self.id)
 
     @property
     def progress(self) -> float:
@@ -63,15 +66,15 @@ class JobHandle:
 
     @property
     def warnings(self) -> tuple[str, ...]:
-        """What the job asks for and will not get, one sentence each."""
+        """What the job asks for and the model ignores, one sentence each; raises ObjectMissing."""
         if self._warnings is None:
-            self._warnings = self._client.archive.read_job(self.id).warnings
+            self._warnings = self._connections.archive.read_job(self.id).warnings
         return self._warnings
 
     @property
     def why_impossible(self) -> str | None:
         """Why no live worker can render this job, or cut its film; None when one can."""
-        return why_job_impossible(self.status(), self._client.workers())
+        return why_job_impossible(self.status(), self._connections.ledger.workers())
 
     @property
     def is_possible(self) -> bool:
@@ -80,27 +83,28 @@ class JobHandle:
 
     @property
     def why_stalled(self) -> str:
-        """What keeps the job from going on now, in sentences; empty when nothing does."""
-        return self._client.why_stalled(self.id)
+        """What keeps the job from being worked on now, in sentences; empty when nothing does."""
+        return why_stalled(self._connections, self.id)
 
     def explain(self) -> str:
         """Why the job waits, and what to do about it."""
-        return self._client.explain(self.id)
+        return explain(self._connections, self.id)
 
     def estimate(self) -> Estimate:
-        """Place in the queue, start, end and time limit of a picture, as measured."""
-        return self._client.estimate(self.id)
+        """Place in the queue, start, end and time limit of a picture, by the measured pace."""
+        return estimate_job(self._connections, self.id)
 
     def cancel(self) -> JobState:
-        """Stop the job; finished pictures are kept. Raises Conflict when it is over."""
-        return self._client.cancel(self.id)
+        """Stop the job and keep its finished pictures; raises Conflict when it has ended."""
+        return cancel(self._connections, self.id, CANCELED)
 
     # -- waiting -----------------------------------------------------------------------------
 
     def wait(self, timeout: float | None = None) -> Self:
         """Return when the job has succeeded; ``timeout`` is in seconds.
 
-        Raises JobFailed, JobCanceled, JobExpired, or TimeoutError while it is still going on.
+        Raises JobFailed, JobCanceled or JobExpired when the job ends otherwise, and TimeoutError
+        when it has not ended in time.
         """
         events = self.events(timeout)
         for _ in events:
@@ -109,41 +113,44 @@ class JobHandle:
         return self
 
     def events(self, timeout: float | None = None, *, after: str | None = None) -> EventStream:
-        """What happened and happens to the job, until it is over; ``timeout`` is in seconds.
+        """The events of the job, past and future, until it ends; ``timeout`` is in seconds.
 
-        Begins with the newest few hundred events of the past. With ``after``, the id of an event
-        ("0" is before the first), it begins with one event ``state``, which tells what the job is
-        now, and goes on behind that id. `EventStream.close` ends it from any thread. Raises
-        TimeoutError, and InvalidJob for what is no id.
+        The stream begins with the newest few hundred events of the past. With ``after``, the id of
+        an event ("0" is before the first), it begins with an event ``state``, which holds the
+        present state of the job, and continues after that id. `EventStream.close` ends it from any
+        thread. Raises TimeoutError, and InvalidJob when ``after`` is not an event id.
         """
-        return EventStream(self._client, self.id, timeout, after)
+        return EventStream(self._connections, self.id, timeout, after)
 
     def preview(self, unit: int = 0) -> Preview | None:
-        """What picture ``unit`` looked like a moment ago; None when it is not being drawn.
+        """The newest preview of picture ``unit``; None when it is not being drawn.
 
-        A job shows itself with ``preview_every``; each one is told by an event ``preview``.
+        Only jobs with ``preview_every`` have previews; an event ``preview`` announces each one.
         """
-        return self._client.previews.get(self.id, unit)
+        return self._connections.previews.get(self.id, unit)
 
     # -- results -----------------------------------------------------------------------------
 
     @property
     def result(self) -> Result:
-        """What came of each unit so far; complete once the job is over. Raises NotFound."""
+        """The outputs and failures so far; complete once the job has ended. Raises NotFound."""
         try:
-            return self._client.archive.read_result(self.id)
+            return self._connections.archive.read_result(self.id)
         except ObjectMissing:
             self.status()
-            return Result.from_units(self.id, self._client.ledger.outputs(self.id))
+            return Result.from_units(self.id, self._connections.ledger.outputs(self.id))
 
     def files(self) -> Iterator[tuple[Output, bytes]]:
-        """Every finished picture as it is stored, in unit order, checked against its SHA-256."""
+        """Every finished picture and its file, in unit order, checked against its SHA-256.
+
+        Raises StoreUnreachable for a damaged picture.
+        """
         for output in self.result.outputs:
             if not output.is_film:
                 yield output, self._read(output)
 
     def _read(self, output: Output) -> bytes:
-        data = self._client.archive.store.get(output.key, most=min(output.size, MAX_GET_BYTES))
+        data = self._connections.archive.store.get(output.key, most=min(output.size, MAX_GET_BYTES))
         if hashlib.sha256(data).hexdigest() != output.sha256:
             raise StoreUnreachable("a picture in the store is damaged", value=output.key)
         return data
@@ -156,8 +163,8 @@ class JobHandle:
     def save(self, folder: Path | str) -> Sequence[Path]:
         """Write pictures and film as they are stored: ``FOLDER/ID-000007.png``, ``FOLDER/ID.mp4``.
 
-        A file that is there already is not fetched again if it is the same; raises WrongUsage if
-        it is not.
+        Returns the paths. A file that exists and is the same is not fetched again. Raises
+        WrongUsage when a different file exists, or when the folder cannot be written.
         """
         target = Path(folder)
         outputs = self.result.outputs
@@ -175,53 +182,60 @@ class JobHandle:
             ) from None
 
     def save_as(self, output: Output, path: Path) -> None:
-        """Write one output under any name; raises WrongUsage when another file is there already."""
+        """Write one output to ``path``; raises WrongUsage when a different file exists there."""
         if path.exists():
             if not path.is_file() or _digest(path) != output.sha256:  # a FIFO is never read
                 raise WrongUsage(
-                    "another file is there already",
+                    "a different file exists there",
                     value=str(path),
                     hint="Remove it, or save into another folder",
                 )
             return
-        part = path.with_name(f".{path.name}.part")
-        try:
-            part.unlink(missing_ok=True)
-            self._client.archive.read_file(output, part)
-            part.replace(path)
-        finally:
-            part.unlink(missing_ok=True)
+        with replacing(path) as part:
+            self._connections.archive.read_file(output, part)
 
     @property
     def film(self) -> Output | None:
-        """The film of a zoom; None before it is cut, and of other jobs."""
+        """The film of a zoom; None before it is cut, and for other jobs."""
         return next((output for output in self.result.outputs if output.is_film), None)
 
     def save_newest(self, path: Path) -> None:
-        """Keep the newest finished picture in one file, as it is stored; raises WrongUsage."""
+        """Write the newest finished picture to ``path``; raises WrongUsage if that fails."""
         pictures = [output for output in self.result.outputs if not output.is_film]
         if not pictures:
             return
-        part = path.with_name(f".{path.name}.part")
         try:
-            part.write_bytes(self._read(pictures[-1]))
-            part.replace(path)
+            atomic_write(path, self._read(pictures[-1]))
         except OSError as error:
             raise WrongUsage(f"cannot save here: {error.strerror}", value=str(path)) from None
 
     def urls(self, expires_s: int = 3600) -> Sequence[str]:
         """Links to the finished pictures, in unit order, valid for ``expires_s`` seconds.
 
-        They name ``s3_public_endpoint`` where that is set. Raises WrongUsage unless ``expires_s``
+        They point to ``s3_public_endpoint`` if that is set. Raises WrongUsage unless ``expires_s``
         is 1 second to 7 days.
         """
         life_s = check_link_life(expires_s)
-        store = self._client.archive.store
+        store = self._connections.archive.store
         return [store.url(output.key, life_s) for output in self.result.outputs]
 
 
+def open_job(connections: Connections, job_id: str) -> JobHandle:
+    """The handle of a job; raises NotFound.
+
+    A job whose record has expired is found while the store still holds its result.
+    """
+    check_job_id(job_id)
+    try:
+        connections.ledger.get(job_id)
+    except NotFound:
+        if connections.archive.store.head(f"jobs/{job_id}/result.json") is None:
+            raise
+    return JobHandle(connections, job_id)
+
+
 def raise_unless_succeeded(row: JobRow) -> None:
-    """Raise JobFailed, JobCanceled or JobExpired for a job that ended otherwise."""
+    """Raise JobFailed, JobCanceled or JobExpired if the job has ended in that state."""
     reason = f": {row.reason}" if row.reason else ""
     if row.state is JobState.FAILED:
         raise JobFailed(
@@ -245,13 +259,13 @@ def raise_unless_succeeded(row: JobRow) -> None:
 def _decode(output: Output, data: bytes) -> Image.Image:
     image = Image.open(io.BytesIO(data), formats=("PNG", "JPEG", "WEBP"))
     if image.size != (output.width, output.height):
-        raise StoreUnreachable("a picture in the store has another size", value=output.key)
+        raise StoreUnreachable("a picture in the store has the wrong size", value=output.key)
     image.load()
     return image
 
 
 def file_name(job_id: str, key: str) -> str:
-    """The name under which the object at ``key`` is saved; a job has one film at the most."""
+    """The file name for the object at ``key``: ``ID.mp4`` for the film, else ``ID-000007.png``."""
     name = key.rpartition("/")[2]
     suffix = name.rpartition(".")[2]
     return f"{job_id}.{suffix}" if suffix in _FILMS else f"{job_id}-{name}"

@@ -1,4 +1,4 @@
-"""Sub-commands of the other packages, found through the entry points ``winepress.commands``."""
+"""Sub-commands of other packages, found through the entry points ``winepress.commands``."""
 
 from __future__ import annotations
 
@@ -10,17 +10,17 @@ from winepress_shared.errors import WrongUsage
 
 _GROUP = "winepress.commands"
 _DISTRIBUTION = "winepress"
-#: Part of the command by its entry point → the extra that installs it, and its words.
+#: Entry point → the extra that installs it, and its commands.
 _PARTS = {
     "worker": ("worker", ("worker",)),
     "models": ("worker", ("models", "devices")),
-    "farm": ("local", ("up", "down", "demo", "flower")),
+    "farm": ("local", ("up", "down", "demo", "flower", "roles")),
 }
 _REQUIREMENT = re.compile(r"(?P<name>[\w.-]+).*extra\s*==\s*['\"](?P<extra>[\w-]+)['\"]")
 
 
 def load_plugins(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> list[str]:
-    """Let every package add its commands; returns a sentence for each that could not."""
+    """Let every package add its commands; returns a sentence for each package that cannot."""
     broken = []
     entries = sorted(metadata.entry_points(group=_GROUP), key=lambda entry: entry.name)
     for name in sorted(_PARTS.keys() - {entry.name for entry in entries}):
@@ -28,12 +28,12 @@ def load_plugins(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]
     for entry in entries:
         try:
             entry.load()(subparsers)
-        # What is missing on this machine must not take away the commands that work.
+        # A missing package must not take away the commands that work.
         except ImportError as error:
             hint = how_to_install(error)
-            broken.append(f"The part {entry.name} cannot be loaded: {error.msg}. {hint}")
+            broken.append(f"The commands of {entry.name} cannot be loaded: {error.msg}. {hint}")
         except (AttributeError, OSError) as error:
-            broken.append(f"The part {entry.name} cannot be loaded: {error}")
+            broken.append(f"The commands of {entry.name} cannot be loaded: {error}")
     return broken
 
 
@@ -42,7 +42,7 @@ def _add_absent(
     extra: str,
     words: tuple[str, ...],
 ) -> None:
-    """Let the words of a part that is not installed say how to install it."""
+    """Add commands that are not installed, which tell how to install them."""
 
     def refuse(arguments: argparse.Namespace) -> int:
         raise WrongUsage(
@@ -50,7 +50,7 @@ def _add_absent(
         )
 
     for word in words:
-        # It knows no flags, not even that for help: whatever stands behind it gets one answer.
+        # It has no flags, not even --help: every argument gets the same answer.
         absent = subparsers.add_parser(
             word, help=f"comes with winepress[{extra}]", add_help=False, prefix_chars="\0"
         )
@@ -59,7 +59,7 @@ def _add_absent(
 
 
 def missing_part(error: ImportError) -> WrongUsage:
-    """What to tell a user whose command needs a package that is not installed."""
+    """The error for a command that needs a package that is not installed."""
     return WrongUsage(
         f"this command needs a package that is not installed: {error.name or error.msg}",
         hint=how_to_install(error),
@@ -67,7 +67,7 @@ def missing_part(error: ImportError) -> WrongUsage:
 
 
 def how_to_install(error: ImportError) -> str:
-    """Name the extra that brings the missing module."""
+    """How to install the extra that brings the missing module."""
     missing = _normal((error.name or "").partition(".")[0])
     extras = {
         match["extra"]
@@ -83,7 +83,7 @@ def _install(extras: str) -> str:
 
 
 def _brings(distribution: str, module: str) -> bool:
-    """True when the names agree: optimum-intel brings optimum."""
+    """True when a distribution brings a module: optimum-intel brings optimum."""
     name = _normal(distribution)
     return name == module or name.startswith(f"{module}-")
 

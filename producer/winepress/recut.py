@@ -1,36 +1,39 @@
-"""Another film from the key frames that a zoom has left in the store."""
+"""Another film from the stored key frames of a zoom."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from winepress.handle import open_job
 from winepress_shared.archive import output_key
 from winepress_shared.errors import Conflict, InvalidJob
 from winepress_shared.jobs.film_cut import Direction
 from winepress_shared.jobs.zoom import ZoomVideo
 
 if TYPE_CHECKING:
-    from winepress.client import Client
+    from winepress.connections import Connections
 
-#: What decides how long a film lasts; a new one of them replaces the others.
+#: Each of them decides the length of the film; a new value of one replaces the other.
 _PACES = ("duration", "seconds_per_key_frame")
 
 
-def recut(client: Client, job_id: str, changes: dict[str, Any]) -> ZoomVideo:
-    """The job that cuts the key frames of ``job_id`` anew; ``changes`` are fields of a film.
+def recut(connections: Connections, job_id: str, changes: dict[str, Any]) -> ZoomVideo:
+    """The job that cuts another film of ``job_id``; ``changes`` are fields of `FilmCut`.
 
-    Raises NotFound, InvalidJob for what cannot be cut like this, Conflict while key frames are
-    missing.
+    Raises NotFound for an unknown job, InvalidJob when the film cannot be cut so, and Conflict
+    while key frames are missing.
     """
-    client.get(job_id)
-    job = client.archive.read_job(job_id).job
+    open_job(connections, job_id)
+    job = connections.archive.read_job(job_id).job
     if not isinstance(job, ZoomVideo):
         raise InvalidJob(f"a {job.kind} job has no film", field="job", value=job_id)
     source = job.key_frames_of or job_id
-    _check_key_frames(client, source, job)
+    _check_key_frames(connections, source, job)
     if changes.get("direction") == "loop" and job.direction is not Direction.LOOP:
         raise InvalidJob(
-            "only a zoom that was drawn as a loop can be one", field="direction", value="loop"
+            "a film can only loop if its zoom was drawn with direction=loop",
+            field="direction",
+            value="loop",
         )
     values = job.model_dump() | {"image": None, "exit_image": None}
     values |= {"key_frames": job.key_frame_count, "key_frames_of": source}
@@ -41,13 +44,13 @@ def recut(client: Client, job_id: str, changes: dict[str, Any]) -> ZoomVideo:
     return ZoomVideo(**(values | changes))
 
 
-def _check_key_frames(client: Client, source: str, job: ZoomVideo) -> None:
-    stored = {found.key for found in client.archive.store.list(f"jobs/{source}/out/")}
+def _check_key_frames(connections: Connections, source: str, job: ZoomVideo) -> None:
+    stored = {found.key for found in connections.archive.store.list(f"jobs/{source}/out/")}
     wanted = {output_key(source, index, "png") for index in range(job.key_frame_count)}
     if not wanted <= stored:
         raise Conflict(
             "key frames of this job are missing",
             field="job",
             value=f"{len(wanted & stored)} of {len(wanted)}",
-            hint=f"`winepress status {source}` says whether they are still being drawn",
+            hint=f"`winepress status {source}` shows whether they are still being drawn",
         )

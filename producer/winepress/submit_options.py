@@ -1,4 +1,4 @@
-"""How a job is handled: for whom, by when, and when it may be worked on."""
+"""The options of a submission: the user, the deadline, and when to work on the job."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _KEY = re.compile(r"[!-~]{1,255}")
 
 @dataclass(frozen=True)
 class SubmitOptions:
-    """What is said about a job beside its pictures. Raises InvalidJob when it cannot be."""
+    """The options of a submission; raises InvalidJob for an invalid one."""
 
     user: str
     idempotency_key: str | None = None
@@ -37,7 +37,7 @@ class SubmitOptions:
             )
         if self.idempotency_key is not None and not _matches(_KEY, self.idempotency_key):
             raise InvalidJob(
-                "not usable",
+                "not an idempotency key",
                 field="idempotency_key",
                 value=self.idempotency_key,
                 allowed="1 to 255 printable ASCII characters without spaces",
@@ -45,7 +45,7 @@ class SubmitOptions:
         _check_seconds("expires_in", self.expires_in)
         _check_seconds("start_in", self.start_in)
         if self.expires_in is not None and self.expires_in <= (self.start_in or 0):
-            raise InvalidJob("the deadline comes before the start", field="expires_in")
+            raise InvalidJob("the deadline is before the earliest start", field="expires_in")
 
     def record(
         self,
@@ -55,7 +55,7 @@ class SubmitOptions:
         cost: float | None = None,
         warnings: tuple[str, ...] = (),
     ) -> JobRecord:
-        """A new job of ``lane`` that is handled like this; for ``cost`` see `JobRecord`."""
+        """The record of a new job of ``lane`` with these options; for ``cost`` see `JobRecord`."""
         now = time.time()
         return JobRecord(
             id=new_job_id(),
@@ -72,7 +72,7 @@ class SubmitOptions:
         )
 
     def numbered(self, number: int) -> SubmitOptions:
-        """The same for job ``number`` of several that are submitted under one key."""
+        """The options of job ``number`` of several that share one idempotency key."""
         key = self.idempotency_key
         return replace(self, idempotency_key=key if key is None else f"{key[:240]}.{number}")
 
@@ -86,7 +86,7 @@ def _check_seconds(field: str, seconds: float | None) -> None:
         return
     if not isinstance(seconds, int | float) or not 0.001 <= seconds <= MAX_EXPIRY_S:
         raise InvalidJob(
-            "not a deadline" if field == "expires_in" else "not a start",
+            "not a deadline" if field == "expires_in" else "not a start time",
             field=field,
             value=seconds,
             allowed=f"0.001 to {MAX_EXPIRY_S} seconds",

@@ -1,14 +1,14 @@
-"""The store's side of a job: what was asked for, what came of it.
+"""The archive: jobs, inputs and results in the store.
 
-Keys are those of the farm's own part of the store, see `stores.farm`::
+Keys are relative to the farm's part of the store; see `stores.farm`::
 
-    jobs/ID/job.json         written before the ledger knows of the job; never changed
-    jobs/ID/accepted         empty; written before its producer is told that the job is accepted
-    jobs/ID/items/…          what each unit of a batch is, see `items`
-    jobs/ID/out/000007.png   picture of unit 7; written once, only if the key is free
-    jobs/ID/out/000008.mp4   the film of a zoom is its last unit
-    jobs/ID/result.json      written when every unit has ended; lists every output
-    inputs/SHA256.png        input pictures and sounds, shared by all jobs that use them
+    jobs/ID/job.json         the job; written before the ledger has it, and never changed
+    jobs/ID/accepted         empty; written before the producer is told that the job is accepted
+    jobs/ID/items/…          the items of a batch; see `items`
+    jobs/ID/out/000007.png   the picture of unit 7; written once, only if the key is free
+    jobs/ID/out/000008.mp4   the film of a zoom, which is its last unit
+    jobs/ID/result.json      all outputs and failures; written when every unit has ended
+    inputs/SHA256.png        an input picture or sound, shared by all jobs that use it
 """
 
 from __future__ import annotations
@@ -48,11 +48,11 @@ from winepress_shared.result import Output as Output
 from winepress_shared.result import Result as Result
 from winepress_shared.stores.base import Store
 
-MAX_INPUT_BYTES = 2**26  #: the largest picture in full colour takes 50 MB, a sound 64 MiB
-_OUTPUT = "winepress-output"  #: name of the object metadata in which a picture describes itself
-_SIZE = "winepress-size"  #: name of the object metadata that holds an input's size
+MAX_INPUT_BYTES = 2**26  #: the largest picture in full colour has 50 MB, the largest sound 64 MiB
+_OUTPUT = "winepress-output"  #: name of the object metadata with the row of an output
+_SIZE = "winepress-size"  #: name of the object metadata with the size of an input picture
 _SIDES = re.compile(r"([0-9]{1,5})x([0-9]{1,5})")
-#: Format of a unit → how its key ends; `frames` is a film as single pictures.
+#: Format of a unit → suffix of its key; `frames` is a film as single pictures.
 _SUFFIXES = {"jpeg": "jpg", "frames": "zip"}
 _CONTENT_TYPES = {
     **dict.fromkeys(("png", "jpg", "webp", "gif"), "image/{}"),
@@ -62,7 +62,7 @@ _CONTENT_TYPES = {
 
 
 def output_key(job_id: str, unit: int, output_format: str) -> str:
-    """Where the picture of a unit is kept."""
+    """The key of the output of a unit."""
     suffix = _SUFFIXES.get(output_format, output_format)
     return f"jobs/{job_id}/out/{unit:06d}.{suffix}"
 
@@ -77,7 +77,7 @@ def _lost(given: Picture | Sound) -> InvalidJob:
     return InvalidJob(
         f"the store does not hold this input {kind}",
         value=given.reference,
-        hint="Give the file itself instead of its reference",
+        hint="Give the file instead of its reference",
     )
 
 
@@ -88,7 +88,7 @@ class Archive:
         self.store = store
 
     def write_job(self, record: JobRecord) -> None:
-        """Keep what was asked for, and the pictures it needs; raises InvalidJob for a lost one."""
+        """Write a job and its inputs; raises InvalidJob if an input is missing."""
         for picture in record.job.pictures:
             self.write_input(picture)
         sound: Sound | None = getattr(record.job, "audio", None)
@@ -99,7 +99,7 @@ class Archive:
         )
 
     def write_input(self, picture: Picture) -> None:
-        """Keep an input picture; raises InvalidJob when only its reference is at hand."""
+        """Write an input picture; raises InvalidJob if neither its bytes nor its object exist."""
         if picture.png is not None:
             width, height = picture.size or (0, 0)
             self.store.put_new(
@@ -112,16 +112,16 @@ class Archive:
             raise _lost(picture)
 
     def write_sound(self, sound: Sound) -> None:
-        """Keep a sound file; raises InvalidJob when only its reference is at hand."""
+        """Write a sound file; raises InvalidJob if neither its bytes nor its object exist."""
         if sound.data is not None:
             self.store.put_new(sound.key, sound.data, content_type=f"audio/{sound.container}")
         elif self.store.head(sound.key) is None:
             raise _lost(sound)
 
     def with_sizes(self, job: Job) -> Job:
-        """``job`` with the sizes of the pictures it has by reference alone, and checked with them.
+        """``job`` with the sizes of pictures that are given by reference, and validated with them.
 
-        Raises InvalidJob for a picture that is lost or broken, or fits the others not.
+        Raises InvalidJob if a picture is missing or broken, or does not fit the others.
         """
         known = {
             name: replace(value, size=self._size(value))
@@ -138,16 +138,16 @@ class Archive:
         noted = _SIDES.fullmatch(stored.metadata.get(_SIZE, ""))
         if noted:
             return int(noted[1]), int(noted[2])
-        # Stored by an earlier version, which noted no size.
+        # An earlier version stored no size.
         return Picture.load(self.store.get(picture.key)).size or (0, 0)
 
     def read_job(self, job_id: str) -> JobRecord:
-        """What was asked for; raises ObjectMissing, and FailForGood or InvalidJob for damage."""
+        """The record of a job; raises ObjectMissing, or FailForGood or InvalidJob if damaged."""
         data = self._read_document(f"jobs/{job_id}/job.json", MAX_JOB_BYTES)
         record = JobRecord.decode(data)
         if record.id != job_id:
             raise FailForGood(
-                "job.json is damaged: it lies in another job's folder", value=record.id
+                "job.json is damaged: it is in the folder of another job", value=record.id
             )
         return record
 
@@ -160,36 +160,36 @@ class Archive:
 
     @property
     def has_jobs(self) -> bool:
-        """Whether the store holds anything of any job."""
+        """Whether the store holds any job."""
         return next(iter(self.store.list("jobs/")), None) is not None
 
     def forget_job(self, job_id: str) -> None:
-        """Remove a job that was not accepted after all."""
+        """Remove a job that was not accepted."""
         for name in ("accepted", "job.json"):
             self.store.delete(f"jobs/{job_id}/{name}")
         for stored in list(self.store.list(f"jobs/{job_id}/items/")):
             self.store.delete(stored.key)
 
     def reopen_job(self, job_id: str) -> None:
-        """Take the result of a job back because it goes on; its pictures stay."""
+        """Remove the result of a job that continues; its pictures stay."""
         self.store.delete(f"jobs/{job_id}/result.json")
 
     def read_input(self, picture: Picture) -> bytes:
-        """The PNG bytes of an input; raises FailForGood when they are lost or damaged.
+        """The PNG bytes of an input; raises FailForGood if they are missing or damaged.
 
-        No pause mends that, and other jobs of the lane have other pictures.
+        Another attempt would not help, and other jobs of the lane are not affected.
         """
         return self._read_given("an input picture", picture.key, picture.reference)
 
     def read_sound(self, sound: Sound) -> Sound:
-        """The same sound with its bytes; raises FailForGood when they are lost or damaged."""
+        """``sound`` with its bytes; raises FailForGood if they are missing or damaged."""
         return replace(sound, data=self._read_given("the sound", sound.key, sound.reference))
 
     def _read_given(self, name: str, key: str, reference: str) -> bytes:
         try:
             data = self.store.get(key, most=MAX_INPUT_BYTES)
         except ObjectMissing:
-            raise FailForGood(f"{name} is lost", value=reference) from None
+            raise FailForGood(f"{name} is missing", value=reference) from None
         except ObjectTooLarge as error:
             raise FailForGood(f"{name} is damaged: {error}", value=reference) from None
         digest = reference.removeprefix("sha256:").partition(".")[0]
@@ -198,9 +198,9 @@ class Archive:
         return data
 
     def write_output(self, key: str, data: bytes, row: dict[str, Any]) -> bool:
-        """Keep the picture of a unit with its row; False when there is one already.
+        """Write the picture of a unit with its row; returns False if there is one already.
 
-        An object without a row is nobody's picture, and makes way.
+        An object without a valid row is replaced.
         """
         kind, metadata = _content_type(key), {_OUTPUT: json.dumps(row)}
         if self.store.put_new(key, data, content_type=kind, metadata=metadata):
@@ -213,7 +213,7 @@ class Archive:
     def write_film(
         self, key: str, path: Path, row: dict[str, Any], on_bytes: Callable[[int], None]
     ) -> bool:
-        """The same for a film, from a file of any length; ``moved`` hears of bytes sent."""
+        """The same for a film in a file of any length; ``on_bytes`` gets the bytes sent so far."""
         send = partial(
             self.store.put_file,
             key,
@@ -225,7 +225,7 @@ class Archive:
         return send(only_new=True) or (self.read_output(key) is None and send())
 
     def read_output(self, key: str) -> dict[str, Any] | None:
-        """The row of the picture under ``key``; None when there is none or it makes no sense."""
+        """The row of the picture under ``key``; None if there is no picture or no valid row."""
         stored = self.store.head(key)
         if stored is None:
             return None
@@ -237,27 +237,27 @@ class Archive:
         return row.model_dump(exclude_unset=True) if is_of_this else None
 
     def read_file(self, output: Output, path: Path) -> None:
-        """Write an output into a new file; raises StoreUnreachable when it is damaged."""
+        """Write an output to the empty file ``path``; raises StoreUnreachable if it is damaged."""
         self.store.get_file(output.key, path, most=output.size)
         with path.open("rb") as file:
             if hashlib.file_digest(file, "sha256").hexdigest() != output.sha256:
                 raise StoreUnreachable("a picture in the store is damaged", value=output.key)
 
     def write_result(self, result: Result) -> None:
-        """Keep what came of a job."""
+        """Write the result of a job."""
         data = json.dumps({"version": FORMAT_VERSION, **asdict(result)}, indent=1).encode()
         self.store.put(f"jobs/{result.id}/result.json", data, content_type="application/json")
 
     def read_result(self, job_id: str) -> Result:
-        """What came of a job; raises ObjectMissing while it is not finished.
+        """The result of a job; raises ObjectMissing before the job has ended.
 
-        Raises FailForGood for a result that is damaged, or another job's.
+        Raises FailForGood if the result is damaged or belongs to another job.
         """
         data = self._read_document(f"jobs/{job_id}/result.json", MAX_RESULT_BYTES)
         given = read_document(ResultDocument, data, "result.json")
         own = f"jobs/{job_id}/out/"
         if given.id != job_id or not all(one.key.startswith(own) for one in given.outputs):
-            raise FailForGood("result.json is damaged: it lies in another job's folder")
+            raise FailForGood("result.json is damaged: it is in the folder of another job")
         return Result(
             job_id,
             tuple(Output(**one.model_dump()) for one in given.outputs),

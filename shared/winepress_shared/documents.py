@@ -1,9 +1,9 @@
-"""The form of every document that is read from the store or the broker, and the one way to read it.
+"""The schemas of all documents that are read from the store or the broker, and how to read them.
 
-Whoever may write there decides what lies there. So nothing is read without a limit of its size, and
-a document that asks for something must be understood whole: a field that this version does not
-know may change what is meant. One that only reports is read as far as it is understood, because a
-farm is updated worker by worker.
+Everybody with write access decides what these documents contain. So each has a limit of its size.
+A document that asks for something is refused if it has an unknown field, which might change its
+meaning. A document that reports something may have unknown fields, because the workers of a farm
+are updated one by one.
 """
 
 from __future__ import annotations
@@ -22,15 +22,15 @@ from winepress_shared.settings import USER_PATTERN
 log = logging.getLogger(__name__)
 
 FORMAT_VERSION = 1  #: of ``job.json`` and ``result.json``
-MAX_JOB_BYTES = 32 * 2**20  #: a thousand prompts of the longest kind, escaped, take 24 MB
+MAX_JOB_BYTES = 32 * 2**20  #: a thousand prompts of maximal length take 24 MB, escaped
 MAX_ITEMS_BYTES = 64 * 2**20  #: the same for 500 items with two prompts each
 MAX_RESULT_BYTES = 64 * 2**20  #: ten thousand pictures take 6 MB
 MAX_NAME_CHARACTERS = 512  #: of an item
-MAX_FACTS_CHARACTERS = 2**20  #: what a worker says of itself
+MAX_FACTS_CHARACTERS = 2**20  #: of the description of a worker
 _UNIT = re.compile(r"[0-9]{1,7}")
 ID_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$"
 _MAX_UNITS = 10_000
-_MAX_MOMENT = 1e11  #: Unix seconds; milliseconds of it are still whole numbers in Lua
+_MAX_MOMENT = 1e11  #: Unix seconds; in milliseconds it is still a whole number in Lua
 
 JobId = Annotated[str, StringConstraints(pattern=ID_PATTERN)]
 Moment = Annotated[float, Field(ge=0, le=_MAX_MOMENT, allow_inf_nan=False)]
@@ -39,7 +39,7 @@ Count = Annotated[int, Field(ge=0, le=2**53 - 1)]
 Minute = Annotated[int, Field(ge=0, lt=24 * 60)]
 Word = Annotated[str, StringConstraints(max_length=255)]
 Text = Annotated[str, StringConstraints(max_length=5000)]
-#: A list where it was read as JSON before.
+#: Not strict: JSON gives a list.
 Warnings = Annotated[tuple[Text, ...], Field(max_length=200, strict=False)]
 Unit = Annotated[int, Field(ge=0, le=_MAX_UNITS)]
 
@@ -47,13 +47,13 @@ D = TypeVar("D", bound=BaseModel)
 
 
 class _Order(BaseModel):
-    """Asks for something: every field is known."""
+    """Asks for something; unknown fields are refused."""
 
     model_config = ConfigDict(strict=True, extra="forbid", frozen=True)
 
 
 class _Report(BaseModel):
-    """Says something: fields that a later version added are left out."""
+    """Reports something; unknown fields are ignored."""
 
     model_config = ConfigDict(strict=True, extra="ignore", frozen=True)
 
@@ -66,7 +66,7 @@ class WindowDocument(_Order):
 
 
 class JobDocument(_Order):
-    """``job.json``; the job itself has a schema of its own."""
+    """``job.json``; `Job` has the schema of the field ``job``."""
 
     version: Literal[1]
     id: JobId
@@ -92,7 +92,7 @@ class ItemDocument(_Order):
 
 
 class OutputDocument(_Report):
-    """What is said of one output, without its unit: object metadata and rows of the ledger."""
+    """One output without its unit: object metadata and rows of the ledger."""
 
     key: Annotated[
         str, StringConstraints(pattern=r"^jobs/[A-Za-z0-9_-]{1,64}/out/[0-9]{6}\.[a-z0-9]{2,8}$")
@@ -118,7 +118,7 @@ class UnitOutputDocument(OutputDocument):
 
 
 class FailureDocument(_Report):
-    """Why a unit has no output, as the ledger says it."""
+    """Why a unit has no output: a row of the ledger."""
 
     error: Word
     message: Text
@@ -140,7 +140,7 @@ class ResultDocument(_Report):
 
 
 class FactsDocument(_Report):
-    """What a worker, and its rendering process, say of themselves; all of it may be missing."""
+    """The descriptions of a worker and of its renderer; every field may be missing."""
 
     model_config = ConfigDict(extra="allow")
     host: Word = ""
@@ -172,7 +172,7 @@ class OffersDocument(_Report):
 
 
 def read_document(form: type[D], data: bytes | str, name: str) -> D:
-    """``data`` as a document of that form; raises FailForGood, which says what is wrong with it."""
+    """Parse ``data`` by the schema ``form``; raises FailForGood that says what is wrong."""
     try:
         return form.model_validate_json(data)
     except ValidationError as error:
@@ -180,7 +180,7 @@ def read_document(form: type[D], data: bytes | str, name: str) -> D:
 
 
 def read_facts(text: str | None) -> dict[str, Any]:
-    """What a worker says of itself; nothing when that makes no sense."""
+    """The description of a worker; empty if it is invalid."""
     if not text:
         return {}
     try:
@@ -190,33 +190,33 @@ def read_facts(text: str | None) -> dict[str, Any]:
         facts: dict[str, Any] = json.loads(text)
         return facts
     except (ValueError, RecursionError):
-        log.warning("what a worker says of itself makes no sense, and is not heard")
+        log.warning("the description of a worker is invalid and is ignored")
         return {}
 
 
 def read_rows(units: Mapping[str, str]) -> dict[int, dict[str, Any]]:
-    """What the ledger says of each unit, in their order."""
+    """Unit → row of the ledger, in the order of the units."""
     named = sorted((int(unit), text) for unit, text in units.items() if _UNIT.fullmatch(unit))
     return {unit: _read_row(text) for unit, text in named}
 
 
 def _read_row(text: str) -> dict[str, Any]:
-    """One row; a failure that says so when it makes no sense."""
+    """One row; an invalid row becomes a failure."""
     try:
         row = json.loads(text)
     except (ValueError, RecursionError):
         row = None
     if isinstance(row, dict):
         return row
-    return {"error": FailForGood.__name__, "message": "what the broker says of it is damaged"}
+    return {"error": FailForGood.__name__, "message": "the broker's record of this unit is damaged"}
 
 
 def _complaint(error: ValidationError) -> str:
-    """The first of the reader's complaints, in our words where its own mislead."""
+    """The first complaint of pydantic, in our words where those of pydantic mislead."""
     first = error.errors(include_url=False, include_input=False)[0]
     field = ".".join(str(part) for part in first["loc"])[:80]
     if first["type"] == "extra_forbidden":
-        return f"this version knows no field {field!r}; a later one may have written it"
+        return f"unknown field {field!r}; a later version of Winepress may have written it"
     if field == "version":
-        return "another version has written it"
+        return "another version of Winepress has written it"
     return f"{field}: {first['msg']}" if field else first["msg"]

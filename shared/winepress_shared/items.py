@@ -1,7 +1,7 @@
 """The items of a batch: unit i of the job is item i.
 
-They lie in the store, ``jobs/ID/items/000500.jsonl``, in parts named by the first item in them; the
-ledger knows no more of them than their number, so ten thousand cost it as little as ten.
+They are objects in the store, such as ``jobs/ID/items/000500.jsonl``, each named by its first item.
+The ledger only has their number, so ten thousand items cost it as little as ten.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from winepress_shared.errors import FailForGood, InvalidJob, ObjectMissing, Obje
 from winepress_shared.jobs.job import Batch, Job, decode_job
 
 _NAME = "an item of a batch"
-PART_ITEMS = 500  #: items of one object; a worker reads one object at a time
+PART_ITEMS = 500  #: items in one object; a worker reads one object at a time
 
 
 @dataclass(frozen=True)
@@ -24,9 +24,9 @@ class Item:
     """One picture of a batch."""
 
     job: Job  #: resolved, of one picture
-    name: str = ""  #: what the user calls it; may be empty
-    line: int = 0  #: of the file it came from; 0 is none
-    warnings: tuple[str, ...] = ()  #: what it asks for and will not get
+    name: str = ""  #: given by the user; may be empty
+    line: int = 0  #: in the batch file, from 1; 0 is no file
+    warnings: tuple[str, ...] = ()  #: options that are ignored, one sentence each
 
     def encode(self) -> bytes:
         """One line of JSON."""
@@ -37,7 +37,7 @@ class Item:
 
     @classmethod
     def decode(cls, data: bytes) -> Item:
-        """Read what `encode` wrote; raises FailForGood for anything else."""
+        """Read the output of `encode`; raises FailForGood for anything else."""
         given = read_document(ItemDocument, data, _NAME)
         try:
             job = decode_job(given.job)
@@ -49,7 +49,7 @@ class Item:
 
 
 def write_items(archive: Archive, job_id: str, items: Sequence[bytes]) -> None:
-    """Keep encoded items; to be called before the job itself is written."""
+    """Write encoded items; call this before the job itself is written."""
     for first in range(0, len(items), PART_ITEMS):
         data = b"".join(items[first : first + PART_ITEMS])
         key = _key(job_id, first)
@@ -57,15 +57,15 @@ def write_items(archive: Archive, job_id: str, items: Sequence[bytes]) -> None:
 
 
 class ItemReader:
-    """Says what each unit of a job is, batch or not. Not thread-safe."""
+    """Finds the item of each unit of a job, batch or not. Not thread-safe."""
 
     def __init__(self, archive: Archive) -> None:
         self._archive = archive
         self._key = ""
-        self._part: list[bytes] = []  # lines of the object read last
+        self._part: list[bytes] = []  # lines of the object that was read last
 
     def item(self, record: JobRecord, unit: int) -> Item:
-        """Unit ``unit`` of a job; raises FailForGood."""
+        """The item of ``unit``; raises FailForGood if it is missing or damaged."""
         if not isinstance(record.job, Batch):
             return Item(record.job.for_unit(unit), warnings=record.warnings)
         first = unit - unit % PART_ITEMS
@@ -82,7 +82,7 @@ class ItemReader:
             data = self._archive.store.get(key, most=MAX_ITEMS_BYTES)
             return data.split(b"\n", PART_ITEMS)[:-1]  # every item ends its line
         except (ObjectMissing, ObjectTooLarge):
-            return []  # its units end; a pause would bring nothing back
+            return []  # its units fail: another attempt would not help
 
 
 def _key(job_id: str, first: int) -> str:

@@ -31,18 +31,20 @@ class Lane:
     device: str | None = None  #: device class ``CPU``, ``GPU`` or ``NPU``; None: any
 
     def __str__(self) -> str:
-        if self.model == FILM:
-            return FILM
-        pinned = f"@{self.device}" if self.device else ""
-        return f"{self.model}.{self.precision.value}{pinned}"
+        return f"{self.model_key}@{self.device}" if self.device else self.model_key
+
+    @property
+    def model_key(self) -> str:
+        """Model and precision, ``model.precision``: what a worker loads to serve the lane."""
+        return FILM if self.model == FILM else f"{self.model}.{self.precision.value}"
 
     @classmethod
     def parse(cls, text: str) -> Lane:
         """Read ``model.precision``, ``model.precision@DEVICE`` or ``film``; raises InvalidJob."""
         if text == FILM:
             return cls(FILM, Precision.FP16)
-        name, _, device = text.partition("@")
-        model, _, precision = name.partition(".")
+        device = device_class(text)
+        model, _, precision = model_key(text).partition(".")
         is_name = _NAME.match(model) and model != FILM
         if not is_name or ("@" in text and device not in _DEVICE_CLASSES):
             raise InvalidJob(
@@ -59,6 +61,11 @@ class Lane:
             ) from None
 
 
-def model_of(lane: str) -> str:
-    """The model of a lane, with its precision."""
+def model_key(lane: str) -> str:
+    """`Lane.model_key` of a lane that is written out."""
     return lane.partition("@")[0]
+
+
+def device_class(lane: str) -> str:
+    """`Lane.device` of a lane that is written out; empty for any device."""
+    return lane.partition("@")[2]

@@ -1,9 +1,9 @@
-"""What a finished picture says about itself, written into its file and read back from any file.
+"""The metadata in picture files: written into our pictures, and read from any file.
 
-Three things, all in the file's own metadata: the ``parameters`` text of A1111, which galleries
-read; a JSON object of ours, from which the same picture can be ordered again; and the IPTC mark
-of machine-made pictures. The same job gives the same bytes on every worker of a kind: no time,
-no job number and no worker's name is in it.
+A picture file contains three things: the ``parameters`` text of A1111, which galleries read; our
+own JSON object, from which the same picture can be drawn again; and the IPTC mark of pictures made
+by a machine. The metadata contains no time, no job id and no worker name, so the same job gives the
+same bytes on every worker of a kind.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from winepress_shared.jobs.picture import MAX_FILE_BYTES
 from winepress_shared.jobs.picture_warnings import heard_warnings
 from winepress_shared.jobs.schedulers import find_scheduler
 
-MAX_TEXT_BYTES = 2**16  #: longest text read from a file; the longest one written has 40 kB
+MAX_TEXT_BYTES = 2**16  #: longest text that is read; the longest text that is written has 40 kB
 
 #: zlib level 1: a noisy 256x256 picture takes 5 ms and 117 KiB, level 4 11 ms and 101 KiB,
 #: level 6 24 ms and 101 KiB. At 1024x1024 it is 137, 384 and 445 ms.
@@ -50,50 +50,50 @@ _XMP = (
 )
 
 _FORMATS = ("PNG", "JPEG", "WEBP")
-#: Pillow's name of what it opened → ours; MPO is a camera's JPEG with a second picture behind.
+#: Pillow's name of a format → ours; MPO is a camera's JPEG with a second picture in the file.
 _KINDS = {"PNG": "png", "JPEG": "jpeg", "MPO": "jpeg", "WEBP": "webp"}
-#: Control characters that could drive the terminal a text is shown on.
+#: Control characters, which could change the terminal that shows a text.
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
-#: What Pillow raises over broken files and broken Exif.
+#: The errors of Pillow for broken files and broken Exif data.
 _BROKEN = (OSError, SyntaxError, ValueError, LookupError, TypeError, struct.error)
 
 
 @dataclass(frozen=True)
 class PictureFacts:
-    """How a picture came to be, beyond its job."""
+    """How a picture was made, in addition to its job."""
 
     engine: str  #: name and version of the renderer, for example ``openvino 2026.4.1``
     device: str  #: the device actually used
     arithmetic: str  #: type the device computed in, for example ``bf16``
-    revision: str  #: content hash of the prepared model
+    revision: str  #: hash of the prepared model
     scheduler: str  #: class of the scheduler
 
 
 @dataclass(frozen=True)
 class PictureInfo:
-    """What a picture file says about itself; nothing of it is to be trusted."""
+    """The metadata of a picture file. It comes from outside: do not trust it."""
 
     format: str  #: ``png``, ``jpeg`` or ``webp``
     size: tuple[int, int]  #: width and height in pixels
     parameters: str | None = None  #: the text of A1111
-    details: dict[str, Any] | None = None  #: our JSON object; None in pictures of other programs
+    details: dict[str, Any] | None = None  #: our JSON object; None for pictures of other programs
 
     def job(self) -> Job:
-        """The job that draws this picture again; raises InvalidJob when the file holds none."""
+        """The job that draws this picture again; raises InvalidJob if the file contains none."""
         values = (self.details or {}).get("job")
         if not isinstance(values, dict):
-            raise InvalidJob("this picture does not say how Winepress drew it")
+            raise InvalidJob("the file contains no Winepress metadata")
         return decode_job(values)
 
 
 def encode(image: Image.Image, job: Job, facts: PictureFacts) -> bytes:
-    """The file of a finished picture, in the job's format.
+    """The bytes of a picture file, in the format of the job.
 
-    ``job`` is resolved and one unit's own (see `Job.for_unit`). With ``embed_metadata`` off the
-    file holds pixels only.
+    ``job`` is resolved and reduced to one unit; see `Job.for_unit`. Without ``embed_metadata`` the
+    file contains pixels only.
     """
     image = image.convert("RGB")
-    image.info = {}  # Pillow would carry over what the source picture said
+    image.info = {}  # otherwise Pillow copies the metadata of the source picture
     buffer = io.BytesIO()
     if job.output_format == "png":
         chunks = _png_chunks(job, facts, image) if job.embed_metadata else None
@@ -109,15 +109,17 @@ def encode(image: Image.Image, job: Job, facts: PictureFacts) -> bytes:
 
 
 def read(data: bytes) -> PictureInfo:
-    """Read a PNG, JPEG or WebP file without decoding its pixels; raises InvalidJob for others.
+    """The metadata of a PNG, JPEG or WebP file; its pixels are not decoded.
 
-    Files over ``MAX_FILE_BYTES`` are refused; texts over ``MAX_TEXT_BYTES`` and JSON that is not
-    an object count as absent.
+    Raises InvalidJob for other files and for files over ``MAX_FILE_BYTES``. Texts over
+    ``MAX_TEXT_BYTES`` and JSON that is not an object are ignored.
     """
     if len(data) > MAX_FILE_BYTES:
-        raise InvalidJob("picture file is too large", allowed=f"up to {MAX_FILE_BYTES >> 20} MiB")
+        raise InvalidJob(
+            "the picture file is too large", allowed=f"up to {MAX_FILE_BYTES >> 20} MiB"
+        )
     try:
-        # Cameras write broken Exif, which is of no concern here.
+        # Warnings about the broken Exif data of some cameras do not matter here.
         with heard_warnings(), Image.open(io.BytesIO(data), formats=_FORMATS) as image:
             kind = _KINDS[str(image.format)]
             parameters, details = _png_texts(image) if kind == "png" else _exif_texts(image)
@@ -128,7 +130,7 @@ def read(data: bytes) -> PictureInfo:
 
 
 def parameters_text(job: Job, facts: PictureFacts, size: tuple[int, int]) -> str:
-    """The text A1111 writes (Forge, ``create_infotext``): prompts, then one line of settings."""
+    """The text of A1111 (Forge, ``create_infotext``): the prompts, then one line of settings."""
     values: dict[str, object] = {"Steps": job.num_inference_steps}
     if job.scheduler is not None:
         entry, _ = find_scheduler(job.scheduler)
@@ -153,7 +155,7 @@ def parameters_text(job: Job, facts: PictureFacts, size: tuple[int, int]) -> str
 
 
 def _option_texts(job: Job) -> dict[str, object]:
-    """The options of `model_options`, those that change the picture, under A1111's names."""
+    """Those of `model_options` that change the picture, under A1111's names."""
     skip = job.clip_skip or 1
     return {
         "Clip skip": skip if skip > 1 else None,
@@ -180,7 +182,7 @@ def _details(job: Job, facts: PictureFacts) -> str:
 
 
 def _xmp(job: Job) -> str:
-    """The mark of machine-made pictures; IPTC has one of its own for inpainted ones."""
+    """The IPTC mark of pictures made by a machine; inpainted pictures have a mark of their own."""
     is_composite = job.kind == "inpaint"
     mark = "compositeWithTrainedAlgorithmicMedia" if is_composite else "trainedAlgorithmicMedia"
     return _XMP.format(source=_IPTC + mark)
@@ -195,9 +197,9 @@ def _png_chunks(job: Job, facts: PictureFacts, image: Image.Image) -> PngInfo:
 
 
 def _exif(job: Job, facts: PictureFacts, image: Image.Image) -> bytes:
-    """The text where A1111 puts it, and our JSON where makers put what is theirs alone.
+    """The text in UserComment, as A1111 writes it, and our JSON in MakerNote.
 
-    The other candidate, ImageDescription, is shown as the caption by every viewer.
+    ImageDescription would be another place for it, but viewers show that as a caption.
     """
     text = parameters_text(job, facts, image.size)
     return exif_of(
@@ -209,7 +211,7 @@ def _exif(job: Job, facts: PictureFacts, image: Image.Image) -> bytes:
 
 
 def _png_texts(image: Image.Image) -> tuple[str | None, str | None]:
-    """Of the chunks before the pixels; Pillow bounds what a compressed one unpacks to."""
+    """The texts in chunks before the pixels; Pillow limits the size of a compressed one."""
     texts = [image.info.get(keyword) for keyword in ("parameters", _OURS)]
     parameters, details = (text if isinstance(text, str) else None for text in texts)
     return parameters, details

@@ -1,18 +1,18 @@
-"""What came of a job: a picture or a failure for each of its units."""
+"""The result of a job: an output or a failure for each of its units."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from pydantic import ValidationError
 
 from winepress_shared.documents import FailureDocument, OutputDocument
 
-_MOST_WARNING_BYTES = 1000  #: S3 keeps 2 KiB beside an object, and the rest of the row lies there
-_LEAST_CHARACTERS = 20  #: of a warning cut short
+_MOST_WARNING_BYTES = 1000  #: of the 2 KiB of metadata of an S3 object; the rest holds the row
+_LEAST_CHARACTERS = 20  #: of a warning that is cut short
 
 
 @dataclass(frozen=True)
@@ -30,14 +30,21 @@ class Output:
     worker: str
     render_s: float
     attempts: int = 1
-    batch: int = 1  #: pictures drawn in the same call; its bytes do not depend on it
-    warnings: tuple[str, ...] = ()  #: what was asked for and ignored
-    frames: int = 0  #: of a film; 0 is a picture
+    batch: int = 1  #: pictures in the same call; the bytes do not depend on it
+    warnings: tuple[str, ...] = ()  #: options that were ignored, one sentence each
+    frames: int = 0  #: number of frames of a film; 0 for a picture
 
     @property
     def is_film(self) -> bool:
-        """True for a film, false for a picture."""
+        """Whether this is a film, not a picture."""
         return self.frames > 0
+
+    def row(self) -> dict[str, Any]:
+        """The fields of `OutputDocument`: all but the unit, and no empty warnings."""
+        row = {name: value for name, value in asdict(self).items() if name != "unit"}
+        if not self.warnings:
+            del row["warnings"]  # ten thousand units need not say that they have none
+        return row
 
 
 @dataclass(frozen=True)
@@ -51,7 +58,7 @@ class Failure:
 
 @dataclass(frozen=True)
 class Result:
-    """What ``result.json`` holds."""
+    """The content of ``result.json``."""
 
     id: str
     outputs: tuple[Output, ...]
@@ -59,9 +66,9 @@ class Result:
 
     @classmethod
     def from_units(cls, job_id: str, units: dict[int, dict[str, Any]]) -> Result:
-        """Build a result of what the ledger recorded for each unit.
+        """Build a result from the ledger's row of each unit.
 
-        What makes no sense of it is a failure: whoever looks is told, and the job can be retried.
+        An invalid row becomes a failure, so the user sees it and can retry the job.
         """
         done: list[Output] = []
         failed: list[Failure] = []
@@ -74,12 +81,14 @@ class Result:
                     output = OutputDocument.model_validate(row)
                     done.append(Output(unit=unit, **output.model_dump()))
             except ValidationError:
-                failed.append(Failure(unit, "FailForGood", "what the broker says of it is damaged"))
+                failed.append(
+                    Failure(unit, "FailForGood", "the broker's record of this unit is damaged")
+                )
         return cls(job_id, tuple(done), tuple(failed))
 
 
 def fit_warnings(warnings: Iterable[str]) -> tuple[str, ...]:
-    """``warnings``, each once, cut short where they would not fit beside an object of the store."""
+    """The different ``warnings``, cut short to fit into the metadata of an object in the store."""
     left, fitting = _MOST_WARNING_BYTES, []
     for warning in dict.fromkeys(warnings):
         text = warning

@@ -26,7 +26,7 @@ log = logging.getLogger(__name__)
 
 _ENV_PREFIX = "WINEPRESS_"
 _CONFIG_ENV = "WINEPRESS_CONFIG"
-#: Who a job is charged to: letters, digits and ``._@-``, 1 to 64 characters.
+#: A user name: letters, digits and ``._@-``, 1 to 64 characters.
 USER_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9._@-]{0,63}$"
 _DEFAULT_FILE = Path("winepress.toml")
 _MAX_FILE_BYTES = 2**20
@@ -34,68 +34,69 @@ _DATABASE = re.compile(r"/?[0-9]*")
 
 
 def default_home() -> Path:
-    """Where prepared models and compiled blobs live, following the XDG base directories."""
+    """The folder of prepared models and compiled blobs, following the XDG base directories."""
     base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
     return Path(base) / "winepress"
 
 
 class Limits(BaseModel):
-    """What a farm holds its users to. The broker keeps it; None leaves what it has.
+    """The limits of a farm. The broker keeps them; None leaves a limit of the broker as it is.
 
-    `winepress up` tells the broker of its settings at its start, `winepress limits` at any time.
-    Producers and workers obey what the broker says, whatever their own settings are.
+    `winepress up` writes the limits of its settings to the broker at its start, and
+    `winepress limits` writes them at any time. Producers and workers obey the limits in the broker,
+    not those in their own settings.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    #: Most units in the farm that have not ended: waiting, paused, due later or in hand.
     queue_limit: Annotated[int, Field(ge=1, le=10**12)] | None = None
+    #: Most units of the farm that have not ended: waiting, paused, due later or in hand.
     user_queue_limit: Annotated[int, Field(ge=1, le=10**12)] | None = None
-    #: The same of one user.
+    #: The same for one user.
     user_running_limit: Annotated[int, Field(ge=0, le=10**6)] | None = None
-    #: Most slices of one user being drawn at a time, each on one device; 0 is any number.
+    #: Most slices of one user in work at a time, each on one device; 0 is no limit.
     keep_days: Annotated[float, Field(gt=0, le=3650)] | None = None
-    #: Finished jobs stay listed this long.
+    #: Days for which ended jobs stay listed.
 
     @property
     def limits(self) -> dict[str, float]:
-        """Those that are named here."""
+        """The limits that these settings name."""
         values = {name: getattr(self, name) for name in Limits.model_fields}
         return {name: value for name, value in values.items() if value is not None}
 
     @classmethod
     def checked(cls, values: Mapping[str, Any]) -> Self:
-        """Raises WrongUsage naming the bad key."""
+        """Settings from ``values``; raises WrongUsage that names the invalid key."""
         try:
             return cls(**values)
         except ValidationError as error:
             first = error.errors(include_url=False, include_input=False)[0]
             name = ".".join(str(part) for part in first["loc"])
             problem = first["msg"].removeprefix("Value error, ")
-            raise WrongUsage(f"bad setting: {problem}", field=name) from None
+            raise WrongUsage(f"invalid setting: {problem}", field=name) from None
 
 
 class Settings(Limits):
-    """What producers and workers need to reach one farm."""
+    """What producers and workers need to connect to one farm."""
 
     farm: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{0,31}$")] = "winepress"
-    #: Key prefix in Redis; two farms may share one server under two names.
+    #: Name of the farm and prefix of its keys; two farms may share one server under two names.
     broker_url: SecretStr = SecretStr("redis://127.0.0.1:6379/0")  #: redis:// or rediss://
-    #: Certificates of the authority that signed the broker's, PEM; None is those of the system.
     broker_ca: Path | None = None
+    #: PEM file of the authority that signed the broker's certificate; None is those of the system.
     s3_endpoint: str | None = None  #: None is AWS
-    s3_ca: Path | None = None  #: the same of the store
-    #: Where others reach the same store; links name it. None is ``s3_endpoint``.
+    s3_ca: Path | None = None  #: the same for the store
     s3_public_endpoint: str | None = None
+    #: Address of the same store in links for others; None is ``s3_endpoint``.
     s3_region: str = "us-east-1"
     s3_bucket: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$")] = "winepress"
-    s3_access_key_id: SecretStr | None = None  #: None asks boto3's own chain
+    s3_access_key_id: SecretStr | None = None  #: None leaves the search for keys to boto3
     s3_secret_access_key: SecretStr | None = None
     store_folder: Path | None = None  #: a shared folder instead of S3
     home: Path = Field(default_factory=default_home)  #: prepared models, compiled blobs
     pulled_gib: Annotated[float, Field(gt=0, le=2**20)] = 200.0
-    #: Models pulled from the store may take this much of the disk below ``home``, in GiB.
-    catalogue: Path | None = None  #: extra models, same form as catalogue.toml
+    #: Most GiB of disk below ``home`` for models pulled from the store.
+    catalogue: Path | None = None  #: file of additional models, in the form of catalogue.toml
     user: Annotated[str, Field(pattern=USER_PATTERN)] = "anonymous"
 
     @field_validator("broker_url")
@@ -104,9 +105,9 @@ class Settings(Limits):
         if not url.get_secret_value().startswith(("redis://", "rediss://", "unix://")):
             raise ValueError("must begin with redis://, rediss:// or unix://")
         parts = _split(url.get_secret_value())
-        # redis-py takes a path that is no number for database 0.
+        # redis-py would use database 0 for a path that is not a number.
         if parts.scheme != "unix" and not _DATABASE.fullmatch(parts.path):
-            raise ValueError("must end with the number of a database, like /0")
+            raise ValueError("must end with the number of a database, such as /0")
         return url
 
     @field_validator("broker_ca", "s3_ca")
@@ -114,13 +115,13 @@ class Settings(Limits):
     def _certificates(cls, path: Path | None) -> Path | None:
         if path is None:
             return None
-        import ssl  # needed by few
+        import ssl  # few farms need it
 
         path = path.expanduser().absolute()
         try:
             ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(path)
         except ssl.SSLError:
-            raise ValueError(f"{path} holds no certificates in PEM") from None
+            raise ValueError(f"{path} contains no certificates in PEM format") from None
         except OSError as error:
             raise ValueError(f"cannot read {path}: {error.strerror}") from None
         return path
@@ -138,7 +139,7 @@ class Settings(Limits):
     def load(
         cls, environ: Mapping[str, str] | None = None, file: Path | None = None, **overrides: Any
     ) -> Self:
-        """Merge file, environment and ``overrides``; raises WrongUsage naming the bad key."""
+        """Merge file, environment and ``overrides``; raises WrongUsage that names a bad key."""
         environ = os.environ if environ is None else environ
         values = _from_file(file, environ) | _from_environment(environ)
         values |= {key: value for key, value in overrides.items() if value is not None}
@@ -146,25 +147,25 @@ class Settings(Limits):
 
 
 def warn_of_limits(settings: Settings) -> None:
-    """Say that limits which producers or workers bring with them mean nothing."""
+    """Warn that limits in the settings of producers and workers have no effect."""
     if settings.limits:
         log.warning(
-            "%s in these settings: ignored, for the farm's broker keeps its limits; "
+            "%s in these settings: ignored, because the broker keeps the limits of the farm; "
             "`winepress limits` shows and sets them",
             ", ".join(settings.limits),
         )
 
 
 def _split(url: str) -> SplitResult:
-    """The parts of an address; raises ValueError without repeating any of them."""
+    """The parts of an address; raises ValueError, whose message repeats no part of it."""
     try:
         parts = urlsplit(url)
-        _ = parts.port  # read for its check alone
+        _ = parts.port  # raises ValueError if it is invalid
     except ValueError:
-        # Behind an unencoded / ? or # the rest of a password is taken for the port.
+        # After an unencoded / ? or # in a password, its rest is parsed as the port.
         raise ValueError(
             "not an address with a port from 0 to 65535; "
-            "a password in it needs its special characters percent-encoded"
+            "special characters of a password must be percent-encoded"
         ) from None
     return parts
 
@@ -191,7 +192,7 @@ def _from_environment(environ: Mapping[str, str]) -> dict[str, Any]:
         if name.startswith(_ENV_PREFIX) and name != _CONFIG_ENV:
             key = name.removeprefix(_ENV_PREFIX).lower()
             _known(key, f"as environment variable {name}")
-            if value:  # compose files hand down unset variables as empty ones
+            if value:  # compose files pass unset variables on as empty ones
                 values[key] = value
     return values
 

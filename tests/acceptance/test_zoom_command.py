@@ -105,5 +105,5 @@ def test_a_bulk_takes_no_zooms(
     line = small_zoom().model_dump(mode="json", include={"kind", "prompt"})
     (tmp_path / "items.jsonl").write_text(json.dumps(line))
     assert main(["batch", str(tmp_path / "items.jsonl")]) == 4
-    assert "a bulk is of pictures" in capsys.readouterr().err
+    assert "zoom-video jobs cannot be part of a batch file" in capsys.readouterr().err
     assert client.list() == []

@@ -14,9 +14,9 @@ from winepress_shared.cost import SLICE_S
 from winepress_shared.ledger.lanes import LaneIndex
 from winepress_shared.ledger.ledger import BEAT_S
 from winepress_shared.ledger.records import Order, Slice, UnitOutcome
+from winepress_shared.ticket_policy import missing_tickets
 from winepress_worker.lane_order import LaneWatch
 from winepress_worker.options import WorkerOptions
-from winepress_worker.parent.supervisor import tickets_missing
 from winepress_worker.renderer.pace import Pace
 from winepress_worker.renderer.renderer import TICKET_S
 
@@ -138,7 +138,7 @@ class Worker:
             lanes = self._ledger.sweep() or ()
             workers = self._ledger.worker_count() if lanes else 0
             for lane, units, queued in lanes:
-                self._farm.leave_tickets(lane, tickets_missing(units, workers, queued))
+                self._farm.leave_tickets(lane, missing_tickets(units, workers, queued))
             yield BEAT_S
 
     def draws(self) -> Iterator[float]:

@@ -252,7 +252,7 @@ async def test_a_broker_that_stays_away_is_told_to_all_who_wait(
     sluggish: ValkeyServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """As an outage, once the patience is over."""
-    monkeypatch.setattr("winepress.outage._PAUSES_S", (0.1,))
+    monkeypatch.setattr("winepress_shared.outage.PAUSES_S", (0.1,))
     async with AsyncClient(settings_of(sluggish, tmp_path)) as client:
         handle = await client.submit(apple())
         waits = [asyncio.create_task(handle.wait()) for _ in range(5)]

@@ -6,7 +6,7 @@ import pytest
 from manual_worker import LANE, ManualWorker, apple
 
 from winepress import Client, Priority
-from winepress_shared.estimate import Work
+from winepress.estimate import Work
 
 PACE = {"megapixel_steps_per_s": {LANE: 0.1}, "seconds_per_picture": {LANE: 2.0}}
 _COST = 256 * 256 * 20 / 1e6  #: megapixel-steps of the picture of this file
@@ -32,8 +32,8 @@ def test_a_job_is_told_its_place_its_end_and_the_limit_of_a_picture(
     assert found.ends_in_s == pytest.approx(14 + 5 * _COST / 0.1)
     assert found.limit_s == pytest.approx(10 * _COST / 0.1)
     told = client.explain(last)
-    assert "Pictures that go before it: 7" in told
-    assert "begun in about 0:00:14, done in about 0:01:20" in told
+    assert "Pictures before it: 7" in told
+    assert "it starts in about 0:00:14 and ends in about 0:01:20" in told
     assert "Time limit of a picture: 0:02:11" in told
 
 
@@ -78,7 +78,7 @@ def test_what_is_being_drawn_counts_in_estimates_and_in_explain(
     assert urgent.ahead == 1
     assert urgent.starts_in_s == pytest.approx(2.0)
     told = client.explain(bulk)
-    assert f"pictures of other jobs that they have in hand: {len(part.units)}." in told
+    assert f"Pictures of other jobs that these workers have in hand: {len(part.units)}." in told
 
 
 def test_explain_names_what_holds_a_job_back(client: Client, manual_worker: ManualWorker) -> None:
@@ -105,4 +105,4 @@ def test_explain_names_the_limit_that_keeps_a_user_waiting(
     order(client)
     assert manual_worker.ledger.claim(LANE, "manual", manual_worker.holder, 1)
     told = client.explain(order(client))
-    assert "ann has 1 slices being drawn and may have 1" in told
+    assert "ann has 1 slice in work, and the limit is 1" in told

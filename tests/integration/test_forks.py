@@ -32,15 +32,21 @@ def settings(farm_settings: Settings, s3_server: S3Server) -> Settings:
 
 
 @pytest.fixture
-def handles(settings: Settings) -> Iterator[Sequence[JobHandle]]:
+def client(settings: Settings) -> Iterator[Client]:
+    """One client for all tests of a farm with servers."""
+    with Client(settings) as one:
+        yield one
+
+
+@pytest.fixture
+def handles(client: Client) -> Sequence[JobHandle]:
     """Finished jobs, of a client that has used all of its connections."""
-    with Client(settings) as client:
-        manual_worker = ManualWorker(settings)
-        manual_worker.live(LANE)
-        handles = [client.submit(apple()) for _ in range(_JOBS)]
-        manual_worker.work(LANE)
-        assert [reads_its_own(handle) for handle in handles] == [True] * _JOBS
-        yield handles
+    manual_worker = ManualWorker(client.settings)
+    manual_worker.live(LANE)
+    handles = [client.submit(apple()) for _ in range(_JOBS)]
+    manual_worker.work(LANE)
+    assert [reads_its_own(handle) for handle in handles] == [True] * _JOBS
+    return handles
 
 
 def reads_its_own(handle: JobHandle) -> bool:
@@ -83,10 +89,11 @@ def test_children_of_a_used_client_never_read_the_answer_of_another(
 
 
 def test_children_submit_and_leave_their_parent_its_connections(
-    handles: Sequence[JobHandle], settings: Settings
+    client: Client, handles: Sequence[JobHandle], settings: Settings
 ) -> None:
     """As with gunicorn that loads its program first; a child that closes closes its own."""
-    client, manual_worker = handles[0]._client, ManualWorker(settings)
+    assert handles, "the client is in use before the forks"
+    manual_worker = ManualWorker(settings)
 
     def work() -> bool:
         with client:
@@ -124,11 +131,10 @@ def test_a_fork_while_threads_use_the_client_leaves_no_lock_behind(
             thread.join()
 
 
-def test_a_parent_and_its_children_wait_for_one_job(
-    handles: Sequence[JobHandle], settings: Settings
-) -> None:
+def test_a_parent_and_its_children_wait_for_one_job(client: Client, settings: Settings) -> None:
     """The thread that reads for those who wait is not inherited: each process has its own."""
-    client, manual_worker = handles[0]._client, ManualWorker(settings)
+    manual_worker = ManualWorker(settings)
+    manual_worker.live(LANE)
     handle = client.submit(apple())
     waiting = threading.Thread(target=handle.wait)
     waiting.start()
@@ -143,7 +149,7 @@ def test_a_channel_of_orders_is_not_shared_with_a_child(
     handles: Sequence[JobHandle],
 ) -> None:
     """A child that listens at an inherited channel takes no message from its parent."""
-    ledger = handles[0]._client.ledger
+    ledger = handles[0]._connections.ledger
     channel = ledger.orders("manual/1")
     assert channel.get_message(_PATIENCE_S) is None  # it is subscribed
 

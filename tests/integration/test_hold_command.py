@@ -68,7 +68,7 @@ def test_a_job_may_start_later_or_in_a_part_of_the_day(run: Run, client: Client)
     assert starts == pytest.approx(time.time() + 30 * 86_400, abs=120)
     assert client.get(night).status().window is not None
     assert client.ledger.waiting() == {}
-    assert f"not begun before {later[:10]}" in run("explain", str(row["id"])).stdout
+    assert f"starts no earlier than {later[:10]}" in run("explain", str(row["id"])).stdout
     assert run("submit", "text-to-image", "a cat", "--between", "night").returncode == 2
     assert run("submit", "text-to-image", "a cat", "--start-after", "2001-01-01").returncode == 2
 
@@ -79,7 +79,7 @@ def test_status_says_when_a_job_is_done_and_who_could_not_draw_it(
     """A lane that nobody serves is named at submit, by batch, by status and by explain."""
     job = run("batch", "--prompt", "a cat", "--json")
     assert "no worker is alive" in json.loads(job.stdout)["impossible"]
-    assert "nothing can render it now: no worker is alive" in job.stderr
+    assert "no worker can render it now: no worker is alive" in job.stderr
     manual_worker.live("other.fp16")
     words = ("submit", "text-to-image", "a cat", "--size", "256x256", "--steps", "20")
     done = run(*words)
@@ -93,7 +93,7 @@ def test_status_says_when_a_job_is_done_and_who_could_not_draw_it(
     assert row["impossible"] is None
     assert row["estimate"]["limit_s"] == pytest.approx(131.072)
     assert row["estimate"]["ends_in_s"] == pytest.approx(13.1, rel=0.01)
-    assert "done in about 0:00:13" in run("status", done.stdout.strip()).stdout
+    assert "ends in about 0:00:13" in run("status", done.stdout.strip()).stdout
 
 
 def test_status_says_what_holds_a_job_back(
@@ -109,7 +109,7 @@ def test_status_says_what_holds_a_job_back(
     assert [line.split(": ")[0] for line in row["held"]] == [
         "It is paused",
         "The whole farm is paused",
-        f"It is worked on from {window} only.",
+        f"It is worked on only during {window}.",
     ]
     assert all(line in run("status", job).stdout for line in row["held"])
     assert run("resume", job).stdout == f"{job} queued\n"
@@ -123,12 +123,12 @@ def test_a_dry_run_promises_no_end_to_what_waits_for_its_hours(
     pace = {"megapixel_steps_per_s": {LANE: 0.1}, "seconds_per_picture": {LANE: 13.1}}
     manual_worker.ledger.describe_renderer("manual", pace)
     dry = ("batch", "--prompt", "a cat", "--size", "256x256", "--steps", "20", "--dry-run")
-    assert "done in about 0:00:13" in run(*dry).stdout
+    assert "ends in about 0:00:13" in run(*dry).stdout
     held = run(*dry, "--between", _closed_hours(), "--start-after", "23:59")
-    assert "Drawn in about 0:00:13" in held.stdout
-    assert "done in about" not in held.stdout
-    assert "It is worked on from" in held.stderr
-    assert "It is not begun before" in held.stderr
+    assert "Drawing takes about 0:00:13" in held.stdout
+    assert "ends in about" not in held.stdout
+    assert "It is worked on only during" in held.stderr
+    assert "It starts no earlier than" in held.stderr
     for wrong in (("--between", "22-6"), ("--user", "a b"), ("--expires", "-1")):
         assert run(*dry, *wrong).returncode in (2, 4)
 

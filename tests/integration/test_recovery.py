@@ -18,6 +18,7 @@ from winepress import (
 )
 from winepress.commands.farm import check_jobs
 from winepress.recovery import StoredJobs
+from winepress.submission import accept
 from winepress.submit_options import SubmitOptions
 from winepress_shared.jobs.job import Job
 from winepress_shared.lane import Lane
@@ -179,7 +180,7 @@ def test_a_key_whose_job_is_taken_back_is_free_again(
     """Else whoever tries again would be handed a job that was canceled behind their back."""
     away = Mock(side_effect=StoreUnreachable("the store does not answer"))
     with monkeypatch.context() as patch:
-        patch.setattr("winepress.client.mark_accepted", away)
+        patch.setattr("winepress.submission.mark_accepted", away)
         with pytest.raises(StoreUnreachable):
             client.submit(apple(), idempotency_key="k1")
     again = client.submit(apple(), idempotency_key="k1")
@@ -226,7 +227,7 @@ def test_a_failed_submission_is_not_entered_beside_the_one_that_repeated_it(
         client.archive.write_job(SubmitOptions("ann", "k1").record(job, lane, digest))
         again = SubmitOptions("ann", "k1").record(job, lane, digest)
         client.archive.write_job(again)
-        client.accept([again])
+        accept(client, [again])
         forget_farm(client.settings)
         assert [one.id for one in client.recover(pending=True)] == [again.id]
         client.cancel(again.id)

@@ -170,7 +170,7 @@ def test_a_file_without_certificates_is_named(field: str, tmp_path: Path) -> Non
     """Missing, or of another kind: said at once, not at the first connection."""
     empty = tmp_path / "empty.pem"
     empty.write_text("no certificate\n")
-    with pytest.raises(WrongUsage, match=f"{field}.*holds no certificates"):
+    with pytest.raises(WrongUsage, match=f"{field}.*contains no certificates"):
         Settings.load({}, None, **{field: empty})
     with pytest.raises(WrongUsage, match=f"{field}.*No such file"):
         Settings.load({}, None, **{field: tmp_path / "none.pem"})

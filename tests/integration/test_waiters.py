@@ -43,7 +43,7 @@ def readers() -> int:
 
 def waits(handle: JobHandle) -> bool:
     """Whether somebody is registered for a job."""
-    reader = handle._client.event_reader
+    reader = handle._connections.event_reader
     with reader._lock:
         return any(one.job_id == handle.id for one in reader._subscriptions)
 
@@ -163,7 +163,7 @@ def test_a_broker_that_stays_away_is_told_to_all_who_wait(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """As an outage, once the patience is over."""
-    monkeypatch.setattr("winepress.outage._PAUSES_S", (0.1,))
+    monkeypatch.setattr("winepress_shared.outage.PAUSES_S", (0.1,))
     told: list[str] = []
     with ValkeyServer(tmp_path) as server:
         settings = Settings(broker_url=SecretStr(server.url), store_folder=tmp_path / "store")

@@ -32,7 +32,7 @@ def test_a_damaged_input_ends_its_job_and_not_its_lane(archive: Archive) -> None
     with pytest.raises(FailForGood, match="damaged"):
         archive.read_input(picture)
     archive.store.delete(picture.key)
-    with pytest.raises(FailForGood, match="lost"):
+    with pytest.raises(FailForGood, match="missing"):
         archive.read_input(picture)
     with pytest.raises(FailForGood, match="damaged"):
         JobRecord.decode(b"{}")

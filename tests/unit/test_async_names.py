@@ -8,16 +8,13 @@ import pytest
 
 from winepress import AsyncClient, AsyncJobHandle, Client, JobHandle
 
-#: The steps of a submission, which are for other modules of the package.
-_STEPS = {"accept", "check_room", "enter", "issue_tickets", "withdraw"}
-
 
 def promised(kind: type) -> dict[str, object]:
     """Public methods and properties by name."""
     return {
         name: value.fget if isinstance(value, property) else value
         for name, value in vars(kind).items()
-        if not name.startswith("_") and name not in _STEPS
+        if not name.startswith("_")
     }
 
 

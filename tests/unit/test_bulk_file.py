@@ -112,7 +112,11 @@ def test_a_broken_line_1501_is_named_with_its_column(tmp_path: Path) -> None:
         ("a.jsonl", "[" * 60000, "line 1"),
         ("a.jsonl", '{"url": "/v1/chat", "body": {}}', r"column 2 \(url\)"),
         ("a.jsonl", '{"body": 3}', r"column 2 \(body\)"),
-        ("a.jsonl", '{"id": "x", "prompt": "a"}\n{"id": "x", "prompt": "b"}', "line 1 has this"),
+        (
+            "a.jsonl",
+            '{"id": "x", "prompt": "a"}\n{"id": "x", "prompt": "b"}',
+            "line 1 has the same name",
+        ),
         ("a.csv", 'prompt\n"open', "line 2"),
         ("a.csv", 'prompt\na\n"open,2\nb\nc\n', "line 3: .*quotation mark"),
         ("a.csv", "promt,seed\na,1", r"line 2, column 1 \(promt\): unknown field.*'prompt'"),
@@ -155,7 +159,7 @@ def test_a_file_without_a_picture_is_refused_before_the_farm_is_asked(
     """A dry run says so too: the real one would queue nothing."""
     path = written(tmp_path, "a.txt", text)
     assert main(["batch", str(path), "--dry-run"]) == 4
-    assert "there is nothing to draw" in capsys.readouterr().err
+    assert "the file contains no pictures" in capsys.readouterr().err
 
 
 def test_an_input_picture_is_read_once_however_many_items_use_it(tmp_path: Path) -> None:

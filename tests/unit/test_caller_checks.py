@@ -22,7 +22,7 @@ TEXT: Any = "3"  #: where a number belongs
         (lambda c: c.list("runing"), "state: no such state (got 'runing'); allowed: queued, "),
         (lambda c: c.reprioritise("j1", "urgent"), "priority: no such priority (got 'urgent')"),
         (lambda c: c.reprioritise("j1", None), "priority: no such priority (got 'None')"),
-        (lambda c: JobHandle(c, "j1").wait(TEXT), "timeout: not a time to wait (got '3')"),
+        (lambda c: JobHandle(c, "j1").wait(TEXT), "timeout: not a timeout (got '3')"),
         (
             lambda c: c.submit(TextToImage(prompt="a"), window="22-6"),
             "between: not a valid part of the",

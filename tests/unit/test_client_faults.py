@@ -21,11 +21,12 @@ from winepress_shared.ledger.records import JobRow, Worker
 from winepress_shared.settings import Settings
 from winepress_shared.state import JobState
 from winepress_shared.stores.base import StoredObject
+from winepress_shared.ticket_policy import MOST_TICKETS
 
 APPLE = TextToImage(prompt="a red apple", seed=7)
 
 
-def test_a_submission_sends_no_more_than_sixteen_tickets(
+def test_a_submission_sends_no_more_tickets_than_a_lane_may_hold(
     client: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A large farm is woken by the workers that come first, not by one producer."""
@@ -35,13 +36,13 @@ def test_a_submission_sends_no_more_than_sixteen_tickets(
     )
     for units in (2, 100):
         client.submit(APPLE.model_copy(update={"n": units}))
-    assert sent == [2, 16]
+    assert sent == [2, MOST_TICKETS]
 
 
 @pytest.mark.parametrize("timeout", [float("nan"), -1.0])
 def test_a_time_to_wait_that_is_none_is_refused(client: Client, timeout: float) -> None:
     """As a sentence, before anything is waited for."""
-    with pytest.raises(WrongUsage, match="timeout: not a time to wait"):
+    with pytest.raises(WrongUsage, match="timeout: not a timeout"):
         client.submit(APPLE).wait(timeout)
 
 

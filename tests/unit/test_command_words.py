@@ -70,7 +70,7 @@ def test_a_prompt_without_quotes_and_a_flag_before_the_command_are_explained() -
     submit.add_argument("--json")
     with pytest.raises(WrongUsage, match=r"'panda'.*needs quotes"):
         parser.parse_args(["submit", "a", "panda"])
-    with pytest.raises(WrongUsage, match=r"'--json'.*behind the command"):
+    with pytest.raises(WrongUsage, match=r"'--json'.*after the command"):
         parser.parse_args(["--json", "submit", "a"])
 
 
@@ -184,7 +184,7 @@ def test_a_broken_plugin_takes_no_other_command_away(
     plug(monkeypatch, broken, f"{__name__}:greet")
     assert main(["greet"]) == 7
     assert main(["unknown"]) == 2
-    assert "The part p0 cannot be loaded" in capsys.readouterr().err
+    assert "The commands of p0 cannot be loaded" in capsys.readouterr().err
 
 
 def test_a_part_that_is_not_installed_says_how_to_install_it(

@@ -6,8 +6,9 @@ from typing import Any
 
 import pytest
 
+from winepress.estimate import Work, estimate
+from winepress.paces import Paces
 from winepress_shared.cost import LIMIT_FLOOR_S, limit_s
-from winepress_shared.estimate import Paces, Work, estimate
 from winepress_shared.ledger.lanes import InHand, LaneView, Place
 from winepress_shared.ledger.records import Worker
 

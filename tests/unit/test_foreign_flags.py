@@ -41,7 +41,7 @@ def test_a_flag_for_what_needs_none_is_told_so(
 ) -> None:
     """Rather than with a flag that is spelled alike, like --prompts."""
     assert main(words) == 2
-    assert f"{name} stands without a flag" in capsys.readouterr().err
+    assert f"{name} is given without a flag" in capsys.readouterr().err
 
 
 def test_flags_are_not_alike_for_their_dashes(capsys: pytest.CaptureFixture[str]) -> None:

@@ -14,12 +14,12 @@ from typing import Any
 import pytest
 
 from winepress.explanation import why_impossible
+from winepress.paces import Paces
 from winepress.refusals import refused_models
 from winepress_shared.archive import Archive, JobRecord, Output, Result, output_key
 from winepress_shared.catalogue import Catalogue
 from winepress_shared.documents import OutputDocument, read_document, read_facts, read_rows
 from winepress_shared.errors import FailForGood, InvalidJob, WinepressError
-from winepress_shared.estimate import Paces
 from winepress_shared.items import Item, ItemReader
 from winepress_shared.jobs.job import Batch, TextToImage
 from winepress_shared.jobs.zoom import ZoomVideo
@@ -213,7 +213,7 @@ DOCUMENTS: dict[str, tuple[Reader, dict[str, Any]]] = {
 
 @pytest.mark.parametrize("name", DOCUMENTS)
 def test_a_document_is_read_or_refused_in_a_sentence(archive: Archive, name: str) -> None:
-    """With an error of its own kind, never by a fault of ours."""
+    """With an error of its own kind, never with an unexpected one."""
     read, document = DOCUMENTS[name]
     if name != "event":
         assert read(archive, json.dumps(document).encode())
@@ -239,7 +239,7 @@ def test_a_field_of_a_later_version_is_named(archive: Archive) -> None:
     """A worker that does not know what is asked for does not guess, and says why."""
     record = json.loads(RECORD.encode()) | {"watermark": True}
     archive.store.put("jobs/job/job.json", json.dumps(record).encode())
-    with pytest.raises(FailForGood, match="no field 'watermark'; a later one may have written it"):
+    with pytest.raises(FailForGood, match="unknown field 'watermark'; a later version"):
         archive.read_job("job")
     record = json.loads(RECORD.encode())
     record["job"]["watermark"] = True
@@ -247,7 +247,7 @@ def test_a_field_of_a_later_version_is_named(archive: Archive) -> None:
     with pytest.raises(InvalidJob, match="watermark"):
         archive.read_job("job")
     archive.store.put("jobs/job/job.json", json.dumps(record | {"version": 2}).encode())
-    with pytest.raises(FailForGood, match="another version has written it"):
+    with pytest.raises(FailForGood, match="another version of Winepress has written it"):
         archive.read_job("job")
 
 

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from winepress_shared.errors import InvalidJob
-from winepress_shared.lane import FILM, Lane, Precision
+from winepress_shared.lane import FILM, Lane, Precision, device_class, model_key
 
 MODELS = st.from_regex(r"[a-z0-9][a-z0-9-]{0,62}", fullmatch=True)
 LANES = st.builds(
@@ -29,6 +29,14 @@ def test_text_is_a_lane_or_refused_with_a_sentence(text: str) -> None:
     """Whatever the text, parsing gives a lane with that very name, or InvalidJob."""
     with contextlib.suppress(InvalidJob):
         assert str(Lane.parse(text)) == text
+
+
+@given(LANES)
+def test_the_model_key_and_the_device_of_a_written_lane_are_those_of_the_lane(lane: Lane) -> None:
+    """Workers compare lanes that come as text."""
+    assert model_key(str(lane)) == lane.model_key
+    assert device_class(str(lane)) == (lane.device or "")
+    assert model_key(FILM) == Lane.parse(FILM).model_key == FILM
 
 
 def test_names_are_the_documented_ones() -> None:

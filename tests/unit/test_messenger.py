@@ -29,7 +29,7 @@ def test_only_the_newest_of_a_kind_is_sent_while_the_link_is_busy() -> None:
     assert sent == ["step 4", "warm 4"]
 
 
-@pytest.mark.parametrize("error", [BrokerUnreachable("away"), KeyError("a fault of ours")])
+@pytest.mark.parametrize("error", [BrokerUnreachable("away"), KeyError("unexpected")])
 def test_a_message_that_fails_is_told_and_holds_nothing_up(
     error: Exception, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -12,7 +12,6 @@ from winepress import Client, TextToImage
 from winepress_shared.catalogue import Catalogue
 from winepress_shared.errors import InvalidJob, UnknownModel, WrongUsage
 from winepress_shared.jobs.job import Job, parse_job
-from winepress_shared.settings import Settings
 
 CATALOGUE = Catalogue.load()
 IMAGE = {"kind": "image-to-image", "image": Image.new("RGB", (512, 512))}
@@ -171,12 +170,9 @@ def _toml(value: object) -> str:
 
 
 def test_a_warning_reaches_who_submits_and_stays_with_the_job(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    client: Client, caplog: pytest.LogCaptureFixture
 ) -> None:
     """It is logged, held by the handle, and kept in job.json for the worker's result."""
-    client = Client(Settings(store_folder=tmp_path))
-    monkeypatch.setattr(client, "check_room", lambda *_: None)
-    monkeypatch.setattr(client, "enter", lambda record: (record.id, False))
     job = TextToImage(prompt="a", negative_prompt="b", guidance_scale=1)
     handle = client.submit(job)
     assert "negative_prompt is ignored" in caplog.text

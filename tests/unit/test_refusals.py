@@ -35,7 +35,7 @@ def test_memory_that_is_too_small_is_told_with_what_would_do() -> None:
 
 def test_a_smaller_precision_that_is_served_is_named_as_that() -> None:
     """Nothing need be prepared for it."""
-    assert "int8-weights is served now" in str(why_impossible(LANE, [small("a", 4, SMALLER)]))
+    assert "a worker serves int8-weights now" in str(why_impossible(LANE, [small("a", 4, SMALLER)]))
 
 
 def test_a_smaller_precision_that_is_too_large_as_well_is_no_remedy() -> None:
@@ -65,7 +65,7 @@ def test_both_kinds_of_refusal_are_listed_for_a_worker() -> None:
     """As `winepress workers` shows them."""
     refused = refused_models(small("a", 4, unfit={SMALLER: "the model is damaged"}))
     assert refused == {
-        LANE: "needs 11.2 GiB of memory, may use 4.0 GiB",
+        LANE: "needs 11.2 GiB of memory, has 4.0 GiB",
         SMALLER: "the model is damaged",
     }
 
@@ -73,4 +73,6 @@ def test_both_kinds_of_refusal_are_listed_for_a_worker() -> None:
 def test_a_film_that_nobody_cuts_needs_a_worker_on_a_cpu() -> None:
     """No model is asked for: what is prepared helps nobody."""
     reason = str(why_impossible("film", [worker("a", LANE, device="NPU")]))
-    assert reason.endswith("`winepress worker --device CPU` starts one on a machine that has it")
+    assert reason.endswith(
+        "`winepress worker --device CPU` starts one on a machine with this device"
+    )

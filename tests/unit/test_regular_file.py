@@ -90,7 +90,7 @@ def test_a_picture_is_never_compared_with_a_fifo(tmp_path: Path) -> None:
     os.mkfifo(path := tmp_path / "j-000000.png")
     handle = JobHandle(Client(Settings(store_folder=tmp_path)), "j")
     output = Output(0, "jobs/j/out/000000.png", "0" * 64, 1, 0, 64, 64, "CPU", "manual", 0.1)
-    with pytest.raises(WrongUsage, match="another file is there already"):
+    with pytest.raises(WrongUsage, match="a different file exists there"):
         handle.save_as(output, path)
 
 

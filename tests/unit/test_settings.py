@@ -139,7 +139,7 @@ def test_bounds_hold_on_both_sides(key: str, inside: list[str], outside: list[st
     for value in inside:
         assert Settings.load({f"WINEPRESS_{key.upper()}": value})
     for value in outside:
-        with pytest.raises(WrongUsage, match=f"^{key}: bad setting: "):
+        with pytest.raises(WrongUsage, match=f"^{key}: invalid setting: "):
             Settings.load({f"WINEPRESS_{key.upper()}": value})
 
 

@@ -11,8 +11,9 @@ import pytest
 
 from winepress_shared.errors import BrokerUnreachable
 from winepress_shared.ledger.records import HeartbeatReply, Lease, Order
+from winepress_shared.ticket_policy import missing_tickets
 from winepress_worker.parent import supervisor as supervisor_module
-from winepress_worker.parent.supervisor import STUCK_FLOOR_S, WorkerSupervisor, tickets_missing
+from winepress_worker.parent.supervisor import STUCK_FLOOR_S, WorkerSupervisor
 
 
 class LedgerOfOneWorker:
@@ -190,7 +191,7 @@ def test_a_large_farm_has_no_ticket_for_each_worker_and_lane(
     units: int, workers: int, queued: int, missing: int
 ) -> None:
     """Whoever works on a ticket issues the next: a few are enough, whatever the farm's size."""
-    assert tickets_missing(units, workers, queued) == missing
+    assert missing_tickets(units, workers, queued) == missing
 
 
 def test_a_lane_the_renderer_cannot_serve_is_soon_none_of_this_worker() -> None:

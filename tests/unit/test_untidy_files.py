@@ -142,7 +142,7 @@ def test_a_line_of_countless_fields_is_refused_before_each_is_looked_for(
         ("seed: 1" + ":59" * 60_000, "a number of 180001 characters"),
         ("cfg: 1." + "9" * 200_000, "a number of 200002 characters"),
         ("prompt: [" + "a," * 100_000 + "]", "more than 20000 values"),
-        ("prompt: " + "[" * 100_000, "too deeply"),
+        ("prompt: " + "[" * 100_000, "nested too deeply"),
         ('{"seed": ' + "9" * 5000 + "}", "a number of 5000 characters"),
     ],
 )

@@ -44,9 +44,9 @@ def test_a_start_is_the_next_such_time_of_day_or_a_date() -> None:
 
 
 @pytest.mark.parametrize("text", ["soon", "25:00", "2020-01-01T00:00", ""])
-def test_what_is_no_time_to_come_is_refused(text: str) -> None:
+def test_a_start_that_is_not_in_the_future_is_refused(text: str) -> None:
     """The past, and words."""
-    with pytest.raises(WrongUsage, match="time to come"):
+    with pytest.raises(WrongUsage, match="must be in the future"):
         seconds_until(text)
 
 

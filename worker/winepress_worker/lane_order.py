@@ -15,7 +15,7 @@ from typing import Any
 
 from winepress_shared.cost import SLICE_S
 from winepress_shared.errors import BrokerUnreachable, InvalidJob
-from winepress_shared.lane import FILM, Lane, model_of
+from winepress_shared.lane import FILM, Lane, model_key
 from winepress_shared.ledger.lanes import LaneIndex, LaneView
 from winepress_shared.ledger.ledger import PATIENCE_MS
 from winepress_shared.ledger.records import Slice
@@ -112,7 +112,7 @@ class LaneWatch:
 
     def is_unfit(self, lane: str) -> bool:
         """Whether the renderer reports that it cannot serve the model of ``lane`` now."""
-        return model_of(lane) in self._renderer.get("unfit", ())
+        return model_key(lane) in self._renderer.get("unfit", ())
 
     def gives_way(self, lane: str) -> bool:
         """Whether a lane of a higher band, or an overdue one, should go first."""
@@ -143,8 +143,8 @@ class LaneWatch:
     def next_cold(self, lane: str) -> str | None:
         """The next model, with its precision, to be loaded after ``lane``, if any."""
         views, renderer = self._look(_LOOK_S)
-        models = [model_of(lane) for lane in order_of(views, renderer)]
-        warm = [FILM, model_of(lane), *renderer.get("warm", ())]
+        models = [model_key(lane) for lane in order_of(views, renderer)]
+        warm = [FILM, model_key(lane), *renderer.get("warm", ())]
         return next((model for model in models if model not in warm), None)
 
     def _look(self, least_s: float) -> tuple[list[LaneView], dict[str, Any]]:

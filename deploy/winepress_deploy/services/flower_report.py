@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-import time
 import urllib.request
 from base64 import b64encode
 from typing import Any
 
 from winepress_deploy.farm import Farm
 from winepress_deploy.services import flower
+from winepress_shared.polling import poll
 
 _TIMEOUT_S = 10.0
 _LOOK_S = 0.5
@@ -19,12 +19,13 @@ _PATIENCE_S = 15.0  #: longest wait for events to reach Flower
 def flower_report(farm: Farm) -> list[str]:
     """A few lines: the number of workers and of their tickets, and an example."""
     tasks: dict[str, Any] = {}
-    deadline = time.monotonic() + _PATIENCE_S
-    while not tasks and time.monotonic() < deadline:
+
+    def has_seen_pictures() -> bool:
         found = ask_flower(farm, "/api/tasks?state=SUCCESS&limit=500")
-        tasks = {name: task for name, task in found.items() if " picture" in str(task["result"])}
-        if not tasks:
-            time.sleep(_LOOK_S)
+        tasks.update((name, one) for name, one in found.items() if " picture" in str(one["result"]))
+        return bool(tasks)
+
+    poll(has_seen_pictures, every_s=_LOOK_S, timeout_s=_PATIENCE_S)
     workers = ask_flower(farm, "/api/workers?refresh=1")
     lines = [f"{len(workers)} workers and {len(tasks)} tickets that led to pictures, for example:"]
     newest = max(tasks.values(), key=lambda task: task["received"] or 0, default=None)

@@ -1,1 +1,1 @@
-"""The client for programs with an event loop."""
+"""The client for asyncio."""

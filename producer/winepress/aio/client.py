@@ -1,4 +1,4 @@
-"""The door of a farm for programs with an event loop."""
+"""The client of a farm, for programs with an event loop."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ from winepress_shared.ledger.records import JobRow, Worker
 from winepress_shared.state import JobState
 
 if TYPE_CHECKING:
-    from winepress_shared.estimate import Estimate, Work
+    from winepress.estimate import Estimate, Work
     from winepress_shared.window import Window
 
 log = logging.getLogger(__name__)
 
 
 class AsyncClient(AsyncConnections):
-    """`Client` for asyncio: the same methods with the same arguments and errors, to be awaited.
+    """`Client` for asyncio: the same methods, arguments and errors, to be awaited.
 
-    None of them holds the loop up. A task that is canceled goes on at once; what it had begun to
-    change goes on beside it, but for a submission, which is taken back.
+    No method blocks the loop. A canceled task ends at once. A change that it had begun is
+    completed in its thread, except for a submission, which is undone.
     """
 
     # -- submitting --------------------------------------------------------------------------
@@ -44,8 +44,8 @@ class AsyncClient(AsyncConnections):
     ) -> AsyncJobHandle:
         """`Client.submit`.
 
-        With an ``idempotency_key`` a canceled submission is not taken back: the next one under it
-        finds the job.
+        A canceled submission with an ``idempotency_key`` is not undone: the next submission with
+        this key finds the job.
         """
         call = partial(
             self.client.submit,
@@ -63,7 +63,7 @@ class AsyncClient(AsyncConnections):
     async def submit_many(
         self, jobs: Iterable[Job], *, user: str | None = None
     ) -> Sequence[AsyncJobHandle]:
-        """`Client.submit_many`; ``jobs`` is gone through in a thread."""
+        """`Client.submit_many`; a thread iterates over ``jobs``."""
         call = partial(self.client.submit_many, jobs, user=user)
         handles = await self.threads().run(call, self._take_back_all)
         return [AsyncJobHandle(self, handle) for handle in handles]
@@ -81,7 +81,9 @@ class AsyncClient(AsyncConnections):
         try:
             self.client.cancel(handle.id, "its submission was canceled")
         except WinepressError as error:
-            log.warning("job %s, whose submission was canceled, goes on: %s", handle.id, error)
+            log.warning(
+                "job %s continues although its submission was canceled: %s", handle.id, error
+            )
 
     # -- jobs --------------------------------------------------------------------------------
 

@@ -1,4 +1,4 @@
-"""The client behind one for an event loop, and the threads that call it."""
+"""The blocking client behind `AsyncClient`, and the threads that call it."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ T = TypeVar("T")
 
 
 class AsyncConnections:
-    """A client whose calls are made in threads of its own, for one event loop at a time.
+    """A client that makes its calls in threads of its own, for one event loop at a time.
 
-    It belongs to the loop that uses it first, until it is closed there or that loop is; of
-    another one every method raises WrongUsage. Pickles and forks as a Client does.
+    It belongs to the loop that uses it first, until the client or that loop is closed. In another
+    loop every method raises WrongUsage. It can be pickled and forked like a `Client`.
     """
 
     def __init__(self, settings: Settings) -> None:
-        self.client = Client(settings)  #: the blocking one behind this; for threads alone
+        self.client = Client(settings)  #: the blocking client; call it in threads only
         self.settings = settings
         self._threads = PerProcess(LoopThreads)
 
@@ -47,30 +47,30 @@ class AsyncConnections:
         await self.close()
 
     async def close(self) -> None:
-        """Give threads and connections back; the client opens new ones if it is used again.
+        """Close threads and connections; the client opens new ones if it is used again.
 
-        Who still waits is told so with WrongUsage; a call that has begun is seen through.
+        Raises WrongUsage in every task that still waits; a call that has begun is completed.
         """
         threads = self.threads()
         self._threads.pop()
         await threads.close(self.client.close)
 
     async def in_thread(self, call: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-        """What ``call`` returns, called in a thread of this client.
+        """The result of ``call``, made in a thread of this client.
 
-        For what would hold the loop up, such as making a job of a large picture.
+        Use it for calls that would block the loop, such as making a job of a large picture.
         """
         return await self.threads().run(partial(call, *args, **kwargs))
 
     def threads(self) -> LoopThreads:
-        """Those of the running loop."""
+        """The threads of the running loop; raises WrongUsage in a second loop."""
         mine = self._threads.get()
-        if mine.loop.is_closed():  # nothing of it goes on
+        if mine.loop.is_closed():
             self._threads.pop()
             mine = self._threads.get()
         if mine.loop is not asyncio.get_running_loop():
             raise WrongUsage(
                 "another event loop uses this client",
-                hint="Close it there first, or make one for each loop",
+                hint="Close the client there first, or make one for each loop",
             )
         return mine

@@ -1,4 +1,4 @@
-"""What happens to one job, as it happens, for an event loop."""
+"""The stream of events of one job, for an event loop."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Self
 from winepress.aio.subscription import LoopSubscription
 from winepress.deadline import Deadline
 from winepress.event_stream import is_end, may_be_last, state_of
-from winepress.outage import patiently_awaited
 from winepress_shared.ledger.event_log import check_event_id
 from winepress_shared.ledger.events import Event
 from winepress_shared.ledger.records import JobRow
+from winepress_shared.outage import patiently_awaited
 
 if TYPE_CHECKING:
     from winepress.aio.connections import AsyncConnections
@@ -21,10 +21,11 @@ if TYPE_CHECKING:
 
 
 class AsyncEventStream(AsyncIterator[Event]):
-    """An iterator over the events of a job, until that is over; see `AsyncJobHandle.events`.
+    """An iterator over the events of a job until the job ends; see `AsyncJobHandle.events`.
 
-    For one task at a time. When that is canceled while it waits, no event is lost: another may go
-    on. `close` ends the iteration, as does the end of an ``async with`` block, or dropping it.
+    One task at a time may iterate. When this task is canceled while it waits, no event is lost, and
+    another task may continue. `close` ends the iteration, and so does the end of an ``async with``
+    block, or dropping the iterator.
     """
 
     def __init__(
@@ -53,7 +54,7 @@ class AsyncEventStream(AsyncIterator[Event]):
         try:
             while not self._events and not self._is_over:
                 await self._read_on()
-        except BaseException:  # canceled as well: nobody waits any more
+        except BaseException:  # CancelledError too: nobody waits any more
             self._leave()
             raise
         if not self._events:
@@ -61,7 +62,7 @@ class AsyncEventStream(AsyncIterator[Event]):
         return self._events.popleft()
 
     async def close(self) -> None:
-        """End the iteration, in whichever task it waits."""
+        """End the iteration, whichever task waits in it."""
         self._is_over = True
         self._events.clear()
         self._leave()
@@ -91,7 +92,7 @@ class AsyncEventStream(AsyncIterator[Event]):
             self._keep(found)
 
     def _keep(self, found: Sequence[Event]) -> None:
-        if found and not self._is_over:  # closed meanwhile
+        if found and not self._is_over:  # it may have been closed meanwhile
             self._after = found[-1].id
             self._events.extend(found)
 
@@ -104,14 +105,14 @@ class AsyncEventStream(AsyncIterator[Event]):
         )
 
     async def _take(self) -> Sequence[Event]:
-        """What happens next; none when this is closed. Raises TimeoutError past the deadline."""
+        """The next events; none when this is closed. Raises TimeoutError past the deadline."""
         while not self._is_over:
             patience_s = self._deadline.patience_s()
             try:
                 async with asyncio.timeout(patience_s):
                     return await self._arrival()
             except TimeoutError:
-                self._leave()  # its reader may have ended: another one is asked
+                self._leave()  # the reader may have ended: the next turn subscribes again
         return ()
 
     async def _arrival(self) -> Sequence[Event]:
@@ -131,7 +132,7 @@ class AsyncEventStream(AsyncIterator[Event]):
         )
 
     def _bound(self) -> LoopThreads:
-        """The threads of the loop in which the iteration began; closed for good with them."""
+        """The threads of the loop in which the iteration began; when they close, it ends."""
         if self._threads is None:
             self._threads = self._connections.threads()
         return self._threads

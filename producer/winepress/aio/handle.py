@@ -1,4 +1,4 @@
-"""One submitted job, as its producer in an event loop sees it."""
+"""The handle of one submitted job, for an event loop."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ if TYPE_CHECKING:
     from PIL import Image
 
     from winepress.aio.connections import AsyncConnections
-    from winepress_shared.estimate import Estimate
+    from winepress.estimate import Estimate
     from winepress_shared.ledger.previews import Preview
 
 
 class AsyncJobHandle:
-    """`JobHandle` for asyncio: what is a property there is awaited here, like all the rest."""
+    """`JobHandle` for asyncio: its methods and properties are all methods to be awaited."""
 
     def __init__(self, connections: AsyncConnections, handle: JobHandle) -> None:
         self._connections = connections
@@ -73,7 +73,7 @@ class AsyncJobHandle:
     # -- waiting -----------------------------------------------------------------------------
 
     async def wait(self, timeout: float | None = None) -> Self:
-        """`JobHandle.wait`; it costs no thread."""
+        """`JobHandle.wait`; a waiting task takes no thread."""
         events = self.events(timeout)
         async for _ in events:
             pass
@@ -81,7 +81,7 @@ class AsyncJobHandle:
         return self
 
     def events(self, timeout: float | None = None, *, after: str | None = None) -> AsyncEventStream:
-        """`JobHandle.events`, for ``async for``; waiting for the next one costs no thread."""
+        """`JobHandle.events`, for ``async for``; a waiting task takes no thread."""
         return AsyncEventStream(self._connections, self.id, timeout, after)
 
     async def preview(self, unit: int = 0) -> Preview | None:
@@ -96,7 +96,7 @@ class AsyncJobHandle:
 
     async def files(self) -> AsyncIterator[tuple[Output, bytes]]:
         """`JobHandle.files`, for ``async for``."""
-        files = self._handle.files()  # begins to read with the first `next`
+        files = self._handle.files()  # reads nothing before the first `next`
         while (found := await self._run(next, files, None)) is not None:
             yield found
 

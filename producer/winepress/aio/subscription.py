@@ -1,4 +1,4 @@
-"""Somebody in an event loop who waits for what happens to a job."""
+"""A subscription of a task in an event loop."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from winepress_shared.ledger.events import Event
 
 
 class LoopSubscription(Subscription):
-    """A subscription of the running loop: to wait for it costs no thread."""
+    """A subscription of the running loop; waiting for it takes no thread."""
 
     def __init__(self, job_id: str, after: str) -> None:
         super().__init__(job_id, after)
@@ -21,27 +21,27 @@ class LoopSubscription(Subscription):
         self._is_over = False
 
     def join(self, reader: EventReader) -> None:
-        """Be read for, unless this was left meanwhile; called in a thread, and blocks it."""
+        """Have ``reader`` read for this, unless `leave` was called; blocks its thread."""
         self._reader = reader
         reader.add(self)
         if self._is_over:
             reader.remove(self)
 
     def leave(self) -> None:
-        """Be read for no more, and end an `arrival`."""
+        """Have the reader read no more for this, and end an `arrival`."""
         self._is_over = True
         if self._reader is not None:
             self._reader.remove(self)
         self.put(None)
 
     def put(self, arrival: Arrival) -> None:
-        """Called by any thread."""
+        """Add an arrival; any thread may call this."""
         super().put(arrival)
         with contextlib.suppress(RuntimeError):  # the loop is closed: nobody waits
             self._loop.call_soon_threadsafe(self._has_arrived.set)
 
     async def arrival(self) -> Sequence[Event] | None:
-        """Events, or None when there will be no more; raises why none come."""
+        """The next events, or None after the end; raises the error that ended the subscription."""
         while self._arrivals.empty():
             self._has_arrived.clear()
             await self._has_arrived.wait()

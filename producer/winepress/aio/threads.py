@@ -1,4 +1,4 @@
-"""The threads that make the blocking calls of one event loop."""
+"""The threads that make blocking calls for one event loop."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from winepress_shared.errors import WrongUsage
 
 T = TypeVar("T")
 
-_THREADS = 16  #: calls under way at a time; more of them wait their turn
+_THREADS = 16  #: and so calls at a time; more calls wait for their turn
 
 
 class LoopThreads:
-    """A few threads of the running loop, and who in it waits for events."""
+    """A few threads of the running loop, and the subscriptions of its tasks."""
 
     def __init__(self) -> None:
         self.loop = asyncio.get_running_loop()
@@ -29,10 +29,10 @@ class LoopThreads:
         self._is_closed = False
 
     async def run(self, call: Callable[[], T], undo: Callable[[T], object] | None = None) -> T:
-        """What ``call`` returns, called in a thread; raises WrongUsage when this is closed.
+        """The result of ``call``, made in a thread; raises WrongUsage when this is closed.
 
-        A task that is canceled goes on at once, and a call that has begun goes on beside it; then
-        ``undo`` is called in a thread with what came of it.
+        A canceled task ends at once. Its call, if it has begun, is completed, and ``undo`` is
+        called in a thread with the result.
         """
         if self._is_closed:
             raise _closed()
@@ -49,7 +49,7 @@ class LoopThreads:
             future.add_done_callback(partial(self._end, unwanted))
 
     def _end(self, undo: Callable[[T], object] | None, future: Future[T]) -> None:
-        # Called in the loop or in a thread, so it must not block.
+        # Runs in the loop or in a thread, so it must not block.
         if undo is not None and not future.cancelled() and future.exception() is None:
             self._undo(partial(undo, future.result()))
         self._calls.discard(future)
@@ -57,35 +57,35 @@ class LoopThreads:
     def _undo(self, undo: Callable[[], object]) -> None:
         try:
             future = self._pool.submit(undo)
-        except RuntimeError:  # the program ends, and no loop goes on that this could hold up
+        except RuntimeError:  # the program ends: there is no loop left to block
             undo()
         else:
             self._undos.add(future)
             future.add_done_callback(self._undos.discard)
 
     async def subscribe(self, subscription: LoopSubscription, join: Callable[[], object]) -> None:
-        """Let a subscription ``join`` its reader, and end it when this is closed."""
+        """Call ``join`` in a thread, and end ``subscription`` when this is closed."""
         self._subscriptions.add(subscription)
         await self.run(join)
 
     async def close(self, last: Callable[[], object]) -> None:
-        """End what waits, see through what is under way, and call ``last`` after all."""
+        """End all subscriptions, complete the calls that have begun, then call ``last``."""
         self._is_closed = True
         for subscription in list(self._subscriptions):
             subscription.put(_closed())
         for future in tuple(self._calls):
-            future.cancel()  # unless it has begun
+            future.cancel()  # has no effect on a call that has begun
         try:
             while under_way := (*self._calls, *self._undos):
                 all_of_it = map(asyncio.wrap_future, under_way)
                 await asyncio.shield(asyncio.gather(*all_of_it, return_exceptions=True))
         finally:
             future = self._pool.submit(last)
-            self._pool.shutdown(wait=False)  # the threads end when they have done all that
+            self._pool.shutdown(wait=False)  # the threads end after that
         await asyncio.shield(asyncio.wrap_future(future))
 
 
 def _closed() -> WrongUsage:
     return WrongUsage(
-        "the client was closed meanwhile", hint="Close it when nothing uses it any more"
+        "the client was closed meanwhile", hint="Close it when no task uses it any more"
     )

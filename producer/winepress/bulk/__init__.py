@@ -1,1 +1,1 @@
-"""Many pictures at once: files of items, wildcards, matrices; cost, submission and results."""
+"""Batches: files of items, wildcards, matrices; their cost, submission and results."""

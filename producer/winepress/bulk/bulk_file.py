@@ -1,4 +1,4 @@
-"""Reading a file of items: JSON lines, CSV or prompts; every form streams."""
+"""Reading a batch file: JSON lines, CSV or prompts, line by line."""
 
 from __future__ import annotations
 
@@ -24,41 +24,41 @@ from winepress_shared.regular_file import read_regular
 MAX_FILE_BYTES = 256 * 2**20  #: largest file of items
 MAX_FILE_LINES = 1_000_000
 MAX_LINE_CHARACTERS = 65_536
-MAX_JSON_CHARACTERS = 96 * 2**20  #: of a line that may hold its pictures in base64
-_MAX_FIELDS = 200  #: of a line of JSON; each is looked for in it
+MAX_JSON_CHARACTERS = 96 * 2**20  #: of a line, which may hold pictures in base64
+_MAX_FIELDS = 200  #: of a line of JSON; the column of each is searched for
 FORMS = ("jsonl", "csv", "prompts")
 _SUFFIXES = {".jsonl": "jsonl", ".ndjson": "jsonl", ".csv": "csv", ".tsv": "csv", ".txt": "prompts"}
-#: Columns and fields that name an item and say nothing about its picture.
+#: Columns and fields that name an item.
 _NAMES = ("custom_id", "id", "name")
 _IMAGES_URL = "/v1/images/generations"
 _REQUEST = ("custom_id", "method", "url", "body")  #: all fields of a line of the OpenAI Batch API
 _FLAG = re.compile(r"--([a-z_]+)\Z")
 _APOSTROPHE = re.compile(r"\w'\w")
 _DELIMITERS = ",;\t|"
-#: Excel's way to say which delimiter a table has.
+#: A first line with which Excel gives the delimiter of a table.
 _SEP = re.compile(r'"?sep=(.)"?\s*\Z', re.IGNORECASE | re.DOTALL)
 
 
 def read_lines(path: Path, form: str | None = None) -> Iterator[Line]:
-    """Every item of ``path``; ``form`` is one of `FORMS`, by default told by the file's name.
+    """Every item of ``path``; ``form`` is one of `FORMS`, and by default that of the file name.
 
-    Raises WrongUsage when the file cannot be read, InvalidJob with line and column for one that
-    is broken.
+    Raises WrongUsage when the file cannot be read, and InvalidJob with line and column for an
+    invalid line.
     """
     form = form or _SUFFIXES.get(path.suffix.lower())
     if form is None:
         raise WrongUsage(
-            "cannot tell what kind of file this is",
+            "unknown form of file",
             value=str(path),
             allowed=", ".join(_SUFFIXES),
-            hint=f"Say it with --form: {', '.join(FORMS)}",
+            hint=f"Name the form with --form: {', '.join(FORMS)}",
         )
     readers = {"jsonl": _json_lines, "csv": _csv_lines, "prompts": _prompt_lines}
     return map(_understood, readers[form](_read(path)))
 
 
 def _understood(line: Line) -> Line:
-    """The line in our words, as far as it can be said without its paths."""
+    """The line with the names of our fields; its paths stay as they are."""
     try:
         values, warnings = read_fields(line.values)
     except InvalidJob as error:
@@ -122,12 +122,12 @@ def _json_lines(text: TextIO) -> Iterator[Line]:
 
 
 def _json_columns(written: str, values: dict[str, Any]) -> dict[str, int]:
-    """Where each field begins; a field's name inside a prompt may be found instead."""
+    """The column of each field; a wrong one where an earlier text contains the name."""
     return {name: written.find(json.dumps(name)) + 1 for name in values}
 
 
 def _named(line: Line) -> Line:
-    """Take the item's own name out of its values."""
+    """Move the name of the item out of its values."""
     values = dict(line.values)
     found = [values.pop(name) for name in _NAMES if name in values]
     names = [str(name) for name in found if name is not None]
@@ -135,7 +135,7 @@ def _named(line: Line) -> Line:
 
 
 def _openai(line: Line, written: str) -> Line:
-    """A line of the OpenAI Batch API: custom_id, method, url, body."""
+    """A line of the OpenAI Batch API, with custom_id, method, url and body."""
     values = {name: value for name, value in line.values.items() if value is not None}
     stranger = next((name for name in values if name not in _REQUEST), None)
     if stranger is not None:
@@ -144,7 +144,7 @@ def _openai(line: Line, written: str) -> Line:
     if values.get("url", _IMAGES_URL) != _IMAGES_URL or values.get("method", "POST") != "POST":
         raise line.fault(
             InvalidJob(
-                "only pictures are drawn here",
+                "only image generation is supported",
                 field="url" if values.get("url", _IMAGES_URL) != _IMAGES_URL else "method",
                 value=f"{values.get('method', 'POST')} {values.get('url', _IMAGES_URL)}",
                 allowed=f"POST {_IMAGES_URL}",
@@ -173,7 +173,7 @@ def _csv_lines(text: TextIO) -> Iterator[Line]:
     names = [name.strip().lower().replace(" ", "_") for name in header]
     columns = {name: column for column, name in enumerate(names, 1)}
     if "" in columns or len(columns) < len(names):
-        raise fault_at(first, None, InvalidJob("each column needs a name of its own"))
+        raise fault_at(first, None, InvalidJob("column names must be unique and not empty"))
     while True:
         row, first = _csv_row(rows, before)
         if row is None:
@@ -181,7 +181,7 @@ def _csv_lines(text: TextIO) -> Iterator[Line]:
         if not any(cell.strip() for cell in row):
             continue
         if len(row) != len(names):
-            problem = "not as many cells as columns"
+            problem = "wrong number of cells"
             error = InvalidJob(problem, value=len(row), allowed=f"{len(names)}")
             raise fault_at(first, min(len(row), len(names)) + 1, error)
         values = {name: cell for name, cell in zip(names, row, strict=True) if cell != ""}
@@ -189,13 +189,13 @@ def _csv_lines(text: TextIO) -> Iterator[Line]:
 
 
 def _csv_row(rows: Any, before: int) -> tuple[list[str] | None, int]:
-    """The next record, and the line of the file it begins in, ``before`` being read already."""
+    """The next record and its first line; ``before`` lines were read before the header."""
     first = rows.line_num + before + 1
     try:
         return next(rows, None), first
     except csv.Error as error:
-        # A quotation mark left open is met lines later, often at the end of the file.
-        hint = "is a quotation mark of this record not closed?"
+        # An open quotation mark is noticed lines later, often at the end of the file.
+        hint = "Check that every quotation mark of this record is closed"
         raise fault_at(first, None, InvalidJob(f"not CSV: {error}", hint=hint)) from None
 
 
@@ -211,9 +211,9 @@ def _prompt_lines(text: TextIO) -> Iterator[Line]:
 
 
 def _flag_line(number: int, written: str) -> Line:
-    """``--prompt a cat --steps 30``, as the prompts-from-file script of A1111 takes it.
+    """Read ``--prompt a cat --steps 30``, the form of A1111's prompts-from-file script.
 
-    A value reaches to the next flag, with or without quotation marks around it.
+    A value extends to the next flag, with or without quotation marks around it.
     """
     try:
         words = _words(written)
@@ -243,7 +243,7 @@ def _column(written: str, flag: str) -> int:
 
 
 def _words(written: str) -> list[str]:
-    """The words of a shell; but an apostrophe is no quotation mark. Raises ValueError."""
+    """Split as a shell does, but keep apostrophes inside words; raises ValueError."""
     if not _APOSTROPHE.search(written):
         with suppress(ValueError):
             return shlex.split(written)
@@ -253,7 +253,7 @@ def _words(written: str) -> list[str]:
 
 
 def _counts(values: dict[str, Any]) -> dict[str, Any]:
-    """Counts whose product is taken must be numbers; every other text is read by `Job`."""
+    """Convert the counts that are multiplied to numbers; `Job` reads every other text."""
     return {
         name: int(value)
         if name in ("batch_size", "n_iter") and value.isdecimal() and len(value) < 10

@@ -1,4 +1,4 @@
-"""One line of a bulk file, and where in it something is wrong."""
+"""One line of a batch file, and the place of a fault in it."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 from winepress_shared.errors import InvalidJob, WinepressError
 from winepress_shared.jobs.aliases import ALIASES
 
-#: Fields that one name in the file may stand for, beside `ALIASES`.
+#: Name in the file → the fields that it gives, in addition to `ALIASES`.
 _PARTS = {
     "size": ("width", "height"),
     "batch_size": ("n",),
@@ -20,16 +20,16 @@ _PARTS = {
 
 @dataclass(frozen=True)
 class Line:
-    """What one line of a file asks for, under the names the file uses."""
+    """The fields of one line, under the names that the file uses."""
 
-    number: int  #: counted from 1; of a record of several lines the first
+    number: int  #: from 1; the first line of a record of several lines
     values: dict[str, Any]
-    name: str = ""  #: what the file calls this item; may be empty
-    columns: Mapping[str, int] = field(default_factory=dict)  #: name → column, counted from 1
-    warnings: tuple[str, ...] = ()  #: what it asks for and will not get
+    name: str = ""  #: of the item, as the file gives it; may be empty
+    columns: Mapping[str, int] = field(default_factory=dict)  #: name → column, from 1
+    warnings: tuple[str, ...] = ()  #: fields that are ignored, one sentence each
 
     def fault(self, error: WinepressError) -> InvalidJob:
-        """``error`` with the line and the column it is about."""
+        """``error`` with its line and column."""
         written = next((name for name in self.columns if _means(name, error.field)), None)
         column = None if written is None else self.columns[written]
         return fault_at(self.number, column, error, written or error.field)
@@ -38,7 +38,7 @@ class Line:
 def fault_at(
     number: int, column: int | None, error: WinepressError, name: str | None = None
 ) -> InvalidJob:
-    """``error`` at a place of the file."""
+    """``error`` with a line and a column of the file."""
     place = f"line {number}" + (f", column {column}" if column else "")
     return InvalidJob(
         f"{place}{f' ({name})' if name else ''}: {error.problem}",

@@ -1,4 +1,4 @@
-"""What came of each picture of a job, as a table: manifest.jsonl, manifest.csv, contact sheets."""
+"""The results of a job as tables: manifest.jsonl, manifest.csv and contact sheets."""
 
 from __future__ import annotations
 
@@ -12,12 +12,13 @@ from typing import TYPE_CHECKING, Any
 from PIL import Image
 
 from winepress.contact_sheet import contact_sheet
-from winepress.handle import file_name
+from winepress.handle import file_name, open_job
+from winepress_shared.atomic_file import atomic_write
 from winepress_shared.errors import WrongUsage
 from winepress_shared.items import ItemReader
 
 if TYPE_CHECKING:
-    from winepress.client import Client
+    from winepress.connections import Connections
 
 COLUMNS = (
     "job",
@@ -45,18 +46,18 @@ COLUMNS = (
     "error",
     "message",
 )
-#: How a cell begins that spreadsheets take for a formula, whoever wrote that prompt
+#: Spreadsheets take a cell that begins so for a formula, and a prompt may come from anybody
 #: (https://owasp.org/www-community/attacks/CSV_Injection).
 _COMPUTED = ("=", "+", "-", "@", "\t", "\r")
 _PER_SHEET = 100  #: pictures on one contact sheet
 
 
-def manifest_rows(client: Client, job_id: str) -> Iterator[dict[str, Any]]:
+def manifest_rows(connections: Connections, job_id: str) -> Iterator[dict[str, Any]]:
     """One row per picture of a job, in unit order; raises NotFound, ObjectMissing."""
-    record, result = client.archive.read_job(job_id), client.get(job_id).result
+    record, result = connections.archive.read_job(job_id), open_job(connections, job_id).result
     done = {output.unit: output for output in result.outputs}
     failed = {failure.unit: failure for failure in result.failures}
-    reader = ItemReader(client.archive)
+    reader = ItemReader(connections.archive)
     for unit in range(record.job.unit_count):
         item = reader.item(record, unit)
         values: dict[str, Any] = {
@@ -79,22 +80,22 @@ def manifest_rows(client: Client, job_id: str) -> Iterator[dict[str, Any]]:
 def write_manifest(rows: Sequence[dict[str, Any]], folder: Path) -> list[Path]:
     """Write ``manifest.jsonl`` and ``manifest.csv``, replacing older ones; raises WrongUsage.
 
-    A text that a spreadsheet would compute has an apostrophe before it in the latter.
+    In the CSV file an apostrophe stands before a text that a spreadsheet would compute.
     """
     table = io.StringIO()
-    writer = csv.DictWriter(table, COLUMNS)  # lines end as RFC 4180 has it, so both ends are quoted
+    writer = csv.DictWriter(table, COLUMNS)  # ends lines with CRLF, as RFC 4180 demands
     writer.writeheader()
     writer.writerows({name: _cell(value) for name, value in row.items()} for row in rows)
     lines = "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
     return [
         _write(folder / "manifest.jsonl", lines.encode()),
-        # The mark tells Excel that this is UTF-8.
+        # The byte order mark tells Excel that this is UTF-8.
         _write(folder / "manifest.csv", table.getvalue().encode("utf-8-sig")),
     ]
 
 
 def write_contact_sheets(rows: Sequence[dict[str, Any]], folder: Path) -> list[Path]:
-    """Lay the saved pictures out, a hundred to a sheet: ``contact-sheet-001.png`` and so on."""
+    """Write ``contact-sheet-001.png`` and so on, with a hundred saved pictures on each sheet."""
     finished = [row for row in rows if row["state"] == "done"]
     paths = []
     for number, first in enumerate(range(0, len(finished), _PER_SHEET), 1):
@@ -117,18 +118,16 @@ def _caption(row: dict[str, Any]) -> str:
 
 
 def _open(path: Path) -> Image.Image:
-    """A small copy: a sheet of a hundred large pictures must not need them all in memory."""
+    """A small copy of a picture: a hundred large ones would fill the memory."""
     with Image.open(path, formats=("PNG", "JPEG", "WEBP")) as image:
         image.thumbnail((256, 256))
         return image.convert("RGB")
 
 
 def _write(path: Path, data: bytes) -> Path:
-    part = path.with_name(f".{path.name}.part")
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)  # of a job without a picture, too
-        part.write_bytes(data)
-        part.replace(path)
+        path.parent.mkdir(parents=True, exist_ok=True)  # a job without pictures made no folder
+        atomic_write(path, data)
     except OSError as error:
         raise WrongUsage(f"cannot save here: {error.strerror}", value=str(path)) from None
     return path

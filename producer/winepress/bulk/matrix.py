@@ -1,4 +1,4 @@
-"""A matrix: every item once for each combination of some fields' values."""
+"""A matrix: every item is drawn once for each combination of values."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _RANGE = re.compile(r"(\d{1,16})-(\d{1,16})(?::(\d{1,16}))?\Z")
 
 
 class Matrix:
-    """The axes of a matrix; without any it has one empty cell."""
+    """The axes of a matrix; without axes it has one empty cell."""
 
     def __init__(self, axes: Sequence[str] = ()) -> None:
         """``axes`` are ``FIELD=VALUES``: ``seed=1-4``, ``steps=10-30:10``, ``guidance=5,7.5``,

@@ -1,4 +1,4 @@
-"""What a bulk file comes to: every picture checked, priced and sorted by lane, nothing queued."""
+"""The plan of a batch file: every picture checked, priced and sorted by lane; nothing is queued."""
 
 from __future__ import annotations
 
@@ -30,8 +30,8 @@ from winepress_shared.jobs.zoom import ZoomVideo
 from winepress_shared.lane import Lane
 from winepress_shared.option_checks import syntax_in
 
-MAX_ITEMS = 100_000  #: pictures of one file, matrix and wildcards counted in
-MAX_INPUT_BYTES = 512 * 2**20  #: input pictures of one file together, as they are stored
+MAX_ITEMS = 100_000  #: pictures of one file, with matrix and wildcards
+MAX_INPUT_BYTES = 512 * 2**20  #: of all input pictures of one file, as they are stored
 
 
 @dataclass(frozen=True)
@@ -39,11 +39,11 @@ class PlanOptions:
     """How the lines of a file are read."""
 
     folder: Path = field(default_factory=Path)  #: what the paths of pictures are relative to
-    defaults: dict[str, Any] = field(default_factory=dict)  #: for lines that say nothing else
+    defaults: dict[str, Any] = field(default_factory=dict)  #: of fields that a line does not give
     matrix: Matrix = field(default_factory=Matrix)
     wildcards: Wildcards | None = None  #: None leaves prompts as they are
-    every_combination: bool = False  #: of the wildcards, instead of one at random
-    pick_seed: int = 0  #: decides what is picked at random; the same file gives the same pictures
+    every_combination: bool = False  #: of the wildcards, instead of a random one
+    pick_seed: int = 0  #: of the random choices; the same file gives the same pictures
 
 
 @dataclass
@@ -54,12 +54,12 @@ class Group:
     priority: Priority
     items: list[bytes] = field(default_factory=list)  #: as `Item.encode` writes them
     cost: float = 0.0  #: megapixel-steps
-    together: int = 1  #: most pictures of it that share a call
-    #: Of the jobs as asked for: a seed drawn at random would make every digest new.
+    together: int = 1  #: the most pictures that share a call
+    #: Of the jobs as given: with a random seed every digest would be different.
     asked: hashlib._Hash = field(default_factory=hashlib.sha256)
 
     def jobs(self) -> Iterator[list[bytes]]:
-        """The items in portions that one job may have."""
+        """The items, in portions of one job each."""
         for first in range(0, len(self.items), MAX_UNITS):
             yield self.items[first : first + MAX_UNITS]
 
@@ -70,14 +70,14 @@ class Plan:
     def __init__(self, catalogue: Catalogue, options: PlanOptions) -> None:
         self._catalogue = catalogue
         self._options = options
-        self._loaded: dict[tuple[str | bytes, ...], Picture] = {}  # field, file, how it is read
+        self._loaded: dict[tuple[str | bytes, ...], Picture] = {}  # field, file, options of reading
         self._names: dict[str, int] = {}  # name → line
-        self._runs: dict[tuple[Lane, Priority], Run] = {}  # of the group of this key
+        self._runs: dict[tuple[Lane, Priority], Run] = {}  # of the group with this key
         self.groups: dict[tuple[Lane, Priority], Group] = {}
         self.lines = 0
-        self._warnings: Counter[str] = Counter()  # sentence → pictures it is about
-        self._syntax: dict[str, None] = {}  # of other programs, found in any prompt
-        self._with_syntax = 0  # pictures
+        self._warnings: Counter[str] = Counter()  # sentence → number of pictures
+        self._syntax: dict[str, None] = {}  # prompt syntax of other programs
+        self._with_syntax = 0  # pictures with such syntax
 
     @property
     def count(self) -> int:
@@ -91,7 +91,7 @@ class Plan:
 
     @property
     def warnings(self) -> dict[str, int]:
-        """What is asked for and will be ignored: sentence → pictures it is about."""
+        """Sentence about an option that is ignored → the number of pictures."""
         found = dict(self._warnings)
         if self._syntax:
             found[warning_of_syntax(list(self._syntax))] = self._with_syntax
@@ -99,11 +99,11 @@ class Plan:
 
     @property
     def inputs(self) -> list[Picture]:
-        """The input pictures, each once."""
+        """The different input pictures."""
         return list({picture.reference: picture for picture in self._loaded.values()}.values())
 
     def add(self, lines: Iterable[Line]) -> None:
-        """Take every line in; raises InvalidJob with line and column at the first broken one."""
+        """Add every line; raises InvalidJob with line and column at the first invalid one."""
         count = self.count
         for line in lines:
             self.lines += 1
@@ -121,11 +121,11 @@ class Plan:
             self.groups[key].together = run.together
 
     def check_any(self) -> None:
-        """Raise InvalidJob when no line asks for a picture."""
+        """Raise InvalidJob if the plan has no picture."""
         if not self.count:
             raise InvalidJob(
-                "there is nothing to draw",
-                hint="Empty lines, comments and the header of a CSV are no pictures",
+                "the file contains no pictures",
+                hint="Empty lines, comments and the header of a CSV file do not count",
             )
 
     def _check_name(self, line: Line) -> None:
@@ -139,13 +139,13 @@ class Plan:
             )
         if line.name and self._names.setdefault(line.name, line.number) != line.number:
             raise InvalidJob(
-                f"line {self._names[line.name]} has this name already",
+                f"line {self._names[line.name]} has the same name",
                 field="custom_id",
                 value=line.name,
             )
 
     def _jobs(self, line: Line) -> Iterator[Job]:
-        """Every picture a line stands for, each a job of one unit."""
+        """Every picture of a line, as a job of one unit."""
         given = canonical_fields(self._options.defaults) | canonical_fields(line.values)
         for cell, values in enumerate(self._options.matrix.cells()):
             first = parse_job(self._with_pictures(given | values))
@@ -158,14 +158,14 @@ class Plan:
             )
             for unit, texts in self._texts(first, self._options.wildcards, chance):
                 one = first.for_unit(unit)
-                # Checked again: what a wildcard brings may be too long.
+                # Checked again: the expanded text may be too long.
                 fields = dict(one)
                 yield one if texts.items() <= fields.items() else parse_job(fields | texts)
 
     def _texts(
         self, job: Job, wildcards: Wildcards, chance: random.Random
     ) -> Iterator[tuple[int, dict[str, str]]]:
-        """(number of the picture, its prompt and negative prompt) of every picture of a job."""
+        """(unit, its prompt and negative prompt) for every picture of a job."""
 
         def readings(field: str) -> Iterator[str]:
             text = getattr(job, field)
@@ -212,7 +212,7 @@ class Plan:
     def _put(self, job: Job, line: Line) -> None:
         resolved = self._catalogue.resolve(job)
         if isinstance(resolved, ZoomVideo):
-            raise InvalidJob("a bulk is of pictures", field="kind", value=job.kind)
+            raise InvalidJob("zoom-video jobs cannot be part of a batch file", field="kind")
         key = (self._catalogue.lane(resolved), resolved.priority)
         group = self.groups.setdefault(key, Group(*key))
         group.asked.update(job.model_dump_json().encode())

@@ -1,9 +1,9 @@
-"""What a prompt with wildcards is made of: text, choices, and names of lists.
+"""The parts of a prompt with wildcards: text, choices, and names of lists.
 
 The syntax is the documented one of the dynamic-prompts extension: ``{a|b}``, weights
 ``{3::a|1::b}``, several at once ``{2$$a|b|c}``, ``{1-2$$ and $$a|b|c}``, ``{2-$$…}``, ``{-2$$…}``,
-``{2$$__list__}``, ``__list__``, all of them inside each other, and comment lines that begin with
-``# ``. A backslash keeps one of ``{ } | $ % _ # :`` as it is. What else the extension knows is
+``{2$$__list__}``, ``__list__``, all of them nested, and comment lines that begin with ``# ``. A
+backslash keeps one of ``{ } | $ % _ # :`` as it is. Everything else that the extension supports is
 refused by name and place: variables, wrapping, samplers, patterns and arguments of lists, Jinja.
 """
 
@@ -21,14 +21,14 @@ _SEPARATOR = ", "
 _NAME = re.compile(r"__([A-Za-z0-9-]+(?:[_/][A-Za-z0-9-]+)*)__")
 _COUNT = re.compile(r"\s*(?:(\d{1,3})(-)?(\d{1,3})?|-(\d{1,3}))\$\$(?:([^$|{}]*)\$\$)?")
 _WEIGHT = re.compile(r"\s*(\d{1,9}(?:\.\d{0,9})?|\.\d{1,9})\s*::")
-#: What would be a weight but for its value.
+#: A weight with an invalid number.
 _NO_WEIGHT = re.compile(r"\s*+[-+]?(?=[.,]?\d)[\d.,eE+%-]++\s*+::")
 _ESCAPED = re.compile(r"\\[{}|$%_#:]")
 _PLAIN = re.compile(r"[^\\{}|$%_]+|.", re.DOTALL)
 _COMMENT = re.compile(r"^[ \t]*#(?: .*)?$", re.MULTILINE)
-_EDGE = re.compile(r"\s*\n\s*(?=[|}])|(?<=[{|])\s*\n\s*")  # of a choice over several lines
+_EDGE = re.compile(r"\s*\n\s*(?=[|}])|(?<=[{|])\s*\n\s*")  # a line break in a choice
 _BREAK = re.compile(r"\s*\n\s*")
-#: Constructs of the extension that are not read here → their names.
+#: Constructs of the extension that are not supported → their names.
 _FOREIGN = tuple(
     (re.compile(pattern), name)
     for pattern, name in (
@@ -53,7 +53,7 @@ class ListName:
 
 @dataclass(frozen=True)
 class Option:
-    """One of a choice; a line of a list is parsed when it is drawn."""
+    """One option of a choice; a line of a list is parsed only when it is chosen."""
 
     body: Parts | str
     weight: float = 1.0
@@ -61,11 +61,11 @@ class Option:
 
 @dataclass(frozen=True)
 class Choice:
-    """``{…}``: some of its options, joined by ``separator``."""
+    """``{…}``: from ``least`` to ``most`` of its options, joined by ``separator``."""
 
     options: tuple[Option, ...]
     least: int
-    most: int | None  #: None is as many as there are
+    most: int | None  #: None is all of them
     separator: str
     written: str
 
@@ -74,14 +74,14 @@ Parts: TypeAlias = tuple[str | ListName | Choice, ...]
 
 
 def parse(prompt: str) -> Parts:
-    """Take a prompt apart; raises InvalidJob, with the place, for what cannot be read."""
+    """Parse a prompt; raises InvalidJob with the place of a syntax error."""
     if "\n" in prompt and ("{" in prompt or "__" in prompt):
         prompt = _BREAK.sub(" ", _EDGE.sub("", _COMMENT.sub("", prompt))).strip()
     return _Reader(prompt).all()
 
 
 def parse_option(line: str) -> Option:
-    """A line of a list, with the weight it may begin with."""
+    """Parse a line of a list, which may begin with a weight."""
     weight = _WEIGHT.match(line)
     return Option(line[weight.end() :], float(weight[1])) if weight else Option(line)
 
@@ -98,7 +98,7 @@ class _Reader:
         return self._parts("", 0)
 
     def _parts(self, ends: str, depth: int) -> Parts:
-        """Everything up to one of ``ends``, which is left to be read, or to the end."""
+        """The parts up to one of the characters ``ends``, or up to the end of the text."""
         found: list[str | ListName | Choice] = []
         words: list[str] = []
         while self._at < len(self._text) and self._text[self._at] not in (ends or "\0"):
@@ -136,7 +136,7 @@ class _Reader:
                 raise self._fault(
                     f"{name} is not supported",
                     value=found[0],
-                    hint="A backslash before {, }, |, $, %, _, # or : keeps it as it is",
+                    hint="Put a backslash before {, }, |, $, %, _, # or : to keep it as it is",
                 )
         if depth and self._text.startswith("$$", self._at):
             allowed = "like {2$$a|b}, {1-2$$a|b} or {1-2$$ and $$a|b}"
@@ -145,7 +145,7 @@ class _Reader:
     def _choice(self, depth: int) -> Choice:
         start = self._at
         if depth > MAX_DEPTH:
-            raise self._fault("wildcards inside wildcards go too deep", allowed=f"{MAX_DEPTH}")
+            raise self._fault("wildcards are nested too deeply", allowed=f"{MAX_DEPTH}")
         count = _COUNT.match(self._text, start + 1)
         self._at = count.end() if count else start + 1
         options = [self._option(depth)]
@@ -155,7 +155,9 @@ class _Reader:
         if self._at >= len(self._text):
             self._at = start
             value = self._text[start:]
-            raise self._fault("a brace is not closed", value=value, hint="A plain brace is \\{")
+            raise self._fault(
+                "a brace is not closed", value=value, hint="Write \\{ for a plain brace"
+            )
         self._at += 1
         least, most = _bounds(count)
         separator = count[5] if count and count[5] is not None else _SEPARATOR
@@ -177,7 +179,7 @@ class _Reader:
 
 
 def _bounds(count: re.Match[str] | None) -> tuple[int, int | None]:
-    """Least and most options of ``2$$``, ``1-2$$``, ``2-$$``, ``-2$$``, or of none of them."""
+    """The least and the most options of ``2$$``, ``1-2$$``, ``2-$$`` or ``-2$$``; else 1 and 1."""
     if count is None:
         return 1, 1
     if count[4] is not None:

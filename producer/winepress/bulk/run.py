@@ -1,4 +1,4 @@
-"""Alike pictures that follow each other in a bulk: many of them share calls."""
+"""Runs of alike pictures in a batch, which share calls when they are long enough."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from winepress_shared.jobs.shared_call import LEAST_CALLS, are_alike
 
 
 class Run:
-    """Takes items in their order and writes them into a list, encoded.
+    """Takes items in their order and appends them to a list, encoded.
 
-    The first ones that are alike are held back until they are many, or others follow.
+    The first items of a run are held back until the run is long enough or ends.
     """
 
     def __init__(self, catalogue: Catalogue, items: list[bytes]) -> None:
@@ -21,12 +21,12 @@ class Run:
         self._items = items
         self._held: list[Item] = []
         self._first: Job | None = None
-        self._number: int | None = None  #: of them that share a call, once they are many
+        self._number: int | None = None  #: pictures in a call of this run, once it is long enough
         self._is_long = False
-        self.together = 1  #: most pictures so far that share a call
+        self.together = 1  #: the most pictures in a call so far
 
     def add(self, item: Item) -> None:
-        """Take one more picture in."""
+        """Add one picture."""
         if self._first is None or not are_alike(self._first, item.job):
             self.close()
             self._first = item.job
@@ -38,7 +38,7 @@ class Run:
             self._write({"pictures_per_call": self._number})
 
     def close(self) -> None:
-        """Write what is held back: nothing alike follows."""
+        """End the run: write the items that are held back."""
         self._write({})
         self._first, self._is_long = None, False
 

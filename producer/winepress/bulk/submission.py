@@ -1,4 +1,4 @@
-"""Queueing a plan: one job per lane and priority, all of them or none."""
+"""Submission of a plan: one job per lane and priority, all of them or none."""
 
 from __future__ import annotations
 
@@ -10,32 +10,33 @@ from typing import TYPE_CHECKING
 from winepress.bulk.plan import Group, Plan
 from winepress.handle import JobHandle
 from winepress.interruption import all_or_none
+from winepress.submission import accept, check_room
 from winepress.submit_options import SubmitOptions
 from winepress_shared.archive import JobRecord
 from winepress_shared.items import write_items
 from winepress_shared.jobs.job import MAX_PROMPT_CHARACTERS, Batch
 
 if TYPE_CHECKING:
-    from winepress.client import Client
+    from winepress.connections import Connections
 
-_WRITERS = 8  #: threads; the store answers several writes at once
+_WRITERS = 8  #: threads that write to the store, which answers several requests at once
 
 
 def submit_plan(
-    client: Client,
+    connections: Connections,
     plan: Plan,
     submit_options: SubmitOptions,
     *,
     title: str = "batch",
     max_failed: int | None = None,
 ) -> Sequence[JobHandle]:
-    """Queue every picture of ``plan``; a lane with more than fits into a job gets several.
+    """Queue every picture of ``plan``; a lane with too many pictures for one job gets several.
 
-    With an idempotency key, each job's key is that key and its number. Raises Refused with
-    nothing queued.
+    The idempotency key of each job is the given key and the number of the job. Raises InvalidJob,
+    QueueFull or Conflict, and then nothing is queued.
     """
     plan.check_any()
-    client.check_room(plan.count, submit_options)
+    check_room(connections, plan.count, submit_options)
     portions = [(group, items) for group in plan.groups.values() for items in group.jobs()]
     records = [
         submit_options.numbered(number).record(
@@ -46,17 +47,21 @@ def submit_plan(
         )
         for number, (group, items) in enumerate(portions)
     ]
-    with all_or_none(client, records):
+    with all_or_none(connections, records):
         with ThreadPoolExecutor(_WRITERS, thread_name_prefix="batch") as pool:
-            list(pool.map(client.archive.write_input, plan.inputs))
+            list(pool.map(connections.archive.write_input, plan.inputs))
         for record, (_, items) in zip(records, portions, strict=True):
-            _write(client, record, items)
-        return client.accept(records)
+            _write(connections, record, items)
+        ids = accept(connections, records)
+    return [
+        JobHandle(connections, job_id, record.warnings)
+        for job_id, record in zip(ids, records, strict=True)
+    ]
 
 
-def _write(client: Client, record: JobRecord, items: list[bytes]) -> None:
-    write_items(client.archive, record.id, items)
-    client.archive.write_job(record)
+def _write(connections: Connections, record: JobRecord, items: list[bytes]) -> None:
+    write_items(connections.archive, record.id, items)
+    connections.archive.write_job(record)
 
 
 def _batch(group: Group, count: int, title: str, max_failed: int | None) -> Batch:

@@ -1,8 +1,8 @@
-"""The prompts that one with wildcards stands for; see `prompt_syntax` for what it may hold.
+"""Expansion of prompts with wildcards; their syntax is in `prompt_syntax`.
 
-``__name__`` is a line of ``name.txt`` in the folder of wildcards, and may hold wildcards itself. At
-random an option is as likely as its weight says; of all combinations each option is one,
-whatever its weight, unless that is 0.
+``__name__`` is a line of ``name.txt`` in the folder of wildcards, and may contain wildcards itself.
+A random choice follows the weights. Among all combinations every option counts once, whatever its
+weight, unless the weight is 0.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from winepress_shared.regular_file import read_regular
 _MAX_FILE_BYTES = 8 * 2**20
 _MAX_LINES = 100_000  #: of a list
 _MAX_CHARACTERS = 65_536  #: of a line
-_MAX_DRAWS = 10_000  #: wildcards drawn for one prompt: lists may name lists many times
+_MAX_DRAWS = 10_000  #: wildcards of one prompt, because lists may name lists
 
 
 class Wildcards:
@@ -37,15 +37,15 @@ class Wildcards:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._lists: dict[str, _Options] = {}
-        self._draws = 0  # for the prompt in hand
+        self._draws = 0  # of the present prompt
 
     def pick(self, prompt: str, chance: random.Random) -> str:
-        """One of the prompts that ``prompt`` stands for; raises InvalidJob."""
+        """A random expansion of ``prompt``; raises InvalidJob."""
         self._draws = 0
         return self._pick(parse(prompt), chance, 0)
 
     def every(self, prompt: str) -> Iterator[str]:
-        """All prompts that ``prompt`` stands for, in order, one by one; raises InvalidJob."""
+        """All expansions of ``prompt``, in order, one by one; raises InvalidJob."""
         try:
             for text in self._every(parse(prompt), 0):
                 yield text
@@ -66,7 +66,7 @@ class Wildcards:
         return "".join(texts)
 
     def _every(self, parts: Parts, depth: int) -> Iterator[str]:
-        # `product` would unroll every list first: a short prompt may stand for billions.
+        # `product` would expand every list first, and a prompt may have billions of expansions.
         if not parts:
             yield ""
             return
@@ -84,7 +84,7 @@ class Wildcards:
                 yield from self._joined(chosen, separator, depth + 1)
 
     def _joined(self, chosen: Sequence[Option], separator: str, depth: int) -> Iterator[str]:
-        """Every reading of some options side by side."""
+        """Every expansion of the chosen options, joined."""
         if not chosen:
             yield ""
             return
@@ -96,24 +96,24 @@ class Wildcards:
                 yield head + separator + tail
 
     def _offer(self, part: ListName | Choice, depth: int) -> tuple[_Options, int, int, str]:
-        """What a wildcard offers, the least and most that are taken, and what joins them."""
+        """The options of a wildcard, the least and the most to take, and their separator."""
         self._draws += 1
         if depth >= MAX_DEPTH or self._draws > _MAX_DRAWS:
-            problem = "go too deep" if depth >= MAX_DEPTH else "are too many"
+            problem = "nested too deeply" if depth >= MAX_DEPTH else "too many"
             shown = f"__{part.name}__" if isinstance(part, ListName) else part.written
-            raise InvalidJob(f"wildcards inside wildcards {problem}", field="prompt", value=shown)
+            raise InvalidJob(f"wildcards inside wildcards: {problem}", field="prompt", value=shown)
         if isinstance(part, ListName):
             part = Choice((Option((part,)),), 1, 1, "", f"__{part.name}__")
         body = part.options[0].body if len(part.options) == 1 else ()
         if len(body) == 1 and isinstance(body[0], ListName):
-            options = self._list(body[0].name)  # {2$$__list__} is two different lines
+            options = self._list(body[0].name)  # {2$$__list__} takes two different lines
         else:
             options = _Options(part.options)
         offered = len(options.drawn)
         most = offered if part.most is None else part.most
         if not part.least <= most <= offered:
             raise InvalidJob(
-                "asks for more than it offers",
+                "more options requested than available",
                 field="prompt",
                 value=part.written,
                 allowed=f"at most {offered}" if offered else "a weight above 0",
@@ -137,7 +137,7 @@ class Wildcards:
                 "no such list of wildcards" if is_missing else f"cannot read a list: {reason}",
                 field="prompt",
                 value=f"__{name}__",
-                hint=f"It would be the file {path}",
+                hint=f"Its file is {path}",
             ) from None
         found = [line for line in lines if line and not line.startswith("#")]
         if any(len(line) > _MAX_CHARACTERS for line in found):
@@ -151,14 +151,14 @@ class Wildcards:
 
 
 class _Options:
-    """The options of a choice, with what makes drawing among them quick."""
+    """The options of a choice, with sums of weights that make choosing quick."""
 
     def __init__(self, options: Sequence[Option]) -> None:
         self.drawn = [option for option in options if option.weight > 0]
         self._sums = list(accumulate(option.weight for option in self.drawn))
 
     def pick(self, count: int, chance: random.Random) -> list[Option]:
-        """``count`` different ones in any order, each as likely as its weight says."""
+        """``count`` different options in random order, chosen by their weights."""
         if count == 1:
             return chance.choices(self.drawn, cum_weights=self._sums)
         # Efraimidis and Spirakis 2006: the largest of u^(1/w).

@@ -1,4 +1,4 @@
-"""The commands of the producer; other packages bring theirs through entry points."""
+"""The commands of the producer; other packages add theirs through entry points."""
 
 from __future__ import annotations
 

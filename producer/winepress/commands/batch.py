@@ -13,6 +13,7 @@ from winepress.commands.submit import FIELDS, add_picture
 from winepress.commands.targets import check_targets
 from winepress.commands.watch import follow_to_end, interrupted, show_tables
 from winepress.commands.when import add_when, start_in, window
+from winepress.commands.zoom_flags import given_fields
 from winepress.console import Console
 from winepress.explanation import counted, duration, estimate_text, times_of
 from winepress.handle import JobHandle
@@ -35,7 +36,7 @@ files:
 
 wildcards in prompts and negative prompts:
   {a|b}  {3::a|1::b}  {2$$a|b|c}  {1-2$$ and $$a|b|c}  {2-$$a|b|c}  __list__  {2$$__list__}
-  a backslash keeps { } | $ % _ # : as they are; other dynamic prompts are refused by name
+  a backslash keeps { } | $ % _ # : as they are; other dynamic-prompts syntax is refused
 
 examples:
   winepress batch items.csv --dry-run
@@ -50,24 +51,26 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     parser = subparsers.add_parser(
         "batch",
         help="queue many different pictures",
-        description="Queue every picture a file asks for, one job per model. Prints the jobs' "
-        "ids. One broken line, and nothing is queued.",
+        description="Queue every picture of a file, with one job per model, and print the ids of "
+        "the jobs. If one line is invalid, nothing is queued.",
         epilog=_EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("file", nargs="?", type=path_of, metavar="FILE", help="- is stdin")
     _add_items(parser.add_argument_group("the items"))
-    picture = parser.add_argument_group("the pictures, where a line says nothing else")
+    picture = parser.add_argument_group("the pictures; a line of the file overrides these")
     picture.add_argument("--kind", choices=_KINDS)
     add_picture(picture)
-    _add_submit_options(parser.add_argument_group("how they are handled"))
+    _add_submit_options(parser.add_argument_group("the submission"))
     parser.set_defaults(run=_batch)
 
 
 def _add_items(group: argparse._ArgumentGroup) -> None:
     add = group.add_argument
-    add("--prompt", metavar="TEXT", help="instead of a file")
-    add("--form", choices=("jsonl", "csv", "prompts"), help="of the file; default: by its name")
+    add("--prompt", metavar="TEXT", help="a prompt instead of a file")
+    add(
+        "--form", choices=("jsonl", "csv", "prompts"), help="form of the file; default: by its name"
+    )
     add(
         "--matrix",
         action="append",
@@ -75,21 +78,32 @@ def _add_items(group: argparse._ArgumentGroup) -> None:
         metavar="FIELD=VALUES",
         help="every item for each value: seed=1-4, steps=10-30:10, guidance=2,5; may be repeated",
     )
-    add("--wildcards", type=Path, metavar="DIR", help="lists for __name__; default: wildcards/")
-    add("--all-combinations", action="store_true", help="of wildcards, not one at random")
+    add(
+        "--wildcards",
+        type=Path,
+        metavar="DIR",
+        help="folder of the lists for __name__; default: wildcards/",
+    )
+    add(
+        "--all-combinations",
+        action="store_true",
+        help="every combination of wildcards, not a random one",
+    )
     add("--no-wildcards", action="store_true", help="leave braces in prompts as they are")
-    add("--pick-seed", type=int, default=0, metavar="S", help="decides what is picked at random")
-    add("--dry-run", action="store_true", help="check and price everything, queue nothing")
+    add("--pick-seed", type=int, default=0, metavar="S", help="seed of the random choices")
+    add(
+        "--dry-run", action="store_true", help="check the file and estimate its cost; queue nothing"
+    )
 
 
 def _add_submit_options(group: argparse._ArgumentGroup) -> None:
     add = group.add_argument
     add("--priority", choices=tuple(Priority), default=Priority.BULK, help="default: bulk")
-    add("--user", metavar="U", help="who takes turns with whom; default: the setting user")
-    add("--key", metavar="K", help="the same key within a day gives the same jobs")
-    add("--max-failed", type=int, metavar="N", help="give up after more failures than this")
+    add("--user", metavar="U", help="users take turns; default: the setting user")
+    add("--key", metavar="K", help="idempotency key: the same key within a day gives the same jobs")
+    add("--max-failed", type=int, metavar="N", help="stop a job after more than N failures")
     add_when(group)
-    add("--wait", action="store_true", help="until all is over")
+    add("--wait", action="store_true", help="wait until all jobs have ended")
     add("--out", type=Path, metavar="DIR", help="wait, then save the pictures here")
     add("--manifest", action="store_true", help="with --out: manifest.jsonl and manifest.csv")
     add("--contact-sheet", action="store_true", help="with --out: sheets of all pictures")
@@ -122,7 +136,7 @@ def _batch(arguments: argparse.Namespace) -> int:
             impossible = client.why_impossible(row.lane)
             console.result(values | {"impossible": impossible}, row.id)
             if impossible and not row.state.is_terminal:
-                console.note(f"accepted, but nothing can render it now: {impossible}")
+                console.note(f"accepted, but no worker can render it now: {impossible}")
         return _follow(client, console, handles, arguments)
 
 
@@ -130,7 +144,7 @@ def _check(arguments: argparse.Namespace) -> None:
     if (arguments.file is None) == (arguments.prompt is None):
         raise WrongUsage("give a file or --prompt", hint="See `winepress batch --help`")
     if (arguments.manifest or arguments.contact_sheet) and arguments.out is None:
-        raise WrongUsage("say where to with --out", field="--manifest, --contact-sheet")
+        raise WrongUsage("--out is required", field="--manifest, --contact-sheet")
     check_targets(arguments)
 
 
@@ -140,8 +154,7 @@ def _plan(client: Client, arguments: argparse.Namespace) -> Plan:
     from winepress.bulk.wildcards import Wildcards
 
     folder = folder_of(arguments.file) if arguments.file else Path()
-    given = {name: getattr(arguments, name) for name in FIELDS}
-    defaults = {name: value for name, value in given.items() if value is not None}
+    defaults = given_fields(arguments, FIELDS)
     for name in ("image", "mask"):
         if name in defaults and not defaults[name].startswith("sha256:"):
             defaults[name] = str(Path(defaults[name]).absolute())
@@ -192,14 +205,14 @@ def _show_plan(client: Client, console: Console, plan: Plan, submit_options: Sub
         f"{plan.cost:,.1f} megapixel-steps; nothing was queued"
     )
     if plan.count > user_limit:
-        console.note(f"that is more than one user may have waiting: {user_limit:.0f}")
+        console.note(f"this exceeds the limit of one user: {user_limit:.0f} pictures")
 
 
 def _price(
     client: Client, group: Group, submit_options: SubmitOptions
 ) -> tuple[dict[str, Any], str]:
-    """What the pictures of one lane cost, how long they take, and whether they can be drawn."""
-    from winepress_shared.estimate import Work
+    """The cost of the pictures of one lane, their time, and whether a worker can draw them."""
+    from winepress.estimate import Work
 
     count, band = len(group.items), BANDS.index(group.priority)
     is_held = submit_options.start_in is not None or submit_options.window is not None
@@ -218,11 +231,11 @@ def _price(
     }
     text = f"{group.lane}  {counted(count, 'picture')}, {group.cost:,.1f} megapixel-steps. "
     if found.draws_s is None:
-        text += "No pace measured yet"
+        text += "No pace has been measured yet"
     else:
-        text += f"Drawn in about {duration(found.draws_s)}. {estimate_text(found)}"
+        text += f"Drawing takes about {duration(found.draws_s)}. {estimate_text(found)}"
     if values["impossible"]:
-        text += f"; nothing can render it now: {values['impossible']}"
+        text += f"; no worker can render it now: {values['impossible']}"
     return values, text
 
 
@@ -236,7 +249,7 @@ def _follow(
     handles: Iterable[JobHandle],
     arguments: argparse.Namespace,
 ) -> int:
-    """Wait for every job, whatever becomes of the others; the first failure is raised last."""
+    """Wait for every job, even after one has failed; raises the first failure at the end."""
     if not arguments.wait and arguments.out is None:
         return 0
     failed: JobFailed | None = None

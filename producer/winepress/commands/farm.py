@@ -34,8 +34,8 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
             parser.add_argument(
                 "--pending",
                 action="store_true",
-                help="those too whose submission was not seen through; who was told that it "
-                "failed may have submitted them again",
+                help="also jobs whose submission was interrupted; a program that was told of the "
+                "failure may have submitted them again",
             )
         parser.set_defaults(run=run)
 

@@ -1,4 +1,4 @@
-"""``winepress info``: what a picture file says of its making."""
+"""``winepress info``: the generation metadata of a picture file."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     """Add the sub-command."""
     parser = subparsers.add_parser(
         "info",
-        help="how a picture was made",
-        description="Print the parameters a picture carries. With --json: the job that draws it "
-        "again, as `winepress submit --file` takes it.",
+        help="show how a picture was made",
+        description="Print the parameters in a picture file. With --json: the job that draws the "
+        "picture again, for `winepress submit --file`.",
     )
     parser.add_argument("file", type=Path, metavar="FILE", help="PNG, JPEG or WebP")
     parser.add_argument("--json", action="store_true", help="the job as one JSON object")
@@ -42,7 +42,7 @@ def _show(arguments: argparse.Namespace, found: PictureInfo) -> int:
     if arguments.json:
         Console(json_lines=True).result(found.job().model_dump(mode="json"))
     elif found.parameters is None:
-        raise InvalidJob("this picture says nothing of its making")
+        raise InvalidJob("the file contains no generation metadata")
     else:
         Console().result({}, *found.parameters.split("\n"))
     return 0

@@ -78,7 +78,7 @@ def _status(arguments: argparse.Namespace) -> int:
             return
         found, impossible = client.estimate(row.id), why_job_impossible(row, client.workers())
         held = what_holds(row, place_of(client.lanes, row))
-        told = f"Nothing can render it now: {impossible}" if impossible else estimate_text(found)
+        told = f"No worker can render it now: {impossible}" if impossible else estimate_text(found)
         values = {"estimate": asdict(found), "impossible": impossible, "held": held}
         lines = (f"    {line}" for line in (*held, told) if line)
         console.result(row_values(row) | values, row_text(row), *lines)

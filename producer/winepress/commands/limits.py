@@ -1,4 +1,4 @@
-"""``winepress limits``: what the farm holds its users to."""
+"""``winepress limits``: the limits of the farm."""
 
 from __future__ import annotations
 
@@ -7,23 +7,23 @@ import argparse
 from winepress.client import Client
 from winepress.console import Console
 
-_DEFAULT = "default"  #: in place of a number
+_DEFAULT = "default"  #: instead of a number
 _HELP = {
-    "queue_limit": "units of the farm that have not ended",
-    "user_queue_limit": "units of one user that have not ended",
-    "user_running_limit": "slices of one user being drawn at a time, 0 is any number",
-    "keep_days": "days that an ended job stays listed",
+    "queue_limit": "most units of the farm that have not ended",
+    "user_queue_limit": "most units of one user that have not ended",
+    "user_running_limit": "most slices of one user in work at a time; 0 is no limit",
+    "keep_days": "days for which an ended job stays listed",
 }
 
 
 def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Add the sub-command."""
-    text = "show or set what the farm holds its users to"
+    text = "show or set the limits of the farm"
     parser = subparsers.add_parser(
         "limits",
         help=text,
-        description=f"{text[0].upper()}{text[1:]}. The broker keeps it, until it loses its memory; "
-        f"`winepress up` sets what its settings name. The word {_DEFAULT!r} takes a limit back.",
+        description=f"{text[0].upper()}{text[1:]}. The broker keeps them until it loses its data; "
+        f"`winepress up` sets those in its settings. The word {_DEFAULT!r} resets a limit.",
     )
     for name, meaning in _HELP.items():
         parser.add_argument(f"--{name.replace('_', '-')}", metavar="N", help=meaning)

@@ -21,8 +21,8 @@ examples:
 def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Add the sub-commands."""
     for verb, text in (
-        ("pause", "hand out no more for now; pictures in hand are finished"),
-        ("resume", "go on with what is paused"),
+        ("pause", "hand out no more pictures; those in hand are finished"),
+        ("resume", "continue paused jobs"),
     ):
         parser = subparsers.add_parser(
             verb,
@@ -32,9 +32,11 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
             formatter_class=argparse.RawDescriptionHelpFormatter,
         )
         parser.add_argument("jobs", nargs="*", metavar="JOB", help="id of a job")
-        parser.add_argument("--user", metavar="U", help="everything of this user")
-        parser.add_argument("--lane", metavar="L", help="this lane: MODEL.PRECISION[@DEVICE]")
-        parser.add_argument("--farm", action="store_true", help="everything")
+        parser.add_argument("--user", metavar="U", help="all jobs of this user")
+        parser.add_argument(
+            "--lane", metavar="L", help="all jobs of this lane: MODEL.PRECISION[@DEVICE]"
+        )
+        parser.add_argument("--farm", action="store_true", help="all jobs of the farm")
         parser.add_argument("--json", action="store_true", help="one JSON object per line")
         parser.set_defaults(run=_run, verb=verb)
 

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 from winepress.client import Client
-from winepress.commands import zoom_flags
 from winepress.commands.targets import check_targets
 from winepress.commands.watch import follow_to_end, interrupted
 from winepress.commands.when import add_when, start_in, window
@@ -19,48 +18,27 @@ from winepress.commands.zoom_flags import (
     ZOOM_FIELDS,
     add_film,
     add_zoom,
+    given_fields,
+    zoom_fields,
 )
 from winepress.console import Console
 from winepress.handle import JobHandle
 from winepress.job_files.job_file import read_job_file
 from winepress_shared.errors import WrongUsage
-from winepress_shared.jobs.job import MAX_PROMPT_CHARACTERS, Job, Priority, parse_job
+from winepress_shared.jobs.job import (
+    MAX_PROMPT_CHARACTERS,
+    Inpaint,
+    Job,
+    Priority,
+    TextToImage,
+    parse_job,
+)
 from winepress_shared.jobs.prompt_table import is_infinite_zoom
 from winepress_shared.lane import Precision
 from winepress_shared.regular_file import path_of
 
-#: Flags that are fields of a job, under the same name.
-FIELDS = (
-    "kind",
-    "prompt",
-    "negative_prompt",
-    "model",
-    "precision",
-    "size",
-    "num_inference_steps",
-    "guidance_scale",
-    "guidance_rescale",
-    "seed",
-    "n",
-    "scheduler",
-    "priority",
-    "device",
-    "output_format",
-    "output_quality",
-    "embed_metadata",
-    "image",
-    "mask",
-    "background",
-    "mask_mode",
-    "strength",
-    "clip_skip",
-    "vae",
-    "preview_every",
-    "pictures_per_call",
-    "refiner",
-    "denoising_end",
-    "refiner_strength",
-)
+#: Fields that a flag of the same name may give; ``size`` is width and height.
+FIELDS = ("size", *{**TextToImage.model_fields, **Inpaint.model_fields})
 _KINDS = tuple(kind for kind in Job.kinds if kind != "batch")  #: a batch comes from a file
 _EXAMPLES = """\
 examples:
@@ -76,43 +54,57 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     parser = subparsers.add_parser(
         "submit",
         help="queue a job",
-        description="Queue a job. Prints its id; with --wait or --out also what came of it.",
+        description="Queue a job and print its id. --wait and --out also show its progress.",
         epilog=_EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("kind", nargs="?", metavar="KIND", help=", ".join(_KINDS))
-    parser.add_argument("prompt", nargs="?", metavar="PROMPT", help="- reads it from stdin")
-    parser.add_argument(
-        "--file", type=path_of, help="YAML or JSON, - is stdin; flags beside it win"
-    )
+    parser.add_argument("prompt", nargs="?", metavar="PROMPT", help="- reads the prompt from stdin")
+    parser.add_argument("--file", type=path_of, help="YAML or JSON, - is stdin; flags override it")
     add_picture(parser.add_argument_group("the picture"))
     add_zoom(parser.add_argument_group("the key frames of a zoom-video"))
     add_film(parser.add_argument_group("the film of a zoom-video"))
-    _add_submit_options(parser.add_argument_group("how it is handled"))
+    _add_submit_options(parser.add_argument_group("the submission"))
     parser.set_defaults(run=_submit)
 
 
 def add_picture(group: argparse._ArgumentGroup) -> None:
     """Add the flags that are fields of a job."""
     add = group.add_argument
-    add("--model", metavar="M", help="name in the catalogue")
+    add("--model", metavar="M", help="model, by its name in the catalogue")
     add("--precision", choices=tuple(Precision), metavar="P", help=", ".join(Precision))
     add("--size", metavar="WxH", help="in pixels, or auto")
     add("--steps", dest="num_inference_steps", type=int, metavar="N", help="denoising steps")
-    add("--guidance", dest="guidance_scale", type=float, metavar="G", help="how closely to follow")
-    add("--guidance-rescale", type=float, metavar="R", help="0 to 1: tames strong guidance")
+    add(
+        "--guidance",
+        dest="guidance_scale",
+        type=float,
+        metavar="G",
+        help="how closely to follow the prompt",
+    )
+    add(
+        "--guidance-rescale",
+        type=float,
+        metavar="R",
+        help="0 to 1: reduces overexposure by strong guidance",
+    )
     add("--seed", type=int, metavar="S", help="picture i has seed S + i; -1 is random")
     add("-n", type=int, metavar="K", help="number of pictures")
-    add("--negative", dest="negative_prompt", metavar="T", help="what not to draw")
+    add("--negative", dest="negative_prompt", metavar="T", help="negative prompt: what not to draw")
     add("--scheduler", metavar="S", help='for example "DPM++ 2M Karras" or euler_a')
     add("--image", metavar="FILE", help="source picture; PNG, JPEG or WebP")
-    add("--mask", metavar="FILE", help="white is drawn anew, or what is transparent")
-    add("--mask-mode", metavar="M", help="how it is read: auto, luminance or alpha")
-    add("--background", metavar="C", help="under transparent pictures: #rrggbb or a colour's name")
-    add("--strength", type=float, metavar="X", help="how far from the source, above 0 to 1")
+    add("--mask", metavar="FILE", help="white, or transparent, parts are drawn anew")
+    add("--mask-mode", metavar="M", help="how to read the mask: auto, luminance or alpha")
+    add("--background", metavar="C", help="colour under transparent pictures: #rrggbb or a name")
+    add("--strength", type=float, metavar="X", help="how much to change the source, above 0 to 1")
     _add_options(add)
     add("--device", choices=("CPU", "GPU", "NPU"), help="render on this kind of device only")
-    add("--format", dest="output_format", choices=("png", "jpeg", "webp"), help="of the files")
+    add(
+        "--format",
+        dest="output_format",
+        choices=("png", "jpeg", "webp"),
+        help="of the picture files",
+    )
     add("--quality", dest="output_quality", type=int, metavar="Q", help="of JPEG or WebP, 1 to 100")
     add(
         "--no-metadata",
@@ -124,31 +116,56 @@ def add_picture(group: argparse._ArgumentGroup) -> None:
 
 
 def _add_options(add: Callable[..., object]) -> None:
-    """What only some models take; see `winepress models show`."""
-    add("--clip-skip", type=int, metavar="N", help="text layer from the end; 1 is the model's own")
+    """Options of some models only; see `winepress models show`."""
+    add(
+        "--clip-skip",
+        type=int,
+        metavar="N",
+        help="text encoder layer, from the end; 1 is the model's default",
+    )
     add("--vae", choices=("full", "tiny"), help="autoencoder, where the model has both")
     add("--preview-every", type=int, metavar="N", help="a small picture after every N steps")
-    add("--pictures-per-call", type=int, metavar="N", help="1: each picture is drawn by itself")
+    add(
+        "--pictures-per-call",
+        type=int,
+        metavar="N",
+        help="1 draws each picture alone",
+    )
     add("--refiner", metavar="M", help="model that finishes the picture")
-    add("--denoising-end", type=float, metavar="X", help="share of the steps before the refiner's")
-    add("--refiner-strength", type=float, metavar="X", help="instead: how far it paints anew")
+    add(
+        "--denoising-end",
+        type=float,
+        metavar="X",
+        help="share of the steps before the refiner takes over",
+    )
+    add(
+        "--refiner-strength",
+        type=float,
+        metavar="X",
+        help="instead: how much the refiner changes a finished picture",
+    )
 
 
 def _add_submit_options(group: argparse._ArgumentGroup) -> None:
     add = group.add_argument
     add("--priority", choices=tuple(Priority), metavar="B", help=", ".join(Priority))
-    add("--user", metavar="U", help="who takes turns with whom; default: the setting user")
-    add("--key", metavar="K", help="the same key within a day gives the same job")
+    add("--user", metavar="U", help="users take turns; default: the setting user")
+    add("--key", metavar="K", help="idempotency key: the same key within a day gives the same job")
     add_when(group)
     add_following(group)
 
 
 def add_following(group: argparse._ActionsContainer) -> None:
-    """Add the flags of a command that queues a job and may see it through."""
+    """Add the flags of a command that queues a job and may wait for it."""
     add = group.add_argument
-    add("--wait", action="store_true", help="until the job is over")
+    add("--wait", action="store_true", help="wait until the job has ended")
     add("--out", type=Path, metavar="DIR", help="wait, then save pictures and film here")
-    add("--preview", type=Path, metavar="FILE", help="wait, and keep the newest picture here")
+    add(
+        "--preview",
+        type=Path,
+        metavar="FILE",
+        help="wait, and write the newest picture here meanwhile",
+    )
     add("--json", action="store_true", help="one JSON object per line")
 
 
@@ -170,7 +187,7 @@ def _submit(arguments: argparse.Namespace) -> int:
 
 
 def tell_and_follow(console: Console, handle: JobHandle, arguments: argparse.Namespace) -> int:
-    """Say what was queued, and do what the flags of `add_following` ask for."""
+    """Report the queued job, and follow it as the flags of `add_following` say."""
     out, preview = arguments.out, arguments.preview
     try:
         said = _report(console, handle)
@@ -182,11 +199,10 @@ def tell_and_follow(console: Console, handle: JobHandle, arguments: argparse.Nam
 
 
 def _values(arguments: argparse.Namespace) -> tuple[dict[str, Any], str | None, list[str]]:
-    """The fields of the job and, from a file, its user and warnings of what is left out."""
+    """The fields of the job; from a file also its user, and warnings about ignored fields."""
     warnings: list[str] = []
-    given = {name: getattr(arguments, name) for name in FIELDS}
-    values = {name: value for name, value in given.items() if value is not None}
-    values |= zoom_flags.given(arguments, (*ZOOM_FIELDS, *FILM_FIELDS))
+    values = given_fields(arguments, FIELDS)
+    values |= zoom_fields(arguments, (*ZOOM_FIELDS, *FILM_FIELDS))
     if arguments.file is not None:
         if arguments.prompt is None and arguments.kind and arguments.kind not in Job.kinds:
             raise WrongUsage("give the kind before the prompt", value=arguments.kind)
@@ -202,7 +218,7 @@ def _values(arguments: argparse.Namespace) -> tuple[dict[str, Any], str | None, 
         )
     if values.get("kind") == "batch":
         raise WrongUsage(
-            "not a kind of picture",
+            "batch jobs cannot be submitted like this",
             field="kind",
             value="batch",
             allowed=", ".join(_KINDS),
@@ -215,7 +231,7 @@ def _values(arguments: argparse.Namespace) -> tuple[dict[str, Any], str | None, 
 
 
 def _merge(from_file: dict[str, Any], flags: dict[str, Any]) -> dict[str, Any]:
-    """Flags win, whatever name the file uses for the same thing."""
+    """Fields from a file and from flags; flags win, whatever names the file uses."""
     from winepress_shared.jobs.aliases import canonical_fields
 
     return canonical_fields(from_file) | canonical_fields(flags)
@@ -226,11 +242,11 @@ def _read_prompt() -> str:
     try:
         return data.decode("utf-8").strip()
     except UnicodeDecodeError:
-        raise WrongUsage("the prompt on stdin is not UTF-8 text, or far too long") from None
+        raise WrongUsage("the prompt on stdin is not UTF-8 text, or is too long") from None
 
 
 def _report(console: Console, handle: JobHandle) -> str:
-    """Say what was queued; returns why it does not move, as far as the user has been told."""
+    """Report the queued job; returns the reason why it stalls, if this was reported too."""
     row = handle.status()
     reason = handle.why_impossible
     values = {
@@ -246,6 +262,6 @@ def _report(console: Console, handle: JobHandle) -> str:
     }
     console.result(values, row.id)
     if reason and not row.state.is_terminal:
-        console.note(f"accepted, but nothing can render it now: {reason}")
+        console.note(f"accepted, but no worker can render it now: {reason}")
         return handle.why_stalled
     return ""

@@ -1,4 +1,4 @@
-"""Where results are to be saved, looked at before anything is queued or waited for."""
+"""Checks of the places for results, made before anything is queued or waited for."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from pathlib import Path
 
 from winepress_shared.errors import WrongUsage
 
-#: Flags that name a folder to be made, or a file to be written in a folder that is there.
+#: Flags that name a folder, which is made if need be; flags that name a file in a folder.
 _FOLDERS, _FILES = ("out", "previews"), ("preview",)
 
 
 def check_targets(arguments: argparse.Namespace) -> None:
-    """Raise WrongUsage when what the flags name could not be written: later is too late.
+    """Raise WrongUsage if a place that a flag names cannot be written.
 
-    Nothing is left behind: a job that is refused makes no folder.
+    Leaves nothing behind, so a refused job makes no folder.
     """
     for flag in (*_FOLDERS, *_FILES):
         path: Path | None = getattr(arguments, flag, None)
@@ -32,10 +32,10 @@ def check_targets(arguments: argparse.Namespace) -> None:
 
 
 def _why_no_folder(path: Path) -> str | None:
-    """Make the folder and something in it, and remove both; raises OSError.
+    """Make the folder and an entry in it, and remove both; returns what is wrong, raises OSError.
 
-    Rights do not tell everything: below /proc, on a full or a read-only disk and under a name that
-    is too long even root makes nothing.
+    Permissions are not enough: below /proc, on a full or a read-only disk, and with a name that is
+    too long, even root cannot make a folder.
     """
     made: list[Path] = []
     folder = path.absolute()
@@ -51,17 +51,17 @@ def _why_no_folder(path: Path) -> str | None:
         return f"no permission to write in {Path(error.filename).parent}"
     finally:
         for one in reversed(made):
-            with suppress(OSError):  # somebody put something there
+            with suppress(OSError):  # another process has put something there
                 one.rmdir()
     return None
 
 
 def _why_no_file(path: Path) -> str | None:
-    """Make a file of nearly that name beside it, and remove it; raises OSError."""
+    """Make a file with a similar name, and remove it; returns what is wrong, raises OSError."""
     if path.is_dir():
-        return "this is a folder, and a file is wanted"
+        return "this is a folder, not a file"
     if path.exists() and not path.is_file():
-        return "this is not a plain file"  # a device would be replaced by one
+        return "this is not a plain file"  # a file would replace a device
     if not path.parent.is_dir():
         return f"there is no folder {path.parent}"
     problem = _why_no_folder(path.parent)

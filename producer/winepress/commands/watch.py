@@ -15,6 +15,7 @@ from winepress.commands.targets import check_targets
 from winepress.console import INTERRUPTED, Console
 from winepress.handle import JobHandle, raise_unless_succeeded
 from winepress.progress import Progress
+from winepress_shared.atomic_file import atomic_write
 from winepress_shared.errors import WrongUsage
 
 _MOST_WARNINGS = 5  #: shown of one job
@@ -96,9 +97,7 @@ def _save_preview(handle: JobHandle, unit: int, folder: Path) -> None:
     path = folder / f"{handle.id}-{unit:06d}.preview.jpg"
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        part = path.with_name(f".{path.name}.part")
-        part.write_bytes(preview.jpeg)
-        part.replace(path)
+        atomic_write(path, preview.jpeg)
     except OSError as error:
         raise WrongUsage(
             f"cannot save here: {error.strerror}", field="--previews", value=str(folder)

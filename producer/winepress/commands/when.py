@@ -1,4 +1,4 @@
-"""Flags that say when a job may be worked on."""
+"""Flags that limit when a job may be worked on."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ def add_when(group: argparse._ArgumentGroup) -> None:
     """Add the flags."""
     add = group.add_argument
     add("--start-after", metavar="TIME", help="HH:MM or YYYY-MM-DDTHH:MM, local time")
-    add("--between", metavar="HH:MM-HH:MM", help="draw in this part of each day only, local time")
-    add("--expires", type=float, metavar="SECONDS", help="give up if it is not done by then")
+    add("--between", metavar="HH:MM-HH:MM", help="work only in this part of each day, local time")
+    add("--expires", type=float, metavar="SECONDS", help="deadline, from now")
 
 
 def start_in(arguments: argparse.Namespace) -> float | None:
-    """Seconds until the time after ``--start-after``; raises WrongUsage."""
+    """Seconds until the time of ``--start-after``; raises WrongUsage."""
     return seconds_until(arguments.start_after) if arguments.start_after else None
 
 
@@ -31,7 +31,7 @@ def window(arguments: argparse.Namespace) -> Window | None:
 
 
 def seconds_until(text: str, now: datetime | None = None) -> float:
-    """Seconds from ``now`` to a local time: ``22:30`` is the next one. Raises WrongUsage."""
+    """Seconds from ``now`` to a local time; ``22:30`` is the next 22:30. Raises WrongUsage."""
     now = (now or datetime.now()).astimezone()
     clock = _CLOCK.match(text)
     try:
@@ -45,7 +45,7 @@ def seconds_until(text: str, now: datetime | None = None) -> float:
         seconds = 0.0
     if seconds <= 0:
         raise WrongUsage(
-            "not a time to come",
+            "must be in the future",
             field="start_after",
             value=text,
             allowed="HH:MM or YYYY-MM-DDTHH:MM",

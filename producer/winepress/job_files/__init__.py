@@ -1,1 +1,1 @@
-"""Jobs written in files: our own format and those of other programs."""
+"""Job files, in our own format and in those of other programs."""

@@ -1,7 +1,7 @@
-"""Requests of the API of A1111 and of its likes, as their clients send them: every field there is.
+"""Requests to the API of A1111 and its forks. Their clients send every field, used or not.
 
-A switch that is off is left out; one that is on, and that nothing here answers to, is refused by
-its name. Names that mean the same here are renamed in `winepress_shared.jobs.aliases`.
+A switch that is off is dropped. A switch that is on, for a feature that Winepress lacks, is refused
+by name. Fields that have another name here are renamed in `winepress_shared.jobs.aliases`.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from typing import Any
 
 from winepress_shared.errors import InvalidJob
 
-#: Field → its values that mean it is not used. What a picture is made from is asked for elsewhere.
+#: Field → the values that switch it off.
 _OFF: dict[str, tuple[object, ...]] = {
     "restore_faces": (False,),
     "tiling": (False,),
@@ -34,7 +34,7 @@ _OFF: dict[str, tuple[object, ...]] = {
     "image_cfg_scale": (0, 1.5),
     "initial_noise_multiplier": (1,),
 }
-#: The same for fields that count only beside a mask.
+#: The same for fields that need a mask.
 _OFF_WITH_MASK: dict[str, tuple[object, ...]] = {
     "mask_blur": (0,),
     "mask_blur_x": (0,),
@@ -44,7 +44,7 @@ _OFF_WITH_MASK: dict[str, tuple[object, ...]] = {
     "inpainting_mask_invert": (False,),
     "latent_mask": (),
 }
-#: About the answer of that API, or without effect while another field is off.
+#: About the response of that API, or without effect while another field is off.
 _WITHOUT_MEANING = (
     *("do_not_save_samples", "do_not_save_grid", "send_images", "save_images"),
     *("override_settings_restore_afterwards", "disable_extra_networks", "include_init_images"),
@@ -52,16 +52,16 @@ _WITHOUT_MEANING = (
     *("subseed", "s_tmax", "inpaint_full_res_padding", "mask_round"),
     *("firstphase_width", "firstphase_height", "firstpass_image"),
 )
-_HR_PREFIX = "hr_"  #: of what says how the second pass of `enable_hr` is done
+_HR_PREFIX = "hr_"  #: of the options for the second pass of `enable_hr`
 _OVERRIDES = ("sd_model_checkpoint", "CLIP_stop_at_last_layers")
-#: Settings whose value leaves everything as it is.
+#: Setting → the values that have no effect.
 _OVERRIDES_OFF = {"sd_vae": ("", "none", "automatic")}
 _MASKS = ("mask", "mask_image", "source_mask")
 _ONLY_THERE = (*_OFF, *_OFF_WITH_MASK, *_WITHOUT_MEANING, "override_settings", "init_images")
 
 
 def without_switches(values: Mapping[str, Any]) -> dict[str, Any]:
-    """``values``, none of them None, without the switches; other fields stay as they are.
+    """``values`` without the switches; no value may be None.
 
     Raises InvalidJob for a switch that is on.
     """
@@ -78,11 +78,11 @@ def without_switches(values: Mapping[str, Any]) -> dict[str, Any]:
             del fields[name]
     _unpack_overrides(fields)
     if "sampler_name" in fields:
-        fields.pop("sampler_index", None)  # an older name, filled in by clients for old servers
+        fields.pop("sampler_index", None)  # an older name, which clients add for old servers
     if fields.get("init_images"):
         fields.setdefault("kind", "inpaint" if has_mask else "image-to-image")
     elif is_theirs and fields.get("kind", "text-to-image") == "text-to-image":
-        fields.pop("denoising_strength", None)  # of the second pass, which is off
+        fields.pop("denoising_strength", None)  # belongs to the second pass, which is off
     return fields
 
 
@@ -92,16 +92,16 @@ def _drop_off(fields: dict[str, Any], name: str, off: tuple[object, ...]) -> Non
         return
     shown = ", ".join(repr(each) for each in off if each != "none")
     raise InvalidJob(
-        "is switched on, and nothing here does that",
+        "this feature is not supported",
         field=name,
         value=value,
         allowed=shown or "none",
-        hint="Leave it out",
+        hint="Switch it off or leave it out",
     )
 
 
 def _plain(value: object) -> object:
-    """The value that the text of a table or of a flag stands for."""
+    """The value of a text from a table or a flag."""
     if not isinstance(value, str):
         return value
     word = value.strip().lower()
@@ -114,7 +114,7 @@ def _plain(value: object) -> object:
 
 
 def _unpack_overrides(fields: dict[str, Any]) -> None:
-    """Settings of the whole program, changed for one request: those that a job has are its own."""
+    """Move the settings in ``override_settings`` to the job where it has such fields."""
     settings = fields.pop("override_settings", {})
     if not isinstance(settings, Mapping):
         raise InvalidJob("not an object", field="override_settings", value=settings)
@@ -123,12 +123,13 @@ def _unpack_overrides(fields: dict[str, Any]) -> None:
             continue
         if name not in _OVERRIDES:
             raise InvalidJob(
-                "this setting means nothing here",
+                "this setting is not supported",
                 field="override_settings",
                 value=name,
                 allowed=", ".join(_OVERRIDES),
             )
         if fields.setdefault(name, value) != value:
             raise InvalidJob(
-                "given twice with different values: in override_settings and beside it", field=name
+                "given twice with different values: in override_settings and outside of it",
+                field=name,
             )

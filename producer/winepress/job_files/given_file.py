@@ -1,4 +1,4 @@
-"""Files that a job names: by a path, or written out as a data: URL or in base64."""
+"""Files in a job: given by a path, or embedded as a data: URL or in base64."""
 
 from __future__ import annotations
 
@@ -14,17 +14,18 @@ from winepress_shared.jobs.aliases import ALIASES
 from winepress_shared.jobs.picture import MAX_FILE_BYTES
 
 _OURS = ("image", "mask", "first_image", "exit_image", "audio")
-#: Every name a file may have; one of them, A1111's, holds a list.
+#: Every field that may hold a file; ``init_images`` of A1111 holds a list.
 FILE_FIELDS = (*_OURS, *(name for name, ours in ALIASES.items() if ours in _OURS), "init_images")
-#: How the bytes of PNG, JPEG and WebP begin in base64. A path may begin so, but goes on otherwise.
+#: PNG, JPEG and WebP in base64. A path may begin in the same way, but does not continue so.
 _BASE64 = re.compile(r"(?:iVBORw0KGgo|/9j/|UklGR)[A-Za-z0-9+/\s]{64,}+={0,2}\s*+\Z")
 _DATA_URL = re.compile(r"data:[\w.+/-]{0,100}(?:;[\w=.+-]{1,100}){0,4},")
 
 
 def with_files(values: Mapping[str, Any], folder: Path | None = None) -> dict[str, Any]:
-    """``values`` with the bytes of what is written out, and paths as seen from ``folder``.
+    """``values`` with embedded files as bytes, and paths relative to ``folder``.
 
-    Without a folder paths stay as they are. Raises InvalidJob.
+    Without a folder paths stay as they are. Raises InvalidJob for invalid base64 and for a file
+    that is too large.
     """
     fields = dict(values)
     for name in FILE_FIELDS:
@@ -40,7 +41,7 @@ def _given(name: str, text: str, folder: Path | None) -> str | bytes:
     url = _DATA_URL.match(text)
     if url:
         if not url[0].endswith(";base64,"):
-            raise InvalidJob("a data: URL needs base64", field=name, value=url[0])
+            raise InvalidJob("a data: URL must be in base64", field=name, value=url[0])
         return _decoded(name, text[url.end() :])
     if _BASE64.match(text):
         return _decoded(name, text)
@@ -52,7 +53,7 @@ def _given(name: str, text: str, folder: Path | None) -> str | bytes:
 def _decoded(name: str, text: str) -> bytes:
     if len(text) > MAX_FILE_BYTES * 3 // 2:
         allowed = f"{MAX_FILE_BYTES >> 20} MiB"
-        raise InvalidJob("the file written out here is too large", field=name, allowed=allowed)
+        raise InvalidJob("the embedded file is too large", field=name, allowed=allowed)
     try:
         return base64.b64decode("".join(text.split()), validate=True)
     except (binascii.Error, ValueError):

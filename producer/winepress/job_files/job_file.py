@@ -1,4 +1,4 @@
-"""A job written down in a YAML or JSON file."""
+"""A job in a YAML or JSON file."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from winepress_shared.errors import WrongUsage
 from winepress_shared.regular_file import folder_of, read_regular
 
 MAX_JOB_FILE_BYTES = 2**20
-_MAX_VALUES = 20_000  #: of YAML, which is read slowly
-MAX_JSON_BYTES = 128 * 2**20  #: a JSON job may hold its pictures in base64
+_MAX_VALUES = 20_000  #: of YAML, which takes long to read
+MAX_JSON_BYTES = 128 * 2**20  #: a JSON job may embed its pictures in base64
 
 
 class _Loader(yaml.SafeLoader):
-    """Plain values only; no aliases, with which a small file describes a huge value."""
+    """Reads plain values only; refuses aliases, with which a small file describes a huge value."""
 
     values = 0  #: read so far
 
@@ -32,7 +32,7 @@ class _Loader(yaml.SafeLoader):
         return super().compose_node(parent, index)
 
     def construct_number(self, node: yaml.ScalarNode) -> int | float:
-        """A number of a bounded length: Python takes seconds for one of 200 kB."""
+        """A number of limited length; Python takes seconds to read a number of 200 kB."""
         value = check_digits(self.construct_scalar(node))
         if node.tag.endswith("int"):
             return int(self.construct_yaml_int(yaml.ScalarNode(node.tag, value)))
@@ -44,10 +44,11 @@ for _kind in ("int", "float"):
 
 
 def read_job_file(path: Path) -> tuple[dict[str, Any], list[str]]:
-    """The fields of the job in ``path``, and a warning for each that will be ignored.
+    """The fields of the job in ``path``, and a warning for each field that is ignored.
 
-    What is named ``.json`` is JSON, as is any other text that can be read so; the rest is YAML.
-    Paths in it are relative to its folder; see `folder_of`. Raises WrongUsage and InvalidJob.
+    A file named ``.json`` must be JSON. Other text is read as JSON if possible, else as YAML. Paths
+    in the job are relative to the folder of the file; see `folder_of`. Raises WrongUsage when the
+    file cannot be read, and InvalidJob for an invalid field.
     """
     data, is_json = read_bounded(path, MAX_JSON_BYTES), path.suffix.lower() == ".json"
     if is_json or data.lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"{"):
@@ -55,7 +56,7 @@ def read_job_file(path: Path) -> tuple[dict[str, Any], list[str]]:
     else:
         values = _read_yaml(data, path)
     if not isinstance(values, dict) or not all(isinstance(key, str) for key in values):
-        raise WrongUsage("a job file holds the fields of one job", value=str(path))
+        raise WrongUsage("a job file must contain the fields of one job", value=str(path))
     return read_fields(values, folder_of(path), has_user=True)
 
 
@@ -65,7 +66,7 @@ def _read_json(data: bytes, path: Path) -> object:
     except ValueError as error:
         if path.suffix.lower() == ".json" or len(data) > MAX_JOB_FILE_BYTES:
             raise WrongUsage(f"not a JSON job: {error}", value=str(path)) from None
-    return _read_yaml(data, path)  # where a mapping may stand in braces too
+    return _read_yaml(data, path)  # in YAML, too, a mapping may stand in braces
 
 
 def _read_yaml(data: bytes, path: Path) -> object:
@@ -76,14 +77,18 @@ def _read_yaml(data: bytes, path: Path) -> object:
     except (yaml.YAMLError, ValueError) as error:
         first = " ".join(str(error).split())[:200]
     except RecursionError:
-        first = "lists or mappings inside each other go too deep"
-    except (LookupError, AttributeError, TypeError):  # what PyYAML meets in `!!int ""` and its like
+        first = "lists or mappings are nested too deeply"
+    except (
+        LookupError,
+        AttributeError,
+        TypeError,
+    ):  # PyYAML raises these for values such as `!!int ""`
         first = "a value does not fit its tag"
     raise WrongUsage(f"not a YAML or JSON job: {first}", value=str(path))
 
 
 def read_bounded(path: Path, most: int = MAX_JOB_FILE_BYTES) -> bytes:
-    """The bytes of a job file or of a part of one; raises WrongUsage."""
+    """The bytes of a file of at most ``most`` bytes; raises WrongUsage."""
     try:
         return read_regular(path, most)
     except OSError as error:

@@ -1,4 +1,4 @@
-"""JSON from outside, read as nothing but JSON and with bounded numbers."""
+"""Strict reading of JSON from outside: no NaN, no duplicate names, no overlong numbers."""
 
 from __future__ import annotations
 
@@ -6,13 +6,13 @@ import json
 from collections import Counter
 from typing import NoReturn
 
-MAX_DIGITS = 40  #: of a number; no field of ours needs half of them
+MAX_DIGITS = 40  #: characters of a number; no field needs half as many
 
 
 def parse_json(text: str | bytes) -> object:
-    """The value a text stands for.
+    """The value of a JSON text.
 
-    Raises ValueError with what is wrong in words; it is a JSONDecodeError where the place is known.
+    Raises ValueError with a readable message, or JSONDecodeError where the place is known.
     """
     try:
         return json.loads(
@@ -23,11 +23,11 @@ def parse_json(text: str | bytes) -> object:
             object_pairs_hook=_object,
         )
     except RecursionError:
-        raise ValueError("lists or objects inside each other go too deep") from None
+        raise ValueError("lists or objects are nested too deeply") from None
 
 
 def check_digits(written: str) -> str:
-    """``written`` itself; raises ValueError for a number that is too long to be meant."""
+    """``written`` itself; raises ValueError if it is longer than `MAX_DIGITS`."""
     if len(written) > MAX_DIGITS:
         raise ValueError(f"a number of {len(written)} characters; {MAX_DIGITS} are allowed")
     return written

@@ -1,4 +1,4 @@
-"""The fields of a job as a file holds them, in whoever's words."""
+"""The fields of a job in a file of any supported program."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from winepress.job_files.openai_request import without_idle
 def read_fields(
     values: Mapping[str, Any], folder: Path | None = None, *, has_user: bool = False
 ) -> tuple[dict[str, Any], list[str]]:
-    """The fields that mean something here, and a warning for each that does not.
+    """The fields that have an effect, and a warning for each field that is ignored.
 
-    Null means not given. ``folder`` is what paths are relative to; without it they stay as they
-    are. ``has_user`` keeps the field user. Raises InvalidJob.
+    A value of None means not given. Paths are relative to ``folder``; without it they stay as they
+    are. ``has_user`` keeps the field ``user``. Raises InvalidJob.
     """
     given = {name: value for name, value in values.items() if value is not None}
     fields, warnings = without_idle(given, has_user=has_user)

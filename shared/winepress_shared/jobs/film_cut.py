@@ -68,7 +68,7 @@ class FilmCut(BaseModel):
         """Raise InvalidJob unless these fields allow a film of that many key frames."""
         if self.direction is Direction.LOOP and self.hold:
             raise InvalidJob(
-                "hold cannot be combined with direction=loop", field="hold", value=self.hold
+                "cannot be combined with direction=loop", field="hold", value=self.hold
             )
         if self.audio is not None and self.film_format not in HALVED_COLOUR:
             raise InvalidJob(

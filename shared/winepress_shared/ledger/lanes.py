@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from typing import Any, cast
 
 from winepress_shared.documents import read_facts
+from winepress_shared.lane import model_key
 from winepress_shared.ledger.script_server import ScriptServer
 from winepress_shared.settings import Settings
 
@@ -36,7 +37,7 @@ class LaneView:
     @classmethod
     def of(cls, row: dict[str, Any], held: Collection[str], loads: str) -> LaneView:
         """Read a row of ``lanes.lua`` for a worker that holds ``held`` and ``loads`` a model."""
-        model = row["lane"].partition("@")[0]
+        model = model_key(row["lane"])
         return cls(
             lane=row["lane"],
             units=row["units"],
@@ -52,7 +53,7 @@ class LaneView:
     @property
     def model(self) -> str:
         """The model, with its precision, that serves the lane."""
-        return self.lane.partition("@")[0]
+        return model_key(self.lane)
 
 
 @dataclass(frozen=True)
@@ -90,9 +91,10 @@ class Place:
 class LaneIndex:
     """Reads and marks lanes; methods raise BrokerUnreachable."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, server: ScriptServer | None = None) -> None:
+        """``server`` is one that others use too; without it this opens its own."""
         self._prefix = f"{settings.farm}:"
-        self._server = ScriptServer(settings, self._prefix)
+        self._server = server or ScriptServer(settings, self._prefix)
         self._run = self._server.run
 
     def close(self) -> None:

@@ -34,6 +34,7 @@ from winepress_shared.ledger.records import (
 from winepress_shared.ledger.script_server import Channel, ScriptServer
 from winepress_shared.settings import Settings
 from winepress_shared.state import JobState
+from winepress_shared.ticket_policy import missing_tickets
 
 LEASE_MS = 30_000  #: a lease ends this long after its last heartbeat
 BEAT_S = 5.0  #: time between two heartbeats of a worker
@@ -54,10 +55,11 @@ def holder_of(worker: str, pid: int) -> str:
 class Ledger:
     """One farm's ledger. Methods raise BrokerUnreachable if Redis does not answer."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, server: ScriptServer | None = None) -> None:
+        """``server`` is one that others use too; without it this opens its own."""
         self.settings = settings
-        self._server = ScriptServer(settings, f"{settings.farm}:")
         self._prefix = f"{settings.farm}:"
+        self._server = server or ScriptServer(settings, self._prefix)
         self._queue_prefix = f"{settings.farm}:queue:"  #: see `broker.make_celery`
         self._run = self._server.run
         self._log = EventLog(self._server, self._prefix)
@@ -79,7 +81,7 @@ class Ledger:
 
         Raises Conflict if that job differs, QueueFull at the limit of the farm or of the user.
         """
-        answer, job_id, count, *limit = self._run(
+        answer, job_id, *numbers = self._run(
             "submit",
             new.id,
             new.idempotency_key,
@@ -91,16 +93,16 @@ class Ledger:
             *new.row,
         )
         if answer == "full":
-            raise farm_full(count, *limit)
+            raise farm_full(*numbers)
         if answer == "user-full":
-            raise user_full(new.user, count, *limit)
+            raise user_full(new.user, *numbers)
         if answer == "conflict":
             raise Conflict(
                 f"this idempotency key belongs to job {job_id}, which has other content",
                 field="idempotency_key",
                 value=new.idempotency_key,
             )
-        return Entry(job_id, answer == "accepted", count)
+        return Entry(job_id, answer == "accepted", missing_tickets(*numbers))
 
     def keep_units(self, job_id: str, outputs: dict[int, dict[str, Any]]) -> None:
         """Record the finished units of a job that is about to be submitted again."""
@@ -175,7 +177,7 @@ class Ledger:
         return {lane: int(count) for lane, count in lanes.items() if count.isdecimal()}
 
     def missing_tickets(self, lane: str, units: int) -> int:
-        """Further tickets that a lane with ``units`` open units can use: one per live worker.
+        """How many more tickets to send to a lane with ``units`` open units; see `ticket_policy`.
 
         A queued ticket will be taken after this call, so it counts for new work too.
         """
@@ -184,7 +186,7 @@ class Ledger:
             pipe.llen(self._queue_prefix + lane)
             pipe.zcard(f"{self._prefix}workers")
             queued, workers = cast("list[int]", pipe.execute())
-        return max(0, min(units, max(1, workers)) - queued)
+        return missing_tickets(units, workers, queued)
 
     # -- workers -----------------------------------------------------------------------------
 

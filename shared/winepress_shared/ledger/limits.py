@@ -26,9 +26,10 @@ class QueueLimits:
     Redis.
     """
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, server: ScriptServer | None = None) -> None:
+        """``server`` is one that others use too; without it this opens its own."""
         self._prefix = f"{settings.farm}:"
-        self._server = ScriptServer(settings, self._prefix)
+        self._server = server or ScriptServer(settings, self._prefix)
 
     def close(self) -> None:
         """Close the connections; they are reopened when needed."""

@@ -31,9 +31,10 @@ class Preview:
 class PreviewStore:
     """Stores and returns previews; methods raise BrokerUnreachable."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, server: ScriptServer | None = None) -> None:
+        """``server`` is one that others use too; without it this opens its own."""
         self._prefix = f"{settings.farm}:"
-        self._server = ScriptServer(settings, self._prefix)
+        self._server = server or ScriptServer(settings, self._prefix)
 
     def put(self, fence: int, preview: Preview) -> None:
         """Store a preview of a unit of the slice ``fence``, and add an event for watchers.

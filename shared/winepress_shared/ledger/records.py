@@ -13,11 +13,11 @@ from winepress_shared.cost import megapixel_steps
 from winepress_shared.errors import DamagedRecord, NotFound
 from winepress_shared.jobs.job import Priority
 from winepress_shared.jobs.zoom import ZoomVideo
+from winepress_shared.lane import model_key
 from winepress_shared.state import JobState
 from winepress_shared.window import Window
 
-#: Bands in the order of service.
-BANDS = (Priority.INTERACTIVE, Priority.NORMAL, Priority.BULK)
+BANDS = (Priority.INTERACTIVE, Priority.NORMAL, Priority.BULK)  #: in the order of service
 
 
 class Order(StrEnum):
@@ -113,7 +113,7 @@ class Entry(NamedTuple):
 
     id: str  #: an earlier job's if the idempotency key was known
     is_new: bool
-    tickets: int  #: further tickets its lane can use, see `Ledger.missing_tickets`
+    tickets: int  #: further tickets its lane can use, see `ticket_policy`
 
 
 @dataclass(frozen=True)
@@ -243,7 +243,7 @@ class Worker:
 
     def serves(self, lane: str) -> bool:
         """Whether it takes work from ``lane`` now."""
-        return lane in self.facts.get("lanes", ()) and lane.partition("@")[0] not in self.unfit
+        return lane in self.facts.get("lanes", ()) and model_key(lane) not in self.unfit
 
     @property
     def unfit(self) -> dict[str, str]:

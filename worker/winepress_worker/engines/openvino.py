@@ -287,7 +287,7 @@ def _takes_rescale(pipe: Any) -> bool:
 def _pictures(arrays: Any) -> list[Image.Image]:
     """Turn floats of 0 to 1, shape (count, height, width, 3), into pictures."""
     if not np.isfinite(arrays).all():
-        raise RetryElsewhere("the decoded picture contains NaN or infinity")
+        raise RetryElsewhere("the output contains NaN or infinity")
     return [Image.fromarray(array) for array in (arrays * 255).round().astype(np.uint8)]
 
 

@@ -46,7 +46,7 @@ def describe(name: str, folder: Path) -> Model:
                 allowed="lower case letters, digits and dashes",
             ) from None
         raise _impossible(folder, f"{field}: {first['msg']}") from None
-    except (TypeError, ValueError, OverflowError) as error:  # not numbers
+    except (TypeError, ValueError, OverflowError) as error:  # NaN, infinity, or no number at all
         raise _impossible(folder, str(error)) from None
 
 

@@ -9,6 +9,7 @@ from typing import Annotated, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
+from winepress_shared.atomic_file import atomic_write
 from winepress_shared.lane import Precision
 from winepress_worker.models.content import LARGEST, MANIFEST_FILE, MAX_MANIFEST_BYTES
 from winepress_worker.models.measured import Measured
@@ -83,7 +84,7 @@ class Manifest(BaseModel):
 
     def write(self, folder: Path) -> None:
         """Write the manifest beside its files."""
-        (folder / MANIFEST_FILE).write_text(self.model_dump_json(indent=1), "utf-8")
+        atomic_write(folder / MANIFEST_FILE, self.model_dump_json(indent=1).encode())
 
     def sizes_match(self, folder: Path) -> bool:
         """True when every file exists with its recorded size; reads no content."""

@@ -8,16 +8,14 @@ from __future__ import annotations
 
 import hashlib
 import logging
-import os
 import subprocess
 import sys
-import tempfile
 import threading
 import time
 from contextlib import suppress
 from itertools import islice
-from pathlib import Path
 
+from winepress_shared.atomic_file import atomic_write
 from winepress_shared.documents import OfferDocument, OffersDocument, read_document
 from winepress_shared.errors import EnvironmentFault, FailForGood, InvalidJob, StoreUnreachable
 from winepress_shared.lane import Lane, Precision
@@ -81,10 +79,7 @@ class RegistryIndex:
             for model, memory in sorted(found.items())
         )
         self._file.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(dir=self._file.parent, prefix=".registry-")
-        with os.fdopen(handle, "w") as file:
-            file.write(OffersDocument(offers=offers).model_dump_json())
-        Path(name).replace(self._file)
+        atomic_write(self._file, OffersDocument(offers=offers).model_dump_json().encode())
 
     def _ask(self, registry: ModelRegistry) -> _Offers:
         """The models published now; a manifest is read once for each of its versions."""

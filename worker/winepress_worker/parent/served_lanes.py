@@ -6,7 +6,7 @@ import math
 
 from winepress_shared.catalogue import Catalogue
 from winepress_shared.errors import WrongUsage
-from winepress_shared.lane import FILM, Lane, Precision, model_of
+from winepress_shared.lane import FILM, Lane, Precision
 from winepress_shared.settings import Settings
 from winepress_worker.engines import memory_needs
 from winepress_worker.models.local_models import LocalModels
@@ -58,7 +58,7 @@ class ServedLanes:
         lanes.append(Lane(FILM, Precision.FP16))
         allowed = [lane for lane in lanes if self._options.serves(lane)]
         self.too_large = self._find_too_large(allowed)
-        served = [str(lane) for lane in allowed if model_of(str(lane)) not in self.too_large]
+        served = [str(lane) for lane in allowed if lane.model_key not in self.too_large]
         if not served and self.too_large:
             least = min(self.too_large.values())
             raise WrongUsage(
@@ -78,7 +78,7 @@ class ServedLanes:
 
     def _find_too_large(self, lanes: list[Lane]) -> dict[str, int]:
         needs = {
-            model_of(str(lane)): self._memory_needed(lane.model, lane.precision)
+            lane.model_key: self._memory_needed(lane.model, lane.precision)
             for lane in lanes
             if lane.model != FILM
         }

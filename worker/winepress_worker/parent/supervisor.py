@@ -16,14 +16,14 @@ from collections.abc import Callable
 from typing import Any
 
 from winepress_shared.errors import BrokerUnreachable, RetryElsewhere
-from winepress_shared.lane import model_of
+from winepress_shared.lane import model_key
 from winepress_shared.ledger.ledger import BEAT_S, Ledger, holder_of
 from winepress_shared.ledger.records import HeartbeatReply, Lease, Order
+from winepress_shared.ticket_policy import missing_tickets
 
 log = logging.getLogger(__name__)
 
 _FOLLOW_S = 8.0  #: least time between two looks for models that have come or gone
-_MOST_TICKETS = 32  #: queued in a lane at a time
 _TICK_S = 0.5  #: how soon a dead renderer is noticed
 CANCEL_GRACE_S = 10.0  #: a renderer that has not obeyed by then is killed
 STUCK_FLOOR_S = 120.0  #: no step for this long, or for ten median steps, is stuck
@@ -94,7 +94,7 @@ class WorkerSupervisor(threading.Thread):
             log.warning("%s", error)
         except Exception:  # the edge of the thread: without it the leases of a worker
             # that goes on drawing would run out, all of them, for as long as it lives.
-            log.exception("a beat met a fault of ours")
+            log.exception("unexpected error in a beat")
 
     @property
     def _urgent(self) -> bool:
@@ -114,7 +114,7 @@ class WorkerSupervisor(threading.Thread):
     def _facts_now(self) -> dict[str, Any]:
         """Without the lanes that the renderer cannot serve now: it counts as none of theirs."""
         unfit = self.heartbeat.renderer.get("unfit", {})
-        lanes = [lane for lane in self._facts.get("lanes", ()) if model_of(lane) not in unfit]
+        lanes = [lane for lane in self._facts.get("lanes", ()) if model_key(lane) not in unfit]
         return self._facts | {"lanes": lanes}
 
     def _beat(self, pid: int) -> None:
@@ -170,14 +170,6 @@ class WorkerSupervisor(threading.Thread):
             return
         workers = self._ledger.worker_count()
         for lane, units, queued in lanes:
-            missing = tickets_missing(units, workers, queued)
+            missing = missing_tickets(units, workers, queued)
             if missing:
                 self._send_tickets(lane, missing)
-
-
-def tickets_missing(units: int, workers: int, queued: int) -> int:
-    """How many more tickets a lane can use; whoever works on one issues the next.
-
-    One per worker and lane would be a thousand times fifty messages on a large farm.
-    """
-    return max(0, min(units, workers, _MOST_TICKETS) - queued)

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from winepress_shared.errors import EnvironmentFault, FailForGood, RetryElsewhere
+from winepress_shared.polling import poll
 from winepress_worker.engines.base import Engine, Pipeline, PipelineKey
 from winepress_worker.host_budget import HostBudget
 
@@ -211,20 +212,23 @@ class WarmPool:
 
     def _await_host(self, need: int) -> None:
         """Take the machine's memory: first our own unused, then what others give back."""
-        deadline = time.monotonic() + _OTHERS_S
-        while not self._host_has(need):
-            unused = self._evictable()
-            if unused:
+
+        def is_given() -> bool:
+            while not self._host_has(need):
+                unused = self._evictable()
+                if not unused:
+                    if self._host:
+                        self._host.want(need)
+                    return False
                 self._unload(unused[0])
-            elif self._host and time.monotonic() < deadline:
-                self._host.want(need)
-                time.sleep(_LOOK_S)
-            else:
-                raise EnvironmentFault(
-                    "the other workers of this machine hold the memory",
-                    value=f"{need // _MIB} MiB",
-                    hint="start the workers with a larger --host-budget, or fewer of them",
-                )
+            return True
+
+        if not poll(is_given, every_s=_LOOK_S, timeout_s=_OTHERS_S):
+            raise EnvironmentFault(
+                "the other workers of this machine hold the memory",
+                value=f"{need // _MIB} MiB",
+                hint="start the workers with a larger --host-budget, or fewer of them",
+            )
 
     def _host_has(self, need: int) -> bool:
         return self._host is None or self._host.hold(self.used_bytes + need)

@@ -7,7 +7,7 @@ import logging
 from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
 from PIL import Image
@@ -114,9 +114,7 @@ class Delivery:
             batch=drawn.batch,
             warnings=fit_warnings(drawn.warnings),
         )
-        row = {name: value for name, value in asdict(output).items() if name != "unit"}
-        if not row["warnings"]:
-            del row["warnings"]  # ten thousand units need not say that they have none
+        row = output.row()
         mine = self._archive.write_output(key, data, row)
         if mine or not self.adopt(drawn.part, drawn.unit, job):
             self.commit(drawn.part, drawn.unit, row)

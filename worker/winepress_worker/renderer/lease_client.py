@@ -20,9 +20,10 @@ from winepress_shared.errors import (
     WinepressError,
     YieldRequested,
 )
-from winepress_shared.lane import model_of
+from winepress_shared.lane import model_key
 from winepress_shared.ledger.ledger import Ledger, holder_of
 from winepress_shared.ledger.records import Order, Slice, UnitOutcome
+from winepress_shared.outage import patiently, pauses_for
 from winepress_worker.os_fault import seen_through
 from winepress_worker.renderer.messenger import Messenger
 from winepress_worker.renderer.preview_publisher import PreviewPublisher
@@ -32,7 +33,7 @@ from winepress_worker.renderer.unfit import Unfit
 log = logging.getLogger(__name__)
 
 PATIENCE_S = 900.0  #: a finished picture waits this long for the broker to come back
-_RETRY_S = (0.1, 0.5, 1.0, 2.0, 5.0)  #: pauses between tries; the last one repeats
+_PAUSES_S = ((0.1, 0.5, 1.0, 2.0), 5.0)  #: between tries: the first ones, then all others
 _PROGRESS_S = 0.25  #: least time between two progress reports
 _LISTEN_S = 1.0
 _PARK_MS = 10_000  #: a lane rests this long when the store cannot be reached
@@ -159,7 +160,7 @@ class LeaseClient:
         if isinstance(error, EnvironmentFault):
             self.note(part, f"{self.worker} leaves it to others: {error}")
             self._suspects.add(part, unit)
-            self._unfit.refuse(model_of(part.lane), error)
+            self._unfit.refuse(model_key(part.lane), error)
             self.give_back(part, unserved=unit)
             return UnitOutcome.LOST
         if isinstance(error, StoreUnreachable):
@@ -173,7 +174,7 @@ class LeaseClient:
             log.warning("unit %s of %s failed: %s", unit, part.job_id, error)
             fault: WinepressError = error
         else:
-            log.error("unit %s of %s met a fault of ours", unit, part.job_id, exc_info=error)
+            log.error("unexpected error in unit %s of %s", unit, part.job_id, exc_info=error)
             fault = RetryElsewhere(f"{type(error).__name__}: {error}")
         retry = not isinstance(error, FailForGood | Refused)
         outcome = self._patiently(lambda: self._ledger.fail(part.fence, unit, fault, retry=retry))
@@ -185,7 +186,7 @@ class LeaseClient:
         try:
             self._ledger.note(part.job_id, message)
         except BrokerUnreachable:
-            log.warning("the broker is away; nobody heard that")
+            log.warning("note not recorded: broker unreachable")
 
     def describe(self, facts: dict[str, Any], said: Callable[[], None]) -> None:
         """Say what this process holds; nobody waits for it. ``said`` is called after that."""
@@ -216,15 +217,7 @@ class LeaseClient:
 
     def _patiently(self, call: Callable[[], T]) -> T:
         """Ride out an outage of the broker: the sweep prolongs leases that nobody could beat."""
-        deadline, tries = time.monotonic() + PATIENCE_S, 0
-        while True:
-            try:
-                return call()
-            except BrokerUnreachable:
-                if time.monotonic() > deadline:
-                    raise
-                time.sleep(_RETRY_S[min(tries, len(_RETRY_S) - 1)])
-                tries += 1
+        return patiently(call, pauses_for(PATIENCE_S, *_PAUSES_S))
 
     def _listen(self) -> None:
         while True:

@@ -44,10 +44,10 @@ class Messenger:
             try:
                 act()
             except BrokerUnreachable:
-                log.warning("the broker is away; nobody heard: %s", kind)
+                log.warning("%s not sent: broker unreachable", kind)
             except Exception:  # the edge of the thread: without it nobody would hear of this
                 # worker again.
-                log.exception("a message met a fault of ours: %s", kind)
+                log.exception("unexpected error while sending: %s", kind)
             finally:
                 with self._changed:
                     self._is_sending = False

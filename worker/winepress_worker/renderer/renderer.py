@@ -13,7 +13,7 @@ from winepress_shared.archive import Archive
 from winepress_shared.catalogue import Catalogue
 from winepress_shared.cost import SLICE_S
 from winepress_shared.errors import EnvironmentFault, RenderFault, StoreUnreachable, UnknownModel
-from winepress_shared.lane import FILM, Lane, model_of
+from winepress_shared.lane import FILM, Lane, model_key
 from winepress_shared.ledger.lanes import LaneIndex
 from winepress_shared.ledger.ledger import Ledger
 from winepress_shared.ledger.previews import PreviewStore
@@ -125,7 +125,7 @@ class Renderer:
                 if part.waiting and not part.tickets:
                     self._messenger.send(f"ticket of {lane}", lambda: self._leave_ticket(lane))
                 jobs[part.job_id] = None
-                if model_of(lane) in self._warm:
+                if model_key(lane) in self._warm:
                     self._messenger.send("preload", lambda: self._look_ahead(lane))
                 pictures += self._executor.run(part)
                 self._idle_unloader.make_way()
@@ -148,7 +148,7 @@ class Renderer:
     def _claim(self, lane: str) -> Slice | None:
         """The next slice. A chain goes on as soon as its last picture is counted."""
         most = self._executor.pace.units_for(lane, SLICE_S)
-        is_warm = model_of(lane) in self._warm
+        is_warm = model_key(lane) in self._warm
         part = self._lease_client.claim(lane, most, begin=is_warm)
         if part is None and self._delivery.is_busy:
             self._delivery.settle()
@@ -160,7 +160,7 @@ class Renderer:
 
     def _may_serve(self, lane: str) -> bool:
         """Whether the model of ``lane`` is warm here, or may be loaded here now."""
-        model = model_of(lane)
+        model = model_key(lane)
         if self._is_unfit(lane):
             return False
         if lane == FILM or model in self._warm:
@@ -177,7 +177,7 @@ class Renderer:
             return False
 
     def _is_unfit(self, lane: str) -> bool:
-        return model_of(lane) in self._unfit.reasons
+        return model_key(lane) in self._unfit.reasons
 
     def _begin_load(self, model: str) -> bool:
         return self._book.begin_load(self._options.name, model)
@@ -193,7 +193,7 @@ class Renderer:
             except (RenderFault, UnknownModel, StoreUnreachable) as error:
                 log.error("%s is not loaded yet: %s", name, error)
                 if isinstance(error, EnvironmentFault):
-                    self._unfit.refuse(model_of(name), error)
+                    self._unfit.refuse(model_key(name), error)
 
     @property
     def _warm(self) -> list[str]:

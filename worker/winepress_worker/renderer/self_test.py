@@ -16,6 +16,7 @@ from typing import Any
 
 from PIL import Image, ImageChops, ImageStat
 
+from winepress_shared.atomic_file import atomic_write
 from winepress_shared.catalogue import Catalogue
 from winepress_shared.errors import WinepressError
 from winepress_shared.lane import Precision
@@ -90,7 +91,7 @@ def main() -> None:
         verdict = judge(options, settings)
         if passed and verdict["is_fit"]:
             passed.parent.mkdir(parents=True, exist_ok=True)
-            passed.write_text(verdict["found"], "utf-8")
+            atomic_write(passed, verdict["found"].encode())
         elif passed:
             passed.unlink(missing_ok=True)
     write_json(sys.stdout, verdict)

@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from winepress_shared.lane import model_of
+from winepress_shared.lane import model_key
 from winepress_shared.ledger.records import Slice
 
 KEPT_S = 3600.0  #: surroundings that fail again after so long may be another matter
@@ -38,8 +38,8 @@ class Suspects:
         """The worker leaves the lane over this unit."""
         with self._turn:
             found = self._jobs.pop(part.job_id, None)
-            if found is None or found.model != model_of(part.lane):
-                found = _Suspicion(model_of(part.lane))
+            if found is None or found.model != model_key(part.lane):
+                found = _Suspicion(model_key(part.lane))
             found.units.add(unit)
             found.since = self._clock()
             self._jobs[part.job_id] = found
@@ -53,7 +53,7 @@ class Suspects:
             if own is not None and unit in own.units:
                 del self._jobs[part.job_id]
             for suspicion in self._jobs.values():
-                if suspicion.model == model_of(part.lane):
+                if suspicion.model == model_key(part.lane):
                     suspicion.is_confirmed = True
 
     def is_to_blame(self, part: Slice) -> bool:
@@ -68,7 +68,7 @@ class Suspects:
         with self._turn:
             self._forget()
             return any(
-                one.model == model_of(lane) and not one.is_confirmed for one in self._jobs.values()
+                one.model == model_key(lane) and not one.is_confirmed for one in self._jobs.values()
             )
 
     def _forget(self) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import time
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -59,7 +58,7 @@ class FilmRenderer:
                 attempts=attempts + 1,
                 frames=camera.frame_count,
             )
-            row = {name: value for name, value in asdict(output).items() if name != "unit"}
+            row = output.row()
             done = camera.frame_count
 
             def on_bytes(sent: int) -> None:

@@ -5,8 +5,9 @@
 --         the lane, and those `place_job` touches: due ready waits aside band_served lanes open open_by_user
 -- ARGV: id, idempotency key or '', digest, time to live of that key (ms), deadline and start in ms from
 --       now or 0, prefix of the broker's queues, then field/value pairs of the row
--- Returns {'accepted'|'known', id, tickets that its lane can use} or {'conflict'|'full'|'user-full', id,
---          units of the farm or of the user that have not ended, their limit}
+-- Returns {'accepted'|'known', id, units left, workers of the farm, tickets queued in the lane} or
+--         {'conflict'|'full'|'user-full', id, units of the farm or of the user that have not ended, their
+--          limit}
 local FIRST_FIELD = 8
 local id, idem, digest = ARGV[1], ARGV[2], ARGV[3]
 local NAME, LEAST_AND_MOST = '^[%w][%w._@-]*$', {band = {0, 2}, units = {1, 1000000}, chained = {0, 1},
@@ -35,9 +36,9 @@ if not row.opens ~= not row.closes then error('refused argument opens') end
 local units, deadline, start = tonumber(row.units), tonumber(ARGV[5]), tonumber(ARGV[6])
 local queued, workers = redis.call('LLEN', ARGV[7] .. row.lane), redis.call('ZCARD', key('workers'))
 
--- One ticket per live worker; a queued ticket will be taken after this, so it counts too.
+-- A queued ticket will be taken after this, so it counts for this job too.
 local function entered(answer, job_id, left)
-  return {answer, job_id, math.max(0, math.min(left, math.max(1, workers)) - queued)}
+  return {answer, job_id, left, workers, queued}
 end
 
 local open = tonumber(redis.call('GET', key('open'))) or 0

@@ -1,0 +1,37 @@
+"""Files that are replaced as a whole: a reader sees the old bytes or the new ones, never a part."""
+
+from __future__ import annotations
+
+import os
+import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+_EVERYBODY = 0o666  #: less what the umask takes away
+PRIVATE = 0o600  #: for the owner alone
+
+
+@contextmanager
+def replacing(path: Path, mode: int = _EVERYBODY) -> Iterator[Path]:
+    """An empty file beside ``path`` that takes its place when the block ends without an error.
+
+    After an error it is deleted and ``path`` is what it was. ``mode`` are the permissions of the
+    new file. Raises OSError.
+    """
+    part = path.with_name(f".{secrets.token_hex(8)}.part")
+    os.close(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, mode))
+    try:
+        yield part
+        part.replace(path)
+    except BaseException:
+        part.unlink(missing_ok=True)
+        raise
+
+
+def atomic_write(path: Path, data: bytes, *, mode: int = _EVERYBODY) -> None:
+    """Write ``data`` to the disk and put it in place of ``path``; raises OSError."""
+    with replacing(path, mode) as part, part.open("r+b") as file:
+        file.write(data)
+        file.flush()
+        os.fsync(file.fileno())
