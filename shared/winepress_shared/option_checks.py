@@ -80,8 +80,8 @@ def _why_nothing_is_avoided(model: Model, job: Job) -> str | None:
         )
     if job.negative_prompt and _is_unguided(model, job):
         return (
-            f"negative_prompt is ignored at guidance_scale {job.guidance_scale or 0:g}: it has an "
-            "effect only above 1"
+            f"negative_prompt is ignored: it has no effect at guidance_scale "
+            f"{job.guidance_scale or 0:g}, only above 1"
         )
     return None
 

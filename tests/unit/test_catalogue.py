@@ -106,7 +106,7 @@ def test_sides_are_multiples_up_to_the_models_limit(catalogue: Catalogue, field:
     for pixels in (64, 72, 1024):
         assert getattr(catalogue.resolve(ask(**{field: pixels})), field) == pixels
     for pixels in (65, 1016 + 4, 1025, 1032, 4096):
-        with pytest.raises(InvalidJob, match=f"^{field}: big cannot draw this size") as caught:
+        with pytest.raises(InvalidJob, match=f"^{field}: big does not support this size") as caught:
             catalogue.resolve(ask(**{field: pixels}))
         offered = re.search(r"Try (\d+)", str(caught.value))
         assert offered

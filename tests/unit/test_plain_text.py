@@ -34,7 +34,7 @@ def test_no_text_of_a_job_holds_control_characters(
         parse_job({**values, field: f"a red{character} apple"})
     code = f"U+{ord(character):04X}"
     assert caught.value.message.startswith(
-        f"{field}: contains a control character, {code}, as character 6"
+        f"{field}: contains a control character, {code}, at position 6"
     )
     assert character not in caught.value.message
 

@@ -190,9 +190,7 @@ class ScriptServer:
                 ) from None
             if _BAD_ARGUMENT in str(error):
                 field = str(error).partition(_BAD_ARGUMENT)[2].split(" script:")[0].strip()
-                raise InvalidJob(
-                    "the ledger does not accept this value", field=field[:40]
-                ) from None
+                raise InvalidJob("the ledger refuses this value", field=field[:40]) from None
             if not str(error).startswith(_CANNOT_WRITE) and not isinstance(
                 error, redis.exceptions.ReadOnlyError | redis.exceptions.ClusterDownError
             ):
@@ -285,8 +283,7 @@ class Channel:
         return cast("redis.client.PubSub", found)
 
     def get_message(self, timeout: float) -> dict[str, Any] | None:
-        """The next message, with its text in ``data``; None after ``timeout`` seconds without
-        one."""
+        """The next message, its text in ``data``; None after ``timeout`` seconds without one."""
         mine = self._mine.get()
         with self._server.reaching():
             found = cast("dict[str, Any] | None", mine.get_message(timeout=timeout))
