@@ -67,7 +67,7 @@ def farm_environment(farm_settings: Settings, monkeypatch: pytest.MonkeyPatch) -
     ("flags", "reason"),
     [
         (("--border", "128"), "border: must be less than half the width"),
-        (("--size", "250x256"), "width: vignette-inpaint cannot draw this size"),
+        (("--size", "250x256"), "width: vignette-inpaint does not support this size"),
         (("--prompts", "{}"), "prompts: the prompt table is empty"),
         (("--prompts", '{"3": "a", "1": "b"}'), "prompts: the prompt table is out of order"),
         (("--prompts-by-second", '[[2, "a"], [2, "b"]]'), "the prompt table is out of order"),
