@@ -81,8 +81,7 @@ class Farm:
         self.stop()
 
     def stop(self) -> None:
-        """Stop workers first, so that they can deliver their current pictures, then the
-        services."""
+        """Stop the workers first, so that they can deliver their pictures, then the services."""
         is_hurried = self.stop_request.is_hurried
         for group in (self.workers, *([child] for child in reversed(self.services.values()))):
             for child in group:

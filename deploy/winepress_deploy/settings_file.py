@@ -50,8 +50,7 @@ def names_store(settings: Settings) -> bool:
 def with_key(
     settings: Settings, role: Role, credentials: Credentials, *, broker: bool, store: bool
 ) -> Settings:
-    """``settings`` with one role's keys to the ``broker`` and the ``store``, if these are the
-    farm's own.
+    """``settings`` with one role's keys to ``broker`` and ``store``, if they are the farm's own.
 
     Flower gets no key to the store.
     """

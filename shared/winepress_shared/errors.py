@@ -24,9 +24,9 @@
     ├── RenderFault              an attempt went wrong on a worker
     │   ├── RetryElsewhere       count the attempt, render it again        → retry
     │   ├── FailForGood          this unit can never succeed               → fail
-    │   ├── EnvironmentFault     this worker's environment; no attempt counts  → leave the lane
+    │   ├── EnvironmentFault     this worker's environment; none counted   → leave the lane
     │   │   └── DiskFull         tried again once there is space
-    │   └── WorkerBroken         this process must not continue               → restart
+    │   └── WorkerBroken         this process must not continue            → restart
     └── Stopped                  not a fault: the slice ends early         → release
         ├── LeaseLost            the slice has another holder now
         ├── CancelRequested      the user canceled the job

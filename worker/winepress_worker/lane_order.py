@@ -104,8 +104,7 @@ class LaneWatch:
         self._renderer: dict[str, Any] = {}
 
     def choose(self) -> tuple[list[str], list[str]]:
-        """Lanes with work, best first, and lanes to leave to others; both empty during an
-        outage."""
+        """Lanes with work, best first, and lanes to leave to others; both empty in an outage."""
         views, renderer = self._look(0.0)
         chosen = order_of(views, renderer)
         return chosen, [view.lane for view in views if view.lane not in chosen]

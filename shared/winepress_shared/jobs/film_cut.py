@@ -122,8 +122,7 @@ class FilmCut(BaseModel):
         return leg + max(back, 0) + 2 * self.hold_frames
 
     def second_of(self, index: int, key_frames: int) -> float:
-        """The second at which the film first shows all of key frame ``index``, at constant
-        speed."""
+        """When the film first shows all of key frame ``index``, at constant speed, in seconds."""
         inward = self.direction in (Direction.IN, Direction.LOOP)
         steps = key_frames - 1 - index if inward else index
         leg_s = self.leg_frames(key_frames) / self.fps

@@ -217,8 +217,7 @@ class Ledger:
         return None if found is None else replace(Slice.of(json.loads(found)), begun=begun == [1])
 
     def start(self, fence: int, *units: int) -> Order:
-        """Start units in order and count an attempt for each; returns the first order that is not
-        OK.
+        """Start units in order, counting an attempt for each; returns the first order but OK.
 
         CALLED is returned only if all of them are started.
         """

@@ -178,8 +178,7 @@ class FolderStore:
             notes.unlink(missing_ok=True)
 
     def _rest(self, key: str, held: BinaryIO, most: int) -> Iterator[bytes]:
-        """The object after the end of ``held``, which is emptied if longer; raises
-        ObjectMissing."""
+        """The object from the end of ``held``, emptied if longer; raises ObjectMissing."""
         with self._opened(key) as file:
             size = os.fstat(file.fileno()).st_size
             check_size(key, size, most)

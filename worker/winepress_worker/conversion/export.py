@@ -136,8 +136,7 @@ def _save_rest(pipeline: Any, target: Path) -> None:
 
 
 def _forget_paths(folder: Path) -> None:
-    """Remove the work folder's name from the configurations, so that equal exports have equal
-    bytes."""
+    """Remove the work folder's name from configurations, so that equal exports are equal."""
     for path in [folder / "model_index.json", *folder.glob("*/config.json")]:
         config = json.loads(path.read_bytes())
         config.pop("_name_or_path", None)

@@ -98,8 +98,7 @@ class Pipeline(Protocol):
         """The first stage of a job with a refiner: latents with their remaining noise."""
 
     def run_refiner(self, request: Request, latents: Latents, on_step: OnStep) -> list[Image.Image]:
-        """The second stage, by the refiner: one RGB picture per seed; raises what `render`
-        raises."""
+        """The second stage, by the refiner: one RGB picture per seed; raises like `render`."""
 
     def facts(self, request: Request) -> PictureFacts:
         """How this pipeline renders ``request``."""

@@ -132,8 +132,7 @@ def part_files(folder: Path, part: str) -> dict[str, Path]:
 
 
 def weight_files(folder: Path, part: str) -> dict[str, Path]:
-    """The safetensors files in ``folder``, one or several pieces; each is checked to be
-    complete."""
+    """The safetensors files in ``folder``, one or several, each checked to be complete."""
     for stem in _STEMS:
         for variant in _VARIANTS:
             whole = folder / f"{stem}{variant}.safetensors"

@@ -38,8 +38,7 @@ class FileRecord(BaseModel):
 
 
 class Manifest(BaseModel):
-    """The record beside a prepared model's files; written last, so without it a model is
-    unfinished."""
+    """The record beside a prepared model's files; written last, so it marks them as finished."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
     model: str

@@ -32,7 +32,7 @@ note_failer(job, unit, lease.holder)
 local units = {unit}
 if job.chained == 1 then
   units = units_of(lease.open)
-  -- The unit it builds on is not stored yet, so the next attempt must not be the last.
+  -- The unit it builds on is not stored yet, so it is tried again: next time alone.
   if units[1] ~= unit then limit = tried + 1 end
   rest = ''
 end

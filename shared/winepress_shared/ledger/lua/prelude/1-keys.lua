@@ -34,7 +34,7 @@
 --   lease:FENCE           hash    job lane holder at step steps step_at finish (1: the job's
 --                                 result is to be written) void (1: taken from its holder) user (whose
 --                                 slice it counts as; absent: all drawn)
---                                 open (ranges of units that have not ended; begun in their order)
+--                                 open (ranges of units that have not ended; started in order)
 --                                 firm (1: it gives way to no better band)
 --   leases                zset    FENCE by deadline
 --   held:HOLDER           set     fences of a process's leases; HOLDER is WORKER/PID of the renderer
