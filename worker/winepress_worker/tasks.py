@@ -42,7 +42,7 @@ def the_renderer(options: WorkerOptions) -> Renderer:
 
 @setup_logging.connect  # type: ignore[untyped-decorator]  # Celery is untyped
 def _keep_logs(**_: Any) -> None:
-    """Where somebody listens, Celery adds no handlers with formats of its own."""
+    """Keep our handlers: with this receiver connected, Celery installs none of its own."""
     configure_logs()
 
 
