@@ -70,7 +70,7 @@ class ZoomVideo(FromPictures, FilmCut, Job):
     first_guidance_scale: Annotated[float, Field(ge=0, le=MAX_GUIDANCE)] | None = None
     first_scheduler: SchedulerField | None = None
     image: ImageField | None = None  #: key frame 0
-    exit_image: ImageField | None = None  #: picture around the widest key frame
+    exit_image: ImageField | None = None  #: what the zoom shows at its widest
     #: A job whose key frames are reused; then only the film is made.
     key_frames_of: JobId | None = None
     key_frames: Annotated[int, Field(ge=1, le=MAX_KEY_FRAMES)] | None = None

@@ -191,8 +191,8 @@ def _pull(arguments: argparse.Namespace) -> int:
         raise WrongUsage(
             "this model is not published in the store",
             value=named,
-            hint=f"`winepress models list` shows what is; where it is prepared, run `winepress "
-            f"models push {named}`",
+            hint="`winepress models list` shows the published ones; where it is prepared, run "
+            f"`winepress models push {named}`",
         )
     return 0
 
