@@ -30,12 +30,13 @@ class LocalWorker:
 
     def __init__(self, settings: Settings, name: str = "one", engine: str = "fake") -> None:
         self.name = name
-        self.renderer = Renderer(WorkerOptions(name, engine=engine), settings)
         self.called: list[str] = []  #: lanes it left tickets in
+        self.renderer = Renderer(WorkerOptions(name, engine=engine), settings, self.called.append)
+        self.renderer.start()
 
     def work_off(self) -> list[str]:
         """Take what waits in both lanes; returns what Flower would show."""
-        return [self.renderer.run(lane, self.called.append) for lane in _LANES]
+        return [self.renderer.run(lane) for lane in _LANES]
 
     @contextmanager
     def working(self) -> Iterator[None]:

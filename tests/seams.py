@@ -61,7 +61,7 @@ class Easel:
     ) -> Image.Image:
         job = self._catalogue.resolve(job)
         if job.model not in self._pipelines:
-            key = self._engine.key(job.model, Precision.FP16)
+            key = self._engine.prepare(job.model, Precision.FP16)
             self._pipelines[job.model] = self._engine.load(key)
         request = Request(job, (job.seed or 0,), image, mask)
         return self._pipelines[job.model].render(request, lambda done, total: None)[0]

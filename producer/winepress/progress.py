@@ -8,6 +8,7 @@ import threading
 import time
 from typing import TextIO
 
+from winepress_shared.lane import FILM
 from winepress_shared.ledger.events import Event
 from winepress_shared.ledger.records import JobRow
 from winepress_shared.terminal import redraw_line, shown, write_line
@@ -25,7 +26,7 @@ class Progress:
         self._id = row.id
         self._units = row.units
         #: Unit whose steps are frames.
-        self._film = str(row.units - 1) if row.kind == "zoom-video" else ""
+        self._film = str(row.units - 1) if FILM in (row.lane, row.last_lane) else ""
         self._frames = ""
         self._done = self._first_done = row.done
         #: The events of the past tell again of failures that the row counts already.

@@ -21,7 +21,7 @@ from winepress_shared.lane import Precision
 from winepress_shared.ledger.lanes import LaneIndex
 from winepress_shared.ledger.records import UnitOutcome
 from winepress_worker.engines.fake import FakeEngine
-from winepress_worker.engines.fake_settings import FakeSettings
+from winepress_worker.fake_settings import FakeSettings
 from winepress_worker.lane_order import FAIR_BOUND_S, LaneWatch
 from winepress_worker.options import WorkerOptions
 from winepress_worker.pipelines.warm_pool import WarmPool
@@ -79,7 +79,7 @@ class Rig:
         return 60 * self.drawn / (time.monotonic() - began)
 
     def _serve(self, lane: str) -> None:
-        key = self._engine.key(lane.partition(".")[0], Precision.FP16)
+        key = self._engine.prepare(lane.partition(".")[0], Precision.FP16)
         if key not in self._pool.warm:
             self.loads += 1
             self._pool.get(key)

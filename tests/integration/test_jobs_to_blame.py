@@ -35,7 +35,7 @@ def work_off(client: Client, workers: list[LocalWorker], handles: list[JobHandle
         client.ledger.sweep()  # as the parents of workers do
         for worker in workers:
             worker.renderer.describe()
-            worker.renderer.run(LANE, lambda lane: None)
+            worker.renderer.run(LANE)
 
 
 @pytest.mark.parametrize("count", [1, 2])
@@ -57,6 +57,6 @@ def test_alone_it_waits_for_it_may_be_the_worker(farm_settings: Settings, client
     (bad,) = submit(client, BAD)
     for _ in range(8):
         worker.renderer.describe()
-        worker.renderer.run(LANE, lambda lane: None)
+        worker.renderer.run(LANE)
     assert bad.status().state is JobState.QUEUED
     assert not bad.status().failed

@@ -24,6 +24,7 @@ def test_a_preview_is_seen_by_the_client_until_the_next_takes_its_place(
     assert part is not None
     manual_worker.ledger.start(part.fence, part.units[0])
     messenger = Messenger()
+    messenger.start()
     show = PreviewPublisher(PreviewStore(client.settings), messenger).of(part, part.units[0])
     for step, colour in ((1, "red"), (2, "blue")):
         show(step, 4, [Image.new("RGB", (256, 256), colour)])

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from winepress.bulk.line import Line
     from winepress.bulk.plan import Group, Plan
 
-_KINDS = tuple(kind for kind in Job.kinds if kind not in ("batch", "zoom-video"))
+_KINDS = tuple(name for name, kind in Job.kinds.items() if kind.is_picture)
 _EXAMPLES = """\
 files:
   items.jsonl   one JSON object per line: our fields, or lines of the OpenAI Batch API

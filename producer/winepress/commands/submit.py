@@ -39,7 +39,8 @@ from winepress_shared.regular_file import path_of
 
 #: Fields that a flag of the same name may give; ``size`` is width and height.
 FIELDS = ("size", *{**TextToImage.model_fields, **Inpaint.model_fields})
-_KINDS = tuple(kind for kind in Job.kinds if kind != "batch")  #: a batch comes from a file
+#: A kind with items comes from a file of many lines.
+_KINDS = tuple(name for name, kind in Job.kinds.items() if not kind.has_items)
 _EXAMPLES = """\
 examples:
   winepress submit text-to-image "a red apple on a teal background" --seed 7 --wait --out .
@@ -216,11 +217,12 @@ def _values(arguments: argparse.Namespace) -> tuple[dict[str, Any], str | None, 
             allowed=f"kinds: {', '.join(_KINDS)}",
             hint="See `winepress submit --help`",
         )
-    if values.get("kind") == "batch":
+    kind = Job.kinds.get(str(values.get("kind")))
+    if kind is not None and kind.has_items:
         raise WrongUsage(
             "batch jobs cannot be submitted like this",
             field="kind",
-            value="batch",
+            value=values["kind"],
             allowed=", ".join(_KINDS),
             hint="`winepress batch FILE` queues many different pictures",
         )

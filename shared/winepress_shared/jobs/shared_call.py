@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from winepress_shared.jobs.job import ImageToImage, Inpaint, Job, TextToImage
+from winepress_shared.jobs.job import Job
 from winepress_shared.model import Model
 
 LEAST_CALLS = 4  #: a job of fewer full calls is distributed picture by picture
@@ -30,9 +30,9 @@ def call_of(model: Model, job: Job) -> int | None:
 
 def why_no_call(model: Model, job: Job) -> str | None:
     """Why each picture of a resolved ``job`` needs its own call; None if calls are shared."""
-    if not isinstance(job, TextToImage | ImageToImage | Inpaint):
+    if not job.is_picture:
         return f"{job.kind} jobs cannot share calls"
-    if getattr(job, "refiner", None):
+    if job.refinement:
         return "pictures with a refiner cannot share calls"
     if (job.width or 0) * (job.height or 0) > model.width * model.height:
         return f"pictures larger than {model.width}x{model.height} cannot share calls"

@@ -1,4 +1,4 @@
-"""The interface of every engine: load a pipeline, render units with it."""
+"""The interface of every engine: prepare a model, load its pipeline, render requests with it."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from PIL import Image
 from winepress_shared.jobs.job import Job
 from winepress_shared.lane import Precision
 from winepress_shared.metadata import PictureFacts
+from winepress_worker.models.manifest import Prepared
 from winepress_worker.report import Report, ignore_progress
 
 
@@ -22,6 +23,11 @@ class PipelineKey:
     revision: str  #: content hash of the prepared model
     precision: Precision
     device: str  #: OpenVINO device string: CPU, GPU, GPU.1, NPU, AUTO, AUTO:NPU,CPU
+
+    @classmethod
+    def of(cls, prepared: Prepared, device: str) -> PipelineKey:
+        """The key of a prepared model on ``device``."""
+        return cls(prepared.name, prepared.revision, prepared.precision, device)
 
 
 #: Called with (steps done, total steps) and a small RGB picture of each one being drawn.
@@ -38,7 +44,7 @@ class Request:
     mask: Image.Image | None = None  #: greyscale, white is repainted
     #: Prompt and negative prompt, from the second picture on.
     others: tuple[tuple[str, str], ...] = ()
-    on_preview: OnPreview | None = None  #: called every `Job.preview_every` steps
+    on_preview: OnPreview | None = None  #: called after every `Job.preview_every` steps
 
     @classmethod
     def together(
@@ -55,7 +61,7 @@ class Request:
         return (own, *self.others) if self.others else (own,) * len(self.seeds)
 
 
-#: Passed from one pipeline to the next of the same engine; opaque to all others.
+#: What one pipeline hands to the next of the same engine; opaque to everything else.
 Latents = Any
 
 #: Called after every denoising step with (steps done, total steps); may raise to stop the render.
@@ -81,9 +87,9 @@ class Pipeline(Protocol):
         """True after the first render, which takes longer because it also prepares."""
 
     def warm_up(self) -> None:
-        """Draw a small trial picture, so that the next call is fast; raises what `render` raises.
+        """Draw a picture and throw it away, so that the next call is fast; raises like `render`.
 
-        Used for pipelines loaded ahead of work; otherwise the first job's picture warms up.
+        For models that are loaded ahead; otherwise the picture that waits warms the pipeline up.
         """
 
     def render(self, request: Request, on_step: OnStep) -> list[Image.Image]:
@@ -110,16 +116,29 @@ class Pipeline(Protocol):
         """Free the memory."""
 
 
+class RequestRenderer(Protocol):
+    """Renders requests: one pipeline, or several that work together."""
+
+    def render(self, request: Request, on_step: OnStep) -> list[Image.Image]:
+        """Draw one RGB picture per seed; see `Pipeline.render`."""
+
+    def facts(self, request: Request) -> PictureFacts:
+        """How ``request`` is rendered."""
+
+    def unread(self, job: Job) -> tuple[str, ...]:
+        """A warning about each text of ``job`` that is longer than is read."""
+
+
 class Engine(Protocol):
     """Loads pipelines for one device."""
 
-    def key(
+    def prepare(
         self, model: str, precision: Precision, report: Report = ignore_progress
     ) -> PipelineKey:
-        """The key under which this engine loads a model; raises UnknownModel or EnvironmentFault.
+        """Prepare a model on this machine; returns the key under which `load` loads it.
 
-        Prepares a model that is not prepared yet, which may take half a minute; ``report`` gets the
-        progress.
+        Takes half a minute or more if it is not prepared yet; ``report`` gets the progress. Raises
+        UnknownModel or EnvironmentFault.
         """
 
     def estimate(self, key: PipelineKey) -> int:
