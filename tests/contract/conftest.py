@@ -18,7 +18,7 @@ from winepress_worker.models.local_models import LocalModels
 from winepress_worker.options import WorkerOptions
 
 if TYPE_CHECKING:
-    from conftest import S3Server
+    from support.servers import S3Server
 
 
 @pytest.fixture(scope="module")

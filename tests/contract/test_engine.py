@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 from PIL import Image
-from requests_of_pictures import (
+from support.render_requests import (
     SIDE_PX,
     STEPS,
     difference,

@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from lone_executor import LoneExecutor
 from PIL import Image
-from requests_of_pictures import difference, image_request, inpaint_request, no_watch, some_job
+from support.executor_harness import ExecutorHarness
+from support.render_requests import difference, image_request, inpaint_request, no_watch, some_job
 
 from winepress_shared.archive import Archive
 from winepress_shared.stores.folder import FolderStore
@@ -90,7 +90,7 @@ def test_pictures_of_a_job_are_the_same_however_it_is_cut_into_slices(
     again = job.for_unit(5)
     assert again.pictures_per_call == job.pictures_per_call == 4
     whole, apart, given_again = (
-        LoneExecutor(engine, Archive(FolderStore(tmp_path / name)), Batching(most), pool)
+        ExecutorHarness(engine, Archive(FolderStore(tmp_path / name)), Batching(most), pool)
         for name, most in (("whole", 4), ("apart", 1), ("again", 4))
     )
     whole.draw(job, range(4))

@@ -15,8 +15,8 @@ from typing import Any
 
 import pytest
 import redis
-from guarded_farm import GuardedFarm, farm_of_compose, farm_of_up
 from kombu.exceptions import OperationalError
+from support.guarded_farm import GuardedFarm, farm_of_compose, farm_of_up
 
 from winepress import Client, JobState, TextToImage
 from winepress.commands.farm import check_jobs

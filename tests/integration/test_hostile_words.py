@@ -7,10 +7,10 @@ import unicodedata
 from pathlib import Path
 
 import pytest
-from command_line import Run
-from manual_worker import LANE, ManualWorker
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
+from support.command_line import Run
+from support.manual_worker import LANE, ManualWorker
 
 from winepress.client import Client
 from winepress_shared.errors import FailForGood

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 
 import pytest
-from local_worker import LocalWorker
+from support.local_worker import LocalWorker
 
 from winepress import Client, JobHandle, JobState, TextToImage
 from winepress_shared.settings import Settings

@@ -5,8 +5,8 @@ from __future__ import annotations
 import io
 
 import pytest
-from manual_worker import LANE, ManualWorker, apple
 from PIL import Image
+from support.manual_worker import LANE, ManualWorker, apple
 
 from winepress import Client
 from winepress_shared.ledger.previews import KEPT_MS, MAX_PREVIEW_BYTES, Preview, PreviewStore

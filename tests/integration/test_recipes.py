@@ -12,9 +12,9 @@ import pytest
 import torch
 from diffusers.utils import logging
 from PIL import Image, ImageDraw
-from twins.mirror import Mirror, twin_catalogue
-from twins.published import PUBLISHED
-from twins.tiny import SIDE_PX
+from support.twins.mirror import Mirror, twin_catalogue
+from support.twins.published import PUBLISHED
+from support.twins.tiny import SIDE_PX
 
 from winepress_shared.catalogue import Catalogue
 from winepress_shared.jobs.job import Job, parse_job
@@ -90,7 +90,7 @@ def request_for(model: Model, **values: Any) -> Request:
         given |= {"image": image, "strength": 0.75}
     if mask:
         given["mask"] = mask
-    if model.negative_prompt:
+    if model.guidance_scale > 1:
         given["negative_prompt"] = "red ink"
     others = twin_catalogue(SIDE_PX)  # a model may name others as its refiners
     entries = {name: others.get(name) for name in others.names} | {model.name: model}

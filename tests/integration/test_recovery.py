@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from unittest.mock import Mock
 
 import pytest
-from manual_worker import LANE, ManualWorker, apple, forget_farm
+from support.manual_worker import LANE, ManualWorker, apple, forget_farm
 
 from winepress import (
     BrokerUnreachable,

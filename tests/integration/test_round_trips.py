@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 import redis
-from local_worker import LocalWorker
+from support.local_worker import LocalWorker
 
 from winepress import Client, TextToImage
 from winepress_shared.settings import Settings

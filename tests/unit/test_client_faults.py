@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from support.failing_ledger import FailingLedger
 
 from winepress import (
     Client,
@@ -27,13 +28,15 @@ APPLE = TextToImage(prompt="a red apple", seed=7)
 
 
 def test_a_submission_sends_no_more_tickets_than_a_lane_may_hold(
-    client: Client, monkeypatch: pytest.MonkeyPatch
+    client: Client, ledger: FailingLedger, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A large farm is woken by the workers that come first, not by one producer."""
     sent: list[int] = []
     monkeypatch.setattr(
         "winepress_shared.broker.send_tickets", lambda app, lane, count: sent.append(count)
     )
+    for number in range(50):
+        ledger.beat(f"w{number}", f"w{number}/1", {})
     for units in (2, 100):
         client.submit(APPLE.model_copy(update={"n": units}))
     assert sent == [2, MOST_TICKETS]

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from lone_executor import LANE, Accounts, LoneExecutor
+from support.executor_harness import LANE, Accounts, ExecutorHarness
 
 from winepress_shared.archive import Archive, JobRecord
 from winepress_shared.catalogue import Catalogue
@@ -31,7 +31,7 @@ def archive(tmp_path: Path) -> Archive:
 
 def run(archive: Archive, *units: int, called_at: tuple[int, ...] = (), **engine: Any) -> Accounts:
     """Run a slice of the job "j"; another lane calls the worker away from some units."""
-    lone = LoneExecutor(FakeEngine(FakeSettings(**engine)), archive)
+    lone = ExecutorHarness(FakeEngine(FakeSettings(**engine)), archive)
     lone.accounts.called_at = called_at
     return lone.run(units)
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
+import pytest
+
 from winepress_shared.errors import BrokerUnreachable
 from winepress_shared.lane import Precision
 from winepress_worker.engines.fake import FakeEngine
@@ -30,15 +32,16 @@ def wait_for(condition: Callable[[], bool]) -> None:
         time.sleep(0.01)
 
 
-def test_what_is_idle_is_unloaded_while_nobody_draws() -> None:
+def test_what_is_idle_is_unloaded_while_nobody_draws(monkeypatch: pytest.MonkeyPatch) -> None:
     """Whoever draws is left alone; afterwards the next tick takes it, and the farm is told."""
+    monkeypatch.setattr("winepress_worker.pipelines.idle_unloader._TICK_S", 0.01)
     maker, told = engine(), []
     pool = WarmPool(maker, 10 * SIZE, idle_ttl_s=0.0)
     idle_unloader = IdleUnloader(pool, Unfit(lambda model: None), lambda: told.append(pool.warm))
     with idle_unloader.paused():
         pool.get(maker.prepare("vignette", _FP16))
         idle_unloader.start()
-        time.sleep(1.2)  # longer than its tick: nothing can be awaited that must not happen
+        time.sleep(0.1)  # ten of its ticks: nothing can be awaited that must not happen
         assert pool.warm
     wait_for(lambda: told == [()])
 

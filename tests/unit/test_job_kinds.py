@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any, ClassVar, Literal, cast
 
 import pytest
-from lone_executor import LoneExecutor
 from PIL import Image
+from support.executor_harness import ExecutorHarness
 
 from winepress_shared.archive import Archive
 from winepress_shared.catalogue import Catalogue
@@ -71,7 +71,7 @@ def test_a_new_kind_is_drawn_by_the_renderer_that_is_registered_for_it(
     model = catalogue.get("vignette").model_copy(update={"kinds": ("swatch",)})
     values: dict[str, Any] = {"prompt": "a colour", "colour": "blue", "n": 3}
     job = catalogue.plus(model).resolve(swatch(**values))
-    lone = LoneExecutor(
+    lone = ExecutorHarness(
         FakeEngine(), Archive(FolderStore(tmp_path)), renderers={swatch: SwatchRenderer()}
     )
     drawn = lone.draw(job, range(3))
@@ -82,7 +82,7 @@ def test_a_kind_that_no_renderer_is_registered_for_fails_for_good(
     tmp_path: Path, swatch: type[Job]
 ) -> None:
     """No pause and no other worker of this version would help."""
-    lone = LoneExecutor(FakeEngine(), Archive(FolderStore(tmp_path)))
+    lone = ExecutorHarness(FakeEngine(), Archive(FolderStore(tmp_path)))
     values: dict[str, Any] = {"prompt": "a colour", "width": 64, "height": 64}
     lone.write(swatch(**values))
     assert lone.run([0]).faults == {0: FailForGood}

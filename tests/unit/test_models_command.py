@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from guests import catalogue_of, place
+from support.throwaway_models import catalogue_of, place
 
 from winepress_shared.catalogue import Catalogue
 from winepress_shared.errors import UnknownModel, WrongUsage

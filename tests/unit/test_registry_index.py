@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 
 import pytest
-from guests import FP16, catalogue_of, manifest_of, place
+from support.throwaway_models import FP16, catalogue_of, manifest_of, place
 
 from winepress_shared.errors import WrongUsage
 from winepress_shared.settings import Settings

@@ -7,6 +7,7 @@ import re
 import tomllib
 from collections.abc import Iterator
 from fnmatch import fnmatch
+from functools import cache
 from itertools import chain
 from pathlib import Path
 
@@ -68,14 +69,15 @@ PYTHON = [path for path in FILES if path.suffix == ".py"]
 PRODUCT = [path for path in PYTHON if path.parts[0] != "tests"]
 
 
+@cache
 def _read(path: Path) -> str:
     return (ROOT / path).read_text("utf-8")
 
 
-def _functions(path: Path) -> Iterator[Function]:
-    for node in ast.walk(ast.parse(_read(path))):
-        if isinstance(node, Function):
-            yield node
+@cache
+def _functions(path: Path) -> tuple[Function, ...]:
+    nodes = ast.walk(ast.parse(_read(path)))
+    return tuple(node for node in nodes if isinstance(node, Function))
 
 
 def _lines(function: Function) -> int:

@@ -7,7 +7,7 @@ import time
 from pathlib import Path
 
 import pytest
-from lone_executor import LANE, LoneExecutor
+from support.executor_harness import LANE, ExecutorHarness
 
 from winepress_shared.archive import Archive
 from winepress_shared.catalogue import Catalogue
@@ -49,7 +49,7 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
 def draw(pool: WarmPool, engine: FakeEngine, folder: Path, units: int) -> Pace:
     """Draw a slice of pictures of one step each; returns the pace that was learned."""
     job = TextToImage(prompt="a fox", seed=1, num_inference_steps=1, n=units)
-    lone = LoneExecutor(engine, Archive(FolderStore(folder)), Batching(1), pool)
+    lone = ExecutorHarness(engine, Archive(FolderStore(folder)), Batching(1), pool)
     lone.draw(Catalogue.load().resolve(job), range(units))
     return lone.pace
 

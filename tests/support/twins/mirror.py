@@ -11,8 +11,8 @@ from diffusers import AutoencoderTiny, LCMScheduler, StableDiffusionPipeline
 from safetensors.torch import load_file, save_file
 from transformers import CLIPTextModel, CLIPTokenizer
 
-from twins.published import PUBLISHED
-from twins.tiny import build, build_tiny_vae, tiny_unet
+from support.twins.published import PUBLISHED
+from support.twins.tiny import build, build_tiny_vae, tiny_unet
 from winepress_shared.catalogue import Catalogue
 from winepress_shared.model import Model
 from winepress_worker.conversion.flexible_unet import UNet2DConditionModel as FlexibleUNet

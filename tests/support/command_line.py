@@ -9,8 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from conftest import scrubbed_environment
-
+from support.servers import scrubbed_environment
 from winepress_shared.settings import Settings
 
 WINEPRESS = Path(sys.executable).parent / "winepress"

@@ -60,7 +60,7 @@ class Accounts:
         self.settled = list(self.drawn)
 
 
-class LoneExecutor:
+class ExecutorHarness:
     """One worker with nobody beside it; the jobs are in an archive."""
 
     def __init__(

@@ -10,7 +10,7 @@ from typing import Any
 import diffusers
 from transformers import CLIPTokenizer
 
-from twins.published import Config, Published
+from support.twins.published import Config, Published
 
 _MERGES = ["r e", "re d</w>", "f o", "fo x</w>", "i n", "in k</w>"]
 

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import redis
-from compose_servers import ComposeServers
 
+from support.compose_servers import ComposeServers
 from winepress_deploy.farm import Farm
 from winepress_deploy.farm_options import FarmOptions
 from winepress_deploy.roles import Role

@@ -14,8 +14,8 @@ from diffusers import AutoencoderKL, AutoencoderTiny
 from diffusers import UNet2DConditionModel as StockUNet
 from transformers import CLIPTextConfig, CLIPTextModel, CLIPTextModelWithProjection
 
-from twins.layout import save, save_rest, unet_folder
-from twins.published import PUBLISHED, TINY_VAE, Config
+from support.twins.layout import save, save_rest, unet_folder
+from support.twins.published import PUBLISHED, TINY_VAE, Config
 from winepress_worker.conversion.flexible_unet import UNet2DConditionModel as FlexibleUNet
 
 

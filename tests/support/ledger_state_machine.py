@@ -7,7 +7,6 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
-from clerk import Clerk
 from hypothesis import strategies as st
 from hypothesis.stateful import (
     Bundle,
@@ -19,6 +18,7 @@ from hypothesis.stateful import (
     rule,
 )
 
+from support.audited_farm import AuditedFarm
 from winepress_shared.errors import Conflict
 from winepress_shared.ledger.ledger import holder_of
 from winepress_shared.ledger.records import Order, Slice, UnitOutcome
@@ -72,15 +72,15 @@ class LedgerMachine(RuleBasedStateMachine):
 
     @initialize()
     def open_farm(self) -> None:
-        self.clerk = Clerk(self.url)
+        self.farm = AuditedFarm(self.url)
         self.model: dict[str, Job] = {}
         self.held: list[Held] = []
         self.pids = dict.fromkeys(WORKERS, 1)
         self.overdue: list[Job] = []
 
     def teardown(self) -> None:
-        if hasattr(self, "clerk"):
-            self.clerk.close()
+        if hasattr(self, "farm"):
+            self.farm.close()
 
     # -- what users do -----------------------------------------------------------------------
 
@@ -94,27 +94,27 @@ class LedgerMachine(RuleBasedStateMachine):
     )
     def submit(self, units: int, user: str, band: int, lane: str, chained: bool) -> Job:
         job = Job(f"j{len(self.model):04d}", units, chained)
-        self.clerk.submit(job.id, units, user=user, band=band, lane=lane, chained=chained)
+        self.farm.submit(job.id, units, user=user, band=band, lane=lane, chained=chained)
         self.model[job.id] = job
         return job
 
     @rule(job=jobs, verb=st.sampled_from(["cancel", "pause", "resume"]))
     def control(self, job: Job, verb: str) -> None:
         if job.state in ALIVE:
-            self.clerk.ledger.control(job.id, verb)
+            self.farm.ledger.control(job.id, verb)
             if verb == "cancel":
                 job.state = JobState.CANCELED
         elif not (verb == "cancel" and job.state is JobState.CANCELED):
             with pytest.raises(Conflict):
-                self.clerk.ledger.control(job.id, verb)
+                self.farm.ledger.control(job.id, verb)
 
     @rule(job=jobs)
     def retry(self, job: Job) -> None:
         if job.state in ALIVE or job.state is JobState.SUCCEEDED:
             with pytest.raises(Conflict):
-                self.clerk.ledger.control(job.id, "retry")
+                self.farm.ledger.control(job.id, "retry")
             return
-        assert self.clerk.ledger.control(job.id, "retry") is JobState.QUEUED
+        assert self.farm.ledger.control(job.id, "retry") is JobState.QUEUED
         job.state, job.failed = JobState.QUEUED, set()
         for held in self.held:
             if held.job is job:
@@ -123,7 +123,7 @@ class LedgerMachine(RuleBasedStateMachine):
     @rule(job=jobs, swept=st.booleans())
     def pass_deadline(self, job: Job, swept: bool) -> None:
         if job.state in ALIVE:
-            self.clerk.pass_deadline(job.id, swept=swept)
+            self.farm.pass_deadline(job.id, swept=swept)
             if swept:
                 job.state = JobState.EXPIRED
                 self._note_expiries()
@@ -132,7 +132,7 @@ class LedgerMachine(RuleBasedStateMachine):
 
     @rule(job=jobs)
     def make_due(self, job: Job) -> None:
-        self.clerk.make_due(job.id)
+        self.farm.make_due(job.id)
         self._note_expiries()
 
     # -- what workers do ---------------------------------------------------------------------
@@ -144,7 +144,7 @@ class LedgerMachine(RuleBasedStateMachine):
         most=st.integers(1, 4),
     )
     def claim(self, worker: str, lane: str, most: int) -> Any:
-        part = self.clerk.try_claim(most, worker, self.pids[worker], lane)
+        part = self.farm.try_claim(most, worker, self.pids[worker], lane)
         self._note_expiries()
         if part is None:
             return multiple()
@@ -173,19 +173,19 @@ class LedgerMachine(RuleBasedStateMachine):
     def _note_expiries(self) -> None:
         """Claims end the jobs they meet whose deadline has passed; sweeps end all of them."""
         for job in self.overdue:
-            if job.state in ALIVE and self.clerk.state(job.id) == JobState.EXPIRED:
+            if job.state in ALIVE and self.farm.state(job.id) == JobState.EXPIRED:
                 job.state = JobState.EXPIRED
 
     @rule(held=slices, index=st.integers(0, 6))
     def start(self, held: Held, index: int) -> None:
-        order = self.clerk.ledger.start(held.part.fence, self._unit(held, index))
+        order = self.farm.ledger.start(held.part.fence, self._unit(held, index))
         if not held.is_live or held not in self.held:
             assert order in (Order.LOST, Order.CANCEL)
 
     @rule(held=slices, index=st.integers(0, 6))
     def commit(self, held: Held, index: int) -> None:
         unit, job = self._unit(held, index), held.job
-        outcome = self.clerk.ledger.commit(held.part.fence, unit, {"key": "k"})
+        outcome = self.farm.ledger.commit(held.part.fence, unit, {"key": "k"})
         is_early = job.chained and unit in held.open and unit != min(held.open)
         if not held.may_report or unit not in held.open or is_early:
             assert outcome in (UnitOutcome.LOST, UnitOutcome.CANCEL) or unit in job.done
@@ -200,18 +200,18 @@ class LedgerMachine(RuleBasedStateMachine):
     @rule(held=slices, index=st.integers(0, 6), retry=st.booleans())
     def fail(self, held: Held, index: int, retry: bool) -> None:
         unit, job = self._unit(held, index), held.job
-        before = self.clerk.ledger.get(job.id)
-        outcome = self.clerk.fail(held.part, unit, retry=retry)
+        before = self.farm.ledger.get(job.id)
+        outcome = self.farm.fail(held.part, unit, retry=retry)
         if not held.may_report or unit not in held.open:
             if held.finish and unit in job.done and outcome is UnitOutcome.FAILED:
                 job.state, held.is_live = JobState.FAILED, False  # the result is at fault
                 return
             assert outcome in (UnitOutcome.LOST, UnitOutcome.CANCEL, UnitOutcome.LAST)
-            assert self.clerk.ledger.get(job.id) == before
+            assert self.farm.ledger.get(job.id) == before
             held.open.discard(unit)
             return
         assert outcome is not UnitOutcome.LOST
-        given_up = self.clerk.places(job.id)["failed"]
+        given_up = self.farm.places(job.id)["failed"]
         assert (unit in given_up) is (outcome is not UnitOutcome.RETRY)
         assert outcome is not UnitOutcome.RETRY or retry or job.chained
         job.failed = given_up
@@ -222,7 +222,7 @@ class LedgerMachine(RuleBasedStateMachine):
     @rule(held=slices)
     def finish(self, held: Held) -> None:
         job = held.job
-        state = self.clerk.ledger.finish(held.part.fence, "told to")
+        state = self.farm.ledger.finish(held.part.fence, "told to")
         if held.may_report and held.finish:
             job.state = JobState.FAILED if job.failed else JobState.SUCCEEDED
             assert state == job.state
@@ -232,14 +232,14 @@ class LedgerMachine(RuleBasedStateMachine):
 
     @rule(held=consumes(slices))
     def release(self, held: Held) -> None:
-        self.clerk.ledger.release(held.part.fence, held.holder)
+        self.farm.ledger.release(held.part.fence, held.holder)
         self._take(lambda one: one is held)
 
     @rule(worker=st.sampled_from(WORKERS), fresh=st.booleans())
     def beat(self, worker: str, fresh: bool) -> None:
         self.pids[worker] += fresh
         holder = holder_of(worker, self.pids[worker])
-        heartbeat = self.clerk.ledger.beat(worker, holder, {})
+        heartbeat = self.farm.ledger.beat(worker, holder, {})
         self._take(lambda held: held.worker == worker and held.holder != holder)
         told = {lease.fence: lease.order for lease in heartbeat.leases}
         for held in self.held:
@@ -248,15 +248,15 @@ class LedgerMachine(RuleBasedStateMachine):
 
     @rule(held=slices)
     def lose(self, held: Held) -> None:
-        is_known = self.clerk.redis.zscore(self.clerk.key("leases"), str(held.part.fence))
-        self.clerk.lose(held.part)
+        is_known = self.farm.redis.zscore(self.farm.key("leases"), str(held.part.fence))
+        self.farm.lose(held.part)
         self._note_expiries()
         if is_known is not None:
             self._take(lambda one: one is held)
 
     @rule(worker=st.sampled_from(WORKERS))
     def leave(self, worker: str) -> None:
-        self.clerk.ledger.leave(worker)
+        self.farm.ledger.leave(worker)
         self._take(lambda held: held.worker == worker)
 
     def _take(self, is_taken: Callable[[Held], bool]) -> None:
@@ -266,10 +266,10 @@ class LedgerMachine(RuleBasedStateMachine):
                 held.is_live = False
         for job in self.model.values():
             if job.state is JobState.RUNNING:  # a lost worker may have been the last chance
-                given_up = self.clerk.places(job.id)["failed"]
+                given_up = self.farm.places(job.id)["failed"]
                 assert given_up >= job.failed
                 job.failed = given_up
-                job.state = JobState(self.clerk.state(job.id))
+                job.state = JobState(self.farm.state(job.id))
                 assert job.state in ALIVE
 
     def _unit(self, held: Held, index: int) -> int:
@@ -279,7 +279,7 @@ class LedgerMachine(RuleBasedStateMachine):
 
     @invariant()
     def books_agree(self) -> None:
-        for job_id, row in self.clerk.audit().items():
+        for job_id, row in self.farm.audit().items():
             job = self.model[job_id]
             found = (row["state"], int(row["done"]), int(row["failed"]))
             assert found == (job.state, len(job.done), len(job.failed)), job

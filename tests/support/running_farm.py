@@ -7,6 +7,8 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+import redis
+
 from winepress import Client, JobHandle
 from winepress_deploy.farm import Farm
 
@@ -15,7 +17,7 @@ _LOOK_S = 0.02
 
 
 @dataclass(frozen=True)
-class Rehearsal:
+class RunningFarm:
     """A running farm of two workers, and a client for it."""
 
     farm: Farm
@@ -24,6 +26,19 @@ class Rehearsal:
     def assert_exactly_once(self, handles: Sequence[JobHandle]) -> None:
         """See `assert_exactly_once`."""
         assert_exactly_once(self.client, handles)
+
+    def broker(self) -> redis.Redis:
+        """A connection of its own to the farm's broker."""
+        return redis.Redis.from_url(self.farm.settings.broker_url.get_secret_value())
+
+    def is_quiet(self) -> bool:
+        """True when no worker holds a slice."""
+        with self.broker() as server:
+            return not server.exists(f"{self.farm.settings.farm}:leases")
+
+    def stored(self, handle: JobHandle) -> set[str]:
+        """Keys of the pictures of a job that are in the store."""
+        return {found.key for found in self.client.archive.store.list(f"jobs/{handle.id}/out/")}
 
 
 def assert_exactly_once(client: Client, handles: Sequence[JobHandle]) -> None:

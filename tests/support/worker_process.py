@@ -10,8 +10,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from command_line import environment
-
+from support.command_line import environment
 from winepress_shared.settings import Settings
 
 PATIENCE_S = 60

@@ -8,8 +8,7 @@ import time
 from collections.abc import Callable, Coroutine
 from typing import Any
 
-from worker_process import PATIENCE_S
-
+from support.worker_process import PATIENCE_S
 from winepress import AsyncClient
 
 

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from clerk import Clerk
-
+from support.audited_farm import AuditedFarm
 from winepress_shared.ledger.lanes import LaneIndex
 from winepress_shared.ledger.script_server import ScriptServer, script_texts
 
@@ -19,12 +18,12 @@ local time = {math.floor(clock / 1000), clock % 1000 * 1000}
 class VirtualTime:
     """The time that the scripts of one farm read; keys with a time to live keep the real one."""
 
-    def __init__(self, clerk: Clerk, *books: LaneIndex) -> None:
-        self._clerk = clerk
+    def __init__(self, farm: AuditedFarm, *books: LaneIndex) -> None:
+        self._farm = farm
         self.advances = 0  #: commands that set the clock
-        self.now_s = float(clerk.redis.time()[0])
+        self.now_s = float(farm.redis.time()[0])
         self.advance_to(self.now_s)
-        for server in (clerk.ledger._server, *(book._server for book in books)):
+        for server in (farm.ledger._server, *(book._server for book in books)):
             self._rule(server)
 
     def _rule(self, server: ScriptServer) -> None:
@@ -36,7 +35,7 @@ class VirtualTime:
         """Set the clock, in Unix seconds."""
         self.now_s = at_s
         self.advances += 1
-        self._clerk.redis.set(self._clerk.key("clock"), int(at_s * 1000))
+        self._farm.redis.set(self._farm.key("clock"), int(at_s * 1000))
 
 
 def _with_clock(text: str) -> str:

@@ -62,7 +62,7 @@ return cjson.encode(farm)
 """
 
 
-class Clerk:
+class AuditedFarm:
     """One farm of its own on a shared server; `audit` says whether its books are in order."""
 
     def __init__(self, url: str, **limits: float) -> None:
@@ -71,9 +71,9 @@ class Clerk:
         self.ledger = Ledger(self.settings)
         self.redis = redis.Redis.from_url(url, decode_responses=True)
         self.jobs: list[str] = []
-        self.farm = QueueLimits(self.settings)
+        self.limits = QueueLimits(self.settings)
         if limits:
-            self.farm.set_limits(limits)
+            self.limits.set_limits(limits)
 
     def key(self, *parts: object) -> str:
         """The name of a key of this farm."""
@@ -85,7 +85,7 @@ class Clerk:
             self.redis.unlink(name)
         self.redis.close()
         self.ledger.close()
-        self.farm.close()
+        self.limits.close()
 
     # -- short words -------------------------------------------------------------------------
 

@@ -11,8 +11,8 @@ from typing import Any, Self
 
 import pytest
 import yaml
-from conftest import scrubbed_environment
 
+from support.servers import scrubbed_environment
 from winepress_deploy import ports
 from winepress_deploy.installed import server_program
 from winepress_deploy.role_folder import RoleFolder
@@ -23,7 +23,7 @@ from winepress_shared.ledger.ledger import Ledger
 from winepress_shared.settings import Settings
 from winepress_shared.stores import open_store
 
-COMPOSE_FILE = Path(__file__).parents[1] / "deploy" / "compose.yaml"
+COMPOSE_FILE = Path(__file__).parents[2] / "deploy" / "compose.yaml"
 _START_S = 60.0
 _STOP_S = 20.0
 _POLL_S = 0.1
