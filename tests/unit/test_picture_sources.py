@@ -78,7 +78,7 @@ def test_a_profile_that_could_not_be_unpacked_is_ignored_aloud() -> None:
     image.info["icc_profile"] = None
     pixels = Pixels.of(image)
     assert pixels.colours.getpixel((0, 0)) == (255, 0, 0)
-    assert pixels.warnings == ("has a colour profile that is broken; it is ignored",)
+    assert pixels.warnings == ("has a colour profile that is damaged; it is ignored",)
 
 
 def test_the_greys_of_whole_numbers_are_no_fractions() -> None:
@@ -92,7 +92,7 @@ def test_greys_that_are_no_numbers_are_refused(where: tuple[int, int]) -> None:
     """Wherever they are: they would come out black."""
     image = Image.new("F", (64, 64), 0.5)
     image.putpixel(where, float("nan"))
-    with pytest.raises(InvalidJob, match="no usual range"):
+    with pytest.raises(InvalidJob, match="outside the usual ranges"):
         Pixels.of(image)
 
 
