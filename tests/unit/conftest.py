@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 from support.failing_ledger import FailingLedger
+from support.played_terminal import PlayedTerminal
 
 from winepress import Client
 from winepress_shared.settings import Settings
@@ -29,3 +30,12 @@ def client(ledger: FailingLedger, tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     one.__dict__["ledger"] = one.__dict__["farm"] = ledger
     monkeypatch.setattr("winepress_shared.broker.send_tickets", lambda app, lane, count=1: None)
     return one
+
+
+@pytest.fixture
+def terminal(monkeypatch: pytest.MonkeyPatch) -> PlayedTerminal:
+    """One of 80 columns and 24 lines, in colour."""
+    for name in ("NO_COLOR", "COLORTERM", "FORCE_COLOR"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("TERM", "xterm-256color")
+    return PlayedTerminal()

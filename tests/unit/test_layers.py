@@ -60,6 +60,7 @@ HOMES: dict[str, tuple[str, ...]] = {
     ),
     "av": (f"{_ZOOM}/encoder.py", "shared/winepress_shared/jobs/sound_decoder.py"),
     **dict.fromkeys(("huggingface_hub", "httpx"), ("worker/winepress_worker/models/hub.py",)),
+    "rich": tuple(f"shared/winepress_shared/screen/{name}.py" for name in ("drawing", "surface")),
     "yaml": ("producer/winepress/job_files/job_file.py",),
     "cryptography": ("deploy/winepress_deploy/services/certificates.py",),
     "psutil": ("worker/winepress_worker/renderer/renderer.py",),

@@ -63,7 +63,7 @@ def test_a_cell_says_what_there_is_of_a_model() -> None:
         {**common, "precision": "int8-weights", "state": "not here", "size_bytes": 0}
         | {"published": None, "warm_on": []},
     ]
-    _, line = table(rows)
+    _, line = table(rows).plain()
     assert re.split(r"  +", line) == [
         *("m", "2.0 MiB, store", "store", "-", "900 MiB", "a (fp16+int8)", "MIT")
     ]

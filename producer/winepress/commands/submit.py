@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from winepress.client import Client
+from winepress.commands.follow import follow_to_end, interrupted
 from winepress.commands.targets import check_targets
-from winepress.commands.watch import follow_to_end, interrupted
 from winepress.commands.when import add_when, start_in, window
 from winepress.commands.zoom_flags import (
     FILM_FIELDS,
@@ -195,7 +195,7 @@ def tell_and_follow(console: Console, handle: JobHandle, arguments: argparse.Nam
         if arguments.wait or out or preview:
             return follow_to_end(console, handle, out=out, preview=preview, said=said)
     except KeyboardInterrupt:
-        return interrupted(console, handle)
+        return interrupted(console, [handle])
     return 0
 
 

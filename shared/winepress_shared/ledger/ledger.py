@@ -149,7 +149,7 @@ class Ledger:
         return read_rows(units)
 
     def workers(self) -> list[Worker]:
-        """Every worker with a recent heartbeat."""
+        """Every worker that has beaten lately, by name."""
         with self._server.reaching():
             # Only live workers sweep, so dead ones may still be listed.
             now, _ = self._server.client.time()
@@ -162,7 +162,7 @@ class Ledger:
             texts: list[list[str | None]] = pipe.execute()
         return [
             Worker(name, at / 1000, read_facts(own), read_facts(renderer))
-            for (name, at), (own, renderer) in zip(seen, texts, strict=True)
+            for (name, at), (own, renderer) in sorted(zip(seen, texts, strict=True))
         ]
 
     def worker_count(self) -> int:
