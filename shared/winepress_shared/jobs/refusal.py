@@ -1,4 +1,4 @@
-"""What is said to whoever gives a job that is refused."""
+"""The messages for refused jobs."""
 
 from __future__ import annotations
 
@@ -26,9 +26,9 @@ _PLAIN_NAME = re.compile(r"[\w.-]{1,64}")
 def refusal_of(
     error: ValidationError, kind: type[BaseModel], kinds: Mapping[str, type[BaseModel]]
 ) -> InvalidJob:
-    """Turn pydantic's first complaint into one sentence a tired person understands.
+    """Turn pydantic's first error into one plain sentence.
 
-    ``kind`` is the class of the job, ``kinds`` are all classes by the name of their kind.
+    ``kind`` is the class of the job, ``kinds`` all classes by the name of their kind.
     """
     # A mistyped name also makes the intended field missing.
     first = min(error.errors(include_url=False), key=lambda one: one["type"] != "extra_forbidden")
