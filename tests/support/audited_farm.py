@@ -110,10 +110,17 @@ class AuditedFarm:
         return part
 
     def try_claim(
-        self, most: int = 1000, worker: str = "w1", pid: int = 1, lane: str = LANE
+        self,
+        most: int = 1000,
+        worker: str = "w1",
+        pid: int = 1,
+        lane: str = LANE,
+        *,
+        others_first: bool = False,
     ) -> Slice | None:
         """A slice, or None."""
-        return self.ledger.claim(lane, worker, holder_of(worker, pid), most)
+        holder = holder_of(worker, pid)
+        return self.ledger.claim(lane, worker, holder, most, others_first=others_first)
 
     def draw(self, part: Slice, units: Iterable[int] | None = None) -> list[UnitOutcome]:
         """Begin and commit units of a slice, all of them by default."""

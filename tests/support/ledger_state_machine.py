@@ -142,9 +142,11 @@ class LedgerMachine(RuleBasedStateMachine):
         worker=st.sampled_from(WORKERS),
         lane=st.sampled_from(LANES),
         most=st.integers(1, 4),
+        others_first=st.booleans(),
     )
-    def claim(self, worker: str, lane: str, most: int) -> Any:
-        part = self.farm.try_claim(most, worker, self.pids[worker], lane)
+    def claim(self, worker: str, lane: str, most: int, others_first: bool) -> Any:
+        pid = self.pids[worker]
+        part = self.farm.try_claim(most, worker, pid, lane, others_first=others_first)
         self._note_expiries()
         if part is None:
             return multiple()
@@ -230,9 +232,9 @@ class LedgerMachine(RuleBasedStateMachine):
         elif not held.may_report:
             held.is_live = False
 
-    @rule(held=consumes(slices))
-    def release(self, held: Held) -> None:
-        self.farm.ledger.release(held.part.fence, held.holder)
+    @rule(held=consumes(slices), unserved=st.integers(-1, 6))
+    def release(self, held: Held, unserved: int) -> None:
+        self.farm.ledger.release(held.part.fence, held.holder, unserved=unserved)
         self._take(lambda one: one is held)
 
     @rule(worker=st.sampled_from(WORKERS), fresh=st.booleans())

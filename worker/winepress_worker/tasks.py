@@ -12,7 +12,7 @@ from celery import Celery, Task, current_app, shared_task
 from celery.signals import setup_logging, worker_process_init
 
 from winepress_shared.broker import RENDER, send_tickets
-from winepress_shared.errors import BrokerUnreachable, WorkerBroken
+from winepress_shared.errors import BrokerUnreachable, EnvironmentFault, WorkerBroken
 from winepress_shared.settings import Settings
 from winepress_worker.cores import keep_to_cores
 from winepress_worker.logs import configure_logs
@@ -70,6 +70,9 @@ def renderer(self: Task, lane: str) -> str:
     try:
         return the_renderer(WorkerOptions.decode(self.app.conf[OPTIONS])).run(str(lane))
     except BrokerUnreachable as error:
+        return f"{lane}: {error}"
+    except EnvironmentFault as error:  # no renderer can be built now; the next ticket tries again
+        log.error("%s is left to others: %s", lane, error)
         return f"{lane}: {error}"
     except WorkerBroken:
         log.exception("the rendering process is broken and will be replaced")

@@ -19,12 +19,14 @@ def check_device_draws(options: WorkerOptions, *, is_known_enough: bool = False)
     """
     command = [sys.executable, "-m", "winepress_worker.renderer.self_test"]
     request = json.dumps({"options": options.encode(), "again": not is_known_enough})
-    run = subprocess.run(  # noqa: S603 - this interpreter, our own module
-        command, input=request, capture_output=True, text=True, timeout=_TIMEOUT_S, check=False
-    )
     try:
+        run = subprocess.run(  # noqa: S603 - this interpreter, our own module
+            command, input=request, capture_output=True, text=True, timeout=_TIMEOUT_S, check=False
+        )
         answer = json.loads(run.stdout.splitlines()[-1])
         verdict, found = bool(answer["is_fit"]), str(answer["found"])
+    except subprocess.TimeoutExpired:
+        verdict, found = False, f"it drew nothing within {_TIMEOUT_S} s"
     except (ValueError, LookupError, TypeError):
         verdict, found = False, f"its process ended with status {run.returncode}"
     if not verdict:

@@ -22,13 +22,19 @@ def check_device_presence(wanted: Collection[str]) -> None:
     """
     if not wanted:
         return
-    answer = subprocess.run(  # noqa: S603 - this interpreter, our own line of code
-        [sys.executable, "-c", _LIST],
-        capture_output=True,
-        text=True,
-        timeout=_TIMEOUT_S,
-        check=False,
-    )
+    try:
+        answer = subprocess.run(  # noqa: S603 - this interpreter, our own line of code
+            [sys.executable, "-c", _LIST],
+            capture_output=True,
+            text=True,
+            timeout=_TIMEOUT_S,
+            check=False,
+        )
+    except subprocess.TimeoutExpired:
+        raise WrongUsage(
+            f"OpenVINO did not list its devices within {_TIMEOUT_S} s",
+            hint="A driver may hang; `dmesg` may say which one",
+        ) from None
     if answer.returncode:
         raise WrongUsage(
             "OpenVINO does not start on this machine",

@@ -89,7 +89,7 @@ class Delivery:
         row = self._archive.read_output(output_key(part.job_id, unit, job.output_format))
         if row is None:
             return False
-        self.commit(part, unit, row)
+        self.commit(part, unit, row, is_mine=False)
         return True
 
     def _enqueue(self, part: Slice, unit: int, act: Callable[[], None]) -> None:
@@ -137,9 +137,9 @@ class Delivery:
         if mine or not self.adopt(drawn.part, drawn.unit, job):
             self.commit(drawn.part, drawn.unit, row)
 
-    def commit(self, part: Slice, unit: int, row: dict[str, Any]) -> None:
+    def commit(self, part: Slice, unit: int, row: dict[str, Any], *, is_mine: bool = True) -> None:
         """Count an object that is in the store; the last one of a job ends it."""
-        outcome = self._lease_client.commit(part, unit, row)
+        outcome = self._lease_client.commit(part, unit, row, is_mine=is_mine)
         if outcome is UnitOutcome.LAST and part.job_units == 1:
             self._write_result(part, {unit: row})  # the ledger would say the same
         elif outcome is UnitOutcome.LAST:

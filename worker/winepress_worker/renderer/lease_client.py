@@ -124,10 +124,13 @@ class LeaseClient:
         # A pause lets the picture in hand be finished.
         return Order.OK if order is Order.YIELD else order
 
-    def commit(self, part: Slice, unit: int, output: dict[str, Any]) -> UnitOutcome:
-        """Count a picture that is in the store."""
+    def commit(
+        self, part: Slice, unit: int, output: dict[str, Any], *, is_mine: bool = True
+    ) -> UnitOutcome:
+        """Count a picture that is in the store; one that is not ``is_mine`` was drawn before."""
         outcome = self._patiently(lambda: self._ledger.commit(part.fence, unit, output))
-        self._suspects.served(part, unit)
+        if is_mine:
+            self._suspects.served(part, unit)
         return self._settled(part, unit, outcome)
 
     def finish(self, part: Slice, reason: str) -> None:

@@ -47,7 +47,7 @@ class Unfit:
         ``disks`` are folders on the disks that this worker writes to.
         """
         self._files_of = files_of
-        self._disks = (*disks, Path(tempfile.gettempdir()))  # films are written there
+        self._disks = (*disks, None)  # the last is that of films
         self._clock = clock
         self._refused: dict[str, _Refusal] = {}
         self._earlier: dict[str, _Refusal] = {}  # refusals that are over
@@ -104,7 +104,8 @@ class Unfit:
         return tuple(_free(disk) for disk in self._disks)
 
 
-def _free(folder: Path) -> int:
+def _free(folder: Path | None) -> int:
+    """Bytes left for a folder; None is that of temporary files, and a full disk may have none."""
     with suppress(OSError):
-        return shutil.disk_usage(folder).free
+        return shutil.disk_usage(folder or tempfile.gettempdir()).free
     return 0
