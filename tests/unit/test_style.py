@@ -66,7 +66,7 @@ def _ignored() -> tuple[str, ...]:
 
 FILES = [path.relative_to(ROOT) for path in _files(ROOT, _ignored())]
 PYTHON = [path for path in FILES if path.suffix == ".py"]
-PRODUCT = [path for path in PYTHON if path.parts[0] != "tests"]
+PRODUCT = [path for path in PYTHON if path.parts[0] not in ("tests", "examples")]
 
 
 @cache
