@@ -35,8 +35,11 @@ def running_farm(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningFa
         engine=f"fake:step_s=0.002,footprint_bytes={_MODEL_BYTES}",
         worker_flags=(*flags, "--cores", str(min(os.sched_getaffinity(0)))),
     )
-    with Farm(options) as farm, Client(farm.settings) as client:
-        yield RunningFarm(farm, client)
+    with pytest.MonkeyPatch.context() as patch:
+        # Other farms of this machine book memory in the usual place.
+        patch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("cache")))
+        with Farm(options) as farm, Client(farm.settings) as client:
+            yield RunningFarm(farm, client)
 
 
 def _worker(running_farm: RunningFarm, device: str) -> Worker:
