@@ -211,6 +211,17 @@ def test_no_role_rules_the_server(farm: GuardedFarm, role: Role, command: str) -
 
 
 @pytest.mark.parametrize("role", list(Role))
+@pytest.mark.parametrize("command", ["CLIENT TRACKING ON BCAST", "PUBSUB CHANNELS", "RANDOMKEY"])
+def test_no_role_hears_the_names_of_all_keys(farm: GuardedFarm, role: Role, command: str) -> None:
+    """They hold the ids of jobs, of every farm on that broker."""
+    with (
+        farm.broker(role) as broker,
+        pytest.raises(redis.exceptions.NoPermissionError, match="no permissions to run"),
+    ):
+        broker.execute_command(*command.split())
+
+
+@pytest.mark.parametrize("role", list(Role))
 def test_no_role_sees_another_farm(farm: GuardedFarm, role: Role) -> None:
     """Keys that do not begin with the farm's name are refused."""
     with farm.broker(role) as broker:
