@@ -150,6 +150,22 @@ def test_flower_alone_watches_the_configured_farm(farm: Farm, tmp_path: Path) ->
         command.terminate()
 
 
+def test_flower_alone_names_the_login_that_it_asks_for(farm: Farm, tmp_path: Path) -> None:
+    """compose.yaml gives it one; no other is drawn, kept and printed beside it."""
+    (port,) = ports.choose(("flower",), {}).values()
+    arguments = ("flower", "--port", str(port), "--state", str(tmp_path / "state"))
+    own = {"FLOWER_BASIC_AUTH": "ann:given", "WINEPRESS_CONFIG": str(farm.state.settings)}
+    with _command(*arguments, **own) as command:
+        assert command.stdout
+        line = command.stdout.readline()
+        _wait_until(lambda: ports.answers(port) or command.poll() is not None)
+        basic = b64encode(b"ann:given").decode()
+        assert _status(f"http://127.0.0.1:{port}/workers", f"Basic {basic}") == 200
+        command.terminate()
+    assert line.endswith("(user and password as in FLOWER_BASIC_AUTH)\n")
+    assert not list((tmp_path / "state").glob("*password*"))
+
+
 def test_a_farm_uses_the_store_that_the_user_names(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
