@@ -138,11 +138,11 @@ def test_flower_wants_its_password(farm: Farm) -> None:
 
 @pytest.mark.parametrize("login", ["", "ann:given"])
 def test_flower_alone_watches_the_configured_farm(farm: Farm, tmp_path: Path, login: str) -> None:
-    """Behind the login that it names: one that it drew, or the one that compose.yaml gives it."""
+    """Behind the login that it names: one that it drew, or the one that it is given; none is none."""
     (port,) = ports.choose(("flower",), {}).values()
     arguments = ("flower", "--port", str(port), "--state", str(tmp_path / "state"))
-    own = {"FLOWER_BASIC_AUTH": login} if login else {}
-    with _command(*arguments, WINEPRESS_CONFIG=str(farm.state.settings), **own) as command:
+    own = {"FLOWER_BASIC_AUTH": login, "WINEPRESS_CONFIG": str(farm.state.settings)}
+    with _command(*arguments, **own) as command:
         named = command.stdout.readline().strip(")\n").split()[-1] if command.stdout else ""
         assert (named == "FLOWER_BASIC_AUTH") == bool(login)
         expected = login or f"winepress:{Path(named).read_text().strip()}"

@@ -81,6 +81,14 @@ def test_no_secret_stands_in_a_command_or_has_to_be_typed(folder: Path) -> None:
     assert not [secret for secret in secrets if secret in text]
 
 
+def test_no_image_holds_keys() -> None:
+    """The folder in which they are written, under a name of anybody's choice, is not copied."""
+    lines = COMPOSE_FILE.with_name("Dockerfile").read_text().splitlines()
+    copied = {name for line in lines if line.startswith("COPY ") for name in line.split()[1:-1]}
+    assert "deploy/winepress_deploy" in copied
+    assert not copied & {".", "deploy", "deploy/"}
+
+
 def test_nobody_else_can_read_what_is_written(folder: Path) -> None:
     """Servers in containers have users of their own, behind a folder that only its owner opens."""
     assert stat.S_IMODE(folder.stat().st_mode) == 0o700

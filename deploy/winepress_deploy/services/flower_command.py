@@ -28,14 +28,16 @@ def run_flower(state: StateFolder, address: str, port: int, say: Callable[[str],
         raise WrongUsage("out of range", field="--port", value=port, allowed="1 to 65535")
     Ledger(Settings.load()).ping()
     state.create()
-    password, login = "", f"user and password as in {_LOGIN}"
-    if _LOGIN not in os.environ:
+    given = without_others(os.environ)
+    if given.get(_LOGIN):
+        password, login = "", f"user and password as in {_LOGIN}"
+    else:
+        given.pop(_LOGIN, None)  # empty, it would let in whoever shows an empty login
         password = Credentials.keep(state.credentials).flower_password.get_secret_value()
         write_private(state.flower_password, f"{password}\n")
         login = f"user {USER}, password in {state.flower_password}"
     # The port in its name keeps it apart from the history of every other Flower of this folder.
     folder = state.subfolder(f"flower-{port}")
     say(f"flower   http://{address}:{port}  ({login})")
-    options = flower_options(folder, port, password, address)
-    environ = options | without_others(os.environ)
+    environ = flower_options(folder, port, password, address) | given
     os.execve(ARGV[0], ARGV, environ)  # noqa: S606 - no shell wanted
