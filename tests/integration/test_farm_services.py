@@ -138,7 +138,7 @@ def test_flower_wants_its_password(farm: Farm) -> None:
 
 @pytest.mark.parametrize("login", ["", "ann:given"])
 def test_flower_alone_watches_the_configured_farm(farm: Farm, tmp_path: Path, login: str) -> None:
-    """Behind the login that it names: one that it drew, or the one that it is given; none is none."""
+    """Behind the login that it names: one that it drew, or one that it is given."""
     (port,) = ports.choose(("flower",), {}).values()
     arguments = ("flower", "--port", str(port), "--state", str(tmp_path / "state"))
     own = {"FLOWER_BASIC_AUTH": login, "WINEPRESS_CONFIG": str(farm.state.settings)}
