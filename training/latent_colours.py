@@ -49,7 +49,7 @@ def main() -> None:
     local_models = LocalModels(default_home(), catalogue)
     with tempfile.TemporaryDirectory() as blobs:
         engine = OpenVinoEngine(local_models, "CPU", Path(blobs))
-        pipeline = engine.load(engine.key("vignette", Precision.FP16))
+        pipeline = engine.load(engine.prepare("vignette", Precision.FP16))
         solution, left = fit(pipeline, catalogue)
     rows = ", ".join(str([round(float(value), 4) for value in row]) for row in solution)
     sys.stdout.write(f"latent_rgb = [{rows}]  # leaves {left:.3f}\n")

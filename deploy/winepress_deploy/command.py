@@ -82,7 +82,7 @@ def _add_state(parser: argparse.ArgumentParser, first: str = "") -> None:
 def _up(arguments: argparse.Namespace) -> int:
     from winepress_deploy.run_farm import run_detached, run_here
     from winepress_worker.commands.worker import parse_size
-    from winepress_worker.engines import check_engine
+    from winepress_worker.engine_name import EngineName
     from winepress_worker.options import check_device
 
     if not 0 <= arguments.workers <= _MOST_WORKERS:
@@ -92,7 +92,7 @@ def _up(arguments: argparse.Namespace) -> int:
             value=arguments.workers,
             allowed=f"0 to {_MOST_WORKERS}",
         )
-    check_engine(arguments.engine)
+    EngineName.parse(arguments.engine)
     options = FarmOptions(
         state=arguments.state or configured_state(os.environ),
         devices=tuple(dict.fromkeys(map(check_device, arguments.device or ("CPU",)))),

@@ -14,7 +14,7 @@ from PIL import Image, ImageDraw, ImageFilter
 
 from winepress import Client, ImageToImage, Inpaint, JobHandle, TextToImage, ZoomVideo
 from winepress.contact_sheet import contact_sheet
-from winepress_deploy.board import Board
+from winepress_deploy.board import JobsBoard
 from winepress_deploy.farm import Farm
 from winepress_deploy.farm_options import FarmOptions
 from winepress_deploy.services.flower_report import flower_report
@@ -158,9 +158,8 @@ class Demo:
         self._say(f"{len(_NIGHT)} pictures are queued; one worker is killed in the middle")
         jobs = [TextToImage(prompt=prompt, seed=40 + i) for i, prompt in enumerate(_NIGHT)]
         handles = client.submit_many(jobs)
-        board = Board(client, handles)
+        board = JobsBoard(client, handles)
         done = board.watch(1 / 3, _JOB_S)
-        board.forget_drawing()
         victim = farm.workers[0]
         self._aside(f"{done} are done: SIGKILL for {victim.name} (process {victim.pid})")
         victim.kill()

@@ -56,6 +56,13 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _run(words: list[str]) -> int:
+    arguments = parse(words)
+    result: int = arguments.run(arguments)
+    return result
+
+
+def parse(words: Sequence[str]) -> argparse.Namespace:
+    """What the words of one command mean; raises WrongUsage. Its ``run`` takes it and does it."""
     parser: argparse.ArgumentParser = Parser(
         prog="winepress",
         description="Generate pictures on a farm of Intel machines.",
@@ -71,10 +78,8 @@ def _run(words: list[str]) -> int:
         # Finding the commands of other packages takes time, so it is done only when needed.
         broken = load_plugins(subparsers)
     try:
-        arguments = parser.parse_args(words)
+        return parser.parse_args(words)
     except WrongUsage as error:
         if broken and words and words[0] not in subparsers.choices:
             error.hint = "; ".join(broken)
         raise
-    result: int = arguments.run(arguments)
-    return result

@@ -10,7 +10,7 @@ import contextlib
 from typing import TYPE_CHECKING
 
 from winepress.caller_checks import check_job_id, check_priority
-from winepress.tickets import issue_tickets
+from winepress.tickets import call_workers
 from winepress_shared.errors import StoreUnreachable
 from winepress_shared.ledger.records import BANDS
 from winepress_shared.result import Result
@@ -71,7 +71,5 @@ def _control(
 
 def _reopen(connections: Connections, job_id: str, verb: str) -> JobState:
     state = _control(connections, job_id, verb)
-    row = connections.ledger.get(job_id)
-    missing = connections.ledger.missing_tickets(row.lane, row.units - row.done)
-    issue_tickets(connections, row.lane, missing)
+    call_workers(connections, job_id)
     return state

@@ -44,7 +44,7 @@ def why_impossible(lane: str, workers: Sequence[Worker]) -> str | None:
 
 def why_job_impossible(row: JobRow, workers: Sequence[Worker]) -> str | None:
     """Why none of ``workers`` can draw this job or cut its film; None when they can do both."""
-    lanes = (row.lane, FILM) if row.kind == "zoom-video" else (row.lane,)
+    lanes = filter(None, (row.lane, row.last_lane))
     return next(filter(None, (why_impossible(lane, workers) for lane in lanes)), None)
 
 

@@ -46,7 +46,7 @@ def record_of(
         warnings += (warning_of_syntax(syntax),)
     for warning in warnings:
         log.warning("%s", warning)
-    lane = catalogue.lane(resolved)
+    lane = resolved.lane
     return submit_options.record(resolved, lane, digest_of(job), warnings=warnings)
 
 

@@ -91,8 +91,7 @@ class Archive:
         """Write a job and its inputs; raises InvalidJob if an input is missing."""
         for picture in record.job.pictures:
             self.write_input(picture)
-        sound: Sound | None = getattr(record.job, "audio", None)
-        if sound is not None:
+        for sound in record.job.sounds:
             self.write_sound(sound)
         self.store.put(
             f"jobs/{record.id}/job.json", record.encode(), content_type="application/json"

@@ -19,8 +19,6 @@ from winepress_shared.errors import InvalidJob, UnknownModel, WrongUsage
 from winepress_shared.jobs.job import MAX_SEED, MAX_UNITS, Job
 from winepress_shared.jobs.picture_fields import FromPictures
 from winepress_shared.jobs.shared_call import call_of
-from winepress_shared.jobs.zoom import ZoomVideo
-from winepress_shared.lane import FILM, Lane
 from winepress_shared.model import Model
 from winepress_shared.option_checks import check_options, open_options, warnings_of
 from winepress_shared.regular_file import read_regular
@@ -100,7 +98,7 @@ class Catalogue:
         if job.pictures and job.pictures[0].size and job.width is None and job.height is None:
             width, height = (model.snap(side) for side in job.pictures[0].size)
         values = open_options(model, job)
-        strength = values.get("strength", getattr(job, "strength", 1.0))
+        strength = values.get("strength", job.source_strength)
         values |= {
             "width": job.width or width,
             "height": job.height or height,
@@ -111,10 +109,7 @@ class Catalogue:
             values["seed"] = secrets.randbelow(_RANDOM_SEEDS)
         resolved = job.model_copy(update=values)
         resolved = resolved.model_copy(update={"pictures_per_call": call_of(model, resolved)})
-        if isinstance(resolved, ZoomVideo) and resolved.is_drawn_first:
-            named = {"first_model": resolved.first_model or model.companion}
-            resolved = resolved.model_copy(update=named)
-            resolved = resolved.with_first(self.resolve(resolved.first_drawing()))
+        resolved = resolved.resolve_parts(model.companion, self.resolve)
         resolved.check_resolved()
         check_options(model, resolved, self.get)
         if (resolved.seed or 0) + resolved.unit_count - 1 > MAX_SEED:
@@ -129,12 +124,6 @@ class Catalogue:
         """What a resolved job asks for and will not get, one sentence each."""
         of_inputs = job.input_warnings if isinstance(job, FromPictures) else ()
         return (*warnings_of(self.get(job.model), job), *of_inputs)
-
-    def lane(self, job: Job) -> Lane:
-        """The lane a job waits in."""
-        if isinstance(job, ZoomVideo) and job.key_frames_of:
-            return Lane(FILM, job.precision)
-        return Lane(job.model, job.precision, job.device)
 
 
 def _default_steps(model: Model, strength: float) -> int:

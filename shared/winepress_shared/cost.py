@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from winepress_shared.jobs.job import ImageToImage, Inpaint, Job, TextToImage
+from winepress_shared.jobs.job import Job
 
 _PIXELS = 1_000_000  #: of a megapixel
 SLICE_S = 60.0  #: a slice is sized to about this much work, by the lane's measured pace
@@ -16,12 +16,7 @@ def megapixel_steps(job: Job) -> float:
     A source picture leaves int(steps × strength) steps to run, as in diffusers; a refiner that
     starts from finished latents adds as many.
     """
-    steps = job.num_inference_steps or 1
-    if isinstance(job, ImageToImage | Inpaint):
-        steps = max(1, int(steps * (job.strength or 1.0)))
-    elif isinstance(job, TextToImage) and job.refiner_strength:
-        steps += int(steps * job.refiner_strength)
-    return (job.width or 0) * (job.height or 0) * steps / _PIXELS
+    return (job.width or 0) * (job.height or 0) * job.denoising_steps / _PIXELS
 
 
 def limit_s(cost: float, rate: float) -> float | None:

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from winepress_shared.archive import Archive, JobRecord
 from winepress_shared.documents import MAX_ITEMS_BYTES, ItemDocument, read_document
 from winepress_shared.errors import FailForGood, InvalidJob, ObjectMissing, ObjectTooLarge
-from winepress_shared.jobs.job import Batch, Job, decode_job
+from winepress_shared.jobs.job import Job, decode_job
 
 _NAME = "an item of a batch"
 PART_ITEMS = 500  #: items in one object; a worker reads one object at a time
@@ -43,7 +43,7 @@ class Item:
             job = decode_job(given.job)
         except InvalidJob as error:
             raise FailForGood(f"{_NAME} is damaged: {error}") from None
-        if isinstance(job, Batch) or job.unit_count != 1:
+        if not job.is_picture or job.unit_count != 1:
             raise FailForGood(f"{_NAME} is damaged: it is not one picture")
         return cls(job, given.name, given.line, given.warnings)
 
@@ -66,7 +66,7 @@ class ItemReader:
 
     def item(self, record: JobRecord, unit: int) -> Item:
         """The item of ``unit``; raises FailForGood if it is missing or damaged."""
-        if not isinstance(record.job, Batch):
+        if not record.job.has_items:
             return Item(record.job.for_unit(unit), warnings=record.warnings)
         first = unit - unit % PART_ITEMS
         key = _key(record.id, first)

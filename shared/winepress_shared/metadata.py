@@ -143,7 +143,7 @@ def parameters_text(job: Job, facts: PictureFacts, size: tuple[int, int]) -> str
         "Size": "{}x{}".format(*size),
         "Model hash": facts.revision[:10],
         "Model": job.model,
-        "Denoising strength": getattr(job, "strength", None),
+        "Denoising strength": job.source_strength if job.source else None,
         **_option_texts(job),
         "Version": f"{_OURS} {__version__}",
     }
@@ -156,14 +156,14 @@ def parameters_text(job: Job, facts: PictureFacts, size: tuple[int, int]) -> str
 
 def _option_texts(job: Job) -> dict[str, object]:
     """Those of `model_options` that change the picture, under A1111's names."""
-    skip = job.clip_skip or 1
+    skip, second = job.clip_skip or 1, job.refinement
     return {
         "Clip skip": skip if skip > 1 else None,
         "CFG Rescale": f"{job.guidance_rescale:g}" if job.guidance_rescale else None,
         "VAE": job.vae,
-        "Refiner": getattr(job, "refiner", None),
-        "Refiner switch at": getattr(job, "denoising_end", None),
-        "Refiner strength": getattr(job, "refiner_strength", None),
+        "Refiner": second and second.model,
+        "Refiner switch at": second and second.denoising_end,
+        "Refiner strength": second and second.strength,
     }
 
 
@@ -183,7 +183,7 @@ def _details(job: Job, facts: PictureFacts) -> str:
 
 def _xmp(job: Job) -> str:
     """The IPTC mark of pictures made by a machine; inpainted pictures have a mark of their own."""
-    is_composite = job.kind == "inpaint"
+    is_composite = job.is_composite
     mark = "compositeWithTrainedAlgorithmicMedia" if is_composite else "trainedAlgorithmicMedia"
     return _XMP.format(source=_IPTC + mark)
 

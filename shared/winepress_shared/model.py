@@ -61,7 +61,6 @@ class Model(BaseModel):
     max_clip_skip: Annotated[int, Field(ge=1, le=MAX_CLIP_SKIP)] = 1  #: 1: only its own layer
     refiners: tuple[ModelName, ...] = ()  #: models that may finish its latents
     scheduler: SchedulerField
-    negative_prompt: bool = True  #: False when the model ignores it
     licence: str
     memory_mib: Annotated[int, Field(ge=1)]  #: least free memory to load it at fp16, in MiB
     #: Pictures a processor draws in one call of a job of many, at the default size or below.

@@ -8,10 +8,9 @@ from typing import Any
 
 from winepress_shared.errors import InvalidJob
 from winepress_shared.jobs.foreign_syntax import syntax_of_all
-from winepress_shared.jobs.job import ImageToImage, Job, TextToImage
-from winepress_shared.jobs.model_options import DEFAULT_DENOISING_END
+from winepress_shared.jobs.job import ImageToImage, Job
+from winepress_shared.jobs.model_options import DEFAULT_DENOISING_END, Refinement
 from winepress_shared.jobs.shared_call import why_no_call
-from winepress_shared.jobs.zoom import ZoomVideo
 from winepress_shared.model import Model
 
 DEFAULT_STRENGTH = 0.6  #: of image-to-image, where the model has no number of its own
@@ -24,10 +23,10 @@ def open_options(model: Model, job: Job) -> dict[str, Any]:
         values["guidance_scale"] = model.guidance_scale
     if job.guidance_rescale is None:
         values["guidance_rescale"] = 0.0 if _why_no_rescale(model, job) else model.guidance_rescale
-    if isinstance(job, ImageToImage) and job.strength is None:
+    if job.lacks_strength:
         values["strength"] = model.strength or DEFAULT_STRENGTH
-    if isinstance(job, TextToImage) and job.refiner and job.refiner_strength is None:
-        values["denoising_end"] = job.denoising_end or DEFAULT_DENOISING_END
+    if job.refinement and job.refinement.strength is None:
+        values["denoising_end"] = job.refinement.denoising_end or DEFAULT_DENOISING_END
     return values
 
 
@@ -49,8 +48,8 @@ def check_options(model: Model, job: Job, model_of: Callable[[str], Model]) -> N
             value=job.preview_every,
             hint="Leave it out; a tiny autoencoder or a map of latents to colours draws them",
         )
-    if isinstance(job, TextToImage) and job.refiner is not None:
-        _check_refiner(model, job, model_of)
+    if job.refinement is not None:
+        _check_refinement(model, job, job.refinement, model_of)
 
 
 def warnings_of(model: Model, job: Job) -> tuple[str, ...]:
@@ -61,7 +60,7 @@ def warnings_of(model: Model, job: Job) -> tuple[str, ...]:
 
 def _why_other_size(model: Model, job: Job) -> str | None:
     """What is said of a picture whose size the model cannot draw."""
-    size = job.pictures[0].size if job.pictures and not isinstance(job, ZoomVideo) else None
+    size = job.source.size if job.source else None
     drawn = (job.width, job.height)
     if size is None or drawn == size or drawn != tuple(map(model.snap, size)):
         return None  # drawn as it is, or at a size of the user's own
@@ -88,11 +87,7 @@ def _why_nothing_is_avoided(model: Model, job: Job) -> str | None:
 
 def syntax_in(job: Job, *, braces: bool = False) -> list[str]:
     """What in the texts of ``job`` another program would read as more than words."""
-    texts = [job.prompt, job.negative_prompt]
-    if isinstance(job, ZoomVideo):
-        cues = (*(job.prompts or ()), *(job.prompts_by_second or ()))
-        texts += [job.prompt_prefix, job.prompt_suffix, *(prompt for _, prompt in cues)]
-    return syntax_of_all(texts, braces=braces)
+    return syntax_of_all(job.texts, braces=braces)
 
 
 def _is_unguided(model: Model, job: Job) -> bool:
@@ -103,10 +98,7 @@ def _is_unguided(model: Model, job: Job) -> bool:
 
 def _why_no_rescale(model: Model, job: Job) -> str | None:
     """Why guidance cannot be rescaled; None when it can."""
-    kinds = {"text-to-image"}  # diffusers 0.37: its other pipelines have no such argument
-    if model.family == "stable-diffusion-xl":
-        kinds |= {"image-to-image"}
-    if job.kind not in kinds:
+    if model.family not in job.rescaling_families:
         return f"{job.kind} with {model.name} cannot rescale guidance"
     if _is_unguided(model, job):
         return f"{model.name} has no guidance to rescale at this guidance_scale"
@@ -116,8 +108,9 @@ def _why_no_rescale(model: Model, job: Job) -> str | None:
 def _check_strength(job: Job) -> None:
     """Diffusers runs int(steps × strength) steps; none at all would return the input."""
     steps = job.num_inference_steps or 1
-    for field in ("strength", "refiner_strength"):
-        share = getattr(job, field, None)
+    shares = {"strength": job.source_strength if job.source else None}
+    shares["refiner_strength"] = job.refinement.strength if job.refinement else None
+    for field, share in shares.items():
         if share is not None and int(steps * share) < 1:
             raise InvalidJob(
                 f"{steps} steps at this strength leave no step to run",
@@ -165,15 +158,17 @@ def _check_call(model: Model, job: Job) -> None:
     )
 
 
-def _check_refiner(model: Model, job: TextToImage, model_of: Callable[[str], Model]) -> None:
-    if job.refiner not in model.refiners:
+def _check_refinement(
+    model: Model, job: Job, refinement: Refinement, model_of: Callable[[str], Model]
+) -> None:
+    if refinement.model not in model.refiners:
         raise InvalidJob(
             f"{model.name} hands nothing over to this model",
             field="refiner",
-            value=job.refiner,
+            value=refinement.model,
             allowed=" or ".join(model.refiners) or "none",
         )
-    second = model_of(job.refiner)
+    second = model_of(refinement.model)
     as_second = ("width", "height", "precision", "num_inference_steps")
     # What it can draw is asked as if the job were its own.
     second.check(
@@ -181,7 +176,7 @@ def _check_refiner(model: Model, job: TextToImage, model_of: Callable[[str], Mod
             kind="image-to-image", **{name: getattr(job, name) for name in as_second}
         )
     )
-    steps, end = job.num_inference_steps or 1, job.denoising_end
+    steps, end = job.num_inference_steps or 1, refinement.denoising_end
     if end is not None and not 1 <= int(steps * end) <= steps - 1:
         raise InvalidJob(
             f"{steps} steps parted here leave one of the two models none",

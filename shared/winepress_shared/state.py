@@ -30,19 +30,3 @@ class JobState(StrEnum):
     def is_terminal(self) -> bool:
         """True when the job moves no further by itself."""
         return self not in (JobState.QUEUED, JobState.RUNNING)
-
-    def may_become(self, new: JobState) -> bool:
-        """True when the move from this state to ``new`` is legal."""
-        return new in _MOVES[self]
-
-
-_ENDS = frozenset({JobState.SUCCEEDED, JobState.FAILED, JobState.CANCELED, JobState.EXPIRED})
-
-_MOVES: dict[JobState, frozenset[JobState]] = {
-    JobState.QUEUED: frozenset({JobState.RUNNING, *_ENDS}),
-    JobState.RUNNING: frozenset({JobState.QUEUED, *_ENDS}),
-    JobState.SUCCEEDED: frozenset(),
-    JobState.FAILED: frozenset({JobState.QUEUED}),
-    JobState.CANCELED: frozenset({JobState.QUEUED}),
-    JobState.EXPIRED: frozenset({JobState.QUEUED}),
-}

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import logging
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from types import TracebackType
 from typing import Any, TextIO
 
@@ -17,7 +17,6 @@ from typing import Any, TextIO
 _COMMANDING = re.compile(
     r"[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]"
 )
-_ERASE_LINE = "\r\x1b[K"
 
 
 def shown(text: str) -> str:
@@ -36,19 +35,6 @@ def write_json(stream: TextIO, values: Mapping[str, Any]) -> None:
     # The one control character that `json` leaves as it is.
     line = json.dumps(values, default=str).replace("\x7f", "\\u007f")
     stream.write(f"{line}\n")
-    stream.flush()
-
-
-def redraw_line(stream: TextIO, text: str) -> None:
-    """Put ``text`` in place of the line the cursor is in, and leave the cursor behind it."""
-    stream.write(f"{_ERASE_LINE}{shown(text)}")
-    stream.flush()
-
-
-def redraw_lines(stream: TextIO, lines: Sequence[str], height: int) -> None:
-    """Put ``lines`` in place of the last ``height`` ones."""
-    up = f"\x1b[{height}F\x1b[J" if height else ""
-    stream.write(up + "".join(f"{shown(line)}\n" for line in lines))
     stream.flush()
 
 

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from command_line import WINEPRESS, Run, environment
-from manual_worker import LANE, ManualWorker
+from support.command_line import WINEPRESS, Run, environment
+from support.manual_worker import LANE, ManualWorker
 
 from winepress_shared.settings import Settings
 

@@ -6,8 +6,8 @@ import json
 from pathlib import Path
 
 import pytest
-from command_line import Run, lines
-from manual_worker import LANE, ManualWorker
+from support.command_line import Run, lines
+from support.manual_worker import LANE, ManualWorker
 
 from winepress import Client
 
@@ -65,7 +65,8 @@ def test_a_batch_is_drawn_saved_and_listed(
     done = run(*words, "--contact-sheet", "--json")
     thread.join()
     assert done.returncode == 1, done.stderr
-    assert "1 of 3" in done.stderr or "told to" in done.stderr
+    assert "2/3 pictures, failed, 1 failed" in done.stderr
+    assert "failed: it was told to fail" in done.stderr
     names = {path.name for path in (tmp_path / "out").iterdir()}
     assert {"manifest.jsonl", "manifest.csv", "contact-sheet-001.png"} < names
     assert len(names) == 5

@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from command_line import WINEPRESS, Run, environment, lines
-from manual_worker import LANE, ManualWorker, forget_farm
 from PIL import Image
+from support.command_line import WINEPRESS, Run, environment, lines
+from support.manual_worker import LANE, ManualWorker, forget_farm
 
 from winepress import Client, TextToImage
 from winepress_shared.metadata import PictureFacts, encode
@@ -158,7 +158,7 @@ def test_a_job_file_is_read_with_its_pictures_beside_it(run: Run, tmp_path: Path
 def test_what_info_prints_can_be_submitted_again(run: Run, tmp_path: Path) -> None:
     """The job in a picture is the job that drew it; a photograph says nothing."""
     job = TextToImage(prompt="a red apple", seed=7, width=64, height=64, num_inference_steps=9)
-    facts = PictureFacts("rehearsal 1", "CPU", "f32", "0", "DDIMScheduler")
+    facts = PictureFacts("running_farm 1", "CPU", "f32", "0", "DDIMScheduler")
     image = Image.new("RGB", (64, 64), "red")
     (tmp_path / "apple.png").write_bytes(encode(image, job, facts))
     assert run("info", "apple.png").stdout.startswith("a red apple\n")

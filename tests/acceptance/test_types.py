@@ -1,15 +1,14 @@
-"""What a type checker makes of a program that uses Winepress as the README shows it."""
+"""What a type checker makes of programs that use Winepress as the pages show it."""
 
 from __future__ import annotations
 
-import re
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+from support.markdown_pages import pages
 
-README = Path(__file__).parents[2] / "README.md"
 #: Every kind of job and of picture, and what a program does with a handle.
 PROGRAM = """
 import io
@@ -53,15 +52,16 @@ async def serve(picture: bytes) -> list[str]:
 @pytest.mark.slow
 def test_a_program_of_the_documented_names_is_well_typed(tmp_path: Path) -> None:
     """In strict mode, with the types that are installed; a mistyped field is found."""
-    shown = re.search(r"```python\n(.*?)```", README.read_text("utf-8"), re.DOTALL)
-    assert shown
-    (tmp_path / "shown.py").write_text(shown[1])
+    shown = [block for page in pages() for block in page.blocks if block.is_python]
+    assert len(shown) >= 5
+    for number, block in enumerate(shown):
+        (tmp_path / f"shown_{number}.py").write_text(block.text)
     (tmp_path / "program.py").write_text(PROGRAM)
     (tmp_path / "wrong.py").write_text(
         "import winepress\nwinepress.TextToImage(prompt='x', stepps=20)\n"
     )
     done = subprocess.run(
-        [sys.executable, "-m", "mypy", "--strict", "shown.py", "program.py", "wrong.py"],
+        [sys.executable, "-m", "mypy", "--strict", "."],
         cwd=tmp_path,
         capture_output=True,
         text=True,

@@ -6,9 +6,9 @@ import json
 from pathlib import Path
 
 import pytest
-from command_line import Run, environment, lines
-from local_worker import LocalWorker, small_zoom
 from PIL import Image
+from support.command_line import Run, environment, lines
+from support.local_worker import LocalWorker, small_zoom
 
 from winepress import Client, ZoomVideo
 from winepress.cli import main

@@ -7,9 +7,9 @@ import time
 from pathlib import Path
 from statistics import median, quantiles
 
-from clerk import LANE, Clerk
-from conftest import ValkeyServer
 from pydantic import SecretStr
+from support.audited_farm import LANE, AuditedFarm
+from support.servers import ValkeyServer
 
 from winepress import Client, Priority, TextToImage
 from winepress_shared.settings import Settings
@@ -29,7 +29,7 @@ def main() -> None:
 
 
 def _measure(server: ValkeyServer, folder: Path) -> None:
-    many, few = Clerk(server.url), Clerk(server.url)
+    many, few = AuditedFarm(server.url), AuditedFarm(server.url)
     for number in range(10):  # so that the scripts are loaded in both cases
         few.submit(f"j{number}", (_CLAIMS + _WARM_UP) // 10)
     before = many.redis.info("memory")["used_memory"]
@@ -38,11 +38,11 @@ def _measure(server: ValkeyServer, folder: Path) -> None:
     waiting = sum(many.ledger.waiting().values())
     costs: dict[str, list[float]] = {"many": [], "few": []}
     for number in range(_CLAIMS):
-        for name, clerk in (("many", many), ("few", few)):
+        for name, farm in (("many", many), ("few", few)):
             began = time.perf_counter()
-            part = clerk.claim(1)
+            part = farm.claim(1)
             seconds = time.perf_counter() - began
-            clerk.draw(part)
+            farm.draw(part)
             if number >= _WARM_UP:
                 costs[name].append(1000 * seconds)
     print(f"{waiting:,} units in {_JOBS:,} jobs of {_USERS} users")
@@ -56,14 +56,14 @@ def _measure(server: ValkeyServer, folder: Path) -> None:
     few.close()
 
 
-def _submit(clerk: Clerk, server: ValkeyServer, folder: Path) -> float:
+def _submit(farm: AuditedFarm, server: ValkeyServer, folder: Path) -> float:
     """Submit everything as a producer does; returns the seconds it took."""
     settings = Settings(
-        farm=clerk.settings.farm, broker_url=SecretStr(server.url), store_folder=folder / "store"
+        farm=farm.settings.farm, broker_url=SecretStr(server.url), store_folder=folder / "store"
     )
     job = TextToImage(prompt="a cat", seed=1, n=_UNITS, priority=Priority.BULK)
     with Client(settings) as client:
-        assert str(client.catalogue.lane(job)) == LANE
+        assert str(job.lane) == LANE
         began = time.perf_counter()
         for user in range(_USERS):
             client.submit_many([job] * (_JOBS // _USERS), user=f"user{user}")

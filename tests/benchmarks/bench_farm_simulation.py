@@ -15,9 +15,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from statistics import quantiles
 
-from clerk import Clerk
-from conftest import ValkeyServer
 from simulated_farm import MODELS, ROOM, START_UP_S, STEPS, WINDOW_S, WORKERS, Farm, run
+from support.audited_farm import AuditedFarm
+from support.servers import ValkeyServer
 
 _REPORTS_MEASURED = 1_000
 _SEEDS = (1, 2)  #: of two crowds of jobs
@@ -28,14 +28,14 @@ def main() -> None:
     for seed in _SEEDS:
         began = time.perf_counter()
         with tempfile.TemporaryDirectory() as folder, ValkeyServer(Path(folder)) as server:
-            _measure(Clerk(server.url), seed)
+            _measure(AuditedFarm(server.url), seed)
         print(f"seed {seed} took {time.perf_counter() - began:.0f} s")
 
 
-def _measure(clerk: Clerk, seed: int) -> None:
-    farm = Farm(clerk, seed)
+def _measure(audited: AuditedFarm, seed: int) -> None:
+    farm = Farm(audited, seed)
     farm.fill()
-    queued = sum(clerk.ledger.waiting().values())
+    queued = sum(audited.ledger.waiting().values())
     print(f"{queued:,} units in {MODELS} lanes, {WORKERS:,} workers with room for {ROOM} models")
     life = run(farm, START_UP_S + WINDOW_S)
     next(life)
@@ -54,7 +54,7 @@ def _measure(clerk: Clerk, seed: int) -> None:
     print(f"per picture: {calls:.1f} calls, of which {reports:.1f} report progress")
     print(f"per picture: {commands:.0f} commands inside the broker")
     print(f"broker: {100 * cpu_s / WINDOW_S:.0f} % of one core")
-    clerk.close()
+    audited.close()
 
 
 @dataclass(frozen=True)
@@ -72,7 +72,7 @@ class _Cost:
 
 
 def _counts(farm: Farm) -> _Cost:
-    redis = farm.clerk.redis
+    redis = farm.audited.redis
     stats = {name: row["calls"] for name, row in redis.info("commandstats").items()}
     outside = sum(stats.get(f"cmdstat_{name}", 0) for name in ("evalsha", "lmpop", "lpush"))
     # The virtual clock is read by every script, and set before each.
@@ -84,9 +84,9 @@ def _counts(farm: Farm) -> _Cost:
 
 def _cost_of_report(farm: Farm) -> _Cost:
     """What one report of progress costs."""
-    ledger = farm.clerk.ledger
-    farm.clerk.submit("report", lane="report.fp16")
-    fence = farm.clerk.claim(lane="report.fp16").fence
+    ledger = farm.audited.ledger
+    farm.audited.submit("report", lane="report.fp16")
+    fence = farm.audited.claim(lane="report.fp16").fence
     ledger.start(fence, 0)
     before = _counts(farm)
     for _ in range(_REPORTS_MEASURED):

@@ -28,7 +28,7 @@ from winepress_worker.engines.openvino import OpenVinoEngine
 from winepress_worker.models.local_models import LocalModels
 models = LocalModels(Path(sys.argv[1]), Catalogue.load())
 engine = OpenVinoEngine(models, "CPU", Path(sys.argv[2]), prepare=prepare)
-key = engine.key("vignette", Precision.FP16)
+key = engine.prepare("vignette", Precision.FP16)
 began = time.perf_counter()
 engine.load(key)
 print(time.perf_counter() - began)

@@ -14,14 +14,14 @@ from collections.abc import Iterator
 from pathlib import Path
 from statistics import median
 
-from clerk import Clerk
-from conftest import ValkeyServer
+from support.audited_farm import AuditedFarm
+from support.servers import ValkeyServer
 
 from winepress_shared.lane import Precision
 from winepress_shared.ledger.lanes import LaneIndex
 from winepress_shared.ledger.records import UnitOutcome
 from winepress_worker.engines.fake import FakeEngine
-from winepress_worker.engines.fake_settings import FakeSettings
+from winepress_worker.fake_settings import FakeSettings
 from winepress_worker.lane_order import FAIR_BOUND_S, LaneWatch
 from winepress_worker.options import WorkerOptions
 from winepress_worker.pipelines.warm_pool import WarmPool
@@ -38,13 +38,13 @@ _ROUNDS = 3
 class Rig:
     """One worker without Celery, and a producer that keeps the backlog full."""
 
-    def __init__(self, clerk: Clerk, seed: int) -> None:
-        self._clerk = clerk
+    def __init__(self, farm: AuditedFarm, seed: int) -> None:
+        self._farm = farm
         self._chance = random.Random(seed)
         settings = FakeSettings(load_s=_LOAD_S, footprint_bytes=1)
         self._engine = FakeEngine(settings)
         self._pool = WarmPool(self._engine, _ROOM)
-        self._watch = LaneWatch(LaneIndex(clerk.settings), WorkerOptions("bench"))
+        self._watch = LaneWatch(LaneIndex(farm.settings), WorkerOptions("bench"))
         self._submitted: dict[str, float] = {}
         self._fifo: deque[str] = deque()
         self.loads = self.drawn = 0
@@ -54,7 +54,7 @@ class Rig:
 
     def _submit(self) -> None:
         lane = f"model-{self._chance.randrange(_MODELS)}.fp16"
-        job = self._clerk.submit(f"j{len(self._submitted)}", lane=lane)
+        job = self._farm.submit(f"j{len(self._submitted)}", lane=lane)
         self._submitted[job] = time.monotonic()
         self._fifo.append(lane)
 
@@ -68,7 +68,7 @@ class Rig:
         while True:
             lane = self._watch.choose()[0][0]
             yield lane
-            while lane in self._clerk.ledger.waiting() and not self._watch.gives_way(lane):
+            while lane in self._farm.ledger.waiting() and not self._watch.gives_way(lane):
                 yield lane
 
     def run(self, lanes: Iterator[str]) -> float:
@@ -79,17 +79,17 @@ class Rig:
         return 60 * self.drawn / (time.monotonic() - began)
 
     def _serve(self, lane: str) -> None:
-        key = self._engine.key(lane.partition(".")[0], Precision.FP16)
+        key = self._engine.prepare(lane.partition(".")[0], Precision.FP16)
         if key not in self._pool.warm:
             self.loads += 1
             self._pool.get(key)
             warm = [f"{each.model}.{each.precision}" for each in self._pool.warm]
-            self._clerk.ledger.describe_renderer("bench", {"warm": warm})
+            self._farm.ledger.describe_renderer("bench", {"warm": warm})
         self._pool.get(key)
-        part = self._clerk.claim(1, "bench", lane=lane)
+        part = self._farm.claim(1, "bench", lane=lane)
         time.sleep(_PICTURE_S)
-        if UnitOutcome.LAST in self._clerk.draw(part):
-            self._clerk.ledger.finish(part.fence)
+        if UnitOutcome.LAST in self._farm.draw(part):
+            self._farm.ledger.finish(part.fence)
         self.drawn += 1
         waited = time.monotonic() - self._submitted[part.job_id]
         self.longest_wait_s = max(self.longest_wait_s, waited)
@@ -102,8 +102,8 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder, ValkeyServer(Path(folder)) as server:
         for seed in range(_ROUNDS):
             for name in rates:
-                clerk = Clerk(server.url)
-                rig = Rig(clerk, seed)
+                farm = AuditedFarm(server.url)
+                rig = Rig(farm, seed)
                 lanes = rig.first_in_first_out() if name == "fifo" else rig.by_warmth()
                 rates[name].append(rig.run(lanes))
                 print(
@@ -111,7 +111,7 @@ def main() -> None:
                     f"{100 * rig.loads / rig.drawn:.0f} cold loads per 100, "
                     f"longest wait {rig.longest_wait_s:.1f} s (bound {FAIR_BOUND_S:.0f} s)"
                 )
-                clerk.close()
+                farm.close()
     ratios = [warm / fifo for warm, fifo in zip(rates["warm"], rates["fifo"], strict=True)]
     print(f"ours / fifo: {median(ratios):.2f} (least {min(ratios):.2f}); wanted: 3")
 

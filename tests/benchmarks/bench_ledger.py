@@ -12,8 +12,8 @@ from pathlib import Path
 # The servers of the tests are started the same way here; what they need is beside them.
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from clerk import LANE, Clerk
-from conftest import ValkeyServer
+from support.audited_farm import LANE, AuditedFarm
+from support.servers import ValkeyServer
 
 _JOBS = 1_000
 _UNITS = 1_000  # of each job
@@ -39,44 +39,42 @@ def _report(name: str, took: list[float]) -> None:
     print(f"{name}: {rate:,.0f}/s, p50 {cuts[49]:.2f} ms, p99 {cuts[98]:.2f} ms")
 
 
-def _memory(clerk: Clerk) -> int:
-    return int(clerk.redis.info("memory")["used_memory"])
+def _memory(farm: AuditedFarm) -> int:
+    return int(farm.redis.info("memory")["used_memory"])
 
 
 def main() -> None:
     """Print what submitting, claiming and committing cost."""
     with tempfile.TemporaryDirectory() as folder, ValkeyServer(Path(folder)) as server:
-        _measure(Clerk(server.url))
+        _measure(AuditedFarm(server.url))
 
 
-def _measure(clerk: Clerk) -> None:
+def _measure(farm: AuditedFarm) -> None:
     for number in range(_WORKERS):
-        clerk.ledger.beat(f"w{number}", f"w{number}/1", {})
-    empty = _memory(clerk)
+        farm.ledger.beat(f"w{number}", f"w{number}/1", {})
+    empty = _memory(farm)
     began = time.perf_counter()
     for number in range(_JOBS):
-        clerk.submit(f"j{number:020d}", _UNITS, user=f"user{number % _USERS}", band=number % 3)
+        farm.submit(f"j{number:020d}", _UNITS, user=f"user{number % _USERS}", band=number % 3)
     print(f"submit: {_JOBS / (time.perf_counter() - began):,.0f} jobs/s")
-    waiting = _memory(clerk) - empty
+    waiting = _memory(farm) - empty
     print(f"memory: {waiting / _JOBS:,.0f} bytes for each waiting job of {_UNITS} units")
 
     parts = []
-    _report("ping", _timed(lambda _: clerk.ledger.ping()))
-    claims = _timed(
-        lambda n: parts.append(clerk.claim(_UNITS_PER_SLICE, worker=f"w{n % _WORKERS}"))
-    )
-    leases = (_memory(clerk) - empty - waiting) / _CALLS
+    _report("ping", _timed(lambda _: farm.ledger.ping()))
+    claims = _timed(lambda n: parts.append(farm.claim(_UNITS_PER_SLICE, worker=f"w{n % _WORKERS}")))
+    leases = (_memory(farm) - empty - waiting) / _CALLS
     _report(f"claim of {_UNITS_PER_SLICE} units", claims)
-    _report("start", _timed(lambda n: clerk.ledger.start(parts[n].fence, parts[n].units[0])))
-    steps = _timed(lambda n: clerk.ledger.progress(parts[n].fence, parts[n].units[0], 1, 20))
+    _report("start", _timed(lambda n: farm.ledger.start(parts[n].fence, parts[n].units[0])))
+    steps = _timed(lambda n: farm.ledger.progress(parts[n].fence, parts[n].units[0], 1, 20))
     _report("progress", steps)
     output = {"key": "jobs/j00000000000000000000/out/000000.png", "sha256": "0" * 64, "size": 9}
-    commits = _timed(lambda n: clerk.ledger.commit(parts[n].fence, parts[n].units[0], output))
+    commits = _timed(lambda n: farm.ledger.commit(parts[n].fence, parts[n].units[0], output))
     _report("commit", commits)
-    _report("beat without leases", _timed(lambda _: clerk.ledger.beat("idle", "idle/1", {})))
+    _report("beat without leases", _timed(lambda _: farm.ledger.beat("idle", "idle/1", {})))
     running = len({part.job_id for part in parts})
     print(f"memory: {leases:,.0f} bytes for each lease, events of {running} running jobs included")
-    print(f"lanes: {clerk.ledger.waiting()[LANE]:,} units still waiting")
+    print(f"lanes: {farm.ledger.waiting()[LANE]:,} units still waiting")
 
 
 if __name__ == "__main__":

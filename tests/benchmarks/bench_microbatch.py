@@ -38,7 +38,7 @@ def main() -> None:
     engine = OpenVinoEngine(
         LocalModels(home, Catalogue.load()), "CPU", home / "blobs", prepare=prepare
     )
-    pipeline = engine.load(engine.key(_JOB.model, Precision.FP16))
+    pipeline = engine.load(engine.prepare(_JOB.model, Precision.FP16))
     job = Catalogue.load().resolve(_JOB)
     for batch in _BATCHES:
         draw(pipeline, job, batch)  # a shape met for the first time is compiled

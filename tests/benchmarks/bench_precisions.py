@@ -21,7 +21,7 @@ from typing import Any
 
 import numpy as np
 from PIL import Image, ImageDraw
-from twins.full import build_full, build_full_tiny_vae
+from support.twins.full import build_full, build_full_tiny_vae
 
 from winepress_shared.catalogue import Catalogue
 from winepress_shared.lane import Precision

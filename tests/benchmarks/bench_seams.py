@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from PIL import Image
-from seams import WANTED_RATIO, Easel, drift, film_ratio, scenery, seam_ratio
+from support.seam_measures import WANTED_RATIO, Easel, drift, film_ratio, scenery, seam_ratio
 
 from winepress_shared.jobs.zoom import ZoomVideo
 from winepress_worker.zoom.outpaint import Outpainting

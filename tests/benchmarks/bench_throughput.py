@@ -36,7 +36,7 @@ def bare_pipeline() -> Pipeline:
     engine = OpenVinoEngine(
         LocalModels(home, Catalogue.load()), "CPU", home / "blobs", prepare=prepare
     )
-    return engine.load(engine.key(_JOB.model, Precision.FP16))
+    return engine.load(engine.prepare(_JOB.model, Precision.FP16))
 
 
 def bare_round(pipeline: Pipeline, job: Job) -> float:

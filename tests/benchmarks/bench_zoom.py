@@ -48,7 +48,7 @@ def bare_pipeline() -> Pipeline:
     engine = OpenVinoEngine(
         LocalModels(home, Catalogue.load()), "CPU", home / "blobs", prepare=prepare
     )
-    return engine.load(engine.key(zoom(256).model, Precision.FP16))
+    return engine.load(engine.prepare(zoom(256).model, Precision.FP16))
 
 
 def bare_rate(pipeline: Pipeline, job: ZoomVideo) -> float:

@@ -7,8 +7,8 @@ import random
 from collections import OrderedDict
 from collections.abc import Generator, Iterator
 
-from clerk import Clerk
-from virtual_time import VirtualTime
+from support.audited_farm import AuditedFarm
+from support.virtual_time import VirtualTime
 
 from winepress_shared.cost import SLICE_S
 from winepress_shared.ledger.lanes import LaneIndex
@@ -39,16 +39,16 @@ _TICKET = "x" * 1036  #: bytes of a ticket as Celery writes it
 class Farm:
     """Everything that waits, and the time."""
 
-    def __init__(self, clerk: Clerk, seed: int) -> None:
-        self.clerk = clerk
-        self.book = LaneIndex(clerk.settings)
+    def __init__(self, audited: AuditedFarm, seed: int) -> None:
+        self.audited = audited
+        self.book = LaneIndex(audited.settings)
         self.chance = random.Random(seed)
         self.lanes = [f"model-{number:02d}.fp16" for number in range(MODELS)]
         #: Few models are wanted by many, as everywhere (Zipf).
         self._wanted = [1 / (rank + 1) for rank in range(MODELS)]
         self.picture_s = {lane: self.chance.uniform(*_PICTURE_S) for lane in self.lanes}
         self._submitted = 0
-        self.time = VirtualTime(clerk, self.book)
+        self.time = VirtualTime(audited, self.book)
         self.began = self.time.now_s
         self.busy_s = 0.0  #: within the window
         self.drawn = self.loads = self.reports = 0  #: within the window
@@ -68,8 +68,8 @@ class Farm:
         job = f"j{self._submitted}"
         lane = self.chance.choices(self.lanes, self._wanted)[0]
         user = f"u{band}-{self.chance.randrange(users)}"
-        self.clerk.submit(job, units, lane=lane, user=user, band=band)
-        missing = min(units, _TICKETS_OF_JOB) - int(self.clerk.redis.llen(self.queue(lane)))
+        self.audited.submit(job, units, lane=lane, user=user, band=band)
+        missing = min(units, _TICKETS_OF_JOB) - int(self.audited.redis.llen(self.queue(lane)))
         self.leave_tickets(lane, missing)
         if band == 0:
             self._came[job] = self.time.now_s
@@ -83,12 +83,12 @@ class Farm:
 
     def queue(self, lane: str) -> str:
         """Where the tickets of a lane wait."""
-        return self.clerk.key("queue", lane)
+        return self.audited.key("queue", lane)
 
     def leave_tickets(self, lane: str, count: int) -> None:
         """Say that a lane has work; nothing for a count below one."""
         if count > 0:
-            self.clerk.redis.lpush(self.queue(lane), *[_TICKET] * count)
+            self.audited.redis.lpush(self.queue(lane), *[_TICKET] * count)
 
     def arrivals(self) -> Iterator[float]:
         """Interactive jobs, for as long as the farm runs; yields the time to the next."""
@@ -124,7 +124,7 @@ class Worker:
 
     def __init__(self, farm: Farm, name: str) -> None:
         self._farm = farm
-        self._ledger, self._redis = farm.clerk.ledger, farm.clerk.redis
+        self._ledger, self._redis = farm.audited.ledger, farm.audited.redis
         self._name, self._holder = name, f"{name}/1"
         self._watch = LaneWatch(farm.book, WorkerOptions(name))
         self._warm: OrderedDict[str, None] = OrderedDict()

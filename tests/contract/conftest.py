@@ -18,7 +18,7 @@ from winepress_worker.models.local_models import LocalModels
 from winepress_worker.options import WorkerOptions
 
 if TYPE_CHECKING:
-    from conftest import S3Server
+    from support.servers import S3Server
 
 
 @pytest.fixture(scope="module")
@@ -53,7 +53,7 @@ def engine(request: pytest.FixtureRequest, local_models: LocalModels, model_home
 
 @pytest.fixture(scope="module")
 def pipeline(engine: Engine) -> Iterator[Pipeline]:
-    loaded = engine.load(engine.key("vignette", Precision.FP16))
+    loaded = engine.load(engine.prepare("vignette", Precision.FP16))
     yield loaded
     loaded.close()
 
@@ -61,6 +61,6 @@ def pipeline(engine: Engine) -> Iterator[Pipeline]:
 @pytest.fixture(scope="module")
 def filler(engine: Engine) -> Iterator[Pipeline]:
     """The model whose UNet sees the mask."""
-    loaded = engine.load(engine.key("vignette-inpaint", Precision.FP16))
+    loaded = engine.load(engine.prepare("vignette-inpaint", Precision.FP16))
     yield loaded
     loaded.close()

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 from PIL import Image
-from requests_of_pictures import (
+from support.render_requests import (
     SIDE_PX,
     STEPS,
     difference,
@@ -62,7 +62,7 @@ def test_a_pipeline_is_warm_once_it_has_drawn(engine: Engine) -> None:
         lambda one: one.render(request, no_watch),
     )
     for draw in draws:
-        loaded = engine.load(engine.key("vignette", Precision.FP16))
+        loaded = engine.load(engine.prepare("vignette", Precision.FP16))
         assert not loaded.is_warm
         held = loaded.footprint
         draw(loaded)
@@ -160,7 +160,7 @@ def test_previews_come_after_every_so_many_steps_and_change_nothing(pipeline: Pi
 def test_pictures_say_how_they_came_to_be(engine: Engine, pipeline: Pipeline) -> None:
     """Revision and device used are known, and the pipeline says what memory it holds."""
     facts = pipeline.facts(Request(some_job(scheduler="euler"), (1,)))
-    assert facts.revision == engine.key("vignette", Precision.FP16).revision
+    assert facts.revision == engine.prepare("vignette", Precision.FP16).revision
     assert facts.device == pipeline.device == "CPU"
     assert pipeline.footprint > 2**20
     assert engine.estimate(pipeline.key) > 2**20
@@ -171,7 +171,7 @@ def test_openvino_names_the_scheduler_it_really_used(
 ) -> None:
     """A scheduler is what was asked for, with its noise schedule, and the next job has its own."""
     engine = open_engine(WorkerOptions("test"), local_models, model_home)
-    pipeline = engine.load(engine.key("vignette", Precision.FP16))
+    pipeline = engine.load(engine.prepare("vignette", Precision.FP16))
     names = ("dpmpp_2m:karras", "euler_a", "ddim")
     used = [pipeline.facts(Request(some_job(scheduler=name), (1,))).scheduler for name in names]
     assert used == [
@@ -193,7 +193,7 @@ def test_eight_bit_weights_draw_nearly_the_same_picture(
     engine = open_engine(WorkerOptions("test"), local_models, model_home)
     pictures = []
     for precision in (Precision.FP16, Precision.INT8_WEIGHTS):
-        pipeline = engine.load(engine.key("vignette", precision))
+        pipeline = engine.load(engine.prepare("vignette", precision))
         job = some_job(precision=precision, num_inference_steps=12)
         pictures += pipeline.render(Request(job, (1,)), no_watch)
         pipeline.close()
@@ -205,7 +205,7 @@ def test_no_thread_of_an_engine_is_tied_to_one_core(
 ) -> None:
     """Workers of one machine do not know of each other: bound threads would share a core."""
     engine = open_engine(WorkerOptions("test", threads=1), local_models, model_home)
-    pipeline = engine.load(engine.key("vignette", Precision.FP16))
+    pipeline = engine.load(engine.prepare("vignette", Precision.FP16))
     with ThreadPoolExecutor() as pool:
         drawing = pool.submit(pipeline.render, Request(some_job(), (1,)), no_watch)
         seen = {frozenset(os.sched_getaffinity(0))}

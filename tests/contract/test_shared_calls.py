@@ -5,10 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from lone_executor import LoneExecutor
 from PIL import Image
-from requests_of_pictures import difference, image_request, inpaint_request, no_watch, some_job
+from support.executor_harness import ExecutorHarness
+from support.render_requests import difference, image_request, inpaint_request, no_watch, some_job
 
+from winepress_shared.archive import Archive
+from winepress_shared.stores.folder import FolderStore
 from winepress_worker.engines.base import Engine, Pipeline, Request
 from winepress_worker.pipelines.warm_pool import WarmPool
 from winepress_worker.renderer.batching import Batching
@@ -83,22 +85,21 @@ def test_pictures_of_different_prompts_share_a_call_unharmed(pipeline: Pipeline)
 def test_pictures_of_a_job_are_the_same_however_it_is_cut_into_slices(
     engine: Engine, tmp_path: Path
 ) -> None:
-    """Whole calls, a tail, single retries, ``--batch 1``, or one picture given again."""
+    """Whole calls, a tail, single retries, ``--max-batch-size 1``, or one picture given again."""
     job, pool = some_job(n=16, num_inference_steps=2), WarmPool(engine, 2**40)
     again = job.for_unit(5)
     assert again.pictures_per_call == job.pictures_per_call == 4
     whole, apart, given_again = (
-        LoneExecutor(engine, pool, tmp_path / name, one, Batching(most))
-        for name, one, most in (("whole", job, 4), ("apart", job, 1), ("again", again, 4))
+        ExecutorHarness(engine, Archive(FolderStore(tmp_path / name)), Batching(most), pool)
+        for name, most in (("whole", 4), ("apart", 1), ("again", 4))
     )
-    whole.run(range(4))
-    whole.run([4])
-    whole.run([5, 6])
+    whole.draw(job, range(4))
+    whole.draw(job, [4])
+    pictures = whole.draw(job, [5, 6])
     for unit in range(7):
-        apart.run([unit], attempts=unit % 2)
-    given_again.run([0])
-    drawn = [whole.drawn[unit].tobytes() for unit in range(7)]
-    assert drawn == [apart.drawn[unit].tobytes() for unit in range(7)]
-    assert drawn[5] == given_again.drawn[0].tobytes()
+        singles = apart.draw(job, [unit], attempts=unit % 2)
+    drawn = [pictures[unit].tobytes() for unit in range(7)]
+    assert drawn == [singles[unit].tobytes() for unit in range(7)]
+    assert drawn[5] == given_again.draw(again, [0])[0].tobytes()
     assert len(set(drawn)) == 7
     pool.close()

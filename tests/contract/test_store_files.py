@@ -20,7 +20,7 @@ from winepress_shared.stores.s3 import S3Store
 from winepress_shared.stores.s3_multipart import PART_BYTES
 
 if TYPE_CHECKING:
-    from conftest import S3Server
+    from support.servers import S3Server
 
 LARGE_BYTES = 2 * PART_BYTES + 12_345  #: three parts
 METADATA = {"fence": "12"}

@@ -20,7 +20,7 @@ from winepress_shared.stores import open_store
 from winepress_shared.stores.base import Store
 
 if TYPE_CHECKING:
-    from conftest import S3Server
+    from support.servers import S3Server
 
 
 def _opened(**values: Any) -> Store:

@@ -24,7 +24,7 @@ LONG = "a red apple on a teal background " * 8
 @pytest.fixture(scope="module")
 def pipeline(local_models: LocalModels, model_home: Path) -> Iterator[Pipeline]:
     engine = open_engine(WorkerOptions("test"), local_models, model_home)
-    loaded = engine.load(engine.key("vignette", Precision.FP16))
+    loaded = engine.load(engine.prepare("vignette", Precision.FP16))
     yield loaded
     loaded.close()
 

@@ -8,8 +8,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from local_worker import small_zoom
-from worker_process import PATIENCE_S, WorkerProcess, await_condition
+from support.local_worker import small_zoom
+from support.worker_process import PATIENCE_S, WorkerProcess, await_condition
 
 from winepress import Client, JobFailed, ZoomVideo
 from winepress_shared.lane import FILM

@@ -9,11 +9,11 @@ from pathlib import Path
 
 import psutil
 import pytest
-from command_line import WINEPRESS, environment
-from conftest import S3Server
-from local_worker import small_zoom
-from rehearsal import assert_exactly_once
-from worker_process import PATIENCE_S, WorkerProcess, await_condition
+from support.command_line import WINEPRESS, environment
+from support.local_worker import small_zoom
+from support.running_farm import assert_exactly_once
+from support.servers import S3Server
+from support.worker_process import PATIENCE_S, WorkerProcess, await_condition
 
 from winepress import Client, JobHandle, TextToImage
 from winepress_shared.lane import FILM, Precision

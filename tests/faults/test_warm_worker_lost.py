@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 import redis
-from rehearsal import assert_exactly_once
-from worker_process import PATIENCE_S, WorkerProcess, await_condition
+from support.running_farm import assert_exactly_once
+from support.worker_process import PATIENCE_S, WorkerProcess, await_condition
 
 from winepress import Client, TextToImage
 from winepress_shared.settings import Settings

@@ -7,7 +7,7 @@ import signal
 
 import psutil
 import pytest
-from rehearsal import Rehearsal
+from support.running_farm import RunningFarm
 
 from winepress import JobHandle, ZoomVideo
 
@@ -60,42 +60,42 @@ def _drawn_again(handle: JobHandle) -> set[str]:
 
 @pytest.mark.slow
 def test_a_zoom_killed_at_each_key_frame_ends_like_one_left_in_peace(
-    rehearsal: Rehearsal,
+    running_farm: RunningFarm,
 ) -> None:
     """Six key frames and the film: the same bytes, and nothing is drawn after it was counted."""
-    handle = rehearsal.client.submit(_JOB)
+    handle = running_farm.client.submit(_JOB)
     assert _kill_at_every_unit(handle) == [str(unit) for unit in range(_KEY_FRAMES + 1)]
     handle.wait(_PATIENCE_S)
     assert _drawn_again(handle) == set()
-    rehearsal.assert_exactly_once([handle])
-    undisturbed = rehearsal.client.submit(_JOB).wait(_PATIENCE_S)
+    running_farm.assert_exactly_once([handle])
+    undisturbed = running_farm.client.submit(_JOB).wait(_PATIENCE_S)
     assert _digests(handle) == _digests(undisturbed)
     assert len(_digests(handle)) == _KEY_FRAMES
     assert handle.film is not None
     assert handle.film.frames == _JOB.frame_count(_KEY_FRAMES)
 
 
-def test_a_canceled_zoom_goes_on_from_its_last_key_frame(rehearsal: Rehearsal) -> None:
+def test_a_canceled_zoom_goes_on_from_its_last_key_frame(running_farm: RunningFarm) -> None:
     """Cancel in the middle, retry: what was counted is not drawn again."""
-    handle = rehearsal.client.submit(_JOB)
+    handle = running_farm.client.submit(_JOB)
     for event in handle.events(_PATIENCE_S):
         if event.name == "unit-done" and event.fields["unit"] == "2":
             handle.cancel()
             break
     first = {output.unit: output.sha256 for output in handle.result.outputs}
-    rehearsal.client.retry(handle.id)
+    running_farm.client.retry(handle.id)
     handle.wait(_PATIENCE_S)
     assert _drawn_again(handle) == set()
-    rehearsal.assert_exactly_once([handle])
+    running_farm.assert_exactly_once([handle])
     kept = {output.unit: output.sha256 for output in handle.result.outputs}
     assert first.items() <= kept.items()
     assert {0, 1, 2} <= first.keys()
 
 
-def test_a_key_frame_that_kills_its_worker_ends_the_zoom(rehearsal: Rehearsal) -> None:
+def test_a_key_frame_that_kills_its_worker_ends_the_zoom(running_farm: RunningFarm) -> None:
     """Three crashes; what builds on it is not tried, what was drawn before is kept."""
     poison = _JOB.model_copy(update={"prompt": f"poison [[exit@2#{5 + 2}]]"})
-    handle = rehearsal.client.submit(poison)
+    handle = running_farm.client.submit(poison)
     with pytest.raises(Exception, match="5 of 7 pictures failed"):
         handle.wait(_PATIENCE_S)
     assert [output.unit for output in handle.result.outputs] == [0, 1]

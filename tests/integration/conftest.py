@@ -8,10 +8,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from clerk import Clerk
-from command_line import Run, environment
-from conftest import S3Server, ValkeyServer
-from guests import catalogue_of
+from support.audited_farm import AuditedFarm
+from support.command_line import Run, environment
+from support.servers import S3Server, ValkeyServer
+from support.throwaway_models import catalogue_of
 
 from winepress.cli import main
 from winepress_shared.catalogue import Catalogue
@@ -21,9 +21,9 @@ from winepress_shared.stores.base import Store
 
 
 @pytest.fixture
-def clerk(valkey_server: ValkeyServer) -> Iterator[Clerk]:
+def farm(valkey_server: ValkeyServer) -> Iterator[AuditedFarm]:
     """The books of a farm of its own, which are audited when the test is over."""
-    one = Clerk(valkey_server.url)
+    one = AuditedFarm(valkey_server.url)
     try:
         yield one
         one.audit()

@@ -11,10 +11,10 @@ from typing import Any
 
 import pytest
 import redis
-from conftest import ValkeyServer
-from loop_driver import in_loop, until, waiters
-from manual_worker import LANE, ManualWorker, apple
 from pydantic import SecretStr
+from support.event_loop import in_loop, until, waiters
+from support.manual_worker import LANE, ManualWorker, apple
+from support.servers import ValkeyServer
 
 from winepress import (
     AsyncClient,

@@ -11,8 +11,8 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from loop_driver import in_loop, until, waiters
-from manual_worker import LANE, ManualWorker, apple
+from support.event_loop import in_loop, until, waiters
+from support.manual_worker import LANE, ManualWorker, apple
 
 from winepress import AsyncClient, AsyncJobHandle, Client, InvalidJob, JobState, WrongUsage
 from winepress_shared.settings import Settings

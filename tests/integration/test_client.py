@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 import redis
-from manual_worker import LANE, ManualWorker, apple, forget_farm
-from worker_process import await_condition
+from support.manual_worker import LANE, ManualWorker, apple, forget_farm
+from support.worker_process import await_condition
 
 from winepress import (
     Client,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from manual_worker import LANE, ManualWorker, apple
+from support.manual_worker import LANE, ManualWorker, apple
 
 from winepress import Client, Priority
 from winepress.estimate import Work

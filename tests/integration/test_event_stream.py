@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import pytest
-from loop_driver import in_loop
-from manual_worker import LANE, ManualWorker, apple
+from support.event_loop import in_loop
+from support.manual_worker import LANE, ManualWorker, apple
 
 from winepress import AsyncClient, Client
 from winepress_shared.ledger.records import JobRow

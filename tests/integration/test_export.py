@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import torch
 from optimum.exporters.openvino.convert import export_models
-from twins.tiny import build
+from support.twins.tiny import build
 
 from winepress_worker.conversion import export as export_module
 from winepress_worker.conversion.export import IR_FILE, export

@@ -9,8 +9,8 @@ from collections.abc import Callable
 from itertools import pairwise
 
 import pytest
-from clerk import LANE, Clerk
-from virtual_time import VirtualTime
+from support.audited_farm import LANE, AuditedFarm
+from support.virtual_time import VirtualTime
 
 from winepress_shared.ledger.ledger import PATIENCE_MS
 from winepress_shared.ledger.records import BANDS, Slice, UnitOutcome
@@ -25,14 +25,14 @@ _SLICE_S = _SLICE * _PICTURE_S
 class Shift:
     """Workers that draw slice after slice; every slice begins and ends at its own time."""
 
-    def __init__(self, clerk: Clerk) -> None:
-        self.clerk = clerk
-        self.time = VirtualTime(clerk)
+    def __init__(self, farm: AuditedFarm) -> None:
+        self.farm = farm
+        self.time = VirtualTime(farm)
         self.began = self.time.now_s
         self.begun: list[tuple[float, Slice]] = []  # when each slice was claimed
         self._ends: list[tuple[float, int, Slice | None]] = []
         for worker in range(_WORKERS):
-            clerk.ledger.beat(f"w{worker}", f"w{worker}/1", {"lanes": [LANE]})
+            farm.ledger.beat(f"w{worker}", f"w{worker}/1", {"lanes": [LANE]})
             heapq.heappush(self._ends, (self.began + worker * _SLICE_S / _WORKERS, worker, None))
 
     def work(self, for_s: float, meanwhile: Callable[[], None] = lambda: None) -> None:
@@ -41,10 +41,10 @@ class Shift:
         while self._ends[0][0] <= until:
             at, worker, part = heapq.heappop(self._ends)
             self.time.advance_to(at)
-            if part and UnitOutcome.LAST in self.clerk.draw(part):
-                self.clerk.ledger.finish(part.fence)
+            if part and UnitOutcome.LAST in self.farm.draw(part):
+                self.farm.ledger.finish(part.fence)
             meanwhile()
-            part = self.clerk.try_claim(_SLICE, f"w{worker}")
+            part = self.farm.try_claim(_SLICE, f"w{worker}")
             if part:
                 self.begun.append((at, part))
             units = len(part.units) if part else 1
@@ -55,13 +55,13 @@ class Shift:
         return [at - self.began for at, part in self.begun if part.job_id == job]
 
 
-def test_an_interactive_job_starts_after_the_slices_already_running(clerk: Clerk) -> None:
+def test_an_interactive_job_starts_after_the_slices_already_running(farm: AuditedFarm) -> None:
     """10,000 bulk units wait: the first worker that is free takes the picture someone waits for."""
-    clerk.submit("bulk", 10_000, user="ann", band=BULK)
-    shift = Shift(clerk)
+    farm.submit("bulk", 10_000, user="ann", band=BULK)
+    shift = Shift(farm)
     shift.work(90)
     submitted = shift.time.now_s
-    clerk.submit("now", user="bob", band=INTERACTIVE)
+    farm.submit("now", user="bob", band=INTERACTIVE)
     before = len(shift.begun)
     shift.work(120)
     at, part = shift.begun[before]
@@ -69,21 +69,21 @@ def test_an_interactive_job_starts_after_the_slices_already_running(clerk: Clerk
     assert at - submitted <= _SLICE_S / _WORKERS + 1
 
 
-def test_lower_bands_progress_under_an_endless_higher_one(clerk: Clerk) -> None:
+def test_lower_bands_progress_under_an_endless_higher_one(farm: AuditedFarm) -> None:
     """Each gets a slice as often as its patience says, no more; the higher one gets the rest."""
-    clerk.submit("normal", 1000, user="ann", band=NORMAL)
-    clerk.submit("bulk", 1000, user="bob", band=BULK)
+    farm.submit("normal", 1000, user="ann", band=NORMAL)
+    farm.submit("bulk", 1000, user="bob", band=BULK)
     chance, count = random.Random(1), 0
 
     def keep_waiting() -> None:
         nonlocal count
-        while clerk.ledger.waiting()[LANE] < 2000 + 100:
+        while farm.ledger.waiting()[LANE] < 2000 + 100:
             count += 1
-            clerk.submit(
+            farm.submit(
                 f"hot{count}", chance.randint(1, 40), user=f"u{count % 5}", band=INTERACTIVE
             )
 
-    shift = Shift(clerk)
+    shift = Shift(farm)
     hours = 1.0
     shift.work(hours * 3600, keep_waiting)
     drawn = Counter(part.job_id for _, part in shift.begun)
@@ -98,12 +98,12 @@ def test_lower_bands_progress_under_an_endless_higher_one(clerk: Clerk) -> None:
     assert sum(drawn.values()) > 3 * (drawn["normal"] + drawn["bulk"])
 
 
-def test_a_user_who_floods_the_lane_gets_no_more_of_it_than_others(clerk: Clerk) -> None:
+def test_a_user_who_floods_the_lane_gets_no_more_of_it_than_others(farm: AuditedFarm) -> None:
     """Three users, one of whom brings ten times as much: equal parts while all of them wait."""
     for user, jobs in (("flood", 10), ("ann", 1), ("bob", 1)):
         for number in range(jobs):
-            clerk.submit(f"{user}{number}", 600, user=user)
-    shift = Shift(clerk)
+            farm.submit(f"{user}{number}", 600, user=user)
+    shift = Shift(farm)
     shift.work(1800)
     drawn: Counter[str] = Counter()
     for _, part in shift.begun:

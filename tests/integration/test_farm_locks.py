@@ -15,8 +15,8 @@ from typing import Any
 
 import pytest
 import redis
-from guarded_farm import GuardedFarm, farm_of_compose, farm_of_up
 from kombu.exceptions import OperationalError
+from support.guarded_farm import GuardedFarm, farm_of_compose, farm_of_up
 
 from winepress import Client, JobState, TextToImage
 from winepress.commands.farm import check_jobs
@@ -28,6 +28,7 @@ from winepress_deploy.services import seaweed
 from winepress_shared.broker import make_celery
 from winepress_shared.errors import BrokerUnreachable, StoreRefused
 from winepress_shared.ledger.limits import QueueLimits
+from winepress_shared.ledger.snapshot import Snapshots
 from winepress_shared.stores import open_store
 
 _NOBODY = 65_534
@@ -141,6 +142,8 @@ def test_each_role_does_its_job(farm: GuardedFarm) -> None:
         assert producer.cancel(canceled.id) is JobState.CANCELED
         assert len(producer.list()) >= 2
         assert producer.workers()
+        with Snapshots(producer.settings) as snapshots:
+            assert snapshots.take(10, 10).workers
     for role in (Role.GATEWAY, Role.OPERATOR):
         with Client(farm.settings(role)) as client:
             assert client.get(job.id).result.outputs

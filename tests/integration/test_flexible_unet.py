@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 import torch
-from twins.published import PUBLISHED
-from twins.tiny import tiny_unet
+from support.twins.published import PUBLISHED
+from support.twins.tiny import tiny_unet
 
 from winepress_worker.conversion.flexible_unet import UNet2DConditionModel
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from command_line import Run, lines
+from support.command_line import Run, lines
 
 from winepress.client import Client
 from winepress_shared.items import ItemReader

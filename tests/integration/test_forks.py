@@ -11,8 +11,8 @@ from concurrent.futures import ProcessPoolExecutor
 
 import billiard
 import pytest
-from conftest import S3Server
-from manual_worker import LANE, ManualWorker, apple
+from support.manual_worker import LANE, ManualWorker, apple
+from support.servers import S3Server
 
 from winepress import Client, JobHandle
 from winepress_shared.settings import Settings

@@ -7,8 +7,8 @@ import time
 from pathlib import Path
 
 import pytest
-from command_line import Run, lines
-from manual_worker import LANE, ManualWorker, apple
+from support.command_line import Run, lines
+from support.manual_worker import LANE, ManualWorker, apple
 
 from winepress import Client, QueueFull
 from winepress_deploy.farm import Farm

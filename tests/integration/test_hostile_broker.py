@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 import redis
-from worker_process import WorkerProcess, await_condition
+from support.worker_process import WorkerProcess, await_condition
 
 from winepress import Client, TextToImage
 from winepress_shared.broker import RENDER, make_celery

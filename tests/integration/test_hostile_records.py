@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 import redis
-from clerk import Clerk
-from command_line import WINEPRESS, environment
-from manual_worker import LANE, ManualWorker, apple, forget_farm
+from support.audited_farm import AuditedFarm
+from support.command_line import WINEPRESS, environment
+from support.manual_worker import LANE, ManualWorker, apple, forget_farm
 
 from winepress import Client
 from winepress_shared.errors import DamagedRecord, InvalidJob
@@ -31,7 +31,7 @@ WRONG: tuple[dict[str, Any], ...] = (
 
 @pytest.mark.parametrize("wrong", WRONG, ids=str)
 def test_a_submission_with_one_bad_value_leaves_nothing_behind(
-    clerk: Clerk, wrong: dict[str, Any]
+    farm: AuditedFarm, wrong: dict[str, Any]
 ) -> None:
     """The script checks all of it before it writes any of it."""
     good: dict[str, Any] = {
@@ -44,10 +44,10 @@ def test_a_submission_with_one_bad_value_leaves_nothing_behind(
         "digest": "d",
         "idempotency_key": "key",
     }
-    before = clerk.ledger._server.client.keys(f"{clerk.ledger._prefix}*")
+    before = farm.ledger._server.client.keys(f"{farm.ledger._prefix}*")
     with pytest.raises(InvalidJob):
-        clerk.ledger.submit(Submission(**good | wrong))
-    assert clerk.ledger._server.client.keys(f"{clerk.ledger._prefix}*") == before
+        farm.ledger.submit(Submission(**good | wrong))
+    assert farm.ledger._server.client.keys(f"{farm.ledger._prefix}*") == before
 
 
 def test_a_band_that_is_none_changes_nothing(client: Client) -> None:
@@ -60,11 +60,11 @@ def test_a_band_that_is_none_changes_nothing(client: Client) -> None:
     assert client.ledger._server.client.hgetall(f"{client.ledger._prefix}job:{job_id}") == before
 
 
-def test_units_that_are_none_are_not_kept(clerk: Clerk) -> None:
+def test_units_that_are_none_are_not_kept(farm: AuditedFarm) -> None:
     """A number in the billions would have the server lay out a bitmap of half a GiB."""
     with pytest.raises(InvalidJob):
-        clerk.ledger.keep_units("job", {0: {}, 2**32 - 1: {}})
-    assert not clerk.ledger._server.client.exists(f"{clerk.ledger._prefix}done:job")
+        farm.ledger.keep_units("job", {0: {}, 2**32 - 1: {}})
+    assert not farm.ledger._server.client.exists(f"{farm.ledger._prefix}done:job")
 
 
 def test_what_a_worker_says_of_itself_may_be_anything(

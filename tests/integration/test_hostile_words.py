@@ -7,19 +7,22 @@ import unicodedata
 from pathlib import Path
 
 import pytest
-from command_line import Run
-from manual_worker import LANE, ManualWorker
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
+from support.command_line import WINEPRESS, Run, environment
+from support.manual_worker import LANE, ManualWorker
+from support.terminal_session import TerminalSession
 
 from winepress.client import Client
 from winepress_shared.errors import FailForGood
 from winepress_shared.jobs.job import TextToImage
+from winepress_shared.settings import Settings
 
 HOSTILE = "evil\x1b[2J\x9b31m\r\nforged  succeeded\u202e\u2028end"
 #: What each command shows of it at least; `{job}` is a failed job and `{waiting}` one that waits.
 COMMANDS = (
     "workers",
+    "top",
     "doctor",
     "list",
     "status {job}",
@@ -103,3 +106,18 @@ def test_no_command_hands_an_order_to_the_terminal(
     out = run(*words, "--json").stdout
     assert out.isascii()
     assert all(isinstance(json.loads(line), dict) for line in out.splitlines())
+
+
+@pytest.mark.parametrize("command", ["list", "workers", "status {job} {waiting}", "top"])
+def test_what_is_drawn_on_a_terminal_holds_no_order_of_others(
+    farm: dict[str, str], farm_settings: Settings, command: str
+) -> None:
+    """Colours and cursor are moved by what draws alone, and no word of others is markup."""
+    words = [word.format(**farm) for word in command.split()]
+    with TerminalSession([str(WINEPRESS), *words], environment(farm_settings)) as terminal:
+        terminal.await_text(r"\u202e")
+        terminal.press("q")
+        assert terminal.end() == 0, terminal.written
+    assert not {"\u202e", "\u2028", "\x9b"} & set(terminal.written)
+    assert "\x1b[2J" not in terminal.written
+    assert not any(line.startswith("forged") for line in terminal.written.splitlines())

@@ -10,8 +10,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from conftest import free_ports
-from hub_server import HubServer
+from support.hub_server import HubServer
+from support.servers import free_ports
 
 from winepress_shared.errors import EnvironmentFault
 from winepress_worker.models import hub

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from manual_worker import LANE
-from worker_process import WorkerProcess, await_condition
+from support.manual_worker import LANE
+from support.worker_process import WorkerProcess, await_condition
 
 from winepress import Client, JobHandle, Priority, TextToImage
 from winepress_shared.settings import Settings

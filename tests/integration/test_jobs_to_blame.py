@@ -5,7 +5,8 @@ from __future__ import annotations
 import time
 
 import pytest
-from local_worker import LocalWorker
+from support.local_worker import LocalWorker
+from support.manual_worker import ManualWorker
 
 from winepress import Client, JobHandle, JobState, TextToImage
 from winepress_shared.settings import Settings
@@ -27,6 +28,13 @@ def submit(client: Client, *prompts: str) -> list[JobHandle]:
     return [client.submit(TextToImage(prompt=prompt, seed=1)) for prompt in prompts]
 
 
+def serve(worker: LocalWorker, times: int) -> None:
+    """Let the worker come back to the lane so often."""
+    for _ in range(times):
+        worker.renderer.describe()
+        worker.renderer.run(LANE)
+
+
 def work_off(client: Client, workers: list[LocalWorker], handles: list[JobHandle]) -> None:
     """Serve the lane until every job has ended."""
     deadline = time.monotonic() + _PATIENCE_S
@@ -35,7 +43,7 @@ def work_off(client: Client, workers: list[LocalWorker], handles: list[JobHandle
         client.ledger.sweep()  # as the parents of workers do
         for worker in workers:
             worker.renderer.describe()
-            worker.renderer.run(LANE, lambda lane: None)
+            worker.renderer.run(LANE)
 
 
 @pytest.mark.parametrize("count", [1, 2])
@@ -55,8 +63,35 @@ def test_alone_it_waits_for_it_may_be_the_worker(farm_settings: Settings, client
     """Nothing is counted: the disk may be empty tomorrow."""
     worker = LocalWorker(farm_settings)
     (bad,) = submit(client, BAD)
-    for _ in range(8):
-        worker.renderer.describe()
-        worker.renderer.run(LANE, lambda lane: None)
+    serve(worker, 8)
+    assert bad.status().state is JobState.QUEUED
+    assert not bad.status().failed
+
+
+def test_a_picture_that_was_stored_before_proves_nothing(
+    farm_settings: Settings,
+    client: Client,
+    manual_worker: ManualWorker,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A worker counts what a dead one has stored, and has drawn nothing by that."""
+
+    class DiedError(Exception):
+        pass
+
+    def die(*_: object) -> None:
+        raise DiedError
+
+    worker = LocalWorker(farm_settings)
+    (stored,) = submit(client, GOOD)
+    monkeypatch.setattr(manual_worker.ledger, "commit", die)
+    with pytest.raises(DiedError):
+        manual_worker.work(LANE)
+    (bad,) = submit(client, BAD)
+    serve(worker, 1)
+    manual_worker.ledger.beat("manual", "manual/2", {})  # its picture waits again
+    manual_worker.ledger.leave("manual")
+    serve(worker, 8)
+    assert stored.status().state is JobState.SUCCEEDED
     assert bad.status().state is JobState.QUEUED
     assert not bad.status().failed

@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 import redis
-from clerk import Clerk
-from conftest import ValkeyServer, free_ports
 from pydantic import SecretStr
+from support.audited_farm import AuditedFarm
+from support.servers import ValkeyServer, free_ports
 
 from winepress_shared.errors import BrokerUnreachable, QueueFull, WrongUsage
 from winepress_shared.ledger import script_server
@@ -122,34 +122,34 @@ def test_a_full_server_takes_no_new_job_and_lets_running_ones_end(
     own_server: ValkeyServer,
 ) -> None:
     """Submitting is refused as a whole; claims, commits and the end of the job go on."""
-    clerk = Clerk(own_server.url)
-    clerk.submit("job", 3)
-    first = clerk.claim(most=1)
-    clerk.redis.config_set("maxmemory", 1)
+    farm = AuditedFarm(own_server.url)
+    farm.submit("job", 3)
+    first = farm.claim(most=1)
+    farm.redis.config_set("maxmemory", 1)
     with pytest.raises(QueueFull, match="memory is full"):
-        clerk.submit("another", idempotency_key="k")
-    assert not clerk.redis.exists(clerk.key("job", "another"), clerk.key("idem", "ada", "k"))
-    assert clerk.draw(first) == [UnitOutcome.OK]
-    second = clerk.claim(most=1)
-    assert clerk.fail(second, 1, retry=False) is UnitOutcome.FAILED
-    clerk.ledger.beat("w1", "w1/1", {})
-    clerk.ledger.release(clerk.claim().fence, "w1/1")
-    clerk.ledger.describe_renderer("w1", {"warm": []})
-    clerk.ledger.note("job", "still here")
-    assert clerk.ledger.sweep() is not None
-    last = clerk.claim()
-    assert clerk.draw(last) == [UnitOutcome.LAST]
-    assert clerk.ledger.finish(last.fence, "one failed") == "failed"
-    clerk.redis.config_set("maxmemory", 0)
-    clerk.submit("another", idempotency_key="k")
-    clerk.audit()
-    clerk.close()
+        farm.submit("another", idempotency_key="k")
+    assert not farm.redis.exists(farm.key("job", "another"), farm.key("idem", "ada", "k"))
+    assert farm.draw(first) == [UnitOutcome.OK]
+    second = farm.claim(most=1)
+    assert farm.fail(second, 1, retry=False) is UnitOutcome.FAILED
+    farm.ledger.beat("w1", "w1/1", {})
+    farm.ledger.release(farm.claim().fence, "w1/1")
+    farm.ledger.describe_renderer("w1", {"warm": []})
+    farm.ledger.note("job", "still here")
+    assert farm.ledger.sweep() is not None
+    last = farm.claim()
+    assert farm.draw(last) == [UnitOutcome.LAST]
+    assert farm.ledger.finish(last.fence, "one failed") == "failed"
+    farm.redis.config_set("maxmemory", 0)
+    farm.submit("another", idempotency_key="k")
+    farm.audit()
+    farm.close()
 
 
 def test_a_server_that_is_busy_with_a_script_is_away_for_now(own_server: ValkeyServer) -> None:
     """Somebody else's: everything else is answered with BUSY, and a worker waits until it ends."""
-    clerk = Clerk(own_server.url)
-    clerk.redis.config_set("busy-reply-threshold", 1)
+    farm = AuditedFarm(own_server.url)
+    farm.redis.config_set("busy-reply-threshold", 1)
 
     def stare() -> None:
         with redis.Redis.from_url(own_server.url) as other, suppress(redis.ResponseError):
@@ -159,52 +159,52 @@ def test_a_server_that_is_busy_with_a_script_is_away_for_now(own_server: ValkeyS
     thread.start()
     try:
         with pytest.raises(BrokerUnreachable, match="cannot be written to"):
-            [clerk.ledger.worker_count() for _ in itertools.count()]
+            [farm.ledger.worker_count() for _ in itertools.count()]
     finally:
-        clerk.redis.script_kill()
+        farm.redis.script_kill()
         thread.join()
-    clerk.close()
+    farm.close()
 
 
 def test_a_server_that_cannot_be_written_to_is_away_for_now(own_server: ValkeyServer) -> None:
     """A replica that is about to be promoted: try later, do not fail the picture."""
-    clerk = Clerk(own_server.url)
-    clerk.submit("job")
-    part = clerk.claim()
-    clerk.redis.replicaof("127.0.0.1", str(free_ports(1)[0]))
+    farm = AuditedFarm(own_server.url)
+    farm.submit("job")
+    part = farm.claim()
+    farm.redis.replicaof("127.0.0.1", str(free_ports(1)[0]))
     with pytest.raises(BrokerUnreachable, match="cannot be written to"):
-        clerk.ledger.commit(part.fence, 0, {})
-    clerk.redis.replicaof("NO", "ONE")
-    assert clerk.draw(part) == [UnitOutcome.LAST]
-    clerk.close()
+        farm.ledger.commit(part.fence, 0, {})
+    farm.redis.replicaof("NO", "ONE")
+    assert farm.draw(part) == [UnitOutcome.LAST]
+    farm.close()
 
 
 def test_a_server_that_was_restarted_is_used_again(own_server: ValkeyServer) -> None:
     """Scripts are loaded anew; a channel says that it broke, and a new one works."""
-    clerk = Clerk(own_server.url)
-    clerk.submit("job")
-    part = clerk.claim()
-    channel = clerk.ledger.orders("w1/1")
+    farm = AuditedFarm(own_server.url)
+    farm.submit("job")
+    part = farm.claim()
+    channel = farm.ledger.orders("w1/1")
     own_server.kill()
     with pytest.raises(BrokerUnreachable):
         _hear(channel)
     channel.close()
     own_server.start()
-    clerk.ledger.start(part.fence, 0)
-    again = clerk.ledger.orders("w1/1")
-    clerk.ledger.tell("w1/1", "drain")
+    farm.ledger.start(part.fence, 0)
+    again = farm.ledger.orders("w1/1")
+    farm.ledger.tell("w1/1", "drain")
     assert _hear(again) == "drain"
     again.close()
-    clerk.close()
+    farm.close()
 
 
-def test_a_message_that_cannot_be_sent_as_it_is_does_not_lose_the_report(clerk: Clerk) -> None:
+def test_a_message_that_cannot_be_sent_as_it_is_does_not_lose_the_report(farm: AuditedFarm) -> None:
     """A file name of no encoding in a fault, and a fault of endless words."""
-    clerk.submit("job", 4)
-    part = clerk.claim()
+    farm.submit("job", 4)
+    part = farm.claim()
     fault = OSError("cannot read \udcff.png " + "x" * 10_000)
-    assert clerk.ledger.fail(part.fence, 0, fault, retry=False) is UnitOutcome.FAILED
-    failed = clerk.ledger.outputs("job")[0]
+    assert farm.ledger.fail(part.fence, 0, fault, retry=False) is UnitOutcome.FAILED
+    failed = farm.ledger.outputs("job")[0]
     assert failed["error"] == "OSError"
     assert failed["message"].startswith("cannot read ?.png x")
     assert len(failed["message"]) == 500

@@ -3,89 +3,89 @@
 from __future__ import annotations
 
 import pytest
-from clerk import LANE, Clerk
+from support.audited_farm import LANE, AuditedFarm
 
 from winepress_shared.lane import FILM
 from winepress_shared.ledger.records import UnitOutcome
 
 
-def _submit(clerk: Clerk, units: int = 4) -> str:
-    return clerk.submit("zoom", units, kind="zoom-video", chained=True, last_lane=FILM)
+def _submit(farm: AuditedFarm, units: int = 4) -> str:
+    return farm.submit("zoom", units, kind="zoom-video", chained=True, last_lane=FILM)
 
 
-def test_the_film_waits_in_its_own_lane_once_every_key_frame_is_there(clerk: Clerk) -> None:
+def test_the_film_waits_in_its_own_lane_once_every_key_frame_is_there(farm: AuditedFarm) -> None:
     """Not before, and whoever stores the last key frame hears where the rest waits."""
-    _submit(clerk)
-    part = clerk.claim()
+    _submit(farm)
+    part = farm.claim()
     assert part.units == (0, 1, 2)
-    assert clerk.try_claim(lane=FILM) is None
-    assert clerk.draw(part) == [UnitOutcome.OK, UnitOutcome.OK, UnitOutcome.MOVED]
-    clerk.audit()
-    assert clerk.ledger.waiting() == {FILM: 1}
-    assert clerk.ledger.get("zoom").lane == FILM
-    assert clerk.try_claim() is None
-    film = clerk.claim(lane=FILM)
+    assert farm.try_claim(lane=FILM) is None
+    assert farm.draw(part) == [UnitOutcome.OK, UnitOutcome.OK, UnitOutcome.MOVED]
+    farm.audit()
+    assert farm.ledger.waiting() == {FILM: 1}
+    assert farm.ledger.get("zoom").lane == FILM
+    assert farm.try_claim() is None
+    film = farm.claim(lane=FILM)
     assert film.units == (3,)
-    assert clerk.draw(film) == [UnitOutcome.LAST]
-    assert clerk.ledger.finish(film.fence) == "succeeded"
-    assert clerk.ledger.waiting() == {}
+    assert farm.draw(film) == [UnitOutcome.LAST]
+    assert farm.ledger.finish(film.fence) == "succeeded"
+    assert farm.ledger.waiting() == {}
 
 
-def test_key_frames_handed_back_stay_in_the_lane_of_their_model(clerk: Clerk) -> None:
+def test_key_frames_handed_back_stay_in_the_lane_of_their_model(farm: AuditedFarm) -> None:
     """A worker that leaves or dies between them moves nothing."""
-    _submit(clerk)
-    part = clerk.claim()
-    clerk.draw_one(part, 0)
-    clerk.ledger.start(part.fence, 1)
-    clerk.lose(part)
-    clerk.audit()
-    again = clerk.claim(worker="w2")
+    _submit(farm)
+    part = farm.claim()
+    farm.draw_one(part, 0)
+    farm.ledger.start(part.fence, 1)
+    farm.lose(part)
+    farm.audit()
+    again = farm.claim(worker="w2")
     assert (again.units, again.attempts) == ((1,), 1)
-    assert clerk.draw(again) == [UnitOutcome.OK]
-    rest = clerk.claim(worker="w2")
+    assert farm.draw(again) == [UnitOutcome.OK]
+    rest = farm.claim(worker="w2")
     assert rest.units == (2,)
-    assert clerk.draw(rest) == [UnitOutcome.MOVED]
-    clerk.audit()
+    assert farm.draw(rest) == [UnitOutcome.MOVED]
+    farm.audit()
 
 
 def test_a_film_that_fails_is_tried_again_in_its_lane_and_key_frames_are_kept(
-    clerk: Clerk,
+    farm: AuditedFarm,
 ) -> None:
     """Up to the limit of attempts; a retry of the job cuts the film and draws nothing."""
-    _submit(clerk)
-    clerk.draw(clerk.claim())
+    _submit(farm)
+    farm.draw(farm.claim())
     for outcome in (UnitOutcome.RETRY, UnitOutcome.RETRY, UnitOutcome.LAST):
-        clerk.make_due("zoom")
-        film = clerk.claim(lane=FILM)
-        clerk.ledger.start(film.fence, 3)
-        assert clerk.fail(film, 3) is outcome
-        clerk.audit()
-    clerk.ledger.finish(film.fence, "told to")
-    assert clerk.state("zoom") == "failed"
-    clerk.ledger.control("zoom", "retry")
-    clerk.audit()
-    assert clerk.ledger.waiting() == {FILM: 1}
-    assert clerk.claim(lane=FILM).units == (3,)
+        farm.make_due("zoom")
+        film = farm.claim(lane=FILM)
+        farm.ledger.start(film.fence, 3)
+        assert farm.fail(film, 3) is outcome
+        farm.audit()
+    farm.ledger.finish(film.fence, "told to")
+    assert farm.state("zoom") == "failed"
+    farm.ledger.control("zoom", "retry")
+    farm.audit()
+    assert farm.ledger.waiting() == {FILM: 1}
+    assert farm.claim(lane=FILM).units == (3,)
 
 
 @pytest.mark.parametrize(("kept", "lane", "units"), [(2, LANE, (2,)), (3, FILM, (3,))])
 def test_a_zoom_is_recovered_into_the_lane_it_was_in(
-    clerk: Clerk, kept: int, lane: str, units: tuple[int, ...]
+    farm: AuditedFarm, kept: int, lane: str, units: tuple[int, ...]
 ) -> None:
     """After the loss of the ledger the store tells which key frames exist."""
-    clerk.ledger.keep_units("zoom", {unit: {"key": str(unit)} for unit in range(kept)})
-    _submit(clerk)
-    clerk.audit()
-    assert clerk.claim(lane=lane).units == units
+    farm.ledger.keep_units("zoom", {unit: {"key": str(unit)} for unit in range(kept)})
+    _submit(farm)
+    farm.audit()
+    assert farm.claim(lane=lane).units == units
 
 
-def test_a_film_that_waits_can_be_moved_and_canceled(clerk: Clerk) -> None:
+def test_a_film_that_waits_can_be_moved_and_canceled(farm: AuditedFarm) -> None:
     """Like any other job, in its own lane."""
-    _submit(clerk)
-    clerk.draw(clerk.claim())
+    _submit(farm)
+    farm.draw(farm.claim())
     for verb, reason in (("reprioritise", "2"), ("front", ""), ("pause", ""), ("resume", "")):
-        clerk.ledger.control("zoom", verb, reason)
-        clerk.audit()
-    clerk.ledger.control("zoom", "cancel")
-    clerk.audit()
-    assert clerk.ledger.waiting() == {}
+        farm.ledger.control("zoom", verb, reason)
+        farm.audit()
+    farm.ledger.control("zoom", "cancel")
+    farm.audit()
+    assert farm.ledger.waiting() == {}

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 
 import pytest
-from clerk import LANE, Clerk
-from conftest import ValkeyServer
+from support.audited_farm import LANE, AuditedFarm
+from support.servers import ValkeyServer
 
 from winepress_shared.errors import InvalidJob, QueueFull
 from winepress_shared.ledger.limits import QueueLimits
@@ -17,9 +17,9 @@ OTHER = "vignette.int8"
 
 
 @pytest.fixture
-def strict(valkey_server: ValkeyServer) -> Iterator[Clerk]:
+def strict(valkey_server: ValkeyServer) -> Iterator[AuditedFarm]:
     """A farm in which a user has at most 10 units that have not ended, and one slice in hand."""
-    one = Clerk(valkey_server.url, user_queue_limit=10, user_running_limit=1)
+    one = AuditedFarm(valkey_server.url, user_queue_limit=10, user_running_limit=1)
     try:
         yield one
         one.audit()
@@ -28,9 +28,9 @@ def strict(valkey_server: ValkeyServer) -> Iterator[Clerk]:
 
 
 @pytest.fixture
-def book(clerk: Clerk) -> QueueLimits:
-    """The pauses of the clerk's farm."""
-    return QueueLimits(clerk.settings)
+def book(farm: AuditedFarm) -> QueueLimits:
+    """The pauses of the farm."""
+    return QueueLimits(farm.settings)
 
 
 # -- limits ----------------------------------------------------------------------------------
@@ -40,26 +40,26 @@ def test_what_is_paused_or_due_later_or_in_hand_counts_against_the_limit(
     valkey_server: ValkeyServer,
 ) -> None:
     """Nobody gets past the limit of the farm by pausing, or by jobs that start tomorrow."""
-    clerk = Clerk(valkey_server.url, queue_limit=12)
-    clerk.submit("paused", 3)
-    clerk.ledger.control("paused", "pause")
-    clerk.submit("later", 3, starts_in_ms=3_600_000)
-    clerk.submit("now", 6)
-    part = clerk.claim()
-    clerk.fail(part, part.units[0])  # due in a second
-    assert sum(clerk.ledger.waiting().values()) < 6
+    farm = AuditedFarm(valkey_server.url, queue_limit=12)
+    farm.submit("paused", 3)
+    farm.ledger.control("paused", "pause")
+    farm.submit("later", 3, starts_in_ms=3_600_000)
+    farm.submit("now", 6)
+    part = farm.claim()
+    farm.fail(part, part.units[0])  # due in a second
+    assert sum(farm.ledger.waiting().values()) < 6
     with pytest.raises(QueueFull, match=r"got 12.*12 units"):
-        clerk.submit("more")
-    clerk.draw(part, part.units[1:])
-    assert clerk.submit("more") == "more"
-    clerk.ledger.control("paused", "cancel")
-    assert clerk.submit("even-more", 3) == "even-more"
-    clerk.ledger.control("paused", "retry")
-    clerk.audit()
-    clerk.close()
+        farm.submit("more")
+    farm.draw(part, part.units[1:])
+    assert farm.submit("more") == "more"
+    farm.ledger.control("paused", "cancel")
+    assert farm.submit("even-more", 3) == "even-more"
+    farm.ledger.control("paused", "retry")
+    farm.audit()
+    farm.close()
 
 
-def test_a_user_at_their_limit_is_refused_and_others_are_not(strict: Clerk) -> None:
+def test_a_user_at_their_limit_is_refused_and_others_are_not(strict: AuditedFarm) -> None:
     """The sentence names the user and both numbers; the check before writing agrees."""
     strict.submit("full", 10)
     book = QueueLimits(strict.settings)
@@ -72,7 +72,7 @@ def test_a_user_at_their_limit_is_refused_and_others_are_not(strict: Clerk) -> N
     assert strict.submit("again") == "again"
 
 
-def test_a_user_has_no_more_slices_in_hand_than_allowed(strict: Clerk) -> None:
+def test_a_user_has_no_more_slices_in_hand_than_allowed(strict: AuditedFarm) -> None:
     """The second worker serves whoever is next; a user whose slice ended has their old turn."""
     strict.submit("a", 8, user="a")
     mine = strict.claim(2, "w1")
@@ -89,7 +89,7 @@ def test_a_user_has_no_more_slices_in_hand_than_allowed(strict: Clerk) -> None:
     strict.draw(theirs[0])
 
 
-def test_a_process_that_asks_for_more_has_drawn_what_it_holds(strict: Clerk) -> None:
+def test_a_process_that_asks_for_more_has_drawn_what_it_holds(strict: AuditedFarm) -> None:
     """Its last picture may still be on its way to the store: the next slice need not wait."""
     strict.submit("job", 4)
     first = strict.claim(1)
@@ -103,7 +103,7 @@ def test_a_process_that_asks_for_more_has_drawn_what_it_holds(strict: Clerk) -> 
 
 
 @pytest.mark.parametrize("way", ["lose", "release", "leave", "cancel", "bury"])
-def test_however_a_slice_ends_its_user_may_have_another(strict: Clerk, way: str) -> None:
+def test_however_a_slice_ends_its_user_may_have_another(strict: AuditedFarm, way: str) -> None:
     """No counter is left behind by a worker that dies, leaves or is told to stop."""
     strict.submit("job", 4)
     strict.submit("next", 4, lane=OTHER)
@@ -123,7 +123,7 @@ def test_however_a_slice_ends_its_user_may_have_another(strict: Clerk, way: str)
     assert strict.claim(2, "w2", lane=OTHER).job_id == "next"
 
 
-def test_a_hundred_users_at_their_limit_do_not_hide_the_next(strict: Clerk) -> None:
+def test_a_hundred_users_at_their_limit_do_not_hide_the_next(strict: AuditedFarm) -> None:
     """Each is met once and set aside; those who come later are served."""
     for number in range(100):
         strict.submit(f"j{number}", 2, user=f"u{number}")
@@ -139,56 +139,66 @@ def test_a_hundred_users_at_their_limit_do_not_hide_the_next(strict: Clerk) -> N
 
 @pytest.mark.parametrize("scope", [{}, {"lane": LANE}, {"user": "ada"}])
 def test_nothing_of_what_is_paused_is_handed_out_until_it_is_resumed(
-    clerk: Clerk, book: QueueLimits, scope: dict[str, str]
+    farm: AuditedFarm, book: QueueLimits, scope: dict[str, str]
 ) -> None:
     """The slice in hand is told to stop after its picture; nothing of it is lost."""
-    clerk.submit("job", 6)
-    part = clerk.claim(3)
-    channel = clerk.ledger.orders("w1/1")
+    farm.submit("job", 6)
+    part = farm.claim(3)
+    channel = farm.ledger.orders("w1/1")
     channel.get_message(timeout=1)
     assert book.pause(**scope)
     assert not book.pause(**scope)
     assert _fence(channel) == str(part.fence)
-    assert clerk.ledger.progress(part.fence, 0, 1, 2) is Order.YIELD
-    assert clerk.ledger.commit(part.fence, 0, {}) is UnitOutcome.OK
-    assert clerk.ledger.start(part.fence, 1) is Order.YIELD
-    assert [lease.order for lease in clerk.ledger.beat("w1", "w1/1", {}).leases] == [Order.YIELD]
-    clerk.ledger.release(part.fence, "w1/1")
-    assert clerk.try_claim() is None
-    assert clerk.sweep() == [], "no ticket calls a worker to what is paused"
-    clerk.audit()
+    assert farm.ledger.progress(part.fence, 0, 1, 2) is Order.YIELD
+    assert farm.ledger.commit(part.fence, 0, {}) is UnitOutcome.OK
+    assert farm.ledger.start(part.fence, 1) is Order.YIELD
+    assert [lease.order for lease in farm.ledger.beat("w1", "w1/1", {}).leases] == [Order.YIELD]
+    farm.ledger.release(part.fence, "w1/1")
+    assert farm.try_claim() is None
+    assert farm.sweep() == [], "no ticket calls a worker to what is paused"
+    farm.audit()
     assert book.resume(**scope)
     assert not book.resume(**scope)
-    assert clerk.sweep() == [(LANE, 5, 0)]
-    clerk.work_off()
-    assert clerk.state("job") == "succeeded"
+    assert farm.sweep() == [(LANE, 5, 0)]
+    farm.work_off()
+    assert farm.state("job") == "succeeded"
 
 
-def test_a_pause_holds_back_no_more_than_it_names(clerk: Clerk, book: QueueLimits) -> None:
+def test_a_pause_holds_back_no_more_than_it_names(farm: AuditedFarm, book: QueueLimits) -> None:
     """Other lanes and other users go on."""
     for job, lane, user in (("a", LANE, "ann"), ("b", OTHER, "ann"), ("c", LANE, "bob")):
-        clerk.submit(job, lane=lane, user=user)
+        farm.submit(job, lane=lane, user=user)
     book.pause(user="ann")
-    assert clerk.work_off() + clerk.work_off(OTHER) == ["c"]
+    assert farm.work_off() + farm.work_off(OTHER) == ["c"]
     book.resume(user="ann")
     book.pause(lane=OTHER)
-    assert clerk.work_off() + clerk.work_off(OTHER) == ["a"]
+    assert farm.work_off() + farm.work_off(OTHER) == ["a"]
     assert book.pauses() == [f"lane:{OTHER}"]
 
 
-def test_what_a_paused_user_submits_waits_too(clerk: Clerk, book: QueueLimits) -> None:
+def test_what_a_paused_user_submits_waits_too(farm: AuditedFarm, book: QueueLimits) -> None:
     """And is served in its order when they are resumed."""
     book.pause(user="ann")
-    clerk.submit("a1", user="ann")
-    assert clerk.try_claim() is None
-    clerk.submit("a2", user="ann")
-    clerk.submit("b1", user="bob")
-    clerk.ledger.control("a2", "front")
-    assert clerk.claim().job_id == "b1"
-    clerk.ledger.control("a1", "cancel")
-    clerk.audit()
+    farm.submit("a1", user="ann")
+    assert farm.try_claim() is None
+    farm.submit("a2", user="ann")
+    farm.submit("b1", user="bob")
+    farm.ledger.control("a2", "front")
+    assert farm.claim().job_id == "b1"
+    farm.ledger.control("a1", "cancel")
+    farm.audit()
     book.resume(user="ann")
-    assert clerk.claim().job_id == "a2"
+    assert farm.claim().job_id == "a2"
+
+
+def test_a_user_who_is_resumed_has_the_turn_they_had(farm: AuditedFarm, book: QueueLimits) -> None:
+    """A pause is no way to the end of the line."""
+    for user in ("ann", "bob", "cid"):
+        farm.submit(user, 10, user=user)
+    book.pause(user="ann")
+    assert farm.claim(1).job_id == "bob"
+    book.resume(user="ann")
+    assert [farm.claim(1).job_id for _ in range(3)] == ["ann", "cid", "bob"]
 
 
 @pytest.mark.parametrize(
@@ -202,7 +212,8 @@ def test_what_is_no_user_and_no_lane_is_refused(book: QueueLimits, scope: dict[s
 
 
 def _fence(channel: Channel) -> str:
-    while True:
+    for _ in range(30):
         message = channel.get_message(timeout=1)
         if message:
             return str(message["data"])
+    raise AssertionError("nothing came")

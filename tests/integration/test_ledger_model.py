@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import pytest
-from clerk import Clerk
-from conftest import ValkeyServer
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import initialize, invariant, rule, run_state_machine_as_test
-from ledger_machine import LANES, USERS, WORKERS, Held, LedgerMachine
+from support.audited_farm import AuditedFarm
+from support.ledger_state_machine import LANES, USERS, WORKERS, Held, LedgerMachine
+from support.servers import ValkeyServer
 
 from winepress_shared.ledger.ledger import holder_of
 from winepress_shared.ledger.limits import QueueLimits
@@ -22,9 +22,9 @@ class LimitedMachine(LedgerMachine):
     @initialize()
     def open_farm(self) -> None:
         super().open_farm()
-        self.clerk.close()
-        self.clerk = Clerk(self.url, user_running_limit=1)
-        self.book = QueueLimits(self.clerk.settings)
+        self.farm.close()
+        self.farm = AuditedFarm(self.url, user_running_limit=1)
+        self.book = QueueLimits(self.farm.settings)
         self.paused: set[str] = set()
 
     @rule(scope=st.sampled_from(SCOPES), is_pause=st.booleans())
@@ -37,11 +37,11 @@ class LimitedMachine(LedgerMachine):
         """What would be handed out may be; it is given back at once."""
         holder = holder_of(worker, self.pids[worker])
         before = list(self.held)
-        part = self.clerk.try_claim(2, worker, self.pids[worker], lane)
+        part = self.farm.try_claim(2, worker, self.pids[worker], lane)
         self._note_expiries()
         if part is None:
             return
-        row = self.clerk.ledger.get(part.job_id)
+        row = self.farm.ledger.get(part.job_id)
         assert not {"farm", f"lane:{lane}", f"user:{row.user}"} & self.paused
         held_by_others = [
             held
@@ -49,21 +49,21 @@ class LimitedMachine(LedgerMachine):
             if held.is_live and held.holder != holder and self._counts(held, row.user)
         ]
         assert not held_by_others, "a second slice of one user is being drawn"
-        self.clerk.ledger.release(part.fence, holder)
+        self.farm.ledger.release(part.fence, holder)
         self.model[part.job_id].state = row.state
         self._take(lambda _: False)
 
     def _counts(self, held: Held, user: str) -> bool:
-        return bool(self.clerk.redis.hget(self.clerk.key("lease", held.part.fence), "user") == user)
+        return bool(self.farm.redis.hget(self.farm.key("lease", held.part.fence), "user") == user)
 
     @invariant()
     def nobody_is_left_aside(self) -> None:
         """Whoever is set aside is paused, or has as much in hand as allowed."""
-        if not hasattr(self, "clerk"):
+        if not hasattr(self, "farm"):
             return
         for user in USERS:
-            if self.clerk.redis.exists(self.clerk.key("aside", user)):
-                slices = int(self.clerk.redis.hget(self.clerk.key("slices"), user) or 0)
+            if self.farm.redis.exists(self.farm.key("aside", user)):
+                slices = int(self.farm.redis.hget(self.farm.key("slices"), user) or 0)
                 assert slices >= 1 or f"user:{user}" in self.paused
 
 

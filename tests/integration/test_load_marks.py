@@ -11,10 +11,7 @@ import redis
 from winepress_shared.settings import Settings
 from winepress_worker.engines.base import PipelineKey
 from winepress_worker.engines.fake import FakeEngine, FakePipeline
-from winepress_worker.models.registry_index import RegistryIndex
 from winepress_worker.options import WorkerOptions
-from winepress_worker.pipelines.idle_unloader import IdleUnloader
-from winepress_worker.renderer.lease_client import LeaseClient
 from winepress_worker.renderer.renderer import Renderer
 
 _PATIENCE_S = 60.0
@@ -24,14 +21,9 @@ def test_a_worker_that_describes_itself_keeps_the_mark_of_what_it_loads_ahead(
     farm_settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A description takes it back, and is told in the background; others would load it too."""
-    for owner, name in (
-        (LeaseClient, "_listen"),
-        (RegistryIndex, "watch"),
-        (IdleUnloader, "start"),
-    ):
-        monkeypatch.setattr(owner, name, lambda *_: None)  # would outlive the test
     settings = farm_settings.model_copy(update={"home": tmp_path / "home"})
-    renderer = Renderer(WorkerOptions("one", engine="fake"), settings)
+    renderer = Renderer(WorkerOptions("one", engine="fake"), settings, lambda lane: None)
+    renderer._messenger.start()  # and nothing else, which would outlive the test
     may_end = threading.Event()
     load = FakeEngine.load
 

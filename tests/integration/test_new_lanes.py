@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from worker_process import PATIENCE_S, WorkerProcess, await_condition
+from support.worker_process import PATIENCE_S, WorkerProcess, await_condition
 
 from winepress import Client, TextToImage
 from winepress_shared.lane import Precision

@@ -5,8 +5,8 @@ from __future__ import annotations
 import io
 
 import pytest
-from manual_worker import LANE, ManualWorker, apple
 from PIL import Image
+from support.manual_worker import LANE, ManualWorker, apple
 
 from winepress import Client
 from winepress_shared.ledger.previews import KEPT_MS, MAX_PREVIEW_BYTES, Preview, PreviewStore
@@ -24,6 +24,7 @@ def test_a_preview_is_seen_by_the_client_until_the_next_takes_its_place(
     assert part is not None
     manual_worker.ledger.start(part.fence, part.units[0])
     messenger = Messenger()
+    messenger.start()
     show = PreviewPublisher(PreviewStore(client.settings), messenger).of(part, part.units[0])
     for step, colour in ((1, "red"), (2, "blue")):
         show(step, 4, [Image.new("RGB", (256, 256), colour)])

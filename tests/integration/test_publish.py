@@ -10,8 +10,19 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from conftest import scrubbed_environment
-from guests import FP16, SMALL, Heard, Killed, files, machine, manifest_of, place, push, record
+from support.servers import scrubbed_environment
+from support.throwaway_models import (
+    FP16,
+    SMALL,
+    Heard,
+    Killed,
+    files,
+    machine,
+    manifest_of,
+    place,
+    push,
+    record,
+)
 
 from winepress_shared.catalogue import Catalogue
 from winepress_shared.errors import EnvironmentFault
@@ -23,7 +34,7 @@ from winepress_worker.models.registry import ModelRegistry
 from winepress_worker.report import ignore_progress
 
 if TYPE_CHECKING:
-    from conftest import S3Server
+    from support.servers import S3Server
 
 _LARGE = {"unet/openvino_model.xml": 1000, "unet/openvino_model.bin": 3 * PART_BYTES + 7}
 _BIN = "unet/openvino_model.bin"
@@ -90,7 +101,7 @@ def test_a_killed_pull_is_gone_on_with_at_the_byte(
     push(store, folder)
     script = (
         "import os, sys; from pathlib import Path\n"
-        "from guests import *; from winepress_shared.stores import open_store\n"
+        "from support.throwaway_models import *; from winepress_shared.stores import open_store\n"
         "from winepress_shared.settings import Settings\n"
         "from winepress_worker.conversion.preparation import prepare\n"
         "local_models = machine(Path(sys.argv[1]), Catalogue.load(Path(sys.argv[2])), "

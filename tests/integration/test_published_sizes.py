@@ -9,9 +9,17 @@ import pytest
 import torch
 from diffusers import AutoencoderKL, AutoencoderTiny
 from diffusers import UNet2DConditionModel as StockUNet
+from support.twins.published import (
+    CLIP_L,
+    KL_VAE,
+    OPEN_CLIP_BIG_G,
+    PUBLISHED,
+    TINY_VAE,
+    Config,
+    Published,
+)
+from support.twins.tiny import tiny_unet
 from transformers import CLIPTextConfig, CLIPTextModel, CLIPTextModelWithProjection
-from twins.published import CLIP_L, KL_VAE, OPEN_CLIP_BIG_G, PUBLISHED, TINY_VAE, Config, Published
-from twins.tiny import tiny_unet
 
 from winepress_shared.catalogue import Catalogue
 from winepress_worker.conversion.flexible_unet import UNet2DConditionModel as FlexibleUNet

@@ -9,8 +9,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from conftest import scrubbed_environment
-from guests import ENTRY, FP16, copy, manifest_of
+from support.servers import scrubbed_environment
+from support.throwaway_models import ENTRY, FP16, copy, manifest_of
 
 from winepress import Client, TextToImage
 from winepress_shared.catalogue import Catalogue

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from guests import FP16, SMALL, Heard, files, machine, manifest_of, place, push
+from support.throwaway_models import FP16, SMALL, Heard, files, machine, manifest_of, place, push
 
 from winepress_shared.catalogue import Catalogue
 from winepress_shared.errors import EnvironmentFault

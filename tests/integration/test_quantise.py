@@ -13,8 +13,8 @@ from typing import Any
 
 import pytest
 from diffusers.utils import logging
-from twins.mirror import Mirror, twin_catalogue
-from twins.tiny import SIDE_PX
+from support.twins.mirror import Mirror, twin_catalogue
+from support.twins.tiny import SIDE_PX
 
 from winepress_shared.catalogue import Catalogue
 from winepress_shared.errors import EnvironmentFault

@@ -12,9 +12,9 @@ import pytest
 import torch
 from diffusers.utils import logging
 from PIL import Image, ImageDraw
-from twins.mirror import Mirror, twin_catalogue
-from twins.published import PUBLISHED
-from twins.tiny import SIDE_PX
+from support.twins.mirror import Mirror, twin_catalogue
+from support.twins.published import PUBLISHED
+from support.twins.tiny import SIDE_PX
 
 from winepress_shared.catalogue import Catalogue
 from winepress_shared.jobs.job import Job, parse_job
@@ -27,7 +27,7 @@ from winepress_worker.engines.base import Request
 from winepress_worker.engines.openvino import OpenVinoEngine
 from winepress_worker.models.likeness import psnr_db
 from winepress_worker.models.local_models import LocalModels
-from winepress_worker.pipelines.refined import StagedPipeline
+from winepress_worker.pipelines.slice_pipelines import SlicePipelines
 from winepress_worker.pipelines.warm_pool import WarmPool
 from winepress_worker.placement import Placement
 
@@ -90,7 +90,7 @@ def request_for(model: Model, **values: Any) -> Request:
         given |= {"image": image, "strength": 0.75}
     if mask:
         given["mask"] = mask
-    if model.negative_prompt:
+    if model.guidance_scale > 1:
         given["negative_prompt"] = "red ink"
     others = twin_catalogue(SIDE_PX)  # a model may name others as its refiners
     entries = {name: others.get(name) for name in others.names} | {model.name: model}
@@ -134,7 +134,7 @@ def test_picture_is_the_one_that_plain_diffusers_draws(
     model = catalogue.get(name)
     mirror.provide(model)
     prepare(local_models, name, Precision.FP16, lambda message, fraction: None, mirror.root)
-    pipeline = engine.load(engine.key(name, Precision.FP16))
+    pipeline = engine.load(engine.prepare(name, Precision.FP16))
     request = request_for(model)
     (drawn,) = pipeline.render(request, lambda done, total: None)
     wanted = reference_picture(mirror, model, request)
@@ -149,24 +149,22 @@ def test_picture_is_the_one_that_plain_diffusers_draws(
     pipeline.close()
 
 
-class ZoomUnits:
+class WarmModels:
     """Draws as a worker does: models stay warm, and a job may have a refiner."""
 
     def __init__(self, engine: OpenVinoEngine) -> None:
-        self._engine = engine
         self.pool = WarmPool(engine, 2**40)  # the catalogue speaks of the full-size models
+        self._pipelines = SlicePipelines(engine, self.pool, lambda message: None, lambda: None)
 
     def draw(self, request: Request) -> Image.Image:
         """The one picture of ``request``."""
-        first = self.pool.get(self._engine.key(request.job.model, Precision.FP16))
-        pipeline = StagedPipeline(first, self.pool, self._engine.key)
-        (drawn,) = pipeline.render(request, lambda done, total: None)
+        (drawn,) = self._pipelines.render(request, lambda done, total: None)
         return drawn
 
 
 @pytest.fixture(scope="module")
-def zoom_units(engine: OpenVinoEngine) -> Iterator[ZoomUnits]:
-    one = ZoomUnits(engine)
+def warm_models(engine: OpenVinoEngine) -> Iterator[WarmModels]:
+    one = WarmModels(engine)
     yield one
     one.pool.close()
 
@@ -193,11 +191,11 @@ def test_two_stages_draw_what_plain_diffusers_draws(
     base: Model,
     catalogue: Catalogue,
     mirror: Mirror,
-    zoom_units: ZoomUnits,
+    warm_models: WarmModels,
 ) -> None:
     """Latents are handed over untouched, with their noise or without it."""
     request = text_job(catalogue, refiner="sdxl-refiner", **share)
-    drawn = zoom_units.draw(request)
+    drawn = warm_models.draw(request)
     first = mirror.reference(base, PUBLISHED["sdxl-base"].pipeline)
     refiner = PUBLISHED["sdxl-refiner"].pipeline
     second = mirror.reference(catalogue.get("sdxl-refiner"), refiner)
@@ -213,7 +211,7 @@ def test_two_stages_draw_what_plain_diffusers_draws(
     rest = {"denoising_start": end} if end else {"strength": share["refiner_strength"]}
     wanted = second(**both, **rest, image=latents, generator=seeded()).images[0]
     assert psnr_db(drawn, wanted) >= LEAST_PSNR_DB
-    alone = zoom_units.draw(text_job(catalogue))
+    alone = warm_models.draw(text_job(catalogue))
     assert psnr_db(alone, wanted) < LEAST_PSNR_DB, "the refiner changes nothing"
 
 
@@ -227,11 +225,11 @@ def test_options_draw_what_plain_diffusers_draws(
     base: Model,
     catalogue: Catalogue,
     mirror: Mirror,
-    zoom_units: ZoomUnits,
+    warm_models: WarmModels,
 ) -> None:
     """Another text layer, the autoencoder beside the model's own, rescaled guidance."""
     request = text_job(catalogue, **option)
-    drawn = zoom_units.draw(request)
+    drawn = warm_models.draw(request)
     pipe = mirror.reference(base, PUBLISHED["sdxl-base"].pipeline)
     if "vae" in option:
         pipe.vae = mirror.tiny_vae(base)
@@ -249,12 +247,12 @@ def test_options_draw_what_plain_diffusers_draws(
     ).images[0]
     likeness_db = psnr_db(drawn, wanted)
     assert likeness_db >= LEAST_PSNR_DB
-    plain = zoom_units.draw(text_job(catalogue))
+    plain = warm_models.draw(text_job(catalogue))
     assert psnr_db(plain, wanted) < likeness_db - MARGIN_DB / 2, f"{option} changes nothing"
 
 
 def test_previews_of_the_tiny_autoencoder_come_nearer_to_the_picture(
-    base: Model, catalogue: Catalogue, zoom_units: ZoomUnits
+    base: Model, catalogue: Catalogue, warm_models: WarmModels
 ) -> None:
     """One after every second step but the last, each nearer than noise would be."""
     seen: list[tuple[int, int, Image.Image]] = []
@@ -262,11 +260,11 @@ def test_previews_of_the_tiny_autoencoder_come_nearer_to_the_picture(
     watched = replace(
         request, on_preview=lambda done, total, pictures: seen.append((done, total, pictures[0]))
     )
-    drawn = zoom_units.draw(watched)
+    drawn = warm_models.draw(watched)
     assert [(done, total) for done, total, _ in seen] == [(2, 8), (4, 8), (6, 8)]
     likeness = [psnr_db(preview, drawn) for _, _, preview in seen]
     assert likeness == sorted(likeness)
-    assert drawn.tobytes() == zoom_units.draw(request).tobytes(), "watching changes the picture"
+    assert drawn.tobytes() == warm_models.draw(request).tobytes(), "watching changes the picture"
 
 
 def test_folder_nobody_described_is_prepared_under_a_name_of_its_own(

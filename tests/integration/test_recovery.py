@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from unittest.mock import Mock
 
 import pytest
-from manual_worker import LANE, ManualWorker, apple, forget_farm
+from support.manual_worker import LANE, ManualWorker, apple, forget_farm
 
 from winepress import (
     BrokerUnreachable,
@@ -262,4 +262,4 @@ def test_a_look_that_ends_early_says_so(client: Client) -> None:
 
 def resolved(client: Client) -> tuple[Job, Lane, str]:
     job = client.catalogue.resolve(apple())
-    return job, client.catalogue.lane(job), "digest"
+    return job, job.lane, "digest"

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 import redis
-from local_worker import LocalWorker
+from support.local_worker import LocalWorker
 
 from winepress import Client, TextToImage
 from winepress_shared.settings import Settings
@@ -61,9 +61,7 @@ def run(local_worker: LocalWorker, client: Client, jobs: int, **fields: Any) -> 
     """Have one ticket's work of so many jobs done, in a thread ``renderer``."""
     job = _apple(**fields)
     handles = [client.submit(job) for _ in range(jobs)]
-    thread = threading.Thread(
-        target=local_worker.renderer.run, args=(_LANE, lambda lane: None), name="renderer"
-    )
+    thread = threading.Thread(target=local_worker.renderer.run, args=(_LANE,), name="renderer")
     thread.start()
     thread.join()
     for handle in handles:
@@ -116,7 +114,7 @@ def test_whoever_waits_for_a_job_that_is_over_asks_the_broker_twice(
 ) -> None:
     """For its events, and for its row: nothing is asked again that the row has said."""
     handle = client.submit(_apple())
-    local_worker.renderer.run(_LANE, lambda lane: None)
+    local_worker.renderer.run(_LANE)
     trips.clear()
     handle.wait(timeout=0)
     assert trips[threading.current_thread().name] <= 2

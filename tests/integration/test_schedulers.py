@@ -34,7 +34,7 @@ NAMES = [
 @pytest.fixture(scope="module")
 def pipeline(local_models: LocalModels, model_home: Path) -> Iterator[Pipeline]:
     engine = open_engine(WorkerOptions("test"), local_models, model_home)
-    loaded = engine.load(engine.key("vignette", Precision.FP16))
+    loaded = engine.load(engine.prepare("vignette", Precision.FP16))
     yield loaded
     loaded.close()
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 from PIL import Image
-from seams import WANTED_RATIO, Easel, drift, film_ratio, scenery
+from support.seam_measures import WANTED_RATIO, Easel, drift, film_ratio, scenery
 
 from winepress_shared.jobs.nesting import Nesting
 from winepress_shared.jobs.zoom import ZoomVideo

@@ -12,7 +12,7 @@ from PIL import Image, ImageFilter
 from winepress_shared.errors import WrongUsage
 from winepress_shared.settings import Settings
 from winepress_worker.options import WorkerOptions
-from winepress_worker.parent.device_check import check_fitness
+from winepress_worker.parent.device_check import check_device_draws
 from winepress_worker.renderer import self_test
 
 _LIMIT_S = 120
@@ -47,7 +47,7 @@ def test_a_device_that_draws_something_else_is_refused_by_name(tmp_path: Path) -
     """The fake engine's pictures are none of the model's: no traceback, exit code 2, a reason."""
     run = worker(tmp_path, "--self-test", "--engine", "fake", "--device", "NPU")
     assert run.returncode == 2
-    assert "this device may not serve" in run.stderr
+    assert "this device fails the self-test" in run.stderr
     assert "'NPU'" in run.stderr
     assert "dB" in run.stderr
     assert "Traceback" not in run.stderr
@@ -58,7 +58,7 @@ def test_a_device_whose_driver_crashes_is_refused(monkeypatch: pytest.MonkeyPatc
     crash = subprocess.CompletedProcess([], -11, stdout="", stderr="")
     monkeypatch.setattr(subprocess, "run", lambda *_, **__: crash)
     with pytest.raises(WrongUsage, match="status -11"):
-        check_fitness(WorkerOptions("test", "GPU"))
+        check_device_draws(WorkerOptions("test", "GPU"))
 
 
 @pytest.mark.parametrize("fault", ["black", "blurred", "shifted", "inverted"])

@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from command_line import WINEPRESS
-from conftest import S3Server, ValkeyServer, free_ports, scrubbed_environment
 from pydantic import SecretStr
-from tls_server import ServerFiles, TlsDoor, self_signed
+from support.command_line import WINEPRESS
+from support.servers import S3Server, ValkeyServer, free_ports, scrubbed_environment
+from support.tls_server import ServerFiles, TlsDoor, self_signed
 
 from winepress_shared.broker import make_celery, send_tickets
 from winepress_shared.errors import BrokerUnreachable, StoreUnreachable, WrongUsage

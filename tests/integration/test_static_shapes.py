@@ -16,7 +16,7 @@ from winepress_worker.engines.base import Pipeline, Request, ignore_steps
 from winepress_worker.engines.compiled_parts import CompiledParts, ShapedModel
 from winepress_worker.models.local_models import LocalModels
 from winepress_worker.options import WorkerOptions
-from winepress_worker.pipelines.refined import StagedPipeline
+from winepress_worker.pipelines.slice_pipelines import SlicePipelines
 from winepress_worker.pipelines.warm_pool import WarmPool
 from winepress_worker.renderer import self_test
 
@@ -40,7 +40,7 @@ def pipelines(local_models: LocalModels, model_home: Path) -> Iterator[list[Pipe
     for device in ("CPU", "NPU=CPU"):
         options = WorkerOptions("test", device, precision_hints=("f32",))
         engine = open_engine(options, local_models, model_home)
-        loaded.append(engine.load(engine.key("vignette", Precision.FP16)))
+        loaded.append(engine.load(engine.prepare("vignette", Precision.FP16)))
     yield loaded
     for pipeline in loaded:
         pipeline.close()
@@ -92,7 +92,7 @@ def test_without_guidance_the_denoiser_is_compiled_for_half_the_batch(
 
     monkeypatch.setattr(CompiledParts, "get", remember)
     engine = open_engine(WorkerOptions("test", "NPU=CPU"), local_models, model_home)
-    pipeline = engine.load(engine.key("vignette", Precision.FP16))
+    pipeline = engine.load(engine.prepare("vignette", Precision.FP16))
     for guidance in (2.5, 1.0):
         job = some_job(guidance_scale=guidance, num_inference_steps=1, width=64, height=64)
         pipeline.render(Request(job, (1,)), ignore_steps)
@@ -125,11 +125,11 @@ def test_a_device_of_one_shape_draws_its_first_picture_for_a_job(
     """Nothing was drawn before it, so nothing is compiled yet that could name its device."""
     engine = open_engine(WorkerOptions("test", "NPU=CPU"), local_models, model_home)
     pool = WarmPool(engine, 2**40)
-    first = pool.get(engine.key("vignette", Precision.FP16))
-    pipeline = StagedPipeline(first, pool, engine.key)
-    (picture,) = pipeline.render(Request(some_job(num_inference_steps=1), (1,)), ignore_steps)
-    assert (picture.size, pipeline.device) == ((256, 256), "CPU")
-    first.close()
+    pipelines = SlicePipelines(engine, pool, lambda message: None, lambda: None)
+    request = Request(some_job(num_inference_steps=1), (1,))
+    (picture,) = pipelines.render(request, ignore_steps)
+    assert (picture.size, pipelines.facts(request).device) == ((256, 256), "CPU")
+    pool.close()
 
 
 def test_a_pipeline_says_where_its_stages_were_computed(
@@ -138,7 +138,7 @@ def test_a_pipeline_says_where_its_stages_were_computed(
     """Text on the CPU, the denoiser as on an NPU, the autoencoder wherever AUTO puts it."""
     options = WorkerOptions("test", "NPU=CPU", stage_devices=("text=CPU", "vae=AUTO:CPU"))
     engine = open_engine(options, local_models, model_home)
-    pipeline = engine.load(engine.key("vignette", Precision.FP16))
+    pipeline = engine.load(engine.prepare("vignette", Precision.FP16))
     request = Request(some_job(), (1,))
     (picture,) = pipeline.render(request, ignore_steps)
     assert picture.size == (256, 256)

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 import redis
-from manual_worker import LANE, ManualWorker, apple
+from support.manual_worker import LANE, ManualWorker, apple
 
 from winepress import (
     BrokerUnreachable,

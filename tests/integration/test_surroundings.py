@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from command_line import WINEPRESS
-from conftest import S3Server, free_ports, scrubbed_environment
+from support.command_line import WINEPRESS
+from support.servers import S3Server, free_ports, scrubbed_environment
 
 from winepress_deploy.state_folder import StateFolder
 from winepress_shared.errors import StoreUnreachable

@@ -9,7 +9,7 @@ import openvino
 import pytest
 import torch
 from diffusers import AutoencoderTiny
-from twins.tiny import build_tiny_vae
+from support.twins.tiny import build_tiny_vae
 
 from winepress_worker.conversion.export import export_tiny_vae
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from manual_worker import LANE, ManualWorker
+from support.manual_worker import LANE, ManualWorker
 
 from winepress import Client, WrongUsage
 from winepress_worker.parent.unique_name import check_unique_name

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 import redis
-from conftest import ValkeyServer
-from manual_worker import LANE, ManualWorker, apple
 from pydantic import SecretStr
-from worker_process import await_condition
+from support.manual_worker import LANE, ManualWorker, apple
+from support.servers import ValkeyServer
+from support.worker_process import await_condition
 
 from winepress import BrokerUnreachable, Client, InvalidJob, JobHandle
 from winepress import event_reader as event_reader_module

@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from local_worker import KEY_FRAMES, LocalWorker, small_zoom
 from PIL import Image
+from support.local_worker import KEY_FRAMES, LocalWorker, small_zoom
 
 from winepress import Client, Conflict, InvalidJob, JobFailed, JobHandle, TextToImage
 from winepress_shared import metadata

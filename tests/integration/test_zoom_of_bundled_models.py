@@ -9,8 +9,8 @@ import sys
 from pathlib import Path
 
 import pytest
-from local_worker import LocalWorker, small_zoom
 from PIL import ImageStat
+from support.local_worker import LocalWorker, small_zoom
 
 from winepress import Client, JobHandle
 from winepress_shared.ledger.ledger import holder_of
@@ -21,11 +21,11 @@ from winepress_worker.zoom.encoder import sampled
 _WORKER = """
 import sys
 from pydantic import SecretStr
-from local_worker import Studio
+from support.local_worker import LocalWorker
 from winepress_shared.settings import Settings
 farm, broker, store, home = sys.argv[1:]
 settings = Settings(farm=farm, broker_url=SecretStr(broker), store_folder=store, home=home)
-Studio(settings, engine="openvino").work_off()
+LocalWorker(settings, engine="openvino").work_off()
 """
 _SIDE = 256
 _KEY_FRAMES = 3

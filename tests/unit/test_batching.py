@@ -163,7 +163,7 @@ def test_every_kind_of_picture_is_learned_for_itself() -> None:
 
 
 def test_a_worker_told_to_draw_one_by_one_does() -> None:
-    """``--batch 1``: nothing is ever tried."""
+    """``--max-batch-size 1``: nothing is ever tried."""
     assert set(learn(Batching(most=1), lambda number: 1.0)) == {1}
 
 
@@ -179,7 +179,7 @@ def draw_fours(batching: Batching) -> None:
 
 
 def test_a_job_that_names_a_number_gets_it_from_the_first_call_on() -> None:
-    """Its bytes depend on it, so neither pace nor memory nor ``--batch`` has a say."""
+    """Its bytes depend on it, so neither pace nor memory nor ``--max-batch-size`` has a say."""
     for most in (1, 2, 4, 64):
         for free_bytes in (0, PLENTY):
             call = Batching(most).plan(fours(), free_bytes)

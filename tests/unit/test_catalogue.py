@@ -201,10 +201,10 @@ def test_place_of_weights_that_is_none_is_refused(tmp_path: Path, source: str) -
             Catalogue.load(file)
 
 
-def test_lane_is_model_precision_and_device(catalogue: Catalogue) -> None:
+def test_lane_is_model_precision_and_device() -> None:
     """The lane a job waits in follows from the job alone."""
-    assert catalogue.lane(ask()) == Lane("big", Precision.FP16)
-    assert catalogue.lane(ask(precision="int8", device="NPU")) == Lane("big", Precision.INT8, "NPU")
+    assert ask().lane == Lane("big", Precision.FP16)
+    assert ask(precision="int8", device="NPU").lane == Lane("big", Precision.INT8, "NPU")
 
 
 def test_farm_adds_and_replaces_models(tmp_path: Path) -> None:

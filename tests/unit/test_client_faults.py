@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from support.failing_ledger import FailingLedger
 
 from winepress import (
+    BrokerUnreachable,
     Client,
     ImageToImage,
     TextToImage,
@@ -27,16 +30,46 @@ APPLE = TextToImage(prompt="a red apple", seed=7)
 
 
 def test_a_submission_sends_no_more_tickets_than_a_lane_may_hold(
-    client: Client, monkeypatch: pytest.MonkeyPatch
+    client: Client, ledger: FailingLedger, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A large farm is woken by the workers that come first, not by one producer."""
     sent: list[int] = []
     monkeypatch.setattr(
         "winepress_shared.broker.send_tickets", lambda app, lane, count: sent.append(count)
     )
+    for number in range(50):
+        ledger.beat(f"w{number}", f"w{number}/1", {})
     for units in (2, 100):
         client.submit(APPLE.model_copy(update={"n": units}))
     assert sent == [2, MOST_TICKETS]
+
+
+@pytest.mark.parametrize("verb", ["retry", "resume"])
+@pytest.mark.parametrize("lost", ["get", "missing_tickets"])
+def test_a_job_that_waits_again_is_told_so_though_the_broker_is_lost_then(
+    client: Client, ledger: FailingLedger, monkeypatch: pytest.MonkeyPatch, verb: str, lost: str
+) -> None:
+    """Told that it failed, its producer would repeat it, and meet a Conflict."""
+    is_changed = False
+
+    def change(*_: object) -> JobState:
+        nonlocal is_changed
+        is_changed = True
+        return JobState.QUEUED
+
+    def answer(name: str, found: object) -> Any:
+        def call(*_: object) -> object:
+            if name == lost and is_changed:
+                raise BrokerUnreachable("the broker does not answer")
+            return found
+
+        return call
+
+    row = SimpleNamespace(state=JobState.FAILED, lane="vignette.fp16", units=1, done=0)
+    monkeypatch.setattr(ledger, "control", change)
+    monkeypatch.setattr(ledger, "get", answer("get", row), raising=False)
+    monkeypatch.setattr(ledger, "missing_tickets", answer("missing_tickets", 1), raising=False)
+    assert getattr(client, verb)("some-job") is JobState.QUEUED
 
 
 @pytest.mark.parametrize("timeout", [float("nan"), -1.0])

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import argparse
 import os
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
 from winepress.cli import main
+from winepress.commands.targets import check_targets
 
 
 @pytest.mark.parametrize(
@@ -45,6 +48,17 @@ def test_a_refused_job_leaves_no_folder_behind(tmp_path: Path) -> None:
     """The folder of ``--out`` is looked at, not made."""
     out = tmp_path / "new" / "folder"
     assert main(["submit", "text-to-image", "a", "--seed", "-2", "--out", str(out)]) == 4
+    assert not list(tmp_path.iterdir())
+
+
+def test_commands_of_one_moment_may_name_one_folder(tmp_path: Path) -> None:
+    """A script starts ten of them side by side, and none has made the folder yet."""
+
+    def check(number: int) -> None:
+        check_targets(argparse.Namespace(out=tmp_path / str(number // 8) / "new"))
+
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(check, range(800)))
     assert not list(tmp_path.iterdir())
 
 

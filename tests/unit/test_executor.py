@@ -6,58 +6,19 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from support.executor_harness import LANE, Accounts, ExecutorHarness
 
 from winepress_shared.archive import Archive, JobRecord
 from winepress_shared.catalogue import Catalogue
 from winepress_shared.errors import EnvironmentFault, FailForGood, ObjectMissing, WorkerBroken
 from winepress_shared.items import Item, write_items
 from winepress_shared.jobs.job import Batch, Job, TextToImage
-from winepress_shared.lane import Lane
-from winepress_shared.ledger.records import Slice
 from winepress_shared.stores.folder import FolderStore
 from winepress_worker.engines.fake import FakeEngine
-from winepress_worker.engines.fake_settings import FakeSettings, Fault
-from winepress_worker.pipelines.warm_pool import WarmPool
+from winepress_worker.fake_settings import FakeSettings, Fault
 from winepress_worker.renderer.batching import Batching
-from winepress_worker.renderer.executor import Executor
 
-LANE = Lane.parse("vignette.fp16")
 FOX = Catalogue.load().resolve(TextToImage(prompt="a fox", seed=1, num_inference_steps=1))
-
-
-class Accounts:
-    """Stands for lease client and delivery: remembers what is settled, and what is drawn."""
-
-    def __init__(self) -> None:
-        self.faults: dict[int, type[Exception]] = {}
-        self.drawn: list[int] = []
-        self.settled: list[int] = []
-        self.settled_before: list[int] = []  #: a fault was accounted for
-        self.warnings: dict[int, tuple[str, ...]] = {}
-        self.called_at: tuple[int, ...] = ()
-        self.is_given_back = False
-
-    def account(self, part: Slice, unit: int, error: Exception) -> None:
-        self.faults[unit] = type(error)
-        self.settled_before = self.settled
-
-    def send(self, drawn: Any) -> None:
-        self.drawn.append(drawn.unit)
-        self.warnings[drawn.unit] = drawn.warnings
-
-    def watch(self, part: Slice, unit: int) -> Any:
-        return lambda done, steps: None
-
-    def start(self, part: Slice, *units: int) -> bool:
-        return not set(units).isdisjoint(self.called_at)
-
-    def give_back(self, part: Slice) -> None:
-        self.is_given_back = True
-
-    def settle(self) -> None:
-        self.settled = list(self.drawn)
-
-    def note(self, part: Slice, message: str) -> None: ...
 
 
 @pytest.fixture
@@ -70,23 +31,9 @@ def archive(tmp_path: Path) -> Archive:
 
 def run(archive: Archive, *units: int, called_at: tuple[int, ...] = (), **engine: Any) -> Accounts:
     """Run a slice of the job "j"; another lane calls the worker away from some units."""
-    accounts, fake = Accounts(), FakeEngine(FakeSettings(**engine))
-    accounts.called_at = called_at
-    executor = Executor(
-        accounts,  # type: ignore[arg-type]
-        archive,
-        accounts,  # type: ignore[arg-type]
-        WarmPool(fake, 2**40),
-        fake.key,
-        lambda: None,
-        Batching(),
-        lambda part, drawn_s: drawn_s >= 0,
-    )
-    try:
-        executor.run(Slice(1, "j", units, False, 0, 0, 0))
-    except WorkerBroken:
-        accounts.faults[-1] = WorkerBroken
-    return accounts
+    lone = ExecutorHarness(FakeEngine(FakeSettings(**engine)), archive)
+    lone.accounts.called_at = called_at
+    return lone.run(units)
 
 
 def test_a_process_that_breaks_while_it_loads_is_replaced(archive: Archive) -> None:
@@ -130,7 +77,7 @@ def test_a_slice_ends_where_another_lane_calls_its_worker_away(archive: Archive)
     """What is drawn is on its way, the rest is given back, nothing has failed."""
     archive.write_job(JobRecord("j", FOX.model_copy(update={"n": 9}), LANE, "ada"))
     accounts = run(archive, *range(9), called_at=(3,))
-    assert accounts.drawn in ([0], [0, 1], [0, 1, 2]), "one call, or what came before it"
+    assert list(accounts.drawn) in ([0], [0, 1], [0, 1, 2]), "one call, or what came before it"
     assert accounts.faults == {}
     assert accounts.is_given_back
 
@@ -141,7 +88,7 @@ def test_a_damaged_item_of_a_batch_ends_itself_alone(archive: Archive, damaged: 
     _write_batch(archive, [b"{}\n" if unit == damaged else Item(FOX).encode() for unit in range(3)])
     accounts = run(archive, 0, 1, 2)
     assert accounts.faults == {damaged: FailForGood}
-    assert accounts.drawn == [unit for unit in range(3) if unit != damaged]
+    assert list(accounts.drawn) == [unit for unit in range(3) if unit != damaged]
 
 
 def test_a_batch_whose_items_are_lost_ends(archive: Archive) -> None:
@@ -179,7 +126,7 @@ def test_a_batch_item_that_is_none_costs_its_own_picture(archive: Archive, line:
     write_items(archive, "j", [good, line + b"\n", good])
     accounts = run(archive, 0, 1, 2)
     assert accounts.faults == {1: FailForGood}
-    assert accounts.drawn == [0, 2]
+    assert list(accounts.drawn) == [0, 2]
 
 
 def test_whatever_escapes_while_a_slice_is_drawn_settles_the_slice(

@@ -23,7 +23,7 @@ from winepress_shared.jobs.job import TextToImage
 from winepress_shared.lane import Precision
 from winepress_worker.engines.base import Request
 from winepress_worker.engines.fake import FakeEngine, FakePipeline
-from winepress_worker.engines.fake_settings import FakeSettings, Fault
+from winepress_worker.fake_settings import FakeSettings, Fault
 
 CATALOGUE = Catalogue.load()
 STEPS = 5
@@ -40,7 +40,7 @@ def request(prompt: str, seeds: tuple[int, ...] = (1,)) -> Request:
 
 def load(**settings: Any) -> FakePipeline:
     engine = FakeEngine(FakeSettings(**settings), sleep=lambda seconds: None)
-    return engine.load(engine.key("vignette", Precision.FP16))
+    return engine.load(engine.prepare("vignette", Precision.FP16))
 
 
 def steps_until(error: type[Exception], prompt: str) -> list[int]:
@@ -118,7 +118,7 @@ def test_a_hanging_render_takes_no_further_step() -> None:
             raise EndlessSleep
 
     engine = FakeEngine(sleep=sleep)
-    pipeline = engine.load(engine.key("vignette", Precision.FP16))
+    pipeline = engine.load(engine.prepare("vignette", Precision.FP16))
     calls: list[int] = []
     with pytest.raises(EndlessSleep):
         pipeline.render(request("[[hang@2]]"), lambda done, total: calls.append(done))
@@ -136,7 +136,7 @@ def test_a_crash_takes_the_process_with_it(fault: str, code: int) -> None:
         "from winepress_worker.engines.fake import FakeEngine\n"
         "engine = FakeEngine()\n"
         f"job = Catalogue.load().resolve(TextToImage(prompt='[[{fault}]]', seed=1))\n"
-        "pipeline = engine.load(engine.key('vignette', Precision.FP16))\n"
+        "pipeline = engine.load(engine.prepare('vignette', Precision.FP16))\n"
         "pipeline.render(Request(job, (1,)), lambda done, total: None)\n"
     )
     ended = subprocess.run([sys.executable, "-c", script], check=False, timeout=60)
@@ -147,7 +147,7 @@ def test_the_pace_is_kept_by_sleeping_for_every_step_and_picture() -> None:
     """Two pictures take twice as long as one."""
     slept: list[float] = []
     engine = FakeEngine(FakeSettings(step_s=0.5, load_s=3.0), sleep=slept.append)
-    pipeline = engine.load(engine.key("vignette", Precision.FP16))
+    pipeline = engine.load(engine.prepare("vignette", Precision.FP16))
     pipeline.render(request("a cat", (1, 2)), lambda done, total: None)
     assert slept == [3.0] + [1.0] * STEPS
 

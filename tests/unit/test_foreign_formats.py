@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
-from written_files import job_of, jobs_of, plan_of, written
+from support.written_files import job_of, jobs_of, plan_of, written
 
 from winepress.job_files.written_job import read_fields
 from winepress_shared.errors import InvalidJob

@@ -5,10 +5,12 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
+import pytest
+
 from winepress_shared.errors import BrokerUnreachable
 from winepress_shared.lane import Precision
 from winepress_worker.engines.fake import FakeEngine
-from winepress_worker.engines.fake_settings import FakeSettings
+from winepress_worker.fake_settings import FakeSettings
 from winepress_worker.pipelines.idle_unloader import IdleUnloader
 from winepress_worker.pipelines.preloader import Preloader
 from winepress_worker.pipelines.warm_pool import WarmPool
@@ -30,15 +32,16 @@ def wait_for(condition: Callable[[], bool]) -> None:
         time.sleep(0.01)
 
 
-def test_what_is_idle_is_unloaded_while_nobody_draws() -> None:
+def test_what_is_idle_is_unloaded_while_nobody_draws(monkeypatch: pytest.MonkeyPatch) -> None:
     """Whoever draws is left alone; afterwards the next tick takes it, and the farm is told."""
+    monkeypatch.setattr("winepress_worker.pipelines.idle_unloader._TICK_S", 0.01)
     maker, told = engine(), []
     pool = WarmPool(maker, 10 * SIZE, idle_ttl_s=0.0)
     idle_unloader = IdleUnloader(pool, Unfit(lambda model: None), lambda: told.append(pool.warm))
-    with idle_unloader.away():
-        pool.get(maker.key("vignette", _FP16))
+    with idle_unloader.paused():
+        pool.get(maker.prepare("vignette", _FP16))
         idle_unloader.start()
-        time.sleep(1.2)  # longer than its tick: nothing can be awaited that must not happen
+        time.sleep(0.1)  # ten of its ticks: nothing can be awaited that must not happen
         assert pool.warm
     wait_for(lambda: told == [()])
 
@@ -62,7 +65,7 @@ def test_the_next_model_is_loaded_ahead_when_it_may_be() -> None:
     preloader.consider(None)
     assert (pool.warm, marks) == ((), [])
     preloader.consider("vignette.fp16")
-    wait_for(lambda: pool.warm == (maker.key("vignette", _FP16),))
+    wait_for(lambda: pool.warm == (maker.prepare("vignette", _FP16),))
     assert marks == ["vignette.fp16"]
 
 
@@ -71,7 +74,7 @@ def test_what_finds_no_room_is_not_tried_again_until_there_is_more() -> None:
     maker = engine()
     pool = WarmPool(maker, 2 * SIZE)
     for name in ("one", "two"):
-        pool.get(maker.key(name, _FP16))
+        pool.get(maker.prepare(name, _FP16))
     marks: list[str] = []
 
     def mark(model: str) -> bool:
@@ -85,4 +88,4 @@ def test_what_finds_no_room_is_not_tried_again_until_there_is_more() -> None:
     assert marks == ["three.fp16"]
     pool.close()
     preloader.consider("three.fp16")
-    wait_for(lambda: pool.warm == (maker.key("three", _FP16),))
+    wait_for(lambda: pool.warm == (maker.prepare("three", _FP16),))

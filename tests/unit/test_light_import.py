@@ -20,6 +20,8 @@ HEAVY = {
     "numpy",
     "openvino",
     "optimum",
+    "redis",
+    "rich",
     "torch",
     "transformers",
     "winepress_worker",
@@ -56,3 +58,15 @@ def test_pictures_codecs_are_loaded_when_a_picture_is() -> None:
 def test_heavy_library_would_be_seen() -> None:
     """The ruler works: what a statement imports is in the list."""
     assert "botocore" in HEAVY & _loaded_by("import botocore")
+
+
+@pytest.mark.parametrize("module", ["commands.models", "commands.worker"])
+def test_what_draws_is_loaded_by_a_terminal_alone(module: str) -> None:
+    """The commands that bring tables and boards know how to draw, and do not load it before."""
+    assert "rich" not in _loaded_by(f"import winepress_worker.{module}, winepress_deploy.command")
+    table = "from winepress_shared.screen.output import write_table; import sys, os"
+    table += "; from winepress_shared.screen.table import Column, Table"
+    write = "t = Table([Column('A')]); t.add('x'); write_table(sys.stderr, t)"
+    assert "rich" not in _loaded_by(f"{table}; {write}")
+    drawn = "os.environ['TERM'] = 'xterm'; sys.stderr.isatty = lambda: True"
+    assert "rich" in _loaded_by(f"{table}; {drawn}; {write}")

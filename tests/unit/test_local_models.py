@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from guests import FP16, catalogue_of, machine, place
+from support.throwaway_models import FP16, catalogue_of, machine, place
 
 from winepress_worker.models import manifest
 

@@ -84,10 +84,10 @@ def test_a_farm_tells_each_of_its_workers_what_all_may_hold(
     free: int, tmp_path: Path, given: dict[str, Any], budgets: tuple[int | None, int | None]
 ) -> None:
     """A worker that is started again is told the same."""
-    farm = FarmOptions(workers=2, worker_flags=("--batch", "1"), **given)
+    farm = FarmOptions(workers=2, worker_flags=("--max-batch-size", "1"), **given)
     programs = workers(StateFolder(tmp_path), Settings(home=tmp_path), farm)
     own, host = (size or machine_budget() for size in budgets)
-    wanted = ["--memory-budget", str(own), "--host-budget", str(host), "--batch", "1"]
+    wanted = ["--memory-budget", str(own), "--host-budget", str(host), "--max-batch-size", "1"]
     assert [list(program.argv[-6:]) for program in programs] == [wanted, wanted]
 
 

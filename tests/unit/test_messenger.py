@@ -13,6 +13,7 @@ from winepress_worker.renderer.messenger import Messenger
 def test_only_the_newest_of_a_kind_is_sent_while_the_link_is_busy() -> None:
     """A slow link carries how things stand, not how they stood."""
     messenger, sent = Messenger(), list[str]()
+    messenger.start()
     is_sending, go_on = threading.Event(), threading.Event()
 
     def slow() -> None:
@@ -35,6 +36,7 @@ def test_a_message_that_fails_is_told_and_holds_nothing_up(
 ) -> None:
     """The next one is sent all the same."""
     messenger, sent = Messenger(), list[str]()
+    messenger.start()
 
     def fail() -> None:
         raise error

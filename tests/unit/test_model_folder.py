@@ -214,11 +214,12 @@ def test_parts_of_several_repositories_are_put_together(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("cls", "unet", "expected"),
     [
-        (SD, {}, {"size_multiple": 64, "guidance_scale": 7.5, "width": 512}),
+        (SD, {}, {"size_multiple": 64, "guidance_scale": 7.5, "embedded_guidance": False}),
+        (SD, {}, {"width": 512, "max_side": 1024}),
         (SD, {"in_channels": 9}, {"kinds": ("inpaint",)}),
         (SD, {"sample_size": 96}, {"width": 768, "max_side": 1536}),
         (SD, {"block_out_channels": [1, 2, 3]}, {"size_multiple": 32}),
-        (SD, {"time_cond_proj_dim": 256}, {"num_inference_steps": 4, "negative_prompt": False}),
+        (SD, {"time_cond_proj_dim": 256}, {"num_inference_steps": 4, "embedded_guidance": True}),
         ("StableDiffusionXLImg2ImgPipeline", {}, {"kinds": ("image-to-image",)}),
         ("StableDiffusionXLPipeline", {}, {"family": "stable-diffusion-xl", "guidance_scale": 5.0}),
     ],

@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from guests import catalogue_of, place
+from support.throwaway_models import catalogue_of, place
 
 from winepress_shared.catalogue import Catalogue
 from winepress_shared.errors import UnknownModel, WrongUsage
@@ -63,7 +63,7 @@ def test_a_cell_says_what_there_is_of_a_model() -> None:
         {**common, "precision": "int8-weights", "state": "not here", "size_bytes": 0}
         | {"published": None, "warm_on": []},
     ]
-    _, line = table(rows)
+    _, line = table(rows).plain()
     assert re.split(r"  +", line) == [
         *("m", "2.0 MiB, store", "store", "-", "900 MiB", "a (fp16+int8)", "MIT")
     ]

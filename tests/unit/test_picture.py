@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from orientations import ORIENTATION, UPRIGHT
 from PIL import Image
+from support.exif_orientations import ORIENTATION, UPRIGHT
 
 from winepress_shared.errors import InvalidJob
 from winepress_shared.jobs.picture import MAX_FILE_BYTES, MAX_SIDE_PX, Picture

@@ -7,10 +7,10 @@ import struct
 import zlib
 from collections.abc import Callable
 
-import colour_profiles
 import pytest
-from orientations import ORIENTATION, UPRIGHT
 from PIL import Image, ImageCms
+from support import colour_profiles
+from support.exif_orientations import ORIENTATION, UPRIGHT
 
 from winepress_shared.jobs.picture import Picture
 

@@ -5,12 +5,13 @@ from __future__ import annotations
 import io
 from pathlib import Path
 
-import colour_profiles
 import pytest
 from PIL import ExifTags, Image
+from support import colour_profiles
 
 from winepress_shared.errors import InvalidJob
 from winepress_shared.jobs.picture import Picture
+from winepress_shared.jobs.pixels import Pixels
 
 
 def test_a_picture_is_the_same_from_everywhere(tmp_path: Path) -> None:
@@ -51,6 +52,48 @@ def test_of_an_animation_the_first_frame_is_taken_and_said(tmp_path: Path) -> No
         picture = Picture.load(path)
         assert picture == Picture.load(frames[0])
         assert picture.warnings == ("is animated, and one frame of it is used",)
+
+
+def test_the_further_pictures_of_a_camera_are_no_animation(tmp_path: Path) -> None:
+    """An MPO holds the same shot as seen by another lens, or smaller."""
+    path, frames = (
+        tmp_path / "a.mpo",
+        [Image.new("RGB", (64, 64), name) for name in ("red", "lime")],
+    )
+    frames[0].save(path, "MPO", save_all=True, append_images=frames[1:])
+    picture = Picture.load(path)
+    assert (picture.size, picture.warnings) == ((64, 64), ())
+
+
+def test_16_bits_are_rounded_to_8() -> None:
+    """Not cut off: 456 of 65535 is 1.77 of 255, and a half of 1 is 127.5."""
+    for mode, level, grey in (("I;16", 456, 2), ("F", 0.5, 128)):
+        image = Image.new(mode, (64, 64), level)
+        assert Pixels.of(image).colours.getpixel((0, 0)) == (grey, grey, grey)
+
+
+def test_a_profile_that_could_not_be_unpacked_is_ignored_aloud() -> None:
+    """Pillow says so with None in its place."""
+    image = Image.new("RGB", (64, 64), "red")
+    image.info["icc_profile"] = None
+    pixels = Pixels.of(image)
+    assert pixels.colours.getpixel((0, 0)) == (255, 0, 0)
+    assert pixels.warnings == ("has a colour profile that is broken; it is ignored",)
+
+
+def test_the_greys_of_whole_numbers_are_no_fractions() -> None:
+    """A dark picture of mode I is dark, although 1 is its lightest."""
+    image = Image.new("I", (64, 64), 1)
+    assert Pixels.of(image).colours.getpixel((0, 0)) == (1, 1, 1)
+
+
+@pytest.mark.parametrize("where", [(0, 0), (63, 63)])
+def test_greys_that_are_no_numbers_are_refused(where: tuple[int, int]) -> None:
+    """Wherever they are: they would come out black."""
+    image = Image.new("F", (64, 64), 0.5)
+    image.putpixel(where, float("nan"))
+    with pytest.raises(InvalidJob, match="no usual range"):
+        Pixels.of(image)
 
 
 @pytest.mark.parametrize(

@@ -1,56 +1,36 @@
-"""How far a job is, as it is drawn while it runs."""
+"""How far a job is, as its events tell it, and as it is drawn while it runs."""
 
 from __future__ import annotations
 
 import io
-import os
-import pty
-import struct
 from dataclasses import replace
-from fcntl import ioctl
-from termios import TIOCSWINSZ
 
 import pytest
+from support.fixed_farm import JOB
+from support.played_terminal import PlayedTerminal
 
-from winepress.progress import Progress
-from winepress_shared.jobs.job import Priority
+from winepress.views.progress import Progress
+from winepress.views.progress_board import ProgressBoard
 from winepress_shared.ledger.events import Event
 from winepress_shared.ledger.records import JobRow
 from winepress_shared.state import JobState
 
 
-class Screen(io.StringIO):
-    def isatty(self) -> bool:
-        return True
-
-
 def row(units: int) -> JobRow:
-    return JobRow(
-        id="j1",
-        state=JobState.QUEUED,
-        kind="text-to-image",
-        lane="vignette.fp16",
-        user="ada",
-        priority=Priority.NORMAL,
-        units=units,
-        done=0,
-        failed=0,
-        created=0.0,
-        started=None,
-        finished=None,
-        expires=None,
-        paused=False,
-        reason="",
-    )
+    return replace(JOB, id="j1", state=JobState.QUEUED, units=units, done=0)
+
+
+def event(name: str, at: float = 0.0, **fields: str) -> Event:
+    return Event("1-0", name, at, fields)
 
 
 def happen(progress: Progress, name: str, **fields: str) -> None:
-    progress.follow(Event("1-0", name, 0.0, fields))
+    progress.take(Event("1-0", name, 0.0, fields))
 
 
 def test_progress_counts_pictures_and_the_steps_of_those_in_hand() -> None:
     """Half a picture in hand of four, one done: three eighths."""
-    progress = Progress(row(4), io.StringIO())
+    progress = Progress(row(4))
     happen(progress, "running")
     happen(progress, "progress", unit="0", step="1", steps="2")
     assert progress.fraction == pytest.approx(1 / 8)
@@ -63,75 +43,92 @@ def test_progress_counts_pictures_and_the_steps_of_those_in_hand() -> None:
 
 def test_failures_of_the_past_are_counted_once_and_not_after_a_retry() -> None:
     """The row knows them, and the events tell of them again; a retry begins anew."""
-    log = io.StringIO()
-    progress = Progress(replace(row(4), failed=2), log)
+    progress = Progress(replace(row(4), failed=2))
     for unit in "01":
         happen(progress, "unit-failed", unit=unit)
     assert progress.fraction == pytest.approx(2 / 4)
     happen(progress, "failed")
-    progress.close()
-    assert "2 failed" in log.getvalue()
+    assert "2 failed" in progress.text
     happen(progress, "queued")
     assert progress.fraction == 0
     happen(progress, "unit-failed", unit="1")
     assert progress.fraction == pytest.approx(1 / 4)
 
 
-def test_a_terminal_gets_a_bar_and_a_log_gets_few_lines() -> None:
+def test_the_pace_is_that_of_the_newest_pictures_by_the_times_of_the_events() -> None:
+    """So whoever joins late knows it at once: ten a minute, and twenty pictures left."""
+    progress = Progress(row(100))
+    assert (progress.per_minute, progress.left_s) == (None, None)
+    for done in range(1, 81):
+        progress.take(event("unit-done", 6.0 * done, unit=str(done), done=str(done), units="100"))
+    assert progress.per_minute == pytest.approx(10)
+    assert progress.left_s == pytest.approx(120)
+    assert "10.0/min, 0:02:00 left" in progress.text
+    happen(progress, "succeeded")
+    assert progress.left_s is None
+
+
+def test_a_zoom_counts_key_frames_and_then_frames() -> None:
+    """The film is its last unit; a recut is nothing else."""
+    progress = Progress(replace(row(4), kind="zoom-video", last_lane="film"))
+    happen(progress, "unit-done", unit="2", done="3", units="4")
+    assert progress.count == "3/3 key frames"
+    happen(progress, "progress", unit="3", step="5", steps="20")
+    assert progress.count == "3/3 key frames, 5/20 frames"
+    assert progress.film == "film, 5/20 frames"
+    assert Progress(replace(row(1), kind="zoom-video", lane="film")).count == "film"
+
+
+def test_a_terminal_gets_a_bar_and_a_log_gets_few_lines(terminal: PlayedTerminal) -> None:
     """A bar is redrawn in place; a log is not flooded."""
-    screen, log = Screen(), io.StringIO()
-    for stream in (screen, log):
-        progress = Progress(row(100), stream)
-        for done in range(1, 101):
-            happen(progress, "unit-done", unit=str(done), done=str(done), units="100")
-        progress.close()
-    assert screen.getvalue().count("\n") == 1
-    assert "█" in screen.getvalue()
+    log = io.StringIO()
+    for stream in (terminal, log):
+        with ProgressBoard([row(100)], stream) as board:
+            for done in range(1, 101):
+                told = str(done)
+                board.take("j1", event("unit-done", unit=told, done=told, units="100"))
+    assert "━" in terminal.getvalue()
+    assert terminal.last_lines[-1].startswith("j1")
+    assert "100/100" in terminal.last_lines[-1]
     assert "\r" not in log.getvalue()
     assert 1 <= log.getvalue().count("\n") <= 3
     assert "100/100 pictures" in log.getvalue()
 
 
-def test_the_bar_fits_into_a_narrow_terminal() -> None:
-    """A line that wraps cannot be drawn over: every step would leave one behind."""
-    ours, theirs = pty.openpty()
-    ioctl(theirs, TIOCSWINSZ, struct.pack("HHHH", 24, 40, 0, 0))
-    with os.fdopen(theirs, "w") as stream:
-        progress = Progress(row(100), stream)
-        happen(progress, "note", message="loading vignette.fp16 from disk")
-        progress.close()
-        drawn = os.read(ours, 4096).decode().split("\x1b[K")[1].splitlines()[0]
-    os.close(ours)
-    assert 30 <= len(drawn) < 40
-    assert "0/100 pictures" in drawn
+def test_of_more_jobs_than_a_terminal_has_lines_those_that_go_on_are_drawn(
+    terminal: PlayedTerminal,
+) -> None:
+    """What is left out is counted; at the end all of them are told."""
+    jobs = [replace(row(2), id=f"j{number:02}") for number in range(30)]
+    with ProgressBoard(jobs, terminal) as board:
+        for job in jobs[:28]:
+            board.take(job.id, event("succeeded"))
+        board.show(board._shortened, list, at_once=True)
+        drawn = terminal.last_lines
+        assert len(drawn) <= 24
+        assert [line[:3] for line in drawn[1:3]] == ["j28", "j29"]
+        assert "and 20 more" in drawn[-1]
+    assert {job.id for job in jobs} <= {line[:3] for line in terminal.last_lines}
 
 
-def test_the_bar_is_whole_where_there_is_room() -> None:
-    """Something that plays a terminal counts as an ordinary one."""
-    screen = Screen()
-    progress = Progress(row(2), screen)
-    progress.close()
-    assert screen.getvalue().startswith("\r\x1b[K" + 24 * "░" + "   0% 0/2 pictures")
-
-
-@pytest.mark.parametrize("stream", [io.StringIO, Screen])
-def test_what_a_worker_says_moves_no_cursor(stream: type[io.StringIO]) -> None:
-    """The bar moves its own; a note stays in its line and in its place."""
-    progress = Progress(row(3), screen := stream())
-    progress.follow(Event("1-0", "note", 0.0, {"message": "a\x1b[2J\n\u202eb"}))
-    progress.close()
-    told = screen.getvalue()
-    assert r"a\x1b[2J\n\u202eb" in told
+@pytest.mark.parametrize("is_terminal", [False, True])
+def test_what_a_worker_says_moves_no_cursor(terminal: PlayedTerminal, is_terminal: bool) -> None:
+    """The board moves its own; a note stays in its line and in its place."""
+    stream = terminal if is_terminal else io.StringIO()
+    with ProgressBoard([row(3)], stream) as board:
+        board.take("j1", event("note", message="a\x1b[2J\n\u202e[red]b"))
+        board.say("j1: \x1b[2J")
+    told = stream.getvalue()
+    assert r"a\x1b[2J\n\u202e[red]b" in told
     assert "\x1b[2J" not in told
     assert "\u202e" not in told
-    assert told.count("\n") == 1
 
 
 @pytest.mark.parametrize("end", ["failed", "canceled", "expired", "succeeded", "unit-failed"])
 def test_what_a_worker_did_is_not_said_of_a_job_that_is_over(end: str) -> None:
     """It loads nothing any more."""
-    progress = Progress(row(1), screen := io.StringIO())
+    progress = Progress(row(1))
     happen(progress, "note", message="loading vignette.fp16")
+    assert "loading" in progress.text
     happen(progress, end, unit="0")
-    progress.close()
-    assert "loading" not in screen.getvalue()
+    assert "loading" not in progress.text

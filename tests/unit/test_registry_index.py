@@ -6,11 +6,13 @@ import json
 from pathlib import Path
 
 import pytest
-from guests import FP16, catalogue_of, manifest_of, place
+from support.throwaway_models import FP16, catalogue_of, manifest_of, place
 
+from winepress_shared.documents import OffersDocument, read_document
 from winepress_shared.errors import WrongUsage
 from winepress_shared.settings import Settings
 from winepress_shared.stores import open_store
+from winepress_worker.models import registry_index
 from winepress_worker.models.registry import ModelRegistry
 from winepress_worker.models.registry_index import RegistryIndex
 from winepress_worker.options import WorkerOptions
@@ -83,6 +85,27 @@ def test_a_manifest_that_does_not_say_leaves_it_to_the_catalogue(farm: Farm) -> 
     farm.index.look(farm.registry)
     assert LANE in farm.lanes(GIB).find()
     assert farm.index.memory_of("guest", FP16) is None
+
+
+def test_the_list_is_parsed_once_for_all_models(
+    farm: Farm, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Every few seconds a worker asks it about each model, and a store may offer thousands."""
+    farm.publish(GIB)
+    parsed: list[str] = []
+
+    def count(form: type[OffersDocument], data: bytes, name: str) -> OffersDocument:
+        parsed.append(name)
+        return read_document(form, data, name)
+
+    monkeypatch.setattr(registry_index, "read_document", count)
+    lanes = farm.lanes(2 * GIB)
+    assert LANE in lanes.find()
+    assert LANE in lanes.find()
+    assert len(parsed) == 1
+    farm.publish(3 * GIB)
+    with pytest.raises(WrongUsage, match="3GiB or more"):
+        lanes.find()
 
 
 def test_a_list_of_another_version_is_read_as_far_as_it_is_understood(farm: Farm) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
-from compose_servers import COMPOSE_FILE, compose
+from support.compose_servers import COMPOSE_FILE, compose
 
 from winepress.cli import main
 from winepress_deploy.role_folder import RoleFolder

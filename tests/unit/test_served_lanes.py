@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import subprocess
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -46,3 +48,17 @@ def test_a_worker_that_can_hold_none_of_its_models_does_not_start(tmp_path: Path
     with pytest.raises(WrongUsage, match=r"--memory-budget: no model .* 1GiB or more"):
         open_lanes(tmp_path, MIB, "vignette.*").find_first()
     assert open_lanes(tmp_path, MIB).find() == [FILM]
+
+
+def test_a_store_that_does_not_list_its_models_in_time_adds_none(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A worker without a model says which lanes there are; it does not end with a traceback."""
+
+    def hang(command: list[str], *, timeout: float, **_: Any) -> None:
+        raise subprocess.TimeoutExpired(command, timeout)
+
+    monkeypatch.setattr(subprocess, "run", hang)
+    with pytest.raises(WrongUsage, match="--lanes: no lane matches"):
+        open_lanes(tmp_path, MIB, "guest.*").find_first()
+    assert "published models" in caplog.text

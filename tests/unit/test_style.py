@@ -7,6 +7,7 @@ import re
 import tomllib
 from collections.abc import Iterator
 from fnmatch import fnmatch
+from functools import cache
 from itertools import chain
 from pathlib import Path
 
@@ -49,17 +50,18 @@ def _ignored() -> tuple[str, ...]:
 
 FILES = [path.relative_to(ROOT) for path in _files(ROOT, _ignored())]
 PYTHON = [path for path in FILES if path.suffix == ".py"]
-PRODUCT = [path for path in PYTHON if path.parts[0] != "tests"]
+PRODUCT = [path for path in PYTHON if path.parts[0] not in ("tests", "examples")]
 
 
+@cache
 def _read(path: Path) -> str:
     return (ROOT / path).read_text("utf-8")
 
 
-def _functions(path: Path) -> Iterator[Function]:
-    for node in ast.walk(ast.parse(_read(path))):
-        if isinstance(node, Function):
-            yield node
+@cache
+def _functions(path: Path) -> tuple[Function, ...]:
+    nodes = ast.walk(ast.parse(_read(path)))
+    return tuple(node for node in nodes if isinstance(node, Function))
 
 
 def _lines(function: Function) -> int:

@@ -7,11 +7,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from fake_ledger import FakeLedger
+from support.failing_ledger import FailingLedger
 
 from winepress import (
     BrokerUnreachable,
     Client,
+    JobState,
     Priority,
     QueueFull,
     StoreUnreachable,
@@ -31,7 +32,7 @@ def descriptions(client: Client) -> list[str]:
 
 def test_a_ticket_that_cannot_be_sent_does_not_undo_the_job(
     client: Client,
-    ledger: FakeLedger,
+    ledger: FailingLedger,
     monkeypatch: pytest.MonkeyPatch,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
@@ -42,7 +43,7 @@ def test_a_ticket_that_cannot_be_sent_does_not_undo_the_job(
 
     monkeypatch.setattr("winepress_shared.broker.send_tickets", refuse)
     handle = client.submit(APPLE)
-    assert ledger.accepted == [handle.id]
+    assert ledger.ids() == [handle.id]
     assert set(descriptions(client)) == {handle.id}
     assert "accepted" in caplog.text
 
@@ -51,7 +52,9 @@ def names(client: Client) -> set[str]:
     return {stored.key.rpartition("/")[2] for stored in client.archive.store.list("jobs/")}
 
 
-def test_a_broker_lost_during_the_submission_undoes_it(client: Client, ledger: FakeLedger) -> None:
+def test_a_broker_lost_during_the_submission_undoes_it(
+    client: Client, ledger: FailingLedger
+) -> None:
     """The ledger may have the job: it finds no description, and a result that says it is over."""
     ledger.fault, ledger.is_away = BrokerUnreachable("the broker does not answer"), True
     with pytest.raises(BrokerUnreachable):
@@ -60,7 +63,7 @@ def test_a_broker_lost_during_the_submission_undoes_it(client: Client, ledger: F
 
 
 def test_a_broker_lost_during_a_submission_with_a_key_leaves_it_to_be_found(
-    client: Client, ledger: FakeLedger
+    client: Client, ledger: FailingLedger
 ) -> None:
     """Whoever submits it again under the key gets this very job, so it must be there."""
     ledger.fault, ledger.is_away = BrokerUnreachable("the broker does not answer"), True
@@ -73,18 +76,18 @@ def test_a_broker_lost_during_a_submission_with_a_key_leaves_it_to_be_found(
 
 
 def test_a_broker_that_lost_the_answer_and_is_back_cancels_the_job(
-    client: Client, ledger: FakeLedger
+    client: Client, ledger: FailingLedger
 ) -> None:
     """Its producer is told that it failed, and will submit it again."""
     ledger.fault = BrokerUnreachable("the broker does not answer")
     with pytest.raises(BrokerUnreachable):
         client.submit(APPLE)
-    assert ledger.canceled == descriptions(client)[:1]
+    assert ledger.ids(JobState.CANCELED) == descriptions(client)[:1]
     assert names(client) == {"job.json", "result.json"}
 
 
 def test_a_job_that_cannot_be_marked_as_accepted_is_canceled(
-    client: Client, ledger: FakeLedger, monkeypatch: pytest.MonkeyPatch
+    client: Client, ledger: FailingLedger, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The store failed when the ledger had the job: `recover` would not know of it."""
     store = client.archive.store
@@ -98,11 +101,11 @@ def test_a_job_that_cannot_be_marked_as_accepted_is_canceled(
     monkeypatch.setattr(store, "put", refuse)
     with pytest.raises(StoreUnreachable):
         client.submit(APPLE)
-    assert ledger.canceled == ledger.accepted != []
+    assert ledger.ids(JobState.CANCELED) == ledger.ids() != []
 
 
 def test_a_store_that_fails_while_the_job_is_written_leaves_nothing(
-    client: Client, ledger: FakeLedger, monkeypatch: pytest.MonkeyPatch
+    client: Client, ledger: FailingLedger, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The object may be there although the answer was lost."""
     store = client.archive.store
@@ -115,7 +118,7 @@ def test_a_store_that_fails_while_the_job_is_written_leaves_nothing(
     monkeypatch.setattr(store, "put", lose)
     with pytest.raises(StoreUnreachable):
         client.submit(APPLE)
-    assert (ledger.known, names(client)) == (set(), set())
+    assert (ledger.ids(), names(client)) == ([], set())
 
 
 class TimeIsUp(Exception):
@@ -125,7 +128,7 @@ class TimeIsUp(Exception):
 @pytest.mark.parametrize("is_entered", [True, False])
 @pytest.mark.parametrize("end", [KeyboardInterrupt, SystemExit, TimeIsUp])
 def test_a_submission_that_is_interrupted_is_taken_back(
-    client: Client, ledger: FakeLedger, is_entered: bool, end: type[BaseException]
+    client: Client, ledger: FailingLedger, is_entered: bool, end: type[BaseException]
 ) -> None:
     """Its id was never told, so nobody could cancel it: entered or not, it does not run."""
     if is_entered:
@@ -134,7 +137,7 @@ def test_a_submission_that_is_interrupted_is_taken_back(
         ledger.room, ledger.full = 0, end()
     with pytest.raises(end):
         client.submit(APPLE)
-    assert len(ledger.canceled) == is_entered
+    assert len(ledger.ids(JobState.CANCELED)) == is_entered
     kept = {path.key for path in client.archive.store.list("jobs/")}
     assert any(key.endswith("/result.json") for key in kept) is is_entered
     assert bool(kept) is is_entered
@@ -158,7 +161,7 @@ def submit_bulk(client: Client, tmp_path: Path) -> None:
 @pytest.mark.parametrize("end", [QueueFull("the queue is full"), KeyboardInterrupt()])
 def test_jobs_submitted_together_are_taken_back_when_one_is_not_accepted(
     client: Client,
-    ledger: FakeLedger,
+    ledger: FailingLedger,
     tmp_path: Path,
     submit: Callable[[Client, Path], None],
     end: BaseException,
@@ -167,18 +170,42 @@ def test_jobs_submitted_together_are_taken_back_when_one_is_not_accepted(
     ledger.room, ledger.full = 2, end
     with pytest.raises(type(end)):
         submit(client, tmp_path)
-    assert len(ledger.canceled) == 2
-    assert ledger.canceled == ledger.accepted
-    assert sorted(set(descriptions(client))) == sorted(ledger.accepted)
+    assert len(ledger.ids()) == 2
+    assert ledger.ids(JobState.CANCELED) == ledger.ids()
+    assert sorted(set(descriptions(client))) == sorted(ledger.ids())
 
 
 @pytest.mark.parametrize("submit", [submit_jobs, submit_bulk])
 def test_jobs_whose_broker_is_lost_meanwhile_are_all_undone(
-    client: Client, ledger: FakeLedger, tmp_path: Path, submit: Callable[[Client, Path], None]
+    client: Client, ledger: FailingLedger, tmp_path: Path, submit: Callable[[Client, Path], None]
 ) -> None:
     """Those too that the ledger has: it finds their results, and no description."""
     ledger.fault, ledger.is_away = BrokerUnreachable("the broker does not answer"), True
     with pytest.raises(BrokerUnreachable):
         submit(client, tmp_path)
-    assert ledger.known <= set(descriptions(client))
+    assert set(ledger.ids()) <= set(descriptions(client))
     assert names(client) == {"result.json"}
+    assert ledger.asked == 1, "every further try would wait for as long as the first"
+
+
+def test_a_job_that_is_over_before_it_can_be_taken_back_stays(
+    client: Client, ledger: FailingLedger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A quick worker may have drawn it; the producer hears what failed, and of nothing else."""
+    store = client.archive.store
+    put = store.put
+
+    def draw_and_refuse(key: str, data: bytes, **options: Any) -> None:
+        if not key.endswith("/accepted"):
+            put(key, data, **options)
+            return
+        part = ledger.claim("vignette.fp16", "w1", "w1/1", 1, begin=True)
+        assert part
+        ledger.commit(part.fence, 0, {})
+        ledger.finish(part.fence)
+        raise StoreUnreachable("the store does not answer")
+
+    monkeypatch.setattr(store, "put", draw_and_refuse)
+    with pytest.raises(StoreUnreachable):
+        client.submit(APPLE)
+    assert ledger.ids(JobState.SUCCEEDED) == ledger.ids() != []

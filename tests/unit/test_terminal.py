@@ -18,8 +18,6 @@ from winepress.console import Console
 from winepress_shared.errors import WrongUsage
 from winepress_shared.terminal import (
     plain_handler,
-    redraw_line,
-    redraw_lines,
     shown,
     write_json,
     write_line,
@@ -82,14 +80,6 @@ def test_results_notes_and_errors_of_a_command_are_shown(
     assert json.loads(out.splitlines()[2])["error"]["problem"] == HOSTILE
     assert len(err.split("\n")) == 5
     assert obeyed(out.replace("\n", "") + err.replace("\n", "")) == []
-
-
-def test_pictures_of_text_that_are_drawn_over_hold_no_orders_either() -> None:
-    """The board of the demo is drawn like that."""
-    stream = io.StringIO()
-    redraw_lines(stream, [HOSTILE, HOSTILE], 2)
-    redraw_line(stream, HOSTILE)
-    assert stream.getvalue() == f"\x1b[2F\x1b[J{SHOWN}\n{SHOWN}\n\r\x1b[K{SHOWN}"
 
 
 def test_a_log_line_stays_one_and_tracebacks_are_set_in(

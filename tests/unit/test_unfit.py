@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import tempfile
 from pathlib import Path
 from typing import NamedTuple
 
@@ -87,3 +88,20 @@ def test_room_on_a_disk_matters_where_the_disk_was_full(around: Surroundings) ->
     assert not around.unfit.try_again()
     around.free += 2**30
     assert around.unfit.try_again()
+
+
+def test_a_process_that_starts_on_a_full_disk_waits_for_room(
+    around: Surroundings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Python finds no folder for temporary files there; pictures need none."""
+
+    def find_none() -> str:
+        raise FileNotFoundError(2, "No usable temporary directory found")
+
+    monkeypatch.setattr(tempfile, "gettempdir", find_none)
+    unfit = Unfit(lambda model: 1, clock=lambda: around.now)
+    unfit.refuse(MODEL, DiskFull("no room"))
+    assert not unfit.try_again()
+    around.free = 2**30
+    monkeypatch.setattr(tempfile, "gettempdir", str)
+    assert unfit.try_again()

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from written_files import plan_of, written
+from support.written_files import plan_of, written
 
 from winepress.bulk.bulk_file import FORMS, read_lines
 from winepress.bulk.wildcards import Wildcards

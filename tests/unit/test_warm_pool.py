@@ -68,7 +68,7 @@ class Weights:
         self.log: list[str] = []
         self.fails = False
 
-    def key(
+    def prepare(
         self, model: str, precision: Precision, report: Report = ignore_progress
     ) -> PipelineKey:
         return PipelineKey(model, "r1", precision, "CPU")

@@ -7,17 +7,19 @@ import time
 from pathlib import Path
 
 import pytest
-from lone_executor import LANE, LoneExecutor
+from support.executor_harness import LANE, ExecutorHarness
 
+from winepress_shared.archive import Archive
 from winepress_shared.catalogue import Catalogue
 from winepress_shared.jobs.job import TextToImage
 from winepress_shared.lane import Precision
+from winepress_shared.stores.folder import FolderStore
 from winepress_worker.engines.base import PipelineKey
 from winepress_worker.engines.fake import FakeEngine, FakePipeline
-from winepress_worker.engines.fake_settings import FakeSettings
+from winepress_worker.fake_settings import FakeSettings
 from winepress_worker.pipelines.warm_pool import WarmPool
 from winepress_worker.renderer.batching import Batching
-from winepress_worker.renderer.executor import Executor
+from winepress_worker.renderer.pace import Pace
 
 KEY = PipelineKey("vignette", "fake", Precision.FP16, "CPU")
 LOAD_S, FIRST_S, STEP_S = 5.0, 40.0, 1.0
@@ -44,12 +46,12 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     return clock
 
 
-def draw(pool: WarmPool, engine: FakeEngine, folder: Path, units: int) -> Executor:
-    """Draw a slice of pictures of one step each."""
+def draw(pool: WarmPool, engine: FakeEngine, folder: Path, units: int) -> Pace:
+    """Draw a slice of pictures of one step each; returns the pace that was learned."""
     job = TextToImage(prompt="a fox", seed=1, num_inference_steps=1, n=units)
-    lone = LoneExecutor(engine, pool, folder, Catalogue.load().resolve(job), Batching(1))
-    lone.run(range(units))
-    return lone.executor
+    lone = ExecutorHarness(engine, Archive(FolderStore(folder)), Batching(1), pool)
+    lone.draw(Catalogue.load().resolve(job), range(units))
+    return lone.pace
 
 
 def test_a_slice_that_loads_its_model_draws_its_first_picture_at_once(
@@ -77,7 +79,7 @@ def test_every_load_is_counted_and_timed_whoever_asked_for_it(clock: Clock) -> N
     """Also those ahead of time, without what it takes to warm up."""
     engine = FakeEngine(SETTINGS, sleep=clock.sleep)
     pool = WarmPool(engine, 2**40, clock=lambda: clock.now_s)
-    other = engine.key("tiny-sd", Precision.FP16)
+    other = engine.prepare("tiny-sd", Precision.FP16)
     pool.get(KEY)
     pool.preload(other)
     pool.get(other)
@@ -90,9 +92,9 @@ def test_the_first_call_after_a_load_is_not_taken_for_the_pace(
     """It compiles: slices and time limits come from those after it, and from it only till then."""
     engine = FakeEngine(SETTINGS, sleep=clock.sleep)
     pool = WarmPool(engine, 2**40)
-    assert draw(pool, engine, tmp_path / "a", 1).pace.facts() == {str(LANE): FIRST_S + STEP_S}
+    assert draw(pool, engine, tmp_path / "a", 1).facts() == {str(LANE): FIRST_S + STEP_S}
     pool.close()
-    assert draw(pool, engine, tmp_path / "b", 3).pace.facts() == {str(LANE): STEP_S}
+    assert draw(pool, engine, tmp_path / "b", 3).facts() == {str(LANE): STEP_S}
 
 
 def test_who_waits_for_a_model_that_is_loaded_ahead_warms_it_up_himself() -> None:

@@ -95,7 +95,7 @@ def test_a_bad_size_is_refused_with_an_example(text: str) -> None:
         (["--precision-hint", "unet=f32"], "--precision-hint: no such stage"),
         (["--cores", "0-"], "--cores: not cores"),
         (["--cores", "9999"], "--cores: not cores"),
-        (["--batch", "0"], "--batch: out of range"),
+        (["--max-batch-size", "0"], "--max-batch-size: out of range"),
         (["--idle-unload", "nan"], "--idle-unload: out of range"),
         (["--host-budget", "much"], "--host-budget: not a size"),
         (["--memory-budget", "0GiB"], "--memory-budget: not a size"),

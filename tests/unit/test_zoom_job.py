@@ -124,8 +124,8 @@ def test_a_film_of_other_key_frames_is_one_unit_of_the_film_lane() -> None:
     """It waits for no model."""
     job = _resolved(key_frames_of="j123", key_frames=4)
     assert (job.unit_count, job.key_frame_count, job.is_film(0)) == (1, 4, True)
-    assert (str(CATALOGUE.lane(job)), job.last_lane) == ("film", None)
-    assert str(CATALOGUE.lane(_resolved())) == "vignette-inpaint.fp16"
+    assert (str(job.lane), job.last_lane) == ("film", None)
+    assert str(_resolved().lane) == "vignette-inpaint.fp16"
 
 
 @pytest.mark.parametrize(

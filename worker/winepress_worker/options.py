@@ -12,9 +12,9 @@ from winepress_shared.lane import FILM, Lane
 from winepress_worker.device_name import DeviceName
 from winepress_worker.machine_memory import machine_budget
 from winepress_worker.placement import Placement
-from winepress_worker.renderer.batching import MOST_TOGETHER
 
 DEFAULT_IDLE_S = 1800.0
+DEFAULT_MAX_BATCH_SIZE = 4  #: pictures
 
 
 @dataclass(frozen=True)
@@ -34,7 +34,7 @@ class WorkerOptions:
     stage_devices: tuple[str, ...] = ()  #: where single stages are computed; see `Placement.of`
     precision_hints: tuple[str, ...] = ()  #: types to compute in
     cores: str = ""  #: the renderer's processor cores, like ``0-3,8``; empty is all
-    batch: int = MOST_TOGETHER  #: most pictures drawn in one call
+    max_batch_size: int = DEFAULT_MAX_BATCH_SIZE  #: most pictures drawn in one call
 
     @property
     def device_class(self) -> str | None:

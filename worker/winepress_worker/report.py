@@ -9,4 +9,4 @@ Report = Callable[[str, float], None]
 
 
 def ignore_progress(message: str, fraction: float) -> None:
-    """A `Report` that nobody reads."""
+    """A `Report` that does nothing."""

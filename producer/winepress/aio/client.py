@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from winepress.aio.connections import AsyncConnections
 from winepress.aio.handle import AsyncJobHandle
+from winepress.control import CANCELED
 from winepress.handle import JobHandle
 from winepress_shared.errors import WinepressError
 from winepress_shared.jobs.job import Job, Priority
@@ -91,7 +92,7 @@ class AsyncClient(AsyncConnections):
         """`Client.get`."""
         return AsyncJobHandle(self, await self.in_thread(self.client.get, job_id))
 
-    async def cancel(self, job_id: str, reason: str = "canceled on request") -> JobState:
+    async def cancel(self, job_id: str, reason: str = CANCELED) -> JobState:
         """`Client.cancel`."""
         return await self.in_thread(self.client.cancel, job_id, reason)
 

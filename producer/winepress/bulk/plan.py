@@ -26,7 +26,6 @@ from winepress_shared.jobs.job import MAX_UNITS, Job, Priority, parse_job
 from winepress_shared.jobs.picture import WHITE, Picture
 from winepress_shared.jobs.picture_fields import load_picture, read_background
 from winepress_shared.jobs.plain_text import check_text
-from winepress_shared.jobs.zoom import ZoomVideo
 from winepress_shared.lane import Lane
 from winepress_shared.option_checks import syntax_in
 
@@ -211,9 +210,9 @@ class Plan:
 
     def _put(self, job: Job, line: Line) -> None:
         resolved = self._catalogue.resolve(job)
-        if isinstance(resolved, ZoomVideo):
-            raise InvalidJob("zoom-video jobs cannot be part of a batch file", field="kind")
-        key = (self._catalogue.lane(resolved), resolved.priority)
+        if not resolved.is_picture:
+            raise InvalidJob(f"{job.kind} jobs cannot be part of a batch file", field="kind")
+        key = (resolved.lane, resolved.priority)
         group = self.groups.setdefault(key, Group(*key))
         group.asked.update(job.model_dump_json().encode())
         warnings = (*self._catalogue.warnings(resolved), *line.warnings)

@@ -2,7 +2,19 @@
 
 from __future__ import annotations
 
-from winepress.commands import batch, farm, info, jobs, limits, pause, submit, watch, zoom
+from winepress.commands import (
+    batch,
+    farm,
+    fetch,
+    info,
+    jobs,
+    limits,
+    pause,
+    submit,
+    top,
+    watch,
+    zoom,
+)
 
 #: Functions that add their sub-commands to a parser.
 COMMANDS = (
@@ -13,6 +25,8 @@ COMMANDS = (
     pause.register,
     limits.register,
     watch.register,
+    fetch.register,
     farm.register,
+    top.register,
     info.register,
 )

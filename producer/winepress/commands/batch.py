@@ -4,21 +4,22 @@ from __future__ import annotations
 
 import argparse
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from winepress.client import Client
+from winepress.commands.fetch import show_tables
+from winepress.commands.follow import follow_all, interrupted
 from winepress.commands.submit import FIELDS, add_picture
 from winepress.commands.targets import check_targets
-from winepress.commands.watch import follow_to_end, interrupted, show_tables
 from winepress.commands.when import add_when, start_in, window
 from winepress.commands.zoom_flags import given_fields
 from winepress.console import Console
 from winepress.explanation import counted, duration, estimate_text, times_of
 from winepress.handle import JobHandle
 from winepress.submit_options import SubmitOptions
-from winepress_shared.errors import JobFailed, WrongUsage
+from winepress_shared.errors import WrongUsage
 from winepress_shared.jobs.job import Job, Priority
 from winepress_shared.ledger.records import BANDS
 from winepress_shared.regular_file import folder_of, path_of
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
     from winepress.bulk.line import Line
     from winepress.bulk.plan import Group, Plan
 
-_KINDS = tuple(kind for kind in Job.kinds if kind not in ("batch", "zoom-video"))
+_KINDS = tuple(name for name, kind in Job.kinds.items() if kind.is_picture)
 _EXAMPLES = """\
 files:
   items.jsonl   one JSON object per line: our fields, or lines of the OpenAI Batch API
@@ -246,21 +247,16 @@ def _rounded(seconds: float | None) -> float | None:
 def _follow(
     client: Client,
     console: Console,
-    handles: Iterable[JobHandle],
+    handles: Sequence[JobHandle],
     arguments: argparse.Namespace,
 ) -> int:
     """Wait for every job, even after one has failed; raises the first failure at the end."""
     if not arguments.wait and arguments.out is None:
         return 0
-    failed: JobFailed | None = None
-    handles = list(handles)
-    for handle in handles:
-        try:
-            follow_to_end(console, handle, out=arguments.out)
-        except JobFailed as error:
-            failed = failed or error
-        except KeyboardInterrupt:
-            return interrupted(console, handle)
+    try:
+        failed = follow_all(console, handles, arguments.out)
+    except KeyboardInterrupt:
+        return interrupted(console, handles)
     if arguments.out is not None:
         show_tables(client, console, handles, arguments)
     if failed:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import sys
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass
 
@@ -12,8 +13,9 @@ from winepress.explanation import shortened, why_impossible
 from winepress.recovery import StoredJobs, unexpired
 from winepress.refusals import refused_models
 from winepress_shared.errors import FarmUnreachable, StoreRefused, WinepressError
-from winepress_shared.ledger.records import Worker
+from winepress_shared.screen.output import write_table
 
+_MOST_WORKERS = 10_000  #: told of
 _MOST_OBJECTS = 100_000  #: of the store that `doctor` looks at
 
 
@@ -44,21 +46,28 @@ def _workers(arguments: argparse.Namespace) -> int:
     console = Console(arguments.json)
     with Client.from_env() as client:
         workers = client.workers()
-        for worker in workers:
-            console.result(asdict(worker), _text(worker))
+        if workers and not arguments.json:
+            _write_workers(client)
+    for worker in workers if arguments.json else ():
+        console.result(asdict(worker))
     if not workers:
         console.note("no worker is alive; `winepress worker --device CPU` starts one")
     return 0
 
 
-def _text(worker: Worker) -> str:
-    warm = ", ".join(worker.renderer.get("warm", ())) or "nothing"
-    lanes = _lanes_text(worker.facts.get("lanes", ()))
-    refused = "; ".join(f"{model} ({why})" for model, why in refused_models(worker).items())
-    return (
-        f"{worker.name}  {worker.facts.get('device', '?')}  loaded: {warm}  serves: {lanes}"
-        f"{'  not: ' if refused else ''}{refused}"
-    )
+def _write_workers(client: Client) -> None:
+    from winepress.views.worker_table import WorkerTable
+    from winepress_shared.ledger.snapshot import Snapshots
+
+    with Snapshots(client.settings) as snapshots:
+        farm = snapshots.take(_MOST_WORKERS, 0)
+    table = WorkerTable(farm)
+    for worker in farm.workers:
+        refused = "; ".join(f"{model} ({why})" for model, why in refused_models(worker).items())
+        serves = _lanes_text(worker.facts.get("lanes", ()))
+        notes = (serves and f"serves: {serves}", refused and f"not: {refused}")
+        table.add_worker(worker, notes)
+    write_table(sys.stdout, table)
 
 
 def _lanes_text(lanes: Iterable[str]) -> str:

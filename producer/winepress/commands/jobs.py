@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import argparse
+import sys
 from collections.abc import Callable
 from dataclasses import asdict
-from datetime import datetime
 from typing import Any
 
 from winepress.caller_checks import MOST_LISTED
 from winepress.client import Client
 from winepress.console import Console
 from winepress.explanation import estimate_text, place_of, what_holds, why_job_impossible
+from winepress.views.job_table import JobTable
 from winepress_shared.errors import WinepressError, WrongUsage
 from winepress_shared.jobs.job import Priority
 from winepress_shared.ledger.records import JobRow
+from winepress_shared.screen.output import write_table
 from winepress_shared.state import JobState
 
 _VERBS: dict[str, tuple[str, Callable[[Client, str], JobState]]] = {
@@ -59,31 +61,49 @@ def _add(
 
 
 def _list(arguments: argparse.Namespace) -> int:
-    console = Console(arguments.json)
+    console, table = Console(arguments.json), JobTable()
     state = JobState(arguments.state) if arguments.state else None
     with Client.from_env() as client:
         rows = client.list(state, arguments.limit)
-        for row in rows:
-            console.result(row_values(row), row_text(row))
+    for row in rows:
+        if arguments.json:
+            console.result(asdict(row))
+        else:
+            table.add_job(row)
     if not rows:
         console.note("no jobs")
+    elif not arguments.json:
+        write_table(sys.stdout, table)
     return 0
 
 
 def _status(arguments: argparse.Namespace) -> int:
+    table = JobTable()
+
     def show(client: Client, console: Console, job_id: str) -> None:
         row = client.get(job_id).status()
-        if row.state.is_terminal:
-            console.result(row_values(row), row_text(row))
-            return
-        found, impossible = client.estimate(row.id), why_job_impossible(row, client.workers())
-        held = what_holds(row, place_of(client.lanes, row))
-        told = f"No worker can render it now: {impossible}" if impossible else estimate_text(found)
-        values = {"estimate": asdict(found), "impossible": impossible, "held": held}
-        lines = (f"    {line}" for line in (*held, told) if line)
-        console.result(row_values(row) | values, row_text(row), *lines)
+        values, notes, eta_s = _outlook(client, row)
+        if arguments.json:
+            console.result(asdict(row) | values)
+        else:
+            table.add_job(row, notes, eta_s)
 
-    return each(arguments, show)
+    try:
+        return each(arguments, show)
+    finally:
+        if table.rows:
+            write_table(sys.stdout, table)
+
+
+def _outlook(client: Client, row: JobRow) -> tuple[dict[str, Any], list[str], float | None]:
+    """What is to be expected of a job, for programs and for people, and in how many seconds."""
+    if row.state.is_terminal:
+        return {}, [], None
+    found, impossible = client.estimate(row.id), why_job_impossible(row, client.workers())
+    held = what_holds(row, place_of(client.lanes, row))
+    told = f"No worker can render it now: {impossible}" if impossible else estimate_text(found)
+    values = {"estimate": asdict(found), "impossible": impossible, "held": held}
+    return values, [*held, told], None if impossible else found.ends_in_s
 
 
 def _explain(arguments: argparse.Namespace) -> int:
@@ -150,20 +170,3 @@ def each(arguments: argparse.Namespace, act: Callable[[Client, Console, str], No
                 console.error(error)
                 code = error.exit_code
     return code
-
-
-def row_values(row: JobRow) -> dict[str, Any]:
-    """A job as JSON shows it."""
-    return asdict(row)
-
-
-def row_text(row: JobRow) -> str:
-    """A job as one line of a table."""
-    created = datetime.fromtimestamp(row.created).astimezone().strftime("%Y-%m-%d %H:%M:%S")
-    state = f"{row.state.value} (paused)" if row.paused else row.state.value
-    failed = f" {row.failed} failed" if row.failed else ""
-    reason = f"  {row.reason}" if row.reason else ""
-    return (
-        f"{row.id}  {state:<9}  {row.done:>5}/{row.units:<5}  {row.lane:<24}  "
-        f"{row.user:<12}  {created}{failed}{reason}"
-    )

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from winepress.client import Client
+from winepress.commands.follow import follow_to_end, interrupted
 from winepress.commands.targets import check_targets
-from winepress.commands.watch import follow_to_end, interrupted
 from winepress.commands.when import add_when, start_in, window
 from winepress.commands.zoom_flags import (
     FILM_FIELDS,
@@ -39,7 +39,8 @@ from winepress_shared.regular_file import path_of
 
 #: Fields that a flag of the same name may give; ``size`` is width and height.
 FIELDS = ("size", *{**TextToImage.model_fields, **Inpaint.model_fields})
-_KINDS = tuple(kind for kind in Job.kinds if kind != "batch")  #: a batch comes from a file
+#: A kind with items comes from a file of many lines.
+_KINDS = tuple(name for name, kind in Job.kinds.items() if not kind.has_items)
 _EXAMPLES = """\
 examples:
   winepress submit text-to-image "a red apple on a teal background" --seed 7 --wait --out .
@@ -194,7 +195,7 @@ def tell_and_follow(console: Console, handle: JobHandle, arguments: argparse.Nam
         if arguments.wait or out or preview:
             return follow_to_end(console, handle, out=out, preview=preview, said=said)
     except KeyboardInterrupt:
-        return interrupted(console, handle)
+        return interrupted(console, [handle])
     return 0
 
 
@@ -216,11 +217,12 @@ def _values(arguments: argparse.Namespace) -> tuple[dict[str, Any], str | None, 
             allowed=f"kinds: {', '.join(_KINDS)}",
             hint="See `winepress submit --help`",
         )
-    if values.get("kind") == "batch":
+    kind = Job.kinds.get(str(values.get("kind")))
+    if kind is not None and kind.has_items:
         raise WrongUsage(
             "batch jobs cannot be submitted like this",
             field="kind",
-            value="batch",
+            value=values["kind"],
             allowed=", ".join(_KINDS),
             hint="`winepress batch FILE` queues many different pictures",
         )

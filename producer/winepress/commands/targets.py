@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import os
 import tempfile
-from contextlib import suppress
 from pathlib import Path
 
 from winepress_shared.errors import WrongUsage
@@ -32,27 +31,22 @@ def check_targets(arguments: argparse.Namespace) -> None:
 
 
 def _why_no_folder(path: Path) -> str | None:
-    """Make the folder and an entry in it, and remove both; returns what is wrong, raises OSError.
+    """Make an entry in the folder, and remove it; returns what is wrong, raises OSError.
 
     Permissions are not enough: below /proc, on a full or a read-only disk, and with a name that is
-    too long, even root cannot make a folder.
+    too long, even root cannot make a folder. What is missing of the path is made inside the entry,
+    so that nobody else who wants the same folder meets it.
     """
-    made: list[Path] = []
-    folder = path.absolute()
+    folder = found = Path(os.path.normpath(path.absolute()))
+    while not os.path.lexists(found):
+        found = found.parent
+    if not found.is_dir():
+        return f"{found} is not a folder"
     try:
-        for one in (*reversed(folder.parents), folder):
-            if not os.path.lexists(one):
-                one.mkdir()
-                made.append(one)
-            elif not one.is_dir():
-                return f"{one} is not a folder"
-        Path(tempfile.mkdtemp(prefix=".winepress-", dir=folder)).rmdir()
-    except PermissionError as error:
-        return f"no permission to write in {Path(error.filename).parent}"
-    finally:
-        for one in reversed(made):
-            with suppress(OSError):  # another process has put something there
-                one.rmdir()
+        with tempfile.TemporaryDirectory(prefix=".winepress-", dir=found) as entry:
+            Path(entry, folder.relative_to(found)).mkdir(parents=True, exist_ok=True)
+    except PermissionError:
+        return f"no permission to write in {found}"
     return None
 
 

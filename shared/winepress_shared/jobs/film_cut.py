@@ -9,7 +9,7 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, Field
 
 from winepress_shared.errors import InvalidJob
-from winepress_shared.jobs.sound import SoundField
+from winepress_shared.jobs.sound import Sound, SoundField
 
 MAX_KEY_FRAMES = 500
 MAX_FRAMES = 36_000  #: of one film: ten minutes at 60 frames a second
@@ -63,6 +63,11 @@ class FilmCut(BaseModel):
     hold: Annotated[float, Field(ge=0, le=MAX_HOLD_S)] = 0.0  #: seconds of rest at either end
     fps: Annotated[float, Field(ge=1, le=120)] = 30.0
     audio: SoundField | None = None
+
+    @property
+    def sounds(self) -> tuple[Sound, ...]:
+        """What the film sounds like."""
+        return () if self.audio is None else (self.audio,)
 
     def check_film(self, key_frames: int) -> None:
         """Raise InvalidJob unless these fields make a film of that many key frames."""

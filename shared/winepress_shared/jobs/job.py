@@ -8,10 +8,9 @@ before a job is queued, so a queued job names every value it will be rendered wi
 from __future__ import annotations
 
 import difflib
-import re
 from collections.abc import Callable
 from enum import StrEnum
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Self
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Self, cast
 
 from pydantic import (
     AfterValidator,
@@ -23,15 +22,17 @@ from pydantic import (
 )
 
 from winepress_shared.errors import InvalidJob
-from winepress_shared.jobs.aliases import ALIASES, canonical_fields
+from winepress_shared.jobs.aliases import canonical_fields
+from winepress_shared.jobs.kind import JobKind
 from winepress_shared.jobs.model_options import ModelName as ModelName  # also known from here
 from winepress_shared.jobs.model_options import ModelOptions, TwoStages
 from winepress_shared.jobs.picture import MaskMode, Picture
 from winepress_shared.jobs.picture_fields import FromPictures, ImageField
 from winepress_shared.jobs.plain_text import NO_CONTROLS
+from winepress_shared.jobs.refusal import refusal_of
 from winepress_shared.jobs.schedulers import canonical_scheduler
 from winepress_shared.jobs.sound import Sound
-from winepress_shared.lane import Precision
+from winepress_shared.lane import Lane, Precision
 
 MAX_PROMPT_CHARACTERS = 2000
 MIN_SIDE_PX = 64
@@ -41,16 +42,6 @@ MAX_GUIDANCE = 50.0
 MAX_UNITS = 10_000  #: most pictures of one job
 MAX_SEED = 2**53 - 1  #: largest seed; JSON readers keep integers exactly up to here
 RANDOM_SEED = -1
-#: pydantic's type of a complaint → problem, and what is allowed with its own limit filled in.
-_COMPLAINTS = {
-    "greater_than": ("too small", "more than {gt}"),
-    "greater_than_equal": ("too small", "at least {ge}"),
-    "less_than_equal": ("too large", "at most {le}"),
-    "string_too_long": ("too long", "at most {max_length} characters"),
-    "string_pattern_mismatch": ("not a name", "those that `winepress models list` shows"),
-}
-_DECIMAL_COMMA = re.compile(r"([0-9]{1,9}),([0-9]{1,9})")  #: as German spreadsheets write 7.5
-_PLAIN_NAME = re.compile(r"[\w.-]{1,64}")
 
 
 class Priority(StrEnum):
@@ -73,7 +64,7 @@ Prompt = Annotated[Text, AfterValidator(_not_blank)]
 Side = Annotated[int, Field(ge=MIN_SIDE_PX, le=MAX_SIDE_PX)]
 
 
-class Job(ModelOptions):
+class Job(JobKind, ModelOptions):
     """The fields every kind of picture job has."""
 
     model_config = ConfigDict(
@@ -107,7 +98,7 @@ class Job(ModelOptions):
             try:
                 super().__init__(**values)
             except ValidationError as error:
-                raise _invalid(error, type(self)) from None
+                raise refusal_of(error, type(self), self.kinds) from None
 
     @classmethod
     def __pydantic_init_subclass__(cls, **kwargs: Any) -> None:
@@ -126,16 +117,31 @@ class Job(ModelOptions):
         return self.n
 
     @property
-    def pictures(self) -> tuple[Picture, ...]:
-        """The input pictures, in a fixed order."""
-        return ()
+    def texts(self) -> tuple[str, ...]:
+        """Everything that a model may be told in words."""
+        return (self.prompt, self.negative_prompt)
+
+    @property
+    def denoising_steps(self) -> int:
+        """Steps that are run for one picture of a resolved job, by all models together."""
+        return max(1, int((self.num_inference_steps or 1) * self.source_strength))
+
+    @property
+    def lane(self) -> Lane:
+        """The lane in which the job waits."""
+        return Lane(self.model, self.precision, self.device)
 
     def model_of(self, unit: int) -> str | None:
         """Which model draws unit ``unit``; None when it takes none."""
         return self.model
 
-    def check_resolved(self) -> None:
-        """Raise InvalidJob when values that the catalogue filled in do not fit together."""
+    def resolve_parts(self, companion: str | None, resolve: Callable[[Job], Job]) -> Self:
+        """The same job, with the open values of pictures that another model draws for it.
+
+        ``companion`` is the model that the catalogue proposes for them, ``resolve`` fills in the
+        values of a job of their own.
+        """
+        return self
 
     def for_unit(self, unit: int) -> Self:
         """The same job reduced to its picture number ``unit``: one image, its own seed."""
@@ -147,25 +153,46 @@ class TextToImage(TwoStages, Job):
     """A picture drawn from a prompt alone."""
 
     kind: Literal["text-to-image"] = "text-to-image"
+    rescaling_families: ClassVar[tuple[str, ...]] = ("stable-diffusion", "stable-diffusion-xl")
+
+    @property
+    def denoising_steps(self) -> int:
+        """The first model's steps, and the refiner's where it noises finished latents anew."""
+        steps = self.num_inference_steps or 1
+        return steps + int(steps * (self.refiner_strength or 0.0))
 
 
 class ImageToImage(FromPictures, Job):
     """A picture drawn from a prompt and a source image."""
 
     kind: Literal["image-to-image"] = "image-to-image"
+    picture_names: ClassVar[tuple[str, ...]] = ("image",)
+    rescaling_families: ClassVar[tuple[str, ...]] = ("stable-diffusion-xl",)
     image: ImageField
     strength: Annotated[float, Field(gt=0, le=1)] | None = None
 
     @property
-    def pictures(self) -> tuple[Picture, ...]:
-        """The source image."""
-        return (self.image,)
+    def source(self) -> Picture | None:
+        """The given image."""
+        return cast("Picture", self.image)
+
+    @property
+    def source_strength(self) -> float:
+        """How far the image is noised before it is drawn anew."""
+        return self.strength or 1.0
+
+    @property
+    def lacks_strength(self) -> bool:
+        """Whether `strength` is open."""
+        return self.strength is None
 
 
 class Inpaint(FromPictures, Job):
     """The white part of the mask is drawn anew, the rest of the image is kept."""
 
     kind: Literal["inpaint"] = "inpaint"
+    is_composite: ClassVar[bool] = True
+    picture_names: ClassVar[tuple[str, ...]] = ("image", "mask")
     model: ModelName = "vignette-inpaint"
     mask_mode: MaskMode = "auto"
     image: ImageField
@@ -173,9 +200,14 @@ class Inpaint(FromPictures, Job):
     strength: Annotated[float, Field(gt=0, le=1)] = 1.0
 
     @property
-    def pictures(self) -> tuple[Picture, ...]:
-        """The source image and the mask."""
-        return (self.image, self.mask)
+    def source(self) -> Picture | None:
+        """The given image."""
+        return cast("Picture", self.image)
+
+    @property
+    def source_strength(self) -> float:
+        """How far the white part is noised before it is drawn anew."""
+        return self.strength
 
     @model_validator(mode="after")
     def _mask_fits(self) -> Self:
@@ -196,10 +228,17 @@ class Batch(Job):
     """
 
     kind: Literal["batch"] = "batch"
+    is_picture: ClassVar[bool] = False
+    has_items: ClassVar[bool] = True
     prompt: Prompt = "batch"
     priority: Priority = Priority.BULK
     #: The job gives up what it has not begun once more pictures than this have failed.
     max_failed: Annotated[int, Field(ge=0, le=MAX_UNITS)] | None = None
+
+    @property
+    def failure_limit(self) -> int | None:
+        """`max_failed`."""
+        return self.max_failed
 
 
 def parse_job(values: dict[str, Any]) -> Job:
@@ -238,37 +277,3 @@ def decode_job(values: object) -> Job:
         if fields.get(name) is not None:
             fields[name] = parse(str(fields[name]))
     return parse_job(fields)
-
-
-def _invalid(error: ValidationError, kind: type[Job]) -> InvalidJob:
-    """Turn pydantic's first complaint into one sentence a tired person understands."""
-    # A mistyped name is also why the field that was meant is missing.
-    first = min(error.errors(include_url=False), key=lambda one: one["type"] != "extra_forbidden")
-    field = ".".join(str(part) for part in first["loc"]) or None
-    if first["type"] == "extra_forbidden" and field:
-        return _unknown_field(field, kind)
-    if first["type"] == "missing":
-        return InvalidJob("is required", field=field)
-    message = first["msg"][:1].lower() + first["msg"][1:]
-    problem, allowed = _COMPLAINTS.get(first["type"], (message, None))
-    allowed = allowed and allowed.format(**first.get("ctx", {}))
-    comma = (
-        _DECIMAL_COMMA.fullmatch(str(first["input"])) if first["type"] == "float_parsing" else None
-    )
-    hint = f"numbers have a decimal point: {comma[1]}.{comma[2]}" if comma else None
-    return InvalidJob(problem, field=field, value=first["input"], allowed=allowed, hint=hint)
-
-
-def _unknown_field(field: str, kind: type[Job]) -> InvalidJob:
-    own = kind.model_fields
-    others = [name for name, other in Job.kinds.items() if field in other.model_fields]
-    near = difflib.get_close_matches(field, [*own, *ALIASES], n=1)
-    if others:
-        hint = (
-            f"{own['kind'].default} has none; {', '.join(others)} take{'s' * (len(others) == 1)} it"
-        )
-    else:
-        hint = f"did you mean {near[0]!r}?" if near else f"known: {', '.join(own)}"
-    if not _PLAIN_NAME.fullmatch(field):  # shown as a value: escaped and shortened
-        return InvalidJob("unknown field", value=field, hint=hint)
-    return InvalidJob("unknown field", field=field, hint=hint)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, Field, model_validator
@@ -29,6 +30,23 @@ class ModelOptions(BaseModel):
     pictures_per_call: Annotated[int, Field(ge=1, le=MAX_PICTURES_PER_CALL)] | None = None
 
 
+@dataclass(frozen=True)
+class Refinement:
+    """The second of two stages: another model finishes the latents of the first one."""
+
+    model: str
+    #: Share of the steps after which it goes on with the noise that is left; None if `strength` is
+    #: given.
+    denoising_end: float | None
+    strength: float | None  #: how far it noises finished latents anew
+
+    def steps_of(self, steps: int) -> int:
+        """How many steps the refiner takes in a picture of ``steps``."""
+        if self.strength is not None:
+            return max(1, int(steps * self.strength))
+        return max(1, steps - int(steps * (self.denoising_end or 1.0)))
+
+
 class TwoStages(BaseModel):
     """Mixed into jobs whose picture a second model may finish from the first one's latents."""
 
@@ -37,6 +55,13 @@ class TwoStages(BaseModel):
     denoising_end: Annotated[float, Field(gt=0, lt=1)] | None = None
     #: Instead of that: the finished latents are noised anew this far, as image-to-image does.
     refiner_strength: Annotated[float, Field(gt=0, le=1)] | None = None
+
+    @property
+    def refinement(self) -> Refinement | None:
+        """The second stage; None where one model draws the whole picture."""
+        if self.refiner is None:
+            return None
+        return Refinement(self.refiner, self.denoising_end, self.refiner_strength)
 
     @model_validator(mode="after")
     def _stages_fit(self) -> Self:

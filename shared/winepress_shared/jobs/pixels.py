@@ -126,11 +126,17 @@ def _plain(image: Image.Image) -> tuple[Image.Image, tuple[str, ...]]:
     return image.convert("L" if image.mode in ("1", "L", "LA") else "RGB"), ()
 
 
+def _holds_nan(image: Image.Image) -> bool:
+    """Whether a grey is NaN; extrema are of the others, unless it is the first one."""
+    own = ImageMath.lambda_eval(lambda bands: bands["grey"] != bands["grey"], grey=image)
+    return cast("Image.Image", own).getbbox() is not None
+
+
 def _in_8_bits(image: Image.Image) -> tuple[Image.Image, tuple[str, ...]]:
     """Greys of a mode that has no white of its own: the least of the usual ones that fits."""
     low, high = cast("tuple[float, float]", image.getextrema())  # of one band
     white = next((white for white in _RANGES if high <= white), None)
-    if white is None or not low >= 0:  # NaN is neither
+    if white is None or low < 0 or _holds_nan(image):
         raise InvalidJob(
             "holds greys of no usual range", value=f"{low:g} to {high:g}", allowed="0 to 65535"
         )

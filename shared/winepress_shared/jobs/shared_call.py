@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from winepress_shared.jobs.job import ImageToImage, Inpaint, Job, TextToImage
+from winepress_shared.jobs.job import Job
 from winepress_shared.model import Model
 
 LEAST_CALLS = 4  #: a job of fewer full calls is spread over workers picture by picture
@@ -29,9 +29,9 @@ def call_of(model: Model, job: Job) -> int | None:
 
 def why_no_call(model: Model, job: Job) -> str | None:
     """Why each picture of a resolved ``job`` has a call of its own; None when calls are shared."""
-    if not isinstance(job, TextToImage | ImageToImage | Inpaint):
+    if not job.is_picture:
         return f"{job.kind} shares no calls"
-    if getattr(job, "refiner", None):
+    if job.refinement:
         return "pictures finished by a refiner share no calls"
     if (job.width or 0) * (job.height or 0) > model.width * model.height:
         return f"pictures larger than {model.width}x{model.height} share no calls"

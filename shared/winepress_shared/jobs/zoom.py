@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal, Self
+from collections.abc import Callable
+from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import BeforeValidator, Field, model_validator
 
@@ -30,7 +31,7 @@ from winepress_shared.jobs.prompt_table import (
     join_prompt,
     prompt_at,
 )
-from winepress_shared.lane import FILM
+from winepress_shared.lane import FILM, Lane
 
 DEFAULT_KEY_FRAMES = 5
 DEFAULT_ZOOM = 2.0
@@ -57,6 +58,9 @@ class ZoomVideo(FromPictures, FilmCut, Job):
     """A film that glides through pictures, each of which holds the one before in its centre."""
 
     kind: Literal["zoom-video"] = "zoom-video"
+    is_picture: ClassVar[bool] = False
+    is_chained: ClassVar[bool] = True
+    picture_names: ClassVar[tuple[str, ...]] = ("image", "exit_image")
     prompt: Text = ""
     prompts: Cues | None = None  #: key frame → prompt, from that key frame on
     prompts_by_second: Cues | None = None  #: second of the film → prompt
@@ -181,8 +185,13 @@ class ZoomVideo(FromPictures, FilmCut, Job):
         return 1 if self.key_frames_of else self.key_frame_count + 1
 
     @property
+    def lane(self) -> Lane:
+        """That of the model that draws around key frames, or of films when there are all."""
+        return Lane(FILM, self.precision) if self.key_frames_of else super().lane
+
+    @property
     def last_lane(self) -> str | None:
-        """The lane of the last unit, where that is another one than the job's."""
+        """The lane of films, unless the whole job waits there."""
         return None if self.key_frames_of else FILM
 
     def is_film(self, unit: int) -> bool:
@@ -210,9 +219,17 @@ class ZoomVideo(FromPictures, FilmCut, Job):
         return DEFAULT_KEY_FRAMES if self.duration is None else self.key_frames_needed()
 
     @property
-    def pictures(self) -> tuple[Picture, ...]:
-        """The first and the exit image, those that are given."""
-        return tuple(picture for picture in (self.image, self.exit_image) if picture is not None)
+    def texts(self) -> tuple[str, ...]:
+        """All prompts, prefix and suffix included."""
+        cued = [prompt for _, prompt in (*(self.prompts or ()), *(self.prompts_by_second or ()))]
+        return (*super().texts, self.prompt_prefix, self.prompt_suffix, *cued)
+
+    def resolve_parts(self, companion: str | None, resolve: Callable[[Job], Job]) -> Self:
+        """The same film, with the open values of a first key frame that is drawn."""
+        if not self.is_drawn_first:
+            return self
+        named = self.model_copy(update={"first_model": self.first_model or companion})
+        return named.with_first(resolve(named.first_drawing()))
 
     def prompt_of(self, index: int) -> str:
         """What key frame ``index`` shows, prefix and suffix included."""

@@ -151,7 +151,7 @@ class Ledger:
         return read_rows(units)
 
     def workers(self) -> list[Worker]:
-        """Every worker that has beaten lately."""
+        """Every worker that has beaten lately, by name."""
         with self._server.reaching():
             # When every worker is dead, nobody sweeps the dead away.
             now, _ = self._server.client.time()
@@ -164,7 +164,7 @@ class Ledger:
             texts: list[list[str | None]] = pipe.execute()
         return [
             Worker(name, at / 1000, read_facts(own), read_facts(renderer))
-            for (name, at), (own, renderer) in zip(seen, texts, strict=True)
+            for (name, at), (own, renderer) in sorted(zip(seen, texts, strict=True))
         ]
 
     def worker_count(self) -> int:

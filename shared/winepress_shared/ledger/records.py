@@ -12,7 +12,6 @@ from winepress_shared.archive import JobRecord
 from winepress_shared.cost import megapixel_steps
 from winepress_shared.errors import DamagedRecord, NotFound
 from winepress_shared.jobs.job import Priority
-from winepress_shared.jobs.zoom import ZoomVideo
 from winepress_shared.lane import model_key
 from winepress_shared.state import JobState
 from winepress_shared.window import Window
@@ -72,8 +71,7 @@ class Submission:
         if self.last_lane is not None:
             texts["last_lane"] = self.last_lane
         numbers = {"band": self.band, "units": self.units, "chained": int(self.chained)}
-        if self.window:
-            numbers |= asdict(self.window)
+        numbers |= asdict(self.window) if self.window else {}
         if self.max_failed is not None:
             numbers["max_failed"] = self.max_failed
         if self.together > 1:
@@ -100,9 +98,9 @@ class Submission:
             expires_in_ms=left_ms,
             starts_in_ms=starts_in_ms,
             window=record.window,
-            max_failed=getattr(record.job, "max_failed", None),
-            chained=isinstance(record.job, ZoomVideo),
-            last_lane=getattr(record.job, "last_lane", None),
+            max_failed=record.job.failure_limit,
+            chained=record.job.is_chained,
+            last_lane=record.job.last_lane,
             together=record.job.pictures_per_call or 1,
             cost=megapixel_steps(record.job) if record.cost is None else record.cost,
         )
@@ -190,6 +188,7 @@ class JobRow:
     starts: float | None = None  #: not to be begun before
     window: Window | None = None
     cost: float = 0.0  #: megapixel-steps of a unit
+    last_lane: str | None = None  #: of the last unit, where that is another one
 
     @classmethod
     def from_hash(cls, job_id: str, row: dict[str, str]) -> JobRow:
@@ -227,6 +226,7 @@ class JobRow:
             starts=moment("starts") if "starts" in row else None,
             window=Window(int(row["opens"]), int(row["closes"])) if "opens" in row else None,
             cost=float(row.get("cost", 0)),
+            last_lane=row.get("last_lane"),
         )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,9 @@ from typing import Any
 from winepress_shared.catalogue import Catalogue
 from winepress_shared.errors import EnvironmentFault, WrongUsage
 from winepress_shared.lane import Precision
+from winepress_shared.screen.board import Board
+from winepress_shared.screen.output import write_table
+from winepress_shared.screen.table import Cell, Column, Table
 from winepress_shared.settings import Settings
 from winepress_shared.stores import open_store
 from winepress_shared.terminal import write_json, write_line
@@ -26,6 +30,7 @@ from winepress_worker.models.registry import ModelRegistry
 from winepress_worker.report import Report
 
 _MIB = 2**20
+_PROGRESS = (Column("MODEL"), Column("PROGRESS"), Column("MESSAGE", is_flexible=True))
 _ALL = "all"  #: in place of a precision
 
 
@@ -82,9 +87,8 @@ def _list(arguments: argparse.Namespace) -> int:
     rows = list(_rows(_open_local_models(settings), farm))
     if arguments.json:
         _write_json(rows)
-        return 0
-    for line in table(rows):
-        _out(line)
+    else:
+        write_table(sys.stdout, table(rows))
     return 0
 
 
@@ -129,7 +133,8 @@ def _prepare(arguments: argparse.Namespace) -> int:
         local_models = LocalModels(Settings.load().home, local_models.catalogue.plus(described))
     for precision in _precisions(local_models, arguments, Precision.FP16.value):
         label = f"{arguments.model}.{precision.value}"
-        prepared = prepare(local_models, arguments.model, precision, _progress(label), folder)
+        with _progress(label) as report:
+            prepared = prepare(local_models, arguments.model, precision, report, folder)
         _out(f"{label} is ready: {prepared.size_bytes / _MIB:.1f} MiB in {prepared.path}")
         manifest = Manifest.read(prepared.path)
         if manifest and manifest.measured:
@@ -158,7 +163,8 @@ def _push(arguments: argparse.Namespace) -> int:
         )
     for one in prepared:
         label = f"{one.name}.{one.precision.value}"
-        sent = _pushed(registry, one, _progress(label), replace=arguments.replace)
+        with _progress(label) as report:
+            sent = _pushed(registry, one, report, replace=arguments.replace)
         _out(f"{label} is published: {sent / _MIB:.1f} of {one.size_bytes / _MIB:.1f} MiB sent")
     return 0
 
@@ -182,7 +188,8 @@ def _pull(arguments: argparse.Namespace) -> int:
     wanted, pulled = _precisions(local_models, arguments, _ALL), 0
     for precision in wanted:
         label = f"{arguments.model}.{precision.value}"
-        found = local_models.pull(arguments.model, precision, _progress(label))
+        with _progress(label) as report:
+            found = local_models.pull(arguments.model, precision, report)
         if found:
             pulled += 1
             _out(f"{label} is ready: {found.size_bytes / _MIB:.1f} MiB in {found.path}")
@@ -253,13 +260,18 @@ def _take_apart(arguments: argparse.Namespace) -> None:
         arguments.model, arguments.precision = name, precision
 
 
-def _progress(label: str) -> Report:
-    """Write progress to stderr, which is where it belongs beside a result on stdout."""
+@contextmanager
+def _progress(label: str) -> Iterator[Report]:
+    """Progress on stderr, which is where it belongs beside a result on stdout."""
+    with Board(sys.stderr, line_s=0.0) as board:
 
-    def report(message: str, fraction: float) -> None:
-        write_line(sys.stderr, f"{label}: {fraction:4.0%} {message}")
+        def report(message: str, fraction: float) -> None:
+            share = Cell(f"{fraction:.0%}", share=fraction)
+            bar = Table(_PROGRESS, has_heads=False)
+            bar.add(label, share, message)
+            board.show(lambda: [bar], lambda: [f"{label}: {fraction:4.0%} {message}"])
 
-    return report
+        yield report
 
 
 def _write_json(rows: Iterable[dict[str, Any]]) -> None:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from itertools import groupby
 from typing import Any
 
 from winepress_shared.lane import Precision
+from winepress_shared.screen.table import Cell, Column, Table, Tone
 
 _MIB = 2**20
 LEGEND = (
@@ -15,18 +16,32 @@ LEGEND = (
 )
 
 
-def table(rows: Iterable[dict[str, Any]]) -> Iterator[str]:
-    """Lines for people of the rows that ``--json`` prints; those of one model follow each other."""
-    lines = [("MODEL", *(one.value.upper() for one in Precision), "MEMORY", "WARM ON", "LICENCE")]
+def table(rows: Iterable[dict[str, Any]]) -> Table:
+    """A table of the rows that ``--json`` prints; those of one model follow each other."""
+    found = Table(
+        (
+            Column("MODEL"),
+            *(Column(one.value.upper()) for one in Precision),
+            Column("MEMORY", 1, is_number=True),
+            Column("WARM ON", 2, is_flexible=True),
+            Column("LICENCE", 3, is_flexible=True),
+        )
+    )
     for name, group in groupby(rows, lambda row: str(row["model"])):
         own = {row["precision"]: row for row in group}
-        cells = [_state(own[one.value]) if one.value in own else "" for one in Precision]
+        first = next(iter(own.values()))
         memory = f"{max(row['memory_mib'] for row in own.values())} MiB"
-        licence = next(iter(own.values()))["licence"]
-        lines.append((name, *cells, memory, _warm(own), licence))
-    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
-    for line in lines:
-        yield "  ".join(map(str.ljust, line, widths)).rstrip()
+        cells = [_cell(own.get(one.value)) for one in Precision]
+        found.add(name, *cells, memory, _warm(own), first["licence"])
+    return found
+
+
+def _cell(row: dict[str, Any] | None) -> Cell:
+    """What there is of one precision, green where a worker holds it."""
+    if row is None:
+        return Cell(" ")
+    tone = Tone.GOOD if row["warm_on"] else Tone.PLAIN if row["size_bytes"] else Tone.QUIET
+    return Cell(_state(row), tone)
 
 
 def _state(row: dict[str, Any]) -> str:

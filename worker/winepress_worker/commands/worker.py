@@ -13,25 +13,25 @@ from winepress_shared.lane import Lane, Precision
 from winepress_shared.settings import Settings
 from winepress_shared.terminal import write_line
 from winepress_worker.cores import check_cores
-from winepress_worker.engines import check_engine
+from winepress_worker.engine_name import EngineName
 from winepress_worker.logs import configure_logs
 from winepress_worker.machine_memory import machine_budget, share_out
 from winepress_worker.options import (
     DEFAULT_IDLE_S,
+    DEFAULT_MAX_BATCH_SIZE,
     WorkerOptions,
     check_device,
     default_name,
 )
-from winepress_worker.parent.device_check import check_fitness
+from winepress_worker.parent.device_check import check_device_draws
 from winepress_worker.parent.device_presence import check_device_presence
-from winepress_worker.renderer.batching import MOST_TOGETHER
 
 #: Suffix of a size → bytes.
 _UNITS = {"": 1, "KIB": 2**10, "MIB": 2**20, "GIB": 2**30, "MB": 10**6, "GB": 10**9}
 #: A name stands in Celery's name of the node before an @, in logs and on terminals.
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._,-]{0,63}\Z")
 _MOST_THREADS = 1024
-_MOST_TOGETHER = 64
+_LARGEST_BATCH = 64
 _MOST_IDLE_S = 31_536_000
 
 
@@ -68,11 +68,12 @@ def _add_device_flags(group: argparse._ArgumentGroup) -> None:
         help="compute in f32, f16 or bf16; may be repeated",
     )
     add(
-        "--batch",
+        "--max-batch-size",
         type=int,
-        default=MOST_TOGETHER,
+        default=DEFAULT_MAX_BATCH_SIZE,
         metavar="N",
-        help=f"most pictures in one call, where the job leaves it open; default {MOST_TOGETHER}",
+        help="most pictures in one call, where the job leaves it open; "
+        f"default {DEFAULT_MAX_BATCH_SIZE}",
     )
 
 
@@ -104,10 +105,10 @@ def run(arguments: argparse.Namespace) -> int:
     if is_real:
         check_device_presence({part for p in options.placement.places for part in p.device.parts})
     if arguments.self_test:
-        write_line(sys.stdout, f"{options.device}: {check_fitness(options)}")
+        write_line(sys.stdout, f"{options.device}: {check_device_draws(options)}")
         return 0
     if is_real and not options.is_plain:
-        check_fitness(options, is_known_enough=True)
+        check_device_draws(options, is_known_enough=True)
     configure_logs()
     return run_worker(options, settings)
 
@@ -120,9 +121,9 @@ def read_options(
     Workers of one ``home`` share the memory of their machine.
     """
     device = check_device(arguments.device)
-    check_engine(arguments.engine)
+    EngineName.parse(arguments.engine)
     _check_range("--threads", arguments.threads, 0, _MOST_THREADS)
-    _check_range("--batch", arguments.batch, 1, _MOST_TOGETHER)
+    _check_range("--max-batch-size", arguments.max_batch_size, 1, _LARGEST_BATCH)
     _check_range("--idle-unload", arguments.idle_unload, 0, _MOST_IDLE_S)
     name = arguments.name or default_name(device)
     if not _NAME.match(name):
@@ -150,7 +151,7 @@ def read_options(
         cores=arguments.cores and check_cores(arguments.cores),
         stage_devices=tuple(arguments.stage_device),
         precision_hints=tuple(arguments.precision_hint),
-        batch=arguments.batch,
+        max_batch_size=arguments.max_batch_size,
     )
     _ = options.placement  # read for its checks alone
     return options

@@ -48,8 +48,8 @@ def build(
     """Make ``model`` below the empty folder ``work``; returns the finished folder there.
 
     ``origin`` is the same model in fp16 if it is prepared already; it is then quantised instead
-    of exported anew. Raises OSError, and Environment when the result draws nothing or something
-    else than fp16 draws.
+    of exported anew. Raises OSError, and EnvironmentFault when the result draws nothing or
+    something else than fp16 draws.
     """
     quiet_libraries()
     with _drawing(model):

@@ -11,7 +11,7 @@ import numpy as np
 from PIL import Image, ImageDraw
 
 from winepress_shared.catalogue import Catalogue
-from winepress_shared.jobs.job import parse_job
+from winepress_shared.jobs.job import Job
 from winepress_shared.model import Model
 from winepress_shared.quantisation import Int8Recipe
 from winepress_worker.conversion.unet_recorder import watched
@@ -52,17 +52,15 @@ def collect(model: Model, recipe: Int8Recipe, prepared: Prepared, report: Report
 
 def practice(model: Model, prompt: str, seed: int, steps: int | None = None) -> Request:
     """A job as people send it: the model's defaults, and a picture where it wants one."""
-    kind = model.kinds[0]
-    values: dict[str, Any] = {"kind": kind, "prompt": prompt, "model": model.name, "seed": seed}
+    kind, size = Job.kinds[model.kinds[0]], (model.width, model.height)
+    given = {"image": _scene(seed, size), "mask": _frame(seed, size)}
+    pictures = {field: given[field] for field in kind.picture_names}
+    values: dict[str, Any] = {"prompt": prompt, "model": model.name, "seed": seed, **pictures}
     values["num_inference_steps"] = steps or model.num_inference_steps
-    image = mask = None
-    if kind != "text-to-image":
-        image = values["image"] = _scene(seed, (model.width, model.height))
+    if pictures:
         values["strength"] = (model.int8 and model.int8.strength) or 1.0
-    if image and kind == "inpaint":
-        mask = values["mask"] = _frame(seed, image.size)
-    job = Catalogue({model.name: model}).resolve(parse_job(values))
-    return Request(job, (seed,), image, mask)
+    job = Catalogue({model.name: model}).resolve(kind(**values))
+    return Request(job, (seed,), pictures.get("image"), pictures.get("mask"))
 
 
 def _some(calls: list[Sample], seed: int, recipe: Int8Recipe) -> list[Sample]:

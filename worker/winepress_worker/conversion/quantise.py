@@ -37,7 +37,7 @@ def quantise(
 ) -> None:
     """Write ``full`` in ``precision`` into the new folder ``target``; one part is in memory.
 
-    Raises OSError, and Environment when the recipe does not fit the network.
+    Raises OSError, and EnvironmentFault when the recipe does not fit the network.
     """
     weights = {str(path) for part in full.path.glob(f"*/{IR_FILE}") for path in _both(part)}
     shutil.copytree(

@@ -8,8 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from winepress_shared.errors import WrongUsage
-from winepress_shared.lane import Precision
+from winepress_worker.engine_name import FAKE, OPENVINO, EngineName
 from winepress_worker.engines.base import Engine
 from winepress_worker.logs import hush_libraries
 from winepress_worker.models.local_models import LocalModels
@@ -29,42 +28,15 @@ def _openvino(options: WorkerOptions, local_models: LocalModels, blobs: Path) ->
 
 def _fake(options: WorkerOptions, local_models: LocalModels, blobs: Path) -> Engine:
     from winepress_worker.engines.fake import FakeEngine
-    from winepress_worker.engines.fake_settings import FakeSettings
 
-    return FakeEngine(FakeSettings.parse(options.engine.partition(":")[2]), options.device)
-
-
-#: Name on the command line → how to make it. What follows a colon is the engine's own business.
-ENGINES: dict[str, EngineFactory] = {"openvino": _openvino, "fake": _fake}
+    return FakeEngine(EngineName.parse(options.engine).fake, options.device)
 
 
-def memory_needs(
-    options: WorkerOptions, local_models: LocalModels
-) -> Callable[[str, Precision], int]:
-    """Bytes that a model will hold, by its name and precision; found out without the engine."""
-    name, _, settings = options.engine.partition(":")
-    if name != "fake":
-        return local_models.memory_needed
-    from winepress_worker.engines.fake_settings import FakeSettings
-
-    footprint = FakeSettings.parse(settings).footprint_bytes
-    return lambda model, precision: footprint
-
-
-def check_engine(engine: str) -> str:
-    """The name of an engine, without its settings; raises WrongUsage for what it does not know."""
-    name, _, settings = engine.partition(":")
-    if name not in ENGINES:
-        raise WrongUsage("unknown engine", field="engine", value=name, allowed=", ".join(ENGINES))
-    if name == "fake":
-        from winepress_worker.engines.fake_settings import FakeSettings
-
-        FakeSettings.parse(settings)
-    elif settings:
-        raise WrongUsage("takes no settings", field="engine", value=engine, allowed=name)
-    return name
+#: Name of an engine → how to make it; `engine_name` has the names.
+ENGINES: dict[str, EngineFactory] = {OPENVINO: _openvino, FAKE: _fake}
 
 
 def open_engine(options: WorkerOptions, local_models: LocalModels, home: Path) -> Engine:
     """The engine a worker was started with; compiled blobs go below ``home``. Raises WrongUsage."""
-    return ENGINES[check_engine(options.engine)](options, local_models, home / "blobs")
+    name = EngineName.parse(options.engine).name
+    return ENGINES[name](options, local_models, home / "blobs")

@@ -6,7 +6,6 @@ from typing import Any
 
 import torch
 
-from winepress_shared.jobs.job import ImageToImage, Inpaint
 from winepress_worker.engines.base import Request
 from winepress_worker.engines.canvas import Canvas
 
@@ -27,12 +26,13 @@ def arguments_of(request: Request, canvas: Canvas) -> dict[str, Any]:
         "guidance_scale": job.guidance_scale,
         "generator": [torch.Generator("cpu").manual_seed(seed) for seed in request.seeds],
     }
-    if not isinstance(job, ImageToImage):
+    if canvas.image is None or canvas.mask is not None:  # else the source picture has the size
         arguments |= {"width": canvas.frame[0], "height": canvas.frame[1]}
     if (job.clip_skip or 1) > 1:
         arguments["clip_skip"] = (job.clip_skip or 1) - 1  # diffusers counts what is left out
-    if isinstance(job, ImageToImage | Inpaint):
-        arguments |= {"image": [canvas.framed(canvas.image)] * count, "strength": job.strength}
-    if isinstance(job, Inpaint):
+    if canvas.image is not None:
+        pictures = [canvas.framed(canvas.image)] * count
+        arguments |= {"image": pictures, "strength": job.source_strength}
+    if canvas.mask is not None:
         arguments["mask_image"] = [canvas.framed(canvas.mask)] * count
     return arguments

@@ -51,7 +51,7 @@ def assemble(folder: Path, kind: str, models: Mapping[str, Any]) -> Any:
     """The pipeline for jobs of ``kind``, which `draws`, of the model in ``folder``, not compiled.
 
     ``models`` are networks that have been read already, by the name of their part. Raises
-    Environment for a folder that holds more than a model, or nothing usable.
+    EnvironmentFault for a folder that holds more than a model, or nothing usable.
     """
     check_content(folder)
     index = read_settings(folder, INDEX_FILE)

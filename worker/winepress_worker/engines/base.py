@@ -1,4 +1,4 @@
-"""The one interface every engine speaks: load a pipeline, render units with it."""
+"""The interface of every engine: prepare a model, load its pipeline, render requests with it."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from PIL import Image
 from winepress_shared.jobs.job import Job
 from winepress_shared.lane import Precision
 from winepress_shared.metadata import PictureFacts
+from winepress_worker.models.manifest import Prepared
 from winepress_worker.report import Report, ignore_progress
 
 
@@ -22,6 +23,11 @@ class PipelineKey:
     revision: str  #: content hash of the prepared model
     precision: Precision
     device: str  #: OpenVINO device string: CPU, GPU, GPU.1, NPU, AUTO, AUTO:NPU,CPU
+
+    @classmethod
+    def of(cls, prepared: Prepared, device: str) -> PipelineKey:
+        """The key of a prepared model on ``device``."""
+        return cls(prepared.name, prepared.revision, prepared.precision, device)
 
 
 #: Called with (steps done, steps in all) and a small RGB picture of each one being drawn.
@@ -37,7 +43,7 @@ class Request:
     image: Image.Image | None = None  #: source picture, RGB
     mask: Image.Image | None = None  #: greyscale, white is drawn anew
     others: tuple[tuple[str, str], ...] = ()  #: prompt and negative prompt, of the second one on
-    on_preview: OnPreview | None = None  #: hears of every `Job.preview_every` steps
+    on_preview: OnPreview | None = None  #: called after every `Job.preview_every` steps
 
     @classmethod
     def together(
@@ -54,7 +60,7 @@ class Request:
         return (own, *self.others) if self.others else (own,) * len(self.seeds)
 
 
-#: What one pipeline hands to the next of the same engine; nobody else looks inside.
+#: What one pipeline hands to the next of the same engine; opaque to everything else.
 Latents = Any
 
 #: Called after every denoising step with (steps done, steps in all); may raise to stop the render.
@@ -62,7 +68,7 @@ OnStep = Callable[[int, int], None]
 
 
 def ignore_steps(done: int, steps: int) -> None:
-    """An `OnStep` that nobody looks at."""
+    """An `OnStep` that does nothing."""
 
 
 class Pipeline(Protocol):
@@ -80,9 +86,9 @@ class Pipeline(Protocol):
         """Whether it has drawn: its first call prepares more than it draws."""
 
     def warm_up(self) -> None:
-        """Draw a small thing for nobody, so that the next call draws at once; raises like `render`.
+        """Draw a picture and throw it away, so that the next call is fast; raises like `render`.
 
-        For what is loaded ahead: where a picture waits, that picture is what warms up.
+        For models that are loaded ahead; otherwise the picture that waits warms the pipeline up.
         """
 
     def render(self, request: Request, on_step: OnStep) -> list[Image.Image]:
@@ -109,16 +115,29 @@ class Pipeline(Protocol):
         """Give the memory back."""
 
 
+class RequestRenderer(Protocol):
+    """Renders requests: one pipeline, or several that work together."""
+
+    def render(self, request: Request, on_step: OnStep) -> list[Image.Image]:
+        """Draw one RGB picture per seed; see `Pipeline.render`."""
+
+    def facts(self, request: Request) -> PictureFacts:
+        """How ``request`` is rendered."""
+
+    def unread(self, job: Job) -> tuple[str, ...]:
+        """A sentence about each text of ``job`` whose last words are not read."""
+
+
 class Engine(Protocol):
     """Loads pipelines for one device."""
 
-    def key(
+    def prepare(
         self, model: str, precision: Precision, report: Report = ignore_progress
     ) -> PipelineKey:
-        """The key under which this engine loads a model; raises UnknownModel or EnvironmentFault.
+        """Have a model ready on this machine; returns the key under which `load` loads it.
 
-        Prepares the model first when it is not prepared yet, which may take half a minute;
-        ``report`` hears how far that is.
+        Takes half a minute or more where it is not prepared yet; ``report`` is told how far that
+        is. Raises UnknownModel or EnvironmentFault.
         """
 
     def estimate(self, key: PipelineKey) -> int:

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from PIL import Image
 
 from winepress_shared.errors import FailForGood, RetryElsewhere
-from winepress_shared.jobs.job import Inpaint
 from winepress_worker.engines.base import Request
 
 STATIC_GRID_PX = 64  #: a device of one shape draws sides in multiples of this, and cuts them
@@ -33,10 +32,9 @@ class Canvas:
         """
         job = request.job
         size = (job.width or 0, job.height or 0)
-        if job.kind != "text-to-image" and request.image is None:
-            raise FailForGood(f"{job.kind} needs a source picture", field="image")
-        if isinstance(job, Inpaint) and request.mask is None:
-            raise FailForGood("inpaint needs a mask", field="mask")
+        for name in job.picture_names:
+            if getattr(request, name) is None:
+                raise FailForGood(f"{job.kind} needs this picture", field=name)
         image = request.image and _fit(request.image.convert("RGB"), size, Image.Resampling.LANCZOS)
         mask = request.mask and _fit(request.mask.convert("L"), size, Image.Resampling.NEAREST)
         frame = (-(-size[0] // grid) * grid, -(-size[1] // grid) * grid)

@@ -29,14 +29,14 @@ from winepress_shared.errors import (
     Stopped,
     WorkerBroken,
 )
-from winepress_shared.jobs.job import ImageToImage, Inpaint, Job
+from winepress_shared.jobs.job import Job
 from winepress_shared.lane import Precision
 from winepress_shared.metadata import PictureFacts
 from winepress_worker.device_name import DeviceName
 from winepress_worker.engines.base import Latents, OnStep, PipelineKey, Request
 from winepress_worker.engines.canvas import Canvas, check_pictures
-from winepress_worker.engines.fake_settings import FakeSettings, Fault
 from winepress_worker.engines.token_limit import unread_warnings
+from winepress_worker.fake_settings import FakeSettings, Fault
 from winepress_worker.report import Report, ignore_progress
 
 _REVISION = "fake"
@@ -63,10 +63,10 @@ class FakeEngine:
         self._device = device
         self._sleep = sleep
 
-    def key(
+    def prepare(
         self, model: str, precision: Precision, report: Report = ignore_progress
     ) -> PipelineKey:
-        """Every model exists here."""
+        """There is nothing to prepare: every model exists here."""
         return PipelineKey(model, _REVISION, precision, self._device)
 
     def estimate(self, key: PipelineKey) -> int:
@@ -224,9 +224,7 @@ def _strike(fault: Fault | None, sleep: Callable[[float], None]) -> None:
 
 def _steps(request: Request) -> int:
     """As diffusers counts them: a source picture leaves int(steps × strength) to do."""
-    job = request.job
-    strength = job.strength or 1.0 if isinstance(job, ImageToImage | Inpaint) else 1.0
-    return max(int((job.num_inference_steps or 1) * strength), 1)
+    return max(int((request.job.num_inference_steps or 1) * request.job.source_strength), 1)
 
 
 def _draw(job: Job, canvas: Canvas, seed: int, texts: tuple[str, str]) -> Image.Image:
@@ -242,6 +240,6 @@ def _draw(job: Job, canvas: Canvas, seed: int, texts: tuple[str, str]) -> Image.
         right = left + 1 + width * canvas.size[0] // 512
         bottom = top + 1 + height * canvas.size[1] // 512
         pen.ellipse((left, top, right, bottom), fill=tuple(colour))
-    if isinstance(job, ImageToImage) and canvas.image:
-        return Image.blend(canvas.image, drawn, job.strength or 1.0)
+    if canvas.image and not canvas.mask:
+        return Image.blend(canvas.image, drawn, job.source_strength)
     return drawn

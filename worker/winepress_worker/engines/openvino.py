@@ -44,6 +44,7 @@ from winepress_worker.report import Report, ignore_progress
 
 _INPAINT_CHANNELS = 9  #: of a UNet that also sees the mask and the masked picture
 _TOKENIZERS = ("tokenizer", "tokenizer_2")
+_REFINING = "image-to-image"  #: kind of the pipeline that goes on with latents
 _ENCODER = "vae_encoder"  #: compiled only when a source picture is to be read
 
 
@@ -76,15 +77,15 @@ class OpenVinoEngine:
         for place in self._placement.places:
             check_devices(place.device.parts)
 
-    def key(
+    def prepare(
         self, model: str, precision: Precision, report: Report = ignore_progress
     ) -> PipelineKey:
-        """The key of a model, which is prepared first if need be."""
+        """Have a model ready on this machine, and say under which key it is loaded."""
         if self._prepare:
             prepared = self._prepare(self._local_models, model, precision, report)
         else:
             prepared = self._find(model, precision)
-        return PipelineKey(model, prepared.revision, precision, self._device)
+        return PipelineKey.of(prepared, self._device)
 
     def _find(self, model: str, precision: Precision) -> Prepared:
         prepared = self._local_models.find(model, precision)
@@ -182,22 +183,24 @@ class OpenVinoPipeline:
         return [canvas.finish(picture) for picture in pictures]
 
     def run_base(self, request: Request, on_step: OnStep) -> Latents:
-        """The first stage of a job with a refiner; see `Pipeline.sketch`."""
+        """The first stage of a job with a refiner; see `Pipeline.run_base`."""
         arguments = arguments_of(request, Canvas.of(request, self._grid))
-        arguments["denoising_end"] = getattr(request.job, "denoising_end", None)
+        refinement = request.job.refinement
+        arguments["denoising_end"] = refinement and refinement.denoising_end
         return self._call(request, request.job.kind, arguments, on_step, "latent")
 
     def run_refiner(self, request: Request, latents: Latents, on_step: OnStep) -> list[Image.Image]:
-        """The second stage; see `Pipeline.refine`."""
+        """The second stage; see `Pipeline.run_refiner`."""
         canvas = Canvas.of(request, self._grid)
         arguments = arguments_of(request, canvas) | {"image": latents}
         for size in ("width", "height"):
             del arguments[size]
-        end, strength = (
-            getattr(request.job, name, None) for name in ("denoising_end", "refiner_strength")
-        )
-        arguments |= {"strength": strength} if strength else {"denoising_start": end}
-        pictures = _pictures(self._call(request, "image-to-image", arguments, on_step, "np"))
+        refinement = request.job.refinement
+        if refinement and refinement.strength:
+            arguments["strength"] = refinement.strength
+        else:
+            arguments["denoising_start"] = refinement and refinement.denoising_end
+        pictures = _pictures(self._call(request, _REFINING, arguments, on_step, "np"))
         check_pictures(pictures)
         return [canvas.finish(picture) for picture in pictures]
 
@@ -245,7 +248,7 @@ class OpenVinoPipeline:
     def _pipe(self, kind: str) -> Any:
         """The task pipeline of ``kind``, made on first use around the shared compiled parts."""
         if kind not in self._pipes:
-            if not draws(kind) or (self._paints_into_masks and kind != "inpaint"):
+            if not draws(kind) or (self._paints_into_masks and not Job.kinds[kind].is_composite):
                 raise FailForGood(f"{self.key.model} does not do {kind}", field="kind")
             before = resident_bytes()
             with loading():
@@ -260,7 +263,7 @@ class OpenVinoPipeline:
         pipe = assemble(self._prepared.path, kind, models)
         pipe.set_progress_bar_config(disable=True)
         for name, part in _parts(pipe):
-            if name != _ENCODER or kind != "text-to-image":
+            if name != _ENCODER or Job.kinds[kind].picture_names:
                 part.request = self._compiled.get(name, part.model)
         return pipe
 

@@ -16,7 +16,7 @@ Draw = Callable[[Any, Any], list[Image.Image]]
 
 
 class Steps:
-    """Diffusers' step callback: counts, stops on NaN or infinity, remembers a stop."""
+    """Diffusers' step callback: counts, stops on NaN or infinity, keeps what was raised."""
 
     def __init__(self, request: Request, on_step: OnStep, draw: Draw | None) -> None:
         self.raised: Exception | None = None

@@ -7,20 +7,21 @@ from typing import Any
 from PIL import Image
 
 from winepress_shared.catalogue import Catalogue
-from winepress_shared.jobs.job import parse_job
+from winepress_shared.jobs.job import Job
 from winepress_shared.lane import Precision
 from winepress_worker.engines.base import Request
 
 
 def trial_request(catalogue: Catalogue, name: str, precision: Precision, steps: int) -> Request:
     """One picture of the model's default size, the same every time; for warm-ups and self-tests."""
-    kind = catalogue.get(name).kinds[0]
-    values: dict[str, Any] = {"kind": kind, "prompt": "a red apple", "model": name}
-    values |= {"precision": precision, "num_inference_steps": steps, "seed": 0}
-    image = mask = None
-    if kind != "text-to-image":
-        image = values["image"] = Image.linear_gradient("L").convert("RGB")
+    kind = Job.kinds[catalogue.get(name).kinds[0]]
+    image = Image.linear_gradient("L").convert("RGB")
+    given = {"image": image, "mask": Image.new("L", image.size, 255)}
+    pictures = {field: given[field] for field in kind.picture_names}
+    values: dict[str, Any] = {"prompt": "a red apple", "model": name, "precision": precision}
+    values |= {"num_inference_steps": steps, "seed": 0, **pictures}
+    if pictures:
         values["strength"] = 1.0
-    if image and kind == "inpaint":
-        mask = values["mask"] = Image.new("L", image.size, 255)
-    return Request(catalogue.resolve(parse_job(values)), (0,), image, mask)
+    return Request(
+        catalogue.resolve(kind(**values)), (0,), pictures.get("image"), pictures.get("mask")
+    )

@@ -47,8 +47,8 @@ def fetch(repository: str, folder: Path, report: Report) -> Path:
     """Have the files of ``ORGANISATION/REPOSITORY`` below ``folder``; returns their folder.
 
     A connection that breaks is taken up at the byte, and so is a call that was killed. Raises
-    Environment when the hub does not answer, has no such repository or does not hand it out, the
-    disk is too small or a file is damaged.
+    EnvironmentFault when the hub does not answer, has no such repository or does not hand it out,
+    the disk is too small or a file is damaged.
     """
     disable_progress_bars()
     set_client_factory(_client)

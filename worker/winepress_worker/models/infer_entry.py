@@ -55,7 +55,8 @@ def _values(name: str, folder: Path, files: dict[str, Path]) -> dict[str, Any]:
     unet = read_json(files["unet/config.json"])
     side = _VAE_SCALE * int(unet.get("sample_size") or 64)
     scheduler = _scheduler(read_json(files["scheduler/scheduler_config.json"]))
-    is_quick = unet.get("time_cond_proj_dim") is not None or scheduler in ("lcm", "tcd")
+    is_told_guidance = unet.get("time_cond_proj_dim") is not None
+    is_quick = is_told_guidance or scheduler in ("lcm", "tcd")
     return {
         "title": f"{name}, from a folder",
         "family": family,
@@ -68,8 +69,8 @@ def _values(name: str, folder: Path, files: dict[str, Path]) -> dict[str, Any]:
         "max_side": min(max(2 * side, MIN_SIDE_PX), MAX_SIDE_PX),
         "num_inference_steps": _LCM_STEPS if is_quick else _STEPS,
         "guidance_scale": 1.0 if is_quick else _GUIDANCE[family],
+        "embedded_guidance": is_told_guidance,
         "scheduler": scheduler,
-        "negative_prompt": not is_quick,
         "licence": "not known: see where the folder came from",
         "memory_mib": _memory_mib(files, side),
     }

@@ -96,7 +96,7 @@ class LocalModels:
         """The finished model as the store has it; None when the store does not offer it.
 
         Files that are here and right are not fetched again, and a call that was killed is taken
-        up. Raises UnknownModel, StoreUnreachable, and Environment when the disk is full, the
+        up. Raises UnknownModel, StoreUnreachable, and EnvironmentFault when the disk is full, the
         budget is too small or the store's copy is damaged or made by another version.
         """
         model, folder = self.known(name, precision), self.folder(name, precision)

@@ -54,7 +54,7 @@ class ModelRegistry:
     def find(self, name: str, precision: Precision) -> Manifest | None:
         """What makes up a model; None when it is not on offer.
 
-        Raises StoreUnreachable, and Environment for a manifest that no worker may follow.
+        Raises StoreUnreachable, and EnvironmentFault for a manifest that no worker may follow.
         """
         key = _manifest_key(name, precision)
         try:

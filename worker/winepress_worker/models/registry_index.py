@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import logging
+import os
 import subprocess
 import sys
 import threading
@@ -47,6 +48,7 @@ class RegistryIndex:
         store = hashlib.sha256(str(place).encode()).hexdigest()[:_STORE_DIGITS]
         self._file = settings.home / f"registry-{settings.farm}-{store}.json"
         self._memory: dict[Offer, int | None] = {}  # as `look` saw it last
+        self._parsed: tuple[object, _Offers] = (None, {})  # version of the file, what it says
 
     def read(self) -> list[tuple[str, Precision]]:
         """Every model and precision on the list; none when nobody has looked yet."""
@@ -57,16 +59,17 @@ class RegistryIndex:
         return self._read().get((model, precision))
 
     def _read(self) -> _Offers:
+        """What the list says; each version of the file is parsed once."""
         try:
             with self._file.open("rb") as file:
-                listed = read_document(OffersDocument, file.read(_MAX_BYTES), self._file.name)
+                stat = os.fstat(file.fileno())
+                version = (stat.st_ino, stat.st_mtime_ns, stat.st_size)
+                known, found = self._parsed
+                if known != version:
+                    found = _parse(file.read(_MAX_BYTES), self._file.name)
+                    self._parsed = (version, found)
         except (OSError, FailForGood):
             return {}
-        found: _Offers = {}
-        for offer in listed.offers:
-            with suppress(InvalidJob):  # a precision of a later version, for example
-                lane = Lane.parse(offer.lane)
-                found[lane.model, lane.precision] = offer.memory_bytes
         return found
 
     def look(self, registry: ModelRegistry) -> None:
@@ -108,6 +111,16 @@ class RegistryIndex:
         threading.Thread(target=keep_looking, name="offered", daemon=True).start()
 
 
+def _parse(data: bytes, name: str) -> _Offers:
+    """The list in ``data``; raises FailForGood for what is none."""
+    found: _Offers = {}
+    for offer in read_document(OffersDocument, data, name).offers:
+        with suppress(InvalidJob):  # a precision of a later version, for example
+            lane = Lane.parse(offer.lane)
+            found[lane.model, lane.precision] = offer.memory_bytes
+    return found
+
+
 def _memory(registry: ModelRegistry, offer: Offer) -> int | None:
     try:
         manifest = registry.find(offer.model, offer.precision)
@@ -126,4 +139,7 @@ def look_once() -> None:
 def look_elsewhere() -> None:
     """Have a process of its own write the list, so that this one stays small."""
     command = [sys.executable, "-c", _LOOK]
-    subprocess.run(command, capture_output=True, timeout=_TIMEOUT_S, check=False)  # noqa: S603 - our own line of code
+    try:
+        subprocess.run(command, capture_output=True, timeout=_TIMEOUT_S, check=False)  # noqa: S603 - our own line of code
+    except subprocess.TimeoutExpired:
+        log.warning("the store did not list the published models within %d s", _TIMEOUT_S)

@@ -1,4 +1,4 @@
-"""Whether OpenVINO sees a device, asked without importing OpenVINO here."""
+"""Checks that OpenVINO sees a device, without importing OpenVINO in this process."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from winepress_shared.errors import WrongUsage
 _LIST = "from winepress_worker.engines.devices import list_devices\n" + (
     "print(*(device.name for device in list_devices()))"
 )
-_TIMEOUT_S = 120  #: drivers of accelerators may take their time the first time
+_TIMEOUT_S = 120  #: drivers of accelerators may be slow the first time
 
 
 def check_device_presence(wanted: Collection[str]) -> None:
@@ -22,13 +22,19 @@ def check_device_presence(wanted: Collection[str]) -> None:
     """
     if not wanted:
         return
-    answer = subprocess.run(  # noqa: S603 - this interpreter, our own line of code
-        [sys.executable, "-c", _LIST],
-        capture_output=True,
-        text=True,
-        timeout=_TIMEOUT_S,
-        check=False,
-    )
+    try:
+        answer = subprocess.run(  # noqa: S603 - this interpreter, our own line of code
+            [sys.executable, "-c", _LIST],
+            capture_output=True,
+            text=True,
+            timeout=_TIMEOUT_S,
+            check=False,
+        )
+    except subprocess.TimeoutExpired:
+        raise WrongUsage(
+            f"OpenVINO did not list its devices within {_TIMEOUT_S} s",
+            hint="A driver may hang; `dmesg` may say which one",
+        ) from None
     if answer.returncode:
         raise WrongUsage(
             "OpenVINO does not start on this machine",
@@ -38,7 +44,7 @@ def check_device_presence(wanted: Collection[str]) -> None:
     for name in wanted:
         if not any(name in (found, found.partition(".")[0]) for found in present):
             raise WrongUsage(
-                "this machine has no such device for OpenVINO",
+                "OpenVINO finds no such device on this machine",
                 field="--device",
                 value=name,
                 allowed=", ".join([*present, "AUTO"]),

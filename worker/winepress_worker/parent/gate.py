@@ -1,8 +1,8 @@
-"""What a worker's parent takes from the broker: tickets of its lanes, and questions.
+"""Lets a worker's parent take from the broker only tickets of its lanes, and questions.
 
-Whoever may write to the broker decides what lies there. So no message goes to Celery as it came:
-one that is what it should be is written anew, with all that could steer a worker left out, and any
-other is dropped with a line in the log.
+Anyone who may write to the broker can put any message there. So no message reaches Celery as it
+came: an expected one is written anew, without anything that could steer a worker, and any other is
+dropped and logged.
 """
 
 from __future__ import annotations
@@ -23,18 +23,18 @@ log = logging.getLogger(__name__)
 
 #: For Celery's setting ``broker_transport``.
 TRANSPORT = f"{__name__}:GatedTransport"
-#: What may be asked of a worker, by Flower and ``celery inspect``. Telling it to send events
-#: changes nothing, for it does so anyway; Flower says it every few seconds.
+#: What Flower and ``celery inspect`` may ask a worker. ``enable_events``, which Flower sends every
+#: few seconds, changes nothing: a worker sends events anyway.
 QUESTIONS = frozenset(
     {
         *("active", "active_queues", "clock", "conf", "ping", "query_task", "registered", "report"),
         *("reserved", "revoked", "scheduled", "stats", "enable_events"),
     }
 )
-_CONTROL = ".pidbox"  #: how the queue of questions ends
+_CONTROL = ".pidbox"  #: how the name of the queue of questions ends
 _MOST_CHARACTERS = 2**16  #: of a message's body
 _SHOWN = 200  #: characters of a message in the log
-#: What parsing and reading raise over messages that are none.
+#: What parsing and reading raise for malformed messages.
 _UNREADABLE = (ValueError, TypeError, LookupError, AttributeError, RecursionError)
 
 Id = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9-]{1,64}$")]
@@ -81,7 +81,7 @@ class _Question(BaseModel):
     destination: list[Text] | None = None
     ticket: Text | None = None
     reply_to: _ReplyTo | None = None
-    pattern: None = None  #: workers are named, or all are meant
+    pattern: None = None  #: the question names workers, or is for all
     matcher: None = None
 
 
@@ -102,7 +102,7 @@ def as_expected(raw: object, queue: str) -> dict[str, Any]:
 
 
 def _ticket(task_id: str, lane: str) -> dict[str, Any]:
-    """Nothing of the sender's but the number: no time limit, no hour of the day, no callback."""
+    """A ticket with nothing of the sender's but its id: no time limit, start time or callback."""
     headers: dict[str, Any] = {
         "lang": "py",
         "task": RENDER,
@@ -142,18 +142,18 @@ def _message(content: object, headers: dict[str, Any], queue: str) -> dict[str, 
 
 
 def forget_orders() -> None:
-    """Take everything but `QUESTIONS` out of what Celery obeys in this process."""
+    """Remove all of Celery's remote-control commands but `QUESTIONS` from this process."""
     for name in set(Panel.data) - QUESTIONS:
         del Panel.data[name]
 
 
 class _GatedQoS(redis.QoS):  # type: ignore[misc]  # kombu is untyped
     def restore_by_tag(self, tag: Any, client: Any = None, leftmost: bool = False) -> None:
-        """Put a ticket back that a lost process had taken; what is none is forgotten."""
+        """Put a ticket back that a lost process had taken; anything else is dropped."""
         try:
             super().restore_by_tag(tag, client, leftmost)
         except _UNREADABLE as error:
-            _say_dropped("what was taken and not worked on", tag, error)
+            _say_dropped("a message that was not worked on", tag, error)
             with self.channel.conn_or_acquire(client) as connection:
                 self._remove_from_indices(tag, connection.pipeline()).execute()
 

@@ -1,4 +1,4 @@
-"""A worker's parent process: Celery's consumer with our supervisor beside it."""
+"""A worker's parent process: Celery's consumer, and the supervisor beside it."""
 
 from __future__ import annotations
 
@@ -35,8 +35,8 @@ _HEARTBEAT_S = 10  #: between two events for Flower
 class SupervisorStep(bootsteps.StartStopStep):  # type: ignore[misc]  # Celery is untyped
     """Starts the supervisor with the worker, and tells Flower what it knows.
 
-    Celery stops its steps before it has waited for the task in hand: then the supervisor
-    is needed most; so it is stopped by `run_worker`, after everything else.
+    Celery stops its steps before it waits for the task in hand, when the supervisor is needed
+    most. So `run_worker` stops the supervisor, after everything else.
     """
 
     requires = {"celery.worker.components:Pool"}  # noqa: RUF012 - Celery reads a class attribute
@@ -75,7 +75,7 @@ def run_worker(options: WorkerOptions, settings: Settings) -> int:
     """Serve until told to stop; returns the exit code.
 
     Raises WrongUsage when a live worker has the same name, and FarmUnreachable when broker or
-    store is not who it should be.
+    store shows a certificate that is not accepted.
     """
     warn_of_limits(settings)
     check_certificates(settings)
@@ -111,13 +111,13 @@ def run_worker(options: WorkerOptions, settings: Settings) -> int:
 
 
 def lane_cycle() -> LaneCycle:
-    """The order of lanes for the worker of this process; kombu asks for it by its name."""
+    """The order of lanes for the worker of this process; kombu finds this function by its name."""
     options = WorkerOptions.decode(current_app.conf["winepress_worker"])
     return LaneCycle(LaneWatch(LaneIndex(Settings.load()), options))
 
 
 def follow_lanes(worker: Any, lanes: ServedLanes) -> dict[str, Any]:
-    """Begin and end to consume as models come and go; returns what is served from now on."""
+    """Open and close lanes as models come and go; returns facts of what is served now."""
     consumed = set(worker.app.amqp.queues.consume_from)
     try:
         found = lanes.find()
@@ -133,7 +133,7 @@ def follow_lanes(worker: Any, lanes: ServedLanes) -> dict[str, Any]:
 def _follow(consumer: Any, opened: set[str], closed: set[str]) -> None:
     """Runs in Celery's own thread, like everything that touches its consumer."""
     if consumer.task_consumer is None:
-        return  # the broker is away: the next look finds the lanes as they are now
+        return  # broker unreachable: the next look will find the same lanes
     for lane in opened:
         log.info("serves %s from now on", lane)
         consumer.add_task_queue(lane)

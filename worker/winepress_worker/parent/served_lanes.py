@@ -8,34 +8,34 @@ from winepress_shared.catalogue import Catalogue
 from winepress_shared.errors import WrongUsage
 from winepress_shared.lane import FILM, Lane, Precision
 from winepress_shared.settings import Settings
-from winepress_worker.engines import memory_needs
+from winepress_worker.engine_name import EngineName
 from winepress_worker.models.local_models import LocalModels
 from winepress_worker.models.registry_index import RegistryIndex, look_elsewhere
 from winepress_worker.options import WorkerOptions
 
 
 class ServedLanes:
-    """Looks again whenever it is asked: models are prepared, pulled and removed while it runs."""
+    """Looks anew on each call: models are prepared, pulled and removed while a worker runs."""
 
     def __init__(self, options: WorkerOptions, settings: Settings) -> None:
         self._options = options
-        # One object for good: it remembers which files it has verified. The renderer reads the
-        # catalogue once too, so an entry added later needs another worker.
+        self._fake = EngineName.parse(options.engine).fake
         self._in_registry = RegistryIndex(settings)
+        # Kept, for it remembers which files it has verified. The renderer reads the catalogue once
+        # too, so a worker must be started again for an entry that is added later.
         self._local_models = LocalModels(
             settings.home,
             Catalogue.load(settings.catalogue),
             published_memory=self._in_registry.memory_of,
         )
-        self._memory_needed = memory_needs(options, self._local_models)
-        #: Model, with its precision → bytes it needs, of those that this worker cannot hold;
-        #: as `find` saw it last.
+        #: Model, with its precision → bytes it needs, of those that `find` last saw to be larger
+        #: than this worker's memory.
         self.too_large: dict[str, int] = {}
 
     def find_first(self) -> list[str]:
         """Every lane, for a worker that starts; raises WrongUsage when there is none.
 
-        Asks the store when the machine itself has none to serve; nobody else may have yet.
+        Asks the store when this machine has no model to serve: no renderer may have asked yet.
         """
         try:
             return self.find()
@@ -46,7 +46,7 @@ class ServedLanes:
     def find(self) -> list[str]:
         """Every lane; raises WrongUsage when there is none.
 
-        What this worker cannot hold it does not serve: others may.
+        Models that do not fit into this worker's memory are left to other workers.
         """
         lanes = [
             Lane(model, precision, device)
@@ -76,6 +76,11 @@ class ServedLanes:
             )
         return served
 
+    def _memory_needed(self, model: str, precision: Precision) -> int:
+        if self._fake:
+            return self._fake.footprint_bytes
+        return self._local_models.memory_needed(model, precision)
+
     def _find_too_large(self, lanes: list[Lane]) -> dict[str, int]:
         needs = {
             lane.model_key: self._memory_needed(lane.model, lane.precision)
@@ -85,7 +90,7 @@ class ServedLanes:
         return {name: need for name, need in needs.items() if need > self._options.model_budget}
 
     def _pullable(self) -> list[tuple[str, Precision]]:
-        """What the store offers and the catalogue knows."""
+        """Models that the store offers and the catalogue knows."""
         catalogue = self._local_models.catalogue
         return [
             (model, precision)

@@ -28,8 +28,8 @@ _TICK_S = 0.5  #: how soon a dead renderer is noticed
 CANCEL_GRACE_S = 10.0  #: a renderer that has not obeyed by then is killed
 STUCK_FLOOR_S = 120.0  #: no step for this long, or for ten median steps, is stuck
 STUCK_STEPS = 10
-#: Before the first step a model may have to be prepared and compiled; after the last one there may
-#: be a slow store to wait for.
+#: Before the first step a model may have to be prepared and compiled; after the last one a slow
+#: store may have to be waited for.
 LOAD_LIMIT_S = 900.0
 
 
@@ -45,9 +45,9 @@ class WorkerSupervisor(threading.Thread):
         send_tickets: Callable[[str, int], None],
         follow_lanes: Callable[[], dict[str, Any]],
     ) -> None:
-        """``follow_lanes`` has the worker serve what it can by now, and says what that is.
+        """``follow_lanes`` opens and closes lanes as models come and go, and returns facts of them.
 
-        ``facts`` are what the worker says of itself.
+        ``facts`` describe the worker.
         """
         super().__init__(name="supervisor", daemon=True)
         self._ledger = ledger
@@ -65,10 +65,10 @@ class WorkerSupervisor(threading.Thread):
         self.heartbeat = HeartbeatReply((), {})
 
     def arrive(self) -> None:
-        """End what an earlier life of this worker left behind; before its renderer claims anything.
+        """End the leases that an earlier process of this worker left, before its renderer claims.
 
-        A container that starts again gives its processes the same numbers, so that leases of the
-        dead would pass for those of the living, and be renewed.
+        A container that starts again gives its processes the same ids, so leases of the old
+        process would be taken for those of the new one, and renewed.
         """
         try:
             self._ledger.beat(self._worker, holder_of(self._worker, 0), self._facts)
@@ -93,7 +93,7 @@ class WorkerSupervisor(threading.Thread):
         except BrokerUnreachable as error:
             log.warning("%s", error)
         except Exception:  # the edge of the thread: without it the leases of a worker
-            # that goes on drawing would run out, all of them, for as long as it lives.
+            # that goes on drawing would all run out, for as long as it lives.
             log.exception("unexpected error in a beat")
 
     @property
@@ -102,17 +102,17 @@ class WorkerSupervisor(threading.Thread):
         return is_news or self.draining.is_set() or bool(self._disobeyed)
 
     def stop(self) -> None:
-        """End the thread and leave the farm; what the renderer still holds is handed on."""
+        """End the thread and leave the farm; slices that the renderer still holds are handed on."""
         self._over.set()
         self.join(timeout=BEAT_S)
         try:
             self._ledger.leave(self._worker)
         except BrokerUnreachable as error:
-            log.warning("left without saying so: %s", error)
+            log.warning("could not sign off from the farm: %s", error)
 
     @property
     def _facts_now(self) -> dict[str, Any]:
-        """Without the lanes that the renderer cannot serve now: it counts as none of theirs."""
+        """The facts, without the lanes that the renderer cannot serve at the moment."""
         unfit = self.heartbeat.renderer.get("unfit", {})
         lanes = [lane for lane in self._facts.get("lanes", ()) if model_key(lane) not in unfit]
         return self._facts | {"lanes": lanes}
@@ -124,7 +124,7 @@ class WorkerSupervisor(threading.Thread):
         except BrokerUnreachable:
             self._heard_since = math.inf
             raise
-        # Steps that were drawn in an outage are nowhere written down.
+        # Steps that were drawn during an outage were not recorded.
         self._heard_since = min(self._heard_since, time.monotonic())
         if self.draining.is_set():
             self._ledger.tell(holder, "drain")
@@ -134,7 +134,7 @@ class WorkerSupervisor(threading.Thread):
         self._disobeyed = {f: at for f, at in self._disobeyed.items() if f in held}
 
     def _check(self, lease: Lease, pid: int) -> None:
-        """Kill a renderer that neither obeys nor moves; its slices are handed on at once."""
+        """Kill a renderer that ignores an order or is stuck; its slices are handed on at once."""
         if lease.order in (Order.CANCEL, Order.LOST):
             since = self._disobeyed.setdefault(lease.fence, time.monotonic())
             if time.monotonic() - since > CANCEL_GRACE_S:

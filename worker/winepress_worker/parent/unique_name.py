@@ -1,4 +1,4 @@
-"""One name, one worker: two under the same name would end each other's leases at every beat."""
+"""Checks that no live worker has this name: two would end each other's leases at every beat."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from winepress_shared.ledger.records import Worker
 log = logging.getLogger(__name__)
 
 _LOOK_S = 0.5  #: between two looks at a worker that may be dead
-_SILENCE_S = 2 * BEAT_S + 1.0  #: a live worker has beaten once more by then
+_SILENCE_S = 2 * BEAT_S + 1.0  #: a live worker beats once more within it
 
 
 def check_unique_name(
@@ -24,13 +24,13 @@ def check_unique_name(
 ) -> None:
     """Return when no live worker has this name; raises WrongUsage when one has.
 
-    One that was killed stays listed for a while. It is told from a live one by its process, where
-    that can be looked up, else by its silence.
+    A killed worker stays listed for a while. Its process tells it from a live one, where that can
+    be looked up, or else its silence.
     """
     first = _listed(ledger, name)
     if first is None or _has_ended(first.facts):
         return
-    log.info("waiting for %s, which was alive a moment ago, to beat or to be silent", name)
+    log.info("%s was alive a moment ago: waiting to see whether it still beats", name)
     for _ in range(round(_SILENCE_S / _LOOK_S)):
         sleep(_LOOK_S)
         found = _listed(ledger, name)
@@ -47,7 +47,7 @@ def check_unique_name(
 
 
 def process_space() -> str:
-    """What tells whether a process id means the same to two processes; empty if unknown."""
+    """Equal in two processes for which a process id means the same; empty if unknown."""
     try:
         boot = Path("/proc/sys/kernel/random/boot_id").read_text("ascii").strip()
         return f"{boot} {Path('/proc/self/ns/pid').readlink()}"

@@ -1,4 +1,4 @@
-"""What a rendering process does while it has no ticket: give back memory that is of no use."""
+"""Unloads models that are not used, while the rendering process has no ticket."""
 
 from __future__ import annotations
 
@@ -17,24 +17,24 @@ _TICK_S = 1.0
 
 
 class IdleUnloader(threading.Thread):
-    """Looks after the warm pool whenever the thread that renders does not."""
+    """Unloads idle models whenever the rendering thread has no ticket."""
 
     def __init__(self, pool: WarmPool, unfit: Unfit, changed: Callable[[], None]) -> None:
-        """``changed`` is called when something was unloaded, or is to be tried again."""
-        super().__init__(name="tender", daemon=True)
+        """``changed`` is called when a model was unloaded, or may be tried again."""
+        super().__init__(name="idle-unloader", daemon=True)
         self._pool = pool
         self._unfit = unfit
         self._changed = changed
         self._at_work = threading.Lock()
 
     @contextmanager
-    def away(self) -> Iterator[None]:
-        """Nothing is unloaded meanwhile: somebody draws."""
+    def paused(self) -> Iterator[None]:
+        """Unload nothing while inside: the rendering thread has a ticket."""
         with self._at_work:
             yield
 
     def run(self) -> None:
-        """Tick as long as the process lives."""
+        """Tick for as long as the process lives."""
         pause = threading.Event()
         while not pause.wait(_TICK_S):
             if self._at_work.acquire(blocking=False):
@@ -44,9 +44,9 @@ class IdleUnloader(threading.Thread):
                     self._at_work.release()
 
     def tick(self) -> None:
-        """Unload what was idle for its time, and what other workers of the machine need.
+        """Unload what was idle for long, and what other workers of the machine need memory of.
 
-        What this worker could not serve is tried again when there is a chance.
+        Models that were refused are tried again when what was missing may be there.
         """
         if self._unfit.try_again():
             self._changed()
@@ -61,7 +61,7 @@ class IdleUnloader(threading.Thread):
             self._changed()
 
     def make_way(self) -> None:
-        """Between two slices: unload what others need, but for the pipeline used last."""
+        """Between two slices: unload what others need memory of, but the pipeline used last."""
         try:
             self._pool.make_way(keep=next(iter(self._pool.warm), None))
         except EnvironmentFault as error:

@@ -1,4 +1,4 @@
-"""Loading the model of the next lane while a slice of another one is drawn."""
+"""Loads the model of the next lane while a slice of another one is drawn."""
 
 from __future__ import annotations
 
@@ -29,10 +29,10 @@ class Preloader:
         self._begin_load = begin_load
         self._thread: threading.Thread | None = None
         self._model = ""
-        self._hopeless = ("", 0)  # tried last in vain, and how much was free
+        self._hopeless = ("", 0)  # the model that did not fit last, and the bytes that were free
 
     def consider(self, model: str | None) -> None:
-        """Begin to load ``model`` (with its precision), unless something is in its way."""
+        """Begin to load ``model`` (with its precision) if it may be loaded now."""
         if model is None or self.is_busy or (model, self._pool.free_bytes) == self._hopeless:
             return
         if self._may_begin(model):
@@ -42,13 +42,13 @@ class Preloader:
             self._thread.start()
 
     def renew(self) -> None:
-        """Mark the load again: whenever a worker describes itself, its mark ends."""
+        """Mark the load again: the mark ends whenever a worker describes itself."""
         if self.is_busy:
             self._may_begin(self._model)
 
     @property
     def is_busy(self) -> bool:
-        """Whether it loads just now."""
+        """Whether it is loading a model."""
         return self._thread is not None and self._thread.is_alive()
 
     def _may_begin(self, model: str) -> bool:
@@ -60,9 +60,9 @@ class Preloader:
     def _load(self, model: str) -> None:
         lane, free_bytes = Lane.parse(model), self._pool.free_bytes
         try:
-            is_loaded = self._pool.preload(self._engine.key(lane.model, lane.precision))
+            is_loaded = self._pool.preload(self._engine.prepare(lane.model, lane.precision))
         except WinepressError as error:
-            # Its own slice will meet the same and settle it with the ledger.
+            # A slice of that model will meet the same fault, and settle it with the ledger.
             log.warning("%s could not be loaded ahead: %s", model, error)
             is_loaded = False
         if is_loaded:

@@ -14,7 +14,7 @@ from winepress_worker.engines.base import Engine, Pipeline, PipelineKey
 from winepress_worker.host_budget import HostBudget
 
 _MIB = 2**20
-_OTHERS_S = 5.0  #: how long other workers of the machine get to give unused memory back
+_OTHERS_S = 5.0  #: other workers of the machine have so long to give unused memory back
 _LOOK_S = 0.1
 
 
@@ -33,7 +33,7 @@ class WarmPool:
         host: HostBudget | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """Unused for ``idle_ttl_s`` seconds means `unload_idle` takes it; None is never.
+        """`unload_idle` unloads what was unused for ``idle_ttl_s`` seconds; None is never.
 
         ``host`` bounds what all workers of the machine hold together.
         """
@@ -107,7 +107,7 @@ class WarmPool:
         pipeline = None
         try:
             loaded = self._load(key)
-            if key not in self._awaited:  # else somebody's picture warms it up
+            if key not in self._awaited:  # else the picture that waits warms it up
                 loaded.warm_up()
             pipeline = loaded
         finally:
@@ -122,9 +122,9 @@ class WarmPool:
         return True
 
     def finds_room(self, key: PipelineKey) -> bool:
-        """Whether the machine has memory for ``key``, once what is unused here has gone.
+        """Whether the machine has memory for ``key``, once unused models are unloaded here.
 
-        Otherwise the others are asked to give some back; no slice must be taken meanwhile.
+        If not, other workers are asked to unload some; no slice must be taken until they have.
         """
         if self._host is None:
             return True
@@ -134,7 +134,7 @@ class WarmPool:
             if kept + need <= self._host.room():
                 return True
             self._host.want(need)
-            return need > self._host.limit - kept  # never: its slice finds that out and says so
+            return need > self._host.limit - kept  # it never fits: its slice will say so
 
     def pin(self, key: PipelineKey) -> None:
         """Never unload ``key`` once it is loaded."""
@@ -152,7 +152,7 @@ class WarmPool:
                 self._pins.discard(key)
 
     def unload_idle(self) -> tuple[PipelineKey, ...]:
-        """Unload what nobody has used for the idle time; returns their keys."""
+        """Unload what was not used for the idle time; returns the keys."""
         if self._idle_ttl_s is None:
             return ()
         latest = self._clock() - self._idle_ttl_s
@@ -163,7 +163,7 @@ class WarmPool:
             return tuple(idle)
 
     def make_way(self, keep: PipelineKey | None = None) -> tuple[PipelineKey, ...]:
-        """Unload what other workers of the machine need the memory of; returns the keys.
+        """Unload models whose memory other workers of the machine need; returns the keys.
 
         The longest unused goes first; what is pinned stays, and ``keep``.
         """
@@ -187,7 +187,7 @@ class WarmPool:
         began = self._clock()
         try:
             pipeline = self._engine.load(key)
-        except (RetryElsewhere, FailForGood) as error:  # no job has asked for anything yet
+        except (RetryElsewhere, FailForGood) as error:  # no job is at fault yet
             name = f"{key.model}.{key.precision.value}"
             raise EnvironmentFault(f"{name} cannot be loaded here: {error}") from error
         self.loads += 1
@@ -211,7 +211,7 @@ class WarmPool:
         self._await_host(need)
 
     def _await_host(self, need: int) -> None:
-        """Take the machine's memory: first our own unused, then what others give back."""
+        """Take the machine's memory: unload unused models here, then wait for other workers."""
 
         def is_given() -> bool:
             while not self._host_has(need):

@@ -1,4 +1,4 @@
-"""From a drawn picture to a counted object, while the next picture is being drawn."""
+"""Encodes, stores and counts drawn pictures while the next one is being drawn."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from winepress_worker.renderer.lease_client import LeaseClient
 
 log = logging.getLogger(__name__)
 
-_IN_FLIGHT = 2  #: pictures drawn and not yet stored, at the most
+_IN_FLIGHT = 2  #: most pictures that are drawn and not yet stored
 
 
 @dataclass(frozen=True)
@@ -39,22 +39,34 @@ class Drawn:
     warnings: tuple[str, ...] = ()  #: what was asked for and ignored
 
 
+@dataclass(frozen=True)
+class Stored:
+    """A film, or whatever else its renderer has stored itself."""
+
+    part: Slice
+    unit: int
+    row: dict[str, Any]  #: to be counted for it, see `Output`
+
+
+Rendered = Drawn | Stored
+
+
 class Delivery:
     """Encodes, stores and commits in one background thread, in order."""
 
     def __init__(
-        self, lease_client: LeaseClient, archive: Archive, call: Callable[[str], None]
+        self, lease_client: LeaseClient, archive: Archive, leave_ticket: Callable[[str], None]
     ) -> None:
-        """``call`` leaves a ticket in a lane to which the rest of a job has moved."""
-        self._call = call
+        """``leave_ticket`` is called with the lane to which the last unit of a job has moved."""
+        self._leave_ticket = leave_ticket
         self._lease_client = lease_client
         self._archive = archive
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="delivery")
         self._pending: deque[Future[None]] = deque()
 
-    def send(self, drawn: Drawn) -> None:
-        """Hand a picture over; waits while two others are still on their way."""
-        self._enqueue(drawn.part, drawn.unit, lambda: self._store(drawn))
+    def send(self, rendered: Rendered) -> None:
+        """Hand over what was rendered; waits while two others are still on their way."""
+        self._enqueue(rendered.part, rendered.unit, lambda: self._deliver(rendered))
         while len(self._pending) > _IN_FLIGHT:
             self._pending.popleft().result()
 
@@ -77,7 +89,7 @@ class Delivery:
         row = self._archive.read_output(output_key(part.job_id, unit, job.output_format))
         if row is None:
             return False
-        self.commit(part, unit, row)
+        self.commit(part, unit, row, is_mine=False)
         return True
 
     def _enqueue(self, part: Slice, unit: int, act: Callable[[], None]) -> None:
@@ -85,7 +97,7 @@ class Delivery:
             try:
                 act()
             except Exception as error:  # noqa: BLE001 - the edge of the task: a fault here is
-                # this unit's, and whoever waits for the thread must not meet it.
+                # settled with this unit, and is not raised again in the thread that waits.
                 self.account(part, unit, error)
 
         self._pending.append(self._thread.submit(guarded))
@@ -94,6 +106,12 @@ class Delivery:
         """Settle a failed attempt with the ledger; see `LeaseClient.account`."""
         if self._lease_client.account(part, unit, error) is UnitOutcome.LAST:
             self.conclude(part)
+
+    def _deliver(self, rendered: Rendered) -> None:
+        if isinstance(rendered, Stored):
+            self.commit(rendered.part, rendered.unit, rendered.row)
+        else:
+            self._store(rendered)
 
     def _store(self, drawn: Drawn) -> None:
         job = drawn.job
@@ -119,15 +137,15 @@ class Delivery:
         if mine or not self.adopt(drawn.part, drawn.unit, job):
             self.commit(drawn.part, drawn.unit, row)
 
-    def commit(self, part: Slice, unit: int, row: dict[str, Any]) -> None:
+    def commit(self, part: Slice, unit: int, row: dict[str, Any], *, is_mine: bool = True) -> None:
         """Count an object that is in the store; the last one of a job ends it."""
-        outcome = self._lease_client.commit(part, unit, row)
+        outcome = self._lease_client.commit(part, unit, row, is_mine=is_mine)
         if outcome is UnitOutcome.LAST and part.job_units == 1:
             self._write_result(part, {unit: row})  # the ledger would say the same
         elif outcome is UnitOutcome.LAST:
             self._write_result(part, self._lease_client.outputs(part))
         elif outcome is UnitOutcome.MOVED:
-            self._call(FILM)
+            self._leave_ticket(FILM)
 
     def _write_result(self, part: Slice, rows: dict[int, dict[str, Any]]) -> None:
         result = Result.from_units(part.job_id, rows)

@@ -1,86 +1,59 @@
-"""Rendering one slice: a short pipeline of named steps. Knows no Celery, no S3, no OpenVINO."""
+"""Executes slices: begins their units, has them rendered, and settles whatever goes wrong.
+
+Knows no Celery, no S3, no OpenVINO, and no kind of job.
+"""
 
 from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Sequence
-from contextlib import suppress
-from dataclasses import replace
+from collections.abc import Callable, Mapping, Sequence
 
-from PIL import Image
-
-from winepress_shared.archive import Archive, JobRecord
-from winepress_shared.cost import megapixel_steps
 from winepress_shared.errors import (
     BrokerUnreachable,
     EnvironmentFault,
     FailForGood,
-    ObjectMissing,
     Stopped,
     StoreUnreachable,
     WorkerBroken,
     YieldRequested,
 )
-from winepress_shared.items import ItemReader
 from winepress_shared.jobs.job import Job
-from winepress_shared.jobs.zoom import ZoomVideo
-from winepress_shared.lane import Precision
 from winepress_shared.ledger.records import Slice
-from winepress_shared.metadata import PictureFacts
-from winepress_worker.engines.base import PipelineKey, Request
 from winepress_worker.os_fault import seen_through
-from winepress_worker.pipelines.by_model import PipelinesByModel
-from winepress_worker.pipelines.refined import StagedPipeline
-from winepress_worker.pipelines.warm_pool import WarmPool
-from winepress_worker.renderer.batching import Batching, Call
-from winepress_worker.renderer.delivery import Delivery, Drawn
-from winepress_worker.renderer.input_pictures import InputPictures
+from winepress_worker.renderer.call_size import Call
+from winepress_worker.renderer.delivery import Delivery, Rendered
+from winepress_worker.renderer.job_renderers import JobRenderer
 from winepress_worker.renderer.lease_client import LeaseClient
-from winepress_worker.renderer.pace import Pace
-from winepress_worker.renderer.work import Work
-from winepress_worker.renderer.zoom_units import ZoomUnits
-from winepress_worker.report import Report
+from winepress_worker.renderer.slice_reader import SliceReader
+from winepress_worker.renderer.work import SliceWork
 
 log = logging.getLogger(__name__)
 
+#: Whether another lane goes before the rest of a slice that was worked on for so many seconds.
+CallsAway = Callable[[Slice, float], bool]
+
 
 class Executor:
-    """Renders slices, one after the other."""
+    """Executes slices, one after the other."""
 
     def __init__(
         self,
         lease_client: LeaseClient,
-        archive: Archive,
         delivery: Delivery,
-        pool: WarmPool,
-        key_of: Callable[[str, Precision, Report], PipelineKey],
-        loaded: Callable[[], None],
-        batching: Batching,
-        calls_away: Callable[[Slice, float], bool] = lambda part, drawn_s: False,
+        reader: SliceReader,
+        renderers: Mapping[type[Job], JobRenderer],
+        calls_away: CallsAway,
     ) -> None:
-        """``loaded`` is called whenever another pipeline has become warm.
-
-        ``calls_away`` says whether another lane goes before the rest of a slice drawn for so long.
-        """
+        """``renderers`` has an entry for each kind of job, see `job_renderers`."""
         self._leases = lease_client
-        self._archive = archive
         self._delivery = delivery
-        self._pool = pool
-        self._key_of = key_of
-        self._loaded = loaded
+        self._reader = reader
+        self._renderers = renderers
         self._calls_away = calls_away
-        self._began_at = 0.0  #: when the first unit of the slice could be begun
-        self._record: JobRecord | None = None
-        self._items = ItemReader(archive)
-        self._inputs = InputPictures(archive)
-        self._drawn: list[Drawn] = []
-        self.batching = batching
-        self.pace = Pace()
-        self._zoom_units = ZoomUnits(lease_client, archive, delivery, self.pace)
 
     def run(self, part: Slice) -> int:
-        """Render a slice; returns the number of pictures handed to delivery.
+        """Render a slice; returns the number of units that were rendered and handed to delivery.
 
         Faults are settled with the ledger here and do not escape, except WorkerBroken: then this
         process must be replaced.
@@ -89,212 +62,138 @@ class Executor:
             self._delivery.conclude(part)
             return 0
         try:
-            work = self._prepare(part)
+            work, renderer = self._prepare(part)
         except Exception as error:  # the edge of the task: whatever is wrong with this job is
-            # this job's, and a slice must never be kept without being worked on.
+            # settled with this job, and a slice is never kept without being worked on.
             self._delivery.settle()
-            self._settle(part, part.units, error)
+            _settle(self._delivery, part, part.units, error)
             if isinstance(error, WorkerBroken):
                 raise
             return 0
-        drawn, left, self._began_at = 0, part.units, time.monotonic()
-        while left:
-            try:
-                call = self._next_call(work, left)
-                units = left[: len(call.jobs)]
-                if len(call.jobs) > 1 or call.sample:
-                    drawn += self._render_together(work, units, call)
-                else:
-                    drawn += self._render_unit(work, units[0])
-                left = left[len(units) :]
-            except (BrokerUnreachable, WorkerBroken):
-                raise
-            except Exception as error:  # noqa: BLE001 - the edge of the task: nothing that a job
-                # holds may leave its slice in the hands of a process that works on it no more.
-                self._end(part, left, error)
-                break
-        self._hand_over()
-        return drawn
+        return _Execution(self._leases, self._delivery, work, renderer, self._calls_away).run()
 
-    def _hand_over(self, *, settle: bool = False) -> None:
-        """Send the pictures drawn last on their way, if they are not yet; may wait for them."""
-        drawn, self._drawn = self._drawn, []
-        for one in drawn:
-            self._delivery.send(one)
-        if settle:
-            self._delivery.settle()
+    def _prepare(self, part: Slice) -> tuple[SliceWork, JobRenderer]:
+        work = self._reader.read(part)
+        renderer = self._renderers.get(type(work.record.job))
+        if renderer is None:
+            raise FailForGood("this worker renders no such jobs", value=work.record.job.kind)
+        renderer.prepare(work)
+        return work, renderer
 
-    def _prepare(self, part: Slice) -> Work:
-        record = self._fetch(part.job_id)
-        self._inputs.of(record.job)
 
-        def key_of(model: str, precision: Precision) -> PipelineKey:
-            return self._key_of(model, precision, lambda text, _: self._leases.note(part, text))
+class _Execution:
+    """One slice whose models are loaded."""
 
-        if isinstance(record.job, ZoomVideo):
-            pipelines = PipelinesByModel(self._pool, key_of, lambda key: self._load(part, key))
-            self._zoom_units.prepare(record.job, part.units, pipelines)
-            return Work(part, record, pipelines)
-        key = key_of(record.job.model, record.job.precision)
-        if key not in self._pool.warm:
-            self._load(part, key)
-        pipeline = StagedPipeline(self._pool.get(key), self._pool, key_of)
-        with suppress(FailForGood):  # of one damaged item: its own turn will settle it
-            pipeline.warm_refiner(self._items.item(record, part.units[0]).job)
-        return Work(part, record, pipeline)
+    def __init__(
+        self,
+        lease_client: LeaseClient,
+        delivery: Delivery,
+        work: SliceWork,
+        renderer: JobRenderer,
+        calls_away: CallsAway,
+    ) -> None:
+        self._leases = lease_client
+        self._delivery = delivery
+        self._work = work
+        self._part = work.part
+        self._renderer = renderer
+        self._calls_away = calls_away
+        self._began_at = time.monotonic()
+        self._rendered: list[Rendered] = []  #: not handed over yet
 
-    def _load(self, part: Slice, key: PipelineKey) -> None:
-        self._leases.note(part, f"loading {key.model}.{key.precision}")
-        self._pool.get(key)
-        self._loaded()
-
-    def _fetch(self, job_id: str) -> JobRecord:
-        """The job; kept for its next slice, since it never changes."""
-        if self._record is None or self._record.id != job_id:
-            try:
-                self._record = self._archive.read_job(job_id)
-            except ObjectMissing:
-                if not self._archive.has_jobs:
-                    raise  # of nobody: a shared folder is not mounted here, for example
-                raise FailForGood("never accepted, or lost: its job.json is gone") from None
-        return self._record
-
-    def _end(self, part: Slice, left: Sequence[int], error: Exception) -> None:
-        """End a slice before its last unit."""
-        log.info("slice %s of %s ends early: %s", part.fence, part.job_id, error)
-        self._hand_over(settle=True)
-        if isinstance(error, Stopped):
-            self._leases.give_back(part)
-        else:
-            self._settle(part, left, error)
-
-    def _settle(self, part: Slice, units: Sequence[int], error: Exception) -> None:
-        """None of ``units`` can be drawn: the surroundings are at fault, or all of them are."""
-        is_around = isinstance(seen_through(error), EnvironmentFault | StoreUnreachable)
-        for unit in units[:1] if is_around else units:
-            self._delivery.account(part, unit, error)
-
-    def _render_unit(self, work: Work, unit: int) -> int:
-        """Draw one picture and hand it over; 0 when there was nothing to draw or it failed."""
-        if work.part.attempts:
-            # It may have killed a worker: nothing else of ours may be at risk beside it, and
-            # the earlier attempt may have stored its picture.
-            self._hand_over(settle=True)
-        # First this, then the picture before: its delivery would take the interpreter away from us.
-        self._begin(work.part, unit)
-        self._hand_over()
-        return self._render_begun(work, unit)
-
-    def _begin(self, part: Slice, *units: int) -> None:
-        """Begin units; raises Stopped where the slice ends before them."""
-        is_called = self._leases.start(part, *units)
-        if is_called and self._calls_away(part, time.monotonic() - self._began_at):
-            raise YieldRequested("a better band waits in another lane")
-
-    def _render_begun(self, work: Work, unit: int) -> int:
+    def run(self) -> int:
+        count, left = 0, self._part.units
         try:
-            item = self._items.item(work.record, unit)
-            job = item.job
-            if work.part.attempts and self._delivery.adopt(work.part, unit, job):
+            while left:
+                call = self._renderer.next_call(self._work, left)
+                units = left[: len(call.jobs)] if call else left[:1]
+                count += self._render_together(units, call) if call else self._render(units[0])
+                left = left[len(units) :]
+        except (BrokerUnreachable, WorkerBroken):
+            raise
+        except Exception as error:  # noqa: BLE001 - the edge of the task: nothing that a job holds
+            # may leave its slice in the hands of a process that works on it no more.
+            self._end(left, error)
+        finally:
+            self._hand_over()
+        return count
+
+    def _render(self, unit: int) -> int:
+        """Render one unit by itself; returns 0 when it failed."""
+        if self._part.attempts:
+            # It may have killed a worker: no other picture may be at risk beside it, and the
+            # earlier attempt may have stored its picture.
+            self._hand_over(settle=True)
+        # Begin first, then deliver the picture before: encoding it holds the interpreter lock.
+        self._begin(unit)
+        self._hand_over()
+        return self._render_begun(unit)
+
+    def _render_together(self, units: Sequence[int], call: Call) -> int:
+        """Render units in one call; each by itself when that fails or would change them."""
+        self._begin(units[0])  # alone, for it may be called away
+        self._begin(*units[1:])
+        self._hand_over()
+        resolved = [self._work.unit(unit) for unit in units]
+        rendered = self._renderer.draw(self._work, resolved, call)
+        if not rendered:
+            return sum(map(self._render_apart, units))
+        self._rendered += rendered
+        return len(units)
+
+    def _render_apart(self, unit: int) -> int:
+        count = self._render_begun(unit)
+        self._hand_over()
+        return count
+
+    def _render_begun(self, number: int) -> int:
+        try:
+            unit = self._work.unit(number)
+            if self._part.attempts and self._delivery.adopt(self._part, number, unit.job):
                 return 1
-            if isinstance(job, ZoomVideo) and job.is_film(unit):
-                self._zoom_units.cut(work.part, work.record, unit)
-                return 1
-            drawn = self._draw(work, unit, job)
-            self._drawn.append(replace(drawn, warnings=(*item.warnings, *drawn.warnings)))
+            self._rendered += self._renderer.draw(self._work, (unit,), None)
             return 1
         except Stopped:
             raise
         except WorkerBroken as error:
-            self._delivery.account(work.part, unit, error)
+            self._delivery.account(self._part, number, error)
             raise
         except Exception as error:  # noqa: BLE001 - the edge of the task: any fault of one
             # picture is that picture's, never the worker's or the next picture's.
             if isinstance(seen_through(error), EnvironmentFault):
                 self._hand_over(settle=True)  # it counts before the slice is given back
-            self._delivery.account(work.part, unit, error)
+            self._delivery.account(self._part, number, error)
             return 0
 
-    def _draw(self, work: Work, unit: int, job: Job) -> Drawn:
-        if isinstance(work.pipeline, PipelinesByModel):
-            pictures = self._inputs.of(work.record.job)
-            return self._zoom_units.draw(work.part, work.record, unit, work.pipeline, pictures)
-        call = self.batching.alone(job)
-        (image,), facts, seconds = self._render(work, unit, call)
-        self.batching.learn_alone(job, image, seconds)
-        unread = work.pipeline.unread(job)
-        return Drawn(work.part, unit, job, image, facts, seconds, call.number, warnings=unread)
+    def _begin(self, *units: int) -> None:
+        """Begin units; raises Stopped where the slice ends before them."""
+        is_called = self._leases.start(self._part, *units)
+        if is_called and self._calls_away(self._part, time.monotonic() - self._began_at):
+            raise YieldRequested("a better band waits in another lane")
 
-    def _render(
-        self, work: Work, unit: int, call: Call
-    ) -> tuple[list[Image.Image], PictureFacts, float]:
-        """One call of the pipeline: its pictures, how they were made, seconds it took.
+    def _hand_over(self, *, settle: bool = False) -> None:
+        """Hand what was rendered last to delivery, if it is not there yet; may wait for it."""
+        rendered, self._rendered = self._rendered, []
+        for one in rendered:
+            self._delivery.send(one)
+        if settle:
+            self._delivery.settle()
 
-        The pictures are those of its jobs, then that of its sample.
-        """
-        jobs = call.drawn
-        image_and_mask = (*self._inputs.of(jobs[0]), None, None)[:2]
-        request = Request.together(jobs, *image_and_mask)
-        if jobs[0].preview_every:
-            request = replace(request, on_preview=self._leases.previews.of(work.part, unit))
-        steps, cost = jobs[0].num_inference_steps or 1, megapixel_steps(jobs[0])
-        lane, is_first = str(work.record.lane), not work.is_warm
-        limit = self.pace.limit(lane, cost * len(jobs))
-        if is_first:  # it compiles too, which takes as long as it takes
-            limit = replace(limit, seconds=None)
-        began = time.perf_counter()
-        images = work.pipeline.render(request, limit.watching(self._leases.watch(work.part, unit)))
-        seconds = time.perf_counter() - began
-        self.pace.learn(lane, seconds, steps, cost, len(jobs), is_first=is_first)
-        return images[: len(jobs) - call.filled], work.pipeline.facts(request), seconds
+    def _end(self, left: Sequence[int], error: Exception) -> None:
+        """End the slice before its last unit."""
+        log.info("slice %s of %s ends early: %s", self._part.fence, self._part.job_id, error)
+        self._hand_over(settle=True)
+        if isinstance(error, Stopped):
+            self._leases.give_back(self._part)
+        else:
+            _settle(self._delivery, self._part, left, error)
 
-    def _next_call(self, work: Work, units: Sequence[int]) -> Call:
-        """The next pictures to be drawn in one call; one that was begun before is alone in it."""
-        jobs = (self._items.item(work.record, unit).job for unit in units)
-        if work.part.attempts or isinstance(work.record.job, ZoomVideo):
-            return Call((work.record.job,))
-        try:
-            return self.batching.plan(jobs, self._pool.free_bytes)
-        except (StoreUnreachable, FailForGood):
-            return Call((work.record.job,))  # its own turn will find out and settle it
 
-    def _render_together(self, work: Work, units: Sequence[int], call: Call) -> int:
-        """Draw pictures in one call; each by itself when it fails or would change them."""
-        self._begin(work.part, units[0])  # alone, for it may be called away
-        self._begin(work.part, *units[1:])
-        self._hand_over()
-        try:
-            images, facts, seconds = self._render(work, units[-1], call)
-        except (Stopped, WorkerBroken):
-            raise
-        except Exception as error:  # noqa: BLE001 - the edge of the task: one picture is at fault,
-            # and drawing each by itself says which one.
-            log.warning("%d pictures are drawn one by one: %s", len(units), error)
-            self.batching.fail(call)
-            return self._render_apart(work, units)
-        if call.sample and not self.batching.prove(call, images.pop()):
-            log.info("%d pictures in a call come out otherwise than one", call.number)
-            return self._render_apart(work, units)
-        self.batching.learn(call, seconds, images)
-        share_s = seconds / call.number
-        self._drawn += [
-            Drawn(
-                part=work.part,
-                unit=unit,
-                job=job,
-                image=image,
-                facts=facts,
-                render_s=share_s,
-                batch=call.number,
-                warnings=self._items.item(work.record, unit).warnings + work.pipeline.unread(job),
-            )
-            for unit, job, image in zip(units, call.jobs, images, strict=True)
-        ]
-        return len(units)
+def _settle(delivery: Delivery, part: Slice, units: Sequence[int], error: Exception) -> None:
+    """Account for ``units`` that cannot be rendered: their surroundings are at fault, or they are.
 
-    def _render_apart(self, work: Work, units: Sequence[int]) -> int:
-        drawn = 0
-        for unit in units:
-            drawn += self._render_begun(work, unit)
-            self._hand_over()
-        return drawn
+    A fault of the surroundings gives the whole slice back, so it is accounted for once.
+    """
+    is_around = isinstance(seen_through(error), EnvironmentFault | StoreUnreachable)
+    for unit in units[:1] if is_around else units:
+        delivery.account(part, unit, error)

@@ -13,7 +13,7 @@ from winepress_shared.jobs.picture import MAX_SIDE_PX, Picture
 
 
 class InputPictures:
-    """Keeps those of the job that was asked for last. Not thread-safe."""
+    """Keeps the pictures of one job, the one asked for last. Not thread-safe."""
 
     def __init__(self, archive: Archive) -> None:
         self._archive = archive
@@ -29,7 +29,7 @@ class InputPictures:
         data = self._archive.read_input(picture)
         try:
             image = Image.open(io.BytesIO(data), formats=("PNG",))
-            # Whoever may write to the store can lay a small file there that is a huge picture.
+            # A small file that someone put into the store may decode to a huge picture.
             if max(image.size) > MAX_SIDE_PX:
                 raise ValueError
             image.load()

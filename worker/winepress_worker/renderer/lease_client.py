@@ -1,4 +1,4 @@
-"""The rendering process's line to the ledger: patient when Redis is away, quick to hear "stop"."""
+"""The rendering process's client of the ledger: waits out an outage, and stops when told to."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ class LeaseClient:
         messenger: Messenger,
         unfit: Unfit,
     ) -> None:
-        """``messenger`` tells what nobody waits for; ``unfit`` hears what cannot be served here."""
+        """``messenger`` sends in the background; ``unfit`` keeps which models cannot be served."""
         self._ledger = ledger
         self._messenger = messenger
         self._unfit = unfit
@@ -66,6 +66,9 @@ class LeaseClient:
         self._in_hand: dict[int, set[int]] = {}  # fence → units not settled; see `Ledger.disown`
         self.draining = threading.Event()
         self._reported_at = 0.0
+
+    def listen(self) -> None:
+        """Begin to listen for orders, for as long as the process lives."""
         threading.Thread(target=self._listen, name="orders", daemon=True).start()
 
     def claim(self, lane: str, most: int, *, begin: bool) -> Slice | None:
@@ -99,7 +102,7 @@ class LeaseClient:
         return order is Order.CALLED
 
     def watch(self, part: Slice, unit: int) -> Callable[[int, int], None]:
-        """What a pipeline calls after each step: stops on order, reports now and then."""
+        """The step callback of a picture: reports progress now and then, and stops when told to."""
         self._reported_at = 0.0
 
         def on_step(done: int, steps: int) -> None:
@@ -121,10 +124,13 @@ class LeaseClient:
         # A pause lets the picture in hand be finished.
         return Order.OK if order is Order.YIELD else order
 
-    def commit(self, part: Slice, unit: int, output: dict[str, Any]) -> UnitOutcome:
-        """Count a picture that is in the store."""
+    def commit(
+        self, part: Slice, unit: int, output: dict[str, Any], *, is_mine: bool = True
+    ) -> UnitOutcome:
+        """Count a picture that is in the store; one that is not ``is_mine`` was drawn before."""
         outcome = self._patiently(lambda: self._ledger.commit(part.fence, unit, output))
-        self._suspects.served(part, unit)
+        if is_mine:
+            self._suspects.served(part, unit)
         return self._settled(part, unit, outcome)
 
     def finish(self, part: Slice, reason: str) -> None:
@@ -148,7 +154,7 @@ class LeaseClient:
     def account(self, part: Slice, unit: int, error: Exception) -> UnitOutcome:
         """Do what the type of ``error`` asks for: try again, give up, leave or rest the lane.
 
-        An error nobody foresaw is one attempt of this unit. Unit -1 is the job's result.
+        An unexpected error counts as one attempt of this unit. Unit -1 is the job's result.
         """
         error = seen_through(error)
         if isinstance(error, EnvironmentFault) and self._suspects.is_to_blame(part):
@@ -189,7 +195,7 @@ class LeaseClient:
             log.warning("note not recorded: broker unreachable")
 
     def describe(self, facts: dict[str, Any], said: Callable[[], None]) -> None:
-        """Say what this process holds; nobody waits for it. ``said`` is called after that."""
+        """Send a description of this process in the background; ``said`` is called afterwards."""
 
         def tell() -> None:
             self._ledger.describe_renderer(self.worker, facts)
@@ -216,7 +222,7 @@ class LeaseClient:
             raise YieldRequested("a better band waits in the lane")
 
     def _patiently(self, call: Callable[[], T]) -> T:
-        """Ride out an outage of the broker: the sweep prolongs leases that nobody could beat."""
+        """Try again through an outage: the sweep prolongs leases that could not be renewed."""
         return patiently(call, pauses_for(PATIENCE_S, *_PAUSES_S))
 
     def _listen(self) -> None:
@@ -230,7 +236,7 @@ class LeaseClient:
                     elif message:
                         self._stopped.add(int(message["data"]))
                     if channel.is_new:
-                        # Another server may stand there now, or one that has lost its end.
+                        # It may be another server now, or one that has lost its newest data.
                         mine = list(self._in_hand.items())
                         self._ledger.disown(self.holder, {f: tuple(units) for f, units in mine})
                         channel.is_new = False

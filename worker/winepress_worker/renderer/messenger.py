@@ -1,4 +1,4 @@
-"""What the drawing need not wait for: told to the broker in the background."""
+"""Sends to the broker, in the background, what no picture has to wait for."""
 
 from __future__ import annotations
 
@@ -12,20 +12,23 @@ log = logging.getLogger(__name__)
 
 
 class Messenger:
-    """Sends messages in one thread, in order; of each kind the newest alone.
+    """Sends messages from one thread, in order; of each kind only the newest.
 
-    A link that is slow, or a broker that is away, thereby delays nobody: what is told is how
-    things stand, and was it not sent yet, the next message says it better.
+    So a slow link or an unreachable broker delays no picture. Each message describes the present
+    state: one that was not sent yet is replaced by the next of its kind.
     """
 
     def __init__(self) -> None:
         self._changed = threading.Condition()
         self._waiting: dict[str, Callable[[], None]] = {}  # kind → how it is sent
         self._is_sending = False
+
+    def start(self) -> None:
+        """Begin to send, for as long as the process lives."""
         threading.Thread(target=self._run, name="messages", daemon=True).start()
 
     def send(self, kind: str, act: Callable[[], None]) -> None:
-        """Have ``act`` called soon, in the place of one of that ``kind`` that waits."""
+        """Have ``act`` called soon; it replaces a waiting one of the same ``kind``."""
         with self._changed:
             self._waiting[kind] = act
             self._changed.notify_all()
@@ -45,8 +48,8 @@ class Messenger:
                 act()
             except BrokerUnreachable:
                 log.warning("%s not sent: broker unreachable", kind)
-            except Exception:  # the edge of the thread: without it nobody would hear of this
-                # worker again.
+            except Exception:  # the edge of the thread: if it ended, this worker would send
+                # nothing more.
                 log.exception("unexpected error while sending: %s", kind)
             finally:
                 with self._changed:

@@ -1,4 +1,4 @@
-"""Shows what is being drawn to whoever watches; never delays or harms the drawing for long."""
+"""Publishes previews of pictures in progress, without delaying them."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ _QUALITIES = (75, 50, 25, 10)  #: of JPEG, tried in turn until it is small enoug
 
 
 class PreviewPublisher:
-    """Puts previews into the box, as many of those that the engine draws as the link carries."""
+    """Stores as many of the previews that an engine draws as the link to the broker carries."""
 
-    def __init__(self, box: PreviewStore, messenger: Messenger) -> None:
-        self._box = box
+    def __init__(self, store: PreviewStore, messenger: Messenger) -> None:
+        self._store = store
         self._messenger = messenger
 
     def of(self, part: Slice, unit: int) -> OnPreview:
@@ -30,7 +30,7 @@ class PreviewPublisher:
             if jpeg is None:
                 return
             preview = Preview(unit, done, steps, jpeg)
-            self._messenger.send("preview", lambda: self._box.put(part.fence, preview))
+            self._messenger.send("preview", lambda: self._store.put(part.fence, preview))
 
         return show
 

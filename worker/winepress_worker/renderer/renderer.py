@@ -1,4 +1,4 @@
-"""The rendering process: built once, then one call per ticket."""
+"""The rendering process: built and started once, then one call per ticket."""
 
 from __future__ import annotations
 
@@ -30,13 +30,17 @@ from winepress_worker.models.registry_index import RegistryIndex
 from winepress_worker.options import WorkerOptions
 from winepress_worker.pipelines.idle_unloader import IdleUnloader
 from winepress_worker.pipelines.preloader import Preloader
+from winepress_worker.pipelines.slice_pipelines import SlicePipelines
 from winepress_worker.pipelines.warm_pool import WarmPool
 from winepress_worker.renderer.batching import Batching
 from winepress_worker.renderer.delivery import Delivery
 from winepress_worker.renderer.executor import Executor
+from winepress_worker.renderer.job_renderers import job_renderers
 from winepress_worker.renderer.lease_client import LeaseClient
 from winepress_worker.renderer.messenger import Messenger
+from winepress_worker.renderer.pace import Pace
 from winepress_worker.renderer.preview_publisher import PreviewPublisher
+from winepress_worker.renderer.slice_reader import SliceReader
 from winepress_worker.renderer.unfit import Unfit
 
 log = logging.getLogger(__name__)
@@ -48,15 +52,23 @@ TICKET_S = 60.0  #: a ticket is worked on for about this long before the slot is
 class Renderer:
     """Everything one rendering process owns. This is its composition root."""
 
-    def __init__(self, options: WorkerOptions, settings: Settings) -> None:
-        catalogue = Catalogue.load(settings.catalogue)
+    def __init__(
+        self, options: WorkerOptions, settings: Settings, leave_ticket: Callable[[str], None]
+    ) -> None:
+        """Build it and start nothing; see `start`.
+
+        ``leave_ticket`` is called with a lane that has work left and no ticket for it.
+        """
         self._options = options
+        self._leave_ticket = leave_ticket
         store = open_store(settings)
-        registry = ModelRegistry(store)
-        budget = int(settings.pulled_gib * 2**30)
-        registry_index = RegistryIndex(settings)
+        self._registry, self._registry_index = ModelRegistry(store), RegistryIndex(settings)
         self._local_models = LocalModels(
-            settings.home, catalogue, registry, budget, registry_index.memory_of
+            settings.home,
+            Catalogue.load(settings.catalogue),
+            self._registry,
+            int(settings.pulled_gib * 2**30),
+            self._registry_index.memory_of,
         )
         self._engine = open_engine(options, self._local_models, settings.home)
         self._pool = WarmPool(
@@ -65,50 +77,43 @@ class Renderer:
             idle_ttl_s=options.idle_unload_s or None,
             host=_host_budget(options, settings),
         )
-        self._unfit = Unfit(
-            lambda model: (
-                self._local_models.files_of(model.partition(".")[0]),
-                registry_index.read(),
-            ),
-            (settings.home,),
-        )
+        self._unfit = Unfit(self._files_of, (settings.home,))
         self._messenger = Messenger()
         previews = PreviewPublisher(PreviewStore(settings), self._messenger)
         self._lease_client = LeaseClient(
             Ledger(settings), options.name, os.getpid(), previews, self._messenger, self._unfit
         )
-        archive = Archive(store)
-        self._leave_ticket: Callable[[str], None] = lambda lane: None
-        self._delivery = Delivery(
-            self._lease_client, archive, lambda lane: self._leave_ticket(lane)
-        )
-        self._book = LaneIndex(settings)
-        self._watch = LaneWatch(self._book, options)
+        self._lane_index = LaneIndex(settings)
+        self._watch = LaneWatch(self._lane_index, options)
         self._process = psutil.Process()
+        self._pace = Pace()
+        self._batching = Batching(
+            options.max_batch_size, keeps_numbers=options.device_class == "CPU"
+        )
+        archive = Archive(store)
+        self._delivery = Delivery(self._lease_client, archive, leave_ticket)
         self._executor = Executor(
             self._lease_client,
-            archive,
             self._delivery,
-            self._pool,
-            self._engine.key,
-            self.describe,
-            Batching(options.batch, keeps_numbers=options.device_class == "CPU"),
+            SliceReader(archive, self._pipelines_of),
+            job_renderers(self._lease_client, archive, self._delivery, self._batching, self._pace),
             self._watch.calls_away,
         )
         self._preloader = Preloader(self._engine, self._pool, self._begin_load)
-        self._pin(options.pins)
-        self.describe()
         self._idle_unloader = IdleUnloader(self._pool, self._unfit, self.describe)
+
+    def start(self) -> None:
+        """Load what is pinned, describe this process to the farm, and start its threads."""
+        self._messenger.start()
+        self._lease_client.listen()
+        self._pin(self._options.pins)
+        self.describe()
         self._idle_unloader.start()
-        registry_index.watch(registry)
+        self._registry_index.watch(self._registry)
 
-    def run(self, lane: str, leave_ticket: Callable[[str], None]) -> str:
-        """Work on ``lane`` for about `TICKET_S`; returns a line for people (Flower shows it).
-
-        ``leave_ticket`` is called when work remains that nobody has a ticket for.
-        """
-        with self._idle_unloader.away():
-            self._leave_ticket = leave_ticket
+    def run(self, lane: str) -> str:
+        """Work on ``lane`` for about `TICKET_S`; returns a line for people (Flower shows it)."""
+        with self._idle_unloader.paused():
             return self._work(lane)
 
     def _work(self, lane: str) -> str:
@@ -138,22 +143,33 @@ class Renderer:
                     self._leave_ticket(lane)
                     break
             else:
-                self._leave_ticket(lane)  # a chain tells nobody that it waits while it is in hand
+                self._leave_ticket(lane)  # the ledger counts no chain as waiting while it is leased
         finally:
             self._delivery.settle()
             if not jobs:
-                self.describe()  # that takes the mark of a load back
+                self.describe()  # a description ends the mark of a load
         return _summary(lane, list(jobs), pictures, time.monotonic() - began)
 
     def _claim(self, lane: str) -> Slice | None:
         """The next slice. A chain goes on as soon as its last picture is counted."""
-        most = self._executor.pace.units_for(lane, SLICE_S)
+        most = self._pace.units_for(lane, SLICE_S)
         is_warm = model_key(lane) in self._warm
         part = self._lease_client.claim(lane, most, begin=is_warm)
         if part is None and self._delivery.is_busy:
             self._delivery.settle()
             part = self._lease_client.claim(lane, most, begin=is_warm)
         return part
+
+    def _pipelines_of(self, part: Slice) -> SlicePipelines:
+        def note(message: str) -> None:
+            self._lease_client.note(part, message)
+
+        return SlicePipelines(self._engine, self._pool, note, self.describe)
+
+    def _files_of(self, model: str) -> object:
+        """What of a model is on this machine and in the store, for `Unfit`."""
+        files = self._local_models.files_of(model.partition(".")[0])
+        return files, self._registry_index.read()
 
     def _look_ahead(self, lane: str) -> None:
         self._preloader.consider(self._watch.next_cold(lane))
@@ -168,10 +184,10 @@ class Renderer:
         parsed = Lane.parse(lane)
         key = PipelineKey(parsed.model, "", parsed.precision, self._options.device)
         try:
-            self._messenger.settle()  # a description that comes later would take the mark back
+            self._messenger.settle()  # a description sent later would end the mark
             return self._pool.finds_room(key) and self._begin_load(model)
         except EnvironmentFault as error:
-            log.error("%s is left to others: %s", lane, error)
+            log.error("%s is left to other workers: %s", lane, error)
             self._unfit.refuse(model, error)
             self.describe()
             return False
@@ -180,14 +196,14 @@ class Renderer:
         return model_key(lane) in self._unfit.reasons
 
     def _begin_load(self, model: str) -> bool:
-        return self._book.begin_load(self._options.name, model)
+        return self._lane_index.begin_load(self._options.name, model)
 
     def _pin(self, names: Sequence[str]) -> None:
-        """Load what is always to be warm; what cannot be loaded now is pinned when it is."""
+        """Load the models to be kept; one that cannot be loaded now is kept once it is loaded."""
         for name in names:
             lane = Lane.parse(name)
             try:
-                key = self._engine.key(lane.model, lane.precision)
+                key = self._engine.prepare(lane.model, lane.precision)
                 self._pool.pin(key)
                 self._pool.get(key).warm_up()
             except (RenderFault, UnknownModel, StoreUnreachable) as error:
@@ -200,7 +216,7 @@ class Renderer:
         return [f"{key.model}.{key.precision}" for key in self._pool.warm]
 
     def describe(self) -> None:
-        """Tell the ledger what is warm here, and how fast; what is not may leave the disk."""
+        """Describe this process to the ledger; models that are not warm may leave the disk."""
         self._local_models.warm([(key.model, key.precision) for key in self._pool.warm])
         self._unfit.try_again()
         self._lease_client.describe(
@@ -210,10 +226,10 @@ class Renderer:
                 "unfit": self._unfit.reasons,
                 "loads": self._pool.loads,
                 "load_s": self._pool.load_s,
-                "seconds_per_picture": self._executor.pace.facts(),
-                "megapixel_steps_per_s": self._executor.pace.rates(),
-                "pictures_per_call": self._executor.batching.facts(),
-                "step_s": round(self._executor.pace.step_s, 4),
+                "seconds_per_picture": self._pace.facts(),
+                "megapixel_steps_per_s": self._pace.rates(),
+                "pictures_per_call": self._batching.facts(),
+                "step_s": round(self._pace.step_s, 4),
                 "rss_mib": self._process.memory_info().rss >> 20,
             },
             self._preloader.renew,

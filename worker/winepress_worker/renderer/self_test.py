@@ -1,4 +1,4 @@
-"""The self-test: the trial picture on one device, compared with how a CPU drew it in 32 bits.
+"""The self-test: draws the trial picture on one device and compares it with a CPU's in 32 bits.
 
 Run as a process of its own (``python -m winepress_worker.renderer.self_test``): it reads a worker's
 options on stdin and writes one line of JSON. A driver that crashes takes nothing else with it.
@@ -36,7 +36,7 @@ _MOST_DB = 99.0  #: written for equal pictures, whose ratio is infinite
 
 
 def golden() -> Image.Image:
-    """The picture as it should be."""
+    """The picture to be drawn, as a CPU draws it in 32 bits."""
     with resources.files("winepress_worker").joinpath("bundled/golden.png").open("rb") as file:
         return Image.open(file, formats=("PNG",)).convert("RGB")
 
@@ -50,13 +50,13 @@ def likeness_db(picture: Image.Image, reference: Image.Image) -> float:
 
 def draw(engine: Engine, catalogue: Catalogue) -> tuple[Image.Image, str]:
     """The trial picture, and the device that was really used; raises RenderFault."""
-    pipeline = engine.load(engine.key(MODEL, Precision.FP16))
+    pipeline = engine.load(engine.prepare(MODEL, Precision.FP16))
     request = trial_request(catalogue, MODEL, Precision.FP16, STEPS)
     return pipeline.render(request, ignore_steps)[0], pipeline.device
 
 
 def judge(options: WorkerOptions, settings: Settings) -> dict[str, Any]:
-    """Draw and compare; faults are findings, not exceptions."""
+    """Draw and compare; a fault is a finding and raises nothing."""
     catalogue = Catalogue.load(settings.catalogue)
     try:
         engine = open_engine(options, LocalModels(settings.home, catalogue), settings.home)
@@ -64,12 +64,12 @@ def judge(options: WorkerOptions, settings: Settings) -> dict[str, Any]:
     except WinepressError as error:
         return {"is_fit": False, "found": str(error)}
     likeness = likeness_db(picture, golden())
-    found = f"computed on {device}, {likeness:.1f} dB to the picture it should be"
+    found = f"computed on {device}, {likeness:.1f} dB to the expected picture"
     return {"is_fit": likeness >= LEAST_DB, "found": f"{found} (wanted: {LEAST_DB:.0f})"}
 
 
 def memory_of(options: WorkerOptions, settings: Settings) -> Path | None:
-    """The file that stands for an earlier pass; None where nothing tells devices apart."""
+    """The file that records an earlier pass; None for an engine without devices."""
     if options.engine != "openvino":
         return None
     from winepress_worker.engines.devices import fingerprint

@@ -1,7 +1,8 @@
-"""The models this worker cannot serve just now, and why: its surroundings are at fault, no job is.
+"""The models that this worker cannot serve at the moment, and why.
 
-Nothing of it is for the farm to rest: another worker may have the memory, the disk, the model. Each
-is tried again when what stood in its way has changed, and otherwise after a growing pause.
+Its surroundings are at fault and no job is: memory, disk space or the model is missing here, and
+another worker may have it, so no lane rests. A model is tried again when what was missing has
+changed, and otherwise after a growing pause.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from winepress_shared.errors import DiskFull, EnvironmentFault
 
 FIRST_PAUSE_S = 10.0  #: before it is tried again; doubled for each further refusal
 LONGEST_PAUSE_S = 300.0
-_FREED_BYTES = 64 * 2**20  #: so much more room on a disk is a change
+_FREED_BYTES = 64 * 2**20  #: a disk with so much more room has changed
 _REASON_CHARACTERS = 300
 
 
@@ -46,10 +47,10 @@ class Unfit:
         ``disks`` are folders on the disks that this worker writes to.
         """
         self._files_of = files_of
-        self._disks = (*disks, Path(tempfile.gettempdir()))  # films are written there
+        self._disks = (*disks, None)  # the last is that of films
         self._clock = clock
         self._refused: dict[str, _Refusal] = {}
-        self._earlier: dict[str, _Refusal] = {}  # that are over
+        self._earlier: dict[str, _Refusal] = {}  # refusals that are over
         self._turn = threading.Lock()
 
     def refuse(self, model: str, error: EnvironmentFault) -> None:
@@ -84,7 +85,7 @@ class Unfit:
             return {model: refusal.reason for model, refusal in self._refused.items()}
 
     def _pause_s(self, model: str) -> float:
-        """Twice the last one, unless that is long over: it was of use meanwhile."""
+        """Twice the last one, unless that is long over: the model was served since then."""
         last = self._earlier.get(model)
         if last is None or self._clock() > last.until + LONGEST_PAUSE_S:
             return FIRST_PAUSE_S
@@ -103,7 +104,8 @@ class Unfit:
         return tuple(_free(disk) for disk in self._disks)
 
 
-def _free(folder: Path) -> int:
+def _free(folder: Path | None) -> int:
+    """Bytes left for a folder; None is that of temporary files, and a full disk may have none."""
     with suppress(OSError):
-        return shutil.disk_usage(folder).free
+        return shutil.disk_usage(folder or tempfile.gettempdir()).free
     return 0

@@ -1,4 +1,4 @@
-"""Colour carried outwards: what a picture lacks along a ring, spread over all that surrounds it.
+"""Spreads the difference of colour that is known along a ring over everything around it.
 
 The differences found in the ring are interpolated by inverse distance (Shepard 1968). Close to the
 ring that is nearly the membrane of gradient-domain cloning (Perez, Gangnet and Blake 2003), for
@@ -17,13 +17,13 @@ Ring = npt.NDArray[np.bool_]  #: height × width
 _Grid = npt.NDArray[np.float64]  #: rows × columns of cells, or × channels
 _Spectrum = npt.NDArray[np.complex128]
 
-_CELL_PX = 8  #: side of what has one colour in the field; finer differences are left to a soft edge
-_POWER = 4  #: of inverse distance: the larger, the further out the nearest difference rules
+_CELL_PX = 8  #: side of a cell of one colour; a soft edge hides finer differences
+_POWER = 4  #: of inverse distance; the larger, the more the nearest difference counts
 _OWN = 0.1  #: added to squared distances, in cells², so that a cell of the ring counts most itself
 #: Where the field has faded to 1/e, as a share of the shorter side. A shorter reach shows as a
 #: halo; a longer one hands colours on from key frame to key frame.
 _REACH = 0.25
-_MAX_STEP = 64.0  #: in 8-bit levels; more is another thing, not the same thing in another colour
+_MAX_STEP = 64.0  #: in 8-bit levels; a larger one is another object, not another colour of the same
 
 
 class ColourField:
@@ -75,6 +75,6 @@ def _cells(pixels: Pixels) -> _Grid:
 
 
 def _squared_distances(cells: int) -> npt.NDArray[np.float64]:
-    """Of twice that many cells from the first, around a circle."""
+    """Squared distance from the first cell to each of twice that many cells on a circle."""
     steps = np.arange(2 * cells, dtype=np.float64)
     return np.minimum(steps, 2 * cells - steps) ** 2

@@ -28,7 +28,7 @@ from winepress_worker.zoom.planes import Frame
 
 _MAX_RATE_DENOMINATOR = 1001  #: 30000/1001 is television's 29.97
 _SOUND_HZ = 48_000
-_SOUND_BITS = 160_000  #: a second; more is not heard in either codec
+_SOUND_BITS = 160_000  #: a second; more cannot be heard with either codec
 _BT709 = 1  #: ITU-T H.273, tables 2 and 3: primaries and transfer of BT.709
 
 
@@ -58,7 +58,7 @@ _CODECS = {
         {"crf": "24", "b": "0", "deadline": "good", "cpu-used": "5", "row-mt": "1"},
         sound="libopus",
     ),
-    # Coarse colours and long files either way; these two are for where no film player is.
+    # Coarse colours and large files; these two are for places without a film player.
     "gif": _Codec("gif", "pal8", {}, {"loop": "0"}),
     "webp": _Codec("libwebp", "bgra", {"quality": "85"}, {"loop": "0"}),
 }
@@ -148,7 +148,7 @@ class FilmFile:
 
 @contextmanager
 def _writing() -> Iterator[None]:
-    """What the system refuses FFmpeg is the machine's fault; anything else is this film's."""
+    """What the system refuses FFmpeg is the machine's fault; any other error is the film's."""
     try:
         yield
     except OSError as error:
@@ -182,7 +182,7 @@ def _frame(samples: Frame) -> av.VideoFrame:
 
 
 class _Palette:
-    """Gives every frame the 256 colours that suit it, without waiting for the last one."""
+    """Chooses 256 colours for each frame by itself, without waiting for the last one."""
 
     def __init__(self, size: tuple[int, int], rate: Fraction) -> None:
         self._graph = Graph()
@@ -212,7 +212,7 @@ class _Palette:
 
 
 class _Track:
-    """The sound of a film, decoded and written as far as the picture is; it ends with the film."""
+    """The sound of a film: decoded and written as far as its pictures are, and cut to its end."""
 
     def __init__(self, file: Any, sound: Sound, codec: str) -> None:
         self._file = file

@@ -35,10 +35,10 @@ Folded = tuple[Image.Image, ...]  #: planes of one key frame
 
 _THREADS = 2  #: Pillow lets other threads run while it resamples
 _AHEAD = 2 * _THREADS  #: frames composed before the encoder asks for them
-#: Of halved colours, which are shrunk nearly everywhere: half the work, and nobody sees it.
+#: For halved colours, which are shrunk nearly everywhere: half the work, and no visible change.
 _COLOUR_RESAMPLING = Image.Resampling.HAMMING
 
-#: In a loop every key frame contains all the others without end; smaller ones are not to be seen.
+#: In a loop every key frame contains all the others without end; smaller ones cannot be seen.
 _MIN_LOOP_PX = 2.0
 
 
@@ -174,7 +174,7 @@ class Film:
 
 
 def _around(outer: Extent, inner: Extent) -> list[Box]:
-    """Two pieces that cover what is of ``outer`` and not of ``inner``, both from the centre on."""
+    """Two boxes that cover ``outer`` without ``inner``; both extents begin at the centre."""
     inner = (min(inner[0], outer[0]), min(inner[1], outer[1]))
     if not inner[0] or not inner[1]:
         return [(0, 0, *outer)]

@@ -1,4 +1,4 @@
-"""The film renderer: makes the film of stored key frames, and sends it to the store."""
+"""Makes the film of stored key frames, and sends it to the store."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ import time
 from pathlib import Path
 from typing import Any
 
-from winepress_shared.archive import Archive, JobRecord, Output, output_key
-from winepress_shared.errors import FailForGood
+from winepress_shared.archive import Archive, Output, output_key
 from winepress_shared.jobs.zoom import ZoomVideo
+from winepress_shared.ledger.records import Slice
 from winepress_worker.engines.base import OnStep
 from winepress_worker.zoom.camera import Camera
 from winepress_worker.zoom.encoder import FilmFile
@@ -27,23 +27,21 @@ class FilmRenderer:
         self._archive = archive
         self._worker = worker
 
-    def cut(self, record: JobRecord, unit: int, attempts: int, on_step: OnStep) -> dict[str, Any]:
+    def cut(self, job: ZoomVideo, part: Slice, unit: int, on_step: OnStep) -> dict[str, Any]:
         """Make the film that is unit ``unit``; returns the row to be counted for it.
 
-        ``on_step`` hears of every frame and may raise. When the store holds the film already, the
-        row of that one comes back. Raises StoreUnreachable, FailForGood for key
-        frames or a sound that cannot be used, and what `scratch_file` does.
+        ``on_step`` is called for every frame and may raise. When the store holds the film already,
+        its row is returned. Raises StoreUnreachable, FailForGood for key frames or a sound that
+        cannot be used, and what `scratch_file` raises.
         """
-        job = record.job
-        if not isinstance(job, ZoomVideo):
-            raise FailForGood(f"{job.kind} has no film", field="kind")
         began = time.perf_counter()
         camera = Camera(job.nesting, job.key_frame_count, job)
-        key = output_key(record.id, unit, job.film_format)
+        key = output_key(part.job_id, unit, job.film_format)
         with scratch_file() as file:
-            # FFmpeg and the store open files by name; this is that of one without (proc(5)).
+            # FFmpeg and the store open files by name; a file without a directory entry has this one
+            # (proc(5)).
             path = Path(f"/proc/self/fd/{file.fileno()}")
-            self._write(record, job, camera, path, on_step)
+            self._write(job, part, camera, path, on_step)
             output = Output(
                 unit=unit,
                 key=key,
@@ -55,23 +53,23 @@ class FilmRenderer:
                 device="CPU",
                 worker=self._worker,
                 render_s=round(time.perf_counter() - began, 3),
-                attempts=attempts + 1,
+                attempts=part.attempts + 1,
                 frames=camera.frame_count,
             )
             row = output.row()
             done = camera.frame_count
 
             def on_bytes(sent: int) -> None:
-                on_step(done, done)  # no further, and alive
+                on_step(done, done)  # shows that the worker is alive
 
             if not self._archive.write_film(key, path, row, on_bytes):
                 row = self._archive.read_output(key) or row
         return row
 
     def _write(
-        self, record: JobRecord, job: ZoomVideo, camera: Camera, path: Path, on_step: OnStep
+        self, job: ZoomVideo, part: Slice, camera: Camera, path: Path, on_step: OnStep
     ) -> None:
-        stored = KeyFrames(self._archive, job.key_frames_of or record.id, job)
+        stored = KeyFrames(self._archive, job.key_frames_of or part.job_id, job)
         with self._opened(job, camera, path) as film_file:
             film = Film(camera, Outpainting.of(job), stored.load, rgb=film_file.wants_rgb)
             for done, frame in enumerate(film.frames(), 1):

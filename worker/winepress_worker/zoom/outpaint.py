@@ -2,8 +2,8 @@
 
 A key frame is shrunk into the centre of a canvas. The model draws the border and, inside the
 centre, a ring of overlap once more. The old centre is then put back with a soft edge in that ring,
-after the new picture has been matched to it in colour along the ring, ever less with distance; so
-neither an edge nor a jump of colour is left to see, and far out the model's own colours rule.
+after the colours of the new picture have been matched to it along the ring, and less with distance.
+So neither an edge nor a jump of colour is visible, and far out the model's own colours remain.
 """
 
 from __future__ import annotations
@@ -83,7 +83,7 @@ class Outpainting:
     def exit_compose(
         self, drawn: Image.Image, previous: Image.Image, wide: Image.Image
     ) -> Image.Image:
-        """The exit picture, molten into the old centre through the band that was drawn."""
+        """The exit picture, blended with the old centre through the band that was drawn."""
         around = _pixels(_fitted(wide, self.nesting.size))
         inside = self._soft_box(self.nesting.size, (1.0, 1.0), self._outward, outward=True)
         new = inside * _pixels(drawn) + (1 - inside) * around
@@ -92,7 +92,7 @@ class Outpainting:
     def corrected(self, previous: Image.Image, following: Image.Image) -> Image.Image:
         """``previous`` as ``following`` shows it: its rim is what was drawn over it there.
 
-        So a film may change from one to the other anywhere, and nobody sees where.
+        So a film may change from one to the other anywhere, and the change cannot be seen.
         """
         if not self.overlap:
             return previous
@@ -132,8 +132,8 @@ class Outpainting:
     def _matched(self, new: Pixels, old: Pixels) -> Pixels:
         """``new`` in the colours that ``old`` has in the ring both of them show, less further out.
 
-        Side for side and not by one mean of all: a model that draws its sky lighter draws its
-        ground darker, and a common shift would carry that on from key frame to key frame.
+        Each side by itself and not all by one mean: a model that draws its sky lighter draws its
+        ground darker, and a common shift would grow from key frame to key frame.
         """
         if not self.overlap:
             return new
@@ -154,7 +154,7 @@ class Outpainting:
     def _soft_box(
         self, size: tuple[int, int], zoom: tuple[float, float], ring: int, *, outward: bool = False
     ) -> Weights:
-        """1 inside, 0 at the rim; one minus that far outside when ``outward``.
+        """1 inside, 0 at the rim; with ``outward`` the same of a box that ends outside the centre.
 
         The soft edge is `feather` pixels wide, at ``zoom`` times the scale, and ends at ``ring``.
         """

@@ -1,4 +1,4 @@
-"""The planes a picture is kept in while a film is made of it.
+"""The planes that hold a picture while a film is made of it.
 
 Films are made of brightness and two colour differences, the latter at half the size, by every
 player's habit. Key frames are turned into such planes once, and only planes are resampled per film
@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-#: Pixels drawn out beyond each edge, so that rounding never asks for one that is not there.
+#: Pixels repeated beyond each edge, so that rounding never reads outside the plane.
 PAD_PX = 2
 #: Pixels kept beyond the centre, for the reach of the filter: 2 pixels of the film, which are 32
 #: of a key frame where halved colours are seen eight times smaller.

@@ -20,8 +20,8 @@ def scratch_file() -> Iterator[BufferedRandom]:
     """A file without a name: it is gone with this process, however that ends.
 
     Raises RetryElsewhere when the disk is full and the file itself takes much of it: 256 MiB, or
-    half of the disk. Raises DiskFull when others have filled it, and Environment for whatever else
-    the system refuses.
+    half of the disk. Raises DiskFull when others have filled it, and EnvironmentFault for whatever
+    else the system refuses.
     """
     try:
         with tempfile.TemporaryFile(prefix="winepress-film-") as file:

@@ -1,0 +1,1 @@
+"""What people see of jobs, workers and lanes: tables, boards and the live farm."""

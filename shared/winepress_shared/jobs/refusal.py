@@ -1,0 +1,64 @@
+"""What is said to whoever gives a job that is refused."""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Mapping
+
+from pydantic import BaseModel, ValidationError
+
+from winepress_shared.errors import InvalidJob
+from winepress_shared.jobs.aliases import ALIASES
+
+#: pydantic's type of a complaint → problem, and what is allowed with its own limit filled in.
+_COMPLAINTS = {
+    "greater_than": ("too small", "more than {gt}"),
+    "greater_than_equal": ("too small", "at least {ge}"),
+    "less_than_equal": ("too large", "at most {le}"),
+    "string_too_long": ("too long", "at most {max_length} characters"),
+    "string_pattern_mismatch": ("not a name", "those that `winepress models list` shows"),
+}
+_DECIMAL_COMMA = re.compile(r"([0-9]{1,9}),([0-9]{1,9})")  #: as German spreadsheets write 7.5
+_PLAIN_NAME = re.compile(r"[\w.-]{1,64}")
+
+
+def refusal_of(
+    error: ValidationError, kind: type[BaseModel], kinds: Mapping[str, type[BaseModel]]
+) -> InvalidJob:
+    """Turn pydantic's first complaint into one sentence a tired person understands.
+
+    ``kind`` is the class of the job, ``kinds`` are all classes by the name of their kind.
+    """
+    # A mistyped name is also why the field that was meant is missing.
+    first = min(error.errors(include_url=False), key=lambda one: one["type"] != "extra_forbidden")
+    field = ".".join(str(part) for part in first["loc"]) or None
+    if first["type"] == "extra_forbidden" and field:
+        return _unknown_field(field, kind, kinds)
+    if first["type"] == "missing":
+        return InvalidJob("is required", field=field)
+    message = first["msg"][:1].lower() + first["msg"][1:]
+    problem, allowed = _COMPLAINTS.get(first["type"], (message, None))
+    allowed = allowed and allowed.format(**first.get("ctx", {}))
+    comma = (
+        _DECIMAL_COMMA.fullmatch(str(first["input"])) if first["type"] == "float_parsing" else None
+    )
+    hint = f"numbers have a decimal point: {comma[1]}.{comma[2]}" if comma else None
+    return InvalidJob(problem, field=field, value=first["input"], allowed=allowed, hint=hint)
+
+
+def _unknown_field(
+    field: str, kind: type[BaseModel], kinds: Mapping[str, type[BaseModel]]
+) -> InvalidJob:
+    own = kind.model_fields
+    others = [name for name, other in kinds.items() if field in other.model_fields]
+    near = difflib.get_close_matches(field, [*own, *ALIASES], n=1)
+    if others:
+        hint = (
+            f"{own['kind'].default} has none; {', '.join(others)} take{'s' * (len(others) == 1)} it"
+        )
+    else:
+        hint = f"did you mean {near[0]!r}?" if near else f"known: {', '.join(own)}"
+    if not _PLAIN_NAME.fullmatch(field):  # shown as a value: escaped and shortened
+        return InvalidJob("unknown field", value=field, hint=hint)
+    return InvalidJob("unknown field", field=field, hint=hint)

@@ -1,0 +1,65 @@
+"""Jobs and leases as the ledger in memory holds them."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, field, replace
+from typing import Any, Self
+
+from winepress_shared.ledger.records import BANDS, JobRow, Submission
+from winepress_shared.state import JobState
+
+
+@dataclass
+class HeldJob:
+    """A job; each of its units waits, is leased, or has ended with an object or an error."""
+
+    known: JobRow  #: its row, but for what has ended
+    new: Submission
+    ended: dict[int, dict[str, Any]]
+    waiting: list[int] = field(default_factory=list)
+    attempts: dict[int, int] = field(default_factory=dict)  #: begun and not committed
+
+    @classmethod
+    def of(cls, new: Submission, kept: dict[int, dict[str, Any]]) -> Self:
+        """A job that is entered now, of which the objects of ``kept`` are in the store."""
+        place = (new.kind, new.lane, new.user, BANDS[new.band], new.units, 0, 0)
+        times = (time.time(), None, None, None)
+        row = JobRow(new.id, JobState.QUEUED, *place, *times, paused=False, reason="")
+        job = cls(replace(row, cost=new.cost), new, kept)
+        job.queue()
+        return job
+
+    def queue(self) -> None:
+        """Let every unit without an object wait."""
+        self.ended = {unit: row for unit, row in self.ended.items() if "error" not in row}
+        self.waiting = [unit for unit in range(self.new.units) if unit not in self.ended]
+        self.become(state=JobState.QUEUED, paused=False, reason="")
+
+    def wait_again(self, units: list[int]) -> None:
+        """Let units that were handed out wait again, in their order."""
+        self.waiting = sorted([*self.waiting, *units])
+
+    @property
+    def row(self) -> JobRow:
+        """What is known of it now."""
+        failed = sum("error" in row for row in list(self.ended.values()))
+        return replace(self.known, failed=failed, done=len(self.ended) - failed)
+
+    def become(self, **changes: Any) -> None:
+        """Change the row."""
+        self.known = replace(self.known, **changes)
+
+    @property
+    def has_ended_all(self) -> bool:
+        """True when nothing is left but to write the result."""
+        return len(self.ended) == self.new.units
+
+
+@dataclass
+class HeldLease:
+    """A slice in somebody's hands."""
+
+    job: HeldJob
+    open: list[int]  #: units that have not ended
+    begun: set[int] = field(default_factory=set)

@@ -1,0 +1,299 @@
+"""A ledger in this process, for tests of what calls one: no server, no clock.
+
+It keeps what is promised of one job's life: entered, handed out, counted, given up, canceled. Jobs
+of a lane go by band, then by age. What takes the scripts' view of a whole farm (turns of users,
+hours, chains, leases that run out, events) raises `NotInMemory`.
+"""
+
+from __future__ import annotations
+
+import itertools
+import time
+from collections.abc import Sequence
+from typing import Any, cast
+
+from winepress_shared.errors import Conflict
+from winepress_shared.ledger.held_job import HeldJob, HeldLease
+from winepress_shared.ledger.ledger import MAX_ATTEMPTS, Ledger
+from winepress_shared.ledger.limits import farm_full
+from winepress_shared.ledger.records import (
+    Entry,
+    HeartbeatReply,
+    JobRow,
+    Order,
+    Slice,
+    Submission,
+    UnitOutcome,
+    Worker,
+    unknown_job,
+)
+from winepress_shared.ledger.script_server import Channel, ScriptServer
+from winepress_shared.settings import Settings
+from winepress_shared.state import JobState
+from winepress_shared.ticket_policy import missing_tickets
+
+
+class NotInMemory(NotImplementedError):
+    """Asked for what the ledger in memory does not do: a test of that needs a server."""
+
+
+class _NoServer:
+    """In place of the server: refuses whatever `Ledger` would ask of it."""
+
+    def __getattr__(self, name: str) -> Any:
+        raise NotInMemory(f"the ledger in memory has no server to ask for {name}")
+
+    def run(self, script: str, *arguments: str | float) -> Any:
+        raise NotInMemory(f"the ledger in memory does not do what {script}.lua does")
+
+
+class _Silence:
+    """A channel of orders."""
+
+    is_new = False
+
+    def get_message(self, timeout: float) -> None:
+        time.sleep(timeout)
+
+
+class InMemoryLedger(Ledger):
+    """A `Ledger` without Redis; holds at most ``queue_limit`` units that have not ended."""
+
+    def __init__(self, queue_limit: int = 2_000_000) -> None:
+        super().__init__(Settings())
+        self._server = cast("ScriptServer", _NoServer())
+        self._run = self._server.run
+        self.queue_limit = queue_limit
+        self._jobs: dict[str, HeldJob] = {}
+        self._keys: dict[tuple[str, str], str] = {}  #: user and idempotency key → job
+        self._kept: dict[str, dict[int, dict[str, Any]]] = {}
+        self._leases: dict[int, HeldLease] = {}
+        self._workers: dict[str, Worker] = {}
+        self._fences = itertools.count(1)
+
+    def close(self) -> None:
+        """There is nothing to close; what it knows stays."""
+
+    # -- producers ---------------------------------------------------------------------------
+
+    def submit(self, new: Submission) -> Entry:
+        """See `Ledger.submit`."""
+        unkept = (new.chained, new.window, new.max_failed, new.starts_in_ms, new.expires_in_ms)
+        if any(value not in (None, 0) for value in unkept):
+            raise NotInMemory("the ledger in memory knows no chains, times and limits of a job")
+        known = self._keys.get((new.user, new.idempotency_key))
+        if known and self._jobs[known].new.digest != new.digest:
+            raise Conflict(f"this idempotency key belongs to job {known}", value=known)
+        job_id = known or new.id
+        if job_id in self._jobs:
+            return Entry(job_id, False, self.missing_tickets(new.lane, new.units))
+        self.check_room(new.user, new.units)
+        if new.idempotency_key:
+            self._keys[new.user, new.idempotency_key] = new.id
+        job = self._jobs[new.id] = HeldJob.of(new, self._kept.pop(new.id, {}))
+        return Entry(new.id, True, self.missing_tickets(new.lane, len(job.waiting)))
+
+    def keep_units(self, job_id: str, outputs: dict[int, dict[str, Any]]) -> None:
+        """See `Ledger.keep_units`."""
+        if job_id not in self._jobs:
+            self._kept[job_id] = dict(outputs)
+
+    def get(self, job_id: str) -> JobRow:
+        """One job; raises NotFound."""
+        return self._job(job_id).row
+
+    def jobs(self, state: JobState | None = None, limit: int = 100) -> list[JobRow]:
+        """The ``limit`` newest jobs, newest first."""
+        rows = (job.row for job in reversed(self._jobs.values()))
+        return [row for row in rows if state in (None, row.state)][:limit]
+
+    def control(self, job_id: str, verb: str, reason: str = "", key: str = "") -> JobState:
+        """Cancel, pause, resume or retry a job; raises NotFound or Conflict."""
+        job = self._job(job_id)
+        state = job.row.state
+        if verb not in ("cancel", "pause", "resume", "retry"):
+            raise NotInMemory(f"the ledger in memory does not {verb} jobs")
+        if verb == "cancel" and state is JobState.CANCELED:
+            return state
+        if state is JobState.SUCCEEDED or (verb == "retry") is not state.is_terminal:
+            raise Conflict(f"cannot {verb} a job that is {state}", value=job_id)
+        if verb == "retry":
+            self._leases = {f: lease for f, lease in self._leases.items() if lease.job is not job}
+            job.queue()
+        elif verb == "cancel":
+            job.become(state=JobState.CANCELED, paused=False, reason=reason)
+            if self._keys.get((job.new.user, key)) == job_id:
+                del self._keys[job.new.user, key]
+        else:
+            job.become(paused=verb == "pause")
+        return job.row.state
+
+    def outputs(self, job_id: str) -> dict[int, dict[str, Any]]:
+        """Unit → what was committed for it, or its error; empty once a job has succeeded."""
+        job = self._jobs.get(job_id)
+        if job is None or job.row.state is JobState.SUCCEEDED:
+            return {}
+        return dict(sorted(job.ended.items()))
+
+    def missing_tickets(self, lane: str, units: int) -> int:
+        """One for each live worker: nobody queues any."""
+        return missing_tickets(units, len(self._workers), 0)
+
+    def check_room(self, user: str, units: int, *, may_be_known: bool = False) -> None:
+        """Raise QueueFull as `QueueLimits.check_room` does, for the farm as a whole."""
+        alive = [job for job in self._jobs.values() if not job.row.state.is_terminal]
+        held = sum(job.new.units - len(job.ended) for job in alive)
+        if not may_be_known and held + units > self.queue_limit:
+            raise farm_full(held, self.queue_limit)
+
+    def unknown_jobs(self, job_ids: Sequence[str]) -> list[str]:
+        """Those of ``job_ids`` that were never entered, as `QueueLimits.unknown_jobs` tells."""
+        return [job_id for job_id in job_ids if job_id not in self._jobs]
+
+    # -- workers -----------------------------------------------------------------------------
+
+    def workers(self) -> list[Worker]:
+        """Every worker that has beaten."""
+        return list(self._workers.values())
+
+    def beat(self, worker: str, holder: str, facts: dict[str, Any]) -> HeartbeatReply:
+        """Record what a worker says of itself; of leases nothing is told, for none runs out."""
+        self._workers[worker] = Worker(worker, time.time(), facts, {})
+        return HeartbeatReply((), {})
+
+    def claim(
+        self,
+        lane: str,
+        worker: str,
+        holder: str,
+        most: int,
+        *,
+        begin: bool = False,
+        others_first: bool = False,
+    ) -> Slice | None:
+        """Up to ``most`` units of the job that is next; one begun before is handed out alone."""
+        if others_first:
+            raise NotInMemory("the ledger in memory does not know who failed at what")
+        ready = [job for job in self._jobs.values() if job.new.lane == lane and self._is_ready(job)]
+        job = min(ready, key=lambda one: one.new.band, default=None)
+        if job is None:
+            return None
+        tried = job.attempts.get(job.waiting[0], 0) if job.waiting else 0
+        fresh = list(itertools.takewhile(lambda unit: not job.attempts.get(unit), job.waiting))
+        units = job.waiting[:1] if tried else fresh[: max(1, most)]
+        job.waiting = job.waiting[len(units) :]
+        fence = next(self._fences)
+        self._leases[fence] = HeldLease(job, list(units))
+        job.become(state=JobState.RUNNING, started=job.row.started or time.time())
+        begun = begin and bool(units) and not tried
+        if begun:
+            self.start(fence, units[0])
+        left = sum(len(one.waiting) for one in ready)
+        end = (job.has_ended_all, tried, left, 0, job.new.band, begun, lane)
+        return Slice(fence, job.row.id, tuple(units), *end)
+
+    def start(self, fence: int, *units: int) -> Order:
+        """See `Ledger.start`."""
+        order, lease = self._look_up(fence)
+        if order is not Order.OK:
+            return order
+        for unit in units:
+            if unit not in lease.open:
+                return Order.LOST
+            if unit not in lease.begun:
+                lease.begun.add(unit)
+                lease.job.attempts[unit] = lease.job.attempts.get(unit, 0) + 1
+        return Order.OK
+
+    def note(self, job_id: str, message: str) -> None:
+        """Nobody watches."""
+
+    def orders(self, holder: str) -> Channel:
+        """A channel down which nothing comes."""
+        return cast("Channel", _Silence())
+
+    def progress(self, fence: int, unit: int, step: int, steps: int) -> Order:
+        """What the slice should do; the step is not kept."""
+        return self._look_up(fence)[0]
+
+    def commit(self, fence: int, unit: int, output: dict[str, Any]) -> UnitOutcome:
+        """See `Ledger.commit`."""
+        return self._end(fence, unit, output, UnitOutcome.OK)
+
+    def fail(self, fence: int, unit: int, error: Exception, *, retry: bool) -> UnitOutcome:
+        """See `Ledger.fail`; what is handed out again waits at once."""
+        order, lease = self._look_up(fence)
+        if order in (Order.OK, Order.YIELD) and unit in lease.open and retry:
+            job, attempts = lease.job, lease.job.attempts
+            attempts[unit] = attempts.get(unit, 0) + (unit not in lease.begun)
+            if attempts[unit] < MAX_ATTEMPTS:
+                lease.open.remove(unit)
+                job.wait_again([unit])
+                return UnitOutcome.RETRY
+        what = {"error": type(error).__name__, "message": str(error)}
+        return self._end(fence, unit, what, UnitOutcome.FAILED)
+
+    def finish(self, fence: int, reason: str = "") -> str:
+        """End a job whose result has been written; returns its state, or ``lost``."""
+        lease = self._leases.pop(fence, None)
+        if lease is None:
+            return "lost"
+        job = lease.job
+        if job.row.state is JobState.RUNNING and job.has_ended_all:
+            state = JobState.FAILED if job.row.failed else JobState.SUCCEEDED
+            job.become(state=state, reason=reason if job.row.failed else "", finished=time.time())
+        return str(job.row.state)
+
+    def release(
+        self, fence: int, holder: str, park_ms: int = 0, reason: str = "", unserved: int = -1
+    ) -> None:
+        """Give the rest of a slice back without counting attempts."""
+        if park_ms or unserved >= 0:
+            raise NotInMemory("no lane of the ledger in memory rests, and no unit waits for others")
+        lease = self._leases.pop(fence, None)
+        if lease is None or lease.job.row.state is not JobState.RUNNING:
+            return
+        job = lease.job
+        for unit in lease.begun & set(lease.open):
+            job.attempts[unit] -= 1
+        job.wait_again(lease.open)
+        if not job.ended and not any(one.job is job for one in self._leases.values()):
+            job.become(state=JobState.QUEUED)
+
+    # -- inside ------------------------------------------------------------------------------
+
+    def _job(self, job_id: str) -> HeldJob:
+        if job_id not in self._jobs:
+            raise unknown_job(job_id)
+        return self._jobs[job_id]
+
+    def _is_ready(self, job: HeldJob) -> bool:
+        if job.row.state.is_terminal or job.row.paused:
+            return False
+        is_leased = any(lease.job is job for lease in self._leases.values())
+        return bool(job.waiting) or (job.has_ended_all and not is_leased)
+
+    def _look_up(self, fence: int) -> tuple[Order, HeldLease]:
+        lease = self._leases.get(fence)
+        if lease is None:
+            return Order.LOST, HeldLease(cast("HeldJob", None), [])
+        if lease.job.row.state is not JobState.RUNNING:
+            return Order.CANCEL, lease
+        return (Order.YIELD if lease.job.row.paused else Order.OK), lease
+
+    def _end(self, fence: int, unit: int, row: dict[str, Any], counted: UnitOutcome) -> UnitOutcome:
+        order, lease = self._look_up(fence)
+        if order in (Order.LOST, Order.CANCEL):
+            return UnitOutcome(order.value)
+        job = lease.job
+        if unit in lease.open:
+            lease.open.remove(unit)
+            job.ended[unit] = row
+            job.attempts.pop(unit, None)
+        elif unit not in job.ended:
+            return UnitOutcome.LOST
+        if job.has_ended_all:
+            return UnitOutcome.LAST
+        if not lease.open:
+            del self._leases[fence]
+        return counted

@@ -1,0 +1,74 @@
+#!lua flags=no-writes
+-- What the whole farm does at this moment.
+-- KEYS[1] prefix; keys: lanes parked paused lane_workers leases lease workers worker renderer
+--         loading_model jobs job
+-- ARGV: most workers told of, most jobs of a kind, a worker is gone when it has not beaten within (ms)
+-- Returns JSON: now (ms); lanes, those where units wait or are in hand: lane, ready, units waiting;
+--         workers, how many serve it; parked, why it is, or ''; pauses, names in `paused`;
+--         worker_count; workers: name, seen (ms), facts and renderer, what it and its rendering process
+--         say of themselves (JSON or ''), loading, the model it loads or ''; slices: holder, job, lane,
+--         unit in hand or '', step, steps, units that have not ended; running and queued, how many jobs
+--         are; jobs: id, row (names and values); those that run, the newest first, those that are queued,
+--         the oldest first, then the newest of all
+local most_workers, most_jobs = tonumber(ARGV[1]), tonumber(ARGV[2])
+check_numbers(1, 2, 3)
+
+-- What somebody else wrote may be no number, or one that JSON lacks.
+local function amount(text)
+  local number = tonumber(text)
+  return number and math.abs(number) < 1e15 and number or 0
+end
+
+local lanes, is_listed = {}, {}
+local function add_lane(lane, ready)
+  if is_listed[lane] then return end
+  is_listed[lane] = true
+  lanes[#lanes + 1] = {lane = lane, ready = amount(ready),
+    workers = redis.call('SCARD', key('lane_workers', lane)),
+    parked = redis.call('GET', key('parked', lane)) or ''}
+end
+
+local waiting = redis.call('HGETALL', key('lanes'))
+for i = 1, #waiting, 2 do add_lane(waiting[i], waiting[i + 1]) end
+
+local slices = {}
+for _, fence in ipairs(redis.call('ZRANGE', key('leases'), 0, -1)) do
+  local lease, units = read(key('lease', fence)), 0
+  if lease and lease.lane and lease.open then
+    each_range(lease.open, function(first, last) units = units + last - first + 1 end)
+  end
+  if units > 0 then
+    add_lane(lease.lane, 0)
+    slices[#slices + 1] = {holder = lease.holder or '', job = lease.job or '', lane = lease.lane,
+      unit = lease.at or '', step = amount(lease.step), steps = amount(lease.steps), units = amount(units)}
+  end
+end
+
+local since, workers = now - tonumber(ARGV[3]), {}
+local seen = redis.call('ZRANGEBYSCORE', key('workers'), since, '+inf', 'WITHSCORES', 'LIMIT', 0, most_workers)
+for i = 1, #seen, 2 do
+  local name = seen[i]
+  workers[#workers + 1] = {name = name, seen = math.min(now, tonumber(seen[i + 1])),
+    facts = redis.call('GET', key('worker', name)) or '',
+    renderer = redis.call('GET', key('renderer', name)) or '',
+    loading = redis.call('GET', key('loading_model', name)) or ''}
+end
+
+local jobs, is_told = {}, {}
+local function add_jobs(ids)
+  for _, id in ipairs(ids) do
+    local row = redis.pcall('HGETALL', key('job', id))
+    if not is_told[id] and not row.err then jobs[#jobs + 1] = {id = id, row = row} end
+    is_told[id] = true
+  end
+end
+if most_jobs > 0 then
+  add_jobs(redis.call('ZREVRANGE', key('jobs', 'running'), 0, most_jobs - 1))
+  add_jobs(redis.call('ZRANGE', key('jobs', 'queued'), 0, most_jobs - 1))
+  add_jobs(redis.call('ZREVRANGE', key('jobs'), 0, most_jobs - 1))
+end
+
+return cjson.encode({now = now, lanes = lanes, pauses = redis.call('HKEYS', key('paused')),
+  worker_count = redis.call('ZCOUNT', key('workers'), since, '+inf'), workers = workers, slices = slices,
+  running = redis.call('ZCARD', key('jobs', 'running')),
+  queued = redis.call('ZCARD', key('jobs', 'queued')), jobs = jobs})

@@ -1,0 +1,118 @@
+"""What the whole farm does at one moment, read in one round trip."""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import dataclass
+from typing import Any, Self
+
+from winepress_shared.documents import read_facts
+from winepress_shared.ledger.ledger import GONE_MS
+from winepress_shared.ledger.records import JobRow, Worker, read_jobs
+from winepress_shared.ledger.script_server import ScriptServer
+from winepress_shared.settings import Settings
+
+_UNIT = re.compile(r"[0-9]{1,7}")
+
+
+@dataclass(frozen=True)
+class LaneState:
+    """A lane in which units wait or are in hand."""
+
+    lane: str
+    ready: int  #: units waiting
+    workers: int  #: that serve it
+    parked: str  #: why it rests after a fault; empty when it does not
+
+
+@dataclass(frozen=True)
+class SliceInHand:
+    """A slice that a worker has."""
+
+    worker: str
+    job_id: str
+    lane: str
+    unit: int | None  #: in hand; None before the first one
+    progress: float  #: of that unit, 0 to 1
+    units: int  #: that have not ended
+
+    @classmethod
+    def of(cls, answer: dict[str, Any]) -> SliceInHand:
+        """Read a slice of the answer of ``snapshot.lua``."""
+        unit, steps = answer["unit"], answer["steps"]
+        share = answer["step"] / steps if steps else 0.0
+        return cls(
+            worker=answer["holder"].rpartition("/")[0],
+            job_id=answer["job"],
+            lane=answer["lane"],
+            unit=int(unit) if _UNIT.fullmatch(unit) else None,
+            progress=min(1.0, max(0.0, share)),
+            units=answer["units"],
+        )
+
+
+@dataclass(frozen=True)
+class FarmSnapshot:
+    """All of it; ``workers`` and ``jobs`` are the first of them where there are many."""
+
+    at: float  #: Unix seconds by the server's clock
+    lanes: tuple[LaneState, ...]
+    pauses: tuple[str, ...]  #: ``farm``, ``lane:LANE``, ``user:USER``
+    worker_count: int
+    workers: tuple[Worker, ...]
+    loading: dict[str, str]  #: worker → the model it loads just now, with its precision
+    slices: tuple[SliceInHand, ...]
+    running: int  #: jobs
+    queued: int  #: jobs
+    #: Those that run, the newest first; those that are queued, the oldest first; the newest others.
+    jobs: tuple[JobRow, ...]
+
+    @classmethod
+    def of(cls, answer: dict[str, Any]) -> FarmSnapshot:
+        """Read the answer of ``snapshot.lua``, in which an empty list is an empty object.
+
+        Jobs whose records make no sense are left out; `doctor` names them.
+        """
+        workers = sorted(answer["workers"], key=lambda one: str(one["name"]))
+        ids = [job["id"] for job in answer["jobs"]]
+        hashes = [dict(zip(j["row"][::2], j["row"][1::2], strict=True)) for j in answer["jobs"]]
+        return cls(
+            at=answer["now"] / 1000,
+            lanes=tuple(LaneState(**lane) for lane in sorted(answer["lanes"], key=_lane_of)),
+            pauses=tuple(sorted(answer["pauses"])),
+            worker_count=answer["worker_count"],
+            workers=tuple(map(_worker, workers)),
+            loading={worker["name"]: worker["loading"] for worker in workers if worker["loading"]},
+            slices=tuple(map(SliceInHand.of, answer["slices"])),
+            running=answer["running"],
+            queued=answer["queued"],
+            jobs=tuple(row for row in read_jobs(ids, hashes) if isinstance(row, JobRow)),
+        )
+
+
+class Snapshots:
+    """Takes snapshots of a farm, while its ``with`` block runs; raises BrokerUnreachable."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._server = ScriptServer(settings, f"{settings.farm}:")
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._server.close()
+
+    def take(self, most_workers: int, most_jobs: int) -> FarmSnapshot:
+        """What the farm does now, with no more than so many workers and jobs of each kind."""
+        answer = self._server.run("snapshot", most_workers, most_jobs, GONE_MS)
+        return FarmSnapshot.of(json.loads(answer))
+
+
+def _lane_of(answer: dict[str, Any]) -> str:
+    return str(answer["lane"])
+
+
+def _worker(answer: dict[str, Any]) -> Worker:
+    facts, renderer = read_facts(answer["facts"]), read_facts(answer["renderer"])
+    return Worker(answer["name"], answer["seen"] / 1000, facts, renderer)

@@ -1,0 +1,1 @@
+"""What tests of several rings share: servers, stand-ins, measures."""

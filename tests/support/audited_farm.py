@@ -1,0 +1,273 @@
+"""A farm's ledger in a test's own hands: short words for its calls, time travel, and an audit."""
+
+from __future__ import annotations
+
+import json
+import secrets
+from collections import Counter
+from collections.abc import Iterable
+from typing import Any, cast
+
+import redis
+from pydantic import SecretStr
+
+from winepress_shared.errors import RetryElsewhere
+from winepress_shared.ledger.ledger import Ledger, holder_of
+from winepress_shared.ledger.limits import QueueLimits
+from winepress_shared.ledger.records import Slice, Submission, UnitOutcome, expand
+from winepress_shared.settings import Settings
+
+LANE = "vignette.fp16"
+_ALIVE = ("queued", "running")
+
+#: ARGV: ids of jobs. One round trip, because the audit runs after every step of a long test.
+_READ_ALL = """
+local P, farm = KEYS[1], {jobs = {}}
+local function hash(name)
+  local flat, found = redis.call('HGETALL', name), {}
+  for i = 1, #flat, 2 do found[flat[i]] = flat[i + 1] end
+  return found
+end
+for _, id in ipairs(ARGV) do
+  local row = hash(P .. 'job:' .. id)
+  if row.state then
+    local one = {row = row, leases = {}, done = {}, states = {}}
+    one.retry = redis.call('ZRANGE', P .. 'retry:' .. id, 0, -1)
+    one.attempts, one.units = hash(P .. 'attempts:' .. id), hash(P .. 'units:' .. id)
+    for unit = 0, row.units - 1 do
+      if redis.call('GETBIT', P .. 'done:' .. id, unit) == 1 then one.done[#one.done + 1] = unit end
+    end
+    for _, fence in ipairs(redis.call('SMEMBERS', P .. 'job_leases:' .. id)) do
+      local lease = hash(P .. 'lease:' .. fence)
+      lease.is_held = redis.call('SISMEMBER', P .. 'held:' .. lease.holder, fence)
+      one.leases[fence] = lease
+    end
+    for _, state in ipairs({'queued', 'running', 'succeeded', 'failed', 'canceled', 'expired'}) do
+      local listed = redis.call('ZSCORE', P .. 'jobs:' .. state, id)
+      if listed then one.states[#one.states + 1] = state end
+    end
+    local ready = P .. 'ready:' .. row.lane .. ':' .. row.band
+    local aside = P .. 'aside:' .. row.user
+    one.is_aside = redis.call('HEXISTS', aside, row.lane .. ':' .. row.band) == 1
+    one.is_ready = redis.call('ZSCORE', ready .. ':' .. row.user, id) ~= false
+      and (redis.call('ZSCORE', ready, row.user) ~= false) ~= one.is_aside
+    one.is_due = redis.call('ZSCORE', P .. 'due', id) ~= false
+    farm.jobs[id] = one
+  end
+end
+farm.leases = redis.call('ZRANGE', P .. 'leases', 0, -1)
+farm.lanes, farm.open = hash(P .. 'lanes'), redis.call('GET', P .. 'open')
+farm.opened, farm.slices = hash(P .. 'open_by_user'), hash(P .. 'slices')
+return cjson.encode(farm)
+"""
+
+
+class AuditedFarm:
+    """One farm of its own on a shared server; `audit` says whether its books are in order."""
+
+    def __init__(self, url: str, **limits: float) -> None:
+        farm = f"t{secrets.token_hex(6)}"
+        self.settings = Settings(farm=farm, broker_url=SecretStr(url))
+        self.ledger = Ledger(self.settings)
+        self.redis = redis.Redis.from_url(url, decode_responses=True)
+        self.jobs: list[str] = []
+        self.limits = QueueLimits(self.settings)
+        if limits:
+            self.limits.set_limits(limits)
+
+    def key(self, *parts: object) -> str:
+        """The name of a key of this farm."""
+        return ":".join([self.settings.farm, *map(str, parts)])
+
+    def close(self) -> None:
+        """Remove everything of this farm, and of no other."""
+        for name in self.redis.scan_iter(f"{self.settings.farm}:*", count=1000):
+            self.redis.unlink(name)
+        self.redis.close()
+        self.ledger.close()
+        self.limits.close()
+
+    # -- short words -------------------------------------------------------------------------
+
+    def submit(self, job: str, units: int = 1, **fields: Any) -> str:
+        """Enter a job and return its id."""
+        values: dict[str, Any] = {
+            "kind": "text-to-image",
+            "lane": LANE,
+            "user": "ada",
+            "band": 1,
+            "digest": "d1",
+        }
+        found = self.ledger.submit(Submission(id=job, units=units, **(values | fields))).id
+        if found not in self.jobs:
+            self.jobs.append(found)
+        return found
+
+    def claim(self, most: int = 1000, worker: str = "w1", pid: int = 1, lane: str = LANE) -> Slice:
+        """A slice; fails the test when there is none."""
+        part = self.try_claim(most, worker, pid, lane)
+        assert part is not None, "nothing was handed out"
+        return part
+
+    def try_claim(
+        self,
+        most: int = 1000,
+        worker: str = "w1",
+        pid: int = 1,
+        lane: str = LANE,
+        *,
+        others_first: bool = False,
+    ) -> Slice | None:
+        """A slice, or None."""
+        holder = holder_of(worker, pid)
+        return self.ledger.claim(lane, worker, holder, most, others_first=others_first)
+
+    def draw(self, part: Slice, units: Iterable[int] | None = None) -> list[UnitOutcome]:
+        """Begin and commit units of a slice, all of them by default."""
+        return [self.draw_one(part, unit) for unit in (part.units if units is None else units)]
+
+    def draw_one(self, part: Slice, unit: int) -> UnitOutcome:
+        """Begin and commit one unit."""
+        self.ledger.start(part.fence, unit)
+        return self.ledger.commit(part.fence, unit, {"key": f"{part.job_id}/{unit}"})
+
+    def fail(self, part: Slice, unit: int, *, retry: bool = True) -> UnitOutcome:
+        """Report a fault of one unit."""
+        return self.ledger.fail(part.fence, unit, RetryElsewhere("told to"), retry=retry)
+
+    def work_off(self, lane: str = LANE) -> list[str]:
+        """Be a healthy worker until nothing is left; the ids in the order of their slices."""
+        served = []
+        while part := self.try_claim(lane=lane):
+            served.append(part.job_id)
+            if UnitOutcome.LAST in self.draw(part) or part.finish:
+                self.ledger.finish(part.fence, "told to")
+        return served
+
+    def state(self, job: str) -> str:
+        """The state of a job."""
+        return self.ledger.get(job).state.value
+
+    # -- time --------------------------------------------------------------------------------
+
+    def lose(self, *parts: Slice) -> None:
+        """Let the leases of these slices run out unbeaten, and sweep."""
+        self.redis.zadd(self.key("leases"), {str(part.fence): 1 for part in parts}, xx=True)
+        self.sweep()
+
+    def sweep(self, *, after_outage: bool = False) -> list[tuple[str, int, int]]:
+        """Reconcile now, whenever that was done last."""
+        now, _ = self.redis.time()
+        ago_s = 3600 if after_outage else 3
+        self.redis.set(self.key("swept"), (now - ago_s) * 1000)
+        lanes = self.ledger.sweep()
+        assert lanes is not None
+        return lanes
+
+    def make_due(self, job: str) -> None:
+        """Let the time of every retry of a job come."""
+        units = cast("list[str]", self.redis.zrange(self.key("retry", job), 0, -1))
+        if units:
+            self.redis.zadd(self.key("retry", job), dict.fromkeys(units, 1))
+        self.redis.zadd(self.key("due"), {job: 1}, xx=True)
+        self.sweep()
+
+    def pass_deadline(self, job: str, *, swept: bool = True) -> None:
+        """Let the deadline of a job pass."""
+        self.redis.hset(self.key("job", job), "expires", 1)
+        self.redis.zadd(self.key("expiries"), {job: 1})
+        if swept:
+            self.sweep()
+
+    # -- audit -------------------------------------------------------------------------------
+
+    def audit(self) -> dict[str, dict[str, str]]:
+        """Check what must hold between any two calls; returns the rows of all jobs."""
+        farm = self._read_all()
+        for job, books in farm["jobs"].items():
+            _audit_units(job, books)
+            _audit_index(job, books)
+        live = {fence: job for job, books in farm["jobs"].items() for fence in books["leases"]}
+        assert set(farm["leases"]) == set(live)
+        for fence, job in live.items():
+            lease = farm["jobs"][job]["leases"][fence]
+            assert (lease["job"], lease["is_held"]) == (job, 1)
+        _audit_counters(farm)
+        return {job: books["row"] for job, books in farm["jobs"].items()}
+
+    def places(self, job: str) -> dict[str, set[int]]:
+        """Where every unit of a job is."""
+        return _places(self._read_all(job)["jobs"][job])
+
+    def leftovers(self, job: str) -> list[str]:
+        """Keys of a job other than its row and its events."""
+        kinds = ("retry", "attempts", "done", "units", "leased")
+        return [kind for kind in kinds if self.redis.exists(self.key(kind, job))]
+
+    def _read_all(self, *jobs: str) -> dict[str, Any]:
+        """Everything there is about some jobs, all by default, at one moment."""
+        prefix = f"{self.settings.farm}:"
+        text = self.redis.eval(_READ_ALL, 1, prefix, *(jobs or self.jobs))
+        farm: dict[str, Any] = json.loads(cast("str", text))
+        return farm
+
+
+def _audit_counters(farm: dict[str, Any]) -> None:
+    """What is kept as a sum equals the sum."""
+    waiting: Counter[str] = Counter()
+    opened: Counter[str] = Counter()
+    slices: Counter[str] = Counter()
+    for books in farm["jobs"].values():
+        row = books["row"]
+        if not books["is_aside"]:
+            waiting[row["lane"]] += int(row["ready"])
+        if row["state"] in _ALIVE:
+            opened[row["user"]] += int(row["units"]) - int(row["done"]) - int(row["failed"])
+        for lease in books["leases"].values():
+            slices[row["user"]] += "user" in lease
+    for name, sums in (("lanes", waiting), ("opened", opened), ("slices", slices)):
+        assert {key: int(value) for key, value in farm[name].items()} == +sums, name
+    assert int(farm["open"] or 0) == opened.total()
+
+
+def _places(books: dict[str, Any]) -> dict[str, set[int]]:
+    row = books["row"]
+    return {
+        "fresh": set(range(int(row["cursor"]), int(row["units"]))),
+        "retry": set(map(int, books["retry"])),
+        "leased": {unit for one in books["leases"].values() for unit in expand(one["open"])},
+        "done": set(books["done"]),
+        "failed": {int(unit) for unit, text in books["units"].items() if "error" in text},
+    }
+
+
+def _audit_units(job: str, books: dict[str, Any]) -> None:
+    row, places = books["row"], _places(books)
+    if row["state"] == "succeeded":
+        assert row["done"] == row["units"], (job, row)
+        assert not any(books[kind] for kind in ("retry", "attempts", "done", "units", "leases"))
+        return
+    assert len(places["done"]) == int(row["done"]), (job, row, places)
+    assert len(places["failed"]) == int(row["failed"]), (job, row, places)
+    if row["state"] in _ALIVE:
+        found = sorted(unit for units in places.values() for unit in units)
+        assert found == list(range(int(row["units"]))), (job, row, places)
+        if row["chained"] == "1":
+            behind = places["leased"] | places["fresh"]
+            assert all(unit < later for unit in places["retry"] for later in behind), (job, places)
+        assert not set(map(int, books["attempts"])) & (places["done"] | places["failed"]), job
+    else:
+        assert not places["retry"], (job, places)
+        assert not places["done"] & places["failed"], (job, places)
+
+
+def _audit_index(job: str, books: dict[str, Any]) -> None:
+    row, places = books["row"], _places(books)
+    assert books["states"] == [row["state"]], (job, row, books["states"])
+    assert books["is_ready"] == (int(row["ready"]) > 0), (job, row)
+    if row["state"] not in _ALIVE:
+        assert (row["ready"], books["is_due"]) == ("0", False), (job, row)
+    elif int(row["ready"]):
+        is_finishing = int(row["done"]) + int(row["failed"]) == int(row["units"])
+        waiting = 1 if is_finishing else len(places["fresh"]) + len(places["retry"])
+        assert int(row["ready"]) == waiting, (job, row, places)

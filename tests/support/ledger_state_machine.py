@@ -1,0 +1,287 @@
+"""A small model of what must hold of the ledger, and everything that may be done to it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+from hypothesis import strategies as st
+from hypothesis.stateful import (
+    Bundle,
+    RuleBasedStateMachine,
+    consumes,
+    initialize,
+    invariant,
+    multiple,
+    rule,
+)
+
+from support.audited_farm import AuditedFarm
+from winepress_shared.errors import Conflict
+from winepress_shared.ledger.ledger import holder_of
+from winepress_shared.ledger.records import Order, Slice, UnitOutcome
+from winepress_shared.state import JobState
+
+LANES = ("vignette.fp16", "vignette.int8")
+WORKERS = ("w1", "w2")
+USERS = ("ada", "1e5")
+ALIVE = (JobState.QUEUED, JobState.RUNNING)
+
+
+@dataclass
+class Job:
+    """What must be true of one job."""
+
+    id: str
+    units: int
+    chained: bool
+    state: JobState = JobState.QUEUED
+    done: set[int] = field(default_factory=set)
+    failed: set[int] = field(default_factory=set)
+
+    @property
+    def has_ended_all(self) -> bool:
+        return len(self.done) + len(self.failed) == self.units
+
+
+@dataclass
+class Held:
+    """What must be true of one slice."""
+
+    part: Slice
+    job: Job
+    worker: str
+    holder: str
+    open: set[int]
+    is_live: bool = True  # nobody took it away
+    finish: bool = False
+
+    @property
+    def may_report(self) -> bool:
+        return self.is_live and self.job.state is JobState.RUNNING
+
+
+class LedgerMachine(RuleBasedStateMachine):
+    """Jobs are submitted, drawn, lost, stopped and retried in any order."""
+
+    url = ""
+    jobs = Bundle("jobs")
+    slices = Bundle("slices")
+
+    @initialize()
+    def open_farm(self) -> None:
+        self.farm = AuditedFarm(self.url)
+        self.model: dict[str, Job] = {}
+        self.held: list[Held] = []
+        self.pids = dict.fromkeys(WORKERS, 1)
+        self.overdue: list[Job] = []
+
+    def teardown(self) -> None:
+        if hasattr(self, "farm"):
+            self.farm.close()
+
+    # -- what users do -----------------------------------------------------------------------
+
+    @rule(
+        target=jobs,
+        units=st.integers(1, 7),
+        user=st.sampled_from(USERS),
+        band=st.integers(0, 2),
+        lane=st.sampled_from(LANES),
+        chained=st.booleans(),
+    )
+    def submit(self, units: int, user: str, band: int, lane: str, chained: bool) -> Job:
+        job = Job(f"j{len(self.model):04d}", units, chained)
+        self.farm.submit(job.id, units, user=user, band=band, lane=lane, chained=chained)
+        self.model[job.id] = job
+        return job
+
+    @rule(job=jobs, verb=st.sampled_from(["cancel", "pause", "resume"]))
+    def control(self, job: Job, verb: str) -> None:
+        if job.state in ALIVE:
+            self.farm.ledger.control(job.id, verb)
+            if verb == "cancel":
+                job.state = JobState.CANCELED
+        elif not (verb == "cancel" and job.state is JobState.CANCELED):
+            with pytest.raises(Conflict):
+                self.farm.ledger.control(job.id, verb)
+
+    @rule(job=jobs)
+    def retry(self, job: Job) -> None:
+        if job.state in ALIVE or job.state is JobState.SUCCEEDED:
+            with pytest.raises(Conflict):
+                self.farm.ledger.control(job.id, "retry")
+            return
+        assert self.farm.ledger.control(job.id, "retry") is JobState.QUEUED
+        job.state, job.failed = JobState.QUEUED, set()
+        for held in self.held:
+            if held.job is job:
+                held.is_live = False
+
+    @rule(job=jobs, swept=st.booleans())
+    def pass_deadline(self, job: Job, swept: bool) -> None:
+        if job.state in ALIVE:
+            self.farm.pass_deadline(job.id, swept=swept)
+            if swept:
+                job.state = JobState.EXPIRED
+                self._note_expiries()
+            else:
+                self.overdue.append(job)
+
+    @rule(job=jobs)
+    def make_due(self, job: Job) -> None:
+        self.farm.make_due(job.id)
+        self._note_expiries()
+
+    # -- what workers do ---------------------------------------------------------------------
+
+    @rule(
+        target=slices,
+        worker=st.sampled_from(WORKERS),
+        lane=st.sampled_from(LANES),
+        most=st.integers(1, 4),
+        others_first=st.booleans(),
+    )
+    def claim(self, worker: str, lane: str, most: int, others_first: bool) -> Any:
+        pid = self.pids[worker]
+        part = self.farm.try_claim(most, worker, pid, lane, others_first=others_first)
+        self._note_expiries()
+        if part is None:
+            return multiple()
+        job = self.model[part.job_id]
+        assert job.state in ALIVE, "a job that was over was handed out"
+        others = [
+            held for held in self.held if held.job is job and held.is_live and self._open(held)
+        ]
+        taken = set().union(*(held.open for held in others))
+        assert not set(part.units) & (job.done | job.failed | taken), "a unit was handed out twice"
+        assert part.finish is job.has_ended_all
+        assert part.finish or 1 <= len(part.units) <= most
+        if job.chained:
+            assert not others, "two slices of a chain at once"
+            first = min(set(range(job.units)) - job.done, default=0)
+            assert part.finish or list(part.units) == list(range(first, first + len(part.units)))
+        job.state = JobState.RUNNING
+        holder = holder_of(worker, self.pids[worker])
+        held = Held(part, job, worker, holder, set(part.units), finish=part.finish)
+        self.held.append(held)
+        return held
+
+    def _open(self, held: Held) -> bool:
+        return bool(held.open) or held.finish
+
+    def _note_expiries(self) -> None:
+        """Claims end the jobs they meet whose deadline has passed; sweeps end all of them."""
+        for job in self.overdue:
+            if job.state in ALIVE and self.farm.state(job.id) == JobState.EXPIRED:
+                job.state = JobState.EXPIRED
+
+    @rule(held=slices, index=st.integers(0, 6))
+    def start(self, held: Held, index: int) -> None:
+        order = self.farm.ledger.start(held.part.fence, self._unit(held, index))
+        if not held.is_live or held not in self.held:
+            assert order in (Order.LOST, Order.CANCEL)
+
+    @rule(held=slices, index=st.integers(0, 6))
+    def commit(self, held: Held, index: int) -> None:
+        unit, job = self._unit(held, index), held.job
+        outcome = self.farm.ledger.commit(held.part.fence, unit, {"key": "k"})
+        is_early = job.chained and unit in held.open and unit != min(held.open)
+        if not held.may_report or unit not in held.open or is_early:
+            assert outcome in (UnitOutcome.LOST, UnitOutcome.CANCEL) or unit in job.done
+            if not held.may_report:
+                held.open.discard(unit)
+            return
+        held.open.discard(unit)
+        job.done.add(unit)
+        assert (outcome is UnitOutcome.LAST) is job.has_ended_all
+        held.finish = job.has_ended_all
+
+    @rule(held=slices, index=st.integers(0, 6), retry=st.booleans())
+    def fail(self, held: Held, index: int, retry: bool) -> None:
+        unit, job = self._unit(held, index), held.job
+        before = self.farm.ledger.get(job.id)
+        outcome = self.farm.fail(held.part, unit, retry=retry)
+        if not held.may_report or unit not in held.open:
+            if held.finish and unit in job.done and outcome is UnitOutcome.FAILED:
+                job.state, held.is_live = JobState.FAILED, False  # the result is at fault
+                return
+            assert outcome in (UnitOutcome.LOST, UnitOutcome.CANCEL, UnitOutcome.LAST)
+            assert self.farm.ledger.get(job.id) == before
+            held.open.discard(unit)
+            return
+        assert outcome is not UnitOutcome.LOST
+        given_up = self.farm.places(job.id)["failed"]
+        assert (unit in given_up) is (outcome is not UnitOutcome.RETRY)
+        assert outcome is not UnitOutcome.RETRY or retry or job.chained
+        job.failed = given_up
+        held.open = set() if job.chained else held.open - {unit}
+        held.finish = outcome is UnitOutcome.LAST
+        assert held.finish is job.has_ended_all
+
+    @rule(held=slices)
+    def finish(self, held: Held) -> None:
+        job = held.job
+        state = self.farm.ledger.finish(held.part.fence, "told to")
+        if held.may_report and held.finish:
+            job.state = JobState.FAILED if job.failed else JobState.SUCCEEDED
+            assert state == job.state
+            held.finish = held.is_live = False
+        elif not held.may_report:
+            held.is_live = False
+
+    @rule(held=consumes(slices), unserved=st.integers(-1, 6))
+    def release(self, held: Held, unserved: int) -> None:
+        self.farm.ledger.release(held.part.fence, held.holder, unserved=unserved)
+        self._take(lambda one: one is held)
+
+    @rule(worker=st.sampled_from(WORKERS), fresh=st.booleans())
+    def beat(self, worker: str, fresh: bool) -> None:
+        self.pids[worker] += fresh
+        holder = holder_of(worker, self.pids[worker])
+        heartbeat = self.farm.ledger.beat(worker, holder, {})
+        self._take(lambda held: held.worker == worker and held.holder != holder)
+        told = {lease.fence: lease.order for lease in heartbeat.leases}
+        for held in self.held:
+            if held.holder == holder and held.may_report and self._open(held):
+                assert told[held.part.fence] in (Order.OK, Order.YIELD)
+
+    @rule(held=slices)
+    def lose(self, held: Held) -> None:
+        is_known = self.farm.redis.zscore(self.farm.key("leases"), str(held.part.fence))
+        self.farm.lose(held.part)
+        self._note_expiries()
+        if is_known is not None:
+            self._take(lambda one: one is held)
+
+    @rule(worker=st.sampled_from(WORKERS))
+    def leave(self, worker: str) -> None:
+        self.farm.ledger.leave(worker)
+        self._take(lambda held: held.worker == worker)
+
+    def _take(self, is_taken: Callable[[Held], bool]) -> None:
+        self._note_expiries()
+        for held in self.held:
+            if is_taken(held):
+                held.is_live = False
+        for job in self.model.values():
+            if job.state is JobState.RUNNING:  # a lost worker may have been the last chance
+                given_up = self.farm.places(job.id)["failed"]
+                assert given_up >= job.failed
+                job.failed = given_up
+                job.state = JobState(self.farm.state(job.id))
+                assert job.state in ALIVE
+
+    def _unit(self, held: Held, index: int) -> int:
+        return held.part.units[index % len(held.part.units)] if held.part.units else index
+
+    # -- what must hold ----------------------------------------------------------------------
+
+    @invariant()
+    def books_agree(self) -> None:
+        for job_id, row in self.farm.audit().items():
+            job = self.model[job_id]
+            found = (row["state"], int(row["done"]), int(row["failed"]))
+            assert found == (job.state, len(job.done), len(job.failed)), job

@@ -1,0 +1,49 @@
+"""Folders in diffusers' format as large as the published ones, with random weights.
+
+For measuring sizes, memory and times, which do not depend on what a network has learned. The
+pictures are noise. Twins are written part by part, so that no more than one is in memory.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import torch
+from diffusers import AutoencoderKL, AutoencoderTiny
+from diffusers import UNet2DConditionModel as StockUNet
+from transformers import CLIPTextConfig, CLIPTextModel, CLIPTextModelWithProjection
+
+from support.twins.layout import save, save_rest, unet_folder
+from support.twins.published import PUBLISHED, TINY_VAE, Config
+from winepress_worker.conversion.flexible_unet import UNet2DConditionModel as FlexibleUNet
+
+
+def build_full(name: str, folder: Path) -> Path:
+    """Write the full-size twin of ``name``'s source repository into the new ``folder``.
+
+    Takes two bytes a parameter on disk, and four of the largest part in memory.
+    """
+    published = PUBLISHED[name]
+    torch.manual_seed(0)
+    save(_unet(published.unet, published.is_flexible), folder / unet_folder(published))
+    save(AutoencoderKL.from_config(published.vae), folder / "vae")
+    save_rest(published, folder, _text_encoder)
+    return folder
+
+
+def build_full_tiny_vae(folder: Path) -> Path:
+    """The twin of a repository that holds an AutoencoderTiny and nothing else."""
+    torch.manual_seed(0)
+    save(AutoencoderTiny.from_config(TINY_VAE), folder)
+    return folder
+
+
+def _unet(config: Config, is_flexible: bool) -> Any:
+    return FlexibleUNet(configurations=config) if is_flexible else StockUNet.from_config(config)
+
+
+def _text_encoder(config: Config, words: int, suffix: str) -> Any:
+    """The vocabulary keeps its size, but the tokenizer knows the first words alone."""
+    cls = CLIPTextModelWithProjection if suffix else CLIPTextModel
+    return cls(CLIPTextConfig(**config | {"bos_token_id": words - 2, "eos_token_id": words - 1}))

@@ -1,0 +1,94 @@
+"""The pipelines that draw one slice."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+from PIL import Image
+
+from winepress_shared.jobs.job import Job
+from winepress_shared.lane import Precision
+from winepress_shared.metadata import PictureFacts
+from winepress_worker.engines.base import Engine, OnStep, Pipeline, PipelineKey, Request
+from winepress_worker.pipelines.refined import render_refined
+from winepress_worker.pipelines.warm_pool import WarmPool
+
+
+class SlicePipelines:
+    """Draws each request by the model it names, and then by its refiner if it names one.
+
+    A model is prepared once in a slice, and loaded when it is first needed. Methods raise what the
+    engine raises.
+    """
+
+    def __init__(
+        self,
+        engine: Engine,
+        pool: WarmPool,
+        note: Callable[[str], None],
+        on_loaded: Callable[[], None],
+    ) -> None:
+        """``note`` is told what takes long; ``on_loaded`` is called when a pipeline is loaded."""
+        self._engine = engine
+        self._pool = pool
+        self._note = note
+        self._on_loaded = on_loaded
+        self._keys: dict[tuple[str, Precision], PipelineKey] = {}
+
+    @property
+    def free_bytes(self) -> int:
+        """Memory that models of this worker may still take."""
+        return self._pool.free_bytes
+
+    def prepare(self, model: str, precision: Precision) -> PipelineKey:
+        """Have a model ready to be loaded, which may take half a minute."""
+        if (model, precision) not in self._keys:
+            key = self._engine.prepare(model, precision, lambda text, _: self._note(text))
+            self._keys[model, precision] = key
+        return self._keys[model, precision]
+
+    def load(self, job: Job) -> tuple[Pipeline, ...]:
+        """The pipelines that draw ``job``: that of its model, then that of its refiner.
+
+        Raises EnvironmentFault when the two do not fit into memory together.
+        """
+        first = self.prepare(job.model, job.precision)
+        if job.refinement is None:
+            return (self._get(first),)
+        second = self.prepare(job.refinement.model, job.precision)
+        pipeline = self._get(first)
+        with self._pool.pinned(first):
+            return pipeline, self._get(second)
+
+    def is_warm(self, job: Job) -> bool:
+        """Whether all models of ``job`` have drawn before: a first call compiles kernels too."""
+        return all(pipeline.is_warm for pipeline in self.load(job))
+
+    def render(self, request: Request, on_step: OnStep) -> list[Image.Image]:
+        """Draw one RGB picture per seed; see `Pipeline.render`."""
+        refinement, pipelines = request.job.refinement, self.load(request.job)
+        if refinement is None:
+            return pipelines[0].render(request, on_step)
+        return render_refined(pipelines[0], pipelines[1], refinement, request, on_step)
+
+    def facts(self, request: Request) -> PictureFacts:
+        """How the models render ``request``; revisions of two are joined by a plus sign."""
+        pipelines = self.load(request.job)
+        revision = "+".join(pipeline.key.revision for pipeline in pipelines)
+        return replace(pipelines[0].facts(request), revision=revision)
+
+    def unread(self, job: Job) -> tuple[str, ...]:
+        """What the model of ``job`` does not read of its texts; see `Pipeline.unread`.
+
+        A refiner reads no less: its text encoder is the second one of the first model.
+        """
+        return self.load(job)[0].unread(job)
+
+    def _get(self, key: PipelineKey) -> Pipeline:
+        if key in self._pool.warm:
+            return self._pool.get(key)
+        self._note(f"loading {key.model}.{key.precision}")
+        pipeline = self._pool.get(key)
+        self._on_loaded()
+        return pipeline

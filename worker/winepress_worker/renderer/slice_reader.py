@@ -1,0 +1,44 @@
+"""Reads from the store what a slice asks for."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from winepress_shared.archive import Archive, JobRecord
+from winepress_shared.errors import FailForGood, ObjectMissing
+from winepress_shared.items import ItemReader
+from winepress_shared.ledger.records import Slice
+from winepress_worker.pipelines.slice_pipelines import SlicePipelines
+from winepress_worker.renderer.input_pictures import InputPictures
+from winepress_worker.renderer.work import SliceWork
+
+
+class SliceReader:
+    """Keeps the job, items and input pictures read last: slices of one job follow each other."""
+
+    def __init__(self, archive: Archive, pipelines_of: Callable[[Slice], SlicePipelines]) -> None:
+        """``pipelines_of`` makes what draws a slice."""
+        self._archive = archive
+        self._pipelines_of = pipelines_of
+        self._items = ItemReader(archive)
+        self._inputs = InputPictures(archive)
+        self._record: JobRecord | None = None
+
+    def read(self, part: Slice) -> SliceWork:
+        """The job of a slice, with its input pictures; its units are read when they are needed.
+
+        Raises FailForGood for a job that is lost or damaged, and StoreUnreachable.
+        """
+        record = self._job(part.job_id)
+        self._inputs.of(record.job)
+        return SliceWork(part, record, self._pipelines_of(part), self._inputs, self._items)
+
+    def _job(self, job_id: str) -> JobRecord:
+        if self._record is None or self._record.id != job_id:
+            try:
+                self._record = self._archive.read_job(job_id)
+            except ObjectMissing:
+                if not self._archive.has_jobs:
+                    raise  # no job is at fault: a shared folder is not mounted here, for example
+                raise FailForGood("never accepted, or lost: its job.json is gone") from None
+        return self._record
