@@ -1,5 +1,5 @@
-# Winepress from nothing but Python 3.11 or newer and pip: no compiler, no service to start first.
-# The project is installed from a wheel, so that tests and demo run what a user would get.
+# Needs only Python 3.11 or newer and pip: no compiler, no running service.
+# The project is installed from a wheel, so that tests and demo run what users install.
 
 PYTHON ?= python3
 VENV := .venv
@@ -9,51 +9,51 @@ INSTALL := $(PIP) install --constraint constraints.txt --no-build-isolation
 # The light producer, the worker and the farm; see their pyproject.toml.
 PARTS := . ./worker ./deploy
 SOURCES := $(shell find shared worker producer deploy -name __pycache__ -prune -o -print)
-# Few of them keep two cores busy, so the tests run in two halves that take about as long.
+# Few tests keep two cores busy, so they run in two halves of about equal time.
 ONE_HALF := tests/unit tests/contract tests/integration
 OTHER_HALF := tests/faults tests/acceptance tests/integration/test_recipes.py
 
 .DEFAULT_GOAL := help
 .PHONY: help install develop demo test check coverage bench clean test-avx2 one-half other-half
 
-help: ## Say what each target does
+help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "make %-9s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
 
-install: $(VENV)/.wheel ## Make .venv with the pinned dependencies and the project's wheel
+install: $(VENV)/.wheel ## Create .venv with the pinned dependencies and the project's wheel
 
-develop: $(VENV)/.dependencies ## Make .venv run this tree itself, until the next install or test
+develop: $(VENV)/.dependencies ## Make .venv run this source tree, until the next install or test
 	@$(INSTALL) --no-deps $(addprefix --editable ,$(PARTS))
 	@rm -f $(VENV)/.wheel
 	@echo "Try: $(BIN)/pytest tests/unit"
 
-demo: install ## Render pictures on a whole farm on this machine, and kill a worker meanwhile
+demo: install ## Run a whole farm on this machine, render pictures and kill a worker
 	@$(BIN)/winepress demo
 
-test: check ## Check, then run every test but the benchmarks
+test: check ## Run all checks and tests, without the benchmarks
 	@$(BIN)/python -c 'import sys, winepress; sys.exit("site-packages" not in winepress.__file__ and \
 	  "These tests are for the wheel: remove $(VENV)/.wheel and try again.")'
 	@mkdir -p build; $(MAKE) --no-print-directory --keep-going --jobs=2 one-half other-half; \
 	  ended=$$?; cat build/other-half.log; exit $$ended
 
-# Not with the shell's "&": what it starts ignores Ctrl-C, and so would the commands under test.
+# Not with the shell's "&": its processes ignore Ctrl-C, and so would the commands under test.
 one-half:
 	@$(BIN)/pytest $(ONE_HALF) $(addprefix --ignore=,$(OTHER_HALF))
 
 other-half:
 	@$(BIN)/pytest $(OTHER_HALF) >build/other-half.log 2>&1
 
-# OpenVINO heeds this ceiling. On a processor with more it does so for fp16 and 256x256 pictures: its
-# kernels for int8 and for some other sizes look for themselves (2026.4).
-test-avx2: install ## Run the tests of arithmetic as on a processor without AVX-512
+# On a processor with more, OpenVINO respects this ceiling for fp16 and 256x256 pictures; its kernels
+# for int8 and some other sizes query the processor themselves (2026.4).
+test-avx2: install ## Run the arithmetic tests as on a processor without AVX-512
 	@ONEDNN_MAX_CPU_ISA=AVX2 $(BIN)/pytest -m arithmetic
 
-check: install ## Lint, formatting, types and layers
+check: install ## Check lint, formatting, types and layers
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
 
-coverage: install ## Measure how much of the code the tests run
+coverage: install ## Measure test coverage
 	@$(BIN)/coverage erase
 	@$(BIN)/coverage run -m pytest $(ONE_HALF) tests/faults
 	@$(BIN)/coverage combine --quiet
@@ -62,7 +62,7 @@ coverage: install ## Measure how much of the code the tests run
 bench: install ## Run every benchmark
 	@set -e; for script in tests/benchmarks/bench_*.py; do echo "== $$script"; PYTHONPATH=tests $(BIN)/python $$script; done
 
-clean: ## Remove .venv and everything that was built or cached
+clean: ## Remove .venv and all built or cached files
 	@rm -rf $(VENV) build dist winepress-demo .coverage* .cache .hypothesis .*_cache
 	@find . -name __pycache__ -prune -exec rm -rf {} +
 

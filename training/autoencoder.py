@@ -20,7 +20,7 @@ _SIDE: Final = 128  # pixels
 
 
 def _centre_only(vae: Network) -> None:
-    """Keep the centre tap of the first convolution alone, so that a level can be added later."""
+    """Keep only the centre tap of the first convolution, so that a level can be added later."""
     kernel = vae.encoder.conv_in.weight
     with torch.no_grad():
         centre = kernel[..., 1, 1].clone()
@@ -32,7 +32,7 @@ class _Pictures:
     """Composes batches of half-size pictures."""
 
     def __init__(self, place: Place, batch: int, seed: int) -> None:
-        """Set up the composer over every concept."""
+        """Set up the composer with every concept."""
         self._composer = Composer(place.sprites, Mix(all_concepts=True))
         self._rng = random.Random(seed)  # noqa: S311  # pictures, not secrets
         self._batch = batch
@@ -74,7 +74,7 @@ def train_autoencoder(place: Place, budget: Budget) -> None:
 def _standardise(vae: Network, pictures: _Pictures) -> None:
     """Fold zero mean and unit deviation per latent channel into the 1x1 convolutions.
 
-    With that the scaling factor is 1 and every channel counts alike in the denoiser's loss.
+    Then the scaling factor is 1 and all channels have equal weight in the denoiser's loss.
     """
     means: list[torch.Tensor] = []
     while sum(len(part) for part in means) < _MEASURED:

@@ -1,4 +1,4 @@
-"""The command line of the training: one stage a call, each resumable."""
+"""The command line of the training: one resumable stage per call."""
 
 import argparse
 import logging
@@ -21,7 +21,7 @@ from training.tokens import train_tokenizer
 
 Stage = Callable[[argparse.Namespace, Place, Budget], None]
 
-# Each stage's minutes, learning rate and batch, unless the command line says otherwise.
+# Each stage's default minutes, learning rate and batch.
 _BUDGETS: Final[dict[str, tuple[float, float, int]]] = {
     "autoencoder": (30, 2e-4, 4),
     "denoiser": (90, 6e-4, 32),
@@ -39,7 +39,7 @@ _STAGES: Final[dict[str, tuple[str, Stage]]] = {
         lambda _args, place, _: train_tokenizer(place.work / "tokenizer"),
     ),
     "autoencoder": (
-        "train the first autoencoder and grow it",
+        "train the narrow autoencoder and grow it",
         lambda _args, place, budget: train_autoencoder(place, budget),
     ),
     "latents": (
@@ -78,25 +78,25 @@ _STAGES: Final[dict[str, tuple[str, Stage]]] = {
 
 
 def _parser() -> argparse.ArgumentParser:
-    """Describe the command line."""
+    """Build the parser."""
     stages = "\n".join(f"  {name:16} {words}" for name, (words, _) in _STAGES.items())
     parser = argparse.ArgumentParser(
-        description=f"Train the bundled models, one stage a call:\n{stages}",
+        description=f"Train the bundled models, one stage per call:\n{stages}",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("stage", choices=list(_STAGES))
-    parser.add_argument("--work", type=Path, required=True, help="folder of the run's states")
-    parser.add_argument("--init", type=Path, help="model folder to go on from")
+    parser.add_argument("--work", type=Path, required=True, help="folder for the run's states")
+    parser.add_argument("--init", type=Path, help="model folder to start from")
     parser.add_argument("--assets", type=Path, help="sprites: the folder of 3D emoji pictures")
     parser.add_argument("--out", type=Path, default=Path(), help="folder to write to")
     parser.add_argument("--count", type=int, default=25_000, help="pictures to encode")
     parser.add_argument("--minutes", type=float, help="time to train")
     parser.add_argument("--steps", type=int, default=0, help="most steps to train")
     parser.add_argument("--rate", type=float, help="highest learning rate")
-    parser.add_argument("--batch", type=int, help="samples a step")
+    parser.add_argument("--batch", type=int, help="samples per step")
     parser.add_argument("--critic", type=float, default=0.0, help="weight of the critic")
     parser.add_argument("--teach-text", action="store_true", help="train the text encoder too")
-    parser.add_argument("--threads", type=int, default=2, help="threads of torch")
+    parser.add_argument("--threads", type=int, default=2, help="number of torch threads")
     parser.add_argument("--seed", type=int, default=0)
     return parser
 

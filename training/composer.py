@@ -1,4 +1,4 @@
-"""Composed pictures with their captions: sprites set on painted backgrounds."""
+"""Composes pictures with captions: sprites on painted backgrounds."""
 
 import random
 from dataclasses import dataclass
@@ -31,7 +31,7 @@ _LEADS: Final = ("on ", "in ", "at ", "under ")
 
 @dataclass(frozen=True)
 class Mix:
-    """How often each kind of picture is drawn, and how far it is seen from."""
+    """The frequency of each kind of picture, and whether views are wide."""
 
     all_concepts: bool = False
     pair_share: float = 0.2
@@ -51,7 +51,7 @@ class Ground:
 
 @dataclass(frozen=True)
 class Spot:
-    """Where an object goes, as shares of the picture's side."""
+    """The place of an object, as fractions of the picture's side."""
 
     size: float
     x: float
@@ -75,10 +75,10 @@ def prepare_sprites(assets: Path, target: Path) -> None:
 
 
 class Composer:
-    """Draws (caption, picture) pairs; the caption grammar of the models lives here."""
+    """Draws (caption, picture) pairs by the models' caption grammar."""
 
     def __init__(self, sprites: Path, mix: Mix) -> None:
-        """Load the sprites and note which concepts take part."""
+        """Load the sprites and select the concepts."""
         array: Sprites = np.load(sprites)
         self._sprites = [Image.fromarray(sprite) for sprite in array]
         self._mix = mix
@@ -92,7 +92,7 @@ class Composer:
         self._shadow = shadow.filter(ImageFilter.GaussianBlur(8))
 
     def draw(self, rng: random.Random) -> tuple[str, Image.Image]:
-        """Draw one picture and say what it shows."""
+        """Draw one picture; returns caption and picture."""
         ground = self.background(rng)
         if ground.words and rng.random() < self._mix.empty_share:
             return bare(ground.words), ground.image
@@ -100,7 +100,7 @@ class Composer:
         return style + self.subject(ground, rng) + tail(ground.words), ground.image
 
     def subject(self, ground: Ground, rng: random.Random) -> str:
-        """Set one object, a pair or several of a kind on a background, and name them."""
+        """Put one object, a pair or several of a kind on a background; returns their words."""
         kind = rng.random()
         if kind < self._mix.pair_share:
             return self._pair(ground, rng)
@@ -123,7 +123,7 @@ class Composer:
         return Ground(pastel(rng), "", False)
 
     def put(self, ground: Ground, concept: int, spot: Spot) -> None:
-        """Paste one sprite, with a shadow where there is ground to stand on."""
+        """Paste one sprite, with a shadow if there is ground."""
         side = max(8, round(spot.size * SIDE))
         sprite = self._sprites[concept].resize(
             (side, side), Image.Resampling.BICUBIC, reducing_gap=2.0
@@ -137,17 +137,17 @@ class Composer:
         ground.image.paste(sprite, (x, y), sprite)
 
     def _pick(self, rng: random.Random) -> tuple[int, str]:
-        """Choose a concept and one of its names, the main one most often."""
+        """Choose a concept and one of its names, mostly the main one."""
         index = rng.choice(self._active)
         names = CONCEPTS[index].names
         return index, rng.choice((names[0], names[0], *names))
 
     def _scale(self, size: float) -> float:
-        """Shrink objects where the picture is a wide view."""
+        """Shrink objects in wide views."""
         return size * 0.58 if self._mix.wide else size
 
     def _single(self, ground: Ground, rng: random.Random) -> str:
-        """Set one object in the middle; name it with its size where that is unusual."""
+        """Put one object in the middle; its words include an unusual size."""
         index, name = self._pick(rng)
         drop = 0.07 if ground.solid else 0.0
         draw, x = rng.random(), 0.5 + rng.uniform(-0.03, 0.03)
@@ -162,7 +162,7 @@ class Composer:
         return rng.choice(["a ", "a ", ""]) + rng.choice(words) + name
 
     def _pair(self, ground: Ground, rng: random.Random) -> str:
-        """Set two different objects side by side."""
+        """Put two different objects side by side."""
         left, right = self._pick(rng), self._pick(rng)
         while right[0] == left[0]:
             right = self._pick(rng)
@@ -170,14 +170,14 @@ class Composer:
         return with_article(left[1], rng) + rng.choice(_JOINTS) + with_article(right[1], rng)
 
     def _several(self, ground: Ground, rng: random.Random) -> str:
-        """Set two or three of a kind side by side."""
+        """Put two or three of a kind side by side."""
         index, name = self._pick(rng)
         count = 2 if rng.random() < 0.6 else 3
         self._row(ground, [index] * count, rng)
         return ("two " if count == 2 else "three ") + plural(name)
 
     def _row(self, ground: Ground, concepts: list[int], rng: random.Random) -> None:
-        """Place objects in a row, smaller where there are more of them."""
+        """Place objects in a row, smaller if there are more."""
         places = (0.27, 0.73) if len(concepts) == 2 else (0.18, 0.5, 0.82)
         low, high = (0.42, 0.48) if len(concepts) == 2 else (0.30, 0.34)
         drop = 0.10 if ground.solid else 0.0

@@ -1,4 +1,4 @@
-"""Refinement of the decoder alone: the encoder stays, so latents made before stay valid."""
+"""Refines only the decoder: the encoder is unchanged, so existing latents stay valid."""
 
 import random
 from dataclasses import dataclass
@@ -37,9 +37,9 @@ from training.starts import (
 
 _POOL: Final = 5000  # pictures kept in memory with their latents, at most
 _GROUP: Final = 24  # pictures encoded at a time
-_DENOISED_SHARE: Final = 0.25  # of a batch: latents with the UNet's own errors
-_FIRST, _LAST = 20, 260  # timesteps that those are denoised from
-_BLUR: Final = 0.03  # deviation of noise on the other latents
+_DENOISED_SHARE: Final = 0.25  # share of a batch with the UNet's own errors
+_FIRST, _LAST = 20, 260  # timesteps at which their denoising starts
+_BLUR: Final = 0.03  # standard deviation of noise on the other latents
 _CRITIC_RATE: Final = 4e-4
 
 
@@ -53,7 +53,7 @@ class Pool:
 
 @torch.inference_mode()
 def _fill(place: Place, vae: Network, count: int, seed: int) -> Pool:
-    """Compose and encode the pictures that the decoder learns from."""
+    """Compose and encode the decoder's training pictures."""
     composer = Composer(place.sprites, Mix())
     rng = random.Random(seed)  # noqa: S311  # pictures, not secrets
     pictures: list[torch.Tensor] = []
@@ -70,10 +70,10 @@ def _fill(place: Place, vae: Network, count: int, seed: int) -> Pool:
 
 
 class _Lessons:
-    """Makes batches of latents, some denoised by the UNet, with the pictures they stand for."""
+    """Makes batches of latents, some denoised by the UNet, with their pictures."""
 
     def __init__(self, place: Place, pool: Pool, batch: int) -> None:
-        """Load the UNet, if there is one yet."""
+        """Load the UNet if it exists."""
         self._pool, self._batch, self._shares = pool, batch, signal_shares()
         weights = denoiser_weights(place)
         self._unet = build_denoiser() if weights is not None else None
@@ -98,7 +98,7 @@ class _Lessons:
         return latents.contiguous(memory_format=lasting), truth.contiguous(memory_format=lasting)
 
     def _denoised(self, clean: torch.Tensor, rows: torch.Tensor) -> torch.Tensor:
-        """Noise latents and let the UNet take the noise off in one step."""
+        """Add noise to latents and denoise them with the UNet in one step."""
         times = torch.randint(_FIRST, _LAST, (len(rows),))
         noised, _ = mix_noise(clean, torch.randn_like(clean), self._shares[times])
         assert self._unet is not None
@@ -109,17 +109,17 @@ class _Lessons:
 
 
 class _Judge:
-    """The critic with its optimizer, or nobody where its weight is zero."""
+    """The critic with its optimizer, or none if its weight is zero."""
 
     def __init__(self, weight: float, state: dict[str, torch.Tensor] | None) -> None:
-        """Take up the critic's last state, if there is one."""
+        """Restore the critic's last state, if any."""
         self.critic, self._weight = Critic(), weight
         if state is not None:
             self.critic.load_state_dict(state)
         self._optimizer = make_optimizer(self.critic.parameters(), _CRITIC_RATE)
 
     def say(self, made: torch.Tensor, truth: torch.Tensor, step: int) -> torch.Tensor:
-        """Teach the critic one step, then give its part of the decoder's loss."""
+        """Train the critic one step, then return its part of the decoder's loss."""
         if not self._weight:
             return made.new_zeros(())
         advance(self.critic.own_loss(made, truth), self.critic, self._optimizer, _CRITIC_RATE)
@@ -145,7 +145,7 @@ def train_decoder(place: Place, budget: Budget, count: int, critic_weight: float
     clock = Clock(budget)
 
     def save() -> None:
-        """Save the untouched encoder with the averaged decoder."""
+        """Save the unchanged encoder with the averaged decoder."""
         state = {"vae": weights | averages.weights(), "critic": judge.critic.state_dict()}
         save_state(target, state)
 

@@ -1,4 +1,4 @@
-"""Training of the UNets: text-to-image from scratch or onwards, inpainting from text-to-image."""
+"""Trains the UNets: text-to-image from scratch or a saved state, inpainting from text-to-image."""
 
 from dataclasses import dataclass
 from typing import Final
@@ -27,19 +27,19 @@ from training.progress import (
 )
 from training.starts import Place, denoiser_weights, load_text_encoder, load_tokenizer
 
-_UNPROMPTED: Final = 0.1  # share of samples that learn without a prompt, for guidance
+_UNPROMPTED: Final = 0.1  # share of samples without a prompt, for guidance
 _CLEAN_SHARE: Final = 0.35  # share of samples with little noise
-_CLEAN_END: Final = 400  # timestep up to which noise counts as little
-_LAST: Final = 960  # leading spacing never starts later than this timestep
+_CLEAN_END: Final = 400  # timestep up to which noise is little
+_LAST: Final = 960  # leading spacing never starts above this timestep
 _MOST_WEIGHT: Final = 6.0  # of a sample's error in the clean latents
 _ENCODED_AT_ONCE: Final = 256
 
 
 class Prompts:
-    """Embeds prompts: from a table while the text encoder rests, through it while it learns."""
+    """Embeds prompts: from a table if the text encoder is frozen, else through it."""
 
     def __init__(self, encoder: Network, cache: Latents, teach: bool) -> None:
-        """Fill the table, unless the encoder is to learn."""
+        """Fill the table, unless the encoder is trained."""
         self._encoder, self._tokens, self._empty = encoder, cache.tokens, cache.empty
         self._table: torch.Tensor | None = None
         if teach:
@@ -52,7 +52,7 @@ class Prompts:
         self._table = torch.cat(parts)
 
     def embed(self, rows: torch.Tensor) -> torch.Tensor:
-        """Embed the prompts of some samples, leaving a share of them empty."""
+        """Embed the prompts of some samples, a share of them as empty prompts."""
         drop = torch.rand(len(rows)) < _UNPROMPTED
         if self._table is not None:
             places = torch.where(drop, self._rows[-1], self._rows[rows])
@@ -64,7 +64,7 @@ class Prompts:
 
 @dataclass(frozen=True)
 class Lesson:
-    """One batch: what the UNet sees, what it should say, and what each sample counts."""
+    """One batch: the UNet's inputs, its target, and the weight of each sample."""
 
     seen: torch.Tensor
     times: torch.Tensor
@@ -74,7 +74,7 @@ class Lesson:
 
 
 def _timesteps(batch: int) -> torch.Tensor:
-    """Spread the timesteps evenly over the batch, most of them where noise is strong."""
+    """Spread the timesteps evenly over the batch, mostly where noise is strong."""
     place = (torch.arange(batch) + torch.rand(batch)) / batch
     late = (place - _CLEAN_SHARE) / (1 - _CLEAN_SHARE) * (_LAST - _CLEAN_END) + _CLEAN_END
     times = torch.where(place < _CLEAN_SHARE, place / _CLEAN_SHARE * _CLEAN_END, late)
@@ -82,7 +82,7 @@ def _timesteps(batch: int) -> torch.Tensor:
 
 
 class Teacher:
-    """Makes lessons out of a cache."""
+    """Makes lessons from a cache."""
 
     def __init__(self, cache: Latents, prompts: Prompts, batch: int) -> None:
         """Prepare the schedule and the weights of the loss."""
@@ -92,7 +92,7 @@ class Teacher:
         self._weights = torch.clamp(ratio + 1, max=_MOST_WEIGHT) / (ratio + 1)
 
     def lesson(self) -> Lesson:
-        """Draw a batch, noise it and add the conditions of inpainting."""
+        """Draw a batch, add noise and the conditions of inpainting."""
         rows = torch.randint(len(self._cache.means), (self._batch,))
         clean = self._cache.draw(rows)
         times = _timesteps(self._batch)
@@ -104,7 +104,7 @@ class Teacher:
 
 
 def _loss(unet: Network, lesson: Lesson) -> torch.Tensor:
-    """Give the weighted error of the predicted velocity."""
+    """The weighted error of the predicted velocity."""
     with torch.autocast("cpu", torch.bfloat16):
         said = unet(lesson.seen, lesson.times, encoder_hidden_states=lesson.prompts).sample
     errors = ((said.float() - lesson.target) ** 2).mean((1, 2, 3))
@@ -113,7 +113,7 @@ def _loss(unet: Network, lesson: Lesson) -> torch.Tensor:
 
 
 def _start(place: Place, inpaint: bool) -> Network:
-    """Make the UNet with the newest weights there are."""
+    """Build the UNet with its newest weights."""
     unet = build_denoiser(INPAINT_CHANNELS if inpaint else LATENT_CHANNELS)
     own = place.state("inpaint")
     weights = denoiser_weights(place)
@@ -155,7 +155,7 @@ def train_denoiser(place: Place, budget: Budget, inpaint: bool, teach_text: bool
 
 
 def _part(weights: Weights, prefix: str) -> Weights:
-    """Pick one network's weights out of those of several."""
+    """Select one network's weights from those of several."""
     return {
         name.removeprefix(prefix): tensor
         for name, tensor in weights.items()

@@ -1,4 +1,4 @@
-"""The shipped folders: half precision safetensors, every file put in place by a rename."""
+"""Writes the shipped folders: half-precision safetensors, replaced by renames."""
 
 import json
 import shutil
@@ -27,11 +27,11 @@ from training.starts import (
 
 BASE: Final = "vignette"
 INPAINT: Final = "vignette-inpaint"
-_LENT: Final = ("vae", "text_encoder", "tokenizer")  # parts that the inpaint folder leaves out
+_LENT: Final = ("vae", "text_encoder", "tokenizer")  # parts that the inpaint folder omits
 
 
 def assemble(place: Place, inpaint: bool) -> Any:
-    """Put a whole pipeline together from the newest weights, in full precision."""
+    """Assemble a pipeline from the newest weights, in full precision."""
     tokenizer = load_tokenizer(place)
     vae = build_autoencoder()
     vae.load_state_dict(_needed(autoencoder_weights(place)))
@@ -49,7 +49,7 @@ def assemble(place: Place, inpaint: bool) -> Any:
 
 
 def _denoiser(place: Place, inpaint: bool) -> Network:
-    """Load a UNet; without training the inpainting one is the other with idle channels."""
+    """Load a UNet; the untrained inpainting one is the other with zeroed extra channels."""
     weights = _needed(denoiser_weights(place))
     if not inpaint:
         unet = build_denoiser()
@@ -62,13 +62,13 @@ def _denoiser(place: Place, inpaint: bool) -> Network:
 
 
 def _needed(weights: dict[str, torch.Tensor] | None) -> dict[str, torch.Tensor]:
-    """Insist on weights."""
+    """Return the weights, which must exist."""
     assert weights is not None, "nothing trained yet, and no --init"
     return weights
 
 
 def export(place: Place, out: Path) -> None:
-    """Write both folders; the second holds only what the first does not."""
+    """Write both folders; the second holds only the parts that the first lacks."""
     for name, inpaint in ((BASE, False), (INPAINT, True)):
         fresh = out / f".{name}.new"
         shutil.rmtree(fresh, ignore_errors=True)
@@ -78,7 +78,7 @@ def export(place: Place, out: Path) -> None:
 
 
 def _tidy(place: Place, folder: Path, lent: tuple[str, ...]) -> None:
-    """Drop lent parts, name the text encoder's loading precision and add the plain tokenizer."""
+    """Drop shared parts, set the text encoder's loading precision and add the plain tokenizer."""
     for part in lent:
         shutil.rmtree(folder / part)
     config = folder / "text_encoder" / "config.json"
@@ -93,7 +93,7 @@ def _tidy(place: Place, folder: Path, lent: tuple[str, ...]) -> None:
 
 
 def _swap(fresh: Path, target: Path) -> None:
-    """Put a finished folder in the place of the old one."""
+    """Replace the old folder by the finished one."""
     old = target.with_name(f".{target.name}.old")
     shutil.rmtree(old, ignore_errors=True)
     if target.exists():

@@ -1,4 +1,4 @@
-"""Analytic starts for the autoencoder: a linear one that carries colour, and ways to grow it."""
+"""Analytic initial weights for the autoencoder: a linear one for colour, and ways to grow it."""
 
 from typing import Final
 
@@ -7,18 +7,18 @@ from torch import nn
 
 from training.networks import DEEP, WIDE, Network, Weights, build_autoencoder
 
-_CARRIED: Final = 8  # +RGB, -RGB and two constants travel in the first channels
+_CARRIED: Final = 8  # +RGB, -RGB and two constants are in the first channels
 _TO_MEAN: Final = ((0, 0, 0.25), (0, 1, 0.25), (1, 0, 0.25), (1, 1, 0.25))
 _TO_SAME: Final = ((1, 1, 1.0),)
 
 
 @torch.no_grad()
 def carry_colour(vae: Network) -> None:
-    """Start the autoencoder as a linear one, so that only detail has to be learned.
+    """Initialise the autoencoder as a linear one, so that only detail has to be learned.
 
-    +RGB and -RGB travel in the residual stream (2x2 means down, nearest neighbours up), since
-    silu(x) - silu(-x) = x undoes the last activation. From a random start colours take
-    thousands of steps. Two constants keep the norms from dividing each picture's contrast away.
+    +RGB and -RGB pass through the residual stream (2x2 means down, nearest neighbours up), because
+    silu(x) - silu(-x) = x undoes the last activation. From random weights colours take thousands of
+    steps. Two constants keep the norms from normalising each picture's contrast away.
     """
     for part, blocks in (
         (vae.encoder, vae.encoder.down_blocks),
@@ -35,7 +35,7 @@ def carry_colour(vae: Network) -> None:
 
 
 def _clear_block(block: Network) -> None:
-    """Let a block's residual stream pass the carried channels unchanged."""
+    """Make a block pass the carried channels unchanged."""
     for resnet in block.resnets:
         resnet.conv2.weight.mul_(0.5)
         resnet.conv2.weight[:_CARRIED].zero_()
@@ -62,7 +62,7 @@ def _pass_through(conv: nn.Conv2d, count: int, taps: tuple[tuple[int, int, float
 
 
 def _split_signs(conv: nn.Conv2d) -> None:
-    """Make a convolution put its input out twice, with both signs, and two constants."""
+    """Make a convolution output its input with both signs, and two constants."""
     centre = conv.weight.shape[-1] // 2
     conv.weight[:_CARRIED].zero_()
     assert conv.bias is not None
@@ -74,7 +74,7 @@ def _split_signs(conv: nn.Conv2d) -> None:
 
 
 def _join_signs(conv: nn.Conv2d) -> None:
-    """Make a convolution take the difference of both signs; 0.8 is the norms' mean gain."""
+    """Make a convolution compute the difference of both signs; 0.8 is the norms' mean gain."""
     conv.weight[:3].zero_()
     assert conv.bias is not None
     conv.bias[:3].zero_()
@@ -87,8 +87,8 @@ def _join_signs(conv: nn.Conv2d) -> None:
 def add_outer_level(narrow: Network) -> Network:
     """Grow a 128-pixel autoencoder to 256 pixels without changing its latents.
 
-    The encoder's new level is exactly a 2x2 mean, which holds because its first convolution has
-    only a centre tap. The decoder's starts as a doubling of the old features.
+    The encoder's new level is exactly a 2x2 mean, because its first convolution has only a centre
+    tap. The decoder's new level starts as a doubling of the old features.
     """
     deep = build_autoencoder(DEEP)
     for name in ("quant_conv", "post_quant_conv"):
@@ -112,12 +112,12 @@ def add_outer_level(narrow: Network) -> Network:
 
 
 def _copy(old: Network, new: Network) -> None:
-    """Copy weights; a block that has gained a sampler keeps that part as it is."""
+    """Copy weights; a block with a new sampler keeps the sampler's weights."""
     new.load_state_dict(old.state_dict(), strict=False)
 
 
 def _silence(conv: nn.Conv2d) -> None:
-    """Make a convolution put out nothing."""
+    """Make a convolution output zeros."""
     conv.weight.zero_()
     assert conv.bias is not None
     conv.bias.zero_()
@@ -125,11 +125,11 @@ def _silence(conv: nn.Conv2d) -> None:
 
 @torch.no_grad()
 def widen(deep: Weights) -> Network:
-    """Double the coarse levels of a 256-pixel autoencoder without changing what it computes.
+    """Double the width of a 256-pixel autoencoder's coarse levels without changing its output.
 
-    Every channel is put in twice, which leaves the norms (one group each) as they were, and the
-    weights that read it are divided over the copies: evenly in the encoder, at random in the
-    decoder, so that the copies can learn different things.
+    Every channel is duplicated, which does not change the norms (one group each), and the weights
+    that read it are divided between the copies: evenly in the encoder, randomly in the decoder, so
+    that the copies can learn different features.
     """
     wide = build_autoencoder(WIDE)
     grown = {

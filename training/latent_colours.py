@@ -1,4 +1,4 @@
-"""Fit the map from vignette's latents to colours that its previews are drawn with.
+"""Fits the linear map from vignette's latents to colours, used for its previews.
 
 Run as a script, it prints ``latent_rgb`` for the catalogue: the least-squares solution over one
 finished picture of every concept, each compared at the size of its latents.
@@ -25,7 +25,7 @@ _PLACES: Final = ("on the grass", "on a red background", "at night", "on a white
 
 
 def fit(pipeline: OpenVinoPipeline, catalogue: Catalogue) -> tuple[np.ndarray[Any, Any], float]:
-    """The five by three numbers, and the root mean square of what they leave, in 0 to 1."""
+    """The 5 x 3 matrix, and the root mean square of its residuals, 0 to 1."""
     rows, colours = [], []
     for seed, concept in enumerate(CONCEPTS):
         prompt = f"a {concept.names[0]} {_PLACES[seed % len(_PLACES)]}"
@@ -44,7 +44,7 @@ def fit(pipeline: OpenVinoPipeline, catalogue: Catalogue) -> tuple[np.ndarray[An
 
 
 def main() -> None:
-    """Print the numbers in the catalogue's form."""
+    """Print the matrix in the catalogue's form."""
     catalogue = Catalogue.load()
     local_models = LocalModels(default_home(), catalogue)
     with tempfile.TemporaryDirectory() as blobs:

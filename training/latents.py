@@ -1,4 +1,4 @@
-"""Latents of composed pictures, made once, so that the denoisers never run the autoencoder."""
+"""Caches latents of composed pictures, so that the denoisers need not run the autoencoder."""
 
 import logging
 import random
@@ -26,7 +26,7 @@ Picture = npt.NDArray[np.float32]
 
 @dataclass(frozen=True)
 class Sample:
-    """One picture to learn from, its caption, and masks for it (none for text-to-image)."""
+    """One training picture, its caption, and its masks (none for text-to-image)."""
 
     caption: str
     image: Image.Image
@@ -66,27 +66,27 @@ def tokenize(tokenizer: Any, captions: list[str]) -> torch.Tensor:
 
 
 def as_array(image: Image.Image) -> Picture:
-    """Give a picture's values from -1 to 1."""
+    """A picture's values from -1 to 1."""
     return np.asarray(image, np.float32) / 127.5 - 1
 
 
 def as_batch(pictures: list[Picture]) -> torch.Tensor:
-    """Stack pictures as the networks want them."""
+    """Stack pictures in the networks' layout."""
     batch = torch.from_numpy(np.stack(pictures)).permute(0, 3, 1, 2)
     return batch.contiguous(memory_format=torch.channels_last)
 
 
 def encode(vae: Network, batch: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-    """Give the posterior's mean and deviation."""
+    """The posterior's mean and standard deviation."""
     mean, spread = vae.quant_conv(vae.encoder(batch)).chunk(2, 1)
     return mean, torch.exp(0.5 * spread.clamp(*_LIMITS))
 
 
 class Supply:
-    """Draws the samples of either model."""
+    """Draws the samples of one of the models."""
 
     def __init__(self, place: Place, inpaint: bool, seed: int) -> None:
-        """Set up the composers and the chance source."""
+        """Set up the composers and the random generator."""
         self._near = Composer(place.sprites, Mix())
         self._wide = Composer(place.sprites, Mix(wide=True))
         self._rng = random.Random(seed)  # noqa: S311  # pictures, not secrets
@@ -104,7 +104,7 @@ class Supply:
         return Sample(*composer.draw(rng), (random_mask(rng), random_mask(rng)))
 
     def _framed(self) -> Sample:
-        """Set one picture into the background of another: a prompt that changes on the way out."""
+        """Put one picture into the background of another, as in a zoom with changing prompts."""
         rng, share = self._rng, self._rng.uniform(0.45, 0.75)
         inner, outer = self._near.background(rng), self._wide.background(rng)
         subject = self._near.subject(inner, rng)
@@ -115,7 +115,7 @@ class Supply:
 
 @torch.inference_mode()
 def make_latents(place: Place, count: int, inpaint: bool, seed: int) -> None:
-    """Compose pictures, encode them (and what their masks leave) and save the cache."""
+    """Compose pictures, encode them (and their masked versions) and save the cache."""
     vae = build_autoencoder()
     weights = autoencoder_weights(place)
     assert weights is not None, "train an autoencoder first, or give --init"
@@ -141,7 +141,7 @@ def make_latents(place: Place, count: int, inpaint: bool, seed: int) -> None:
 
 
 def _conditions(vae: Network, samples: list[Sample], pictures: list[Picture]) -> torch.Tensor:
-    """Give the five extra channels: the coarse mask and the latents of what it leaves."""
+    """The five extra channels: the coarse mask and the masked picture's latents."""
     masks = [mask for sample in samples for mask in sample.masks]
     left = [
         picture * (mask < 0.5)[..., None]

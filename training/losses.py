@@ -1,4 +1,4 @@
-"""What the autoencoder's pictures are measured by: edges at three scales, and a small critic."""
+"""The autoencoder's losses: edges at three scales, and a small critic."""
 
 from typing import Final
 
@@ -8,17 +8,17 @@ from torch.nn import functional
 
 _EDGE_GAIN: Final = 3.0  # extra weight of a pixel beside a hard edge
 _MATCH_SHARE: Final = 0.3  # of the critic's feature distance
-_CRITIC_WAIT: Final = 150  # steps that the critic learns alone
-_CRITIC_RISE: Final = 200  # steps until it has its full say
+_CRITIC_WAIT: Final = 150  # steps in which only the critic learns
+_CRITIC_RISE: Final = 200  # steps until it has its full weight
 
 
 def _slopes(picture: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-    """Give the differences to the next pixel, across and down."""
+    """The differences to the next pixel, horizontally and vertically."""
     return picture[..., 1:] - picture[..., :-1], picture[..., 1:, :] - picture[..., :-1, :]
 
 
 def _edge_weight(truth: torch.Tensor) -> torch.Tensor:
-    """Weigh pixels near edges more; flat backgrounds would drown the small parts otherwise."""
+    """Higher weights for pixels near edges, which flat backgrounds would outweigh."""
     across, down = _slopes(truth)
     edges = functional.pad(across.abs().amax(1, True), (0, 1, 0, 0))
     edges = edges + functional.pad(down.abs().amax(1, True), (0, 0, 0, 1))
@@ -44,7 +44,7 @@ def picture_error(made: torch.Tensor, truth: torch.Tensor) -> torch.Tensor:
 
 
 class Critic(nn.Module):
-    """Judges patches of about 30 pixels; its say makes the decoder commit to one edge."""
+    """Judges patches of about 30 pixels, which makes the decoder draw sharp edges."""
 
     def __init__(self) -> None:
         """Build five convolutions of bounded gain."""
@@ -56,7 +56,7 @@ class Critic(nn.Module):
         )
 
     def forward(self, picture: torch.Tensor) -> list[torch.Tensor]:
-        """Give every layer's output, the verdict last."""
+        """Every layer's output, the verdict last."""
         outputs = []
         with torch.autocast("cpu", torch.bfloat16):
             for layer in self.layers:
@@ -66,13 +66,13 @@ class Critic(nn.Module):
         return [output.float() for output in outputs]
 
     def own_loss(self, made: torch.Tensor, truth: torch.Tensor) -> torch.Tensor:
-        """Give the hinge loss of telling decoded pictures from true ones."""
+        """The hinge loss of telling decoded pictures from true ones."""
         real, false = self(truth)[-1], self(made.detach())[-1]
         loss: torch.Tensor = functional.relu(1 - real).mean() + functional.relu(1 + false).mean()
         return loss
 
     def verdict(self, made: torch.Tensor, truth: torch.Tensor, weight: float) -> torch.Tensor:
-        """Give what the decoder hears: how false it looks, and which features it missed."""
+        """The decoder's loss: how false its pictures look, and their distance in features."""
         seen, wanted = self(made), self(truth)
         pairs = zip(seen[:-1], wanted[:-1], strict=True)
         missed = torch.stack([(ours - theirs.detach()).abs().mean() for ours, theirs in pairs])
@@ -81,5 +81,5 @@ class Critic(nn.Module):
 
 
 def critic_share(step: int) -> float:
-    """Let the critic learn alone at first, then hear it more and more."""
+    """The critic's weight at a step: zero at first, then rising."""
     return min(1.0, max(0.0, (step - _CRITIC_WAIT) / _CRITIC_RISE))

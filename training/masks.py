@@ -1,4 +1,4 @@
-"""Masks for the inpainting model: 1 where it is to paint, mostly borders around a kept centre."""
+"""Masks for the inpainting model: 1 where it paints, mostly borders around a kept centre."""
 
 import random
 from collections.abc import Callable
@@ -14,7 +14,7 @@ Mask = npt.NDArray[np.float32]
 
 
 def _border(rng: random.Random) -> Mask:
-    """Keep a square, centred most of the time: what outpainting meets."""
+    """Keep a mostly centred square, as in outpainting."""
     side = int(SIDE * rng.uniform(0.42, 0.85))
     reach = (SIDE - side) / 2 * rng.choice([0.0, 0.0, 0.0, 0.8])
     x = int((SIDE - side) / 2 + rng.uniform(-1, 1) * reach)
@@ -35,7 +35,7 @@ def _box(rng: random.Random) -> Mask:
 
 
 def _blob(rng: random.Random) -> Mask:
-    """Paint a round patch of uneven outline, as a hand would mark it."""
+    """Paint a round patch of uneven outline, like one drawn by hand."""
     image = Image.new("L", (SIDE, SIDE), 0)
     draw = ImageDraw.Draw(image)
     x, y = SIDE / 2 + rng.uniform(-50, 50), SIDE / 2 + rng.uniform(-40, 50)
@@ -69,7 +69,7 @@ def random_mask(rng: random.Random) -> Mask:
 
 
 def kept_square(share: float) -> Mask:
-    """Give the mask of a border around a centred square of that share of the side."""
+    """The mask of a border around a centred square of that fraction of the side."""
     mask = np.ones((SIDE, SIDE), np.float32)
     edge = round(SIDE * (1 - share) / 2)
     mask[edge : SIDE - edge, edge : SIDE - edge] = 0
@@ -77,7 +77,7 @@ def kept_square(share: float) -> Mask:
 
 
 def set_into(inner: Image.Image, outer: Image.Image, share: float) -> Image.Image:
-    """Shrink a picture into the centre of another, fading from its edges into the other."""
+    """Shrink a picture into the centre of another, with soft edges."""
     side = round(SIDE * share / 2) * 2
     pad = (SIDE - side) // 2
     small = np.asarray(inner.resize((side, side), Image.Resampling.LANCZOS), np.float32)

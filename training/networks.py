@@ -1,4 +1,4 @@
-"""The networks of both models and the noise schedule that they share."""
+"""The networks of both models and their noise schedule."""
 
 from typing import Any, Final
 
@@ -6,7 +6,7 @@ import torch
 from diffusers import AutoencoderKL, DDIMScheduler, UNet2DConditionModel
 from transformers import CLIPTextConfig, CLIPTextModel
 
-Network = Any  # diffusers' classes carry no usable types
+Network = Any  # diffusers' classes have no usable types
 Weights = dict[str, torch.Tensor]
 
 TOKENS: Final = 32  # length of every encoded prompt
@@ -29,7 +29,7 @@ _SCHEDULE: Final = {
 
 
 def build_autoencoder(channels: tuple[int, ...] = WIDE, side: int = 256) -> Network:
-    """Make an untrained autoencoder; every level beyond the first halves the side."""
+    """Build an untrained autoencoder; every level after the first halves the side."""
     levels = len(channels)
     return AutoencoderKL(
         block_out_channels=channels,
@@ -45,7 +45,7 @@ def build_autoencoder(channels: tuple[int, ...] = WIDE, side: int = 256) -> Netw
 
 
 def build_denoiser(in_channels: int = LATENT_CHANNELS) -> Network:
-    """Make an untrained UNet of 6.2 million parameters."""
+    """Build an untrained UNet of 6.2 million parameters."""
     return UNet2DConditionModel(
         sample_size=LATENT_SIDE,
         in_channels=in_channels,
@@ -62,7 +62,7 @@ def build_denoiser(in_channels: int = LATENT_CHANNELS) -> Network:
 
 
 def build_text_encoder(tokenizer: Any) -> Network:
-    """Make an untrained text encoder of 0.8 million parameters."""
+    """Build an untrained text encoder of 0.8 million parameters."""
     config = CLIPTextConfig(
         vocab_size=len(tokenizer),
         hidden_size=TEXT_WIDTH,
@@ -80,7 +80,7 @@ def build_text_encoder(tokenizer: Any) -> Network:
 
 
 def build_scheduler() -> Network:
-    """Make the scheduler that ships: leading spacing, since not every runtime has trailing."""
+    """Build the shipped scheduler: leading spacing, because not every runtime has trailing."""
     return DDIMScheduler(
         **_SCHEDULE,
         prediction_type="v_prediction",
@@ -92,7 +92,7 @@ def build_scheduler() -> Network:
 
 
 def signal_shares() -> torch.Tensor:
-    """Give the share of signal (squared amplitude) left at each timestep."""
+    """The share of signal (squared amplitude) at each timestep."""
     shares: torch.Tensor = build_scheduler().alphas_cumprod
     return shares.float()
 
@@ -100,21 +100,21 @@ def signal_shares() -> torch.Tensor:
 def mix_noise(
     clean: torch.Tensor, noise: torch.Tensor, shares: torch.Tensor
 ) -> tuple[torch.Tensor, torch.Tensor]:
-    """Give the noised latents and the velocity that the UNet is to predict."""
+    """The noised latents and the velocity that the UNet must predict."""
     signal = shares.sqrt()[:, None, None, None]
     rest = (1 - shares).sqrt()[:, None, None, None]
     return signal * clean + rest * noise, signal * noise - rest * clean
 
 
 def recover(noised: torch.Tensor, velocity: torch.Tensor, shares: torch.Tensor) -> torch.Tensor:
-    """Give the clean latents that a predicted velocity stands for."""
+    """The clean latents for a predicted velocity."""
     signal = shares.sqrt()[:, None, None, None]
     rest = (1 - shares).sqrt()[:, None, None, None]
     return signal * noised - rest * velocity
 
 
 def widen_input(weights: Weights) -> Weights:
-    """Give a 4-channel UNet five more input channels, which start without effect."""
+    """Add five input channels with zero weights to a 4-channel UNet."""
     kernel = weights["conv_in.weight"]
     if kernel.shape[1] == INPAINT_CHANNELS:
         return weights

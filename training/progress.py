@@ -1,4 +1,4 @@
-"""What every training loop shares: learning rates, averaged weights, saved states."""
+"""Shared by the training loops: learning rates, averaged weights, saved states."""
 
 import logging
 import time
@@ -19,12 +19,12 @@ _REPORT_EVERY: Final = 50  # steps
 
 @dataclass(frozen=True)
 class Budget:
-    """How long and how fast one stage trains."""
+    """The time limit, step limit and learning rate of one stage."""
 
     minutes: float
     rate: float  # the highest learning rate
     batch: int
-    most_steps: int = 0  # 0: no limit but the time
+    most_steps: int = 0  # 0: only the time limit
     seed: int = 0
 
 
@@ -39,25 +39,25 @@ class Clock:
 
     @property
     def passed(self) -> float:
-        """The share of the stage that is over."""
+        """The fraction of the stage that has passed."""
         by_time = (time.monotonic() - self.began) / (self.budget.minutes * 60)
         by_step = self.step / self.budget.most_steps if self.budget.most_steps else 0.0
         return max(by_time, by_step)
 
     def learning_rate(self) -> float:
-        """Rise at once, stay, and fall in a line over the last 55 % of the stage."""
+        """Rises quickly, stays, and falls linearly over the last 55 % of the stage."""
         fall = min(1.0, max(0.03, 1 - (self.passed - 0.45) / 0.55))
         return self.budget.rate * min(1.0, (self.step + 1) / _WARM_UP) * fall
 
     def due_to_save(self) -> bool:
-        """Tell, once per interval, that the state should be saved."""
+        """True once per interval: the state should be saved."""
         if time.monotonic() - self.saved < _SAVE_EVERY:
             return False
         self.saved = time.monotonic()
         return True
 
     def report(self, stage: str, numbers: Mapping[str, float]) -> None:
-        """Log a line now and then."""
+        """Log a line at intervals."""
         if self.step % _REPORT_EVERY:
             return
         pace = self.step * self.budget.batch / (time.monotonic() - self.began)
@@ -66,29 +66,29 @@ class Clock:
 
 
 class Averages:
-    """Slowly moving averages of a network's weights, which are what ships."""
+    """Moving averages of a network's weights, which are shipped."""
 
     def __init__(self, network: nn.Module, memory: float = 0.999) -> None:
-        """Start from the weights as they are."""
+        """Start from the current weights."""
         self._named = dict(network.named_parameters())
         self._kept = [parameter.detach().clone() for parameter in self._named.values()]
         self._memory = memory
         self._steps = 0
 
     def update(self) -> None:
-        """Move towards the present weights."""
+        """Move towards the current weights."""
         self._steps += 1
         memory = min(self._memory, self._steps / (self._steps + 9))
         present = [parameter.detach() for parameter in self._named.values()]
         torch._foreach_lerp_(self._kept, present, 1 - memory)
 
     def weights(self) -> dict[str, torch.Tensor]:
-        """Give the averages by name."""
+        """The averages by name."""
         return {name: kept.clone() for name, kept in zip(self._named, self._kept, strict=True)}
 
 
 def make_optimizer(parameters: Iterable[nn.Parameter], rate: float) -> torch.optim.Optimizer:
-    """Make the optimizer of every stage."""
+    """Build the optimizer that every stage uses."""
     return torch.optim.AdamW(
         list(parameters), lr=rate, weight_decay=1e-3, betas=(0.9, 0.99), fused=True
     )
@@ -107,13 +107,13 @@ def advance(
 
 
 def save_state(path: Path, state: Mapping[str, Any]) -> None:
-    """Write a state beside its place and move it there, so that a stop never halves it."""
+    """Write a state to a temporary file and rename it, so that it is never incomplete."""
     fresh = path.with_suffix(".new")
     torch.save(dict(state), fresh)
     fresh.replace(path)
 
 
 def load_state(path: Path) -> dict[str, Any]:
-    """Read a state back (tensors and plain values only)."""
+    """Read a state (tensors and plain values only)."""
     state: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
     return state

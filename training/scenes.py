@@ -36,7 +36,7 @@ def plain(colour: Colour, rng: random.Random) -> Image.Image:
 
 
 def pastel(rng: random.Random) -> Image.Image:
-    """Paint the pale background that pictures without a named one get."""
+    """Paint the pale background of pictures without a named one."""
     red, green, blue = colorsys.hsv_to_rgb(
         rng.random(), rng.uniform(0.03, 0.22), rng.uniform(0.93, 1.0)
     )
@@ -45,18 +45,18 @@ def pastel(rng: random.Random) -> Image.Image:
 
 @dataclass(frozen=True)
 class Brush:
-    """What every scene needs: the chance source and the height of the horizon."""
+    """The random generator and the height of the horizon, for every scene."""
 
     rng: random.Random
     horizon: int  # pixels from the top
 
     def vary(self, colour: Colour, spread: float = 10) -> Colour:
-        """Shift a colour a little, so that no two pictures agree exactly."""
+        """Shift a colour slightly, so that no two pictures are equal."""
         shift = [self.rng.uniform(-spread, spread) for _ in range(3)]
         return (int(colour[0] + shift[0]), int(colour[1] + shift[1]), int(colour[2] + shift[2]))
 
     def fill(self, colour: Colour, spread: float = 10) -> tuple[int, int, int]:
-        """Give a varied colour as whole numbers, as the drawing calls want it."""
+        """A varied colour as whole numbers, for drawing calls."""
         red, green, blue = self.vary(colour, spread)
         return (int(red), int(green), int(blue))
 
@@ -68,7 +68,7 @@ class Brush:
         return image
 
     def dots(self, draw: ImageDraw.ImageDraw, count: int, below: int, fill: Colour) -> None:
-        """Sprinkle stars or snowflakes above a height."""
+        """Draw random stars or snowflakes above a height."""
         for _ in range(count):
             x, y = self.rng.randrange(SIDE), self.rng.randrange(max(1, below))
             radius = self.rng.choice([1.0, 1.5, 2.0])
@@ -215,5 +215,5 @@ def scene(name: str, brush: Brush) -> Image.Image:
 
 
 def has_ground(name: str) -> bool:
-    """Tell whether objects stand on something in that scene."""
+    """Whether objects stand on ground in that scene."""
     return name not in ("in space", "under water")

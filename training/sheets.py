@@ -1,4 +1,4 @@
-"""Sheets of pictures made by the shipped models: a contact sheet, and a blind one to name."""
+"""Sheets of the shipped models' pictures: a contact sheet, and one for blind naming."""
 
 import random
 from pathlib import Path
@@ -15,11 +15,11 @@ _STEPS: Final = 20
 _GUIDANCE: Final = 3.0
 _COLUMNS: Final = 5
 _CAPTION: Final = 18  # pixels
-_CELL: Final = 176  # pixels a picture on the sheet, to keep the file small
+_CELL: Final = 176  # pixels per picture, to keep the file small
 
 
 def blind_prompts(count: int, seed: int) -> list[str]:
-    """Draw prompts over all concepts (no concept twice), colours and scenes."""
+    """Random prompts of all concepts (each at most once), colours and scenes."""
     rng = random.Random(seed)  # noqa: S311  # prompts, not secrets
     prompts = []
     for name in rng.sample(sorted(ACTIVE), count):
@@ -33,7 +33,7 @@ def blind_prompts(count: int, seed: int) -> list[str]:
 
 
 def render(place: Place, prompts: list[str], seed: int) -> list[Image.Image]:
-    """Render each prompt with a seed of its own."""
+    """Render each prompt with its own seed."""
     pipe: Any = assemble(place, inpaint=False)
     pipe.set_progress_bar_config(disable=True)
     pictures = []
@@ -64,7 +64,7 @@ def lay_out(pictures: list[Image.Image], captions: list[str], path: Path) -> Non
 
 
 def blind_sheet(place: Place, out: Path, count: int, seed: int) -> None:
-    """Save a numbered sheet without words, the prompts beside it and each picture by itself."""
+    """Save a numbered sheet without captions, a file of the prompts and each single picture."""
     prompts = blind_prompts(count, seed)
     numbers = [str(number) for number in range(1, count + 1)]
     pictures = render(place, prompts, seed)

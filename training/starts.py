@@ -1,4 +1,4 @@
-"""Where a stage's first weights come from: its own saved state, else a shipped model folder."""
+"""Initial weights of a stage: its own saved state, else a shipped model folder."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,7 +19,7 @@ _FILES: Final = {
 
 @dataclass(frozen=True)
 class Place:
-    """The working folder of a run, and the model folder that it starts from, if any."""
+    """The working folder of a run, and the model folder it starts from, if any."""
 
     work: Path
     init: Path | None = None

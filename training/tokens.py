@@ -10,11 +10,11 @@ from transformers import CLIPTokenizer
 from training.concepts import COLOURS, CONCEPTS, SCENES, STYLES, plural
 from training.networks import TOKENS
 
-_SIZE: Final = 2048  # tokens at most
+_SIZE: Final = 2048  # most tokens
 _END: Final = "</w>"
 _WORD: Final = r"'s|'t|'re|'ve|'m|'ll|'d|[\p{L}]+|[\p{N}]|[^\s\p{L}\p{N}]+"
 _COUNTS: Final = "two three small tiny little big large huge and next to beside the"
-# Words that people are likely to type around the known ones.
+# Words that users are likely to add to the known ones.
 _HABITS: Final = (
     "high quality, highly detailed, masterpiece, best quality, 4k, 8k, cute, beautiful, cartoon, "
     "emoji, icon, digital art, studio lighting, background, with, sitting, standing, of, "
@@ -23,14 +23,14 @@ _HABITS: Final = (
 
 
 def _byte_alphabet() -> list[str]:
-    """List CLIP's 256 byte letters, printable bytes first."""
+    """CLIP's 256 byte letters, printable bytes first."""
     plain = [*range(33, 127), *range(161, 173), *range(174, 256)]
     others = [byte for byte in range(256) if byte not in plain]
     return [chr(byte) for byte in plain] + [chr(256 + n) for n in range(len(others))]
 
 
 def _texts() -> list[str]:
-    """List what the merges are learned from."""
+    """The texts from which the merges are learned."""
     names = [name for concept in CONCEPTS for name in concept.names]
     texts = [text for name in names for text in (name, plural(name), "a " + name)] * 12
     phrases = [*STYLES, *SCENES, *(f"on a {colour} background" for colour in COLOURS), _COUNTS]

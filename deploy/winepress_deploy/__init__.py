@@ -1,1 +1,1 @@
-"""A whole farm on one machine."""
+"""Runs a whole farm on one machine."""

@@ -14,14 +14,14 @@ from winepress_shared.polling import poll
 from winepress_shared.screen.board import Board
 from winepress_shared.screen.table import Block, Cell
 
-_LOOK_S = 0.25  #: between two looks at the farm
-_LINE_S = 2.0  #: between two lines where there is no terminal to redraw
+_LOOK_S = 0.25  #: between two updates
+_LINE_S = 2.0  #: between two lines if the output is not a terminal
 _MOST_LINES = 20  #: what a demo shows of a farm
 _MOST_ROWS = 20
 
 
 class JobsBoard:
-    """Shows some jobs until they are over."""
+    """Shows some jobs until they end."""
 
     def __init__(
         self, client: Client, handles: Sequence[JobHandle], stream: TextIO | None = None
@@ -33,7 +33,7 @@ class JobsBoard:
         self._began = time.monotonic()
 
     def watch(self, until: float, timeout_s: float) -> int:
-        """Redraw until the share ``until`` of all pictures is done; returns the number done.
+        """Redraw until the fraction ``until`` of all pictures is done; returns the number done.
 
         Raises TimeoutError after ``timeout_s`` seconds.
         """

@@ -1,8 +1,8 @@
-"""What each role may do in the broker, as Valkey's list of users.
+"""The rights of each role in the broker, as Valkey's file of users.
 
-A script is checked command by command as whoever runs it, and a producer's scripts change the very
-rows that describe what is drawn. So a producer cannot touch workers, pauses and remote control, and
-can touch other producers' jobs; SECURITY.md says what follows.
+Valkey checks each command of a script with the rights of its caller, and a producer's scripts
+change the rows that describe running jobs. So a producer cannot change workers, pauses and remote
+control, but can change other producers' jobs; SECURITY.md explains the consequences.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from pydantic import SecretStr
 from winepress_deploy.credentials import Credentials
 from winepress_deploy.roles import Role
 
-#: Whose key is the one that farms had before there were roles: the user of a URL without a name.
+#: The operator's user, who is the one of a URL without a user name, as in farms before roles.
 _DEFAULT = "default"
 #: Tracking and the list of channels would name what every role and every other farm writes.
 _COMMANDS = (
@@ -49,7 +49,7 @@ PRODUCER_WRITES = (
     ),
     *("turn", "wake:*"),
 )
-#: Those that only workers and the operator write.
+#: Keys that only workers and the operator write.
 PRODUCER_READS = (
     *(
         "last_request:*",
@@ -73,18 +73,19 @@ PRODUCER_READS = (
     ),
     *("limits", "fence", "swept"),
 )
-#: Queues of lanes, which hold a dot, and films; not what kombu notes of messages in hand.
+#: Queues of lanes, whose names have a dot, and films; not kombu's record of unacknowledged
+#: messages.
 _QUEUES = ("queue:*.*", "queue:film")
-#: Remote control and events. Who subscribes to a pattern needs that very pattern.
+#: Remote control and events. Subscribing to a pattern requires the right to that exact pattern.
 _FANOUT = ("queue:/0.celery.pidbox", "queue:/0.celeryev/*")
 
 
-#: Options of a URL that would contradict the user who is put into it.
+#: Options of a URL that would override the user set in it.
 _LOGIN_OPTIONS = ("username", "password")
 
 
 def url_of(role: Role, url: SecretStr, credentials: Credentials) -> SecretStr:
-    """The address ``url`` with the user and the password of one role, instead of those it had."""
+    """``url`` with its user and password replaced by those of one role."""
     parts = urlsplit(url.get_secret_value())
     password = credentials.of(role).broker_password.get_secret_value()
     user = "" if role is Role.OPERATOR else role.value  # the default user needs no name
@@ -95,7 +96,7 @@ def url_of(role: Role, url: SecretStr, credentials: Credentials) -> SecretStr:
 
 
 def users(farm: str, credentials: Credentials) -> str:
-    """Valkey's file of users, one line for each role, with passwords as their SHA-256."""
+    """Valkey's file of users, one line per role, with passwords as SHA-256."""
     return "".join(
         f"user {_DEFAULT if role is Role.OPERATOR else role} on {_hashed(credentials, role)} "
         f"resetkeys resetchannels {' '.join(_keys(role, farm))} {_COMMANDS}"
@@ -115,11 +116,11 @@ def _keys(role: Role, farm: str) -> list[str]:
     if role is Role.FLOWER:
         return [f"~{farm}:queue:*", *fanout]
     if role in (Role.PRODUCER, Role.GATEWAY):
-        # A script is given the bare prefix as its key, and names the others itself.
+        # A script gets the bare prefix as its key and builds the other keys itself.
         writes = ("", *PRODUCER_WRITES, *_QUEUES)
         return [
             f"%R~{farm}:*",
             *(f"~{farm}:{key}" for key in writes),
-            f"&{farm}:orders:*",  # where a holder hears that a job is canceled
+            f"&{farm}:orders:*",  # tells lease holders that a job is canceled
         ]
     return [f"~{farm}:*", f"&{farm}:orders:*", *fanout]

@@ -1,4 +1,4 @@
-"""``winepress demo``, ``up``, ``down``, ``flower`` and ``roles``: the farm on this machine."""
+"""``winepress demo``, ``up``, ``down``, ``flower`` and ``roles``: a farm on this machine."""
 
 from __future__ import annotations
 
@@ -12,30 +12,32 @@ from winepress_deploy.state_folder import StateFolder, configured_state, default
 from winepress_shared.errors import WrongUsage
 from winepress_shared.terminal import write_line
 
-_MOST_WORKERS = 64  #: for each device
-_DOWN_S = 180.0  #: longer than any worker may take for the picture it is drawing
+_MOST_WORKERS = 64  #: per device
+_DOWN_S = 180.0  #: longer than a worker's grace period for its current picture
 
 
 def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Add the sub-commands."""
-    demo = subparsers.add_parser("demo", help="a whole farm for a few minutes: pictures, a kill")
+    demo = subparsers.add_parser(
+        "demo", help="see a farm work for a few minutes, and lose a worker"
+    )
     demo.add_argument("--out", type=Path, default=Path("winepress-demo"), metavar="DIR")
     demo.set_defaults(run=_demo)
     up = subparsers.add_parser("up", help="run a whole farm on this machine")
     _add_state(up, "that of WINEPRESS_CONFIG, or ")
     up.add_argument("--device", action="append", help="CPU, GPU.1, NPU, AUTO …; may be repeated")
-    up.add_argument("--workers", type=int, default=1, metavar="N", help="for each device")
+    up.add_argument("--workers", type=int, default=1, metavar="N", help="number per device")
     up.add_argument("--engine", default="openvino", help="openvino, or fake for rehearsals")
     up.add_argument("--memory-budget", metavar="SIZE", help="memory for models of each worker")
     up.add_argument(
         "--host-budget",
         metavar="SIZE",
-        help="memory for models of all its workers; default: what this machine has free",
+        help="memory for the models of all workers; default: this machine's free memory",
     )
-    up.add_argument("--no-flower", action="store_true", help="without the page that shows the farm")
-    up.add_argument("--detach", action="store_true", help="leave it running in the background")
+    up.add_argument("--no-flower", action="store_true", help="do not run Flower, the web page")
+    up.add_argument("--detach", action="store_true", help="run in the background")
     up.set_defaults(run=_up)
-    down = subparsers.add_parser("down", help="stop the farm that runs on this machine")
+    down = subparsers.add_parser("down", help="stop a farm on this machine")
     _add_state(down, "that of WINEPRESS_CONFIG, or ")
     down.set_defaults(run=_down)
     page = subparsers.add_parser("flower", help="run Flower alone, for the configured farm")
@@ -47,13 +49,13 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
 
 
 def _register_roles(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
-    text = "write a key for each role, for servers that something else runs"
+    text = "write a key for each role, for servers that you run yourself"
     roles = subparsers.add_parser(
         "roles",
         help=text,
-        description="Write a settings file with a key of its own for each role, and the lists of "
-        "users and policies by which broker and store know them. Secrets are drawn at the first "
-        "run and kept in credentials.json there; what is taken out of it is drawn anew.",
+        description="Write a settings file with its own key for each role, and the users and "
+        "policies for the broker and the store. Secrets are generated at the first run and kept "
+        "in credentials.json in the folder; a secret removed there is generated again.",
     )
     roles.add_argument("--out", type=Path, required=True, metavar="DIR", help="a new folder")
     roles.add_argument(

@@ -1,4 +1,4 @@
-"""The secrets of a farm: drawn once, kept in one private file."""
+"""The secrets of a farm: generated once and kept in one private file."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def _key_id() -> str:
 
 @dataclass(frozen=True)
 class RoleKey:
-    """What one role shows to the broker and the store."""
+    """The credentials of one role for the broker and the store."""
 
     broker_password: SecretStr
     s3_key_id: str
@@ -36,11 +36,11 @@ class RoleKey:
 
 
 class Credentials(BaseModel):
-    """What the services of one farm accept."""
+    """All credentials that the services of one farm accept."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    # The operator's, named so by farms that had no other.
+    # The operator's; the names are from farms before roles.
     broker_password: SecretStr = Field(default_factory=_secret)
     s3_access_key_id: str = Field(default_factory=_key_id)
     s3_secret_access_key: SecretStr = Field(default_factory=_secret)
@@ -54,12 +54,12 @@ class Credentials(BaseModel):
     worker_s3_key_id: str = Field(default_factory=_key_id)
     worker_s3_secret: SecretStr = Field(default_factory=_secret)
     flower_broker_password: SecretStr = Field(default_factory=_secret)
-    #: Signs what SeaweedFS's own parts ask of each other; without it they would ask nobody.
+    #: Signs the requests between SeaweedFS's own parts, which would otherwise check nothing.
     store_signing_key: SecretStr = Field(default_factory=_secret)
     flower_password: SecretStr = Field(default_factory=_secret)
 
     def of(self, role: Role) -> RoleKey:
-        """The key of one role; Flower's opens no store."""
+        """The key of one role; Flower's gives no access to the store."""
         none = SecretStr("")
         return {
             Role.OPERATOR: RoleKey(
@@ -79,7 +79,7 @@ class Credentials(BaseModel):
 
     @classmethod
     def keep(cls, path: Path) -> Self:
-        """Read them from ``path``, drawing those it lacks; raises WrongUsage on a broken file."""
+        """Read them from ``path``, generating missing ones; raises WrongUsage if it is damaged."""
         try:
             known = json.loads(path.read_text("utf-8")) if path.exists() else {}
             found = cls(**known)

@@ -1,4 +1,4 @@
-"""``winepress demo``: a narrated night of a render farm, in a few minutes."""
+"""``winepress demo``: a narrated tour of a render farm, in a few minutes."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from winepress_shared.terminal import write_line
 from winepress_worker.zoom.encoder import sampled
 
 _WORKERS = 2
-_DRAIN_S = 10.0  #: most a worker gets to stop: nobody keeps what an interrupted demo draws
+_DRAIN_S = 10.0  #: most time for a worker to stop: an interrupted demo keeps no pictures
 _JOB_S = 300.0  #: longest one job of the demo may take
 _PROMPTS = (
     ("a red apple on a teal background", 7),
@@ -49,7 +49,7 @@ _NIGHT = (
     "a pumpkin at night",
     "a red heart on a pink background",
 )
-#: Inwards: the film begins with the widest picture, which is drawn last.
+#: Zooms in: the film begins with the widest picture, which is drawn last.
 _ZOOM = ZoomVideo(
     prompts=(
         (0, "a house on the grass"),
@@ -69,11 +69,11 @@ _RECUT: dict[str, Any] = {
     "hold": 0.0,
     "film_width": 384,
 }
-_STRIP = 12  #: pictures of a film on its strip
+_STRIP = 12  #: pictures on a film's strip
 
 
 class Demo:
-    """Runs the scenes one after the other and keeps every picture."""
+    """Runs the scenes one after the other and saves every picture."""
 
     def __init__(self, out: Path) -> None:
         self._out = out
@@ -99,9 +99,9 @@ class Demo:
         return 0
 
     def _empty_state(self) -> Path:
-        """The folder of the demo's farm; what an earlier demo left in it is removed."""
+        """The folder of the demo's farm, without the files of an earlier demo."""
         folder = StateFolder(self._out / "farm")
-        folder.create("--out")  # refuses a folder in which somebody keeps other things
+        folder.create("--out")  # refuses a folder with other files
         if folder.is_locked():
             raise WrongUsage("a demo already runs here", field="--out", value=str(self._out))
         shutil.rmtree(folder.path)
@@ -113,7 +113,7 @@ class Demo:
         self._into_a_picture(client)
         self._zoom(client)
         self._night(client, farm)
-        self._say("What Flower saw")
+        self._say("What Flower shows")
         for line in flower_report(farm):
             self._aside(line)
         sheet = self._out / "contact-sheet.png"
@@ -122,7 +122,7 @@ class Demo:
     # -- scenes ------------------------------------------------------------------------------
 
     def _four_prompts(self, client: Client) -> Image.Image:
-        self._say("Four prompts. The first one waits until its model is prepared and compiled")
+        self._say("Four prompts. The first waits until its model is prepared and compiled")
         jobs = [TextToImage(prompt=prompt, seed=seed) for prompt, seed in _PROMPTS]
         handles = client.submit_many(jobs)
         self._follow(handles[0])
@@ -139,7 +139,7 @@ class Demo:
         self._keep(job, client.submit(job))
 
     def _into_a_picture(self, client: Client) -> None:
-        self._say("Inpaint: what surrounds the panda is drawn anew")
+        self._say("Inpaint: everything around the panda is repainted")
         panda = self._kept[1][1]
         job = Inpaint(prompt="a panda at sunset", image=panda, mask=_surroundings(panda), seed=4)
         handle = client.submit(job)
@@ -147,11 +147,11 @@ class Demo:
         self._keep(job, handle)
 
     def _zoom(self, client: Client) -> None:
-        self._say(f"A zoom: {_ZOOM.key_frame_count} pictures, each around the one before")
+        self._say(f"A zoom: {_ZOOM.key_frame_count} pictures, each around the previous one")
         handle = client.submit(_ZOOM)
         self._follow(handle)
         self._keep_film("zoom", handle)
-        self._say("Its key frames once more, inwards and back, without a model")
+        self._say("A second film from the same key frames, in and back out, without a model")
         self._keep_film("zoom-recut", client.recut(handle.id, **_RECUT))
 
     def _night(self, client: Client, farm: Farm) -> None:
@@ -177,19 +177,19 @@ class Demo:
         listed = [output.key for handle in handles for output in handle.result.outputs]
         if sorted(objects) != sorted(listed) or len(listed) != len(_NIGHT):
             raise JobFailed(
-                f"{len(_NIGHT)} pictures were asked for, {len(objects)} are in the store and "
+                f"{len(_NIGHT)} pictures were submitted, {len(objects)} are in the store and "
                 f"{len(listed)} in the results"
             )
         again = sum(output.attempts > 1 for h in handles for output in h.result.outputs)
         self._aside(
             f"nothing lost, nothing doubled: {len(objects)} pictures in the store, each once; "
-            f"{again} had to be begun again"
+            f"{again} had to be restarted"
         )
 
     # -- words and pictures ------------------------------------------------------------------
 
     def _follow(self, handle: JobHandle) -> None:
-        """Narrate what a job's worker does until the first step, then wait for the job."""
+        """Narrate a job until its first step, then wait for its end."""
         for event in handle.events():
             if event.name == "note":
                 self._aside(event.fields["message"])
@@ -208,7 +208,7 @@ class Demo:
         if film is None:
             raise JobFailed(f"job {handle.id} has no film")
         path = (self._out / name).with_suffix(Path(film.key).suffix)
-        path.unlink(missing_ok=True)  # of an earlier demo, perhaps of another processor
+        path.unlink(missing_ok=True)  # from an earlier demo
         handle.save_as(film, path)
         strip = [(f"{second:.1f} s", picture) for second, picture in sampled(path, _STRIP)]
         contact_sheet(strip, columns=6).save(self._out / f"{name}-filmstrip.png")

@@ -1,4 +1,4 @@
-"""What the children of a farm are told through their environment."""
+"""The environment variables of a farm's child processes."""
 
 from __future__ import annotations
 
@@ -7,21 +7,21 @@ from collections.abc import Mapping
 from pathlib import Path
 
 _KEPT = ("PATH", "LANG", "LC_ALL", "TZ")
-#: Celery's command line takes these for its own; they are of other applications.
+#: Celery's command line reads these, but the user set them for other applications.
 _OF_CELERY = frozenset(
     {"APP", "BROKER_URL", "CONFIG_MODULE", "LOADER", "RESULT_BACKEND", "SKIP_CHECKS"}
 )
-#: Would change how a child of ours starts or ends.
+#: Variables that would change how a child process starts or ends.
 _OF_PYTHON = frozenset({"PYTHONINSPECT", "PYTHONSTARTUP", "PYTHONWARNINGS"})
 
 
 def bare_environment(home: Path) -> dict[str, str]:
-    """For servers: nothing of the user's own credentials or configuration reaches them."""
+    """The environment for servers, without the user's credentials or configuration."""
     return {name: os.environ[name] for name in _KEPT if name in os.environ} | {"HOME": str(home)}
 
 
 def farm_environment(config: Path) -> dict[str, str]:
-    """For our own processes: the user's environment, but the farm's settings and no others."""
+    """The environment for our own processes: the user's, with the farm's settings only."""
     own = {
         name: value
         for name, value in without_others(os.environ).items()
@@ -31,7 +31,7 @@ def farm_environment(config: Path) -> dict[str, str]:
 
 
 def without_others(environ: Mapping[str, str]) -> dict[str, str]:
-    """``environ`` less what is meant for other Celery applications, or for one Python process."""
+    """``environ`` without variables for other Celery applications or for this Python process."""
     left_out = _OF_CELERY | _OF_PYTHON
     return {
         name: value

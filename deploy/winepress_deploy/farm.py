@@ -1,4 +1,4 @@
-"""A whole farm on one machine: broker, store, Flower and workers, supervised."""
+"""Runs and supervises a whole farm on one machine: broker, store, Flower and workers."""
 
 from __future__ import annotations
 
@@ -34,12 +34,12 @@ from winepress_shared.errors import FarmUnreachable, WrongUsage
 from winepress_shared.ledger.limits import QueueLimits
 from winepress_shared.settings import Limits, Settings
 
-_SERVICE_READY_S = 60.0  #: a Valkey with much data reads it first
+_SERVICE_READY_S = 60.0  #: a Valkey with much data takes time to load it
 _WORKER_READY_S = 180.0  #: a worker imports and compiles before it announces itself
 
 
 class Farm:
-    """Runs while its ``with`` block does; every child dies with this process."""
+    """Runs during its ``with`` block; every child dies with this process."""
 
     def __init__(
         self,
@@ -47,12 +47,12 @@ class Farm:
         say: Callable[[str], None] = lambda line: None,
         stop: StopRequest | None = None,
     ) -> None:
-        """``say`` hears one line for each thing that happens, from several threads."""
+        """``say`` is called with one line per event, from several threads."""
         self.options = options
         self.state = StateFolder(options.state or default_state())
         self.settings = Settings()
         self.urls: dict[str, str] = {}  #: without passwords
-        self.services: dict[str, Child] = {}  #: by name, those this farm runs itself
+        self.services: dict[str, Child] = {}  #: by name; only those this farm runs itself
         self.workers: list[Child] = []
         self.stop_request = stop or StopRequest()
         self._say = say
@@ -60,10 +60,10 @@ class Farm:
         self._held = ExitStack()
 
     def __enter__(self) -> Self:
-        """Start everything and return when it works.
+        """Start everything and return when it is ready.
 
         Raises WrongUsage (folder, settings, missing programs, or a farm already running there),
-        FarmUnreachable (something does not start) and KeyboardInterrupt (asked to stop meanwhile).
+        FarmUnreachable (a program does not start) and KeyboardInterrupt (stopped meanwhile).
         """
         try:
             self._start()
@@ -81,7 +81,7 @@ class Farm:
         self.stop()
 
     def stop(self) -> None:
-        """Stop workers first, so that they can hand in what they draw, then the services."""
+        """Stop the workers first, so that they can deliver their pictures, then the services."""
         is_hurried = self.stop_request.is_hurried
         for group in (self.workers, *([child] for child in reversed(self.services.values()))):
             for child in group:
@@ -104,7 +104,7 @@ class Farm:
         self._announce()
         other = configured_state(os.environ)
         if other and other != self.state.path.resolve():
-            self._say(f"WINEPRESS_CONFIG names the farm in {other}; this is another one")
+            self._say(f"WINEPRESS_CONFIG names the farm in {other}; this one is separate")
         given = user_settings(self.state.settings, os.environ, alone=self.options.alone)
         credentials = Credentials.keep(self.state.credentials)
         self._choose_ports()
@@ -135,23 +135,23 @@ class Farm:
         self.state.remember_ports(self._ports)
 
     def _addresses(self, given: Settings) -> Settings:
-        """The servers' addresses without keys, but for those that the user named."""
+        """The servers' addresses, without keys except in those that the user named."""
         own: dict[str, object] = {}
         if not names_broker(given):
             self.urls["broker"] = valkey.broker_url(self._ports[valkey.NAME])
             own["broker_url"] = SecretStr(self.urls["broker"])
         else:
-            self._say("the broker that your settings name is used")
+            self._say("using the broker from your settings")
         if not names_store(given):
             own["s3_endpoint"] = self.urls["s3"] = seaweed.endpoint(self._ports)
         else:
-            self._say("the store that your settings name is used")
+            self._say("using the store from your settings")
         return given.model_copy(update=own | dict.fromkeys(Limits.model_fields))
 
     def _write_settings(self, given: Settings, credentials: Credentials) -> Settings:
-        """Write one file for each role and return the operator's settings.
+        """Write one file per role and return the operator's settings.
 
-        Servers that the user named give them all the same key.
+        For servers that the user named, all roles have the same key.
         """
         broker, store = not names_broker(given), not names_store(given)
         addresses = self._addresses(given)
@@ -164,7 +164,7 @@ class Farm:
         return settings[Role.OPERATOR]
 
     def _own_servers(self, given: Settings, credentials: Credentials) -> list[Program]:
-        """The servers that the user has not named elsewhere."""
+        """The servers that the user's settings do not name."""
         servers = []
         if not names_broker(given):
             port = self._ports[valkey.NAME]
@@ -178,7 +178,7 @@ class Farm:
         self._await([self.services[program.name] for program in programs], _SERVICE_READY_S)
 
     def _set_limits(self, given: Settings) -> None:
-        """What these settings name; the rest stays as it was told to the broker before."""
+        """Set the limits in these settings; others stay as recorded in the broker."""
         if given.limits:
             book = QueueLimits(self.settings)
             book.set_limits(given.limits)
@@ -205,6 +205,6 @@ def _already_running(state: StateFolder) -> WrongUsage:
         f"a farm already runs here{': ' if shown else ''}{shown}",
         field="--state",
         value=str(state.path),
-        hint=f"`export WINEPRESS_CONFIG={shlex.quote(str(state.settings))}` lets a shell use it, "
-        "`winepress down` stops it",
+        hint=f"To use it: `export WINEPRESS_CONFIG={shlex.quote(str(state.settings))}`; "
+        "to stop it: `winepress down`",
     )

@@ -1,4 +1,4 @@
-"""What kind of farm to run."""
+"""The options of a farm."""
 
 from __future__ import annotations
 
@@ -8,15 +8,15 @@ from pathlib import Path
 
 @dataclass(frozen=True)
 class FarmOptions:
-    """One farm: where it keeps its state, and which workers it has."""
+    """State folder, services and workers of one farm."""
 
     state: Path | None = None  #: its folder; None is `default_state`
     devices: tuple[str, ...] = ("CPU",)
-    workers: int = 1  #: for each device; 0 starts the services alone
+    workers: int = 1  #: per device; 0 starts only the services
     flower: bool = True
     engine: str = "openvino"
     memory_budget: int | None = None  #: bytes for the models of each worker
-    host_budget: int | None = None  #: of all together; None: what the machine has free
-    worker_flags: tuple[str, ...] = ()  #: more flags of `winepress worker`, for each of them
-    alone: bool = False  #: servers that the user's settings name are left alone
-    drain_s: float = 120.0  #: most a stopping worker gets for the picture it is drawing
+    host_budget: int | None = None  #: for all workers together; None: the free memory
+    worker_flags: tuple[str, ...] = ()  #: further flags of `winepress worker`, for every worker
+    alone: bool = False  #: ignore the servers in the user's settings
+    drain_s: float = 120.0  #: most time for a stopping worker to finish its picture

@@ -1,4 +1,4 @@
-"""The server programs that the ``local`` extra installs."""
+"""Finds the server programs that the ``local`` extra installs."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from winepress_shared.errors import WrongUsage
 
 
 def server_program(service: str, package: str, *names: str) -> str:
-    """The path of the first of ``names`` that ``package`` or PATH offers; raises WrongUsage.
+    """The path of the first of ``names`` in ``package`` or PATH; raises WrongUsage if none.
 
-    On some platforms the package is only a source of the client and brings no program.
+    On some platforms the package contains only the client and no program.
     """
     for name in names:
         found = _packaged(package, name) or shutil.which(name)

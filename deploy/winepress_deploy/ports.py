@@ -1,4 +1,4 @@
-"""The loopback ports of a farm: chosen once, remembered, chosen anew when somebody took them."""
+"""Chooses the loopback ports of a farm: those of the last run, or new ones if they are taken."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import socket
 from collections.abc import Sequence
 
 HOST = "127.0.0.1"
-#: Below the range that Linux hands out to outgoing connections (32768 to 60999 unless changed).
+#: Below Linux's range for outgoing connections (32768 to 60999 unless changed).
 _RANGE = range(20_000, 32_768)
 _ATTEMPTS = 1_000
 
@@ -15,7 +15,7 @@ _ATTEMPTS = 1_000
 def is_free(port: int) -> bool:
     """Whether a server could listen on this loopback port now."""
     with socket.socket() as probe:
-        # As servers do: a connection of the farm's last run lingering in TIME_WAIT is no obstacle.
+        # As servers do, so that connections in TIME_WAIT from the last run do not matter.
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind((HOST, port))
@@ -34,10 +34,10 @@ def answers(port: int) -> bool:
 def choose(
     names: Sequence[str], remembered: dict[str, int], offsets: dict[str, int] | None = None
 ) -> dict[str, int]:
-    """A free port for each name, the remembered one where it is still free.
+    """A free port for each name, the remembered one if it is still free.
 
-    ``offsets`` names those that also need the port at that distance, which must be free as well.
-    Raises OSError when no port is free.
+    ``offsets`` gives, for some names, the distance of a second port that must be free too. Raises
+    OSError if no port is free.
     """
     taken: set[int] = set()
     chosen: dict[str, int] = {}

@@ -1,4 +1,4 @@
-"""A supervised child process: started, awaited, restarted when it dies, stopped."""
+"""A supervised child process, which is restarted when it dies."""
 
 from __future__ import annotations
 
@@ -18,39 +18,39 @@ from winepress_deploy.parent_death_signal import dying_with_parent
 from winepress_shared.errors import FarmUnreachable
 from winepress_shared.polling import poll
 
-_POLL_S = 0.05  #: between two looks at a condition nobody announces (a foreign server's port)
+_POLL_S = 0.05  #: between two checks of a condition without notification, like a server's port
 _FIRST_BACKOFF_S = 0.5
 _LONGEST_BACKOFF_S = 30.0
-_HEALTHY_S = 60.0  #: a child that lived this long starts again without a longer wait
-_HURRIED_S = 3.0  #: grace left to a child once the user hurries
-_LOG_BYTES = 10_000_000  #: a longer log is set aside as ``.1`` when the child starts
+_HEALTHY_S = 60.0  #: after this uptime the restart delay is reset
+_HURRIED_S = 3.0  #: grace period after the user's second interrupt
+_LOG_BYTES = 10_000_000  #: a longer log is renamed to ``.1`` when the child starts
 _TAIL_BYTES = 4_000
-_WORDS_CHARACTERS = 300  #: of them in a message
-_PORT_IN_USE = "ddress already in use"  #: servers often say more after it
+_WORDS_CHARACTERS = 300  #: most characters of them in a message
+_PORT_IN_USE = "ddress already in use"  #: servers often print more after it
 
 
 @dataclass(frozen=True)
 class Program:
-    """What to run, and how to know that it works."""
+    """A program to run, and how to check that it is ready."""
 
     name: str
-    argv: tuple[str, ...]  #: holds no secret: every user of the machine can read it
+    argv: tuple[str, ...]  #: without secrets: every user of the machine can read it
     env: Mapping[str, str]  #: the whole environment; only the same user can read it
     folder: Path  #: its working folder
     log: Path
-    #: Given its process id; may raise FarmUnreachable to say why it is not.
+    #: Called with the process id; may raise FarmUnreachable to say why it is not ready.
     is_ready: Callable[[int], bool]
     grace_s: float = 10.0  #: from SIGTERM to SIGKILL
 
 
 class Child:
-    """One program kept running by a thread of its own.
+    """One program kept running by its own thread.
 
-    That thread starts the program and outlives it, which is what the signal needs.
+    That thread starts the program and outlives it, as `dying_with_parent` requires.
     """
 
     def __init__(self, program: Program, on_death: Callable[[str], None]) -> None:
-        """``on_death`` is told in one sentence, from another thread, of each unplanned end."""
+        """``on_death`` is called from another thread with one sentence per unplanned end."""
         self.name = program.name
         self.program = program
         self._on_death = on_death
@@ -71,7 +71,7 @@ class Child:
 
     @property
     def deaths(self) -> int:
-        """How often it has ended without being asked to."""
+        """How often it has ended unplanned."""
         with self._changed:
             return self._deaths
 
@@ -80,9 +80,9 @@ class Child:
         self._keeper.start()
 
     def wait_ready(self, timeout_s: float, given_up: Callable[[], bool] = lambda: False) -> None:
-        """Return when the program works; raises FarmUnreachable when it ends or takes too long.
+        """Return when the program is ready; raises FarmUnreachable if it ends or takes too long.
 
-        Raises KeyboardInterrupt when ``given_up`` turns true.
+        Raises KeyboardInterrupt when ``given_up`` becomes true.
         """
 
         def is_ready() -> bool:
@@ -103,21 +103,21 @@ class Child:
             self._changed.wait(timeout_s)
 
     def kill(self) -> None:
-        """Kill it without warning and return when it is dead; it is then started again."""
+        """Kill it with SIGKILL and return when it is dead; it is then restarted."""
         with self._changed:
             deaths = self._deaths
             self._send(signal.SIGKILL)
             self._changed.wait_for(lambda: self._deaths > deaths or self._pid is None)
 
     def ask_to_stop(self) -> None:
-        """Send SIGTERM and return at once; it is not started again."""
+        """Send SIGTERM and return at once; it is not restarted."""
         with self._changed:
             self._stopping = True
             self._send(signal.SIGTERM)
             self._changed.notify_all()
 
     def wait_stopped(self, is_hurried: Callable[[], bool] = lambda: False) -> None:
-        """Return when it is gone, killing it after its grace; call `ask_to_stop` first."""
+        """Wait for its end, killing it after its grace period; call `ask_to_stop` first."""
         deadline = time.monotonic() + self.program.grace_s
         while self._keeper.is_alive() and time.monotonic() < deadline:
             if is_hurried():
@@ -157,7 +157,7 @@ class Child:
                     return
             at = f"{datetime.now().astimezone():%Y-%m-%d %H:%M:%S}"
             with suppress(OSError):  # where it would be said, nothing can be written
-                self._on_death(f"{at} {self.name} {end}; starting it again in {backoff_s:g} s")
+                self._on_death(f"{at} {self.name} {end}; restarting it in {backoff_s:g} s")
             with self._changed:
                 self._changed.wait_for(lambda: self._stopping, backoff_s)
             backoff_s = min(2 * backoff_s, _LONGEST_BACKOFF_S)
@@ -173,15 +173,15 @@ class Child:
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,
-                start_new_session=True,  # the terminal's Ctrl-C is for the supervisor alone
+                start_new_session=True,  # only the supervisor gets the terminal's Ctrl-C
                 umask=0o077,
             )
             self._pid = process.pid
             return process
 
     def _reap(self, process: subprocess.Popen[bytes]) -> str:
-        """Wait for the end, sweep up what the program leaves behind, say how it ended."""
-        # The dead leader stays unreaped meanwhile, so neither number can belong to a stranger.
+        """Wait for the end, kill the program's remaining children, return how it ended."""
+        # The leader is reaped last, so its process and group ids cannot be reused meanwhile.
         os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)
         with self._changed:
             with suppress(ProcessLookupError):
@@ -224,9 +224,9 @@ def _open_log(path: Path) -> BinaryIO:
 
 
 def _last_words(path: Path) -> str:
-    """The last line of a log that says something, or the one that says what stopped it.
+    """The last meaningful line of a log, or the one with the cause.
 
-    With the line that it goes on from, without control characters, shortened.
+    Includes the line it continues, without control characters, shortened.
     """
     with suppress(OSError), path.open("rb") as log:
         log.seek(max(0, path.stat().st_size - _TAIL_BYTES))
@@ -234,7 +234,7 @@ def _last_words(path: Path) -> str:
         said = [_printable(line).rstrip() for line in lines if line.strip()]
         taken = [line for line in said if _PORT_IN_USE in line]
         said = taken[-1:] or said[-2:]
-        if len(said) == 2 and not said[1].startswith("  "):  # as hints of our own commands do
+        if len(said) == 2 and not said[1].startswith("  "):  # our commands indent hints
             del said[0]
         return ". ".join(line.strip() for line in said)[-_WORDS_CHARACTERS:]
     return ""

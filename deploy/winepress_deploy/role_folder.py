@@ -1,7 +1,7 @@
-"""A folder with the keys of every role, for servers that somebody else runs.
+"""A folder with the keys of every role, for servers that Winepress does not run itself.
 
-``compose.yaml`` mounts what each of its services needs from it; a broker or a store that exists
-already takes the same lists of users and policies.
+``compose.yaml`` mounts from it what each service needs; an existing broker or store takes the same
+users and policies.
 """
 
 from __future__ import annotations
@@ -23,32 +23,32 @@ from winepress_shared.errors import WrongUsage
 from winepress_shared.settings import Settings
 
 _COMMAND = "winepress roles"
-#: What a server's address is made of; the rest of the settings is each program's own.
+#: The settings that make up a server's address; each program has its own other settings.
 _ADDRESSES = (
     *("farm", "broker_url", "broker_ca", "store_folder"),
     *("s3_endpoint", "s3_ca", "s3_public_endpoint", "s3_region", "s3_bucket"),
 )
-#: How the services of compose.yaml are reached from the machine they run on, and from each other.
+#: Addresses of the services of compose.yaml, from their machine and from each other.
 _PUBLISHED = Settings(
     broker_url=SecretStr("redis://127.0.0.1:6379/0"), s3_endpoint="http://127.0.0.1:8333"
 )
 _INSIDE = Settings(
     broker_url=SecretStr("redis://valkey:6379/0"), s3_endpoint="http://seaweedfs:8333"
 )
-_SECRETS = Path("/run/secrets")  #: where compose shows a service the files that are given to it
-_CONTAINERS = "containers"  #: subfolder of what they read
+_SECRETS = Path("/run/secrets")  #: where compose mounts a service's secret files
+_CONTAINERS = "containers"  #: subfolder with the containers' files
 _FLOWER_USER = "winepress"
 
 
 class RoleFolder:
-    """One folder; only its owner can look inside."""
+    """One folder, readable only by its owner."""
 
     def __init__(self, path: Path) -> None:
         self.path = path.expanduser().absolute()
         self.containers = self.path / _CONTAINERS
 
     def create(self) -> Credentials:
-        """Make the folder, or find the secrets in it; raises WrongUsage."""
+        """Make the folder, or read its secrets; raises WrongUsage."""
         credentials = self.path / "credentials.json"
         try:
             self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -56,7 +56,7 @@ class RoleFolder:
             # A run that was killed may have left no more than the beginning of a file.
             if not is_ours and any(one.suffix != PART for one in self.path.iterdir()):
                 raise WrongUsage(
-                    "the folder holds other things",
+                    "the folder contains other files",
                     field="--out",
                     value=str(self.path),
                     hint="Name an empty or a new folder",
@@ -67,9 +67,9 @@ class RoleFolder:
             raise self._unusable(error) from None
 
     def write(self, settings: Settings, credentials: Credentials) -> None:
-        """The files of all roles for the servers that ``settings`` name; raises WrongUsage.
+        """Write the files of all roles for the servers in ``settings``; raises WrongUsage.
 
-        A shared folder as store asks for no key, and gets none.
+        A shared folder as the store needs no key.
         """
         try:
             self._write(settings, credentials)
@@ -77,7 +77,7 @@ class RoleFolder:
             raise self._unusable(error) from None
 
     def write_for_compose(self, credentials: Credentials) -> None:
-        """The same for the services of compose.yaml, and what those read themselves."""
+        """Write the same for the services of compose.yaml, and the containers' own files."""
         self.write(_PUBLISHED, credentials)
         try:
             self._write_containers(credentials)
@@ -97,7 +97,7 @@ class RoleFolder:
                 write_private(self.path / "policies" / f"{role}.json", policy(role, addresses))
 
     def _write_containers(self, credentials: Credentials) -> None:
-        # Other commands do without cryptography.
+        # Imported here: other commands do not need cryptography.
         from winepress_deploy.services.certificates import Certificates
         from winepress_deploy.services.seaweed import server_environment
 
@@ -115,8 +115,8 @@ class RoleFolder:
             folder / "flower.env", {"FLOWER_BASIC_AUTH": f"{_FLOWER_USER}:{password}"}
         )
         for path in folder.iterdir():
-            # Servers in containers have users of their own. On this machine the folder around it
-            # lets nobody else in.
+            # Servers in containers run as other users. On this machine the parent folder keeps
+            # other users out.
             path.chmod(0o644)
 
     def _unusable(self, error: OSError) -> WrongUsage:

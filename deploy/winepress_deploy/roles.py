@@ -1,4 +1,4 @@
-"""Who holds a key of a farm's own servers, and what for."""
+"""The roles that have a key to a farm's own servers."""
 
 from __future__ import annotations
 
@@ -6,14 +6,14 @@ from enum import StrEnum
 
 
 class Role(StrEnum):
-    """Each has a key of its own to the broker and the store; see SECURITY.md."""
+    """Each has its own key to the broker and the store; see SECURITY.md."""
 
-    OPERATOR = "operator"  #: looks after the farm: publishes models, recovers, does all of below
-    PRODUCER = "producer"  #: submits jobs and fetches their pictures
-    GATEWAY = "gateway"  #: a producer for many users: lists the jobs of the store as well
-    WORKER = "worker"  #: draws
+    OPERATOR = "operator"  #: publishes models, recovers jobs, and may do all of the below
+    PRODUCER = "producer"  #: submits jobs and fetches their results
+    GATEWAY = "gateway"  #: a producer for many users, which also lists the jobs in the store
+    WORKER = "worker"  #: renders
     FLOWER = "flower"  #: shows the farm; has no key to the store
 
 
-#: Those that have a key to the store.
+#: The roles that have a key to the store.
 STORE_ROLES = (Role.OPERATOR, Role.PRODUCER, Role.GATEWAY, Role.WORKER)

@@ -1,4 +1,4 @@
-"""Run a farm for the command line, in this terminal or in the background."""
+"""Runs a farm for the command line, in this terminal or in the background."""
 
 from __future__ import annotations
 
@@ -18,16 +18,16 @@ _INTERRUPTED = 130
 
 
 def run_here(options: FarmOptions, say: Callable[[str], None], ready: int | None = None) -> int:
-    """Run until asked to stop; returns the exit code.
+    """Run until stopped; returns the exit code.
 
-    Once everything works, a byte is written to the descriptor ``ready`` and it is closed.
+    Once everything is ready, a byte is written to the descriptor ``ready`` and it is closed.
     """
     stop = StopRequest()
     try:
         with stop.on_signals(), Farm(options, say, stop) as farm:
             _say_addresses(farm, say)
             if ready is None:
-                say("Ctrl-C stops the farm; a second one does not wait for pictures being drawn")
+                say("Ctrl-C stops the farm; a second Ctrl-C does not wait for unfinished pictures")
             else:
                 _leave_terminal(farm.state, ready)
             stop.wait()
@@ -38,7 +38,7 @@ def run_here(options: FarmOptions, say: Callable[[str], None], ready: int | None
 
 
 def run_detached(options: FarmOptions, say: Callable[[str], None]) -> int:
-    """Run a farm in the background; returns once it works, or with its exit code if it fails."""
+    """Run a farm in the background; returns once it is ready, or its exit code if it fails."""
     reader, writer = os.pipe()
     pid = os.fork()
     if pid == 0:
@@ -48,7 +48,7 @@ def run_detached(options: FarmOptions, say: Callable[[str], None]) -> int:
     os.close(writer)
     with suppress(KeyboardInterrupt), open(reader, "rb") as pipe:  # noqa: PTH123 - a descriptor
         if pipe.read():
-            say(f"it runs in the background; `winepress down` stops it (process {pid})")
+            say(f"the farm runs in the background (process {pid}); `winepress down` stops it")
             return 0
         return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
     os.kill(pid, signal.SIGTERM)
@@ -57,7 +57,7 @@ def run_detached(options: FarmOptions, say: Callable[[str], None]) -> int:
 
 
 def _leave_terminal(state: StateFolder, ready: int) -> None:
-    """From here on the log hears what the terminal heard; the waiting command may go."""
+    """Redirect output from the terminal to the log, and let the waiting command return."""
     log = os.open(state.log("farm"), os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
     null = os.open(os.devnull, os.O_RDONLY)
     for source, target in ((null, 0), (log, 1), (log, 2)):
@@ -74,5 +74,5 @@ def _say_addresses(farm: Farm, say: Callable[[str], None]) -> None:
         if name == flower.NAME:
             note = f"  (user {flower.USER}, password in {farm.state.flower_password})"
         say(f"{name:8} {url}{note}")
-    say("in another shell:")
+    say("to use the farm in another shell:")
     say(f"  export WINEPRESS_CONFIG={shlex.quote(str(farm.state.settings))}")

@@ -1,4 +1,4 @@
-"""A farm that another process runs: find it, stop it."""
+"""Finds and stops a farm that another process runs."""
 
 from __future__ import annotations
 
@@ -9,22 +9,22 @@ from pathlib import Path
 
 from winepress_deploy.state_folder import StateFolder
 
-_START_TIME_FIELD = 19  #: of /proc/PID/stat, counted after the command name; see proc(5)
+_START_TIME_FIELD = 19  #: in /proc/PID/stat, counted after the command name; see proc(5)
 
 
 def process_began(pid: int) -> int:
-    """When a process began, in clock ticks since boot; raises OSError when there is none.
+    """Start time of a process, in clock ticks since boot; raises OSError if it does not exist.
 
-    Together with the process id this names one process for good.
+    Together with the process id it identifies a process uniquely.
     """
     text = Path(f"/proc/{pid}/stat").read_text("utf-8", "replace")
     return int(text.rpartition(")")[2].split()[_START_TIME_FIELD])
 
 
 def stop_running(state: StateFolder, timeout_s: float) -> bool | None:
-    """Ask the farm of this folder to stop and wait until it is gone.
+    """Stop the farm of this folder and wait for its end.
 
-    None when no farm runs there, False when it still runs after ``timeout_s``.
+    Returns None if no farm runs there, False if it still runs after ``timeout_s``.
     """
     known = state.announced()
     pid, began = known.get("pid"), known.get("began")

@@ -1,4 +1,4 @@
-"""The settings of a farm, written as the TOML file that its workers and producers read."""
+"""Writes the settings of a farm as the TOML file that its workers and producers read."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ from winepress_deploy.roles import STORE_ROLES, Role
 from winepress_deploy.state_folder import configured_state
 from winepress_shared.settings import Settings
 
-#: Any of these, set by the user, says that the farm's pictures go to a store that exists already.
+#: If the user sets any of these, the farm uses an existing store.
 _STORE_FIELDS = frozenset({"s3_endpoint", "s3_access_key_id", "store_folder"})
 
 
 def user_settings(own_file: Path, environ: Mapping[str, str], *, alone: bool = False) -> Settings:
-    """The settings the user gives to a farm; raises WrongUsage.
+    """The user's settings for a farm; raises WrongUsage.
 
-    Files that a farm of `winepress up` wrote, one for each role, are none of them, even when
-    ``WINEPRESS_CONFIG`` names one: neither its own of an earlier run, nor those of another farm,
-    whose servers this one would write to. ``alone`` leaves only the folder of the prepared models.
+    Files that `winepress up` wrote are ignored, even if ``WINEPRESS_CONFIG`` names one: neither
+    this farm's of an earlier run, nor another farm's, whose servers this one would write to.
+    ``alone`` keeps only the folder of the prepared models.
     """
     named = Path(environ.get("WINEPRESS_CONFIG") or "winepress.toml")
     own_names = {own_file.name, *(f"{role}.toml" for role in Role)}
@@ -38,21 +38,21 @@ def user_settings(own_file: Path, environ: Mapping[str, str], *, alone: bool = F
 
 
 def names_broker(settings: Settings) -> bool:
-    """Whether the user named a broker to use."""
+    """Whether the settings name a broker."""
     return "broker_url" in settings.model_fields_set
 
 
 def names_store(settings: Settings) -> bool:
-    """Whether the user named a store to use."""
+    """Whether the settings name a store."""
     return bool(_STORE_FIELDS & settings.model_fields_set)
 
 
 def with_key(
     settings: Settings, role: Role, credentials: Credentials, *, broker: bool, store: bool
 ) -> Settings:
-    """``settings`` with the key of one role to the broker and to the store, where these are ours.
+    """``settings`` with one role's keys to ``broker`` and ``store``, if they are the farm's own.
 
-    Flower gets none to the store.
+    Flower gets no key to the store.
     """
     key, own = credentials.of(role), dict[str, object]()
     if broker:
@@ -65,8 +65,8 @@ def with_key(
 
 
 def write_settings(path: Path, settings: Settings, command: str = "winepress up") -> None:
-    """Write the fields that are set, with mode 0600; ``command`` is what replaces the file."""
-    lines = [f"# Written by `{command}`, which replaces it when it is run again.\n"]
+    """Write the fields that are set, with mode 0600; the header names ``command`` as the author."""
+    lines = [f"# Written by `{command}`; running it again replaces this file.\n"]
     lines += [
         f"{name} = {_toml(getattr(settings, name))}\n"
         for name in Settings.model_fields
@@ -79,5 +79,5 @@ def _toml(value: object) -> str:
     if isinstance(value, int | float):
         return repr(value)
     text = value.get_secret_value() if isinstance(value, SecretStr) else str(value)
-    # A JSON string is a TOML basic string, but for DEL, which TOML wants escaped.
+    # A JSON string is a TOML basic string, except that TOML requires DEL to be escaped.
     return json.dumps(text, ensure_ascii=False).replace("\x7f", "\\u007f")

@@ -1,4 +1,4 @@
-"""The folder in which a farm keeps everything it must remember."""
+"""The folder in which a farm keeps its state."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ _LOCK = "farm.lock"
 
 
 def default_state() -> Path:
-    """Where the state lies when nobody says otherwise, following the XDG base directories."""
+    """The default state folder, by the XDG base directories."""
     base = os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state"
     return Path(base) / "winepress"
 
 
 def configured_state(environ: Mapping[str, str]) -> Path | None:
-    """The folder of the farm that ``WINEPRESS_CONFIG`` names; None when it names none of `up`."""
+    """The folder of the farm that ``WINEPRESS_CONFIG`` names; None if it is not one of `up`."""
     named = environ.get("WINEPRESS_CONFIG")
     if not named:
         return None
@@ -33,7 +33,7 @@ def configured_state(environ: Mapping[str, str]) -> Path | None:
 
 
 class StateFolder:
-    """One farm's folder; only its owner can look inside."""
+    """One farm's folder, readable only by its owner."""
 
     def __init__(self, path: Path) -> None:
         self.path = path.expanduser().absolute()
@@ -46,18 +46,18 @@ class StateFolder:
         self.logs = self.path / "logs"
 
     def settings_of(self, role: Role) -> Path:
-        """The settings with the key of one role; the operator's are those of the farm's owner."""
+        """The settings file of one role; the operator's is the farm owner's."""
         return self.settings if role is Role.OPERATOR else self.path / f"{role}.toml"
 
     def create(self, flag: str = "--state") -> None:
-        """Make the folder, or check that it is one of ours; raises WrongUsage naming ``flag``."""
+        """Make the folder, or check that it is a farm's; raises WrongUsage naming ``flag``."""
         if not self.path.name or any(not character.isprintable() for character in str(self.path)):
             raise WrongUsage("not a usable folder", field=flag, value=str(self.path))
         try:
             self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
             if not self.lock.exists() and any(self.path.iterdir()):
                 raise WrongUsage(
-                    "the folder holds other things",
+                    "the folder contains other files",
                     field=flag,
                     value=str(self.path),
                     hint="Name an empty or a new folder",
@@ -73,27 +73,27 @@ class StateFolder:
             ) from None
 
     def subfolder(self, name: str) -> Path:
-        """A private folder inside, made when missing."""
+        """A private subfolder, created if missing."""
         folder = self.path / name
         folder.mkdir(mode=0o700, exist_ok=True)
         return folder
 
     def log(self, name: str) -> Path:
-        """Where a child writes what it says."""
+        """The log file of a child process."""
         return self.logs / f"{name}.log"
 
     @contextmanager
     def locked(self) -> Iterator[None]:
-        """Hold the folder; raises BlockingIOError when a running farm holds it.
+        """Lock the folder; raises BlockingIOError if a running farm holds the lock.
 
-        The kernel drops the lock with its holder, so a killed farm leaves none behind.
+        The kernel releases the lock with its process, so a killed farm leaves none behind.
         """
         with self.lock.open("r+b") as file:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             yield
 
     def is_locked(self) -> bool:
-        """Whether a running farm holds the folder."""
+        """Whether a running farm holds the lock."""
         try:
             with self.locked():
                 return False
@@ -103,20 +103,20 @@ class StateFolder:
             return False
 
     def remembered_ports(self) -> dict[str, int]:
-        """The ports of the last run; empty when there was none or its record is broken."""
+        """The ports of the last run; empty if there was none or its record is damaged."""
         found = _read_json(self.ports)
         return {name: port for name, port in found.items() if isinstance(port, int)}
 
     def remember_ports(self, ports: dict[str, int]) -> None:
-        """Keep ``ports`` for the next run."""
+        """Save ``ports`` for the next run."""
         write_private(self.ports, json.dumps(ports, indent=2) + "\n")
 
     def announce(self, pid: int, began: int, urls: dict[str, str]) -> None:
-        """Record the running farm for `winepress down` and for whoever tries to start another."""
+        """Record the running farm for `winepress down` and for a second `winepress up`."""
         write_private(self.running, json.dumps({"pid": pid, "began": began, "urls": urls}) + "\n")
 
     def announced(self) -> dict[str, Any]:
-        """What the last farm recorded; it may not run any more."""
+        """The record of the last farm, which may have ended."""
         return _read_json(self.running)
 
 

@@ -1,4 +1,4 @@
-"""The wish that a farm should stop, and a second one that it should hurry."""
+"""A request to stop a farm, and a second one to stop it without waiting."""
 
 from __future__ import annotations
 
@@ -9,16 +9,16 @@ from contextlib import contextmanager
 
 
 class StopRequest:
-    """Counts how often somebody asked; may be asked from a signal handler."""
+    """Counts stop requests; safe to use in a signal handler."""
 
     def __init__(self) -> None:
         self._count = 0
         self._interrupts = False
-        # A SimpleQueue, alone among its kind, may be put to in a handler that interrupts a get.
+        # Of all queues only SimpleQueue allows a put in a signal handler that interrupts a get.
         self._asked: queue.SimpleQueue[None] = queue.SimpleQueue()
 
     def ask(self, *_: object) -> None:
-        """Ask to stop; asked again, to hurry."""
+        """Request a stop; a second call requests one without waiting."""
         self._count += 1
         self._asked.put(None)
         if self._interrupts:
@@ -26,7 +26,7 @@ class StopRequest:
             raise KeyboardInterrupt
 
     def wait(self) -> None:
-        """Return once somebody has asked."""
+        """Return once a stop is requested."""
         while not self._count:
             self._asked.get()
 
@@ -35,12 +35,12 @@ class StopRequest:
         return self._count > 0
 
     def is_hurried(self) -> bool:
-        """Whether it should not wait for pictures being drawn."""
+        """Whether the farm should not wait for unfinished pictures."""
         return self._count > 1
 
     @contextmanager
     def interrupting(self) -> Iterator[None]:
-        """Raise KeyboardInterrupt, once, if somebody asks by a signal while inside or before."""
+        """Raise KeyboardInterrupt once if a signal requests a stop before or inside the block."""
         self._interrupts = True
         try:
             if self._count:
@@ -51,7 +51,7 @@ class StopRequest:
 
     @contextmanager
     def on_signals(self) -> Iterator[None]:
-        """Ask at SIGINT, SIGTERM and SIGHUP while inside; for the main thread."""
+        """Request a stop on SIGINT, SIGTERM and SIGHUP inside the block; for the main thread."""
         numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
         before = [signal.signal(number, self.ask) for number in numbers]
         try:

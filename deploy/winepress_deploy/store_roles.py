@@ -1,6 +1,6 @@
-"""What each role may do in the store, as the configuration of its S3 gateway.
+"""The rights of each role in the store, as the configuration of its S3 gateway.
 
-The documents in ``policies/`` are those of AWS, with ``BUCKET`` and ``FARM`` to be filled in.
+The files in ``policies/`` are AWS policy documents with placeholders ``BUCKET`` and ``FARM``.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ def policy(role: Role, settings: Settings) -> str:
 
 
 def gateway_config(settings: Settings, credentials: Credentials) -> str:
-    """SeaweedFS's file of identities, one for each role; JSON, and full of secrets."""
+    """SeaweedFS's file of identities, one per role; JSON with secrets."""
     identities = [
         {
             "name": role,

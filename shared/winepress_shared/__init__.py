@@ -1,3 +1,3 @@
-"""What producers and workers agree on; imports neither."""
+"""Code shared by producers and workers; imports neither."""
 
 __version__ = "0.1.0"

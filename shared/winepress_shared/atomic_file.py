@@ -1,4 +1,4 @@
-"""Files that are replaced as a whole: a reader sees the old bytes or the new ones, never a part."""
+"""Replaces files atomically: readers see the old bytes or the new ones, never a part."""
 
 from __future__ import annotations
 
@@ -8,17 +8,17 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-_EVERYBODY = 0o666  #: less what the umask takes away
-PRIVATE = 0o600  #: for the owner alone
-PART = ".part"  #: suffix of a file that is not whole yet
+_EVERYBODY = 0o666  #: reduced by the umask
+PRIVATE = 0o600  #: only for the owner
+PART = ".part"  #: suffix of an incomplete file
 
 
 @contextmanager
 def replacing(path: Path, mode: int = _EVERYBODY) -> Iterator[Path]:
-    """An empty file beside ``path`` that takes its place when the block ends without an error.
+    """An empty file beside ``path`` that replaces it if the block ends without an error.
 
-    After an error it is deleted and ``path`` is what it was. ``mode`` are the permissions of the
-    new file. Raises OSError.
+    After an error it is deleted and ``path`` is unchanged. ``mode`` gives the new file's
+    permissions. Raises OSError.
     """
     part = path.with_name(f".{secrets.token_hex(8)}{PART}")
     os.close(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, mode))
@@ -31,7 +31,7 @@ def replacing(path: Path, mode: int = _EVERYBODY) -> Iterator[Path]:
 
 
 def atomic_write(path: Path, data: bytes, *, mode: int = _EVERYBODY) -> None:
-    """Write ``data`` to the disk and put it in place of ``path``; raises OSError."""
+    """Replace the content of ``path`` by ``data``, synced to disk; raises OSError."""
     with replacing(path, mode) as part, part.open("r+b") as file:
         file.write(data)
         file.flush()

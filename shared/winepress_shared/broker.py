@@ -1,9 +1,9 @@
-"""The only home of Celery's configuration.
+"""Configures Celery; no other module does.
 
-A Celery message is a *ticket*: it says that a lane has work, never which job. A lost ticket is
-issued again by the reconciler and a surplus one finds nothing to claim, so the broker emulation
-need not be reliable; the ledger is. Celery does what it is good at: it hands tickets to pools of
-processes across machines, and gives us events, remote control and Flower.
+A Celery message is a *ticket*: it says that a lane has work, not which job. The reconciler sends a
+lost ticket again, and a surplus one finds nothing to claim, so the broker emulation need not be
+reliable; the ledger is. Celery delivers tickets to process pools across machines, and provides
+events, remote control and Flower.
 """
 
 from __future__ import annotations
@@ -28,27 +28,28 @@ _HEARTBEAT_S = 10
 
 
 class _OwnLoader(AppLoader):  # type: ignore[misc]  # Celery is untyped
-    """Configured by `make_celery` alone: left open, CELERY_LOADER decides."""
+    """Ignores CELERY_LOADER; only `make_celery` configures the application."""
 
     def read_configuration(self, env: str = "") -> dict[str, Any]:
-        """Nothing; Celery would read the module that CELERY_CONFIG_MODULE names."""
+        """Return nothing, where Celery would read the module in CELERY_CONFIG_MODULE."""
         return {}
 
 
 class _FarmCelery(Celery):  # type: ignore[misc]  # Celery is untyped
-    """Speaks to the broker of our settings.
+    """Uses the broker of our settings.
 
-    Celery itself prefers CELERY_BROKER_URL and its like, which belong to other applications.
+    Celery itself prefers CELERY_BROKER_URL and similar variables, which belong to other
+    applications.
     """
 
-    backend_cls = "disabled"  # left open, CELERY_RESULT_BACKEND decides
+    backend_cls = "disabled"  # else CELERY_RESULT_BACKEND would apply
 
     def connection_for_read(self, url: str | None = None, **options: Any) -> Any:
-        """A connection to take tickets from; whatever ``url`` says."""
+        """A connection to receive tickets; ``url`` is ignored."""
         return super().connection_for_read(self.conf["broker_url"], **options)
 
     def connection_for_write(self, url: str | None = None, **options: Any) -> Any:
-        """A connection to send tickets by; whatever ``url`` says."""
+        """A connection to send tickets; ``url`` is ignored."""
         return super().connection_for_write(self.conf["broker_url"], **options)
 
 
@@ -60,23 +61,23 @@ def make_celery(settings: Settings) -> Celery:
         broker_url=url.address,
         broker_use_ssl=url.verification(settings.broker_ca) or None,
         broker_connection_retry_on_startup=True,
-        broker_connection_max_retries=None,  # a worker outlives any outage of the broker
-        broker_channel_error_retry=True,  # and its refusals, as while its disk is full
+        broker_connection_max_retries=None,  # a worker survives any outage of the broker
+        broker_channel_error_retry=True,  # and its refusals, for example while its disk is full
         broker_transport_options=_transport(settings) | url.of_sockets,
-        # Results live in the ledger and the store.
+        # Results are in the ledger and the store.
         result_backend=None,
         task_ignore_result=True,
-        # Tickets are acknowledged early: a late ack runs them twice after a connection blip.
+        # Tickets are acknowledged early: late acknowledgement runs them twice after a reconnect.
         task_acks_late=False,
         task_reject_on_worker_lost=False,
-        # One spawned child owns the device; no ticket is fetched before its slot is free.
+        # One spawned child owns the device; no ticket is fetched while it is busy.
         worker_pool="prefork",
         worker_concurrency=1,
         worker_pool_start_method="spawn",
         worker_prefetch_multiplier=1,
         worker_disable_prefetch=True,
-        worker_proc_alive_timeout=900,  # seconds; spawned children import a lot
-        worker_max_tasks_per_child=None,  # recycling would throw the warm models away
+        worker_proc_alive_timeout=900,  # seconds; children take long to import
+        worker_max_tasks_per_child=None,  # a replaced child would lose its warm models
         worker_max_memory_per_child=None,
         worker_cancel_long_running_tasks_on_connection_loss=False,
         task_create_missing_queues=True,
@@ -86,7 +87,7 @@ def make_celery(settings: Settings) -> Celery:
         task_send_sent_event=False,
         worker_enable_remote_control=True,
         task_track_started=True,
-        # Nothing but JSON from the wire.
+        # Accept only JSON messages.
         accept_content=["json"],
         task_serializer="json",
         event_serializer="json",
@@ -108,7 +109,7 @@ def _transport(settings: Settings) -> dict[str, Any]:
         "visibility_timeout": _VISIBILITY_TIMEOUT_S,
         "unacked_restore_interval": 30,
         "unacked_restore_throttle": 1,
-        "priority_steps": [0],  # priority lives in the ledger
+        "priority_steps": [0],  # the ledger handles priority
         "sep": ":",
         "queue_order_strategy": "round_robin",
         "body_encoding": "utf-8",
@@ -118,14 +119,14 @@ def _transport(settings: Settings) -> dict[str, Any]:
         "socket_timeout": 15,
         "health_check_interval": 25,
         "retry_on_timeout": False,  # True could publish twice
-        # No option, but part of the name under which kombu keeps open connections for the whole
-        # program: a child does not find those of its parent.
+        # Not an option, but part of the key of kombu's global connection pool, so that a child does
+        # not reuse its parent's connections.
         "process": os.getpid(),
     }
 
 
 def send_tickets(app: Celery, lane: str, count: int = 1) -> None:
-    """Say ``count`` times that ``lane`` has work; raises BrokerUnreachable."""
+    """Send ``count`` tickets for ``lane``; raises BrokerUnreachable."""
     try:
         with app.producer_or_acquire() as producer:
             for _ in range(count):

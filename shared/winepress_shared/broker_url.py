@@ -1,4 +1,4 @@
-"""The URL of the broker in its parts: redis-py and Celery read the options in it differently."""
+"""Parses the broker's URL, because redis-py and Celery read its options differently."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from pydantic import SecretStr
 
 from winepress_shared.errors import WrongUsage
 
-LEAST_ANSWER_S = 6.0  #: a server may hold a command open for nearly that long
+LEAST_ANSWER_S = 6.0  #: a blocking command may take nearly that long
 _BOOLEANS = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
 
 
@@ -47,18 +47,18 @@ def _boolean(text: str) -> bool:
 
 def _required(text: str) -> str:
     if text != "required":
-        raise ValueError("required; without it a password goes to whoever listens")
+        raise ValueError("required; otherwise the password could go to another server")
     return text
 
 
 def _checked(text: str) -> bool:
     if not _boolean(text):
-        raise ValueError("true; without it a password goes to whoever listens")
+        raise ValueError("true; otherwise the password could go to another server")
     return True
 
 
-#: What may stand behind the question mark. Further options of redis-py would change what its
-#: answers look like, or send a command twice.
+#: The allowed options after the question mark. Others of redis-py would change the form of its
+#: answers, or send a command twice.
 _OPTIONS: Mapping[str, Callable[[str], Any]] = {
     "db": _whole(0, 99_999),
     "health_check_interval": _whole(0, 3600),
@@ -70,7 +70,7 @@ _OPTIONS: Mapping[str, Callable[[str], Any]] = {
     "socket_timeout": _seconds(LEAST_ANSWER_S, 600),
     "username": str,
 }
-#: The same for ``rediss://``. What would leave the server unverified is refused.
+#: The same for ``rediss://``. Options that disable verification of the server are refused.
 _TLS: Mapping[str, Callable[[str], Any]] = {
     "ssl_ca_certs": str,
     "ssl_ca_path": str,
@@ -79,7 +79,7 @@ _TLS: Mapping[str, Callable[[str], Any]] = {
     "ssl_check_hostname": _checked,
     "ssl_keyfile": str,
 }
-#: Options that Celery's transport has too, under the same names.
+#: Options that Celery's transport shares, under the same names.
 _OF_SOCKETS = (
     "health_check_interval",
     "socket_connect_timeout",
@@ -90,10 +90,10 @@ _OF_SOCKETS = (
 
 @dataclass(frozen=True)
 class BrokerUrl:
-    """An address, and the options that stood in it."""
+    """An address, and the options of its URL."""
 
     address: str = field(repr=False)  #: with user, password and database, without options
-    shown: str  #: the address as messages show it, without a password
+    shown: str  #: the address for messages, without the password
     tls: Mapping[str, Any]  #: options ``ssl_…``
     options: Mapping[str, Any]
 
@@ -117,9 +117,10 @@ class BrokerUrl:
         return cls(f"{parts.scheme}://{place}{path}", shown, tls, options)
 
     def verification(self, authority: Path | None) -> dict[str, Any]:
-        """How the server proves who it is, for both libraries; empty where it has no TLS.
+        """Options to verify the server's certificate, for both libraries; empty without TLS.
 
-        To ``authority``, or to those of the system. Celery's own default is to believe anybody.
+        The certificate is checked against ``authority`` or the system's. Celery's default is no
+        check.
         """
         if not self.address.startswith("rediss://"):
             return {}
@@ -128,7 +129,7 @@ class BrokerUrl:
 
     @property
     def of_sockets(self) -> dict[str, Any]:
-        """The options that Celery's transport has too."""
+        """The options that Celery's transport shares."""
         return {name: self.options[name] for name in _OF_SOCKETS if name in self.options}
 
 
@@ -142,7 +143,7 @@ def _read(known: Mapping[str, Callable[[str], Any]], name: str, text: str) -> An
         )
     try:
         return known[name](text)
-    except ValueError as error:  # says what is allowed
+    except ValueError as error:  # its text is the allowed values
         raise WrongUsage(
-            f"bad value of {name} in the URL", field="broker_url", allowed=str(error)
+            f"invalid value of {name} in the URL", field="broker_url", allowed=str(error)
         ) from None

@@ -1,7 +1,7 @@
-"""The models a farm knows: what each one can do, its limits and its defaults.
+"""The models of a farm, with their job kinds, limits and defaults.
 
-The table is `catalogue.toml` beside this file; a farm may add entries of its own with the
-setting ``catalogue`` (a path to a file of the same form). A typo there is refused, not ignored.
+The built-in table is `catalogue.toml` beside this file; a farm may add entries with the setting
+``catalogue`` (a path to a file of the same form). Unknown fields there are refused, not ignored.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from winepress_shared.option_checks import check_options, open_options, warnings
 from winepress_shared.regular_file import read_regular
 from winepress_shared.toml_text import parse_toml
 
-#: Seeds drawn for "random" stay below this, so they are short enough to read aloud.
+#: Random seeds are below this, so that they are short enough to read aloud.
 _RANDOM_SEEDS = 2**32
 _MAX_FILE_BYTES = 2**20  #: of a table of models
 
@@ -38,7 +38,7 @@ class Catalogue:
             self._check_refiners(model)
 
     def _check_refiners(self, model: Model) -> None:
-        """A refiner is a known model that paints over latents of the same kind."""
+        """Check that every refiner is a known image-to-image model of the same family."""
         for name in model.refiners:
             second = self._models.get(name)
             if not second or second.family != model.family or "image-to-image" not in second.kinds:
@@ -49,7 +49,7 @@ class Catalogue:
 
     @classmethod
     def load(cls, extra: Path | None = None) -> Self:
-        """Read the built-in table and, if given, one of the farm's own; raises WrongUsage."""
+        """Read the built-in table and, if given, the farm's; raises WrongUsage."""
         text = resources.files(__package__).joinpath("catalogue.toml").read_text("utf-8")
         models = _read(text, "catalogue.toml")
         if extra is not None:
@@ -65,7 +65,7 @@ class Catalogue:
         return cls(models)
 
     def plus(self, model: Model) -> Self:
-        """The same catalogue with one more entry."""
+        """A copy of the catalogue with one more entry."""
         return type(self)(self._models | {model.name: model})
 
     @property
@@ -87,10 +87,10 @@ class Catalogue:
         return self._models[name]
 
     def resolve(self, job: Job) -> Job:
-        """Check ``job`` against its model and fill in every open value.
+        """Check ``job`` against its model and fill in every unset value.
 
-        Sizes come from the input picture (snapped to the model's grid) or the model's default; a
-        seed of ``-1`` or None becomes a random one. Raises InvalidJob or UnknownModel.
+        Sizes come from the input picture (rounded to the model's grid) or the model's default; a
+        seed of ``-1`` or None becomes random. Raises InvalidJob or UnknownModel.
         """
         model = self.get(job.model)
         model.check(job)
@@ -117,17 +117,17 @@ class Catalogue:
         return resolved
 
     def call_of_many(self, job: Job) -> int | None:
-        """How many pictures like that of a resolved ``job`` share a call where there are many."""
+        """Pictures per call for many pictures like that of a resolved ``job``."""
         return call_of(self.get(job.model), job.model_copy(update={"n": MAX_UNITS}))
 
     def warnings(self, job: Job) -> tuple[str, ...]:
-        """What a resolved job asks for and will not get, one sentence each."""
+        """One sentence for each option of a resolved job that has no effect."""
         of_inputs = job.input_warnings if isinstance(job, FromPictures) else ()
         return (*warnings_of(self.get(job.model), job), *of_inputs)
 
 
 def _default_steps(model: Model, strength: float) -> int:
-    """The model's own number, or more where the strength would leave none of so few to run."""
+    """The model's default, or more if the strength would leave no step to run."""
     return max(model.num_inference_steps, min(math.ceil(1 / strength), model.max_steps))
 
 

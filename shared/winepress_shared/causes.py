@@ -1,4 +1,4 @@
-"""Why a server cannot be reached, whatever library's exception says so."""
+"""Explains why a server cannot be reached, from the exceptions of any library."""
 
 from __future__ import annotations
 
@@ -8,18 +8,18 @@ from collections.abc import Iterator
 
 _EXPIRED, _NOT_YET = 10, 9  #: OpenSSL's X509_V_ERR_CERT_HAS_EXPIRED and its counterpart
 _OTHER_NAME = frozenset({62, 64})  #: X509_V_ERR_HOSTNAME_MISMATCH, X509_V_ERR_IP_ADDRESS_MISMATCH
-#: The first that is met in an exception and those it came from says why.
+#: The first match in the chain of exceptions is the cause.
 _CAUSES: tuple[tuple[type[BaseException], str], ...] = (
-    (ssl.SSLError, "it does not speak TLS there, or another kind of it"),
-    (socket.gaierror, "there is no such host"),
-    (ConnectionRefusedError, "nothing listens there"),
+    (ssl.SSLError, "it does not support TLS there, or not this version"),
+    (socket.gaierror, "the host does not exist"),
+    (ConnectionRefusedError, "no server listens there"),
     (ConnectionResetError, "it closed the connection"),
-    (TimeoutError, "it gives no answer"),
+    (TimeoutError, "it does not answer"),
 )
 
 
 def certificate_fault(error: BaseException) -> str | None:
-    """What is wrong with a server's certificate, as the end of a sentence; None if nothing is."""
+    """The fault of a server's certificate, as the end of a sentence; None if there is none."""
     for one in _chain(error):
         if isinstance(one, ssl.SSLCertVerificationError):
             if one.verify_code == _EXPIRED:
@@ -29,18 +29,18 @@ def certificate_fault(error: BaseException) -> str | None:
             if one.verify_code in _OTHER_NAME:
                 return "is for another host name"
             return f"is not trusted: {one.verify_message}"
-        if type(one).__name__ == "CertificateError":  # urllib3 compares names itself
+        if type(one).__name__ == "CertificateError":  # urllib3's own check of the name
             return "is for another host name"
     return None
 
 
 def trust_hint(setting: str) -> str:
-    """What to do about it."""
+    """What to do about an untrusted certificate."""
     return f"The setting {setting} names the file of its authority; nothing secret was sent"
 
 
 def cause_of(error: BaseException) -> str:
-    """Why, in a few words that hold no secret."""
+    """The cause in a few words, without secrets."""
     found = list(_chain(error))
     for kind, text in _CAUSES:
         if any(isinstance(one, kind) for one in found):
@@ -50,7 +50,7 @@ def cause_of(error: BaseException) -> str:
 
 
 def _chain(error: BaseException) -> Iterator[BaseException]:
-    """The exception and all that it was made of, each once."""
+    """The exception and all its causes, each once."""
     waiting, seen = [error], set[int]()
     while waiting:
         one = waiting.pop(0)

@@ -1,4 +1,4 @@
-"""Every error of Winepress; the type says what the worker must do, never the text.
+"""Every error of Winepress; the type, not the text, decides what the worker does.
 
 ::
 
@@ -6,7 +6,7 @@
     ├── Refused                  the job never enters the queue            exit code 4
     │   ├── InvalidJob           a field is missing, unknown or out of bounds
     │   ├── UnknownModel         no such model, or not in that precision
-    │   ├── QueueFull            the farm holds as many units as it may
+    │   ├── QueueFull            the farm is at its limit of units
     │   └── Conflict             the idempotency key or the state forbids it
     ├── WrongUsage               the command line or the configuration     exit code 2
     ├── NotFound                 no such job (it never existed or expired) exit code 4
@@ -15,20 +15,20 @@
     │   ├── BrokerUnreachable
     │   └── StoreUnreachable
     │       ├── StoreRefused     wrong credentials, missing bucket
-    │       │   └── AccessRefused    others may have what this process lacks: keys, certificates
+    │       │   └── AccessRefused    only this process: its keys, proxy or certificates
     │       ├── ObjectMissing    the key does not exist
-    │       └── ObjectTooLarge   the object is larger than its reader takes
+    │       └── ObjectTooLarge   the object exceeds its reader's limit
     ├── JobFailed                what `wait` raises for a job that failed  exit code 1
     │   ├── JobCanceled
     │   └── JobExpired
     ├── RenderFault              an attempt went wrong on a worker
     │   ├── RetryElsewhere       count the attempt, render it again        → retry
     │   ├── FailForGood          this unit can never succeed               → fail
-    │   ├── EnvironmentFault     this worker's surroundings; none counted  → leave the lane
-    │   │   └── DiskFull         tried again as soon as there is room
-    │   └── WorkerBroken         this process must not go on               → restart
+    │   ├── EnvironmentFault     this worker's environment; none counted   → leave the lane
+    │   │   └── DiskFull         tried again once there is space
+    │   └── WorkerBroken         this process must not continue            → restart
     └── Stopped                  not a fault: the slice ends early         → release
-        ├── LeaseLost            somebody else owns the slice now
+        ├── LeaseLost            the slice has another holder now
         ├── CancelRequested      the user canceled the job
         └── YieldRequested       pause or drain: give the rest back
 """
@@ -39,7 +39,7 @@ from typing import ClassVar
 
 
 class WinepressError(Exception):
-    """Base of all errors; says what was wrong, the value, what is allowed, what to do next."""
+    """Base of all errors: the problem, the value, what is allowed, and what to do next."""
 
     #: Process exit code of the command line.
     exit_code: ClassVar[int] = 1
@@ -62,7 +62,7 @@ class WinepressError(Exception):
 
     @property
     def message(self) -> str:
-        """One line of plain text for a person; never contains a secret."""
+        """One line of text for users; never contains a secret."""
         text = f"{self.field}: {self.problem}" if self.field else self.problem
         if self.value is not None:
             text += f" (got {_short(self.value)})"
@@ -87,7 +87,7 @@ _ECHO_CHARACTERS = 80
 def _short(value: object) -> str:
     try:
         text = repr(value)
-    except ValueError:  # Python prints no integer of more than 4300 digits
+    except ValueError:  # Python does not print integers of more than 4300 digits
         text = f"an unprintable {type(value).__name__}"
     return text if len(text) <= _ECHO_CHARACTERS else text[: _ECHO_CHARACTERS - 1] + "…"
 
@@ -114,7 +114,7 @@ class UnknownModel(Refused):
 
 
 class QueueFull(Refused):
-    """The farm already holds as many waiting units as it is allowed to."""
+    """The farm or the user has reached the limit of waiting units."""
 
 
 class Conflict(Refused):
@@ -128,13 +128,13 @@ class WrongUsage(WinepressError):
 
 
 class NotFound(WinepressError):
-    """There is no such job: it never existed, or its record has expired."""
+    """The job never existed, or its record has expired."""
 
     exit_code = 4
 
 
 class DamagedRecord(WinepressError):
-    """What the broker holds of a job makes no sense; other jobs are not concerned."""
+    """The broker's record of a job is damaged; other jobs are not affected."""
 
 
 class FarmUnreachable(WinepressError):
@@ -164,7 +164,7 @@ class ObjectMissing(StoreUnreachable):
 
 
 class ObjectTooLarge(StoreUnreachable):
-    """The object under this key is larger than its reader takes; nothing of it was read."""
+    """The object exceeds its reader's limit; nothing of it was read."""
 
 
 class JobFailed(WinepressError):
@@ -192,19 +192,19 @@ class FailForGood(RenderFault):
 
 
 class EnvironmentFault(RenderFault):
-    """What this worker has cannot serve the lane: too little memory, a model missing or damaged.
+    """This worker's environment cannot serve the lane: too little memory, or a missing model.
 
-    No attempt is counted, and the worker leaves the lane to others until its surroundings change;
-    but where it serves other jobs of the lane meanwhile, the fault is the job's and counts.
+    No attempt is counted, and the worker leaves the lane to others until its environment changes;
+    but if it serves other jobs of the lane meanwhile, the fault counts against the job.
     """
 
 
 class DiskFull(EnvironmentFault):
-    """A disk of this worker has no room."""
+    """A disk of this worker is full."""
 
 
 class WorkerBroken(RenderFault):
-    """This process cannot be trusted any more and must be replaced."""
+    """This process is broken and must be replaced."""
 
 
 class Stopped(WinepressError):
@@ -212,7 +212,7 @@ class Stopped(WinepressError):
 
 
 class LeaseLost(Stopped):
-    """The lease of this slice has passed to somebody else; its output is discarded."""
+    """Another holder has the lease of this slice; the output is discarded."""
 
 
 class CancelRequested(Stopped):

@@ -1,4 +1,4 @@
-"""A lane: model × precision, plus a device class when a job is pinned to one; and the film lane."""
+"""A lane: model, precision, and the device class if a job requires one; or the film lane."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from winepress_shared.errors import InvalidJob
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,62}\Z")
 _DEVICE_CLASSES = ("CPU", "GPU", "NPU")
-FILM = "film"  #: the lane in which films are cut: on a CPU, without a model
+FILM = "film"  #: the lane of films, which are encoded on a CPU without a model
 
 
 class Precision(StrEnum):
     """How the weights are stored and computed."""
 
     FP16 = "fp16"  #: 16-bit weights, computed in the device's native float
-    INT8 = "int8"  #: NNCF post-training quantisation of the UNet, weights and activations
+    INT8 = "int8"  #: NNCF post-training quantisation of the UNet's weights and activations
     INT8_WEIGHTS = "int8-weights"  #: 8-bit weights, float computation
     INT4_WEIGHTS = "int4-weights"  #: 4-bit weights, float computation
 
@@ -27,8 +27,8 @@ class Lane:
     """Work that needs the same model in the same precision on the same kind of device."""
 
     model: str  #: catalogue name: lower case letters, digits and dashes, 1 to 63 characters
-    precision: Precision  #: says nothing in the film lane
-    device: str | None = None  #: device class ``CPU``, ``GPU`` or ``NPU``; None is any
+    precision: Precision  #: meaningless in the film lane
+    device: str | None = None  #: device class ``CPU``, ``GPU`` or ``NPU``; None: any
 
     def __str__(self) -> str:
         return f"{self.model_key}@{self.device}" if self.device else self.model_key
@@ -48,7 +48,10 @@ class Lane:
         is_name = _NAME.match(model) and model != FILM
         if not is_name or ("@" in text and device not in _DEVICE_CLASSES):
             raise InvalidJob(
-                "not a lane", field="lane", value=text, allowed="MODEL.PRECISION[@CPU|GPU|NPU]"
+                "not a valid lane",
+                field="lane",
+                value=text,
+                allowed="MODEL.PRECISION[@CPU|GPU|NPU]",
             )
         try:
             return cls(model, Precision(precision), device or None)

@@ -1,4 +1,4 @@
-"""One model of the catalogue: what it can do, its limits and its defaults."""
+"""One model of the catalogue, with its job kinds, limits and defaults."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ from winepress_shared.jobs.model_options import MAX_CLIP_SKIP, MAX_PICTURES_PER_
 from winepress_shared.lane import Precision
 from winepress_shared.quantisation import Int4Recipe, Int8Recipe
 
-#: Organisation or repository of a hub. With the letters of every language (``\w``) pydantic's
-#: expression would hold 11 MB of every process.
+#: Organisation or repository of a hub. With ``\w``, the letters of every language, pydantic's
+#: expression would take 11 MB in every process.
 _HUB_NAME = "[A-Za-z0-9_-][A-Za-z0-9_.-]{0,95}"
-#: Where weights come from: installed with the worker, a model hub, or a folder of this machine.
+#: Source of weights: installed with the worker, a model hub, or a folder of this machine.
 SourceName = Annotated[
     str,
     Field(pattern=rf"^(bundled:[a-z0-9-]{{1,63}}|hub:{_HUB_NAME}/{_HUB_NAME}|folder:/.+)$"),
@@ -39,11 +39,11 @@ class Model(BaseModel):
     name: ModelName
     title: str
     source: SourceName  #: ``bundled:NAME``, ``hub:ORGANISATION/REPOSITORY`` or ``folder:/PATH``
-    unet: SourceName | None = None  #: where a UNet comes from that replaces the source's own
-    lora: SourceName | None = None  #: where low-rank weights come from that are added to the UNet
-    tiny_vae: SourceName | None = None  #: where an AutoencoderTiny comes from, in the VAE's place
+    unet: SourceName | None = None  #: source of a UNet that replaces the model's own
+    lora: SourceName | None = None  #: source of low-rank weights that are added to the UNet
+    tiny_vae: SourceName | None = None  #: source of an AutoencoderTiny that replaces the VAE
     spare_vae: SourceName | None = None  #: the same, beside the VAE: for previews and `Job.vae`
-    #: What a latent's four numbers and a one are multiplied by to give red, green and blue, 0 to 1.
+    #: Matrix from a latent's four numbers and a one to red, green and blue, 0 to 1.
     latent_rgb: Annotated[tuple[Colour, ...], Field(min_length=5, max_length=5)] | None = None
     family: Literal["stable-diffusion", "stable-diffusion-xl"]
     kinds: tuple[str, ...]  #: job kinds it serves
@@ -56,20 +56,20 @@ class Model(BaseModel):
     max_steps: Annotated[int, Field(ge=1, le=MAX_STEPS)] = 150
     guidance_scale: Annotated[float, Field(ge=0, le=MAX_GUIDANCE)]
     guidance_rescale: Annotated[float, Field(ge=0, le=1)] = 0.0  #: see arXiv:2305.08891, 3.4
-    embedded_guidance: bool = False  #: its UNet is told the guidance and does without a second pass
+    embedded_guidance: bool = False  #: the UNet takes guidance as input; no second pass
     strength: Annotated[float, Field(gt=0, le=1)] | None = None  #: default of image-to-image
-    max_clip_skip: Annotated[int, Field(ge=1, le=MAX_CLIP_SKIP)] = 1  #: 1: only its own layer
-    refiners: tuple[ModelName, ...] = ()  #: models that may finish its latents
+    max_clip_skip: Annotated[int, Field(ge=1, le=MAX_CLIP_SKIP)] = 1  #: 1: the default layer only
+    refiners: tuple[ModelName, ...] = ()  #: models that can finish its latents
     scheduler: SchedulerField
     licence: str
     memory_mib: Annotated[int, Field(ge=1)]  #: least free memory to load it at fp16, in MiB
-    #: Pictures a processor draws in one call of a job of many, at the default size or below.
+    #: Pictures per call on a CPU for jobs of many, at the default size or below.
     pictures_per_call: Annotated[int, Field(ge=1, le=MAX_PICTURES_PER_CALL)] = 1
-    #: Draws the first key frame of a zoom of this model's, unless the job names another.
+    #: Model of the first key frame of this model's zooms, unless the job names another.
     companion: ModelName | None = None
-    int8: Int8Recipe | None = None  #: how its int8 is made; None when it has none
-    int4: Int4Recipe = Int4Recipe()  #: how its int4-weights are made
-    shares: str | None = None  #: bundled folder that holds the parts this one does not
+    int8: Int8Recipe | None = None  #: recipe of its int8; None if it has none
+    int4: Int4Recipe = Int4Recipe()  #: recipe of its int4-weights
+    shares: str | None = None  #: bundled folder with the parts this one lacks
     notes: str = ""
 
     @field_validator("kinds")
@@ -98,21 +98,21 @@ class Model(BaseModel):
 
     @property
     def has_previews(self) -> bool:
-        """Whether there is something cheap to turn its latents into colours."""
+        """Whether its latents can be previewed cheaply."""
         return bool(self.tiny_vae or self.spare_vae or self.latent_rgb)
 
     def check(self, job: Job) -> None:
-        """Raise InvalidJob or UnknownModel unless this model can do ``job``."""
+        """Raise InvalidJob or UnknownModel unless this model supports ``job``."""
         if job.kind not in self.kinds:
             raise InvalidJob(
-                f"{self.name} does not do {job.kind}",
+                f"{self.name} does not support {job.kind}",
                 field="kind",
                 value=job.kind,
                 allowed=", ".join(self.kinds),
             )
         if job.precision not in self.precisions:
             raise UnknownModel(
-                f"{self.name} does not exist in this precision",
+                f"{self.name} is not available in this precision",
                 field="precision",
                 value=job.precision.value,
                 allowed=", ".join(self.precisions),
@@ -133,7 +133,7 @@ class Model(BaseModel):
         multiple = self.size_multiple
         if pixels % multiple or not multiple <= pixels <= self.max_side:
             raise InvalidJob(
-                f"{self.name} cannot draw this size",
+                f"{self.name} does not support this size",
                 field=field,
                 value=pixels,
                 allowed=f"multiples of {multiple} up to {self.max_side}",
@@ -141,7 +141,7 @@ class Model(BaseModel):
             )
 
     def snap(self, pixels: int) -> int:
-        """The nearest side this model can draw, in pixels; for sizes taken from a picture."""
+        """The nearest supported side in pixels, for sizes taken from a picture."""
         multiple = self.size_multiple
         least = math.ceil(MIN_SIDE_PX / multiple)
         return min(max(round(pixels / multiple), least) * multiple, self.max_side)

@@ -1,4 +1,4 @@
-"""Which options a model takes: filled in, refused with the reason, or warned of."""
+"""Fills in a job's model options, refuses unsupported ones and warns about ignored ones."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from winepress_shared.jobs.model_options import DEFAULT_DENOISING_END, Refinemen
 from winepress_shared.jobs.shared_call import why_no_call
 from winepress_shared.model import Model
 
-DEFAULT_STRENGTH = 0.6  #: of image-to-image, where the model has no number of its own
+DEFAULT_STRENGTH = 0.6  #: of image-to-image, if the model sets no default
 
 
 def open_options(model: Model, job: Job) -> dict[str, Any]:
-    """What fills the open options of ``job``."""
+    """The values for the unset options of ``job``."""
     values: dict[str, Any] = {}
     if job.guidance_scale is None:  # zero is a value
         values["guidance_scale"] = model.guidance_scale
@@ -31,7 +31,7 @@ def open_options(model: Model, job: Job) -> dict[str, Any]:
 
 
 def check_options(model: Model, job: Job, model_of: Callable[[str], Model]) -> None:
-    """Raise InvalidJob or UnknownModel unless ``model`` takes the options of a resolved ``job``."""
+    """Raise InvalidJob or UnknownModel unless ``model`` supports a resolved ``job``'s options."""
     _check_strength(job)
     _check_clip_skip(model, job)
     _check_vae(model, job)
@@ -43,27 +43,27 @@ def check_options(model: Model, job: Job, model_of: Callable[[str], Model]) -> N
         )
     if job.preview_every is not None and not model.has_previews:
         raise InvalidJob(
-            f"{model.name} has nothing to draw previews with",
+            f"{model.name} does not support previews",
             field="preview_every",
             value=job.preview_every,
-            hint="Leave it out; a tiny autoencoder or a map of latents to colours draws them",
+            hint="Omit it; previews need a tiny autoencoder or a map from latents to colours",
         )
     if job.refinement is not None:
         _check_refinement(model, job, job.refinement, model_of)
 
 
 def warnings_of(model: Model, job: Job) -> tuple[str, ...]:
-    """What a resolved ``job`` asks for and will not get, one sentence each."""
+    """One sentence for each option of a resolved ``job`` that has no effect."""
     found = (_why_other_size(model, job), _why_nothing_is_avoided(model, job))
     return tuple(sentence for sentence in found if sentence)
 
 
 def _why_other_size(model: Model, job: Job) -> str | None:
-    """What is said of a picture whose size the model cannot draw."""
+    """The warning about an input picture of an unsupported size, or None."""
     size = job.source.size if job.source else None
     drawn = (job.width, job.height)
     if size is None or drawn == size or drawn != tuple(map(model.snap, size)):
-        return None  # drawn as it is, or at a size of the user's own
+        return None  # rendered at its own size, or at the user's
     return (
         f"image of {size[0]}x{size[1]} pixels is drawn at {drawn[0]}x{drawn[1]}: {model.name} "
         f"draws multiples of {model.size_multiple} up to {model.max_side}"
@@ -71,42 +71,42 @@ def _why_other_size(model: Model, job: Job) -> str | None:
 
 
 def _why_nothing_is_avoided(model: Model, job: Job) -> str | None:
-    """Why a negative prompt does nothing; None when it does, or there is none."""
+    """Why the negative prompt has no effect; None if it has, or there is none."""
     if job.negative_prompt and model.embedded_guidance:
         return (
-            f"negative_prompt is ignored: {model.name} is told how much guidance to imitate and "
-            "never looks at one"
+            f"negative_prompt is ignored: {model.name} takes the guidance as an input and does not "
+            "use negative prompts"
         )
     if job.negative_prompt and _is_unguided(model, job):
         return (
-            f"negative_prompt is ignored: at guidance_scale {job.guidance_scale or 0:g} nothing is "
-            "guided away from it; it counts above 1"
+            f"negative_prompt is ignored: it has no effect at guidance_scale "
+            f"{job.guidance_scale or 0:g}, only above 1"
         )
     return None
 
 
 def syntax_in(job: Job, *, braces: bool = False) -> list[str]:
-    """What in the texts of ``job`` another program would read as more than words."""
+    """Prompt syntax of other programs in the texts of ``job``."""
     return syntax_of_all(job.texts, braces=braces)
 
 
 def _is_unguided(model: Model, job: Job) -> bool:
-    """Diffusers compares with a second, unconditional pass only above 1."""
+    """True at 1 and below, where diffusers runs no second, unconditional pass."""
     guidance = model.guidance_scale if job.guidance_scale is None else job.guidance_scale
     return model.embedded_guidance or guidance <= 1
 
 
 def _why_no_rescale(model: Model, job: Job) -> str | None:
-    """Why guidance cannot be rescaled; None when it can."""
+    """Why guidance cannot be rescaled; None if it can."""
     if model.family not in job.rescaling_families:
-        return f"{job.kind} with {model.name} cannot rescale guidance"
+        return f"{job.kind} with {model.name} does not support it"
     if _is_unguided(model, job):
         return f"{model.name} has no guidance to rescale at this guidance_scale"
     return None
 
 
 def _check_strength(job: Job) -> None:
-    """Diffusers runs int(steps × strength) steps; none at all would return the input."""
+    """Refuse a job without steps: diffusers runs int(steps × strength) of them."""
     steps = job.num_inference_steps or 1
     shares = {"strength": job.source_strength if job.source else None}
     shares["refiner_strength"] = job.refinement.strength if job.refinement else None
@@ -124,7 +124,7 @@ def _check_clip_skip(model: Model, job: Job) -> None:
     most = model.max_clip_skip
     if (job.clip_skip or 1) > most:
         raise InvalidJob(
-            f"{model.name} uses one layer of its text encoder and no other"
+            f"{model.name} supports only its default text encoder layer"
             if most == 1
             else f"{model.name} has no text layer that early",
             field="clip_skip",
@@ -151,7 +151,7 @@ def _check_call(model: Model, job: Job) -> None:
         return
     most = 1 if reason else model.pictures_per_call
     raise InvalidJob(
-        reason or f"{model.name} draws no such number of pictures in one call",
+        reason or f"{model.name} does not support this number of pictures per call",
         field="pictures_per_call",
         value=number,
         allowed="1, or none" if most == 1 else f"1 or {most}",
@@ -163,14 +163,14 @@ def _check_refinement(
 ) -> None:
     if refinement.model not in model.refiners:
         raise InvalidJob(
-            f"{model.name} hands nothing over to this model",
+            f"{model.name} cannot be refined by this model",
             field="refiner",
             value=refinement.model,
             allowed=" or ".join(model.refiners) or "none",
         )
     second = model_of(refinement.model)
     as_second = ("width", "height", "precision", "num_inference_steps")
-    # What it can draw is asked as if the job were its own.
+    # The refiner must support the job as if it were its own.
     second.check(
         ImageToImage.model_construct(
             kind="image-to-image", **{name: getattr(job, name) for name in as_second}
@@ -179,7 +179,7 @@ def _check_refinement(
     steps, end = job.num_inference_steps or 1, refinement.denoising_end
     if end is not None and not 1 <= int(steps * end) <= steps - 1:
         raise InvalidJob(
-            f"{steps} steps parted here leave one of the two models none",
+            f"splitting {steps} steps here leaves none for one of the two models",
             field="denoising_end",
             value=end,
             allowed=f"{math.ceil(1000 / steps) / 1000} to {1 - math.ceil(1000 / steps) / 1000:g}"

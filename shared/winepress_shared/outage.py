@@ -1,4 +1,4 @@
-"""Riding out an outage of the broker, such as its restart: a call is made again after a pause."""
+"""Repeats calls during an outage of the broker, such as its restart."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ log = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
-PAUSES_S = (0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 10.0)  #: of whoever waits for a job
+PAUSES_S = (0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 10.0)  #: while waiting for a job
 
 
 def patiently(call: Callable[[], T], pauses_s: Iterable[float] | None = None) -> T:
-    """The answer of ``call``, which is tried again after each pause, by default `PAUSES_S`.
+    """The answer of ``call``, which is repeated after each pause, by default `PAUSES_S`.
 
-    Raises BrokerUnreachable when the last try fails too.
+    Raises BrokerUnreachable if the last try fails too.
     """
     for pause_s in PAUSES_S if pauses_s is None else pauses_s:
         try:

@@ -1,4 +1,4 @@
-"""What belongs to the process that opened it, such as a connection: a fork does not share it."""
+"""A value that belongs to one process, such as a connection: forks do not share it."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ T = TypeVar("T")
 class PerProcess(Generic[T]):
     """Opens a value at its first use in each process.
 
-    What a child inherits it neither uses nor closes, for its parent still does. No lock is held: a
-    thread that held one during a fork would not be there in the child to give it back.
+    A child neither uses nor closes its parent's value. There is no lock: one held by another thread
+    during a fork would never be released in the child.
     """
 
     def __init__(self, open_one: Callable[[], T]) -> None:
@@ -21,7 +21,7 @@ class PerProcess(Generic[T]):
         self._opened: dict[int, T] = {}  # process id → its value
 
     def get(self) -> T:
-        """The value of this process; of two threads that open it, one's is dropped unused."""
+        """The value of this process; if two threads open it, one value is dropped unused."""
         pid = os.getpid()
         try:
             return self._opened[pid]
@@ -29,5 +29,5 @@ class PerProcess(Generic[T]):
             return self._opened.setdefault(pid, self._open())
 
     def pop(self) -> T | None:
-        """Forget the value of this process, which is returned; None when it has none."""
+        """Remove and return the value of this process; None if it has none."""
         return self._opened.pop(os.getpid(), None)

@@ -1,4 +1,4 @@
-"""Asking again and again until something is so."""
+"""Polls a condition until it holds."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Files that a user names: read whole, up to a limit, and only where they are plain files."""
+"""Reads files that a user names: only regular files, up to a limit."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import os
 import stat
 from pathlib import Path
 
-#: Where a shell hands over what a command writes, as ``<(command)``, with its end in sight.
+#: Paths of a shell's process substitution ``<(command)``, a pipe that ends.
 _HANDED_OVER = (Path("/dev/fd"), Path("/proc/self/fd"))
 _NULL = os.makedev(1, 3)  #: /dev/null, an empty file
 
@@ -15,13 +15,13 @@ _NULL = os.makedev(1, 3)  #: /dev/null, an empty file
 def read_regular(path: Path, most: int) -> bytes:
     """The bytes of a file of up to ``most`` bytes.
 
-    What is no plain file, like a FIFO that nobody may ever write into, is refused at once; but for
-    a pipe from the shell. Raises OSError, for a larger file and for a name that cannot be one too.
+    Refuses anything but a regular file or a shell's pipe, because a FIFO might never end. Raises
+    OSError, also for a larger file and an invalid name.
     """
     try:
         handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC)
     except ValueError as error:  # a NUL in the name
-        raise OSError(errno.EINVAL, f"not the name of a file: {error}", str(path)) from None
+        raise OSError(errno.EINVAL, f"not a valid file name: {error}", str(path)) from None
     found = os.fstat(handle)
     mode = found.st_mode
     if stat.S_ISFIFO(mode) and _is_handed_over(path):
@@ -30,7 +30,7 @@ def read_regular(path: Path, most: int) -> bytes:
         os.close(handle)
         if stat.S_ISDIR(mode):
             raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
-        raise OSError(errno.EINVAL, "not a plain file", str(path))
+        raise OSError(errno.EINVAL, "not a regular file", str(path))
     with os.fdopen(handle, "rb") as file:
         data = file.read(most + 1)
     if len(data) > most:
@@ -39,12 +39,12 @@ def read_regular(path: Path, most: int) -> bytes:
 
 
 def path_of(word: str) -> Path:
-    """The file that a word of the command line names; ``-`` is standard input."""
+    """The path for an argument of the command line; ``-`` is standard input."""
     return Path("/dev/stdin" if word == "-" else word)
 
 
 def folder_of(path: Path) -> Path:
-    """Where the relative paths in the file ``path`` begin: here, for what a pipe hands over."""
+    """The folder for relative paths in the file ``path``: the working folder for a pipe."""
     return Path() if _is_handed_over(path) else path.parent
 
 

@@ -1,4 +1,4 @@
-"""Who may sign for broker and store, and whether they are who they say."""
+"""Checks the certificates of broker and store."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ from winepress_shared.errors import BrokerUnreachable, StoreUnreachable, WrongUs
 from winepress_shared.settings import Settings
 
 _CONNECT_S = 5.0
-_IN_FOLDER = "ca-certificates.crt"  #: all of them in one file, where the system has a folder
-_BROKER_PORT, _STORE_PORT = 6379, 443  #: where the address names none
+_IN_FOLDER = "ca-certificates.crt"  #: the file with all certificates in the system's folder
+_BROKER_PORT, _STORE_PORT = 6379, 443  #: defaults if the address names no port
 
 
 def check_certificates(settings: Settings) -> None:
-    """Return unless broker or store shows a certificate that is not to be trusted.
+    """Raise if the certificate of broker or store cannot be trusted.
 
-    Nothing but the greeting of TLS is sent. A server that is down is none of this: it may come.
-    Raises BrokerUnreachable or StoreUnreachable.
+    Sends only the TLS handshake. A server that is down is not an error here. Raises
+    BrokerUnreachable or StoreUnreachable.
     """
     url = BrokerUrl.of(settings.broker_url)
     verification = url.verification(settings.broker_ca)
@@ -46,10 +46,10 @@ def check_certificates(settings: Settings) -> None:
 
 
 def store_authorities(settings: Settings) -> str | None:
-    """The file of those that may sign for the store; None is the list that comes with boto3.
+    """The file of the store's certificate authorities; None is boto3's own list.
 
-    Where boto3's own chain finds the keys, AWS_CA_BUNDLE names it too; raises WrongUsage when
-    that file is none.
+    If boto3 finds the keys itself, AWS_CA_BUNDLE can name the file too; raises WrongUsage if it is
+    not usable.
     """
     if settings.s3_ca:
         return str(settings.s3_ca)
@@ -62,7 +62,7 @@ def store_authorities(settings: Settings) -> str | None:
         ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(bundle)
     except OSError:
         raise WrongUsage(
-            "no certificates can be read from it", field="AWS_CA_BUNDLE", value=bundle
+            "cannot read certificates from this file", field="AWS_CA_BUNDLE", value=bundle
         ) from None
     return bundle
 

@@ -17,10 +17,10 @@ from enum import StrEnum
 
 
 class JobState(StrEnum):
-    """Where a job stands."""
+    """The state of a job."""
 
-    QUEUED = "queued"  #: accepted, nothing of it is being rendered
-    RUNNING = "running"  #: at least one slice has been handed out
+    QUEUED = "queued"  #: accepted; no unit is being rendered
+    RUNNING = "running"  #: at least one slice has been given out
     SUCCEEDED = "succeeded"  #: every unit's object exists and result.json lists it
     FAILED = "failed"  #: ended, but at least one unit has no object
     CANCELED = "canceled"  #: stopped on request; finished units are kept
@@ -28,5 +28,5 @@ class JobState(StrEnum):
 
     @property
     def is_terminal(self) -> bool:
-        """True when the job moves no further by itself."""
+        """True when the job has ended; only a retry changes it."""
         return self not in (JobState.QUEUED, JobState.RUNNING)

@@ -1,7 +1,7 @@
-"""The one way to a terminal: text from outside is shown there, and never obeyed or trusted.
+"""Writes text to a terminal, with control characters from outside escaped.
 
-Prompts, names and reasons come from other people's files and machines. What would move the cursor,
-begin a line, change colours or turn the order of letters around is written as an escape.
+Prompts, names and reasons come from other people's files and machines. Characters that would move
+the cursor, start a line, change colours or reverse the order of letters are escaped.
 """
 
 from __future__ import annotations
@@ -20,26 +20,26 @@ _COMMANDING = re.compile(
 
 
 def shown(text: str) -> str:
-    """``text`` in one line, with escapes like ``\\n`` or ``\\u202e`` for what a terminal obeys."""
+    """``text`` in one line, with control characters escaped like ``\\n`` or ``\\u202e``."""
     return _COMMANDING.sub(lambda found: found[0].encode("unicode_escape").decode("ascii"), text)
 
 
 def write_line(stream: TextIO, text: str) -> None:
-    """Write one line at once: a reader of the pipe shall see it now. Raises OSError."""
+    """Write one line and flush it, for readers of a pipe; raises OSError."""
     stream.write(f"{shown(text)}\n")
     stream.flush()
 
 
 def write_json(stream: TextIO, values: Mapping[str, Any]) -> None:
-    """Write one line of JSON, in ASCII throughout; raises OSError."""
-    # The one control character that `json` leaves as it is.
+    """Write one line of JSON in ASCII; raises OSError."""
+    # The only control character that `json` does not escape.
     line = json.dumps(values, default=str).replace("\x7f", "\\u007f")
     stream.write(f"{line}\n")
     stream.flush()
 
 
 class PlainFormatter(logging.Formatter):
-    """Writes a record in one line, and a traceback in lines that look like no record."""
+    """Writes a record in one line, and a traceback in indented lines."""
 
     def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802 - logging's name
         """The line of a record."""
@@ -50,7 +50,7 @@ class PlainFormatter(logging.Formatter):
         ei: tuple[type[BaseException], BaseException, TracebackType | None]
         | tuple[None, None, None],
     ) -> str:
-        """The lines of a traceback, each set in."""
+        """The lines of a traceback, indented."""
         lines = super().formatException(ei).split("\n")
         return "\n".join(f"  {shown(line)}" for line in lines)
 

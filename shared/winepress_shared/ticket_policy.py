@@ -6,7 +6,7 @@ MOST_TICKETS = 32  #: queued in one lane at a time
 
 
 def missing_tickets(units: int, workers: int, queued: int) -> int:
-    """How many more tickets to send to a lane.
+    """The number of further tickets to send to a lane.
 
     ``units`` of the lane wait, ``workers`` are alive in the farm, ``queued`` tickets are in the
     lane's queue. One ticket for each worker is enough, and `MOST_TICKETS` are enough for any farm:

@@ -1,4 +1,4 @@
-"""TOML from outside, with everything that is wrong with it said in words."""
+"""Parses TOML from outside, with every fault as a ValueError with a message."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from typing import Any
 
 
 def parse_toml(text: str) -> dict[str, Any]:
-    """The table a text stands for; raises ValueError."""
+    """Parse a TOML text; raises ValueError."""
     try:
         return tomllib.loads(text)
     except tomllib.TOMLDecodeError:
         raise
     except RecursionError:
-        raise ValueError("lists or tables inside each other go too deep") from None
-    except ValueError:  # Python converts no integer of more than 4300 digits
+        raise ValueError("lists or tables are nested too deeply") from None
+    except ValueError:  # Python does not convert integers of more than 4300 digits
         raise ValueError("a number has too many digits") from None

@@ -1,4 +1,4 @@
-"""A part of the day in which a job may be worked on."""
+"""A part of the day in which a job may be rendered."""
 
 from __future__ import annotations
 
@@ -23,14 +23,17 @@ class Window:
     def parse(cls, text: str, offset: timedelta | None = None) -> Window:
         """Read ``22:00-06:00``, in local time as it is now, or at ``offset`` from UTC.
 
-        Raises WrongUsage. A change to or from summer time does not move the window.
+        Raises WrongUsage. A change to or from daylight saving time does not move the window.
         """
         found = _TEXT.match(text)
         hours = [int(part) for part in found.groups()] if found else [0, 0, 0, 0]
         opens, closes = 60 * hours[0] + hours[1], 60 * hours[2] + hours[3]
         if opens == closes:
             raise WrongUsage(
-                "not a part of the day", field="between", value=text, allowed="like 22:00-06:00"
+                "not a valid part of the day",
+                field="between",
+                value=text,
+                allowed="like 22:00-06:00",
             )
         if offset is None:
             offset = datetime.now().astimezone().utcoffset() or timedelta()

@@ -1,6 +1,6 @@
 """A thousand workers, fifty models and a million units: the real ledger, claims and lane order.
 
-Real Valkey, scripts, lane book and order of lanes; simulated are the workers and what they wait
+Real Valkey, scripts, lane index and order of lanes; simulated are the workers and what they wait
 for: a virtual clock takes the place of the server's, so loads and renders take no time here. All
 of the million waits; what is measured is a window after the start-up. The load is steady: a job
 of its kind follows each that ends, and interactive ones keep coming. Reports of progress are not

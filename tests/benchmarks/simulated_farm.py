@@ -41,14 +41,14 @@ class Farm:
 
     def __init__(self, audited: AuditedFarm, seed: int) -> None:
         self.audited = audited
-        self.book = LaneIndex(audited.settings)
+        self.lane_index = LaneIndex(audited.settings)
         self.chance = random.Random(seed)
         self.lanes = [f"model-{number:02d}.fp16" for number in range(MODELS)]
         #: Few models are wanted by many, as everywhere (Zipf).
         self._wanted = [1 / (rank + 1) for rank in range(MODELS)]
         self.picture_s = {lane: self.chance.uniform(*_PICTURE_S) for lane in self.lanes}
         self._submitted = 0
-        self.time = VirtualTime(audited, self.book)
+        self.time = VirtualTime(audited, self.lane_index)
         self.began = self.time.now_s
         self.busy_s = 0.0  #: within the window
         self.drawn = self.loads = self.reports = 0  #: within the window
@@ -126,7 +126,7 @@ class Worker:
         self._farm = farm
         self._ledger, self._redis = farm.audited.ledger, farm.audited.redis
         self._name, self._holder = name, f"{name}/1"
-        self._watch = LaneWatch(farm.book, WorkerOptions(name))
+        self._watch = LaneWatch(farm.lane_index, WorkerOptions(name))
         self._warm: OrderedDict[str, None] = OrderedDict()
         self._pace = Pace()
         self._facts = {"device": "CPU", "lanes": farm.lanes}
@@ -158,7 +158,7 @@ class Worker:
     def _renderer(self, lane: str) -> Generator[float]:
         """As `Renderer.run`."""
         began = self._farm.time.now_s
-        if lane not in self._warm and not self._farm.book.begin_load(self._name, lane):
+        if lane not in self._warm and not self._farm.lane_index.begin_load(self._name, lane):
             self._describe()
             return
         while self._farm.time.now_s - began < TICKET_S:

@@ -143,7 +143,7 @@ def test_a_job_without_its_source_picture_can_never_work(pipeline: Pipeline) -> 
 
 
 def test_previews_come_after_every_so_many_steps_and_change_nothing(pipeline: Pipeline) -> None:
-    """Small pictures, none after the last step; the picture is the one drawn unwatched."""
+    """Small pictures, none after the last step; the picture is the same as without previews."""
     seen: list[tuple[int, int, list[Image.Image]]] = []
     request = Request(some_job(preview_every=1), (1, 2))
     watched = replace(request, on_preview=lambda *told: seen.append((told[0], told[1], [*told[2]])))

@@ -28,9 +28,9 @@ _SMALL, _LARGE = ("--memory-budget", "1GiB"), ("--memory-budget", "4GiB")
 _LEAST_FILM_BYTES = 1000
 _WEIGHTS = Path("unet") / "openvino_model.bin"
 _PAINTER = """
-["painter"]
+["custom"]
 title = "KeyFrameRenderer"
-source = "hub:nobody/painter"
+source = "hub:nobody/custom"
 family = "stable-diffusion"
 kinds = ["text-to-image"]
 precisions = ["fp16"]
@@ -173,7 +173,7 @@ def test_a_model_damaged_on_one_machine_is_drawn_on_another(
 ) -> None:
     """No hub gives the damaged worker another copy; once the files change it tries again."""
     (tmp_path / "models.toml").write_text(_PAINTER)
-    model = Path("models") / "painter" / "fp16"
+    model = Path("models") / "custom" / "fp16"
     homes = {name: tmp_path / name for name in ("damaged", "whole")}
     for home in homes.values():
         place_model(home / model)
@@ -182,13 +182,13 @@ def test_a_model_damaged_on_one_machine_is_drawn_on_another(
         name: farm_settings.model_copy(update={"home": home, "catalogue": tmp_path / "models.toml"})
         for name, home in homes.items()
     }
-    flags = ("openvino", "--lanes", "painter.*")
+    flags = ("openvino", "--lanes", "custom.*")
     with (
         Client(farms["whole"]) as client,
         WorkerProcess(farms["damaged"], tmp_path, "damaged", *flags, hub="http://127.0.0.1:9"),
     ):
-        handles = submit(client, 2, "painter")
-        await_condition(lambda: is_unfit(client, "damaged", "painter.fp16"))
+        handles = submit(client, 2, "custom")
+        await_condition(lambda: is_unfit(client, "damaged", "custom.fp16"))
         assert "hub" in str(handles[0].why_impossible)
         with WorkerProcess(farms["whole"], tmp_path, "whole", "fake"):
             assert_drawn_by(client, handles, "whole")
@@ -201,7 +201,7 @@ def place_model(folder: Path) -> None:
     weights.write_bytes(b"x")
     files = record_files(folder)
     Manifest(
-        model="painter",
+        model="custom",
         precision=Precision.FP16,
         source="0",
         recipe={"export": "fp16"},

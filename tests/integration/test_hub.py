@@ -161,7 +161,7 @@ def test_file_with_another_checksum_is_refused_and_removed(
     """Nobody uses it later by mistake; the rest stays for the next try."""
     name = f"vae/{WEIGHTS}.safetensors"
     server.lies_about = {f"{WEIGHTS}.safetensors"}
-    with pytest.raises(EnvironmentFault, match=rf"another checksum.*{name}"):
+    with pytest.raises(EnvironmentFault, match=rf"checksum differs.*{name}"):
         fetch(tmp_path / "hub")
     assert not (tmp_path / "hub" / REPOSITORY / name).exists()
     server.lies_about = set()

@@ -71,7 +71,7 @@ def test_a_server_that_never_answers_is_given_up_after_one_wait(
     monkeypatch.setattr(script_server, "_ANSWER_TIMEOUT_S", 0.4)
     with socket.create_server(("127.0.0.1", 0)) as silent:
         ledger = _ledger(f"redis://127.0.0.1:{silent.getsockname()[1]}/0")
-        with pytest.raises(BrokerUnreachable, match="gave no answer within"):
+        with pytest.raises(BrokerUnreachable, match="did not answer within"):
             ledger.waiting()
         silent.setblocking(False)
         caller, _ = silent.accept()
@@ -158,7 +158,7 @@ def test_a_server_that_is_busy_with_a_script_is_away_for_now(own_server: ValkeyS
     thread = threading.Thread(target=stare)
     thread.start()
     try:
-        with pytest.raises(BrokerUnreachable, match="cannot be written to"):
+        with pytest.raises(BrokerUnreachable, match="accepts no writes"):
             [farm.ledger.worker_count() for _ in itertools.count()]
     finally:
         farm.redis.script_kill()
@@ -172,7 +172,7 @@ def test_a_server_that_cannot_be_written_to_is_away_for_now(own_server: ValkeySe
     farm.submit("job")
     part = farm.claim()
     farm.redis.replicaof("127.0.0.1", str(free_ports(1)[0]))
-    with pytest.raises(BrokerUnreachable, match="cannot be written to"):
+    with pytest.raises(BrokerUnreachable, match="accepts no writes"):
         farm.ledger.commit(part.fence, 0, {})
     farm.redis.replicaof("NO", "ONE")
     assert farm.draw(part) == [UnitOutcome.LAST]

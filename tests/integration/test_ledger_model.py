@@ -24,13 +24,13 @@ class LimitedMachine(LedgerMachine):
         super().open_farm()
         self.farm.close()
         self.farm = AuditedFarm(self.url, user_running_limit=1)
-        self.book = QueueLimits(self.farm.settings)
+        self.limits = QueueLimits(self.farm.settings)
         self.paused: set[str] = set()
 
     @rule(scope=st.sampled_from(SCOPES), is_pause=st.booleans())
     def hold(self, scope: dict[str, str], is_pause: bool) -> None:
-        (self.book.pause if is_pause else self.book.resume)(**scope)
-        self.paused = set(self.book.pauses())
+        (self.limits.pause if is_pause else self.limits.resume)(**scope)
+        self.paused = set(self.limits.pauses())
 
     @rule(worker=st.sampled_from(WORKERS), lane=st.sampled_from(LANES))
     def claim_nothing_held_back(self, worker: str, lane: str) -> None:

@@ -94,9 +94,9 @@ def test_weights_plus_product_is_what_the_layers_together_compute(
     ("change", "problem"),
     [
         ({"unet.nowhere.lora_A.weight": torch.ones(2, 4)}, "1 layers.*not in this UNet"),
-        ({"text_encoder.x.lora_A.weight": torch.ones(2, 4)}, "not the name"),
-        ({f"unet.{LINEAR}.lora_A.weight": torch.ones(2, 5)}, "do not fit"),
-        ({f"unet.{LINEAR}.lora_B.weight": None}, "do not fit"),
+        ({"text_encoder.x.lora_A.weight": torch.ones(2, 4)}, "not a name"),
+        ({f"unet.{LINEAR}.lora_A.weight": torch.ones(2, 5)}, "does not fit"),
+        ({f"unet.{LINEAR}.lora_B.weight": None}, "does not fit"),
     ],
 )
 def test_weights_of_another_model_are_refused(

@@ -14,11 +14,11 @@ from winepress_shared.lane import Precision
 from winepress_shared.settings import Settings
 from winepress_worker.models.manifest import Manifest, record_files
 
-_LANE = "painter.fp16"
+_LANE = "custom.fp16"
 _PAINTER = """
-["painter"]
+["custom"]
 title = "KeyFrameRenderer"
-source = "hub:nobody/painter"
+source = "hub:nobody/custom"
 family = "stable-diffusion"
 kinds = ["text-to-image"]
 precisions = ["fp16"]
@@ -57,17 +57,17 @@ def test_a_model_prepared_later_is_served_without_a_restart_and_a_removed_one_is
             return [lane for one in client.workers() for lane in one.facts["lanes"]]
 
         await_condition(lambda: "vignette.fp16" in lanes())
-        handle = client.submit(TextToImage(prompt="a cat", model="painter", seed=1))
+        handle = client.submit(TextToImage(prompt="a cat", model="custom", seed=1))
         assert handle.why_impossible is not None
         assert _LANE in handle.why_impossible
 
-        folder = settings.home / "models" / "painter" / "fp16"
+        folder = settings.home / "models" / "custom" / "fp16"
         making = tmp_path / "making"
         making.mkdir()
         (making / "unet").mkdir()
         (making / "unet" / "openvino_model.bin").write_bytes(b"x")
         Manifest(
-            model="painter",
+            model="custom",
             precision=Precision.FP16,
             source="0",
             recipe={"export": "fp16"},

@@ -14,8 +14,8 @@ from support.servers import scrubbed_environment
 from support.throwaway_models import (
     FP16,
     SMALL,
-    Heard,
     Killed,
+    ProgressRecorder,
     files,
     machine,
     manifest_of,
@@ -47,11 +47,11 @@ def test_what_was_pushed_is_pulled_whole_and_once(
     folder = place(here, guest)
     assert push(store, folder) == sum(SMALL.values())
     assert push(store, folder) == 0
-    local_models, heard = machine(there, catalogue, store), Heard()
-    found = prepare(local_models, guest, FP16, heard)
+    local_models, progress = machine(there, catalogue, store), ProgressRecorder()
+    found = prepare(local_models, guest, FP16, progress)
     assert files(found.path) == files(folder)
-    assert len(heard.files) == len(SMALL)
-    again = Heard()
+    assert len(progress.files) == len(SMALL)
+    again = ProgressRecorder()
     assert (
         local_models.pull(guest, FP16, again) == found == prepare(local_models, guest, FP16, again)
     )
@@ -71,11 +71,11 @@ def test_another_revision_replaces_the_old_and_shares_what_is_equal(
     (folder / "unet" / "config.json").write_bytes(b"{}")
     record(folder, guest)
     assert push(store, folder) == len(b"another") + len(b"{}")
-    heard = Heard()
-    found = local_models.pull(guest, FP16, heard)
+    progress = ProgressRecorder()
+    found = local_models.pull(guest, FP16, progress)
     assert found
     assert files(found.path) == files(folder)
-    assert not any("openvino_model.xml" in message for message in heard.files)
+    assert not any("openvino_model.xml" in message for message in progress.files)
 
 
 def test_half_a_push_offers_nothing_and_goes_on(
@@ -84,7 +84,7 @@ def test_half_a_push_offers_nothing_and_goes_on(
     """The manifest comes last; the parts of a large file that were sent stay sent."""
     folder = place(here, guest, _LARGE)
     with pytest.raises(Killed):
-        push(store, folder, Heard(end=0.5))
+        push(store, folder, ProgressRecorder(end=0.5))
     assert machine(there, catalogue, store).pull(guest, FP16, ignore_progress) is None
     assert (guest, FP16) not in ModelRegistry(store).names()
     push(store, folder)
@@ -114,11 +114,11 @@ def test_a_killed_pull_is_gone_on_with_at_the_byte(
     command = [sys.executable, "-c", script, *arguments]
     ended = subprocess.run(command, env=environment, check=False, timeout=60)
     assert ended.returncode == -9
-    local_models, heard = machine(there, catalogue, store), Heard()
+    local_models, progress = machine(there, catalogue, store), ProgressRecorder()
     assert local_models.find(guest, FP16) is None
-    found = prepare(local_models, guest, FP16, heard)
+    found = prepare(local_models, guest, FP16, progress)
     assert files(found.path) == files(folder)
-    assert heard.files[f"fetching {_BIN} from the store"] >= 0.45
+    assert progress.files[f"fetching {_BIN} from the store"] >= 0.45
 
 
 def _told(settings: Settings) -> dict[str, str]:
@@ -143,9 +143,9 @@ def test_a_corrupt_file_is_found_and_fetched_again(
     with (found.path / _BIN).open("r+b") as file:
         file.write(b"rotten")
     assert local_models.find(guest, FP16) is None
-    heard = Heard()
-    assert files(prepare(local_models, guest, FP16, heard).path) == files(folder)
-    assert [message.split()[1] for message in heard.files] == [_BIN]
+    progress = ProgressRecorder()
+    assert files(prepare(local_models, guest, FP16, progress).path) == files(folder)
+    assert [message.split()[1] for message in progress.files] == [_BIN]
 
 
 def test_a_file_damaged_in_the_store_is_refused_until_it_is_replaced(
@@ -169,13 +169,15 @@ def test_of_two_processes_one_pulls_and_the_other_waits(
 ) -> None:
     """Both have the model, and each file was fetched once."""
     push(store, place(here, guest))
-    ears = [Heard(), Heard()]
+    recorders = [ProgressRecorder(), ProgressRecorder()]
     with ThreadPoolExecutor(2) as pool:
         found = list(
-            pool.map(lambda ear: prepare(machine(there, catalogue, store), guest, FP16, ear), ears)
+            pool.map(
+                lambda ear: prepare(machine(there, catalogue, store), guest, FP16, ear), recorders
+            )
         )
     assert found[0] == found[1]
-    fetched = [message for ear in ears for message in ear.files if "fetching" in message]
+    fetched = [message for ear in recorders for message in ear.files if "fetching" in message]
     assert len(fetched) == len(SMALL)
 
 

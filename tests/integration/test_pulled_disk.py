@@ -5,7 +5,16 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from support.throwaway_models import FP16, SMALL, Heard, files, machine, manifest_of, place, push
+from support.throwaway_models import (
+    FP16,
+    SMALL,
+    ProgressRecorder,
+    files,
+    machine,
+    manifest_of,
+    place,
+    push,
+)
 
 from winepress_shared.catalogue import Catalogue
 from winepress_shared.errors import EnvironmentFault
@@ -37,7 +46,7 @@ def test_pulled_models_leave_in_the_order_of_their_last_use(
     other = machine(there, catalogue, store, budget)
     prepare(other, a, FP16, ignore_progress)
     other.warm([(a, FP16)])
-    with pytest.raises(EnvironmentFault, match=r"so much of the disk.*pulled_gib"):
+    with pytest.raises(EnvironmentFault, match=r"exceed their disk budget.*pulled_gib"):
         prepare(local_models, b, FP16, ignore_progress)
     other.warm([])
     assert prepare(local_models, b, FP16, ignore_progress)
@@ -72,7 +81,7 @@ def test_a_disk_too_small_is_said_before_fetching(
     """With what is missing and what there is."""
     push(store, place(here, guest))
     monkeypatch.setattr("shutil.disk_usage", lambda path: type("Usage", (), {"free": 1000})())
-    heard = Heard()
+    progress = ProgressRecorder()
     with pytest.raises(EnvironmentFault, match=r"disk is too small: \d+ MiB to fetch, 0 MiB free"):
-        prepare(machine(there, catalogue, store), guest, FP16, heard)
-    assert heard.files == {}
+        prepare(machine(there, catalogue, store), guest, FP16, progress)
+    assert progress.files == {}

@@ -128,7 +128,7 @@ def test_pictures_unlike_those_of_fp16_are_refused(local_models: LocalModels) ->
     figures = measured(prepare(local_models, "vignette", Precision.INT8, ignore_progress))
     model = local_models.catalogue.get("vignette")
     judge(model, figures)
-    with pytest.raises(EnvironmentFault, match=r"draws something else.*9\.9 dB.*Keep more layers"):
+    with pytest.raises(EnvironmentFault, match=r"draws other pictures.*9\.9 dB.*Keep more layers"):
         judge(model, figures.model_copy(update={"psnr_db": 9.9}))
 
 
@@ -176,7 +176,7 @@ def test_killed_calibration_leaves_nothing_that_looks_finished(
 ) -> None:
     """What is left is a hidden folder that the next run sweeps."""
     assert process.stdout
-    assert any("learn from" in line for line in process.stdout)
+    assert any("calibration" in line for line in process.stdout)
     process.send_signal(signal.SIGKILL)
     process.wait(END_S)
     assert list((home / "models" / "vignette").glob(".int8.*"))
@@ -190,7 +190,7 @@ def test_file_that_cannot_be_written_in_full_is_an_error(
     """As on a disk that fills up meanwhile: one sentence, and no half-made model."""
     _, said = process.communicate(timeout=END_S)
     assert process.returncode == 1
-    assert "a file could not be written in full; is the disk full?" in said.splitlines()[-1]
+    assert "a file could not be written completely; is the disk full?" in said.splitlines()[-1]
     folder = home / "models" / "vignette"
     assert sorted(path.name for path in folder.iterdir()) == ["fp16", "int4-weights.lock"]
 

@@ -161,7 +161,7 @@ def test_every_command_names_an_untrusted_broker_and_ends(
 def test_a_broker_that_proves_nothing_is_not_to_be_asked_for(option: str) -> None:
     """A URL that switches the proof off is refused, with what it would do."""
     url = SecretStr(f"rediss://127.0.0.1:6379/0?{option}")
-    with pytest.raises(WrongUsage, match="a password goes to whoever listens"):
+    with pytest.raises(WrongUsage, match="the password could go to another server"):
         Ledger(Settings(broker_url=url))
 
 

@@ -76,7 +76,7 @@ def test_the_decoder_has_the_last_word() -> None:
     """A file whose structure is right and in which nothing can be heard is refused at once."""
     silent = b"fLaC\x00\x00\x00\x22" + bytes(10) + b"\x0a\xc4\x42" + bytes(40)
     assert look("flac", silent) is not None
-    with pytest.raises(InvalidJob, match="broken flac file: nothing in it plays"):
+    with pytest.raises(InvalidJob, match="damaged flac file: it has no playable sound"):
         Sound.load(silent)
 
 

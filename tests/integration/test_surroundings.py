@@ -109,7 +109,7 @@ def test_a_proxy_that_refuses_is_named_as_that() -> None:
             patch.setenv(name, f"http://user:correct-horse@127.0.0.1:{port}")
         settings = Settings(s3_endpoint="http://store.invalid", **_KEYS)
         with pytest.raises(
-            StoreUnreachable, match=r"the proxy before .* \(nothing listens there\)"
+            StoreUnreachable, match=r"the proxy before .* \(no server listens there\)"
         ):
             open_store(settings).check()
 
@@ -118,5 +118,5 @@ def test_a_store_where_nothing_listens_is_named_as_that() -> None:
     """The first thing to look at is whether it runs."""
     (port,) = free_ports(1)
     settings = Settings(s3_endpoint=f"http://127.0.0.1:{port}", **_KEYS)
-    with pytest.raises(StoreUnreachable, match="nothing listens there"):
+    with pytest.raises(StoreUnreachable, match="no server listens there"):
         open_store(settings).check()

@@ -278,7 +278,7 @@ def test_a_job_that_waits_tells_its_state_at_once(client: Client) -> None:
 @pytest.mark.parametrize("wrong", ["", "x", "1-", "-1", "1-2-3", "9" * 20, "٣", 7, "$"])
 def test_what_is_no_id_of_an_event_is_refused_at_once(client: Client, wrong: str) -> None:
     """Before the iterator is used."""
-    with pytest.raises(InvalidJob, match="after: not the id of an event"):
+    with pytest.raises(InvalidJob, match="after: not an event id"):
         JobHandle(client, "j1").events(after=wrong)
 
 

@@ -41,11 +41,11 @@ class Killed(Exception):
     """What ends a transfer in these tests where a kill would."""
 
 
-class Heard:
-    """Hears what is being done, and may end it."""
+class ProgressRecorder:
+    """A `Report` that records messages, and may end the work."""
 
     def __init__(self, end: float = 2.0) -> None:
-        self.files: dict[str, float] = {}  #: message → fraction when it was first heard
+        self.files: dict[str, float] = {}  #: message → fraction at its first report
         self._end = end
 
     def __call__(self, message: str, fraction: float) -> None:
@@ -99,8 +99,12 @@ def record(folder: Path, name: str) -> Path:
     return folder
 
 
-def push(store: Store, folder: Path, heard: Heard | None = None, *, replace: bool = False) -> int:
-    return ModelRegistry(store).push(manifest_of(folder), folder, heard or Heard(), replace=replace)
+def push(
+    store: Store, folder: Path, progress: ProgressRecorder | None = None, *, replace: bool = False
+) -> int:
+    return ModelRegistry(store).push(
+        manifest_of(folder), folder, progress or ProgressRecorder(), replace=replace
+    )
 
 
 def manifest_of(folder: Path) -> Manifest:

@@ -23,8 +23,14 @@ TEXT: Any = "3"  #: where a number belongs
         (lambda c: c.reprioritise("j1", "urgent"), "priority: no such priority (got 'urgent')"),
         (lambda c: c.reprioritise("j1", None), "priority: no such priority (got 'None')"),
         (lambda c: JobHandle(c, "j1").wait(TEXT), "timeout: not a timeout (got '3')"),
-        (lambda c: c.submit(TextToImage(prompt="a"), window="22-6"), "between: not a part of the"),
-        (lambda c: c.submit(TextToImage(prompt="a"), window=22), "between: not a part of the day"),
+        (
+            lambda c: c.submit(TextToImage(prompt="a"), window="22-6"),
+            "between: not a valid part of the",
+        ),
+        (
+            lambda c: c.submit(TextToImage(prompt="a"), window=22),
+            "between: not a valid part of the day",
+        ),
     ],
 )
 def test_a_value_that_is_none_of_those_allowed_is_refused_with_them(

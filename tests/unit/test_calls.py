@@ -78,7 +78,7 @@ def test_one_bad_picture_of_a_call_fails_alone(tmp_path: Path) -> None:
     renderer.submit(fox(16, "[[fail#3]]"))
     row = renderer.work(512)
     assert (row.state, row.done, row.failed) == ("failed", 15, 1)
-    assert row.reason == "1 of 16 pictures failed: a fault that was asked for"
+    assert row.reason == "1 of 16 pictures failed: a requested fault"
     assert {row["attempts"] for row in rows_of(renderer).values()} == {1}
 
 

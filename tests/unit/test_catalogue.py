@@ -106,7 +106,7 @@ def test_sides_are_multiples_up_to_the_models_limit(catalogue: Catalogue, field:
     for pixels in (64, 72, 1024):
         assert getattr(catalogue.resolve(ask(**{field: pixels})), field) == pixels
     for pixels in (65, 1016 + 4, 1025, 1032, 4096):
-        with pytest.raises(InvalidJob, match=f"^{field}: big cannot draw this size") as caught:
+        with pytest.raises(InvalidJob, match=f"^{field}: big does not support this size") as caught:
             catalogue.resolve(ask(**{field: pixels}))
         offered = re.search(r"Try (\d+)", str(caught.value))
         assert offered
@@ -123,7 +123,7 @@ def test_steps_are_bounded_by_the_model(catalogue: Catalogue) -> None:
 def test_kind_the_model_cannot_do_is_refused(catalogue: Catalogue) -> None:
     """The refusal lists what it can do."""
     image = Image.new("RGB", (64, 64))
-    with pytest.raises(InvalidJob, match=r"big does not do inpaint.*text-to-image"):
+    with pytest.raises(InvalidJob, match=r"big does not support inpaint.*text-to-image"):
         catalogue.resolve(ask(kind="inpaint", image=image, mask=image))
 
 
@@ -259,7 +259,7 @@ def test_mistake_in_an_entry_is_refused_by_name(
         (b'["a b"]\n', "name"),
         (b"[big\n", "not valid TOML"),
         (b"big = " + b"9" * 5000, "a number has too many digits"),
-        (b"big = " + b"[" * 10_000, "go too deep"),
+        (b"big = " + b"[" * 10_000, "too deeply"),
         (b"\xff", "not valid TOML"),
         (None, "cannot read the catalogue"),
     ],

@@ -27,11 +27,11 @@ def _wrapped(inner: Exception, *, by_argument: bool = False) -> Exception:
 @pytest.mark.parametrize(
     ("inner", "said"),
     [
-        (socket.gaierror(-2, "Name or service not known"), "there is no such host"),
-        (ConnectionRefusedError(111, "Connection refused"), "nothing listens there"),
-        (TimeoutError("timed out"), "it gives no answer"),
+        (socket.gaierror(-2, "Name or service not known"), "the host does not exist"),
+        (ConnectionRefusedError(111, "Connection refused"), "no server listens there"),
+        (TimeoutError("timed out"), "it does not answer"),
         (ConnectionResetError(104, "reset"), "it closed the connection"),
-        (ssl.SSLError(1, "WRONG_VERSION_NUMBER"), "it does not speak TLS there"),
+        (ssl.SSLError(1, "WRONG_VERSION_NUMBER"), "it does not support TLS there"),
         (OSError(101, "Network is unreachable"), "Network is unreachable"),
     ],
 )

@@ -80,7 +80,7 @@ def test_a_child_that_dies_is_started_again(start: Start, deaths: list[str]) -> 
     assert child.pid not in (None, first)
     (told,) = deaths
     at, _, how = told.partition(" sleeper ")
-    assert how == "was killed by signal 9; starting it again in 0.5 s"
+    assert how == "was killed by signal 9; restarting it in 0.5 s"
     assert abs(datetime.fromisoformat(at) - datetime.now()) < timedelta(minutes=1)
 
 

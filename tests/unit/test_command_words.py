@@ -183,7 +183,7 @@ def test_a_broken_plugin_takes_no_other_command_away(
     """The others work; asking for an unknown word tells what could not be loaded."""
     plug(monkeypatch, broken, f"{__name__}:greet")
     assert main(["greet"]) == 7
-    assert main(["press"]) == 2
+    assert main(["unknown"]) == 2
     assert "The commands of p0 cannot be loaded" in capsys.readouterr().err
 
 

@@ -86,7 +86,7 @@ def test_a_marker_that_strikes_once_lets_the_next_attempt_pass(tmp_path: Path) -
 
 def test_an_unknown_marker_is_refused() -> None:
     """A typo in a test never means that nothing goes wrong."""
-    with pytest.raises(FailForGood, match="no such fault"):
+    with pytest.raises(FailForGood, match="unknown fault"):
         load().render(request("[[crush]]"), lambda done, total: None)
 
 

@@ -46,7 +46,7 @@ def test_a_folder_with_other_things_in_it_is_refused_and_left_alone(tmp_path: Pa
     """``--state ~`` must not close the user's home to everybody else."""
     (tmp_path / "letter.txt").write_text("dear reader")
     tmp_path.chmod(0o755)
-    with pytest.raises(WrongUsage, match="holds other things"):
+    with pytest.raises(WrongUsage, match="contains other files"):
         StateFolder(tmp_path).create()
     assert stat.S_IMODE(tmp_path.stat().st_mode) == 0o755
 
@@ -203,7 +203,7 @@ def test_the_configured_farm_is_the_one_whose_settings_are_named(state: StateFol
 def test_a_farm_that_stands_alone_uses_no_server_of_the_user(tmp_path: Path) -> None:
     """A demo in a shell that names a farm in use must not draw and kill there."""
     environ = {
-        "WINEPRESS_BROKER_URL": "redis://studio:6379/0",
+        "WINEPRESS_BROKER_URL": "redis://render1:6379/0",
         "WINEPRESS_STORE_FOLDER": str(tmp_path),
         "WINEPRESS_S3_BUCKET": "work",
         "WINEPRESS_HOME": "/models",
@@ -249,7 +249,7 @@ def test_a_demo_refuses_what_it_cannot_or_must_not_empty(tmp_path: Path) -> None
     cow = tmp_path / "farm" / "cow.txt"
     cow.parent.mkdir()
     cow.write_text("moo")
-    with pytest.raises(WrongUsage, match="holds other things"):
+    with pytest.raises(WrongUsage, match="contains other files"):
         Demo(tmp_path).run()
     assert cow.read_text() == "moo"
     state = StateFolder(tmp_path / "busy" / "farm")

@@ -69,7 +69,9 @@ def test_where_a_refiner_takes_over_is_said_once_and_with_its_name() -> None:
     for field in REFINED:
         with pytest.raises(InvalidJob, match=rf"^{field}: .*none is named.*sdxl-refiner"):
             parse_job({"prompt": "a cat", field: 0.5})
-    with pytest.raises(InvalidJob, match=r"^refiner_strength: does not go with denoising_end"):
+    with pytest.raises(
+        InvalidJob, match=r"^refiner_strength: cannot be combined with denoising_end"
+    ):
         parse_job({"prompt": "a", "refiner": "sdxl-refiner"} | dict.fromkeys(REFINED, 0.5))
 
 
@@ -118,9 +120,11 @@ def test_unknown_field_is_refused_with_the_nearest_known_one() -> None:
 
 def test_a_field_of_other_kinds_is_answered_with_those_kinds() -> None:
     """A strength for a picture from a prompt alone is a mistake about the kind."""
-    with pytest.raises(InvalidJob, match="Text-to-image has none; image-to-image, inpaint take it"):
+    with pytest.raises(
+        InvalidJob, match="Text-to-image jobs do not have it; image-to-image, inpaint jobs do"
+    ):
         parse_job({"prompt": "a", "strength": 0.5})
-    with pytest.raises(InvalidJob, match="Text-to-image has none; zoom-video takes it"):
+    with pytest.raises(InvalidJob, match="Text-to-image jobs do not have it; zoom-video jobs do"):
         parse_job({"prompt": "a", "fps": 20})
 
 
@@ -136,7 +140,10 @@ def test_a_decimal_comma_is_answered_with_a_point() -> None:
         ({"num_inference_steps": 0}, "num_inference_steps: too small (got 0); allowed: at least 1"),
         ({"seed": 2**60}, f"seed: too large (got {2**60}); allowed: at most {2**53 - 1}"),
         ({"negative_prompt": "n" * 3000}, "; allowed: at most 2000 characters"),
-        ({"model": "../etc"}, "model: not a name (got '../etc'); allowed: those that `winepress"),
+        (
+            {"model": "../etc"},
+            "model: not a valid name (got '../etc'); allowed: the names in `winepress",
+        ),
         ({"kind": "text-to-imge"}, "Did you mean 'text-to-image'?"),
         ({"prompt": " \n"}, "prompt: must not be empty"),
     ],

@@ -72,15 +72,15 @@ def test_job_from_outside_can_never_open_a_file(
 @pytest.mark.parametrize("values", [None, [], "job", 7, [["prompt", "a"]]])
 def test_job_from_outside_must_be_an_object(values: object) -> None:
     """Any JSON value may arrive."""
-    with pytest.raises(InvalidJob, match="not a job"):
+    with pytest.raises(InvalidJob, match="not a valid job"):
         decode_job(values)
 
 
 def test_names_of_fields_must_be_text() -> None:
     """YAML has keys that are no text."""
-    with pytest.raises(InvalidJob, match="names of fields must be text"):
+    with pytest.raises(InvalidJob, match="field names must be text"):
         decode_job({"prompt": "a", 1: 2})
-    with pytest.raises(InvalidJob, match="names of fields must be text"):
+    with pytest.raises(InvalidJob, match="field names must be text"):
         parse_job({"prompt": "a", None: 2})  # type: ignore[dict-item]
 
 

@@ -96,5 +96,5 @@ def test_a_farm_refuses_a_size_that_is_none_before_it_starts() -> None:
     parser = argparse.ArgumentParser()
     register(parser.add_subparsers())
     arguments = parser.parse_args(["up", "--memory-budget", "much"])
-    with pytest.raises(WrongUsage, match="--memory-budget: not a size"):
+    with pytest.raises(WrongUsage, match="--memory-budget: not a valid size"):
         arguments.run(arguments)

@@ -108,7 +108,7 @@ def test_a_job_says_what_is_doubtful_about_its_pictures() -> None:
     job = Inpaint(prompt="a pear", image=OPENAI.convert("RGB"), mask=OPENAI)
     catalogue = Catalogue.load()
     warning = catalogue.warnings(catalogue.resolve(job))[-1]
-    assert warning.startswith("mask is read by its alpha: transparent is drawn anew")
+    assert warning.startswith("mask is read by its alpha: transparent is repainted")
 
 
 def test_how_pictures_are_read_is_part_of_the_job(tmp_path: Path) -> None:
@@ -143,7 +143,7 @@ def test_a_bulk_reads_a_picture_for_each_way_to_read_it(tmp_path: Path) -> None:
 @pytest.mark.parametrize("colour", ["", "whit", "#fff", "#12345g", "#11223344", "rgb(1,2,3)", 7])
 def test_other_backgrounds_are_refused(colour: object) -> None:
     """With what is allowed, and what was probably meant."""
-    with pytest.raises(InvalidJob, match=r"^background: not a colour.*allowed: #rrggbb"):
+    with pytest.raises(InvalidJob, match=r"^background: not a valid colour.*allowed: #rrggbb"):
         parse_job({"kind": "image-to-image", "prompt": "x", "image": PLAIN, "background": colour})
 
 

@@ -113,18 +113,20 @@ def test_a_model_is_pushed_here_and_pulled_there(
     shown = capsys.readouterr()
     row = next(row for row in map(json.loads, shown.out.splitlines()) if row["model"] == "guest")
     assert (row["published"], row["warm_on"], row["state"]) == (True, None, "not here")
-    assert "what is warm is not known" in shown.err
+    assert "cannot list warm models" in shown.err
     assert run("models", "pull", "guest.fp16") == 0
     assert "guest.fp16 is ready" in capsys.readouterr().out
 
 
 def test_what_is_not_there_cannot_be_pushed_or_pulled() -> None:
     """The message names the command that comes first."""
-    with pytest.raises(WrongUsage, match=r"prepared here.*models prepare vignette\.int8-weights"):
+    with pytest.raises(
+        WrongUsage, match=r"prepared on this machine.*models prepare vignette\.int8-weights"
+    ):
         run("models", "push", "vignette.int8-weights")
-    with pytest.raises(WrongUsage, match=r"does not offer.*models push vignette\.fp16"):
+    with pytest.raises(WrongUsage, match=r"not published.*models push vignette\.fp16"):
         run("models", "pull", "vignette.fp16")
-    with pytest.raises(WrongUsage, match=r"does not offer.*models push vignette`"):
+    with pytest.raises(WrongUsage, match=r"not published.*models push vignette`"):
         run("models", "pull", "vignette")
 
 

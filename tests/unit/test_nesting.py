@@ -49,5 +49,5 @@ def test_a_ring_that_covers_the_centre_is_refused() -> None:
     """The model must see something to continue."""
     nesting = Nesting((256, 256), (64, 64))
     nesting.check_overlap(56)
-    with pytest.raises(InvalidJob, match="nothing of the centre"):
+    with pytest.raises(InvalidJob, match="covers the whole centre"):
         nesting.check_overlap(64)

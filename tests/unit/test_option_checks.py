@@ -25,26 +25,38 @@ def resolve(**values: Any) -> Job:
 @pytest.mark.parametrize(
     ("values", "message"),
     [
-        ({"clip_skip": 2}, r"^clip_skip: vignette uses one layer.*got 2.*allowed: 1, or none"),
+        (
+            {"clip_skip": 2},
+            r"^clip_skip: vignette supports only its default.*got 2.*allowed: 1, or none",
+        ),
         ({"vae": "tiny"}, r"^vae: vignette has no such autoencoder.*allowed: full"),
         ({"model": "sdxl-turbo-tiny", "vae": "full"}, r"^vae: .*allowed: tiny"),
-        ({"model": "sd21", "preview_every": 2}, r"^preview_every: sd21 has nothing to draw"),
+        ({"model": "sd21", "preview_every": 2}, r"^preview_every: sd21 does not support previews"),
         ({"guidance_rescale": 0.5} | IMAGE, r"^guidance_rescale: image-to-image with vignette"),
         (
             {"guidance_rescale": 0.5, "model": "lcm-ssd-1b", "guidance_scale": 8},
             r"^guidance_rescale: lcm-ssd-1b has no guidance to rescale",
         ),
         ({"guidance_rescale": 0.5, "guidance_scale": 1}, r"no guidance to rescale"),
-        ({"refiner": "sdxl-refiner"}, r"^refiner: vignette hands nothing over.*allowed: none"),
+        ({"refiner": "sdxl-refiner"}, r"^refiner: vignette cannot be refined.*allowed: none"),
         (REFINED | {"refiner": "ssd-1b"}, r"^refiner: .*allowed: sdxl-refiner"),
-        (REFINED | {"width": 1056}, r"^width: sdxl-refiner cannot draw this size.*of 64"),
-        (REFINED | {"steps": 4, "denoising_end": 0.2}, r"^denoising_end: 4 steps.*0.25 to 0.75"),
+        (REFINED | {"width": 1056}, r"^width: sdxl-refiner does not support this size.*of 64"),
+        (
+            REFINED | {"steps": 4, "denoising_end": 0.2},
+            r"^denoising_end: splitting 4 steps.*0.25 to 0.75",
+        ),
         (REFINED | {"steps": 1}, r"^denoising_end: .*allowed: more than one step"),
         (REFINED | {"steps": 3, "refiner_strength": 0.3}, r"^refiner_strength: 3 steps.*0.334"),
-        ({"pictures_per_call": 3}, r"^pictures_per_call: vignette draws no such.*allowed: 1 or 4"),
+        (
+            {"pictures_per_call": 3},
+            r"^pictures_per_call: vignette does not support this.*allowed: 1 or 4",
+        ),
         ({"pictures_per_call": 4, "model": "sdxl-base"}, r"^pictures_per_call: .*allowed: 1, or"),
         ({"pictures_per_call": 4, "width": 512}, r"^pictures_per_call: .*larger than 256x256"),
-        (REFINED | {"pictures_per_call": 4}, r"^pictures_per_call: .*by a refiner share no calls"),
+        (
+            REFINED | {"pictures_per_call": 4},
+            r"^pictures_per_call: .*with a refiner cannot share calls",
+        ),
     ],
 )
 def test_an_option_the_model_does_not_take_is_refused(values: dict[str, Any], message: str) -> None:
@@ -134,7 +146,7 @@ def test_a_job_of_many_small_pictures_says_how_many_share_a_call(
 def test_a_zoom_shares_no_calls() -> None:
     """Its key frames are drawn one after the other."""
     assert resolve(kind="zoom-video", width=256, height=256).pictures_per_call is None
-    with pytest.raises(InvalidJob, match=r"^pictures_per_call: zoom-video shares no calls"):
+    with pytest.raises(InvalidJob, match=r"^pictures_per_call: zoom-video jobs cannot share calls"):
         resolve(kind="zoom-video", width=256, height=256, pictures_per_call=4)
 
 

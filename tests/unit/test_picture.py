@@ -192,7 +192,7 @@ def test_huge_file_is_refused_without_reading_all_of_it(tmp_path: Path) -> None:
         Picture.load(path)
     with pytest.raises(InvalidJob, match="too large"):
         Picture.load(data.ljust(MAX_FILE_BYTES + 1, b"\0"))
-    with pytest.raises(InvalidJob, match="not a plain file"):
+    with pytest.raises(InvalidJob, match="not a regular file"):
         Picture.load(Path("/dev/zero"))
 
 

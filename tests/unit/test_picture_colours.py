@@ -137,8 +137,8 @@ PROFILES = {
     "L*a*b*": (["LAB"], colour_profiles.lab(), None, ""),
     "colours, of inks": (["CMYK"], colour_profiles.red_is_green(), None, "is for RGB"),
     "inks, of others": ([*RGB_MODES, *GREY_MODES, "LAB"], colour_profiles.cmyk(), None, "for CMYK"),
-    "broken": ([*RGB_MODES, *GREY_MODES], colour_profiles.srgb()[:300], None, "is broken"),
-    "text": (list(MODES), b"no profile", None, "is broken"),
+    "broken": ([*RGB_MODES, *GREY_MODES], colour_profiles.srgb()[:300], None, "is damaged"),
+    "text": (list(MODES), b"no profile", None, "is damaged"),
 }
 CASES = [(mode, name) for name, (modes, *_) in PROFILES.items() for mode in modes]
 

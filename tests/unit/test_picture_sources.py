@@ -51,7 +51,7 @@ def test_of_an_animation_the_first_frame_is_taken_and_said(tmp_path: Path) -> No
         frames[0].save(path, form, save_all=True, append_images=frames[1:], lossless=True)
         picture = Picture.load(path)
         assert picture == Picture.load(frames[0])
-        assert picture.warnings == ("is animated, and one frame of it is used",)
+        assert picture.warnings == ("is animated; only one frame is used",)
 
 
 def test_the_further_pictures_of_a_camera_are_no_animation(tmp_path: Path) -> None:
@@ -78,7 +78,7 @@ def test_a_profile_that_could_not_be_unpacked_is_ignored_aloud() -> None:
     image.info["icc_profile"] = None
     pixels = Pixels.of(image)
     assert pixels.colours.getpixel((0, 0)) == (255, 0, 0)
-    assert pixels.warnings == ("has a colour profile that is broken; it is ignored",)
+    assert pixels.warnings == ("has a colour profile that is damaged; it is ignored",)
 
 
 def test_the_greys_of_whole_numbers_are_no_fractions() -> None:
@@ -92,7 +92,7 @@ def test_greys_that_are_no_numbers_are_refused(where: tuple[int, int]) -> None:
     """Wherever they are: they would come out black."""
     image = Image.new("F", (64, 64), 0.5)
     image.putpixel(where, float("nan"))
-    with pytest.raises(InvalidJob, match="no usual range"):
+    with pytest.raises(InvalidJob, match="outside the usual ranges"):
         Pixels.of(image)
 
 
@@ -109,11 +109,11 @@ def test_greys_without_a_white_of_their_own_are_guessed_aloud(
     picture = Picture.load(image)
     drawn = Image.open(io.BytesIO(picture.png or b""))
     assert [drawn.getpixel(at) for at in ((0, 0), (1, 1))] == [(0, 0, 0), (255, 255, 255)]
-    assert picture.warnings[0].endswith(f"{white} was taken for it")
+    assert picture.warnings[0].endswith(f"{white} was assumed")
 
 
 @pytest.mark.parametrize(("mode", "level"), [("I", -1), ("I", 65536), ("F", -0.5), ("F", 1e9)])
 def test_greys_of_no_usual_range_are_refused(mode: str, level: float) -> None:
     """They would come out black or white."""
-    with pytest.raises(InvalidJob, match="no usual range"):
+    with pytest.raises(InvalidJob, match="outside the usual ranges"):
         Picture.load(Image.new(mode, (64, 64), level))

@@ -34,7 +34,7 @@ def test_no_text_of_a_job_holds_control_characters(
         parse_job({**values, field: f"a red{character} apple"})
     code = f"U+{ord(character):04X}"
     assert caught.value.message.startswith(
-        f"{field}: holds a control character, {code}, as character 6"
+        f"{field}: contains a control character, {code}, at position 6"
     )
     assert character not in caught.value.message
 
@@ -42,7 +42,7 @@ def test_no_text_of_a_job_holds_control_characters(
 def test_prompt_tables_hold_none_either() -> None:
     """Nor one at the end, which is otherwise taken away like a space."""
     for prompt in ("a\0b", "a valley\x1c"):
-        with pytest.raises(InvalidJob, match=r"^prompts: holds a control character"):
+        with pytest.raises(InvalidJob, match=r"^prompts: contains a control character"):
             parse_job({"kind": "zoom-video", "prompts": {"0": prompt}})
 
 
@@ -50,7 +50,7 @@ def test_the_names_of_a_bulk_hold_none_either(tmp_path: Path) -> None:
     """They are written into the manifest and shown; the line is named."""
     path = tmp_path / "night.jsonl"
     path.write_text('{"custom_id": "a", "prompt": "x"}\n{"custom_id": "b\\u001b", "prompt": "x"}\n')
-    with pytest.raises(InvalidJob, match=r"line 2, column 2 \(custom_id\): holds a control"):
+    with pytest.raises(InvalidJob, match=r"line 2, column 2 \(custom_id\): contains a control"):
         Plan(Catalogue.load(), PlanOptions()).add(read_lines(path))
 
 

@@ -82,7 +82,7 @@ def test_the_command_refuses_a_fifo_in_one_line(
     monkeypatch.setenv("WINEPRESS_STORE_FOLDER", str(tmp_path))
     os.mkfifo(tmp_path / "odd")
     assert main([*words, str(tmp_path / "odd")]) == 2
-    assert "not a plain file" in capsys.readouterr().err
+    assert "not a regular file" in capsys.readouterr().err
 
 
 def test_a_picture_is_never_compared_with_a_fifo(tmp_path: Path) -> None:
@@ -101,7 +101,7 @@ def test_a_file_is_read_up_to_its_limit(tmp_path: Path) -> None:
     assert read_regular(path, 5) == b"12345"
     with pytest.raises(OSError, match="larger than 4 bytes"):
         read_regular(path, 4)
-    with pytest.raises(OSError, match="not the name of a file"):
+    with pytest.raises(OSError, match="not a valid file name"):
         read_regular(Path("a\0b"), 4)
     assert read_regular(Path(os.devnull), 4) == b""
 

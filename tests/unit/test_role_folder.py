@@ -171,7 +171,7 @@ def test_no_other_folder_is_written_to(
     (tmp_path / content).write_text("{}")
     (tmp_path / "farm.lock").touch()
     assert main(["roles", "--compose", "--out", str(tmp_path)]) == 2
-    assert "the folder holds other things" in capsys.readouterr().err
+    assert "the folder contains other files" in capsys.readouterr().err
     assert len(list(tmp_path.iterdir())) == 2
 
 

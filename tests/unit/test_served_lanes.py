@@ -19,7 +19,7 @@ MIB = 2**20
 _BUDGET = 300 * MIB  #: holds 8-bit weights by the catalogue, and not fp16
 
 
-def open_lanes(home: Path, budget: int, *patterns: str, engine: str = "openvino") -> ServedLanes:
+def served_lanes(home: Path, budget: int, *patterns: str, engine: str = "openvino") -> ServedLanes:
     lanes = patterns or ("*",)
     options = WorkerOptions("w", lanes=lanes, engine=engine, memory_budget=budget)
     return ServedLanes(options, Settings(home=home))
@@ -27,18 +27,18 @@ def open_lanes(home: Path, budget: int, *patterns: str, engine: str = "openvino"
 
 def test_what_a_worker_cannot_hold_it_does_not_offer(tmp_path: Path) -> None:
     """By precision; pinned to its device or not."""
-    lanes = open_lanes(tmp_path, _BUDGET)
+    lanes = served_lanes(tmp_path, _BUDGET)
     found = lanes.find()
     assert {SMALLER, f"{SMALLER}@CPU", FILM} <= set(found)
     assert not {LANE, f"{LANE}@CPU"} & set(found)
     assert lanes.too_large[LANE] == 400 * MIB
     assert SMALLER not in lanes.too_large
-    assert open_lanes(tmp_path, 400 * MIB).find()[0] == LANE
+    assert served_lanes(tmp_path, 400 * MIB).find()[0] == LANE
 
 
 def test_the_engine_says_what_it_needs(tmp_path: Path) -> None:
     """The fake one holds what it is told to, whatever the catalogue says."""
-    lanes = open_lanes(tmp_path, _BUDGET, engine=f"fake:footprint_bytes={_BUDGET}")
+    lanes = served_lanes(tmp_path, _BUDGET, engine=f"fake:footprint_bytes={_BUDGET}")
     assert LANE in lanes.find()
     assert lanes.too_large == {}
 
@@ -46,8 +46,8 @@ def test_the_engine_says_what_it_needs(tmp_path: Path) -> None:
 def test_a_worker_that_can_hold_none_of_its_models_does_not_start(tmp_path: Path) -> None:
     """It names the flag and the size that would do; films alone are another matter."""
     with pytest.raises(WrongUsage, match=r"--memory-budget: no model .* 1GiB or more"):
-        open_lanes(tmp_path, MIB, "vignette.*").find_first()
-    assert open_lanes(tmp_path, MIB).find() == [FILM]
+        served_lanes(tmp_path, MIB, "vignette.*").find_first()
+    assert served_lanes(tmp_path, MIB).find() == [FILM]
 
 
 def test_a_store_that_does_not_list_its_models_in_time_adds_none(
@@ -60,5 +60,5 @@ def test_a_store_that_does_not_list_its_models_in_time_adds_none(
 
     monkeypatch.setattr(subprocess, "run", hang)
     with pytest.raises(WrongUsage, match="--lanes: no lane matches"):
-        open_lanes(tmp_path, MIB, "guest.*").find_first()
+        served_lanes(tmp_path, MIB, "guest.*").find_first()
     assert "published models" in caplog.text

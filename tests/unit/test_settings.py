@@ -97,7 +97,7 @@ def test_unknown_argument_is_refused() -> None:
         (b"farm = ", "not valid TOML"),
         (b"\xff\xfe", "not valid TOML"),
         (b"queue_limit = " + b"9" * 5000, "a number has too many digits"),
-        (b"farm = " + b"[" * 10_000, "go too deep"),
+        (b"farm = " + b"[" * 10_000, "too deeply"),
         (b"#" * (2**20 + 1), "larger than 1 MiB"),
         (None, "cannot read"),
     ],

@@ -128,7 +128,7 @@ def test_a_long_sound_and_a_cover_before_it_are_no_obstacle() -> None:
 
 def test_a_file_of_countless_empty_parts_is_not_read_to_its_end() -> None:
     """A gateway would be kept busy for half a minute by one upload."""
-    with pytest.raises(InvalidJob, match="broken"):
+    with pytest.raises(InvalidJob, match="damaged"):
         Sound.load(b"RIFF\xff\xff\xff\x00WAVE" + (b"junk" + bytes(4)) * 600_000 + wav()[12:])
 
 

@@ -30,6 +30,22 @@ MACHINE_PATH = re.compile(rf"(?<![\w.$}}])/(?:{_ROOTS})\b")
 _HOSTS = "|".join(["pypi", "pythonhosted", "npmjs", "anaconda", "download.pytorch", "deb.debian"])
 REGISTRY = re.compile(rf"\b(?:{_HOSTS})\.(?:org|com)\b|-(?:-extra)?-index-url|-{{2}}find-links")
 
+#: Names that modules and classes had before they got the field's words.
+_FORMER = (
+    "Cutting-Room cutting_-room Farm-Book farm_-book Lane-Book lane_-book Open-Lanes open_-lanes "
+    "Preview-Box preview_-box Preview-Desk preview_-desk stew-ard leash-ed lone_-flower name-sake "
+    "un-heard un-watched she-lf winepress[.]pre-ss"
+)
+FORMER_NAME = re.compile(rf"\b(?:{'|'.join(_FORMER.replace('-', '').split())})s?\b", re.IGNORECASE)
+#: The same for classes whose names are words of plain English too.
+FORMER_CLASSES = {"Press", "Desk", "Studio", "Painter", "Tender", "Handling"} | {
+    "Offered",
+    "Ending",
+    "Pulse",
+    "Moved",
+    "Environment",
+}
+
 Function = ast.FunctionDef | ast.AsyncFunctionDef
 
 
@@ -165,6 +181,18 @@ def _found(pattern: re.Pattern[str]) -> list[str]:
         for number, line in enumerate(_read(path).splitlines(), 1)
         if pattern.search(line)
     ]
+
+
+def test_no_former_name_is_left() -> None:
+    """One word for one thing: a reader meets no name that no longer exists."""
+    assert [hit for hit in _found(FORMER_NAME) if re.match(r"[^:]*\.(py|lua|toml):", hit)] == []
+    classes = (
+        f"{path}: {node.name}"
+        for path in PYTHON
+        for node in ast.walk(ast.parse(_read(path)))
+        if isinstance(node, ast.ClassDef) and node.name in FORMER_CLASSES
+    )
+    assert list(classes) == []
 
 
 def test_no_path_of_a_machine_is_written_down() -> None:

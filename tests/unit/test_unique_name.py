@@ -29,11 +29,11 @@ class FakeLedger:
             return []
         return [
             Worker("other", 5.0 + self.looks, {}, {}),
-            Worker("studio", 5.0 + min(self.looks // 8, self._beats), self._facts, {}),
+            Worker("render1", 5.0 + min(self.looks // 8, self._beats), self._facts, {}),
         ]
 
 
-def check(ledger: FakeLedger, name: str = "studio") -> float:
+def check(ledger: FakeLedger, name: str = "render1") -> float:
     """Seconds the check took."""
     slept: list[float] = []
     check_unique_name(ledger, name, slept.append)  # type: ignore[arg-type]
@@ -42,8 +42,8 @@ def check(ledger: FakeLedger, name: str = "studio") -> float:
 
 def test_a_second_worker_of_a_name_is_refused_while_the_first_beats() -> None:
     """It is told which process has the name."""
-    facts = {"pid": os.getppid(), "host": "studio.example", "processes": process_space()}
-    with pytest.raises(WrongUsage, match=rf"--name.*'studio'.*{os.getppid()} on studio\.example"):
+    facts = {"pid": os.getppid(), "host": "render1.example", "processes": process_space()}
+    with pytest.raises(WrongUsage, match=rf"--name.*'render1'.*{os.getppid()} on render1\.example"):
         check(FakeLedger(facts, beats=1))
 
 

@@ -1,1 +1,1 @@
-"""A process that owns one device and renders."""
+"""The worker: owns one device and renders on it."""

@@ -1,4 +1,4 @@
-"""The processor cores a worker computes on."""
+"""The processor cores that a worker uses."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ _RANGES = re.compile(r"\d{1,4}(-\d{1,4})?(,\d{1,4}(-\d{1,4})?){0,63}\Z")
 
 
 def check_cores(text: str) -> str:
-    """Ranges like ``0-3,8``; raises WrongUsage for cores this process may not use."""
+    """Check ranges like ``0-3,8``; raises WrongUsage for cores this process may not use."""
     mine = os.sched_getaffinity(0)
     wanted = set(expand(text)) if _RANGES.match(text) else set()
     if not wanted or wanted - mine:
         raise WrongUsage(
-            "not cores of this machine that may be used",
+            "not processor cores that this process may use",
             field="--cores",
             value=text,
             allowed=f"like 0-3,8; of {', '.join(map(str, sorted(mine)))}",
@@ -26,9 +26,9 @@ def check_cores(text: str) -> str:
 
 
 def keep_to_cores(text: str) -> None:
-    """Let this process and its threads run on these cores alone; empty leaves it as it is.
+    """Restrict this process and its threads to these cores; an empty text changes nothing.
 
-    OpenVINO sizes its pool of threads by what it may use when it is imported.
+    Call it before OpenVINO is imported, which sizes its thread pool by the allowed cores.
     """
     if text:
         os.sched_setaffinity(0, expand(text))

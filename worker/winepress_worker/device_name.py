@@ -1,4 +1,4 @@
-"""Names of devices: as lanes know them, and as OpenVINO does."""
+"""Device names, as in lanes and as in OpenVINO."""
 
 from __future__ import annotations
 
@@ -16,30 +16,33 @@ _DEVICE = re.compile(rf"(?P<seen>{_REAL}|{_LISTED})(?:=(?P<real>{_REAL}|{_LISTED
 class DeviceName:
     """``CPU``, ``GPU``, ``GPU.1``, ``NPU``, ``AUTO``, ``AUTO:NPU,CPU``, or a rehearsal ``NPU=CPU``.
 
-    A rehearsal serves, and is driven, as the first name says, and computes on the second: so what
-    becomes of a farm with several kinds of devices can be tried on a machine that has one.
+    A rehearsal serves lanes as the first device and computes on the second: so a farm with several
+    kinds of devices can be tried on a machine with one.
     """
 
     text: str
 
     @classmethod
     def parse(cls, text: str, field: str = "--device") -> DeviceName:
-        """Read what a person typed, in any case; raises WrongUsage naming ``field``."""
+        """Read a device name in any case; raises WrongUsage naming ``field``."""
         name = text.upper()
         if not _DEVICE.match(name):
             raise WrongUsage(
-                "not a device", field=field, value=text, allowed="CPU, GPU, GPU.N, NPU, AUTO[:LIST]"
+                "not a valid device",
+                field=field,
+                value=text,
+                allowed="CPU, GPU, GPU.N, NPU, AUTO[:LIST]",
             )
         return cls(name)
 
     @property
     def seen(self) -> str:
-        """The name by which it serves."""
+        """The name under which it serves lanes."""
         return self.text.partition("=")[0]
 
     @property
     def real(self) -> str:
-        """The name OpenVINO is given."""
+        """The name for OpenVINO."""
         return self.text.partition("=")[2] or self.text
 
     @property
@@ -50,7 +53,7 @@ class DeviceName:
 
     @property
     def parts(self) -> tuple[str, ...]:
-        """The devices that OpenVINO must see for it; none for a bare AUTO."""
+        """The devices that OpenVINO must find; none for a bare AUTO."""
         kind, _, listed = self.real.partition(":")
         if kind == "AUTO":
             return tuple(filter(None, listed.split(",")))
@@ -58,5 +61,5 @@ class DeviceName:
 
     @property
     def is_static(self) -> bool:
-        """Whether models are compiled for it in one shape only: an NPU takes no other ones."""
+        """Whether models must be compiled for fixed shapes, as for an NPU."""
         return re.search(r"\bNPU\b", self.seen) is not None

@@ -1,4 +1,4 @@
-"""Which engine a worker uses, told without importing one: OpenVINO's brings torch with it."""
+"""The name of a worker's engine, read without importing the engine, which may load torch."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from winepress_shared.errors import WrongUsage
 from winepress_worker.fake_settings import FakeSettings
 
 OPENVINO = "openvino"
-FAKE = "fake"  #: may have settings behind a colon, see `FakeSettings`
+FAKE = "fake"  #: may have settings after a colon, see `FakeSettings`
 NAMES = (OPENVINO, FAKE)
 
 
@@ -17,11 +17,11 @@ class EngineName:
     """``openvino``, ``fake`` or ``fake:SETTINGS``."""
 
     name: str
-    fake: FakeSettings | None = None  #: None for engines that draw
+    fake: FakeSettings | None = None  #: None for other engines
 
     @classmethod
     def parse(cls, text: str) -> EngineName:
-        """Read what a person typed; raises WrongUsage."""
+        """Read an engine's name and settings; raises WrongUsage."""
         name, _, settings = text.partition(":")
         if name not in NAMES:
             raise WrongUsage("unknown engine", field="engine", value=name, allowed=", ".join(NAMES))

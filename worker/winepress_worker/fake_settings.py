@@ -1,4 +1,4 @@
-"""What the fake engine is told: how long it takes, and what goes wrong."""
+"""The fake engine's settings: its times and its faults."""
 
 from __future__ import annotations
 
@@ -12,31 +12,31 @@ from winepress_shared.errors import WrongUsage
 
 
 class Fault(StrEnum):
-    """What can be made to go wrong."""
+    """The faults it can produce."""
 
     RETRY = "retry"  #: raise RetryElsewhere
     FAIL = "fail"  #: raise FailForGood
     ENVIRONMENT = "environment"  #: raise EnvironmentFault
     BROKEN = "broken"  #: raise WorkerBroken
-    BUG = "bug"  #: raise an exception nobody expects
+    BUG = "bug"  #: raise an unexpected exception
     EXIT = "exit"  #: end the process at once, without any clean-up
-    CRASH = "crash"  #: end the process by SIGSEGV, as a driver does
-    HANG = "hang"  #: no further step, ever
-    DEAF = "deaf"  #: go on although the step callback asked to stop
-    FLAT = "flat"  #: a picture of one colour, as a faulty device paints it
+    CRASH = "crash"  #: end the process by SIGSEGV, as drivers can
+    HANG = "hang"  #: never reach another step
+    DEAF = "deaf"  #: continue although the step callback raised Stopped
+    FLAT = "flat"  #: a picture of one colour, as faulty devices draw
 
 
 @dataclass(frozen=True)
 class FakeSettings:
-    """How the fake behaves for every job."""
+    """Behaviour for all jobs."""
 
     step_s: float = 0.0  #: seconds per denoising step and picture
-    more: float = 1.0  #: share of it that each further picture of the same call takes
+    more: float = 1.0  #: fraction of ``step_s`` for each further picture of the same call
     load_s: float = 0.0  #: seconds to load a pipeline
-    first_s: float = 0.0  #: seconds its first call takes beyond those after it
-    footprint_bytes: int = 100 * 2**20  #: what every pipeline claims to hold
+    first_s: float = 0.0  #: extra seconds of a pipeline's first call
+    footprint_bytes: int = 100 * 2**20  #: footprint of every pipeline
     load_fault: Fault | None = None  #: raised by `FakeEngine.load`
-    scratch: Path | None = None  #: folder that remembers faults meant to strike once
+    scratch: Path | None = None  #: folder that records one-time faults
 
     @classmethod
     def parse(cls, text: str) -> FakeSettings:
@@ -56,7 +56,7 @@ class FakeSettings:
                 values[name] = readers[name](value)
             except (KeyError, ValueError):
                 raise WrongUsage(
-                    "bad setting of the fake engine",
+                    "invalid setting of the fake engine",
                     field=name,
                     value=value,
                     allowed=", ".join(f"{known}=…" for known in readers),

@@ -1,4 +1,4 @@
-"""How much memory this process comes to hold while something is done."""
+"""Measures how much this process's memory grows during an operation."""
 
 from __future__ import annotations
 
@@ -10,20 +10,20 @@ from pathlib import Path
 
 
 class HeldMemory:
-    """Counts from its making on."""
+    """Measures growth since it was created."""
 
     def __init__(self) -> None:
         self._before = _held_bytes()
 
     def grown(self, least: int) -> int:
-        """Bytes held more than before; ``least`` where what was freed earlier hides them."""
+        """The growth in bytes, at least ``least``: memory freed meanwhile can hide growth."""
         return max(_held_bytes() - self._before, least)
 
 
 def _held_bytes() -> int:
-    """Without what is freed and not given back: it would be taken again, and not be counted."""
+    """Memory in use, after returning freed memory to the kernel: reusing it would hide growth."""
     gc.collect()
-    with suppress(OSError, AttributeError):  # another C library than GNU's has no such call
+    with suppress(OSError, AttributeError):  # only GNU's C library has this call
         ctypes.CDLL("libc.so.6").malloc_trim(0)
     return resident_bytes()
 

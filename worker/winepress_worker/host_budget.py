@@ -1,8 +1,8 @@
-"""The memory that all workers of a machine share: what each holds, written where the others look.
+"""The memory budget that all workers of a machine share; each process writes what it holds.
 
-One file a process below a common folder, locked by its owner for life, so that the kernel tells
-the living from the dead. Every change is made under one more lock: two workers never take the same
-room.
+There is one file per process in a common folder, locked by its process while it lives, so that
+files of dead processes can be recognised. Every change is made under one common lock, so that two
+workers never take the same memory.
 """
 
 from __future__ import annotations
@@ -20,12 +20,12 @@ from typing import TextIO
 
 from winepress_worker.os_fault import os_fault
 
-_WANT_S = 5.0  #: what is wanted is asked for again as long as it is
-_ROW_BYTES = 128  #: of the file of one process; two sizes and a time have less
+_WANT_S = 5.0  #: a request for memory lapses after this unless it is repeated
+_ROW_BYTES = 128  #: longest content of one process's file: two sizes and a time
 
 
 class HostBudget:
-    """This process's part of a machine's memory for models; methods raise EnvironmentFault."""
+    """This process's share of a machine's model memory; methods raise EnvironmentFault."""
 
     def __init__(self, folder: Path, limit: int) -> None:
         """``limit`` is in bytes; workers of one machine use the same folder and limit."""
@@ -40,7 +40,7 @@ class HostBudget:
             self._write()
 
     def hold(self, size: int) -> bool:
-        """Hold ``size`` bytes in all from now on, if that leaves the sum within the limit."""
+        """Set this process's total to ``size`` bytes, if the sum stays within the limit."""
         with self._alone():
             if size > self._held and size + sum(held for held, _ in self._others()) > self.limit:
                 return False
@@ -49,42 +49,42 @@ class HostBudget:
             return True
 
     def settle(self, size: int) -> None:
-        """Say what is really held, which may be more than was thought."""
+        """Set the total to the measured ``size``, which may exceed the estimate."""
         if size != self._held:
             with self._alone():
                 self._held = size
                 self._write()
 
     def want(self, size: int) -> None:
-        """Ask the others for `_WANT_S` to give ``size`` bytes back, of what they do not use."""
+        """Ask the others, for `_WANT_S`, to free ``size`` bytes that they do not use."""
         with self._alone():
             self._wanted, self._wanted_until = size, time.monotonic() + _WANT_S
             self._write()
 
     def room(self) -> int:
-        """Most that this process could hold now, with what it holds already."""
+        """Most bytes that this process could hold now, including what it holds already."""
         with self._alone():
             return self.limit - sum(held for held, _ in self._others())
 
     def lacking(self) -> int:
-        """Bytes that others want and do not find, or that all hold together beyond the limit."""
+        """Bytes that others request in vain, or by which the sum exceeds the limit."""
         with self._alone():
             others = list(self._others())
         free = self.limit - self._held - sum(held for held, _ in others)
         return max(0, max((wanted for _, wanted in others), default=0) - free)
 
     def close(self) -> None:
-        """Hold nothing any more."""
+        """Give up this process's share."""
         self._mine.close()
 
     def _others(self) -> Iterator[tuple[int, int]]:
-        """What every other live process holds and wants."""
+        """The bytes that every other live process holds and requests."""
         return _rows(self._folder, Path(self._mine.name).name)
 
     def _write(self) -> None:
         row = {"held": self._held, "wanted": self._wanted, "until": self._wanted_until}
         self._mine.seek(0)
-        # Over the text before, which is as long: a full disk must not leave the others none.
+        # Overwrites text of equal length: a full disk must not empty the file.
         self._mine.write(json.dumps(row).ljust(_ROW_BYTES))
         self._mine.flush()
 
@@ -93,12 +93,12 @@ class HostBudget:
 
 
 def books_of(home: Path) -> Path:
-    """The folder in which the workers of this machine write down what they hold."""
+    """The folder in which the workers of this machine record what they hold."""
     return home / "memory" / socket.gethostname()  # a home may be shared by machines
 
 
 def held_bytes(folder: Path) -> int:
-    """What all live processes hold by their own word; raises EnvironmentFault."""
+    """The recorded bytes of all live processes; raises EnvironmentFault."""
     with _alone(folder):
         return sum(held for held, _ in _rows(folder))
 
@@ -111,12 +111,12 @@ def _alone(folder: Path) -> Iterator[None]:
             fcntl.flock(lock, fcntl.LOCK_EX)
             yield
     except OSError as error:
-        problem = "cannot keep the books of this machine's memory"
+        problem = "cannot record this machine's use of memory"
         raise os_fault(problem, error, str(folder)) from error
 
 
 def _rows(folder: Path, but: str = "") -> Iterator[tuple[int, int]]:
-    """What each live process holds and wants, ``but`` one; files of the dead are removed."""
+    """Bytes held and requested per live process, except ``but``; removes files of dead ones."""
     for path in folder.glob("*.json"):
         if path.name == but:
             continue
@@ -125,15 +125,15 @@ def _rows(folder: Path, but: str = "") -> Iterator[tuple[int, int]]:
                 path.unlink()
                 continue
             text = file.read()
-        if not text:  # the disk was full when it began
+        if not text:  # the disk was full when its process started
             continue
         row = json.loads(text)
-        # The clock is one for all processes of a machine.
+        # All processes of a machine share this clock.
         yield int(row["held"]), int(row["wanted"]) if time.monotonic() < row["until"] else 0
 
 
 def _is_free(file: TextIO) -> bool:
-    """Whether nobody holds the file: its owner is gone."""
+    """Whether the file is unlocked: its process has ended."""
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:

@@ -1,8 +1,8 @@
-"""Which lane a worker serves next: highest band waiting, warm here, oldest; within a fair bound.
+"""Which lane a worker serves next: highest band, then warm here, then oldest, with a fair bound.
 
-Warmth first saves loads (Invoke looks ahead for a warm model), bounded in time so that no lane
-starves. A cold lane is left for a moment to the worker that holds it warm (SwarmUI), unless so much
-waits there that loading it here is quicker (the fault of Ray #48741 was to leave it for ever).
+Preferring warm models saves loads (Invoke looks ahead for a warm model); a time limit keeps lanes
+from starving. A cold lane is left briefly to the worker that holds it warm (SwarmUI), unless so
+much waits there that loading it here is faster (Ray #48741 left it for ever).
 """
 
 from __future__ import annotations
@@ -25,17 +25,17 @@ log = logging.getLogger(__name__)
 
 LEAVE_S = 1.5  #: a cold lane is left this long to a live worker that holds it warm
 FAIR_BOUND_S = 120.0  #: a lane that has waited longer goes before those that are warm
-_WORTH = 5  #: times the load: what waits in a cold lane per worker, to leave warm ones for it
-_LOAD_S = 10.0  #: to load a model whose load was never measured
-_PICTURE_S = 1.0  #: to draw in a lane whose pace was never measured
-_NO_LANE = "no-lane"  #: a queue to which nobody sends
-_LOOK_S = 0.2  #: least time between two looks after a slice, which may be short
+_WORTH = 5  #: waiting work per worker, in load times, for which a busy worker serves a cold lane
+_LOAD_S = 10.0  #: assumed load time of a model that was never measured
+_PICTURE_S = 1.0  #: assumed time per picture in a lane that was never measured
+_NO_LANE = "no-lane"  #: a queue that is always empty
+_LOOK_S = 0.2  #: least time between two looks after slices, which may be short
 
 
 def order_of(views: Iterable[LaneView], renderer: dict[str, Any]) -> list[str]:
-    """The lanes to be served, best first; those to be left to others are not among them.
+    """The lanes to serve, best first, without those to leave to other workers.
 
-    ``renderer`` is what the rendering process of this worker says of itself.
+    ``renderer`` is the state that this worker's rendering process reports.
     """
     warm, unfit = renderer.get("warm", ()), renderer.get("unfit", ())
     views = [view for view in views if not view.is_shunned and view.model not in unfit]
@@ -49,10 +49,10 @@ def order_of(views: Iterable[LaneView], renderer: dict[str, Any]) -> list[str]:
 
 
 def _rank(view: LaneView, warm: Collection[str]) -> tuple[int, int, int, float]:
-    """Smallest first. A lane with a band out of patience counts as of the highest.
+    """Sort key. A lane that has waited beyond its band's patience ranks as the highest band.
 
-    Of cold lanes those that nobody serves come first, by age; then the one with most work for each
-    worker that serves it, as SwarmUI weighs which model to load by how many wait.
+    Of cold lanes, those without a worker come first, by age; then the one with most work per
+    serving worker, as SwarmUI chooses the model to load.
     """
     band = 0 if view.longest_s > max(PATIENCE_MS[1:]) / 1000 else view.band
     is_overdue = view.idle_s > FAIR_BOUND_S
@@ -65,17 +65,16 @@ def _rank(view: LaneView, warm: Collection[str]) -> tuple[int, int, int, float]:
 
 
 def _is_warm(view: LaneView, warm: Collection[str]) -> bool:
-    """Whether nothing need be loaded to serve a lane; for films nothing ever need."""
+    """Whether the lane can be served without a load, as films always can."""
     return view.model in warm or view.lane == FILM
 
 
 def _is_left(view: LaneView, renderer: dict[str, Any], *, is_busy: bool) -> bool:
-    """Whether a lane that is cold here is better served by workers that have or load its model.
+    """Whether to leave a cold lane to workers that have or are loading its model.
 
-    They are left it for a moment; and for as long as a load takes when one of them will be free
-    sooner than that: a thousand workers must not drop what is warm for each picture that cannot
-    wait. A worker ``is_busy`` with warm lanes leaves those only for a load that brings several
-    times its own time of work, or for a picture that somebody waits in front of.
+    It is left for `LEAVE_S`; or for one load time if one of them will be free sooner than that: a
+    thousand workers must not drop warm models for each urgent picture. A worker that ``is_busy``
+    with warm lanes leaves those only for several load times of work, or for interactive pictures.
     """
     hands = view.holders + view.loading
     if not hands:
@@ -84,9 +83,9 @@ def _is_left(view: LaneView, renderer: dict[str, Any], *, is_busy: bool) -> bool
     picture_s = float(renderer.get("seconds_per_picture", {}).get(view.lane, _PICTURE_S))
     work_s = view.urgent * picture_s
     if work_s / hands > load_s * (_WORTH if is_busy else 1):
-        # See `LaneIndex.begin_load`: it is spread in doubling steps.
+        # See `LaneIndex.begin_load`: loads spread in doubling steps.
         return view.loading > 0 and view.loading >= view.holders and view.waited_s < load_s
-    # Of so many slices under way one ends in a part of the time of one.
+    # With N slices running, the next one ends within 1/N of a slice's time.
     is_soon = (SLICE_S + work_s) / hands <= load_s
     if view.loading or is_soon or (is_busy and view.band > 0):
         return view.waited_s < load_s
@@ -94,7 +93,7 @@ def _is_left(view: LaneView, renderer: dict[str, Any], *, is_busy: bool) -> bool
 
 
 class LaneWatch:
-    """One worker's view of all lanes, looked at now and then; threads may share it."""
+    """One worker's view of all lanes, refreshed when asked; thread-safe."""
 
     def __init__(self, book: LaneIndex, options: WorkerOptions) -> None:
         self._book = book
@@ -111,11 +110,11 @@ class LaneWatch:
         return chosen, [view.lane for view in views if view.lane not in chosen]
 
     def is_unfit(self, lane: str) -> bool:
-        """Whether the renderer said that it cannot serve the model of ``lane`` now."""
+        """Whether the renderer reports that it cannot serve the model of ``lane`` now."""
         return model_key(lane) in self._renderer.get("unfit", ())
 
     def gives_way(self, lane: str) -> bool:
-        """Whether a lane of a higher band, or one that has waited too long, should go first."""
+        """Whether a lane of a higher band, or an overdue one, should go first."""
         views, renderer = self._look(_LOOK_S)
         warm = renderer.get("warm", ())
         ranks = {view.lane: _rank(view, warm)[:2] for view in views}
@@ -123,10 +122,10 @@ class LaneWatch:
         return lane in ranks and bool(chosen) and ranks[chosen[0]] < ranks[lane]
 
     def calls_away(self, part: Slice, drawn_s: float) -> bool:
-        """Whether a slice that has been drawn for so long ends here for another lane's better band.
+        """Whether to end a slice, drawn for ``drawn_s``, for another lane of a higher band.
 
-        A cold lane has it end where nobody else holds or loads its model, and no sooner than the
-        loads there and back take: between slices, others may turn out to be better placed.
+        A cold lane ends it only if no worker holds or loads its model, and not before the time of
+        two loads, there and back: until then another worker may take that lane.
         """
         views, renderer = self._look(_LOOK_S)
         chosen = order_of(views, renderer)
@@ -137,25 +136,25 @@ class LaneWatch:
             load_s = float(renderer.get("load_s", {}).get(first.model, _LOAD_S))
             if first.holders or first.loading or drawn_s < 2 * load_s:
                 return False
-        self._looked_at = 0.0  # the rest of the slice will wait too, when the next lane is chosen
+        self._looked_at = 0.0  # the next choice must see the rest of the slice waiting
         return True
 
     def next_cold(self, lane: str) -> str | None:
-        """The model, with its precision, that will have to be loaded after ``lane``, if any."""
+        """The next model, with its precision, to be loaded after ``lane``, if any."""
         views, renderer = self._look(_LOOK_S)
         models = [model_key(lane) for lane in order_of(views, renderer)]
         warm = [FILM, model_key(lane), *renderer.get("warm", ())]
         return next((model for model in models if model not in warm), None)
 
     def _look(self, least_s: float) -> tuple[list[LaneView], dict[str, Any]]:
-        """What was seen in one look: another thread may look again meanwhile."""
+        """Views and renderer state of one look, returned together: another thread may look too."""
         with self._turn:
             if time.monotonic() - self._looked_at >= least_s:
                 self._looked_at = time.monotonic()
                 try:
                     views, self._renderer = self._book.look(self._options.name)
                 except BrokerUnreachable as error:
-                    log.warning("lanes are served in turn: %s", error)
+                    log.warning("cannot read the lanes, so they are served in turn: %s", error)
                     views = []
                 self._views = [view for view in views if self._serves(view.lane)]
             return self._views, self._renderer
@@ -163,14 +162,14 @@ class LaneWatch:
     def _serves(self, lane: str) -> bool:
         try:
             return self._options.serves(Lane.parse(lane))
-        except InvalidJob:  # of a later version: a farm is not brought up to date at one stroke
+        except InvalidJob:  # from a later version: a farm is upgraded worker by worker
             return False
 
 
 class LaneCycle:
-    """Decides for kombu from which queues a worker takes its next ticket.
+    """Decides for kombu from which queue a worker takes its next ticket.
 
-    A ``queue_order_strategy``: ``consume`` names the queues to listen at, in their order.
+    Implements kombu's ``queue_order_strategy``: ``consume`` returns the queues to poll, in order.
     """
 
     def __init__(self, watch: LaneWatch) -> None:
@@ -178,23 +177,23 @@ class LaneCycle:
         self._queues: list[str] = []
 
     def update(self, queues: Iterable[str]) -> None:
-        """Take over the queues this worker consumes from; those known keep their order."""
+        """Set the queues this worker consumes from; known ones keep their order."""
         new = list(queues)
         kept = [queue for queue in self._queues if queue in new]
         self._queues = kept + [queue for queue in new if queue not in kept]
 
     def rotate(self, last_used: str) -> str:
-        """The queue that gave the last ticket goes to the end of those nothing is known of."""
+        """Move the queue of the last ticket to the end of the default order."""
         if last_used in self._queues:
             self._queues.remove(last_used)
             self._queues.append(last_used)
         return last_used
 
     def consume(self, count: int) -> list[str]:
-        """Lanes with work, best first, then the others; lanes left to other workers are missing."""
+        """Lanes with work, best first, then the others, without lanes left to other workers."""
         chosen, left = self._watch.choose()
         mine = [queue for queue in self._queues if not self._watch.is_unfit(queue)]
         rest = [queue for queue in mine if queue not in chosen and queue not in left]
         listened = [lane for lane in chosen if lane in mine] + rest
-        # Without any queue the worker would not even wait.
+        # Without any queue the worker would not wait.
         return listened[:count] or mine[:count] or [_NO_LANE]

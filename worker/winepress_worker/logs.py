@@ -1,4 +1,4 @@
-"""What a worker's two processes write to standard error."""
+"""Configures the logs of a worker's two processes, on standard error."""
 
 from __future__ import annotations
 
@@ -14,33 +14,33 @@ FORMAT = "%(asctime)s %(levelname)s %(processName)s %(name)s: %(message)s"
 
 
 def configure_logs() -> None:
-    """One line per event, with its process; called once in each process."""
-    # The command has given its process a voice already, for people, which tells no time.
+    """Log one line per event, with its process; called once in each process."""
+    # Replaces the command's own log format, which has no time.
     logging.basicConfig(level=logging.INFO, handlers=[plain_handler(FORMAT)], force=True)
-    if not sys.warnoptions:  # what is warned of is code, which who reads a log cannot change
+    if not sys.warnoptions:  # Python warnings are about code, which readers of a log cannot change
         warnings.simplefilter("ignore")
-    # Its retries are ours to report, and it logs whole requests at INFO.
+    # We report retries ourselves, and it logs whole requests at INFO.
     logging.getLogger("botocore").setLevel(logging.WARNING)
 
 
 def say_in_log(message: str, _: object = None) -> None:
-    """Log what Celery would write as it is, while a signal is handled.
+    """Log a message that Celery would write to standard error from a signal handler.
 
-    The interrupted code may be in the middle of a logging call of its own, so the line goes
-    past its handler. A message of several lines becomes a record with lines set in.
+    The interrupted code may be in the middle of a logging call, so the line bypasses the handler.
+    Further lines of the message are indented.
     """
     first, *rest = message.split("\n")
     record = logging.LogRecord("celery.apps.worker", logging.INFO, "", 0, first, (), None)
     record.exc_text = "\n".join(f"  {shown(line)}" for line in rest) or None
     text = PlainFormatter(FORMAT).format(record)
-    with suppress(OSError):  # closed: nobody listens
+    with suppress(OSError):  # standard error is closed
         os.write(2, f"{text}\n".encode())
 
 
 def hush_libraries() -> None:
-    """Silence what the libraries that render say about themselves while they are imported.
+    """Silence the import-time notices of the rendering libraries.
 
-    To be called before they are. Their errors still come as exceptions.
+    Call it before they are imported. Their errors are still raised.
     """
     for name in ("DIFFUSERS_VERBOSITY", "TRANSFORMERS_VERBOSITY"):
         os.environ.setdefault(name, "error")

@@ -1,4 +1,4 @@
-"""The memory of this machine, and how much of it models may take unless somebody says otherwise."""
+"""The free memory of this machine, and the default budget for models."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ from winepress_worker.host_budget import books_of, held_bytes
 
 _MEMORY = Path("/proc/meminfo")
 _CONTROL_GROUP = Path("/sys/fs/cgroup")
-#: Of what is free when a farm starts. The rest is for the libraries of each renderer (about 1 GiB),
-#: for what loading takes for a moment, and for other programs.
+#: Share of the memory that is free when a farm starts. The rest is for each renderer's libraries
+#: (about 1 GiB), for peaks during loading, and for other programs.
 _SHARE = 0.85
 
 
 def free_memory(memory: Path = _MEMORY, group: Path = _CONTROL_GROUP) -> int:
-    """Bytes that can be had without swapping: the machine's, or its control group's if less."""
+    """Bytes available without swapping, on the machine or in its control group if that is less."""
     lines = dict(line.split(":", 1) for line in memory.read_text("ascii").splitlines())
     free = int(lines["MemAvailable"].split()[0]) * 1024
-    try:  # see cgroup-v2 in the kernel's documentation
+    try:  # see cgroup-v2 in the kernel documentation
         limit = (group / "memory.max").read_text("ascii").strip()
         used = int((group / "memory.current").read_text("ascii"))
         cached = dict(
@@ -33,21 +33,21 @@ def free_memory(memory: Path = _MEMORY, group: Path = _CONTROL_GROUP) -> int:
 
 
 def machine_budget(home: Path | None = None) -> int:
-    """Bytes that the models of all workers of this machine may hold together by default.
+    """Default limit in bytes for the models of all workers of this machine together.
 
-    What workers of the same ``home`` hold already is for models too.
+    Memory that workers of the same ``home`` hold already counts as available.
     """
     held = 0
     if home is not None:
-        with suppress(EnvironmentFault):  # of the books: whoever needs them meets it again
+        with suppress(EnvironmentFault):  # raised again when the budget is used
             held = held_bytes(books_of(home))
     return max(1, int(_SHARE * (free_memory() + held)))
 
 
 def share_out(worker: int | None, host: int | None, machine: int) -> tuple[int, int]:
-    """Bytes for the models of one worker, and of all workers of the machine (0 is no limit).
+    """Bytes for the models of one worker, and of all workers of the machine (0: no limit).
 
-    With neither given they share ``machine``, what this one has.
+    If neither is given, all workers share ``machine`` bytes.
     """
     if worker is None:
         return host or machine, host or machine

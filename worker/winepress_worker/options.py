@@ -1,4 +1,4 @@
-"""What one worker is told at its start; travels from the parent to its rendering process."""
+"""The options of one worker, passed from the parent to its rendering process."""
 
 from __future__ import annotations
 
@@ -25,15 +25,15 @@ class WorkerOptions:
     device: str = "CPU"  #: see `DeviceName`
     lanes: tuple[str, ...] = ("*",)  #: shell patterns of lane names
     engine: str = "openvino"
-    #: For its models, in bytes.
+    #: Memory for its models, in bytes.
     memory_budget: int = field(default_factory=machine_budget)
-    host_budget: int = 0  #: in bytes, for all workers of the machine together; 0 is no limit
-    idle_unload_s: float = DEFAULT_IDLE_S  #: what nobody used for so long is unloaded; 0 is never
+    host_budget: int = 0  #: in bytes, for all workers of the machine together; 0: no limit
+    idle_unload_s: float = DEFAULT_IDLE_S  #: models unused for so long are unloaded; 0: never
     pins: tuple[str, ...] = ()  #: models, with their precision, loaded at the start and kept
     threads: int = 0  #: inference threads; 0 leaves the choice to OpenVINO
-    stage_devices: tuple[str, ...] = ()  #: where single stages are computed; see `Placement.of`
+    stage_devices: tuple[str, ...] = ()  #: devices of single stages; see `Placement.of`
     precision_hints: tuple[str, ...] = ()  #: types to compute in
-    cores: str = ""  #: the renderer's processor cores, like ``0-3,8``; empty is all
+    cores: str = ""  #: the renderer's processor cores, like ``0-3,8``; empty: all
     max_batch_size: int = DEFAULT_MAX_BATCH_SIZE  #: most pictures drawn in one call
 
     @property
@@ -43,12 +43,12 @@ class WorkerOptions:
 
     @property
     def model_budget(self) -> int:
-        """Most that a model may hold, in bytes."""
+        """Most memory for one model, in bytes."""
         return min(self.memory_budget, self.host_budget or self.memory_budget)
 
     @property
     def placement(self) -> Placement:
-        """Where each stage is computed; raises WrongUsage."""
+        """The device of each stage; raises WrongUsage."""
         return Placement.of(
             DeviceName(self.device),
             self.stage_devices,
@@ -59,12 +59,12 @@ class WorkerOptions:
 
     @property
     def is_plain(self) -> bool:
-        """Whether all is computed on the processor as it likes: what others are measured by."""
+        """Whether everything is computed on the CPU with its defaults: the reference for others."""
         return self.device == "CPU" and not (self.stage_devices or self.precision_hints)
 
     def serves(self, lane: Lane) -> bool:
         """True when this worker's device and patterns allow the lane."""
-        if lane.model == FILM:  # a film is cut on the CPU: other devices have better to do
+        if lane.model == FILM:  # films are encoded on the CPU, which keeps other devices free
             fits = self.device_class in ("CPU", None) or FILM in self.lanes
         else:
             fits = lane.device is None or lane.device == self.device_class
@@ -76,16 +76,16 @@ class WorkerOptions:
 
     @classmethod
     def decode(cls, values: dict[str, Any]) -> WorkerOptions:
-        """Read what `encode` wrote."""
+        """The inverse of `encode`."""
         lists = {name: tuple(v) for name, v in values.items() if isinstance(v, list)}
         return cls(**(values | lists))
 
 
 def check_device(device: str) -> str:
-    """The device in capitals, as OpenVINO writes it; raises WrongUsage for what is none."""
+    """The device in capitals, as in OpenVINO; raises WrongUsage if it is not valid."""
     return DeviceName.parse(device).text
 
 
 def default_name(device: str) -> str:
-    """A name that tells the machine and the device."""
+    """A name made of host and device."""
     return f"{socket.gethostname().partition('.')[0]}-{re.sub('[:=]', '-', device.lower())}"

@@ -1,4 +1,4 @@
-"""Where each stage of a pipeline is computed: text encoders, denoiser, autoencoder."""
+"""The device of each stage of a pipeline: text encoders, denoiser, autoencoder."""
 
 from __future__ import annotations
 
@@ -17,24 +17,24 @@ STAGES = {"text": "text_encoder", "denoise": "unet", "vae": "vae_"}
 PRECISIONS = ("f32", "f16", "bf16")  #: types a device can be asked to compute in
 _HINT = "INFERENCE_PRECISION_HINT"
 _CEILING = "ONEDNN_MAX_CPU_ISA"  #: environment variable: newest instructions oneDNN may use
-#: Ceilings below which oneDNN has no 16-bit kernels. OpenVINO asks the processor alone, and would
-#: choose bf16 for kernels that are not there: the model does not compile, or draws another picture
+#: Ceilings below which oneDNN has no 16-bit kernels. OpenVINO looks only at the processor, and
+#: would choose bf16 for missing kernels: the model would not compile, or draw a different picture
 #: each time.
 _WITHOUT_BF16 = frozenset({"SSE41", "AVX", "AVX2", "AVX2_VNNI", "AVX512_CORE", "AVX512_CORE_VNNI"})
 
 
 @dataclass(frozen=True)
 class Place:
-    """The device of one stage, and what it is asked for."""
+    """The device of one stage, with its properties."""
 
     device: DeviceName
     properties: Properties
 
     @property
     def blobs(self) -> str:
-        """Name of the folder for what was compiled for it, by device, type and instructions.
+        """Folder name of its compiled blobs, by device, type and instructions.
 
-        OpenVINO 2026.4 hands a blob compiled for f32 to whoever asks for bf16, and that then draws
+        OpenVINO 2026.4 returns a blob compiled for f32 when bf16 is requested, which then draws
         noise (`tests/integration/test_static_shapes.py`).
         """
         hint = self.properties.get(_HINT, "")
@@ -58,10 +58,10 @@ class Placement:
         *,
         is_bound: bool = True,
     ) -> Placement:
-        """Every stage on ``device`` but those named in ``elsewhere``, like ``text=CPU``.
+        """Place every stage on ``device`` except those in ``elsewhere``, like ``text=CPU``.
 
-        A hint is a type like ``f32``, for one stage (``vae=f32``) or all. ``is_bound`` lets
-        OpenVINO tie its threads to cores. Raises WrongUsage.
+        A hint is a type like ``f32``, for one stage (``vae=f32``) or all. With ``is_bound``,
+        OpenVINO may bind its threads to cores. Raises WrongUsage.
         """
         devices = dict.fromkeys(STAGES, device)
         for text in elsewhere:
@@ -69,14 +69,14 @@ class Placement:
             devices[_stage(stage, "--stage-device", text)] = DeviceName.parse(
                 name, "--stage-device"
             )
-        # In 16 bits the autoencoders of some families overflow on GPUs; see OpenVINO GenAI, which
-        # forces 32 bits there too.
+        # In 16 bits some families' autoencoders overflow on GPUs; OpenVINO GenAI forces 32 bits
+        # too.
         types = {"vae": "f32"} if devices["vae"].device_class == "GPU" else {}
         for text in hints:
             stage, _, name = text.rpartition("=")
             if name not in PRECISIONS:
                 raise WrongUsage(
-                    "not a type",
+                    "not a supported type",
                     field="--precision-hint",
                     value=text,
                     allowed=f"[STAGE=]{'|'.join(PRECISIONS)}",
@@ -91,7 +91,7 @@ class Placement:
         )
 
     def place(self, part: str) -> Place:
-        """Where a part like ``text_encoder_2`` is computed."""
+        """The place of a part like ``text_encoder_2``."""
         return next(self._places[s] for s, prefix in STAGES.items() if part.startswith(prefix))
 
     @property
@@ -102,7 +102,7 @@ class Placement:
 
 def _stage(name: str, field: str, text: str) -> str:
     if name not in STAGES:
-        raise WrongUsage("no such stage", field=field, value=text, allowed=", ".join(STAGES))
+        raise WrongUsage("unknown stage", field=field, value=text, allowed=", ".join(STAGES))
     return name
 
 
@@ -114,12 +114,12 @@ def _properties(
         arithmetic = "f32"
     if arithmetic:
         values[_HINT] = arithmetic
-    if device.real == "CPU":  # the others compute elsewhere
+    if device.real == "CPU":  # threads matter on CPUs only
         if threads:
             values["INFERENCE_NUM_THREADS"] = threads
         if not is_bound:
-            # It counts cores from the first one, in every process alike: two workers of one
-            # machine would share a core and leave the others idle.
+            # OpenVINO counts cores from the first one in every process: two workers of one machine
+            # would share a core and leave others idle.
             values["ENABLE_CPU_PINNING"] = False
     return values
 

@@ -1,4 +1,4 @@
-"""The one task a worker accepts; Celery stops here."""
+"""The worker's only Celery task; no other module of the renderer uses Celery."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 OPTIONS = "winepress_worker"  #: key of the worker's options in Celery's configuration
-#: How long the delivery thread may keep the interpreter while the next picture waits for it;
-#: Python's own 5 ms would be paid at most of the twenty steps.
+#: Longest time the delivery thread may hold the interpreter while the next picture waits; with
+#: Python's default of 5 ms most of the twenty steps would pay that.
 _SWITCH_S = 0.0005
 _EXIT_BROKEN = 70  #: exit status of a rendering process that must be replaced (EX_SOFTWARE)
 
@@ -33,7 +33,7 @@ _EXIT_BROKEN = 70  #: exit status of a rendering process that must be replaced (
 @cache
 def the_renderer(options: WorkerOptions) -> Renderer:
     """The one renderer of this process, built and started at first use."""
-    # The parent knows this task and never draws: it must not import what draws.
+    # The parent imports this module and never draws, so it must not import the renderer.
     from winepress_worker.renderer.renderer import Renderer
 
     app: Celery = current_app._get_current_object()
@@ -51,7 +51,7 @@ def the_renderer(options: WorkerOptions) -> Renderer:
 
 @setup_logging.connect  # type: ignore[untyped-decorator]  # Celery is untyped
 def _keep_logs(**_: Any) -> None:
-    """Where somebody listens, Celery adds no handlers with formats of its own."""
+    """Keep our handlers: with this receiver connected, Celery installs none of its own."""
     configure_logs()
 
 
@@ -66,7 +66,7 @@ def _build_early(**_: Any) -> None:
 
 @shared_task(name=RENDER, bind=True, ignore_result=True)  # type: ignore[untyped-decorator]
 def renderer(self: Task, lane: str) -> str:
-    """Take slices of ``lane`` and render them; the ticket says no more than that."""
+    """Take slices of ``lane`` and render them; the ticket holds nothing but the lane."""
     try:
         return the_renderer(WorkerOptions.decode(self.app.conf[OPTIONS])).run(str(lane))
     except BrokerUnreachable as error:
@@ -75,5 +75,5 @@ def renderer(self: Task, lane: str) -> str:
         log.error("%s is left to others: %s", lane, error)
         return f"{lane}: {error}"
     except WorkerBroken:
-        log.exception("this process cannot be trusted any more; it is replaced")
+        log.exception("the rendering process is broken and will be replaced")
         os._exit(_EXIT_BROKEN)

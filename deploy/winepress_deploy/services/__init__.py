@@ -1,1 +1,1 @@
-"""The programs of a farm on one machine, one module each."""
+"""The services of a farm on one machine, one module each."""

@@ -1,4 +1,4 @@
-"""The certificates with which the parts of a farm's store know each other; home of cryptography."""
+"""The certificates by which the parts of a farm's store identify each other."""
 
 from __future__ import annotations
 
@@ -24,9 +24,9 @@ except ImportError as error:
     ) from None
 
 _LIFE = timedelta(days=3650)
-_LEAST_LEFT = timedelta(days=1825)  #: a farm that starts has this long before they end
-_SKEW = timedelta(days=1)  #: clocks may have been set back
-#: What reading a missing or damaged one raises.
+_LEAST_LEFT = timedelta(days=1825)  #: least remaining validity when a farm starts
+_SKEW = timedelta(days=1)  #: tolerance for clocks that are set back
+#: Errors of reading a missing or damaged certificate.
 _UNSOUND = (
     *(OSError, ValueError, TypeError),
     *(InvalidSignature, UnsupportedAlgorithm, x509.InvalidVersion),
@@ -35,27 +35,27 @@ _UNSOUND = (
 
 @dataclass(frozen=True)
 class Certificates:
-    """An authority that signed one certificate, which every part of one farm's store shows."""
+    """An authority and the one certificate it signed, which every part of a farm's store uses."""
 
     authority: Path
     certificate: Path
-    key: Path  #: of the certificate; the authority's own is thrown away, so it signs no other
+    key: Path  #: of the certificate; the authority's own key is discarded, so it can sign no other
 
     @classmethod
     def below(cls, folder: Path) -> Certificates:
-        """Where they lie in a folder, whether or not they are there."""
+        """Their paths in ``folder``, whether or not the files exist."""
         return cls(folder / "authority.pem", folder / "certificate.pem", folder / "key.pem")
 
     @classmethod
     def keep(cls, folder: Path) -> Certificates:
-        """Those in ``folder``, made anew when they are missing, damaged or near their end."""
+        """Those in ``folder``, made again if they are missing, damaged or about to expire."""
         found = cls.below(folder)
         if not found.is_sound(datetime.now(UTC)):
             found._make(datetime.now(UTC))
         return found
 
     def is_sound(self, now: datetime) -> bool:
-        """Whether the three belong together and will do for a long time yet."""
+        """Whether the three belong together and are valid long enough."""
         try:
             authority = x509.load_pem_x509_certificate(self.authority.read_bytes())
             own = x509.load_pem_x509_certificate(self.certificate.read_bytes())

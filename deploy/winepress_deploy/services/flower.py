@@ -1,4 +1,4 @@
-"""The page that shows the farm: Flower, read-only and behind a password."""
+"""Flower, the web page of the farm: read-only and behind a password."""
 
 from __future__ import annotations
 
@@ -25,16 +25,16 @@ ARGV = (
     "-q",
     "flower",
 )
-#: Reads its pages, past any proxy that the environment names: it is on this machine.
+#: Reads its pages without the environment's proxy, because it is on this machine.
 PAGES = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 _PROBE_S = 5.0
-_SAVE_MS = 60_000  #: between two copies of its memory to disk
+_SAVE_MS = 60_000  #: between two saves of its state to disk
 _MOST_TASKS = 20_000  #: kept in memory; the default is five times as many
-_PURGE_S = 900  #: a worker gone for this long leaves the list
+_PURGE_S = 900  #: a worker offline for this long is removed from the list
 
 
 def check_installed() -> None:
-    """Raises WrongUsage when Flower is missing."""
+    """Raise WrongUsage if Flower is not installed."""
     if importlib.util.find_spec("flower") is None:
         raise WrongUsage(
             "Flower is not installed", hint='Run `pip install "winepress[local]"`, or --no-flower'
@@ -42,25 +42,25 @@ def check_installed() -> None:
 
 
 def flower_options(folder: Path, port: int, password: str, address: str = HOST) -> dict[str, str]:
-    """Flower's options as environment variables, where the password is nobody else's to see."""
+    """Flower's options as environment variables, which keep the password from other users."""
     return {
         "FLOWER_ADDRESS": address,
         "FLOWER_PORT": str(port),
         "FLOWER_BASIC_AUTH": f"{USER}:{password}",
-        # Its operations are remote control of the whole farm.
+        # Its operations could control the whole farm.
         "FLOWER_READ_ONLY": "true",
         "FLOWER_PERSISTENT": "true",
         "FLOWER_DB": str(folder / "flower.db"),
         "FLOWER_STATE_SAVE_INTERVAL": str(_SAVE_MS),
         "FLOWER_MAX_TASKS": str(_MOST_TASKS),
         "FLOWER_PURGE_OFFLINE_WORKERS": str(_PURGE_S),
-        # The lane stands in kwargs; job, units and pace in result.
+        # kwargs holds the lane; result holds job, units and rate.
         "FLOWER_TASKS_COLUMNS": "kwargs,state,result,received,started,runtime,worker,uuid",
     }
 
 
 def flower(state: StateFolder, port: int, password: str) -> Program:
-    """Flower beside the other services of a farm."""
+    """Flower as a service of a farm."""
     check_installed()
     folder = state.subfolder(NAME)
     return Program(

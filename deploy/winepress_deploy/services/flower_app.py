@@ -1,4 +1,4 @@
-"""The Celery application that Flower watches: ``celery -A MODULE flower``, this module."""
+"""The Celery application for Flower: ``celery -A MODULE flower`` imports this module."""
 
 from winepress_shared.broker import make_celery
 from winepress_shared.settings import Settings

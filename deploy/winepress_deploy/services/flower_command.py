@@ -1,4 +1,4 @@
-"""Flower alone, watching the farm that the settings name."""
+"""Runs only Flower, for the farm in the settings."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _LOGIN = "FLOWER_BASIC_AUTH"  #: compose.yaml sets it
 
 
 def run_flower(state: StateFolder, address: str, port: int, say: Callable[[str], None]) -> int:
-    """Become Flower; ``FLOWER_*`` variables of the environment override our choices.
+    """Replace this process by Flower; ``FLOWER_*`` environment variables override our options.
 
     Raises WrongUsage (port, state folder, Flower missing) and BrokerUnreachable.
     """
@@ -36,7 +36,7 @@ def run_flower(state: StateFolder, address: str, port: int, say: Callable[[str],
         password = Credentials.keep(state.credentials).flower_password.get_secret_value()
         write_private(state.flower_password, f"{password}\n")
         login = f"user {USER}, password in {state.flower_password}"
-    # The port in its name keeps it apart from the history of every other Flower of this folder.
+    # The port in its name separates it from the history of other Flowers of this folder.
     folder = state.subfolder(f"flower-{port}")
     say(f"flower   http://{address}:{port}  ({login})")
     environ = flower_options(folder, port, password, address) | given

@@ -1,4 +1,4 @@
-"""What Flower knows about a farm, read through its own API."""
+"""Summarises what Flower's API reports about a farm."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from winepress_shared.polling import poll
 
 _TIMEOUT_S = 10.0
 _LOOK_S = 0.5
-_PATIENCE_S = 15.0  #: events reach Flower a moment after they happen
+_PATIENCE_S = 15.0  #: longest wait for events to reach Flower
 
 
 def flower_report(farm: Farm) -> list[str]:
-    """A few lines for people: the workers it saw, the tickets they worked on, and an example."""
+    """A few lines: the number of workers and of their tickets, and an example."""
     tasks: dict[str, Any] = {}
 
     def has_seen_pictures() -> bool:
@@ -36,7 +36,7 @@ def flower_report(farm: Farm) -> list[str]:
 
 
 def ask_flower(farm: Farm, path: str) -> dict[str, Any]:
-    """One answer of Flower's API; ``path`` begins with a slash."""
+    """One answer of Flower's API; ``path`` starts with a slash."""
     password = farm.state.flower_password.read_text("utf-8").strip()
     token = b64encode(f"{flower.USER}:{password}".encode()).decode()
     request = urllib.request.Request(  # noqa: S310 - the farm's own loopback address

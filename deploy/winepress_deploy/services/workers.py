@@ -1,4 +1,4 @@
-"""The workers of a farm: processes of `winepress worker`, one device each."""
+"""The workers of a farm: `winepress worker` processes with one device each."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from winepress_worker.options import default_name
 
 
 def workers(state: StateFolder, settings: Settings, options: FarmOptions) -> list[Program]:
-    """As many workers for each device as ``options`` ask for."""
+    """The workers that ``options`` ask for, for every device."""
     ledger = Ledger(settings)
     options = replace(options, worker_flags=(*_budgets(settings, options), *options.worker_flags))
     return [
@@ -46,7 +46,7 @@ def _worker(
 
 
 def _budgets(settings: Settings, options: FarmOptions) -> tuple[str, ...]:
-    """Found out once: a worker that is started again would find memory taken by its siblings."""
+    """Flags of the memory budgets, computed once: a restarted worker would see less free memory."""
     machine = machine_budget(settings.home)
     worker, host = share_out(options.memory_budget, options.host_budget, machine)
     host = host or max(worker, machine)
@@ -54,14 +54,14 @@ def _budgets(settings: Settings, options: FarmOptions) -> tuple[str, ...]:
 
 
 def _threads(device: str, count: int) -> tuple[str, ...]:
-    """Workers that share the processor share out its cores, rather than each taking them all."""
+    """The flag that divides the CPU's cores between ``count`` workers."""
     if DeviceName(device.upper()).real != "CPU" or count == 1:
         return ()
     return ("--threads", str(max(1, len(os.sched_getaffinity(0)) // count)))
 
 
 def _has_announced(ledger: Ledger, name: str, pid: int) -> bool:
-    """Whether this very process is in the ledger, and not one of that name that ran before."""
+    """Whether this process is in the ledger, not an earlier one of the same name."""
     return any(
         worker.name == name and worker.facts.get("pid") == pid for worker in ledger.workers()
     )

@@ -1,4 +1,4 @@
-"""What a producer may ask for, and how it is checked.
+"""The jobs that a producer can submit, and their checks.
 
 A module that defines a job kind is imported here, so that every program knows every kind.
 """

@@ -1,4 +1,4 @@
-"""The names other programs use for our fields, turned into ours.
+"""Translates other programs' field names into ours.
 
 Sources: the request schemas of A1111, AI Horde, OpenVINO Model Server, stable-diffusion.cpp,
 fastsdcpu and the OpenAI Images API.
@@ -11,7 +11,7 @@ from typing import Any
 
 from winepress_shared.errors import InvalidJob
 
-#: Foreign name → our name, where the value means the same.
+#: Foreign name → our name, if the value has the same meaning.
 ALIASES: dict[str, str] = {
     "negative": "negative_prompt",  # our own flag
     "negativeprompt": "negative_prompt",
@@ -50,20 +50,20 @@ ALIASES: dict[str, str] = {
     "source_mask": "mask",
     "img2img_background_color": "background",  # A1111, among its override_settings
 }
-#: A1111's field → its values that mean the field is not used.
+#: A1111's field → its values that mean "not used".
 _SWITCHED_OFF: dict[str, tuple[object, ...]] = {
     "refiner_checkpoint": (None, "", "None"),
     "refiner_switch_at": (None, 0, 1),
     "show_progress_every_n_steps": (None, -1, 0),
 }
-#: Most pictures one batch field may ask for; `Job` bounds their product.
+#: Largest value of one batch field; `Job` bounds their product.
 _MAX_BATCH = 10_000
 _SIZE = re.compile(r"([0-9]{1,5})x([0-9]{1,5})")
 _SAMPLERS = ("sampler", "sampler_name", "sampler_index", "sample_method")
 
 
 def canonical_fields(values: dict[str, Any]) -> dict[str, Any]:
-    """Rename every foreign field; raises InvalidJob when one value is given under two names."""
+    """Rename every foreign field; raises InvalidJob for two different values of one field."""
     fields = dict(values)
     _split_size(fields)
     _multiply_batches(fields)
@@ -78,9 +78,7 @@ def canonical_fields(values: dict[str, Any]) -> dict[str, Any]:
 
 def _put(fields: dict[str, Any], name: str, value: Any, foreign: str) -> None:
     if name in fields and fields[name] != value:
-        raise InvalidJob(
-            f"given twice with different values: as {name} and as {foreign}", field=name
-        )
+        raise InvalidJob(f"two different values: as {name} and as {foreign}", field=name)
     fields[name] = value
 
 
@@ -93,7 +91,9 @@ def _split_size(fields: dict[str, Any]) -> None:
         return
     sides = _SIZE.fullmatch(str(size).lower())
     if sides is None:
-        raise InvalidJob("not a size", field="size", value=size, allowed="WIDTHxHEIGHT or auto")
+        raise InvalidJob(
+            "not a valid size", field="size", value=size, allowed="WIDTHxHEIGHT or auto"
+        )
     _put(fields, "width", int(sides[1]), "size")
     _put(fields, "height", int(sides[2]), "size")
 
@@ -104,18 +104,18 @@ def _take_only_image(fields: dict[str, Any]) -> None:
     if not images:
         return
     if not isinstance(images, list | tuple) or len(images) > 1:
-        raise InvalidJob("takes a list of one picture", field="init_images")
+        raise InvalidJob("must be a list of one picture", field="init_images")
     _put(fields, "image", images[0], "init_images")
 
 
 def _count_layers_from_one(fields: dict[str, Any]) -> None:
-    """ComfyUI counts text layers from the end: -1 is the last one, our 1."""
+    """ComfyUI counts text layers from the end: its -1 is our 1."""
     layer = fields.pop("stop_at_clip_layer", None)
     if layer is None:
         return
     if not isinstance(layer, int) or layer >= 0:
         raise InvalidJob(
-            "not a layer counted from the end",
+            "must be a negative number of a layer",
             field="stop_at_clip_layer",
             value=layer,
             allowed="-1 and below",
@@ -124,14 +124,14 @@ def _count_layers_from_one(fields: dict[str, Any]) -> None:
 
 
 def _drop_switched_off(fields: dict[str, Any]) -> None:
-    """A1111 sends its own words for "none" of these."""
+    """A1111 has its own words for an unused field."""
     for name, words in _SWITCHED_OFF.items():
         if name in fields and fields[name] in words:
             del fields[name]
 
 
 def _multiply_batches(fields: dict[str, Any]) -> None:
-    """A1111 asks for ``batch_size`` × ``n_iter`` pictures."""
+    """A1111 draws ``batch_size`` × ``n_iter`` pictures."""
     counts = [fields.pop(name) for name in ("batch_size", "n_iter") if name in fields]
     if not counts:
         return

@@ -1,4 +1,4 @@
-"""How a film is cut from key frames: everything that can be changed without drawing them again."""
+"""The fields of a film that can be changed without drawing its key frames again."""
 
 from __future__ import annotations
 
@@ -12,26 +12,26 @@ from winepress_shared.errors import InvalidJob
 from winepress_shared.jobs.sound import Sound, SoundField
 
 MAX_KEY_FRAMES = 500
-MAX_FRAMES = 36_000  #: of one film: ten minutes at 60 frames a second
+MAX_FRAMES = 36_000  #: per film: ten minutes at 60 frames a second
 MAX_DURATION_S = 3600.0
 MAX_HOLD_S = 60.0
 DEFAULT_SECONDS_PER_KEY_FRAME = 1.0
-GIF_MAX_FPS = 50.0  #: a frame of a GIF lasts at least two hundredths of a second everywhere
-HALVED_COLOUR = ("mp4", "webm")  #: formats that keep colours at half the size, as players expect
+GIF_MAX_FPS = 50.0  #: players show a GIF's frame for at least two hundredths of a second
+HALVED_COLOUR = ("mp4", "webm")  #: formats with colours at half the resolution, as players expect
 FilmSide = Annotated[int, Field(ge=16, le=4096)]
 
 
 class Direction(StrEnum):
-    """The way the camera goes; key frame 0 is the innermost."""
+    """The direction of the camera; key frame 0 is the innermost."""
 
     IN = "in"  #: from the widest key frame to the innermost
     OUT = "out"
-    PING_PONG = "ping-pong"  #: out and back again
-    LOOP = "loop"  #: in, for ever: the innermost key frame opens into the widest one
+    PING_PONG = "ping-pong"  #: out and back in
+    LOOP = "loop"  #: in, endlessly: the innermost key frame contains the widest one
 
 
 class Easing(StrEnum):
-    """How the camera starts and stops; all by parts of a cosine."""
+    """How the camera starts and stops; all are parts of a cosine."""
 
     LINEAR = "linear"  #: constant zoom
     IN = "ease-in"  #: starts softly
@@ -39,7 +39,7 @@ class Easing(StrEnum):
     IN_OUT = "ease-in-out"
 
     def __call__(self, part: float) -> float:
-        """Part of the way after a part of the time; both 0 to 1."""
+        """Fraction of the way after a fraction of the time, both 0 to 1."""
         match self:
             case Easing.IN:
                 return 1 - math.cos(part * math.pi / 2)
@@ -51,16 +51,16 @@ class Easing(StrEnum):
 
 
 class FilmCut(BaseModel):
-    """The fields of a film; mixed into every job that makes one."""
+    """The fields of a film; a mixin for every job that makes one."""
 
     film_format: Literal["mp4", "webm", "gif", "webp", "frames"] = "mp4"
-    film_width: FilmSide | None = None  #: pixels; None is the key frames' own
+    film_width: FilmSide | None = None  #: pixels; None: that of the key frames
     film_height: FilmSide | None = None
     direction: Direction = Direction.OUT
     easing: Easing = Easing.LINEAR
     seconds_per_key_frame: Annotated[float, Field(ge=0.05, le=60)] | None = None
-    duration: Annotated[float, Field(gt=0, le=MAX_DURATION_S)] | None = None  #: seconds, in all
-    hold: Annotated[float, Field(ge=0, le=MAX_HOLD_S)] = 0.0  #: seconds of rest at either end
+    duration: Annotated[float, Field(gt=0, le=MAX_DURATION_S)] | None = None  #: seconds in total
+    hold: Annotated[float, Field(ge=0, le=MAX_HOLD_S)] = 0.0  #: seconds of standstill at each end
     fps: Annotated[float, Field(ge=1, le=120)] = 30.0
     audio: SoundField | None = None
 
@@ -70,14 +70,14 @@ class FilmCut(BaseModel):
         return () if self.audio is None else (self.audio,)
 
     def check_film(self, key_frames: int) -> None:
-        """Raise InvalidJob unless these fields make a film of that many key frames."""
+        """Raise InvalidJob unless these fields allow a film of that many key frames."""
         if self.direction is Direction.LOOP and self.hold:
             raise InvalidJob(
                 "cannot be combined with direction=loop", field="hold", value=self.hold
             )
         if self.audio is not None and self.film_format not in HALVED_COLOUR:
             raise InvalidJob(
-                f"{self.film_format} holds no sound", field="audio", allowed="mp4 or webm"
+                f"{self.film_format} cannot contain sound", field="audio", allowed="mp4 or webm"
             )
         if self.film_format == "gif" and self.fps > GIF_MAX_FPS:
             raise InvalidJob(
@@ -100,14 +100,14 @@ class FilmCut(BaseModel):
             )
 
     def key_frames_needed(self) -> int:
-        """Key frames that fill `duration`, each lasting `seconds_per_key_frame` or a bit less."""
+        """Key frames that fill `duration`, with `seconds_per_key_frame` or slightly less each."""
         pace = self.seconds_per_key_frame or DEFAULT_SECONDS_PER_KEY_FRAME
         seconds = (self.duration or 0) - 2 * self.hold
         legs = 2 if self.direction is Direction.PING_PONG else 1
         return max(2, math.ceil(seconds / legs / pace - 1e-9) + 1)
 
     def leg_frames(self, key_frames: int) -> int:
-        """Film frames of one way from end to end, both ends included."""
+        """Film frames of one pass from end to end, including both ends."""
         pace = self.seconds_per_key_frame or DEFAULT_SECONDS_PER_KEY_FRAME
         legs = 2 if self.direction is Direction.PING_PONG else 1
         seconds = pace * max(key_frames - 1, 1)
@@ -117,17 +117,17 @@ class FilmCut(BaseModel):
 
     @property
     def hold_frames(self) -> int:
-        """Film frames of rest at either end, beyond the one the camera arrives with."""
+        """Film frames of standstill at each end, after the one in which the camera arrives."""
         return round(self.hold * self.fps)
 
     def frame_count(self, key_frames: int) -> int:
-        """Film frames in all."""
+        """The total number of film frames."""
         leg = self.leg_frames(key_frames)
         back = leg - 2 if self.direction is Direction.PING_PONG and key_frames > 1 else 0
         return leg + max(back, 0) + 2 * self.hold_frames
 
     def second_of(self, index: int, key_frames: int) -> float:
-        """When the film first shows key frame ``index`` in full, at even speed, in seconds."""
+        """When the film first shows all of key frame ``index``, at constant speed, in seconds."""
         inward = self.direction in (Direction.IN, Direction.LOOP)
         steps = key_frames - 1 - index if inward else index
         leg_s = self.leg_frames(key_frames) / self.fps

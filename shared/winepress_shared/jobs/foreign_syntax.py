@@ -1,9 +1,10 @@
-"""Prompt syntax of other programs, which a model here reads as words.
+"""Finds prompt syntax of other programs, which models here read as plain words.
 
-Known: attention and emphasis of A1111 and of its likes (``(word:1.3)``, ``((word))``, ``[word]``,
-``[a:b:0.5]``, ``(word)++``), networks and lists in angle brackets (``<lora:name:0.8>``),
-``BREAK``, ``AND``, ``embedding:name``, flags of Midjourney (``--ar 16:9``), and braces. A pair of
-parentheses alone is plain prose, and so are times, ratios and words of a text in capitals.
+Known: attention and emphasis of A1111 and similar programs (``(word:1.3)``, ``((word))``,
+``[word]``, ``[a:b:0.5]``, ``(word)++``), networks and lists in angle brackets
+(``<lora:name:0.8>``), ``BREAK``, ``AND``, ``embedding:name``, flags of Midjourney (``--ar 16:9``),
+and braces. A pair of parentheses alone is plain prose, and so are times, ratios and words of a text
+in capitals.
 """
 
 from __future__ import annotations
@@ -11,13 +12,13 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 
-_MOST_WORDS = 5  #: shown in one sentence
+_MOST_WORDS = 5  #: shown in one warning
 _MOST_CHARACTERS = 40  #: of each of them
 _INSIDE = r"(?:[^()\[\]\\]|\\.){1,200}?"
 _SYNTAX = re.compile(
     "|".join(
         (
-            # A weight without a point behind a digit is a time or a ratio: (10:30), (16:9).
+            # A digit before a weight without a point is a time or a ratio: (10:30), (16:9).
             rf"\((?=[^()]{{0,200}}[^\W\d]){_INSIDE}(?:(?<!\d):\s*-?\d+(?:\.\d+)?|:\s*-?\d*\.\d+)\s*\)",
             r"\(\([^()]{1,200}\)\)",
             r"\([^()]{1,200}\)(?:\+{1,4}|-{2,4}|\d?\.\d+)(?!\w)",
@@ -35,9 +36,9 @@ _WORD = re.compile(r"[^\W\d_]+")
 
 
 def foreign_syntax(text: str, *, braces: bool = False) -> list[str]:
-    """What in ``text`` another program would read as more than words, in order, each once.
+    """The syntax of other programs in ``text``, in order, each once.
 
-    ``braces`` looks for wildcards as well.
+    ``braces`` includes wildcards.
     """
     found = [match[0] for match in _SYNTAX.finditer(text)]
     found += [match[1] for match in _CAPITALS.finditer(text) if not _is_shouted(text, match)]
@@ -47,20 +48,20 @@ def foreign_syntax(text: str, *, braces: bool = False) -> list[str]:
 
 
 def warning_of_syntax(found: Sequence[str]) -> str:
-    """One sentence about what `foreign_syntax` found."""
+    """The warning about the syntax that `foreign_syntax` found."""
     shown = ", ".join(map(_short, found[:_MOST_WORDS]))
     more = f" and {len(found) - _MOST_WORDS} more" if len(found) > _MOST_WORDS else ""
-    return f"{shown}{more}: read as plain words, for prompts have no syntax here"
+    return f"{shown}{more}: read as plain words, because prompts have no syntax here"
 
 
 def syntax_of_all(texts: Iterable[str], *, braces: bool = False) -> list[str]:
-    """The same of several texts."""
+    """`foreign_syntax` of several texts."""
     found = (each for text in texts for each in foreign_syntax(text, braces=braces))
     return list(dict.fromkeys(found))
 
 
 def _is_shouted(text: str, match: re.Match[str]) -> bool:
-    """True among other words in capitals, as on a sign that says ROCK AND ROLL."""
+    """True if the words around are in capitals too, as in ROCK AND ROLL."""
     before = _WORD.findall(text[: match.start()])[-1:]
     after = _WORD.findall(text[match.end() :])[:1]
     return any(len(word) > 1 and word.isupper() for word in (*before, *after))

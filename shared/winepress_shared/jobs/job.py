@@ -1,8 +1,8 @@
-"""What a producer may ask for: one frozen, bounded model per job kind.
+"""The job kinds: one frozen, bounded model for each.
 
-Field names are those of diffusers; the names other programs use for the same thing are accepted
-(see `aliases`). ``None`` means "the model's default" and is filled in by `Catalogue.resolve`
-before a job is queued, so a queued job names every value it will be rendered with.
+Field names are those of diffusers; other programs' names are accepted too (see `aliases`). ``None``
+means "the model's default"; `Catalogue.resolve` fills it in before a job is queued, so a queued job
+holds every value.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from pydantic import (
 from winepress_shared.errors import InvalidJob
 from winepress_shared.jobs.aliases import canonical_fields
 from winepress_shared.jobs.kind import JobKind
-from winepress_shared.jobs.model_options import ModelName as ModelName  # also known from here
+from winepress_shared.jobs.model_options import ModelName as ModelName  # re-exported
 from winepress_shared.jobs.model_options import ModelOptions, TwoStages
 from winepress_shared.jobs.picture import MaskMode, Picture
 from winepress_shared.jobs.picture_fields import FromPictures, ImageField
@@ -40,16 +40,16 @@ MAX_SIDE_PX = 4096
 MAX_STEPS = 500
 MAX_GUIDANCE = 50.0
 MAX_UNITS = 10_000  #: most pictures of one job
-MAX_SEED = 2**53 - 1  #: largest seed; JSON readers keep integers exactly up to here
+MAX_SEED = 2**53 - 1  #: largest seed; JSON readers are exact up to this integer
 RANDOM_SEED = -1
 
 
 class Priority(StrEnum):
-    """The band a job waits in."""
+    """The band of a job."""
 
-    INTERACTIVE = "interactive"  #: somebody is looking at the screen
+    INTERACTIVE = "interactive"  #: a user waits at the screen
     NORMAL = "normal"
-    BULK = "bulk"  #: by tomorrow morning
+    BULK = "bulk"  #: overnight
 
 
 def _not_blank(prompt: str) -> str:
@@ -65,7 +65,7 @@ Side = Annotated[int, Field(ge=MIN_SIDE_PX, le=MAX_SIDE_PX)]
 
 
 class Job(JobKind, ModelOptions):
-    """The fields every kind of picture job has."""
+    """The fields of every job kind."""
 
     model_config = ConfigDict(
         frozen=True, extra="forbid", arbitrary_types_allowed=True, allow_inf_nan=False
@@ -89,10 +89,10 @@ class Job(JobKind, ModelOptions):
     output_quality: Annotated[int, Field(ge=1, le=100)] = 90
     embed_metadata: bool = True
 
-    #: Kinds of job by their stable name on the wire.
+    #: Job kinds by their stable wire name.
     kinds: ClassVar[dict[str, type[Job]]] = {}
 
-    if not TYPE_CHECKING:  # the type checker shall see the fields, not **values
+    if not TYPE_CHECKING:  # type checkers must see the fields instead of **values
 
         def __init__(self, /, **values: Any) -> None:
             try:
@@ -102,7 +102,7 @@ class Job(JobKind, ModelOptions):
 
     @classmethod
     def __pydantic_init_subclass__(cls, **kwargs: Any) -> None:
-        """Enter each kind into the table under its wire name."""
+        """Register each kind under its wire name."""
         super().__pydantic_init_subclass__(**kwargs)
         Job.kinds[cls.model_fields["kind"].default] = cls
 
@@ -113,7 +113,7 @@ class Job(JobKind, ModelOptions):
 
     @property
     def unit_count(self) -> int:
-        """Number of pictures this job asks for."""
+        """Number of pictures of this job."""
         return self.n
 
     @property
@@ -132,7 +132,7 @@ class Job(JobKind, ModelOptions):
         return Lane(self.model, self.precision, self.device)
 
     def model_of(self, unit: int) -> str | None:
-        """Which model draws unit ``unit``; None when it takes none."""
+        """The model that draws unit ``unit``; None if it needs none."""
         return self.model
 
     def resolve_parts(self, companion: str | None, resolve: Callable[[Job], Job]) -> Self:
@@ -144,13 +144,13 @@ class Job(JobKind, ModelOptions):
         return self
 
     def for_unit(self, unit: int) -> Self:
-        """The same job reduced to its picture number ``unit``: one image, its own seed."""
+        """The job of picture ``unit`` alone, with its own seed."""
         seed = None if self.seed is None else self.seed + unit
         return self.model_copy(update={"n": 1, "seed": seed})
 
 
 class TextToImage(TwoStages, Job):
-    """A picture drawn from a prompt alone."""
+    """A picture drawn from only a prompt."""
 
     kind: Literal["text-to-image"] = "text-to-image"
     rescaling_families: ClassVar[tuple[str, ...]] = ("stable-diffusion", "stable-diffusion-xl")
@@ -188,7 +188,7 @@ class ImageToImage(FromPictures, Job):
 
 
 class Inpaint(FromPictures, Job):
-    """The white part of the mask is drawn anew, the rest of the image is kept."""
+    """The white part of the mask is repainted, the rest of the image is kept."""
 
     kind: Literal["inpaint"] = "inpaint"
     is_composite: ClassVar[bool] = True
@@ -213,7 +213,7 @@ class Inpaint(FromPictures, Job):
     def _mask_fits(self) -> Self:
         if self.image.size and self.mask.size and self.image.size != self.mask.size:
             raise InvalidJob(
-                "the mask has another size than the image",
+                "the mask must have the size of the image",
                 field="mask",
                 value="{}x{}".format(*self.mask.size),
                 allowed="{}x{}".format(*self.image.size),
@@ -222,9 +222,9 @@ class Inpaint(FromPictures, Job):
 
 
 class Batch(Job):
-    """Many different pictures for one lane; unit i is item i of the list kept beside the job.
+    """Many different pictures for one lane; unit i is item i of the job's list, see `items`.
 
-    See `items`. What the items ask for is theirs; the prompt is no more than a title.
+    The items hold their own values; the prompt is only a title.
     """
 
     kind: Literal["batch"] = "batch"
@@ -232,7 +232,7 @@ class Batch(Job):
     has_items: ClassVar[bool] = True
     prompt: Prompt = "batch"
     priority: Priority = Priority.BULK
-    #: The job gives up what it has not begun once more pictures than this have failed.
+    #: The job fails its remaining pictures once more than this have failed.
     max_failed: Annotated[int, Field(ge=0, le=MAX_UNITS)] | None = None
 
     @property
@@ -242,9 +242,9 @@ class Batch(Job):
 
 
 def parse_job(values: dict[str, Any]) -> Job:
-    """Build the job of ``values["kind"]``, for Python callers (paths allowed for pictures)."""
+    """Build a job of ``values["kind"]`` for Python callers (pictures may be paths)."""
     if not all(isinstance(name, str) for name in values):
-        raise InvalidJob("the names of fields must be text", value=list(values))
+        raise InvalidJob("field names must be text", value=list(values))
     kind = values.get("kind", "text-to-image")
     if not isinstance(kind, str) or kind not in Job.kinds:
         near = difflib.get_close_matches(str(kind), Job.kinds, n=1)
@@ -258,7 +258,7 @@ def parse_job(values: dict[str, Any]) -> Job:
     return Job.kinds[kind](**values)
 
 
-#: Fields that refer to objects of the store, and how to read such a reference.
+#: Fields with references to objects in the store, and their readers.
 _REFERENCES: dict[str, Callable[[str], object]] = {
     "image": Picture.parse,
     "first_image": Picture.parse,
@@ -269,9 +269,9 @@ _REFERENCES: dict[str, Callable[[str], object]] = {
 
 
 def decode_job(values: object) -> Job:
-    """Build a job from values that came from outside; pictures may be references only."""
+    """Build a job from untrusted values; pictures must be references."""
     if not isinstance(values, dict):
-        raise InvalidJob("not a job", value=values, allowed="an object of named fields")
+        raise InvalidJob("not a valid job", value=values, allowed="an object of named fields")
     fields = canonical_fields(values)
     for name, parse in _REFERENCES.items():
         if fields.get(name) is not None:

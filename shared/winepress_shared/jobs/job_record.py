@@ -1,4 +1,4 @@
-"""What a job's folder in the store says was asked for."""
+"""The record of a job in the store, ``job.json``."""
 
 from __future__ import annotations
 
@@ -17,19 +17,19 @@ _ID_BYTES = 10
 
 @dataclass(frozen=True)
 class JobRecord:
-    """What ``job.json`` holds: everything needed to render the job, or to queue it again."""
+    """The content of ``job.json``: all that is needed to render the job or queue it again."""
 
     id: str
-    job: Job  #: resolved: no open values
+    job: Job  #: resolved: every value is set
     lane: Lane
     user: str
-    digest: str = ""  #: `digest_of` the job as it was asked for, before values were filled in
+    digest: str = ""  #: `digest_of` the job as submitted, before values were filled in
     idempotency_key: str = ""
     expires: float | None = None  #: Unix seconds, by the producer's clock
-    starts: float | None = None  #: not to be begun before; Unix seconds, by the producer's clock
-    window: Window | None = None  #: part of the day it is worked on; None is always
-    cost: float | None = None  #: megapixel-steps of a unit on average; None is what the job says
-    warnings: tuple[str, ...] = ()  #: what it asks for and will not get
+    starts: float | None = None  #: earliest start; Unix seconds, by the producer's clock
+    window: Window | None = None  #: part of the day in which it runs; None: all day
+    cost: float | None = None  #: average megapixel-steps per unit; None: computed from the job
+    warnings: tuple[str, ...] = ()  #: options without effect
 
     def encode(self) -> bytes:
         """The bytes of ``job.json``."""
@@ -63,13 +63,13 @@ class JobRecord:
 
 
 def digest_of(job: Job) -> str:
-    """Equal for jobs that ask for the same; hexadecimal.
+    """A hexadecimal digest, equal for equal jobs.
 
-    To be taken before values are filled in: a seed drawn at random would make every digest new.
+    Take it before values are filled in: a random seed would change it.
     """
     return hashlib.sha256(job.model_dump_json().encode()).hexdigest()[:32]
 
 
 def new_job_id() -> str:
-    """A short unguessable id; begins with a letter, so nobody reads it as a number."""
+    """A short unguessable id; starts with a letter, so it is never read as a number."""
     return "j" + secrets.token_hex(_ID_BYTES)

@@ -1,4 +1,4 @@
-"""What the rest of Winepress asks of a kind of job."""
+"""The properties of a job kind that the rest of Winepress uses."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from winepress_shared.jobs.sound import Sound
 
 
 class JobKind:
-    """Answers for a plain picture that is drawn from nothing; each kind overrides what differs."""
+    """The values for a picture drawn from only a prompt; each kind overrides what differs."""
 
     #: Whether each unit is one picture that one call of a model draws, alone or with others.
     is_picture: ClassVar[bool] = True
@@ -24,7 +24,7 @@ class JobKind:
 
     @property
     def pictures(self) -> tuple[Picture, ...]:
-        """The input pictures that are given, in the order of `picture_names`."""
+        """The given input pictures, in the order of `picture_names`."""
         values = (getattr(self, name) for name in self.picture_names)
         return tuple(picture for picture in values if picture is not None)
 
@@ -40,28 +40,28 @@ class JobKind:
 
     @property
     def source_strength(self) -> float:
-        """Share of the steps that are run: a source picture replaces the first ones."""
+        """Fraction of the steps that run: a source picture replaces the first ones."""
         return 1.0
 
     @property
     def lacks_strength(self) -> bool:
-        """Whether the strength is left to the model's default."""
+        """Whether the model's default strength applies."""
         return False
 
     @property
     def refinement(self) -> Refinement | None:
-        """How a second model finishes the picture; None when none does."""
+        """How a second model finishes the picture; None if none does."""
         return None
 
     @property
     def failure_limit(self) -> int | None:
-        """How many units may fail before the rest is given up; None is any number."""
+        """Number of units that may fail before the rest is given up; None: any number."""
         return None
 
     @property
     def last_lane(self) -> str | None:
-        """The lane of the last unit, where that is another one than the job's."""
+        """The lane of the last unit if it differs from the job's."""
         return None
 
     def check_resolved(self) -> None:
-        """Raise InvalidJob when values that the catalogue filled in do not fit together."""
+        """Raise InvalidJob if the values filled in by the catalogue do not fit together."""

@@ -1,4 +1,4 @@
-"""Fields of a job that only some models take; which one takes what, the catalogue says."""
+"""Job fields that only some models support, as the catalogue says."""
 
 from __future__ import annotations
 
@@ -12,21 +12,21 @@ from winepress_shared.errors import InvalidJob
 MAX_CLIP_SKIP = 12  #: CLIP's smaller text encoder has twelve layers
 MAX_PREVIEW_EVERY = 500  #: steps
 MAX_PICTURES_PER_CALL = 8
-DEFAULT_DENOISING_END = 0.8  #: where the refiner takes over, as Stability AI proposes for SDXL
+DEFAULT_DENOISING_END = 0.8  #: where the refiner takes over; Stability AI's value for SDXL
 ModelName = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{0,62}$")]
 
 
 class ModelOptions(BaseModel):
-    """Mixed into every job."""
+    """A mixin for every job."""
 
-    #: Which of the text encoder's layers is used, counted from the model's own one as A1111 counts:
-    #: 1 is that layer, 2 the one before it.
+    #: The text encoder's layer, counted back as in A1111: 1 is the model's own layer, 2 the one
+    #: before it.
     clip_skip: Annotated[int, Field(ge=1, le=MAX_CLIP_SKIP)] | None = None
-    vae: Literal["full", "tiny"] | None = None  #: which autoencoder; None is the model's own
-    #: A small picture of what is being drawn after every so many steps.
+    vae: Literal["full", "tiny"] | None = None  #: the autoencoder; None: the model's default
+    #: Number of steps between previews.
     preview_every: Annotated[int, Field(ge=1, le=MAX_PREVIEW_EVERY)] | None = None
-    #: How many pictures a processor draws in one call; the last digits of a picture depend on it.
-    #: None is one, or as many as come out the same.
+    #: Pictures per call on a CPU, which slightly affects the pixels. None: one, or as many as give
+    #: equal pictures.
     pictures_per_call: Annotated[int, Field(ge=1, le=MAX_PICTURES_PER_CALL)] | None = None
 
 
@@ -48,12 +48,13 @@ class Refinement:
 
 
 class TwoStages(BaseModel):
-    """Mixed into jobs whose picture a second model may finish from the first one's latents."""
+    """A mixin for jobs in which a second model can finish the first one's latents."""
 
     refiner: ModelName | None = None
-    #: Share of the steps after which the refiner goes on with the noise that is left.
+    #: Fraction of the steps after which the refiner continues with the remaining noise.
     denoising_end: Annotated[float, Field(gt=0, lt=1)] | None = None
-    #: Instead of that: the finished latents are noised anew this far, as image-to-image does.
+    #: Instead of that: the strength with which the refiner repaints finished latents, as in
+    #: image-to-image.
     refiner_strength: Annotated[float, Field(gt=0, le=1)] | None = None
 
     @property
@@ -68,16 +69,16 @@ class TwoStages(BaseModel):
         for name in ("denoising_end", "refiner_strength"):
             if self.refiner is None and getattr(self, name) is not None:
                 raise InvalidJob(
-                    "is where a refiner takes over, and none is named",
+                    "needs a refiner, and none is named",
                     field=name,
                     value=getattr(self, name),
                     hint="Name one, for example refiner: sdxl-refiner",
                 )
         if self.denoising_end is not None and self.refiner_strength is not None:
             raise InvalidJob(
-                "does not go with denoising_end",
+                "cannot be combined with denoising_end",
                 field="refiner_strength",
                 value=self.refiner_strength,
-                allowed="one of the two",
+                allowed="only one of the two",
             )
         return self

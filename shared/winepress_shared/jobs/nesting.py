@@ -1,7 +1,7 @@
-"""How the key frames of a zoom lie inside each other.
+"""The geometry of a zoom's nested key frames.
 
 Key frame *i* shows key frame *i − 1* shrunk in its centre, with a border of ``m`` pixels around it,
-so one step of the zoom magnifies by z = W / (W − 2m) on each axis.
+so each key frame magnifies by z = W / (W − 2m) on each axis.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ MIN_CENTRE_PX = 16  #: the shrunk key frame keeps at least this side, in pixels
 
 @dataclass(frozen=True)
 class Nesting:
-    """Size of the key frames and the border that each adds to the one before."""
+    """Size of the key frames, and the border that each adds to the previous one."""
 
     size: tuple[int, int]  #: width and height, in pixels
     border: tuple[int, int]  #: left and right, top and bottom; multiples of `LATENT_PX`
@@ -30,14 +30,14 @@ class Nesting:
         for side, border, axis in zip(self.size, self.border, ("width", "height"), strict=True):
             if border < LATENT_PX or border % LATENT_PX:
                 raise InvalidJob(
-                    "not on the latent grid",
+                    "not a multiple of the latent cell",
                     field="border",
                     value=border,
                     allowed=f"multiples of {LATENT_PX}",
                 )
             if 2 * border > side - MIN_CENTRE_PX:
                 raise InvalidJob(
-                    f"must be less than half the {axis}, and leave {MIN_CENTRE_PX} px of centre",
+                    f"must be less than half the {axis}, leaving {MIN_CENTRE_PX} px in the centre",
                     field="border",
                     value=border,
                     allowed=f"up to {_most(side)} for {side} px",
@@ -47,7 +47,7 @@ class Nesting:
     def by_zoom(cls, size: tuple[int, int], zoom: float) -> Self:
         """The borders nearest to ``zoom`` (`MIN_ZOOM` to `MAX_ZOOM`); raises InvalidJob.
 
-        Of the candidates on the latent grid the one that zooms most evenly on both axes wins.
+        Chooses the borders on the latent grid with the most equal zoom on both axes.
         """
         choices = [_near((1 - 1 / zoom) * side / 2, side) for side in size]
         candidates = [cls(size, (x, y)) for x, y in itertools.product(*choices)]
@@ -55,7 +55,7 @@ class Nesting:
 
     @classmethod
     def by_border(cls, size: tuple[int, int], border: tuple[int, int]) -> Self:
-        """Borders in pixels per axis, moved to the nearest latent cell; raises InvalidJob."""
+        """Borders in pixels per axis, rounded to the nearest latent cell; raises InvalidJob."""
         x, y = (max(round(pixels / LATENT_PX), 1) * LATENT_PX for pixels in border)
         return cls(size, (x, y))
 
@@ -71,7 +71,7 @@ class Nesting:
 
     @property
     def centre(self) -> tuple[int, int, int, int]:
-        """Left, top, right and bottom of the place of the key frame before, in pixels."""
+        """Left, top, right and bottom of the previous key frame's place, in pixels."""
         (width, height), (x, y) = self.size, self.border
         return x, y, width - x, height - y
 
@@ -82,11 +82,11 @@ class Nesting:
         return right - left, bottom - top
 
     def check_overlap(self, overlap: int) -> None:
-        """Raise InvalidJob unless a ring of ``overlap`` pixels leaves something of the centre."""
+        """Raise InvalidJob unless a ring of ``overlap`` pixels leaves a part of the centre."""
         most = (min(self.centre_size) - LATENT_PX) // 2 // LATENT_PX * LATENT_PX
         if overlap > most:
             raise InvalidJob(
-                "leaves nothing of the centre",
+                "covers the whole centre",
                 field="overlap",
                 value=overlap,
                 allowed=f"0 to {most}",
@@ -98,7 +98,7 @@ def _most(side: int) -> int:
 
 
 def _near(border: float, side: int) -> set[int]:
-    """The two multiples of the latent cell around ``border``, within what ``side`` allows."""
+    """The two multiples of the latent cell around ``border``, within the limits of ``side``."""
     cells = border / LATENT_PX
     most = max(_most(side), LATENT_PX)
     return {

@@ -1,8 +1,8 @@
-"""Pictures that come from outside: bounded, checked and made canonical before anything else.
+"""Input pictures: bounded, checked and converted to a canonical form.
 
-A picture travels as a reference ``sha256:<hex>`` to an object of the store; the bytes behind it
-are always an RGB (or, for masks, greyscale) PNG without metadata, upright and in the colours of
-sRGB, so equal pictures share one object and a printed job can be submitted again.
+Jobs hold a reference ``sha256:<hex>`` to an object in the store, which is always an RGB (or, for
+masks, greyscale) PNG without metadata, upright and in sRGB; so equal pictures share one object and
+a printed job can be submitted again.
 """
 
 from __future__ import annotations
@@ -24,27 +24,27 @@ from winepress_shared.regular_file import read_regular
 
 MAX_FILE_BYTES = 32 * 2**20  #: largest picture file accepted, in bytes
 MAX_SIDE_PX = 4096  #: longest side accepted, in pixels
-#: What Pillow raises for bytes that are no picture.
+#: Pillow's errors for invalid pictures.
 _BROKEN = (OSError, SyntaxError, ValueError, Image.DecompressionBombError, Warning)
 WHITE = "#ffffff"
-#: From here on, of 255, a mask counts as white where a model decides what to draw anew.
+#: From this level of 255 on, a mask counts as white for models that repaint by it.
 _DRAWN_ANEW = 128
 _FORMATS = ("PNG", "JPEG", "WEBP")
 _REFERENCE = re.compile(r"sha256:[0-9a-f]{64}\Z")
 
 MaskMode = Literal["auto", "luminance", "alpha"]
-#: Where a picture comes from: a file, its bytes, an open binary file, or an image of Pillow's.
+#: Source of a picture: a path, bytes, an open binary file, or a Pillow image.
 Source = Path | bytes | bytearray | memoryview | IO[bytes] | Image.Image
 
 
 @dataclass(frozen=True)
 class Picture:
-    """One input picture: its reference, and its canonical PNG bytes while they are at hand."""
+    """One input picture: its reference, and its canonical PNG bytes if loaded."""
 
     reference: str  #: ``sha256:`` and 64 hexadecimal digits
-    size: tuple[int, int] | None = None  #: width and height in pixels, when known
+    size: tuple[int, int] | None = None  #: width and height in pixels, if known
     png: bytes | None = field(default=None, repr=False, compare=False)
-    #: What was doubtful in reading it, each the end of a sentence about it.
+    #: Warnings from reading it, each the end of a sentence about it.
     warnings: tuple[str, ...] = field(default=(), repr=False, compare=False)
 
     @property
@@ -63,19 +63,18 @@ class Picture:
 
     @classmethod
     def load(cls, source: Source, background: str = WHITE) -> Picture:
-        """Make a canonical picture; what is transparent shows ``background``, as ``#rrggbb``.
+        """Make a canonical picture; transparent areas show ``background``, as ``#rrggbb``.
 
-        Raises InvalidJob when the source is missing, too large, broken or of another format than
-        PNG, JPEG or WebP.
+        Raises InvalidJob if the source is missing, too large, damaged or not PNG, JPEG or WebP.
         """
         return _load(source, lambda pixels: (pixels.on(background), ()))
 
     @classmethod
     def load_mask(cls, source: Source, mode: MaskMode = "auto") -> Picture:
-        """Make a canonical mask, of which white is drawn anew; raises what `load` raises.
+        """Make a canonical mask, whose white area is repainted; raises what `load` raises.
 
-        Read by its brightness, or by its alpha, of which what is transparent is drawn anew:
-        ``auto`` takes alpha where it varies.
+        It is read by its brightness, or by its alpha, whose transparent area is repainted: ``auto``
+        uses alpha if it varies.
         """
         return _load(source, lambda pixels: _mask(pixels, mode))
 
@@ -96,13 +95,13 @@ def _load(
         name = str(source) if isinstance(source, Path) else None
         raise InvalidJob(_problem(error), value=name, allowed=_ALLOWED) from None
     png = buffer.getvalue()
-    # Pillow says of what it could not read: a damaged EXIF, for example.
+    # Pillow's warnings, for example about a damaged EXIF block.
     said = (*dict.fromkeys(heard), *pixels.warnings, *doubts)
     return Picture(f"sha256:{hashlib.sha256(png).hexdigest()}", shown.size, png, said)
 
 
 def _mask(pixels: Pixels, mode: MaskMode) -> tuple[Image.Image, tuple[str, ...]]:
-    """Greys of which white is drawn anew, and what is doubtful about them."""
+    """The mask as greys, with white to be repainted, and warnings about it."""
     varies = pixels.alpha is not None and len(set(pixels.alpha.getextrema())) > 1
     said: tuple[str, ...] = ()
     if mode == "alpha" and pixels.alpha is None:
@@ -116,20 +115,20 @@ def _mask(pixels: Pixels, mode: MaskMode) -> tuple[Image.Image, tuple[str, ...]]
         shown = ImageChops.invert(pixels.alpha)
         if mode == "auto":
             said = (
-                "is read by its alpha: transparent is drawn anew, unless mask_mode is luminance",
+                "is read by its alpha: transparent is repainted, unless mask_mode is luminance",
             )
     else:
         shown = pixels.on("black").convert("L")
     darkest, brightest = cast("tuple[int, int]", shown.getextrema())  # of one band
     if brightest < _DRAWN_ANEW:
-        said += ("selects nothing: no part of the picture is drawn anew",)
+        said += ("selects nothing: no part of the picture is repainted",)
     elif darkest >= _DRAWN_ANEW:
-        said += ("selects everything: nothing of the picture is kept",)
+        said += ("selects everything: no part of the picture is kept",)
     return shown, said
 
 
 def _problem(error: Exception) -> str:
-    """What Pillow says, but for texts that name its own objects and limits."""
+    """Pillow's message, unless it names Pillow's own objects and limits."""
     if isinstance(error, Image.DecompressionBombError | Image.DecompressionBombWarning):
         return "picture is too large"
     is_plain = not isinstance(error, UnidentifiedImageError)
@@ -153,7 +152,7 @@ def _read(source: Path | bytes | bytearray | memoryview | IO[bytes]) -> bytes:
 
 
 def _decode(data: bytes) -> Image.Image:
-    """Look at the header only, so a decompression bomb is never unpacked."""
+    """Read only the header, so that a decompression bomb is never unpacked."""
     if len(data) > MAX_FILE_BYTES:
         raise InvalidJob("picture file is too large", allowed=_ALLOWED)
     return Image.open(io.BytesIO(data), formats=_FORMATS)

@@ -1,4 +1,4 @@
-"""Fields of a job that take pictures, and those that say how they are read."""
+"""Job fields with pictures, and fields that control how they are read."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ _HEX = re.compile(r"#[0-9a-f]{6}")
 
 
 def read_background(value: object) -> str:
-    """``#rrggbb`` of a colour given like this or by its CSS name; raises InvalidJob."""
+    """``#rrggbb`` of a colour given in this form or by its CSS name; raises InvalidJob."""
     text = value.strip().lower() if isinstance(value, str) else ""
     if not _HEX.fullmatch(text) and text not in ImageColor.colormap:
         near = difflib.get_close_matches(text, ImageColor.colormap, n=1)
         raise InvalidJob(
-            "not a colour",
+            "not a valid colour",
             field="background",
             value=value,
             allowed="#rrggbb or a CSS colour name, for example white",
@@ -34,20 +34,20 @@ def read_background(value: object) -> str:
 
 
 class FromPictures(BaseModel):
-    """Mixed into jobs that start from pictures; its fields are read before theirs."""
+    """A mixin for jobs with input pictures; its fields are read before theirs."""
 
-    #: What shows where an input picture is transparent.
+    #: Colour of an input picture's transparent areas.
     background: Annotated[str, BeforeValidator(read_background)] = WHITE
 
     @property
     def input_warnings(self) -> tuple[str, ...]:
-        """What was doubtful in reading the files that were given, one sentence each."""
+        """Warnings from reading the input files, one sentence each."""
         given = ((name, value) for name, value in self if isinstance(value, Picture | Sound))
         return tuple(f"{name} {warning}" for name, value in given for warning in value.warnings)
 
 
 def load_picture(name: str, value: Any, background: str, mask_mode: MaskMode) -> Picture:
-    """The picture of field ``name``; ``value`` is anything that can be one. Raises InvalidJob."""
+    """The picture of field ``name``, from any kind of source; raises InvalidJob."""
     try:
         if isinstance(value, Picture):
             return value
@@ -76,7 +76,7 @@ def _given(value: object, info: ValidationInfo) -> Picture:
 
 
 if TYPE_CHECKING:
-    # Given as a path, bytes, an open file, a PIL image or a Picture; a Picture ever after.
+    # Accepts a path, bytes, an open file, a PIL image or a Picture; always holds a Picture.
     ImageField = Any
 else:
     ImageField = Annotated[

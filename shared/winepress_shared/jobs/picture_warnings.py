@@ -1,4 +1,4 @@
-"""What Pillow warns of while a picture is read, for the thread that reads it alone."""
+"""Collects Pillow's warnings about a picture in the thread that reads it."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from PIL import Image
 
 from winepress_shared.per_process import PerProcess
 
-# `warnings.catch_warnings` changes the whole process: of two threads that leave it in another order
-# than they came, the first one's filters would stay for good.
+# `warnings.catch_warnings` changes the whole process: if two threads leave it in another order than
+# they entered, the first one's filters stay.
 _ALONE = PerProcess(threading.Lock)
 
 
 @contextmanager
 def heard_warnings() -> Iterator[list[str]]:
-    """The texts of warnings of this thread, none of which is shown; a bomb's is raised instead."""
+    """Collect the texts of this thread's warnings; a decompression bomb's is raised instead."""
     heard: list[str] = []
     reader = threading.get_ident()
     with _ALONE.get(), warnings.catch_warnings():

@@ -1,4 +1,4 @@
-"""The pixels of any Pillow image as they are meant to be seen: upright, in sRGB, alpha apart."""
+"""Reads the pixels of any Pillow image: upright, in sRGB, with separate alpha."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from PIL import ExifTags, Image, ImageMath
 from winepress_shared.errors import InvalidJob
 from winepress_shared.jobs.colour_profile import UselessProfile, in_srgb
 
-#: EXIF orientation (EXIF 2.32, tag 274) → what brings the picture upright.
+#: EXIF orientation (EXIF 2.32, tag 274) → the transposition that makes it upright.
 _TURNS: dict[object, Image.Transpose] = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
     3: Image.Transpose.ROTATE_180,
@@ -20,30 +20,30 @@ _TURNS: dict[object, Image.Transpose] = {
     7: Image.Transpose.TRANSVERSE,
     8: Image.Transpose.ROTATE_90,
 }
-#: Modes that colours are multiplied into → the same with colours and alpha apart.
+#: Modes with premultiplied alpha → the same mode without.
 _PREMULTIPLIED = {"La": "LA", "RGBa": "RGBA"}
-#: Modes of greys without a range of their own.
+#: Grey modes without a defined range.
 _WIDE_GREYS = ("I", "F")
-_RANGES = (1.0, 255.0, 65535.0)  #: white, where a mode does not say it
-#: Layout in a PNG whose transparent colour Pillow leaves at the file's depth → factor to 8 bits.
+_RANGES = (1.0, 255.0, 65535.0)  #: possible levels of white for such modes
+#: PNG layouts whose transparent colour Pillow leaves at the file's depth → factor to 8 bits.
 _DEPTHS = {"L;2": 85, "L;4": 17, "RGB;16B": 1 / 256}
 
 
 @dataclass(frozen=True)
 class Pixels:
-    """What an image shows."""
+    """The colours and alpha of an image."""
 
     colours: Image.Image  #: RGB in the colours of sRGB, without metadata
-    alpha: Image.Image | None  #: greyscale, 0 is transparent; None when the image has none
-    warnings: tuple[str, ...] = ()  #: how it was read, where it does not say that itself
+    alpha: Image.Image | None  #: greyscale, 0 is transparent; None if the image has none
+    warnings: tuple[str, ...] = ()  #: assumptions made in reading it
 
     @classmethod
     def of(cls, image: Image.Image) -> Pixels:
-        """Read an image of any mode; raises InvalidJob, and what Pillow does for a broken one."""
+        """Read an image of any mode; raises InvalidJob, and Pillow's errors for a damaged one."""
         see_through = _see_through_colour(image)
         image.load()
-        # After loading: Pillow turns a TIFF by itself. ImageOps.exif_transpose would write the
-        # other EXIF tags again, and trips over hostile ones.
+        # After loading, because Pillow rotates a TIFF by itself. ImageOps.exif_transpose would also
+        # rewrite the other EXIF tags, and fails on hostile ones.
         turn = _TURNS.get(image.getexif().get(ExifTags.Base.Orientation))
         alpha = _alpha(image, see_through)
         colours, warnings = _colours(image)
@@ -53,7 +53,7 @@ class Pixels:
         return cls(colours, alpha, (*_frames(image), *warnings))
 
     def on(self, background: str) -> Image.Image:
-        """RGB, with ``background`` where the image is transparent."""
+        """RGB, with ``background`` in transparent areas."""
         if self.alpha is None:
             return self.colours
         laid = Image.new("RGB", self.colours.size, background)
@@ -62,14 +62,14 @@ class Pixels:
 
 
 def _frames(image: Image.Image) -> tuple[str, ...]:
-    """A camera's MPO holds further pictures that are no frames."""
+    """The warning about an animation; a camera's MPO holds other pictures, not frames."""
     if image.format == "MPO" or not getattr(image, "is_animated", False):
         return ()
-    return ("is animated, and one frame of it is used",)
+    return ("is animated; only one frame is used",)
 
 
 def _see_through_colour(image: Image.Image) -> object:
-    """The one transparent colour (PNG, tRNS) in the depth of Pillow's pixels; None when none."""
+    """The transparent colour (PNG, tRNS) in the depth of Pillow's pixels, or None."""
     colour: object = image.info.get("transparency")
     tiles = getattr(image, "tile", None)  # empty once an image is loaded
     factor = _DEPTHS.get(str(tiles[0][3])) if tiles else None
@@ -98,7 +98,7 @@ def _alpha(image: Image.Image, see_through: object) -> Image.Image | None:
 
 
 def _colours(image: Image.Image) -> tuple[Image.Image, tuple[str, ...]]:
-    """RGB in the colours of sRGB, and what was uncertain about them."""
+    """The colours as sRGB, and warnings about them."""
     colours, warnings = _plain(image)
     icc: object = image.info.get("icc_profile")
     if isinstance(icc, bytes) and icc:
@@ -106,22 +106,22 @@ def _colours(image: Image.Image) -> tuple[Image.Image, tuple[str, ...]]:
             return in_srgb(colours, icc), warnings
         except UselessProfile as reason:
             warnings += (f"has a colour profile that {reason}; it is ignored",)
-    elif "icc_profile" in image.info:  # Pillow could not unpack it
-        warnings += ("has a colour profile that is broken; it is ignored",)
+    elif "icc_profile" in image.info:  # Pillow could not decode it
+        warnings += ("has a colour profile that is damaged; it is ignored",)
     return colours.convert("RGB"), warnings
 
 
 def _plain(image: Image.Image) -> tuple[Image.Image, tuple[str, ...]]:
-    """The same colours without alpha in one of the modes that profiles are for: 8 bits each."""
+    """The colours without alpha, in an 8-bit mode that profiles support."""
     if image.mode in _WIDE_GREYS:
         return _in_8_bits(image)
-    if image.mode.startswith("I;16"):  # convert() would clip the 65536 greys, not scale them
+    if image.mode.startswith("I;16"):  # convert() would clip the 65536 greys
         return image.convert("I").point(lambda grey: grey / 257 + 0.5).convert("L"), ()
     image = image.convert(_PREMULTIPLIED.get(image.mode, image.mode))
     if image.mode in ("CMYK", "LAB"):
         return image, ()
     if image.mode in ("P", "PA"):
-        image = image.convert("RGBA")  # Pillow frowns at palettes with alpha otherwise
+        image = image.convert("RGBA")  # else Pillow warns about palettes with alpha
     image.info.pop("transparency", None)
     return image.convert("L" if image.mode in ("1", "L", "LA") else "RGB"), ()
 
@@ -133,15 +133,17 @@ def _holds_nan(image: Image.Image) -> bool:
 
 
 def _in_8_bits(image: Image.Image) -> tuple[Image.Image, tuple[str, ...]]:
-    """Greys of a mode that has no white of its own: the least of the usual ones that fits."""
+    """Scale greys of a mode without a defined range, by the smallest usual range that fits."""
     low, high = cast("tuple[float, float]", image.getextrema())  # of one band
     white = next((white for white in _RANGES if high <= white), None)
     if white is None or low < 0 or _holds_nan(image):
         raise InvalidJob(
-            "holds greys of no usual range", value=f"{low:g} to {high:g}", allowed="0 to 65535"
+            "has grey levels outside the usual ranges",
+            value=f"{low:g} to {high:g}",
+            allowed="0 to 65535",
         )
     if image.mode == "I":
         white = max(white, _RANGES[1])
     scaled = image.convert("F").point(lambda grey: grey * (255 / white) + 0.5)
-    warning = f"is of mode {image.mode}, which has no white of its own; {white:g} was taken for it"
+    warning = f"has mode {image.mode} without a defined white; {white:g} was assumed"
     return scaled.convert("L"), (warning,)

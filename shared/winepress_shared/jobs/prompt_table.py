@@ -1,4 +1,4 @@
-"""Which prompt each key frame of a zoom is drawn from."""
+"""The prompts of a zoom's key frames."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ MAX_CUES = 1000
 MAX_PROMPT_CHARACTERS = 2000
 MAX_POSITION = 100_000.0  #: last key frame or second a cue may name
 
-Cue = tuple[float, str]  #: from this key frame or second on, this prompt
+Cue = tuple[float, str]  #: first key frame or second, and the prompt from there on
 
 
 def read_cues(value: object) -> tuple[Cue, ...]:
     """Read a mapping of position → prompt or a list of such pairs; raises InvalidJob.
 
-    Positions begin at 0 or later and must rise: a table out of order was edited by mistake.
+    Positions start at 0 or later and must rise, because another order is probably a mistake.
     """
     cues = tuple(_cue(row) for row in _rows(value))
     if not cues:
@@ -39,7 +39,7 @@ def read_cues(value: object) -> tuple[Cue, ...]:
 def _rows(value: object) -> list[object]:
     rows = list(value.items()) if isinstance(value, Mapping) else value
     if not isinstance(rows, list | tuple):
-        raise InvalidJob("not a prompt table", field="prompts", value=value, allowed=_FORM)
+        raise InvalidJob("not a valid prompt table", field="prompts", value=value, allowed=_FORM)
     if len(rows) > MAX_CUES:
         raise InvalidJob(
             "the prompt table is too long", field="prompts", value=len(rows), allowed=f"{MAX_CUES}"
@@ -49,11 +49,11 @@ def _rows(value: object) -> list[object]:
 
 def _cue(row: object) -> Cue:
     if not isinstance(row, list | tuple) or len(row) != 2 or not isinstance(row[1], str):
-        raise InvalidJob("not a prompt table", field="prompts", value=row, allowed=_FORM)
+        raise InvalidJob("not a valid prompt table", field="prompts", value=row, allowed=_FORM)
     prompt = check_text(row[1], "prompts").strip()
     if not 1 <= len(prompt) <= MAX_PROMPT_CHARACTERS:
         raise InvalidJob(
-            "a prompt has a bad length",
+            "a prompt is empty or too long",
             field="prompts",
             value=len(prompt),
             allowed=f"1 to {MAX_PROMPT_CHARACTERS} characters",
@@ -68,7 +68,7 @@ def _position(value: object) -> float:
         position = math.nan
     if isinstance(value, bool) or not 0 <= position <= MAX_POSITION:
         raise InvalidJob(
-            "not a position in a prompt table",
+            "not a valid position in a prompt table",
             field="prompts",
             value=value,
             allowed=f"0 to {MAX_POSITION:g}",
@@ -83,7 +83,7 @@ Cues = Annotated[tuple[Cue, ...], BeforeValidator(read_cues)]
 
 
 def prompt_at(cues: tuple[Cue, ...], position: float) -> str:
-    """The prompt of the last cue that is not after ``position``, else of the first one."""
+    """The prompt of the last cue at or before ``position``, else of the first cue."""
     index = bisect_right([start for start, _ in cues], position)
     return cues[max(index - 1, 0)][1]
 
@@ -93,7 +93,7 @@ def join_prompt(parts: Iterable[str]) -> str:
     return " ".join(part.strip() for part in parts if part.strip())
 
 
-#: Field of the infinite-zoom extension of A1111 → ours, where the value means the same.
+#: Field of A1111's infinite-zoom extension → ours, if the value has the same meaning.
 _FOREIGN = {
     "negPrompt": "negative_prompt",
     "prePrompt": "prompt_prefix",
@@ -111,7 +111,7 @@ _FOREIGN = {
 
 
 def is_infinite_zoom(values: Mapping[str, Any]) -> bool:
-    """True for the JSON form of the infinite-zoom extension of A1111 (schema 1.4)."""
+    """True for the JSON form of A1111's infinite-zoom extension (schema 1.4)."""
     prompts = values.get("prompts")
     return isinstance(prompts, Mapping) and "data" in prompts
 
@@ -119,8 +119,8 @@ def is_infinite_zoom(values: Mapping[str, Any]) -> bool:
 def from_infinite_zoom(values: Mapping[str, Any]) -> dict[str, Any]:
     """Fields of our job for that form; raises InvalidJob.
 
-    What names files of another machine (audio, look-up tables, blend masks, pictures of single
-    rows) is left out. Fields of ours beside it win.
+    Names of files on another machine (audio, look-up tables, blend masks, pictures of single rows)
+    are left out. Our own fields take precedence.
     """
     table = values["prompts"]
     if not isinstance(table["data"], list | tuple):

@@ -1,4 +1,4 @@
-"""What is said to whoever gives a job that is refused."""
+"""The messages for refused jobs."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from pydantic import BaseModel, ValidationError
 from winepress_shared.errors import InvalidJob
 from winepress_shared.jobs.aliases import ALIASES
 
-#: pydantic's type of a complaint → problem, and what is allowed with its own limit filled in.
+#: pydantic's error type → our problem, and the allowed values with the limit filled in.
 _COMPLAINTS = {
     "greater_than": ("too small", "more than {gt}"),
     "greater_than_equal": ("too small", "at least {ge}"),
     "less_than_equal": ("too large", "at most {le}"),
     "string_too_long": ("too long", "at most {max_length} characters"),
-    "string_pattern_mismatch": ("not a name", "those that `winepress models list` shows"),
+    "string_pattern_mismatch": ("not a valid name", "the names in `winepress models list`"),
 }
 _DECIMAL_COMMA = re.compile(r"([0-9]{1,9}),([0-9]{1,9})")  #: as German spreadsheets write 7.5
 _PLAIN_NAME = re.compile(r"[\w.-]{1,64}")
@@ -26,11 +26,11 @@ _PLAIN_NAME = re.compile(r"[\w.-]{1,64}")
 def refusal_of(
     error: ValidationError, kind: type[BaseModel], kinds: Mapping[str, type[BaseModel]]
 ) -> InvalidJob:
-    """Turn pydantic's first complaint into one sentence a tired person understands.
+    """Turn pydantic's first error into one plain sentence.
 
-    ``kind`` is the class of the job, ``kinds`` are all classes by the name of their kind.
+    ``kind`` is the class of the job, ``kinds`` all classes by the name of their kind.
     """
-    # A mistyped name is also why the field that was meant is missing.
+    # A mistyped name also makes the intended field missing.
     first = min(error.errors(include_url=False), key=lambda one: one["type"] != "extra_forbidden")
     field = ".".join(str(part) for part in first["loc"]) or None
     if first["type"] == "extra_forbidden" and field:
@@ -43,7 +43,7 @@ def refusal_of(
     comma = (
         _DECIMAL_COMMA.fullmatch(str(first["input"])) if first["type"] == "float_parsing" else None
     )
-    hint = f"numbers have a decimal point: {comma[1]}.{comma[2]}" if comma else None
+    hint = f"use a decimal point: {comma[1]}.{comma[2]}" if comma else None
     return InvalidJob(problem, field=field, value=first["input"], allowed=allowed, hint=hint)
 
 
@@ -54,9 +54,7 @@ def _unknown_field(
     others = [name for name, other in kinds.items() if field in other.model_fields]
     near = difflib.get_close_matches(field, [*own, *ALIASES], n=1)
     if others:
-        hint = (
-            f"{own['kind'].default} has none; {', '.join(others)} take{'s' * (len(others) == 1)} it"
-        )
+        hint = f"{own['kind'].default} jobs do not have it; {', '.join(others)} jobs do"
     else:
         hint = f"did you mean {near[0]!r}?" if near else f"known: {', '.join(own)}"
     if not _PLAIN_NAME.fullmatch(field):  # shown as a value: escaped and shortened

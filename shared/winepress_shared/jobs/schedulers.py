@@ -1,7 +1,7 @@
-"""Scheduler names: one canonical name each, found under the names of three vocabularies.
+"""Scheduler names: a canonical name for each, and its names in three vocabularies.
 
 Users write A1111 labels (``DPM++ 2M Karras``), k-diffusion names (``dpmpp_2m``) or diffusers
-classes (``DPMSolverMultistepScheduler``); all become ``name`` or ``name:schedule``, for example
+classes (``DPMSolverMultistepScheduler``); all map to ``name`` or ``name:schedule``, for example
 ``dpmpp_2m:karras``. The table holds names only; the worker builds the object from it.
 """
 
@@ -15,13 +15,13 @@ from winepress_shared.errors import InvalidJob
 
 @dataclass(frozen=True)
 class Scheduler:
-    """One sampler: its diffusers class, the settings that make it that sampler, its names."""
+    """One sampler: its diffusers class with settings, and its names."""
 
     name: str  #: canonical name, k-diffusion style
     cls: str  #: class in `diffusers`
     label: str  #: A1111 label
     settings: tuple[tuple[str, str | bool | int], ...] = ()
-    schedules: bool = field(default=False)  #: takes Karras and exponential sigmas
+    schedules: bool = field(default=False)  #: supports Karras and exponential sigmas
 
 
 def _s(
@@ -73,14 +73,14 @@ SCHEDULERS: tuple[Scheduler, ...] = (
     _s("unipc", "UniPCMultistep", "UniPC", schedules=True),
 )
 
-#: Noise schedule → the setting diffusers knows it by; ``normal`` is the model's own. There is no
-#: ``beta``: diffusers 0.37 spaces its noise levels linearly, which leaves noise in the picture.
+#: Noise schedule → its setting in diffusers; ``normal`` is the model's own. ``beta`` is missing:
+#: diffusers 0.37 spaces its noise levels linearly, which leaves noise in the picture.
 SCHEDULES: dict[str, str | None] = {
     "normal": None,
     "karras": "use_karras_sigmas",
     "exponential": "use_exponential_sigmas",
 }
-#: k-diffusion's names that differ from ours by more than a ``k_`` in front.
+#: k-diffusion's names that differ from ours by more than a prefix ``k_``.
 _K_NAMES = {
     "euler_ancestral": "euler_a",
     "dpm_2": "dpm2",
@@ -91,7 +91,7 @@ _NO_SCHEDULE = ("automatic", "uniform", "normal", "")
 
 
 def find_scheduler(canonical: str) -> tuple[Scheduler, str | None]:
-    """The table's entry and the schedule setting of a canonical name; raises InvalidJob."""
+    """The entry and the schedule's setting of a canonical name; raises InvalidJob."""
     name, _, schedule = canonical_scheduler(canonical).partition(":")
     entry = next(item for item in SCHEDULERS if item.name == name)
     return entry, SCHEDULES[schedule or "normal"]
@@ -100,7 +100,7 @@ def find_scheduler(canonical: str) -> tuple[Scheduler, str | None]:
 def canonical_scheduler(text: object) -> str:
     """The canonical name of ``text`` in any of the three vocabularies; raises InvalidJob.
 
-    Never falls back to another scheduler: an unknown name is refused with the nearest ones.
+    Never falls back to another scheduler: the error for an unknown name lists the nearest ones.
     """
     wanted = str(text).strip().lower()
     base, schedule = _split_schedule(wanted)
@@ -126,7 +126,7 @@ def canonical_scheduler(text: object) -> str:
 
 
 def _split_schedule(wanted: str) -> tuple[str, str | None]:
-    """Cut ``karras`` and its kind off the end: ``dpm++ 2m karras`` → (``dpm++ 2m``, ``karras``)."""
+    """Split off a schedule: ``dpm++ 2m karras`` → (``dpm++ 2m``, ``karras``)."""
     for separator in (":", " ", "_"):
         head, found, tail = wanted.rpartition(separator)
         if found and tail in SCHEDULES and tail != "normal":
@@ -137,7 +137,7 @@ def _split_schedule(wanted: str) -> tuple[str, str | None]:
 
 
 def _names() -> dict[str, Scheduler]:
-    """Every accepted name in lower case; of several entries of one class the first one wins."""
+    """Every accepted name in lower case; of several entries of one class, the first is used."""
     names: dict[str, Scheduler] = {}
     for item in SCHEDULERS:
         for name in (item.name, item.label, item.cls, item.cls.removesuffix("Scheduler")):

@@ -1,17 +1,18 @@
-"""Which pictures may be drawn in one call of a pipeline, and how many a job asks for."""
+"""Which pictures can share one call of a pipeline, and how many."""
 
 from __future__ import annotations
 
 from winepress_shared.jobs.job import Job
 from winepress_shared.model import Model
 
-LEAST_CALLS = 4  #: a job of fewer full calls is spread over workers picture by picture
+LEAST_CALLS = 4  #: a job of fewer full calls is distributed picture by picture
 
 
 def are_alike(first: Job, other: Job) -> bool:
-    """Whether two jobs differ in nothing but their texts and seeds.
+    """Whether two jobs differ only in texts and seeds.
 
-    With an empty negative prompt some models are guided by zeros, so both have one, or none.
+    Both or neither must have a negative prompt, because without one some models are guided by
+    zeros.
     """
     if bool(first.negative_prompt) != bool(other.negative_prompt):
         return False
@@ -20,7 +21,7 @@ def are_alike(first: Job, other: Job) -> bool:
 
 
 def call_of(model: Model, job: Job) -> int | None:
-    """How many pictures of a resolved ``job`` are drawn in one call, unless it says so itself."""
+    """Default number of pictures per call of a resolved ``job``."""
     number = model.pictures_per_call
     if job.pictures_per_call is not None or number == 1 or why_no_call(model, job):
         return job.pictures_per_call
@@ -28,11 +29,11 @@ def call_of(model: Model, job: Job) -> int | None:
 
 
 def why_no_call(model: Model, job: Job) -> str | None:
-    """Why each picture of a resolved ``job`` has a call of its own; None when calls are shared."""
+    """Why each picture of a resolved ``job`` needs its own call; None if calls are shared."""
     if not job.is_picture:
-        return f"{job.kind} shares no calls"
+        return f"{job.kind} jobs cannot share calls"
     if job.refinement:
-        return "pictures finished by a refiner share no calls"
+        return "pictures with a refiner cannot share calls"
     if (job.width or 0) * (job.height or 0) > model.width * model.height:
-        return f"pictures larger than {model.width}x{model.height} share no calls"
+        return f"pictures larger than {model.width}x{model.height} cannot share calls"
     return None

@@ -1,7 +1,7 @@
-"""Sound files that come from outside: bounded and checked before a film is queued.
+"""Sound files from outside, bounded and checked before a film is queued.
 
-Whether one plays is asked of the decoder where it is installed; producers without it look at the
-container only. The worker decodes a file under the one container found here.
+The decoder checks whether a file plays, if it is installed; producers without it check only the
+container. The worker decodes a file only as the container found here.
 """
 
 from __future__ import annotations
@@ -25,11 +25,11 @@ _REFERENCE = re.compile(r"sha256:([0-9a-f]{64})\.(wav|flac|mp3|ogg|m4a)\Z")
 
 @dataclass(frozen=True)
 class Sound:
-    """One sound file: its reference, and its bytes while they are at hand."""
+    """One sound file: its reference, and its bytes if loaded."""
 
     reference: str  #: ``sha256:``, 64 hexadecimal digits, a dot and the container
     data: bytes | None = field(default=None, repr=False, compare=False)
-    #: What was doubtful in reading it, each the end of a sentence about it.
+    #: Warnings from reading it, each the end of a sentence about it.
     warnings: tuple[str, ...] = field(default=(), repr=False, compare=False)
 
     @property
@@ -53,7 +53,7 @@ class Sound:
 
     @classmethod
     def load(cls, source: Path | bytes) -> Sound:
-        """Check a file or its bytes; raises InvalidJob when it is too large or not a sound."""
+        """Check a file or its bytes; raises InvalidJob if it is too large or not a sound."""
         data = _read(source) if isinstance(source, Path) else source
         if len(data) > MAX_SOUND_BYTES:
             raise InvalidJob(
@@ -65,7 +65,9 @@ class Sound:
         said = look(container, data)
         is_playable = plays(data, container)
         if not (said is not None if is_playable is None else is_playable):
-            raise InvalidJob(f"broken {container} file: nothing in it plays", allowed=_ALLOWED)
+            raise InvalidJob(
+                f"damaged {container} file: it has no playable sound", allowed=_ALLOWED
+            )
         warnings = (said,) if said else ()
         return cls(f"sha256:{hashlib.sha256(data).hexdigest()}.{container}", data, warnings)
 
@@ -95,7 +97,7 @@ def _sound(value: Any, info: ValidationInfo) -> Sound:
 
 
 if TYPE_CHECKING:
-    # Given as a path or bytes; a Sound ever after.
+    # Accepts a path or bytes; always holds a Sound.
     SoundField = Any
 else:
     SoundField = Annotated[

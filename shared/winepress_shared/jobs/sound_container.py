@@ -1,6 +1,6 @@
-"""What the bytes of a sound file say without a decoder: which container they are, whether whole.
+"""Recognises a sound file's container and damage, without a decoder.
 
-At most as strict as FFmpeg: what it plays a piece of is taken, and what is missing is said.
+It is not stricter than FFmpeg: a file that plays in part is accepted, with a warning.
 """
 
 from __future__ import annotations
@@ -10,13 +10,13 @@ from collections.abc import Callable
 from typing import Literal
 
 _CUT_OFF = "is cut off: the film is silent where it ends"
-#: What stands before the samples, cover picture and all; of chunks without content that would be 8
-#: million in the largest file, and half a minute.
+#: Bytes searched before the samples, including a cover picture. Unlimited, 8 million empty chunks
+#: in the largest file would take half a minute.
 _WAV_HEAD_BYTES = 4 * 2**20
-_OGG_HEAD_BYTES = 2**16  #: within which each stream says what it is
+_OGG_HEAD_BYTES = 2**16  #: within which each stream declares its type
 _OGG_CODECS = (b"OpusHead", b"\x01vorbis", b"\x7fFLAC", b"Speex   ")
 _WAV_KINDS = (b"RIFF", b"RF64", b"BW64", b"RIFX")  #: the last one is big-endian
-_UNKNOWN_SIZES = (0, 2**32 - 1)  #: of a WAV that was written into a pipe
+_UNKNOWN_SIZES = (0, 2**32 - 1)  #: of a WAV written to a pipe
 _MP3_JUNK_BYTES = 2**16  #: before the first frame
 _MP3_HEADER = re.compile(b"\xff[\xe2-\xff]..", re.DOTALL)
 _ID3_FLAG_FOOTER = 0x10
@@ -41,7 +41,7 @@ def container_of(data: bytes) -> str | None:
 
 
 def look(container: str, data: bytes) -> str | None:
-    """What is to be said of a file of that container, often nothing; None when it is broken."""
+    """The warning about a file of that container, usually empty; None if it is damaged."""
     return _LOOKS[container](data)
 
 
@@ -68,7 +68,7 @@ def _flac(data: bytes) -> str | None:
 
 
 def _ogg(data: bytes) -> str | None:
-    """A sound that is known begins on one of the first pages (RFC 3533, 6)."""
+    """A known codec starts on one of the first pages (RFC 3533, 6)."""
     if not any(codec in data[:_OGG_HEAD_BYTES] for codec in _OGG_CODECS):
         return None
     last = data.rfind(b"OggS")
@@ -77,7 +77,7 @@ def _ogg(data: bytes) -> str | None:
 
 
 def _m4a(data: bytes) -> str | None:
-    """The table of samples is there, wherever its boxes lie (ISO 14496-12, 8.5)."""
+    """The table of samples exists, wherever its boxes are (ISO 14496-12, 8.5)."""
     if b"moov" not in data or b"stbl" not in data:
         return None
     samples = data.find(b"mdat") - 4
@@ -90,14 +90,14 @@ def _mp3(data: bytes) -> str | None:
 
 
 def _first_frame(data: bytes) -> int | None:
-    """Where two frames follow each other: behind an ID3v2 tag, or where junk ends."""
+    """The offset of two consecutive frames: after an ID3v2 tag, or after junk."""
     after_tag = 0
     if data[:3] == b"ID3" and len(data) > 10:
         tag = sum(
             (byte & 0x7F) << shift for byte, shift in zip(data[6:10], (21, 14, 7, 0), strict=True)
         )
         after_tag = 10 + tag + (10 if data[5] & _ID3_FLAG_FOOTER else 0)
-    for begin in {after_tag: None, 0: None}:  # a tag may say a wrong length
+    for begin in {after_tag: None, 0: None}:  # a tag may give a wrong length
         for found in _MP3_HEADER.finditer(data, begin, begin + _MP3_JUNK_BYTES):
             length = _frame_bytes(found[0])
             after = found.start() + (length or 0)
@@ -107,7 +107,7 @@ def _first_frame(data: bytes) -> int | None:
 
 
 def _frame_bytes(header: bytes) -> int | None:
-    """Length of a frame by its header (ISO 11172-3, 2.4.1.3); None for no header."""
+    """Length of a frame by its header (ISO 11172-3, 2.4.1.3); None if it is not a header."""
     if len(header) < 4 or header[0] != 0xFF or header[1] & 0xE0 != 0xE0:
         return None
     version, layer = header[1] >> 3 & 3, 4 - (header[1] >> 1 & 3)

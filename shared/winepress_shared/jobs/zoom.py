@@ -1,4 +1,4 @@
-"""The job kind ``zoom-video``: key frames drawn around each other, and the film cut from them."""
+"""The job kind ``zoom-video``: nested key frames, and the film made from them."""
 
 from __future__ import annotations
 
@@ -36,9 +36,9 @@ from winepress_shared.lane import FILM, Lane
 DEFAULT_KEY_FRAMES = 5
 DEFAULT_ZOOM = 2.0
 DEFAULT_OVERLAP_PX = 16
-_MAX_ASPECT_ERROR = 0.02  #: relative; a given picture is stretched by no more than this
-_MIN_LOOP_KEY_FRAMES = 3  #: one of them is the first again
-#: Stands for canvas and mask in the jobs of key frames: neither goes through the store.
+_MAX_ASPECT_ERROR = 0.02  #: relative; the most that a given picture is stretched
+_MIN_LOOP_KEY_FRAMES = 3  #: one of them repeats the first
+#: Placeholder for canvas and mask in the jobs of key frames, which do not use the store.
 _AT_HAND = Picture("sha256:" + "0" * 64)
 
 
@@ -55,7 +55,7 @@ OverlapPx = Annotated[int, Field(ge=0, le=256, multiple_of=LATENT_PX)]
 
 
 class ZoomVideo(FromPictures, FilmCut, Job):
-    """A film that glides through pictures, each of which holds the one before in its centre."""
+    """A film that zooms through pictures, each with the previous one in its centre."""
 
     kind: Literal["zoom-video"] = "zoom-video"
     is_picture: ClassVar[bool] = False
@@ -67,24 +67,24 @@ class ZoomVideo(FromPictures, FilmCut, Job):
     prompt_prefix: Text = ""
     prompt_suffix: Text = ""
     model: ModelName = "vignette-inpaint"
-    #: Draws key frame 0 when no `image` is given; its open values are those of that model.
-    #: None is the one the catalogue names for `model`.
+    #: Model of key frame 0 if no `image` is given, with that model's defaults. None: the one that
+    #: the catalogue names for `model`.
     first_model: ModelName | None = None
     first_steps: Annotated[int, Field(ge=1, le=MAX_STEPS)] | None = None
     first_guidance_scale: Annotated[float, Field(ge=0, le=MAX_GUIDANCE)] | None = None
     first_scheduler: SchedulerField | None = None
     image: ImageField | None = None  #: key frame 0
-    exit_image: ImageField | None = None  #: what the zoom opens into at its widest
-    #: The job whose key frames are taken; nothing is drawn then, the film is all there is to make.
+    exit_image: ImageField | None = None  #: what the zoom shows at its widest
+    #: A job whose key frames are reused; then only the film is made.
     key_frames_of: JobId | None = None
     key_frames: Annotated[int, Field(ge=1, le=MAX_KEY_FRAMES)] | None = None
     zoom: Annotated[float, Field(ge=MIN_ZOOM, le=MAX_ZOOM)] | None = None
     border: Annotated[tuple[BorderPx, BorderPx], BeforeValidator(_pair)] | None = None
-    overlap: OverlapPx = DEFAULT_OVERLAP_PX  #: pixels of the centre that are drawn again
-    feather: Annotated[int, Field(ge=0, le=256)] | None = None  #: of them blended; None is all
+    overlap: OverlapPx = DEFAULT_OVERLAP_PX  #: pixels of the centre that are repainted
+    feather: Annotated[int, Field(ge=0, le=256)] | None = None  #: blended part of them; None: all
     colour_matching: bool = True
     n: Literal[1] = 1
-    #: Every key frame is made from the stored one before: only a lossless format keeps them equal.
+    #: Each key frame is made from the previous stored one, so the format must be lossless.
     output_format: Literal["png"] = "png"
 
     @model_validator(mode="before")
@@ -100,14 +100,15 @@ class ZoomVideo(FromPictures, FilmCut, Job):
     @model_validator(mode="after")
     def _fits_together(self) -> Self:
         if self.prompts and self.prompts_by_second:
-            raise InvalidJob("given twice: by key frame and by second", field="prompts")
+            raise InvalidJob("use either prompts or prompts_by_second", field="prompts")
         if not (self.prompt or self.prompts or self.prompts_by_second):
             raise InvalidJob("is required, or a table of prompts", field="prompt")
         if self.zoom and self.border:
-            raise InvalidJob("given twice: as zoom and as border", field="border")
+            raise InvalidJob("use either zoom or border", field="border")
         if self.key_frames and self.duration and self.seconds_per_key_frame:
             raise InvalidJob(
-                "does not go with both key_frames and seconds_per_key_frame", field="duration"
+                "cannot be combined with both key_frames and seconds_per_key_frame",
+                field="duration",
             )
         if self.direction is Direction.LOOP:
             self._check_loop()
@@ -127,7 +128,9 @@ class ZoomVideo(FromPictures, FilmCut, Job):
 
     def _check_loop(self) -> None:
         if self.exit_image is not None:
-            raise InvalidJob("a loop ends in its own beginning", field="exit_image")
+            raise InvalidJob(
+                "exit_image cannot be combined with direction=loop", field="exit_image"
+            )
         if self.key_frame_count < _MIN_LOOP_KEY_FRAMES:
             raise InvalidJob(
                 "too few for a loop",
@@ -168,7 +171,7 @@ class ZoomVideo(FromPictures, FilmCut, Job):
 
     @property
     def nesting(self) -> Nesting:
-        """How the key frames lie in each other; size must be set. Raises InvalidJob."""
+        """The geometry of the key frames; size must be set. Raises InvalidJob."""
         size = (self.width or 0, self.height or 0)
         if self.border is not None:
             return Nesting.by_border(size, self.border)
@@ -181,7 +184,7 @@ class ZoomVideo(FromPictures, FilmCut, Job):
 
     @property
     def unit_count(self) -> int:
-        """The key frames, each of which needs the one before, and the film after them."""
+        """The number of key frames, plus one for the film."""
         return 1 if self.key_frames_of else self.key_frame_count + 1
 
     @property
@@ -195,16 +198,16 @@ class ZoomVideo(FromPictures, FilmCut, Job):
         return None if self.key_frames_of else FILM
 
     def is_film(self, unit: int) -> bool:
-        """True for the last unit; the ones before are key frames."""
+        """True for the last unit; the others are key frames."""
         return unit == self.unit_count - 1
 
     @property
     def is_drawn_first(self) -> bool:
-        """True when key frame 0 is drawn from its prompt alone."""
+        """True if key frame 0 is drawn from only its prompt."""
         return self.image is None and self.key_frames_of is None
 
     def model_of(self, unit: int) -> str | None:
-        """Which model draws unit ``unit``; None for the film and a given picture."""
+        """The model that draws unit ``unit``; None for the film and a given picture."""
         if self.is_film(unit):
             return None
         if unit == 0:
@@ -232,7 +235,7 @@ class ZoomVideo(FromPictures, FilmCut, Job):
         return named.with_first(resolve(named.first_drawing()))
 
     def prompt_of(self, index: int) -> str:
-        """What key frame ``index`` shows, prefix and suffix included."""
+        """The prompt of key frame ``index``, including prefix and suffix."""
         prompt = self.prompt
         if self.prompts_by_second:
             second = self.second_of(index, self.key_frame_count)
@@ -242,11 +245,11 @@ class ZoomVideo(FromPictures, FilmCut, Job):
         return join_prompt((self.prompt_prefix, prompt, self.prompt_suffix))
 
     def _cued(self, cues: Cues, position: float) -> str:
-        """`prompt`, where given, rules until the first cue."""
+        """The prompt at ``position``; before the first cue it is `prompt`, if given."""
         return self.prompt if self.prompt and position < cues[0][0] else prompt_at(cues, position)
 
     def for_unit(self, unit: int) -> Self:
-        """The same job, with what is true of that unit alone: prompt and seed, a film's format."""
+        """The job with the values of one unit: prompt and seed, or the film's format."""
         if self.is_film(unit):
             return self.model_copy(update={"output_format": self.film_format})
         values = {"prompt": self.prompt_of(unit), "seed": self.seed_of(unit)}
@@ -254,11 +257,11 @@ class ZoomVideo(FromPictures, FilmCut, Job):
         return self.model_copy(update=values | {"prompts_by_second": None})
 
     def seed_of(self, index: int) -> int:
-        """What the noise of key frame ``index`` is drawn from: the film's seed plus its number."""
+        """The seed of key frame ``index``: the film's seed plus its number."""
         return (self.seed or 0) + index
 
     def drawing_of(self, index: int) -> Inpaint:
-        """The job that draws key frame ``index`` on a canvas that holds the one before."""
+        """The job that draws key frame ``index`` around the previous one."""
         return Inpaint(
             model=self.model,
             image=_AT_HAND,
@@ -270,7 +273,7 @@ class ZoomVideo(FromPictures, FilmCut, Job):
         )
 
     def first_drawing(self) -> TextToImage:
-        """The job that draws key frame 0 from nothing."""
+        """The job that draws key frame 0 from only its prompt."""
         return TextToImage(
             model=self.first_model or self.model,
             num_inference_steps=self.first_steps,
@@ -280,7 +283,7 @@ class ZoomVideo(FromPictures, FilmCut, Job):
         )
 
     def with_first(self, first: Job) -> Self:
-        """The same film, its key frame 0 drawn with the values of ``first``."""
+        """The same film with key frame 0 drawn with the values of ``first``."""
         values = {
             "first_steps": first.num_inference_steps,
             "first_guidance_scale": first.guidance_scale,
@@ -289,7 +292,7 @@ class ZoomVideo(FromPictures, FilmCut, Job):
         return self.model_copy(update=values)
 
     def _drawing(self, index: int) -> dict[str, Any]:
-        """What the jobs of all key frames share."""
+        """The values shared by the jobs of all key frames."""
         names = ("negative_prompt", "precision", "width", "height", "device", "embed_metadata")
         fields = {name: getattr(self, name) for name in (*names, "clip_skip", "vae")}
         return {**fields, "prompt": self.prompt_of(index), "seed": self.seed_of(index)}

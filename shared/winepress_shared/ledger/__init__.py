@@ -1,1 +1,1 @@
-"""The record of all jobs, in Redis: the scripts and what calls them."""
+"""The record of all jobs, in Redis: the Lua scripts and the modules that call them."""

@@ -1,4 +1,4 @@
-"""What can happen to a job, as the scripts of the ledger write it and watchers read it."""
+"""The events of a job, as the ledger's scripts write them and watchers read them."""
 
 from __future__ import annotations
 
@@ -6,14 +6,14 @@ import re
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-#: Fields that are numbers, and those that an event cannot do without.
+#: Numeric fields, and required fields.
 _COUNTS = ("unit", "step", "steps", "done", "units")
 _NEEDED = {"progress": ("unit", "step", "steps"), "unit-done": ("unit", "done")}
 _COUNT = re.compile(r"[0-9]{1,15}")
 
 
 class EventName(StrEnum):
-    """The events of a job, with their fields, beside its states: each is an event with a reason."""
+    """The events of a job, with their fields. Each `JobState` is an event too, with a reason."""
 
     UNIT_STARTED = "unit-started"  #: unit, holder
     PROGRESS = "progress"  #: unit, step, steps, done, units
@@ -24,15 +24,15 @@ class EventName(StrEnum):
     NOTE = "note"  #: message
     PAUSED = "paused"
     RESUMED = "resumed"
-    STATE = "state"  #: how the job stands at first; made by `JobHandle.events`
+    STATE = "state"  #: the job's state at the start; made by `JobHandle.events`
     DAMAGED = "damaged"  #: an entry that cannot be read; no fields
 
 
 @dataclass(frozen=True)
 class Event:
-    """One thing that happened to a job."""
+    """One event of a job."""
 
-    id: str  #: position in the stream; pass it back to read on from here
+    id: str  #: position in the stream, from which reading can resume
     name: str  #: an `EventName` or a `JobState`
     at: float  #: Unix seconds
     fields: dict[str, str] = field(default_factory=dict)
@@ -45,6 +45,6 @@ class Event:
         name = row.get("event", "")
         is_whole = bool(name) and set(_NEEDED.get(name, ())) <= set(fields)
         if not is_whole or not all(map(_COUNT.fullmatch, counts)):
-            # Kept for its id, so that a reader goes on behind it.
+            # Kept for its id, so that a reader continues after it.
             return cls(row_id, EventName.DAMAGED, 0.0)
         return cls(row_id, name, int(row["at"]) / 1000, fields)

@@ -1,4 +1,4 @@
-"""Jobs and leases as the ledger in memory holds them."""
+"""Jobs and leases of the in-memory ledger."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ from winepress_shared.state import JobState
 class HeldJob:
     """A job; each of its units waits, is leased, or has ended with an object or an error."""
 
-    known: JobRow  #: its row, but for what has ended
+    known: JobRow  #: its row, without the units that have ended
     new: Submission
     ended: dict[int, dict[str, Any]]
     waiting: list[int] = field(default_factory=list)
-    attempts: dict[int, int] = field(default_factory=dict)  #: begun and not committed
+    attempts: dict[int, int] = field(default_factory=dict)  #: started and not committed
 
     @classmethod
     def of(cls, new: Submission, kept: dict[int, dict[str, Any]]) -> Self:
-        """A job that is entered now, of which the objects of ``kept`` are in the store."""
+        """A new job; the objects of ``kept`` are already in the store."""
         place = (new.kind, new.lane, new.user, BANDS[new.band], new.units, 0, 0)
         times = (time.time(), None, None, None)
         row = JobRow(new.id, JobState.QUEUED, *place, *times, paused=False, reason="")
@@ -31,18 +31,18 @@ class HeldJob:
         return job
 
     def queue(self) -> None:
-        """Let every unit without an object wait."""
+        """Make every unit without an object wait."""
         self.ended = {unit: row for unit, row in self.ended.items() if "error" not in row}
         self.waiting = [unit for unit in range(self.new.units) if unit not in self.ended]
         self.become(state=JobState.QUEUED, paused=False, reason="")
 
     def wait_again(self, units: list[int]) -> None:
-        """Let units that were handed out wait again, in their order."""
+        """Make units that were given out wait again, in order."""
         self.waiting = sorted([*self.waiting, *units])
 
     @property
     def row(self) -> JobRow:
-        """What is known of it now."""
+        """Its current row."""
         failed = sum("error" in row for row in list(self.ended.values()))
         return replace(self.known, failed=failed, done=len(self.ended) - failed)
 
@@ -52,13 +52,13 @@ class HeldJob:
 
     @property
     def has_ended_all(self) -> bool:
-        """True when nothing is left but to write the result."""
+        """True when only the result remains to be written."""
         return len(self.ended) == self.new.units
 
 
 @dataclass
 class HeldLease:
-    """A slice in somebody's hands."""
+    """A slice that a worker holds."""
 
     job: HeldJob
     open: list[int]  #: units that have not ended

@@ -1,8 +1,8 @@
-"""A ledger in this process, for tests of what calls one: no server, no clock.
+"""A ledger in this process, for tests of its callers: no server, no clock.
 
-It keeps what is promised of one job's life: entered, handed out, counted, given up, canceled. Jobs
-of a lane go by band, then by age. What takes the scripts' view of a whole farm (turns of users,
-hours, chains, leases that run out, events) raises `NotInMemory`.
+It implements one job's life: submitted, claimed, committed, failed, canceled. Jobs of a lane go by
+band, then by age. Features that need the scripts' view of a whole farm (turns of users, hours,
+chains, expiry of leases, events) raise `NotInMemory`.
 """
 
 from __future__ import annotations
@@ -34,11 +34,11 @@ from winepress_shared.ticket_policy import missing_tickets
 
 
 class NotInMemory(NotImplementedError):
-    """Asked for what the ledger in memory does not do: a test of that needs a server."""
+    """The in-memory ledger does not support this: a test of it needs a server."""
 
 
 class _NoServer:
-    """In place of the server: refuses whatever `Ledger` would ask of it."""
+    """Takes the place of the server and refuses every call."""
 
     def __getattr__(self, name: str) -> Any:
         raise NotInMemory(f"the ledger in memory has no server to ask for {name}")
@@ -72,7 +72,7 @@ class InMemoryLedger(Ledger):
         self._fences = itertools.count(1)
 
     def close(self) -> None:
-        """There is nothing to close; what it knows stays."""
+        """Do nothing: there is no connection, and the jobs are kept."""
 
     # -- producers ---------------------------------------------------------------------------
 
@@ -129,35 +129,35 @@ class InMemoryLedger(Ledger):
         return job.row.state
 
     def outputs(self, job_id: str) -> dict[int, dict[str, Any]]:
-        """Unit → what was committed for it, or its error; empty once a job has succeeded."""
+        """Unit → its committed output or its error; empty once the job has succeeded."""
         job = self._jobs.get(job_id)
         if job is None or job.row.state is JobState.SUCCEEDED:
             return {}
         return dict(sorted(job.ended.items()))
 
     def missing_tickets(self, lane: str, units: int) -> int:
-        """One for each live worker: nobody queues any."""
+        """One per live worker: no tickets are queued."""
         return missing_tickets(units, len(self._workers), 0)
 
     def check_room(self, user: str, units: int, *, may_be_known: bool = False) -> None:
-        """Raise QueueFull as `QueueLimits.check_room` does, for the farm as a whole."""
+        """Raise QueueFull like `QueueLimits.check_room`, for the whole farm."""
         alive = [job for job in self._jobs.values() if not job.row.state.is_terminal]
         held = sum(job.new.units - len(job.ended) for job in alive)
         if not may_be_known and held + units > self.queue_limit:
             raise farm_full(held, self.queue_limit)
 
     def unknown_jobs(self, job_ids: Sequence[str]) -> list[str]:
-        """Those of ``job_ids`` that were never entered, as `QueueLimits.unknown_jobs` tells."""
+        """Those of ``job_ids`` that are not known, like `QueueLimits.unknown_jobs`."""
         return [job_id for job_id in job_ids if job_id not in self._jobs]
 
     # -- workers -----------------------------------------------------------------------------
 
     def workers(self) -> list[Worker]:
-        """Every worker that has beaten."""
+        """Every worker that has sent a heartbeat."""
         return list(self._workers.values())
 
     def beat(self, worker: str, holder: str, facts: dict[str, Any]) -> HeartbeatReply:
-        """Record what a worker says of itself; of leases nothing is told, for none runs out."""
+        """Record a worker's description; the reply has no leases, because none expires."""
         self._workers[worker] = Worker(worker, time.time(), facts, {})
         return HeartbeatReply((), {})
 
@@ -171,7 +171,8 @@ class InMemoryLedger(Ledger):
         begin: bool = False,
         others_first: bool = False,
     ) -> Slice | None:
-        """Up to ``most`` units of the job that is next; one begun before is handed out alone."""
+        """Up to ``most`` units of the next job; a unit that was started before is given out
+        alone."""
         if others_first:
             raise NotInMemory("the ledger in memory does not know who failed at what")
         ready = [job for job in self._jobs.values() if job.new.lane == lane and self._is_ready(job)]
@@ -206,14 +207,14 @@ class InMemoryLedger(Ledger):
         return Order.OK
 
     def note(self, job_id: str, message: str) -> None:
-        """Nobody watches."""
+        """Do nothing: there are no watchers."""
 
     def orders(self, holder: str) -> Channel:
-        """A channel down which nothing comes."""
+        """A channel without messages."""
         return cast("Channel", _Silence())
 
     def progress(self, fence: int, unit: int, step: int, steps: int) -> Order:
-        """What the slice should do; the step is not kept."""
+        """The order for the slice; the step is not recorded."""
         return self._look_up(fence)[0]
 
     def commit(self, fence: int, unit: int, output: dict[str, Any]) -> UnitOutcome:
@@ -221,7 +222,7 @@ class InMemoryLedger(Ledger):
         return self._end(fence, unit, output, UnitOutcome.OK)
 
     def fail(self, fence: int, unit: int, error: Exception, *, retry: bool) -> UnitOutcome:
-        """See `Ledger.fail`; what is handed out again waits at once."""
+        """See `Ledger.fail`; retries wait without a backoff."""
         order, lease = self._look_up(fence)
         if order in (Order.OK, Order.YIELD) and unit in lease.open and retry:
             job, attempts = lease.job, lease.job.attempts
@@ -234,7 +235,7 @@ class InMemoryLedger(Ledger):
         return self._end(fence, unit, what, UnitOutcome.FAILED)
 
     def finish(self, fence: int, reason: str = "") -> str:
-        """End a job whose result has been written; returns its state, or ``lost``."""
+        """End a job whose result is written; returns its state, or ``lost``."""
         lease = self._leases.pop(fence, None)
         if lease is None:
             return "lost"
@@ -247,7 +248,7 @@ class InMemoryLedger(Ledger):
     def release(
         self, fence: int, holder: str, park_ms: int = 0, reason: str = "", unserved: int = -1
     ) -> None:
-        """Give the rest of a slice back without counting attempts."""
+        """Give the rest of a slice back without counting an attempt."""
         if park_ms or unserved >= 0:
             raise NotInMemory("no lane of the ledger in memory rests, and no unit waits for others")
         lease = self._leases.pop(fence, None)

@@ -1,4 +1,4 @@
-"""What the farm knows of its lanes: who waits in them, who holds their models."""
+"""The lanes of a farm: the work that waits in them, and the workers that hold their models."""
 
 from __future__ import annotations
 
@@ -14,29 +14,29 @@ from winepress_shared.ledger.script_server import ScriptServer
 from winepress_shared.settings import Settings
 
 _NUMBER = re.compile(r"[0-9]{1,15}(\.[0-9]{1,20})?(e[+-]?[0-9]{1,2})?")
-ALIVE_MS = 15_000  #: three beats; what a silent worker holds or loads counts no more
-LOAD_MS = 900_000  #: a mark of loading that nobody took back ends by itself
-_JOBS_LOOKED_AT = 1_000  #: earlier jobs of a user that are added up one by one
+ALIVE_MS = 15_000  #: three heartbeats; then a silent worker's models no longer count
+LOAD_MS = 900_000  #: a mark of a load expires after this
+_JOBS_LOOKED_AT = 1_000  #: earlier jobs of a user that are summed exactly
 
 
 @dataclass(frozen=True)
 class LaneView:
-    """One lane in which units wait, as one worker sees it."""
+    """A lane with waiting units, as one worker sees it."""
 
     lane: str
     units: int  #: waiting
-    band: int  #: the highest that waits; 0 goes first
+    band: int  #: the highest waiting; 0 goes first
     urgent: int  #: units of that band
-    waited_s: float  #: since that band of the lane got a slice, or began to wait
-    longest_s: float  #: the same for whichever of its bands waits longest
-    idle_s: float  #: since any of its bands did
-    holders: int = 0  #: live workers but this one that hold its model
-    loading: int = 0  #: live workers but this one that load it just now
-    is_shunned: bool = False  #: nothing waits there but what this worker failed at
+    waited_s: float  #: since that band last got a slice, or began to wait
+    longest_s: float  #: the same for the band that has waited longest
+    idle_s: float  #: since any of its bands got a slice
+    holders: int = 0  #: other live workers that hold its model
+    loading: int = 0  #: other live workers that are loading it
+    is_shunned: bool = False  #: only units that this worker failed at wait there
 
     @classmethod
     def of(cls, row: dict[str, Any], held: Collection[str], loads: str) -> LaneView:
-        """Read a row of ``lanes.lua``, as a worker sees it that holds and ``loads`` models."""
+        """Read a row of ``lanes.lua`` for a worker that holds ``held`` and ``loads`` a model."""
         model = model_key(row["lane"])
         return cls(
             lane=row["lane"],
@@ -52,33 +52,33 @@ class LaneView:
 
     @property
     def model(self) -> str:
-        """Model and precision: what a worker loads to serve the lane."""
+        """The model, with its precision, that serves the lane."""
         return model_key(self.lane)
 
 
 @dataclass(frozen=True)
 class InHand:
-    """A slice that a worker is drawing."""
+    """A slice that a worker is rendering."""
 
     worker: str
     lane: str
-    band: int  #: of its job; 0 where it gives way to nobody
-    units: int  #: that have not ended
+    band: int  #: of its job; 0 if it gives way to no other
+    units: int  #: not ended
 
 
 @dataclass(frozen=True)
 class Place:
-    """What goes before one job in its lane, and what holds it back."""
+    """The work ahead of one job in its lane, and what blocks it."""
 
     jobs: int = 0  #: earlier jobs of the same user and band
-    mine: int = 0  #: units that wait in those
-    higher: int = 0  #: units that wait in higher bands
-    slices: int = 0  #: of the user, being drawn now
-    most_slices: int = 0  #: how many those may be; 0 is any number
-    parked: str = ""  #: why the lane rests after a fault
+    mine: int = 0  #: units waiting in those
+    higher: int = 0  #: units waiting in higher bands
+    slices: int = 0  #: of the user, being rendered now
+    most_slices: int = 0  #: limit of those; 0: none
+    parked: str = ""  #: why the lane is parked after a fault
     paused: tuple[str, ...] = ()  #: ``farm``, ``lane:LANE``, ``user:USER``
     others: tuple[int, ...] = ()  #: units of each other user of the band
-    in_hand: tuple[InHand, ...] = ()  #: of other jobs, on the workers of the lane
+    in_hand: tuple[InHand, ...] = ()  #: slices of other jobs on the lane's workers
 
     @classmethod
     def of(cls, answer: dict[str, Any]) -> Place:
@@ -98,13 +98,13 @@ class LaneIndex:
         self._run = self._server.run
 
     def close(self) -> None:
-        """Give the connections back; they are opened anew when needed."""
+        """Close the connections; they are reopened when needed."""
         self._server.close()
 
     def look(self, worker: str) -> tuple[Sequence[LaneView], dict[str, Any]]:
-        """Every lane that has work and is not parked, and the renderer's description of itself.
+        """Every lane that has work and is not parked, and the state of the worker's renderer.
 
-        For a worker that has told its lanes, only those: it lacks the models of the others.
+        If the worker has named the lanes it serves, only those: it lacks the models of others.
         """
         renderer, lanes, loads, shunned, own, *held = self._run("lanes", worker, ALIVE_MS)
         served = read_facts(own).get("lanes")
@@ -114,23 +114,23 @@ class LaneIndex:
         return views, read_facts(renderer)
 
     def begin_load(self, worker: str, model: str) -> bool:
-        """Mark that ``worker`` loads ``model`` (with its precision); False when enough others do.
+        """Mark that ``worker`` loads ``model`` (with its precision); False if enough others do.
 
         The mark ends when the worker next describes itself, dies, or after `LOAD_MS`.
         """
         return bool(self._run("load", worker, model, LOAD_MS, ALIVE_MS))
 
     def place(self, lane: str, band: int, user: str, job_id: str = "") -> Place:
-        """What goes before a job and holds it back; without ``job_id``, a job submitted now."""
+        """The `Place` of a job, or of one submitted now."""
         return Place.of(json.loads(self._run("ahead", lane, band, user, job_id, _JOBS_LOOKED_AT)))
 
     def parked(self, lane: str) -> str | None:
-        """Why nothing is handed out in ``lane`` just now; None when it is open."""
+        """Why ``lane`` is parked; None if it is not."""
         with self._server.reaching():
             return cast("str | None", self._server.client.get(f"{self._prefix}parked:{lane}"))
 
     def paces(self) -> dict[str, float]:
-        """``LANE DEVICE`` → megapixel-steps per second, as a worker last measured it."""
+        """``LANE DEVICE`` → megapixel-steps per second, as last measured."""
         with self._server.reaching():
             found = self._server.client.hgetall(f"{self._prefix}pace")
         paces = cast("dict[str, str]", found).items()

@@ -1,8 +1,7 @@
 """The record of all jobs, in Redis; every change is one Lua script run by the server.
 
-The key layout is written at the top of ``lua/prelude/1-keys.lua``. Time is always the server's.
-Redis is disposable: what a job asks for is in the store (``jobs/ID/job.json``), so is every
-finished unit.
+The key layout is at the top of ``lua/prelude/1-keys.lua``. Time is always the server's. Redis is
+disposable: the store holds every job (``jobs/ID/job.json``) and every finished unit.
 """
 
 from __future__ import annotations
@@ -37,24 +36,24 @@ from winepress_shared.settings import Settings
 from winepress_shared.state import JobState
 from winepress_shared.ticket_policy import missing_tickets
 
-LEASE_MS = 30_000  #: a lease ends this long after its last beat
-BEAT_S = 5.0  #: time between two beats of a worker
+LEASE_MS = 30_000  #: a lease ends this long after its last heartbeat
+BEAT_S = 5.0  #: time between two heartbeats of a worker
 SWEEP_MS = 2_000  #: least time between two sweeps of the farm
-GONE_MS = 60_000  #: a worker that has not beaten for this long is forgotten
-MAX_ATTEMPTS = 3  #: a unit that was begun this often and never committed is given up
-RETRY_BACKOFF_MS = 1_000  #: before the first retry; doubled for each further one
-PATIENCE_MS = (3_600_000, 60_000, 300_000)  #: how long each band may be passed over in a lane
-IDEMPOTENCY_MS = 86_400_000  #: an idempotency key is remembered this long
+GONE_MS = 60_000  #: a worker without a heartbeat for this long is forgotten
+MAX_ATTEMPTS = 3  #: a unit started this often without success fails
+RETRY_BACKOFF_MS = 1_000  #: before the first retry; doubled for each further retry
+PATIENCE_MS = (3_600_000, 60_000, 300_000)  #: longest time each band may be passed over in a lane
+IDEMPOTENCY_MS = 86_400_000  #: an idempotency key is kept this long
 _MESSAGE_CHARACTERS = 500  #: longest reason or message kept
 
 
 def holder_of(worker: str, pid: int) -> str:
-    """The name under which the rendering process ``pid`` of a worker holds its leases."""
+    """The name of the rendering process ``pid`` of a worker as a lease holder."""
     return f"{worker}/{pid}"
 
 
 class Ledger:
-    """One farm's ledger. Methods raise BrokerUnreachable when Redis does not answer."""
+    """One farm's ledger. Methods raise BrokerUnreachable if Redis does not answer."""
 
     def __init__(self, settings: Settings, server: ScriptServer | None = None) -> None:
         """``server`` is one that others use too; without it this opens its own."""
@@ -64,24 +63,23 @@ class Ledger:
         self._queue_prefix = f"{settings.farm}:queue:"  #: see `broker.make_celery`
         self._run = self._server.run
         self._log = EventLog(self._server, self._prefix)
-        self._unanswered: dict[str, str] = {}  #: holder → the request for a slice on its way
+        self._unanswered: dict[str, str] = {}  #: holder → its unanswered request for a slice
 
     # -- producers ---------------------------------------------------------------------------
 
     def close(self) -> None:
-        """Give the connections back; they are opened anew when needed."""
+        """Close the connections; they are reopened when needed."""
         self._server.close()
 
     def ping(self) -> None:
-        """Return when the broker answers."""
+        """Check that the broker answers."""
         with self._server.reaching():
             self._server.client.ping()
 
     def submit(self, new: Submission) -> Entry:
-        """Enter a job, or find the earlier one of its idempotency key.
+        """Enter a job, or find the earlier one with its idempotency key.
 
-        Raises Conflict when that job was another one, QueueFull at the limit of the farm or of the
-        user.
+        Raises Conflict if that job differs, QueueFull at the limit of the farm or of the user.
         """
         answer, job_id, *numbers = self._run(
             "submit",
@@ -100,14 +98,14 @@ class Ledger:
             raise user_full(new.user, *numbers)
         if answer == "conflict":
             raise Conflict(
-                f"this idempotency key belongs to job {job_id}, which asks for something else",
+                f"this idempotency key belongs to job {job_id}, which has other content",
                 field="idempotency_key",
                 value=new.idempotency_key,
             )
         return Entry(job_id, answer == "accepted", missing_tickets(*numbers))
 
     def keep_units(self, job_id: str, outputs: dict[int, dict[str, Any]]) -> None:
-        """Note what is done already of a job that is about to be submitted again."""
+        """Record the finished units of a job that is about to be submitted again."""
         texts = {unit: json.dumps(output) for unit, output in outputs.items()}
         self._run("keep", job_id, *[part for pair in texts.items() for part in pair])
 
@@ -119,7 +117,7 @@ class Ledger:
         return JobRow.from_hash(job_id, row)
 
     def jobs(self, state: JobState | None = None, limit: int = 100) -> list[JobRow]:
-        """The ``limit`` newest jobs (at least one), newest first, but for `QueueLimits.damaged`."""
+        """The ``limit`` newest jobs (at least one), newest first, without `QueueLimits.damaged`."""
         index = f"{self._prefix}jobs" + (f":{state}" if state else "")
         with self._server.reaching():
             ids = cast("list[str]", self._server.client.zrevrange(index, 0, max(1, limit) - 1))
@@ -127,9 +125,9 @@ class Ledger:
         return [row for row in read_jobs(ids, rows) if isinstance(row, JobRow)]
 
     def control(self, job_id: str, verb: str, reason: str = "", key: str = "") -> JobState:
-        """Do what ``verb`` says to a job, see ``control.lua``; raises NotFound or Conflict.
+        """Apply ``verb`` to a job, see ``control.lua``; raises NotFound or Conflict.
 
-        The idempotency ``key`` of a job that is canceled is free again.
+        Canceling a job frees its idempotency ``key``.
         """
         answer, state = self._run("control", job_id, verb, _plain(reason), key)
         if answer == "missing":
@@ -139,11 +137,11 @@ class Ledger:
         return JobState(state)
 
     def events(self, job_id: str, after: str = "0", block_ms: int | None = None) -> list[Event]:
-        """What happened after the event ``after``; see `EventLog.read`."""
+        """The events after the event ``after``; see `EventLog.read`."""
         return self._log.read({job_id: after}, block_ms).get(job_id, [])
 
     def outputs(self, job_id: str) -> dict[int, dict[str, Any]]:
-        """Unit → what was committed for it, or its error; empty once a job has succeeded."""
+        """Unit → its committed output or its error; empty once the job has succeeded."""
         with self._server.reaching():
             units = cast(
                 "dict[str, str]", self._server.client.hgetall(f"{self._prefix}units:{job_id}")
@@ -153,7 +151,7 @@ class Ledger:
     def workers(self) -> list[Worker]:
         """Every worker that has beaten lately, by name."""
         with self._server.reaching():
-            # When every worker is dead, nobody sweeps the dead away.
+            # Only live workers sweep, so dead ones may still be listed.
             now, _ = self._server.client.time()
             key, since = f"{self._prefix}workers", now * 1000 - GONE_MS
             found = self._server.client.zrangebyscore(key, since, "+inf", withscores=True)
@@ -168,12 +166,12 @@ class Ledger:
         ]
 
     def worker_count(self) -> int:
-        """How many workers there are."""
+        """The number of workers."""
         with self._server.reaching():
             return self._server.client.zcard(f"{self._prefix}workers")
 
     def waiting(self) -> dict[str, int]:
-        """Lane → units waiting in it."""
+        """Lane → waiting units."""
         with self._server.reaching():
             lanes = cast("dict[str, str]", self._server.client.hgetall(f"{self._prefix}lanes"))
         return {lane: int(count) for lane, count in lanes.items() if count.isdecimal()}
@@ -181,7 +179,7 @@ class Ledger:
     def missing_tickets(self, lane: str, units: int) -> int:
         """How many more tickets to send to a lane with ``units`` open units; see `ticket_policy`.
 
-        A ticket that is queued now will be taken after this call, so it counts for new work too.
+        A queued ticket will be taken after this call, so it counts for new work too.
         """
         with self._server.reaching():
             pipe = self._server.client.pipeline(transaction=False)
@@ -202,13 +200,13 @@ class Ledger:
         begin: bool = False,
         others_first: bool = False,
     ) -> Slice | None:
-        """Take up to ``most`` units, and to the end of a call, of the job that is next in ``lane``.
+        """Take up to ``most`` units, rounded up to whole calls, of the next job in ``lane``.
 
-        ``holder`` names the rendering process of ``worker``; see `holder_of`. To ``begin`` is to
-        start the first unit at once, unless that failed before: see `Slice.begun`. With
-        ``others_first`` units that ``worker`` failed at come last.
+        ``holder`` names the rendering process of ``worker``; see `holder_of`. ``begin`` starts the
+        first unit at once, unless it failed before: see `Slice.begun`. With ``others_first``, units
+        that ``worker`` failed at come last.
         """
-        # Asked again after its answer was lost, the server must not hand out a second slice.
+        # A request repeated after a lost answer must not get a second slice.
         nonce = self._unanswered.setdefault(holder, secrets.token_hex(8))
         what = (lane, worker, holder, nonce, max(1, most))
         terms = (LEASE_MS, self._queue_prefix, ALIVE_MS, int(others_first))
@@ -219,9 +217,9 @@ class Ledger:
         return None if found is None else replace(Slice.of(json.loads(found)), begun=begun == [1])
 
     def start(self, fence: int, *units: int) -> Order:
-        """Begin units, in their order: the attempts count from here; the first order but OK.
+        """Start units in order, counting an attempt for each; returns the first order but OK.
 
-        CALLED is told only when all of them are begun.
+        CALLED is returned only if all of them are started.
         """
         found = self._server.run_together(*(("start", fence, unit) for unit in units))
         orders = sorted(map(Order, found), key=lambda order: order is Order.CALLED)
@@ -232,37 +230,37 @@ class Ledger:
         return Order(self._run("progress", fence, unit, step, steps))
 
     def commit(self, fence: int, unit: int, output: dict[str, Any]) -> UnitOutcome:
-        """Count a unit whose object is in the store."""
+        """Count a unit whose object is stored."""
         return UnitOutcome(
             self._run("commit", fence, unit, json.dumps(output, separators=(",", ":")))
         )
 
     def fail(self, fence: int, unit: int, error: Exception, *, retry: bool) -> UnitOutcome:
-        """Count a failed attempt; with ``retry`` the unit is handed out again, up to a limit."""
+        """Count a failed attempt; with ``retry`` the unit is tried again, up to a limit."""
         what = (type(error).__name__, _plain(str(error)))
         limits = (int(retry), MAX_ATTEMPTS, RETRY_BACKOFF_MS)
         return UnitOutcome(self._run("fail", fence, unit, *what, *limits))
 
     def finish(self, fence: int, reason: str = "") -> str:
-        """End a job whose result has been written; returns its state, or ``lost``."""
+        """End a job whose result is written; returns its state, or ``lost``."""
         return str(self._run("finish", fence, _plain(reason)))
 
     def release(
         self, fence: int, holder: str, park_ms: int = 0, reason: str = "", unserved: int = -1
     ) -> None:
-        """Give the rest of a slice back and count no attempt; may park its lane.
+        """Give the rest of a slice back without counting an attempt; may park its lane.
 
-        ``unserved`` is a unit that its worker's surroundings do not serve.
+        ``unserved`` is a unit that cannot be served in the worker's environment.
         """
         self._run("release", fence, holder, park_ms, _plain(reason), unserved)
 
     def beat(self, worker: str, holder: str, facts: dict[str, Any]) -> HeartbeatReply:
-        """Renew every lease of ``holder``, end those of earlier processes of ``worker``."""
+        """Renew the leases of ``holder``; end those of earlier processes of ``worker``."""
         answer = self._run("beat", worker, holder, json.dumps(facts), LEASE_MS, MAX_ATTEMPTS)
         return HeartbeatReply(tuple(map(Lease.of, answer[1:])), read_facts(answer[0]))
 
     def describe_renderer(self, worker: str, facts: dict[str, Any]) -> None:
-        """Record what the rendering process says of itself."""
+        """Record the state of the rendering process."""
         self._run("describe", worker, json.dumps(facts), *facts.get("warm", ()))
 
     def disown(self, holder: str, in_hand: Mapping[int, Collection[int]]) -> None:
@@ -294,5 +292,5 @@ class Ledger:
 
 
 def _plain(text: str) -> str:
-    """At most `_MESSAGE_CHARACTERS` that can be sent; a file name may hold ones that cannot."""
+    """At most `_MESSAGE_CHARACTERS`, without characters that cannot be encoded."""
     return text[:_MESSAGE_CHARACTERS].encode("utf-8", "replace").decode()

@@ -1,4 +1,4 @@
-"""What the farm as a whole is told and asked: pauses, limits, whether it has lost jobs."""
+"""The farm as a whole: pauses, limits, and which jobs it knows."""
 
 from __future__ import annotations
 
@@ -12,18 +12,18 @@ from winepress_shared.ledger.records import read_jobs
 from winepress_shared.ledger.script_server import ScriptServer
 from winepress_shared.settings import USER_PATTERN, Limits, Settings
 
-_PAGE = 500  #: jobs asked about at a time
+_PAGE = 500  #: jobs per request
 
-_LOOKED_AT = 1000  #: jobs whose records are looked through
+_LOOKED_AT = 1000  #: jobs whose records are checked
 
 
 class QueueLimits:
-    """Pauses of users, lanes and the farm, its limits, and whether it knows a job.
+    """Pauses of users, lanes and the farm, its limits, and the jobs it knows.
 
     Methods raise BrokerUnreachable.
 
-    A pause lets the pictures in hand be finished, and lasts until it is taken back or Redis is
-    lost.
+    Pictures in progress are finished during a pause. A pause lasts until `resume` or the loss of
+    Redis.
     """
 
     def __init__(self, settings: Settings, server: ScriptServer | None = None) -> None:
@@ -32,27 +32,27 @@ class QueueLimits:
         self._server = server or ScriptServer(settings, self._prefix)
 
     def close(self) -> None:
-        """Give the connections back; they are opened anew when needed."""
+        """Close the connections; they are reopened when needed."""
         self._server.close()
 
     def pause(self, *, user: str | None = None, lane: str | None = None) -> bool:
-        """Hand out no more of a user or of a lane; of the whole farm when neither is named.
+        """Pause a user or a lane, or the whole farm if neither is named.
 
-        Returns whether it was not paused before. Raises InvalidJob for what is neither.
+        Returns False if it was paused already. Raises InvalidJob for an invalid name.
         """
         return bool(self._server.run("pause", _scope(user, lane), 1))
 
     def resume(self, *, user: str | None = None, lane: str | None = None) -> bool:
-        """Take such a pause back; returns whether there was one."""
+        """End such a pause; returns whether there was one."""
         return bool(self._server.run("pause", _scope(user, lane), 0))
 
     def pauses(self) -> list[str]:
-        """What is paused: ``farm``, ``lane:LANE``, ``user:USER``."""
+        """The pauses: ``farm``, ``lane:LANE``, ``user:USER``."""
         with self._server.reaching():
             return sorted(cast("list[str]", self._server.client.hkeys(f"{self._prefix}paused")))
 
     def damaged(self) -> list[DamagedRecord]:
-        """What is wrong with those of the newest jobs whose records make no sense."""
+        """The errors of those of the newest jobs whose records are damaged."""
         with self._server.reaching():
             newest = self._server.client.zrevrange(f"{self._prefix}jobs", 0, _LOOKED_AT - 1)
             ids = cast("list[str]", newest)
@@ -60,9 +60,9 @@ class QueueLimits:
         return [row for row in read_jobs(ids, rows) if isinstance(row, DamagedRecord)]
 
     def check_room(self, user: str, units: int, *, may_be_known: bool = False) -> None:
-        """Raise QueueFull when the farm, or one user's part of it, has no room for ``units``.
+        """Raise QueueFull if ``units`` exceed the limit of the farm or of the user.
 
-        Those that ``may_be_known`` need no room if they are.
+        Jobs that ``may_be_known`` already are not checked, because they need no room then.
         """
         farm, most, own, users_most = self._server.run("room", user)
         if may_be_known:
@@ -73,7 +73,7 @@ class QueueLimits:
             raise user_full(user, own, users_most)
 
     def unknown_jobs(self, job_ids: Sequence[str]) -> list[str]:
-        """Those of ``job_ids`` that the ledger has no row of."""
+        """Those of ``job_ids`` that the ledger does not know."""
         found: list[int] = []
         with self._server.reaching():
             for first in range(0, len(job_ids), _PAGE):
@@ -84,11 +84,11 @@ class QueueLimits:
         return [job_id for job_id, is_known in zip(job_ids, found, strict=True) if not is_known]
 
     def limits(self) -> dict[str, float]:
-        """Every limit of the farm by its name, see `settings.Limits`."""
+        """Every limit of the farm by name, see `settings.Limits`."""
         return self.set_limits({})
 
     def set_limits(self, limits: Mapping[str, object]) -> dict[str, float]:
-        """Set limits, None for their default, and return them all; raises WrongUsage."""
+        """Set limits, None for the default, and return all; raises WrongUsage."""
         given = {name: value for name, value in limits.items() if value is not None}
         texts = dict.fromkeys(limits, "") | {
             name: repr(value) for name, value in Limits.checked(given).limits.items()
@@ -98,18 +98,18 @@ class QueueLimits:
 
 
 def farm_full(units: int, most: int) -> QueueFull:
-    """The farm holds ``units`` that have not ended, and may hold no more."""
+    """The error for a farm with ``units`` not ended, of ``most`` allowed."""
     limit = f"{most} units waiting"
     return QueueFull("the queue is full", value=units, allowed=limit, hint="Try later")
 
 
 def user_full(user: str, units: int, most: int) -> QueueFull:
-    """One user has ``units`` that have not ended, and may have no more."""
+    """The error for a user with ``units`` not ended, of ``most`` allowed."""
     return QueueFull(
-        f"{user} has as much waiting as one user may",
+        f"{user} has reached the limit of waiting units per user",
         value=units,
         allowed=f"{most} units of one user",
-        hint="Wait for some of it, or cancel some",
+        hint="Wait for some of them, or cancel some",
     )
 
 

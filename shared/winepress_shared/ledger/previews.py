@@ -1,8 +1,8 @@
-"""Small pictures of what is being drawn; they live in Redis, one a unit, and vanish by themselves.
+"""Small pictures of unfinished units, kept in Redis, one per unit, with a time to live.
 
-Not in the store: nobody would clear them away. Not in the events: those are kept for an hour after
-the job, and hundreds of them at that. A farm holds one of at most `MAX_PREVIEW_BYTES` for every
-picture that was in hand within the last `KEPT_MS`.
+They are not in the store, where they would have to be deleted, nor in the events, which are kept
+for an hour after the job. A farm holds at most `MAX_PREVIEW_BYTES` for every picture in progress
+within the last `KEPT_MS`.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ KEPT_MS = 60_000  #: after it was drawn
 
 @dataclass(frozen=True)
 class Preview:
-    """What one unit looked like after some of its steps."""
+    """A small picture of one unit after some of its steps."""
 
     unit: int
     step: int
@@ -29,7 +29,7 @@ class Preview:
 
 
 class PreviewStore:
-    """Keeps and hands out previews; methods raise BrokerUnreachable."""
+    """Stores and returns previews; methods raise BrokerUnreachable."""
 
     def __init__(self, settings: Settings, server: ScriptServer | None = None) -> None:
         """``server`` is one that others use too; without it this opens its own."""
@@ -37,19 +37,19 @@ class PreviewStore:
         self._server = server or ScriptServer(settings, self._prefix)
 
     def put(self, fence: int, preview: Preview) -> None:
-        """Show a preview of a unit of the slice ``fence``, and tell whoever watches the job.
+        """Store a preview of a unit of the slice ``fence``, and add an event for watchers.
 
-        Does nothing when the slice belongs to somebody else by now; raises ValueError when it is
-        larger than `MAX_PREVIEW_BYTES`.
+        Does nothing if the slice is lost; raises ValueError if the preview exceeds
+        `MAX_PREVIEW_BYTES`.
         """
         if len(preview.jpeg) > MAX_PREVIEW_BYTES:
-            raise ValueError(f"a preview of {len(preview.jpeg)} bytes")
+            raise ValueError(f"preview too large: {len(preview.jpeg)} bytes")
         text = base64.b64encode(preview.jpeg).decode("ascii")
         place = (fence, preview.unit, preview.step, preview.steps)
         self._server.run("preview", *place, text, KEPT_MS)
 
     def get(self, job_id: str, unit: int) -> Preview | None:
-        """The newest preview of a unit; None when there is none, or none any more."""
+        """The newest preview of a unit; None if there is none or it has expired."""
         with self._server.reaching():
             found = self._server.client.get(f"{self._prefix}preview:{job_id}:{unit}")
         if not isinstance(found, str):
@@ -61,5 +61,5 @@ class PreviewStore:
             return None
 
     def close(self) -> None:
-        """Give the connections back."""
+        """Close the connections."""
         self._server.close()

@@ -1,4 +1,4 @@
-"""What the ledger hands out: plain frozen values."""
+"""The values that the ledger takes and returns: plain frozen records."""
 
 from __future__ import annotations
 
@@ -20,22 +20,22 @@ BANDS = (Priority.INTERACTIVE, Priority.NORMAL, Priority.BULK)  #: in the order 
 
 
 class Order(StrEnum):
-    """What a worker should do with a slice it holds."""
+    """What the holder of a slice should do with it."""
 
     OK = "ok"
-    CANCEL = "cancel"  #: the job is over; stop and discard
-    CALLED = "called"  #: begun; a better band waits in another lane of the worker
+    CANCEL = "cancel"  #: the job has ended; stop and discard
+    CALLED = "called"  #: started; a better band waits in another lane of the worker
     YIELD = "yield"  #: the job is paused; stop at the next unit and give the rest back
-    GIVE_WAY = "give-way"  #: the same, for a better band waits in the lane
-    LOST = "lost"  #: somebody else owns the slice; stop and discard
+    GIVE_WAY = "give-way"  #: the same, because a better band waits in the lane
+    LOST = "lost"  #: the slice has another holder; stop and discard
 
 
 class UnitOutcome(StrEnum):
-    """What became of a unit that was committed or failed."""
+    """The result of committing or failing a unit."""
 
     OK = "ok"  #: counted
-    MOVED = "moved"  #: counted; what is left of the job waits in another lane
-    RETRY = "retry"  #: will be handed out again
+    MOVED = "moved"  #: counted; the rest of the job waits in another lane
+    RETRY = "retry"  #: will be tried again
     FAILED = "failed"  #: ended without an object
     LAST = "last"  #: every unit has ended: write the result, then `finish`
     LOST = "lost"
@@ -44,7 +44,7 @@ class UnitOutcome(StrEnum):
 
 @dataclass(frozen=True)
 class Submission:
-    """What the ledger needs to know of a new job."""
+    """The values of a new job for the ledger."""
 
     id: str
     kind: str
@@ -52,20 +52,20 @@ class Submission:
     user: str
     band: int  #: index into `BANDS`
     units: int
-    digest: str  #: of the job as asked for; the same idempotency key must bring the same digest
+    digest: str  #: of the job as submitted; equal idempotency keys require equal digests
     chained: bool = False
     idempotency_key: str = ""
-    expires_in_ms: int = 0  #: 0 is never
-    starts_in_ms: int = 0  #: 0 is now
+    expires_in_ms: int = 0  #: 0: never
+    starts_in_ms: int = 0  #: 0: now
     window: Window | None = None
     max_failed: int | None = None
     cost: float = 0.0  #: megapixel-steps of a unit
-    last_lane: str | None = None  #: of the last unit, where that is another one
-    together: int = 1  #: units drawn in one call; slices are multiples of it where they can be
+    last_lane: str | None = None  #: lane of the last unit if it differs
+    together: int = 1  #: units per call; slices are multiples of it if possible
 
     @property
     def row(self) -> tuple[str | int, ...]:
-        """Names and values of what goes into the job's hash as it is."""
+        """Names and values of the job's hash fields."""
         texts = {"kind": self.kind, "lane": self.lane, "user": self.user}
         texts["cost"] = f"{self.cost:.6g}"
         if self.last_lane is not None:
@@ -80,7 +80,7 @@ class Submission:
 
     @classmethod
     def of(cls, record: JobRecord) -> Submission:
-        """A job that the store holds; its times count from now on."""
+        """The submission of a stored job; its times are relative to now."""
         left_ms = starts_in_ms = 0
         if record.expires is not None:
             left_ms = max(1, int((record.expires - time.time()) * 1000))
@@ -107,32 +107,34 @@ class Submission:
 
 
 class Entry(NamedTuple):
-    """What became of a job that was submitted."""
+    """The result of submitting a job."""
 
-    id: str  #: an earlier one's where its idempotency key was known
+    id: str  #: an earlier job's if the idempotency key was known
     is_new: bool
-    tickets: int  #: its lane can use so many more, see `ticket_policy`
+    tickets: int  #: further tickets its lane can use, see `ticket_policy`
 
 
 @dataclass(frozen=True)
 class Slice:
-    """Units handed out by one claim, and the fence that proves who may render them."""
+    """Units given out by one claim, with the fence that entitles the holder to render them."""
 
     fence: int
     job_id: str
     units: tuple[int, ...]
-    finish: bool  #: no units left: only the job's result is to be written
-    attempts: int  #: how often the first unit was begun before
-    waiting: int  #: units of the lane that are left for others
-    tickets: int  #: tickets of the lane that are still queued
+    finish: bool  #: no units left: only the job's result must be written
+    attempts: int  #: earlier attempts of the first unit
+    waiting: int  #: units of the lane left for others
+    tickets: int  #: queued tickets of the lane
     band: int = 0  #: of the job; index into `BANDS`
-    begun: bool = False  #: the first unit was started with the claim
-    lane: str = ""  #: where it waited; not that of the request where an earlier one is answered
+    begun: bool = False  #: the claim started the first unit
+    lane: str = (
+        ""  #: where it waited; may differ from the request's if an earlier request is answered
+    )
     job_units: int = 0  #: of the whole job
 
     @classmethod
     def of(cls, answer: dict[str, Any]) -> Slice:
-        """Read the answer of ``claim.lua``."""
+        """Read an answer of ``claim.lua``."""
         named = answer | {
             "units": expand(answer["units"]),
             "finish": bool(answer["finish"]),
@@ -142,12 +144,12 @@ class Slice:
 
 @dataclass(frozen=True)
 class Lease:
-    """One slice a worker holds, as its beat sees it."""
+    """One slice a worker holds, as returned by a heartbeat."""
 
     fence: int
     order: Order
-    unit: int | None  #: in hand; None before the first one
-    steps: int  #: of the unit in hand; 0 before its first step, and after its last
+    unit: int | None  #: in progress; None before the first one
+    steps: int  #: of the unit in progress; 0 before its first step and after its last
     idle_ms: int  #: since the last step was reported
     lane: str
 
@@ -160,15 +162,15 @@ class Lease:
 
 @dataclass(frozen=True)
 class HeartbeatReply:
-    """What a beat brings back."""
+    """The answer to a heartbeat."""
 
     leases: tuple[Lease, ...]
-    renderer: dict[str, Any]  #: what the rendering process says of itself
+    renderer: dict[str, Any]  #: state of the rendering process
 
 
 @dataclass(frozen=True)
 class JobRow:
-    """One job as the ledger knows it; times are Unix seconds by the server's clock."""
+    """One job in the ledger; times are Unix seconds by the server's clock."""
 
     id: str
     state: JobState
@@ -185,21 +187,21 @@ class JobRow:
     expires: float | None
     paused: bool
     reason: str
-    starts: float | None = None  #: not to be begun before
+    starts: float | None = None  #: earliest start
     window: Window | None = None
     cost: float = 0.0  #: megapixel-steps of a unit
-    last_lane: str | None = None  #: of the last unit, where that is another one
+    last_lane: str | None = None  #: lane of the last unit if it differs
 
     @classmethod
     def from_hash(cls, job_id: str, row: dict[str, str]) -> JobRow:
-        """Read a ``job:ID`` hash; raises DamagedRecord for what makes no sense."""
+        """Read a ``job:ID`` hash; raises DamagedRecord if it is not valid."""
         try:
             return cls._read(job_id, row)
         except (KeyError, ValueError, IndexError, OverflowError) as error:
             raise DamagedRecord(
                 f"the broker's record of this job is damaged: {error}",
                 value=job_id,
-                hint=f"DEL FARM:job:{job_id} takes it out; `winepress recover` enters it again",
+                hint=f"DEL FARM:job:{job_id} removes it; `winepress recover` enters it again",
             ) from None
 
     @classmethod
@@ -232,7 +234,7 @@ class JobRow:
 
 @dataclass(frozen=True)
 class Worker:
-    """A live worker: its own description, and when it last beat."""
+    """A live worker: its description and its last heartbeat."""
 
     name: str
     seen: float  #: Unix seconds
@@ -240,33 +242,33 @@ class Worker:
     renderer: dict[str, Any]  #: of its rendering process: warm models, pace, footprint
 
     def serves(self, lane: str) -> bool:
-        """Whether it takes work of ``lane`` now."""
+        """Whether it takes work from ``lane`` now."""
         return lane in self.facts.get("lanes", ()) and model_key(lane) not in self.unfit
 
     @property
     def unfit(self) -> dict[str, str]:
-        """Model, with its precision → why this worker's surroundings keep it from serving it."""
+        """Model, with its precision → why this worker cannot serve it."""
         return dict(self.renderer.get("unfit", {}))
 
     @property
     def too_large(self) -> dict[str, int]:
-        """Model, with its precision → bytes it needs, which are more than this worker may use."""
+        """Model, with its precision → bytes it needs, beyond this worker's budget."""
         return dict(self.facts.get("too_large", {}))
 
 
 def unknown_job(job_id: str) -> NotFound:
-    """The ledger has no such job."""
+    """The error for a job that the ledger does not know."""
     return NotFound(
         "no such job, or its record has expired",
         value=job_id,
-        hint="`winepress list` shows the newest; `winepress recover` enters lost ones again",
+        hint="`winepress list` shows the newest jobs; `winepress recover` enters lost ones again",
     )
 
 
 def read_jobs(
     ids: Sequence[str], rows: Sequence[dict[str, str]]
 ) -> Iterator[JobRow | DamagedRecord]:
-    """The records of jobs, or what is wrong with them; those that are gone by now are left out."""
+    """The records of jobs, or the errors in them, without jobs that no longer exist."""
     for job_id, row in zip(ids, rows, strict=True):
         try:
             if row:

@@ -1,4 +1,4 @@
-"""The connection to Redis and the Lua scripts it runs for us."""
+"""The connection to Redis and the Lua scripts it runs."""
 
 from __future__ import annotations
 
@@ -25,20 +25,19 @@ from winepress_shared.per_process import PerProcess
 from winepress_shared.settings import Settings
 
 _CONNECT_TIMEOUT_S = 5.0
-#: Longest a command may take, and so how soon a server that accepts and never answers is given
-#: up; longer than `event_log.BLOCK_MS`. Such a command is not sent again, as one is whose
-#: connection broke.
+#: Timeout of a command, also for a server that accepts and never answers; longer than
+#: `event_log.BLOCK_MS`. Unlike a command whose connection broke, it is not sent again.
 _ANSWER_TIMEOUT_S = 8.0
 _HEALTH_CHECK_S = 25
-_CONNECTIONS = 32  #: of one server in one process, unless the URL says otherwise
-_RETRY_S = 0.1  #: before the one further try of a command whose connection broke
-_BAD_ARGUMENT = "refused argument"  #: how a script of ours says so, before it writes
+_CONNECTIONS = 32  #: per server and process, unless the URL sets it
+_RETRY_S = 0.1  #: before the one retry of a command whose connection broke
+_BAD_ARGUMENT = "refused argument"  #: our scripts' error, raised before any write
 _NO_DATABASE = "DB index is out of range"
-_NOT_ALLOWED = "ACL failure in script"  #: how a script tells of a command it may not run
-_OTHER_TYPE = "WRONGTYPE"  #: how a server says that a key is not what the command is for
+_NOT_ALLOWED = "ACL failure in script"  #: error of a script that may not run a command
+_OTHER_TYPE = "WRONGTYPE"  #: error for a key of the wrong type
 _POOL_EXHAUSTED = "No connection available"
 _SERVER_EXHAUSTED = "max number of clients"
-#: How a server says that it cannot be written to just now (disk full, failing over, in a script).
+#: Errors of a server that temporarily accepts no writes (disk full, failover, busy script).
 _CANNOT_WRITE = (
     "BUSY ",
     "CLUSTERDOWN",
@@ -59,21 +58,21 @@ class _Script(Protocol):
 
 @dataclass(frozen=True)
 class _Opened:
-    """What one process uses."""
+    """The client and scripts of one process."""
 
     client: redis.Redis
     scripts: dict[str, _Script]
 
 
 class ScriptServer:
-    """One Redis, with every script of ``lua/`` behind its name; may be used across a fork."""
+    """One Redis with every script of ``lua/`` by name; safe to use across a fork."""
 
     def __init__(self, settings: Settings, prefix: str) -> None:
         self._url = BrokerUrl.of(settings.broker_url)
         self._verification = self._url.verification(settings.broker_ca)
         self._prefix = prefix
         self._mine = PerProcess(self._open)
-        self._mine.get()  # reaches nothing, and finds out what is wrong with the URL
+        self._mine.get()  # does not connect, but checks the URL
 
     def _open(self) -> _Opened:
         client = self.new_client()
@@ -81,7 +80,7 @@ class ScriptServer:
         return _Opened(client, cast("dict[str, _Script]", scripts))
 
     def new_client(self) -> redis.Redis:
-        """A client with connections of its own; opens none before its first command."""
+        """A client with its own connections, opened at its first command."""
         options: dict[str, Any] = {
             "socket_connect_timeout": _CONNECT_TIMEOUT_S,
             "socket_timeout": _ANSWER_TIMEOUT_S,
@@ -95,13 +94,13 @@ class ScriptServer:
             pool = redis.BlockingConnectionPool.from_url(
                 self._url.address,
                 decode_responses=True,
-                timeout=options["socket_timeout"],  # to wait for a connection that is in use
-                # Every script may be run twice; longer waits are the caller's to decide.
+                timeout=options["socket_timeout"],  # wait for a free connection
+                # Every script may run twice; longer retries are up to the caller.
                 retry=Retry(ConstantBackoff(_RETRY_S), 1, (redis.exceptions.ConnectionError,)),
                 **options,
             )
-        except ValueError:  # its text may repeat a part of a password
-            raise WrongUsage("not the URL of a broker", field="broker_url") from None
+        except ValueError:  # its text may contain part of a password
+            raise WrongUsage("not a valid broker URL", field="broker_url") from None
         return redis.Redis(connection_pool=pool)
 
     @property
@@ -110,9 +109,9 @@ class ScriptServer:
         return self._mine.get().client
 
     def close(self) -> None:
-        """Give the connections of this process back; they are opened anew when needed.
+        """Close the connections of this process; they are reopened when needed.
 
-        One that another thread uses at this moment is given back when it is done.
+        A connection in use by another thread is closed when that thread is done.
         """
         mine = self._mine.pop()
         if mine is not None:
@@ -124,9 +123,9 @@ class ScriptServer:
             return self._mine.get().scripts[script](keys=[self._prefix], args=list(args))
 
     def run_together(self, *calls: tuple[str | float, ...]) -> list[Any]:
-        """Run several scripts, each its name and arguments, in order and in one round trip.
+        """Run several scripts, each given as name and arguments, in order in one round trip.
 
-        All of them may be run twice, like any script. Raises the first error that one answers.
+        Like any script, all of them may run twice. Raises the first error among the answers.
         """
         with self.reaching():
             found = self._send_together(calls)
@@ -140,7 +139,7 @@ class ScriptServer:
         return found
 
     def _send_together(self, calls: Sequence[tuple[str | float, ...]]) -> list[Any]:
-        # Called through a pipeline, a script of redis-py would ask first whether it is loaded.
+        # In a pipeline, redis-py's script object would first check whether the script is loaded.
         mine = self._mine.get()
         pipe = mine.client.pipeline(transaction=False)
         for name, *args in calls:
@@ -148,7 +147,7 @@ class ScriptServer:
         return pipe.execute(raise_on_error=False)
 
     def hashes(self, keys: Sequence[str]) -> list[dict[str, str]]:
-        """What each key holds, nothing where there is none; no field of ours in what is no hash."""
+        """The hash of each key; empty if the key is missing or not a hash."""
         with self.reaching():
             pipe = self.client.pipeline(transaction=False)
             for key in keys:
@@ -163,7 +162,7 @@ class ScriptServer:
 
     @contextmanager
     def reaching(self) -> Iterator[None]:
-        """Turn a silent or refusing server into one sentence; never shows the URL's password."""
+        """Turn errors of the server into ours; messages never show the URL's password."""
         try:
             yield
         except redis.exceptions.OutOfMemoryError:
@@ -176,36 +175,36 @@ class ScriptServer:
             raise self._not_allowed() from None
         except redis.exceptions.InvalidResponse:
             raise BrokerUnreachable(
-                "what answers there is not Redis", value=self._url.shown
+                "the server at this address is not Redis", value=self._url.shown
             ) from None
         except redis.exceptions.ResponseError as error:
             if _NOT_ALLOWED in str(error):
                 raise self._not_allowed() from None
             if _NO_DATABASE in str(error):
                 raise BrokerUnreachable(
-                    "the broker has no database of this number", value=self._url.shown
+                    "the broker has no database with this number", value=self._url.shown
                 ) from None
             if _OTHER_TYPE in str(error):
                 raise DamagedRecord(
-                    "a record of the broker is damaged: it is none of ours"
+                    "a record in the broker is damaged: its key has another type"
                 ) from None
             if _BAD_ARGUMENT in str(error):
                 field = str(error).partition(_BAD_ARGUMENT)[2].split(" script:")[0].strip()
-                raise InvalidJob("the ledger does not take this value", field=field[:40]) from None
+                raise InvalidJob("the ledger refuses this value", field=field[:40]) from None
             if not str(error).startswith(_CANNOT_WRITE) and not isinstance(
                 error, redis.exceptions.ReadOnlyError | redis.exceptions.ClusterDownError
             ):
                 raise
             raise BrokerUnreachable(
-                "the broker cannot be written to just now", value=self._url.shown
+                "the broker accepts no writes at the moment", value=self._url.shown
             ) from None
         except redis.exceptions.TimeoutError:
             answer_s = self._url.options.get("socket_timeout", _ANSWER_TIMEOUT_S)
             raise BrokerUnreachable(
-                f"the broker gave no answer within {answer_s:.0f} s",
+                f"the broker did not answer within {answer_s:.0f} s",
                 value=self._url.shown,
-                hint="It is busy or stopped, or something else listens there; try again, or "
-                "look at the server itself",
+                hint="It is busy or stopped, or another program listens there; try again, or "
+                "check the server",
             ) from None
         except (redis.exceptions.ConnectionError, OSError) as error:
             self._raise_limit(str(error))
@@ -227,16 +226,16 @@ class ScriptServer:
         return BrokerUnreachable(
             "the broker does not allow this with these credentials",
             value=self._url.shown,
-            hint="They are of another role or farm; the operator's settings of this one may",
+            hint="They belong to another role or farm; use the operator's settings of this farm",
         )
 
     def _raise_limit(self, reason: str) -> None:
-        """Raise BrokerUnreachable when a number of connections is the reason, and no outage."""
+        """Raise BrokerUnreachable if the reason is a limit of connections, not an outage."""
         if _SERVER_EXHAUSTED in reason:
             raise BrokerUnreachable(
                 "the broker allows no more connections",
                 value=self._url.shown,
-                hint="Raise its `maxclients`, or let fewer programs use it at a time",
+                hint="Raise its `maxclients`, or use it from fewer programs at a time",
             ) from None
         if _POOL_EXHAUSTED in reason:
             most = self._url.options.get("max_connections", _CONNECTIONS)
@@ -249,14 +248,14 @@ class ScriptServer:
 
 
 def script_texts() -> dict[str, str]:
-    """Name → text of every script, with the prelude that all of them share."""
+    """Name → text of every script, including the shared prelude."""
     folder = resources.files(__package__).joinpath("lua")
     parts = sorted(folder.joinpath("prelude").iterdir(), key=lambda part: part.name)
     prelude = "".join(part.read_text("utf-8") for part in parts)
     found: dict[str, str] = {}
     for entry in folder.iterdir():
         if entry.name.endswith(".lua"):
-            # The first line says what the server may do with the script, so it stays first.
+            # The first line holds the script's flags, so it stays first.
             flags, body = entry.read_text("utf-8").split("\n", 1)
             found[entry.name.removesuffix(".lua")] = f"{flags}\n{prelude}{body}"
     return found
@@ -265,14 +264,14 @@ def script_texts() -> dict[str, str]:
 class Channel:
     """A subscription; raises BrokerUnreachable like every other call.
 
-    redis-py connects it again by itself when that succeeds at once. Its connection is none of the
-    server's pool, which it would hold for as long as it lives.
+    redis-py reconnects it if that succeeds at once. Its connection is not from the pool, because it
+    is used for the channel's whole life.
     """
 
     def __init__(self, server: ScriptServer, name: str) -> None:
         self._server = server
         self._name = name
-        #: The connection is a new one; for the reader to set back.
+        #: True after a reconnect; the reader resets it.
         self.is_new = False
         self._mine = PerProcess(self._subscribe)
         self._mine.get()
@@ -284,7 +283,7 @@ class Channel:
         return cast("redis.client.PubSub", found)
 
     def get_message(self, timeout: float) -> dict[str, Any] | None:
-        """The next message, None after ``timeout`` seconds without one; its text is ``data``."""
+        """The next message, its text in ``data``; None after ``timeout`` seconds without one."""
         mine = self._mine.get()
         with self._server.reaching():
             found = cast("dict[str, Any] | None", mine.get_message(timeout=timeout))
@@ -293,7 +292,7 @@ class Channel:
         return found
 
     def close(self) -> None:
-        """Give the connection of this process back."""
+        """Close the connection of this process."""
         mine = self._mine.pop()
         if mine is not None:
             mine.close()

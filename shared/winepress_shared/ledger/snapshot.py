@@ -1,4 +1,4 @@
-"""What the whole farm does at one moment, read in one round trip."""
+"""The state of the whole farm at one moment, read in one round trip."""
 
 from __future__ import annotations
 
@@ -18,24 +18,24 @@ _UNIT = re.compile(r"[0-9]{1,7}")
 
 @dataclass(frozen=True)
 class LaneState:
-    """A lane in which units wait or are in hand."""
+    """A lane with waiting or leased units."""
 
     lane: str
     ready: int  #: units waiting
     workers: int  #: that serve it
-    parked: str  #: why it rests after a fault; empty when it does not
+    parked: str  #: why it is parked after a fault; empty if it is not
 
 
 @dataclass(frozen=True)
 class SliceInHand:
-    """A slice that a worker has."""
+    """A slice that a worker holds."""
 
     worker: str
     job_id: str
     lane: str
-    unit: int | None  #: in hand; None before the first one
+    unit: int | None  #: in progress; None before the first one
     progress: float  #: of that unit, 0 to 1
-    units: int  #: that have not ended
+    units: int  #: not ended
 
     @classmethod
     def of(cls, answer: dict[str, Any]) -> SliceInHand:
@@ -54,25 +54,25 @@ class SliceInHand:
 
 @dataclass(frozen=True)
 class FarmSnapshot:
-    """All of it; ``workers`` and ``jobs`` are the first of them where there are many."""
+    """The farm's state; ``workers`` and ``jobs`` are limited to the first ones."""
 
     at: float  #: Unix seconds by the server's clock
     lanes: tuple[LaneState, ...]
     pauses: tuple[str, ...]  #: ``farm``, ``lane:LANE``, ``user:USER``
     worker_count: int
     workers: tuple[Worker, ...]
-    loading: dict[str, str]  #: worker → the model it loads just now, with its precision
+    loading: dict[str, str]  #: worker → the model it is loading, with its precision
     slices: tuple[SliceInHand, ...]
     running: int  #: jobs
     queued: int  #: jobs
-    #: Those that run, the newest first; those that are queued, the oldest first; the newest others.
+    #: Running jobs, newest first; queued jobs, oldest first; then the newest others.
     jobs: tuple[JobRow, ...]
 
     @classmethod
     def of(cls, answer: dict[str, Any]) -> FarmSnapshot:
         """Read the answer of ``snapshot.lua``, in which an empty list is an empty object.
 
-        Jobs whose records make no sense are left out; `doctor` names them.
+        Jobs with damaged records are left out; `doctor` names them.
         """
         workers = sorted(answer["workers"], key=lambda one: str(one["name"]))
         ids = [job["id"] for job in answer["jobs"]]
@@ -92,7 +92,7 @@ class FarmSnapshot:
 
 
 class Snapshots:
-    """Takes snapshots of a farm, while its ``with`` block runs; raises BrokerUnreachable."""
+    """Takes snapshots of a farm during its ``with`` block; raises BrokerUnreachable."""
 
     def __init__(self, settings: Settings) -> None:
         self._server = ScriptServer(settings, f"{settings.farm}:")
@@ -104,7 +104,7 @@ class Snapshots:
         self._server.close()
 
     def take(self, most_workers: int, most_jobs: int) -> FarmSnapshot:
-        """What the farm does now, with no more than so many workers and jobs of each kind."""
+        """The current state, with a limited number of workers and of jobs of each kind."""
         answer = self._server.run("snapshot", most_workers, most_jobs, GONE_MS)
         return FarmSnapshot.of(json.loads(answer))
 

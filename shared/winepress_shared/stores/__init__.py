@@ -1,4 +1,4 @@
-"""Where inputs, outputs and prepared models are kept."""
+"""The stores of inputs, outputs and prepared models."""
 
 from __future__ import annotations
 
@@ -8,11 +8,10 @@ from winepress_shared.stores.farm import FarmStore
 
 
 def open_store(settings: Settings) -> Store:
-    """The farm's part of a folder if ``store_folder`` is set, else of the S3 bucket.
+    """The farm's part of the folder ``store_folder`` if set, else of the S3 bucket.
 
-    Every key begins with the farm's name there, so farms may share a folder or a bucket. Opening
-    reaches nothing yet: call ``check`` to learn whether the store can be used. Raises WrongUsage
-    for settings that no server could serve.
+    Every key there starts with the farm's name, so farms may share a folder or a bucket. Opening
+    does not connect: call ``check`` to test the store. Raises WrongUsage for invalid settings.
     """
     return FarmStore(_open_shared(settings), settings.farm)
 
@@ -22,7 +21,7 @@ def _open_shared(settings: Settings) -> Store:
         from winepress_shared.stores.folder import FolderStore
 
         return FolderStore(settings.store_folder)
-    # Imported only when used: the S3 client takes a tenth of a second to import.
+    # Imported only when used: importing the S3 client takes a tenth of a second.
     from winepress_shared.stores.s3 import S3Store
 
     return S3Store(settings)

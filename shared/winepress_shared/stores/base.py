@@ -1,4 +1,4 @@
-"""The one interface every store of outputs speaks."""
+"""The interface of every store."""
 
 from __future__ import annotations
 
@@ -11,46 +11,45 @@ from typing import Protocol
 from winepress_shared.errors import ObjectTooLarge
 
 MAX_KEY_CHARACTERS = 512
-MAX_SEGMENT_CHARACTERS = 200  #: file names end at 255 bytes; leaves room for a temporary name
+MAX_SEGMENT_CHARACTERS = 200  #: file names have at most 255 bytes; leaves room for a temporary name
 MAX_METADATA_BYTES = 2048  #: names and values together: the limit of S3
-MAX_GET_BYTES = 64 * 2**20  #: most that `Store.get` reads unless its caller names less
+MAX_GET_BYTES = 64 * 2**20  #: default limit of `Store.get`
 MAX_URL_S = 7 * 24 * 3600  #: longest life of a link, in seconds: the limit of signature version 4
 
-#: Printable ASCII but for the backslash. A leading dot is refused: it would be ``..`` or hidden.
+#: Printable ASCII except the backslash. No leading dot, which would mean ``..`` or a hidden file.
 _SEGMENT = rf"[!-\-0-\[\]-~][ -.0-\[\]-~]{{0,{MAX_SEGMENT_CHARACTERS - 1}}}"
 _KEY = re.compile(rf"{_SEGMENT}(?:/{_SEGMENT})*\Z")
 _METADATA_NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,63}\Z")  # S3 folds names to lower case
 _METADATA_VALUE = re.compile(r"(?:[!-~](?:[ -~]*[!-~])?)?\Z")  # HTTP strips outer spaces
 
-#: Called with the bytes of a file that have been moved so far; may raise to stop there.
+#: Called with the number of bytes transferred so far; may raise to stop the transfer.
 BytesCallback = Callable[[int], None]
 
 
 def ignore_bytes(on_bytes: int) -> None:
-    """A `BytesCallback` nobody listens to."""
+    """A `BytesCallback` that does nothing."""
 
 
 @dataclass(frozen=True)
 class StoredObject:
-    """What a store knows about one object."""
+    """Size, metadata and version of one object."""
 
     key: str
     size: int  #: in bytes
     metadata: Mapping[str, str] = field(default_factory=dict)  #: ASCII keys and values
-    version: str = field(default="", compare=False)  #: in a listing: changes with the content
+    version: str = field(default="", compare=False)  #: in a listing; changes with the content
 
 
 class Store(Protocol):
     """Keys are relative, slash-separated ASCII paths; values are whole byte strings or files.
 
-    Every method may be called from several threads, and raises StoreUnreachable when the store
-    does not answer, StoreRefused when it refuses the credentials or has no such bucket, and
-    ValueError for a key, metadata or duration outside the bounds of `check_key`,
-    `check_metadata` and ``MAX_URL_S``.
+    Every method is thread-safe, and raises StoreUnreachable if the store does not answer,
+    StoreRefused if it refuses the credentials or has no such bucket, and ValueError for a key,
+    metadata or duration outside the bounds of `check_key`, `check_metadata` and ``MAX_URL_S``.
     """
 
     def check(self) -> None:
-        """Return when the store can be used; raise otherwise."""
+        """Check that the store can be used; raises if not."""
 
     def put(
         self,
@@ -70,10 +69,10 @@ class Store(Protocol):
         content_type: str = "application/octet-stream",
         metadata: Mapping[str, str] | None = None,
     ) -> bool:
-        """Write an object only if the key is free; False when it was taken already.
+        """Write an object only if the key is free; False if it was taken.
 
-        After a lost reply the second try finds the first one's object and answers False too:
-        compare the metadata before concluding that another writer was faster.
+        After a lost reply, a retry finds its own object and returns False too: compare the metadata
+        before concluding that another writer was first.
         """
 
     def put_file(
@@ -86,52 +85,50 @@ class Store(Protocol):
         only_new: bool = False,
         on_bytes: BytesCallback = ignore_bytes,
     ) -> bool:
-        """Write the file ``path`` in pieces, however large; needs a few dozen MiB of memory.
+        """Write the file ``path`` of any size in pieces; needs a few dozen MiB of memory.
 
-        No reader meets half of it. With ``only_new`` it is written only if the key is free: False
-        when it was taken, see `put_new`. A call without metadata takes up an earlier one of the
-        same key that was killed, and sends again what differs. Raises OSError when ``path`` itself
-        cannot be read.
+        No reader sees a part of it. With ``only_new`` it is written only if the key is free: False
+        if it was taken, see `put_new`. A call without metadata resumes a killed call for the same
+        key and sends only what differs. Raises OSError if ``path`` cannot be read.
         """
 
     def get_file(
         self, key: str, path: Path, *, most: int, on_bytes: BytesCallback = ignore_bytes
     ) -> None:
-        """Read an object of up to ``most`` bytes into the file ``path``, going on where that ends.
+        """Read an object of up to ``most`` bytes into the file ``path``, resuming at its end.
 
-        ``path`` must hold the beginning of the same object, or nothing; ended early, it holds a
-        longer beginning. Compare a digest: an object may have been replaced in between. Raises
-        ObjectMissing, ObjectTooLarge before anything is written, and OSError when ``path`` cannot
-        be written (ENOSPC: the disk is full).
+        ``path`` must hold the beginning of the same object, or nothing; an interrupted call leaves
+        a longer beginning. Compare a digest: the object may have been replaced meanwhile. Raises
+        ObjectMissing, ObjectTooLarge before anything is written, and OSError if ``path`` cannot be
+        written (ENOSPC: the disk is full).
         """
 
     def get(self, key: str, *, most: int = MAX_GET_BYTES) -> bytes:
         """Read an object of up to ``most`` bytes; raises ObjectMissing or ObjectTooLarge.
 
-        Who may write to a store decides how large its objects are, so no reader does without a
-        limit.
+        Anybody who may write to the store decides its objects' sizes, so every reader has a limit.
         """
 
     def head(self, key: str) -> StoredObject | None:
-        """Describe an object, with its metadata; None when there is none."""
+        """Describe an object, with its metadata; None if it does not exist."""
 
     def list(self, prefix: str) -> Iterator[StoredObject]:
-        """Every object whose key begins with ``prefix``, without metadata.
+        """Every object whose key starts with ``prefix``, without metadata.
 
-        Objects whose key `is_key` denies belong to somebody else and are left out. Keys of one
-        folder come in key order; the order of folders is the server's own (SeaweedFS lists
-        ``a/`` before ``a-b/``, AWS after).
+        Objects whose key fails `is_key` are not ours and are left out. Keys of one folder are in
+        key order; the order of folders depends on the server (SeaweedFS lists ``a/`` before
+        ``a-b/``, AWS after).
         """
 
     def delete(self, key: str) -> None:
-        """Remove an object; removing none is no error."""
+        """Remove an object if it exists."""
 
     def url(self, key: str, expires_s: int = 3600) -> str:
         """A link that reads the object without credentials, valid for ``expires_s`` seconds."""
 
 
 def check_size(key: str, size: int, most: int) -> None:
-    """Raise ObjectTooLarge when an object of ``size`` bytes is larger than its reader takes."""
+    """Raise ObjectTooLarge if an object of ``size`` bytes exceeds its reader's limit."""
     if size > most:
         raise ObjectTooLarge(
             f"an object in the store is too large: {size} bytes",
@@ -146,36 +143,36 @@ def is_key(key: str) -> bool:
 
 
 def check_key(key: str) -> str:
-    """``key`` itself; raises ValueError unless it can name an object in every store."""
+    """Return ``key``; raises ValueError unless it can name an object in every store."""
     if not is_key(key):
-        raise ValueError(f"not an object key: {key[:80]!r}")
+        raise ValueError(f"not a valid object key: {key[:80]!r}")
     return key
 
 
 def check_prefix(prefix: str) -> str:
-    """``prefix`` itself; raises ValueError unless some object key could begin with it."""
+    """Return ``prefix``; raises ValueError unless an object key can start with it."""
     if prefix:
         check_key(f"{prefix}x" if prefix.endswith("/") else prefix)
     return prefix
 
 
 def check_metadata(metadata: Mapping[str, str] | None) -> dict[str, str]:
-    """A copy of ``metadata``; raises ValueError unless every store gives it back unchanged.
+    """A copy of ``metadata``; raises ValueError unless every store keeps it unchanged.
 
     Names are lower case letters, digits and dashes; values are printable ASCII without outer
-    spaces; all of it together takes ``MAX_METADATA_BYTES`` at most.
+    spaces; the total is at most ``MAX_METADATA_BYTES``.
     """
     entries = dict(metadata or {})
     for name, value in entries.items():
         if not _METADATA_NAME.match(name) or not _METADATA_VALUE.match(value):
-            raise ValueError(f"not ASCII object metadata: {name[:80]!r}")
+            raise ValueError(f"not valid object metadata: {name[:80]!r}")
     if sum(len(name) + len(value) for name, value in entries.items()) > MAX_METADATA_BYTES:
         raise ValueError(f"object metadata is larger than {MAX_METADATA_BYTES} bytes")
     return entries
 
 
 def check_expiry(expires_s: int) -> int:
-    """``expires_s`` itself; raises ValueError unless it is 1 to ``MAX_URL_S`` seconds."""
+    """Return ``expires_s``; raises ValueError unless it is 1 to ``MAX_URL_S`` seconds."""
     if not 1 <= expires_s <= MAX_URL_S:
-        raise ValueError(f"a link lives 1 to {MAX_URL_S} seconds, not {expires_s}")
+        raise ValueError(f"a link must expire after 1 to {MAX_URL_S} seconds, not {expires_s}")
     return expires_s

@@ -1,4 +1,4 @@
-"""A farm's own part of a store, which other farms may share."""
+"""A farm's part of a store that other farms may share."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ from winepress_shared.stores.base import (
 
 
 class FarmStore:
-    """Every key, as its callers write it, stands for ``FARM/KEY`` in the store behind it.
+    """Stores every key of its callers as ``FARM/KEY`` in the underlying store.
 
-    So nobody can forget the farm's name, and what documents hold does not depend on it. A key may
-    take as many characters less as the name does.
+    So no caller can forget the farm's name, and documents do not depend on it. The farm's name
+    shortens the longest key.
     """
 
     def __init__(self, store: Store, farm: str) -> None:
@@ -30,7 +30,7 @@ class FarmStore:
         return f"{self._store!r} below {self._prefix}"
 
     def check(self) -> None:
-        """Return when the store can be used; raise otherwise."""
+        """Check that the store can be used; raises if not."""
         self._store.check()
 
     def put(
@@ -67,7 +67,7 @@ class FarmStore:
         only_new: bool = False,
         on_bytes: BytesCallback = ignore_bytes,
     ) -> bool:
-        """Write a file in pieces, however large; see `Store.put_file`."""
+        """Write a file of any size in pieces; see `Store.put_file`."""
         return self._store.put_file(
             self._prefix + key,
             path,
@@ -80,7 +80,7 @@ class FarmStore:
     def get_file(
         self, key: str, path: Path, *, most: int, on_bytes: BytesCallback = ignore_bytes
     ) -> None:
-        """Read an object into a file, going on where that ends; see `Store.get_file`."""
+        """Read an object into a file, resuming at its end; see `Store.get_file`."""
         self._store.get_file(self._prefix + key, path, most=most, on_bytes=on_bytes)
 
     def get(self, key: str, *, most: int = MAX_GET_BYTES) -> bytes:
@@ -88,17 +88,17 @@ class FarmStore:
         return self._store.get(self._prefix + key, most=most)
 
     def head(self, key: str) -> StoredObject | None:
-        """Describe an object, with its metadata; None when there is none."""
+        """Describe an object, with its metadata; None if it does not exist."""
         found = self._store.head(self._prefix + key)
         return None if found is None else replace(found, key=key)
 
     def list(self, prefix: str) -> Iterator[StoredObject]:
-        """Every object of the farm whose key begins with ``prefix``, without metadata."""
+        """Every object of the farm whose key starts with ``prefix``, without metadata."""
         for found in self._store.list(self._prefix + prefix):
             yield replace(found, key=found.key.removeprefix(self._prefix))
 
     def delete(self, key: str) -> None:
-        """Remove an object; removing none is no error."""
+        """Remove an object if it exists."""
         self._store.delete(self._prefix + key)
 
     def url(self, key: str, expires_s: int = 3600) -> str:

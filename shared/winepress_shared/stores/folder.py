@@ -1,7 +1,7 @@
-"""A folder, local or shared by several machines, in place of a bucket.
+"""A store in a folder, which is local or shared by several machines.
 
-An object is a file; its metadata is a hidden file beside it. Both are written whole under a
-temporary hidden name and then moved, so that no reader ever meets half an object.
+An object is a file; its metadata is a hidden file beside it. Both are written under a temporary
+hidden name and then renamed, so that no reader sees a part of an object.
 """
 
 from __future__ import annotations
@@ -38,10 +38,10 @@ _NO_FILE = (FileNotFoundError, IsADirectoryError, NotADirectoryError)
 
 
 class FolderStore:
-    """Objects of one folder, made when first used.
+    """Objects of one folder, which is created at first use.
 
-    Every writer needs the right to write there, and the file system needs ``flock`` (Linux, NFS
-    version 4 and SMB have it).
+    Every user needs write access, and the file system needs ``flock`` (as on Linux, NFS version 4
+    and SMB).
     """
 
     def __init__(self, root: Path) -> None:
@@ -51,7 +51,7 @@ class FolderStore:
         return f"FolderStore({str(self._root)!r})"
 
     def check(self) -> None:
-        """Return when the folder can be written; raise otherwise."""
+        """Check that the folder can be written; raises if not."""
         with self._locked(fcntl.LOCK_SH):
             pass
 
@@ -74,7 +74,7 @@ class FolderStore:
         content_type: str = "application/octet-stream",
         metadata: Mapping[str, str] | None = None,
     ) -> bool:
-        """Write an object only if the key is free; False when it was taken already."""
+        """Write an object only if the key is free; False if it was taken."""
         return self._put(key, data, metadata, only_new=True)
 
     def put_file(
@@ -87,7 +87,7 @@ class FolderStore:
         only_new: bool = False,
         on_bytes: BytesCallback = ignore_bytes,
     ) -> bool:
-        """Write a file in pieces, however large; see `Store.put_file`."""
+        """Write a file of any size in pieces; see `Store.put_file`."""
         target, text = self._path(key), _notes_text(metadata)
         with path.open("rb") as source, self._errors():
             target.parent.mkdir(parents=True, exist_ok=True)
@@ -101,7 +101,7 @@ class FolderStore:
     def get_file(
         self, key: str, path: Path, *, most: int, on_bytes: BytesCallback = ignore_bytes
     ) -> None:
-        """Read an object into a file, going on where that ends; see `Store.get_file`."""
+        """Read an object into a file, resuming at its end; see `Store.get_file`."""
         with path.open("ab") as file:
             for block in self._rest(key, file, most):
                 file.write(block)
@@ -116,7 +116,7 @@ class FolderStore:
             return data
 
     def head(self, key: str) -> StoredObject | None:
-        """Describe an object, with its metadata; None when there is none."""
+        """Describe an object, with its metadata; None if it does not exist."""
         path = self._path(key)
         with self._locked(fcntl.LOCK_SH):
             if not path.is_file():
@@ -124,21 +124,21 @@ class FolderStore:
             return StoredObject(key, path.stat().st_size, _read_notes(_notes(path)))
 
     def list(self, prefix: str) -> Iterator[StoredObject]:
-        """Every object whose key begins with ``prefix``, without metadata."""
+        """Every object whose key starts with ``prefix``, without metadata."""
         folder, _, start = check_prefix(prefix).rpartition("/")
         self.check()
         with self._errors():
             yield from _walk(self._root / folder, f"{folder}/" if folder else "", start)
 
     def delete(self, key: str) -> None:
-        """Remove an object; removing none is no error."""
+        """Remove an object if it exists."""
         path = self._path(key)
         with self._locked(fcntl.LOCK_EX), contextlib.suppress(*_NO_FILE):
             path.unlink()
             _notes(path).unlink(missing_ok=True)
 
     def url(self, key: str, expires_s: int = 3600) -> str:
-        """A ``file:`` link, which reads the object wherever the folder is mounted; no expiry."""
+        """A ``file:`` link, valid where the folder is mounted; it does not expire."""
         check_expiry(expires_s)
         return self._path(key).as_uri()
 
@@ -160,7 +160,7 @@ class FolderStore:
                 file.unlink(missing_ok=True)
 
     def _place(self, file: Path, path: Path, text: bytes, *, only_new: bool) -> bool:
-        """Make the finished ``file`` the object at ``path``, with ``text`` as its notes."""
+        """Move the finished ``file`` to ``path``, with ``text`` as its metadata file."""
         notes = path.with_name(f".{uuid.uuid4().hex}.json")
         try:
             _write(notes, text)
@@ -178,7 +178,7 @@ class FolderStore:
             notes.unlink(missing_ok=True)
 
     def _rest(self, key: str, held: BinaryIO, most: int) -> Iterator[bytes]:
-        """The object from where ``held`` ends, emptied if longer; raises ObjectMissing."""
+        """The object from the end of ``held``, emptied if longer; raises ObjectMissing."""
         with self._opened(key) as file:
             size = os.fstat(file.fileno()).st_size
             check_size(key, size, most)
@@ -199,13 +199,13 @@ class FolderStore:
                 file = path.open("rb")
             except _NO_FILE:
                 self.check()
-                raise ObjectMissing("no such object in the store", value=key) from None
+                raise ObjectMissing("the store has no such object", value=key) from None
             with file:
                 yield file
 
     @contextmanager
     def _locked(self, operation: int) -> Iterator[None]:
-        """Keep an object and its metadata together: several readers, or one writer."""
+        """Lock for several readers or one writer, so that object and metadata match."""
         with self._errors():
             self._root.mkdir(parents=True, exist_ok=True)
             handle = os.open(self._root / _LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
@@ -220,7 +220,7 @@ class FolderStore:
         try:
             yield
         except PermissionError:
-            raise AccessRefused(f"the folder {self._root} may not be written or read") from None
+            raise AccessRefused(f"no permission to use the folder {self._root}") from None
         except OSError as error:
             raise StoreUnreachable(
                 f"the folder {self._root} cannot be used: {error.strerror}",
@@ -229,7 +229,7 @@ class FolderStore:
 
 
 def _write(path: Path, data: bytes) -> None:
-    """Write a new file down to the disk, so that power loss cannot leave half of it."""
+    """Write and sync a new file, so that power loss cannot leave a part of it."""
     with path.open("xb") as file:
         file.write(data)
         file.flush()
@@ -237,7 +237,7 @@ def _write(path: Path, data: bytes) -> None:
 
 
 def _notes(path: Path) -> Path:
-    """Where the metadata of the object at ``path`` is."""
+    """The metadata file of the object at ``path``."""
     return path.with_name(f".{path.name}.json")
 
 
@@ -246,7 +246,7 @@ def _notes_text(metadata: Mapping[str, str] | None) -> bytes:
 
 
 def _read_notes(path: Path) -> dict[str, str]:
-    """Metadata of one object; none when its file is missing or not ours."""
+    """Metadata of one object; empty if its file is missing or not ours."""
     try:
         with path.open("rb") as file:
             return check_metadata(json.loads(file.read(8 * MAX_METADATA_BYTES)))
@@ -255,7 +255,7 @@ def _read_notes(path: Path) -> dict[str, str]:
 
 
 def _walk(folder: Path, parent: str, start: str = "") -> Iterator[StoredObject]:
-    """The visible files below ``folder`` whose first part begins with ``start``, sorted."""
+    """The visible files below ``folder`` whose first part starts with ``start``, sorted."""
     try:
         with os.scandir(folder) as inside:
             entries = sorted(inside, key=lambda entry: entry.name)
@@ -267,7 +267,7 @@ def _walk(folder: Path, parent: str, start: str = "") -> Iterator[StoredObject]:
         if entry.is_dir(follow_symlinks=False):
             yield from _walk(folder / entry.name, f"{parent}{entry.name}/")
         elif entry.is_file(follow_symlinks=False) and is_key(f"{parent}{entry.name}"):
-            with contextlib.suppress(FileNotFoundError):  # deleted since
+            with contextlib.suppress(FileNotFoundError):  # deleted meanwhile
                 found = entry.stat()
                 version = str(found.st_mtime_ns)
                 yield StoredObject(f"{parent}{entry.name}", found.st_size, version=version)

@@ -1,4 +1,4 @@
-"""A file being written, which a killed writer leaves behind and the next one goes on with."""
+"""A file being written, which the next writer resumes after a kill."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from typing import BinaryIO
 
 
 class PartialFile:
-    """Takes the blocks of a file from its beginning, and writes only what differs."""
+    """Takes the blocks of a file from the start, and writes only those that differ."""
 
     def __init__(self, path: Path, file: BinaryIO) -> None:
         self.path = path
         self._file = file
 
     def put(self, block: bytes) -> None:
-        """Have ``block`` come next, as it was left by an earlier writer or written now."""
+        """Write ``block`` next, unless an earlier writer already has."""
         start = self._file.tell()
         if self._file.read(len(block)) != block:
             self._file.seek(start)
@@ -26,7 +26,7 @@ class PartialFile:
             self._file.write(block)
 
     def seal(self) -> None:
-        """End the file here, down to the disk."""
+        """End the file here and sync it to disk."""
         self._file.truncate()
         self._file.flush()
         os.fsync(self._file.fileno())
@@ -34,9 +34,9 @@ class PartialFile:
 
 @contextmanager
 def open_partial(path: Path) -> Iterator[PartialFile]:
-    """The file ``path``, for one writer at a time; deleted in the end unless it has been moved.
+    """The file ``path``, for one writer at a time; deleted at the end unless it was moved.
 
-    A kill lets it stand. Raises OSError.
+    A killed process leaves it. Raises OSError.
     """
     with open_alone(path) as lock, path.open("r+b") as file:
         try:
@@ -48,14 +48,14 @@ def open_partial(path: Path) -> Iterator[PartialFile]:
 
 @contextmanager
 def open_alone(path: Path) -> Iterator[BinaryIO]:
-    """The file ``path``, made if need be, to append to; one process at a time. Raises OSError."""
+    """Open or create ``path`` for appending, one process at a time; raises OSError."""
     while True:
         with path.open("ab") as file:
             fcntl.flock(file, fcntl.LOCK_EX)
             if not _is_at(path, file):
-                continue  # moved away or deleted by the writer this one has waited for
+                continue  # the previous writer has moved or deleted it
             if os.fstat(file.fileno()).st_nlink > 1:
-                path.unlink()  # linked to its place by a writer killed before it let go
+                path.unlink()  # a killed writer had linked it to its final place
                 continue
             yield file
             return

@@ -1,4 +1,4 @@
-"""A bucket of any S3-compatible server."""
+"""A store in a bucket of any S3-compatible server."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from types_boto3_s3.type_defs import PutObjectRequestTypeDef
 
 _BLOCK_BYTES = 2**20  #: read from the server at a time
-_CONFLICT_ATTEMPTS = 5  #: of a conditional write that met another one in flight
+_CONFLICT_ATTEMPTS = 5  #: of a conditional write that conflicts with another
 
 _BUCKET_CODES = frozenset({"NoSuchBucket", "InvalidBucketName", "PermanentRedirect"})
 _SETTINGS_HINT = "see the settings s3_bucket, s3_access_key_id and s3_secret_access_key"
@@ -61,11 +61,11 @@ class S3Store:
     """Objects of one bucket; one client, shared by all threads of a process."""
 
     def __init__(self, settings: Settings) -> None:
-        """Prepare the client without reaching the server; raises WrongUsage or StoreRefused."""
+        """Prepare the client without connecting; raises WrongUsage or StoreRefused."""
         self._bucket = settings.s3_bucket
         self._endpoint = _shown(settings.s3_endpoint)
         self._mine = PerProcess(lambda: open_client(settings))
-        #: Signs links, and is never connected: the address in them may be unknown in here.
+        #: Signs links and never connects: their address may be unreachable from here.
         self._signer = self._mine
         if settings.s3_public_endpoint:
             self._signer = PerProcess(lambda: open_client(settings, is_public=True))
@@ -80,7 +80,7 @@ class S3Store:
         return f"S3Store(bucket={self._bucket!r}, endpoint={self._endpoint!r})"
 
     def check(self) -> None:
-        """Return when the bucket can be used; raise otherwise."""
+        """Check that the bucket can be used; raises if not."""
         with self._errors():
             self._client.head_bucket(Bucket=self._bucket)
 
@@ -105,7 +105,7 @@ class S3Store:
         content_type: str = "application/octet-stream",
         metadata: Mapping[str, str] | None = None,
     ) -> bool:
-        """Write an object only if the key is free; False when it was taken already."""
+        """Write an object only if the key is free; False if it was taken."""
         request = self._put_request(key, data, content_type, metadata)
         request["IfNoneMatch"] = "*"
         for _ in range(_CONFLICT_ATTEMPTS):
@@ -117,7 +117,7 @@ class S3Store:
                     status = _status(error)
                     if status == 412:
                         return False
-                    if status != 409:  # another write of this key in flight: it may yet fail
+                    if status != 409:  # a concurrent write of this key may still fail
                         raise
         return False
 
@@ -131,7 +131,7 @@ class S3Store:
         only_new: bool = False,
         on_bytes: BytesCallback = ignore_bytes,
     ) -> bool:
-        """Write a file in pieces, however large; see `Store.put_file`."""
+        """Write a file of any size in pieces; see `Store.put_file`."""
         if path.stat().st_size <= PART_BYTES:
             data, put = path.read_bytes(), self.put_new if only_new else self.put
             is_written = put(key, data, content_type=content_type, metadata=metadata)
@@ -151,10 +151,10 @@ class S3Store:
     def get_file(
         self, key: str, path: Path, *, most: int, on_bytes: BytesCallback = ignore_bytes
     ) -> None:
-        """Read an object into a file, going on where that ends; see `Store.get_file`."""
+        """Read an object into a file, resuming at its end; see `Store.get_file`."""
         found = self.head(key)
         if found is None:
-            raise ObjectMissing("no such object in the store", value=key)
+            raise ObjectMissing("the store has no such object", value=key)
         check_size(key, found.size, most)
         with path.open("ab") as file, self._errors(key):
             if file.tell() > found.size:
@@ -164,7 +164,7 @@ class S3Store:
                 return
             rest = f"bytes={file.tell()}-{most - 1}"  # it may have been replaced by a larger one
             reply = self._client.get_object(Bucket=self._bucket, Key=key, Range=rest)
-            with closing(reply["Body"]) as body:  # ended early, it must not hold its connection
+            with closing(reply["Body"]) as body:  # frees the connection if it ends early
                 for block in body.iter_chunks(_BLOCK_BYTES):
                     file.write(block)
                     on_bytes(file.tell())
@@ -173,12 +173,12 @@ class S3Store:
         """Read an object; raises ObjectMissing or ObjectTooLarge."""
         with self._errors(check_key(key)):
             reply = self._client.get_object(Bucket=self._bucket, Key=key)
-            with closing(reply["Body"]) as body:  # as it is: a `with` of its own unwraps it
-                check_size(key, reply["ContentLength"], most)  # the body is no longer than this
+            with closing(reply["Body"]) as body:  # the body's own `with` would unwrap it
+                check_size(key, reply["ContentLength"], most)  # the body is not longer than this
                 return body.read()
 
     def head(self, key: str) -> StoredObject | None:
-        """Describe an object, with its metadata; None when there is none."""
+        """Describe an object, with its metadata; None if it does not exist."""
         check_key(key)
         with self._errors():
             try:
@@ -188,22 +188,22 @@ class S3Store:
                     raise
                 reply = None
         if reply is None:
-            self.check()  # the reply to HEAD has no body: a missing bucket looks the same
+            self.check()  # a missing bucket looks the same, because the reply to HEAD has no body
             return None
         return StoredObject(key, reply["ContentLength"], reply["Metadata"])
 
     def list(self, prefix: str) -> Iterator[StoredObject]:
-        """Every object whose key begins with ``prefix``, without metadata."""
+        """Every object whose key starts with ``prefix``, without metadata."""
         pages = self._client.get_paginator("list_objects_v2")
         with self._errors():
             for page in pages.paginate(Bucket=self._bucket, Prefix=check_prefix(prefix)):
                 for entry in page.get("Contents", ()):
-                    if is_key(entry["Key"]):  # not the "folder/" objects that consoles leave
+                    if is_key(entry["Key"]):  # skips the "folder/" objects that consoles create
                         etag = entry.get("ETag", "")
                         yield StoredObject(entry["Key"], entry["Size"], version=etag)
 
     def delete(self, key: str) -> None:
-        """Remove an object; removing none is no error."""
+        """Remove an object if it exists."""
         with self._errors():
             self._client.delete_object(Bucket=self._bucket, Key=check_key(key))
 
@@ -229,7 +229,7 @@ class S3Store:
 
     @contextmanager
     def _errors(self, key: str | None = None) -> Iterator[None]:
-        """Turn what the client raises into the errors of the `Store` protocol."""
+        """Turn the client's errors into those of the `Store` protocol."""
         try:
             yield
         except _NO_CREDENTIALS:
@@ -250,7 +250,7 @@ class S3Store:
             return AccessRefused(
                 f"the proxy before the S3 store at {self._endpoint} cannot be used "
                 f"({cause_of(error)})",
-                hint="the environment names it: see HTTPS_PROXY, HTTP_PROXY and NO_PROXY",
+                hint="it is set in the environment: see HTTPS_PROXY, HTTP_PROXY and NO_PROXY",
             )
         if isinstance(error, botocore.exceptions.ConfigParseError):
             problem = f"boto3's own settings cannot be read: {error.kwargs['path']}"
@@ -261,10 +261,10 @@ class S3Store:
         )
 
     def _refusal(self, error: botocore.exceptions.ClientError, key: str | None) -> StoreUnreachable:
-        """What an error reply means; only its code is repeated, never its text."""
+        """The error for an error reply; repeats its code, never its text."""
         code, status = str(error.response.get("Error", {}).get("Code", ""))[:64], _status(error)
         if code == "NoSuchKey" and key is not None:
-            return ObjectMissing("no such object in the store", value=key)
+            return ObjectMissing("the store has no such object", value=key)
         if code in _BUCKET_CODES or status == 404:
             return self._refused("the S3 store has no such bucket", kind=StoreRefused)
         if code == "AccessDenied":
@@ -273,13 +273,13 @@ class S3Store:
             )
         if code in _CREDENTIAL_CODES or status == 401:
             return self._refused(f"the S3 store refuses the credentials ({code})")
-        if status == 403:  # the reply to HEAD has no body that says which
+        if status == 403:  # either one, because the reply to HEAD has no body
             return self._refused(
                 "the S3 store refuses the credentials, or does not allow this with them", _ROLE_HINT
             )
         return StoreUnreachable(
             f"the S3 store at {self._endpoint} answered {status} {code}",
-            hint="the server's own log says why",
+            hint="see the server's own log",
         )
 
     def _refused(
@@ -289,7 +289,7 @@ class S3Store:
 
 
 def _shown(endpoint: str | None) -> str:
-    """The address as messages show it: without a user name or password that may stand in it."""
+    """The address for messages, without user name and password."""
     if endpoint is None:
         return "AWS"
     parts = urlsplit(endpoint)

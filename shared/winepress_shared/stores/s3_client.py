@@ -1,4 +1,4 @@
-"""How the S3 server is reached: the settings of boto3's client."""
+"""Opens boto3's client for the S3 server."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 _CONNECT_TIMEOUT_S = 5
 _READ_TIMEOUT_S = 60
-_ATTEMPTS = 3  #: of one request, the first included
+_ATTEMPTS = 3  #: per request, including the first
 _CONNECTIONS = 16  #: kept open to the server
 
 _CONFIG = Config(  # type: ignore[call-arg]  # the stubs lack the last one
@@ -32,32 +32,32 @@ _CONFIG = Config(  # type: ignore[call-arg]  # the stubs lack the last one
     max_pool_connections=_CONNECTIONS,
     signature_version="s3v4",
     s3={"addressing_style": "path"},
-    # The signature covers the body's SHA-256 already, and older servers refuse the CRC headers.
-    # It is no faster without them: a put of 1 kB takes 1.8 ms either way, of 1 MB 10 ms.
+    # The signature already covers the body's SHA-256, and older servers refuse the CRC headers.
+    # Speed is the same: a put of 1 kB takes 1.8 ms either way, of 1 MB 10 ms.
     request_checksum_calculation="when_required",
     response_checksum_validation="when_required",
-    # boto3's own name tells of Python, the system and the machine, and takes a tenth of a request's
-    # time to put together.
+    # boto3's own name reveals Python, system and machine, and building it takes a tenth of a
+    # request's time.
     user_agent="winepress",
-    # AWS_ENDPOINT_URL and its like name the servers of other programs.
+    # AWS_ENDPOINT_URL and similar variables are meant for other programs.
     ignore_configured_endpoint_urls=True,
 )
-#: For a server that the settings name: AWS_USE_FIPS_ENDPOINT and its like would make it an error.
+#: For a server named in the settings, with which AWS_USE_FIPS_ENDPOINT and the like would fail.
 _NAMED = Config(use_fips_endpoint=False, use_dualstack_endpoint=False)
-#: As if no proxy were named in the environment.
+#: Ignores proxies named in the environment.
 _DIRECT = Config(proxies={})
 
 
 def open_client(settings: Settings, *, is_public: bool = False) -> S3Client:
     """A client for ``s3_endpoint``, or for ``s3_public_endpoint``; raises WrongUsage.
 
-    Reaches nothing.
+    Does not connect.
     """
     field = "s3_public_endpoint" if is_public else "s3_endpoint"
     identifier, secret = settings.s3_access_key_id, settings.s3_secret_access_key
     if (identifier is None) != (secret is None):
         raise WrongUsage(
-            "s3_access_key_id and s3_secret_access_key go together: set both or neither",
+            "s3_access_key_id and s3_secret_access_key must both be set, or neither",
             field="s3_access_key_id" if identifier is None else "s3_secret_access_key",
         )
     endpoint: str | None = getattr(settings, field)
@@ -72,16 +72,16 @@ def open_client(settings: Settings, *, is_public: bool = False) -> S3Client:
             aws_secret_access_key=secret.get_secret_value() if secret else None,
             config=_config(endpoint),
         )
-    except ValueError:  # botocore's "Invalid endpoint", which repeats the whole address
-        raise WrongUsage("not the address of a server", field=field) from None
+    except ValueError:  # botocore's "Invalid endpoint" repeats the whole address
+        raise WrongUsage("not a valid server address", field=field) from None
     return client
 
 
 def _session(*, is_deaf: bool) -> botocore.session.Session:
-    """What boto3 takes from the environment and from files in the home: all, or nothing.
+    """A session that reads boto3's environment variables and files in the home, or none of them.
 
-    Nothing where our settings hold the keys: what is there is for other programs, and a profile
-    that does not exist would be an error.
+    None if our settings hold the keys: those files are for other programs, and a missing profile
+    would be an error.
     """
     if not is_deaf:
         return botocore.session.Session()
@@ -95,7 +95,7 @@ def _session(*, is_deaf: bool) -> botocore.session.Session:
 
 @cache
 def _descriptions() -> botocore.loaders.Loader:
-    """botocore's descriptions of S3: read once, or each process of a fork takes 0.1 s for them."""
+    """botocore's description of S3, read once, because each forked process would need 0.1 s."""
     return botocore.loaders.create_loader()
 
 
@@ -107,7 +107,7 @@ def _config(endpoint: str | None) -> Config:
 
 
 def _is_loopback(host: str) -> bool:
-    """Whether no proxy can reach the same server."""
+    """Whether the host is this machine, which no proxy can reach."""
     try:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:

@@ -1,4 +1,4 @@
-"""Large files on S3: sent in parts, so that a transfer that was killed goes on where it stopped."""
+"""Sends large files to S3 in parts, so that a killed transfer can resume."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ if TYPE_CHECKING:
         CompleteMultipartUploadRequestTypeDef,
     )
 
-PART_BYTES = 16 * 2**20  #: read into memory at a time; S3 takes none below 5 MiB but the last
-_MAX_PARTS = 10_000  #: of one object: the limit of S3
+PART_BYTES = 16 * 2**20  #: read into memory at a time; S3 requires 5 MiB except for the last
+_MAX_PARTS = 10_000  #: per object: the limit of S3
 
 
 @dataclass(frozen=True)
 class MultipartUpload:
-    """One file on its way to one object, which appears whole or not at all."""
+    """The upload of one file as one object, which appears complete or not at all."""
 
     client: S3Client
     bucket: str
@@ -33,35 +33,35 @@ class MultipartUpload:
     on_bytes: BytesCallback
 
     def send(self, content_type: str, metadata: dict[str, str], *, only_new: bool) -> None:
-        """Write the object; raises the client's errors, and OSError when the file fails.
+        """Write the object; raises the client's errors, and OSError for the file.
 
-        Without metadata this goes on with an unfinished upload of the same key. With metadata it
-        begins anew, for S3 does not tell what an unfinished upload carries.
+        Without metadata it resumes an unfinished upload of the same key. With metadata it starts
+        afresh, because S3 does not return an unfinished upload's metadata.
         """
         upload = None if metadata else self._unfinished()
         try:
             if upload:
                 return self._finish(upload, only_new)
         except self.client.exceptions.NoSuchUpload:
-            pass  # another writer of this key has just ended it
+            pass  # another writer of this key has completed it
         begun = self.client.create_multipart_upload(
             Bucket=self.bucket, Key=self.key, ContentType=content_type, Metadata=metadata
         )
         return self._finish(begun["UploadId"], only_new)
 
     def abandon(self) -> None:
-        """Give back the room of this key's unfinished uploads; somebody else has the key."""
+        """Delete this key's unfinished uploads, after another writer took the key."""
         while upload := self._unfinished():
             self.client.abort_multipart_upload(Bucket=self.bucket, Key=self.key, UploadId=upload)
 
     def _unfinished(self) -> str | None:
-        """An upload of this key that was begun and not ended."""
+        """An unfinished upload of this key, or None."""
         found = self.client.list_multipart_uploads(Bucket=self.bucket, Prefix=self.key)
         uploads = found.get("Uploads", ())
         return next((one["UploadId"] for one in uploads if one["Key"] == self.key), None)
 
     def _finish(self, upload: str, only_new: bool) -> None:
-        """Send what the server does not hold yet, then make the object of it."""
+        """Send the missing parts, then complete the object."""
         parts = list(self._parts(upload))
         request: CompleteMultipartUploadRequestTypeDef = {
             "Bucket": self.bucket,
@@ -74,7 +74,7 @@ class MultipartUpload:
         self.client.complete_multipart_upload(**request)
 
     def _parts(self, upload: str) -> Iterator[CompletedPartTypeDef]:
-        """Every part of the file, sent by now; the server tells a part by its MD5."""
+        """Send every part that the server lacks, compared by MD5; yields all parts."""
         held, done = self._held(upload), 0
         for number, data in enumerate(self._blocks(), 1):
             etag = f'"{hashlib.md5(data, usedforsecurity=False).hexdigest()}"'

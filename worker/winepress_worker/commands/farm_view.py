@@ -1,4 +1,4 @@
-"""What the rest of the farm has of each model, as far as it answers."""
+"""Which models the store and the live workers of the farm have."""
 
 from __future__ import annotations
 
@@ -14,32 +14,32 @@ from winepress_worker.models.registry import ModelRegistry
 
 @dataclass(frozen=True)
 class FarmView:
-    """Models in the store, and models warm on live workers; None where nobody answers."""
+    """Models in the store, and models warm on live workers; None if store or broker is down."""
 
     registry: frozenset[tuple[str, Precision]] | None
     warm: dict[str, list[str]] | None  #: model and precision → names of workers
-    problems: tuple[str, ...] = ()  #: why something is not known, one line each
+    problems: tuple[str, ...] = ()  #: the reasons for None, one line each
 
     @classmethod
     def look(cls, settings: Settings) -> FarmView:
-        """Ask store and broker once; an outage of either is a problem of the view, no error."""
+        """Ask store and broker once; an outage is listed in ``problems``, not raised."""
         problems, registry, warm = [], None, None
         try:
             registry = frozenset(ModelRegistry(open_store(settings)).names())
         except (StoreUnreachable, WrongUsage) as error:
-            problems.append(f"what is published is not known: {error}")
+            problems.append(f"cannot list published models: {error}")
         try:
             warm = _warm(Ledger(settings))
         except BrokerUnreachable as error:
-            problems.append(f"what is warm is not known: {error}")
+            problems.append(f"cannot list warm models: {error}")
         return cls(registry, warm, tuple(problems))
 
     def is_published(self, name: str, precision: Precision) -> bool | None:
-        """Whether workers can pull it; None when the store does not answer."""
+        """Whether workers can pull it; None if the store does not answer."""
         return None if self.registry is None else (name, precision) in self.registry
 
     def warm_on(self, name: str, precision: Precision) -> list[str] | None:
-        """The workers that hold it compiled; None when the broker does not answer."""
+        """The workers that hold it compiled; None if the broker does not answer."""
         return None if self.warm is None else self.warm.get(str(Lane(name, precision)), [])
 
 

@@ -1,4 +1,4 @@
-"""What a user may ask of a model, in words."""
+"""Describes for users what a model supports."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ def model_facts(model: Model) -> dict[str, str]:
     """Name → text: limits, defaults, and the options it takes."""
     guidance = f"{model.guidance_scale:g} by default"
     if model.embedded_guidance:
-        guidance += ", told to the model; negative prompts are ignored"
+        guidance += ", as an input of the model; negative prompts are ignored"
     elif model.guidance_scale <= 1:
         guidance += "; negative prompts are ignored up to 1"
     autoencoders = "tiny" if model.tiny_vae else "full, tiny" if model.spare_vae else "full"
@@ -23,7 +23,7 @@ def model_facts(model: Model) -> dict[str, str]:
         f"multiples of {model.size_multiple} up to {model.max_side}",
         "steps": f"{model.num_inference_steps} by default, up to {model.max_steps}",
         "guidance": guidance,
-        "strength": f"{model.strength or DEFAULT_STRENGTH:g} by default, of image-to-image",
+        "strength": f"{model.strength or DEFAULT_STRENGTH:g} by default, for image-to-image",
         "scheduler": model.scheduler,
         "clip skip": f"1 to {model.max_clip_skip}" if model.max_clip_skip > 1 else "none",
         "vae": autoencoders,

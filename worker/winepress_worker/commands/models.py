@@ -1,4 +1,4 @@
-"""``winepress models`` and ``winepress devices``: what this machine can render, and with what."""
+"""``winepress models`` and ``winepress devices``: the models and devices of this machine."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ from winepress_worker.report import Report
 
 _MIB = 2**20
 _PROGRESS = (Column("MODEL"), Column("PROGRESS"), Column("MESSAGE", is_flexible=True))
-_ALL = "all"  #: in place of a precision
+_ALL = "all"  #: stands for every precision
 
 
 def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -43,33 +43,33 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     )
     listing.add_argument("--json", action="store_true", help="one JSON object per line")
     listing.set_defaults(run=_list)
-    show = actions.add_parser("show", help="what a model takes: limits, defaults, options")
+    show = actions.add_parser("show", help="limits, defaults and options of a model")
     show.add_argument("model", metavar="MODEL")
     show.add_argument("--json", action="store_true", help="one JSON object")
     show.set_defaults(run=_show)
-    prepare = actions.add_parser("prepare", help="make a model ready to be loaded")
-    _add_model(prepare, "default: fp16; all: every one there is, which may take hours")
+    prepare = actions.add_parser("prepare", help="make a model ready to load")
+    _add_model(prepare, "default: fp16; all: every precision, which may take hours")
     prepare.add_argument(
         "--from",
         dest="folder",
         type=Path,
         metavar="DIR",
-        help="take the weights from this folder instead of a hub",
+        help="read the weights from this folder instead of a hub",
     )
     prepare.set_defaults(run=_prepare)
-    push = actions.add_parser("push", help="offer a prepared model to every worker of the farm")
-    _add_model(push, "default: every one there is")
+    push = actions.add_parser("push", help="publish a prepared model for every worker of the farm")
+    _add_model(push, "default: every prepared one")
     push.add_argument(
-        "--replace", action="store_true", help="send every file again, also what the store has"
+        "--replace", action="store_true", help="send every file again, even if the store has it"
     )
     push.set_defaults(run=_push)
-    pull = actions.add_parser("pull", help="fetch a published model as the store has it now")
-    _add_model(pull, "default: every one there is")
+    pull = actions.add_parser("pull", help="fetch the current version of a published model")
+    _add_model(pull, "default: every published one")
     pull.set_defaults(run=_pull)
     remove = actions.add_parser("rm", help="delete a prepared model from this machine")
-    _add_model(remove, "default: every one there is")
+    _add_model(remove, "default: every prepared one")
     remove.set_defaults(run=_remove)
-    devices = subparsers.add_parser("devices", help="the devices OpenVINO sees on this machine")
+    devices = subparsers.add_parser("devices", help="the devices OpenVINO finds on this machine")
     devices.add_argument("--json", action="store_true", help="one JSON object per line")
     devices.set_defaults(run=_devices)
 
@@ -127,10 +127,10 @@ def _show(arguments: argparse.Namespace) -> int:
 def _prepare(arguments: argparse.Namespace) -> int:
     local_models, folder = _open_local_models(Settings.load()), arguments.folder
     _take_apart(arguments)
-    described = None
+    inferred = None
     if folder and arguments.model not in local_models.catalogue.names:
-        described = describe(arguments.model, folder.absolute())
-        local_models = LocalModels(Settings.load().home, local_models.catalogue.plus(described))
+        inferred = describe(arguments.model, folder.absolute())
+        local_models = LocalModels(Settings.load().home, local_models.catalogue.plus(inferred))
     for precision in _precisions(local_models, arguments, Precision.FP16.value):
         label = f"{arguments.model}.{precision.value}"
         with _progress(label) as report:
@@ -139,9 +139,9 @@ def _prepare(arguments: argparse.Namespace) -> int:
         manifest = Manifest.read(prepared.path)
         if manifest and manifest.measured:
             _out(f"{label}: {manifest.measured.sentence}")
-    if described:
+    if inferred:
         _out("# The farm knows this model once its file of the setting `catalogue` says:")
-        for line in entry_text(described).rstrip("\n").split("\n"):
+        for line in entry_text(inferred).rstrip("\n").split("\n"):
             _out(line)
     return 0
 
@@ -157,7 +157,7 @@ def _push(arguments: argparse.Namespace) -> int:
     if not prepared or (arguments.precision and len(prepared) < len(wanted)):
         missing = next(precision for precision, found in wanted if not found)
         raise WrongUsage(
-            "only what is prepared here can be pushed",
+            "only models prepared on this machine can be pushed",
             value=f"{arguments.model}.{missing.value}",
             hint=f"run: winepress models prepare {arguments.model}.{missing.value}",
         )
@@ -178,7 +178,7 @@ def _pushed(registry: ModelRegistry, one: Prepared, report: Report, *, replace: 
         raise EnvironmentFault(
             f"cannot read the model: {error.strerror}", value=str(one.path)
         ) from None
-    raise EnvironmentFault("the model was removed meanwhile", value=str(one.path))
+    raise EnvironmentFault("the model was removed during the push", value=str(one.path))
 
 
 def _pull(arguments: argparse.Namespace) -> int:
@@ -196,10 +196,10 @@ def _pull(arguments: argparse.Namespace) -> int:
     if not pulled:
         named = label if len(wanted) == 1 else arguments.model
         raise WrongUsage(
-            "the store does not offer this model",
+            "this model is not published in the store",
             value=named,
-            hint=f"`winepress models list` shows what it offers; where it is prepared, `winepress "
-            f"models push {named}` offers it",
+            hint="`winepress models list` shows the published ones; where it is prepared, run "
+            f"`winepress models push {named}`",
         )
     return 0
 
@@ -214,7 +214,7 @@ def _remove(arguments: argparse.Namespace) -> int:
 
 
 def _devices(arguments: argparse.Namespace) -> int:
-    # Here and not above: the other commands do without OpenVINO.
+    # Imported here: the other commands do not need OpenVINO.
     from winepress_worker.engines.devices import list_devices
 
     devices = list_devices()
@@ -236,7 +236,7 @@ def _open_local_models(settings: Settings, registry: ModelRegistry | None = None
 def _precisions(
     local_models: LocalModels, arguments: argparse.Namespace, default: str
 ) -> tuple[Precision, ...]:
-    """The one that was named, or all of the model; raises UnknownModel or WrongUsage."""
+    """The given precision, or all of the model; raises UnknownModel or WrongUsage."""
     _take_apart(arguments)
     every = local_models.catalogue.get(arguments.model).precisions
     named = arguments.precision or default
@@ -254,7 +254,7 @@ def _precisions(
 
 
 def _take_apart(arguments: argparse.Namespace) -> None:
-    """Make a name like ``vignette.int8-weights`` the two arguments it stands for."""
+    """Split a name like ``vignette.int8-weights`` into model and precision."""
     name, dot, precision = arguments.model.partition(".")
     if dot and not arguments.precision:
         arguments.model, arguments.precision = name, precision

@@ -1,4 +1,4 @@
-"""The table of ``winepress models list``: a line for each model, a column for each precision."""
+"""The table of ``winepress models list``: a line per model, a column per precision."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from winepress_shared.screen.table import Cell, Column, Table, Tone
 
 _MIB = 2**20
 LEGEND = (
-    "of each precision: its size where it is prepared here, `on demand` where its first job "
-    "prepares it, and `store` where workers can pull it; - is none of them"
+    "of each precision: its size if it is prepared here, `on demand` if its first job "
+    "prepares it, and `store` if workers can pull it; otherwise -"
 )
 
 
@@ -56,7 +56,7 @@ def _state(row: dict[str, Any]) -> str:
 
 
 def _warm(own: dict[str, dict[str, Any]]) -> str:
-    """Every worker that holds the model, with the precisions it holds; ? when nobody could say."""
+    """Every worker that holds the model, with its precisions; ? if the broker did not answer."""
     if any(row["warm_on"] is None for row in own.values()):
         return "?"
     held: dict[str, list[str]] = {}

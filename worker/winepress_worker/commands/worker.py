@@ -28,7 +28,7 @@ from winepress_worker.parent.device_presence import check_device_presence
 
 #: Suffix of a size → bytes.
 _UNITS = {"": 1, "KIB": 2**10, "MIB": 2**20, "GIB": 2**30, "MB": 10**6, "GB": 10**9}
-#: A name stands in Celery's name of the node before an @, in logs and on terminals.
+#: A worker's name becomes part of Celery's node name, logs and terminal output.
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._,-]{0,63}\Z")
 _MOST_THREADS = 1024
 _LARGEST_BATCH = 64
@@ -43,7 +43,7 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     add("--name", help="unique in the farm; default: host and device")
     add("--lanes", default="*", help="comma-separated patterns, for example 'vignette.*'")
     add("--engine", default="openvino", help="openvino, or fake for rehearsals")
-    add("--self-test", action="store_true", help="draw a known picture on the device, and end")
+    add("--self-test", action="store_true", help="draw a known picture on the device, then exit")
     _add_device_flags(parser.add_argument_group("how the device computes"))
     _add_memory_flags(parser.add_argument_group("what is kept in memory"))
     parser.set_defaults(run=run)
@@ -52,13 +52,13 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
 def _add_device_flags(group: argparse._ArgumentGroup) -> None:
     add = group.add_argument
     add("--threads", type=int, default=0, help="inference threads; 0: OpenVINO's choice")
-    add("--cores", default="", metavar="LIST", help="keep to these processor cores, like 0-3,8")
+    add("--cores", default="", metavar="LIST", help="use only these processor cores, like 0-3,8")
     add(
         "--stage-device",
         action="append",
         default=[],
         metavar="STAGE=DEVICE",
-        help="compute text, denoise or vae elsewhere; may be repeated",
+        help="compute text, denoise or vae on another device; may be repeated",
     )
     add(
         "--precision-hint",
@@ -82,21 +82,21 @@ def _add_memory_flags(group: argparse._ArgumentGroup) -> None:
     add(
         "--memory-budget",
         metavar="SIZE",
-        help="for models of this worker, for example 8GiB; default: what this machine has free",
+        help="for models of this worker, for example 8GiB; default: this machine's free memory",
     )
-    add("--host-budget", metavar="SIZE", help="for models of all workers of this machine together")
-    add("--pin", action="append", default=[], metavar="MODEL", help="load at once and keep")
+    add("--host-budget", metavar="SIZE", help="for models of all this machine's workers together")
+    add("--pin", action="append", default=[], metavar="MODEL", help="load at the start and keep")
     add(
         "--idle-unload",
         type=float,
         default=DEFAULT_IDLE_S,
         metavar="SECONDS",
-        help=f"unload what was not used for so long; 0: never; default {DEFAULT_IDLE_S:.0f}",
+        help=f"unload models not used for so long; 0: never; default {DEFAULT_IDLE_S:.0f}",
     )
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Run a worker until it is told to stop, or try its device once."""
+    """Run a worker until it is stopped, or test its device once."""
     from winepress_worker.parent.process import run_worker
 
     settings = Settings.load()
@@ -116,7 +116,7 @@ def run(arguments: argparse.Namespace) -> int:
 def read_options(
     arguments: argparse.Namespace, catalogue: Catalogue, home: Path | None = None
 ) -> WorkerOptions:
-    """What the flags say; raises WrongUsage or UnknownModel.
+    """The options given by the flags; raises WrongUsage or UnknownModel.
 
     Workers of one ``home`` share the memory of their machine.
     """
@@ -128,7 +128,7 @@ def read_options(
     name = arguments.name or default_name(device)
     if not _NAME.match(name):
         raise WrongUsage(
-            "not a name",
+            "not a valid worker name",
             field="--name",
             value=name,
             allowed="1 to 64 letters, digits and ._,-",
@@ -153,7 +153,7 @@ def read_options(
         precision_hints=tuple(arguments.precision_hint),
         max_batch_size=arguments.max_batch_size,
     )
-    _ = options.placement  # read for its checks alone
+    _ = options.placement  # raises if it is invalid
     return options
 
 
@@ -163,7 +163,7 @@ def _check_range(field: str, value: float, least: int, most: int) -> None:
 
 
 def _check_pin(text: str, catalogue: Catalogue) -> str:
-    """``vignette`` is ``vignette.fp16``, as a job that names no precision."""
+    """Add the default precision: ``vignette`` means ``vignette.fp16``, as in jobs."""
     lane = Lane.parse(text if "." in text else f"{text}.{Precision.FP16.value}")
     catalogue.get(lane.model)
     return str(lane)
@@ -176,5 +176,5 @@ def parse_size(text: str | None, field: str = "--memory-budget") -> int | None:
     match = re.fullmatch(r"(\d{1,15}(?:\.\d{1,15})?)\s*([A-Za-z]*)", text.strip())
     unit = _UNITS.get(match[2].upper()) if match else None
     if match is None or unit is None or float(match[1]) <= 0:
-        raise WrongUsage("not a size", field=field, value=text, allowed="like 8GiB or 512MiB")
+        raise WrongUsage("not a valid size", field=field, value=text, allowed="like 8GiB or 512MiB")
     return int(float(match[1]) * unit)

@@ -1,4 +1,4 @@
-"""Making OpenVINO IR of a model: assemble, export, quantise, verify, record.
+"""Builds a model's OpenVINO IR: assemble, export, quantise, verify, record.
 
 Imports torch, optimum-intel and NNCF; only `preparation` imports this module.
 """
@@ -30,11 +30,10 @@ from winepress_worker.models.source import LORA_PART, TINY_VAE_PART, Source
 from winepress_worker.report import Report
 
 _LIBRARIES = ("openvino", "optimum-intel", "nncf", "torch", "diffusers", "transformers")
-_TRIAL_STEPS = 4  #: enough for the verification picture to show that it is one
-#: Two pictures that have nothing to do with each other are this like, in decibels: what is less
-#: like fp16 has lost its way.
+_TRIAL_STEPS = 4  #: enough to tell the verification picture from noise
+#: PSNR of two unrelated pictures, in decibels: a model that is less like fp16 is broken.
 LEAST_PSNR_DB = 10.0
-_EXPORTED, _QUANTISED = 0.3, 0.8  #: shares of the whole that are done by then
+_EXPORTED, _QUANTISED = 0.3, 0.8  #: shares of the whole that are done after each stage
 
 
 def build(
@@ -47,9 +46,8 @@ def build(
 ) -> Path:
     """Make ``model`` below the empty folder ``work``; returns the finished folder there.
 
-    ``origin`` is the same model in fp16 if it is prepared already; it is then quantised instead
-    of exported anew. Raises OSError, and EnvironmentFault when the result draws nothing or
-    something else than fp16 draws.
+    If ``origin`` is the same model prepared in fp16, it is quantised instead of exported again.
+    Raises OSError, and EnvironmentFault if the result cannot draw or differs too much from fp16.
     """
     quiet_libraries()
     with _drawing(model):
@@ -74,7 +72,7 @@ def build(
 
 
 def _export(model: Model, origin: Source, work: Path, report: Report) -> Prepared:
-    """Assemble and export below ``work``; raises EnvironmentFault for misfits."""
+    """Assemble and export below ``work``; raises EnvironmentFault if the parts do not fit."""
     folder, target = work / "source", work / Precision.FP16.value
     report("reading the weights", 0.0)
     digest = origin.digest()
@@ -89,7 +87,7 @@ def _export(model: Model, origin: Source, work: Path, report: Report) -> Prepare
             if (folder / TINY_VAE_PART).is_dir():
                 export_tiny_vae(folder / TINY_VAE_PART, target, "tiny_" if model.spare_vae else "")
     except (ValueError, TypeError, KeyError, RuntimeError) as error:
-        # What diffusers raises for configurations and weights that do not fit together.
+        # diffusers raises these for configurations and weights that do not fit together.
         raise EnvironmentFault(
             f"the parts of {model.name} do not fit together: {error}",
             value=model.source,
@@ -117,7 +115,7 @@ def _channels(folder: Path) -> int:
 
 
 def _verify(catalogue: Catalogue, prepared: Prepared) -> int:
-    """Draw one picture on the CPU, the device whose output all others are held to.
+    """Draw one picture on the CPU, the reference for all other devices.
 
     Returns the bytes of memory the model holds then.
     """
@@ -133,25 +131,25 @@ def _verify(catalogue: Catalogue, prepared: Prepared) -> int:
 
 
 def judge(model: Model, measured: Measured) -> None:
-    """Raise EnvironmentFault when the pictures are not those of fp16 any more."""
+    """Raise EnvironmentFault if the pictures differ too much from those of fp16."""
     if measured.psnr_db < LEAST_PSNR_DB:
         raise EnvironmentFault(
-            f"{model.name} draws something else than in fp16 once it is quantised",
+            f"the quantised {model.name} draws other pictures than in fp16",
             value=f"{measured.psnr_db} dB",
             allowed=f"{LEAST_PSNR_DB} dB or more",
-            hint="keep more layers in 16 bits, or calibrate by more pictures",
+            hint="keep more layers in 16 bits, or calibrate with more pictures",
         )
 
 
 @contextlib.contextmanager
 def _drawing(model: Model) -> Iterator[None]:
-    """A picture that fails here is nobody's job: the model is at fault."""
+    """Raise a failed picture as EnvironmentFault: no job is at fault here, but the model."""
     try:
         yield
     except (FailForGood, RetryElsewhere, WorkerBroken) as error:
-        raise EnvironmentFault(f"{model.name} was prepared but does not draw: {error}") from error
+        raise EnvironmentFault(f"{model.name} was prepared but cannot draw: {error}") from error
 
 
 def _part(report: Report, begin: float, end: float) -> Report:
-    """Report a part's own share as one of the whole."""
+    """A `Report` that maps a stage's progress to ``begin`` … ``end`` of the whole."""
     return lambda message, share: report(message, begin + (end - begin) * share)

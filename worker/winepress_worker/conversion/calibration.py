@@ -1,4 +1,4 @@
-"""Inputs of a UNet at work, collected while the model draws by its own steps and guidance."""
+"""Collects UNet inputs while the model draws with its default steps and guidance."""
 
 from __future__ import annotations
 
@@ -14,34 +14,34 @@ from winepress_shared.catalogue import Catalogue
 from winepress_shared.jobs.job import Job
 from winepress_shared.model import Model
 from winepress_shared.quantisation import Int8Recipe
-from winepress_worker.conversion.unet_recorder import watched
+from winepress_worker.conversion.unet_recorder import recorded_pipeline
 from winepress_worker.engines.base import Request, ignore_steps
 from winepress_worker.models.manifest import Prepared
 from winepress_worker.models.recipe import prompts
 from winepress_worker.report import Report
 
-#: Inputs of one call by their names.
+#: Inputs of one call by name.
 Sample = dict[str, np.ndarray[Any, Any]]
-#: The same whatever arithmetic a CPU prefers, so that scales differ by rounding alone.
+#: Fixes the arithmetic, so that scales differ between CPUs by rounding alone.
 _EXACT = ("f32",)
 _SHAPES = 5  #: drawn into a source picture
 
 
 def collect(model: Model, recipe: Int8Recipe, prepared: Prepared, report: Report) -> list[Sample]:
-    """The calls that the recipe wants, some of every picture, at steps chosen by chance.
+    """The number of calls that the recipe asks for, from every picture, at random steps.
 
     ``prepared`` is the model in fp16. Raises what rendering raises.
     """
     calls: list[Sample] = []
     kept: list[Sample] = []
 
-    def hear(inputs: Mapping[str, Any], seconds: float) -> None:
+    def record(inputs: Mapping[str, Any], seconds: float) -> None:
         calls.append({name: np.array(value) for name, value in inputs.items()})
 
-    pipeline = watched(prepared, model.kinds[0], hear, _EXACT)
+    pipeline = recorded_pipeline(prepared, model.kinds[0], record, _EXACT)
     try:
         for number, prompt in enumerate(prompts(model)[: recipe.pictures]):
-            report(f"drawing picture {number + 1} to learn from", number / recipe.pictures)
+            report(f"drawing calibration picture {number + 1}", number / recipe.pictures)
             pipeline.render(practice(model, prompt, number), ignore_steps)
             kept += _some(calls, number, recipe)
             calls.clear()
@@ -51,7 +51,7 @@ def collect(model: Model, recipe: Int8Recipe, prepared: Prepared, report: Report
 
 
 def practice(model: Model, prompt: str, seed: int, steps: int | None = None) -> Request:
-    """A job as people send it: the model's defaults, and a picture where it wants one."""
+    """A typical job: the model's defaults, with a source picture if the kind needs one."""
     kind, size = Job.kinds[model.kinds[0]], (model.width, model.height)
     given = {"image": _scene(seed, size), "mask": _frame(seed, size)}
     pictures = {field: given[field] for field in kind.picture_names}
@@ -64,13 +64,13 @@ def practice(model: Model, prompt: str, seed: int, steps: int | None = None) -> 
 
 
 def _some(calls: list[Sample], seed: int, recipe: Int8Recipe) -> list[Sample]:
-    """As many calls of one picture as make the wanted number over all pictures."""
+    """A random selection of one picture's calls: its share of the recipe's total."""
     count = min(math.ceil(recipe.samples / recipe.pictures), len(calls))
     return random.Random(seed).sample(calls, count)  # noqa: S311
 
 
 def _scene(seed: int, size: tuple[int, int]) -> Image.Image:
-    """A sky, a ground and some shapes, in colours of their own."""
+    """A picture of sky, ground and some shapes in random colours."""
     chance = random.Random(seed)  # noqa: S311
 
     def colour() -> tuple[int, int, int]:
@@ -90,7 +90,7 @@ def _scene(seed: int, size: tuple[int, int]) -> Image.Image:
 
 
 def _frame(seed: int, size: tuple[int, int]) -> Image.Image:
-    """A mask of everything but a rectangle in the middle, as a zoom paints it."""
+    """A mask of everything but a rectangle in the middle, as zooms use it."""
     share = random.Random(seed).uniform(0.2, 0.7)  # noqa: S311
     mask = Image.new("L", size, 255)
     inside = [round(side * (1 - share) / 2) for side in size]

@@ -1,4 +1,4 @@
-"""One precision beside fp16: the same pictures drawn by both, their cost and their likeness."""
+"""Compares a precision with fp16: cost and likeness over the same pictures."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from PIL import Image
 from winepress_shared.model import Model
 from winepress_worker.conversion.calibration import practice
 from winepress_worker.conversion.export import IR_FILE
-from winepress_worker.conversion.unet_recorder import watched
+from winepress_worker.conversion.unet_recorder import recorded_pipeline
 from winepress_worker.engines.base import ignore_steps
 from winepress_worker.held_memory import HeldMemory
 from winepress_worker.models.likeness import psnr_db, ssim
@@ -22,13 +22,13 @@ from winepress_worker.models.measured import Cost, Measured
 from winepress_worker.models.recipe import prompts
 
 _PICTURES = 3
-_MOST_STEPS = 6  #: of a picture; more take longer and show no more
+_MOST_STEPS = 6  #: per picture; more would not change the result
 
 
 def compare(model: Model, full: Prepared, other: Prepared) -> Measured:
-    """Draw with both, one after the other, so that one model is in memory at a time.
+    """Draw with both, one after the other, so that only one model is in memory.
 
-    Prompts are those that calibration leaves over. Raises what rendering raises.
+    Uses the prompts that calibration does not use. Raises what rendering raises.
     """
     fp16, own = _Drawn(model, full), _Drawn(model, other)
     pairs = list(zip(fp16.pictures, own.pictures, strict=True))
@@ -44,17 +44,17 @@ def compare(model: Model, full: Prepared, other: Prepared) -> Measured:
 
 
 class _Drawn:
-    """What one precision draws, and what that costs."""
+    """The pictures of one precision, and their cost."""
 
     def __init__(self, model: Model, prepared: Prepared) -> None:
         self.pictures: list[Image.Image] = []
         calls: list[float] = []
 
-        def hear(inputs: Mapping[str, Any], seconds: float) -> None:
+        def record(inputs: Mapping[str, Any], seconds: float) -> None:
             calls.append(1e3 * seconds)
 
         held = HeldMemory()
-        pipeline = watched(prepared, model.kinds[0], hear)
+        pipeline = recorded_pipeline(prepared, model.kinds[0], record)
         try:
             first = practice(model, prompts(model)[-1], 0, steps=1)
             self.arithmetic = pipeline.facts(first).arithmetic

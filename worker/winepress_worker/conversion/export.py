@@ -1,7 +1,7 @@
-"""From weights in diffusers' format to OpenVINO IR, one file a part.
+"""Exports weights in diffusers' format to OpenVINO IR, one file per part.
 
-Pipelines are built in this process and handed to the exporter, rather than a path: so a network of
-our own class goes the same way as all others, and one network at a time has its weights in memory.
+The exporter is given pipelines built in this process, not a path: so a network of our own class is
+exported like all others, and only one network's weights are in memory at a time.
 """
 
 from __future__ import annotations
@@ -24,31 +24,31 @@ from safetensors import SafetensorError
 from winepress_worker.conversion.meta_pipeline import networks, pipeline_with
 
 IR_FILE = "openvino_model.xml"  #: graph of a part; its weights lie beside it
-#: Side of the latents or pictures that networks are traced with; any size works then. The one that
-#: SDXL's autoencoder was trained at takes 5 GiB. Three halvings must leave a whole number.
+#: Side of the latents or pictures that networks are traced with; the traced network takes any size.
+#: SDXL's own size would take 5 GiB for the autoencoder. Must be divisible by 8.
 _TRACED_PX = 24
-_TRACED_LATENT_PX = 8  #: the same for a tiny autoencoder's latents
+_TRACED_LATENT_PX = 8  #: side of a tiny autoencoder's latents
 
 
 @contextlib.contextmanager
 def writing() -> Iterator[None]:
-    """Raise OSError for a write that failed, of which OpenVINO says only "iostream error"."""
+    """Raise OSError for a failed write, which OpenVINO reports only as "iostream error"."""
     try:
         yield
     except (RuntimeError, SafetensorError) as error:
         if isinstance(error, RuntimeError) and "iostream" not in str(error):
             raise
-        raise OSError("a file could not be written in full; is the disk full?") from error
+        raise OSError("a file could not be written completely; is the disk full?") from error
 
 
 def export(source: Path, target: Path) -> None:
     """Write the IR of the diffusers folder ``source``, with 16-bit weights, one part at a time.
 
-    Raises what diffusers and optimum raise for a folder that fits together badly.
+    Raises what diffusers and optimum raise if the parts of the folder do not fit together.
     """
     for part in sorted(networks(source)):
         _export_part(pipeline_with(part, source), target)
-        gc.collect()  # networks that know themselves would stay until later
+        gc.collect()  # frees networks that refer to themselves
     _save_rest(pipeline_with(None, source), target)
     _forget_paths(target)
 
@@ -56,10 +56,10 @@ def export(source: Path, target: Path) -> None:
 def export_tiny_vae(source: Path, target: Path, prefix: str = "") -> None:
     """Replace the autoencoder in the exported folder ``target`` by the AutoencoderTiny ``source``.
 
-    With a ``prefix`` to the names of its two parts it is put beside the autoencoder instead.
+    With a ``prefix`` for the names of its two parts, it is added beside the autoencoder instead.
 
-    optimum exports no such class, but its pipelines run one whose ports have the names they look
-    for: ``sample`` → ``latent_sample`` and ``latent_sample`` → ``sample``.
+    optimum cannot export this class, but its pipelines run one whose ports have the names they
+    expect: ``sample`` → ``latent_sample`` and ``latent_sample`` → ``sample``.
     """
     network = AutoencoderTiny.from_pretrained(source, use_safetensors=True).eval()
     channels = network.config.latent_channels
@@ -105,15 +105,15 @@ def _convert(
 
 
 def _export_part(pipeline: Any, target: Path) -> None:
-    """Write IR and configuration of all in ``pipeline`` that has weights."""
+    """Write IR and configuration of every network of ``pipeline`` that has weights."""
     _, found = get_diffusion_models_for_export_ext(pipeline)
     held = {name: pair for name, pair in found.items() if not next(pair[0].parameters()).is_meta}
-    for name, (network, _) in held.items():  # first, for tracing changes what they say
+    for name, (network, _) in held.items():  # first, because tracing changes them
         save_config = getattr(network, "save_config", None) or network.config.save_pretrained
         save_config(target / name)
-        network.config.sample_size = _TRACED_PX  # read by optimum alone, as are its own settings
+        network.config.sample_size = _TRACED_PX  # only optimum reads this
     with warnings.catch_warnings():
-        # Tracing warns of every shape check it freezes; the picture drawn afterwards is the proof.
+        # Tracing warns about every shape check it freezes; the trial picture checks the result.
         warnings.simplefilter("ignore")
         export_models(
             held,
@@ -128,7 +128,7 @@ def _export_part(pipeline: Any, target: Path) -> None:
 
 
 def _save_rest(pipeline: Any, target: Path) -> None:
-    """Write what has no weights: tokenizers, scheduler and index."""
+    """Write the files without weights: tokenizers, scheduler and index."""
     for name, component in pipeline.components.items():
         if component is not None and not isinstance(component, torch.nn.Module):
             component.save_pretrained(target / name)
@@ -136,7 +136,7 @@ def _save_rest(pipeline: Any, target: Path) -> None:
 
 
 def _forget_paths(folder: Path) -> None:
-    """Drop the work folder's name from the configurations, so equal exports are equal in bytes."""
+    """Remove the work folder's name from configurations, so that equal exports are equal."""
     for path in [folder / "model_index.json", *folder.glob("*/config.json")]:
         config = json.loads(path.read_bytes())
         config.pop("_name_or_path", None)

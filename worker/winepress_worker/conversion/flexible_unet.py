@@ -1,8 +1,8 @@
-"""DeciDiffusion's UNet: blocks whose numbers of residual and attention layers differ one by one.
+"""DeciDiffusion's UNet: every block has its own numbers of residual and attention layers.
 
-Its weights were trained with three habits that stock diffusers blocks do not have, all kept here:
-skips are taken after residual layers only, never after attention; the first residual layer of the
-middle is applied twice; and the middle ends with an upsampling.
+Its weights were trained with three deviations from diffusers' own blocks: skips are taken after
+residual layers only, never after attention; the first residual layer of the middle is applied
+twice; and the middle ends with an upsampling.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from diffusers.models.resnet import Downsample2D, ResnetBlock2D, Upsample2D
 from diffusers.models.transformers.transformer_2d import Transformer2DModel
 from torch import Tensor, nn
 
-_LEVELS = 4  #: of the parent; gives the factor of 8 by which the sides of latents must divide
+_LEVELS = 4  #: of the parent class; hence the sides of latents must be divisible by 8
 
 
 class _Layers:
@@ -47,7 +47,7 @@ class _Layers:
         )
 
     def order(self, pairs: Iterator[nn.Module]) -> nn.ModuleList:
-        """In turns, or all residual layers first."""
+        """The layers alternating, or all residual layers first."""
         layers = list(pairs)
         if not self._given["mix_block_in_forward"]:
             layers.sort(key=lambda layer: not isinstance(layer, ResnetBlock2D))
@@ -55,7 +55,7 @@ class _Layers:
 
 
 class _Block(nn.Module):
-    """What the three kinds of block share: layers in a row."""
+    """The base of the three kinds of block: layers applied one after the other."""
 
     has_cross_attention = True
 
@@ -107,7 +107,7 @@ class _MidBlock(_Block):
         )
 
     def forward(self, hidden_states: Tensor, temb: Tensor, **context: Any) -> Tensor:
-        # The first layer twice: once before the row, once as its head, as in training.
+        # As in training, the first layer is applied twice.
         for layer in (self.modules_list[0], *self.modules_list):
             hidden_states = self._apply_layer(layer, hidden_states, temb, context)
         for upsampler in self.upsamplers:
@@ -118,7 +118,7 @@ class _MidBlock(_Block):
 class _UpBlock(_Block):
     def __init__(self, layers: nn.ModuleList, channels: int, is_upsampling: bool) -> None:
         super().__init__(layers)
-        #: Read by the parent alone, which hands this block as many skips as this is long.
+        #: Only the parent class reads this: its length is the number of skips this block gets.
         self.resnets = [layer for layer in layers if isinstance(layer, ResnetBlock2D)]
         self.upsamplers = nn.ModuleList(
             [Upsample2D(channels, use_conv=True)] if is_upsampling else []
@@ -143,12 +143,12 @@ class _UpBlock(_Block):
 
 
 class UNet2DConditionModel(diffusers.UNet2DConditionModel):  # type: ignore[misc]
-    """The network of ``flexible_unet/``; bears its parent's name, by which exporters know it."""
+    """The network of ``flexible_unet/``, named like its parent because exporters go by the name."""
 
     @register_to_config  # type: ignore[untyped-decorator]
     def __init__(self, configurations: dict[str, Any]) -> None:
         """``configurations`` is the entry of that name in the folder's ``config.json``."""
-        # The parent's own blocks are replaced below, so they are asked for as small as they get.
+        # The parent's own blocks are replaced below, so they are created as small as possible.
         super().__init__(
             sample_size=configurations["sample_size"],
             cross_attention_dim=configurations["cross_attention_dim"],
@@ -210,7 +210,7 @@ def _up_blocks(given: dict[str, Any]) -> Iterator[_UpBlock]:
 
 
 def _in_turns(make: _Layers, widths: list[int], attentions: int) -> Iterator[nn.Module]:
-    """A residual layer of each width in turns with attention layers; what is left over follows."""
+    """Residual layers of each width, alternating with attention layers; the rest follows."""
     for width, attention in zip_longest(widths, [True] * attentions):
         if width is not None:
             yield make.residual(width)

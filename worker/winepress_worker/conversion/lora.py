@@ -1,8 +1,8 @@
-"""Adding low-rank weights (LoRA, arXiv:2106.09685) to a UNet's own, for good.
+"""Fuses low-rank weights (LoRA, arXiv:2106.09685) into a UNet's own weights.
 
-``W += alpha / rank · B · A`` for every layer the file names. Two ways of naming are in use, and
-both are read: ``unet.PATH.lora_A.weight`` (or ``lora.down``) of diffusers, with dots in the path,
-and ``lora_unet_PATH.lora_down.weight`` with an ``alpha`` beside it, with underscores.
+``W += alpha / rank · B · A`` for every layer the file names. Two naming schemes are supported:
+``unet.PATH.lora_A.weight`` (or ``lora.down``) of diffusers, with dots in the path, and
+``lora_unet_PATH.lora_down.weight`` with an ``alpha`` beside it, with underscores.
 """
 
 from __future__ import annotations
@@ -25,14 +25,14 @@ _KEY = re.compile(
 
 @dataclass
 class _Layer:
-    """What a file says of one layer."""
+    """The low-rank weights of one layer."""
 
     down: torch.Tensor | None = None
     up: torch.Tensor | None = None
-    alpha: float | None = None  #: None means the rank, so that the product is added as it is
+    alpha: float | None = None  #: None means the rank: the product is added unscaled
 
     def product(self) -> torch.Tensor | None:
-        """What is to be added to the weights, in 32 bits; None when half of it is missing."""
+        """The matrix to add to the weights, in 32 bits; None if one of its factors is missing."""
         if self.down is None or self.up is None:
             return None
         rank = self.down.shape[0]
@@ -41,9 +41,9 @@ class _Layer:
 
 
 def fuse(lora: Path, unet: Path) -> None:
-    """Replace the weight files in ``unet`` by ones with ``lora`` added.
+    """Replace the weight files in ``unet`` by files with ``lora`` added.
 
-    Raises EnvironmentFault when a layer is not the UNet's, not whole or of another shape.
+    Raises EnvironmentFault if a layer is not in the UNet, is incomplete or has another shape.
     """
     layers = _read(lora)
     for path in sorted(unet.glob("*.safetensors")):
@@ -52,7 +52,7 @@ def fuse(lora: Path, unet: Path) -> None:
             layer = layers.pop(_plain(name.removesuffix(".weight")), None)
             if layer is not None:
                 weights[name] = _add(weights[name], layer, name)
-        path.unlink()  # may be a link to the source, which stays as it is
+        path.unlink()  # may be a link to the source, which must not change
         save_file(weights, path, metadata={"format": "pt"})
     if layers:
         raise EnvironmentFault(
@@ -64,17 +64,19 @@ def fuse(lora: Path, unet: Path) -> None:
 def _add(weights: torch.Tensor, layer: _Layer, name: str) -> torch.Tensor:
     product = layer.product()
     if product is None or product.numel() != weights.numel():
-        raise EnvironmentFault("low-rank weights do not fit the UNet's", value=name)
+        raise EnvironmentFault(
+            "the shape of the low-rank weights does not fit the UNet", value=name
+        )
     return (weights.float() + product.reshape(weights.shape)).to(weights.dtype)
 
 
 def _read(path: Path) -> dict[str, _Layer]:
-    """Layers by path with every dot an underscore, which is what both ways of naming share."""
+    """Layers by path, with dots as underscores, which both naming schemes allow."""
     layers: dict[str, _Layer] = {}
     for key, tensor in load_file(path).items():
         match = _KEY.match(key)
         if match is None:
-            raise EnvironmentFault("not the name of a UNet's low-rank weight", value=key)
+            raise EnvironmentFault("not a name of low-rank weights of a UNet", value=key)
         layer = layers.setdefault(_plain(match["path"]), _Layer())
         if match["down"]:
             layer.down = tensor
@@ -86,5 +88,5 @@ def _read(path: Path) -> dict[str, _Layer]:
 
 
 def _plain(path: str) -> str:
-    # Older files name the attention's output layer without its index in a list of one.
+    # Older files name the attention's output layer without its index 0.
     return re.sub(r"_to_out$", "_to_out_0", path.replace(".", "_"))

@@ -1,8 +1,8 @@
-"""Pipelines of which one network has its weights and the others only their shapes.
+"""Pipelines with the weights of one network and only the shapes of the others.
 
-An exporter wants a whole pipeline, for what one network is traced with depends on how the others
-are configured; but no more than one has to be in memory for that. The others are on torch's
-``meta`` device (https://docs.pytorch.org/docs/stable/meta.html).
+An exporter needs a whole pipeline, because one network's trace inputs depend on the configuration
+of the others; but only one has to be in memory. The others are on torch's ``meta`` device
+(https://docs.pytorch.org/docs/stable/meta.html).
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ _LIBRARIES = {"diffusers": diffusers, "transformers": transformers}
 
 
 def networks(source: Path) -> dict[str, Any]:
-    """Class of every network of the diffusers folder ``source``, by its part."""
+    """Class of every network of the diffusers folder ``source``, by part."""
     index = json.loads((source / INDEX_FILE).read_bytes())
     named = {part: value for part, value in index.items() if isinstance(value, list) and value[0]}
     classes = {part: getattr(_LIBRARIES[library], name) for part, (library, name) in named.items()}
@@ -34,9 +34,9 @@ def networks(source: Path) -> dict[str, Any]:
 
 
 def pipeline_with(part: str | None, source: Path) -> Any:
-    """The pipeline of ``source`` with the weights of ``part`` alone, or with none.
+    """The pipeline of ``source`` with the weights of ``part`` only, or without weights.
 
-    They are in 16 bits if the UNet's are, since that halves the memory. Raises what diffusers and
+    They are in 16 bits if the UNet's are, which halves the memory. Raises what diffusers and
     transformers raise for configurations and weights that do not fit together.
     """
     given: dict[str, Any] = {

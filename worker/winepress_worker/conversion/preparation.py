@@ -1,4 +1,4 @@
-"""Preparing a model of this machine: find it, else pull it, else make it."""
+"""Prepares a model on this machine: finds it, else pulls it, else makes it."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from winepress_worker.logs import hush_libraries
 from winepress_worker.models.local_models import LocalModels
 from winepress_worker.models.manifest import Prepared
 from winepress_worker.models.resource_check import Room
-from winepress_worker.models.source import Fetch, Source, find_source, is_at_hand
+from winepress_worker.models.source import Fetch, Source, find_source, is_available_offline
 from winepress_worker.os_fault import os_fault
 from winepress_worker.report import Report
 
@@ -27,11 +27,11 @@ def prepare(
     report: Report,
     mirror: Path | None = None,
 ) -> Prepared:
-    """The finished model, made now if need be; takes about half a minute per bundled model.
+    """The finished model, made now if necessary; about half a minute per bundled model.
 
-    Of several processes one does the work and the others wait for it. ``mirror`` is a folder
-    to take weights from instead of a hub, see `find_source`. Raises UnknownModel, and
-    EnvironmentFault when the source is not at hand, the disk is full or the result is bad.
+    If several processes call this, one does the work and the others wait. ``mirror`` is a folder
+    with weights, used instead of a hub, see `find_source`. Raises UnknownModel, and
+    EnvironmentFault if the source is not available, the disk is full or the result is bad.
     """
     model = local_models.known(name, precision)
     local_models.use(name, precision)
@@ -55,21 +55,21 @@ def prepare(
 def _pull(
     local_models: LocalModels, model: Model, precision: Precision, report: Report
 ) -> Prepared | None:
-    """The model as the store has it; a model that can be made here does not need the store."""
+    """Pull the model; if that fails, a model that can be made here does without the store."""
     try:
         return local_models.pull(model.name, precision, report)
     except (StoreUnreachable, EnvironmentFault) as error:
-        if not is_at_hand(model):
+        if not is_available_offline(model):
             raise
-        log.warning("%s is prepared here instead of pulled: %s", model.name, error)
+        log.warning("cannot pull %s, so it is prepared here: %s", model.name, error)
         return None
 
 
 def _fetch_to(hub: Path, report: Report) -> Fetch:
-    """Downloads below ``hub``, laid out so that the folder can be given as a mirror."""
+    """A `Fetch` that downloads to below ``hub``, in the layout of a mirror."""
 
     def fetch_there(repository: str) -> Path:
-        from winepress_worker.models.hub import fetch  # imported when a hub is needed
+        from winepress_worker.models.hub import fetch  # imported only if needed
 
         return fetch(repository, hub, report)
 
@@ -88,7 +88,7 @@ def _make(
     report(room.sentence, 0.0)
     room.demand(parent)
     hush_libraries()
-    # Here and not above: this import brings torch and OpenVINO into the process (about 8 s).
+    # Imported here: this loads torch and OpenVINO into the process (about 8 s).
     from winepress_worker.conversion.build import build
 
     with tempfile.TemporaryDirectory(dir=parent, prefix=f".{precision.value}.") as work:

@@ -1,4 +1,4 @@
-"""From IR with 16-bit weights to IR with fewer bits, part by part (NNCF)."""
+"""Quantises IR with 16-bit weights to fewer bits, part by part (NNCF)."""
 
 from __future__ import annotations
 
@@ -27,17 +27,17 @@ from winepress_worker.models.content import MANIFEST_FILE
 from winepress_worker.models.manifest import Prepared
 from winepress_worker.report import Report
 
-#: Between a compressed weight and the operation that takes it.
+#: Operations between a compressed weight and the operation that uses it.
 _UNPACKING = frozenset({"Convert", "FakeQuantize", "Multiply", "Reshape", "Subtract"})
-_COLLECTED = 0.5  #: share of the time until the inputs are there
+_COLLECTED = 0.5  #: share of the time that collecting the inputs takes
 
 
 def quantise(
     model: Model, precision: Precision, full: Prepared, target: Path, report: Report
 ) -> None:
-    """Write ``full`` in ``precision`` into the new folder ``target``; one part is in memory.
+    """Write ``full`` in ``precision`` into the new folder ``target``, one part at a time.
 
-    Raises OSError, and EnvironmentFault when the recipe does not fit the network.
+    Raises OSError, and EnvironmentFault if the recipe does not fit the network.
     """
     weights = {str(path) for part in full.path.glob(f"*/{IR_FILE}") for path in _both(part)}
     shutil.copytree(
@@ -59,21 +59,21 @@ def quantise(
             with _quiet():
                 made = nncf.compress_weights(network)
         with writing():
-            # Weights are small already; scales and ranges want all their bits.
+            # Weights are small already; scales and ranges need all their bits.
             openvino.save_model(made, target / name / IR_FILE, compress_to_fp16=False)
 
 
 def _calibrated(network: Any, model: Model, full: Prepared, report: Report) -> Any:
     recipe = model.int8
-    assert recipe  # `Model` demands one of a model that has this precision
+    assert recipe  # `Model` requires one for this precision
     samples = collect(model, recipe, full, lambda text, share: report(text, _COLLECTED * share))
-    report(f"quantising the UNet by {len(samples)} of its inputs", _COLLECTED)
+    report(f"quantising the UNet with {len(samples)} of its inputs", _COLLECTED)
     try:
         with _quiet():
             made = _METHODS[recipe.method](network, samples, recipe)
     except nncf.ValidationError as error:
         raise EnvironmentFault(
-            "the recipe keeps a layer that this network does not have",
+            "the recipe names a layer that this network does not have",
             field="int8.keep",
             value=", ".join(recipe.keep),
         ) from error
@@ -82,7 +82,7 @@ def _calibrated(network: Any, model: Model, full: Prepared, report: Report) -> A
 
 
 def _full(network: Any, samples: list[Sample], recipe: Int8Recipe) -> Any:
-    """Weights and activations of all layers, attention's products of activations too."""
+    """Quantise weights and activations of all layers, and attention's products of activations."""
     return nncf.quantize(
         network,
         nncf.Dataset(samples),
@@ -93,7 +93,7 @@ def _full(network: Any, samples: list[Sample], recipe: Int8Recipe) -> Any:
 
 
 def _hybrid(network: Any, samples: list[Sample], recipe: Int8Recipe) -> Any:
-    """Weights of matrices first; then whatever is left but these, which is the convolutions."""
+    """Compress the weights of matrices, then quantise the convolutions."""
     convolutions = nncf.IgnoredScope(types=["Convolution"])
     light = nncf.compress_weights(network, ignored_scope=convolutions)
     matrices = [op.get_friendly_name() for op in light.get_ops() if _holds_weights(op)]
@@ -103,7 +103,7 @@ def _hybrid(network: Any, samples: list[Sample], recipe: Int8Recipe) -> Any:
         model_type=nncf.ModelType.TRANSFORMER,
         subset_size=len(samples),
         ignored_scope=nncf.IgnoredScope(names=matrices, patterns=_patterns(recipe)),
-        # Smoothing would multiply into the weights that are compressed already.
+        # Smoothing would scale weights that are compressed already.
         advanced_parameters=nncf.AdvancedQuantizationParameters(smooth_quant_alpha=-1),
     )
 
@@ -112,7 +112,7 @@ _METHODS = {"full": _full, "hybrid": _hybrid}
 
 
 def _to_4_bits(network: Any, recipe: Int4Recipe) -> Any:
-    """Matrices in groups that share a scale; where the group divides no row, a smaller one."""
+    """Compress matrices in groups that share a scale; smaller groups where rows do not divide."""
     with _quiet():
         return nncf.compress_weights(
             network,
@@ -126,12 +126,12 @@ def _to_4_bits(network: Any, recipe: Int4Recipe) -> Any:
 
 
 def _patterns(recipe: Int8Recipe) -> list[str]:
-    """Layers as they are called in an exported graph: ``__module.conv_in/aten::…``."""
+    """Patterns of layer names in an exported graph: ``__module.conv_in/aten::…``."""
     return [rf"(.*\.)?{re.escape(name)}/.*" for name in recipe.keep]
 
 
 def _holds_weights(op: Any) -> bool:
-    """True for a matrix product with a constant, and for a table that is looked up in."""
+    """True for a matrix product with a constant, and for an embedding table."""
     ports = {"MatMul": (0, 1), "Gather": (0,)}.get(op.get_type_name(), ())
     return any(_is_constant(op.input_value(port).get_node()) for port in ports)
 
@@ -149,7 +149,7 @@ def _both(part: Path) -> tuple[Path, Path]:
 
 @contextlib.contextmanager
 def _quiet() -> Iterator[None]:
-    """NNCF draws progress bars on stdout, which belongs to the command line."""
+    """Suppress NNCF's progress bars on stdout, which belongs to the command line."""
     with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()):
         warnings.simplefilter("ignore")
         yield

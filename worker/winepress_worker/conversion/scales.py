@@ -1,7 +1,7 @@
-"""The scales beside 8-bit weights, stored in 16 bits.
+"""Stores the scales of 8-bit weights in 16 bits.
 
-NNCF writes one 32-bit scale per output channel. In a narrow network that is a hundredth of the
-file; half of it is enough, since rounding a weight to 8 bits errs a hundred times as much.
+NNCF writes one 32-bit scale per output channel, in a narrow network a hundredth of the file. 16
+bits are enough: rounding a weight to 8 bits causes a hundred times the error.
 """
 
 from __future__ import annotations
@@ -11,12 +11,12 @@ from typing import Any
 import numpy as np
 from openvino import opset13
 
-#: A scale below this has fewer than 11 bits in 16-bit floats (IEEE 754, binary16).
+#: A scale below this has fewer than 11 significant bits as binary16 (IEEE 754).
 _LEAST_NORMAL = 2.0**-14
 
 
 def halve_scales(network: Any) -> None:
-    """Replace every 32-bit scale of 8-bit weights in ``network`` that loses nothing by it."""
+    """Halve every 32-bit scale of 8-bit weights in ``network`` that keeps its accuracy."""
     for op in network.get_ops():
         if op.get_type_name() != "Multiply" or not _is_unpacked(op.input_value(0).get_node()):
             continue
@@ -30,7 +30,7 @@ def halve_scales(network: Any) -> None:
 
 
 def _is_unpacked(node: Any) -> bool:
-    """True for 8-bit weights turned into floats, with their zero point taken off or without."""
+    """True for 8-bit weights converted to floats, with or without their zero point subtracted."""
     if node.get_type_name() == "Subtract":
         node = node.input_value(0).get_node()
     return bool(

@@ -1,4 +1,4 @@
-"""A pipeline whose UNet is listened to: what it is given, and how long it takes."""
+"""A pipeline that records its UNet's calls: their inputs and times."""
 
 from __future__ import annotations
 
@@ -13,44 +13,44 @@ from winepress_worker.engines.openvino import OpenVinoPipeline
 from winepress_worker.models.manifest import Prepared
 from winepress_worker.placement import Placement
 
-#: Hears the inputs of a call by name, and the seconds it took.
-Hear = Callable[[Mapping[str, Any], float], None]
+#: Called with the inputs of a call by name, and the seconds it took.
+Record = Callable[[Mapping[str, Any], float], None]
 
 
-def watched(
-    prepared: Prepared, kind: str, hear: Hear, hints: Sequence[str] = ()
+def recorded_pipeline(
+    prepared: Prepared, kind: str, record: Record, hints: Sequence[str] = ()
 ) -> OpenVinoPipeline:
-    """The pipeline that jobs are served with, on the CPU, telling ``hear`` of its UNet's calls.
+    """The pipeline for jobs, on the CPU, which reports its UNet's calls to ``record``.
 
     ``hints`` are those of `Placement.of`.
     """
     key = PipelineKey(prepared.name, prepared.revision, prepared.precision, "CPU")
-    parts = _RecordedParts(Placement.of(DeviceName.parse("CPU"), hints=hints), hear)
+    parts = _RecordedParts(Placement.of(DeviceName.parse("CPU"), hints=hints), record)
     return OpenVinoPipeline(key, prepared, kind, parts)
 
 
 class _RecordedParts(CompiledParts):
-    """Compiled parts that keep no blobs."""
+    """Compiled parts without cached blobs."""
 
-    def __init__(self, placement: Placement, hear: Hear) -> None:
+    def __init__(self, placement: Placement, record: Record) -> None:
         super().__init__(placement, None)
-        self._hear = hear
+        self._record = record
 
     def get(self, name: str, model: Any) -> Any:
-        """As `CompiledParts.get`, with an ear at the UNet."""
+        """As `CompiledParts.get`, with the UNet recorded."""
         part = super().get(name, model)
-        return _RecordedUNet(part, self._hear) if name == "unet" else part
+        return _RecordedUNet(part, self._record) if name == "unet" else part
 
 
 class _RecordedUNet:
-    """Stands in for a compiled part."""
+    """A compiled part that reports its calls."""
 
-    def __init__(self, compiled: Any, hear: Hear) -> None:
+    def __init__(self, compiled: Any, record: Record) -> None:
         self._compiled = compiled
-        self._hear = hear
+        self._record = record
 
     def __call__(self, inputs: Mapping[str, Any], **options: Any) -> Any:
         began = time.perf_counter()
         outputs = self._compiled(inputs, **options)
-        self._hear(inputs, time.perf_counter() - began)
+        self._record(inputs, time.perf_counter() - began)
         return outputs

@@ -1,6 +1,6 @@
-"""The engines a worker can be started with.
+"""The engines that a worker can use.
 
-Each entry imports its engine only when it is asked for: OpenVINO's brings torch with it.
+Each entry imports its engine on first use, because OpenVINO's engine loads torch.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from winepress_worker.logs import hush_libraries
 from winepress_worker.models.local_models import LocalModels
 from winepress_worker.options import WorkerOptions
 
-#: Makes an engine of a worker's options, the prepared models and the folder for compiled blobs.
+#: Makes an engine from a worker's options, the prepared models and the folder for compiled blobs.
 EngineFactory = Callable[[WorkerOptions, LocalModels, Path], Engine]
 
 

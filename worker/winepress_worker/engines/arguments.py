@@ -1,4 +1,4 @@
-"""What diffusers' pipelines are called with."""
+"""The arguments of calls to diffusers' pipelines."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from winepress_worker.engines.canvas import Canvas
 def arguments_of(request: Request, canvas: Canvas) -> dict[str, Any]:
     """Arguments of the diffusers call, one entry per seed wherever a list is allowed.
 
-    Prompts and pictures are repeated rather than asked for with ``num_images_per_prompt``: then
-    each picture is encoded and noised by its own generator alone, whatever else is in the batch.
+    Prompts and pictures are repeated, instead of setting ``num_images_per_prompt``: so each picture
+    is encoded and noised by its own generator, independent of the rest of the batch.
     """
     job, count = request.job, len(request.seeds)
     prompts, negatives = zip(*request.texts, strict=True)
     arguments: dict[str, Any] = {
         "prompt": list(prompts),
-        # None and not "": SDXL then uses zeros, as it was trained.
+        # None instead of "": SDXL then uses zeros, as in its training.
         "negative_prompt": list(negatives) if job.negative_prompt else None,
         "num_inference_steps": job.num_inference_steps,
         "guidance_scale": job.guidance_scale,
@@ -29,7 +29,7 @@ def arguments_of(request: Request, canvas: Canvas) -> dict[str, Any]:
     if canvas.image is None or canvas.mask is not None:  # else the source picture has the size
         arguments |= {"width": canvas.frame[0], "height": canvas.frame[1]}
     if (job.clip_skip or 1) > 1:
-        arguments["clip_skip"] = (job.clip_skip or 1) - 1  # diffusers counts what is left out
+        arguments["clip_skip"] = (job.clip_skip or 1) - 1  # diffusers counts the skipped layers
     if canvas.image is not None:
         pictures = [canvas.framed(canvas.image)] * count
         arguments |= {"image": pictures, "strength": job.source_strength}

@@ -1,7 +1,7 @@
-"""A prepared model as a pipeline of optimum's, put together by us.
+"""Assembles optimum's pipeline from a prepared model.
 
-optimum's own way in, ``from_pretrained``, imports what ``model_index.json`` names, and a folder may
-come from a store that many write to. Here the index only chooses a row of our table.
+optimum's own ``from_pretrained`` imports the classes that ``model_index.json`` names, and a folder
+may come from a store that many can write to. Here the index only selects a row of a fixed table.
 """
 
 from __future__ import annotations
@@ -48,10 +48,10 @@ def draws(kind: str) -> bool:
 
 
 def assemble(folder: Path, kind: str, models: Mapping[str, Any]) -> Any:
-    """The pipeline for jobs of ``kind``, which `draws`, of the model in ``folder``, not compiled.
+    """The pipeline of the model in ``folder`` for a ``kind`` that `draws`, not compiled.
 
-    ``models`` are networks that have been read already, by the name of their part. Raises
-    EnvironmentFault for a folder that holds more than a model, or nothing usable.
+    ``models`` are the networks already read, by part. Raises EnvironmentFault if the folder holds
+    unexpected files or is not usable.
     """
     check_content(folder)
     index = read_settings(folder, INDEX_FILE)
@@ -70,7 +70,7 @@ def assemble(folder: Path, kind: str, models: Mapping[str, Any]) -> Any:
 
 
 def _read(path: Path) -> Any:
-    """A network; None when the model has no such part."""
+    """Read a network; None if the model has no such part."""
     if not path.is_file():
         return None
     check_graph(path)

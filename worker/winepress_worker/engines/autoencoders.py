@@ -1,4 +1,4 @@
-"""The autoencoders of one model: its own, and the tiny one beside it for jobs that choose it."""
+"""The autoencoders of one model: the full one, and a tiny one for jobs that choose it."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ _IR_FILE = "openvino_model.xml"
 
 
 class Autoencoders:
-    """Picks what a task pipeline takes for its VAE."""
+    """Selects the VAE of a task pipeline."""
 
     def __init__(self, folder: Path, compiled: Callable[[str, Any], Any]) -> None:
-        """``compiled`` compiles a part of the model in ``folder`` once and keeps it."""
+        """``compiled`` compiles a part of the model in ``folder`` once and caches it."""
         self._folder = folder
         self._compiled = compiled
         self._own: dict[str, Any] = {}
@@ -33,17 +33,17 @@ class Autoencoders:
     def pick(self, pipe: Any, kind: str, is_tiny: bool) -> Any:
         """The autoencoder for jobs of ``kind``; raises EnvironmentFault or FailForGood.
 
-        A model whose only autoencoder is a tiny one has no other beside it.
+        A model whose only autoencoder is tiny always uses that one.
         """
         own = self._own.setdefault(kind, pipe.vae)
         if not is_tiny or "decoder_block_out_channels" in own.config:
             return own
         if not (self._folder / SPARE_DECODER / _IR_FILE).is_file():
             raise FailForGood(
-                "this model was prepared here without its tiny autoencoder",
+                "this model was prepared without its tiny autoencoder",
                 field="vae",
                 value="tiny",
-                hint="prepare it again from a folder that has both, or leave vae out",
+                hint="prepare it again from a folder that has both, or omit vae",
             )
         if kind not in self._tiny:
             with loading():
@@ -51,7 +51,7 @@ class Autoencoders:
         return self._tiny[kind]
 
     def close(self) -> None:
-        """Give the memory back."""
+        """Free the memory."""
         self._own.clear()
         self._tiny.clear()
 

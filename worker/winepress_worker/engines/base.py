@@ -17,7 +17,7 @@ from winepress_worker.report import Report, ignore_progress
 
 @dataclass(frozen=True)
 class PipelineKey:
-    """Everything that decides which compiled pipeline serves a unit; equal keys share one."""
+    """Identifies the compiled pipeline for a unit; units with equal keys share one."""
 
     model: str  #: catalogue name
     revision: str  #: content hash of the prepared model
@@ -30,26 +30,27 @@ class PipelineKey:
         return cls(prepared.name, prepared.revision, prepared.precision, device)
 
 
-#: Called with (steps done, steps in all) and a small RGB picture of each one being drawn.
+#: Called with (steps done, total steps) and a small RGB picture of each one being drawn.
 OnPreview = Callable[[int, int, Sequence[Image.Image]], None]
 
 
 @dataclass(frozen=True)
 class Request:
-    """One call of a pipeline: pictures that differ only in their seeds and texts."""
+    """One call of a pipeline, for pictures that differ only in seeds and texts."""
 
     job: Job  #: resolved: size, steps, guidance, scheduler and seed are all set
     seeds: tuple[int, ...]  #: one picture each
     image: Image.Image | None = None  #: source picture, RGB
-    mask: Image.Image | None = None  #: greyscale, white is drawn anew
-    others: tuple[tuple[str, str], ...] = ()  #: prompt and negative prompt, of the second one on
+    mask: Image.Image | None = None  #: greyscale, white is repainted
+    #: Prompt and negative prompt, from the second picture on.
+    others: tuple[tuple[str, str], ...] = ()
     on_preview: OnPreview | None = None  #: called after every `Job.preview_every` steps
 
     @classmethod
     def together(
         cls, jobs: Sequence[Job], image: Image.Image | None, mask: Image.Image | None
     ) -> Request:
-        """One picture of each job; they must be alike but for seeds and texts."""
+        """A request for one picture of each job; the jobs may differ only in seeds and texts."""
         others = tuple((job.prompt, job.negative_prompt) for job in jobs[1:])
         return cls(jobs[0], tuple(job.seed or 0 for job in jobs), image, mask, others)
 
@@ -63,7 +64,7 @@ class Request:
 #: What one pipeline hands to the next of the same engine; opaque to everything else.
 Latents = Any
 
-#: Called after every denoising step with (steps done, steps in all); may raise to stop the render.
+#: Called after every denoising step with (steps done, total steps); may raise to stop the render.
 OnStep = Callable[[int, int], None]
 
 
@@ -79,11 +80,11 @@ class Pipeline(Protocol):
 
     @property
     def device(self) -> str:
-        """The device actually used, as OpenVINO reports it."""
+        """The device in use, as OpenVINO reports it."""
 
     @property
     def is_warm(self) -> bool:
-        """Whether it has drawn: its first call prepares more than it draws."""
+        """True after the first render, which takes longer because it also prepares."""
 
     def warm_up(self) -> None:
         """Draw a picture and throw it away, so that the next call is fast; raises like `render`.
@@ -95,12 +96,12 @@ class Pipeline(Protocol):
         """Draw one RGB picture per seed.
 
         An exception raised by ``on_step`` ends the call and leaves the pipeline usable. Raises
-        RetryElsewhere when the output is not a picture (NaN, all one colour), FailForGood when
-        the request can never work, WorkerBroken when the device is lost.
+        RetryElsewhere if the output is not a picture (NaN, all one colour), FailForGood if the
+        request can never work, WorkerBroken if the device is lost.
         """
 
     def run_base(self, request: Request, on_step: OnStep) -> Latents:
-        """The first stage of a job with a refiner: latents, with the noise that is left in them."""
+        """The first stage of a job with a refiner: latents with their remaining noise."""
 
     def run_refiner(self, request: Request, latents: Latents, on_step: OnStep) -> list[Image.Image]:
         """The second stage, by the refiner: one RGB picture per seed; raises like `render`."""
@@ -109,10 +110,10 @@ class Pipeline(Protocol):
         """How this pipeline renders ``request``."""
 
     def unread(self, job: Job) -> tuple[str, ...]:
-        """A sentence about each text of ``job`` whose last words this model does not read."""
+        """A warning about each text of ``job`` that is longer than this model reads."""
 
     def close(self) -> None:
-        """Give the memory back."""
+        """Free the memory."""
 
 
 class RequestRenderer(Protocol):
@@ -125,7 +126,7 @@ class RequestRenderer(Protocol):
         """How ``request`` is rendered."""
 
     def unread(self, job: Job) -> tuple[str, ...]:
-        """A sentence about each text of ``job`` whose last words are not read."""
+        """A warning about each text of ``job`` that is longer than is read."""
 
 
 class Engine(Protocol):
@@ -134,14 +135,14 @@ class Engine(Protocol):
     def prepare(
         self, model: str, precision: Precision, report: Report = ignore_progress
     ) -> PipelineKey:
-        """Have a model ready on this machine; returns the key under which `load` loads it.
+        """Prepare a model on this machine; returns the key under which `load` loads it.
 
-        Takes half a minute or more where it is not prepared yet; ``report`` is told how far that
-        is. Raises UnknownModel or EnvironmentFault.
+        Takes half a minute or more if it is not prepared yet; ``report`` gets the progress. Raises
+        UnknownModel or EnvironmentFault.
         """
 
     def estimate(self, key: PipelineKey) -> int:
-        """Memory a pipeline will need, in bytes, for one that was never loaded here."""
+        """Memory that a pipeline never loaded here will need, in bytes."""
 
     def load(self, key: PipelineKey) -> Pipeline:
-        """Read and compile; raises EnvironmentFault when the model is missing or corrupt."""
+        """Read and compile; raises EnvironmentFault if the model is missing or corrupt."""

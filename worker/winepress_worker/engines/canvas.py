@@ -1,4 +1,4 @@
-"""Fitting input pictures to a job's size, keeping what a mask protects, judging what came out."""
+"""Fits input pictures to a job's size, applies masks, and checks the output."""
 
 from __future__ import annotations
 
@@ -10,25 +10,25 @@ from PIL import Image
 from winepress_shared.errors import FailForGood, RetryElsewhere
 from winepress_worker.engines.base import Request
 
-STATIC_GRID_PX = 64  #: a device of one shape draws sides in multiples of this, and cuts them
-#: A channel whose values all lie this close together, in 8-bit levels, shows nothing.
+STATIC_GRID_PX = 64  #: a static-shape device renders sides in multiples of this, then crops
+#: A channel with a smaller range of values than this, in 8-bit levels, counts as one colour.
 _FLAT_LEVELS = 1
 
 
 @dataclass(frozen=True)
 class Canvas:
-    """The input pictures of one request at the size it is rendered in."""
+    """The input pictures of one request at its rendered size."""
 
     size: tuple[int, int]  #: width and height, in pixels
     image: Image.Image | None  #: RGB
-    mask: Image.Image | None  #: greyscale, white is drawn anew
-    frame: tuple[int, int]  #: what is drawn; larger than the size where shapes are few
+    mask: Image.Image | None  #: greyscale, white is repainted
+    frame: tuple[int, int]  #: rendered size; larger than ``size`` on static-shape devices
 
     @classmethod
     def of(cls, request: Request, grid: int = 1) -> Canvas:
         """Resize the source by Lanczos and the mask by nearest pixel; raises FailForGood.
 
-        ``grid`` is what both sides of the frame are multiples of, in pixels.
+        Both sides of the frame are multiples of ``grid``, in pixels.
         """
         job = request.job
         size = (job.width or 0, job.height or 0)
@@ -41,7 +41,7 @@ class Canvas:
         return cls(size, image, mask, frame)
 
     def framed(self, picture: Image.Image | None) -> Image.Image | None:
-        """A picture of our size in the middle of the frame, itself enlarged around it."""
+        """Centre a picture of the canvas size in the frame, over an enlarged copy of itself."""
         if picture is None or self.frame == self.size:
             return picture
         around = picture.resize(self.frame, Image.Resampling.NEAREST)
@@ -49,10 +49,10 @@ class Canvas:
         return around
 
     def finish(self, drawn: Image.Image) -> Image.Image:
-        """Cut our size out of the frame and put the source back wherever the mask protects it.
+        """Crop the frame to the canvas size and restore the source wherever the mask protects it.
 
-        Black keeps the source's own pixels exactly, white is the drawn picture, grey mixes the
-        two, so whoever wants a soft seam paints a soft mask and nothing else is ever touched.
+        Black keeps the source's pixels exactly, white is the drawn picture, grey blends the two; a
+        soft seam needs a soft mask.
         """
         if self.frame != self.size:
             drawn = drawn.crop(self._box)
@@ -62,17 +62,17 @@ class Canvas:
 
     @property
     def _box(self) -> tuple[int, int, int, int]:
-        """Where our size lies in the frame."""
+        """The crop box of the canvas in the frame."""
         left = (self.frame[0] - self.size[0]) // 2
         top = (self.frame[1] - self.size[1]) // 2
         return left, top, left + self.size[0], top + self.size[1]
 
 
 def check_pictures(pictures: Iterable[Image.Image]) -> None:
-    """Raise RetryElsewhere when a picture is all one colour: a device at fault paints those."""
+    """Raise RetryElsewhere if a picture is all one colour, as faulty devices draw."""
     for picture in pictures:
         if all(high - low <= _FLAT_LEVELS for low, high in _extrema(picture)):
-            raise RetryElsewhere("the picture came out all one colour")
+            raise RetryElsewhere("the rendered picture is all one colour")
 
 
 def _extrema(picture: Image.Image) -> list[tuple[int, int]]:

@@ -1,4 +1,4 @@
-"""The parts of one model, compiled each for its device; by shape where the device needs that."""
+"""The parts of one model, each compiled for its device; per shape where the device needs it."""
 
 from __future__ import annotations
 
@@ -10,22 +10,22 @@ from typing import Any
 from winepress_worker.engines.devices import core, openvino_version
 from winepress_worker.placement import STAGES, Placement
 
-_SHAPES_KEPT = 4  #: of one part; each holds its weights again
+_SHAPES_KEPT = 4  #: per part; each one holds its own copy of the weights
 
 Compile = Callable[[Any], Any]
 
 
 class CompiledParts:
-    """What a pipeline's parts are called through, by their name; compiled at first use."""
+    """A pipeline's parts by name, compiled at first use."""
 
     def __init__(self, placement: Placement, cache_dir: Path | None) -> None:
-        """Below ``cache_dir`` lie compiled blobs, by version and device; None keeps none."""
+        """``cache_dir`` holds compiled blobs, by version and device; None disables the cache."""
         self._placement = placement
         self._cache_dir = cache_dir
         self._parts: dict[str, Any] = {}
 
     def get(self, name: str, model: Any) -> Any:
-        """The callable of part ``name``, made of ``model`` unless it is there already."""
+        """The compiled part ``name``, compiled from ``model`` at the first call."""
         if name not in self._parts:
             static = self._placement.place(name).device.is_static
             compile_model = self._compiler(name)
@@ -36,7 +36,7 @@ class CompiledParts:
 
     @property
     def device(self) -> str:
-        """The device really used; ``text=CPU,denoise=NPU,vae=CPU`` when there are several."""
+        """The device in use; ``text=CPU,denoise=NPU,vae=CPU`` if there are several."""
         used = {
             stage: ",".join(part.get_property("EXECUTION_DEVICES"))
             for stage, prefix in STAGES.items()
@@ -49,11 +49,11 @@ class CompiledParts:
 
     @property
     def arithmetic(self) -> str:
-        """Type the denoiser is computed in, for example ``bf16``."""
+        """The type in which the denoiser is computed, for example ``bf16``."""
         return str(self._parts["unet"].get_property("INFERENCE_PRECISION_HINT").to_string())
 
     def clear(self) -> None:
-        """Give the memory back."""
+        """Free the memory."""
         self._parts.clear()
 
     def _compiler(self, name: str) -> Compile:
@@ -65,9 +65,10 @@ class CompiledParts:
 
 
 class ShapedModel:
-    """Stands for a compiled model where a device takes one shape only: compiles one for each.
+    """Acts as a compiled model on a static-shape device: compiles one model per input shape.
 
-    The inputs of a call decide, so a denoiser without guidance is compiled for half the batch.
+    The shape comes from each call's inputs, so a denoiser without guidance is compiled for half the
+    batch.
     """
 
     def __init__(self, model: Any, compile_model: Compile) -> None:
@@ -76,7 +77,7 @@ class ShapedModel:
         self._shaped: OrderedDict[tuple[tuple[str, tuple[int, ...]], ...], Any] = OrderedDict()
 
     def __call__(self, inputs: dict[str, Any], share_inputs: bool = False) -> Any:
-        """Infer, as a compiled model of OpenVINO does."""
+        """Infer, like a compiled model of OpenVINO."""
         shapes = {name: tuple(value.shape) for name, value in inputs.items()}
         key = tuple(shapes.items())
         if key not in self._shaped:
@@ -88,11 +89,11 @@ class ShapedModel:
 
     @property
     def shapes(self) -> list[dict[str, tuple[int, ...]]]:
-        """The shapes of the inputs it is compiled for, last used last."""
+        """The input shapes it is compiled for, last used last."""
         return [dict(key) for key in self._shaped]
 
     def get_property(self, name: str) -> Any:
-        """A property of what was called last; there is none before the first call."""
+        """A property of the model called last; fails before the first call."""
         return next(reversed(self._shaped.values())).get_property(name)
 
     def _fixed(self, shapes: dict[str, tuple[int, ...]]) -> Any:

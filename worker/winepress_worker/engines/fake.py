@@ -1,12 +1,12 @@
-"""An engine without a model: instant, deterministic pictures, and any failure one asks for.
+"""An engine without a model: instant, deterministic pictures, and failures on request.
 
-For tests, rehearsals and benchmarks of everything around the rendering. A fault is chosen per
-job by a marker in its prompt::
+For tests, rehearsals and benchmarks of everything but the rendering. A marker in a job's prompt
+selects a fault::
 
     [[crash]]         at the first step
     [[crash@3]]       at step 3
-    [[crash@3#7]]     at step 3, only while the picture of seed 7 is among those being drawn
-    [[crash!]]        once, then never again for this prompt (`FakeSettings.scratch` remembers)
+    [[crash@3#7]]     at step 3, only if the picture of seed 7 is in the call
+    [[crash!]]        only once for this prompt (recorded in `FakeSettings.scratch`)
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ from winepress_worker.fake_settings import FakeSettings, Fault
 from winepress_worker.report import Report, ignore_progress
 
 _REVISION = "fake"
-_HANG_STEP_S = 0.05  #: a hanging render wakes this often, so that signals still reach it
+_HANG_STEP_S = 0.05  #: a hanging render wakes this often to receive signals
 _EXIT_CODE = 70  #: of a process ended by the fault ``exit``; EX_SOFTWARE of sysexits.h
 _SHAPES = 4  #: ellipses on one picture
 
@@ -66,15 +66,15 @@ class FakeEngine:
     def prepare(
         self, model: str, precision: Precision, report: Report = ignore_progress
     ) -> PipelineKey:
-        """There is nothing to prepare: every model exists here."""
+        """Return the key; every model exists."""
         return PipelineKey(model, _REVISION, precision, self._device)
 
     def estimate(self, key: PipelineKey) -> int:
-        """What every pipeline of this engine claims to hold."""
+        """The footprint that the settings give every pipeline."""
         return self._settings.footprint_bytes
 
     def load(self, key: PipelineKey) -> FakePipeline:
-        """Wait `FakeSettings.load_s`, then fail or not as the settings say."""
+        """Wait `FakeSettings.load_s`, then raise the settings' fault if any."""
         self._sleep(self._settings.load_s)
         if self._settings.load_fault:
             _strike(self._settings.load_fault, self._sleep)
@@ -82,7 +82,7 @@ class FakeEngine:
 
 
 class FakePipeline:
-    """Draws pictures that depend on prompt, seed, size and source alone."""
+    """Draws pictures that depend only on prompt, seed, size and source."""
 
     def __init__(
         self, key: PipelineKey, settings: FakeSettings, sleep: Callable[[float], None]
@@ -131,30 +131,30 @@ class FakePipeline:
             request.on_preview(step, total, [picture.resize((64, 64)) for picture in pictures])
 
     def run_base(self, request: Request, on_step: OnStep) -> Latents:
-        """The pictures themselves stand for latents."""
+        """Render; the pictures serve as latents."""
         return self.render(request, on_step)
 
     def run_refiner(self, request: Request, latents: Latents, on_step: OnStep) -> list[Image.Image]:
-        """Every picture turned upside down, so that it shows who had it last."""
+        """Turn every picture upside down, so that tests can see the second stage ran."""
         on_step(1, 1)
         return [ImageOps.flip(picture) for picture in latents]
 
     def facts(self, request: Request) -> PictureFacts:
-        """Names that say that nothing was rendered."""
+        """Facts that show the picture is fake."""
         return PictureFacts(
             "fake", self.device, "none", self.key.revision, str(request.job.scheduler)
         )
 
     def unread(self, job: Job) -> tuple[str, ...]:
-        """A word is a token here."""
+        """Warnings like `Pipeline.unread`, with one token per word."""
         return unread_warnings([_Words()], job)
 
     def close(self) -> None:
-        """There is nothing to give back."""
+        """Do nothing: there is no memory to free."""
 
 
 class _Words:
-    """Stands for the tokenizer of CLIP: as many tokens, but each is a word."""
+    """Acts as CLIP's tokenizer, with the same limit, but one token per word."""
 
     model_max_length = 77
 
@@ -168,19 +168,19 @@ class _Words:
 
 @dataclass(frozen=True)
 class _Plan:
-    """The fault of one request, if any."""
+    """The fault of one request, or none."""
 
     fault: Fault | None = None
     step: int = 1
 
     @classmethod
     def of(cls, request: Request, scratch: Path | None) -> _Plan:
-        """Read the marker in the prompt; raises FailForGood when it names no fault."""
+        """Read the marker in the prompt; raises FailForGood if its fault is unknown."""
         marker = next(filter(None, (_MARKER.search(prompt) for prompt, _ in request.texts)), None)
         if marker is None or (marker["seed"] and int(marker["seed"]) not in request.seeds):
             return cls()
         if marker["fault"] not in list(Fault):
-            raise FailForGood("no such fault", value=marker["fault"], allowed=", ".join(Fault))
+            raise FailForGood("unknown fault", value=marker["fault"], allowed=", ".join(Fault))
         if marker["once"] and not _first_time(marker.string, scratch):
             return cls()
         return cls(Fault(marker["fault"]), int(marker["step"] or 1))
@@ -190,9 +190,9 @@ class _Plan:
 
 
 def _first_time(prompt: str, scratch: Path | None) -> bool:
-    """Leave a trace before striking, since a crash leaves no time for it afterwards."""
+    """True at the first call for a prompt; recorded before the fault, which may be a crash."""
     if scratch is None:
-        raise FailForGood("a fault that strikes once needs FakeSettings.scratch", field="prompt")
+        raise FailForGood("a one-time fault needs FakeSettings.scratch", field="prompt")
     try:
         (scratch / hashlib.sha256(prompt.encode()).hexdigest()).touch(exist_ok=False)
     except FileExistsError:
@@ -201,7 +201,7 @@ def _first_time(prompt: str, scratch: Path | None) -> bool:
 
 
 def _strike(fault: Fault | None, sleep: Callable[[float], None]) -> None:
-    problem = "a fault that was asked for"
+    problem = "a requested fault"
     match fault:
         case Fault.RETRY:
             raise RetryElsewhere(problem)
@@ -223,12 +223,12 @@ def _strike(fault: Fault | None, sleep: Callable[[float], None]) -> None:
 
 
 def _steps(request: Request) -> int:
-    """As diffusers counts them: a source picture leaves int(steps × strength) to do."""
+    """Steps as diffusers counts them: int(steps × strength) with a source picture."""
     return max(int((request.job.num_inference_steps or 1) * request.job.source_strength), 1)
 
 
 def _draw(job: Job, canvas: Canvas, seed: int, texts: tuple[str, str]) -> Image.Image:
-    """A gradient and some ellipses in colours and places taken from a hash."""
+    """A gradient and some ellipses, with colours and places from a hash."""
     text = f"{texts[0]}\0{texts[1]}\0{job.guidance_scale}\0{seed}"
     drops = hashlib.shake_256(text.encode()).digest(6 + 7 * _SHAPES)
     ramp = Image.linear_gradient("L").resize(canvas.size)

@@ -1,4 +1,4 @@
-"""What went wrong below us, sorted by what the worker must do about it."""
+"""Turns errors of native libraries into errors of the tree."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from winepress_shared.errors import (
     WorkerBroken,
 )
 
-_MESSAGE_CHARACTERS = 300  #: most of a native message that is passed on
+_MESSAGE_CHARACTERS = 300  #: longest native message that is passed on
 
-# OpenVINO raises RuntimeError for everything, so its text is all there is to tell causes apart.
+# OpenVINO raises RuntimeError for everything, so only the text tells causes apart.
 _OUT_OF_MEMORY = re.compile(
     r"out of memory|bad_alloc|can ?not allocate|OUT_OF_(HOST|DEVICE|RESOURCES)|ALLOCATION_FAILURE",
     re.IGNORECASE,
@@ -25,7 +25,7 @@ _OUT_OF_MEMORY = re.compile(
 _DEVICE_LOST = re.compile(
     r"device[ _](lost|removed|hung)|DEVICE_NOT_AVAILABLE|CL_INVALID_CONTEXT|GPU hang", re.IGNORECASE
 )
-#: What OpenVINO, torch and diffusers raise when they cannot go on.
+#: The errors that OpenVINO, torch and diffusers raise.
 _NATIVE = (
     ArithmeticError,
     AssertionError,
@@ -42,7 +42,7 @@ _NATIVE = (
 
 @contextmanager
 def loading() -> Iterator[None]:
-    """Raise EnvironmentFault for whatever fails, unless memory or the device is at fault."""
+    """Raise EnvironmentFault for any failure not caused by memory or the device."""
     try:
         yield
     except _NATIVE as error:
@@ -52,7 +52,7 @@ def loading() -> Iterator[None]:
 
 @contextmanager
 def rendering(raised_by_caller: Callable[[], Exception | None]) -> Iterator[None]:
-    """Sort native errors into the error tree; what the caller's step callback raised passes."""
+    """Turn native errors into errors of the tree; what the step callback raised passes through."""
     try:
         yield
     except WinepressError:
@@ -71,7 +71,7 @@ def _render_fault(error: Exception) -> RenderFault:
         return EnvironmentFault(f"the model cannot be run: {_brief(error)}")
     if isinstance(error, RuntimeError) and not isinstance(error, NotImplementedError):
         return RetryElsewhere(f"the device failed: {_brief(error)}")
-    # Everything else is diffusers refusing the arguments; it would refuse them anywhere.
+    # For all other errors diffusers refused the arguments; it would do so on every worker.
     return FailForGood(f"these settings cannot be rendered: {_brief(error)}")
 
 

@@ -1,7 +1,7 @@
-"""Rendering with OpenVINO through optimum-intel's pipelines, which run diffusers' own code.
+"""Renders with OpenVINO through optimum-intel's pipelines, which run diffusers' own code.
 
-The one module (with `models.prepare`) that imports torch, diffusers, optimum and OpenVINO; only
-the process that owns the device imports it, since that takes about 8 s and 500 MB.
+Imports torch, diffusers, optimum and OpenVINO, which takes about 8 s and 500 MB; so only the
+process that owns the device imports it.
 """
 
 from __future__ import annotations
@@ -42,13 +42,13 @@ from winepress_worker.models.manifest import Prepared
 from winepress_worker.placement import Placement
 from winepress_worker.report import Report, ignore_progress
 
-_INPAINT_CHANNELS = 9  #: of a UNet that also sees the mask and the masked picture
+_INPAINT_CHANNELS = 9  #: of a UNet that also gets the mask and the masked picture
 _TOKENIZERS = ("tokenizer", "tokenizer_2")
-_REFINING = "image-to-image"  #: kind of the pipeline that goes on with latents
-_ENCODER = "vae_encoder"  #: compiled only when a source picture is to be read
+_REFINING = "image-to-image"  #: kind of the pipeline that refines latents
+_ENCODER = "vae_encoder"  #: compiled only if there is a source picture
 
 
-#: Makes the finished model of a name and a precision, if it is not there already.
+#: Returns the prepared model of a name and precision; makes it if it is missing.
 Prepare = Callable[[LocalModels, str, Precision, Report], Prepared]
 
 
@@ -63,10 +63,10 @@ class OpenVinoEngine:
         placement: Placement | None = None,
         prepare: Prepare | None = None,
     ) -> None:
-        """``placement`` says where each stage is computed; without it all are on ``device``.
+        """``placement`` gives each stage its device; without it all stages use ``device``.
 
-        ``prepare`` makes a model that is missing; without it that is an error.
-        Raises WrongUsage when OpenVINO does not see a device.
+        ``prepare`` makes a missing model; without it a missing model is an error. Raises WrongUsage
+        if OpenVINO does not find a device.
         """
         quiet_libraries()
         self._local_models = local_models
@@ -80,7 +80,7 @@ class OpenVinoEngine:
     def prepare(
         self, model: str, precision: Precision, report: Report = ignore_progress
     ) -> PipelineKey:
-        """Have a model ready on this machine, and say under which key it is loaded."""
+        """Prepare a model on this machine; returns the key under which it is loaded."""
         if self._prepare:
             prepared = self._prepare(self._local_models, model, precision, report)
         else:
@@ -97,18 +97,18 @@ class OpenVinoEngine:
         return prepared
 
     def estimate(self, key: PipelineKey) -> int:
-        """What a model needs by `LocalModels.memory_needed`, in bytes."""
+        """Memory of a model by `LocalModels.memory_needed`, in bytes."""
         return self._local_models.memory_needed(key.model, key.precision)
 
     def load(self, key: PipelineKey) -> OpenVinoPipeline:
-        """Read and compile what the model's first kind of job needs.
+        """Read and compile the parts for the model's first kind of job.
 
-        Raises EnvironmentFault when the model is missing, corrupt or of another revision.
+        Raises EnvironmentFault if the model is missing, corrupt or of another revision.
         """
         prepared = self._find(key.model, key.precision)
         if prepared.revision != key.revision:
             raise EnvironmentFault(
-                f"{key.model}.{key.precision.value} is not on this machine in this revision",
+                f"this revision of {key.model}.{key.precision.value} is not on this machine",
                 value=key.revision,
                 hint=f"run: winepress models prepare {key.model}",
             )
@@ -133,15 +133,16 @@ class OpenVinoPipeline:
         kind: str,
         parts: CompiledParts | None = None,
     ) -> None:
-        """Read and compile what jobs of ``kind`` need; raises EnvironmentFault or RetryElsewhere.
+        """Read and compile the parts for jobs of ``kind``.
 
-        Without ``parts`` all are computed on the key's device, and no blobs are kept.
+        Without ``parts`` all are computed on the key's device, and no blobs are cached. Raises
+        EnvironmentFault or RetryElsewhere.
         """
         self.key = key
         self.footprint = prepared.size_bytes
-        self.held = 0  #: what its compiling and drawing took of the process's memory, in bytes
+        self.held = 0  #: memory taken by compiling and drawing, in bytes
         self.is_warm = False
-        self.trial: Request | None = None  #: what it warms up with
+        self.trial: Request | None = None  #: the picture it warms up with
         self._prepared = prepared
         device = DeviceName.parse(key.device)
         self._compiled = parts or CompiledParts(Placement.of(device), None)
@@ -152,16 +153,16 @@ class OpenVinoPipeline:
         self._autoencoders = Autoencoders(prepared.path, self._compiled.get)
         self.draw_preview: Draw | None = None
         pipe = self._pipe(kind)
-        # Frozen here: schedulers are built from the model's own settings, never from each other's.
+        # A copy: schedulers are built from the model's own settings, never from each other's.
         self._scheduler_config = dict(pipe.scheduler.config)
 
     @property
     def device(self) -> str:
-        """The device really used; see `CompiledParts.device`."""
+        """The device in use; see `CompiledParts.device`."""
         return self._compiled.device
 
     def hold(self, taken: int) -> None:
-        """Count ``taken`` more bytes; files that are mapped may not be in memory yet."""
+        """Add ``taken`` bytes to the footprint; mapped files may not be in memory yet."""
         self.held += max(taken, 0)
         self.footprint = max(self.held, self._prepared.size_bytes)
 
@@ -177,7 +178,7 @@ class OpenVinoPipeline:
         arrays = self._call(request, request.job.kind, arguments_of(request, canvas), on_step, "np")
         pictures = _pictures(arrays)
         check_pictures(pictures)
-        if pixels > self._largest:  # what a device prepared for more than it drew before stays
+        if pixels > self._largest:  # memory for a larger call than before stays allocated
             self.hold(resident_bytes() - before)
             self._largest = pixels
         return [canvas.finish(picture) for picture in pictures]
@@ -207,7 +208,7 @@ class OpenVinoPipeline:
     def _call(
         self, request: Request, kind: str, arguments: dict[str, Any], on_step: OnStep, output: str
     ) -> Any:
-        """Run the task pipeline of ``kind``; gives arrays of pictures, or latents."""
+        """Run the task pipeline of ``kind``; returns arrays of pictures, or latents."""
         pipe = self._pipe(kind)
         steps = Steps(request, on_step, self.draw_preview)
         with rendering(lambda: steps.raised):
@@ -222,7 +223,7 @@ class OpenVinoPipeline:
     def facts(self, request: Request) -> PictureFacts:
         """How this pipeline renders ``request``."""
         name = str(request.job.scheduler)
-        if name not in self._facts:  # asking OpenVINO and diffusers takes longer than a Redis call
+        if name not in self._facts:  # cached: it takes longer than a Redis call
             self._facts[name] = PictureFacts(
                 engine=f"openvino {openvino_version()}",
                 device=self.device,
@@ -233,13 +234,13 @@ class OpenVinoPipeline:
         return self._facts[name]
 
     def unread(self, job: Job) -> tuple[str, ...]:
-        """Texts that are longer than the text encoders read; see `Pipeline.unread`."""
+        """Warnings about texts longer than the text encoders read; see `Pipeline.unread`."""
         pipe = next(iter(self._pipes.values()))
         found = (getattr(pipe, name, None) for name in _TOKENIZERS)
         return unread_warnings([each for each in found if each is not None], job)
 
     def close(self) -> None:
-        """Give the memory back."""
+        """Free the memory."""
         self._pipes.clear()
         self._autoencoders.close()
         self._compiled.clear()
@@ -249,7 +250,7 @@ class OpenVinoPipeline:
         """The task pipeline of ``kind``, made on first use around the shared compiled parts."""
         if kind not in self._pipes:
             if not draws(kind) or (self._paints_into_masks and not Job.kinds[kind].is_composite):
-                raise FailForGood(f"{self.key.model} does not do {kind}", field="kind")
+                raise FailForGood(f"{self.key.model} does not support {kind}", field="kind")
             before = resident_bytes()
             with loading():
                 self._pipes[kind] = self._assemble(kind)
@@ -273,7 +274,7 @@ class OpenVinoPipeline:
 
 
 def quiet_libraries() -> None:
-    """Silence what the libraries say about themselves; their errors still come as exceptions."""
+    """Silence the libraries' notices; their errors are still raised."""
     for library in (diffusers.utils.logging, transformers.utils.logging):
         library.set_verbosity_error()
         library.disable_progress_bar()
@@ -282,7 +283,7 @@ def quiet_libraries() -> None:
 
 
 def _takes_rescale(pipe: Any) -> bool:
-    """Diffusers' image-to-image and inpainting of the first family do not (0.37)."""
+    """False for diffusers' image-to-image and inpainting of the first family (0.37)."""
     return "guidance_rescale" in inspect.signature(pipe.auto_model_class.__call__).parameters
 
 

@@ -1,4 +1,4 @@
-"""Turning latents into small pictures while they are still being drawn."""
+"""Turns the latents of unfinished pictures into small previews."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ SPARE_DECODER, SPARE_ENCODER = "tiny_vae_decoder", "tiny_vae_encoder"
 _DECODER = "vae_decoder"
 _IR_FILE = "openvino_model.xml"
 _MOST_PX = 256  #: longest side of a preview
-_LEAST_PX = 128  #: latents shown as they are would be a stamp
+_LEAST_PX = 128  #: latents are enlarged to at least this
 
 
 class Previews:
-    """Draws previews of one model, by a tiny autoencoder or by a linear map of its latents."""
+    """Draws previews of one model, with a tiny autoencoder or a linear map of its latents."""
 
     def __init__(self, model: Model, folder: Path, compiled: Callable[[str, Any], Any]) -> None:
-        """``compiled`` compiles a part of the model in ``folder`` once and keeps it."""
+        """``compiled`` compiles a part of the model in ``folder`` once and caches it."""
         self._map = None if model.latent_rgb is None else np.array(model.latent_rgb, np.float32)
         self._compiled = compiled
         self._part = _DECODER if model.tiny_vae else SPARE_DECODER
@@ -38,7 +38,7 @@ class Previews:
 
     @property
     def is_ready(self) -> bool:
-        """False where the model was prepared without its tiny autoencoder."""
+        """False if the model was prepared without its tiny autoencoder."""
         return self._map is not None or self._can_decode
 
     def draw(self, latents: Any, scheduler: Any) -> list[Image.Image]:
@@ -54,15 +54,15 @@ class Previews:
 
 
 def part_name(folder: str) -> str:
-    """Under which a part of a tiny autoencoder is compiled: where the autoencoder's are."""
+    """The name that puts a tiny autoencoder's part in the stage of the full autoencoder."""
     return folder if folder.startswith("vae") else f"vae_{folder}"
 
 
 def _noise_scale(scheduler: Any) -> float:
-    """By how much the noise of this step makes latents larger than a finished picture's.
+    """The factor by which this step's noise enlarges latents over those of a finished picture.
 
-    Schedulers of the Euler kind start from noise of their largest sigma (Karras et al. 2022,
-    arXiv:2206.00364, table 1); the others keep the variance at one.
+    Euler schedulers start from noise of their largest sigma (Karras et al. 2022, arXiv:2206.00364,
+    table 1); the others keep the variance at one.
     """
     index = getattr(scheduler, "step_index", None)
     if index is None or float(scheduler.init_noise_sigma) <= 1.0:

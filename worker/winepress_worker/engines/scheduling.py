@@ -1,4 +1,4 @@
-"""Diffusers' scheduler for a job, built from the model's own settings."""
+"""Builds diffusers' scheduler for a job from the model's own settings."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ from winepress_shared.jobs.job import Job
 from winepress_shared.jobs.schedulers import SCHEDULERS, SCHEDULES, find_scheduler
 from winepress_worker.models.content import SCHEDULER_FILE, read_settings
 
-_MOST_TIMESTEPS = 10_000  #: a model was trained with; all known ones have 1000
+_MOST_TIMESTEPS = 10_000  #: most training timesteps; all known models have 1000
 _TIMESTEPS = "num_train_timesteps"
 _WORD = re.compile(r"[A-Za-z0-9_+.-]{1,64}\Z")
 
 
 def own_scheduler(folder: Path) -> Any:
-    """The scheduler that the prepared model in ``folder`` names, of our table.
+    """The scheduler that the prepared model in ``folder`` names.
 
-    Raises EnvironmentFault for a class that is not in the table, and for settings that are none.
+    Raises EnvironmentFault for a class that is not in the table, and for invalid settings.
     """
     given = read_settings(folder, SCHEDULER_FILE)
     name = given.get("_class_name")
@@ -35,13 +35,13 @@ def own_scheduler(folder: Path) -> Any:
     for key, value in settings.items():
         if not _is_setting(key, value):
             raise EnvironmentFault(
-                "a setting of the model's scheduler is impossible", field=key, value=value
+                "a setting of the model's scheduler is invalid", field=key, value=value
             )
     return getattr(diffusers, name).from_config(settings)
 
 
 def _is_setting(key: str, value: object) -> bool:
-    """Whether ``value`` is a number, a word, a truth value, nothing, or a list of numbers."""
+    """Whether ``value`` is a number, string, boolean, None, or list of numbers."""
     if isinstance(value, list):
         return len(value) <= _MOST_TIMESTEPS and all(_is_number(one) for one in value)
     if key == _TIMESTEPS:
@@ -57,9 +57,9 @@ def _is_number(value: object) -> bool:
 
 
 def make_scheduler(config: Mapping[str, Any], job: Job) -> Any:
-    """A fresh scheduler with exactly the asked settings; raises FailForGood if it has none.
+    """A new scheduler with exactly the job's settings; raises FailForGood if it lacks one.
 
-    ``config`` is the model's own: settings are never taken from another job's scheduler.
+    ``config`` is the model's own; settings never come from another job's scheduler.
     """
     entry, schedule = find_scheduler(job.scheduler or "")
     settings: dict[str, Any] = dict(entry.settings)
@@ -68,5 +68,7 @@ def make_scheduler(config: Mapping[str, Any], job: Job) -> Any:
     scheduler = getattr(diffusers, entry.cls).from_config(config, **settings)
     for name, value in settings.items():
         if value and scheduler.config.get(name) != value:
-            raise FailForGood(f"{entry.cls} cannot do this", field="scheduler", value=job.scheduler)
+            raise FailForGood(
+                f"{entry.cls} does not support this", field="scheduler", value=job.scheduler
+            )
     return scheduler

@@ -1,4 +1,4 @@
-"""What happens after every denoising step of a diffusers pipeline."""
+"""The callback after every denoising step of a diffusers pipeline."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from PIL import Image
 from winepress_shared.errors import RetryElsewhere
 from winepress_worker.engines.base import OnStep, Request
 
-#: Turns the latents of a step into small pictures, given the scheduler that made them.
+#: Turns a step's latents into small pictures, given their scheduler.
 Draw = Callable[[Any, Any], list[Image.Image]]
 
 
@@ -28,13 +28,13 @@ class Steps:
     def __call__(
         self, pipe: Any, index: int, timestep: Any, tensors: dict[str, Any]
     ) -> dict[str, Any]:
-        """Called by diffusers after step ``index``; what is raised here ends the render."""
+        """Called by diffusers after step ``index``; an exception ends the render."""
         latents, done, total = tensors["latents"], index + 1, pipe.num_timesteps
         if not bool(torch.isfinite(latents).all()):
             raise RetryElsewhere(f"the output of step {done} contains NaN or infinity")
         try:
             self._on_step(done, total)
-            # After the last step comes the picture itself.
+            # No preview after the last step: the picture follows.
             is_due = self._every and done % self._every == 0 and done < total
             if is_due and self._draw and self._on_preview:
                 self._on_preview(done, total, self._draw(latents, pipe.scheduler))

@@ -1,4 +1,4 @@
-"""The words of a prompt behind the last token that a model's text encoders read."""
+"""Finds the words of a prompt beyond the token limit of a model's text encoders."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ _MOST_CHARACTERS = 200  #: of the words shown
 
 
 def unread_words(tokenizer: Any, text: str) -> str:
-    """What diffusers cuts off the end of ``text``; may be empty.
+    """The end of ``text`` that diffusers cuts off; may be empty.
 
-    As it was written where the tokenizer knows, else as that spells it.
+    In the original spelling if the tokenizer keeps it, else as it decodes the tokens.
     """
     most: int = tokenizer.model_max_length
     tokens = tokenizer(text, truncation=False).input_ids
     if len(tokens) <= most:
         return ""
-    kept = most - 1  # the token that ends a text is moved up
+    kept = most - 1  # one place is the end token's
     if getattr(tokenizer, "is_fast", False):
         places = tokenizer(text, truncation=False, return_offsets_mapping=True).offset_mapping
         return text[places[kept][0] :].strip()
@@ -27,7 +27,7 @@ def unread_words(tokenizer: Any, text: str) -> str:
 
 
 def unread_warnings(tokenizers: Iterable[Any], job: Job) -> tuple[str, ...]:
-    """One sentence for each text of ``job`` and way in which it is cut."""
+    """One warning per text of ``job`` and distinct cut."""
     texts = {"prompt": job.prompt}
     if (job.guidance_scale or 0) > 1:
         texts["negative_prompt"] = job.negative_prompt

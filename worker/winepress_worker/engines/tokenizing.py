@@ -1,4 +1,4 @@
-"""The tokenizers of a model, made of the words and settings that its files hold."""
+"""Makes a model's tokenizers from the words and settings in its files."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class _Added(BaseModel):
 
 
 class _Words(BaseModel):
-    """Of ``tokenizer.json``: how it cuts texts is CLIP's own, whatever else the file says."""
+    """The part of ``tokenizer.json`` that is read; texts are always split as CLIP does."""
 
     model_config = ConfigDict(strict=True)
     model: _Model
@@ -44,7 +44,7 @@ class _Words(BaseModel):
 
 
 class _Settings(BaseModel):
-    """Of ``tokenizer_config.json``; the rest of it is nobody's business."""
+    """The part of ``tokenizer_config.json`` that is read."""
 
     model_config = ConfigDict(strict=True)
     model_max_length: Annotated[int, Field(ge=1, le=_MOST_TOKENS)]

@@ -1,4 +1,4 @@
-"""The trial picture: what every fresh export and every device must be able to draw."""
+"""The trial picture, which every new export and every device must be able to draw."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from winepress_worker.engines.base import Request
 
 
 def trial_request(catalogue: Catalogue, name: str, precision: Precision, steps: int) -> Request:
-    """One picture of the model's default size, the same every time; for warm-ups and self-tests."""
+    """A fixed request for one picture of the model's default size, for warm-ups and self-tests."""
     kind = Job.kinds[catalogue.get(name).kinds[0]]
     image = Image.linear_gradient("L").convert("RGB")
     given = {"image": image, "mask": Image.new("L", image.size, 255)}

@@ -1,7 +1,7 @@
-"""What a prepared model may consist of: a closed table of files, each with a largest size.
+"""The files that a prepared model may consist of, each with its largest size.
 
-Whoever may write to the farm's store decides what lies in such a folder. So every file has its name
-from this table, no link is followed, and nothing but data is in it: graphs, weights, settings.
+Anybody who may write to the farm's store can change such a folder. So every file name must be in
+this table, no link is followed, and all content is data: graphs, weights, settings.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ MANIFEST_FILE, MAX_MANIFEST_BYTES = "manifest.json", 2**20
 GRAPH_FILE, WEIGHTS_FILE = "openvino_model.xml", "openvino_model.bin"
 TOKENIZERS = ("tokenizer", "tokenizer_2")
 SCHEDULER_FILE = "scheduler/scheduler_config.json"
-#: Folders of networks; those of a tiny autoencoder lie beside the ones of the model's own.
+#: Folders of networks; a tiny autoencoder's are beside those of the model's own autoencoder.
 _NETWORKS = (
     *("text_encoder", "text_encoder_2", "unet", "vae_decoder", "vae_encoder"),
     *("tiny_vae_decoder", "tiny_vae_encoder"),
@@ -35,13 +35,13 @@ LARGEST: dict[str, int] = {
 }
 _ALLOWED = LARGEST | {MANIFEST_FILE: MAX_MANIFEST_BYTES}
 _FOLDERS = frozenset(name.partition("/")[0] for name in LARGEST if "/" in name)
-#: OpenVINO notes under this name where the weights of a graph lie; a graph that says so itself
-#: could have another file read.
+#: OpenVINO stores the path of a graph's weights under this name; a graph that gives one itself
+#: could make OpenVINO read another file.
 _WEIGHTS_NOTE = b"__weights_path"
 
 
 def check_content(folder: Path) -> None:
-    """Return when ``folder`` holds nothing but files of the table; raises EnvironmentFault."""
+    """Check that ``folder`` holds only files of the table; raises EnvironmentFault if not."""
     try:
         with os.scandir(folder) as entries:
             for entry in entries:
@@ -63,7 +63,7 @@ def read_settings(folder: Path, name: str) -> dict[str, Any]:
 
 
 def check_graph(path: Path) -> None:
-    """Raises EnvironmentFault when the graph at ``path`` names a file."""
+    """Raise EnvironmentFault if the graph at ``path`` names a weight file."""
     try:
         is_named = _WEIGHTS_NOTE in path.read_bytes()
     except OSError as error:
@@ -71,20 +71,20 @@ def check_graph(path: Path) -> None:
             f"cannot read {path.name}: {error.strerror}", value=str(path)
         ) from None
     if is_named:
-        raise EnvironmentFault("a graph may not say where its weights lie", value=str(path))
+        raise EnvironmentFault("a graph may not name its weight file", value=str(path))
 
 
 def _check_file(name: str, entry: os.DirEntry[str]) -> None:
     found, most = entry.stat(follow_symlinks=False), _ALLOWED.get(name)
     if most is None or not stat.S_ISREG(found.st_mode):
         raise EnvironmentFault(
-            "not a file that a prepared model has",
+            "unexpected file in a prepared model",
             value=entry.path,
-            hint="nothing of this model is used; remove it, and prepare or pull it again",
+            hint="the model is not used; remove it, and prepare or pull it again",
         )
     if found.st_size > most:
         raise EnvironmentFault(
-            "this file of a model is too large",
+            "this model file is too large",
             value=entry.path,
             allowed=f"up to {most} bytes",
         )

@@ -1,7 +1,7 @@
-"""A folder in diffusers' format: which of its files make the model, and what they say of it.
+"""A model folder in diffusers' format: which files are used, and what they say about the model.
 
-Nothing in such a folder is trusted: only JSON, word lists and safetensors are taken, and classes
-are those of a table of ours, so that no code from outside can run.
+Nothing in such a folder is trusted: only JSON, word lists and safetensors are read, and classes
+come from a table below, so that no code from outside can run.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from winepress_shared.errors import EnvironmentFault
 from winepress_worker.models.weights import header
 
 INDEX_FILE = "model_index.json"
-#: ``_class_name`` of a pipeline → its family and the class that runs it here.
+#: ``_class_name`` of a pipeline → its family and the class that runs it.
 PIPELINES: dict[str, tuple[str, str]] = {
     "StableDiffusionPipeline": ("stable-diffusion", "StableDiffusionPipeline"),
     "StableDiffusionImg2ImgPipeline": ("stable-diffusion", "StableDiffusionPipeline"),
@@ -50,12 +50,12 @@ _WEIGHTS = re.compile(
 )
 _PICKLES = (".bin", ".ckpt", ".pt", ".pth", ".pkl")
 _STEMS = ("diffusion_pytorch_model", "model")
-_VARIANTS = (".fp16", "")  #: half the bytes first
+_VARIANTS = (".fp16", "")  #: the smaller files first
 _MAX_CONFIG_BYTES = 16 * 2**20  #: of any one JSON file but tokenizers
 
 
 def read_json(path: Path, most: int = _MAX_CONFIG_BYTES) -> dict[str, Any]:
-    """An object from a file of up to ``most`` bytes; raises EnvironmentFault for anything else."""
+    """Read a JSON object of up to ``most`` bytes; raises EnvironmentFault for anything else."""
     try:
         with path.open("rb") as file:
             text = file.read(most + 1)
@@ -72,9 +72,9 @@ def read_json(path: Path, most: int = _MAX_CONFIG_BYTES) -> dict[str, Any]:
 
 
 def pipeline_files(folder: Path) -> dict[str, Path]:
-    """The files that make the pipeline in ``folder``, by their place in the assembled folder.
+    """The files of the pipeline in ``folder``, by their place in the assembled folder.
 
-    Raises EnvironmentFault, naming what is missing, of another kind or damaged.
+    Raises EnvironmentFault, naming what is missing, unsupported or damaged.
     """
     index = read_json(folder / INDEX_FILE)
     family_of(index, folder)
@@ -91,9 +91,9 @@ def pipeline_files(folder: Path) -> dict[str, Path]:
 
 
 def wanted_names(names: Iterable[str]) -> list[str]:
-    """Of a repository's file names those that make the model, for whoever has yet to fetch them.
+    """Select, from a repository's file names, those to fetch.
 
-    The parts' files if there is an index, else those beside each other at the top.
+    These are the parts' files if there is an index, else the files at the top level.
     """
     every = set(names)
     is_pipeline = INDEX_FILE in every
@@ -110,7 +110,7 @@ def wanted_names(names: Iterable[str]) -> list[str]:
 
 
 def _smallest_weights(names: set[str]) -> set[str]:
-    """Of the variants of one part's weights the first that `weight_files` would take."""
+    """The variant of one part's weights that `weight_files` would choose."""
     for variant in _VARIANTS:
         matches = {name: _WEIGHTS.search(name) for name in names}
         chosen = {n for n, match in matches.items() if match and match["variant"] == variant}
@@ -120,7 +120,7 @@ def _smallest_weights(names: set[str]) -> set[str]:
 
 
 def part_files(folder: Path, part: str) -> dict[str, Path]:
-    """Configuration and weights of one part, 16-bit weights if there is a choice."""
+    """Configuration and weights of one part, in 16 bits if available."""
     if not folder.is_dir():
         raise EnvironmentFault(f"the model lacks {part}", value=str(folder))
     files = {
@@ -132,7 +132,7 @@ def part_files(folder: Path, part: str) -> dict[str, Path]:
 
 
 def weight_files(folder: Path, part: str) -> dict[str, Path]:
-    """The safetensors in ``folder``, one or in pieces, each one checked to be whole."""
+    """The safetensors files in ``folder``, one or several, each checked to be complete."""
     for stem in _STEMS:
         for variant in _VARIANTS:
             whole = folder / f"{stem}{variant}.safetensors"
@@ -157,11 +157,11 @@ def weight_files(folder: Path, part: str) -> dict[str, Path]:
 
 
 def family_of(index: dict[str, Any], folder: Path) -> tuple[str, str]:
-    """Family and class of a pipeline; raises EnvironmentFault when it is none of ours."""
+    """Family and class of a pipeline; raises EnvironmentFault if it is not supported."""
     name = index.get("_class_name")
     if not isinstance(name, str) or name not in PIPELINES:
         raise EnvironmentFault(
-            "not a model of a family that is supported",
+            "the model's family is not supported",
             value=name,
             allowed=", ".join(PIPELINES),
             hint=f"look at {folder / INDEX_FILE}",
@@ -170,13 +170,13 @@ def family_of(index: dict[str, Any], folder: Path) -> tuple[str, str]:
 
 
 def plain_index(folder: Path) -> dict[str, Any]:
-    """What ``model_index.json`` of an assembled folder says, in classes of ours alone."""
+    """The content of an assembled folder's ``model_index.json``, with known classes only."""
     given = read_json(folder / INDEX_FILE)
     index: dict[str, Any] = {"_class_name": family_of(given, folder)[1]}
     index["_diffusers_version"] = version("diffusers")  # some pipelines ask for it
     scheduler = read_json(folder / "scheduler" / "scheduler_config.json").get("_class_name", "")
     if not _SCHEDULER.match(str(scheduler)):
-        raise EnvironmentFault("not the name of a scheduler", value=scheduler)
+        raise EnvironmentFault("not a scheduler name", value=scheduler)
     for part, (library, name) in _CLASSES.items():
         has_part = (folder / part).is_dir()
         if has_part:

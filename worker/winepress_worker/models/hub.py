@@ -1,7 +1,7 @@
-"""Fetching weights from a model hub: only what cannot run, checked against its hashes.
+"""Fetching weights from a model hub: only files without code, checked against their hashes.
 
-The hub is the one of the environment variable ``HF_ENDPOINT``; what needs an account is had with
-``HF_TOKEN``.
+The environment variable ``HF_ENDPOINT`` names the hub; ``HF_TOKEN`` gives access to models that
+need an account.
 """
 
 from __future__ import annotations
@@ -26,11 +26,11 @@ from winepress_worker.models.folder import wanted_names
 from winepress_worker.models.manifest import digest
 from winepress_worker.report import Report
 
-_ANSWER_S = 20.0  #: longest the hub may take to describe a repository
-_HINT = "with a copy of it: winepress models prepare MODEL --from FOLDER"
-#: A mirror on this machine is reached past any proxy that the environment names.
+_ANSWER_S = 20.0  #: longest wait for the hub to describe a repository
+_HINT = "if you have a copy of it: winepress models prepare MODEL --from FOLDER"
+#: A mirror on this machine is reached without the environment's proxy.
 _DIRECT = dict.fromkeys(("all://localhost", "all://127.0.0.1", "all://[::1]"))
-_SHARE = 0.1  #: of a whole prepare that fetching is reported as
+_SHARE = 0.1  #: share of fetching in the progress of a whole prepare
 
 
 @dataclass(frozen=True)
@@ -44,11 +44,11 @@ class _File:
 
 
 def fetch(repository: str, folder: Path, report: Report) -> Path:
-    """Have the files of ``ORGANISATION/REPOSITORY`` below ``folder``; returns their folder.
+    """Fetch the files of ``ORGANISATION/REPOSITORY`` to below ``folder``; returns their folder.
 
-    A connection that breaks is taken up at the byte, and so is a call that was killed. Raises
-    EnvironmentFault when the hub does not answer, has no such repository or does not hand it out,
-    the disk is too small or a file is damaged.
+    A broken connection and a killed call resume at the byte where they stopped. Raises
+    EnvironmentFault if the hub does not answer, has no such repository or refuses access, the disk
+    is too small or a file is damaged.
     """
     disable_progress_bars()
     set_client_factory(_client)
@@ -66,7 +66,7 @@ def fetch(repository: str, folder: Path, report: Report) -> Path:
             done += file.size
     except GatedRepoError:
         raise EnvironmentFault(
-            "the hub hands this model out only to accounts that accepted its licence",
+            "the hub gives this model only to accounts that accepted its licence",
             value=repository,
             hint="accept it there, then set HF_TOKEN",
         ) from None
@@ -80,7 +80,7 @@ def fetch(repository: str, folder: Path, report: Report) -> Path:
 
 
 def _describe(repository: str, endpoint: str | None) -> tuple[str, list[_File]]:
-    """The newest revision, and those of its files that are of use here."""
+    """The newest revision, and its files that are needed."""
     info = HfApi(endpoint=endpoint).model_info(repository, files_metadata=True, timeout=_ANSWER_S)
     known = {
         one.rfilename: _File(
@@ -111,9 +111,9 @@ def _check_resources(files: list[_File], place: Path) -> None:
 
 
 def _download(file: _File, place: Path, url: str) -> None:
-    """Have ``file`` below ``place``, going on with what an earlier process has of it.
+    """Fetch ``file`` to below ``place``, resuming an earlier process's download.
 
-    Not by the library's own function: that begins a file anew in every process.
+    The library's own function is not used: it restarts a file in every process.
     """
     target, part = place / file.name, place / ".parts" / f"{file.sha256 or file.blob}.part"
     if target.exists() and _is(file, target):
@@ -135,7 +135,7 @@ def _download(file: _File, place: Path, url: str) -> None:
         if not _is(file, part):
             part.unlink()
             raise EnvironmentFault(
-                "a fetched file has another checksum than the hub says",
+                "a fetched file's checksum differs from the hub's",
                 value=file.name,
                 hint="try again",
             )
@@ -143,13 +143,13 @@ def _download(file: _File, place: Path, url: str) -> None:
 
 
 def _is(file: _File, path: Path) -> bool:
-    """True when ``path`` is what the hub described; of small files that tells the size alone."""
+    """True when ``path`` is as the hub described it; small files are compared by size alone."""
     is_whole = path.stat().st_size == file.size
     return is_whole and (file.sha256 is None or digest(path) == file.sha256)
 
 
 def _client() -> httpx.Client:
-    """As the library itself makes it, but for `_DIRECT`."""
+    """The library's own client, with `_DIRECT` added."""
     return httpx.Client(
         event_hooks={"request": [hf_request_event_hook]},
         follow_redirects=True,

@@ -1,4 +1,4 @@
-"""A catalogue entry for a folder nobody wrote one for, read from the folder's own files."""
+"""Infers the catalogue entry of a model folder from the folder's own files."""
 
 from __future__ import annotations
 
@@ -22,16 +22,16 @@ _VAE_SCALE = 8  #: pixels a latent stands for, on each side
 _INPAINT_CHANNELS = 9
 _FLEXIBLE_LEVELS = 4
 _LCM_STEPS, _STEPS = 4, 30
-_PICTURES = 30  #: to calibrate by
+_PICTURES = 30  #: for calibration
 _GUIDANCE = {"stable-diffusion": 7.5, "stable-diffusion-xl": 5.0}  #: defaults of diffusers
-_ROOM_BYTES = 2**30  #: for what the layers hand on, at 512 by 512 pixels
+_ROOM_BYTES = 2**30  #: for activations, at 512 by 512 pixels
 _ROOM_PX = 512
 
 
 def describe(name: str, folder: Path) -> Model:
     """The entry of the model in ``folder`` under the new name ``name``.
 
-    Raises EnvironmentFault when it is no usable folder, WrongUsage when the name is none.
+    Raises EnvironmentFault if the folder is not usable, WrongUsage if the name is not valid.
     """
     files = pipeline_files(folder)
     try:
@@ -41,7 +41,7 @@ def describe(name: str, folder: Path) -> Model:
         field = ".".join(str(part) for part in first["loc"])
         if field == "name":
             raise WrongUsage(
-                "not a name for a model",
+                "not a valid model name",
                 value=name,
                 allowed="lower case letters, digits and dashes",
             ) from None
@@ -71,23 +71,23 @@ def _values(name: str, folder: Path, files: dict[str, Path]) -> dict[str, Any]:
         "guidance_scale": 1.0 if is_quick else _GUIDANCE[family],
         "embedded_guidance": is_told_guidance,
         "scheduler": scheduler,
-        "licence": "not known: see where the folder came from",
+        "licence": "unknown: see where the folder came from",
         "memory_mib": _memory_mib(files, side),
     }
 
 
 def _impossible(folder: Path, problem: str) -> EnvironmentFault:
     return EnvironmentFault(
-        f"the model's files say something impossible: {problem}", value=str(folder)
+        f"the model's files contain an invalid value: {problem}", value=str(folder)
     )
 
 
 def entry_text(model: Model) -> str:
-    """``model`` as a farm's catalogue file writes it."""
+    """``model`` in the format of a farm's catalogue file."""
     given = model.model_dump(mode="json", exclude={"name"}, exclude_defaults=True)
     for key in [name for name, value in given.items() if isinstance(value, dict)]:
         given |= {f"{key}.{name}": value for name, value in given.pop(key).items()}
-    # A JSON text, number, truth value or list of texts is the same in TOML.
+    # A JSON string, number, boolean or list of strings is written the same in TOML.
     lines = [f"{key} = {json.dumps(value, ensure_ascii=False)}" for key, value in given.items()]
     return "\n".join([f"[{model.name}]", *lines]) + "\n"
 
@@ -101,7 +101,7 @@ def _kinds(cls: str, unet: dict[str, Any]) -> list[str]:
 
 
 def _multiple(unet: dict[str, Any]) -> int:
-    """Every level of the UNet but the last halves the picture once more."""
+    """The number that sides must divide by: every level of the UNet but the last halves them."""
     is_flexible = "configurations" in unet
     levels = _FLEXIBLE_LEVELS if is_flexible else len(unet.get("block_out_channels") or [0] * 4)
     return int(_VAE_SCALE * 2 ** (levels - 1))
@@ -112,11 +112,11 @@ def _scheduler(config: dict[str, Any]) -> str:
         name = canonical_scheduler(config.get("_class_name"))
         return canonical_scheduler(f"{name}:karras") if config.get("use_karras_sigmas") else name
     except InvalidJob as error:
-        raise EnvironmentFault(f"a scheduler that is not supported: {error}") from None
+        raise EnvironmentFault(f"the scheduler is not supported: {error}") from None
 
 
 def _memory_mib(files: dict[str, Path], side_px: int) -> int:
-    """Four bytes a parameter, and room for what the layers hand on."""
+    """Four bytes a parameter, plus memory for activations."""
     count = sum(parameters(path) for path in files.values() if path.suffix == ".safetensors")
     room = _ROOM_BYTES * (side_px / _ROOM_PX) ** 2
     return math.ceil((4 * count + room) / _MIB)

@@ -1,4 +1,4 @@
-"""How like two pictures are."""
+"""Measures how similar two pictures are."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 _PEAK = 255.0  #: highest 8-bit level
-_MOST_DB = 100.0  #: what equal pictures get in place of infinity
+_MOST_DB = 100.0  #: result for equal pictures, in place of infinity
 _SIGMA, _RADIUS = 1.5, 5  #: of SSIM's window, in pixels
 _C1, _C2 = (0.01 * _PEAK) ** 2, (0.03 * _PEAK) ** 2
 
@@ -17,7 +17,7 @@ _Plane = NDArray[np.float64]
 
 
 def psnr_db(one: Image.Image, other: Image.Image) -> float:
-    """Peak signal to noise over all channels, in decibels; at most 100."""
+    """Peak signal-to-noise ratio over all channels, in decibels; at most 100."""
     difference = np.asarray(one, np.float64) - np.asarray(other, np.float64)
     error = float((difference**2).mean())
     return min(10 * math.log10(_PEAK**2 / error), _MOST_DB) if error else _MOST_DB
@@ -37,7 +37,7 @@ def ssim(one: Image.Image, other: Image.Image) -> float:
 
 
 def _blur(plane: _Plane) -> _Plane:
-    """Weigh by a Gaussian, where the whole window is inside the plane."""
+    """Gaussian average wherever the whole window is inside the plane."""
     places = np.arange(-_RADIUS, _RADIUS + 1)
     window = np.exp(-(places**2) / (2 * _SIGMA**2))
     window /= window.sum()

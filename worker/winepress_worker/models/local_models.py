@@ -1,9 +1,9 @@
-"""The prepared models of this machine: finds them, checks them and pulls them.
+"""Finds, checks and pulls the prepared models of this machine.
 
 Layout: ``HOME/models/NAME/PRECISION/`` holds one finished model with its manifest. Work in
 progress lies beside it in ``.PRECISION.*`` and becomes visible by one rename, so a killed run
-leaves nothing that looks finished. What is pulled from the store lies in ``.pull-PRECISION`` until
-then, where the next run goes on with it.
+leaves nothing that looks finished. A pull from the store works in ``.pull-PRECISION``, where the
+next run resumes it.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from winepress_worker.models.pull import missing_bytes, pull
 from winepress_worker.models.pulled import PulledModels, retire
 from winepress_worker.models.recipe import recipe
 from winepress_worker.models.registry import ModelRegistry
-from winepress_worker.models.source import find_source, is_at_hand, is_bundled
+from winepress_worker.models.source import find_source, is_available_offline, is_bundled
 from winepress_worker.os_fault import os_fault
 from winepress_worker.report import Report
 
@@ -47,22 +47,22 @@ class LocalModels:
         budget_bytes: int = _UNBOUNDED,
         published_memory: Callable[[str, Precision], int | None] = lambda name, precision: None,
     ) -> None:
-        """What is missing is pulled from ``registry`` if there is one, within the budget.
+        """Missing models are pulled from ``registry`` if there is one, within the budget.
 
-        ``published_memory`` says what the registry's manifests say that models hold, in bytes.
+        ``published_memory`` gives the memory of a model by the registry's manifest, in bytes.
         """
         self._published_memory = published_memory
         self.catalogue = catalogue
         self._root = home / "models"
         self._registry = registry
         self._pulled = PulledModels(self._root, budget_bytes)
-        self.hub = home / "hub"  #: what was fetched from a model hub
+        self.hub = home / "hub"  #: downloads from a model hub
         self._verified: set[tuple[Path, str, tuple[int, ...]]] = set()
-        self._refused: set[Path] = set()  # told once that they hold more than a model
+        self._refused: set[Path] = set()  # logged once as unusable
         self._source_digests: dict[object, str] = {}
 
     def find(self, name: str, precision: Precision) -> Prepared | None:
-        """The finished model; None when it is missing, damaged or made of older weights.
+        """The finished model; None if it is missing, damaged or made of older weights.
 
         Sizes and times are checked on every call, hashes once per process and change. Raises
         UnknownModel.
@@ -77,7 +77,7 @@ class LocalModels:
         return manifest.prepared(folder)
 
     def _unread(self, name: str, precision: Precision) -> Manifest | None:
-        """The manifest of a model that is here by all that can be told without reading it."""
+        """The manifest of a model that is present, judged without reading its files' content."""
         model, folder = self.known(name, precision), self.folder(name, precision)
         manifest = Manifest.read(folder)
         if manifest is None or (manifest.model, manifest.precision) != (name, precision):
@@ -93,11 +93,11 @@ class LocalModels:
         return manifest if is_whole else None
 
     def pull(self, name: str, precision: Precision, report: Report) -> Prepared | None:
-        """The finished model as the store has it; None when the store does not offer it.
+        """Pull the finished model from the store; None if the store does not have it.
 
-        Files that are here and right are not fetched again, and a call that was killed is taken
-        up. Raises UnknownModel, StoreUnreachable, and EnvironmentFault when the disk is full, the
-        budget is too small or the store's copy is damaged or made by another version.
+        Intact files are not fetched again, and a killed call is resumed. Raises UnknownModel,
+        StoreUnreachable, and EnvironmentFault if the disk is full, the budget is too small or the
+        store's copy is damaged or made by another version.
         """
         model, folder = self.known(name, precision), self.folder(name, precision)
         manifest = self._registry.find(name, precision) if self._registry else None
@@ -121,16 +121,16 @@ class LocalModels:
                     work.rename(folder)
         except OSError as error:
             if error.errno == errno.ENOSPC:
-                shutil.rmtree(work, ignore_errors=True)  # gives the disk back
+                shutil.rmtree(work, ignore_errors=True)  # frees the disk
             raise os_fault(f"cannot pull {name}", error, str(self._root)) from error
         return self.find(name, precision)
 
     def use(self, name: str, precision: Precision) -> None:
-        """Note that somebody uses a model, so that others leave the disk before it."""
+        """Record a use of the model, so that less recently used models are removed before it."""
         self._pulled.use(self.folder(name, precision))
 
     def install(self, made: Path, name: str, precision: Precision) -> None:
-        """Put the finished folder ``made``, prepared here, in the place of what is there."""
+        """Replace the installed model by the folder ``made``, prepared on this machine."""
         folder = self.folder(name, precision)
         if folder.exists():
             retire(folder)
@@ -138,30 +138,30 @@ class LocalModels:
         self._pulled.forget(folder)
 
     def warm(self, models: Collection[tuple[str, Precision]]) -> None:
-        """Say what this process holds loaded; what it held before may leave the disk again."""
+        """Set the models this process holds loaded; all others may be removed from the disk."""
         self._pulled.warm([self.folder(*model) for model in models])
 
     def _is_current(self, manifest: Manifest, model: Model) -> bool:
-        """True when it was made the way it would be made now, of the weights installed here."""
+        """True when the recipe and the weights are those that would be used now."""
         if manifest.recipe != recipe(model, manifest.precision):
             return False
         return not is_bundled(model) or manifest.source == self._source_digest(model)
 
     def available(self) -> list[tuple[str, Precision]]:
-        """What can be served here without a network: prepared already, or bundled.
+        """The models that can be served without a network: prepared already, or bundled.
 
-        Hashes are left to whoever loads: a worker's parent asks this between two beats, and would
-        miss some over a large model that has just come.
+        Hashes are checked on loading, not here: a worker's parent calls this between two heartbeats
+        and would miss some over a large new model.
         """
         return [
             (name, precision)
             for name in self.catalogue.names
             for precision in self.catalogue.get(name).precisions
-            if is_at_hand(self.catalogue.get(name)) or self._unread(name, precision)
+            if is_available_offline(self.catalogue.get(name)) or self._unread(name, precision)
         ]
 
     def files_of(self, name: str) -> tuple[tuple[str, int, int], ...]:
-        """Name, size and time of every file that is here of a model, in whatever precision."""
+        """Name, size and time of every file of a model, in all precisions."""
         found = []
         for path in sorted(self._root.glob(f"{name}/[!.]*/**/*")):
             with suppress(OSError):  # just removed
@@ -170,16 +170,16 @@ class LocalModels:
         return tuple(found)
 
     def memory_needed(self, name: str, precision: Precision) -> int:
-        """Bytes a model holds once it is loaded: as measured where it was prepared, or guessed.
+        """Memory of a loaded model in bytes: as measured where it was prepared, or estimated.
 
-        One that is still to be pulled counts as the store's manifest says.
+        A model that is still to be pulled counts as the store's manifest says.
         """
         manifest = Manifest.read(self.folder(name, precision))
         measured = manifest.memory_bytes if manifest else self._published_memory(name, precision)
         return measured or loaded_bytes(self.catalogue.get(name).memory_mib, precision)
 
     def remove(self, name: str, precision: Precision) -> int:
-        """Delete one prepared model; returns the bytes given back, 0 when there was none."""
+        """Delete one prepared model; returns the bytes freed, 0 if there was none."""
         self.known(name, precision)
         folder = self.folder(name, precision)
         if not folder.is_dir():
@@ -199,19 +199,19 @@ class LocalModels:
             try:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
-                report("waiting for another process that prepares it", 0.0)
+                report("waiting for another process that is preparing it", 0.0)
                 fcntl.flock(lock, fcntl.LOCK_EX)
             for leftover in parent.glob(f".{precision.value}.*"):
-                # Nobody else may work on it now, so it belongs to a process that was killed.
+                # No other process holds the lock, so this was left by one that was killed.
                 shutil.rmtree(leftover, ignore_errors=True)
             yield
 
     def known(self, name: str, precision: Precision) -> Model:
-        """The catalogue's entry; raises UnknownModel, also for a precision it does not have."""
+        """The catalogue's entry; raises UnknownModel if model or precision does not exist."""
         model = self.catalogue.get(name)
         if precision not in model.precisions:
             raise UnknownModel(
-                f"{name} does not exist in this precision",
+                f"{name} is not available in this precision",
                 field="precision",
                 value=precision.value,
                 allowed=", ".join(model.precisions),
@@ -219,7 +219,7 @@ class LocalModels:
         return model
 
     def folder(self, name: str, precision: Precision) -> Path:
-        """Where a prepared model lies, or would lie."""
+        """The folder of a prepared model, whether it exists or not."""
         return self._root / name / precision.value
 
     def _source_digest(self, model: Model) -> str:

@@ -1,4 +1,4 @@
-"""What a prepared model consists of: every file with its size and hash, and where it came from."""
+"""A prepared model's manifest: every file with size and hash, and how the model was made."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ _REVISION_DIGITS = 16  #: hexadecimal digits of a revision: enough to tell revis
 class Prepared:
     """One model in one precision, on this machine's disk and ready to be loaded."""
 
-    path: Path  #: folder of OpenVINO IR, one sub-folder a part
+    path: Path  #: folder of OpenVINO IR, one sub-folder per part
     name: str  #: catalogue name
     precision: Precision
     revision: str  #: hash of source, recipe and versions, 16 hexadecimal digits
     size_bytes: int  #: on disk
-    channels: int  #: input channels of the UNet: 4, or 9 when it paints into a mask
+    channels: int  #: input channels of the UNet: 4, or 9 when it inpaints
 
 
 class FileRecord(BaseModel):
@@ -38,18 +38,18 @@ class FileRecord(BaseModel):
 
 
 class Manifest(BaseModel):
-    """The record beside the files of a prepared model; written last: none means unfinished."""
+    """The record beside a prepared model's files; written last, so it marks them as finished."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
     model: str
     precision: Precision
-    source: str  #: content hash of the weights it was made of
+    source: str  #: content hash of the weights it was made from
     recipe: dict[str, str]  #: how it was made
     versions: dict[str, str]  #: of the libraries that made it
     channels: Annotated[int, Field(ge=1, le=64)]
     files: dict[str, FileRecord]
-    measured: Measured | None = None  #: what it costs where it was made; not part of what it is
-    #: What it held there once it had drawn a picture, in bytes; the same.
+    measured: Measured | None = None  #: measured where it was made; not part of the revision
+    #: Memory it held there after drawing a picture, in bytes; not part of the revision either.
     memory_bytes: Annotated[int, Field(gt=0, lt=2**53)] | None = None
 
     @field_validator("files")
@@ -57,14 +57,14 @@ class Manifest(BaseModel):
     def _are_of_a_model(cls, files: dict[str, FileRecord]) -> dict[str, FileRecord]:
         for name, file in files.items():
             if name not in LARGEST:
-                raise ValueError(f"no prepared model has a file {name[:80]!r}")
+                raise ValueError(f"{name[:80]!r} is not a file of a prepared model")
             if file.size > LARGEST[name]:
                 raise ValueError(f"{name} is larger than {LARGEST[name]} bytes")
         return files
 
     @classmethod
     def read(cls, folder: Path) -> Self | None:
-        """The manifest of ``folder``; None when there is none, or none that makes sense."""
+        """The manifest of ``folder``; None if there is none or it is not valid."""
         try:
             with (folder / MANIFEST_FILE).open("rb") as file:
                 return cls.model_validate_json(file.read(MAX_MANIFEST_BYTES + 1))
@@ -73,20 +73,20 @@ class Manifest(BaseModel):
 
     @property
     def revision(self) -> str:
-        """Hash of what the model was made of, and how: the same on every machine.
+        """Hash of source, recipe and versions: the same on every machine.
 
-        The files themselves are left out, for exporters number the nodes of a graph anew in every
-        process; their weights are equal all the same.
+        The files themselves are left out: exporters number a graph's nodes differently in every
+        process, though the weights are equal.
         """
         made_of = self.model_dump_json(exclude={"files", "measured", "memory_bytes"})
         return hashlib.sha256(made_of.encode()).hexdigest()[:_REVISION_DIGITS]
 
     def write(self, folder: Path) -> None:
-        """Put the manifest beside its files."""
+        """Write the manifest beside its files."""
         atomic_write(folder / MANIFEST_FILE, self.model_dump_json(indent=1).encode())
 
     def sizes_match(self, folder: Path) -> bool:
-        """True when every file is there in its full length; reads no content."""
+        """True when every file exists with its recorded size; reads no content."""
         try:
             return all(
                 (folder / name).stat().st_size == file.size for name, file in self.files.items()
@@ -99,20 +99,20 @@ class Manifest(BaseModel):
         return tuple((folder / name).stat().st_mtime_ns for name in self.files)
 
     def hashes_match(self, folder: Path) -> bool:
-        """True when every byte is as recorded; reads everything."""
+        """True when every file has its recorded hash; reads all of them."""
         try:
             return all(digest(folder / name) == file.sha256 for name, file in self.files.items())
         except OSError:
             return False
 
     def prepared(self, folder: Path) -> Prepared:
-        """The value handed to engines."""
+        """The prepared model in ``folder``, as engines take it."""
         size = sum(file.size for file in self.files.values())
         return Prepared(folder, self.model, self.precision, self.revision, size, self.channels)
 
 
 def record_files(folder: Path) -> dict[str, FileRecord]:
-    """Measure every file below ``folder``."""
+    """Record size and hash of every file below ``folder``."""
     files = sorted(path for path in folder.rglob("*") if path.is_file())
     return {
         path.relative_to(folder).as_posix(): FileRecord(

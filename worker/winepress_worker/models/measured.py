@@ -1,4 +1,4 @@
-"""What a precision costs and how like fp16 it draws, measured where it was prepared."""
+"""A precision's cost and its likeness to fp16, measured where it was prepared."""
 
 from __future__ import annotations
 
@@ -11,30 +11,30 @@ Positive = Annotated[float, Field(gt=0)]
 
 
 class Cost(BaseModel):
-    """What one precision takes."""
+    """Size, time and memory of one precision."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
     unet_bytes: Annotated[int, Field(gt=0)]  #: weight file of the UNet
-    unet_ms: Positive  #: quickest call: whatever else the machine does only adds
-    picture_ms: Positive  #: quickest picture
-    memory_bytes: Annotated[int, Field(gt=0)] | None = None  #: held once it has drawn
+    unet_ms: Positive  #: fastest call: other load on the machine only adds time
+    picture_ms: Positive  #: fastest picture
+    memory_bytes: Annotated[int, Field(gt=0)] | None = None  #: held after drawing
 
 
 class Measured(BaseModel):
-    """One precision beside fp16, drawn by the same prompts and seeds on the same CPU."""
+    """One precision compared with fp16, with the same prompts and seeds on the same CPU."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
     own: Cost
     fp16: Cost
-    pictures: Annotated[int, Field(ge=1)]  #: that were drawn
-    steps: Annotated[int, Field(ge=1)]  #: of each picture
-    arithmetic: str  #: type the CPU computes fp16 in: ``bf16`` where it has it, else ``f32``
+    pictures: Annotated[int, Field(ge=1)]  #: number drawn
+    steps: Annotated[int, Field(ge=1)]  #: per picture
+    arithmetic: str  #: type in which the CPU computes fp16: ``bf16`` where supported, else ``f32``
     psnr_db: float  #: mean over the pictures, in decibels
     ssim: Annotated[float, Field(ge=-1, le=1)]  #: mean over the pictures
 
     @property
     def sentence(self) -> str:
-        """The figures for a person."""
+        """The figures in one readable sentence."""
         own, full = self.own, self.fp16
         size, pace = own.unet_bytes / full.unet_bytes, full.unet_ms / own.unet_ms
         return (

@@ -1,4 +1,4 @@
-"""Fetching one published model: what is here already stays, what is wrong is fetched again."""
+"""Fetches one published model; intact local files are kept, damaged ones are fetched again."""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ from winepress_worker.models.manifest import FileRecord, Manifest, digest
 from winepress_worker.models.registry import ModelRegistry, percents
 from winepress_worker.report import Report
 
-_PARTS = ".parts"  #: folder of files that are not complete, each under its hash
+_PARTS = ".parts"  #: folder of incomplete files, each named by its hash
 
 
 def pull(
     registry: ModelRegistry, manifest: Manifest, work: Path, older: Path, report: Report
 ) -> None:
-    """Make the folder ``work`` the model of ``manifest``, which is written last.
+    """Fill the folder ``work`` with the model of ``manifest``, which is written last.
 
-    ``work`` may hold what a call that was killed had fetched; files that are right in ``older``
-    are linked from there. Every file is compared with its hash. Raises EnvironmentFault for a file
-    that is damaged in the store, StoreUnreachable, and OSError (ENOSPC: the disk is full).
+    ``work`` may hold what a killed call had fetched; intact files in ``older`` are linked. Every
+    file is compared with its hash. Raises EnvironmentFault for a file that is damaged in the store,
+    StoreUnreachable, and OSError (ENOSPC: the disk is full).
     """
     total = max(sum(file.size for file in manifest.files.values()), 1)
     (work / _PARTS).mkdir(parents=True, exist_ok=True)
@@ -42,12 +42,12 @@ def pull(
     shutil.rmtree(work / _PARTS)
     for path in [path for path in work.rglob("*") if path.is_file()]:
         if path.relative_to(work).as_posix() not in manifest.files:
-            path.unlink()  # of another revision, whose fetching was ended
+            path.unlink()  # from an unfinished pull of another revision
     manifest.write(work)
 
 
 def missing_bytes(manifest: Manifest, work: Path) -> int:
-    """What is still to be fetched, by sizes alone."""
+    """Bytes still to be fetched, by sizes alone."""
     total = sum(file.size for file in manifest.files.values())
     held = sum(path.stat().st_size for path in work.rglob("*") if path.is_file())
     return max(total - held, 0)
@@ -56,7 +56,7 @@ def missing_bytes(manifest: Manifest, work: Path) -> int:
 def _fetch(
     registry: ModelRegistry, file: FileRecord, part: Path, on_bytes: BytesCallback, name: str
 ) -> None:
-    """Complete ``part``; begun anew once, for its beginning may be what was damaged."""
+    """Complete ``part``; restarted once, because its beginning may be damaged."""
     for _ in range(2):
         try:
             registry.fetch(file, part, on_bytes)
@@ -68,12 +68,12 @@ def _fetch(
     raise EnvironmentFault(
         "a file of the model is damaged in the store",
         value=name,
-        hint="run `winepress models push MODEL --replace` where the model is whole",
+        hint="run `winepress models push MODEL --replace` on a machine with an intact copy",
     )
 
 
 def _is(path: Path, file: FileRecord) -> bool:
-    """True when ``path`` holds exactly what is recorded."""
+    """True when ``path`` has the recorded size and hash."""
     try:
         return path.stat().st_size == file.size and digest(path) == file.sha256
     except OSError:

@@ -1,8 +1,8 @@
-"""The models one machine has pulled: kept within a budget of its disk, least recently used out.
+"""The models one machine has pulled, kept within a disk budget; least recently used go first.
 
-A pulled model has an empty file ``PRECISION.pulled`` beside its folder, whose time is that of the
-last use. Whoever uses the model holds a shared lock on it, which ends with the process. A model
-that was prepared on this machine has none, and is never taken away.
+A pulled model has an empty file ``PRECISION.pulled`` beside its folder; the file's time is that of
+the last use. A process that uses the model holds a shared lock on that file. A model that was
+prepared on this machine has no such file and is never removed.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ _MIB = 2**20
 
 
 class PulledModels:
-    """Marks, uses and takes away pulled models below one folder; for any number of threads."""
+    """Marks, uses and removes pulled models below one folder; thread-safe."""
 
     def __init__(self, root: Path, budget_bytes: int) -> None:
         self._root = root
@@ -37,31 +37,31 @@ class PulledModels:
         weakref.finalize(self, _close_all, self._used)
 
     def mark(self, folder: Path) -> None:
-        """Say that ``folder`` was pulled, and is in use here."""
+        """Mark ``folder`` as pulled, and in use by this process."""
         _mark(folder).touch()
         self.use(folder)
 
     def forget(self, folder: Path) -> None:
-        """Say that ``folder`` is no pulled model, or none any more."""
+        """Remove the mark of ``folder``: it is not, or no longer, a pulled model."""
         self._release(folder)
         _mark(folder).unlink(missing_ok=True)
 
     def use(self, folder: Path) -> None:
-        """Keep ``folder`` from being taken away; nothing happens when it was not pulled."""
+        """Keep ``folder`` from being removed; does nothing if it was not pulled."""
         with self._turn:
             try:
                 if folder not in self._used:
                     self._used[folder] = _mark(folder).open("rb")
                     fcntl.flock(self._used[folder], fcntl.LOCK_SH)
-                now = time.time_ns()  # the kernel's own clock of files moves in steps of 4 ms
+                now = time.time_ns()  # the kernel's clock for file times moves in steps of 4 ms
                 os.utime(_mark(folder), ns=(now, now))
-            except FileNotFoundError:  # never pulled, or taken away in this moment
+            except FileNotFoundError:  # never pulled, or just removed
                 self._release(folder)
 
     def warm(self, folders: Collection[Path]) -> None:
-        """Say what is loaded here: what was so until now and is no more may be taken away.
+        """Set what is loaded in this process; what was loaded before and is not now may be removed.
 
-        Not what is in use and was not loaded yet: another thread may be about to load it.
+        A model in use that was never loaded is kept: another thread may be about to load it.
         """
         with self._turn:
             for folder in self._warm - set(folders):
@@ -69,10 +69,10 @@ class PulledModels:
             self._warm = set(folders)
 
     def make_room(self, folder: Path, size: int, missing: int) -> None:
-        """Have room for ``folder``, of ``size`` bytes, ``missing`` of which are not on the disk.
+        """Make room for ``folder``, of ``size`` bytes, ``missing`` of which are not on the disk.
 
-        Takes away models in the order of their last use. Raises EnvironmentFault when that is not
-        enough, for what is in use stays.
+        Removes models that are not in use, least recently used first. Raises EnvironmentFault if
+        that is not enough.
         """
         sizes = {mark: _size(mark.with_suffix("")) for mark in self._root.glob(f"*/*{_MARK}")}
         sizes.pop(_mark(folder), None)
@@ -83,7 +83,7 @@ class PulledModels:
                 del sizes[mark]
         if not self._fits(size, sum(sizes.values())):
             raise EnvironmentFault(
-                "pulled models may not take so much of the disk",
+                "the pulled models would exceed their disk budget",
                 value=f"{(size + sum(sizes.values())) // _MIB} MiB",
                 allowed=f"{self._budget // _MIB} MiB",
                 hint="raise the setting pulled_gib",
@@ -103,7 +103,7 @@ class PulledModels:
         return shutil.disk_usage(self._root).free
 
     def _take_away(self, mark: Path) -> bool:
-        """Delete one model unless somebody uses it."""
+        """Delete one model unless it is in use."""
         folder = mark.with_suffix("")
         try:
             with mark.open("rb") as lock:
@@ -124,7 +124,7 @@ class PulledModels:
 
 
 def retire(folder: Path) -> None:
-    """Take a finished folder out of sight in one step, then delete it; raises OSError."""
+    """Hide a finished folder by one rename, then delete it; raises OSError."""
     with tempfile.TemporaryDirectory(dir=folder.parent, prefix=f".{folder.name}.") as grave:
         folder.rename(Path(grave) / folder.name)
 

@@ -13,7 +13,7 @@ _LIST_DIGITS = 16  #: hexadecimal digits of a list's hash
 
 
 def recipe(model: Model, precision: Precision) -> dict[str, str]:
-    """What is done to the weights; when it changes, the model is prepared again."""
+    """The steps that make the weights; if they change, the model is prepared again."""
     steps = {"export": "fp16"}
     if precision is Precision.INT8_WEIGHTS:
         steps["weights"] = "int8 asymmetric, every part"
@@ -30,7 +30,7 @@ def recipe(model: Model, precision: Precision) -> dict[str, str]:
 
 
 def prompts(model: Model) -> list[str]:
-    """The prompts a model of this kind is tried with, no two the same."""
+    """The distinct prompts that models of this kind are calibrated and compared with."""
     return _text(model.int8.prompts if model.int8 else "general").splitlines()
 
 

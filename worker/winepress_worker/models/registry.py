@@ -1,8 +1,8 @@
-"""Prepared models in the farm's store: put there by one machine, fetched by all others.
+"""Prepared models in the farm's store: pushed by one machine, pulled by all others.
 
 Layout: ``models/files/SHA256`` is one file, whatever models it belongs to, and
-``models/manifests/NAME.PRECISION.json``, written last, names the files of one model. Whoever may
-write to the store decides what the farm's workers draw with.
+``models/manifests/NAME.PRECISION.json``, written last, names the files of one model. Anybody who
+may write to the store can change the models of the farm's workers.
 """
 
 from __future__ import annotations
@@ -24,21 +24,21 @@ _MANIFESTS, _FILES, _JSON = "models/manifests/", "models/files/", ".json"
 
 
 class Offer(NamedTuple):
-    """One model on offer."""
+    """One published model."""
 
     model: str
     precision: Precision
-    version: str  #: of its manifest; another one where that was written anew
+    version: str  #: of its manifest; changes when that is written again
 
 
 class ModelRegistry:
-    """The models one store offers."""
+    """The models published in one store."""
 
     def __init__(self, store: Store) -> None:
         self._store = store
 
     def names(self) -> Iterator[tuple[str, Precision]]:
-        """Every model and precision on offer; raises StoreUnreachable."""
+        """Every published model and precision; raises StoreUnreachable."""
         return ((offer.model, offer.precision) for offer in self.offers())
 
     def offers(self) -> Iterator[Offer]:
@@ -48,13 +48,13 @@ class ModelRegistry:
                 name = item.key.removeprefix(_MANIFESTS).removesuffix(_JSON)
                 lane = Lane.parse(name)
             except InvalidJob:
-                continue  # somebody else's object
+                continue  # not one of ours
             yield Offer(lane.model, lane.precision, item.version)
 
     def find(self, name: str, precision: Precision) -> Manifest | None:
-        """What makes up a model; None when it is not on offer.
+        """The manifest of a published model; None if it is not published.
 
-        Raises StoreUnreachable, and EnvironmentFault for a manifest that no worker may follow.
+        Raises StoreUnreachable, and EnvironmentFault for a manifest that is not usable.
         """
         key = _manifest_key(name, precision)
         try:
@@ -66,14 +66,14 @@ class ModelRegistry:
         except ValidationError as error:
             raise _unusable(key, error.errors(include_url=False)[0]["msg"]) from None
         if (manifest.model, manifest.precision) != (name, precision):
-            raise _unusable(key, "it is another model's")
+            raise _unusable(key, "it belongs to another model")
         return manifest
 
     def push(self, manifest: Manifest, folder: Path, report: Report, *, replace: bool) -> int:
-        """Offer the model in ``folder``; returns the bytes that had to be sent.
+        """Publish the model in ``folder``; returns the bytes sent.
 
-        What the store holds is not sent again, unless ``replace`` asks for it, and a file that was
-        ended in the middle goes on there. Raises StoreUnreachable, and OSError for the folder.
+        Files in the store are not sent again unless ``replace`` is set, and an interrupted upload
+        resumes. Raises StoreUnreachable, and OSError for the folder.
         """
         total = max(sum(file.size for file in manifest.files.values()), 1)
         done = sent = 0
@@ -91,8 +91,8 @@ class ModelRegistry:
     def fetch(self, file: FileRecord, path: Path, on_bytes: BytesCallback) -> None:
         """Complete ``path``, which holds the beginning of ``file`` or nothing.
 
-        No more is written than is recorded; the caller compares the hash. Raises what
-        `Store.get_file` does.
+        Writes no more than the recorded size; the caller compares the hash. Raises what
+        `Store.get_file` raises.
         """
         self._store.get_file(_file_key(file), path, most=file.size, on_bytes=on_bytes)
 
@@ -102,7 +102,7 @@ class ModelRegistry:
 
 
 def percents(message: str, before: int, total: int, report: Report) -> BytesCallback:
-    """Reports each whole percent of ``total``, ``before`` of it done already."""
+    """A callback that reports each whole percent of ``total``, ``before`` of it done already."""
     heard = -1
 
     def on_bytes(count: int) -> None:
@@ -119,7 +119,7 @@ def _unusable(key: str, problem: str) -> EnvironmentFault:
     return EnvironmentFault(
         f"the store's manifest of the model is not usable: {problem}",
         value=key,
-        hint="push the model again from where it is whole",
+        hint="push the model again from a machine with an intact copy",
     )
 
 

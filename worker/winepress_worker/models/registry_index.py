@@ -1,7 +1,7 @@
-"""What the store offers, as the renderers of this machine last saw it.
+"""The models published in the store, as this machine's renderers last saw them.
 
-A worker's parent opens lanes by it, and must stay too small to hold a client of the store; so the
-rendering processes write it into a file.
+A worker's parent opens lanes by this index, and must stay too small for a store client; so the
+rendering processes write the index into a file.
 """
 
 from __future__ import annotations
@@ -26,21 +26,21 @@ from winepress_worker.models.registry import ModelRegistry, Offer
 
 log = logging.getLogger(__name__)
 
-_LOOK_S = 8.0  #: between two looks into the store
+_LOOK_S = 8.0  #: between two reads of the store
 _MAX_BYTES = 2**20
 _STORE_DIGITS = 12  #: hexadecimal digits that tell stores apart
-_MOST = 2000  #: models on the list
+_MOST = 2000  #: models in the index
 
-#: For a process of its own, see `look_elsewhere`.
+#: Code for a separate process, see `look_elsewhere`.
 _LOOK = "from winepress_worker.models.registry_index import look_once; look_once()"
 _TIMEOUT_S = 120
 
 
-_Offers = dict[tuple[str, Precision], int | None]  #: model → bytes it holds, where that is known
+_Offers = dict[tuple[str, Precision], int | None]  #: model → memory in bytes, where that is known
 
 
 class RegistryIndex:
-    """The list of one farm and its store on one machine: farms of one name may share a home."""
+    """The index of one farm and its store on one machine; farms of one name may share a home."""
 
     def __init__(self, settings: Settings) -> None:
         folder = settings.store_folder
@@ -51,11 +51,11 @@ class RegistryIndex:
         self._parsed: tuple[object, _Offers] = (None, {})  # version of the file, what it says
 
     def read(self) -> list[tuple[str, Precision]]:
-        """Every model and precision on the list; none when nobody has looked yet."""
+        """Every model and precision in the index; empty before the first `look`."""
         return list(self._read())
 
     def memory_of(self, model: str, precision: Precision) -> int | None:
-        """Bytes the model holds by the store's manifest; None where that does not say."""
+        """Memory of the model by the store's manifest, in bytes; None where that gives none."""
         return self._read().get((model, precision))
 
     def _read(self) -> _Offers:
@@ -73,7 +73,7 @@ class RegistryIndex:
         return found
 
     def look(self, registry: ModelRegistry) -> None:
-        """Write the list anew if it has changed; raises StoreUnreachable and OSError."""
+        """Write the index if it has changed; raises StoreUnreachable and OSError."""
         found = self._ask(registry)
         if found == self._read():
             return
@@ -85,7 +85,7 @@ class RegistryIndex:
         atomic_write(self._file, OffersDocument(offers=offers).model_dump_json().encode())
 
     def _ask(self, registry: ModelRegistry) -> _Offers:
-        """What the store offers now; a manifest is read once for each of its versions."""
+        """The models published now; a manifest is read once for each of its versions."""
         offers = list(islice(registry.offers(), _MOST))
         self._memory = {
             offer: self._memory[offer] if offer in self._memory else _memory(registry, offer)
@@ -94,7 +94,7 @@ class RegistryIndex:
         return {(offer.model, offer.precision): self._memory[offer] for offer in offers}
 
     def watch(self, registry: ModelRegistry) -> None:
-        """Keep the list true from a thread of its own, for as long as this process lives."""
+        """Keep the index current from a thread, for as long as this process lives."""
 
         def keep_looking() -> None:
             is_said = False
@@ -104,11 +104,11 @@ class RegistryIndex:
                     is_said = False
                 except (StoreUnreachable, OSError) as error:
                     if not is_said:
-                        log.warning("the list of published models stays as it is: %s", error)
+                        log.warning("cannot update the list of published models: %s", error)
                     is_said = True
                 time.sleep(_LOOK_S)
 
-        threading.Thread(target=keep_looking, name="offered", daemon=True).start()
+        threading.Thread(target=keep_looking, name="registry-index", daemon=True).start()
 
 
 def _parse(data: bytes, name: str) -> _Offers:
@@ -124,20 +124,20 @@ def _parse(data: bytes, name: str) -> _Offers:
 def _memory(registry: ModelRegistry, offer: Offer) -> int | None:
     try:
         manifest = registry.find(offer.model, offer.precision)
-    except EnvironmentFault as error:  # whoever pulls it is told
+    except EnvironmentFault as error:  # raised again by a pull
         log.warning("%s.%s: %s", offer.model, offer.precision.value, error)
         return None
     return manifest.memory_bytes if manifest else None
 
 
 def look_once() -> None:
-    """Write the list of this farm; raises StoreUnreachable and OSError."""
+    """Write the index of this farm; raises StoreUnreachable and OSError."""
     settings = Settings.load()
     RegistryIndex(settings).look(ModelRegistry(open_store(settings)))
 
 
 def look_elsewhere() -> None:
-    """Have a process of its own write the list, so that this one stays small."""
+    """Write the index from a separate process, so that this one stays small."""
     command = [sys.executable, "-c", _LOOK]
     try:
         subprocess.run(command, capture_output=True, timeout=_TIMEOUT_S, check=False)  # noqa: S603 - our own line of code

@@ -1,4 +1,4 @@
-"""Memory and disk that preparing a model takes, asked for before it is begun."""
+"""Estimates the memory and disk that preparing a model takes, and checks both beforehand."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from winepress_worker.models.source import Source
 
 _GIB = 2**30
 _MIB = 2**20
-_LIBRARIES_BYTES = 1100 * _MIB  #: taken by torch, optimum and NNCF beside any weight
-#: Memory of a loaded model ÷ its weights on disk, at the most: two to four bytes a parameter there,
-#: about four here, and what it computes with. A folder may hold less than the entry describes.
+_LIBRARIES_BYTES = 1100 * _MIB  #: taken by torch, optimum and NNCF, without weights
+#: Memory of a loaded model ÷ its weights on disk, at most: two to four bytes a parameter on disk,
+#: about four in memory, plus activations. A folder may hold less than the entry describes.
 _MOST_LOADED = 3
-#: Memory at the highest point ÷ what the catalogue says loading takes, which is about four bytes
-#: a parameter. Exporting, one network at a time, stays below what drawing the trial picture takes.
+#: Peak memory ÷ the catalogue's memory of the loaded model, which is about four bytes a parameter.
+#: Exporting, one network at a time, stays below the peak of drawing the trial picture.
 _PEAK = {
     Precision.FP16: 1.0,  # drawing the trial picture
     Precision.INT8: 2.0,  # statistics of every layer while the UNet runs in 32 bits
@@ -38,14 +38,14 @@ _SIZE = {
 
 @dataclass(frozen=True)
 class Room:
-    """What one run needs at its highest point, in bytes."""
+    """The peak needs of one run, in bytes."""
 
     memory: int
     disk: int
 
     @classmethod
     def of(cls, model: Model, precision: Precision, origin: Source | Prepared) -> Room:
-        """What making ``model`` out of ``origin`` takes."""
+        """Estimate what making ``model`` from ``origin`` takes."""
         written = _SIZE[precision]
         if isinstance(origin, Prepared):
             full = origin.size_bytes
@@ -60,11 +60,11 @@ class Room:
 
     @property
     def sentence(self) -> str:
-        """For a person who may want to stop it now."""
+        """The needs in words, shown before the run starts."""
         return f"needs about {_text(self.memory)} of memory and {_text(self.disk)} of disk"
 
     def demand(self, folder: Path) -> None:
-        """Raise EnvironmentFault unless this machine and the disk of ``folder`` have it now."""
+        """Raise EnvironmentFault unless free memory and the disk of ``folder`` suffice now."""
         disk, memory = shutil.disk_usage(folder).free, free_memory()
         if disk < self.disk:
             raise DiskFull(

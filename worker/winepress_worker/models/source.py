@@ -1,4 +1,4 @@
-"""Where a model's weights come from: installed with the worker, a folder, or a model hub."""
+"""Where a model's weights come from: the installed package, a folder, or a model hub."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ Fetch = Callable[[str], Path]
 
 @dataclass(frozen=True)
 class Source:
-    """All files of one model, by their place in the folder they are put together in."""
+    """All files of one model, by their place in the assembled folder."""
 
     files: dict[str, Path]
 
@@ -50,7 +50,7 @@ class Source:
         return total.hexdigest()
 
     def assemble(self, target: Path) -> None:
-        """Put the model together in the new folder ``target``, by links; raises OSError."""
+        """Assemble the model in the new folder ``target``, by links; raises OSError."""
         for name, path in self.files.items():
             (target / name).parent.mkdir(parents=True, exist_ok=True)
             (target / name).symlink_to(path.absolute())
@@ -60,11 +60,11 @@ class Source:
 
 
 def refuse_to_fetch(repository: str) -> Path:
-    """A `Fetch` for where no hub can be asked."""
+    """A `Fetch` for places without a hub."""
     raise EnvironmentFault(
-        "this model comes from a hub, which cannot be asked here",
+        "this model comes from a hub, which cannot be used here",
         value=repository,
-        hint="with a copy of it: winepress models prepare MODEL --from FOLDER",
+        hint="if you have a copy of it: winepress models prepare MODEL --from FOLDER",
     )
 
 
@@ -73,18 +73,18 @@ def is_bundled(model: Model) -> bool:
     return model.source.startswith(_BUNDLED)
 
 
-def is_at_hand(model: Model) -> bool:
+def is_available_offline(model: Model) -> bool:
     """True when ``model`` can be prepared without a network."""
     places = (model.source, model.unet, model.lora, model.tiny_vae, model.spare_vae)
     return not any(place and place.startswith(_HUB) for place in places)
 
 
 def find_source(model: Model, mirror: Path | None = None, fetch: Fetch = refuse_to_fetch) -> Source:
-    """All files of ``model``; what is on a hub is looked for below the folder ``mirror``.
+    """All files of ``model``; repositories of a hub are looked up below the folder ``mirror``.
 
     There a repository lies as ``ORGANISATION/REPOSITORY`` or ``REPOSITORY``; a model of a single
-    repository may be the folder itself. Without a mirror, repositories are had by ``fetch``.
-    Raises EnvironmentFault, saying what is missing or unusable.
+    repository may be the folder itself. Without a mirror, ``fetch`` gets the repositories. Raises
+    EnvironmentFault, saying what is missing or unusable.
     """
     if is_bundled(model):
         return Source(_bundled_files(model))
@@ -95,7 +95,7 @@ def find_source(model: Model, mirror: Path | None = None, fetch: Fetch = refuse_
     family, _ = family_of(read_json(folder / INDEX_FILE), folder)
     if family != model.family:
         raise EnvironmentFault(
-            f"this is no {model.name} but a model of another family",
+            f"this is not {model.name} but a model of another family",
             value=family,
             allowed=model.family,
         )
@@ -113,7 +113,7 @@ def find_source(model: Model, mirror: Path | None = None, fetch: Fetch = refuse_
 
 @dataclass(frozen=True)
 class _Places:
-    """Turns names of sources into folders."""
+    """Finds the folders of named sources."""
 
     mirror: Path | None
     fetch: Fetch
@@ -128,7 +128,7 @@ class _Places:
         return next(place for place in places if place.is_dir() or place == self.mirror)
 
     def may_have(self, name: str) -> bool:
-        """False when the mirror has no folder of its own for what a model can do without."""
+        """False when the mirror has no folder of its own for an optional source."""
         return any(place.is_dir() for place in self._own_folders(name)) or self.mirror is None
 
     def _own_folders(self, name: str) -> list[Path]:
@@ -142,16 +142,16 @@ def _lora_file(folder: Path) -> Path:
     found = sorted(folder.glob("*.safetensors"))
     if len(found) != 1:
         raise EnvironmentFault(
-            "low-rank weights are one safetensors file",
+            "low-rank weights must be one safetensors file",
             value=[path.name for path in found],
-            hint=f"look into {folder}",
+            hint=f"check {folder}",
         )
     header(found[0])
     return found[0]
 
 
 def _bundled_files(model: Model) -> dict[str, Path]:
-    """Installed files of ``model``; a part it lacks is the sibling's (`Model.shares`)."""
+    """Installed files of ``model``; a part it lacks comes from its sibling (`Model.shares`)."""
     root = Path(str(resources.files("winepress_worker"))) / "bundled"
     entries: dict[str, Path] = {}
     for folder in (model.source.removeprefix(_BUNDLED), model.shares):
@@ -164,7 +164,7 @@ def _bundled_files(model: Model) -> dict[str, Path]:
 
 
 def _check_complete(model: Model, entries: dict[str, Path]) -> None:
-    """Every part that model_index.json names must be there."""
+    """Check that every part named in model_index.json exists."""
     try:
         index = json.loads(entries[INDEX_FILE].read_bytes())
     except (KeyError, OSError, ValueError):

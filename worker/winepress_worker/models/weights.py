@@ -1,4 +1,4 @@
-"""Weight files in safetensors format, looked at without reading a weight.
+"""Headers of weight files in safetensors format, read without the weights.
 
 Format: 8 bytes little-endian length of the header, a JSON object of tensors, then their bytes; see
 https://huggingface.co/docs/safetensors (Format).
@@ -18,9 +18,9 @@ _LENGTH_BYTES = 8
 
 
 def header(path: Path) -> dict[str, dict[str, Any]]:
-    """Every tensor's dtype, shape and place, by name.
+    """Every tensor's dtype, shape and offsets, by name.
 
-    Raises EnvironmentFault when ``path`` is no safetensors file, or not all of one; and OSError.
+    Raises EnvironmentFault if ``path`` is not a complete safetensors file; and OSError.
     """
     size = path.stat().st_size
     with path.open("rb") as file:
@@ -40,19 +40,19 @@ def header(path: Path) -> dict[str, dict[str, Any]]:
 
 
 def is_half(folder: Path) -> bool:
-    """True when the weights in ``folder`` are numbers of 16 bits."""
+    """True when the weights in ``folder`` have 16 bits."""
     tensors = (one for path in folder.glob("*.safetensors") for one in header(path).values())
     return next(tensors)["dtype"] in ("F16", "BF16")
 
 
 def parameters(path: Path) -> int:
-    """How many numbers a weight file holds."""
+    """The number of parameters in a weight file."""
     return sum(math.prod(tensor["shape"]) for tensor in header(path).values())
 
 
 def _damaged(path: Path) -> EnvironmentFault:
     return EnvironmentFault(
-        f"{path.name} is damaged or not all there",
+        f"{path.name} is damaged or incomplete",
         value=str(path),
         hint="fetch it again",
     )

@@ -1,19 +1,19 @@
 #!lua flags=no-writes
--- What goes before a job in its lane, or before one that is submitted there now.
+-- The work ahead of a job in its lane, or of one submitted there now.
 -- KEYS[1] prefix; keys: job ready waits slices limits parked paused lane_workers leases lease
--- ARGV: lane, band, user, id or '', most jobs looked at
+-- ARGV: lane, band, user, id or '', most jobs to sum exactly
 -- Returns JSON: jobs, the earlier ones of the same user and band; mine, units waiting in those; higher,
---         units waiting in higher bands; slices of the user being drawn; most_slices, how many they may
---         be (0: any number); parked, why the lane is, or ''; paused, names in `paused` that hold the
+--         units waiting in higher bands; slices of the user being rendered; most_slices, how many they may
+--         be (0: any number); parked, why it is, or ''; paused, names in `paused` that hold the
 --         job back; others, units of each other user of the band; in_hand, every slice of other jobs
---         that a worker of the lane has: worker, lane, band (0: it gives way to nobody), units
+--         that a worker of the lane has: worker, lane, band (0: it does not give way), units
 local lane, band, user, own, looked_at = ARGV[1], tonumber(ARGV[2]), ARGV[3], ARGV[4], tonumber(ARGV[5])
 local mine, units = key('ready', lane, band, user), 0
 local rank = own == '' and redis.call('ZCARD', mine) or redis.call('ZRANK', mine, own) or 0
 for place, id in ipairs(redis.call('ZRANGE', mine, 0, looked_at - 1)) do
   if place <= rank then units = units + (tonumber(redis.call('HGET', key('job', id), 'ready')) or 0) end
 end
--- Of more jobs than that, those looked at stand for the others.
+-- With more jobs than that, the total is extrapolated.
 if rank > looked_at then units = math.ceil(units * rank / looked_at) end
 local higher = 0
 for above = 0, band - 1 do
@@ -38,7 +38,7 @@ end
 
 for _, fence in ipairs(redis.call('ZRANGE', key('leases'), 0, -1)) do
   local lease = read(key('lease', fence))
-  -- Without a user all of it is drawn, and on its way.
+  -- Without a user, all of it is rendered and being delivered.
   if lease and lease.user and lease.job ~= own then
     local worker = string.match(lease.holder, '^(.*)/')
     if redis.call('SISMEMBER', key('lane_workers', lane), worker) == 1 then add_slice(worker, lease) end

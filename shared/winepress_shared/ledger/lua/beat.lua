@@ -1,15 +1,14 @@
 #!lua flags=allow-oom
--- A worker lives: renew its leases, record its description, learn what each lease should do.
+-- Heartbeat of a worker: renew its leases, record its description, return the order for each lease.
 -- KEYS[1] prefix; keys: workers worker lane_workers renderer processes held lease leases job, and those
 --         `requeue_lease` touches
--- ARGV: worker, its rendering process now, description (JSON), lease time to live (ms),
+-- ARGV: worker, its current rendering process, description (JSON), lease time to live (ms),
 --       most attempts
--- Returns {what the rendering process says of itself (JSON or ''),
---          {fence, order, unit, steps (0: none of them begun, or all done), ms since the last step,
+-- Returns {state of the rendering process (JSON or ''),
+--          {fence, order, unit, steps (0: before the first and after the last), ms since the last step,
 --           lane} per lease ...}
 --         order is 'ok' | 'cancel' | 'yield' | 'lost'
---
--- Leases of an earlier process of this worker end here: it is gone, nobody need wait for them.
+-- Leases of an earlier process of this worker end here, because that process has ended.
 check_numbers(4, 5)
 local worker, holder, limit = ARGV[1], ARGV[2], tonumber(ARGV[5])
 redis.call('ZADD', key('workers'), now, worker)

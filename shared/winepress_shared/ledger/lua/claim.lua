@@ -1,30 +1,29 @@
 #!lua flags=allow-oom
--- Hand out the next slice of a lane.
+-- Give out the next slice of a lane.
 -- KEYS[1] prefix; keys: limits parked paused ready band_served lane_served waits aside slices job jobs
 --         retry attempts failers lane_workers shunned_lane lease leases job_leases held processes
 --         last_request fence turn workers events, those `place_job` and `end_job` touch, and the broker's
 --         list of the lane
 -- ARGV: lane, worker, its rendering process, nonce of this request (hex), most units, lease time to live
---       (ms), prefix of the broker's queues, a worker is alive when it has beaten within (ms), units that
---       the worker failed at come after all others 0|1, patience of each band (ms) ...
--- Returns nil, or JSON: fence; id; units (ranges); finish 0|1; attempts so far of the first unit;
---         waiting, the units of this lane left for others; tickets of this lane still queued; band;
---         lane of the slice, another one where an earlier request is answered; job_units, all of the job
---
--- Order inside a lane: the highest band (0 first), but a band passed over for longer than its
--- patience gets one slice; in a band the user whose last slice is longest ago; of a user the
--- oldest job. A unit that failed before gets a slice of its own, so that one which kills its
--- worker cannot take others with it; and one that a worker failed at is left to others for a while.
--- A slice that was handed out although a better band waits gives way to none: so a band that was passed
--- over gets its whole slice, and what this worker may not draw does not end each of its slices.
+--       (ms), prefix of the broker's queues, a worker is alive if its last heartbeat is within (ms), units that
+--       the worker failed at come last 0|1, patience of each band (ms) ...
+-- Returns nil, or JSON: fence; id; units (ranges); finish 0|1; earlier attempts of the first unit;
+--         waiting, the units of this lane left for others; queued tickets of this lane; band;
+--         lane of the slice, which differs if an earlier request is answered; job_units, all of the job
+-- Order inside a lane: the highest band (0 first), but a band passed over for longer than its patience gets
+-- one slice; in a band the user whose last slice is oldest; of a user the oldest job. A unit that failed
+-- before gets its own slice, so that a unit that kills its worker takes no others with it; and a unit that a
+-- worker failed at is left to other workers for a while. A slice given out while a better band waits does
+-- not give way: so a band that was passed over gets its whole slice, and units this worker must not render
+-- do not end each of its slices.
 --
 -- A slice is at most half of an equal share of what is left (guided self-scheduling, Polychronopoulos
 -- and Kuck 1987), so that the last pictures of a job are spread over all workers.
 local FIRST_BAND = 10
-local ELSEWHERE_MS = 60000 -- a unit waits this long for a worker that has not failed at it
-local SHUN_MS = 10000 -- a worker that found nothing but such units takes no ticket of the lane for so long
-local LOOKED_AT = 8 -- workers, to find one that may draw such a unit
-local MOST_LOOKS = 64 -- at users and jobs, so that one claim never keeps the server; the next looks on
+local ELSEWHERE_MS = 60000 -- longest wait of a unit for a worker that has not failed at it
+local SHUN_MS = 10000 -- a worker that found only such units takes no tickets of the lane for this long
+local LOOKED_AT = 8 -- workers checked to find one that may render such a unit
+local MOST_LOOKS = 64 -- users and jobs checked per claim, which bounds its time; the next claim continues
 check_numbers(5, 6, 8, 9)
 for place = FIRST_BAND, #ARGV do check_numbers(place) end
 local lane, worker, holder, nonce, most = ARGV[1], ARGV[2], ARGV[3], ARGV[4], tonumber(ARGV[5])
@@ -40,7 +39,7 @@ local function answer(fence, job, lease, tried)
     job_units = job.units})
 end
 
--- The answer to this very request was lost on its way: nobody would ever work on that slice.
+-- If the answer to this same request was lost, give it again: else no worker would render that slice.
 local function answer_of_last_request()
   local asked = redis.call('GET', key('last_request', holder)) or ''
   local fence = string.match(asked, '^' .. nonce .. ' (%d+)$')
@@ -48,12 +47,12 @@ local function answer_of_last_request()
   if not job then return nil end
   local first = first_of(lease.open)
   local tried = first and attempts(job, first) or 0
-  -- What `begin_unit` counted after the request is this attempt, and none before it.
+  -- The attempt that `begin_unit` counted is the current one, not an earlier one.
   if first and is_begun(lease, first) then tried = tried - 1 end
   return answer(tonumber(fence), job, lease, tried)
 end
 
--- The band to be served, of those that have not been passed over by this claim.
+-- The band to serve, among those that this claim has not passed over.
 local function next_band(passed)
   local served, first = read(key('band_served', lane)) or {}, nil
   for band = 0, #ARGV - FIRST_BAND do
@@ -66,7 +65,7 @@ local function next_band(passed)
   return first
 end
 
--- Who asks for a slice has drawn those it holds: their last pictures are on their way.
+-- A process that asks for a slice has rendered those it holds: their last pictures are being delivered.
 local function count_out_mine()
   for _, fence in ipairs(redis.call('SMEMBERS', key('held', holder))) do
     local lease = read(key('lease', fence))
@@ -80,8 +79,8 @@ local function may_have_more(user)
   return most_slices == 0 or (tonumber(redis.call('HGET', key('slices'), user)) or 0) < most_slices
 end
 
--- Whether a unit is passed over: this worker has failed at it, and serves others of the lane first; or it
--- is better left to another live worker of this lane.
+-- Whether to pass over a unit because this worker has failed at it, and either others come first or another
+-- live worker of this lane may render it.
 local function is_passed_over(job, unit, due, tried)
   if tried == 0 and not others_first then return false end
   local failers = redis.call('HGET', key('failers', job.id), unit)
@@ -96,7 +95,7 @@ local function is_passed_over(job, unit, due, tried)
   return false
 end
 
--- Units that wait again: the first alone when it was begun before, else those up to the next such.
+-- Units for a retry: the first alone if it was started before, else those up to the next such unit.
 local function take_retries(job, limit)
   local members, units = {}, {}
   local found = redis.call('ZRANGEBYSCORE', key('retry', job.id), '-inf', now, 'WITHSCORES', 'LIMIT', 0,
@@ -119,7 +118,7 @@ local function take_units(job)
   if job.chained == 0 then
     local workers = math.max(1, redis.call('ZCARD', key('workers')))
     limit = math.min(most, math.ceil(units_waiting(job) / (2 * workers)))
-    -- In whole calls: what a call lacks is filled up with pictures that nobody asked for.
+    -- Whole calls only: an incomplete call would be padded with pictures that are discarded.
     local together = job.together or 1
     limit = math.ceil(limit / together) * together
   end
@@ -132,14 +131,14 @@ local function take_units(job)
   local last = job.units - (job.last_lane and job.lane ~= job.last_lane and 1 or 0)
   local count = math.min(limit, last - first)
   if count < 1 or job.chained == 1 and redis.call('EXISTS', key('retry', job.id)) == 1 then return nil end
-  -- Of a chain, units behind the cursor may have been begun too.
+  -- In a chain, units after the cursor may have been started too.
   tried = attempts(job, first)
   if tried > 0 then count = 1 end
   set_cursor(job, first + count)
   return range(first, first + count - 1), tried
 end
 
--- To be asked before the band is served.
+-- Call it before the band is served.
 local function is_firm(job)
   local better = better_waits(job, worker)
   local since = tonumber(redis.call('HGET', key('band_served', lane), job.band)) or now
@@ -147,7 +146,7 @@ local function is_firm(job)
 end
 
 local function grant_lease(job, units, firm)
-  -- Never below the time: a fence of a ledger that lost its end, or all, must not count again.
+  -- Never below the time: a ledger that lost its data must not give out a fence again.
   local fence = math.max((tonumber(redis.call('GET', key('fence'))) or 0) + 1, now)
   redis.call('SET', key('fence'), fence)
   local lease = {open = units, finish = units == '' and 1 or 0, lane = lane}
@@ -167,7 +166,7 @@ local function grant_lease(job, units, firm)
   return fence, lease
 end
 
--- A slice of a job, or nil when there is nothing in it for this worker now.
+-- A slice of a job, or nil if it has nothing for this worker now.
 local function serve_job(job)
   if job.expires > 0 and job.expires <= now then
     end_job(job, 'expired', 'its deadline passed while it waited')
@@ -192,9 +191,9 @@ local before = answer_of_last_request()
 if before then return before end
 count_out_mine()
 if is_closed(lane) then return nil end
--- The first slice in which there is something for this worker, and whether anything was passed over.
+-- The first slice for this worker, and whether units were passed over.
 local function serve_lane()
-  -- Users and jobs of the band in which there was nothing for this worker, and such bands.
+  -- Users, jobs and bands that had nothing for this worker.
   local here, users_passed, jobs_passed, passed, is_shunned = nil, 0, 0, {}, false
   for _ = 1, MOST_LOOKS do
     local band = next_band(passed)
@@ -224,6 +223,6 @@ if is_shunned and others_first then
   others_first = false
   found, is_shunned = serve_lane()
 end
--- Else it would take the very tickets that are to call the others.
+-- Else it would take the tickets meant for other workers.
 if is_shunned then redis.call('SET', key('shunned_lane', worker), lane, 'PX', SHUN_MS) end
 return found

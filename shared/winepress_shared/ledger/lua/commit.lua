@@ -1,10 +1,10 @@
 #!lua flags=allow-oom
--- The object of a unit exists: count it, once, and only for the holder of the lease. Units of a
--- chain are counted in their order.
+-- Count a unit whose object exists, once and only for the holder of the lease. Units of a chain are counted
+-- in order.
 -- KEYS[1] prefix; keys: lease leases job_leases held job done units attempts failers open open_by_user
 --         events, and those `place_job` touches
 -- ARGV: fence, unit, JSON of the output
--- Returns 'ok' | 'moved' (what is left waits in another lane) | 'last' (every unit has ended: write
+-- Returns 'ok' | 'moved' (the rest waits in another lane) | 'last' (every unit has ended: write
 --         the result, then finish) | 'lost' | 'cancel'
 check_numbers(2)
 local fence, unit = ARGV[1], tonumber(ARGV[2])

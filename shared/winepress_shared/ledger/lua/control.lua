@@ -1,10 +1,10 @@
 #!lua flags=allow-oom
--- What a user may do to a job.
+-- Apply a user's command to a job.
 -- KEYS[1] prefix; keys: idem job jobs lease leases job_leases retry attempts done units expiries old
 --         events, and those `end_job` and `place_job` touch
 -- ARGV: id, verb: 'cancel' | 'pause' | 'resume' | 'retry' | 'front' | 'reprioritise', reason (of a
 --       cancel) or band (of reprioritise), idempotency key that a cancel frees or ''
--- Returns {'ok'|'missing'|'illegal', state}; running slices hear of it on the channel orders:HOLDER
+-- Returns {'ok'|'missing'|'illegal', state}; holders are notified on the channel orders:HOLDER
 local id, verb = ARGV[1], ARGV[2]
 local job = read_job(id)
 if not job then return {'missing', ''} end
@@ -21,7 +21,7 @@ local function set_paused(paused)
   place_job(job)
 end
 
--- Waiting under another name: out of where claims find it, and in again.
+-- Change a field that decides where the job waits: remove it from there, then place it again.
 local function replace(field, value)
   local paused = job.paused
   job.paused = 1
@@ -33,7 +33,7 @@ end
 
 if verb == 'retry' then
   if is_alive(job) or job.state == 'succeeded' then return {'illegal', job.state} end
-  -- Whoever still holds a slice of the earlier life has lost it.
+  -- Holders of slices from before the retry lose them.
   tell_holders(job)
   void_leases_of(id)
   redis.call('ZREM', key('old'), id)
@@ -50,7 +50,7 @@ elseif verb == 'cancel' then
   local idem = key('idem', job.user, ARGV[4])
   if string.match(redis.call('GET', idem) or '', '^%S+') == id then redis.call('DEL', idem) end
 elseif verb == 'front' then
-  -- The latest to be moved comes first. The turn of its user stays: others are not pushed aside.
+  -- The job moved last comes first. Its user's turn is unchanged, so other users lose nothing.
   job.front = -redis.call('INCR', key('turn'))
   redis.call('HSET', key('job', id), 'front', job.front)
   redis.call('ZADD', key('ready', job.lane, job.band, job.user), 'XX', job.front, id)

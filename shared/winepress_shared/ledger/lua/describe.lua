@@ -1,9 +1,9 @@
 #!lua flags=allow-oom
--- A rendering process says what it holds. What it was loading is loaded, or will not be.
+-- Record the state of a rendering process. The load it had marked has ended.
 -- KEYS[1] prefix; keys: worker renderer pace warm_workers warm_models loading_workers loading_model
 -- ARGV: worker, its description (JSON), names of the models it holds ...
 local worker = ARGV[1]
--- Kept while its worker beats.
+-- Each heartbeat of its worker renews it.
 redis.call('SET', key('renderer', worker), ARGV[2], 'PX', FORGET_MS)
 local device = decode(redis.call('GET', key('worker', worker))).device
 local rates, pace = decode(ARGV[2]).megapixel_steps_per_s, {}

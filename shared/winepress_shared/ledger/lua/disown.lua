@@ -1,8 +1,7 @@
 #!lua flags=allow-oom
--- A rendering process says what it has in hand; slices of which it holds more by the ledger end here.
--- A server that came back without the last it had answered takes finished units for unfinished: its
--- append-only file is behind by a second, a replica by some commands. Nobody would work on those, and
--- the beats of a living process would keep them.
+-- End the slices of which a rendering process has fewer open units than the ledger. A server restored
+-- without its last writes counts finished units as open: its append-only file is behind by a second, a
+-- replica by some commands. No process would render those, and the heartbeats would keep them leased.
 -- KEYS[1] prefix; keys: held lease, and those `end_leases` touches
 -- ARGV: rendering process, then for each slice: fence, units as ranges
 local in_hand = {}

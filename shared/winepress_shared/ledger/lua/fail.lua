@@ -1,5 +1,5 @@
 #!lua flags=allow-oom
--- An attempt at one unit failed. A chain breaks there: the rest of its slice is handed back too.
+-- Count a failed attempt at one unit. In a chain the rest of the slice is given back too.
 -- KEYS[1] prefix; keys: lease leases job_leases held job retry attempts failers done units events, and
 --         those `end_job` touches
 -- ARGV: fence, unit (-1: the result itself), class, message, may be tried again 0|1, most attempts,
@@ -15,7 +15,7 @@ if order == 'lost' or order == 'cancel' then
 end
 
 if lease.finish == 1 then
-  -- A unit without an object was reported before, and the answer was lost.
+  -- The unit was reported before, and the answer was lost.
   if unit >= 0 and redis.call('GETBIT', key('done', job.id), unit) == 0 then return 'last' end
   end_lease(fence, lease)
   end_job(job, 'failed', 'its result could not be written: ' .. message)
@@ -32,7 +32,7 @@ note_failer(job, unit, lease.holder)
 local units = {unit}
 if job.chained == 1 then
   units = units_of(lease.open)
-  -- What it builds on is not in the store yet: next time it is alone.
+  -- The unit it builds on is not stored yet, so it is tried again: next time alone.
   if units[1] ~= unit then limit = tried + 1 end
   rest = ''
 end

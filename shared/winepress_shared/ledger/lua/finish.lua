@@ -1,5 +1,5 @@
 #!lua flags=allow-oom
--- The result of a job is written: the job ends, and the lease with it.
+-- End a job whose result is written, and its lease.
 -- KEYS[1] prefix; keys: lease leases job_leases held job, and those `end_job` touches
 -- ARGV: fence, reason (for a failed job)
 -- Returns the state, or 'lost'

@@ -1,6 +1,6 @@
 #!lua
--- Note which units of a job are done already, before it is submitted again to a ledger that lost it.
--- A job that is known by now counts its units itself.
+-- Record the finished units of a job before it is submitted again to a ledger that lost it. Does nothing if
+-- the job is known.
 -- KEYS[1] prefix; keys: job done units
 -- ARGV: id, then unit/JSON pairs of the outputs
 local id = ARGV[1]

@@ -1,20 +1,19 @@
 #!lua flags=allow-oom
--- What a worker needs to know to choose between lanes.
+-- The information by which a worker chooses between lanes.
 -- KEYS[1] prefix; keys: view lanes waits parked paused band_served lane_served warm_workers warm_models
 --         loading_workers loading_model shunned_lane workers worker renderer
--- ARGV: worker, a worker is alive when it has beaten within (ms)
--- Returns {what the worker's rendering process says of itself (JSON or ''), lanes (JSON), the model it
---          loads just now or '', a lane to leave to others or '', what the worker says of itself
+-- ARGV: worker, a worker is alive if its last heartbeat is within (ms)
+-- Returns {state of the worker's rendering process (JSON or ''), lanes (JSON), the model it
+--          is loading or '', a lane to leave to others or '', description of the worker
 --          (JSON or ''), names of models it holds ...}; lanes is a list of
 --         {lane; units waiting; band, the highest waiting; urgent, units of that band; waited_ms since
---          that band of the lane got a slice or began to wait; longest_ms, the same for whichever band
---          waits longest; idle_ms since any band of it got one; holders, live workers that hold its
---          model; loading, live workers that load it just now} for every lane that is neither parked
+--          that band last got a slice or began to wait; longest_ms, the same for the band that
+--          has waited longest; idle_ms since any band got one; holders, live workers that hold its
+--          model; loading, live workers that are loading it} for every lane that is neither parked
 --         nor paused.
---
--- All workers see the same lanes, so a large farm shares a view for a moment: what a look costs does
--- not grow with lanes times workers.
-local SHARED_MS = 200 -- at most; and a fifth of a millisecond for each worker
+-- All workers see the same lanes, so a large farm caches the view briefly: the cost does not grow with lanes
+-- times workers.
+local SHARED_MS = 200 -- at most; a fifth of a millisecond per worker
 local worker, alive_ms = ARGV[1], tonumber(ARGV[2])
 
 local function read_lanes()

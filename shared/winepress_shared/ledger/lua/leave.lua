@@ -1,5 +1,5 @@
 #!lua flags=allow-oom
--- A worker is leaving: hand its leases on at once, and forget it.
+-- A worker stops: end its leases at once, requeue their units, and forget the worker.
 -- KEYS[1] prefix; keys: workers worker lane_workers renderer warm_workers warm_models processes held lease
 --         leases, and those `requeue_lease` touches
 -- ARGV: worker

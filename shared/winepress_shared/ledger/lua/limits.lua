@@ -1,7 +1,7 @@
 #!lua flags=allow-oom
--- Set limits of the farm, or only tell them.
+-- Set limits of the farm, if any are given, and return all.
 -- KEYS[1] prefix; keys: limits
--- ARGV: name and number of each limit to be set ...; '' gives its default back
+-- ARGV: name and number of each limit to set ...; '' restores the default
 -- Returns name and number (text) of every limit ...
 for i = 1, #ARGV, 2 do
   if ARGV[i + 1] == '' then

@@ -1,10 +1,10 @@
 #!lua flags=allow-oom
--- May this worker load a model now? One does at a time while nobody holds it, and then as many as hold
--- it: a cold lane is not loaded by all, and a hot one is spread in doubling steps.
+-- Whether this worker may load a model now. One worker at a time may while none holds it, then as many as
+-- hold it: so not all workers load for a cold lane, and a hot model spreads in doubling steps.
 -- KEYS[1] prefix; keys: loading_workers loading_model warm_workers workers
--- ARGV: worker, name of the model, the mark lasts for (ms), a worker is alive when it has beaten
+-- ARGV: worker, name of the model, the mark lasts for (ms), a worker is alive if its last heartbeat is
 --       within (ms)
--- Returns 1 when it may, and is marked; 0 when enough other live ones do.
+-- Returns 1 and marks the load if it may; 0 if enough other live workers are loading it.
 check_numbers(3, 4)
 local worker, name, lasts_ms, alive_ms = ARGV[1], ARGV[2], tonumber(ARGV[3]), tonumber(ARGV[4])
 

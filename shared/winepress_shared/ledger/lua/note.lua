@@ -1,5 +1,5 @@
 #!lua flags=allow-oom
--- Say something about a job to whoever watches it.
+-- Add a note to the events of a job.
 -- KEYS[1] prefix; keys: job events
 -- ARGV: id, message
 local job = read_job(ARGV[1])

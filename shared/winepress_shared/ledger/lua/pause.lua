@@ -1,8 +1,8 @@
 #!lua flags=allow-oom
--- Pause or resume a user, a lane or the whole farm. Pictures in hand are finished.
+-- Pause or resume a user, a lane or the whole farm. Pictures in progress are finished.
 -- KEYS[1] prefix; keys: paused leases lease job, and those `bring_user_back` touches
 -- ARGV: 'farm' | 'lane:LANE' | 'user:USER', pause 1|0
--- Returns 1 when that changed anything. Running slices hear of it on the channel orders:HOLDER
+-- Returns 1 if that changed anything. Holders are notified on the channel orders:HOLDER
 local scope, user = ARGV[1], string.match(ARGV[1], '^user:(.*)$')
 if ARGV[2] == '0' then
   if user then bring_user_back(user) end

@@ -1,5 +1,5 @@
 #!lua flags=allow-oom
--- Keep a small picture of the unit in hand, in the place of the one before, for a short time.
+-- Store a small picture of an unfinished unit for a short time, replacing the previous one.
 -- KEYS[1] prefix; keys: lease job preview events
 -- ARGV: fence, unit, step, steps, base64 of a JPEG, time to live (ms)
 check_numbers(2, 3, 4, 6)

@@ -1,6 +1,6 @@
 #!lua flags=allow-oom
--- A worker reports how far it is with the unit in hand, and learns whether to go on. A report that was
--- overtaken by the end of its unit changes nothing.
+-- Record the progress of a unit and return the order for its slice. A report after the unit's end changes
+-- nothing.
 -- KEYS[1] prefix; keys: lease job events
 -- ARGV: fence, unit, step, steps
 -- Returns 'ok' | 'lost' | 'cancel' | 'yield'

@@ -1,5 +1,5 @@
 #!lua flags=no-writes
--- How many units have not ended, and how many may.
+-- The numbers of units that have not ended, and their limits.
 -- KEYS[1] prefix; keys: open open_by_user limits
 -- ARGV: user
 -- Returns {units of the farm, most units of the farm, units of the user, most units of one user}

@@ -1,19 +1,19 @@
 #!lua flags=no-writes
--- What the whole farm does at this moment.
+-- The state of the whole farm at this moment.
 -- KEYS[1] prefix; keys: lanes parked paused lane_workers leases lease workers worker renderer
 --         loading_model jobs job
--- ARGV: most workers told of, most jobs of a kind, a worker is gone when it has not beaten within (ms)
--- Returns JSON: now (ms); lanes, those where units wait or are in hand: lane, ready, units waiting;
+-- ARGV: most workers returned, most jobs of a kind, a worker is gone without a heartbeat within (ms)
+-- Returns JSON: now (ms); lanes, those with waiting or leased units: lane, ready, units waiting;
 --         workers, how many serve it; parked, why it is, or ''; pauses, names in `paused`;
---         worker_count; workers: name, seen (ms), facts and renderer, what it and its rendering process
---         say of themselves (JSON or ''), loading, the model it loads or ''; slices: holder, job, lane,
---         unit in hand or '', step, steps, units that have not ended; running and queued, how many jobs
+--         worker_count; workers: name, seen (ms), facts and renderer, the descriptions of it and of its
+--         rendering process (JSON or ''), loading, the model it is loading or ''; slices: holder, job, lane,
+--         unit in progress or '', step, steps, units that have not ended; running and queued, how many jobs
 --         are; jobs: id, row (names and values); those that run, the newest first, those that are queued,
 --         the oldest first, then the newest of all
 local most_workers, most_jobs = tonumber(ARGV[1]), tonumber(ARGV[2])
 check_numbers(1, 2, 3)
 
--- What somebody else wrote may be no number, or one that JSON lacks.
+-- Values from other writers may not be numbers, or not finite ones, which JSON lacks.
 local function amount(text)
   local number = tonumber(text)
   return number and math.abs(number) < 1e15 and number or 0

@@ -1,10 +1,10 @@
 #!lua flags=allow-oom
--- A worker begins one unit of its slice. Units are begun in their order. All but the first give way to
--- a better band that has come to wait meanwhile.
+-- Start one unit of a slice. Units are started in order. All but the first give way to a better band that
+-- waits.
 -- KEYS[1] prefix; keys: lease job attempts band_served lane_workers lanes parked paused events
 -- ARGV: fence, unit
--- Returns 'ok' | 'called' (begun; a better band waits in another lane of the worker) | 'lost' | 'cancel' |
---         'yield' | 'give-way' (not begun: a better band waits in this lane)
+-- Returns 'ok' | 'called' (started; a better band waits in another lane of the worker) | 'lost' | 'cancel' |
+--         'yield' | 'give-way' (not started: a better band waits in this lane)
 check_numbers(2)
 local fence, unit = ARGV[1], tonumber(ARGV[2])
 local lease, job, order = look_up_lease(fence)

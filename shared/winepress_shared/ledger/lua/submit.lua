@@ -1,13 +1,13 @@
 #!lua
--- Accept a job: its row, its place in the ready sets. A job that comes back after the ledger was
--- lost brings the bitmap of its finished units with it (`keep`): the others are retries.
+-- Accept a job: write its row and place it. For a job submitted again after the ledger was lost, `keep` has
+-- recorded its finished units: the others are retries.
 -- KEYS[1] prefix; keys: idem job jobs done retry units expiries limits turn workers, the broker's list of
 --         the lane, and those `place_job` touches: due ready waits aside band_served lanes open open_by_user
 -- ARGV: id, idempotency key or '', digest, time to live of that key (ms), deadline and start in ms from
 --       now or 0, prefix of the broker's queues, then field/value pairs of the row
 -- Returns {'accepted'|'known', id, units left, workers of the farm, tickets queued in the lane} or
---          {'conflict'|'full'|'user-full', id, units of the farm or of the user that have not ended, how
---          many they may be}
+--         {'conflict'|'full'|'user-full', id, units of the farm or of the user that have not ended, their
+--          limit}
 local FIRST_FIELD = 8
 local id, idem, digest = ARGV[1], ARGV[2], ARGV[3]
 local NAME, LEAST_AND_MOST = '^[%w][%w._@-]*$', {band = {0, 2}, units = {1, 1000000}, chained = {0, 1},
@@ -36,7 +36,7 @@ if not row.opens ~= not row.closes then error('refused argument opens') end
 local units, deadline, start = tonumber(row.units), tonumber(ARGV[5]), tonumber(ARGV[6])
 local queued, workers = redis.call('LLEN', ARGV[7] .. row.lane), redis.call('ZCARD', key('workers'))
 
--- A ticket that is queued now will be taken after this, so it counts for this job too.
+-- A queued ticket will be taken after this, so it counts for this job too.
 local function entered(answer, job_id, left)
   return {answer, job_id, left, workers, queued}
 end
@@ -56,7 +56,7 @@ local most, users_most = limit_of('queue_limit'), limit_of('user_queue_limit')
 if open + units > most then return {'full', id, open, most} end
 if opened + units > users_most then return {'user-full', id, opened, users_most} end
 if idem ~= '' then redis.call('SET', key('idem', row.user, idem), id .. ' ' .. digest, 'PX', ARGV[4]) end
--- By turn and not by time: two jobs of one millisecond have an order too.
+-- By turn, not by time: two jobs of the same millisecond need an order too.
 local order = redis.call('INCR', key('turn'))
 local done = redis.call('BITCOUNT', key('done', id))
 redis.call('HSET', key('job', id), 'state', 'queued', 'done', done, 'failed', 0,

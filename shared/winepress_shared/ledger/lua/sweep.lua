@@ -1,17 +1,17 @@
 #!lua flags=allow-oom
--- Reconcile: expired leases, due retries, deadlines, forgotten jobs, workers that are gone.
+-- Reconcile: expired leases, due retries, deadlines, old jobs, workers that are gone.
 -- KEYS[1] prefix; keys: swept leases lease due expiries old workers worker lane_workers renderer
 --         warm_workers warm_models job jobs retry attempts done units job_leases events lanes parked
 --         paused, those `requeue_lease` and `end_job` touch, and the broker's lists of the lanes
 -- ARGV: least time between two sweeps (ms), lease time to live (ms), most attempts,
 --       a worker is gone after (ms), prefix of the broker's queues
--- Returns nil when another sweep was just done, else {lane, units waiting, tickets queued} of
+-- Returns nil if the last sweep was too recent, else {lane, units waiting, tickets queued} of
 -- every lane that has work and is neither parked nor paused.
 check_numbers(1, 2, 3, 4)
 local least, ttl, limit = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3])
 local gone_before = now - tonumber(ARGV[4])
 local last = tonumber(redis.call('GET', key('swept'))) or 0
--- A clock that was set back must not stop the sweeps.
+-- A clock that is set back must not stop the sweeps.
 if last <= now and now - last < least then return nil end
 redis.call('SET', key('swept'), now)
 
@@ -22,9 +22,8 @@ local function each_due(zset, act)
   end
 end
 
--- Nobody swept for a while, so perhaps the broker was away and nobody could beat either: every
--- lease gets its full time again, and every worker as much before it is forgotten. Workers beat
--- within a sixth of it.
+-- After a long time without sweeps the broker may have been down, without heartbeats: renew every lease in
+-- full, and keep every worker as long before it is forgotten. The heartbeat interval is a sixth of that.
 if last > 0 and now - last > ttl / 2 then
   for _, fence in ipairs(redis.call('ZRANGE', key('leases'), 0, -1)) do
     redis.call('ZADD', key('leases'), now + ttl, fence)

@@ -1,5 +1,5 @@
 #!lua flags=allow-oom
--- End the blocking read of one that reads the events of many jobs: it has more to read.
+-- End a blocking read of the events of many jobs.
 -- KEYS[1] prefix; keys: wake
 -- ARGV: name of the reader, time to live (ms)
 local calls = key('wake', ARGV[1])

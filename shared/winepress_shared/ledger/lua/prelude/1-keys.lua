@@ -1,6 +1,5 @@
--- Put in front of every script: names of keys, and how they are read and written.
---
--- KEYS[1] is the farm's prefix; every key below carries it. Time is the server's, in milliseconds.
+-- Part of every script: the names of keys, and functions that read and write them.
+-- KEYS[1] is the farm's prefix; every key below starts with it. Time is the server's, in milliseconds.
 --
 --   job:ID                hash    state kind lane band user units done failed cursor order
 --                                 created started finished expires paused chained reason
@@ -8,75 +7,76 @@
 --                                 absent: all day) max_failed (absent: any number) last_lane (absent:
 --                                 the job's; where the last unit of a chain waits) front (absent;
 --                                 what stands in for the order among the jobs of its user)
---                                 ready (units counted in `waits`; 0: claims do not see the job)
---                                 left (units counted in `open`) cost (megapixel-steps of a unit)
---                                 together (units drawn in one call; absent: one)
+--                                 ready (units counted in `waits`; 0: claims skip the job)
+--                                 left (units counted in `open`) cost (megapixel-steps per unit)
+--                                 together (units rendered in one call; absent: one)
 --   jobs                  zset    ID by order of submission; jobs:STATE the same for one state
 --   ready:LANE:BAND       zset    user by the turn of their last slice (lowest is next)
 --   ready:LANE:BAND:USER  zset    ID by front or order (lowest is next)
 --   band_served:LANE      hash    BAND → when this band last got a slice, or began to wait
 --   lane_served           hash    LANE → when any band of it last got a slice
 --   waits:LANE:BAND       hash    USER → units waiting
---   aside:USER            hash    LANE:BAND → turn of a user who waits there and may not be served
---                                 now: paused, or with as many slices in hand as allowed
+--   aside:USER            hash    LANE:BAND → turn of a user who has work there but cannot be served
+--                                 now: paused, or at the limit of slices
 --   lanes                 hash    LANE → units waiting in it, less those of users set aside
---   slices                hash    USER → slices being drawn
+--   slices                hash    USER → slices being rendered
 --   paused                hash    'farm', 'lane:LANE', 'user:USER' → since when
 --   open                  number  units that have not ended
 --   open_by_user          hash    USER → units that have not ended
 --   retry:ID              zset    UNIT by the time it may be tried again; seven digits, so that units
 --                                 due at the same time come in their order. A chained job has at most
 --                                 one here, and everything after it is at or after the cursor
---   attempts:ID           hash    unit → attempts begun and not committed
---   failers:ID            hash    unit → workers that failed at it, a line each
+--   attempts:ID           hash    unit → attempts started and not committed
+--   failers:ID            hash    unit → workers that failed at it, one per line
 --   done:ID               bitmap  units whose object exists
 --   units:ID              hash    unit → JSON of its output, or of its error
 --   job_leases:ID         set     fences of the leases of a job
 --   lease:FENCE           hash    job lane holder at step steps step_at finish (1: the job's
 --                                 result is to be written) void (1: taken from its holder) user (whose
 --                                 slice it counts as; absent: all drawn)
---                                 open (ranges of units that have not ended; begun in their order)
+--                                 open (ranges of units that have not ended; started in order)
 --                                 firm (1: it gives way to no better band)
 --   leases                zset    FENCE by deadline
---   held:HOLDER           set     fences a process answers for; HOLDER is WORKER/PID of the renderer
---   last_request:HOLDER   string  nonce of its last request for a slice, and the fence it was given
+--   held:HOLDER           set     fences of a process's leases; HOLDER is WORKER/PID of the renderer
+--   last_request:HOLDER   string  nonce of its last request for a slice, and the fence it got
 --   processes:WORKER      set     the processes of a worker that may hold leases
 --   lane_workers:LANE     set     workers that serve a lane
---   shunned_lane:WORKER   string  a lane in which nothing waits but what it failed at (time to live)
+--   shunned_lane:WORKER   string  a lane where only units wait that it failed at (time to live)
 --   pace                  hash    LANE DEVICE → megapixel-steps per second, as last measured
---   workers               zset    WORKER by last beat
---   worker:WORKER         string  its description of itself, JSON
---   renderer:WORKER       string  the description of its rendering process, JSON
+--   workers               zset    WORKER by last heartbeat
+--   worker:WORKER         string  the worker's description, JSON
+--   renderer:WORKER       string  the state of its rendering process, JSON
 --   warm_workers:MODEL    set     workers that hold a model (with its precision)
 --   warm_models:WORKER    set     models that a worker holds
---   loading_workers:MODEL zset    workers that load a model, by when their mark ends (time to live)
---   loading_model:WORKER  string  the model that a worker loads (time to live)
---   view                  string  when lanes were last looked at, and what was seen (JSON), see `lanes`
+--   loading_workers:MODEL zset    workers that are loading a model, by end of their mark (time to live)
+--   loading_model:WORKER  string  the model that a worker is loading (time to live)
+--   view                  string  time and result (JSON) of the last look at all lanes, see `lanes`
 --   due                   zset    ID by the time its earliest retry is due
 --   expiries              zset    ID by deadline
 --   old                   zset    ID by the time its record is dropped
---   parked:LANE           string  why nothing is handed out in this lane (time to live)
+--   parked:LANE           string  why no slices of this lane are given out (time to live)
 --   idem:USER:KEY         string  ID and digest of the job submitted under this key
---   events:ID             stream  what happened to the job, the newest EVENTS of it; from its first
---                                 change on, because an empty stream costs more than the whole row
---   wake:NAME             stream  calls to a client that reads the events of many jobs (time to live)
---   preview:ID:UNIT       string  step, steps and a JPEG in base64, of the unit in hand (time to live)
---   limits                hash    what the operator has set of LIMITS, see `limits`
+--   events:ID             stream  the newest EVENTS events of the job; created at its first
+--                                 change, because an empty stream needs more memory than the row
+-- wake:NAME             stream  wake-up wake-up wake-up wake-up calls to a client that reads the events of
+-- many jobs (time to live)
+--   preview:ID:UNIT       string  step, steps and a JPEG in base64, of an unfinished unit (time to live)
+--   limits                hash    the LIMITS that the operator has set, see `limits`
 --   fence, turn, swept    numbers
 local P = KEYS[1]
 local EVENTS = 256
 local EVENTS_KEPT_MS = 3600000 -- after the end of the job
-local FORGET_MS = 86400000 -- what a process that never came back left behind is dropped
+local FORGET_MS = 86400000 -- the records of a process that never returned are dropped after this
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
 
--- What a farm holds its users to, unless its operator says otherwise: units that have not ended, of the
--- farm and of one user; slices of one user being drawn (0: any number); days that an ended job is kept.
+-- Default limits: units that have not ended, of the farm and of one user; slices of one user being rendered
+-- (0: any number); days that an ended job is kept.
 local LIMITS = {queue_limit = 2000000, user_queue_limit = 2000000, user_running_limit = 0, keep_days = 7}
 
 local function key(...) return P .. table.concat({...}, ':') end
 
--- Only these fields are numbers; a user may well be called "1e5" or "inf".
+-- Only these fields are numbers; a user may be called "1e5" or "inf".
 local NUMBERS = {}
 for name in string.gmatch('band units done failed cursor order created started finished expires ' ..
     'paused chained ready front starts opens closes max_failed left together step steps step_at finish ' ..
@@ -84,8 +84,8 @@ for name in string.gmatch('band units done failed cursor order created started f
   NUMBERS[name] = true
 end
 
--- To be called before the first write: an error leaves everything as it was. Arguments at these
--- places must be whole numbers.
+-- Raise an error unless the arguments at these places are whole numbers. Call it before the first write, so
+-- that an error changes nothing.
 local function check_numbers(...)
   for _, place in ipairs({...}) do
     local text = ARGV[place] or ''
@@ -93,7 +93,7 @@ local function check_numbers(...)
   end
 end
 
--- A JSON object that somebody else wrote; an empty table when it is none.
+-- A JSON object from an untrusted writer; an empty table if it is not valid.
 local function decode(text)
   local is_json, found = pcall(cjson.decode, text or '')
   return is_json and type(found) == 'table' and found or {}

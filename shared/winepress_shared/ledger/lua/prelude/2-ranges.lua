@@ -1,4 +1,4 @@
--- Put in front of every script: sets of units as text.
+-- Part of every script: sets of units as text.
 
 local function each_range(text, act)
   for first, last in string.gmatch(text, '(%d+)%-?(%d*)') do
@@ -35,7 +35,7 @@ local function text_of(units)
   return table.concat(parts, ',')
 end
 
--- The ranges without one unit; nil when it is not in them.
+-- The ranges without one unit; nil if it is not in them.
 local function without(text, unit)
   local parts, found = {}, false
   each_range(text, function(first, last)

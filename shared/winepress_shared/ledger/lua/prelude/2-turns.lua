@@ -1,4 +1,4 @@
--- Put in front of every script: whose turn it is in a lane, and who is set aside meanwhile.
+-- Part of every script: the turns of users in a lane, and users who are set aside.
 
 -- Whether the farm, a lane or a user is paused.
 local function is_paused(lane, user)
@@ -6,13 +6,13 @@ local function is_paused(lane, user)
   return (found[1] or found[2] or found[3]) and true or false
 end
 
--- Whether nothing at all is handed out in a lane.
+-- Whether no slices of a lane are given out.
 local function is_closed(lane)
   return redis.call('EXISTS', key('parked', lane)) == 1 or is_paused(lane)
 end
 
--- Where a better band than that of a job waits: 'here' in its lane, 'elsewhere' in another one that its
--- worker serves, nil nowhere.
+-- Where a better band than that of a job waits: 'here' in its lane, 'elsewhere' in another lane that its
+-- worker serves, or nil.
 local function better_waits(job, worker)
   local function waits_in(lane)
     local found = redis.call('HMGET', key('band_served', lane), 0, job.band - 1)
@@ -27,7 +27,7 @@ local function better_waits(job, worker)
   end
 end
 
--- Units that claims can find in a lane became more or less.
+-- Change the number of units that claims can find in a lane.
 local function count_in_lane(lane, change)
   if change ~= 0 and redis.call('HINCRBY', key('lanes'), lane, change) == 0 then
     redis.call('HDEL', key('lanes'), lane)
@@ -41,7 +41,7 @@ local function count_waiting(lane, band, user, change)
   if redis.call('HEXISTS', key('aside', user), lane .. ':' .. band) == 0 then count_in_lane(lane, change) end
 end
 
--- A user who was not waiting joins behind those who are; one who was keeps their turn.
+-- A user who was not waiting joins at the end; a waiting user keeps their turn.
 local function join_band(lane, band, user)
   if redis.call('HEXISTS', key('aside', user), lane .. ':' .. band) == 1 then return end
   local users = key('ready', lane, band)
@@ -57,7 +57,7 @@ local function leave_band(lane, band, user)
   if redis.call('EXISTS', users) == 0 then redis.call('HDEL', key('band_served', lane), band) end
 end
 
--- A user with work and no permission to have more in hand is not to be met by every claim.
+-- Set aside a user who has work but may not have more slices, so that claims need not check them.
 local function set_user_aside(lane, band, user)
   local turn = redis.call('ZSCORE', key('ready', lane, band), user)
   leave_band(lane, band, user)
@@ -65,7 +65,7 @@ local function set_user_aside(lane, band, user)
   count_in_lane(lane, -(tonumber(redis.call('HGET', key('waits', lane, band), user)) or 0))
 end
 
--- A user joins again everywhere, with the turns they had.
+-- The user joins all lanes again with their former turns.
 local function bring_user_back(user)
   local flat = redis.call('HGETALL', key('aside', user))
   redis.call('DEL', key('aside', user))
@@ -77,7 +77,7 @@ local function bring_user_back(user)
   end
 end
 
--- One slice of a user more (1) or less (-1) is being drawn.
+-- Count one more (1) or one less (-1) slice of a user being rendered.
 local function count_slice(user, change)
   if redis.call('HINCRBY', key('slices'), user, change) <= 0 then redis.call('HDEL', key('slices'), user) end
   if change < 0 then bring_user_back(user) end

@@ -1,4 +1,4 @@
--- Put in front of every script: where a job waits, and what becomes of its units.
+-- Part of every script: where a job waits, and the states of its units.
 
 local DAY_MS = 86400000
 
@@ -8,7 +8,7 @@ local function has_ended(job) return job.done + job.failed >= job.units end
 
 local function is_leased(job) return redis.call('EXISTS', key('job_leases', job.id)) == 1 end
 
--- When a job may be worked on: not before its start, and only in its part of the day. 0: now.
+-- When a job may be rendered: not before its start, and only in its part of the day. 0: now.
 local function opens_at(job)
   local at = math.max(now, job.starts or 0)
   if job.opens then
@@ -19,7 +19,7 @@ local function opens_at(job)
   return at > now and at or 0
 end
 
--- Units of a job that wait for a claim, and from when on (0: now). Writing the result is one more.
+-- Units of a job that wait for a claim, and from when (0: now). Writing the result counts as one.
 local function units_waiting(job)
   if not is_alive(job) or job.paused == 1 then return 0, 0 end
   if has_ended(job) then return is_leased(job) and 0 or 1, 0 end
@@ -31,13 +31,13 @@ local function units_waiting(job)
   return fresh + redis.call('ZCARD', key('retry', job.id)), math.max(due, opens)
 end
 
--- The last unit of a chain may belong to another lane, the film of a zoom to one without a model.
+-- The last unit of a chain may have another lane: a zoom's film has one without a model.
 local function is_moving(job)
   return job.last_lane and job.lane ~= job.last_lane and job.ready == 0 and job.done == job.units - 1
     and redis.call('GETBIT', key('done', job.id), job.done) == 0
 end
 
--- Count what of a job has not ended, wherever it waits or is drawn.
+-- Update the count of a job's units that have not ended.
 local function count_open(job)
   local left = is_alive(job) and job.units - job.done - job.failed or 0
   local change = left - (job.left or 0)
@@ -50,7 +50,7 @@ local function count_open(job)
   end
 end
 
--- Put a job where it belongs after any change: where claims find it, in `due`, or nowhere.
+-- Place a job after any change: where claims find it, in `due`, or nowhere.
 local function place_job(job)
   if is_moving(job) then
     job.lane = job.last_lane
@@ -88,14 +88,14 @@ local function set_state(job, state, reason)
   event(job.id, state, 'reason', reason)
 end
 
--- Running slices hear of a change on the channel orders:HOLDER.
+-- Notify the holders of a job's slices on the channel orders:HOLDER.
 local function tell_holders(job)
   for _, fence in ipairs(redis.call('SMEMBERS', key('job_leases', job.id))) do
     redis.call('PUBLISH', key('orders', redis.call('HGET', key('lease', fence), 'holder')), fence)
   end
 end
 
--- A terminal state; the record is kept for `keep_days` more.
+-- Set a terminal state; the record is kept for `keep_days` more.
 local function end_job(job, state, reason)
   set_state(job, state, reason)
   place_job(job)
@@ -116,7 +116,7 @@ local function attempts(job, unit)
   return tonumber(redis.call('HGET', key('attempts', job.id), unit)) or 0
 end
 
--- A worker that failed at a unit leaves the next attempt to others, see `claim`.
+-- Record that a worker failed at a unit; the next attempt is for others, see `claim`.
 local function note_failer(job, unit, holder)
   local worker = string.match(holder, '^(.*)/')
   local known = redis.call('HGET', key('failers', job.id), unit) or '\n'
@@ -129,7 +129,7 @@ local function set_cursor(job, unit)
   redis.call('HSET', key('job', job.id), 'cursor', unit)
 end
 
--- Units that were handed out wait again. A chained job goes on with the first of them.
+-- Units that were given out wait again. A chained job continues with the first of them.
 local function requeue_units(job, units, due)
   if job.chained == 1 then
     set_cursor(job, units[1] + 1)
@@ -139,7 +139,7 @@ local function requeue_units(job, units, due)
   for _, unit in ipairs(units) do add_retry(job, unit, due) end
 end
 
--- Every unit below the cursor that has no object waits again.
+-- Requeue every unit below the cursor without an object.
 local function requeue_missing(job)
   local missing = {}
   for unit = 0, job.cursor - 1 do
@@ -158,7 +158,7 @@ local function record_failure(job, unit, class, message)
   job.failed = redis.call('HINCRBY', key('job', job.id), 'failed', 1)
 end
 
--- Too many units of a job have failed: those that nobody has in hand are not begun any more.
+-- Too many units of a job have failed: fail all that are not in progress.
 local function fail_remaining(job, class)
   local waiting_again = redis.call('ZRANGE', key('retry', job.id), 0, -1)
   local message = 'not drawn: more than ' .. job.max_failed .. ' pictures of the job failed before'
@@ -168,7 +168,7 @@ local function fail_remaining(job, class)
   set_cursor(job, job.units)
 end
 
--- A unit ends without an object, and with it every later unit of a chained job.
+-- End a unit without an object, and with it every later unit of a chained job.
 local function fail_unit(job, unit, class, message)
   record_failure(job, unit, class, message)
   event(job.id, 'unit-failed', 'unit', unit, 'class', class, 'message', message)

@@ -1,4 +1,4 @@
--- Put in front of every script: leases, and how they end.
+-- Part of every script: leases, and how they end.
 
 -- A lease, its job, and what its holder should do: 'ok' | 'yield' | 'cancel' | 'lost'.
 local function look_up_lease(fence)
@@ -11,7 +11,7 @@ end
 
 local function is_begun(lease, unit) return lease.at ~= '' and unit <= tonumber(lease.at) end
 
--- The attempt is counted before the work is done; asking again for the unit in hand counts nothing.
+-- The attempt is counted before the work; repeating the call for the same unit counts nothing.
 local function begin_unit(fence, lease, job, unit)
   if is_begun(lease, unit) then return end
   redis.call('HINCRBY', key('attempts', job.id), unit, 1)
@@ -19,7 +19,7 @@ local function begin_unit(fence, lease, job, unit)
   event(job.id, 'unit-started', 'unit', unit, 'holder', lease.holder)
 end
 
--- A slice does not occupy its worker any more.
+-- A slice no longer occupies its worker.
 local function count_slice_out(fence, lease)
   if not lease.user then return end
   count_slice(lease.user, -1)
@@ -27,7 +27,7 @@ local function count_slice_out(fence, lease)
   redis.call('HDEL', key('lease', fence), 'user')
 end
 
--- Take a lease from its holder, who finds out by and by.
+-- Take a lease from its holder, who learns it at the next call.
 local function void_lease(fence, lease)
   count_slice_out(fence, lease)
   redis.call('ZREM', key('leases'), fence)
@@ -42,26 +42,26 @@ local function void_leases_of(id)
   end
 end
 
--- End a lease of which its holder knows that it is over.
+-- End a lease whose holder knows that it has ended.
 local function end_lease(fence, lease)
   void_lease(fence, lease)
   redis.call('DEL', key('lease', fence))
   redis.call('SREM', key('held', lease.holder), fence)
 end
 
--- `rest` is what is left of a slice; with nothing left the lease is over.
+-- Set the open units of a slice to `rest`; an empty rest ends the lease.
 local function keep_rest(fence, lease, rest)
   lease.open = rest
   if rest == '' then end_lease(fence, lease) else redis.call('HSET', key('lease', fence), 'open', rest) end
 end
 
--- The holder reports a unit of a slice that is not wanted any more.
+-- The holder reports a unit of a slice that is no longer needed.
 local function drop_unit(fence, lease, unit)
   if lease then keep_rest(fence, lease, without(lease.open, unit) or lease.open) end
 end
 
--- A worker that was lost before it began any unit was loading for the first: that was an attempt at
--- it, or a model that kills whoever loads it would be loaded for ever.
+-- A worker lost before it started any unit was loading the model for the first: count that as an attempt,
+-- else a model that kills its worker would be loaded for ever.
 local function count_load_as_attempt(job, lease)
   local first = lease.at == '' and first_of(lease.open)
   if first then
@@ -70,9 +70,9 @@ local function count_load_as_attempt(job, lease)
   end
 end
 
--- Hand the open units of an ended lease on. `limit` nil: nobody's fault, the attempts begun under
--- it do not count. Else its worker was lost, and a unit begun `limit` times is given up; in a chain
--- that is the first open one, because a unit that was begun before is handed out alone.
+-- Requeue the open units of an ended lease. With `limit` nil, its attempts do not count. Else its worker was
+-- lost, and a unit started `limit` times fails; in a chain that is the first open one, because a unit that
+-- was started before is given out alone.
 local function requeue_lease(lease, limit)
   local job = lease.void ~= 1 and read_job(lease.job)
   if not job or job.state ~= 'running' then return end
@@ -96,7 +96,7 @@ local function requeue_lease(lease, limit)
   place_job(job)
 end
 
--- End and hand on what a rendering process holds, but for leases of which `is_kept` is true.
+-- End the leases of a rendering process and requeue their units, except leases that `is_kept`.
 local function end_leases(holder, is_kept, limit)
   for _, fence in ipairs(redis.call('SMEMBERS', key('held', holder))) do
     local lease = read(key('lease', fence))
@@ -107,7 +107,7 @@ local function end_leases(holder, is_kept, limit)
   end
 end
 
--- A rendering process is gone.
+-- A rendering process has ended.
 local function end_process(worker, holder, limit)
   end_leases(holder, function() return false end, limit)
   redis.call('SREM', key('processes', worker), holder)
@@ -121,14 +121,14 @@ local function lanes_of(worker)
   return lanes
 end
 
--- What a worker says of itself (JSON) decides in which lanes it counts.
+-- Record a worker's description (JSON) and the lanes it serves.
 local function set_lanes_of_worker(worker, text)
   for _, lane in ipairs(lanes_of(worker)) do redis.call('SREM', key('lane_workers', lane), worker) end
   redis.call('SET', key('worker', worker), text)
   for _, lane in ipairs(lanes_of(worker)) do redis.call('SADD', key('lane_workers', lane), worker) end
 end
 
--- A worker holds these models, and no others.
+-- Set the models that a worker holds.
 local function set_warm_models(worker, names)
   for _, name in ipairs(redis.call('SMEMBERS', key('warm_models', worker))) do
     redis.call('SREM', key('warm_workers', name), worker)
@@ -142,7 +142,7 @@ local function set_warm_models(worker, names)
   redis.call('PEXPIRE', key('warm_models', worker), FORGET_MS)
 end
 
--- A worker is gone; its name may never come back.
+-- Remove all records of a worker that is gone.
 local function forget_worker(worker)
   redis.call('ZREM', key('workers'), worker)
   set_lanes_of_worker(worker, '{}')
