@@ -17,9 +17,10 @@ from winepress_deploy.roles import Role
 
 #: The operator's user, who is the one of a URL without a user name, as in farms before roles.
 _DEFAULT = "default"
+#: Tracking and the list of channels would name what every role and every other farm writes.
 _COMMANDS = (
     "-@all +@read +@write +@connection +@transaction +@pubsub -@scripting -@dangerous -@admin "
-    "-scan -randomkey +time +eval +evalsha +script|load +script|exists"
+    "-scan -randomkey -client|tracking -pubsub +time +eval +evalsha +script|load +script|exists"
 )
 #: Keys of the ledger that a producer's scripts write; the names are those of the key table.
 PRODUCER_WRITES = (

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
 
 from winepress_deploy.private_file import write_private
 from winepress_deploy.roles import Role
@@ -83,11 +83,11 @@ class Credentials(BaseModel):
         try:
             known = json.loads(path.read_text("utf-8")) if path.exists() else {}
             found = cls(**known)
-        except (OSError, ValueError, TypeError):
+        except (OSError, ValueError, TypeError) as error:
             raise WrongUsage(
-                "the farm's credentials cannot be read",
+                f"the farm's credentials cannot be read: {_reason(error)}",
                 value=str(path),
-                hint="Restore the file, or remove the state folder to start afresh",
+                hint="Correct the file; a secret that is taken out of it is drawn anew",
             ) from None
         values = {
             name: value.get_secret_value() if isinstance(value, SecretStr) else value
@@ -96,3 +96,15 @@ class Credentials(BaseModel):
         if values != known:
             write_private(path, json.dumps(values, indent=2) + "\n")
         return found
+
+
+def _reason(error: Exception) -> str:
+    """What is wrong with the file, without anything of its secrets."""
+    if isinstance(error, json.JSONDecodeError):
+        return f"no JSON at line {error.lineno}"
+    if isinstance(error, ValidationError):
+        names = ", ".join(str(fault["loc"][0]) for fault in error.errors(include_input=False))
+        return f"unknown names, or values that are no text: {names}"
+    if isinstance(error, OSError):
+        return str(error.strerror)
+    return "no table of names and texts in UTF-8"

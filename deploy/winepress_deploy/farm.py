@@ -6,7 +6,7 @@ import os
 import shlex
 import time
 from collections.abc import Callable
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from types import TracebackType
 from typing import Self
 
@@ -88,7 +88,8 @@ class Farm:
                 child.ask_to_stop()
             for child in group:
                 child.wait_stopped(is_hurried)
-                self._say(f"{child.name} stopped")
+                with suppress(OSError):  # the others are to be stopped, whoever hears of it
+                    self._say(f"{child.name} stopped")
         if seaweed.NAME in self.services:
             seaweed.remove_sockets(self._ports)
         self.workers, self.services = [], {}

@@ -141,17 +141,23 @@ class Child:
         backoff_s = _FIRST_BACKOFF_S
         while not self._stopping:
             began = time.monotonic()
-            process = self._spawn()
-            if process is None:
-                return
-            end = self._reap(process)
+            try:
+                process = self._spawn()
+            except OSError as error:  # no room for a log, no process left
+                end = f"could not be started ({error.strerror})"
+                self._note_death(end)
+            else:
+                if process is None:
+                    return
+                end = self._reap(process)
             if time.monotonic() - began > _HEALTHY_S:
                 backoff_s = _FIRST_BACKOFF_S
             with self._changed:
                 if self._stopping:
                     return
             at = f"{datetime.now().astimezone():%Y-%m-%d %H:%M:%S}"
-            self._on_death(f"{at} {self.name} {end}; restarting it in {backoff_s:g} s")
+            with suppress(OSError):  # where it would be said, nothing can be written
+                self._on_death(f"{at} {self.name} {end}; restarting it in {backoff_s:g} s")
             with self._changed:
                 self._changed.wait_for(lambda: self._stopping, backoff_s)
             backoff_s = min(2 * backoff_s, _LONGEST_BACKOFF_S)
@@ -183,11 +189,15 @@ class Child:
             code = process.wait()
             self._pid = None
             end = f"was killed by signal {-code}" if code < 0 else f"ended with exit code {code}"
+            self._note_death(end)
+        return end
+
+    def _note_death(self, end: str) -> None:
+        with self._changed:
             if not self._stopping:
                 self._deaths += 1
                 self._last_end = end
             self._changed.notify_all()
-        return end
 
     def _send(self, number: signal.Signals) -> None:
         if self._pid is not None:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 _EVERYBODY = 0o666  #: reduced by the umask
 PRIVATE = 0o600  #: only for the owner
+PART = ".part"  #: suffix of an incomplete file
 
 
 @contextmanager
@@ -19,7 +20,7 @@ def replacing(path: Path, mode: int = _EVERYBODY) -> Iterator[Path]:
     After an error it is deleted and ``path`` is unchanged. ``mode`` gives the new file's
     permissions. Raises OSError.
     """
-    part = path.with_name(f".{secrets.token_hex(8)}.part")
+    part = path.with_name(f".{secrets.token_hex(8)}{PART}")
     os.close(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, mode))
     try:
         yield part

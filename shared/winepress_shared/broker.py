@@ -62,6 +62,7 @@ def make_celery(settings: Settings) -> Celery:
         broker_use_ssl=url.verification(settings.broker_ca) or None,
         broker_connection_retry_on_startup=True,
         broker_connection_max_retries=None,  # a worker survives any outage of the broker
+        broker_channel_error_retry=True,  # and its refusals, for example while its disk is full
         broker_transport_options=_transport(settings) | url.of_sockets,
         # Results are in the ledger and the store.
         result_backend=None,

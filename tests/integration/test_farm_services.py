@@ -62,8 +62,9 @@ def _pid(child: Child) -> int:
     return pid
 
 
-def _status(url: str, authorization: str | None = None) -> int:
-    headers = {"Authorization": authorization} if authorization else {}
+def _status(url: str, login: str = "") -> int:
+    basic = b64encode(login.encode()).decode()
+    headers = {"Authorization": f"Basic {basic}"} if login else {}
     try:
         with urllib.request.urlopen(urllib.request.Request(url, headers=headers)) as reply:
             return int(reply.status)
@@ -131,21 +132,22 @@ def test_the_store_has_its_bucket_and_refuses_a_wrong_key(farm: Farm) -> None:
 def test_flower_wants_its_password(farm: Farm) -> None:
     """The page opens with the password of the named file, and only with it."""
     password = farm.state.flower_password.read_text().strip()
-    basic = b64encode(f"winepress:{password}".encode()).decode()
-    assert _status(f"{farm.urls['flower']}/workers", f"Basic {basic}") == 200
+    assert _status(f"{farm.urls['flower']}/workers", f"winepress:{password}") == 200
     assert _status(f"{farm.urls['flower']}/workers") == 401
 
 
-def test_flower_alone_watches_the_configured_farm(farm: Farm, tmp_path: Path) -> None:
-    """A farm elsewhere can be watched from here; the page is closed without the password."""
+@pytest.mark.parametrize("login", ["", "ann:given"])
+def test_flower_alone_watches_the_configured_farm(farm: Farm, tmp_path: Path, login: str) -> None:
+    """Behind the login that it names: one that it drew, or one that it is given."""
     (port,) = ports.choose(("flower",), {}).values()
     arguments = ("flower", "--port", str(port), "--state", str(tmp_path / "state"))
-    with _command(*arguments, WINEPRESS_CONFIG=str(farm.state.settings)) as command:
-        assert command.stdout
-        password = Path(command.stdout.readline().strip(")\n").split()[-1]).read_text().strip()
+    own = {"FLOWER_BASIC_AUTH": login, "WINEPRESS_CONFIG": str(farm.state.settings)}
+    with _command(*arguments, **own) as command:
+        named = command.stdout.readline().strip(")\n").split()[-1] if command.stdout else ""
+        assert (named == "FLOWER_BASIC_AUTH") == bool(login)
+        expected = login or f"winepress:{Path(named).read_text().strip()}"
         _wait_until(lambda: ports.answers(port) or command.poll() is not None)
-        basic = b64encode(f"winepress:{password}".encode()).decode()
-        assert _status(f"http://127.0.0.1:{port}/workers", f"Basic {basic}") == 200
+        assert _status(f"http://127.0.0.1:{port}/workers", expected) == 200
         assert _status(f"http://127.0.0.1:{port}/workers") == 401
         command.terminate()
 

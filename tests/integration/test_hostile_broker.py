@@ -110,6 +110,20 @@ def test_entries_that_are_no_tickets_are_dropped_one_by_one(
     assert "Traceback" not in text
 
 
+def test_a_broker_that_answers_with_errors_is_asked_again(
+    client: Client, worker: Path, farm_settings: Settings
+) -> None:
+    """It refuses to read what is no queue, as it refuses everything while its disk is full."""
+    before = facts_of(client)
+    key = f"{farm_settings.farm}:queue:{LANE}"
+    with redis.Redis.from_url(farm_settings.broker_url.get_secret_value()) as broker:
+        broker.set(key, "no list")
+        await_condition(lambda: "ResponseError" in worker.read_text())
+        broker.delete(key)
+    client.submit(TextToImage(prompt="a cat", seed=3)).wait(timeout=240)
+    assert facts_of(client) == before
+
+
 def test_a_lost_ticket_that_is_none_does_not_keep_a_worker_from_starting(
     farm_settings: Settings, client: Client, tmp_path: Path
 ) -> None:

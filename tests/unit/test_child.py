@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import signal
 import subprocess
@@ -15,6 +16,7 @@ import pytest
 
 from winepress_deploy.process import Child, Program
 from winepress_shared.errors import FarmUnreachable
+from winepress_shared.polling import poll
 
 _READY_S = 20
 #: Writes its process id once it is ready, then sleeps for ever.
@@ -39,7 +41,13 @@ def start(tmp_path: Path, deaths: list[str]) -> Iterator[Start]:
         file = tmp_path / "pid"
         return file.exists() and file.read_text() == str(pid)
 
-    def begin(script: str, *, grace_s: float = 20.0, program: str = sys.executable) -> Child:
+    def begin(
+        script: str,
+        *,
+        grace_s: float = 20.0,
+        program: str = sys.executable,
+        on_death: Callable[[str], None] = deaths.append,
+    ) -> Child:
         child = Child(
             Program(
                 name="sleeper",
@@ -50,7 +58,7 @@ def start(tmp_path: Path, deaths: list[str]) -> Iterator[Start]:
                 is_ready=is_ready,
                 grace_s=grace_s,
             ),
-            deaths.append,
+            on_death,
         )
         started.append(child)
         child.start()
@@ -74,6 +82,29 @@ def test_a_child_that_dies_is_started_again(start: Start, deaths: list[str]) -> 
     at, _, how = told.partition(" sleeper ")
     assert how == "was killed by signal 9; restarting it in 0.5 s"
     assert abs(datetime.fromisoformat(at) - datetime.now()) < timedelta(minutes=1)
+
+
+def test_a_child_is_started_again_though_nobody_can_be_told(start: Start) -> None:
+    """The disk that holds the farm's own log is full, or its terminal is gone."""
+
+    def on_death(line: str) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    child = start(_SLEEPER + _FOREVER, on_death=on_death)
+    child.wait_ready(_READY_S)
+    child.kill()
+    child.wait_ready(_READY_S)
+    assert child.deaths == 1
+
+
+def test_a_child_that_the_machine_cannot_start_is_tried_again(start: Start, tmp_path: Path) -> None:
+    """Whether for lack of memory, of processes, or of a log to write to."""
+    (tmp_path / "log").mkdir()
+    child = start(_SLEEPER + _FOREVER)
+    with pytest.raises(FarmUnreachable, match=r"could not be started \(Is a directory\)"):
+        child.wait_ready(_READY_S)
+    (tmp_path / "log").rmdir()
+    assert poll(lambda: child.pid is not None, every_s=0.05, timeout_s=_READY_S)
 
 
 def test_a_child_that_cannot_start_is_reported_with_its_last_words(start: Start) -> None:

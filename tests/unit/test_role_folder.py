@@ -81,6 +81,14 @@ def test_no_secret_stands_in_a_command_or_has_to_be_typed(folder: Path) -> None:
     assert not [secret for secret in secrets if secret in text]
 
 
+def test_no_image_holds_keys() -> None:
+    """The folder in which they are written, under a name of anybody's choice, is not copied."""
+    lines = COMPOSE_FILE.with_name("Dockerfile").read_text().splitlines()
+    copied = {name for line in lines if line.startswith("COPY ") for name in line.split()[1:-1]}
+    assert "deploy/winepress_deploy" in copied
+    assert not copied & {".", "deploy", "deploy/"}
+
+
 def test_nobody_else_can_read_what_is_written(folder: Path) -> None:
     """Servers in containers have users of their own, behind a folder that only its owner opens."""
     assert stat.S_IMODE(folder.stat().st_mode) == 0o700
@@ -165,6 +173,35 @@ def test_no_other_folder_is_written_to(
     assert main(["roles", "--compose", "--out", str(tmp_path)]) == 2
     assert "the folder contains other files" in capsys.readouterr().err
     assert len(list(tmp_path.iterdir())) == 2
+
+
+def test_a_run_that_was_killed_at_its_first_file_can_be_repeated(tmp_path: Path) -> None:
+    """All it left is the beginning of a file of its own."""
+    (tmp_path / "roles").mkdir()
+    (tmp_path / "roles" / ".0123456789abcdef.part").write_text('{"broker')
+    assert main(["roles", "--compose", "--out", str(tmp_path / "roles")]) == 0
+    assert (tmp_path / "roles" / "worker.toml").is_file()
+
+
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [
+        ('{\n "broker_password": "xyzzy"\n "farm": 1}', "line 3"),
+        ('{"broker_pasword": "xyzzy"}', "broker_pasword"),
+        ('{"worker_s3_key_id": 7, "worker_s3_secret": "xyzzy"}', "worker_s3_key_id"),
+        ('["xyzzy"]', "no table of names"),
+    ],
+)
+def test_a_slip_in_the_secrets_is_named_without_them(
+    text: str, why: str, folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """People take a secret out of that file by hand."""
+    (folder / "credentials.json").write_text(text)
+    assert main(["roles", "--compose", "--out", str(folder)]) == 2
+    said = capsys.readouterr().err
+    assert why in said
+    assert "drawn anew" in said
+    assert "xyzzy" not in said
 
 
 def test_a_folder_that_cannot_be_made_is_named(capsys: pytest.CaptureFixture[str]) -> None:
