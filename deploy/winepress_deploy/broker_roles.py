@@ -121,6 +121,6 @@ def _keys(role: Role, farm: str) -> list[str]:
         return [
             f"%R~{farm}:*",
             *(f"~{farm}:{key}" for key in writes),
-            f"&{farm}:orders:*",  # tells lease holders that a job is canceled
+            f"&{farm}:directives:*",  # tells lease holders that a job is canceled
         ]
-    return [f"~{farm}:*", f"&{farm}:orders:*", *fanout]
+    return [f"~{farm}:*", f"&{farm}:directives:*", *fanout]

@@ -13,7 +13,7 @@ from support.virtual_time import VirtualTime
 from winepress_shared.cost import SLICE_S
 from winepress_shared.ledger.lanes import LaneIndex
 from winepress_shared.ledger.ledger import BEAT_S
-from winepress_shared.ledger.records import Order, Slice, UnitOutcome
+from winepress_shared.ledger.records import Directive, Slice, UnitOutcome
 from winepress_shared.ticket_policy import missing_tickets
 from winepress_worker.lane_order import LaneWatch
 from winepress_worker.options import WorkerOptions
@@ -195,10 +195,10 @@ class Worker:
 
     def _begins(self, part: Slice, unit: int, drawn_s: float) -> bool:
         """As `Executor._begin`."""
-        order = self._ledger.start(part.fence, unit)
+        directive = self._ledger.start(part.fence, unit)
         self._watch._looked_at = float("-inf")  # its clock is the real one
-        is_called = order is Order.CALLED and self._watch.calls_away(part, drawn_s)
-        return order is not Order.GIVE_WAY and not is_called
+        is_called = directive is Directive.CALLED and self._watch.calls_away(part, drawn_s)
+        return directive is not Directive.GIVE_WAY and not is_called
 
     def _draw(self, lane: str, part: Slice, unit: int) -> Iterator[float]:
         picture_s = self._farm.picture_s[lane] * self._farm.chance.uniform(0.95, 1.05)

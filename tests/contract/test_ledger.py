@@ -15,7 +15,7 @@ from winepress_shared.jobs.job import Priority
 from winepress_shared.ledger.in_memory import InMemoryLedger, NotInMemory
 from winepress_shared.ledger.ledger import MAX_ATTEMPTS, Ledger
 from winepress_shared.ledger.limits import QueueLimits
-from winepress_shared.ledger.records import Order, Slice, Submission, UnitOutcome
+from winepress_shared.ledger.records import Directive, Slice, Submission, UnitOutcome
 from winepress_shared.settings import Settings
 from winepress_shared.state import JobState
 from winepress_shared.window import Window
@@ -56,7 +56,7 @@ def claim(ledger: Ledger, most: int = 1000, *, begin: bool = False) -> Slice:
 def draw(ledger: Ledger, part: Slice) -> list[UnitOutcome]:
     """Begin and commit every unit."""
     for unit in part.units:
-        assert ledger.start(part.fence, unit) is Order.OK
+        assert ledger.start(part.fence, unit) is Directive.OK
     return [ledger.commit(part.fence, unit, {"key": str(unit)}) for unit in part.units]
 
 
@@ -115,7 +115,7 @@ def test_a_job_is_drawn_in_slices_and_ends_with_its_result(ledger: Ledger) -> No
     part = claim(ledger, 1, begin=True)
     assert (part.job_id, part.units, part.begun, part.attempts) == ("j1", (0,), True, 0)
     assert ledger.get("j1").state is JobState.RUNNING
-    assert ledger.start(part.fence, 0) is Order.OK
+    assert ledger.start(part.fence, 0) is Directive.OK
     assert ledger.commit(part.fence, 0, {"key": "0"}) is UnitOutcome.OK
     rest = [claim(ledger, 1), claim(ledger, 1)]
     assert [one.units for one in rest] == [(1,), (2,)]
@@ -132,10 +132,10 @@ def test_a_report_of_a_slice_that_is_over_changes_nothing(ledger: Ledger) -> Non
     """Its holder is told that it is lost; a unit that is counted is counted once."""
     ledger.submit(new("j1", 2))
     part = claim(ledger, 1)
-    assert ledger.start(part.fence, 1) is Order.LOST
+    assert ledger.start(part.fence, 1) is Directive.LOST
     ledger.release(part.fence, HOLDER)
-    assert ledger.start(part.fence, 0) is Order.LOST
-    assert ledger.progress(part.fence, 0, 1, 2) is Order.LOST
+    assert ledger.start(part.fence, 0) is Directive.LOST
+    assert ledger.progress(part.fence, 0, 1, 2) is Directive.LOST
     assert ledger.commit(part.fence, 0, {}) is UnitOutcome.LOST
     assert ledger.fail(part.fence, 0, FailForGood("no"), retry=False) is UnitOutcome.LOST
     assert ledger.finish(part.fence) == "lost"
@@ -207,7 +207,7 @@ def test_a_paused_job_is_not_handed_out(ledger: Ledger) -> None:
     assert ledger.control("j1", "pause") is JobState.RUNNING
     assert ledger.get("j1").paused
     assert ledger.claim(LANE, "w1", HOLDER, 1) is None
-    assert ledger.start(part.fence, 0) is Order.YIELD
+    assert ledger.start(part.fence, 0) is Directive.YIELD
     assert ledger.commit(part.fence, 0, {"key": "0"}) is UnitOutcome.OK
     ledger.control("j1", "resume")
     assert claim(ledger).units == (1,)
@@ -221,10 +221,10 @@ def test_a_canceled_job_keeps_what_is_drawn_and_may_be_retried(ledger: Ledger) -
     assert ledger.control("j1", "cancel", "no need") is JobState.CANCELED
     assert ledger.control("j1", "cancel") is JobState.CANCELED
     assert ledger.get("j1").reason == "no need"
-    assert ledger.progress(part.fence, 1, 1, 2) is Order.CANCEL
+    assert ledger.progress(part.fence, 1, 1, 2) is Directive.CANCEL
     assert ledger.commit(part.fence, 1, {}) is UnitOutcome.CANCEL
     assert ledger.control("j1", "retry") is JobState.QUEUED
-    assert ledger.start(part.fence, 1) is Order.LOST
+    assert ledger.start(part.fence, 1) is Directive.LOST
     work_off(ledger)
     row = ledger.get("j1")
     assert (row.state, row.done) == ("succeeded", 4)

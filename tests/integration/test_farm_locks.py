@@ -220,7 +220,7 @@ def test_no_role_rules_the_server(farm: GuardedFarm, role: Role, command: str) -
 def test_no_role_sees_another_farm(farm: GuardedFarm, role: Role) -> None:
     """Keys that do not begin with the farm's name are refused."""
     with farm.broker(role) as broker:
-        for command in ("GET other:job:1", "SET other:job:1 x", "PUBLISH other:orders:x 1"):
+        for command in ("GET other:job:1", "SET other:job:1 x", "PUBLISH other:directives:x 1"):
             with pytest.raises(redis.exceptions.NoPermissionError):
                 broker.execute_command(*command.split())
 

@@ -150,7 +150,7 @@ def test_a_channel_of_orders_is_not_shared_with_a_child(
 ) -> None:
     """A child that listens at an inherited channel takes no message from its parent."""
     ledger = handles[0]._connections.ledger
-    channel = ledger.orders("manual/1")
+    channel = ledger.directives("manual/1")
     assert channel.get_message(_PATIENCE_S) is None  # it is subscribed
 
     def listen() -> bool:

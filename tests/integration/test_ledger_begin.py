@@ -6,7 +6,7 @@ import pytest
 from support.audited_farm import AuditedFarm
 
 from winepress_shared.ledger.ledger import holder_of
-from winepress_shared.ledger.records import Order, Slice, UnitOutcome
+from winepress_shared.ledger.records import Directive, Slice, UnitOutcome
 
 LANE = "vignette.fp16"
 
@@ -31,7 +31,7 @@ def test_a_unit_begun_with_its_claim_is_counted_once(farm: AuditedFarm) -> None:
     farm.submit("job", 4)
     part = claim(farm)
     assert (part.begun, part.attempts, attempts(farm), started(farm)) == (True, 0, 1, ["0"])
-    assert farm.ledger.start(part.fence, *part.units) is Order.OK
+    assert farm.ledger.start(part.fence, *part.units) is Directive.OK
     assert [attempts(farm, unit) for unit in part.units] == [1] * len(part.units)
     assert started(farm) == [str(unit) for unit in part.units]
 
@@ -52,7 +52,7 @@ def test_a_worker_that_dies_over_it_has_tried_it(farm: AuditedFarm) -> None:
     farm.ledger.beat("w1", holder_of("w1", 2), {})  # another process in its place
     part = claim(farm)
     assert (part.begun, part.attempts, attempts(farm)) == (False, 1, 1)
-    assert farm.ledger.start(part.fence, 0) is Order.OK
+    assert farm.ledger.start(part.fence, 0) is Directive.OK
     assert attempts(farm) == 2
 
 
@@ -99,6 +99,6 @@ def test_a_report_overtaken_by_the_end_of_its_unit_changes_nothing(farm: Audited
     part = claim(farm, 2)
     assert farm.ledger.commit(part.fence, 0, {}) is UnitOutcome.OK
     before = farm.ledger.events("job")
-    assert farm.ledger.progress(part.fence, 0, 20, 20) is Order.OK
+    assert farm.ledger.progress(part.fence, 0, 20, 20) is Directive.OK
     assert farm.ledger.events("job") == before
     assert farm.redis.hget(farm.key("lease", part.fence), "step") == "0"

@@ -7,7 +7,7 @@ from support.audited_farm import LANE, AuditedFarm
 
 from winepress_shared.errors import Conflict, NotFound
 from winepress_shared.ledger.ledger import holder_of
-from winepress_shared.ledger.records import Order, UnitOutcome
+from winepress_shared.ledger.records import Directive, UnitOutcome
 from winepress_shared.ledger.script_server import Channel
 from winepress_shared.state import JobState
 
@@ -30,17 +30,17 @@ def test_a_cancel_reaches_whoever_draws_the_job_at_once(farm: AuditedFarm) -> No
     farm.submit("job", 6)
     farm.submit("other", 2, lane="vignette.int8")
     mine = farm.claim(most=2)
-    channel = farm.ledger.orders(holder_of("w1", 1))
-    bystander = farm.ledger.orders(holder_of("w2", 1))
+    channel = farm.ledger.directives(holder_of("w1", 1))
+    bystander = farm.ledger.directives(holder_of("w2", 1))
     farm.claim(worker="w2", lane="vignette.int8")
     farm.ledger.control("job", "cancel")
     message = _next(channel)
     assert message == str(mine.fence)
     assert bystander.get_message(timeout=0.05) is None
-    assert farm.ledger.progress(mine.fence, 0, 1, 2) is Order.CANCEL
-    assert farm.ledger.start(mine.fence, 1) is Order.CANCEL
+    assert farm.ledger.progress(mine.fence, 0, 1, 2) is Directive.CANCEL
+    assert farm.ledger.start(mine.fence, 1) is Directive.CANCEL
     (lease,) = farm.ledger.beat("w1", "w1/1", {}).leases
-    assert lease.order is Order.CANCEL
+    assert lease.directive is Directive.CANCEL
     assert farm.ledger.events("job")[-1].name == "canceled"
     channel.close()
     bystander.close()
@@ -76,9 +76,9 @@ def test_a_paused_job_finishes_what_is_in_hand_and_no_more(farm: AuditedFarm) ->
     part = farm.claim(most=3)
     farm.ledger.start(part.fence, 0)
     assert farm.ledger.control("job", "pause") is JobState.RUNNING
-    assert farm.ledger.progress(part.fence, 0, 1, 2) is Order.YIELD
+    assert farm.ledger.progress(part.fence, 0, 1, 2) is Directive.YIELD
     assert farm.ledger.commit(part.fence, 0, {}) is UnitOutcome.OK
-    assert farm.ledger.start(part.fence, 1) is Order.YIELD
+    assert farm.ledger.start(part.fence, 1) is Directive.YIELD
     farm.ledger.release(part.fence, "w1/1")
     assert farm.try_claim() is None
     assert farm.ledger.waiting() == {}
@@ -132,11 +132,13 @@ def test_a_lease_of_an_earlier_life_cannot_report(farm: AuditedFarm, end: str) -
     farm.submit("job", 2)
     old = farm.claim(most=1)
     _end(farm, end)
-    channel = farm.ledger.orders("w1/1")
+    channel = farm.ledger.directives("w1/1")
     farm.ledger.control("job", "retry")
     assert _next(channel) == str(old.fence)
     channel.close()
-    assert {lease.order for lease in farm.ledger.beat("w1", "w1/1", {}).leases} == {Order.LOST}
+    assert {lease.directive for lease in farm.ledger.beat("w1", "w1/1", {}).leases} == {
+        Directive.LOST
+    }
     farm.audit()
     new = farm.claim(worker="w2")
     assert new.units == old.units
@@ -156,7 +158,7 @@ def test_a_deadline_ends_a_waiting_job_and_a_running_one(farm: AuditedFarm) -> N
     assert part.job_id == "waiting"
     farm.draw(part, [0])
     farm.pass_deadline("waiting")
-    assert farm.ledger.progress(part.fence, 1, 1, 2) is Order.CANCEL
+    assert farm.ledger.progress(part.fence, 1, 1, 2) is Directive.CANCEL
     farm.pass_deadline("running")
     farm.pass_deadline("met", swept=False)
     assert farm.try_claim() is None

@@ -53,7 +53,7 @@ def test_a_dead_server_is_named_without_its_password() -> None:
         ledger.ping,
         lambda: ledger.get("job"),
         lambda: ledger.claim("lane", "w", "w/1", 1),
-        lambda: ledger.orders("w/1"),
+        lambda: ledger.directives("w/1"),
     ):
         with pytest.raises(BrokerUnreachable, match=f"127.0.0.1:{port}/0") as caught:
             call()
@@ -184,14 +184,14 @@ def test_a_server_that_was_restarted_is_used_again(own_server: ValkeyServer) -> 
     farm = AuditedFarm(own_server.url)
     farm.submit("job")
     part = farm.claim()
-    channel = farm.ledger.orders("w1/1")
+    channel = farm.ledger.directives("w1/1")
     own_server.kill()
     with pytest.raises(BrokerUnreachable):
         _hear(channel)
     channel.close()
     own_server.start()
     farm.ledger.start(part.fence, 0)
-    again = farm.ledger.orders("w1/1")
+    again = farm.ledger.directives("w1/1")
     farm.ledger.tell("w1/1", "drain")
     assert _hear(again) == "drain"
     again.close()

@@ -8,7 +8,7 @@ from support.audited_farm import LANE, AuditedFarm
 from winepress_shared.errors import RetryElsewhere
 from winepress_shared.ledger.lanes import InHand, LaneIndex
 from winepress_shared.ledger.ledger import PATIENCE_MS, holder_of
-from winepress_shared.ledger.records import Order, Slice
+from winepress_shared.ledger.records import Directive, Slice
 
 INTERACTIVE, NORMAL, BULK = 0, 1, 2
 OTHER = "vignette.int8"
@@ -23,7 +23,7 @@ def bulk(farm: AuditedFarm, lane: str = LANE, **fields: object) -> Slice:
     """A slice of a bulk of 300, of which the first picture is begun."""
     farm.submit("bulk", 300, band=BULK, lane=lane, **fields)
     part = farm.claim(10, lane=lane)
-    assert farm.ledger.start(part.fence, part.units[0]) is Order.OK
+    assert farm.ledger.start(part.fence, part.units[0]) is Directive.OK
     return part
 
 
@@ -42,7 +42,7 @@ def test_a_slice_gives_way_in_its_lane_and_what_is_left_of_it_counts_no_attempt(
     part = bulk(farm)
     farm.submit("urgent", user="bob", band=band)
     farm.draw_one(part, 0)
-    assert farm.ledger.start(part.fence, 1) is Order.GIVE_WAY
+    assert farm.ledger.start(part.fence, 1) is Directive.GIVE_WAY
     farm.ledger.release(part.fence, "w1/1")
     assert farm.claim().job_id == "urgent"
     again = farm.claim(10)
@@ -53,10 +53,10 @@ def test_a_slice_gives_way_in_its_lane_and_what_is_left_of_it_counts_no_attempt(
 def test_a_better_band_of_another_lane_is_said_and_the_picture_is_begun(farm: AuditedFarm) -> None:
     """Whether the worker would serve it first only it knows; given back, it counts no attempt."""
     part = bulk(farm)
-    assert farm.ledger.start(part.fence, 1) is Order.OK
+    assert farm.ledger.start(part.fence, 1) is Directive.OK
     farm.submit("urgent", user="bob", band=INTERACTIVE, lane=OTHER)
-    assert farm.ledger.start(part.fence, 2) is Order.CALLED
-    assert farm.ledger.start(part.fence, 2) is Order.OK, "it is begun"
+    assert farm.ledger.start(part.fence, 2) is Directive.CALLED
+    assert farm.ledger.start(part.fence, 2) is Directive.OK, "it is begun"
     farm.ledger.release(part.fence, "w1/1")
     assert farm.claim(10).attempts == 0
 
@@ -66,9 +66,9 @@ def test_a_better_band_calls_nobody_who_does_not_serve_its_lane(farm: AuditedFar
     farm.ledger.beat("w1", holder_of("w1", 1), {"lanes": [LANE]})
     part = bulk(farm)
     farm.submit("urgent", user="bob", band=INTERACTIVE, lane=OTHER)
-    assert farm.ledger.start(part.fence, 1) is Order.OK
+    assert farm.ledger.start(part.fence, 1) is Directive.OK
     farm.ledger.beat("w1", holder_of("w1", 1), {"lanes": [LANE, OTHER]})
-    assert farm.ledger.start(part.fence, 2) is Order.CALLED
+    assert farm.ledger.start(part.fence, 2) is Directive.CALLED
 
 
 @pytest.mark.parametrize("lane", [LANE, OTHER])
@@ -78,7 +78,7 @@ def test_an_equal_or_lower_band_calls_nobody(farm: AuditedFarm, lane: str, band:
     farm.submit("normal", 10, band=NORMAL)
     part = farm.claim(5)
     farm.submit("other", user="bob", band=band, lane=lane)
-    assert [farm.ledger.start(part.fence, unit) for unit in part.units] == [Order.OK] * 5
+    assert [farm.ledger.start(part.fence, unit) for unit in part.units] == [Directive.OK] * 5
 
 
 @pytest.mark.parametrize("lane", [LANE, OTHER])
@@ -89,7 +89,7 @@ def test_a_band_that_was_passed_over_gets_its_whole_slice(farm: AuditedFarm, lan
     pass_over(farm, BULK)
     part = farm.claim(5)
     assert part.job_id == "bulk"
-    assert [farm.ledger.start(part.fence, unit) for unit in part.units] == [Order.OK] * 5
+    assert [farm.ledger.start(part.fence, unit) for unit in part.units] == [Directive.OK] * 5
     (told,) = LaneIndex(farm.settings).place(LANE, INTERACTIVE, "ann").in_hand
     assert told.band == INTERACTIVE, "all of it is drawn before anything else"
 
@@ -109,7 +109,7 @@ def test_what_a_worker_may_not_draw_does_not_end_each_of_its_slices(farm: Audite
     farm.submit("bulk", 300, user="bob", band=BULK)
     part = farm.claim(5)
     assert part.job_id == "bulk"
-    assert [farm.ledger.start(part.fence, unit) for unit in part.units] == [Order.OK] * 5
+    assert [farm.ledger.start(part.fence, unit) for unit in part.units] == [Directive.OK] * 5
 
 
 @pytest.mark.parametrize("lane", [LANE, OTHER])
@@ -118,7 +118,7 @@ def test_a_lane_that_rests_calls_nobody(farm: AuditedFarm, lane: str) -> None:
     part = bulk(farm)
     farm.redis.set(farm.key("parked", lane), "the disk is full")
     farm.submit("urgent", user="bob", band=INTERACTIVE, lane=lane)
-    assert farm.ledger.start(part.fence, 1) is Order.OK
+    assert farm.ledger.start(part.fence, 1) is Directive.OK
 
 
 def test_a_chain_gives_way_at_its_next_key_frame_and_goes_on_from_there(farm: AuditedFarm) -> None:
@@ -126,7 +126,7 @@ def test_a_chain_gives_way_at_its_next_key_frame_and_goes_on_from_there(farm: Au
     part = bulk(farm, chained=True)
     farm.submit("urgent", user="bob", band=INTERACTIVE)
     farm.draw_one(part, 0)
-    assert farm.ledger.start(part.fence, 1) is Order.GIVE_WAY
+    assert farm.ledger.start(part.fence, 1) is Directive.GIVE_WAY
     farm.ledger.release(part.fence, "w1/1")
     assert farm.claim().job_id == "urgent"
     again = farm.claim(10, worker="w2")
@@ -156,5 +156,5 @@ def test_the_first_picture_of_a_slice_gives_way_to_nobody(farm: AuditedFarm) -> 
     farm.submit("bulk", 300, band=BULK)
     part = farm.claim(10)
     farm.submit("now", band=INTERACTIVE)
-    assert farm.ledger.start(part.fence, part.units[0]) is Order.OK
-    assert farm.ledger.start(part.fence, part.units[1]) is Order.GIVE_WAY
+    assert farm.ledger.start(part.fence, part.units[0]) is Directive.OK
+    assert farm.ledger.start(part.fence, part.units[1]) is Directive.GIVE_WAY

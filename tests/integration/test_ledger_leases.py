@@ -7,7 +7,7 @@ from support.audited_farm import LANE, AuditedFarm
 
 from winepress_shared.errors import WinepressError
 from winepress_shared.ledger.ledger import LEASE_MS, MAX_ATTEMPTS, Ledger
-from winepress_shared.ledger.records import Order, Slice, UnitOutcome
+from winepress_shared.ledger.records import Directive, Slice, UnitOutcome
 from winepress_worker.parent.supervisor import WorkerSupervisor
 
 OUTPUT = {"key": "k"}
@@ -58,8 +58,8 @@ def test_a_lost_lease_is_handed_on_and_its_fence_proves_nothing(farm: AuditedFar
     second = farm.claim(worker="w2")
     assert second.fence > frozen.fence
     before = farm.ledger.get("job")
-    assert farm.ledger.start(frozen.fence, 0) is Order.LOST
-    assert farm.ledger.progress(frozen.fence, 0, 1, 2) is Order.LOST
+    assert farm.ledger.start(frozen.fence, 0) is Directive.LOST
+    assert farm.ledger.progress(frozen.fence, 0, 1, 2) is Directive.LOST
     assert farm.ledger.commit(frozen.fence, 0, OUTPUT) is UnitOutcome.LOST
     assert farm.fail(frozen, 0, retry=False) is UnitOutcome.LOST
     assert farm.ledger.finish(frozen.fence) == "lost"
@@ -74,8 +74,8 @@ def test_what_its_holder_has_not_in_hand_is_handed_on_at_once(farm: AuditedFarm)
     one, whole, less, others = [farm.claim(most=2, worker=w) for w in ("w1", "w1", "w1", "w2")]
     farm.ledger.start(one.fence, 0)
     farm.ledger.disown("w1/1", {whole.fence: whole.units, less.fence: less.units[1:]})
-    assert farm.ledger.start(one.fence, 0) is Order.LOST
-    assert farm.ledger.start(less.fence, less.units[1]) is Order.LOST
+    assert farm.ledger.start(one.fence, 0) is Directive.LOST
+    assert farm.ledger.start(less.fence, less.units[1]) is Directive.LOST
     assert farm.draw(whole) == farm.draw(others) == [UnitOutcome.OK] * 2
     again = farm.claim(most=4, worker="w2")
     assert (again.units, again.attempts) == (one.units + less.units, 0)
@@ -86,7 +86,7 @@ def test_every_report_may_be_sent_twice(farm: AuditedFarm) -> None:
     farm.submit("job", 4)
     part = farm.claim(most=4)
     assert part.units == (0, 1)
-    assert [farm.ledger.start(part.fence, 0) for _ in range(2)] == [Order.OK] * 2
+    assert [farm.ledger.start(part.fence, 0) for _ in range(2)] == [Directive.OK] * 2
     assert [farm.draw_one(part, 0) for _ in range(2)] == [UnitOutcome.OK] * 2
     assert farm.fail(part, 1) is UnitOutcome.RETRY
     assert farm.fail(part, 1) is UnitOutcome.LOST
@@ -104,7 +104,7 @@ def test_an_attempt_is_counted_once_however_often_it_is_announced(farm: AuditedF
     farm.submit("job")
     part = farm.claim()
     for _ in range(MAX_ATTEMPTS + 1):
-        assert farm.ledger.start(part.fence, 0) is Order.OK
+        assert farm.ledger.start(part.fence, 0) is Directive.OK
     farm.lose(part)
     assert farm.claim().attempts == 1
 
@@ -136,7 +136,7 @@ def test_a_worker_commits_only_units_of_its_slice(farm: AuditedFarm) -> None:
     for unit in (other.units[0], 3, 99, -1):
         assert farm.ledger.commit(mine.fence, unit, OUTPUT) is UnitOutcome.LOST
         assert farm.fail(mine, unit) is UnitOutcome.LOST
-        assert farm.ledger.start(mine.fence, unit) is Order.LOST
+        assert farm.ledger.start(mine.fence, unit) is Directive.LOST
     assert farm.ledger.finish(mine.fence) == "running"
     assert farm.ledger.get("job").done == 0
 
@@ -177,7 +177,8 @@ def test_a_beat_tells_of_each_slice_and_prolongs_its_lease(farm: AuditedFarm) ->
     farm.ledger.describe_renderer("w1", {"step_s": 0.5})
     reply = farm.ledger.beat("w1", "w1/1", {"device": "CPU"})
     (lease,) = reply.leases
-    assert (lease.fence, lease.order, lease.unit, lease.steps) == (part.fence, Order.OK, 0, 20)
+    assert (lease.fence, lease.unit, lease.steps) == (part.fence, 0, 20)
+    assert lease.directive is Directive.OK
     assert (lease.lane, reply.renderer) == (LANE, {"step_s": 0.5})
     assert 0 <= lease.idle_ms < 10_000
     assert _left_ms(farm, part) > 0.9 * LEASE_MS

@@ -10,7 +10,7 @@ from support.servers import ValkeyServer
 
 from winepress_shared.errors import InvalidJob, QueueFull
 from winepress_shared.ledger.limits import QueueLimits
-from winepress_shared.ledger.records import Order, UnitOutcome
+from winepress_shared.ledger.records import Directive, UnitOutcome
 from winepress_shared.ledger.script_server import Channel
 
 OTHER = "vignette.int8"
@@ -144,15 +144,17 @@ def test_nothing_of_what_is_paused_is_handed_out_until_it_is_resumed(
     """The slice in hand is told to stop after its picture; nothing of it is lost."""
     farm.submit("job", 6)
     part = farm.claim(3)
-    channel = farm.ledger.orders("w1/1")
+    channel = farm.ledger.directives("w1/1")
     channel.get_message(timeout=1)
     assert book.pause(**scope)
     assert not book.pause(**scope)
     assert _fence(channel) == str(part.fence)
-    assert farm.ledger.progress(part.fence, 0, 1, 2) is Order.YIELD
+    assert farm.ledger.progress(part.fence, 0, 1, 2) is Directive.YIELD
     assert farm.ledger.commit(part.fence, 0, {}) is UnitOutcome.OK
-    assert farm.ledger.start(part.fence, 1) is Order.YIELD
-    assert [lease.order for lease in farm.ledger.beat("w1", "w1/1", {}).leases] == [Order.YIELD]
+    assert farm.ledger.start(part.fence, 1) is Directive.YIELD
+    assert [lease.directive for lease in farm.ledger.beat("w1", "w1/1", {}).leases] == [
+        Directive.YIELD
+    ]
     farm.ledger.release(part.fence, "w1/1")
     assert farm.try_claim() is None
     assert farm.sweep() == [], "no ticket calls a worker to what is paused"

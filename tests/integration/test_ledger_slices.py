@@ -9,7 +9,7 @@ from support.audited_farm import LANE, AuditedFarm
 
 from winepress_shared.ledger.lanes import LaneIndex
 from winepress_shared.ledger.ledger import MAX_ATTEMPTS, RETRY_BACKOFF_MS, Ledger, holder_of
-from winepress_shared.ledger.records import Order, Slice, UnitOutcome
+from winepress_shared.ledger.records import Directive, Slice, UnitOutcome
 
 
 def test_slices_get_smaller_towards_the_end(farm: AuditedFarm) -> None:
@@ -89,7 +89,7 @@ def test_a_fault_waits_before_it_is_tried_again_and_waits_longer_each_time(
     waits = []
     for _ in range(2):
         part = farm.claim()
-        assert farm.ledger.start(part.fence, 0) is Order.OK
+        assert farm.ledger.start(part.fence, 0) is Directive.OK
         assert farm.fail(part, 0) is UnitOutcome.RETRY
         assert farm.try_claim() is None
         seconds, micros = farm.redis.time()
@@ -162,7 +162,7 @@ def test_a_chain_is_drawn_by_one_worker_at_a_time_and_in_order(farm: AuditedFarm
     farm.draw(part, [0, 1])
     farm.ledger.start(part.fence, 2)
     assert farm.fail(part, 2) is UnitOutcome.RETRY
-    assert farm.ledger.start(part.fence, 3) is Order.LOST
+    assert farm.ledger.start(part.fence, 3) is Directive.LOST
     assert farm.try_claim() is None  # not due, and nothing may overtake it
     farm.make_due("zoom")
     assert (farm.claim().units, farm.try_claim()) == ((2,), None)

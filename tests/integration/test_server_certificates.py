@@ -48,7 +48,7 @@ def _store_settings(door: TlsDoor, authority: Path | None, **values: Any) -> Set
 
 _WAYS: dict[str, Callable[[Settings], Any]] = {
     "a command": lambda settings: Ledger(settings).ping(),
-    "a channel": lambda settings: Ledger(settings).orders("w/1"),
+    "a channel": lambda settings: Ledger(settings).directives("w/1"),
     "a ticket": lambda settings: send_tickets(make_celery(settings), "vignette.fp16"),
 }
 

@@ -21,7 +21,7 @@ from hypothesis.stateful import (
 from support.audited_farm import AuditedFarm
 from winepress_shared.errors import Conflict
 from winepress_shared.ledger.ledger import holder_of
-from winepress_shared.ledger.records import Order, Slice, UnitOutcome
+from winepress_shared.ledger.records import Directive, Slice, UnitOutcome
 from winepress_shared.state import JobState
 
 LANES = ("vignette.fp16", "vignette.int8")
@@ -180,9 +180,9 @@ class LedgerMachine(RuleBasedStateMachine):
 
     @rule(held=slices, index=st.integers(0, 6))
     def start(self, held: Held, index: int) -> None:
-        order = self.farm.ledger.start(held.part.fence, self._unit(held, index))
+        directive = self.farm.ledger.start(held.part.fence, self._unit(held, index))
         if not held.is_live or held not in self.held:
-            assert order in (Order.LOST, Order.CANCEL)
+            assert directive in (Directive.LOST, Directive.CANCEL)
 
     @rule(held=slices, index=st.integers(0, 6))
     def commit(self, held: Held, index: int) -> None:
@@ -243,10 +243,10 @@ class LedgerMachine(RuleBasedStateMachine):
         holder = holder_of(worker, self.pids[worker])
         heartbeat = self.farm.ledger.beat(worker, holder, {})
         self._take(lambda held: held.worker == worker and held.holder != holder)
-        told = {lease.fence: lease.order for lease in heartbeat.leases}
+        told = {lease.fence: lease.directive for lease in heartbeat.leases}
         for held in self.held:
             if held.holder == holder and held.may_report and self._open(held):
-                assert told[held.part.fence] in (Order.OK, Order.YIELD)
+                assert told[held.part.fence] in (Directive.OK, Directive.YIELD)
 
     @rule(held=slices)
     def lose(self, held: Held) -> None:

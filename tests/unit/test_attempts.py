@@ -13,7 +13,7 @@ from support.renderer_in_memory import RendererInMemory
 from winepress_shared.archive import Archive, output_key
 from winepress_shared.errors import WorkerBroken
 from winepress_shared.jobs.job import TextToImage
-from winepress_shared.ledger.records import Order
+from winepress_shared.ledger.records import Directive
 from winepress_worker.engines.fake import FakeEngine
 from winepress_worker.fake_settings import FakeSettings
 
@@ -100,7 +100,7 @@ def test_nothing_is_in_flight_beside_a_unit_that_was_begun_before(
             overtaken.append(begun.wait(0.2))  # no test of a pace: this is to be waited for
         return write(key, data, row)
 
-    def start_and_say(fence: int, *units: int) -> Order:
+    def start_and_say(fence: int, *units: int) -> Directive:
         if fence > drawn.fence:
             begun.set()
         return start(fence, *units)

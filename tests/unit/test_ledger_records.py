@@ -15,7 +15,15 @@ from hypothesis import strategies as st
 from winepress_shared.errors import DamagedRecord
 from winepress_shared.jobs.job import Priority
 from winepress_shared.ledger.events import Event, EventName
-from winepress_shared.ledger.records import BANDS, JobRow, Lease, Order, Slice, Submission, expand
+from winepress_shared.ledger.records import (
+    BANDS,
+    Directive,
+    JobRow,
+    Lease,
+    Slice,
+    Submission,
+    expand,
+)
 from winepress_shared.state import JobState
 
 HASH = {
@@ -96,7 +104,7 @@ def test_a_slice_is_read_from_the_answer_to_a_claim() -> None:
 def test_a_lease_knows_the_unit_in_hand(at: str, unit: int | None) -> None:
     """Unit 0 is a unit; none is none."""
     lease = Lease.of([7, "yield", at, 20, 1500, "vignette.fp16"])
-    assert lease == Lease(7, Order.YIELD, unit, 20, 1500, "vignette.fp16")
+    assert lease == Lease(7, Directive.YIELD, unit, 20, 1500, "vignette.fp16")
 
 
 def test_an_event_keeps_what_it_was_told_beside_its_name_and_time() -> None:

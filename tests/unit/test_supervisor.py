@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from winepress_shared.errors import BrokerUnreachable
-from winepress_shared.ledger.records import HeartbeatReply, Lease, Order
+from winepress_shared.ledger.records import Directive, HeartbeatReply, Lease
 from winepress_shared.ticket_policy import missing_tickets
 from winepress_worker.parent import supervisor as supervisor_module
 from winepress_worker.parent.supervisor import STUCK_FLOOR_S, WorkerSupervisor
@@ -78,15 +78,15 @@ def _supervisor(
     )
 
 
-def _lease(order: Order, *, steps: int, idle_s: float) -> Lease:
-    return Lease(1, order, 7, steps, int(idle_s * 1000), "vignette.fp16")
+def _lease(directive: Directive, *, steps: int, idle_s: float) -> Lease:
+    return Lease(1, directive, 7, steps, int(idle_s * 1000), "vignette.fp16")
 
 
 def test_a_renderer_without_a_step_for_too_long_is_killed_and_its_unit_blamed(
     renderer: subprocess.Popen[bytes],
 ) -> None:
     """Stuck is a failed attempt of the unit in hand."""
-    ledger = LedgerOfOneWorker(_lease(Order.OK, steps=20, idle_s=STUCK_FLOOR_S + 1))
+    ledger = LedgerOfOneWorker(_lease(Directive.OK, steps=20, idle_s=STUCK_FLOOR_S + 1))
     _supervisor(ledger, renderer.pid)._beat(renderer.pid)
     assert renderer.wait(timeout=10) == -9
     assert ledger.failed == [(1, 7, "no step for 121 s: stuck")]
@@ -94,14 +94,14 @@ def test_a_renderer_without_a_step_for_too_long_is_killed_and_its_unit_blamed(
 
 def test_slow_steps_are_not_stuck(renderer: subprocess.Popen[bytes]) -> None:
     """Ten median steps of patience: a step of a minute may take ten minutes."""
-    ledger = LedgerOfOneWorker(_lease(Order.OK, steps=20, idle_s=500), step_s=60.0)
+    ledger = LedgerOfOneWorker(_lease(Directive.OK, steps=20, idle_s=500), step_s=60.0)
     _supervisor(ledger, renderer.pid)._beat(renderer.pid)
     assert renderer.poll() is None
 
 
 def test_loading_a_model_is_not_stuck(renderer: subprocess.Popen[bytes]) -> None:
     """Before the first step a model may have to be prepared and compiled."""
-    ledger = LedgerOfOneWorker(_lease(Order.OK, steps=0, idle_s=600))
+    ledger = LedgerOfOneWorker(_lease(Directive.OK, steps=0, idle_s=600))
     _supervisor(ledger, renderer.pid)._beat(renderer.pid)
     assert renderer.poll() is None
 
@@ -112,7 +112,7 @@ def test_steps_drawn_while_the_broker_was_away_are_not_missed(
     """Nobody could report them: after an outage the step clock begins anew, and then runs."""
     now = [1000.0]
     monkeypatch.setattr("winepress_worker.parent.supervisor.time.monotonic", lambda: now[0])
-    ledger = LedgerOfOneWorker(_lease(Order.OK, steps=20, idle_s=10 * STUCK_FLOOR_S))
+    ledger = LedgerOfOneWorker(_lease(Directive.OK, steps=20, idle_s=10 * STUCK_FLOOR_S))
     supervisor = _supervisor(ledger, renderer.pid)
     ledger.raised = BrokerUnreachable("away")
     supervisor._tick(renderer.pid)
@@ -138,14 +138,14 @@ def test_a_fault_of_ours_does_not_end_the_beats() -> None:
     assert ledger.beats == 2
 
 
-@pytest.mark.parametrize("order", [Order.CANCEL, Order.LOST])
+@pytest.mark.parametrize("directive", [Directive.CANCEL, Directive.LOST])
 def test_a_renderer_that_does_not_obey_is_killed_after_the_grace(
-    renderer: subprocess.Popen[bytes], order: Order, monkeypatch: pytest.MonkeyPatch
+    renderer: subprocess.Popen[bytes], directive: Directive, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The first beat only starts the clock; the second one, after the grace, ends it."""
     now = [1000.0]
     monkeypatch.setattr("winepress_worker.parent.supervisor.time.monotonic", lambda: now[0])
-    supervisor = _supervisor(LedgerOfOneWorker(_lease(order, steps=20, idle_s=0)), renderer.pid)
+    supervisor = _supervisor(LedgerOfOneWorker(_lease(directive, steps=20, idle_s=0)), renderer.pid)
     supervisor._beat(renderer.pid)
     assert renderer.poll() is None
     now[0] += supervisor_module.CANCEL_GRACE_S + 1

@@ -17,10 +17,10 @@ from winepress_shared.ledger.held_job import HeldJob, HeldLease
 from winepress_shared.ledger.ledger import MAX_ATTEMPTS, Ledger
 from winepress_shared.ledger.limits import farm_full
 from winepress_shared.ledger.records import (
+    Directive,
     Entry,
     HeartbeatReply,
     JobRow,
-    Order,
     Slice,
     Submission,
     UnitOutcome,
@@ -48,7 +48,7 @@ class _NoServer:
 
 
 class _Silence:
-    """A channel of orders."""
+    """A channel of directives."""
 
     is_new = False
 
@@ -193,28 +193,28 @@ class InMemoryLedger(Ledger):
         end = (job.has_ended_all, tried, left, 0, job.new.band, begun, lane)
         return Slice(fence, job.row.id, tuple(units), *end)
 
-    def start(self, fence: int, *units: int) -> Order:
+    def start(self, fence: int, *units: int) -> Directive:
         """See `Ledger.start`."""
-        order, lease = self._look_up(fence)
-        if order is not Order.OK:
-            return order
+        directive, lease = self._look_up(fence)
+        if directive is not Directive.OK:
+            return directive
         for unit in units:
             if unit not in lease.open:
-                return Order.LOST
+                return Directive.LOST
             if unit not in lease.begun:
                 lease.begun.add(unit)
                 lease.job.attempts[unit] = lease.job.attempts.get(unit, 0) + 1
-        return Order.OK
+        return Directive.OK
 
     def note(self, job_id: str, message: str) -> None:
         """Do nothing: there are no watchers."""
 
-    def orders(self, holder: str) -> Channel:
+    def directives(self, holder: str) -> Channel:
         """A channel without messages."""
         return cast("Channel", _Silence())
 
-    def progress(self, fence: int, unit: int, step: int, steps: int) -> Order:
-        """The order for the slice; the step is not recorded."""
+    def progress(self, fence: int, unit: int, step: int, steps: int) -> Directive:
+        """The directive for the slice; the step is not recorded."""
         return self._look_up(fence)[0]
 
     def commit(self, fence: int, unit: int, output: dict[str, Any]) -> UnitOutcome:
@@ -223,8 +223,8 @@ class InMemoryLedger(Ledger):
 
     def fail(self, fence: int, unit: int, error: Exception, *, retry: bool) -> UnitOutcome:
         """See `Ledger.fail`; retries wait without a backoff."""
-        order, lease = self._look_up(fence)
-        if order in (Order.OK, Order.YIELD) and unit in lease.open and retry:
+        directive, lease = self._look_up(fence)
+        if directive in (Directive.OK, Directive.YIELD) and unit in lease.open and retry:
             job, attempts = lease.job, lease.job.attempts
             attempts[unit] = attempts.get(unit, 0) + (unit not in lease.begun)
             if attempts[unit] < MAX_ATTEMPTS:
@@ -274,18 +274,18 @@ class InMemoryLedger(Ledger):
         is_leased = any(lease.job is job for lease in self._leases.values())
         return bool(job.waiting) or (job.has_ended_all and not is_leased)
 
-    def _look_up(self, fence: int) -> tuple[Order, HeldLease]:
+    def _look_up(self, fence: int) -> tuple[Directive, HeldLease]:
         lease = self._leases.get(fence)
         if lease is None:
-            return Order.LOST, HeldLease(cast("HeldJob", None), [])
+            return Directive.LOST, HeldLease(cast("HeldJob", None), [])
         if lease.job.row.state is not JobState.RUNNING:
-            return Order.CANCEL, lease
-        return (Order.YIELD if lease.job.row.paused else Order.OK), lease
+            return Directive.CANCEL, lease
+        return (Directive.YIELD if lease.job.row.paused else Directive.OK), lease
 
     def _end(self, fence: int, unit: int, row: dict[str, Any], counted: UnitOutcome) -> UnitOutcome:
-        order, lease = self._look_up(fence)
-        if order in (Order.LOST, Order.CANCEL):
-            return UnitOutcome(order.value)
+        directive, lease = self._look_up(fence)
+        if directive in (Directive.LOST, Directive.CANCEL):
+            return UnitOutcome(directive.value)
         job = lease.job
         if unit in lease.open:
             lease.open.remove(unit)

@@ -19,11 +19,11 @@ from winepress_shared.ledger.events import Event
 from winepress_shared.ledger.lanes import ALIVE_MS
 from winepress_shared.ledger.limits import farm_full, user_full
 from winepress_shared.ledger.records import (
+    Directive,
     Entry,
     HeartbeatReply,
     JobRow,
     Lease,
-    Order,
     Slice,
     Submission,
     UnitOutcome,
@@ -216,18 +216,18 @@ class Ledger:
         self._unanswered.pop(holder, None)
         return None if found is None else replace(Slice.of(json.loads(found)), begun=begun == [1])
 
-    def start(self, fence: int, *units: int) -> Order:
-        """Start units in order, counting an attempt for each; returns the first order but OK.
+    def start(self, fence: int, *units: int) -> Directive:
+        """Start units in order, counting an attempt for each; returns the first directive but OK.
 
         CALLED is returned only if all of them are started.
         """
         found = self._server.run_together(*(("start", fence, unit) for unit in units))
-        orders = sorted(map(Order, found), key=lambda order: order is Order.CALLED)
-        return next((order for order in orders if order is not Order.OK), Order.OK)
+        told = sorted(map(Directive, found), key=lambda one: one is Directive.CALLED)
+        return next((one for one in told if one is not Directive.OK), Directive.OK)
 
-    def progress(self, fence: int, unit: int, step: int, steps: int) -> Order:
+    def progress(self, fence: int, unit: int, step: int, steps: int) -> Directive:
         """Report ``step`` of ``steps`` done."""
-        return Order(self._run("progress", fence, unit, step, steps))
+        return Directive(self._run("progress", fence, unit, step, steps))
 
     def commit(self, fence: int, unit: int, output: dict[str, Any]) -> UnitOutcome:
         """Count a unit whose object is stored."""
@@ -282,13 +282,13 @@ class Ledger:
         self._run("note", job_id, _plain(message))
 
     def tell(self, holder: str, word: str) -> None:
-        """Send ``word`` down the channel `orders` of a rendering process."""
+        """Send ``word`` down the channel `directives` of a rendering process."""
         with self._server.reaching():
-            self._server.client.publish(f"{self._prefix}orders:{holder}", word)
+            self._server.client.publish(f"{self._prefix}directives:{holder}", word)
 
-    def orders(self, holder: str) -> Channel:
+    def directives(self, holder: str) -> Channel:
         """A channel that carries the fence of each slice of ``holder`` that must stop."""
-        return Channel(self._server, f"{self._prefix}orders:{holder}")
+        return Channel(self._server, f"{self._prefix}directives:{holder}")
 
 
 def _plain(text: str) -> str:

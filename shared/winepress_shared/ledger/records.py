@@ -19,7 +19,7 @@ from winepress_shared.window import Window
 BANDS = (Priority.INTERACTIVE, Priority.NORMAL, Priority.BULK)  #: in the order of service
 
 
-class Order(StrEnum):
+class Directive(StrEnum):
     """What the holder of a slice should do with it."""
 
     OK = "ok"
@@ -147,7 +147,7 @@ class Lease:
     """One slice a worker holds, as returned by a heartbeat."""
 
     fence: int
-    order: Order
+    directive: Directive
     unit: int | None  #: in progress; None before the first one
     steps: int  #: of the unit in progress; 0 before its first step and after its last
     idle_ms: int  #: since the last step was reported
@@ -156,8 +156,9 @@ class Lease:
     @classmethod
     def of(cls, row: list[Any]) -> Lease:
         """Read a row of the answer of ``beat.lua``."""
-        fence, order, unit, steps, idle, lane = row
-        return cls(fence, Order(order), int(unit) if unit else None, int(steps), int(idle), lane)
+        fence, directive, at, steps, idle, lane = row
+        unit = int(at) if at else None
+        return cls(fence, Directive(directive), unit, int(steps), int(idle), lane)
 
 
 @dataclass(frozen=True)

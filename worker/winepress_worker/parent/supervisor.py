@@ -18,7 +18,7 @@ from typing import Any
 from winepress_shared.errors import BrokerUnreachable, RetryElsewhere
 from winepress_shared.lane import model_key
 from winepress_shared.ledger.ledger import BEAT_S, Ledger, holder_of
-from winepress_shared.ledger.records import HeartbeatReply, Lease, Order
+from winepress_shared.ledger.records import Directive, HeartbeatReply, Lease
 from winepress_shared.ticket_policy import missing_tickets
 
 log = logging.getLogger(__name__)
@@ -134,8 +134,8 @@ class WorkerSupervisor(threading.Thread):
         self._disobeyed = {f: at for f, at in self._disobeyed.items() if f in held}
 
     def _check(self, lease: Lease, pid: int) -> None:
-        """Kill a renderer that ignores an order or is stuck; its slices are handed on at once."""
-        if lease.order in (Order.CANCEL, Order.LOST):
+        """Kill a renderer that ignores a directive or is stuck; its slices go on at once."""
+        if lease.directive in (Directive.CANCEL, Directive.LOST):
             since = self._disobeyed.setdefault(lease.fence, time.monotonic())
             if time.monotonic() - since > CANCEL_GRACE_S:
                 self._kill(pid, f"did not stop within {CANCEL_GRACE_S:.0f} s of being told to")

@@ -22,7 +22,7 @@ from winepress_shared.errors import (
 )
 from winepress_shared.lane import model_key
 from winepress_shared.ledger.ledger import Ledger, holder_of
-from winepress_shared.ledger.records import Order, Slice, UnitOutcome
+from winepress_shared.ledger.records import Directive, Slice, UnitOutcome
 from winepress_shared.outage import patiently, pauses_for
 from winepress_worker.os_fault import seen_through
 from winepress_worker.renderer.messenger import Messenger
@@ -37,7 +37,7 @@ _PAUSES_S = ((0.1, 0.5, 1.0, 2.0), 5.0)  #: between tries: the first ones, then 
 _PROGRESS_S = 0.25  #: least time between two progress reports
 _LISTEN_S = 1.0
 _PARK_MS = 10_000  #: a lane rests this long when the store cannot be reached
-DRAIN = "drain"  #: message on the channel of orders: stop at the next unit
+DRAIN = "drain"  #: message on the channel of directives: stop at the next unit
 
 T = TypeVar("T")
 
@@ -68,8 +68,8 @@ class LeaseClient:
         self._reported_at = 0.0
 
     def listen(self) -> None:
-        """Begin to listen for orders, for as long as the process lives."""
-        threading.Thread(target=self._listen, name="orders", daemon=True).start()
+        """Begin to listen for directives, for as long as the process lives."""
+        threading.Thread(target=self._listen, name="directives", daemon=True).start()
 
     def claim(self, lane: str, most: int, *, begin: bool) -> Slice | None:
         """The next slice of ``lane``, or None when there is none or this worker is leaving.
@@ -97,9 +97,9 @@ class LeaseClient:
             units = units[1:]
         if not units:
             return False
-        order = self._patiently(lambda: self._ledger.start(part.fence, *units))
-        self._obey(order)
-        return order is Order.CALLED
+        directive = self._patiently(lambda: self._ledger.start(part.fence, *units))
+        self._obey(directive)
+        return directive is Directive.CALLED
 
     def watch(self, part: Slice, unit: int) -> Callable[[int, int], None]:
         """The step callback of a picture: reports progress now and then, and stops when told to."""
@@ -114,15 +114,15 @@ class LeaseClient:
                 self._messenger.send("progress", lambda: report(done, steps))
 
         def report(done: int, steps: int) -> None:
-            if self._report(part, unit, done, steps) is not Order.OK:
+            if self._report(part, unit, done, steps) is not Directive.OK:
                 self._stopped.add(part.fence)
 
         return on_step
 
-    def _report(self, part: Slice, unit: int, done: int, steps: int) -> Order:
-        order = self._ledger.progress(part.fence, unit, done, steps)
+    def _report(self, part: Slice, unit: int, done: int, steps: int) -> Directive:
+        directive = self._ledger.progress(part.fence, unit, done, steps)
         # A pause lets the picture in hand be finished.
-        return Order.OK if order is Order.YIELD else order
+        return Directive.OK if directive is Directive.YIELD else directive
 
     def commit(
         self, part: Slice, unit: int, output: dict[str, Any], *, is_mine: bool = True
@@ -211,14 +211,14 @@ class LeaseClient:
             self._in_hand.pop(part.fence, None)
         return outcome
 
-    def _obey(self, order: Order) -> None:
-        if order is Order.CANCEL:
+    def _obey(self, directive: Directive) -> None:
+        if directive is Directive.CANCEL:
             raise CancelRequested("the job was canceled")
-        if order is Order.LOST:
+        if directive is Directive.LOST:
             raise LeaseLost("the slice belongs to another worker now")
-        if order is Order.YIELD:
+        if directive is Directive.YIELD:
             raise YieldRequested("the job is paused")
-        if order is Order.GIVE_WAY:
+        if directive is Directive.GIVE_WAY:
             raise YieldRequested("a better band waits in the lane")
 
     def _patiently(self, call: Callable[[], T]) -> T:
@@ -228,7 +228,7 @@ class LeaseClient:
     def _listen(self) -> None:
         while True:
             try:
-                channel = self._ledger.orders(self.holder)
+                channel = self._ledger.directives(self.holder)
                 while True:
                     message = channel.get_message(timeout=_LISTEN_S)
                     if message and message["data"] == DRAIN:

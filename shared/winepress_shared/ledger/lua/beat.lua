@@ -1,13 +1,13 @@
 #!lua flags=allow-oom
--- Heartbeat of a worker: renew its leases, record its description, return the order for each lease.
+-- Heartbeat of a worker: renew its leases, record its description, return the directive for each lease.
 -- KEYS[1] prefix; keys: workers worker lane_workers renderer processes held lease leases job, and those
 --         `requeue_lease` touches
 -- ARGV: worker, its current rendering process, description (JSON), lease time to live (ms),
 --       most attempts
 -- Returns {state of the rendering process (JSON or ''),
---          {fence, order, unit, steps (0: before the first and after the last), ms since the last step,
+--          {fence, directive, unit, steps (0: before the first and after the last), ms since the last step,
 --           lane} per lease ...}
---         order is 'ok' | 'cancel' | 'yield' | 'lost'
+--         directive is 'ok' | 'cancel' | 'yield' | 'lost'
 -- Leases of an earlier process of this worker end here, because that process has ended.
 check_numbers(4, 5)
 local worker, holder, limit = ARGV[1], ARGV[2], tonumber(ARGV[5])
@@ -21,11 +21,11 @@ redis.call('PEXPIRE', key('renderer', worker), FORGET_MS)
 redis.call('PEXPIRE', key('held', holder), FORGET_MS)
 redis.call('PEXPIRE', key('processes', worker), FORGET_MS)
 for _, fence in ipairs(redis.call('SMEMBERS', key('held', holder))) do
-  local lease, _, order = look_up_lease(fence)
+  local lease, _, directive = look_up_lease(fence)
   if lease then
-    if order ~= 'lost' then redis.call('ZADD', key('leases'), now + tonumber(ARGV[4]), fence) end
+    if directive ~= 'lost' then redis.call('ZADD', key('leases'), now + tonumber(ARGV[4]), fence) end
     local steps = lease.step > 0 and lease.step < lease.steps and lease.steps or 0
-    answer[#answer + 1] = {tonumber(fence), order, lease.at, steps, now - lease.step_at, lease.lane}
+    answer[#answer + 1] = {tonumber(fence), directive, lease.at, steps, now - lease.step_at, lease.lane}
   else
     redis.call('SREM', key('held', holder), fence)
   end

@@ -6,8 +6,8 @@
 -- ARGV: rendering process, nonce of the request
 -- Returns 1 if the unit is started, else 0
 local asked = redis.call('GET', key('last_request', ARGV[1])) or ''
-local lease, job, order = look_up_lease(string.match(asked, '^' .. ARGV[2] .. ' (%d+)$') or '')
-local first = order == 'ok' and first_of(lease.open)
+local lease, job, directive = look_up_lease(string.match(asked, '^' .. ARGV[2] .. ' (%d+)$') or '')
+local first = directive == 'ok' and first_of(lease.open)
 if not first then return 0 end
 if not is_begun(lease, first) and attempts(job, first) > 0 then return 0 end
 begin_unit(string.match(asked, ' (%d+)$'), lease, job, first)

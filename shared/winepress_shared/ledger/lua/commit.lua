@@ -8,10 +8,10 @@
 --         the result, then finish) | 'lost' | 'cancel'
 check_numbers(2)
 local fence, unit = ARGV[1], tonumber(ARGV[2])
-local lease, job, order = look_up_lease(fence)
-if order == 'lost' or order == 'cancel' then
+local lease, job, directive = look_up_lease(fence)
+if directive == 'lost' or directive == 'cancel' then
   drop_unit(fence, lease, unit)
-  return order
+  return directive
 end
 local rest = without(lease.open, unit)
 if rest and job.chained == 1 and unit ~= first_of(lease.open) then return 'lost' end

@@ -4,7 +4,7 @@
 --         events, and those `end_job` and `place_job` touch
 -- ARGV: id, verb: 'cancel' | 'pause' | 'resume' | 'retry' | 'front' | 'reprioritise', reason (of a
 --       cancel) or band (of reprioritise), idempotency key that a cancel frees or ''
--- Returns {'ok'|'missing'|'illegal', state}; holders are notified on the channel orders:HOLDER
+-- Returns {'ok'|'missing'|'illegal', state}; holders are notified on the channel directives:HOLDER
 local id, verb = ARGV[1], ARGV[2]
 local job = read_job(id)
 if not job then return {'missing', ''} end

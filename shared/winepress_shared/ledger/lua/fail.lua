@@ -8,10 +8,10 @@
 check_numbers(2, 6, 7)
 local fence, unit, class, message = ARGV[1], tonumber(ARGV[2]), ARGV[3], ARGV[4]
 local limit = ARGV[5] == '1' and tonumber(ARGV[6]) or 0
-local lease, job, order = look_up_lease(fence)
-if order == 'lost' or order == 'cancel' then
+local lease, job, directive = look_up_lease(fence)
+if directive == 'lost' or directive == 'cancel' then
   drop_unit(fence, lease, unit)
-  return order
+  return directive
 end
 
 if lease.finish == 1 then

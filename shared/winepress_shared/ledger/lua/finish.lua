@@ -4,8 +4,8 @@
 -- ARGV: fence, reason (for a failed job)
 -- Returns the state, or 'lost'
 local fence = ARGV[1]
-local lease, job, order = look_up_lease(fence)
-if lease and (order == 'lost' or order == 'cancel') then end_lease(fence, lease) end
+local lease, job, directive = look_up_lease(fence)
+if lease and (directive == 'lost' or directive == 'cancel') then end_lease(fence, lease) end
 if not job then return 'lost' end
 if job.state == 'running' and has_ended(job) then
   end_lease(fence, lease)

@@ -4,8 +4,8 @@
 -- ARGV: fence, unit, step, steps, base64 of a JPEG, time to live (ms)
 check_numbers(2, 3, 4, 6)
 local fence, unit, step, steps = unpack(ARGV)
-local _, job, order = look_up_lease(fence)
-if order == 'ok' or order == 'yield' then
+local _, job, directive = look_up_lease(fence)
+if directive == 'ok' or directive == 'yield' then
   redis.call('SET', key('preview', job.id, unit), step .. ' ' .. steps .. ' ' .. ARGV[5], 'PX', ARGV[6])
   event(job.id, 'preview', 'unit', unit, 'step', step, 'steps', steps)
 end

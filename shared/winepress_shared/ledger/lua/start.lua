@@ -7,8 +7,8 @@
 --         'yield' | 'give-way' (not started: a better band waits in this lane)
 check_numbers(2)
 local fence, unit = ARGV[1], tonumber(ARGV[2])
-local lease, job, order = look_up_lease(fence)
-if order ~= 'ok' then return order end
+local lease, job, directive = look_up_lease(fence)
+if directive ~= 'ok' then return directive end
 if not without(lease.open, unit) then return 'lost' end
 if is_begun(lease, unit) then return 'ok' end
 local worker = string.match(lease.holder, '^(.*)/')

@@ -88,10 +88,10 @@ local function set_state(job, state, reason)
   event(job.id, state, 'reason', reason)
 end
 
--- Notify the holders of a job's slices on the channel orders:HOLDER.
+-- Notify the holders of a job's slices on the channel directives:HOLDER.
 local function tell_holders(job)
   for _, fence in ipairs(redis.call('SMEMBERS', key('job_leases', job.id))) do
-    redis.call('PUBLISH', key('orders', redis.call('HGET', key('lease', fence), 'holder')), fence)
+    redis.call('PUBLISH', key('directives', redis.call('HGET', key('lease', fence), 'holder')), fence)
   end
 end
 
