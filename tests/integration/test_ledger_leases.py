@@ -177,9 +177,8 @@ def test_a_beat_tells_of_each_slice_and_prolongs_its_lease(farm: AuditedFarm) ->
     farm.ledger.describe_renderer("w1", {"step_s": 0.5})
     reply = farm.ledger.beat("w1", "w1/1", {"device": "CPU"})
     (lease,) = reply.leases
-    assert (lease.fence, lease.unit, lease.steps) == (part.fence, 0, 20)
-    assert lease.directive is Directive.OK
-    assert (lease.lane, reply.renderer) == (LANE, {"step_s": 0.5})
+    assert (lease.fence, lease.directive, lease.unit) == (part.fence, Directive.OK, 0)
+    assert (lease.lane, lease.steps, reply.renderer) == (LANE, 20, {"step_s": 0.5})
     assert 0 <= lease.idle_ms < 10_000
     assert _left_ms(farm, part) > 0.9 * LEASE_MS
     (worker,) = farm.ledger.workers()

@@ -23,7 +23,7 @@ def test_every_key_of_the_ledger_is_decided() -> None:
     """Whoever adds a key says whether producers write it; the default would be that they cannot."""
     used = {name for text in script_texts().values() for name in re.findall(r"key\('(\w+)'", text)}
     writes, reads = _names(PRODUCER_WRITES), _names(PRODUCER_READS)
-    assert not (used - {"orders"}) - writes - reads
+    assert not (used - {"directives"}) - writes - reads
     assert not writes & reads
 
 
