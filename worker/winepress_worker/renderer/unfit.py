@@ -48,6 +48,8 @@ class Unfit:
         """
         self._files_of = files_of
         self._disks = (*disks, None)  # the last is that of films
+        with suppress(OSError):  # chosen now: later Python would pass over a disk that is full then
+            tempfile.gettempdir()
         self._clock = clock
         self._refused: dict[str, _Refusal] = {}
         self._earlier: dict[str, _Refusal] = {}  # refusals that are over
