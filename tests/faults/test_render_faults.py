@@ -23,7 +23,7 @@ def _starts(handle: JobHandle) -> int:
 
 
 @pytest.mark.parametrize(
-    ("marker", "message"), [("retry", "asked for"), ("bug", "Error"), ("flat", "colour")]
+    ("marker", "message"), [("retry", "requested fault"), ("bug", "Error"), ("flat", "colour")]
 )
 def test_a_failed_attempt_is_repeated_twice_and_then_given_up(
     running_farm: RunningFarm, marker: str, message: str
