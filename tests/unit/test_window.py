@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from datetime import datetime, timedelta
 
 import pytest
@@ -26,6 +27,17 @@ def test_a_window_is_given_in_local_time_and_kept_in_utc(
 ) -> None:
     """Every server and worker means the same hours."""
     assert str(Window.parse(text, timedelta(hours=hours))) == expected
+
+
+@pytest.mark.parametrize("zone", ["UTC", "CET-1", "IST-5:30", "PST8"])
+def test_a_window_is_told_in_local_time(zone: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As it was typed, with the name of the zone."""
+    monkeypatch.setenv("TZ", zone)
+    time.tzset()
+    told = Window.parse("22:00-06:00").local
+    monkeypatch.undo()
+    time.tzset()
+    assert told == f"22:00-06:00 {zone[:3]}"
 
 
 @pytest.mark.parametrize("text", ["", "22-06", "24:00-06:00", "6:00-6:00", "06:00", "06:60-07:00"])
