@@ -9,9 +9,9 @@ from winepress import AsyncClient, InvalidJob, JobFailed, Priority, QueueFull, T
 
 
 async def draw(client: AsyncClient, visitor: str, prompt: str) -> tuple[int, object]:
-    """The status and the answer for one request; a visitor who leaves cancels the task.
+    """The status and the answer for one request.
 
-    Then the submission is taken back by itself.
+    A visitor who leaves cancels the task; a job that is being submitted then is canceled with it.
     """
     try:
         asked = TextToImage(prompt=prompt, priority=Priority.INTERACTIVE)

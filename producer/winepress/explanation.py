@@ -96,7 +96,7 @@ def times_of(starts: float | None, window: Window | None) -> list[str]:
     if starts is not None:
         lines.append(f"It starts no earlier than {_clock(starts)}.")
     if window is not None:
-        lines.append(f"It is worked on only during {window}.")
+        lines.append(f"It is worked on only during {window.local}.")
     return lines
 
 

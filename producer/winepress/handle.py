@@ -247,7 +247,7 @@ def raise_unless_succeeded(row: JobRow) -> None:
             f"job {row.id} was canceled{reason}",
             hint=f"`winepress fetch {row.id}` saves what is finished: {row.done} of {row.units}"
             if row.done
-            else None,
+            else f"`winepress retry {row.id}` queues it again",
         )
     if row.state is JobState.EXPIRED:
         raise JobExpired(

@@ -35,13 +35,25 @@ class Window:
                 value=text,
                 allowed="like 22:00-06:00",
             )
-        if offset is None:
-            offset = datetime.now().astimezone().utcoffset() or timedelta()
-        ahead = int(offset.total_seconds()) // 60
+        ahead = _minutes_ahead(
+            datetime.now().astimezone().utcoffset() if offset is None else offset
+        )
         return cls((opens - ahead) % _DAY_MINUTES, (closes - ahead) % _DAY_MINUTES)
+
+    @property
+    def local(self) -> str:
+        """In local time as it is now, with the name of the zone."""
+        now = datetime.now().astimezone()
+        ahead = _minutes_ahead(now.utcoffset())
+        opens, closes = (self.opens + ahead) % _DAY_MINUTES, (self.closes + ahead) % _DAY_MINUTES
+        return f"{_clock(opens)}-{_clock(closes)} {now.tzname()}"
 
     def __str__(self) -> str:
         return f"{_clock(self.opens)}-{_clock(self.closes)} UTC"
+
+
+def _minutes_ahead(offset: timedelta | None) -> int:
+    return int((offset or timedelta()).total_seconds()) // 60
 
 
 def _clock(minutes: int) -> str:

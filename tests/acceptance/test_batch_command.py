@@ -103,9 +103,9 @@ def test_retry_failed_takes_every_failed_job_and_no_other(
     ("words", "problem"),
     [
         (("batch",), "give a file or --prompt"),
-        (("batch", "nowhere.csv"), "cannot read the items"),
+        (("batch", "nowhere.csv"), "cannot read the file of pictures"),
         (("batch", "--prompt", "a", "--between", "night"), "22:00-06:00"),
-        (("batch", "--prompt", "a", "--start-after", "soon"), "must be in the future"),
+        (("batch", "--prompt", "a", "--start-after", "soon"), "--start-after: not a time"),
         (("batch", "--prompt", "a", "--matrix", "seed"), "matrix"),
         (("batch", "--prompt", "a", "--manifest"), "--out"),
     ],

@@ -76,6 +76,7 @@ def test_ctrl_c_while_waiting_leaves_the_job_running(farm_settings: Settings) ->
         _, told = process.communicate(timeout=30)
         assert process.returncode == 130
         assert f"winepress wait {job_id}" in told
+        assert f"winepress cancel {job_id}" in told
         assert "Traceback" not in told
         assert client.get(job_id).status().state == "queued"
 

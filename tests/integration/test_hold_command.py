@@ -106,10 +106,11 @@ def test_status_says_what_holds_a_job_back(
     assert run("pause", job).stdout == f"{job} queued (paused)\n"
     (row,) = lines(run("status", job, "--json"))
     window = client.get(job).status().window
+    assert window is not None
     assert [line.split(": ")[0] for line in row["held"]] == [
         "It is paused",
         "The whole farm is paused",
-        f"It is worked on only during {window}.",
+        f"It is worked on only during {window.local}.",
     ]
     assert all(line in run("status", job).stdout for line in row["held"])
     assert run("resume", job).stdout == f"{job} queued\n"

@@ -150,11 +150,13 @@ def test_handling_of_another_type_is_refused(
 
 
 @pytest.mark.parametrize(
-    ("done", "hint"), [(0, None), (3, "`winepress fetch j1` saves what is finished: 3 of 4")]
+    ("done", "hint"),
+    [
+        (0, "`winepress retry j1` queues it again"),
+        (3, "`winepress fetch j1` saves what is finished: 3 of 4"),
+    ],
 )
-def test_a_canceled_job_names_its_finished_pictures_where_it_has_some(
-    done: int, hint: str | None
-) -> None:
+def test_a_canceled_job_names_its_finished_pictures_where_it_has_some(done: int, hint: str) -> None:
     """Nobody is sent to fetch none."""
     lane = ("text-to-image", "vignette.fp16", "ann", Priority.BULK)
     times = (0.0, None, None, None)

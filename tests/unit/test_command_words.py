@@ -280,3 +280,10 @@ def test_a_job_file_that_is_none_is_refused(tmp_path: Path, text: str) -> None:
     (tmp_path / "job.yaml").write_text(text)
     with pytest.raises(WrongUsage):
         read_job_file(tmp_path / "job.yaml")
+
+
+def test_the_error_of_the_command_before_a_pipe_is_no_job(tmp_path: Path) -> None:
+    """`winepress info --json` before `winepress submit --file -` may have failed."""
+    (tmp_path / "job.json").write_text('{"error": {"message": "cannot read the picture"}}')
+    with pytest.raises(WrongUsage, match="an error message, not a job"):
+        read_job_file(tmp_path / "job.json")

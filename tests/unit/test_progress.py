@@ -68,6 +68,16 @@ def test_the_pace_is_that_of_the_newest_pictures_by_the_times_of_the_events() ->
     assert progress.left_s is None
 
 
+def test_pictures_of_one_call_are_no_pace() -> None:
+    """They end in the same moment; four a second are known when the next call has ended."""
+    progress = Progress(row(100))
+    ends = [call + 0.03 * picture for call in range(2) for picture in range(4)]
+    for done, at in enumerate(ends, 1):
+        assert done > 5 or progress.per_minute is None
+        progress.take(event("unit-done", at, unit=str(done), done=str(done), units="100"))
+    assert progress.per_minute == pytest.approx(240)
+
+
 def test_a_zoom_counts_key_frames_and_then_frames() -> None:
     """The film is its last unit; a recut is nothing else."""
     progress = Progress(replace(row(4), kind="zoom-video", last_lane="film"))

@@ -34,7 +34,6 @@ from winepress_shared.terminal import plain_handler
 from winepress_worker.commands.models_table import table as models_table
 
 SCREENS = Path(__file__).parent / "screens"
-HEADS = "JOB                    STATE            KIND           PROGRESS  ETA  AGE  USER"
 _COLOUR = re.compile(r"\x1b\[(?:\d+;)*(?:3|4|9|10)\d[;m]")
 
 
@@ -195,6 +194,16 @@ def test_a_remark_stays_above_a_board_and_others_may_write_in_between(
     assert terminal.last_lines[0].startswith("JOB")
 
 
+def test_a_board_leaves_room_for_what_a_terminal_writes_at_ctrl_c(
+    terminal: PlayedTerminal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Behind the last line it writes ^C; in a full line that would begin another one."""
+    monkeypatch.setattr(surface, "_SIZE", os.terminal_size((100, 60)))
+    with Board(terminal) as board:
+        board.draw([list_table()])
+        assert max(map(len, terminal.text.split("\n"))) <= 98
+
+
 def test_a_log_stays_above_a_board(
     terminal: PlayedTerminal, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -205,6 +214,8 @@ def test_a_log_stays_above_a_board(
     with Board(terminal) as board:
         board.draw([list_table()])
         logging.getLogger("winepress.outage").warning("still waiting: %s", "a\x1b[2J[red]")
-        assert terminal.last_lines[:2] == [r"winepress: still waiting: a\x1b[2J[red]", HEADS]
+        told, heads = terminal.last_lines[:2]
+        assert told == r"winepress: still waiting: a\x1b[2J[red]"
+        assert heads.startswith("JOB ")
     handler.handle(logging.makeLogRecord({"msg": "after"}))
     assert terminal.last_lines[-1] == "winepress: after"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from datetime import datetime, timedelta
 
 import pytest
@@ -28,6 +29,17 @@ def test_a_window_is_given_in_local_time_and_kept_in_utc(
     assert str(Window.parse(text, timedelta(hours=hours))) == expected
 
 
+@pytest.mark.parametrize("zone", ["UTC", "CET-1", "IST-5:30", "PST8"])
+def test_a_window_is_told_in_local_time(zone: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As it was typed, with the name of the zone."""
+    monkeypatch.setenv("TZ", zone)
+    time.tzset()
+    told = Window.parse("22:00-06:00").local
+    monkeypatch.undo()
+    time.tzset()
+    assert told == f"22:00-06:00 {zone[:3]}"
+
+
 @pytest.mark.parametrize("text", ["", "22-06", "24:00-06:00", "6:00-6:00", "06:00", "06:60-07:00"])
 def test_what_is_no_window_is_refused(text: str) -> None:
     """An empty or whole-day window would be a riddle."""
@@ -43,10 +55,16 @@ def test_a_start_is_the_next_such_time_of_day_or_a_date() -> None:
     assert seconds_until("2026-05-02T13:00", now) == 25 * 3600
 
 
-@pytest.mark.parametrize("text", ["soon", "25:00", "2020-01-01T00:00", ""])
-def test_a_start_that_is_not_in_the_future_is_refused(text: str) -> None:
-    """The past, and words."""
-    with pytest.raises(WrongUsage, match="must be in the future"):
+def test_a_start_in_the_past_is_refused() -> None:
+    """A date that is over never comes again."""
+    with pytest.raises(WrongUsage, match="--start-after: must be in the future"):
+        seconds_until("2020-01-01T00:00")
+
+
+@pytest.mark.parametrize("text", ["soon", "25:00", "22", ""])
+def test_a_start_that_is_no_time_is_refused(text: str) -> None:
+    """It is not called past."""
+    with pytest.raises(WrongUsage, match="--start-after: not a time"):
         seconds_until(text)
 
 

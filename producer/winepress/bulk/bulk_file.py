@@ -73,7 +73,9 @@ def _read(path: Path) -> TextIO:
         if error.errno == errno.EFBIG:
             allowed = f"{MAX_FILE_BYTES >> 20} MiB"
             raise WrongUsage("the file is too large", allowed=allowed) from None
-        raise WrongUsage(f"cannot read the items: {error.strerror}", value=str(path)) from None
+        raise WrongUsage(
+            f"cannot read the file of pictures: {error.strerror}", value=str(path)
+        ) from None
     if max(data.count(b"\n"), data.count(b"\r")) > MAX_FILE_LINES:
         raise WrongUsage("the file has too many lines", allowed=f"{MAX_FILE_LINES}")
     is_wide = data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))  # Excel's `Unicode text`

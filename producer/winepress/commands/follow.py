@@ -124,8 +124,10 @@ def _tell_warnings(console: Console, handle: JobHandle) -> None:
 
 
 def interrupted(console: Console, handles: Sequence[JobHandle]) -> int:
-    """Say that jobs go on without their watcher; returns the exit code."""
-    what, verb = ("job goes", "wait") if len(handles) == 1 else ("jobs go", "watch")
+    """Say that jobs go on without their watcher, and what to do next; returns the exit code."""
+    one = len(handles) == 1
     named = " ".join(handle.id for handle in handles)
-    console.note(f"winepress: interrupted; the {what} on: winepress {verb} {named}")
+    console.note(f"winepress: interrupted; the {'job goes' if one else 'jobs go'} on")
+    console.note(f"  To wait again: winepress {'wait' if one else 'watch'} {named}")
+    console.note(f"  To end {'it' if one else 'them'}: winepress cancel {named}")
     return INTERRUPTED

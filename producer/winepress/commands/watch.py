@@ -71,10 +71,14 @@ def _watch(arguments: argparse.Namespace) -> int:
     check_targets(arguments)
     with Client.from_env() as client:
         handles = [client.get(name) for name in names]
-        if can_draw(sys.stdout) and not arguments.json:
-            _draw(handles, arguments.previews)
-        else:
-            _write_events(Console(arguments.json), handles, arguments.previews)
+        console = Console(arguments.json)
+        try:
+            if can_draw(sys.stdout) and not arguments.json:
+                _draw(handles, arguments.previews)
+            else:
+                _write_events(console, handles, arguments.previews)
+        except KeyboardInterrupt:
+            return interrupted(console, handles)
         for handle in handles:
             raise_unless_succeeded(handle.status())
     return 0

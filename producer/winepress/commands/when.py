@@ -42,12 +42,12 @@ def seconds_until(text: str, now: datetime | None = None) -> float:
             then += timedelta(days=1) if then <= now else timedelta()
         seconds = (then - now).total_seconds()
     except (ValueError, OverflowError):
-        seconds = 0.0
+        raise _refused("not a time", text) from None
     if seconds <= 0:
-        raise WrongUsage(
-            "must be in the future",
-            field="start_after",
-            value=text,
-            allowed="HH:MM or YYYY-MM-DDTHH:MM",
-        )
+        raise _refused("must be in the future", text)
     return seconds
+
+
+def _refused(problem: str, text: str) -> WrongUsage:
+    allowed = "HH:MM or YYYY-MM-DDTHH:MM"
+    return WrongUsage(problem, field="--start-after", value=text, allowed=allowed)

@@ -57,6 +57,8 @@ def read_job_file(path: Path) -> tuple[dict[str, Any], list[str]]:
         values = _read_yaml(data, path)
     if not isinstance(values, dict) or not all(isinstance(key, str) for key in values):
         raise WrongUsage("a job file must contain the fields of one job", value=str(path))
+    if values.keys() == {"error"}:  # what a command before the pipe says with --json
+        raise WrongUsage("this is an error message, not a job", value=str(path))
     return read_fields(values, folder_of(path), has_user=True)
 
 

@@ -11,7 +11,8 @@ from winepress_shared.ledger.records import JobRow
 from winepress_shared.state import JobState
 
 _ENDS = frozenset(state for state in JobState if state.is_terminal)
-_PICTURES = 30  #: the newest ones, which the pace is taken from
+_CALLS = 30  #: the newest ones, which the pace is taken from
+_ONE_CALL_S = 0.25  #: pictures that end within this time were drawn in one call
 
 
 class Progress:
@@ -31,7 +32,7 @@ class Progress:
         self._failed_before = row.failed
         self._failed_units: set[str] = set()
         self._steps: dict[str, float] = {}  # unit → share of its steps
-        self._finished: deque[tuple[float, int]] = deque(maxlen=_PICTURES)  # when, how many
+        self._finished: deque[tuple[float, int]] = deque(maxlen=_CALLS)  # when, how many
 
     def take(self, event: Event) -> None:
         """Take one event in."""
@@ -46,7 +47,7 @@ class Progress:
                 self._frames = f"{fields['step']}/{fields['steps']} frames"
         elif event.name == EventName.UNIT_DONE:
             self.done = max(self.done, int(fields["done"]))
-            self._finished.append((event.at, int(fields["done"])))
+            self._count(event.at, int(fields["done"]))
             self._steps.pop(unit, None)
         elif event.name == EventName.UNIT_FAILED:
             self._failed_units.add(unit)
@@ -60,6 +61,12 @@ class Progress:
             if event.name == JobState.QUEUED:  # again: what failed before is drawn once more
                 self._failed_before = 0
                 self._failed_units.clear()
+
+    def _count(self, at: float, done: int) -> None:
+        """Four pictures of one call are no pace: they end in the same moment."""
+        if self._finished and at - self._finished[-1][0] < _ONE_CALL_S:
+            at, _ = self._finished.pop()
+        self._finished.append((at, done))
 
     @property
     def is_over(self) -> bool:
@@ -79,7 +86,7 @@ class Progress:
 
     @property
     def per_minute(self) -> float | None:
-        """Pace of the newest pictures; None before there are two."""
+        """Pace of the newest pictures; None before two calls have ended."""
         if len(self._finished) < 2:
             return None
         (began, before), (ended, done) = self._finished[0], self._finished[-1]

@@ -19,6 +19,7 @@ from winepress_shared.terminal import shown
 _HEAD = "bold"
 _LEAST_BAR = 4  #: columns; a shorter one says nothing
 _INDENT = 4  #: of notes, below their row
+_ECHO = 2  #: columns for the ^C of a terminal: a line that it breaks is not found again
 
 
 class _Surface(Console):
@@ -73,7 +74,8 @@ class Canvas:
     def draw(self, blocks: Sequence[Block]) -> None:
         """Put ``blocks`` in place of what is drawn."""
         self._surface.take_size()
-        self._live.update(_drawn(blocks, self._surface.width), refresh=True)
+        room = 0 if self._whole_screen else _ECHO
+        self._live.update(_drawn(blocks, self._surface.width - room), refresh=True)
 
     def say(self, line: str) -> None:
         """Write a line that stays, above what is drawn."""

@@ -76,7 +76,7 @@ class Table:
 
         Two spaces or more stand between two cells.
         """
-        lines = [[cell.text for cell in row.cells] + ["  ".join(row.notes)] for row in self.rows]
+        lines = [[cell.text for cell in row.cells] + [_sentences(row.notes)] for row in self.rows]
         if self.has_heads:
             has_notes = any(row.notes for row in self.rows)
             lines.insert(0, [column.head for column in self.columns] + [_NOTE * has_notes])
@@ -137,3 +137,9 @@ def _padded(text: str, width: int, is_right: bool) -> str:
 
 #: What a board is made of, one below the other.
 Block = Table | Cell
+
+
+def _sentences(notes: Iterable[str]) -> str:
+    """Notes as one cell, without the two spaces that part cells."""
+    ends = [note if note.endswith((".", ":", ";")) else f"{note};" for note in notes]
+    return " ".join(ends).removesuffix(";")

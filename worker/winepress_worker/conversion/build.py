@@ -53,7 +53,7 @@ def build(
     with _drawing(model):
         full = origin if isinstance(origin, Prepared) else _export(model, origin, work, report)
         if precision is Precision.FP16:
-            report("drawing a picture to verify it", _QUANTISED)
+            report("drawing a first picture to verify the model", _QUANTISED)
             memory = _verify(catalogue, full)
             made = Manifest.read(full.path)
             if made:
