@@ -25,7 +25,7 @@ def check_job(job: Job) -> Job:
             "not a job",
             field="job",
             value=_shown(job),
-            allowed="a TextToImage, ImageToImage, Inpaint or ZoomVideo",
+            allowed=", ".join(kind.__name__ for kind in Job.kinds.values() if not kind.has_items),
             hint='for example TextToImage(prompt="a red apple")',
         )
     return job

@@ -29,9 +29,9 @@ class Refusals:
     @property
     def text(self) -> str:
         """One sentence without its full stop; empty when no worker refuses."""
-        return "; ".join(filter(None, (self._memory(), self._surroundings())))
+        return "; ".join(filter(None, (self._size(), self._surroundings())))
 
-    def _memory(self) -> str:
+    def _size(self) -> str:
         model = model_key(self.lane)
         # A worker with another reason may have a larger budget.
         too_small = [worker for worker in self.workers if model in worker.too_large]
@@ -40,8 +40,8 @@ class Refusals:
         needs = [worker.too_large[model] for worker in too_small]
         budgets = [float(worker.facts.get("memory_budget", 0)) for worker in too_small]
         return (
-            f"{model} needs {_gib(min(needs))} of memory, and the largest budget of a worker that "
-            f"has it is {_gib(max(budgets))}; `winepress worker --memory-budget "
+            f"{model} needs {_size(min(needs))} of memory, and the largest budget of a worker that "
+            f"has it is {_size(max(budgets))}; `winepress worker --memory-budget "
             f"{math.ceil(min(needs) / _GIB)}GiB` starts one with enough memory"
             f"{self._smaller(model)}"
         )
@@ -78,11 +78,11 @@ class Refusals:
 def refused_models(worker: Worker) -> dict[str, str]:
     """Model key → why this worker does not serve it."""
     large = {
-        model: f"needs {_gib(need)} of memory, has {_gib(worker.facts.get('memory_budget', 0))}"
+        model: f"needs {_size(need)} of memory, has {_size(worker.facts.get('memory_budget', 0))}"
         for model, need in worker.too_large.items()
     }
     return large | worker.unfit
 
 
-def _gib(size: float) -> str:
-    return f"{size / _GIB:.1f} GiB"
+def _size(size: float) -> str:
+    return f"{size / _GIB:.1f} GiB" if size >= _GIB else f"{size / 2**20:.0f} MiB"

@@ -64,7 +64,7 @@ def test_a_user_at_their_limit_is_refused_and_others_are_not(strict: AuditedFarm
     strict.submit("full", 10)
     book = QueueLimits(strict.settings)
     for refused in (lambda: strict.submit("more"), lambda: book.check_room("ada", 1)):
-        with pytest.raises(QueueFull, match=r"ada .*got 10.*10 units of one user"):
+        with pytest.raises(QueueFull, match=r"ada has no room .*got 10.*10 units of one user"):
             refused()
     book.check_room("bob", 10)
     strict.submit("bobs", 10, user="bob")

@@ -18,7 +18,7 @@ def worker(name: str, *lanes: str, device: str = "CPU", **said: Any) -> Worker:
     return Worker(name, 0.0, facts, {"unfit": unfit})
 
 
-def small(name: str, budget_gib: int, *lanes: str, **said: Any) -> Worker:
+def small(name: str, budget_gib: float, *lanes: str, **said: Any) -> Worker:
     return worker(
         name, *lanes, too_large={LANE: int(11.2 * GIB)}, memory_budget=budget_gib * GIB, **said
     )
@@ -68,6 +68,11 @@ def test_both_kinds_of_refusal_are_listed_for_a_worker() -> None:
         LANE: "needs 11.2 GiB of memory, has 4.0 GiB",
         SMALLER: "the model is damaged",
     }
+
+
+def test_less_than_a_gibibyte_is_told_in_mebibytes() -> None:
+    """So that what is needed and what there is do not look the same."""
+    assert refused_models(small("a", 0.1))[LANE] == "needs 11.2 GiB of memory, has 102 MiB"
 
 
 def test_a_film_that_nobody_cuts_needs_a_worker_on_a_cpu() -> None:

@@ -100,16 +100,21 @@ class QueueLimits:
 def farm_full(units: int, most: int) -> QueueFull:
     """The error for a farm with ``units`` not ended, of ``most`` allowed."""
     limit = f"{most} units waiting"
-    return QueueFull("the queue is full", value=units, allowed=limit, hint="Try later")
+    return QueueFull(
+        "the queue has no room for this beside what waits already",
+        value=units,
+        allowed=limit,
+        hint="Submit fewer pictures at once, or try later",
+    )
 
 
 def user_full(user: str, units: int, most: int) -> QueueFull:
     """The error for a user with ``units`` not ended, of ``most`` allowed."""
     return QueueFull(
-        f"{user} has reached the limit of waiting units per user",
+        f"{user} has no room for this beside what waits already",
         value=units,
         allowed=f"{most} units of one user",
-        hint="Wait for some of them, or cancel some",
+        hint="Submit fewer pictures at once, wait for some of the others, or cancel some",
     )
 
 

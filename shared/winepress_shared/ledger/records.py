@@ -202,7 +202,8 @@ class JobRow:
             raise DamagedRecord(
                 f"the broker's record of this job is damaged: {error}",
                 value=job_id,
-                hint=f"DEL FARM:job:{job_id} removes it; `winepress recover` enters it again",
+                hint=f"DEL FARM:job:{job_id} in the broker removes it; then `winepress recover` "
+                "enters the job again, unless it had ended",
             ) from None
 
     @classmethod
