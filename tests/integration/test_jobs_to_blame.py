@@ -7,6 +7,7 @@ import time
 import pytest
 from support.local_worker import LocalWorker
 from support.manual_worker import ManualWorker
+from support.worker_process import await_condition
 
 from winepress import Client, JobHandle, JobState, TextToImage
 from winepress_shared.settings import Settings
@@ -30,7 +31,9 @@ def submit(client: Client, *prompts: str) -> list[JobHandle]:
 
 def serve(worker: LocalWorker, times: int) -> None:
     """Let the worker come back to the lane so often."""
+    left_lanes = worker.renderer._unfit
     for _ in range(times):
+        await_condition(lambda: not left_lanes.reasons or left_lanes.try_again(), 0.01)
         worker.renderer.describe()
         worker.renderer.run(LANE)
 
