@@ -87,7 +87,7 @@ class Credentials(BaseModel):
             raise WrongUsage(
                 f"the farm's credentials cannot be read: {_reason(error)}",
                 value=str(path),
-                hint="Correct the file; a secret that is taken out of it is drawn anew",
+                hint="Correct the file; a secret removed from it is generated again",
             ) from None
         values = {
             name: value.get_secret_value() if isinstance(value, SecretStr) else value
@@ -101,10 +101,10 @@ class Credentials(BaseModel):
 def _reason(error: Exception) -> str:
     """What is wrong with the file, without anything of its secrets."""
     if isinstance(error, json.JSONDecodeError):
-        return f"no JSON at line {error.lineno}"
+        return f"not JSON, at line {error.lineno}"
     if isinstance(error, ValidationError):
         names = ", ".join(str(fault["loc"][0]) for fault in error.errors(include_input=False))
-        return f"unknown names, or values that are no text: {names}"
+        return f"unknown names, or values that are not text: {names}"
     if isinstance(error, OSError):
         return str(error.strerror)
     return "no table of names and texts in UTF-8"

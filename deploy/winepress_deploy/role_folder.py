@@ -37,7 +37,6 @@ _INSIDE = Settings(
 )
 _SECRETS = Path("/run/secrets")  #: where compose mounts a service's secret files
 _CONTAINERS = "containers"  #: subfolder with the containers' files
-_FLOWER_USER = "winepress"
 
 
 class RoleFolder:
@@ -99,6 +98,7 @@ class RoleFolder:
     def _write_containers(self, credentials: Credentials) -> None:
         # Imported here: other commands do not need cryptography.
         from winepress_deploy.services.certificates import Certificates
+        from winepress_deploy.services.flower import USER
         from winepress_deploy.services.seaweed import server_environment
 
         folder = self.containers
@@ -111,9 +111,7 @@ class RoleFolder:
         _write_environment(folder / "seaweedfs.env", inside)
         password = credentials.flower_password.get_secret_value()
         write_private(self.path / "flower-password", f"{password}\n")
-        _write_environment(
-            folder / "flower.env", {"FLOWER_BASIC_AUTH": f"{_FLOWER_USER}:{password}"}
-        )
+        _write_environment(folder / "flower.env", {"FLOWER_BASIC_AUTH": f"{USER}:{password}"})
         for path in folder.iterdir():
             # Servers in containers run as other users. On this machine the parent folder keeps
             # other users out.
@@ -128,9 +126,8 @@ class RoleFolder:
 def _write_roles(folder: Path, settings: Settings, credentials: Credentials) -> None:
     store = settings.store_folder is None
     for role in Role:
-        name = "winepress" if role is Role.OPERATOR else role.value
         own = with_key(settings, role, credentials, broker=True, store=store)
-        write_settings(folder / f"{name}.toml", own, _COMMAND)
+        write_settings(StateFolder(folder).settings_of(role), own, _COMMAND)
 
 
 def _write_environment(path: Path, values: Mapping[str, str]) -> None:

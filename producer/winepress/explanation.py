@@ -86,7 +86,7 @@ def what_holds(row: JobRow, place: Place) -> list[str]:
     starts = row.starts if row.state is JobState.QUEUED else None
     lines = [*_pauses(row, place), *times_of(starts, row.window)]
     if place.parked:
-        lines.append(f"After a fault its lane {row.lane} is suspended for now: {place.parked}.")
+        lines.append(f"Its lane {row.lane} rests after a fault: {place.parked}.")
     return lines
 
 

@@ -200,7 +200,7 @@ def test_a_slip_in_the_secrets_is_named_without_them(
     assert main(["roles", "--compose", "--out", str(folder)]) == 2
     said = capsys.readouterr().err
     assert why in said
-    assert "drawn anew" in said
+    assert "generated again" in said
     assert "xyzzy" not in said
 
 

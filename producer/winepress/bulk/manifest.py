@@ -96,7 +96,9 @@ def write_manifest(rows: Sequence[dict[str, Any]], folder: Path) -> list[Path]:
 
 def write_contact_sheets(rows: Sequence[dict[str, Any]], folder: Path) -> list[Path]:
     """Write ``contact-sheet-001.png`` and so on, with a hundred saved pictures on each sheet."""
-    finished = [row for row in rows if row["state"] == "done"]
+    finished = [
+        row for row in rows if row["state"] == "done" and _is_saved_picture(folder / row["file"])
+    ]
     paths = []
     for number, first in enumerate(range(0, len(finished), _PER_SHEET), 1):
         part = finished[first : first + _PER_SHEET]
@@ -115,6 +117,11 @@ def _cell(value: object) -> object:
 
 def _caption(row: dict[str, Any]) -> str:
     return f"{row['name'] or row['unit']} {row['prompt']}"
+
+
+def _is_saved_picture(path: Path) -> bool:
+    """False for a film, and for a picture that was finished after the others were saved."""
+    return path.suffix in (".png", ".jpg", ".webp") and path.exists()
 
 
 def _open(path: Path) -> Image.Image:

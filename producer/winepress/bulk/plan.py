@@ -70,6 +70,7 @@ class Plan:
         self._catalogue = catalogue
         self._options = options
         self._loaded: dict[tuple[str | bytes, ...], Picture] = {}  # field, file, options of reading
+        self._loaded_bytes = 0  # of all input pictures, as they are stored
         self._names: dict[str, int] = {}  # name → line
         self._runs: dict[tuple[Lane, Priority], Run] = {}  # of the group with this key
         self.groups: dict[tuple[Lane, Priority], Group] = {}
@@ -202,9 +203,9 @@ class Plan:
         key = (name, given, *map(str, how.values()))
         if key not in self._loaded:
             source = self._options.folder / given if isinstance(given, str) else given
-            self._loaded[key] = load_picture(name, source, **how)
-            size = sum(len(picture.png or b"") for picture in self._loaded.values())
-            if size > MAX_INPUT_BYTES:
+            picture = self._loaded[key] = load_picture(name, source, **how)
+            self._loaded_bytes += len(picture.png or b"")
+            if self._loaded_bytes > MAX_INPUT_BYTES:
                 raise InvalidJob("too many input pictures", allowed=f"{MAX_INPUT_BYTES >> 20} MiB")
         return self._loaded[key]
 

@@ -101,7 +101,7 @@ class _Reader:
         """The parts up to one of the characters ``ends``, or up to the end of the text."""
         found: list[str | ListName | Choice] = []
         words: list[str] = []
-        while self._at < len(self._text) and self._text[self._at] not in (ends or "\0"):
+        while self._at < len(self._text) and self._text[self._at] not in ends:
             part = self._part(depth)
             if isinstance(part, str):
                 words.append(part)

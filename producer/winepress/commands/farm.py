@@ -162,12 +162,12 @@ def check_workers(client: Client) -> Finding:
 
 
 def _check_lanes(client: Client) -> Finding:
-    waiting = client.ledger.waiting()
+    waiting, workers = client.ledger.waiting(), client.workers()
     for lane in sorted(waiting):
         reason = client.lanes.parked(lane)
         if reason is not None:
             raise FarmUnreachable(f"lane {lane} rests after a fault: {reason}")
-        impossible = client.why_impossible(lane)
+        impossible = why_impossible(lane, workers)
         if impossible is not None:
             raise FarmUnreachable(f"waiting in {lane}: {waiting[lane]}, but {impossible}")
     found = [f"{scope} is paused" for scope in client.farm.pauses()]

@@ -34,10 +34,12 @@ def _fetch(arguments: argparse.Namespace) -> int:
     with Client.from_env() as client:
         handles = [client.get(job_id) for job_id in arguments.jobs]
         for handle in handles:
-            if not handle.result.outputs:
+            outputs = handle.result.outputs
+            if not outputs:
                 console.note("no picture of this job is finished")
             elif arguments.urls:
-                for output, url in zip(handle.result.outputs, handle.urls(), strict=True):
+                for output in outputs:
+                    url = client.archive.store.url(output.key)
                     console.result({"unit": output.unit, "url": url}, url)
             else:
                 show_outputs(console, handle, handle.save(arguments.out))

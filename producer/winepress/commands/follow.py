@@ -10,7 +10,7 @@ from pathlib import Path
 
 from winepress.commands.stall_watch import StallWatch
 from winepress.console import INTERRUPTED, Console
-from winepress.handle import JobHandle, raise_unless_succeeded
+from winepress.handle import JobHandle, file_name, raise_unless_succeeded
 from winepress.joint_events import JointEvents
 from winepress.views.progress_board import ProgressBoard
 from winepress_shared.errors import JobFailed
@@ -104,8 +104,11 @@ def _show_end(console: Console, handle: JobHandle, out: Path | None) -> None:
 
 def show_outputs(console: Console, handle: JobHandle, paths: Sequence[Path]) -> None:
     """Tell where each picture of a job was saved, and what was ignored in drawing it."""
-    for output, path in zip(handle.result.outputs, paths, strict=True):
-        console.result({**asdict(output), "path": str(path)}, str(path))
+    saved = {path.name: path for path in paths}
+    for output in handle.result.outputs:
+        path = saved.get(file_name(handle.id, output.key))
+        if path is not None:  # else it was finished after the others were saved
+            console.result({**asdict(output), "path": str(path)}, str(path))
     if not console.json_lines:  # each line has them
         _tell_warnings(console, handle)
 

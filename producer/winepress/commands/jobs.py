@@ -11,6 +11,7 @@ from typing import Any
 from winepress.caller_checks import MOST_LISTED
 from winepress.client import Client
 from winepress.console import Console
+from winepress.estimate import estimate_of
 from winepress.explanation import estimate_text, place_of, what_holds, why_job_impossible
 from winepress.views.job_table import JobTable
 from winepress_shared.errors import WinepressError, WrongUsage
@@ -99,8 +100,9 @@ def _outlook(client: Client, row: JobRow) -> tuple[dict[str, Any], list[str], fl
     """What is to be expected of a job, for programs and for people, and in how many seconds."""
     if row.state.is_terminal:
         return {}, [], None
-    found, impossible = client.estimate(row.id), why_job_impossible(row, client.workers())
-    held = what_holds(row, place_of(client.lanes, row))
+    workers, place = client.workers(), place_of(client.lanes, row)
+    found = estimate_of(row, place, client.lanes, workers)
+    impossible, held = why_job_impossible(row, workers), what_holds(row, place)
     told = f"No worker can render it now: {impossible}" if impossible else estimate_text(found)
     values = {"estimate": asdict(found), "impossible": impossible, "held": held}
     return values, [*held, told], None if impossible else found.ends_in_s
