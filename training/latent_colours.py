@@ -16,6 +16,7 @@ from winepress_shared.catalogue import Catalogue
 from winepress_shared.jobs.job import TextToImage
 from winepress_shared.lane import Precision
 from winepress_shared.settings import default_home
+from winepress_worker.conversion.preparation import prepare
 from winepress_worker.engines.base import Request
 from winepress_worker.engines.openvino import OpenVinoEngine, OpenVinoPipeline
 from winepress_worker.models.local_models import LocalModels
@@ -48,7 +49,7 @@ def main() -> None:
     catalogue = Catalogue.load()
     local_models = LocalModels(default_home(), catalogue)
     with tempfile.TemporaryDirectory() as blobs:
-        engine = OpenVinoEngine(local_models, "CPU", Path(blobs))
+        engine = OpenVinoEngine(local_models, "CPU", Path(blobs), prepare=prepare)
         pipeline = engine.load(engine.prepare("vignette", Precision.FP16))
         solution, left = fit(pipeline, catalogue)
     rows = ", ".join(str([round(float(value), 4) for value in row]) for row in solution)

@@ -15,7 +15,7 @@ from pydantic import SecretStr
 from winepress_deploy.credentials import Credentials
 from winepress_deploy.roles import Role
 
-#: The operator's user, who is the one of a URL without a user name, as in farms before roles.
+#: The operator's user: Valkey's default, which a URL without a user name means.
 _DEFAULT = "default"
 #: Tracking and the list of channels would name what every role and every other farm writes.
 _COMMANDS = (

@@ -110,7 +110,7 @@ class BrokerUrl:
         if any(names):
             login = ":".join(names)
         path = parts.path
-        if "db" in options and parts.scheme != "unix":
+        if "db" in options:
             path = f"/{options.pop('db')}"
         shown = f"{parts.scheme}://{host}{path}"
         place = f"{login}@{host}" if login else host

@@ -159,14 +159,14 @@ class FactsDocument(_Report):
 
 
 class OfferDocument(_Report):
-    """A model that the store offers, as a machine keeps it on its list of them."""
+    """A published model, as a worker machine's index of the registry holds it."""
 
     lane: Word  #: without a device
     memory_bytes: Annotated[int, Field(gt=0, le=2**53 - 1)] | None = None  #: None: not measured
 
 
 class OffersDocument(_Report):
-    """The list of them; entries of a later version that make no sense here are its reader's."""
+    """The index of the registry; its reader skips lanes that this version does not know."""
 
     offers: Annotated[tuple[OfferDocument, ...], Field(max_length=10_000, strict=False)]
 

@@ -102,11 +102,11 @@ class Settings(Limits):
     @field_validator("broker_url")
     @classmethod
     def _redis_only(cls, url: SecretStr) -> SecretStr:
-        if not url.get_secret_value().startswith(("redis://", "rediss://", "unix://")):
-            raise ValueError("must begin with redis://, rediss:// or unix://")
+        if not url.get_secret_value().startswith(("redis://", "rediss://")):
+            raise ValueError("must begin with redis:// or rediss://")
         parts = _split(url.get_secret_value())
         # redis-py would use database 0 for a path that is not a number.
-        if parts.scheme != "unix" and not _DATABASE.fullmatch(parts.path):
+        if not _DATABASE.fullmatch(parts.path):
             raise ValueError("must end with the number of a database, such as /0")
         return url
 

@@ -29,7 +29,7 @@ def company(running_farm: RunningFarm) -> RunningFarm:
 
 def test_a_cancel_stops_all_pictures_of_a_call(company: RunningFarm) -> None:
     """Nothing of it is stored afterwards, and the workers go on."""
-    handle = _submit(company, "canceled", n=40)
+    handle = _submit(company, "canceled", n=400)
     for event in handle.events():
         if event.name == "progress":
             break
@@ -37,7 +37,7 @@ def test_a_cancel_stops_all_pictures_of_a_call(company: RunningFarm) -> None:
     assert handle.status().state is JobState.CANCELED
     wait_until(company.is_quiet)
     stored = company.stored(handle)
-    assert len(stored) < 40
+    assert len(stored) < 400
     after = _submit(company, "after", n=4).wait(_PATIENCE_S)
     company.assert_exactly_once([after])
     assert company.stored(handle) == stored

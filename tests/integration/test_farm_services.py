@@ -30,7 +30,7 @@ from winepress_shared.errors import StoreRefused, StoreUnreachable, WrongUsage
 from winepress_shared.settings import Settings
 from winepress_shared.stores import open_store
 
-_READY_S = 30
+_READY_S = 120
 
 
 def _services(state: Path, *, flower: bool = False) -> FarmOptions:

@@ -208,3 +208,15 @@ def test_a_message_that_cannot_be_sent_as_it_is_does_not_lose_the_report(farm: A
     assert failed["error"] == "OSError"
     assert failed["message"].startswith("cannot read ?.png x")
     assert len(failed["message"]) == 500
+
+
+def test_a_job_whose_record_was_deleted_by_hand_stops_nobody(farm: AuditedFarm) -> None:
+    """That is the remedy for a damaged one; the job may be submitted again, before or after."""
+    for job in ("a1", "a2", "a3"):
+        farm.submit(job, 3)
+    farm.redis.delete(farm.key("job", "a1"), farm.key("job", "a2"))
+    farm.submit("a2", 3)
+    assert farm.work_off() == ["a3", "a3", "a2", "a2"]
+    assert farm.ledger.waiting() == {}
+    farm.submit("a1", 3)
+    assert farm.work_off() == ["a1", "a1"]

@@ -105,7 +105,7 @@ def test_who_comes_later_is_not_told_later(client: Client, manual_worker: Manual
     threads = [*threads, *in_threads(listen, 1)]
     await_condition(lambda: waits(second))
     client.pause(second.id)
-    assert heard.wait(BLOCK_MS / 2000)
+    assert heard.wait(0.8 * BLOCK_MS / 1000)
     first.cancel()
     join(threads)
 
@@ -196,7 +196,7 @@ def test_an_outage_is_told_to_nobody_when_nobody_waits(
             ManualWorker(settings).work(LANE)
             join(threads)
     await_condition(lambda: readers() == 0)
-    assert caplog.messages == []
+    assert [one for one in caplog.records if one.name.startswith("winepress.")] == []
 
 
 # -- limits ----------------------------------------------------------------------------------
@@ -291,7 +291,7 @@ def test_events_can_be_closed_from_another_thread_while_nothing_happens(client: 
     threads = in_threads(lambda _: names.extend(event.name for event in events), 1)
     await_condition(lambda: waits(handle))
     events.close()
-    threads[0].join(BLOCK_MS / 2000)  # the reader has not looked up in between
+    threads[0].join(0.8 * BLOCK_MS / 1000)  # the reader has not looked up in between
     assert not threads[0].is_alive()
     assert names == ["queued", "paused"]
     events.close()

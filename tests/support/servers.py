@@ -23,7 +23,7 @@ from winepress_shared.errors import StoreUnreachable
 from winepress_shared.settings import Settings
 from winepress_shared.stores import open_store
 
-_START_S = 30.0  #: longest a server may take to answer
+_START_S = 60.0  #: longest a server may take to answer
 _STOP_S = 15.0  #: longest a server may take to end
 _POLL_S = 0.02
 

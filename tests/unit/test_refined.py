@@ -8,8 +8,8 @@ from winepress_shared.catalogue import Catalogue
 from winepress_shared.errors import EnvironmentFault
 from winepress_shared.jobs.job import TextToImage
 from winepress_shared.lane import Precision
-from winepress_worker.engines.base import Request, ignore_steps
-from winepress_worker.engines.fake import FakeEngine
+from winepress_worker.engines.base import PipelineKey, Request, ignore_steps
+from winepress_worker.engines.fake import FakeEngine, FakePipeline
 from winepress_worker.pipelines.slice_pipelines import SlicePipelines
 from winepress_worker.pipelines.warm_pool import WarmPool
 
@@ -62,3 +62,23 @@ def test_a_job_with_a_refiner_does_not_take_a_workers_own_pin_away() -> None:
     renderer.load(REFINED)
     pool.get(FakeEngine().prepare("sdxl-turbo", Precision.FP16))
     assert [key.model for key in pool.warm] == ["sdxl-turbo", "vignette"]
+
+
+def test_two_models_that_have_grown_beyond_the_budget_are_not_loaded_for_each_picture(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """They were loaded side by side, so they stay while they draw one picture after the other."""
+    renderer, _ = pipelines(220)
+    loads: list[str] = []
+    load = FakeEngine.load
+
+    def count(engine: FakeEngine, key: PipelineKey) -> FakePipeline:
+        loads.append(key.model)
+        return load(engine, key)
+
+    monkeypatch.setattr(FakeEngine, "load", count)
+    for _ in range(3):
+        renderer.render(Request(REFINED, (1,)), ignore_steps)
+        for pipeline in renderer.load(REFINED):
+            pipeline.footprint = 115 * _MIB
+    assert loads == ["vignette", "sdxl-refiner"]

@@ -17,5 +17,5 @@ def test_a_renderer_that_is_made_starts_nothing(tmp_path: Path) -> None:
     renderer = Renderer(
         WorkerOptions("one", engine="fake", pins=("vignette.fp16",)), settings, lambda lane: None
     )
-    assert set(threading.enumerate()) == before
+    assert set(threading.enumerate()) <= before
     assert renderer._pool.warm == ()

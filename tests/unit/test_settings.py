@@ -116,7 +116,7 @@ def test_unreadable_file_is_a_sentence(tmp_path: Path, content: bytes | None, pr
     ("key", "inside", "outside"),
     [
         ("farm", ["a", "a" * 32, "0-9"], ["a" * 33, "A", "-a", "a_b", "a:b", "a\n"]),
-        ("broker_url", ["redis://h", "rediss://h:1/2", "unix:///s"], ["http://h", "amqp://h", "h"]),
+        ("broker_url", ["redis://h", "rediss://h:1/2"], ["http://h", "amqp://h", "unix:///s", "h"]),
         (
             "broker_url",
             ["redis://:p%2Fw@h:65535/0"],

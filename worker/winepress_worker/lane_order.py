@@ -95,8 +95,8 @@ def _is_left(view: LaneView, renderer: dict[str, Any], *, is_busy: bool) -> bool
 class LaneWatch:
     """One worker's view of all lanes, refreshed when asked; thread-safe."""
 
-    def __init__(self, book: LaneIndex, options: WorkerOptions) -> None:
-        self._book = book
+    def __init__(self, lane_index: LaneIndex, options: WorkerOptions) -> None:
+        self._lane_index = lane_index
         self._options = options
         self._turn = threading.Lock()
         self._looked_at = 0.0
@@ -152,7 +152,7 @@ class LaneWatch:
             if time.monotonic() - self._looked_at >= least_s:
                 self._looked_at = time.monotonic()
                 try:
-                    views, self._renderer = self._book.look(self._options.name)
+                    views, self._renderer = self._lane_index.look(self._options.name)
                 except BrokerUnreachable as error:
                     log.warning("cannot read the lanes, so they are served in turn: %s", error)
                     views = []

@@ -14,7 +14,7 @@ FORMAT = "%(asctime)s %(levelname)s %(processName)s %(name)s: %(message)s"
 
 
 def configure_logs() -> None:
-    """Log one line per event, with its process; called once in each process."""
+    """Log one line per event, with its process; another call changes nothing."""
     # Replaces the command's own log format, which has no time.
     logging.basicConfig(level=logging.INFO, handlers=[plain_handler(FORMAT)], force=True)
     if not sys.warnoptions:  # Python warnings are about code, which readers of a log cannot change

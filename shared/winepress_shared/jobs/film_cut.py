@@ -66,7 +66,7 @@ class FilmCut(BaseModel):
 
     @property
     def sounds(self) -> tuple[Sound, ...]:
-        """What the film sounds like."""
+        """The film's sound, if it has one."""
         return () if self.audio is None else (self.audio,)
 
     def check_film(self, key_frames: int) -> None:

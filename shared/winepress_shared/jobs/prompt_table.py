@@ -11,10 +11,10 @@ from typing import Annotated, Any
 from pydantic import BeforeValidator
 
 from winepress_shared.errors import InvalidJob
+from winepress_shared.jobs.job import MAX_PROMPT_CHARACTERS
 from winepress_shared.jobs.plain_text import check_text
 
 MAX_CUES = 1000
-MAX_PROMPT_CHARACTERS = 2000
 MAX_POSITION = 100_000.0  #: last key frame or second a cue may name
 
 Cue = tuple[float, str]  #: first key frame or second, and the prompt from there on

@@ -60,9 +60,7 @@ class InMemoryLedger(Ledger):
     """A `Ledger` without Redis; holds at most ``queue_limit`` units that have not ended."""
 
     def __init__(self, queue_limit: int = 2_000_000) -> None:
-        super().__init__(Settings())
-        self._server = cast("ScriptServer", _NoServer())
-        self._run = self._server.run
+        super().__init__(Settings(), cast("ScriptServer", _NoServer()))
         self.queue_limit = queue_limit
         self._jobs: dict[str, HeldJob] = {}
         self._keys: dict[tuple[str, str], str] = {}  #: user and idempotency key → job

@@ -147,7 +147,7 @@ class ScriptServer:
         return pipe.execute(raise_on_error=False)
 
     def hashes(self, keys: Sequence[str]) -> list[dict[str, str]]:
-        """The hash of each key; empty if the key is missing or not a hash."""
+        """The hash of each key; empty if the key is missing, damaged if it is not a hash."""
         with self.reaching():
             pipe = self.client.pipeline(transaction=False)
             for key in keys:
@@ -157,7 +157,7 @@ class ScriptServer:
                 if isinstance(one, Exception):
                     if not str(one).startswith(_OTHER_TYPE):
                         raise one
-                    found[place] = {"": _OTHER_TYPE}
+                    found[place] = {"": _OTHER_TYPE}  # no field of a job: read as damaged
         return found
 
     @contextmanager

@@ -1,4 +1,4 @@
-"""A board: drawn over again and again on a terminal, a line now and then elsewhere."""
+"""A board: redrawn in place on a terminal, occasional lines elsewhere."""
 
 from __future__ import annotations
 
@@ -35,7 +35,9 @@ class Board:
         self._turn = threading.RLock()  # remarks come from another thread
         self._canvas: Canvas | None = None
         self._pause_s = _DRAW_S if can_draw(stream) else line_s
-        self._shown_at = time.monotonic()  # events of the past are taken in first
+        self._shown_at = (
+            time.monotonic()
+        )  # nothing is shown before the first interval, so past events are read first
         self._lines: list[str] = []
         self._logs: list[logging.StreamHandler[TextIO]] = []
 

@@ -18,7 +18,7 @@ def size_of(stream: TextIO) -> os.terminal_size:
     """Columns and lines of the terminal behind ``stream``."""
     try:
         size = os.get_terminal_size(stream.fileno())
-    except OSError:  # it only plays one
+    except OSError:  # it claims to be a terminal but is none
         return _SIZE
     return os.terminal_size((size.columns or _SIZE.columns, size.lines or _SIZE.lines))
 

@@ -62,7 +62,9 @@ def open_client(settings: Settings, *, is_public: bool = False) -> S3Client:
         )
     endpoint: str | None = getattr(settings, field)
     try:
-        session = boto3.session.Session(botocore_session=_session(is_deaf=identifier is not None))
+        session = boto3.session.Session(
+            botocore_session=_session(reads_environment=identifier is None)
+        )
         client: S3Client = session.client(
             "s3",
             region_name=settings.s3_region,
@@ -77,18 +79,20 @@ def open_client(settings: Settings, *, is_public: bool = False) -> S3Client:
     return client
 
 
-def _session(*, is_deaf: bool) -> botocore.session.Session:
+def _session(*, reads_environment: bool) -> botocore.session.Session:
     """A session that reads boto3's environment variables and files in the home, or none of them.
 
-    None if our settings hold the keys: those files are for other programs, and a missing profile
-    would be an error.
+    It reads none if our settings hold the keys: those files are for other programs, and a missing
+    profile would be an error.
     """
-    if not is_deaf:
+    if reads_environment:
         return botocore.session.Session()
     none = dict.fromkeys(("config_file", "credentials_file"), (None, None, os.devnull, None))
     known = botocore.session.Session.SESSION_VARIABLES
-    deaf = {name: (of_file, None, *rest) for name, (of_file, _, *rest) in known.items()}
-    session = botocore.session.Session(session_vars=deaf | none)
+    without_environment = {
+        name: (of_file, None, *rest) for name, (of_file, _, *rest) in known.items()
+    }
+    session = botocore.session.Session(session_vars=without_environment | none)
     session.register_component("data_loader", _descriptions())
     return session
 

@@ -30,8 +30,8 @@ def prepare(
     """The finished model, made now if necessary; about half a minute per bundled model.
 
     If several processes call this, one does the work and the others wait. ``mirror`` is a folder
-    with weights, used instead of a hub, see `find_source`. Raises UnknownModel, and
-    EnvironmentFault if the source is not available, the disk is full or the result is bad.
+    with weights, used instead of a hub, see `find_source`. Raises UnknownModel, StoreUnreachable,
+    and EnvironmentFault if the source is not available, the disk is full or the result is bad.
     """
     model = local_models.known(name, precision)
     local_models.use(name, precision)

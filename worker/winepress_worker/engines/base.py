@@ -138,7 +138,7 @@ class Engine(Protocol):
         """Prepare a model on this machine; returns the key under which `load` loads it.
 
         Takes half a minute or more if it is not prepared yet; ``report`` gets the progress. Raises
-        UnknownModel or EnvironmentFault.
+        UnknownModel, StoreUnreachable or EnvironmentFault.
         """
 
     def estimate(self, key: PipelineKey) -> int:

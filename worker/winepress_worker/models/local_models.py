@@ -29,7 +29,7 @@ from winepress_worker.models.recipe import recipe
 from winepress_worker.models.registry import ModelRegistry
 from winepress_worker.models.source import find_source, is_available_offline, is_bundled
 from winepress_worker.os_fault import os_fault
-from winepress_worker.report import Report
+from winepress_worker.report import Report, ignore_progress
 
 log = logging.getLogger(__name__)
 
@@ -184,7 +184,7 @@ class LocalModels:
         folder = self.folder(name, precision)
         if not folder.is_dir():
             return 0
-        with self.alone(name, precision, lambda message, fraction: None):
+        with self.alone(name, precision, ignore_progress):
             size = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
             retire(folder)
             self._pulled.forget(folder)

@@ -21,7 +21,13 @@ def check_device_draws(options: WorkerOptions, *, is_known_enough: bool = False)
     request = json.dumps({"options": options.encode(), "again": not is_known_enough})
     try:
         run = subprocess.run(  # noqa: S603 - this interpreter, our own module
-            command, input=request, capture_output=True, text=True, timeout=_TIMEOUT_S, check=False
+            command,
+            input=request,
+            capture_output=True,
+            text=True,
+            errors="replace",
+            timeout=_TIMEOUT_S,
+            check=False,
         )
         answer = json.loads(run.stdout.splitlines()[-1])
         verdict, found = bool(answer["is_fit"]), str(answer["found"])

@@ -27,6 +27,7 @@ def check_device_presence(wanted: Collection[str]) -> None:
             [sys.executable, "-c", _LIST],
             capture_output=True,
             text=True,
+            errors="replace",
             timeout=_TIMEOUT_S,
             check=False,
         )

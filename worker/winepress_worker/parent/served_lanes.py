@@ -21,8 +21,8 @@ class ServedLanes:
         self._options = options
         self._fake = EngineName.parse(options.engine).fake
         self._in_registry = RegistryIndex(settings)
-        # Kept, for it remembers which files it has verified. The renderer reads the catalogue once
-        # too, so a worker must be started again for an entry that is added later.
+        # Kept, so that a model that cannot be used is logged once. The renderer reads the catalogue
+        # once too, so a worker must be started again for an entry that is added later.
         self._local_models = LocalModels(
             settings.home,
             Catalogue.load(settings.catalogue),

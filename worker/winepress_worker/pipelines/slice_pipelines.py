@@ -57,7 +57,8 @@ class SlicePipelines:
         if job.refinement is None:
             return (self._get(first),)
         second = self.prepare(job.refinement.model, job.precision)
-        pipeline = self._get(first)
+        with self._pool.pinned(second):  # the growth of the first must not unload it
+            pipeline = self._get(first)
         with self._pool.pinned(first):
             return pipeline, self._get(second)
 

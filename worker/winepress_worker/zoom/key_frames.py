@@ -35,8 +35,11 @@ class KeyFrames:
             raise FailForGood(f"key frame {index}: {error.problem}", value=key) from None
         if row is None or hashlib.sha256(data).hexdigest() != row.get("sha256"):
             raise RetryElsewhere("a key frame in the store is damaged", value=key)
-        image = Image.open(io.BytesIO(data), formats=("PNG",))
-        if image.size != self._job.nesting.size:
-            raise FailForGood(f"key frame {index} has another size", value=key)
-        image.load()
+        try:
+            image = Image.open(io.BytesIO(data), formats=("PNG",))
+            if image.size != self._job.nesting.size:
+                raise FailForGood(f"key frame {index} has another size", value=key)
+            image.load()
+        except (OSError, ValueError, SyntaxError, Image.DecompressionBombError):
+            raise FailForGood(f"key frame {index} is not a valid PNG", value=key) from None
         return image

@@ -210,9 +210,13 @@ local function serve_lane()
       set_user_aside(lane, band, user)
     else
       local job = read_job(id)
-      local found = serve_job(job)
+      local found = job and serve_job(job)
       if found then return found end
-      if job.ready > 0 then jobs_passed, is_shunned = jobs_passed + 1, true end
+      if not job then
+        drop_lost_job(lane, band, user, id)
+      elseif job.ready > 0 then
+        jobs_passed, is_shunned = jobs_passed + 1, true
+      end
     end
   end
   return nil, is_shunned

@@ -2,8 +2,7 @@
 -- Take the rest of a slice back from its worker without counting an attempt. Optionally parks the lane.
 -- KEYS[1] prefix; keys: lease leases job_leases held parked job failers, and those `requeue_lease` touches
 -- ARGV: fence, holder, park for (ms, 0: do not), reason, unit that cannot be served in its worker's
---       environment
---       (-1: none)
+--       environment (-1: none)
 check_numbers(3, 5)
 local fence, park_ms = ARGV[1], tonumber(ARGV[3])
 local lease = read(key('lease', fence))

@@ -45,10 +45,12 @@ for _, fence in ipairs(redis.call('ZRANGE', key('leases'), 0, -1)) do
 end
 
 local since, workers = now - tonumber(ARGV[3]), {}
-local seen = redis.call('ZRANGEBYSCORE', key('workers'), since, '+inf', 'WITHSCORES', 'LIMIT', 0, most_workers)
-for i = 1, #seen, 2 do
-  local name = seen[i]
-  workers[#workers + 1] = {name = name, seen = math.min(now, tonumber(seen[i + 1])),
+local names = redis.call('ZRANGEBYSCORE', key('workers'), since, '+inf')
+table.sort(names)
+for i = 1, math.min(#names, most_workers) do
+  local name = names[i]
+  workers[#workers + 1] = {name = name,
+    seen = math.min(now, tonumber(redis.call('ZSCORE', key('workers'), name))),
     facts = redis.call('GET', key('worker', name)) or '',
     renderer = redis.call('GET', key('renderer', name)) or '',
     loading = redis.call('GET', key('loading_model', name)) or ''}
@@ -69,6 +71,6 @@ if most_jobs > 0 then
 end
 
 return cjson.encode({now = now, lanes = lanes, pauses = redis.call('HKEYS', key('paused')),
-  worker_count = redis.call('ZCOUNT', key('workers'), since, '+inf'), workers = workers, slices = slices,
+  worker_count = #names, workers = workers, slices = slices,
   running = redis.call('ZCARD', key('jobs', 'running')),
   queued = redis.call('ZCARD', key('jobs', 'queued')), jobs = jobs})

@@ -55,6 +55,9 @@ if redis.call('EXISTS', key('job', id)) == 1 then return entered('known', id, un
 local most, users_most = limit_of('queue_limit'), limit_of('user_queue_limit')
 if open + units > most then return {'full', id, open, most} end
 if opened + units > users_most then return {'user-full', id, opened, users_most} end
+if redis.call('ZSCORE', key('ready', row.lane, row.band, row.user), id) then
+  drop_lost_job(row.lane, row.band, row.user, id)
+end
 if idem ~= '' then redis.call('SET', key('idem', row.user, idem), id .. ' ' .. digest, 'PX', ARGV[4]) end
 -- By turn, not by time: two jobs of the same millisecond need an order too.
 local order = redis.call('INCR', key('turn'))

@@ -80,6 +80,22 @@ local function place_job(job)
   job.ready = units
 end
 
+-- The row of a waiting job was deleted by hand: remove the job and count its user's units anew.
+local function drop_lost_job(lane, band, user, id)
+  local mine, left = key('ready', lane, band, user), 0
+  redis.call('ZREM', mine, id)
+  for _, other in ipairs(redis.call('ZRANGE', mine, 0, -1)) do
+    left = left + (tonumber(redis.call('HGET', key('job', other), 'ready')) or 0)
+  end
+  if redis.call('EXISTS', mine) == 0 then leave_band(lane, band, user) end
+  local change = left - (tonumber(redis.call('HGET', key('waits', lane, band), user)) or 0)
+  count_waiting(lane, band, user, change)
+  redis.call('INCRBY', key('open'), change)
+  if redis.call('HINCRBY', key('open_by_user'), user, change) == 0 then
+    redis.call('HDEL', key('open_by_user'), user)
+  end
+end
+
 local function set_state(job, state, reason)
   redis.call('ZREM', key('jobs', job.state), job.id)
   redis.call('ZADD', key('jobs', state), job.order, job.id)
