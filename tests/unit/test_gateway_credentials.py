@@ -172,19 +172,27 @@ def store(settings: Settings) -> Store:
     return open_store(settings)
 
 
-def test_a_gateway_beyond_loopback_needs_a_key_to_start(settings: Settings, store: Store) -> None:
-    """And then asks everybody for one, also the caller on its machine."""
-    assert not with_keys(settings, "http://127.0.0.1:1").require_keys
+def test_a_gateway_that_others_can_reach_asks_everybody_for_a_key(
+    settings: Settings, store: Store
+) -> None:
+    """Also the caller on its machine; beyond loopback it does not start without a key."""
+    notes: list[str] = []
     public = settings.model_copy(update={"public_url": "https://pictures.example"})
-    for one, address in ((settings, "http://0.0.0.0:1"), (public, "http://[::1]:1")):
+    assert not with_keys(settings, "http://127.0.0.1:1", notes.append).require_keys
+    assert not with_keys(settings, "http://[::1]:1", notes.append).require_keys
+    assert notes == []
+    for address in ("http://0.0.0.0:1", "http://[::]:1", "http://10.0.0.1:1"):
         with pytest.raises(WrongUsage, match="winepress keys create"):
-            with_keys(one, address)
+            with_keys(settings, address, notes.append)
+    assert with_keys(public, "http://127.0.0.1:1", notes.append).require_keys
+    assert "winepress keys create" in notes.pop()
     key, _ = KeyStore(store).create("ann")
-    assert with_keys(settings, "http://0.0.0.0:1").require_keys
-    assert with_keys(public, "http://127.0.0.1:1").require_keys
+    assert with_keys(settings, "http://0.0.0.0:1", notes.append).require_keys
+    assert with_keys(public, "http://127.0.0.1:1", notes.append).require_keys
+    assert notes == []
     KeyStore(store).revoke(key.id)
     with pytest.raises(WrongUsage, match="winepress keys create"):
-        with_keys(settings, "http://[::]:1")
+        with_keys(settings, "http://[::]:1", notes.append)
 
 
 def test_only_the_hash_of_a_key_is_stored(store: Store) -> None:
