@@ -49,6 +49,8 @@ PRODUCER_WRITES = (
     ),
     *("turn", "wake:*"),
 )
+#: Keys that the gateway writes beside those: what was done with each of its own keys.
+GATEWAY_WRITES = ("key_rate:*", "key_jobs:*", "key_units:*", "key_counted:*", "key_steps:*")
 #: Keys that only workers and the operator write.
 PRODUCER_READS = (
     *(
@@ -117,7 +119,8 @@ def _keys(role: Role, farm: str) -> list[str]:
         return [f"~{farm}:queue:*", *fanout]
     if role in (Role.PRODUCER, Role.GATEWAY):
         # A script gets the bare prefix as its key and builds the other keys itself.
-        writes = ("", *PRODUCER_WRITES, *_QUEUES)
+        own = GATEWAY_WRITES if role is Role.GATEWAY else ()
+        writes = ("", *PRODUCER_WRITES, *own, *_QUEUES)
         return [
             f"%R~{farm}:*",
             *(f"~{farm}:{key}" for key in writes),

@@ -58,7 +58,8 @@ def with_keys(settings: Settings, address: str, note: Callable[[str], None]) -> 
     from winepress_shared.stores import open_store
 
     is_near, is_meant_near = (
-        is_loopback(urlsplit(one).hostname or "") for one in (address, settings.public_url or address)
+        is_loopback(urlsplit(one).hostname or "")
+        for one in (address, settings.public_url or address)
     )
     if is_near and is_meant_near and not settings.require_keys:
         return settings

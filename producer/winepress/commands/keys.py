@@ -168,14 +168,15 @@ def _scopes(text: str) -> frozenset[Any]:
 
 
 def _models(client: Client, text: str) -> frozenset[str]:
-    known = set(client.catalogue.names) | set(client.settings.model_aliases)
+    aliases = client.settings.model_aliases
+    known = {*client.catalogue.names, *aliases}
     words = _words(text)
     for word in words:
         if word not in known:
             raise WrongUsage(
                 "no such model", field="--models", value=word, allowed=", ".join(sorted(known))
             )
-    return frozenset(words)
+    return frozenset(aliases.get(word, word) for word in words)
 
 
 def _words(text: str) -> list[str]:

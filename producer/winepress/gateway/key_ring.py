@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from winepress.aio.client import AsyncClient
 from winepress.gateway.access import Caller
 from winepress.gateway.api_key import ApiKey, Token, not_valid
+from winepress.gateway.key_meter import too_many
 from winepress.gateway.key_store import KeyStore
 
 #: A key that was read this long ago is read again. With the time to read it, a revoked key is
@@ -33,11 +34,21 @@ class KeyRing:
         self._strangers = asyncio.Semaphore(_STRANGERS)
 
     async def caller(self, token: Token) -> Caller:
-        """The caller that shows a token; raises Unauthorized, StoreUnreachable."""
+        """The caller that shows a token, with this request counted.
+
+        Raises Unauthorized, TooManyRequests, FarmUnreachable.
+        """
         key = await self._key(token.id)
         if key is None:
             raise not_valid()
         key.check(token)
+        if key.rate is not None:
+            quotas = self._client.client.key_quotas
+            wait_s = await self._client.in_thread(quotas.count_request, key.id, key.rate)
+            if wait_s:
+                raise too_many(
+                    "this key has made too many requests", f"{key.rate} a minute", wait_s
+                )
         return key.caller
 
     async def _key(self, key_id: str) -> ApiKey | None:
