@@ -23,6 +23,7 @@ from winepress.gateway.refusals import BadRequest, NoRoute, WrongMethod
 from winepress_shared import __version__
 from winepress_shared.errors import InvalidJob, WinepressError
 from winepress_shared.settings import Settings
+from winepress_shared.terminal import shown
 
 log = logging.getLogger(__name__)
 
@@ -98,7 +99,7 @@ def _no_route(request: Request) -> NoRoute:
 async def _unexpected(request: Request, error: Exception) -> Response:
     """The answer to a fault of the gateway itself; the log has the traceback under its number."""
     number = secrets.token_hex(4)
-    log.error("unexpected error %s at %s", number, request.url.path[:200], exc_info=error)
+    log.error("unexpected error %s at %s", number, shown(request.url.path[:200]), exc_info=error)
     message = f"unexpected error of the gateway; its log tells more under {number}"
     return _answer(request, Problem(500, "unexpected", message))
 

@@ -8,6 +8,7 @@ from typing import cast
 from fastapi import Request
 
 from winepress.aio.client import AsyncClient
+from winepress.caller_checks import check_job_id
 from winepress.gateway.access import Caller
 from winepress.gateway.key_ring import KeyRing
 from winepress.gateway.links import Links, read_link_secret
@@ -62,7 +63,7 @@ class Gateway:
         return row
 
     def _row(self, job_id: str) -> JobRow:
-        client = self.client.client
+        client, job_id = self.client.client, check_job_id(job_id)
         try:
             client.get(job_id)
             return client.ledger.get(job_id)

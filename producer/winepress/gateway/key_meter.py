@@ -11,6 +11,7 @@ from winepress.gateway.refusals import TooManyRequests
 from winepress_shared.cost import megapixel_steps
 from winepress_shared.errors import BrokerUnreachable, InvalidJob
 from winepress_shared.jobs.job_record import JobRecord
+from winepress_shared.ledger.records import JobRow
 
 _UNITS_RETRY_S = 30.0  #: a few pictures end meanwhile
 
@@ -85,6 +86,16 @@ class KeyMeter:
                 allowed=f"up to {most:g} {name}",
                 hint="Ask for fewer or smaller pictures at once",
             )
+
+
+def meter_retry(client: Client, caller: Caller, row: JobRow) -> None:
+    """Reserve the units that a retry would render; raises what `KeyMeter.reserve` raises.
+
+    Its megapixel-steps were counted when the job was submitted.
+    """
+    meter = KeyMeter.of(client, caller)
+    if meter is not None:
+        meter.reserve_units({row.id: row.units - row.done})
 
 
 def steps_of(record: JobRecord) -> float:
