@@ -5,7 +5,7 @@ The estimate adds up the terms of the order of service:
 - **Service time.** ``service_s`` is the mean time in seconds that one worker takes for a picture.
 - **Backlog.** *m* workers draw λ = m / ``service_s`` pictures a second. A backlog of *L* pictures
   takes W = L / λ seconds (Little's law: Little, Operations Research 9, 1961).
-- **Residual work.** A worker joins in when it has drawn its part of the slices in hand. So *W*
+- **Residual work.** A worker joins in when it has drawn its share of the slices in hand. So *W*
   solves Σ max(0, W − rᵢ) = L × ``service_s``, where rᵢ is the residual of worker *i* in seconds.
 - **Priority.** Pictures of higher bands go first (head-of-line priority: Cobham, Operations
   Research 2, 1954), and so do the earlier jobs of the same user.
@@ -134,13 +134,13 @@ def _residuals(work: Work, place: Place, paces: Paces) -> tuple[list[int], list[
     """
     pictures, seconds = [], []
     for worker in paces.serving(work.lane):
-        held = [part for part in place.in_hand if part.worker == worker.name]
-        counts = [pictures_before(part, work.band, worker) for part in held]
+        held = [slice_ for slice_ in place.in_hand if slice_.worker == worker.name]
+        counts = [pictures_before(slice_, work.band, worker) for slice_ in held]
         pictures.append(sum(counts))
         seconds.append(
             sum(
-                count * paces.picture_s_of(worker, part.lane, work.cost)
-                for part, count in zip(held, counts, strict=True)
+                count * paces.picture_s_of(worker, slice_.lane, work.cost)
+                for slice_, count in zip(held, counts, strict=True)
             )
         )
     return pictures, seconds

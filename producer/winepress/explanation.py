@@ -182,7 +182,7 @@ def _turn(ledger: Ledger, row: JobRow, place: Place, workers: Sequence[Worker]) 
         f"{len(place.others)} other users take turns with {row.user} at priority "
         f"{row.priority.value}, {waiting} pictures wait in the lane. Live workers that serve it: "
         f"{len(serving)}, {warm} of them with the model loaded. Pictures of other jobs that these "
-        f"workers have in hand: {sum(part.units for part in place.in_hand)}."
+        f"workers have in hand: {sum(slice_.units for slice_ in place.in_hand)}."
     )
 
 

@@ -39,20 +39,20 @@ class Shift:
         """Let ``for_s`` seconds pass; ``meanwhile`` is called before every claim."""
         until = self.time.now_s + for_s
         while self._ends[0][0] <= until:
-            at, worker, part = heapq.heappop(self._ends)
+            at, worker, slice_ = heapq.heappop(self._ends)
             self.time.advance_to(at)
-            if part and UnitOutcome.LAST in self.farm.draw(part):
-                self.farm.ledger.finish(part.fence)
+            if slice_ and UnitOutcome.LAST in self.farm.draw(slice_):
+                self.farm.ledger.finish(slice_.fence)
             meanwhile()
-            part = self.farm.try_claim(_SLICE, f"w{worker}")
-            if part:
-                self.begun.append((at, part))
-            units = len(part.units) if part else 1
-            heapq.heappush(self._ends, (at + _PICTURE_S * units, worker, part))
+            slice_ = self.farm.try_claim(_SLICE, f"w{worker}")
+            if slice_:
+                self.begun.append((at, slice_))
+            units = len(slice_.units) if slice_ else 1
+            heapq.heappush(self._ends, (at + _PICTURE_S * units, worker, slice_))
 
     def moments(self, job: str) -> list[float]:
         """When slices of a job were begun, in seconds since the shift began."""
-        return [at - self.began for at, part in self.begun if part.job_id == job]
+        return [at - self.began for at, slice_ in self.begun if slice_.job_id == job]
 
 
 def test_an_interactive_job_starts_after_the_slices_already_running(farm: AuditedFarm) -> None:
@@ -64,8 +64,8 @@ def test_an_interactive_job_starts_after_the_slices_already_running(farm: Audite
     farm.submit("now", user="bob", band=INTERACTIVE)
     before = len(shift.begun)
     shift.work(120)
-    at, part = shift.begun[before]
-    assert part.job_id == "now"
+    at, slice_ = shift.begun[before]
+    assert slice_.job_id == "now"
     assert at - submitted <= _SLICE_S / _WORKERS + 1
 
 
@@ -86,7 +86,7 @@ def test_lower_bands_progress_under_an_endless_higher_one(farm: AuditedFarm) -> 
     shift = Shift(farm)
     hours = 1.0
     shift.work(hours * 3600, keep_waiting)
-    drawn = Counter(part.job_id for _, part in shift.begun)
+    drawn = Counter(slice_.job_id for _, slice_ in shift.begun)
     for job, band in (("normal", NORMAL), ("bulk", BULK)):
         patience_s = PATIENCE_MS[band] / 1000
         turns = shift.moments(job)
@@ -106,7 +106,7 @@ def test_a_user_who_floods_the_lane_gets_no_more_of_it_than_others(farm: Audited
     shift = Shift(farm)
     shift.work(1800)
     drawn: Counter[str] = Counter()
-    for _, part in shift.begun:
-        drawn[part.job_id.rstrip("0123456789")] += len(part.units)
+    for _, slice_ in shift.begun:
+        drawn[slice_.job_id.rstrip("0123456789")] += len(slice_.units)
     assert min(drawn.values()) > 0.9 * max(drawn.values())
     assert sum(drawn.values()) == pytest.approx(_WORKERS * 1800 / _PICTURE_S, rel=0.05)

@@ -79,10 +79,10 @@ def test_a_user_whose_unit_failed_keeps_their_turn(farm: AuditedFarm) -> None:
 def test_a_band_does_not_lose_its_patience_when_one_of_its_leases_ends(farm: AuditedFarm) -> None:
     """Its clock runs on although its only job was given back meanwhile."""
     farm.submit("cold", 2, band=BULK)
-    part = farm.claim(most=1)
+    slice_ = farm.claim(most=1)
     farm.submit("hot", 9, band=INTERACTIVE)
     _pass_over(farm, BULK, PATIENCE_MS[BULK] + 1000)
-    farm.ledger.release(part.fence, "w1/1")
+    farm.ledger.release(slice_.fence, "w1/1")
     assert farm.claim(most=1).job_id == "cold"
 
 

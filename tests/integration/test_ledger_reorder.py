@@ -43,11 +43,11 @@ def test_a_job_with_a_new_priority_is_served_with_its_band(farm: AuditedFarm) ->
     """Units in hand go on, what waits moves; the books stay in order."""
     farm.submit("first", 4, band=1)
     farm.submit("bulk", 2, band=2)
-    part = farm.claim(most=1)
+    slice_ = farm.claim(most=1)
     farm.ledger.control("bulk", "reprioritise", "0")
     farm.ledger.control("first", "reprioritise", "2")
     farm.audit()
-    farm.draw(part)
+    farm.draw(slice_)
     assert farm.work_off() == ["bulk", "bulk", "first", "first"]
     assert farm.state("first") == farm.state("bulk") == "succeeded"
 

@@ -120,8 +120,8 @@ def test_a_chain_brought_back_goes_on_where_it_was(farm: AuditedFarm) -> None:
     """Units that exist are not drawn again, the next one is first."""
     farm.ledger.keep_units("zoom", {0: {}, 1: {}})
     farm.submit("zoom", 4, chained=True)
-    farm.draw(part := farm.claim())
-    assert part.units == (2,)
+    farm.draw(slice_ := farm.claim())
+    assert slice_.units == (2,)
     assert farm.draw(farm.claim()) == [UnitOutcome.LAST]
 
 
@@ -145,8 +145,8 @@ def test_events_tell_the_life_of_a_job_in_order(farm: AuditedFarm) -> None:
     """From queued to its end, each with its time; reading goes on from any of them."""
     farm.submit("job", 2)
     assert farm.ledger.events("job", block_ms=1) == []
-    farm.draw(part := farm.claim(most=1))
-    farm.ledger.progress(part.fence, 0, 1, 2)
+    farm.draw(slice_ := farm.claim(most=1))
+    farm.ledger.progress(slice_.fence, 0, 1, 2)
     farm.ledger.note("job", "loading")
     farm.fail(farm.claim(), 1)
     farm.ledger.control("job", "pause")
@@ -166,9 +166,9 @@ def test_events_tell_the_life_of_a_job_in_order(farm: AuditedFarm) -> None:
 def test_events_are_capped_and_the_newest_are_kept(farm: AuditedFarm) -> None:
     """A job of many steps costs no more than one of few."""
     farm.submit("job")
-    part = farm.claim()
+    slice_ = farm.claim()
     for step in range(1000):
-        farm.ledger.progress(part.fence, 0, step, 1000)
+        farm.ledger.progress(slice_.fence, 0, step, 1000)
     events = farm.ledger.events("job")
     assert 256 <= len(events) <= 400
     assert [int(event.fields["step"]) for event in events] == list(range(1000 - len(events), 1000))

@@ -223,8 +223,8 @@ def test_a_slice_ends_for_a_better_band_of_a_lane_that_the_worker_would_serve_fi
     """At once for a warm one; a cold one must not have workers do nothing but load."""
     book = Book(view(A, 1, band=2), other, renderer=warm(A, B, load_s={C: 20.0}))
     watch = LaneWatch(book, WorkerOptions("w"))  # type: ignore[arg-type]
-    part = Slice(1, "j", (0, 1), False, 0, 0, 0, band=2)
-    assert watch.calls_away(part, drawn_s) is is_called
+    slice_ = Slice(1, "j", (0, 1), False, 0, 0, 0, band=2)
+    assert watch.calls_away(slice_, drawn_s) is is_called
 
 
 def test_another_thread_that_looks_meanwhile_changes_no_decision() -> None:

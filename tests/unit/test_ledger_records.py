@@ -93,10 +93,10 @@ def test_every_field_of_a_row_is_needed(name: str) -> None:
 
 def test_a_slice_is_read_from_the_answer_to_a_claim() -> None:
     """Fence, job, units, and what is left for others."""
-    part = Slice(7, "j1", (3, 4, 5), False, 2, 9, 1, band=2, lane="x")
+    slice_ = Slice(7, "j1", (3, 4, 5), False, 2, 9, 1, band=2, lane="x")
     answer = {"fence": 7, "id": "j1", "units": "3-5", "finish": 0, "attempts": 2, "waiting": 9}
     answer |= {"tickets": 1, "band": 2, "lane": "x"}
-    assert Slice.of(answer) == part
+    assert Slice.of(answer) == slice_
     assert Slice.of(answer | {"units": "", "finish": 1}).finish is True
 
 

@@ -121,7 +121,7 @@ class LaneWatch:
         chosen = order_of(views, renderer)
         return lane in ranks and bool(chosen) and ranks[chosen[0]] < ranks[lane]
 
-    def calls_away(self, part: Slice, drawn_s: float) -> bool:
+    def calls_away(self, slice_: Slice, drawn_s: float) -> bool:
         """Whether to end a slice, drawn for ``drawn_s``, for another lane of a higher band.
 
         A cold lane ends it only if no worker holds or loads its model, and not before the time of
@@ -130,7 +130,7 @@ class LaneWatch:
         views, renderer = self._look(_LOOK_S)
         chosen = order_of(views, renderer)
         first = next((view for view in views if [view.lane] == chosen[:1]), None)
-        if first is None or first.band >= part.band:
+        if first is None or first.band >= slice_.band:
             return False
         if not _is_warm(first, renderer.get("warm", ())):
             load_s = float(renderer.get("load_s", {}).get(first.model, _LOAD_S))

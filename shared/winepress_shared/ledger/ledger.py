@@ -107,7 +107,7 @@ class Ledger:
     def keep_units(self, job_id: str, outputs: dict[int, dict[str, Any]]) -> None:
         """Record the finished units of a job that is about to be submitted again."""
         texts = {unit: json.dumps(output) for unit, output in outputs.items()}
-        self._run("keep", job_id, *[part for pair in texts.items() for part in pair])
+        self._run("keep", job_id, *[text for pair in texts.items() for text in pair])
 
     def get(self, job_id: str) -> JobRow:
         """One job; raises NotFound."""
@@ -266,7 +266,7 @@ class Ledger:
     def disown(self, holder: str, in_hand: Mapping[int, Collection[int]]) -> None:
         """End slices of which ``holder`` has less ``in_hand`` (fence → units) than it holds."""
         texts = {fence: ",".join(map(str, units)) for fence, units in in_hand.items()}
-        self._run("disown", holder, *[part for pair in texts.items() for part in pair])
+        self._run("disown", holder, *[text for pair in texts.items() for text in pair])
 
     def leave(self, worker: str) -> None:
         """A worker that stops on purpose hands its slices back and is forgotten."""

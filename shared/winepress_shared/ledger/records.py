@@ -76,7 +76,7 @@ class Submission:
             numbers["max_failed"] = self.max_failed
         if self.together > 1:
             numbers["together"] = self.together
-        return tuple(part for pair in (texts | numbers).items() for part in pair)
+        return tuple(text for pair in (texts | numbers).items() for text in pair)
 
     @classmethod
     def of(cls, record: JobRecord) -> Submission:
@@ -282,7 +282,7 @@ def read_jobs(
 def expand(units: str) -> tuple[int, ...]:
     """Read unit ranges: ``"3-5,9"`` is (3, 4, 5, 9)."""
     found: list[int] = []
-    for part in filter(None, units.split(",")):
-        first, _, last = part.partition("-")
+    for text in filter(None, units.split(",")):
+        first, _, last = text.partition("-")
         found.extend(range(int(first), int(last or first) + 1))
     return tuple(found)
