@@ -29,7 +29,7 @@ PRODUCER_WRITES = (
         "jobs",
         "jobs:*",
         "ready:*",
-        "band_served:*",
+        "priority_served:*",
         "lane_served",
         "waits:*",
         "aside:*",

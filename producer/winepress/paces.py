@@ -64,12 +64,12 @@ class Paces:
         return any(worker.serves(other) for worker in self.serving(lane))
 
 
-def pictures_before(slice_: InHand, band: int, worker: Worker) -> int:
-    """Pictures of ``slice_`` that ``worker`` draws before a job of ``band``.
+def pictures_before(slice_: InHand, priority: int, worker: Worker) -> int:
+    """Pictures of ``slice_`` that ``worker`` draws before a job of ``priority``.
 
-    A slice of a lower band gives way at the end of its call, any other slice is drawn to its end.
+    A slice of a lower priority gives way at the end of its call, any other is drawn to its end.
     """
-    if slice_.band <= band:
+    if slice_.priority <= priority:
         return slice_.units
     per_call = worker.renderer.get("pictures_per_call", {}).get(model_key(slice_.lane), 1)
     return min(slice_.units, int(per_call))

@@ -55,7 +55,7 @@ def _measure(farm: AuditedFarm) -> None:
     empty = _memory(farm)
     began = time.perf_counter()
     for number in range(_JOBS):
-        farm.submit(f"j{number:020d}", _UNITS, user=f"user{number % _USERS}", band=number % 3)
+        farm.submit(f"j{number:020d}", _UNITS, user=f"user{number % _USERS}", priority=number % 3)
     print(f"submit: {_JOBS / (time.perf_counter() - began):,.0f} jobs/s")
     waiting = _memory(farm) - empty
     print(f"memory: {waiting / _JOBS:,.0f} bytes for each waiting job of {_UNITS} units")

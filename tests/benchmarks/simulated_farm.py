@@ -58,23 +58,27 @@ class Farm:
 
     def fill(self) -> None:
         """Nine tenths in bulk jobs, the rest in middling and small ones."""
-        for jobs, units, users, band in ((90, 10_000, 5, 2), (900, 100, 40, 1), (2_500, 4, 55, 1)):
+        for jobs, units, users, priority in (
+            (90, 10_000, 5, 2),
+            (900, 100, 40, 1),
+            (2_500, 4, 55, 1),
+        ):
             for _ in range(jobs):
-                self.submit(units, users, band)
+                self.submit(units, users, priority)
 
-    def submit(self, units: int, users: int, band: int) -> None:
+    def submit(self, units: int, users: int, priority: int) -> None:
         """One job of a user and for a model drawn at random."""
         self._submitted += 1
         job = f"j{self._submitted}"
         lane = self.chance.choices(self.lanes, self._wanted)[0]
-        user = f"u{band}-{self.chance.randrange(users)}"
-        self.audited.submit(job, units, lane=lane, user=user, band=band)
+        user = f"u{priority}-{self.chance.randrange(users)}"
+        self.audited.submit(job, units, lane=lane, user=user, priority=priority)
         missing = min(units, _TICKETS_OF_JOB) - int(self.audited.redis.llen(self.queue(lane)))
         self.leave_tickets(lane, missing)
-        if band == 0:
+        if priority == 0:
             self._came[job] = self.time.now_s
         else:
-            self._kinds[job] = (units, users, band)
+            self._kinds[job] = (units, users, priority)
 
     def replace(self, job: str) -> None:
         """Another job of its kind follows each that ends: the load is steady."""

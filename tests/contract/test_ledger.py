@@ -40,10 +40,10 @@ def ledger(request: pytest.FixtureRequest, valkey_server: ValkeyServer) -> Itera
 
 
 def new(
-    job_id: str, units: int = 1, *, band: int = 1, digest: str = "d", key: str = ""
+    job_id: str, units: int = 1, *, priority: int = 1, digest: str = "d", key: str = ""
 ) -> Submission:
     return Submission(
-        job_id, "text-to-image", LANE, "ada", band, units, digest, idempotency_key=key
+        job_id, "text-to-image", LANE, "ada", priority, units, digest, idempotency_key=key
     )
 
 
@@ -109,8 +109,8 @@ def test_jobs_are_listed_newest_first(ledger: Ledger) -> None:
 
 
 def test_a_job_is_drawn_in_slices_and_ends_with_its_result(ledger: Ledger) -> None:
-    """The better band first; who commits the last unit writes the result."""
-    ledger.submit(new("slow", 1, band=2))
+    """The higher priority first; who commits the last unit writes the result."""
+    ledger.submit(new("slow", 1, priority=2))
     ledger.submit(new("j1", 3))
     slice_ = claim(ledger, 1, begin=True)
     assert (slice_.job_id, slice_.units, slice_.begun, slice_.attempts) == ("j1", (0,), True, 0)

@@ -61,7 +61,7 @@ def test_a_batch_is_one_job_whose_items_lie_in_the_store(
 
 
 def test_each_lane_and_priority_gets_a_job(client: Client) -> None:
-    """Units of one job share model, precision, device class and band."""
+    """Units of one job share model, precision, device class and priority."""
     plan = plan_of(client, 2)
     plan.add([Line(3, {"prompt": "x", "precision": "int8-weights"}), Line(4, {"prompt": "y"})])
     handles = submit_plan(client, plan, ANN)

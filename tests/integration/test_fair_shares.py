@@ -13,9 +13,9 @@ from support.audited_farm import LANE, AuditedFarm
 from support.virtual_time import VirtualTime
 
 from winepress_shared.ledger.ledger import PATIENCE_MS
-from winepress_shared.ledger.records import BANDS, Slice, UnitOutcome
+from winepress_shared.ledger.records import PRIORITIES, Slice, UnitOutcome
 
-INTERACTIVE, NORMAL, BULK = range(len(BANDS))
+INTERACTIVE, NORMAL, BULK = range(len(PRIORITIES))
 _WORKERS = 4
 _PICTURE_S = 5.0
 _SLICE = 12  #: pictures
@@ -57,11 +57,11 @@ class Shift:
 
 def test_an_interactive_job_starts_after_the_slices_already_running(farm: AuditedFarm) -> None:
     """10,000 bulk units wait: the first worker that is free takes the picture someone waits for."""
-    farm.submit("bulk", 10_000, user="ann", band=BULK)
+    farm.submit("bulk", 10_000, user="ann", priority=BULK)
     shift = Shift(farm)
     shift.work(90)
     submitted = shift.time.now_s
-    farm.submit("now", user="bob", band=INTERACTIVE)
+    farm.submit("now", user="bob", priority=INTERACTIVE)
     before = len(shift.begun)
     shift.work(120)
     at, slice_ = shift.begun[before]
@@ -69,10 +69,10 @@ def test_an_interactive_job_starts_after_the_slices_already_running(farm: Audite
     assert at - submitted <= _SLICE_S / _WORKERS + 1
 
 
-def test_lower_bands_progress_under_an_endless_higher_one(farm: AuditedFarm) -> None:
+def test_lower_priorities_progress_under_an_endless_higher_one(farm: AuditedFarm) -> None:
     """Each gets a slice as often as its patience says, no more; the higher one gets the rest."""
-    farm.submit("normal", 1000, user="ann", band=NORMAL)
-    farm.submit("bulk", 1000, user="bob", band=BULK)
+    farm.submit("normal", 1000, user="ann", priority=NORMAL)
+    farm.submit("bulk", 1000, user="bob", priority=BULK)
     chance, count = random.Random(1), 0
 
     def keep_waiting() -> None:
@@ -80,15 +80,15 @@ def test_lower_bands_progress_under_an_endless_higher_one(farm: AuditedFarm) -> 
         while farm.ledger.waiting()[LANE] < 2000 + 100:
             count += 1
             farm.submit(
-                f"hot{count}", chance.randint(1, 40), user=f"u{count % 5}", band=INTERACTIVE
+                f"hot{count}", chance.randint(1, 40), user=f"u{count % 5}", priority=INTERACTIVE
             )
 
     shift = Shift(farm)
     hours = 1.0
     shift.work(hours * 3600, keep_waiting)
     drawn = Counter(slice_.job_id for _, slice_ in shift.begun)
-    for job, band in (("normal", NORMAL), ("bulk", BULK)):
-        patience_s = PATIENCE_MS[band] / 1000
+    for job, priority in (("normal", NORMAL), ("bulk", BULK)):
+        patience_s = PATIENCE_MS[priority] / 1000
         turns = shift.moments(job)
         gaps = [later - sooner for sooner, later in pairwise(turns)]
         # Until a worker is free: slices end a quarter of a minute apart on average.

@@ -35,15 +35,15 @@ def test_what_waits_and_what_is_drawn_is_counted_once(
     manual_worker.ledger.progress(slice_.fence, 1, 1, 4)
     client.farm.pause(user="bob")
     farm = take(farm_settings)
-    ((lane, slice_),) = zip(farm.lanes, farm.slices, strict=True)
+    ((lane, in_hand),) = zip(farm.lanes, farm.slices, strict=True)
     assert (lane.lane, lane.workers, lane.parked) == (LANE, 1, "")
-    assert (slice_.worker, slice_.job_id, slice_.unit, slice_.progress) == (
+    assert (in_hand.worker, in_hand.job_id, in_hand.unit, in_hand.progress) == (
         "manual",
         job.id,
         1,
         0.25,
     )
-    assert lane.ready + slice_.units == 12
+    assert lane.ready + in_hand.units == 12
     assert (farm.running, farm.queued, farm.pauses) == (1, 1, ("user:bob",))
     assert [row.id for row in farm.jobs] == [job.id, later.id]
     assert farm.jobs[0] == job.status()

@@ -46,9 +46,9 @@ for _, id in ipairs(ARGV) do
       local listed = redis.call('ZSCORE', P .. 'jobs:' .. state, id)
       if listed then one.states[#one.states + 1] = state end
     end
-    local ready = P .. 'ready:' .. row.lane .. ':' .. row.band
+    local ready = P .. 'ready:' .. row.lane .. ':' .. row.priority
     local aside = P .. 'aside:' .. row.user
-    one.is_aside = redis.call('HEXISTS', aside, row.lane .. ':' .. row.band) == 1
+    one.is_aside = redis.call('HEXISTS', aside, row.lane .. ':' .. row.priority) == 1
     one.is_ready = redis.call('ZSCORE', ready .. ':' .. row.user, id) ~= false
       and (redis.call('ZSCORE', ready, row.user) ~= false) ~= one.is_aside
     one.is_due = redis.call('ZSCORE', P .. 'due', id) ~= false
@@ -95,7 +95,7 @@ class AuditedFarm:
             "kind": "text-to-image",
             "lane": LANE,
             "user": "ada",
-            "band": 1,
+            "priority": 1,
             "digest": "d1",
         }
         found = self.ledger.submit(Submission(id=job, units=units, **(values | fields))).id

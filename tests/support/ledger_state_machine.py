@@ -88,13 +88,13 @@ class LedgerMachine(RuleBasedStateMachine):
         target=jobs,
         units=st.integers(1, 7),
         user=st.sampled_from(USERS),
-        band=st.integers(0, 2),
+        priority=st.integers(0, 2),
         lane=st.sampled_from(LANES),
         chained=st.booleans(),
     )
-    def submit(self, units: int, user: str, band: int, lane: str, chained: bool) -> Job:
+    def submit(self, units: int, user: str, priority: int, lane: str, chained: bool) -> Job:
         job = Job(f"j{len(self.model):04d}", units, chained)
-        self.farm.submit(job.id, units, user=user, band=band, lane=lane, chained=chained)
+        self.farm.submit(job.id, units, user=user, priority=priority, lane=lane, chained=chained)
         self.model[job.id] = job
         return job
 

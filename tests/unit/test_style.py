@@ -34,7 +34,8 @@ REGISTRY = re.compile(rf"\b(?:{_HOSTS})\.(?:org|com)\b|-(?:-extra)?-index-url|-{
 _FORMER = (
     "Cutting-Room cutting_-room Farm-Book farm_-book Lane-Book lane_-book Open-Lanes open_-lanes "
     "Preview-Box preview_-box Preview-Desk preview_-desk stew-ard leash-ed lone_-flower name-sake "
-    "un-heard un-watched she-lf winepress[.]pre-ss part:.Sli-ce PART_-ITEMS"
+    "un-heard un-watched she-lf winepress[.]pre-ss part:.Sli-ce PART_-ITEMS "
+    "spare_-vae BAN-DS[.]index band_-served band:.in-t"
 )
 FORMER_NAME = re.compile(rf"\b(?:{'|'.join(_FORMER.replace('-', '').split())})s?\b", re.IGNORECASE)
 #: The same for classes whose names are words of plain English too.

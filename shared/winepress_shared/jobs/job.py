@@ -45,7 +45,7 @@ RANDOM_SEED = -1
 
 
 class Priority(StrEnum):
-    """The band of a job."""
+    """The priority of a job."""
 
     INTERACTIVE = "interactive"  #: a user waits at the screen
     NORMAL = "normal"

@@ -42,7 +42,7 @@ SWEEP_MS = 2_000  #: least time between two sweeps of the farm
 GONE_MS = 60_000  #: a worker without a heartbeat for this long is forgotten
 MAX_ATTEMPTS = 3  #: a unit started this often without success fails
 RETRY_BACKOFF_MS = 1_000  #: before the first retry; doubled for each further retry
-PATIENCE_MS = (3_600_000, 60_000, 300_000)  #: longest time each band may be passed over in a lane
+PATIENCE_MS = (3_600_000, 60_000, 300_000)  #: how long each priority may be passed over in a lane
 IDEMPOTENCY_MS = 86_400_000  #: an idempotency key is kept this long
 _MESSAGE_CHARACTERS = 500  #: longest reason or message kept
 

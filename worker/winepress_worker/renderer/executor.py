@@ -169,7 +169,7 @@ class _Execution:
         """Begin units; raises Stopped where the slice ends before them."""
         is_called = self._leases.start(self._slice, *units)
         if is_called and self._calls_away(self._slice, time.monotonic() - self._began_at):
-            raise YieldRequested("a better band waits in another lane")
+            raise YieldRequested("a higher priority waits in another lane")
 
     def _hand_over(self, *, settle: bool = False) -> None:
         """Hand what was rendered last to delivery, if it is not there yet; may wait for it."""

@@ -87,7 +87,7 @@ class LeaseClient:
         return slice_
 
     def start(self, slice_: Slice, *units: int) -> bool:
-        """Begin units; returns whether a better band waits in another lane.
+        """Begin units; returns whether a higher priority waits in another lane.
 
         Raises LeaseLost, CancelRequested or YieldRequested.
         """
@@ -219,7 +219,7 @@ class LeaseClient:
         if directive is Directive.YIELD:
             raise YieldRequested("the job is paused")
         if directive is Directive.GIVE_WAY:
-            raise YieldRequested("a better band waits in the lane")
+            raise YieldRequested("a higher priority waits in the lane")
 
     def _patiently(self, call: Callable[[], T]) -> T:
         """Try again through an outage: the sweep prolongs leases that could not be renewed."""
