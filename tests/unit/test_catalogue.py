@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from pathlib import Path
 from typing import Any
@@ -200,32 +199,6 @@ def test_place_of_weights_that_is_none_is_refused(tmp_path: Path, source: str) -
         file.write_text(toml(ENTRY | {field: source}))
         with pytest.raises(WrongUsage, match=rf"\[big\] {field}"):
             Catalogue.load(file)
-
-
-@pytest.mark.parametrize(
-    ("given", "autoencoders"),
-    [
-        ({}, ("full",)),
-        ({"tiny_vae": "hub:a/b"}, ("full", "tiny")),
-        ({"tiny_vae": "hub:a/b", "tiny_vae_only": True}, ("tiny",)),
-    ],
-    ids=["none", "beside", "instead"],
-)
-def test_a_tiny_autoencoder_is_beside_the_full_one_or_replaces_it(
-    tmp_path: Path, given: dict[str, Any], autoencoders: tuple[str, ...]
-) -> None:
-    """The entry says which, and a job may ask for what the model has."""
-    file = tmp_path / "models.toml"
-    file.write_text(toml(ENTRY) + "".join(f"{key} = {json.dumps(given[key])}\n" for key in given))
-    assert Catalogue.load(file).get("big").autoencoders == autoencoders
-
-
-def test_an_entry_without_a_tiny_autoencoder_cannot_replace_the_full_one(tmp_path: Path) -> None:
-    """It would have none."""
-    file = tmp_path / "models.toml"
-    file.write_text(toml(ENTRY) + "tiny_vae_only = true\n")
-    with pytest.raises(WrongUsage, match="tiny_vae_only needs a tiny_vae"):
-        Catalogue.load(file)
 
 
 def test_lane_is_model_precision_and_device() -> None:

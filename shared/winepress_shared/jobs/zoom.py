@@ -227,7 +227,7 @@ class ZoomVideo(FromPictures, FilmCut, Job):
         cued = [prompt for _, prompt in (*(self.prompts or ()), *(self.prompts_by_second or ()))]
         return (*super().texts, self.prompt_prefix, self.prompt_suffix, *cued)
 
-    def resolve_parts(self, companion: str | None, resolve: Callable[[Job], Job]) -> Self:
+    def resolve_companion(self, companion: str | None, resolve: Callable[[Job], Job]) -> Self:
         """The same film, with the open values of a first key frame that is drawn."""
         if not self.is_drawn_first:
             return self

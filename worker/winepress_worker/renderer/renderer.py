@@ -18,6 +18,7 @@ from winepress_shared.ledger.lanes import LaneIndex
 from winepress_shared.ledger.ledger import Ledger
 from winepress_shared.ledger.previews import PreviewStore
 from winepress_shared.ledger.records import Slice
+from winepress_shared.ledger.script_server import ScriptServer
 from winepress_shared.settings import Settings
 from winepress_shared.stores import open_store
 from winepress_worker.engines import open_engine
@@ -79,11 +80,13 @@ class Renderer:
         )
         self._unfit = Unfit(self._files_of, (settings.home,))
         self._messenger = Messenger()
-        previews = PreviewPublisher(PreviewStore(settings), self._messenger)
+        server = ScriptServer(settings, f"{settings.farm}:")
+        previews = PreviewPublisher(PreviewStore(settings, server), self._messenger)
+        ledger = Ledger(settings, server)
         self._lease_client = LeaseClient(
-            Ledger(settings), options.name, os.getpid(), previews, self._messenger, self._unfit
+            ledger, options.name, os.getpid(), previews, self._messenger, self._unfit
         )
-        self._lane_index = LaneIndex(settings)
+        self._lane_index = LaneIndex(settings, server)
         self._watch = LaneWatch(self._lane_index, options)
         self._process = psutil.Process()
         self._pace = Pace()
