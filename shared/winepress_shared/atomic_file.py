@@ -62,7 +62,7 @@ def _open_partial(path: Path, mode: int) -> tuple[Path, int]:
             lock = os.open(name, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, mode)
         except FileExistsError:
             continue
-        if _is_locked(lock) and is_at(name, lock):
+        if _lock(lock) is not False and is_at(name, lock):
             return name, lock
         os.close(lock)  # another process took it for abandoned before it was locked
     raise FileExistsError(f"other processes are writing {path}")
@@ -71,20 +71,22 @@ def _open_partial(path: Path, mode: int) -> tuple[Path, int]:
 def _remove_abandoned(partial: Path) -> None:
     """Delete ``partial`` unless a living process is writing it."""
     try:
-        found = os.open(partial, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+        found = os.open(partial, os.O_WRONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
     except OSError:
         return  # there is none, or it is not ours
     try:
-        if _is_locked(found) and is_at(partial, found):
+        if _lock(found) and is_at(partial, found):
             partial.unlink(missing_ok=True)
     finally:
         os.close(found)
 
 
-def _is_locked(descriptor: int) -> bool:
-    """Whether the open file is now locked by this process alone."""
+def _lock(descriptor: int) -> bool | None:
+    """Whether this process alone has locked the open file; None if its disk knows no locks."""
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
+    except (BlockingIOError, PermissionError):
         return False
+    except OSError:
+        return None
     return True

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
 import subprocess
@@ -70,6 +71,23 @@ def test_two_writers_of_one_file_do_not_disturb_each_other(tmp_path: Path) -> No
         assert path.read_bytes() == b"second"
     assert path.read_bytes() == b"first"
     assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_disk_without_locks_is_written_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As some network folders are; what a killed writer left there stays, for it may live."""
+
+    def refuse(descriptor: int, operation: int) -> None:
+        raise OSError(errno.ENOLCK, "no locks available")
+
+    path = tmp_path / "picture.png"
+    subprocess.run([sys.executable, "-c", _KILLED, path], check=False)
+    (left,) = tmp_path.iterdir()
+    monkeypatch.setattr("winepress_shared.atomic_file.fcntl.flock", refuse)
+    atomic_write(path, b"new")
+    assert path.read_bytes() == b"new"
+    assert set(tmp_path.iterdir()) == {path, left}
 
 
 def test_a_link_in_place_of_the_unfinished_file_is_not_followed(tmp_path: Path) -> None:

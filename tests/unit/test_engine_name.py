@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -46,3 +47,10 @@ def test_an_engine_that_cannot_be_imported_is_named(tmp_path: Path) -> None:
     models: Any = None
     with pytest.raises(EnvironmentFault, match=r"the engine gone cannot be imported: .*nothing"):
         open_engine(WorkerOptions("w", engine="gone"), models, tmp_path)
+
+
+def test_the_program_itself_is_no_place_for_an_engine(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The process that draws is another program."""
+    monkeypatch.setattr(sys.modules["__main__"], "__spec__", None)
+    with pytest.raises(WrongUsage, match="the module of this engine is not found"):
+        EngineName.parse("mine=__main__:Engine")

@@ -61,7 +61,7 @@ class EngineName:
                 hint="Give yours a name of its own: pictures and `winepress workers` show it",
             )
         package = re.split(r"[.:]", place)[0]
-        if importlib.util.find_spec(package) is None:
+        if not _is_installed(package):
             raise WrongUsage(
                 "the module of this engine is not found",
                 field="engine",
@@ -69,3 +69,10 @@ class EngineName:
                 hint="Install it, or put the folder that holds it into PYTHONPATH",
             )
         return cls(name, place=place)
+
+
+def _is_installed(package: str) -> bool:
+    try:
+        return importlib.util.find_spec(package) is not None
+    except ValueError:  # __main__
+        return False

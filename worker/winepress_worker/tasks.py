@@ -63,7 +63,7 @@ def _build_early(**_: Any) -> None:
     keep_to_cores(options.cores)
     try:
         the_renderer(options)
-    except EnvironmentFault as error:  # as below
+    except EnvironmentFault as error:  # the first ticket tries again
         log.error("nothing can be drawn now: %s", error)
 
 

@@ -15,7 +15,7 @@ from winepress.refusals import refused_models
 from winepress_shared.errors import FarmUnreachable, StoreRefused, WinepressError
 from winepress_shared.screen.output import write_table
 
-_USUAL_ENGINE = "openvino"  #: not worth a word
+_USUAL_ENGINE = "openvino"  #: only another one is named
 _MOST_WORKERS = 10_000  #: told of
 _MOST_OBJECTS = 100_000  #: of the store that `doctor` looks at
 

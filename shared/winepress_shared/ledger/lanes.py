@@ -122,9 +122,8 @@ class LaneIndex:
 
     def place(self, lane: str, priority: int, user: str, job_id: str = "") -> Place:
         """The `Place` of a job, or of one submitted now."""
-        return Place.of(
-            json.loads(self._run("ahead", lane, priority, user, job_id, _JOBS_LOOKED_AT))
-        )
+        found = self._run("ahead", lane, priority, user, job_id, _JOBS_LOOKED_AT)
+        return Place.of(json.loads(found))
 
     def parked(self, lane: str) -> str | None:
         """Why ``lane`` is parked; None if it is not."""
