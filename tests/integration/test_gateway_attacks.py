@@ -172,6 +172,13 @@ def test_paths_lead_nowhere_but_to_routes(
     assert json.loads(body)["code"] in ("not-found", "no-such-route", "forbidden", "invalid-value")
 
 
+def test_a_mistyped_route_is_told_the_nearest_one(gateway: RunningGateway) -> None:
+    """A helpful 404."""
+    answer = gateway.http.get("/v1/job")
+    assert (answer.status_code, answer.json()["code"]) == (404, "no-such-route")
+    assert "/v1/jobs" in answer.json()["detail"]
+
+
 @pytest.mark.parametrize(
     "query",
     [

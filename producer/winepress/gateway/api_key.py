@@ -16,7 +16,6 @@ from winepress.gateway.access import Caller, KeyLimits, Scope
 from winepress.gateway.refusals import Unauthorized
 from winepress_shared.documents import Moment
 from winepress_shared.jobs.model_options import ModelName
-from winepress_shared.jobs.plain_text import NO_CONTROLS
 
 DEFAULT_SCOPES = frozenset({Scope.SUBMIT, Scope.READ_OWN})
 MAX_QUEUE = 100_000  #: most units of a queue limit; the ledger counts their jobs one by one
@@ -77,7 +76,7 @@ class ApiKey(BaseModel):
     created: Moment
     expires: Moment | None = None
     revoked: Moment | None = None
-    note: Annotated[str, Field(max_length=200), NO_CONTROLS] = ""
+    note: Annotated[str, Field(max_length=200, pattern=r"^[^\x00-\x1f\x7f]*$")] = ""
 
     def state(self, now: float | None = None) -> str:
         """``valid``, ``expired`` or ``revoked``."""
