@@ -203,7 +203,22 @@ def test_a_page_cannot_drive_a_gateway_without_keys(farm_settings: Settings) -> 
         assert gateway.http.get("/v1/jobs").json()["jobs"] == []
         forwarded = {"X-Forwarded-For": "127.0.0.1"}
         assert gateway.http.get("/v1/jobs", headers=forwarded).status_code == 401
-        assert gateway.http.get("/v1/jobs", headers={"Authorization": "Bearer x"}).is_success
+
+
+def test_a_gateway_without_keys_ignores_what_is_not_meant_as_one(
+    farm_settings: Settings, keys: KeyStore
+) -> None:
+    """Clients that must be told some key are told any; a wrong one of ours is wrong here too."""
+    key, token = keys.create("ann")
+    with RunningGateway(farm_settings) as gateway:
+
+        def status(shown: str) -> int:
+            headers = {"Authorization": f"Bearer {shown}"}
+            return gateway.http.get("/v1/jobs", headers=headers).status_code
+
+        assert [status(text) for text in ("x", "sk-no-key", "EMPTY", str(token))] == [200] * 4
+        wrong = (f"{token}x", str(token)[:-1], "wp_", str(Token(key.id, "0" * 64)))
+        assert [status(text) for text in wrong] == [401] * 4
 
 
 def test_only_allowed_pages_may_call(farm_settings: Settings, keys: KeyStore) -> None:

@@ -8,7 +8,7 @@ import re
 import secrets
 import time
 from dataclasses import dataclass, field
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -32,6 +32,8 @@ USER_RULE = "1 to 40 letters, digits and ._-, a letter or digit at both ends"
 class Token:
     """What a user shows: ``wp_ID_SECRET``. ``str`` of it is the whole, ``repr`` is not."""
 
+    PREFIX: ClassVar[str] = "wp_"
+
     id: str
     secret: str = field(repr=False)
 
@@ -47,7 +49,7 @@ class Token:
         return cls(found[1], found[2]) if found else None
 
     def __str__(self) -> str:
-        return f"wp_{self.id}_{self.secret}"
+        return f"{self.PREFIX}{self.id}_{self.secret}"
 
     @property
     def digest(self) -> str:

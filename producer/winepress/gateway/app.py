@@ -61,6 +61,7 @@ def make_app(settings: Settings) -> FastAPI:
             allow_methods=("GET", "POST", "PUT", "PATCH", "DELETE"),
             allow_headers=("*",),
             expose_headers=("Location", "Retry-After"),
+            allow_private_network=True,  # a public page that is allowed may call a private address
         )
     app.add_exception_handler(WinepressError, _told)
     app.add_exception_handler(RequestValidationError, _told)
