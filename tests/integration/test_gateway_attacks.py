@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import secrets
 import socket
 import time
 from collections.abc import Iterator
@@ -10,7 +11,9 @@ from contextlib import suppress
 from functools import partial
 
 import pytest
+from pydantic import SecretStr
 from support.running_gateway import RunningGateway
+from support.servers import ValkeyServer
 
 from winepress.gateway.body import BodyLimits
 from winepress_shared.settings import Settings
@@ -18,10 +21,17 @@ from winepress_shared.settings import Settings
 _PATIENCE_S = 30.0
 
 
-@pytest.fixture
-def gateway(farm_settings: Settings) -> Iterator[RunningGateway]:
-    """A gateway of the test's farm."""
-    with RunningGateway(farm_settings) as one:
+@pytest.fixture(scope="module")
+def gateway(
+    valkey_server: ValkeyServer, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[RunningGateway]:
+    """One gateway for all attacks, because none of them may leave a trace."""
+    settings = Settings(
+        farm=f"t{secrets.token_hex(6)}",
+        broker_url=SecretStr(valkey_server.url),
+        store_folder=tmp_path_factory.mktemp("store"),
+    )
+    with RunningGateway(settings) as one:
         yield one
 
 

@@ -76,23 +76,20 @@ def _basic(text: str) -> str:
     return "Basic " + base64.b64encode(text.encode()).decode()
 
 
-@pytest.mark.parametrize(
-    "authorization",
-    [
+def test_nobody_gets_in_without_a_valid_key(gateway: RunningGateway) -> None:
+    """401 in problem+json, with how to show a key; the text that was shown is not repeated."""
+    for authorization in (
         *("", "Bearer", "Bearer sk-anything", "Basic Og==", _basic("undefined"), _basic("a:b")),
         *("Bearer wp_000000000000_" + "0" * 64, "Bearer wp_../../../jobs_x", "Digest x"),
         *("Bearer " + "x" * 20_000, "Bearer wp_" + "é" * 12),
-    ],
-)
-def test_nobody_gets_in_without_a_valid_key(gateway: RunningGateway, authorization: str) -> None:
-    """401 in problem+json, with how to show a key; the text that was shown is not repeated."""
-    headers = [(b"Authorization", authorization.encode("latin-1"))]
-    for method, path in (("GET", "/v1/jobs"), ("POST", "/v1/jobs"), ("GET", "/v1/lanes")):
-        answer = gateway.http.request(method, path, headers=headers)
-        assert (answer.status_code, answer.json()["code"]) == (401, "unauthorized")
-        assert answer.headers["WWW-Authenticate"].startswith("Bearer")
-        shown = authorization.rpartition(" ")[2]
-        assert len(shown) < 12 or shown not in answer.text
+    ):
+        headers = [(b"Authorization", authorization.encode("latin-1"))]
+        for method, path in (("GET", "/v1/jobs"), ("POST", "/v1/jobs"), ("GET", "/v1/lanes")):
+            answer = gateway.http.request(method, path, headers=headers)
+            assert (answer.status_code, answer.json()["code"]) == (401, "unauthorized")
+            assert answer.headers["WWW-Authenticate"].startswith("Bearer")
+            shown = authorization.rpartition(" ")[2]
+            assert len(shown) < 12 or shown not in answer.text
 
 
 def test_a_wrong_secret_is_told_as_an_unknown_key(gateway: RunningGateway, keys: KeyStore) -> None:
