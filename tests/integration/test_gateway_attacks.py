@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import secrets
 import socket
+import struct
 import time
 from collections.abc import Iterator
 from contextlib import suppress
 from functools import partial
+from zlib import compress, crc32
 
 import pytest
 from pydantic import SecretStr
@@ -249,6 +252,33 @@ def test_a_hostile_body_is_refused_with_a_reason(
         assert answer.headers["Content-Type"] == "application/problem+json"
         assert len(answer.json()["detail"]) < 1000
     assert gateway.http.get("/v1/jobs").json()["jobs"] == []
+
+
+def bomb(width: int, height: int) -> bytes:
+    """A PNG of a few bytes that claims to be enormous."""
+
+    def chunk(name: bytes, data: bytes) -> bytes:
+        return struct.pack(">I", len(data)) + name + data + struct.pack(">I", crc32(name + data))
+
+    size = struct.pack(">IIBBBBB", width, height, 8, 6, 0, 0, 0)
+    return (
+        b"\x89PNG\r\n\x1a\n"
+        + chunk(b"IHDR", size)
+        + chunk(b"IDAT", compress(b"\0" * 2**20))
+        + chunk(b"IEND", b"")
+    )
+
+
+@pytest.mark.parametrize(
+    "data", [bomb(60_000, 60_000), bomb(2**31 - 1, 1), b"GIF89a" + b"\xff" * 50, b"<svg/>", b""]
+)
+def test_what_is_no_picture_is_refused(gateway: RunningGateway, data: bytes) -> None:
+    """As an upload and inside of a job, before it takes memory."""
+    upload = gateway.http.post("/v1/uploads", content=data)
+    image = base64.b64encode(data).decode()
+    job = {"kind": "image-to-image", "prompt": "a", "image": f"data:image/png;base64,{image}"}
+    for answer in (upload, gateway.http.post("/v1/jobs", json=job)):
+        assert (answer.status_code, answer.json()["code"]) == (422, "invalid-job"), answer.text
 
 
 @pytest.mark.parametrize("key", ["a b", "x" * 300, "é", "\t"])
