@@ -38,12 +38,13 @@ class JobRequest:
 
 async def submit(gateway: Gateway, caller: Caller, asked: JobRequest) -> JobHandle:
     """Submit a job; raises Forbidden, NoWorker, and what `Client.submit` raises."""
+    return await gateway.client.in_thread(enter, gateway.client.client, caller, asked)
+
+
+def enter(client: Client, caller: Caller, asked: JobRequest) -> JobHandle:
+    """`submit` for a caller that is in a thread already."""
     if not caller.may(Scope.SUBMIT):
         raise Forbidden("this key may not submit jobs")
-    return await gateway.client.in_thread(_submit, gateway.client.client, caller, asked)
-
-
-def _submit(client: Client, caller: Caller, asked: JobRequest) -> JobHandle:
     job, warnings = read_job(client, asked.fields)
     check_model(caller, job)
     if asked.needs_worker:
