@@ -36,7 +36,7 @@ def _info(image: object) -> dict[str, Any]:
     }
 
 
-@router.post("/interrogate")
+@router.post("/interrogate", response_model=None)
 async def interrogate(caller: CallerOf) -> NoReturn:
     """Refused: a farm draws pictures, and does not describe them."""
     raise NoRoute(
