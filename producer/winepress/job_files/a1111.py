@@ -18,7 +18,6 @@ _OFF: dict[str, tuple[object, ...]] = {
     "enable_hr": (False,),
     "styles": ([], "", "none"),
     "script_name": ("", "none"),
-    "script_args": ([],),
     "comments": ({},),
     "subseed_strength": (0,),
     "seed_resize_from_h": (0, -1),
@@ -26,7 +25,7 @@ _OFF: dict[str, tuple[object, ...]] = {
     "eta": (0, 1),  # 0 was the default of the API, 1 is that of the ancestral samplers
     "s_churn": (0,),
     "s_tmin": (0,),
-    "s_noise": (1,),
+    "s_noise": (0, 1),  # has an effect with s_churn alone
     "s_min_uncond": (0,),
     "resize_mode": (0,),
     "image_cfg_scale": (0, 1.5),
@@ -47,7 +46,7 @@ _WITHOUT_MEANING = (
     *("do_not_save_samples", "do_not_save_grid", "send_images", "save_images"),
     *("override_settings_restore_afterwards", "disable_extra_networks", "include_init_images"),
     *("force_task_id", "prompt_for_display", "outpath_samples", "outpath_grids"),
-    *("subseed", "s_tmax", "inpaint_full_res_padding", "mask_round"),
+    *("script_args", "subseed", "s_tmax", "inpaint_full_res_padding", "mask_round"),
     *("firstphase_width", "firstphase_height", "firstpass_image"),
 )
 _HR_PREFIX = "hr_"  #: of the options for the second pass of `enable_hr`

@@ -5,16 +5,17 @@ from __future__ import annotations
 import difflib
 import hashlib
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
 from winepress.client import Client
+from winepress.gateway.access import Caller
+from winepress.gateway.gateway import Gateway
 from winepress_shared.catalogue import Catalogue
 from winepress_shared.errors import UnknownModel
 from winepress_shared.jobs.job import Job
 from winepress_shared.lane import FILM, Lane, Precision
-from winepress_shared.ledger.records import Worker
 
 _DRAWING = frozenset(("text-to-image", "image-to-image", "inpaint"))
 _HASH_DIGITS = 10
@@ -94,22 +95,22 @@ def _known(catalogue: Catalogue) -> Iterator[Checkpoint]:
             yield from (Checkpoint(name, precision) for precision in model.precisions)
 
 
-def served_checkpoints(
-    client: Client, workers: Iterable[Worker], models: frozenset[str] | None
-) -> list[Checkpoint]:
-    """What live workers draw with now, in the order of the catalogue; ``models`` are allowed."""
+def served_checkpoints(gateway: Gateway, caller: Caller) -> list[Checkpoint]:
+    """What live workers draw with now and the caller may ask for, in the order of the catalogue."""
+    workers, models = gateway.workers.now(), caller.models
     lanes = {lane for worker in workers for lane in worker.facts.get("lanes", ()) if lane != FILM}
     living = {Lane.parse(lane).model_key for lane in lanes}
     return [
         one
-        for one in _known(client.catalogue)
+        for one in _known(gateway.client.client.catalogue)
         if f"{one.model}.{one.precision.value}" in living
         and (models is None or one.model in models)
     ]
 
 
-def default_checkpoint(client: Client, models: frozenset[str] | None, kind: str) -> Checkpoint:
+def default_checkpoint(gateway: Gateway, caller: Caller, kind: str) -> Checkpoint:
     """What draws a picture of ``kind`` for somebody who has chosen nothing."""
-    served = served_checkpoints(client, client.workers(), models)
-    fitting = [one for one in served if kind in client.catalogue.get(one.model).kinds]
+    catalogue = gateway.client.client.catalogue
+    served = served_checkpoints(gateway, caller)
+    fitting = [one for one in served if kind in catalogue.get(one.model).kinds]
     return next(iter(fitting), Checkpoint(_DEFAULT))

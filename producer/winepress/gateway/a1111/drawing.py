@@ -6,14 +6,13 @@ from fastapi import APIRouter, Request
 from starlette.responses import Response
 
 from winepress.aio.handle import AsyncJobHandle
-from winepress.client import Client
 from winepress.gateway.a1111.drawing_request import DrawingRequest
 from winepress.gateway.a1111.generation_info import answer_of
 from winepress.gateway.a1111.request_body import OBJECT
 from winepress.gateway.access import Caller
 from winepress.gateway.body import read_object
 from winepress.gateway.credentials import CallerOf
-from winepress.gateway.gateway import gateway_of
+from winepress.gateway.gateway import Gateway, gateway_of
 from winepress.gateway.intake import enter
 from winepress.handle import JobHandle
 from winepress_shared.errors import JobCanceled
@@ -37,10 +36,11 @@ async def img2img(request: Request, caller: CallerOf) -> Response:
 
 async def _draw(request: Request, caller: Caller, *, has_source: bool) -> Response:
     """The job goes on if the client leaves meanwhile; `interrupt` stops it."""
-    client = gateway_of(request).client
+    gateway = gateway_of(request)
+    client = gateway.client
     asked = DrawingRequest(await read_object(request), has_source=has_source)
     key = request.headers.get("idempotency-key")
-    handle = await client.in_thread(_enter, client.client, caller, asked, key)
+    handle = await client.in_thread(_enter, gateway, caller, asked, key)
     try:
         await AsyncJobHandle(client, handle).wait()
     except JobCanceled:  # what is finished is answered
@@ -50,5 +50,5 @@ async def _draw(request: Request, caller: Caller, *, has_source: bool) -> Respon
     return Response(body, media_type="application/json")
 
 
-def _enter(client: Client, caller: Caller, asked: DrawingRequest, key: str | None) -> JobHandle:
-    return enter(client, caller, asked.job_request(client, caller, key))
+def _enter(gateway: Gateway, caller: Caller, asked: DrawingRequest, key: str | None) -> JobHandle:
+    return enter(gateway, caller, asked.job_request(gateway, caller, key))

@@ -10,11 +10,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from winepress.client import Client
 from winepress.gateway.a1111.checkpoints import Checkpoint, find_checkpoint
 from winepress.gateway.a1111.mask import read_mask
 from winepress.gateway.a1111.options import PREVIEW_EVERY, read_options
 from winepress.gateway.access import Caller
+from winepress.gateway.gateway import Gateway
 from winepress.gateway.intake import JobRequest
 from winepress.job_files.a1111 import is_field_of_a1111
 from winepress.job_files.given_file import with_files
@@ -60,15 +60,15 @@ class DrawingRequest:
         hidden = ("url", "auth") if body.get("include_init_images") else ("url", "auth", *_IMAGES)
         return {name: value for name, value in body.items() if name not in hidden}
 
-    def job_request(self, client: Client, caller: Caller, key: str | None) -> JobRequest:
+    def job_request(self, gateway: Gateway, caller: Caller, key: str | None) -> JobRequest:
         """The job that is asked for; blocks its thread. Raises InvalidJob and UnknownModel."""
         fields = self._own_fields()
-        checkpoint = self._checkpoint(client, caller, fields)
+        checkpoint = self._checkpoint(gateway, caller, fields)
         fields |= {"kind": self.kind, "model": checkpoint.model}
         if checkpoint.precision is not Precision.FP16:
             fields["precision"] = checkpoint.precision
         fields.setdefault("priority", Priority.INTERACTIVE)  # somebody waits
-        if client.catalogue.get(checkpoint.model).has_previews:
+        if gateway.client.client.catalogue.get(checkpoint.model).has_previews:
             fields.setdefault("preview_every", PREVIEW_EVERY)
         task = fields.get("force_task_id")
         return JobRequest(
@@ -121,17 +121,19 @@ class DrawingRequest:
         vae = kept.pop("sd_vae", None)
         return kept if vae is None else kept | {"override_settings": {"sd_vae": vae}}
 
-    def _checkpoint(self, client: Client, caller: Caller, fields: dict[str, Any]) -> Checkpoint:
+    def _checkpoint(self, gateway: Gateway, caller: Caller, fields: dict[str, Any]) -> Checkpoint:
         """The model of the request, else that of the caller's options, else the farm's first."""
         named = [fields.pop(name, None) for name in _MODEL_NAMES]
         name = self._settings.get(_MODEL_NAMES[0]) or next(filter(None, named), None)
         has_skip = "clip_skip" in fields or "CLIP_stop_at_last_layers" in fields
         if name and has_skip:
-            return find_checkpoint(client, name)
-        options = read_options(client, caller)
+            return find_checkpoint(gateway.client.client, name)
+        options = read_options(gateway.client.client, caller)
         if options.clip_skip > 1 and not has_skip:
             fields["clip_skip"] = options.clip_skip
-        return find_checkpoint(client, name) if name else options.chosen(client, caller, self.kind)
+        if name:
+            return find_checkpoint(gateway.client.client, name)
+        return options.chosen(gateway, caller, self.kind)
 
 
 def _settings_of(fields: dict[str, Any]) -> dict[str, Any]:

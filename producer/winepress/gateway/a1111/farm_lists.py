@@ -8,9 +8,7 @@ from typing import Any
 from fastapi import APIRouter, Request
 from starlette.responses import Response
 
-from winepress.client import Client
 from winepress.gateway.a1111.checkpoints import served_checkpoints
-from winepress.gateway.access import Caller
 from winepress.gateway.credentials import CallerOf
 from winepress.gateway.gateway import gateway_of
 from winepress_shared.jobs.schedulers import SCHEDULERS, SCHEDULES
@@ -69,12 +67,9 @@ router = APIRouter(prefix="/sdapi/v1", tags=["a1111"])
 @router.get("/sd-models")
 async def sd_models(request: Request, caller: CallerOf) -> list[dict[str, Any]]:
     """The models that live workers draw with; each precision but fp16 has an entry of its own."""
-    client = gateway_of(request).client
-    return await client.in_thread(_items, client.client, caller)
-
-
-def _items(client: Client, caller: Caller) -> list[dict[str, Any]]:
-    return [one.item() for one in served_checkpoints(client, client.workers(), caller.models)]
+    gateway = gateway_of(request)
+    served = await gateway.client.in_thread(served_checkpoints, gateway, caller)
+    return [one.item() for one in served]
 
 
 @router.get("/memory")

@@ -17,7 +17,7 @@ from winepress.gateway.a1111.request_body import OBJECT
 from winepress.gateway.access import Caller, Scope
 from winepress.gateway.body import read_object
 from winepress.gateway.credentials import CallerOf
-from winepress.gateway.gateway import gateway_of
+from winepress.gateway.gateway import Gateway, gateway_of
 from winepress.gateway.refusals import Forbidden
 from winepress_shared.errors import InvalidJob, ObjectMissing
 from winepress_shared.jobs.model_options import MAX_CLIP_SKIP
@@ -48,11 +48,11 @@ class Options:
     checkpoint: str = ""  #: name; empty: the first that a live worker draws with
     clip_skip: int = 1
 
-    def chosen(self, client: Client, caller: Caller, kind: str = "text-to-image") -> Checkpoint:
+    def chosen(self, gateway: Gateway, caller: Caller, kind: str = "text-to-image") -> Checkpoint:
         """The checkpoint for pictures of ``kind``; raises UnknownModel."""
         if self.checkpoint:
-            return find_checkpoint(client, self.checkpoint)
-        return default_checkpoint(client, caller.models, kind)
+            return find_checkpoint(gateway.client.client, self.checkpoint)
+        return default_checkpoint(gateway, caller, kind)
 
 
 _OPTIONS = TypeAdapter(Options)
@@ -75,13 +75,13 @@ def _key(caller: Caller) -> str:
 @router.get("/options")
 async def get_options(request: Request, caller: CallerOf) -> dict[str, Any]:
     """The settings that are in effect for the caller."""
-    client = gateway_of(request).client
-    return await client.in_thread(_shown, client.client, caller)
+    gateway = gateway_of(request)
+    return await gateway.client.in_thread(_shown, gateway, caller)
 
 
-def _shown(client: Client, caller: Caller) -> dict[str, Any]:
-    options = read_options(client, caller)
-    checkpoint = options.chosen(client, caller)
+def _shown(gateway: Gateway, caller: Caller) -> dict[str, Any]:
+    options = read_options(gateway.client.client, caller)
+    checkpoint = options.chosen(gateway, caller)
     return _FIXED | {
         "sd_model_checkpoint": checkpoint.title,
         "sd_checkpoint_hash": checkpoint.sha256,

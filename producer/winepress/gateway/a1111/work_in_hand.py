@@ -46,7 +46,7 @@ def newest_job(client: Client, caller: Caller) -> JobRow | None:
 
     def is_wanted(row: JobRow) -> bool:
         is_drawn = row.kind in _KINDS and row.priority is Priority.INTERACTIVE
-        return is_drawn and caller.owns(row)
+        return is_drawn and caller.owns(row) and caller.may_look
 
     for state in (JobState.RUNNING, JobState.QUEUED):
         rows, _ = client.job_pages.page(state, None, 1, is_wanted)
