@@ -313,6 +313,7 @@ def test_a_client_that_goes_away_leaves_its_job_running(
     with pytest.raises(httpx.ReadTimeout):
         gateway.http.post("/sdapi/v1/txt2img", json={"prompt": "an apple"}, timeout=0.5)
     wait_until(lambda: len(held.list()) == 1)
+    wait_until(lambda: gateway.requests == 0)
     assert held.list()[0].state is JobState.QUEUED
 
 
@@ -375,10 +376,13 @@ def test_every_list_that_clients_ask_for_is_there(gateway: RunningGateway, held:
 
 def test_models_are_those_that_live_workers_draw_with(gateway: RunningGateway) -> None:
     """None without a worker; each precision but the usual one under a name of its own."""
-    assert gateway.http.get("/sdapi/v1/sd-models").json() == []
+
+    def names() -> list[str]:
+        return [one["model_name"] for one in gateway.http.get("/sdapi/v1/sd-models").json()]
+
+    assert names() == []
     ManualWorker(gateway.settings).live(*_LANES)
-    names = [one["model_name"] for one in gateway.http.get("/sdapi/v1/sd-models").json()]
-    assert names == ["vignette", "vignette.int8", "vignette-inpaint"]
+    wait_until(lambda: names() == ["vignette", "vignette.int8", "vignette-inpaint"])
 
 
 @pytest.mark.parametrize(

@@ -12,6 +12,7 @@ from winepress.gateway.a1111.request_body import OBJECT
 from winepress.gateway.access import Caller
 from winepress.gateway.body import read_object
 from winepress.gateway.credentials import CallerOf
+from winepress.gateway.departure import while_connected
 from winepress.gateway.gateway import Gateway, gateway_of
 from winepress.gateway.intake import enter
 from winepress.handle import JobHandle
@@ -42,7 +43,7 @@ async def _draw(request: Request, caller: Caller, *, has_source: bool) -> Respon
     key = request.headers.get("idempotency-key")
     handle = await client.in_thread(_enter, gateway, caller, asked, key)
     try:
-        await AsyncJobHandle(client, handle).wait()
+        await while_connected(request, AsyncJobHandle(client, handle).wait())
     except JobCanceled:  # what is finished is answered
         if not (await client.in_thread(handle.status)).done:
             raise
