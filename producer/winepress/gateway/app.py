@@ -13,7 +13,7 @@ from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
-from winepress.gateway import native
+from winepress.gateway import native, openai
 from winepress.gateway.body import BodyLimits
 from winepress.gateway.dialect import Dialect
 from winepress.gateway.gateway import Gateway
@@ -26,7 +26,7 @@ from winepress_shared.settings import Settings
 log = logging.getLogger(__name__)
 
 #: The first one that owns a path answers errors there.
-DIALECTS: tuple[Dialect, ...] = (native.DIALECT,)
+DIALECTS: tuple[Dialect, ...] = (openai.DIALECT, native.DIALECT)
 
 
 def make_app(settings: Settings) -> FastAPI:

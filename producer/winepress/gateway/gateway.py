@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import dataclass
 from typing import cast
 
@@ -17,6 +18,8 @@ from winepress_shared.errors import NotFound
 from winepress_shared.ledger.records import JobRow, unknown_job
 from winepress_shared.settings import Settings
 
+_MOST_PLANNED = 2  #: batches
+
 
 @dataclass(frozen=True)
 class Gateway:
@@ -26,13 +29,16 @@ class Gateway:
     settings: Settings
     links: Links
     previews: PreviewCache
+    planning: asyncio.Semaphore  #: batches that are read at a time: each may take much memory
 
     @classmethod
     async def open(cls, settings: Settings) -> Gateway:
         """Connect to the farm; raises FarmUnreachable."""
         client = AsyncClient(settings)
         secret = await client.in_thread(read_link_secret, client.client)
-        return cls(client, settings, Links(secret), PreviewCache())
+        return cls(
+            client, settings, Links(secret), PreviewCache(), asyncio.Semaphore(_MOST_PLANNED)
+        )
 
     async def close(self) -> None:
         """Close the connections."""

@@ -61,6 +61,10 @@
 --   wake:NAME             stream  wake-up calls to a client that reads the events of many jobs (time to
 --                                 live)
 --   preview:ID:UNIT       string  step, steps and a JPEG in base64, of an unfinished unit (time to live)
+--   gateway:repeat:USER:DIGEST:N  list  notes of requests with this content that a client sent for the
+--                                 Nth time, see `repeats` (time to live)
+--   gateway:repeat:USER:DIGEST    string  the note of the requests with one idempotency key (time to
+--                                 live)
 --   limits                hash    the LIMITS that the operator has set, see `limits`
 --   fence, turn, swept    numbers
 local P = KEYS[1]
