@@ -48,11 +48,11 @@ def without_idle(values: Mapping[str, Any], *, has_user: bool) -> tuple[dict[str
         warnings.append("background is ignored: every picture is opaque")
     if "output_compression" in fields:
         fields["output_quality"] = fields.pop("output_compression")
-    _take_pictures(fields)
+    take_pictures(fields)
     return fields, warnings
 
 
-def _take_pictures(fields: dict[str, Any]) -> None:
+def take_pictures(fields: dict[str, Any]) -> None:
     """Edits in JSON name pictures by ``{"image_url": …}`` or ``{"file_id": …}``."""
     if "images" in fields:
         fields["image"] = fields.pop("images")

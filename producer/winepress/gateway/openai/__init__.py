@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from winepress.gateway.dialect import Dialect
-from winepress.gateway.openai import batches
+from winepress.gateway.openai import batches, files, images, models
 from winepress.gateway.openai.errors import openai_error
 
 #: Families of OpenAI's API; most of them have no route here, and a helpful answer.
@@ -15,7 +15,7 @@ _FAMILIES = (
 
 DIALECT = Dialect(
     "openai",
-    (batches.router,),
+    (images.router, models.router, files.router, batches.router),
     re.compile(rf"/v1/(?:{_FAMILIES})(?:/|$)"),
     openai_error,
 )
