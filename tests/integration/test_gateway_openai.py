@@ -108,7 +108,7 @@ def test_edits_take_pictures_and_masks_as_forms(
     client: OpenAI, at_work: ManualWorker, gateway: RunningGateway, has_mask: bool
 ) -> None:
     """A mask is drawn anew where it is transparent; the size is that of the picture."""
-    mask = {"mask": ("mask.png", png(alpha=True))} if has_mask else {}
+    mask = ("mask.png", png(alpha=True)) if has_mask else openai.omit
     found = client.images.edit(
         model="gpt-image-1",
         image=[("a.png", png())],
@@ -116,7 +116,7 @@ def test_edits_take_pictures_and_masks_as_forms(
         size="1024x1024",
         n=2,
         extra_body={"seed": 3},
-        **mask,
+        mask=mask,
     )
     assert found.data
     assert [shown(one.b64_json).size for one in found.data] == [(64, 64)] * 2
@@ -130,14 +130,14 @@ def test_edits_take_json_with_embedded_and_uploaded_pictures(
     """As ``images`` with ``image_url`` or ``file_id``, as a data: URL, and as base64."""
     data_url = "data:image/png;base64," + base64.b64encode(png()).decode()
     file = client.files.create(file=("a.png", png()), purpose="vision")
-    forms = [
+    forms: list[dict[str, object]] = [
         {"images": [{"image_url": data_url}]},
         {"images": [{"file_id": file.id}]},
         {"image": data_url},
         {"image": file.id},
     ]
     for form in forms:
-        answer = gateway.http.post("/v1/images/edits", json={"prompt": "an apple"} | form)
+        answer = gateway.http.post("/v1/images/edits", json={"prompt": "an apple", **form})
         assert answer.status_code == 200, answer.text
     assert len({job["kind"] for job in gateway.http.get("/v1/jobs").json()["jobs"]}) == 1
 

@@ -89,7 +89,9 @@ def query_form(form: str, query: QueryParams) -> BatchForm:
     )
 
 
-def openai_order(body: Mapping[str, Any], digest: str, key: str | None, told: int | None) -> Any:
+def openai_order(
+    body: Mapping[str, Any], digest: str, key: str | None, told: int | None
+) -> BatchOrder:
     """The order in a body of OpenAI's form; raises InvalidJob."""
     endpoint, window = body.get("endpoint"), body.get("completion_window", "24h")
     if endpoint not in ENDPOINTS:

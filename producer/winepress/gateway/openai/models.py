@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from fastapi import APIRouter, Request
@@ -64,7 +65,7 @@ def _models(client: Client, caller: Caller) -> dict[str, dict[str, Any]]:
     return found
 
 
-def _model(client: Client, name: str, workers: list[Worker]) -> dict[str, Any]:
+def _model(client: Client, name: str, workers: Sequence[Worker]) -> dict[str, Any]:
     model = client.catalogue.get(name)
     facts = model.model_dump(mode="json", include=set(_FACTS))
     live = {
