@@ -27,7 +27,7 @@ class RepeatedRequests:
 
     def __init__(self, settings: Settings, server: ScriptServer | None = None) -> None:
         """``server`` is one that others use too; without it this opens its own."""
-        self._prefix = f"{settings.farm}:gateway:repeat:"
+        self._prefix = f"{settings.farm}:repeat:"
         self._server = server or ScriptServer(settings, f"{settings.farm}:")
 
     def note_of(self, user: str, digest: str, repetition: int) -> str:

@@ -9,11 +9,12 @@ from pathlib import Path
 from winepress.bulk.submission import submit_plan
 from winepress.client import Client
 from winepress.gateway.access import Caller
+from winepress.gateway.key_meter import KeyMeter
 from winepress.gateway.openai.batch_order import BatchOrder
 from winepress.gateway.openai.batch_plan import BatchPlan
-from winepress.gateway.openai.batch_record import BatchRecord, BatchShelf
-from winepress.gateway.openai.file_shelf import FileShelf
+from winepress.gateway.openai.batch_record import BatchRecord, UserBatches
 from winepress.gateway.openai.repetition import note_of
+from winepress.gateway.openai.user_files import UserFiles
 from winepress.submit_options import SubmitOptions
 from winepress_shared.errors import Conflict
 from winepress_shared.jobs.picture import MAX_FILE_BYTES
@@ -28,12 +29,12 @@ class BatchIntake:
 
     def plan(self, order: BatchOrder, path: Path) -> BatchPlan:
         """Read the file at ``path``; raises Forbidden for a model that the caller may not use."""
-        shelf = self._files()
+        files = self._files()
         if order.input_file_id:
-            shelf.fetch(shelf.get(order.input_file_id), path)
+            files.fetch(files.get(order.input_file_id), path)
 
         def read_file(file_id: str) -> bytes:
-            return shelf.read(file_id, MAX_FILE_BYTES)
+            return files.read(file_id, MAX_FILE_BYTES)
 
         found = BatchPlan(self.client, self.caller, order.form, read_file)
         found.read(path)
@@ -46,9 +47,9 @@ class BatchIntake:
         A batch with faults is recorded and not submitted. Raises Conflict when its idempotency key
         belongs to another batch, and what `submit_plan` raises.
         """
-        user, shelf = self.caller.user, self._batches()
+        user, batches = self.caller.user, self._batches()
         note = note_of(self.client, user, order.digest, order.key, order.told)
-        known = shelf.find(f"batch_{note}")
+        known = batches.find(f"batch_{note}")
         if known is not None:
             if known.digest != order.digest:
                 raise Conflict(
@@ -61,13 +62,18 @@ class BatchIntake:
         record = self._record(f"batch_{note}", order, batch)
         if not batch.faults:
             # A repetition finds the same jobs, also when this process ends before the next line.
-            terms = SubmitOptions(user, f"batch-{note}", order.expires_in)
+            terms = SubmitOptions(
+                user,
+                f"batch-{note}",
+                order.expires_in,
+                meter=KeyMeter.of(self.client, self.caller),
+            )
             handles = submit_plan(
                 self.client, batch.plan, terms, title=order.title, max_failed=order.max_failed
             )
             record = record.model_copy(update={"jobs": tuple(one.id for one in handles)})
         if order.endpoint or not batch.faults:
-            shelf.write(record)
+            batches.write(record)
         return record, batch
 
     def _record(self, batch_id: str, order: BatchOrder, batch: BatchPlan) -> BatchRecord:
@@ -95,14 +101,14 @@ class BatchIntake:
 
     def cancel(self, batch_id: str) -> BatchRecord:
         """Cancel every job of a batch; raises NotFound, and Conflict when the batch has ended."""
-        shelf = self._batches()
-        record = shelf.get(batch_id)
+        batches = self._batches()
+        record = batches.get(batch_id)
         if record.canceled is None:
             canceled = [job_id for job_id in record.jobs if self._cancel(job_id)]
             if not canceled:
                 raise Conflict("this batch has ended", value=batch_id)
             record = record.model_copy(update={"canceled": time.time()})
-            shelf.write(record)
+            batches.write(record)
         return record
 
     def _cancel(self, job_id: str) -> bool:
@@ -112,8 +118,8 @@ class BatchIntake:
             return False  # it has ended
         return True
 
-    def _files(self) -> FileShelf:
-        return FileShelf(self.client.archive.store, self.caller.user)
+    def _files(self) -> UserFiles:
+        return UserFiles(self.client.archive.store, self.caller.user)
 
-    def _batches(self) -> BatchShelf:
-        return BatchShelf(self.client.archive.store, self.caller.user)
+    def _batches(self) -> UserBatches:
+        return UserBatches(self.client.archive.store, self.caller.user)

@@ -16,9 +16,9 @@ from winepress.client import Client
 from winepress.gateway.access import Caller
 from winepress.gateway.intake import check_files
 from winepress.gateway.openai.batch_record import MOST_FAULTS, Fault
-from winepress.gateway.openai.file_shelf import FILE_ID
 from winepress.gateway.openai.image_request import read_request
 from winepress.gateway.openai.model_names import check_name, model_for
+from winepress.gateway.openai.user_files import FILE_ID
 from winepress.gateway.refusals import Forbidden
 from winepress.job_files.written_job import read_fields
 from winepress_shared.errors import Refused

@@ -54,7 +54,7 @@ class BatchRecord(BaseModel):
     dropped: tuple[str, ...] = ()  #: files of results that the caller has deleted
 
 
-class BatchShelf:
+class UserBatches:
     """The batches of one user; the methods block their thread."""
 
     def __init__(self, store: Store, user: str) -> None:

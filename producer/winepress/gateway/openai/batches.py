@@ -14,12 +14,12 @@ from winepress.gateway.credentials import CallerOf
 from winepress.gateway.gateway import Gateway, gateway_of
 from winepress.gateway.openai.batch_intake import BatchIntake
 from winepress.gateway.openai.batch_order import BatchOrder, form_of, openai_order, query_form
-from winepress.gateway.openai.batch_record import BatchShelf
+from winepress.gateway.openai.batch_record import UserBatches
 from winepress.gateway.openai.batch_view import batch_json, plan_json
-from winepress.gateway.openai.file_shelf import MAX_FILE_BYTES
 from winepress.gateway.openai.pages import MOST_ON_A_PAGE, page_json
 from winepress.gateway.openai.repetition import digest_of, repetition_of
 from winepress.gateway.openai.temporary_file import receive, temporary_file
+from winepress.gateway.openai.user_files import MAX_FILE_BYTES
 from winepress.gateway.refusals import Forbidden
 from winepress_shared.jobs.job import MAX_UNITS
 
@@ -125,14 +125,14 @@ async def list_batches(
     """The caller's batches, newest first."""
     gateway = gateway_of(request)
     client = gateway.client.client
-    shelf = BatchShelf(client.archive.store, caller.user)
+    batches = UserBatches(client.archive.store, caller.user)
 
     def read(batch_id: str) -> dict[str, Any] | None:
-        record = shelf.find(batch_id)
+        record = batches.find(batch_id)
         return None if record is None else batch_json(client, record)
 
     return JSONResponse(
-        await gateway.client.in_thread(lambda: page_json(shelf.ids(), after, limit, read))
+        await gateway.client.in_thread(lambda: page_json(batches.ids(), after, limit, read))
     )
 
 

@@ -16,11 +16,11 @@ from winepress.client import Client
 from winepress.gateway.access import Caller
 from winepress.gateway.gateway import Gateway, gateway_of
 from winepress.gateway.intake import JobRequest, submit
-from winepress.gateway.openai.file_shelf import FILE_ID, FileShelf
 from winepress.gateway.openai.image_answer import answer_json, picture_json, pictures_of
 from winepress.gateway.openai.image_request import ImageRequest, read_request
 from winepress.gateway.openai.repetition import digest_of, note_of, repetition_of
 from winepress.gateway.openai.streams import ImageStream
+from winepress.gateway.openai.user_files import FILE_ID, UserFiles
 from winepress.gateway.refusals import RequestRefused
 from winepress.handle import JobHandle
 from winepress.job_files.openai_request import take_pictures
@@ -121,11 +121,11 @@ def _read(
 ) -> _Order:
     fields = dict(values)
     take_pictures(fields)
-    shelf = FileShelf(client.archive.store, caller.user)
+    files = UserFiles(client.archive.store, caller.user)
     for name in ("image", "mask"):
         given = fields.get(name)
         if isinstance(given, str) and FILE_ID.fullmatch(given):
-            fields[name] = shelf.read(given, MAX_FILE_BYTES)
+            fields[name] = files.read(given, MAX_FILE_BYTES)
     asked = _with_previews(client, read_request(client, fields, kind))
     if key is None and told is not None:
         digest = digest_of(kind, *_parts(values))

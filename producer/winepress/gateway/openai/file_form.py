@@ -9,7 +9,7 @@ from typing import Any
 from starlette.datastructures import FormData, UploadFile
 
 from winepress.gateway.openai.batch_order import read_metadata
-from winepress.gateway.openai.file_shelf import StoredFile, new_file_id
+from winepress.gateway.openai.user_files import StoredFile, new_file_id
 from winepress.job_files.json_text import parse_json
 from winepress_shared.errors import InvalidJob
 

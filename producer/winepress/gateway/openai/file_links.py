@@ -6,7 +6,7 @@ from fastapi import Request
 
 from winepress.gateway.access import Caller
 from winepress.gateway.gateway import Gateway
-from winepress.gateway.openai.file_shelf import FILE_ID, FileShelf
+from winepress.gateway.openai.user_files import FILE_ID, UserFiles
 from winepress_shared.jobs.picture import MAX_FILE_BYTES
 
 
@@ -21,5 +21,5 @@ async def read_link(
     file_id = url.removeprefix(gateway.address(request, "/v1/files/"))
     if not FILE_ID.fullmatch(file_id):
         return None
-    shelf = FileShelf(gateway.client.client.archive.store, caller.user)
-    return await gateway.client.in_thread(shelf.read, file_id, most)
+    files = UserFiles(gateway.client.client.archive.store, caller.user)
+    return await gateway.client.in_thread(files.read, file_id, most)

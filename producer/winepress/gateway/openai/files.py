@@ -16,10 +16,10 @@ from winepress.gateway.body import read_form
 from winepress.gateway.credentials import CallerOf
 from winepress.gateway.gateway import Gateway, gateway_of
 from winepress.gateway.openai.file_form import file_json, uploaded
-from winepress.gateway.openai.file_shelf import MAX_FILE_BYTES, FileShelf, StoredFile
 from winepress.gateway.openai.pages import MOST_ON_A_PAGE, page_json
 from winepress.gateway.openai.result_files import ResultFile
 from winepress.gateway.openai.temporary_file import copy_to, temporary_file
+from winepress.gateway.openai.user_files import MAX_FILE_BYTES, StoredFile, UserFiles
 from winepress.gateway.refusals import BodyTooLarge, Forbidden
 from winepress_shared.errors import NotFound
 
@@ -56,7 +56,7 @@ async def upload_file(request: Request, caller: CallerOf) -> Response:
     if not caller.may(Scope.SUBMIT):
         raise Forbidden("this key may not upload")
     gateway = gateway_of(request)
-    shelf = _shelf(gateway, caller)
+    files = _files_of(gateway, caller)
     form = await read_form(request, _MAX_FIELD_BYTES)
     try:
         content, file = uploaded(form)
@@ -67,7 +67,7 @@ async def upload_file(request: Request, caller: CallerOf) -> Response:
         def keep() -> StoredFile:
             with temporary_file() as path:
                 copy_to(content.file, path)
-                return shelf.add(path, file)
+                return files.add(path, file)
 
         found = await gateway.client.in_thread(keep)
     finally:
@@ -87,17 +87,17 @@ async def list_files(
 ) -> Response:
     """The caller's files, newest first, at most a hundred on a page."""
     gateway = gateway_of(request)
-    shelf, shown = _shelf(gateway, caller), _json(gateway, request)
+    files, shown = _files_of(gateway, caller), _json(gateway, request)
 
     def read(file_id: str) -> dict[str, Any] | None:
         try:
-            file = shelf.get(file_id)
+            file = files.get(file_id)
         except NotFound:
             return None
         return shown(file) if purpose in (None, file.purpose) else None
 
     def look() -> dict[str, Any]:
-        ids = shelf.ids()
+        ids = files.ids()
         if order == "asc":
             ids.reverse()
         return page_json(ids, after, min(limit, MOST_ON_A_PAGE), read)
@@ -113,7 +113,7 @@ async def get_file(request: Request, caller: CallerOf, file_id: str) -> Response
     if ResultFile.is_id(file_id):
         result = await gateway.client.in_thread(ResultFile.get, client, caller.user, file_id)
         return JSONResponse(result.json())
-    file = await gateway.client.in_thread(_shelf(gateway, caller).get, file_id)
+    file = await gateway.client.in_thread(_files_of(gateway, caller).get, file_id)
     return JSONResponse(_json(gateway, request)(file))
 
 
@@ -123,13 +123,13 @@ async def delete_file(request: Request, caller: CallerOf, file_id: str) -> Respo
     if not caller.may(Scope.SUBMIT):
         raise Forbidden("this key may not delete files")
     gateway = gateway_of(request)
-    client, shelf = gateway.client.client, _shelf(gateway, caller)
+    client, files = gateway.client.client, _files_of(gateway, caller)
 
     def drop() -> None:
         if ResultFile.is_id(file_id):
             ResultFile.get(client, caller.user, file_id).drop(client, caller.user)
         else:
-            shelf.delete(shelf.get(file_id).id)
+            files.delete(files.get(file_id).id)
 
     await gateway.client.in_thread(drop)
     return JSONResponse({"id": file_id, "object": "file", "deleted": True})
@@ -144,13 +144,13 @@ async def file_content(request: Request, caller: CallerOf, file_id: str) -> Resp
         result = await gateway.client.in_thread(ResultFile.get, client, caller.user, file_id)
         lines = result.content(client, lambda job, one: gateway.output_url(request, job, one))
         return StreamingResponse(lines, media_type="application/jsonl", headers=_HEADERS)
-    shelf = _shelf(gateway, caller)
-    file = await gateway.client.in_thread(shelf.get, file_id)
+    files = _files_of(gateway, caller)
+    file = await gateway.client.in_thread(files.get, file_id)
     folder = tempfile.TemporaryDirectory(prefix="winepress-gateway-")
     path = Path(folder.name) / "content"
     try:
         path.touch()
-        await gateway.client.in_thread(shelf.fetch, file, path)
+        await gateway.client.in_thread(files.fetch, file, path)
     except BaseException:
         folder.cleanup()
         raise
@@ -158,8 +158,8 @@ async def file_content(request: Request, caller: CallerOf, file_id: str) -> Resp
     return FileResponse(path, media_type=_BINARY, headers=_HEADERS, background=after)
 
 
-def _shelf(gateway: Gateway, caller: Caller) -> FileShelf:
-    return FileShelf(gateway.client.client.archive.store, caller.user)
+def _files_of(gateway: Gateway, caller: Caller) -> UserFiles:
+    return UserFiles(gateway.client.client.archive.store, caller.user)
 
 
 def _json(gateway: Gateway, request: Request) -> Callable[[StoredFile], dict[str, Any]]:

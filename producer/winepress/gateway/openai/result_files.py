@@ -13,7 +13,7 @@ from typing import Any
 
 from winepress.client import Client
 from winepress.gateway.openai.batch_lines import Link, error_lines, output_lines
-from winepress.gateway.openai.batch_record import BatchRecord, BatchShelf
+from winepress.gateway.openai.batch_record import BatchRecord, UserBatches
 from winepress.gateway.openai.batch_view import batch_json
 from winepress_shared.errors import NotFound
 
@@ -38,7 +38,9 @@ class ResultFile:
     def get(cls, client: Client, user: str, file_id: str) -> ResultFile:
         """The file of this id; raises NotFound. Blocks its thread."""
         found = _ID.fullmatch(file_id)
-        record = BatchShelf(client.archive.store, user).find(f"batch_{found[1]}") if found else None
+        record = (
+            UserBatches(client.archive.store, user).find(f"batch_{found[1]}") if found else None
+        )
         if not found or not record or batch_json(client, record)[_MEMBERS[found[2]]] is None:
             raise NotFound("no such file", field="file_id", value=file_id)
         return cls(file_id, found[2], record)
@@ -47,7 +49,7 @@ class ResultFile:
         """Offer the file no longer; the pictures stay. Blocks its thread."""
         dropped = (*self.record.dropped, self.name)
         record = self.record.model_copy(update={"dropped": dropped})
-        BatchShelf(client.archive.store, user).write(record)
+        UserBatches(client.archive.store, user).write(record)
 
     def json(self) -> dict[str, Any]:
         """The file in the form of OpenAI; its size is unknown before it is written."""

@@ -39,7 +39,7 @@ class StoredFile(BaseModel):
     origin: Literal["openai", "replicate"] = "openai"  #: of the client that uploaded it
 
 
-class FileShelf:
+class UserFiles:
     """The files of one user; the methods block their thread."""
 
     def __init__(self, store: Store, user: str) -> None:
