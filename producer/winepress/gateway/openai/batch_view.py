@@ -11,7 +11,7 @@ from winepress.gateway.openai.batch_plan import BatchPlan
 from winepress.gateway.openai.batch_record import BatchRecord
 from winepress.handle import open_job
 from winepress_shared.errors import NotFound
-from winepress_shared.ledger.records import BANDS, JobRow
+from winepress_shared.ledger.records import PRIORITIES, JobRow
 from winepress_shared.state import JobState
 
 
@@ -152,7 +152,7 @@ def _lane(
     client: Client, user: str, lane: str, priority: str, pictures: int, cost: float
 ) -> dict[str, Any]:
     """The cost of the pictures of one lane, and when they would be done."""
-    work = Work(lane, BANDS.index(priority), pictures, cost / pictures)
+    work = Work(lane, PRIORITIES.index(priority), pictures, cost / pictures)
     found = client.estimate_new(work, user)
     return {
         "lane": lane,
