@@ -14,7 +14,7 @@ ONE_HALF := tests/unit tests/contract tests/integration
 OTHER_HALF := tests/faults tests/acceptance tests/integration/test_recipes.py
 
 .DEFAULT_GOAL := help
-.PHONY: help install develop demo test check coverage bench clean test-avx2 one-half other-half
+.PHONY: help install develop demo test test-clients check coverage bench clean test-avx2 one-half other-half
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "make %-9s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -46,6 +46,14 @@ other-half:
 # for int8 and some other sizes query the processor themselves (2026.4).
 test-avx2: install ## Run the arithmetic tests as on a processor without AVX-512
 	@ONEDNN_MAX_CPU_ISA=AVX2 $(BIN)/pytest -m arithmetic
+
+test-clients: install ## Install other projects' clients below build/ and run them against a farm
+	@for list in tests/clients/*.txt; do name=build/clients/$$(basename $$list .txt); \
+	  [ -e $$name/.done ] || { $(PYTHON) -m venv $$name && \
+	  $$name/bin/pip install --quiet --no-deps --requirement $$list && touch $$name/.done; } || exit 1; done
+	@mkdir -p build/clients/node && cp tests/clients/package*.json build/clients/node && \
+	  cd build/clients/node && npm ci --silent --no-audit --no-fund
+	@$(BIN)/pytest tests/clients
 
 check: install ## Check lint, formatting, types and layers
 	@$(BIN)/ruff check .
