@@ -15,7 +15,7 @@ from starlette.exceptions import HTTPException
 from starlette.middleware.cors import CORSMiddleware
 from starlette.responses import Response
 
-from winepress.gateway import native
+from winepress.gateway import a1111, native, openai
 from winepress.gateway.body import BodyLimits
 from winepress.gateway.dialect import Dialect
 from winepress.gateway.gateway import Gateway
@@ -29,7 +29,7 @@ from winepress_shared.terminal import shown
 log = logging.getLogger(__name__)
 
 #: The first one that owns a path answers errors there.
-DIALECTS: tuple[Dialect, ...] = (native.DIALECT,)
+DIALECTS: tuple[Dialect, ...] = (a1111.DIALECT, openai.DIALECT, native.DIALECT)
 
 
 def make_app(settings: Settings) -> FastAPI:

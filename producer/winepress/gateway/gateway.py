@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import dataclass
 from typing import cast
 
@@ -22,6 +23,8 @@ from winepress_shared.jobs.job_record import JobRecord
 from winepress_shared.ledger.records import JobRow, unknown_job
 from winepress_shared.settings import Settings
 
+_MOST_PLANNED = 2  #: batches
+
 
 @dataclass(frozen=True)
 class Gateway:
@@ -33,6 +36,7 @@ class Gateway:
     previews: PreviewCache
     keys: KeyRing
     workers: LiveWorkers
+    planning: asyncio.Semaphore  #: batches that are read at a time: each may take much memory
 
     @classmethod
     async def open(cls, settings: Settings) -> Gateway:
@@ -46,6 +50,7 @@ class Gateway:
             PreviewCache(),
             KeyRing(client),
             LiveWorkers(client.client),
+            asyncio.Semaphore(_MOST_PLANNED),
         )
 
     async def close(self) -> None:
