@@ -38,6 +38,9 @@ def make_token(farm_settings: Settings) -> MakeToken:
 def gateways(farm_settings: Settings) -> Iterator[tuple[RunningGateway, RunningGateway]]:
     """Two gateways of one farm, with clients and counters of their own."""
     with RunningGateway(farm_settings) as one, RunningGateway(farm_settings) as other:
+        for gateway in (one, other):
+            # FastAPI finishes its routes at a first request, with warnings off for all threads.
+            gateway.http.get("/nowhere")
         yield one, other
 
 
