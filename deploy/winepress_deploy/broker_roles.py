@@ -44,6 +44,8 @@ PRODUCER_WRITES = (
         "due",
         "expiries",
         "old",
+        "pending",
+        "withdrawn",
         "idem:*",
         "events:*",
     ),

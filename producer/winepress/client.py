@@ -62,7 +62,7 @@ class Client(Connections):
             check_window(window),
         )
         record = record_of(self, job, submit_options, warnings)
-        (job_id,) = submit(self, [record], submit_options)
+        (job_id,) = submit(self, [record])
         return JobHandle(self, job_id, record.warnings)
 
     def submit_many(self, jobs: Iterable[Job], *, user: str | None = None) -> Sequence[JobHandle]:
@@ -72,7 +72,7 @@ class Client(Connections):
         """
         submit_options = SubmitOptions(self.settings.user if user is None else user)
         records = [record_of(self, job, submit_options) for job in jobs]
-        ids = submit(self, records, submit_options)
+        ids = submit(self, records)
         return [
             JobHandle(self, job_id, record.warnings)
             for job_id, record in zip(ids, records, strict=True)
@@ -163,9 +163,9 @@ class Client(Connections):
         """Every live worker."""
         return self.ledger.workers()
 
-    def recover(self, *, pending: bool = False) -> Sequence[JobHandle]:
+    def recover(self) -> Sequence[JobHandle]:
         """Enter every unfinished job of the store into the ledger again; see `recovery.recover`."""
-        return [JobHandle(self, job_id) for job_id in recover(self, pending=pending)]
+        return [JobHandle(self, job_id) for job_id in recover(self)]
 
     def list(self, state: JobState | None = None, limit: int = 100) -> Sequence[JobRow]:
         """The newest jobs, newest first; raises WrongUsage for an invalid state or limit."""

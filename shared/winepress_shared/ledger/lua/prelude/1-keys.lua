@@ -10,6 +10,8 @@
 --                                 ready (units counted in `waits`; 0: claims skip the job)
 --                                 left (units counted in `open`) cost (megapixel-steps per unit)
 --                                 together (units rendered in one call; absent: one)
+--                                 pending (1: its submission is not complete, so no claim finds it; absent:
+--                                 it is accepted) idem digest (of a pending job with an idempotency key)
 --   jobs                  zset    ID by order of submission; jobs:STATE the same for one state
 --   ready:LANE:BAND       zset    user by the turn of their last slice (lowest is next)
 --   ready:LANE:BAND:USER  zset    ID by front or order (lowest is next)
@@ -54,6 +56,9 @@
 --   due                   zset    ID by the time its earliest retry is due
 --   expiries              zset    ID by deadline
 --   old                   zset    ID by the time its record is dropped
+--   pending               zset    ID of a pending job by the time a worker looks after it, see `overdue`
+--   withdrawn             zset    ID of an undone submission by the time a worker looks whether the store
+--                                 holds its job.json
 --   parked:LANE           string  why no slices of this lane are given out (time to live)
 --   idem:USER:KEY         string  ID and digest of the job submitted under this key
 --   events:ID             stream  the newest EVENTS events of the job; created at its first
@@ -80,7 +85,7 @@ local function key(...) return P .. table.concat({...}, ':') end
 local NUMBERS = {}
 for name in string.gmatch('band units done failed cursor order created started finished expires ' ..
     'paused chained ready front starts opens closes max_failed left together step steps step_at finish ' ..
-    'void firm', '%S+') do
+    'void firm pending', '%S+') do
   NUMBERS[name] = true
 end
 
