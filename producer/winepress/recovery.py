@@ -39,14 +39,9 @@ def recover(connections: Connections) -> list[str]:
         if answer.decision in (Decision.KNOWN, Decision.CONFLICT):
             undo_double(connections, job_id)
     lost = [one for one, answer in answers.items() if answer.decision is Decision.MISSING]
-    entered = {
-        record.id for record in unexpired(connections, lost) if _restore(connections, record)
-    }
-    return [
-        job_id
-        for job_id, answer in answers.items()
-        if answer.decision is Decision.ACCEPTED or job_id in entered
-    ]
+    entered = [one.id for one in unexpired(connections, lost) if _restore(connections, one)]
+    accepted = [one for one, answer in answers.items() if answer.decision is Decision.ACCEPTED]
+    return sorted([*entered, *accepted])
 
 
 def _restore(connections: Connections, record: JobRecord) -> bool:
