@@ -169,10 +169,9 @@ def test_a_call_of_more_pictures_than_any_model_draws_is_not_entered(
 ) -> None:
     """Slices are multiples of it: one of a whole job would be kept by a single worker."""
     row = ("kind", "batch", "lane", LANE, "user", "ada", "band", 1, "units", 9, "chained", 0)
+    start = ("submit", "job", "", "d", 1, 0, 0, "queue:", "enter", 0)
     with pytest.raises(InvalidJob, match="ledger refuses"):
-        farm.ledger._run(
-            "submit", "job", "", "d", 1, 0, 0, "q", "enter", 0, *row, "together", str(together)
-        )
+        farm.ledger._run(*start, *row, "together", str(together))
     assert farm.ledger.jobs() == []
     farm.submit("job", 9, together=MAX_PICTURES_PER_CALL)
 

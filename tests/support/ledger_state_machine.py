@@ -40,6 +40,7 @@ class Job:
     state: JobState = JobState.QUEUED
     done: set[int] = field(default_factory=set)
     failed: set[int] = field(default_factory=set)
+    is_pending: bool = False
 
     @property
     def has_ended_all(self) -> bool:
@@ -98,6 +99,19 @@ class LedgerMachine(RuleBasedStateMachine):
         self.model[job.id] = job
         return job
 
+    @rule(target=jobs, units=st.integers(1, 7), user=st.sampled_from(USERS))
+    def hold(self, units: int, user: str) -> Job:
+        job = Job(f"j{len(self.model):04d}", units, chained=False, is_pending=True)
+        self.farm.hold(job.id, units, user=user)
+        self.model[job.id] = job
+        return job
+
+    @rule(job=jobs)
+    def accept(self, job: Job) -> None:
+        is_first = job.is_pending and job.state in ALIVE
+        assert self.farm.accept(job.id) == ("accepted" if is_first else "earlier", job.id)
+        job.is_pending = False
+
     @rule(job=jobs, verb=st.sampled_from(["cancel", "pause", "resume"]))
     def control(self, job: Job, verb: str) -> None:
         if job.state in ALIVE:
@@ -115,7 +129,7 @@ class LedgerMachine(RuleBasedStateMachine):
                 self.farm.ledger.control(job.id, "retry")
             return
         assert self.farm.ledger.control(job.id, "retry") is JobState.QUEUED
-        job.state, job.failed = JobState.QUEUED, set()
+        job.state, job.failed, job.is_pending = JobState.QUEUED, set(), False
         for held in self.held:
             if held.job is job:
                 held.is_live = False
@@ -152,6 +166,7 @@ class LedgerMachine(RuleBasedStateMachine):
             return multiple()
         job = self.model[part.job_id]
         assert job.state in ALIVE, "a job that was over was handed out"
+        assert not job.is_pending, "a job was handed out before it was accepted"
         others = [
             held for held in self.held if held.job is job and held.is_live and self._open(held)
         ]
