@@ -12,12 +12,14 @@ from winepress_shared.settings import Settings, warn_of_limits
 
 if TYPE_CHECKING:
     from winepress.event_reader import EventReader
+    from winepress_shared.ledger.job_pages import JobPages
     from winepress_shared.ledger.lanes import LaneIndex
     from winepress_shared.ledger.ledger import Ledger
     from winepress_shared.ledger.limits import QueueLimits
     from winepress_shared.ledger.pending import PendingJobs
     from winepress_shared.ledger.previews import PreviewStore
     from winepress_shared.ledger.script_server import ScriptServer
+    from winepress_shared.ledger.snapshot import Snapshots
 
 T = TypeVar("T")
 
@@ -86,7 +88,8 @@ class Connections:
         reader = self._event_reader.pop()
         if reader is not None:
             reader.close()
-        for name in ("ledger", "pending", "farm", "lanes", "previews"):
+        parts = ("ledger", "pending", "job_pages", "farm", "lanes", "previews", "snapshots")
+        for name in parts:
             self.__dict__.pop(name, None)
         server = self.__dict__.pop("_server", None)
         if server is not None:
@@ -121,6 +124,13 @@ class Connections:
         return PendingJobs(self.settings, self._server)
 
     @_AtFirstUse
+    def job_pages(self) -> JobPages:
+        """The list of jobs, page by page."""
+        from winepress_shared.ledger.job_pages import JobPages
+
+        return JobPages(self.settings, self._server)
+
+    @_AtFirstUse
     def farm(self) -> QueueLimits:
         """The limits and the pauses of the farm."""
         from winepress_shared.ledger.limits import QueueLimits
@@ -140,6 +150,13 @@ class Connections:
         from winepress_shared.ledger.previews import PreviewStore
 
         return PreviewStore(self.settings, self._server)
+
+    @_AtFirstUse
+    def snapshots(self) -> Snapshots:
+        """The state of the whole farm at one moment."""
+        from winepress_shared.ledger.snapshot import Snapshots
+
+        return Snapshots(self.settings, self._server)
 
     @_AtFirstUse
     def archive(self) -> Archive:

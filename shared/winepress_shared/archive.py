@@ -66,7 +66,8 @@ def output_key(job_id: str, unit: int, output_format: str) -> str:
     return f"jobs/{job_id}/out/{unit:06d}.{suffix}"
 
 
-def _content_type(key: str) -> str:
+def content_type_of(key: str) -> str:
+    """The media type of an output, by the suffix of its key."""
     suffix = key.rpartition(".")[2]
     return _CONTENT_TYPES[suffix].format("jpeg" if suffix == "jpg" else suffix)
 
@@ -206,7 +207,7 @@ class Archive:
 
         An object without a valid row is replaced.
         """
-        kind, metadata = _content_type(key), {_OUTPUT: json.dumps(row)}
+        kind, metadata = content_type_of(key), {_OUTPUT: json.dumps(row)}
         if self.store.put_new(key, data, content_type=kind, metadata=metadata):
             return True
         if self.read_output(key) is not None:
@@ -222,7 +223,7 @@ class Archive:
             self.store.put_file,
             key,
             path,
-            content_type=_content_type(key),
+            content_type=content_type_of(key),
             metadata={_OUTPUT: json.dumps(row)},
             on_bytes=on_bytes,
         )

@@ -28,6 +28,7 @@ _ENV_PREFIX = "WINEPRESS_"
 _CONFIG_ENV = "WINEPRESS_CONFIG"
 #: A user name: letters, digits and ``._@-``, 1 to 64 characters.
 USER_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9._@-]{0,63}$"
+ModelAlias = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._/:-]{0,99}$")]
 _DEFAULT_FILE = Path("winepress.toml")
 _MAX_FILE_BYTES = 2**20
 _DATABASE = re.compile(r"/?[0-9]*")
@@ -98,6 +99,10 @@ class Settings(Limits):
     #: Most GiB of disk below ``home`` for models pulled from the store.
     catalogue: Path | None = None  #: file of additional models, in the form of catalogue.toml
     user: Annotated[str, Field(pattern=USER_PATTERN)] = "anonymous"
+    public_url: str | None = None
+    #: Address of the gateway in its own links; None is the one by which each client reaches it.
+    model_aliases: dict[ModelAlias, ModelAlias] = Field(default_factory=dict)
+    #: Name that clients ask for, such as gpt-image-1 → model; for the gateway.
 
     @field_validator("broker_url")
     @classmethod
@@ -126,7 +131,7 @@ class Settings(Limits):
             raise ValueError(f"cannot read {path}: {error.strerror}") from None
         return path
 
-    @field_validator("s3_endpoint", "s3_public_endpoint")
+    @field_validator("s3_endpoint", "s3_public_endpoint", "public_url")
     @classmethod
     def _http_only(cls, url: str | None) -> str | None:
         if url and not url.startswith(("http://", "https://")):

@@ -6,6 +6,7 @@ from winepress.commands import (
     batch,
     farm,
     fetch,
+    gateway,
     info,
     jobs,
     limits,
@@ -28,5 +29,6 @@ COMMANDS = (
     fetch.register,
     farm.register,
     top.register,
+    gateway.register,
     info.register,
 )

@@ -94,8 +94,9 @@ class FarmSnapshot:
 class Snapshots:
     """Takes snapshots of a farm during its ``with`` block; raises BrokerUnreachable."""
 
-    def __init__(self, settings: Settings) -> None:
-        self._server = ScriptServer(settings, f"{settings.farm}:")
+    def __init__(self, settings: Settings, server: ScriptServer | None = None) -> None:
+        """``server`` is one that others use too; without it this opens its own."""
+        self._server = server or ScriptServer(settings, f"{settings.farm}:")
 
     def __enter__(self) -> Self:
         return self

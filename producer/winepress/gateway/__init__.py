@@ -1,0 +1,1 @@
+"""The HTTP gateway: a farm's job queue, in the dialects that clients already speak."""

@@ -1,0 +1,44 @@
+"""Who asks: the caller of a request, and what it may do."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from winepress_shared.ledger.records import JobRow
+
+
+class Scope(StrEnum):
+    """A right that a key gives."""
+
+    SUBMIT = "submit"  #: submit jobs, and control one's own
+    READ_OWN = "read-own"  #: see one's own jobs
+    READ_ALL = "read-all"  #: see every job
+    OPERATE = "operate"  #: control every job
+
+
+@dataclass(frozen=True)
+class Caller:
+    """The caller of one request."""
+
+    user: str  #: whose jobs these are; a user after the "@" of a job is one of this caller's own
+    scopes: frozenset[Scope]
+    models: frozenset[str] | None = None  #: that may be asked for; None is all
+    key_id: str = ""  #: of the key that was shown; empty where none is needed
+
+    def may(self, scope: Scope) -> bool:
+        """Whether the caller has this right."""
+        return scope in self.scopes
+
+    def owns(self, row: JobRow) -> bool:
+        """Whether this is a job of the caller."""
+        return row.user.partition("@")[0] == self.user
+
+    def may_read(self, row: JobRow) -> bool:
+        """Whether the caller may see a job."""
+        own = self.may(Scope.READ_OWN) and self.owns(row)
+        return own or self.may(Scope.READ_ALL)
+
+    def may_control(self, row: JobRow) -> bool:
+        """Whether the caller may cancel, pause, or move a job."""
+        return (self.may(Scope.SUBMIT) and self.owns(row)) or self.may(Scope.OPERATE)

@@ -1,0 +1,101 @@
+"""The ASGI application: the routes of every dialect over one farm."""
+
+from __future__ import annotations
+
+import difflib
+import logging
+import secrets
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+from starlette.responses import Response
+
+from winepress.gateway import native
+from winepress.gateway.body import BodyLimits
+from winepress.gateway.dialect import Dialect
+from winepress.gateway.gateway import Gateway
+from winepress.gateway.problems import Problem, problem_of
+from winepress.gateway.refusals import BadRequest, NoRoute, WrongMethod
+from winepress_shared import __version__
+from winepress_shared.errors import InvalidJob, WinepressError
+from winepress_shared.settings import Settings
+
+log = logging.getLogger(__name__)
+
+#: The first one that owns a path answers errors there.
+DIALECTS: tuple[Dialect, ...] = (native.DIALECT,)
+
+
+def make_app(settings: Settings) -> FastAPI:
+    """The application for one farm; it connects when it is started."""
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        app.state.gateway = gateway = await Gateway.open(settings)
+        try:
+            yield
+        finally:
+            await gateway.close()
+
+    app = FastAPI(
+        title="Winepress",
+        version=__version__,
+        description="Pictures and zoom videos from a farm of Intel machines.",
+        lifespan=lifespan,
+        docs_url=None,  # both pages load their scripts from foreign hosts
+        redoc_url=None,
+    )
+    for dialect in DIALECTS:
+        for router in dialect.routers:
+            app.include_router(router)
+    app.add_middleware(BodyLimits)
+    app.add_exception_handler(WinepressError, _told)
+    app.add_exception_handler(RequestValidationError, _told)
+    app.add_exception_handler(HTTPException, _told)
+    app.add_exception_handler(Exception, _unexpected)
+    return app
+
+
+async def _told(request: Request, error: Exception) -> Response:
+    """The answer to an error of the caller, or of the farm."""
+    return _answer(request, problem_of(_as_ours(request, error)))
+
+
+def _as_ours(request: Request, error: Exception) -> WinepressError:
+    if isinstance(error, WinepressError):
+        return error
+    if isinstance(error, RequestValidationError):
+        first = error.errors()[0]
+        where = [str(part) for part in first["loc"][1:]]
+        return InvalidJob(first["msg"], field=".".join(where) or None)
+    if isinstance(error, HTTPException) and error.status_code == 404:
+        return _no_route(request)
+    if isinstance(error, HTTPException) and error.status_code == 405:
+        allowed = (error.headers or {}).get("Allow", "")
+        return WrongMethod("this route has no such method", value=request.method, allowed=allowed)
+    return BadRequest(str(error))
+
+
+def _no_route(request: Request) -> NoRoute:
+    """The error for an unknown route, with the nearest known one."""
+    near = difflib.get_close_matches(request.url.path, request.app.openapi()["paths"], n=1)
+    hint = f"did you mean {near[0]}?" if near else "/openapi.json lists the routes"
+    return NoRoute("this gateway has no such route", value=request.url.path[:200], hint=hint)
+
+
+async def _unexpected(request: Request, error: Exception) -> Response:
+    """The answer to a fault of the gateway itself; the log has the traceback under its number."""
+    number = secrets.token_hex(4)
+    log.error("unexpected error %s at %s", number, request.url.path[:200], exc_info=error)
+    message = f"unexpected error of the gateway; its log tells more under {number}"
+    return _answer(request, Problem(500, "unexpected", message))
+
+
+def _answer(request: Request, problem: Problem) -> Response:
+    dialect = next(one for one in DIALECTS if one.owns(request.url.path))
+    response = dialect.answer(problem)
+    response.headers.update(problem.headers)
+    return response

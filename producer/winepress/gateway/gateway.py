@@ -1,0 +1,92 @@
+"""The gateway of one farm: what the routes of every dialect share."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import cast
+
+from fastapi import Request
+
+from winepress.aio.client import AsyncClient
+from winepress.gateway.access import Caller
+from winepress.gateway.links import Links, read_link_secret
+from winepress.gateway.preview_cache import PreviewCache
+from winepress.gateway.refusals import Forbidden, Gone
+from winepress_shared.archive import Output
+from winepress_shared.errors import NotFound
+from winepress_shared.ledger.records import JobRow, unknown_job
+from winepress_shared.settings import Settings
+
+
+@dataclass(frozen=True)
+class Gateway:
+    """The connections and the secrets of one gateway process."""
+
+    client: AsyncClient
+    settings: Settings
+    links: Links
+    previews: PreviewCache
+
+    @classmethod
+    async def open(cls, settings: Settings) -> Gateway:
+        """Connect to the farm; raises FarmUnreachable."""
+        client = AsyncClient(settings)
+        secret = await client.in_thread(read_link_secret, client.client)
+        return cls(client, settings, Links(secret), PreviewCache())
+
+    async def close(self) -> None:
+        """Close the connections."""
+        await self.client.close()
+
+    # -- jobs of a caller --------------------------------------------------------------------
+
+    async def row_for(self, caller: Caller, job_id: str) -> JobRow:
+        """A job that the caller may see; raises NotFound, and Gone when its record has expired.
+
+        Another caller's job is not found: nobody learns that it exists.
+        """
+        row = await self.client.in_thread(self._row, job_id)
+        if not caller.may_read(row):
+            raise unknown_job(job_id)
+        return row
+
+    async def row_to_control(self, caller: Caller, job_id: str) -> JobRow:
+        """The same for a change; raises Forbidden if the caller may only see the job."""
+        row = await self.client.in_thread(self._row, job_id)
+        if not caller.may_control(row):
+            if caller.may_read(row):
+                raise Forbidden("this key may not change this job", value=job_id)
+            raise unknown_job(job_id)
+        return row
+
+    def _row(self, job_id: str) -> JobRow:
+        client = self.client.client
+        try:
+            client.get(job_id)
+            return client.ledger.get(job_id)
+        except NotFound:
+            if client.archive.store.head(f"jobs/{job_id}/job.json") is None:
+                raise
+            raise Gone(
+                "the record of this job has expired",
+                value=job_id,
+                hint=f"Its pictures may still be in the store: `winepress fetch {job_id}`",
+            ) from None
+
+    # -- addresses ---------------------------------------------------------------------------
+
+    def address(self, request: Request, path: str) -> str:
+        """The absolute address of a path, as the client reaches this gateway."""
+        base = self.settings.public_url or str(request.base_url)
+        return f"{base.rstrip('/')}{path}"
+
+    def output_url(self, request: Request, job_id: str, output: Output) -> str:
+        """A link to an output that opens without a key, for a day."""
+        name = output.key.rpartition("/")[2]
+        path = f"/v1/jobs/{job_id}/outputs/{name}?{self.links.query(job_id, name)}"
+        return self.address(request, path)
+
+
+def gateway_of(request: Request) -> Gateway:
+    """The gateway that serves a request; a dependency of routes."""
+    return cast("Gateway", request.app.state.gateway)

@@ -1,0 +1,161 @@
+"""``/v1/jobs``: submit, list, look at, wait for and control jobs."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Awaitable, Callable
+from typing import Annotated
+
+from fastapi import APIRouter, Query, Request, Response
+
+from winepress.aio.client import AsyncClient
+from winepress.aio.handle import AsyncJobHandle
+from winepress.gateway.body import read_object
+from winepress.gateway.credentials import CallerOf
+from winepress.gateway.gateway import Gateway, gateway_of
+from winepress.gateway.intake import JobRequest, submit
+from winepress.gateway.job_schema import SUBMISSION
+from winepress.gateway.job_view import JobPage, JobView
+from winepress.gateway.refusals import BadRequest
+from winepress_shared.errors import JobFailed
+from winepress_shared.ledger.records import JobRow
+from winepress_shared.state import JobState
+
+MAX_WAIT_S = 600.0  #: of ``Prefer: wait=N``
+_WAIT = re.compile(r"(?:^|[,;\s])wait(?:\s*=\s*(\d{1,6}))?(?:$|[,;\s])")
+_DEFAULT_WAIT_S = 60.0  #: of ``Prefer: wait``
+#: Fields of a submission that are not the job's own.
+_TERMS = ("expires_in", "start_in", "window", "user")
+
+router = APIRouter(prefix="/v1/jobs", tags=["jobs"])
+
+
+@router.post(
+    "",
+    status_code=202,
+    response_model=JobView,
+    openapi_extra=SUBMISSION,
+    responses={200: {"model": JobView, "description": "The job ended within `Prefer: wait`"}},
+)
+async def submit_job(request: Request, response: Response, caller: CallerOf) -> JobView:
+    """Submit a job; with ``Prefer: wait=N`` the answer comes when it ends, or after N seconds."""
+    gateway, fields = gateway_of(request), await read_object(request)
+    terms = {name: fields.pop(name, None) for name in _TERMS}
+    asked = JobRequest(
+        fields,
+        end_user=_text("user", terms.pop("user")),
+        idempotency_key=request.headers.get("idempotency-key"),
+        **terms,
+    )
+    handle = await submit(gateway, caller, asked)
+    waited = wait_s(request)
+    if waited:
+        await wait_for(AsyncJobHandle(gateway.client, handle), waited)
+    view = await _view(gateway, handle.id, list(handle.warnings))
+    response.headers["Location"] = gateway.address(request, f"/v1/jobs/{handle.id}")
+    if view.state.is_terminal:
+        response.status_code = 200
+    return view
+
+
+def _text(name: str, value: object) -> str:
+    if value is None or isinstance(value, str):
+        return value or ""
+    raise BadRequest("not text", field=name, value=value)
+
+
+def wait_s(request: Request) -> float:
+    """Seconds that ``Prefer: wait`` asks for, at most `MAX_WAIT_S`; 0 without it."""
+    found = _WAIT.search(request.headers.get("prefer", "").lower())
+    if found is None:
+        return 0.0
+    return min(float(found[1] or _DEFAULT_WAIT_S), MAX_WAIT_S)
+
+
+async def wait_for(handle: AsyncJobHandle, seconds: float) -> bool:
+    """Wait until the job ends, in whatever state; False if it has not ended in time."""
+    try:
+        await handle.wait(seconds)
+    except JobFailed:
+        return True
+    except TimeoutError:
+        return False
+    return True
+
+
+async def _view(gateway: Gateway, job_id: str, warnings: list[str] | None = None) -> JobView:
+    def look() -> JobView:
+        client = gateway.client.client
+        row = client.ledger.get(job_id)
+        impossible = None if row.state.is_terminal else client.why_impossible(row.lane)
+        return JobView.of(row, warnings, impossible)
+
+    return await gateway.client.in_thread(look)
+
+
+@router.get("")
+async def list_jobs(
+    request: Request,
+    caller: CallerOf,
+    state: JobState | None = None,
+    user: Annotated[str | None, Query(max_length=64)] = None,
+    limit: Annotated[int, Query(ge=1, le=1000)] = 50,
+    cursor: Annotated[str | None, Query(pattern=r"^[0-9]{1,16}$")] = None,
+) -> JobPage:
+    """The jobs that the caller may see, newest first, a page at a time."""
+    gateway = gateway_of(request)
+
+    def is_wanted(row: JobRow) -> bool:
+        return caller.may_read(row) and user in (None, row.user, row.user.partition("@")[2])
+
+    page = await gateway.client.in_thread(
+        gateway.client.client.job_pages.page,
+        state,
+        None if cursor is None else int(cursor),
+        limit,
+        is_wanted,
+    )
+    rows, following = page
+    return JobPage(
+        jobs=[JobView.of(row) for row in rows],
+        next_cursor=None if following is None else str(following),
+    )
+
+
+@router.get("/{job_id}")
+async def get_job(request: Request, caller: CallerOf, job_id: str) -> JobView:
+    """One job; with ``Prefer: wait=N`` the answer comes when it ends, or after N seconds."""
+    gateway = gateway_of(request)
+    await gateway.row_for(caller, job_id)
+    waited = wait_s(request)
+    if waited:
+        await wait_for(await gateway.client.get(job_id), waited)
+    handle = await gateway.client.get(job_id)
+    return await _view(gateway, job_id, list(await handle.warnings()))
+
+
+Change = Callable[[AsyncClient, str], Awaitable[JobState]]
+
+
+def _add(verb: str, change: Change, text: str) -> None:
+    async def route(request: Request, caller: CallerOf, job_id: str) -> JobView:
+        gateway = gateway_of(request)
+        await gateway.row_to_control(caller, job_id)
+        await change(gateway.client, job_id)
+        return await _view(gateway, job_id)
+
+    router.add_api_route(
+        f"/{{job_id}}/{verb}",
+        route,
+        methods=["POST"],
+        name=f"{verb}_job",
+        description=text,
+        operation_id=f"{verb}_job",
+    )
+
+
+_add("cancel", AsyncClient.cancel, "Stop a job and keep its finished pictures.")
+_add("pause", AsyncClient.pause, "Hand out no more pictures of a job.")
+_add("resume", AsyncClient.resume, "Continue a paused job.")
+_add("retry", AsyncClient.retry, "Render the missing pictures of a job that has ended.")
+_add("front", AsyncClient.front, "Move a job before the other jobs of its user and priority.")
