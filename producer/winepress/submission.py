@@ -136,24 +136,20 @@ def _accept(connections: Connections, records: Sequence[JobRecord]) -> dict[str,
     Returns the id of each, which is another's if an equal submission was quicker.
     """
     ids: dict[str, str] = {}
-    units: Counter[str] = Counter()
+    units: Counter[tuple[str, int, int]] = Counter()  #: of a lane, as its answer tells it
     answers = connections.pending.accept([record.id for record in records])
     for record, answer in zip(records, answers, strict=True):
-        lane = str(record.lane)
         ids[record.id] = answer.id
         if answer.decision in (Decision.ACCEPTED, Decision.EARLIER):
-            units[lane] += record.job.unit_count
+            units[str(record.lane), answer.workers, answer.queued] += record.job.unit_count
         elif answer.decision is Decision.CONFLICT:
             raise key_conflict(record.idempotency_key, answer.id)
         elif answer.decision is not Decision.KNOWN:
             ids[record.id] = _enter_again(connections, record)
         if ids[record.id] != record.id:
             undo_double(connections, record.id)
-    queued = {str(record.lane): answer for record, answer in zip(records, answers, strict=True)}
-    for lane, count in units.items():
-        issue_tickets(
-            connections, lane, missing_tickets(count, queued[lane].workers, queued[lane].queued)
-        )
+    for (lane, workers, queued), count in units.items():
+        issue_tickets(connections, lane, missing_tickets(count, workers, queued))
     return ids
 
 
