@@ -47,7 +47,7 @@ class FailingLedger(InMemoryLedger):
             decision = Decision.EARLIER if job_id in self.ids() else Decision.MISSING
             return Acceptance(decision, job_id, 0, 0)
         self.submit(self.held.pop(job_id))
-        return Acceptance(Decision.ACCEPTED, job_id, 0, 0)
+        return Acceptance(Decision.ACCEPTED, job_id, 0, len(self.workers()))
 
     def withdraw(self, jobs: Sequence[tuple[str, str]], reason: str) -> list[JobState | None]:
         self.asked += 1
