@@ -6,7 +6,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import Any, NoReturn, cast
 
 import pytest
 import redis
@@ -15,7 +15,7 @@ from support.manual_worker import LANE, ManualWorker, apple, forget_farm
 
 from winepress import Client, JobHandle, JobState, StoreUnreachable
 from winepress.recovery import StoredJobs
-from winepress_shared.archive import Archive
+from winepress_shared.archive import Archive, JobRecord
 from winepress_shared.ledger.pending import PendingJobs
 from winepress_shared.settings import Settings
 from winepress_shared.stores import open_store
@@ -69,8 +69,9 @@ class Worker:
         """Look after submissions, long after they began."""
         for name in ("pending", "withdrawn"):
             key = f"{self._farm}:{name}"
-            for job in self._broker.zrange(key, 0, -1):
-                self._broker.zadd(key, {job: 1})
+            jobs = cast("list[str]", self._broker.zrange(key, 0, -1))
+            if jobs:
+                self._broker.zadd(key, dict.fromkeys(jobs, 1))
         self._decider.decide()
 
     @property
@@ -237,19 +238,23 @@ def test_a_request_that_reaches_the_store_late_brings_no_job_back(
     client: Client, worker: Worker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The producer gave it up and removed the job; then the store carries it out."""
+    lost: list[JobRecord] = []
+
+    def send(record: JobRecord) -> NoReturn:
+        lost.append(record)
+        fail()
+
     with monkeypatch.context() as patch:
-        write_job = Archive.write_job
-        lost = []
-        patch.setattr(Archive, "write_job", lambda archive, record: lost.append(record) or fail())
+        patch.setattr(client.archive, "write_job", send)
         with pytest.raises(StoreUnreachable):
             client.submit(JOB)
-    write_job(client.archive, lost[0])
+    client.archive.write_job(lost[0])
     assert client.recover() == []
     worker.look()
     assert recovered(client) == []
 
 
-def fail() -> None:
+def fail() -> NoReturn:
     raise StoreUnreachable("the store does not answer")
 
 
@@ -277,9 +282,10 @@ def while_written(
     client: Client, monkeypatch: pytest.MonkeyPatch, act: Callable[[], object], *, before: bool
 ) -> None:
     """Have ``act`` done once, before or after ``job.json`` is written."""
-    write_job, done = client.archive.write_job, []
+    write_job = client.archive.write_job
+    done: list[JobRecord] = []
 
-    def interrupted(record: Any) -> None:
+    def interrupted(record: JobRecord) -> None:
         is_first = not done
         done.append(record)
         if is_first and before:

@@ -209,7 +209,8 @@ def test_jobs_submitted_together_are_taken_back_when_one_is_not_written(
 ) -> None:
     """The store failed or the user did: none is accepted, and none is left in the store."""
     store = client.archive.store
-    put, written = store.put, []
+    put = store.put
+    written: list[str] = []
 
     def write_two(key: str, data: bytes, **options: Any) -> None:
         if key.endswith("/job.json"):
