@@ -62,7 +62,7 @@ class Client(Connections):
             check_window(window),
         )
         record = record_of(self, job, submit_options, warnings)
-        (job_id,) = submit(self, [record])
+        (job_id,) = submit(self, [record], submit_options)
         return JobHandle(self, job_id, record.warnings)
 
     def submit_many(self, jobs: Iterable[Job], *, user: str | None = None) -> Sequence[JobHandle]:
@@ -72,7 +72,7 @@ class Client(Connections):
         """
         submit_options = SubmitOptions(self.settings.user if user is None else user)
         records = [record_of(self, job, submit_options) for job in jobs]
-        ids = submit(self, records)
+        ids = submit(self, records, submit_options)
         return [
             JobHandle(self, job_id, record.warnings)
             for job_id, record in zip(ids, records, strict=True)

@@ -13,6 +13,7 @@ from winepress_shared.settings import Settings, warn_of_limits
 if TYPE_CHECKING:
     from winepress.event_reader import EventReader
     from winepress_shared.ledger.job_pages import JobPages
+    from winepress_shared.ledger.key_quotas import KeyQuotas
     from winepress_shared.ledger.lanes import LaneIndex
     from winepress_shared.ledger.ledger import Ledger
     from winepress_shared.ledger.limits import QueueLimits
@@ -88,8 +89,8 @@ class Connections:
         reader = self._event_reader.pop()
         if reader is not None:
             reader.close()
-        parts = ("ledger", "pending", "job_pages", "farm", "lanes", "previews", "snapshots")
-        for name in parts:
+        parts = ("ledger", "pending", "job_pages", "key_quotas", "farm", "lanes", "previews")
+        for name in (*parts, "snapshots"):
             self.__dict__.pop(name, None)
         server = self.__dict__.pop("_server", None)
         if server is not None:
@@ -129,6 +130,13 @@ class Connections:
         from winepress_shared.ledger.job_pages import JobPages
 
         return JobPages(self.settings, self._server)
+
+    @_AtFirstUse
+    def key_quotas(self) -> KeyQuotas:
+        """What has been done with each key of the gateway."""
+        from winepress_shared.ledger.key_quotas import KeyQuotas
+
+        return KeyQuotas(self.settings, self._server)
 
     @_AtFirstUse
     def farm(self) -> QueueLimits:

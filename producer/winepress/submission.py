@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 from winepress.caller_checks import check_job
 from winepress.interruption import all_or_none, undo_double
+from winepress.meter import metered
 from winepress.tickets import issue_tickets
 from winepress_shared.errors import BrokerUnreachable, FailForGood, InvalidJob, ObjectMissing
 from winepress_shared.jobs.foreign_syntax import warning_of_syntax
@@ -55,7 +56,9 @@ def record_of(
     return submit_options.record(resolved, lane, digest_of(job), warnings=warnings)
 
 
-def submit(connections: Connections, records: Sequence[JobRecord]) -> list[str]:
+def submit(
+    connections: Connections, records: Sequence[JobRecord], submit_options: SubmitOptions
+) -> list[str]:
     """Submit all jobs, or none when one is refused; returns their ids in order.
 
     An id is that of an earlier job where the idempotency key is known. Raises QueueFull, Conflict
@@ -65,12 +68,13 @@ def submit(connections: Connections, records: Sequence[JobRecord]) -> list[str]:
     def write_inputs(new: Sequence[JobRecord]) -> None:
         write_all(connections.archive.write_inputs, [record.job for record in new])
 
-    return submit_with(connections, records, write_inputs)
+    return submit_with(connections, records, submit_options, write_inputs)
 
 
 def submit_with(
     connections: Connections,
     records: Sequence[JobRecord],
+    submit_options: SubmitOptions,
     write_parts: Callable[[Sequence[JobRecord]], None],
 ) -> list[str]:
     """The same; ``write_parts`` writes what new jobs need in the store beside ``job.json``.
@@ -78,14 +82,16 @@ def submit_with(
     Each job gets its place in the ledger before anything of it is written, and all are accepted
     when all are written.
     """
-    held = _hold(connections, records)
-    new = [one.record for one in held if one.record and not one.is_written]
-    continued = [one.record for one in held if one.record and one.is_written]
-    with all_or_none(connections, new, continued):
-        write_parts(new)
-        write_all(connections.archive.write_job, new)
-        accepted = _accept(connections, [*new, *continued])
-    return [accepted.get(one.id, one.id) for one in held]
+    with metered(submit_options.meter, records) as accepted:
+        held = _hold(connections, records)
+        new = [one.record for one in held if one.record and not one.is_written]
+        continued = [one.record for one in held if one.record and one.is_written]
+        with all_or_none(connections, new, continued):
+            write_parts(new)
+            write_all(connections.archive.write_job, new)
+            ids = _accept(connections, [*new, *continued])
+        accepted += [ids.get(one.id, one.id) for one in held]
+    return accepted
 
 
 def write_all(write: Callable[[T], object], items: Sequence[T]) -> None:

@@ -271,10 +271,10 @@ def test_a_job_that_is_over_before_it_can_be_taken_back_stays(
 
     def draw_and_fail(job_ids: Sequence[str]) -> list[Acceptance]:
         accept(job_ids)
-        part = ledger.claim("vignette.fp16", "w1", "w1/1", 1, begin=True)
-        assert part
-        ledger.commit(part.fence, 0, {})
-        ledger.finish(part.fence)
+        slice_ = ledger.claim("vignette.fp16", "w1", "w1/1", 1, begin=True)
+        assert slice_
+        ledger.commit(slice_.fence, 0, {})
+        ledger.finish(slice_.fence)
         raise BrokerUnreachable("the broker does not answer")
 
     monkeypatch.setattr(ledger, "accept", draw_and_fail)

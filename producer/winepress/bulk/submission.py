@@ -50,7 +50,7 @@ def submit_plan(
         for record in new:
             write_items(connections.archive, record.id, items_of[record.id])
 
-    ids = submit_with(connections, records, write_parts)
+    ids = submit_with(connections, records, submit_options, write_parts)
     return [
         JobHandle(connections, job_id, record.warnings)
         for job_id, record in zip(ids, records, strict=True)
