@@ -95,10 +95,12 @@ class LedgerMachine(RuleBasedStateMachine):
         is_pending=st.sampled_from((False, False, True)),
     )
     def submit(self, units: int, chained: bool, is_pending: bool, **fields: Any) -> Job:
-        job = Job(f"j{len(self.model):04d}", units, chained, is_pending=is_pending)
-        enter = self.farm.hold if is_pending else self.farm.submit
-        enter(job.id, units, chained=chained, **fields)
-        self.model[job.id] = job
+        job_id, enter = (
+            f"j{len(self.model):04d}",
+            self.farm.hold if is_pending else self.farm.submit,
+        )
+        enter(job_id, units, chained=chained, **fields)
+        job = self.model[job_id] = Job(job_id, units, chained, is_pending=is_pending)
         return job
 
     @rule(job=jobs)
