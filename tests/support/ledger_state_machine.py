@@ -95,19 +95,16 @@ class LedgerMachine(RuleBasedStateMachine):
         is_pending=st.sampled_from((False, False, True)),
     )
     def submit(self, units: int, chained: bool, is_pending: bool, **fields: Any) -> Job:
-        job_id, enter = (
-            f"j{len(self.model):04d}",
-            self.farm.hold if is_pending else self.farm.submit,
-        )
-        enter(job_id, units, chained=chained, **fields)
-        job = self.model[job_id] = Job(job_id, units, chained, is_pending=is_pending)
+        job = Job(f"j{len(self.model):04d}", units, chained, is_pending=is_pending)
+        enter = self.farm.hold if is_pending else self.farm.submit
+        enter(job.id, units, chained=chained, **fields)
+        self.model[job.id] = job
         return job
 
     @rule(job=jobs)
     def accept(self, job: Job) -> None:
-        is_first = job.is_pending and job.state in ALIVE
+        is_first, job.is_pending = job.is_pending and job.state in ALIVE, False
         assert self.farm.accept(job.id) == ("accepted" if is_first else "earlier", job.id)
-        job.is_pending = False
 
     @rule(job=jobs, verb=st.sampled_from(["cancel", "pause", "resume"]))
     def control(self, job: Job, verb: str) -> None:
