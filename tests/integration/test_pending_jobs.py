@@ -164,3 +164,20 @@ def test_what_is_overdue_is_given_to_one_worker_at_a_time(farm: AuditedFarm) -> 
         farm.redis.zadd(farm.key("withdrawn"), {"gone": 1})
         assert farm.pending.overdue(10) == (["dead"], ["gone"])
         assert farm.pending.overdue(10) == ([], [])
+
+
+def test_a_damaged_record_keeps_no_other_job_from_being_accepted(
+    valkey_server: ValkeyServer,
+) -> None:
+    """And no worker looks after it for ever; `doctor` names it."""
+    farm = AuditedFarm(valkey_server.url)
+    farm.hold_all(*map(submission, ("bad", "worse", "lost", "good")))
+    farm.redis.hdel(farm.key("job", "bad"), "lane")
+    farm.redis.delete(farm.key("job", "worse"), farm.key("job", "lost"))
+    farm.redis.set(farm.key("job", "worse"), "x")
+    found = farm.pending.accept(["bad", "worse", "lost", "good"])
+    assert [one.decision.value for one in found] == ["damaged", "damaged", "missing", "accepted"]
+    farm.pending.drop(["bad", "worse", "lost"])
+    assert farm.redis.zcard(farm.key("pending")) == 0
+    assert farm.work_off() == ["good"]
+    farm.close()

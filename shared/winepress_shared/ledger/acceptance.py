@@ -28,6 +28,7 @@ class Decision(StrEnum):
     CONFLICT = "conflict"  #: the same, and that job has other content
     MISSING = "missing"  #: the ledger does not know it
     WITHDRAWN = "withdrawn"  #: its submission was undone
+    DAMAGED = "damaged"  #: its record makes no sense
 
 
 class Acceptance(NamedTuple):

@@ -46,12 +46,13 @@ class LeftSubmissions:
         """Decide what is overdue; raises BrokerUnreachable and StoreUnreachable."""
         pending, withdrawn = self._pending.overdue(_MOST)
         for job_id in pending:
-            if not self._archive.has_job(job_id):
-                self._pending.drop([job_id])
-                continue
-            (answer,) = self._pending.accept([job_id])
-            if answer.decision in (Decision.KNOWN, Decision.CONFLICT):
+            decision = Decision.MISSING
+            if self._archive.has_job(job_id):
+                decision = self._pending.accept([job_id])[0].decision
+            if decision in (Decision.KNOWN, Decision.CONFLICT):
                 self._end(job_id)
+            elif decision is not Decision.ACCEPTED:
+                self._pending.drop([job_id])
         for job_id in withdrawn:
             if self._archive.has_job(job_id):
                 self._end(job_id)

@@ -6,7 +6,7 @@
 -- ARGV: time to live of an idempotency key (ms), prefix of the broker's queues, ids
 -- Returns the number of workers, then {answer, id, tickets queued in its lane} for each id:
 --         'accepted'; 'earlier', it was accepted before; 'known' or 'conflict', the named job has its key, with
---         the same or with other content; 'missing'; 'withdrawn', its submission was undone
+--         the same or with other content; 'missing'; 'withdrawn', its submission was undone; 'damaged'
 check_numbers(1)
 local function accept(id)
   local job = read_job(id)
@@ -30,5 +30,9 @@ local function accept(id)
 end
 
 local answers = {redis.call('ZCARD', key('workers'))}
-for i = 3, #ARGV do answers[#answers + 1] = accept(ARGV[i]) end
+for i = 3, #ARGV do
+  -- One damaged row must not keep the others from being accepted.
+  local is_read, answer = pcall(accept, ARGV[i])
+  answers[#answers + 1] = is_read and answer or {'damaged', ARGV[i], 0}
+end
 return answers
