@@ -10,7 +10,6 @@ from winepress.caller_checks import check_job_id
 from winepress.estimate import Estimate, estimate_of
 from winepress.refusals import Refusals
 from winepress_shared.lane import FILM, device_class, model_key
-from winepress_shared.ledger.acceptance import PENDING_MS
 from winepress_shared.ledger.records import PRIORITIES, JobRow, Worker
 from winepress_shared.state import JobState
 from winepress_shared.terminal import shown
@@ -145,8 +144,7 @@ def _pauses(row: JobRow, place: Place) -> list[str]:
     if row.pending:
         lines.append(
             "It is pending: its submission is not complete. If it was interrupted, a worker looks "
-            f"after {PENDING_MS // 60_000} minutes whether the store has the job, and then accepts "
-            "or forgets it."
+            "after a few minutes whether the store has the job, and then accepts or forgets it."
         )
     if row.paused:
         lines.append(f"It is paused: `winepress resume {row.id}` continues it.")

@@ -146,6 +146,7 @@ def test_whoever_submits_again_under_the_key_waits_for_nobody(
     again = client.submit(JOB, idempotency_key="k1")
     assert (again.id == left.id) is (step != HELD)
     assert not again.status().pending
+    assert [row.id for row in client.list()] == [again.id]
     deciding_worker.look()
     assert [row.id for row in client.list()] == [again.id]
     assert StoredJobs.list(client).ids == {again.id}

@@ -169,7 +169,7 @@ def test_a_call_of_more_pictures_than_any_model_draws_is_not_entered(
 ) -> None:
     """Slices are multiples of it: one of a whole job would be kept by a single worker."""
     row = ("kind", "batch", "lane", LANE, "user", "ada", "priority", 1, "units", 9, "chained", 0)
-    start = ("submit", "job", "", "d", 1, 0, 0, "queue:", "enter", 0)
+    start = ("submit", "job", "", "d", 1, 0, 0, "queue:", "enter")
     with pytest.raises(InvalidJob, match="ledger refuses"):
         farm.ledger._run(*start, *row, "together", str(together))
     assert farm.ledger.jobs() == []

@@ -78,8 +78,27 @@ def test_an_accepted_job_has_its_key_and_a_pending_one_may_lose_it(farm: Audited
     assert farm.hold("two", idempotency_key="k", beside=True) == ("two", True)
     farm.audit()
     assert farm.accept("two") == ("accepted", "two")
-    assert farm.accept("one") == ("known", "two")
+    assert [row.id for row in farm.ledger.jobs()] == ["two"]
+    assert farm.accept("one") == ("withdrawn", "one")
+    assert farm.submit("one", idempotency_key="k") == "two"
     assert farm.hold("three", idempotency_key="k") == ("two", False)
+
+
+def test_a_job_whose_key_was_taken_while_nobody_owned_it_gives_way(farm: AuditedFarm) -> None:
+    """A third submission under one key, or one that was held for longer than a day."""
+    for job in ("one", "two"):
+        farm.hold(job, idempotency_key="k", beside=True)
+    farm.redis.delete(farm.key("idem", "ada", "k"))
+    assert farm.accept("two") == ("accepted", "two")
+    assert farm.accept("one") == ("known", "two")
+    assert [row.id for row in farm.ledger.jobs()] == ["two"]
+
+
+def test_a_job_that_is_entered_beats_a_pending_one_under_its_key(farm: AuditedFarm) -> None:
+    """It is in the store already."""
+    farm.hold("one", 3, idempotency_key="k")
+    assert farm.submit("two", idempotency_key="k") == "two"
+    assert farm.accept("one") == ("withdrawn", "one")
     assert [row.id for row in farm.ledger.jobs()] == ["two"]
 
 

@@ -7,10 +7,6 @@ from typing import NamedTuple
 
 from winepress_shared.errors import Conflict
 
-#: A worker looks after a job that is pending for this long. A request to the store takes less,
-#: with all its repetitions.
-PENDING_MS = 300_000
-
 
 class Hold(NamedTuple):
     """The answer to one job of `PendingJobs.hold`."""

@@ -12,7 +12,7 @@ from contextlib import suppress
 from typing import Any, cast
 
 from winepress_shared.errors import BrokerUnreachable, Conflict
-from winepress_shared.ledger.acceptance import PENDING_MS, Acceptance, Decision, Hold, key_conflict
+from winepress_shared.ledger.acceptance import Acceptance, Decision, Hold, key_conflict
 from winepress_shared.ledger.limits import farm_full, user_full
 from winepress_shared.ledger.records import IDEMPOTENCY_MS, Submission
 from winepress_shared.ledger.script_server import ScriptServer
@@ -48,9 +48,7 @@ class PendingJobs:
         mode, found, own_units = "beside" if beside else "hold", [], 0
         try:
             for page in _pages(jobs):
-                calls = [
-                    ("submit", *job.arguments(self._queue_prefix, mode, PENDING_MS)) for job in page
-                ]
+                calls = [("submit", *job.arguments(self._queue_prefix, mode)) for job in page]
                 for job, answer in zip(page, self._server.run_together(*calls), strict=True):
                     name, job_id, *_ = checked_answer(job, answer, own_units)
                     own_units += job.units if job_id == job.id else 0
@@ -85,7 +83,7 @@ class PendingJobs:
         found: list[JobState | None] = []
         for page in _pages(jobs):
             pairs = [part for pair in page for part in pair]
-            answers = self._server.run("withdraw", PENDING_MS, reason, *pairs)
+            answers = self._server.run("withdraw", reason, *pairs)
             found += [None if name == "withdrawn" else JobState(name) for name in answers]
         return found
 

@@ -79,11 +79,11 @@ class Submission:
             numbers["together"] = self.together
         return tuple(text for pair in (texts | numbers).items() for text in pair)
 
-    def arguments(self, queue_prefix: str, mode: str, look_ms: int = 0) -> tuple[str | int, ...]:
-        """The arguments of ``submit.lua``, where ``mode`` and ``look_ms`` are explained."""
+    def arguments(self, queue_prefix: str, mode: str) -> tuple[str | int, ...]:
+        """The arguments of ``submit.lua``, where ``mode`` is explained."""
         key = (self.idempotency_key, self.digest, IDEMPOTENCY_MS)
         times = (self.expires_in_ms, self.starts_in_ms)
-        return (self.id, *key, *times, queue_prefix, mode, look_ms, *self.row)
+        return (self.id, *key, *times, queue_prefix, mode, *self.row)
 
     @classmethod
     def of(cls, record: JobRecord) -> Submission:

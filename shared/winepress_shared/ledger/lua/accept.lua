@@ -1,6 +1,6 @@
 #!lua flags=allow-oom
 -- Accept pending jobs, whose job.json is in the store: from now on claims find them. Of several that were held
--- under one idempotency key the first is accepted, the others are dropped.
+-- under one idempotency key the first is accepted, the others are not.
 -- KEYS[1] prefix; keys: idem job jobs pending withdrawn expiries workers retry attempts done failers units
 --         job_leases events, the broker's lists of the lanes, and those `place_job` touches
 -- ARGV: time to live of an idempotency key (ms), prefix of the broker's queues, ids
@@ -20,7 +20,7 @@ local function accept(id)
         drop_pending(job)
         return {digest == job.digest and 'known' or 'conflict', owner, 0}
       end
-      redis.call('SET', key('idem', job.user, job.idem), id .. ' ' .. job.digest, 'PX', ARGV[1])
+      take_key(job.user, job.idem, id, job.digest, ARGV[1])
     end
     end_pending(job)
     if job.expires > 0 then redis.call('ZADD', key('expiries'), job.expires, id) end

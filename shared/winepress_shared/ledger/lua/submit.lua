@@ -7,16 +7,16 @@
 -- ARGV: id, idempotency key or '', digest, time to live of that key (ms), deadline and start in ms from
 --       now or 0, prefix of the broker's queues,
 --       'enter' | 'hold' (until `accept`) | 'beside' (the same, though a pending job has the key),
---       a worker looks after a held job after this (ms), then field/value pairs of the row
+--       then field/value pairs of the row
 -- Returns {'accepted'|'known', id, units left, workers of the farm, tickets queued in the lane} or
 --         {'pending'|'conflict'|'withdrawn'|'full'|'user-full', id, units of the farm or of the user that
 --          have not ended, their limit}
-local FIRST_FIELD = 10
+local FIRST_FIELD = 9
 local id, idem, digest = ARGV[1], ARGV[2], ARGV[3]
 local NAME, LEAST_AND_MOST = '^[%w][%w._@-]*$', {priority = {0, 2}, units = {1, 1000000}, chained = {0, 1},
   opens = {0, 1439}, closes = {0, 1439}, max_failed = {0, 1000000}, together = {1, 8}}
 local row = {}
-check_numbers(4, 5, 6, 9)
+check_numbers(4, 5, 6)
 for i = FIRST_FIELD, #ARGV, 2 do
   local name, range_of = ARGV[i], LEAST_AND_MOST[ARGV[i]]
   row[name] = ARGV[i + 1]
@@ -66,9 +66,7 @@ if opened + units > users_most then return {'user-full', id, opened, users_most}
 if redis.call('ZSCORE', key('ready', row.lane, row.priority, row.user), id) then
   drop_lost_job(row.lane, row.priority, row.user, id)
 end
-if idem ~= '' and not (rival and mode == 'beside') then
-  redis.call('SET', key('idem', row.user, idem), id .. ' ' .. digest, 'PX', ARGV[4])
-end
+if idem ~= '' and not (rival and mode == 'beside') then take_key(row.user, idem, id, digest, ARGV[4]) end
 -- By turn, not by time: two jobs of the same millisecond need an order too.
 local order = redis.call('INCR', key('turn'))
 local done = redis.call('BITCOUNT', key('done', id))
@@ -80,7 +78,7 @@ if start > 0 then redis.call('HSET', key('job', id), 'starts', now + start) end
 if mode ~= 'enter' then
   redis.call('HSET', key('job', id), 'pending', 1)
   if idem ~= '' then redis.call('HSET', key('job', id), 'idem', idem, 'digest', digest) end
-  redis.call('ZADD', key('pending'), now + ARGV[9], id)
+  redis.call('ZADD', key('pending'), now + LOOK_MS, id)
 elseif deadline > 0 then
   redis.call('ZADD', key('expiries'), now + deadline, id)
 end

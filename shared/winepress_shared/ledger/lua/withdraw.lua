@@ -3,21 +3,20 @@
 -- store asks for no such job. A job that was accepted meanwhile is canceled, and its idempotency key is free.
 -- KEYS[1] prefix; keys: idem job jobs pending withdrawn retry attempts done failers units job_leases events old
 --         expiries, and those `end_job` and `place_job` touch
--- ARGV: a worker looks after this (ms), reason, then id/idempotency key (or '') pairs
+-- ARGV: reason, then id/idempotency key (or '') pairs
 -- Returns for each 'withdrawn', or the state in which the job has ended
-check_numbers(1)
 local function withdraw(id, idem)
   local job = read_job(id)
   if job and job.pending ~= 1 then
-    if is_alive(job) then end_job(job, 'canceled', ARGV[2]) end
+    if is_alive(job) then end_job(job, 'canceled', ARGV[1]) end
     if idem ~= '' and owner_of_key(job.user, idem) == id then redis.call('DEL', key('idem', job.user, idem)) end
     return job.state
   end
   if job then drop_pending(job) end
-  redis.call('ZADD', key('withdrawn'), now + ARGV[1], id)
+  note_withdrawn(id)
   return 'withdrawn'
 end
 
 local answers = {}
-for i = 3, #ARGV, 2 do answers[#answers + 1] = withdraw(ARGV[i], ARGV[i + 1]) end
+for i = 2, #ARGV, 2 do answers[#answers + 1] = withdraw(ARGV[i], ARGV[i + 1]) end
 return answers

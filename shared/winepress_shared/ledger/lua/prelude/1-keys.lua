@@ -78,6 +78,7 @@
 local P = KEYS[1]
 local EVENTS = 256
 local EVENTS_KEPT_MS = 3600000 -- after the end of the job
+local LOOK_MS = 300000 -- a worker looks after a pending job and an undone submission after this
 local FORGET_MS = 86400000 -- the records of a process that never returned are dropped after this
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)

@@ -142,6 +142,20 @@ local function drop_pending(job)
   remove_job(job.id, state)
 end
 
+-- The job, pending or unknown, will never be accepted. Its job.json may be in the store, or come there late:
+-- the id is remembered until a worker has looked.
+local function note_withdrawn(id) redis.call('ZADD', key('withdrawn'), now + LOOK_MS, id) end
+
+-- Give an idempotency key to a job that is accepted; a pending job that has it is undone.
+local function take_key(user, idem, id, digest, ttl)
+  local owner = owner_of_key(user, idem)
+  if owner and owner ~= id then
+    drop_pending(read_job(owner))
+    note_withdrawn(owner)
+  end
+  redis.call('SET', key('idem', user, idem), id .. ' ' .. digest, 'PX', ttl)
+end
+
 -- Set a terminal state; the record is kept for `keep_days` more.
 local function end_job(job, state, reason)
   if job.pending == 1 then end_pending(job) end
