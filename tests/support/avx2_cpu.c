@@ -50,11 +50,11 @@ static void fault(int number, siginfo_t *about, void *context) {
         answer(registers);
         syscall(SYS_arch_prctl, ARCH_SET_CPUID, 0);
         registers[REG_RIP] += 2;
-    } else if (programs_own.sa_flags & SA_SIGINFO) {
-        programs_own.sa_sigaction(number, about, context);
     } else if (programs_own.sa_handler == SIG_DFL) {
         __sigaction(number, &programs_own, NULL);
         raise(number);
+    } else if (programs_own.sa_flags & SA_SIGINFO) {
+        programs_own.sa_sigaction(number, about, context);
     } else if (programs_own.sa_handler != SIG_IGN) {
         programs_own.sa_handler(number);
     }
