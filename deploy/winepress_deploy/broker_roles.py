@@ -48,6 +48,12 @@ PRODUCER_WRITES = (
         "events:*",
     ),
     *("turn", "wake:*"),
+    *(
+        "outbox",
+        "deliveries",
+        "delivery:*",
+        "tries:*",
+    ),  # a cancel ends a job, which a webhook hears of
 )
 #: Keys that only workers and the operator write.
 PRODUCER_READS = (
@@ -71,8 +77,11 @@ PRODUCER_READS = (
         "paused",
         "preview:*",
     ),
-    *("limits", "fence", "swept"),
+    *("limits", "fence", "swept", "deliverers"),
 )
+#: What the process that delivers webhooks writes too, with the gateway's key: its queue, and what
+#: kombu keeps of messages that it has taken.
+_DELIVERY = ("deliverers", "queue:webhooks", "queue:unacked*")
 #: Queues of lanes, whose names have a dot, and films; not kombu's record of unacknowledged
 #: messages.
 _QUEUES = ("queue:*.*", "queue:film")
@@ -117,10 +126,12 @@ def _keys(role: Role, farm: str) -> list[str]:
         return [f"~{farm}:queue:*", *fanout]
     if role in (Role.PRODUCER, Role.GATEWAY):
         # A script gets the bare prefix as its key and builds the other keys itself.
-        writes = ("", *PRODUCER_WRITES, *_QUEUES)
+        is_gateway = role is Role.GATEWAY
+        writes = ("", *PRODUCER_WRITES, *_QUEUES, *(_DELIVERY if is_gateway else ()))
         return [
             f"%R~{farm}:*",
             *(f"~{farm}:{key}" for key in writes),
             f"&{farm}:directives:*",  # tells lease holders that a job is canceled
+            *(fanout if is_gateway else ()),
         ]
     return [f"~{farm}:*", f"&{farm}:directives:*", *fanout]

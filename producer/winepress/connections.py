@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from winepress_shared.ledger.lanes import LaneIndex
     from winepress_shared.ledger.ledger import Ledger
     from winepress_shared.ledger.limits import QueueLimits
+    from winepress_shared.ledger.outbox import Outbox
     from winepress_shared.ledger.previews import PreviewStore
     from winepress_shared.ledger.script_server import ScriptServer
     from winepress_shared.ledger.snapshot import Snapshots
@@ -87,7 +88,7 @@ class Connections:
         reader = self._event_reader.pop()
         if reader is not None:
             reader.close()
-        for name in ("ledger", "farm", "lanes", "previews", "snapshots", "job_pages"):
+        for name in ("ledger", "farm", "lanes", "outbox", "previews", "snapshots", "job_pages"):
             self.__dict__.pop(name, None)
         server = self.__dict__.pop("_server", None)
         if server is not None:
@@ -134,6 +135,13 @@ class Connections:
         from winepress_shared.ledger.lanes import LaneIndex
 
         return LaneIndex(self.settings, self._server)
+
+    @_AtFirstUse
+    def outbox(self) -> Outbox:
+        """What webhooks are told, and how that went."""
+        from winepress_shared.ledger.outbox import Outbox
+
+        return Outbox(self.settings, self._server)
 
     @_AtFirstUse
     def previews(self) -> PreviewStore:

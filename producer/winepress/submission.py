@@ -24,6 +24,9 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+_NO_DELIVERER = (
+    "nothing delivers webhooks now: messages wait for a week until `winepress webhooks run` runs"
+)
 _WRITERS = 8  #: threads that write to the store, which answers several requests at once
 
 
@@ -44,6 +47,8 @@ def record_of(
     syntax = syntax_in(resolved, braces=True)
     if syntax:
         warnings += (warning_of_syntax(syntax),)
+    if submit_options.webhook is not None and not connections.outbox.deliverers():
+        warnings += (_NO_DELIVERER,)
     for warning in warnings:
         log.warning("%s", warning)
     lane = resolved.lane

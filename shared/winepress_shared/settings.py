@@ -103,6 +103,12 @@ class Settings(Limits):
     #: Address of the gateway in its own links; None is the one by which each client reaches it.
     model_aliases: dict[ModelAlias, ModelAlias] = Field(default_factory=dict)
     #: Name that clients ask for, such as gpt-image-1 → model; for the gateway.
+    webhook_allow: Annotated[tuple[str, ...], Field(max_length=1000)] = ()
+    #: Hosts and networks that webhooks may reach although they are not public, such as 127.0.0.1.
+    webhook_tries: Annotated[int, Field(ge=1, le=30)] = 12  #: to tell a webhook of a job's end
+    webhook_first_retry_s: Annotated[float, Field(gt=0, le=3600)] = 6.0
+    #: Seconds before the second try; the time doubles from each try to the next.
+    webhook_timeout_s: Annotated[float, Field(gt=0, le=60)] = 8.0  #: for one try
 
     @field_validator("broker_url")
     @classmethod
@@ -130,6 +136,13 @@ class Settings(Limits):
         except OSError as error:
             raise ValueError(f"cannot read {path}: {error.strerror}") from None
         return path
+
+    @field_validator("webhook_allow", mode="before")
+    @classmethod
+    def _listed(cls, given: object) -> object:
+        if isinstance(given, str):  # of an environment variable
+            return tuple(filter(None, map(str.strip, given.split(","))))
+        return given
 
     @field_validator("s3_endpoint", "s3_public_endpoint", "public_url")
     @classmethod

@@ -14,6 +14,7 @@ from winepress.commands import (
     submit,
     top,
     watch,
+    webhooks,
     zoom,
 )
 
@@ -30,5 +31,6 @@ COMMANDS = (
     farm.register,
     top.register,
     gateway.register,
+    webhooks.register,
     info.register,
 )

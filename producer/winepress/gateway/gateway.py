@@ -12,6 +12,7 @@ from winepress.gateway.access import Caller
 from winepress.gateway.links import Links, read_link_secret
 from winepress.gateway.preview_cache import PreviewCache
 from winepress.gateway.refusals import Forbidden, Gone
+from winepress.gateway.webhooks.guard import WebhookGuard
 from winepress_shared.archive import Output
 from winepress_shared.errors import NotFound
 from winepress_shared.ledger.records import JobRow, unknown_job
@@ -26,13 +27,15 @@ class Gateway:
     settings: Settings
     links: Links
     previews: PreviewCache
+    webhook_guard: WebhookGuard
 
     @classmethod
     async def open(cls, settings: Settings) -> Gateway:
         """Connect to the farm; raises FarmUnreachable."""
         client = AsyncClient(settings)
         secret = await client.in_thread(read_link_secret, client.client)
-        return cls(client, settings, Links(secret), PreviewCache())
+        guard = WebhookGuard(settings.webhook_allow)
+        return cls(client, settings, Links(secret), PreviewCache(), guard)
 
     async def close(self) -> None:
         """Close the connections."""
@@ -83,8 +86,7 @@ class Gateway:
     def output_url(self, request: Request, job_id: str, output: Output) -> str:
         """A link to an output that opens without a key, for a day."""
         name = output.key.rpartition("/")[2]
-        path = f"/v1/jobs/{job_id}/outputs/{name}?{self.links.query(job_id, name)}"
-        return self.address(request, path)
+        return self.address(request, self.links.path(job_id, name))
 
 
 def gateway_of(request: Request) -> Gateway:

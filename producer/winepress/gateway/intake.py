@@ -6,6 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from fastapi import Request
+
 from winepress.client import Client
 from winepress.gateway.access import Caller, Scope
 from winepress.gateway.gateway import Gateway
@@ -16,6 +18,7 @@ from winepress.job_files.written_job import read_fields
 from winepress_shared.errors import InvalidJob
 from winepress_shared.jobs.aliases import canonical_fields
 from winepress_shared.jobs.job import Job, parse_job
+from winepress_shared.webhook import Webhook, WebhookForm
 
 _NOT_A_FILE = "a path or an address; a gateway opens neither"
 _FILE_HINT = "Embed the file in base64 or as a data: URL, or upload it to /v1/uploads first"
@@ -32,6 +35,7 @@ class JobRequest:
     start_in: float | None = None  #: seconds
     window: str | None = None
     warnings: Sequence[str] = field(default=())  #: the dialect's own
+    webhook: Webhook | None = None  #: made by `webhook_of`
     needs_worker: bool = False  #: refuse what no live worker can render
 
 
@@ -39,14 +43,31 @@ async def submit(gateway: Gateway, caller: Caller, asked: JobRequest) -> JobHand
     """Submit a job; raises Forbidden, NoWorker, and what `Client.submit` raises."""
     if not caller.may(Scope.SUBMIT):
         raise Forbidden("this key may not submit jobs")
-    return await gateway.client.in_thread(_submit, gateway.client.client, caller, asked)
+    return await gateway.client.in_thread(_submit, gateway, caller, asked)
 
 
-def _submit(client: Client, caller: Caller, asked: JobRequest) -> JobHandle:
+def webhook_of(
+    gateway: Gateway,
+    request: Request,
+    url: object,
+    events: object = None,
+    form: WebhookForm = WebhookForm.NATIVE,
+) -> Webhook | None:
+    """The webhook that a request names by ``webhook`` and ``webhook_events_filter``.
+
+    None without a URL. Raises InvalidJob; `submit` also refuses hosts that are not public.
+    """
+    return Webhook.of(url, events, origin=gateway.address(request, ""), form=form)
+
+
+def _submit(gateway: Gateway, caller: Caller, asked: JobRequest) -> JobHandle:
+    client = gateway.client.client
     job, warnings = read_job(client, asked.fields)
     check_model(caller, job)
     if asked.needs_worker:
         check_worker(client, job)
+    if asked.webhook is not None:
+        gateway.webhook_guard.check(asked.webhook.url)
     return client.submit(
         job,
         user=user_of(caller, asked.end_user),
@@ -55,6 +76,7 @@ def _submit(client: Client, caller: Caller, asked: JobRequest) -> JobHandle:
         start_in=asked.start_in,
         window=asked.window,
         warnings=(*asked.warnings, *warnings),
+        webhook=asked.webhook,
     )
 
 

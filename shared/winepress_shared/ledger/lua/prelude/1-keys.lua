@@ -10,6 +10,8 @@
 --                                 ready (units counted in `waits`; 0: claims skip the job)
 --                                 left (units counted in `open`) cost (megapixel-steps per unit)
 --                                 together (units rendered in one call; absent: one)
+--                                 hooks (events that its webhook is told of, with dots between them; absent:
+--                                 it has none)
 --   jobs                  zset    ID by order of submission; jobs:STATE the same for one state
 --   ready:LANE:BAND       zset    user by the turn of their last slice (lowest is next)
 --   ready:LANE:BAND:USER  zset    ID by front or order (lowest is next)
@@ -61,6 +63,12 @@
 --   wake:NAME             stream  wake-up calls to a client that reads the events of many jobs (time to
 --                                 live)
 --   preview:ID:UNIT       string  step, steps and a JPEG in base64, of an unfinished unit (time to live)
+--   outbox                zset    DELIVERY by the time it is due; see `tell_webhook`
+--   deliveries            zset    DELIVERY by creation, the newest DELIVERIES
+--   delivery:DELIVERY     hash    job user event created tries state ('waiting' 'delivered' 'failed'
+--                                 'superseded') (time to live)
+--   tries:DELIVERY        list    JSON of its newest TRIES tries (time to live)
+--   deliverers            zset    PROCESS that delivers webhooks, by last look
 --   limits                hash    the LIMITS that the operator has set, see `limits`
 --   fence, turn, swept    numbers
 local P = KEYS[1]
@@ -111,13 +119,4 @@ local function read_job(id)
   local job = read(key('job', id))
   if job then job.id = id end
   return job
-end
-
-local function event(id, kind, ...)
-  local stream = key('events', id)
-  if redis.call('EXISTS', stream) == 0 then
-    local created = redis.call('HGET', key('job', id), 'created')
-    redis.call('XADD', stream, created .. '-0', 'event', 'queued', 'at', created)
-  end
-  redis.call('XADD', stream, 'MAXLEN', '~', EVENTS, '*', 'event', kind, 'at', now, ...)
 end
