@@ -54,8 +54,9 @@ class Client(Connections):
         local time. Each option that the model ignores is logged as a warning, and listed in
         `JobHandle.warnings` and in the result; ``warnings`` are the caller's own sentences, added
         to those. ``webhook`` is an http(s) URL that is told when the job ends, or a `Webhook` that
-        names other events too; a gateway's deliverer must run. Raises WrongUsage for an invalid window. Raises InvalidJob, UnknownModel,
-        QueueFull or Conflict when the job is refused; then nothing of it is left behind.
+        names other events too. Raises WrongUsage for an invalid window. Raises InvalidJob,
+        UnknownModel, QueueFull or Conflict when the job is refused; then nothing of it is left
+        behind.
         """
         submit_options = SubmitOptions(
             self.settings.user if user is None else user,

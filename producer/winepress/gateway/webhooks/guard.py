@@ -73,10 +73,7 @@ class WebhookGuard:
         Raises InvalidJob if any of them is not allowed, and Unreachable if the host has none now.
         """
         literal = destination.address
-        if literal is not None:
-            found = [str(literal)]
-        else:
-            found = self._looked_up(destination)
+        found = self._looked_up(destination) if literal is None else [str(literal)]
         if destination.host not in self._names:
             for text in found:
                 self._check(ipaddress.ip_address(text))
@@ -116,9 +113,10 @@ class WebhookGuard:
 
 def is_public(address: Address) -> bool:
     """Whether an address belongs to the public internet and stands for itself alone."""
-    if isinstance(address, ipaddress.IPv6Address):
-        if address.scope_id is not None or address not in _PUBLIC_IPV6:
-            return False
+    if isinstance(address, ipaddress.IPv6Address) and (
+        address.scope_id is not None or address not in _PUBLIC_IPV6
+    ):
+        return False
     if any(address in network for network in _ROUNDABOUT):
         return False
     return address.is_global and not address.is_multicast and not address.is_reserved

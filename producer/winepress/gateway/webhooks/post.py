@@ -52,7 +52,7 @@ def post(
 
     async def send() -> Answer:
         async with asyncio.timeout(timeout_s):
-            return await _send(destination, addresses, body, headers, verify)
+            return await _send(destination, addresses, body, headers, timeout_s, verify)
 
     try:
         return asyncio.run(send())
@@ -67,11 +67,12 @@ async def _send(
     addresses: Sequence[str],
     body: bytes,
     headers: Mapping[str, str],
+    timeout_s: float,
     verify: ssl.SSLContext | None,
 ) -> Answer:
     context = verify or ssl.create_default_context()
     async with httpx.AsyncClient(
-        verify=context, trust_env=False, follow_redirects=False, timeout=None
+        verify=context, trust_env=False, follow_redirects=False, timeout=timeout_s
     ) as client:
         for place, address in enumerate(addresses[:_MOST_ADDRESSES], 1):
             try:

@@ -22,10 +22,14 @@ local function forget_old_deliveries()
   end
 end
 
--- A message that waits is replaced by one that tells more.
+-- A message that waits is replaced by one that tells more. Earlier ones of its name stay listed.
 local function supersede(delivery)
-  if redis.call('ZREM', key('outbox'), delivery) == 1 then
+  if redis.call('ZREM', key('outbox'), delivery) == 0 then return end
+  if redis.call('EXISTS', key('tries', delivery)) == 1 then
     redis.call('HSET', key('delivery', delivery), 'state', 'superseded')
+  else
+    redis.call('ZREM', key('deliveries'), delivery)
+    redis.call('UNLINK', key('delivery', delivery))
   end
 end
 
