@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import io
-from collections.abc import Collection
+import threading
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import redis
@@ -19,6 +21,7 @@ from winepress_shared.settings import Settings
 from winepress_shared.stores import open_store
 
 LANE = "vignette.fp16"
+_LOOK_S = 0.02  #: between two looks for work
 
 
 def apple(**fields: Any) -> TextToImage:
@@ -46,6 +49,27 @@ class ManualWorker:
     def live(self, *lanes: str) -> None:
         """Let the farm know of this worker."""
         self.ledger.beat("manual", self.holder, {"device": "CPU", "lanes": list(lanes)})
+
+    @contextmanager
+    def working(self, *lanes: str) -> Iterator[None]:
+        """Be alive, and work off whatever comes into ``lanes``, while inside."""
+        over = threading.Event()
+
+        def serve() -> None:
+            while not over.is_set():
+                self.live(*lanes)
+                for lane in lanes:
+                    self.work(lane)
+                over.wait(_LOOK_S)
+
+        self.live(*lanes)
+        thread = threading.Thread(target=serve, name="manual-worker")
+        thread.start()
+        try:
+            yield
+        finally:
+            over.set()
+            thread.join()
 
     def await_ticket(self, lane: str) -> None:
         """Return when a ticket of ``lane`` has been taken from the broker."""

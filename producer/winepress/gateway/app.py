@@ -12,7 +12,6 @@ from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
-from starlette.routing import Route
 
 from winepress.gateway import native
 from winepress.gateway.body import BodyLimits
@@ -82,8 +81,7 @@ def _as_ours(request: Request, error: Exception) -> WinepressError:
 
 def _no_route(request: Request) -> NoRoute:
     """The error for an unknown route, with the nearest known one."""
-    paths = [route.path for route in request.app.routes if isinstance(route, Route)]
-    near = difflib.get_close_matches(request.url.path, paths, n=1)
+    near = difflib.get_close_matches(request.url.path, request.app.openapi()["paths"], n=1)
     hint = f"did you mean {near[0]}?" if near else "/openapi.json lists the routes"
     return NoRoute("this gateway has no such route", value=request.url.path[:200], hint=hint)
 

@@ -15,10 +15,11 @@ from winepress.gateway.refusals import Forbidden, NoWorker
 from winepress.handle import JobHandle
 from winepress.job_files.given_file import FILE_FIELDS
 from winepress.job_files.written_job import read_fields
-from winepress_shared.errors import InvalidJob
+from winepress_shared.errors import InvalidJob, WrongUsage
 from winepress_shared.jobs.aliases import canonical_fields
 from winepress_shared.jobs.job import Job, parse_job
 from winepress_shared.webhook import Webhook, WebhookForm
+from winepress_shared.window import Window
 
 _NOT_A_FILE = "a path or an address; a gateway opens neither"
 _FILE_HINT = "Embed the file in base64 or as a data: URL, or upload it to /v1/uploads first"
@@ -74,10 +75,17 @@ def _submit(gateway: Gateway, caller: Caller, asked: JobRequest) -> JobHandle:
         idempotency_key=asked.idempotency_key,
         expires_in=asked.expires_in,
         start_in=asked.start_in,
-        window=asked.window,
+        window=_window(asked.window),
         warnings=(*asked.warnings, *warnings),
         webhook=asked.webhook,
     )
+
+
+def _window(text: object) -> Window | None:
+    try:
+        return None if text is None else Window.parse(str(text))
+    except WrongUsage as error:
+        raise InvalidJob(error.problem, field="window", value=text, allowed=error.allowed) from None
 
 
 def read_job(client: Client, fields: Mapping[str, Any]) -> tuple[Job, list[str]]:
