@@ -8,7 +8,6 @@ from collections.abc import Collection
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import NamedTuple
-from urllib.parse import urlsplit
 
 from winepress_shared.errors import InvalidJob
 
@@ -16,6 +15,11 @@ QUEUE = "webhooks"  #: of the tickets for deliverers; the name of a lane has a d
 MAX_URL_CHARACTERS = 2_000
 _FIELD = "webhook"
 _CHARACTERS = re.compile(r"[A-Za-z0-9._~:/?\[\]@!$&'()*+,;=%-]+")  # RFC 3986, without #
+_URL = re.compile(
+    r"(?P<scheme>https?)://(?P<host>\[[0-9a-f:.]+\]|[a-z0-9._-]+)(:(?P<port>[0-9]{1,5}))?"
+    r"(?P<rest>([/?].*)?)",
+    re.IGNORECASE | re.ASCII,
+)
 _HOST = re.compile(r"(?!-)[a-z0-9_-]{1,63}(?<!-)(\.(?!-)[a-z0-9_-]{1,63}(?<!-))*\.?")
 _NUMBER = re.compile(
     r"[0-9]+|0x[0-9a-f]*"
@@ -121,29 +125,23 @@ def read_destination(url: str) -> Destination:
         raise _refused(
             "a character that an address cannot have", "ASCII; others as %XX or punycode"
         )
-    try:
-        parts = urlsplit(url)
-        port = parts.port
-    except ValueError:
-        raise _refused("not an address", "http(s)://HOST[:PORT]/PATH") from None
-    if parts.scheme not in _PORTS or not url.partition(":")[2].startswith("//"):
-        raise _refused("not an address of the web", "http:// or https://")
-    if "@" in parts.netloc:
-        raise _refused("a user or a password in the address", "none; use the path or the query")
-    port = _PORTS[parts.scheme] if port is None else port
-    if port not in _PORTS.values() and port <= 1024:
+    parts = _URL.fullmatch(url)
+    if parts is None:
+        if "@" in url.partition("://")[2].partition("/")[0]:
+            raise _refused("a user or a password in the address", "none; use the path or the query")
+        raise _refused("not an address of the web", "http(s)://HOST[:PORT]/PATH")
+    scheme, rest = parts["scheme"].lower(), parts["rest"]
+    port = int(parts["port"]) if parts["port"] else _PORTS[scheme]
+    if port not in _PORTS.values() and not 1024 < port < 65536:
         raise _refused(f"port {port}", "80, 443, or above 1024")
-    found = Destination(parts.scheme, (parts.hostname or "").rstrip("."), port, _target(url))
+    host = parts["host"].lower().strip("[]").rstrip(".")
+    target = rest if rest.startswith("/") else f"/{rest}"
+    found = Destination(scheme, host, port, target)
+    if parts["host"].startswith("[") and found.address is None:
+        raise _refused("not an IPv6 address", "[2001:db8::7]")
     if found.address is None:
-        _check_name(found.host)
+        _check_name(host)
     return found
-
-
-def _target(url: str) -> str:
-    """What follows the host, as it was given."""
-    rest = re.split(r"(?=[/?])", url.partition("://")[2], maxsplit=1)
-    target = rest[1] if len(rest) > 1 else "/"
-    return target if target.startswith("/") else f"/{target}"
 
 
 def _check_name(host: str) -> None:

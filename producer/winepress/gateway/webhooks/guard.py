@@ -22,11 +22,12 @@ Lookup = Callable[[str, int], list[str]]
 
 _LOOKUP_S = 3.0
 _PUBLIC_IPV6 = ipaddress.IPv6Network("2000::/3")  #: all that was ever assigned for the internet
-#: Addresses that count as public, behind which others are reached.
-_ROUNDABOUT = tuple(
+#: Addresses that Python takes for public, and that stand for others or for nobody.
+_NOBODYS = tuple(
     map(
         ipaddress.ip_network,
         (
+            "192.0.0.0/24",  # protocols
             "192.88.99.0/24",  # relays of 6to4
             "2001::/23",  # Teredo, and other tunnels
             "2002::/16",  # 6to4
@@ -117,7 +118,7 @@ def is_public(address: Address) -> bool:
         address.scope_id is not None or address not in _PUBLIC_IPV6
     ):
         return False
-    if any(address in network for network in _ROUNDABOUT):
+    if any(address in network for network in _NOBODYS):
         return False
     return address.is_global and not address.is_multicast and not address.is_reserved
 
