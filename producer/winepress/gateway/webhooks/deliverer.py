@@ -46,7 +46,7 @@ class Deliverer:
         settings = client.settings
         self._client = client
         self._guard = guard or WebhookGuard(settings.webhook_allow)
-        self._verify = verify
+        self._verify = verify or ssl.create_default_context()  # reads all authorities
         self._links = Links(read_link_secret(client))
         self._again_ms = int((settings.webhook_timeout_s + _LOOKUP_AND_STORE_S) * 1000)
         # The receivers of one owner, if they are slow, leave half of the threads to others.

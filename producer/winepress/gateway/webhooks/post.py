@@ -42,12 +42,12 @@ def post(
     body: bytes,
     headers: Mapping[str, str],
     timeout_s: float,
-    verify: ssl.SSLContext | None = None,
+    verify: ssl.SSLContext,
 ) -> Answer:
     """Send ``body`` to one of ``addresses`` of a destination; blocks for at most ``timeout_s``.
 
-    ``verify`` verifies the receiver's certificate, for the name of the host; by default with the
-    system's authorities. No environment variable is obeyed, and no redirect.
+    ``verify`` verifies the receiver's certificate, for the name of the host. No environment
+    variable is obeyed, and no redirect.
     """
 
     async def send() -> Answer:
@@ -68,11 +68,10 @@ async def _send(
     body: bytes,
     headers: Mapping[str, str],
     timeout_s: float,
-    verify: ssl.SSLContext | None,
+    verify: ssl.SSLContext,
 ) -> Answer:
-    context = verify or ssl.create_default_context()
     async with httpx.AsyncClient(
-        verify=context, trust_env=False, follow_redirects=False, timeout=timeout_s
+        verify=verify, trust_env=False, follow_redirects=False, timeout=timeout_s
     ) as client:
         for place, address in enumerate(addresses[:_MOST_ADDRESSES], 1):
             try:
