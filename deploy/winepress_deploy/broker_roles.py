@@ -22,66 +22,22 @@ _COMMANDS = (
     "-@all +@read +@write +@connection +@transaction +@pubsub -@scripting -@dangerous -@admin "
     "-scan -randomkey -client|tracking -pubsub +time +eval +evalsha +script|load +script|exists"
 )
-#: Keys of the ledger that a producer's scripts write; the names are those of the key table.
-PRODUCER_WRITES = (
-    *(
-        "job:*",
-        "jobs",
-        "jobs:*",
-        "ready:*",
-        "band_served:*",
-        "lane_served",
-        "waits:*",
-        "aside:*",
-        "lanes",
-    ),
-    *("slices", "open", "open_by_user", "retry:*", "attempts:*", "failers:*", "done:*", "units:*"),
-    *(
-        "job_leases:*",
-        "lease:*",
-        "leases",
-        "held:*",
-        "due",
-        "expiries",
-        "old",
-        "idem:*",
-        "events:*",
-    ),
-    *("turn", "wake:*"),
-    *(
-        "outbox",
-        "deliveries",
-        "delivery:*",
-        "tries:*",
-    ),  # a cancel ends a job, which a webhook hears of
+_JOBS = ("job:*", "jobs", "jobs:*", "idem:*", "expiries", "old", "due", "open", "open_by_user")
+_UNITS = ("retry:*", "attempts:*", "failers:*", "done:*", "units:*")
+_LANES = ("lanes", "lane_served", "priority_served:*", "ready:*", "waits:*", "aside:*", "turn")
+_LEASES = ("slices", "leases", "lease:*", "job_leases:*", "held:*")
+_EVENTS = ("events:*", "wake:*", "outbox", "deliveries", "delivery:*", "tries:*")
+#: Keys of the ledger that a producer's scripts write; the names are those of the key table. What is
+#: not here only workers and the operator write.
+PRODUCER_WRITES = (*_JOBS, *_UNITS, *_LANES, *_LEASES, *_EVENTS)
+#: Keys that the gateway writes beside those: what was done with each of its own keys, and who
+#: delivers webhooks.
+GATEWAY_WRITES = (
+    *("key_rate:*", "key_jobs:*", "key_units:*", "key_counted:*", "key_steps:*"),
+    "deliverers",
 )
-#: Keys that only workers and the operator write.
-PRODUCER_READS = (
-    *(
-        "last_request:*",
-        "processes:*",
-        "lane_workers:*",
-        "shunned_lane:*",
-        "pace",
-        "workers",
-        "worker:*",
-        "renderer:*",
-    ),
-    *(
-        "warm_workers:*",
-        "warm_models:*",
-        "loading_workers:*",
-        "loading_model:*",
-        "view",
-        "parked:*",
-        "paused",
-        "preview:*",
-    ),
-    *("limits", "fence", "swept", "deliverers"),
-)
-#: What the process that delivers webhooks writes too, with the gateway's key: its queue, and what
-#: kombu keeps of messages that it has taken.
-_DELIVERY = ("deliverers", "queue:webhooks", "queue:unacked*")
+#: The queue of what delivers webhooks, and what kombu keeps of messages that it has taken.
+_DELIVERY = ("queue:webhooks", "queue:unacked*")
 #: Queues of lanes, whose names have a dot, and films; not kombu's record of unacknowledged
 #: messages.
 _QUEUES = ("queue:*.*", "queue:film")
@@ -127,7 +83,8 @@ def _keys(role: Role, farm: str) -> list[str]:
     if role in (Role.PRODUCER, Role.GATEWAY):
         # A script gets the bare prefix as its key and builds the other keys itself.
         is_gateway = role is Role.GATEWAY
-        writes = ("", *PRODUCER_WRITES, *_QUEUES, *(_DELIVERY if is_gateway else ()))
+        own = (*GATEWAY_WRITES, *_DELIVERY) if is_gateway else ()
+        writes = ("", *PRODUCER_WRITES, *own, *_QUEUES)
         return [
             f"%R~{farm}:*",
             *(f"~{farm}:{key}" for key in writes),

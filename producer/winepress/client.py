@@ -64,7 +64,7 @@ class Client(Connections):
             expires_in,
             start_in,
             check_window(window),
-            Webhook.of(webhook) if isinstance(webhook, str) else webhook,
+            webhook=Webhook.of(webhook) if isinstance(webhook, str) else webhook,
         )
         record = record_of(self, job, submit_options, warnings)
         (job_id,) = submit(self, [record], submit_options)

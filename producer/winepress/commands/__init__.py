@@ -9,6 +9,7 @@ from winepress.commands import (
     gateway,
     info,
     jobs,
+    keys,
     limits,
     pause,
     submit,
@@ -32,5 +33,6 @@ COMMANDS = (
     top.register,
     gateway.register,
     webhooks.register,
+    keys.register,
     info.register,
 )

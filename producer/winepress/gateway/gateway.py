@@ -8,8 +8,11 @@ from typing import cast
 from fastapi import Request
 
 from winepress.aio.client import AsyncClient
+from winepress.caller_checks import check_job_id
 from winepress.gateway.access import Caller
+from winepress.gateway.key_ring import KeyRing
 from winepress.gateway.links import Links, read_link_secret
+from winepress.gateway.live_workers import LiveWorkers
 from winepress.gateway.preview_cache import PreviewCache
 from winepress.gateway.refusals import Forbidden, Gone
 from winepress.gateway.webhooks.guard import WebhookGuard
@@ -27,6 +30,8 @@ class Gateway:
     settings: Settings
     links: Links
     previews: PreviewCache
+    keys: KeyRing
+    workers: LiveWorkers
     webhook_guard: WebhookGuard
 
     @classmethod
@@ -34,8 +39,15 @@ class Gateway:
         """Connect to the farm; raises FarmUnreachable."""
         client = AsyncClient(settings)
         secret = await client.in_thread(read_link_secret, client.client)
-        guard = WebhookGuard(settings.webhook_allow)
-        return cls(client, settings, Links(secret), PreviewCache(), guard)
+        return cls(
+            client,
+            settings,
+            Links(secret),
+            PreviewCache(),
+            KeyRing(client),
+            LiveWorkers(client.client),
+            WebhookGuard(settings.webhook_allow),
+        )
 
     async def close(self) -> None:
         """Close the connections."""
@@ -64,8 +76,8 @@ class Gateway:
 
     def _row(self, job_id: str) -> JobRow:
         client = self.client.client
+        check_job_id(job_id)
         try:
-            client.get(job_id)
             return client.ledger.get(job_id)
         except NotFound:
             if client.archive.store.head(f"jobs/{job_id}/job.json") is None:

@@ -9,15 +9,21 @@ from typing import Any
 from fastapi import Request
 
 from winepress.client import Client
-from winepress.gateway.access import Caller, Scope
+from winepress.gateway.access import Caller, OfUser, Scope
 from winepress.gateway.gateway import Gateway
+from winepress.gateway.key_meter import KeyMeter
+from winepress.gateway.live_workers import LiveWorkers
 from winepress.gateway.refusals import Forbidden, NoWorker
 from winepress.handle import JobHandle
 from winepress.job_files.given_file import FILE_FIELDS
 from winepress.job_files.written_job import read_fields
-from winepress_shared.errors import InvalidJob, WrongUsage
+from winepress.submission import record_of
+from winepress.submission import submit as submit_records
+from winepress.submit_options import SubmitOptions
+from winepress_shared.errors import FailForGood, InvalidJob, NotFound, ObjectMissing, WrongUsage
 from winepress_shared.jobs.aliases import canonical_fields
 from winepress_shared.jobs.job import Job, parse_job
+from winepress_shared.ledger.records import JobRow, unknown_job
 from winepress_shared.webhook import Webhook, WebhookForm
 from winepress_shared.window import Window
 
@@ -40,11 +46,36 @@ class JobRequest:
     needs_worker: bool = False  #: refuse what no live worker can render
 
 
+@dataclass(frozen=True)
+class Accepted:
+    """A submitted job."""
+
+    handle: JobHandle
+    row: JobRow  #: after the submission
+    impossible: str | None  #: why no live worker can render it
+
+
 async def submit(gateway: Gateway, caller: Caller, asked: JobRequest) -> JobHandle:
     """Submit a job; raises Forbidden, NoWorker, and what `Client.submit` raises."""
+    _check_may_submit(caller)
+    return await gateway.client.in_thread(_submit, gateway, caller, asked)
+
+
+async def submit_and_look(gateway: Gateway, caller: Caller, asked: JobRequest) -> Accepted:
+    """`submit`, and the job after it, in one turn of a thread."""
+
+    def both() -> Accepted:
+        handle = _submit(gateway, caller, asked)
+        row = handle.status()
+        return Accepted(handle, row, gateway.workers.why_impossible(row.lane))
+
+    _check_may_submit(caller)
+    return await gateway.client.in_thread(both)
+
+
+def _check_may_submit(caller: Caller) -> None:
     if not caller.may(Scope.SUBMIT):
         raise Forbidden("this key may not submit jobs")
-    return await gateway.client.in_thread(_submit, gateway, caller, asked)
 
 
 def webhook_of(
@@ -64,21 +95,24 @@ def webhook_of(
 def _submit(gateway: Gateway, caller: Caller, asked: JobRequest) -> JobHandle:
     client = gateway.client.client
     job, warnings = read_job(client, asked.fields)
-    check_model(caller, job)
-    if asked.needs_worker:
-        check_worker(client, job)
-    if asked.webhook is not None:
-        gateway.webhook_guard.check(asked.webhook.url)
-    return client.submit(
-        job,
-        user=user_of(caller, asked.end_user),
-        idempotency_key=asked.idempotency_key,
-        expires_in=asked.expires_in,
-        start_in=asked.start_in,
-        window=_window(asked.window),
-        warnings=(*asked.warnings, *warnings),
+    submit_options = SubmitOptions(
+        user_of(caller, asked.end_user),
+        asked.idempotency_key,
+        asked.expires_in,
+        asked.start_in,
+        _window(asked.window),
+        meter=KeyMeter.of(client, caller),
         webhook=asked.webhook,
     )
+    record = record_of(client, job, submit_options, (*asked.warnings, *warnings))
+    check_model(caller, record.job)
+    check_key_frames(client, caller, record.job)
+    if asked.needs_worker:
+        check_worker(gateway.workers, record.job)
+    if asked.webhook is not None:
+        gateway.webhook_guard.check(asked.webhook.url)
+    (job_id,) = submit_records(client, [record], submit_options)
+    return JobHandle(client, job_id, record.warnings)
 
 
 def _window(text: object) -> Window | None:
@@ -109,21 +143,38 @@ def _check_file(name: str, value: object) -> None:
 
 
 def check_model(caller: Caller, job: Job) -> None:
-    """Raise Forbidden if the caller's key does not allow the models of a job."""
-    asked = {model for model in (job.model, getattr(job, "refiner", None)) if model}
-    if caller.models is not None and not asked <= caller.models:
-        raise Forbidden(
-            "this key does not allow this model",
-            field="model",
-            value=job.model,
-            allowed=", ".join(sorted(caller.models)) or "none",
-        )
+    """Raise Forbidden if the caller's key does not allow each model of a resolved job."""
+    fields = ("model", "refiner", "first_model")
+    asked = {name: getattr(job, name, None) for name in fields}
+    for field_name, model in asked.items():
+        if caller.models is not None and model is not None and model not in caller.models:
+            raise Forbidden(
+                "this key does not allow this model",
+                field=field_name,
+                value=model,
+                allowed=", ".join(sorted(caller.models)),
+            )
 
 
-def check_worker(client: Client, job: Job) -> None:
-    """Raise NoWorker if no live worker can render a job."""
-    resolved = client.catalogue.resolve(job)
-    impossible = client.why_impossible(str(resolved.lane))
+def check_key_frames(client: Client, caller: Caller, job: Job) -> None:
+    """Raise NotFound if a job uses the key frames of a job that the caller may not see."""
+    source = getattr(job, "key_frames_of", None)
+    if source is None:
+        return
+    try:
+        owned: OfUser = client.ledger.get(source)
+    except NotFound:  # its pictures outlive its row
+        try:
+            owned = client.archive.read_job(source)
+        except (ObjectMissing, FailForGood):
+            raise unknown_job(source) from None
+    if not caller.may_read(owned):
+        raise unknown_job(source)
+
+
+def check_worker(workers: LiveWorkers, job: Job) -> None:
+    """Raise NoWorker if no live worker can render a resolved job."""
+    impossible = workers.why_impossible(str(job.lane))
     if impossible:
         raise NoWorker(f"no worker can render it now: {impossible}")
 
@@ -133,4 +184,6 @@ def user_of(caller: Caller, end_user: str = "") -> str:
     if not end_user:
         return caller.user
     plain = "".join(one if one.isascii() and one.isalnum() else "-" for one in end_user)
-    return f"{caller.user}@{plain}"[:64].rstrip("-@") or caller.user
+    room = 63 - len(caller.user)
+    own = plain.strip("-")[: max(0, room)].rstrip("-")
+    return f"{caller.user}@{own}" if own else caller.user
