@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import time
 from pathlib import Path
 
 import pytest
@@ -11,7 +12,6 @@ from openai import OpenAI
 from standardwebhooks import Webhook as Receiver
 from standardwebhooks import WebhookVerificationError
 
-from winepress.gateway.webhooks import signing
 from winepress.gateway.webhooks.backoff import pause_s
 from winepress.gateway.webhooks.signing import ROTATION_S, read_secrets, rotate_secret
 from winepress_shared.errors import FailForGood
@@ -68,8 +68,8 @@ def test_after_a_rotation_both_secrets_sign_for_a_day(
     headers = read_secrets(store, "ada").headers("m1", BODY)
     for secret in new.secrets:
         Receiver(secret).verify(BODY, headers)
-    now = signing.time.time()
-    monkeypatch.setattr(signing.time, "time", lambda: now + ROTATION_S + 1)
+    now = time.time()
+    monkeypatch.setattr(time, "time", lambda: now + ROTATION_S + 1)
     assert read_secrets(store, "ada").secrets == (new.current,)
 
 
