@@ -13,10 +13,11 @@ from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
-from winepress.gateway import native
+from winepress.gateway import native, page
 from winepress.gateway.body import BodyLimits
 from winepress.gateway.dialect import Dialect
 from winepress.gateway.gateway import Gateway
+from winepress.gateway.page.routes import is_for_people, not_found
 from winepress.gateway.problems import Problem, problem_of
 from winepress.gateway.refusals import BadRequest, NoRoute, WrongMethod
 from winepress_shared import __version__
@@ -26,7 +27,7 @@ from winepress_shared.settings import Settings
 log = logging.getLogger(__name__)
 
 #: The first one that owns a path answers errors there.
-DIALECTS: tuple[Dialect, ...] = (native.DIALECT,)
+DIALECTS: tuple[Dialect, ...] = (page.DIALECT, native.DIALECT)
 
 
 def make_app(settings: Settings) -> FastAPI:
@@ -95,6 +96,8 @@ async def _unexpected(request: Request, error: Exception) -> Response:
 
 
 def _answer(request: Request, problem: Problem) -> Response:
+    if is_for_people(request, problem):
+        return not_found(request)
     dialect = next(one for one in DIALECTS if one.owns(request.url.path))
     response = dialect.answer(problem)
     response.headers.update(problem.headers)
