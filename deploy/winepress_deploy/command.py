@@ -22,6 +22,7 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         "demo", help="see a farm work for a few minutes, and lose a worker"
     )
     demo.add_argument("--out", type=Path, default=Path("winepress-demo"), metavar="DIR")
+    demo.add_argument("--stay", action="store_true", help="leave the farm up until Ctrl-C")
     demo.set_defaults(run=_demo)
     up = subparsers.add_parser("up", help="run a whole farm on this machine")
     _add_state(up, "that of WINEPRESS_CONFIG, or ")
@@ -35,6 +36,7 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         help="memory for the models of all workers; default: this machine's free memory",
     )
     up.add_argument("--no-flower", action="store_true", help="do not run Flower, the web page")
+    up.add_argument("--no-gateway", action="store_true", help="do not serve the farm over HTTP")
     up.add_argument("--detach", action="store_true", help="run in the background")
     up.set_defaults(run=_up)
     down = subparsers.add_parser("down", help="stop a farm on this machine")
@@ -69,7 +71,7 @@ def _register_roles(subparsers: argparse._SubParsersAction[argparse.ArgumentPars
 def _demo(arguments: argparse.Namespace) -> int:
     from winepress_deploy.demo import Demo
 
-    return Demo(arguments.out).run()
+    return Demo(arguments.out, stays=arguments.stay).run()
 
 
 def _add_state(parser: argparse.ArgumentParser, first: str = "") -> None:
@@ -100,6 +102,7 @@ def _up(arguments: argparse.Namespace) -> int:
         devices=tuple(dict.fromkeys(map(check_device, arguments.device or ("CPU",)))),
         workers=arguments.workers,
         flower=not arguments.no_flower,
+        gateway=not arguments.no_gateway,
         engine=arguments.engine,
         memory_budget=parse_size(arguments.memory_budget, "--memory-budget"),
         host_budget=parse_size(arguments.host_budget, "--host-budget"),

@@ -17,6 +17,7 @@ from winepress.contact_sheet import contact_sheet
 from winepress_deploy.board import JobsBoard
 from winepress_deploy.farm import Farm
 from winepress_deploy.farm_options import FarmOptions
+from winepress_deploy.services import gateway
 from winepress_deploy.services.flower_report import flower_report
 from winepress_deploy.state_folder import StateFolder
 from winepress_deploy.stop_request import StopRequest
@@ -75,15 +76,19 @@ _STRIP = 12  #: pictures on a film's strip
 class Demo:
     """Runs the scenes one after the other and saves every picture."""
 
-    def __init__(self, out: Path) -> None:
+    def __init__(self, out: Path, *, stays: bool = False) -> None:
+        """``stays`` leaves the farm up for the visitor until Ctrl-C."""
         self._out = out
+        self._stays = stays
         self._began = time.monotonic()
         self._kept: list[tuple[str, Image.Image]] = []
 
     def run(self) -> int:
         """Play all scenes; returns the exit code."""
         state = self._empty_state()
-        options = FarmOptions(state=state, workers=_WORKERS, alone=True, drain_s=_DRAIN_S)
+        options = FarmOptions(
+            state=state, workers=_WORKERS, gateway=True, alone=True, drain_s=_DRAIN_S
+        )
         stop = StopRequest()
         self._say(f"Starting a farm: broker, S3 store, Flower and {_WORKERS} workers on the CPU")
         with stop.on_signals(), Farm(options, self._aside, stop) as farm:
@@ -92,11 +97,20 @@ class Demo:
                     for name, url in farm.urls.items():
                         self._aside(f"{name:7} {url}")
                     self._play(client, farm)
+                self._leave_up(farm, stop)
             finally:
                 self._say("Stopping the farm")
         shutil.rmtree(state)
         self._say(f"Done. The pictures are in {self._out}/, all of them on contact-sheet.png")
         return 0
+
+    def _leave_up(self, farm: Farm, stop: StopRequest) -> None:
+        self._say(f"The farm's page is {farm.urls[gateway.NAME]}")
+        if self._stays:
+            self._aside("open it in a browser; Ctrl-C here stops the farm")
+            stop.wait()
+        else:
+            self._aside("`winepress demo --stay` leaves it up for you; so does `winepress up`")
 
     def _empty_state(self) -> Path:
         """The folder of the demo's farm, without the files of an earlier demo."""

@@ -1,4 +1,4 @@
-"""Runs and supervises a whole farm on one machine: broker, store, Flower and workers."""
+"""Runs and supervises a whole farm on one machine: broker, store, web pages and workers."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from winepress_deploy.private_file import write_private
 from winepress_deploy.process import Child, Program
 from winepress_deploy.roles import Role
 from winepress_deploy.running_farm import process_began
-from winepress_deploy.services import flower, seaweed, valkey
+from winepress_deploy.services import flower, gateway, seaweed, valkey
 from winepress_deploy.services.workers import workers
 from winepress_deploy.settings_file import (
     names_broker,
@@ -111,12 +111,7 @@ class Farm:
         self.settings = self._write_settings(given, credentials)
         self._start_services(self._own_servers(given, credentials))
         self._set_limits(given)
-        if self.options.flower:
-            password = credentials.flower_password.get_secret_value()
-            write_private(self.state.flower_password, f"{password}\n")
-            port = self._ports[flower.NAME]
-            self.urls[flower.NAME] = f"http://{ports.HOST}:{port}"
-            self._start_services([flower.flower(self.state, port, password)])
+        self._start_services(self._web_servers(credentials))
         self._start_workers()
         self._announce()
 
@@ -126,9 +121,10 @@ class Farm:
     def _choose_ports(self) -> None:
         try:
             self._ports = ports.choose(
-                (valkey.NAME, flower.NAME, *seaweed.PORTS),
+                (valkey.NAME, flower.NAME, gateway.NAME, *seaweed.PORTS),
                 self.state.remembered_ports(),
                 seaweed.PORT_OFFSETS,
+                gateway.PREFERRED,
             )
         except OSError as error:
             raise FarmUnreachable(str(error)) from None
@@ -171,6 +167,19 @@ class Farm:
             servers.append(valkey.valkey(self.state, self.settings, port, credentials))
         if not names_store(given):
             servers.append(seaweed.seaweed(self.state, self.settings, self._ports, credentials))
+        return servers
+
+    def _web_servers(self, credentials: Credentials) -> list[Program]:
+        """Flower and the gateway, as far as they are wanted."""
+        servers = []
+        if self.options.flower:
+            password = credentials.flower_password.get_secret_value()
+            write_private(self.state.flower_password, f"{password}\n")
+            servers.append(flower.flower(self.state, self._ports[flower.NAME], password))
+        if self.options.gateway:
+            servers.append(gateway.gateway(self.state, self._ports[gateway.NAME]))
+        for server in servers:
+            self.urls[server.name] = f"http://{ports.HOST}:{self._ports[server.name]}"
         return servers
 
     def _start_services(self, programs: list[Program]) -> None:

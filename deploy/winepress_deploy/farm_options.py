@@ -14,6 +14,7 @@ class FarmOptions:
     devices: tuple[str, ...] = ("CPU",)
     workers: int = 1  #: per device; 0 starts only the services
     flower: bool = True
+    gateway: bool = False
     engine: str = "openvino"
     memory_budget: int | None = None  #: bytes for the models of each worker
     host_budget: int | None = None  #: for all workers together; None: the free memory

@@ -32,9 +32,12 @@ def answers(port: int) -> bool:
 
 
 def choose(
-    names: Sequence[str], remembered: dict[str, int], offsets: dict[str, int] | None = None
+    names: Sequence[str],
+    remembered: dict[str, int],
+    offsets: dict[str, int] | None = None,
+    preferred: dict[str, int] | None = None,
 ) -> dict[str, int]:
-    """A free port for each name, the remembered one if it is still free.
+    """A free port for each name: the remembered one, or else the preferred one, if it is free.
 
     ``offsets`` gives, for some names, the distance of a second port that must be free too. Raises
     OSError if no port is free.
@@ -43,7 +46,7 @@ def choose(
     chosen: dict[str, int] = {}
     for name in names:
         offset = (offsets or {}).get(name, 0)
-        candidates = [remembered[name]] if name in remembered else []
+        candidates = [ports[name] for ports in (remembered, preferred or {}) if name in ports]
         candidates += [secrets.choice(_RANGE) for _ in range(_ATTEMPTS)]
         for port in candidates:
             wanted = {port, port + offset}

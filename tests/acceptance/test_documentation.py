@@ -17,6 +17,7 @@ from support.markdown_pages import ROOT, Page, pages
 from support.servers import scrubbed_environment
 
 from winepress import Client, Conflict, JobState
+from winepress_deploy.state_folder import StateFolder
 from winepress_shared.settings import Settings
 
 README = Page(ROOT / "README.md")
@@ -58,6 +59,8 @@ class Reader:
         environment.pop("XDG_STATE_HOME", None)
         if self.is_told_of_farm:
             environment["WINEPRESS_CONFIG"] = str(self.config)
+            # The pages name the usual port, which may be taken on a machine that tests.
+            environment["GATEWAY"] = StateFolder(self.config.parent).announced()["urls"]["gateway"]
         printed = folder / "printed.txt"
         with printed.open("w") as file:
             process = subprocess.Popen(
