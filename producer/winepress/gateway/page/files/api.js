@@ -7,10 +7,12 @@ const WAITS_MS = [500, 1500, 4000]; // between tries of a request that may be se
 /** What the gateway refused, or that it could not be reached (`status` 0). */
 export class Problem extends Error {
   constructor(status, document = {}) {
-    super(document.detail || document.title || `the gateway answered ${status}`);
+    const { message, code, param } = document.error || {}; // the form of OpenAI's routes
+    super(document.detail || message || `the gateway answered ${status}`);
     this.status = status;
-    this.code = document.code || "";
-    this.field = document.field || "";
+    this.document = document;
+    this.code = document.code || code || "";
+    this.field = document.field || param || "";
   }
 }
 
@@ -68,9 +70,9 @@ export async function post(path, value, { kind, more } = {}) {
 }
 
 /** Submits a job once, however often the connection breaks meanwhile. */
-export async function submit(fields, path = "v1/jobs") {
+export async function submit(fields, path = "v1/jobs", kind = undefined) {
   const bytes = crypto.getRandomValues(new Uint8Array(16)); // randomUUID needs HTTPS
-  const once = { more: { "Idempotency-Key": Array.from(bytes, (one) => one.toString(16).padStart(2, "0")).join("") } };
+  const once = { kind, more: { "Idempotency-Key": Array.from(bytes, (one) => one.toString(16).padStart(2, "0")).join("") } };
   for (const wait of WAITS_MS) {
     try {
       return await post(path, fields, once);

@@ -2,7 +2,7 @@
 
 import * as api from "./api.js";
 import { $, duration, el, say, segments } from "./dom.js";
-import { precisionsOf } from "./composer.js";
+import { modelOf } from "./composer.js";
 import * as jobs from "./jobs.js";
 
 let wanted = null; // id of the job that draws the other picture
@@ -18,7 +18,7 @@ export function begin() {
 
 /** Ask with which precision to compare a picture, and have it drawn. */
 export function open(job, fields, output) {
-  const model = precisionsOf(fields.model);
+  const model = modelOf(fields.model);
   const others = model ? model.precisions.filter((one) => one !== fields.precision) : [];
   const chosen = others.find((one) => model.ready.includes(one)) || others[0];
   if (!chosen) {

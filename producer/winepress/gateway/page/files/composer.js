@@ -28,7 +28,7 @@ export function kind() {
   return source.image() ? "image-to-image" : "text-to-image";
 }
 
-/** `onsubmit` is called with each accepted job. */
+/** `onsubmit` is called with each accepted job; returns the names of the models. */
 export async function begin(onsubmit) {
   submitted = onsubmit;
   for (const range of form().querySelectorAll("input[type=range]")) shows[range.name] = showValue(range);
@@ -51,9 +51,10 @@ export async function begin(onsubmit) {
   readDraft();
   adapt();
   words();
+  return models.map((one) => one.name);
 }
 
-export const precisionsOf = (name) => models.find((one) => one.name === name);
+export const modelOf = (name) => models.find((one) => one.name === name);
 
 // -- what the model takes ---------------------------------------------------------------------
 
@@ -72,12 +73,13 @@ function adapt() {
   const kept = fitting.find((one) => one.name === model?.name);
   const next = kept || ready[0] || others[0];
   if (next && next !== model) {
-    if (model) say(`${model.name} cannot do this; ${next.name} can.`);
+    if (model) say(`The model is ${next.name} now: ${model.name} cannot do this.`);
     choose(next.name);
   }
   if (next) $("model").value = next.name;
   $("zoom-fields").hidden = now !== "zoom-video";
-  $("count-field").hidden = now === "zoom-video";
+  $("count-field").hidden = $("open-mask").hidden = now === "zoom-video";
+  if (now !== "zoom-video") source.show();
   $("strength-field").hidden = !["image-to-image", "inpaint"].includes(now);
   if (now === "inpaint") setNumber("strength", 1);
   else if (now === "image-to-image" && model) setNumber("strength", model.strength);
@@ -88,7 +90,7 @@ function adapt() {
 /** Take a model, with its defaults and limits. */
 function choose(name) {
   model = models.find((one) => one.name === name);
-  $("model-notes").textContent = model.ready.length ? model.title : `${model.title}. A job waits until a worker has it.`;
+  $("model-notes").textContent = model.ready.length ? model.notes || model.title : `${model.title}. A job waits until a worker has it.`;
   const precision = model.precisions.find((one) => one === checked("precision") && model.ready.includes(one)) || model.ready[0] || model.precisions[0];
   setPrecision(precision);
   Object.assign($("num_inference_steps"), { max: model.max_steps });
@@ -118,7 +120,7 @@ function shape(isNew = false) {
   const hasPicture = Boolean(source.image());
   const choices = SHAPES.map(([word, ratio]) => [word, word, sidesOf(ratio).join("×")]);
   choices.push(["custom", "other", "any size that the model takes"]);
-  if (hasPicture) choices.unshift(["picture", "as the picture", "the size of the picture to start from"]);
+  if (hasPicture) choices.unshift(["picture", "as is", "the size of the picture to start from"]);
   const before = checked("shape");
   const chosen = choices.some(([word]) => word === before) && !(hasPicture && before === "1:1") ? before : choices[0][0];
   segments($("shape"), "shape", choices, chosen, setShape);
@@ -235,7 +237,7 @@ export function fill(job) {
   choose(model.name);
   $("model").value = model.name;
   if (model.precisions.includes(job.precision)) setPrecision(job.precision);
-  for (const name of [...TEXTS, ...NUMBERS]) if (job[name] != null) setNumber(name, job[name]);
+  for (const name of [...TEXTS, ...NUMBERS]) if (job[name] != null || name === "seed" || name === "negative_prompt") setNumber(name, job[name]);
   if (job.width && job.height) {
     const known = SHAPES.find(([, ratio]) => String(sidesOf(ratio)) === String([job.width, job.height]));
     form().elements.shape.value = known ? known[0] : "custom";

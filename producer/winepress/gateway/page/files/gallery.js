@@ -19,7 +19,7 @@ const sight = new IntersectionObserver(
 
 export async function begin() {
   skeletons();
-  jobs.subscribe(({ ended }) => ended && add(ended, true));
+  jobs.subscribe(({ ended, found }) => (ended || found) && add(ended || found));
   $("older").addEventListener("click", () => more().catch(() => ($("older").disabled = false)));
   await more();
 }
@@ -34,7 +34,7 @@ async function more() {
   for (const one of document.querySelectorAll(".skeleton")) one.remove();
   for (const job of page.jobs) {
     jobs.keep(job);
-    if (jobs.hasEnded(job)) add(job, false);
+    if (jobs.hasEnded(job)) add(job);
   }
   cursor = page.next_cursor;
   $("older").hidden = cursor === null;
@@ -53,7 +53,8 @@ function count() {
   else if (number) note?.remove();
 }
 
-function add(job, isNew) {
+/** In the order in which jobs were submitted, as in the list of the gateway. */
+function add(job) {
   if (shown.has(job.id)) {
     const card = $("gallery").querySelector(`[data-job="${CSS.escape(job.id)}"]`);
     if (card) fill(card);
@@ -62,10 +63,10 @@ function add(job, isNew) {
   shown.add(job.id);
   const card = el("li", { class: "card-of", "data-job": job.id, "data-state": job.state });
   card.append(el("button", { type: "button", onclick: () => choose(job.id), "aria-label": `${job.kind}, ${job.state}` }, el("span", { class: "waiting" })));
-  if (isNew) $("gallery").prepend(card);
-  else $("gallery").append(card);
+  card.created = job.created;
+  $("gallery").insertBefore(card, [...$("gallery").children].find((other) => other.created < job.created) || null);
   sight.observe(card);
-  if (isNew) count();
+  count();
 }
 
 function choose(id) {

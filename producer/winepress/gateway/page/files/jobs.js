@@ -104,8 +104,10 @@ export function refresh() {
 }
 
 async function ask() {
-  const lists = ["?state=running&limit=", "?state=queued&limit="].map((list) => api.get(`v1/jobs${list}${LISTED}`));
-  const [running, queued] = await Promise.all(lists);
+  const lists = ["?state=running&limit=", "?state=queued&limit=", "?limit="].map((list) => api.get(`v1/jobs${list}${LISTED}`));
+  const [running, queued, newest] = await Promise.all(lists);
+  // Jobs of others may begin and end between two questions.
+  for (const job of newest.jobs) if (hasEnded(job) && !known.has(job.id)) tell({ found: keep(job) });
   const seen = new Set();
   for (const job of [...running.jobs, ...queued.jobs]) {
     keep(job);
@@ -169,7 +171,7 @@ function take(id, { name, data }) {
   else if (name === "preview") live.set(id, { ...now, unit: data.unit, preview: data.image || now.preview });
   else if (name === "unit-done") {
     job.done = Math.max(job.done, data.done ?? 0);
-    live.set(id, { ...now, preview: null, step: 0, lastDone: data.unit });
+    live.set(id, { ...now, preview: null, step: 0, finished: data.unit });
   } else if (name === "running" || name === "queued") job.state = name;
   else if (name === "paused" || name === "resumed") job.paused = name === "paused";
   tell();

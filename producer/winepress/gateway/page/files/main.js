@@ -104,7 +104,7 @@ async function edit(fields, output) {
 
 const actions = {
   again: (fields) => composer.fill(fields),
-  startFrom: (output, fields) => edit({ ...fields, kind: "text-to-image" }, output),
+  startFrom: (output, fields) => edit({ ...fields, kind: "text-to-image", seed: null }, output),
   zoomOf: (output, fields) => edit({ prompt: fields.prompt, negative_prompt: fields.negative_prompt, seed: fields.seed, width: output.width, height: output.height, kind: "zoom-video" }, output),
   compare: (job, fields, output) => compare.open(job, fields, output),
   retry: (job) => jobs.change(job.id, "retry").catch((error) => say(error.message, "bad")),
@@ -148,7 +148,8 @@ async function begin() {
   jobs.subscribe(showPulse);
   showView();
   jobs.refresh();
-  const parts = [composer.begin(submitted), gallery.begin(), batch.begin()];
+  batch.begin();
+  const parts = [composer.begin(submitted).then(batch.offer), gallery.begin()];
   for (const { reason } of await Promise.allSettled(parts)) if (reason) say(reason.message, "bad");
 }
 

@@ -4,7 +4,7 @@ import { $ } from "./dom.js";
 
 const KEPT = 30; // states for undo
 const STEP = 12; // pixels of the screen that an arrow key moves the brush
-const VEIL = [201, 53, 95, 150]; // colour of the mask over the picture
+const VEIL = "rgb(214 40 92 / 62%)"; // the mask over the picture
 
 let strokes = null; // canvas: opaque white where painted, clear elsewhere
 let backdrop = null;
@@ -21,6 +21,7 @@ export async function paint({ reference, address, width, height }) {
   await backdrop.decode();
   if (strokes?.reference !== reference) {
     strokes = Object.assign(document.createElement("canvas"), { width, height, reference });
+    strokes.getContext("2d", { willReadFrequently: true });
     history = [];
   }
   Object.assign(canvas(), { width, height });
@@ -104,7 +105,7 @@ function draw() {
   context.clearRect(0, 0, strokes.width, strokes.height);
   context.drawImage(strokes, 0, 0);
   context.globalCompositeOperation = "source-in";
-  context.fillStyle = `rgb(${VEIL.slice(0, 3)} / ${VEIL[3] / 255})`;
+  context.fillStyle = VEIL;
   context.fillRect(0, 0, strokes.width, strokes.height);
   context.globalCompositeOperation = "destination-over";
   context.drawImage(backdrop, 0, 0, strokes.width, strokes.height);

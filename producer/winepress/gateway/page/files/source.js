@@ -84,7 +84,8 @@ export function clear() {
   tell();
 }
 
-function show() {
+/** Show the picture and what can be done with it. */
+export function show() {
   $("drop").hidden = Boolean(picture);
   $("chosen").hidden = !picture;
   $("open-mask").hidden = !picture?.address;

@@ -53,7 +53,7 @@ async function show() {
 // -- while it is drawn ------------------------------------------------------------------------
 
 function showGrowing(job) {
-  const { preview, step = 0, steps = 0, unit } = jobs.liveOf(job.id);
+  const { preview, step = 0, steps = 0, unit, finished } = jobs.liveOf(job.id);
   if (drawn !== `growing ${job.id}`) {
     drawn = `growing ${job.id}`;
     $("hero").replaceChildren(
@@ -71,15 +71,29 @@ function showGrowing(job) {
       if ($("hero-words")) $("hero-words").textContent = fields.prompt;
     }, () => {});
   }
-  const picture = $("growing-picture");
-  if (preview && picture.src !== preview) {
-    picture.src = preview;
-    picture.hidden = false;
-  }
+  if (preview) showIn($("growing-picture"), preview, true);
+  else if (finished != null) showFinished(job.id, finished);
   const part = jobs.progressOf(job);
   $("growing-bar").firstChild.style.setProperty("--part", part);
   $("growing-bar").setAttribute("aria-valuenow", Math.round(part * 100));
   $("growing-text").textContent = statusOf(job, unit, step, steps);
+}
+
+function showIn(picture, address, isRough) {
+  if (picture.getAttribute("src") === address) return;
+  picture.src = address;
+  picture.hidden = false;
+  picture.classList.toggle("rough", isRough);
+}
+
+/** Between two pictures of a job, the last one that is done. */
+async function showFinished(id, unit) {
+  const picture = $("growing-picture");
+  if (picture.dataset.unit === String(unit)) return;
+  picture.dataset.unit = unit;
+  const { outputs } = await jobs.resultOf(id).catch(() => ({ outputs: [] }));
+  const output = outputs.find((one) => one.unit === unit && one.frames <= 1);
+  if (output && picture.isConnected && view?.id === id && !jobs.liveOf(id).preview) showIn(picture, output.path, false);
 }
 
 function statusOf(job, unit, step, steps) {
