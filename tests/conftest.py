@@ -20,14 +20,22 @@ from winepress_worker.models.local_models import LocalModels
 
 
 @pytest.fixture(scope="session", autouse=True)
-def _scrubbed() -> Iterator[None]:
+def _scrubbed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    home = tmp_path_factory.mktemp("home")
+    # Where the user's own models, books of memory and farm are, without these.
+    places = {f"XDG_{kind}_HOME": str(home / kind.lower()) for kind in ("CACHE", "STATE")}
     with pytest.MonkeyPatch.context() as patch:
-        wanted = scrubbed_environment()
+        wanted = {"PIP_CACHE_DIR": _pip_cache()} | scrubbed_environment() | places
         for name in set(os.environ) - set(wanted):
             patch.delenv(name)
-        for name in set(wanted) - set(os.environ):
-            patch.setenv(name, wanted[name])
+        for name, value in wanted.items():
+            patch.setenv(name, value)
         yield
+
+
+def _pip_cache() -> str:
+    """Where pip keeps what it fetched: a test that builds packages fetches nothing again."""
+    return str(Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "pip")
 
 
 @pytest.fixture(scope="session", autouse=True)

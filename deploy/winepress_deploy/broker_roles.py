@@ -22,57 +22,14 @@ _COMMANDS = (
     "-@all +@read +@write +@connection +@transaction +@pubsub -@scripting -@dangerous -@admin "
     "-scan -randomkey -client|tracking -pubsub +time +eval +evalsha +script|load +script|exists"
 )
-#: Keys of the ledger that a producer's scripts write; the names are those of the key table.
-PRODUCER_WRITES = (
-    *(
-        "job:*",
-        "jobs",
-        "jobs:*",
-        "ready:*",
-        "band_served:*",
-        "lane_served",
-        "waits:*",
-        "aside:*",
-        "lanes",
-    ),
-    *("slices", "open", "open_by_user", "retry:*", "attempts:*", "failers:*", "done:*", "units:*"),
-    *(
-        "job_leases:*",
-        "lease:*",
-        "leases",
-        "held:*",
-        "due",
-        "expiries",
-        "old",
-        "idem:*",
-        "events:*",
-    ),
-    *("turn", "wake:*"),
-)
-#: Keys that only workers and the operator write.
-PRODUCER_READS = (
-    *(
-        "last_request:*",
-        "processes:*",
-        "lane_workers:*",
-        "shunned_lane:*",
-        "pace",
-        "workers",
-        "worker:*",
-        "renderer:*",
-    ),
-    *(
-        "warm_workers:*",
-        "warm_models:*",
-        "loading_workers:*",
-        "loading_model:*",
-        "view",
-        "parked:*",
-        "paused",
-        "preview:*",
-    ),
-    *("limits", "fence", "swept"),
-)
+_JOBS = ("job:*", "jobs", "jobs:*", "idem:*", "expiries", "old", "due", "open", "open_by_user")
+_UNITS = ("retry:*", "attempts:*", "failers:*", "done:*", "units:*")
+_LANES = ("lanes", "lane_served", "priority_served:*", "ready:*", "waits:*", "aside:*", "turn")
+_LEASES = ("slices", "leases", "lease:*", "job_leases:*", "held:*")
+_EVENTS = ("events:*", "wake:*")
+#: Keys of the ledger that a producer's scripts write; the names are those of the key table. What is
+#: not here only workers and the operator write.
+PRODUCER_WRITES = (*_JOBS, *_UNITS, *_LANES, *_LEASES, *_EVENTS)
 #: Queues of lanes, whose names have a dot, and films; not kombu's record of unacknowledged
 #: messages.
 _QUEUES = ("queue:*.*", "queue:film")

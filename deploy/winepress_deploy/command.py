@@ -28,7 +28,9 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     _add_state(up, "that of WINEPRESS_CONFIG, or ")
     up.add_argument("--device", action="append", help="CPU, GPU.1, NPU, AUTO …; may be repeated")
     up.add_argument("--workers", type=int, default=1, metavar="N", help="number per device")
-    up.add_argument("--engine", default="openvino", help="openvino, or fake for rehearsals")
+    up.add_argument(
+        "--engine", default="openvino", help="openvino, fake for rehearsals, or one of your own"
+    )
     up.add_argument("--memory-budget", metavar="SIZE", help="memory for models of each worker")
     up.add_argument(
         "--host-budget",

@@ -18,7 +18,7 @@ from winepress_deploy.roles import STORE_ROLES, Role
 from winepress_deploy.settings_file import with_key, write_settings
 from winepress_deploy.state_folder import StateFolder
 from winepress_deploy.store_roles import gateway_config, policy
-from winepress_shared.atomic_file import PART
+from winepress_shared.atomic_file import PARTIAL
 from winepress_shared.errors import WrongUsage
 from winepress_shared.settings import Settings
 
@@ -53,7 +53,7 @@ class RoleFolder:
             self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
             is_ours = credentials.exists() and not StateFolder(self.path).lock.exists()
             # A run that was killed may have left no more than the beginning of a file.
-            if not is_ours and any(one.suffix != PART for one in self.path.iterdir()):
+            if not is_ours and any(one.suffix != PARTIAL for one in self.path.iterdir()):
                 raise WrongUsage(
                     "the folder contains other files",
                     field="--out",

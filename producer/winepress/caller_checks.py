@@ -7,6 +7,7 @@ from enum import StrEnum
 from typing import TypeVar
 
 from winepress_shared.errors import InvalidJob, NotFound, WrongUsage
+from winepress_shared.job_id import ID_FORM, ID_PATTERN
 from winepress_shared.jobs.job import Job, Priority
 from winepress_shared.state import JobState
 from winepress_shared.stores.base import MAX_URL_S
@@ -15,7 +16,7 @@ from winepress_shared.window import Window
 Name = TypeVar("Name", bound=StrEnum)
 
 MOST_LISTED = 100_000  #: jobs of one `Client.list`
-_JOB_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
+_JOB_ID = re.compile(ID_PATTERN)
 
 
 def check_job(job: Job) -> Job:
@@ -38,7 +39,7 @@ def check_job_id(job_id: str) -> str:
             "not the id of a job",
             field="job_id",
             value=_shown(job_id),
-            allowed="1 to 64 letters, digits, - and _",
+            allowed=ID_FORM,
             hint="`winepress list` shows the ids of the newest jobs",
         )
     return job_id

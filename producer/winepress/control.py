@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from winepress.caller_checks import check_job_id, check_priority
 from winepress.tickets import call_workers
 from winepress_shared.errors import StoreUnreachable
-from winepress_shared.ledger.records import BANDS
+from winepress_shared.ledger.records import PRIORITIES
 from winepress_shared.result import Result
 from winepress_shared.state import JobState
 
@@ -59,8 +59,8 @@ def front(connections: Connections, job_id: str) -> JobState:
 
 def reprioritise(connections: Connections, job_id: str, priority: Priority) -> JobState:
     """Move the waiting pictures of a job to another priority; raises WrongUsage as well."""
-    band = BANDS.index(check_priority(priority))
-    return _control(connections, job_id, "reprioritise", str(band))
+    place = PRIORITIES.index(check_priority(priority))
+    return _control(connections, job_id, "reprioritise", str(place))
 
 
 def _control(

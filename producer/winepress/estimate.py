@@ -5,13 +5,13 @@ The estimate adds up the terms of the order of service:
 - **Service time.** ``service_s`` is the mean time in seconds that one worker takes for a picture.
 - **Backlog.** *m* workers draw λ = m / ``service_s`` pictures a second. A backlog of *L* pictures
   takes W = L / λ seconds (Little's law: Little, Operations Research 9, 1961).
-- **Residual work.** A worker joins in when it has drawn its part of the slices in hand. So *W*
+- **Residual work.** A worker joins in when it has drawn its share of the slices in hand. So *W*
   solves Σ max(0, W − rᵢ) = L × ``service_s``, where rᵢ is the residual of worker *i* in seconds.
-- **Priority.** Pictures of higher bands go first (head-of-line priority: Cobham, Operations
+- **Priority.** Pictures of higher priorities go first (head-of-line priority: Cobham, Operations
   Research 2, 1954), and so do the earlier jobs of the same user.
-- **Sharing.** Users of one band take turns, so each other user goes before a job with no more
+- **Sharing.** Users of one priority take turns, so each other user goes before a job with no more
   pictures than the job has itself (processor sharing: Kleinrock, Journal of the ACM 14, 1967).
-  Lanes of one band share the workers that serve both of them in the same way.
+  Lanes of one priority share the workers that serve both of them in the same way.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from typing import TYPE_CHECKING
 
 from winepress.paces import Paces, pictures_before
 from winepress_shared.cost import SLICE_S, limit_s
-from winepress_shared.ledger.records import BANDS, JobRow, Worker
+from winepress_shared.ledger.records import PRIORITIES, JobRow, Worker
 
 if TYPE_CHECKING:
     from winepress.connections import Connections
@@ -48,7 +48,7 @@ class Work:
     """What to estimate: a job, or one that may be submitted."""
 
     lane: str
-    band: int  #: index into `BANDS`
+    priority: int  #: index into `PRIORITIES`
     units: int  #: that have not ended
     cost: float  #: megapixel-steps of a unit
     is_held: bool = False  #: paused, or limited to a part of the day
@@ -58,7 +58,7 @@ class Work:
         """What is left of a job."""
         left = row.units - row.done - row.failed
         is_held = row.paused or row.window is not None
-        return cls(row.lane, BANDS.index(row.priority), left, row.cost, is_held)
+        return cls(row.lane, PRIORITIES.index(row.priority), left, row.cost, is_held)
 
 
 def estimate_of(row: JobRow, place: Place, lanes: LaneIndex, workers: Sequence[Worker]) -> Estimate:
@@ -76,7 +76,7 @@ def estimate_of(row: JobRow, place: Place, lanes: LaneIndex, workers: Sequence[W
 def estimate_new(connections: Connections, work: Work, user: str) -> Estimate:
     """The estimate of a job that ``user`` submits now."""
     lanes = connections.lanes
-    place = lanes.place(work.lane, work.band, user)
+    place = lanes.place(work.lane, work.priority, user)
     paces = Paces(connections.ledger.workers(), lanes.paces())
     return estimate(work, place, lanes.look("")[0], paces)
 
@@ -134,13 +134,13 @@ def _residuals(work: Work, place: Place, paces: Paces) -> tuple[list[int], list[
     """
     pictures, seconds = [], []
     for worker in paces.serving(work.lane):
-        held = [part for part in place.in_hand if part.worker == worker.name]
-        counts = [pictures_before(part, work.band, worker) for part in held]
+        held = [slice_ for slice_ in place.in_hand if slice_.worker == worker.name]
+        counts = [pictures_before(slice_, work.priority, worker) for slice_ in held]
         pictures.append(sum(counts))
         seconds.append(
             sum(
-                count * paces.picture_s_of(worker, part.lane, work.cost)
-                for part, count in zip(held, counts, strict=True)
+                count * paces.picture_s_of(worker, slice_.lane, work.cost)
+                for slice_, count in zip(held, counts, strict=True)
             )
         )
     return pictures, seconds
@@ -162,13 +162,13 @@ def _with_other_lanes(
 ) -> float:
     """What ``in_lane_s`` becomes when the lane's workers serve other lanes too, in seconds.
 
-    A lane with a higher band goes first. A lane of the same band takes as much time as this one.
+    A lane with a higher priority goes first. One of the same priority takes as much time as this.
     """
     total_s = in_lane_s
     for view in views:
-        is_rival = view.lane != work.lane and view.band <= work.band
+        is_rival = view.lane != work.lane and view.priority <= work.priority
         if is_rival and paces.share_workers(work.lane, view.lane):
             worker_count = max(1, len(paces.rates(view.lane)))
             backlog_s = view.units * paces.picture_s(view.lane, work.cost) / worker_count
-            total_s += backlog_s if view.band < work.band else min(backlog_s, in_lane_s)
+            total_s += backlog_s if view.priority < work.priority else min(backlog_s, in_lane_s)
     return total_s

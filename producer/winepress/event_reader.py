@@ -22,8 +22,8 @@ from winepress_shared.settings import Settings
 if TYPE_CHECKING:
     from winepress_shared.ledger.script_server import ScriptServer
 
-_MOST_JOBS = 1_000  #: in one command; more jobs are read in parts, in turn
-_TURN_MS = 200  #: how long each part is waited for
+_MOST_JOBS = 1_000  #: in one command; of more jobs so many are read in turn
+_TURN_MS = 200  #: how long each of these turns waits
 _MOST_ARRIVALS = 20  #: in the queue of a subscriber, which is read no further then
 
 Arrival = Sequence[Event] | Exception | None
@@ -139,9 +139,9 @@ class EventReader:
             return positions
 
     def _read(self, positions: dict[str, str]) -> None:
-        block_ms, parts = BLOCK_MS, math.ceil(len(positions) / _MOST_JOBS)
-        if parts > 1:
-            self._turn = (self._turn + 1) % parts
+        block_ms, turns = BLOCK_MS, math.ceil(len(positions) / _MOST_JOBS)
+        if turns > 1:
+            self._turn = (self._turn + 1) % turns
             first = self._turn * _MOST_JOBS
             positions = dict(islice(positions.items(), first, first + _MOST_JOBS))
             block_ms = _TURN_MS

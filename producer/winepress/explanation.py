@@ -10,7 +10,7 @@ from winepress.caller_checks import check_job_id
 from winepress.estimate import Estimate, estimate_of
 from winepress.refusals import Refusals
 from winepress_shared.lane import FILM, device_class, model_key
-from winepress_shared.ledger.records import BANDS, JobRow, Worker
+from winepress_shared.ledger.records import PRIORITIES, JobRow, Worker
 from winepress_shared.state import JobState
 from winepress_shared.terminal import shown
 
@@ -102,7 +102,7 @@ def times_of(starts: float | None, window: Window | None) -> list[str]:
 
 def place_of(lanes: LaneIndex, row: JobRow) -> Place:
     """What goes before a job and holds it back."""
-    return lanes.place(row.lane, BANDS.index(row.priority), row.user, row.id)
+    return lanes.place(row.lane, PRIORITIES.index(row.priority), row.user, row.id)
 
 
 def estimate_job(connections: Connections, job_id: str) -> Estimate:
@@ -182,7 +182,7 @@ def _turn(ledger: Ledger, row: JobRow, place: Place, workers: Sequence[Worker]) 
         f"{len(place.others)} other users take turns with {row.user} at priority "
         f"{row.priority.value}, {waiting} pictures wait in the lane. Live workers that serve it: "
         f"{len(serving)}, {warm} of them with the model loaded. Pictures of other jobs that these "
-        f"workers have in hand: {sum(part.units for part in place.in_hand)}."
+        f"workers have in hand: {sum(slice_.units for slice_ in place.in_hand)}."
     )
 
 

@@ -191,8 +191,8 @@ class JobHandle:
                     hint="Remove it, or save into another folder",
                 )
             return
-        with replacing(path) as part:
-            self._connections.archive.read_file(output, part)
+        with replacing(path) as partial:
+            self._connections.archive.read_file(output, partial)
 
     @property
     def film(self) -> Output | None:

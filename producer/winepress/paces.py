@@ -64,12 +64,12 @@ class Paces:
         return any(worker.serves(other) for worker in self.serving(lane))
 
 
-def pictures_before(part: InHand, band: int, worker: Worker) -> int:
-    """Pictures of the slice ``part`` that ``worker`` draws before a job of ``band``.
+def pictures_before(slice_: InHand, priority: int, worker: Worker) -> int:
+    """Pictures of ``slice_`` that ``worker`` draws before a job of ``priority``.
 
-    A slice of a lower band gives way at the end of its call, any other slice is drawn to its end.
+    A slice of a lower priority gives way at the end of its call, any other is drawn to its end.
     """
-    if part.band <= band:
-        return part.units
-    per_call = worker.renderer.get("pictures_per_call", {}).get(model_key(part.lane), 1)
-    return min(part.units, int(per_call))
+    if slice_.priority <= priority:
+        return slice_.units
+    per_call = worker.renderer.get("pictures_per_call", {}).get(model_key(slice_.lane), 1)
+    return min(slice_.units, int(per_call))

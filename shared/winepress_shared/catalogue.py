@@ -109,7 +109,7 @@ class Catalogue:
             values["seed"] = secrets.randbelow(_RANDOM_SEEDS)
         resolved = job.model_copy(update=values)
         resolved = resolved.model_copy(update={"pictures_per_call": call_of(model, resolved)})
-        resolved = resolved.resolve_parts(model.companion, self.resolve)
+        resolved = resolved.resolve_companion(model.companion, self.resolve)
         resolved.check_resolved()
         check_options(model, resolved, self.get)
         if (resolved.seed or 0) + resolved.unit_count - 1 > MAX_SEED:

@@ -17,6 +17,7 @@ from typing import Annotated, Any, Literal, TypeVar
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
 
 from winepress_shared.errors import FailForGood
+from winepress_shared.job_id import JobId
 from winepress_shared.settings import USER_PATTERN
 
 log = logging.getLogger(__name__)
@@ -28,11 +29,9 @@ MAX_RESULT_BYTES = 64 * 2**20  #: ten thousand pictures take 6 MB
 MAX_NAME_CHARACTERS = 512  #: of an item
 MAX_FACTS_CHARACTERS = 2**20  #: of the description of a worker
 _UNIT = re.compile(r"[0-9]{1,7}")
-ID_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$"
 _MAX_UNITS = 10_000
 _MAX_MOMENT = 1e11  #: Unix seconds; in milliseconds it is still a whole number in Lua
 
-JobId = Annotated[str, StringConstraints(pattern=ID_PATTERN)]
 Moment = Annotated[float, Field(ge=0, le=_MAX_MOMENT, allow_inf_nan=False)]
 Amount = Annotated[float, Field(ge=0, le=1e15, allow_inf_nan=False)]
 Count = Annotated[int, Field(ge=0, le=2**53 - 1)]

@@ -16,7 +16,7 @@ from winepress_shared.errors import FailForGood, InvalidJob, ObjectMissing, Obje
 from winepress_shared.jobs.job import Job, decode_job
 
 _NAME = "an item of a batch"
-PART_ITEMS = 500  #: items in one object; a worker reads one object at a time
+ITEMS_PER_OBJECT = 500  #: a worker reads one object at a time
 
 
 @dataclass(frozen=True)
@@ -50,8 +50,8 @@ class Item:
 
 def write_items(archive: Archive, job_id: str, items: Sequence[bytes]) -> None:
     """Write encoded items; call this before the job itself is written."""
-    for first in range(0, len(items), PART_ITEMS):
-        data = b"".join(items[first : first + PART_ITEMS])
+    for first in range(0, len(items), ITEMS_PER_OBJECT):
+        data = b"".join(items[first : first + ITEMS_PER_OBJECT])
         key = _key(job_id, first)
         archive.store.put(key, data, content_type="application/jsonl")
 
@@ -62,25 +62,25 @@ class ItemReader:
     def __init__(self, archive: Archive) -> None:
         self._archive = archive
         self._key = ""
-        self._part: list[bytes] = []  # lines of the object that was read last
+        self._lines: list[bytes] = []  # of the object that was read last
 
     def item(self, record: JobRecord, unit: int) -> Item:
         """The item of ``unit``; raises FailForGood if it is missing or damaged."""
         if not record.job.has_items:
             return Item(record.job.for_unit(unit), warnings=record.warnings)
-        first = unit - unit % PART_ITEMS
+        first = unit - unit % ITEMS_PER_OBJECT
         key = _key(record.id, first)
         if key != self._key:
-            self._part = self._read(key)
+            self._lines = self._read(key)
             self._key = key
-        if unit - first >= len(self._part):
+        if unit - first >= len(self._lines):
             raise FailForGood("items of a batch are missing", value=key)
-        return Item.decode(self._part[unit - first])
+        return Item.decode(self._lines[unit - first])
 
     def _read(self, key: str) -> list[bytes]:
         try:
             data = self._archive.store.get(key, most=MAX_ITEMS_BYTES)
-            return data.split(b"\n", PART_ITEMS)[:-1]  # every item ends its line
+            return data.split(b"\n", ITEMS_PER_OBJECT)[:-1]  # every item ends its line
         except (ObjectMissing, ObjectTooLarge):
             return []  # its units fail: another attempt would not help
 

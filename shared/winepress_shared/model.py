@@ -41,8 +41,8 @@ class Model(BaseModel):
     source: SourceName  #: ``bundled:NAME``, ``hub:ORGANISATION/REPOSITORY`` or ``folder:/PATH``
     unet: SourceName | None = None  #: source of a UNet that replaces the model's own
     lora: SourceName | None = None  #: source of low-rank weights that are added to the UNet
-    tiny_vae: SourceName | None = None  #: source of an AutoencoderTiny that replaces the VAE
-    spare_vae: SourceName | None = None  #: the same, beside the VAE: for previews and `Job.vae`
+    tiny_vae: SourceName | None = None  #: source of an AutoencoderTiny, for previews and `Job.vae`
+    tiny_vae_only: bool = False  #: it takes the place of the full VAE
     #: Matrix from a latent's four numbers and a one to red, green and blue, 0 to 1.
     latent_rgb: Annotated[tuple[Colour, ...], Field(min_length=5, max_length=5)] | None = None
     family: Literal["stable-diffusion", "stable-diffusion-xl"]
@@ -88,8 +88,8 @@ class Model(BaseModel):
             raise ValueError("width and height must not exceed max_side")
         if self.num_inference_steps > self.max_steps:
             raise ValueError("num_inference_steps must not exceed max_steps")
-        if self.tiny_vae and self.spare_vae:
-            raise ValueError("tiny_vae and spare_vae exclude each other")
+        if self.tiny_vae_only and not self.tiny_vae:
+            raise ValueError("tiny_vae_only needs a tiny_vae")
         if self.max_clip_skip > 1 and self.family != "stable-diffusion-xl":
             raise ValueError("max_clip_skip is for stable-diffusion-xl: others export no layers")
         if Precision.INT8 in self.precisions and self.int8 is None:
@@ -97,9 +97,16 @@ class Model(BaseModel):
         return self
 
     @property
+    def autoencoders(self) -> tuple[str, ...]:
+        """What `Job.vae` may be: ``full``, ``tiny`` or both; the first is the default."""
+        if self.tiny_vae_only:
+            return ("tiny",)
+        return ("full", "tiny") if self.tiny_vae else ("full",)
+
+    @property
     def has_previews(self) -> bool:
         """Whether its latents can be previewed cheaply."""
-        return bool(self.tiny_vae or self.spare_vae or self.latent_rgb)
+        return bool(self.tiny_vae or self.latent_rgb)
 
     def check(self, job: Job) -> None:
         """Raise InvalidJob or UnknownModel unless this model supports ``job``."""

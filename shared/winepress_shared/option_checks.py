@@ -134,7 +134,7 @@ def _check_clip_skip(model: Model, job: Job) -> None:
 
 
 def _check_vae(model: Model, job: Job) -> None:
-    allowed = ["tiny"] if model.tiny_vae else ["full", "tiny"] if model.spare_vae else ["full"]
+    allowed = model.autoencoders
     if job.vae is not None and job.vae not in allowed:
         raise InvalidJob(
             f"{model.name} has no such autoencoder",

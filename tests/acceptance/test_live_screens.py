@@ -100,10 +100,10 @@ def test_top_shows_the_farm_live_until_q(
         terminal.await_text("LANE", "READY", "WORKER", "DRAWING", "JOB", LANE, first, "manual")
         second = submit(client, 3)
         terminal.await_text(second, "0/3")
-        part = manual_worker.ledger.claim(LANE, "manual", manual_worker.holder, 2)
-        assert part is not None
-        manual_worker.ledger.start(part.fence, 1)
-        manual_worker.ledger.progress(part.fence, 1, 1, 4)
+        slice_ = manual_worker.ledger.claim(LANE, "manual", manual_worker.holder, 2)
+        assert slice_ is not None
+        manual_worker.ledger.start(slice_.fence, 1)
+        manual_worker.ledger.progress(slice_.fence, 1, 1, 4)
         terminal.await_text("drawing", "#2 25%", "running")
         manual_worker.work(LANE)
         terminal.await_text("3/3")

@@ -40,9 +40,9 @@ def _measure(server: ValkeyServer, folder: Path) -> None:
     for number in range(_CLAIMS):
         for name, farm in (("many", many), ("few", few)):
             began = time.perf_counter()
-            part = farm.claim(1)
+            slice_ = farm.claim(1)
             seconds = time.perf_counter() - began
-            farm.draw(part)
+            farm.draw(slice_)
             if number >= _WARM_UP:
                 costs[name].append(1000 * seconds)
     print(f"{waiting:,} units in {_JOBS:,} jobs of {_USERS} users")

@@ -86,12 +86,12 @@ class Rig:
             warm = [f"{each.model}.{each.precision}" for each in self._pool.warm]
             self._farm.ledger.describe_renderer("bench", {"warm": warm})
         self._pool.get(key)
-        part = self._farm.claim(1, "bench", lane=lane)
+        slice_ = self._farm.claim(1, "bench", lane=lane)
         time.sleep(_PICTURE_S)
-        if UnitOutcome.LAST in self._farm.draw(part):
-            self._farm.ledger.finish(part.fence)
+        if UnitOutcome.LAST in self._farm.draw(slice_):
+            self._farm.ledger.finish(slice_.fence)
         self.drawn += 1
-        waited = time.monotonic() - self._submitted[part.job_id]
+        waited = time.monotonic() - self._submitted[slice_.job_id]
         self.longest_wait_s = max(self.longest_wait_s, waited)
         self._submit()
 

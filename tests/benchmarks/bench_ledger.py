@@ -55,24 +55,26 @@ def _measure(farm: AuditedFarm) -> None:
     empty = _memory(farm)
     began = time.perf_counter()
     for number in range(_JOBS):
-        farm.submit(f"j{number:020d}", _UNITS, user=f"user{number % _USERS}", band=number % 3)
+        farm.submit(f"j{number:020d}", _UNITS, user=f"user{number % _USERS}", priority=number % 3)
     print(f"submit: {_JOBS / (time.perf_counter() - began):,.0f} jobs/s")
     waiting = _memory(farm) - empty
     print(f"memory: {waiting / _JOBS:,.0f} bytes for each waiting job of {_UNITS} units")
 
-    parts = []
+    slices = []
     _report("ping", _timed(lambda _: farm.ledger.ping()))
-    claims = _timed(lambda n: parts.append(farm.claim(_UNITS_PER_SLICE, worker=f"w{n % _WORKERS}")))
+    claims = _timed(
+        lambda n: slices.append(farm.claim(_UNITS_PER_SLICE, worker=f"w{n % _WORKERS}"))
+    )
     leases = (_memory(farm) - empty - waiting) / _CALLS
     _report(f"claim of {_UNITS_PER_SLICE} units", claims)
-    _report("start", _timed(lambda n: farm.ledger.start(parts[n].fence, parts[n].units[0])))
-    steps = _timed(lambda n: farm.ledger.progress(parts[n].fence, parts[n].units[0], 1, 20))
+    _report("start", _timed(lambda n: farm.ledger.start(slices[n].fence, slices[n].units[0])))
+    steps = _timed(lambda n: farm.ledger.progress(slices[n].fence, slices[n].units[0], 1, 20))
     _report("progress", steps)
     output = {"key": "jobs/j00000000000000000000/out/000000.png", "sha256": "0" * 64, "size": 9}
-    commits = _timed(lambda n: farm.ledger.commit(parts[n].fence, parts[n].units[0], output))
+    commits = _timed(lambda n: farm.ledger.commit(slices[n].fence, slices[n].units[0], output))
     _report("commit", commits)
     _report("beat without leases", _timed(lambda _: farm.ledger.beat("idle", "idle/1", {})))
-    running = len({part.job_id for part in parts})
+    running = len({slice_.job_id for slice_ in slices})
     print(f"memory: {leases:,.0f} bytes for each lease, events of {running} running jobs included")
     print(f"lanes: {farm.ledger.waiting()[LANE]:,} units still waiting")
 

@@ -58,23 +58,27 @@ class Farm:
 
     def fill(self) -> None:
         """Nine tenths in bulk jobs, the rest in middling and small ones."""
-        for jobs, units, users, band in ((90, 10_000, 5, 2), (900, 100, 40, 1), (2_500, 4, 55, 1)):
+        for jobs, units, users, priority in (
+            (90, 10_000, 5, 2),
+            (900, 100, 40, 1),
+            (2_500, 4, 55, 1),
+        ):
             for _ in range(jobs):
-                self.submit(units, users, band)
+                self.submit(units, users, priority)
 
-    def submit(self, units: int, users: int, band: int) -> None:
+    def submit(self, units: int, users: int, priority: int) -> None:
         """One job of a user and for a model drawn at random."""
         self._submitted += 1
         job = f"j{self._submitted}"
         lane = self.chance.choices(self.lanes, self._wanted)[0]
-        user = f"u{band}-{self.chance.randrange(users)}"
-        self.audited.submit(job, units, lane=lane, user=user, band=band)
+        user = f"u{priority}-{self.chance.randrange(users)}"
+        self.audited.submit(job, units, lane=lane, user=user, priority=priority)
         missing = min(units, _TICKETS_OF_JOB) - int(self.audited.redis.llen(self.queue(lane)))
         self.leave_tickets(lane, missing)
-        if band == 0:
+        if priority == 0:
             self._came[job] = self.time.now_s
         else:
-            self._kinds[job] = (units, users, band)
+            self._kinds[job] = (units, users, priority)
 
     def replace(self, job: str) -> None:
         """Another job of its kind follows each that ends: the load is steady."""
@@ -164,19 +168,19 @@ class Worker:
         while self._farm.time.now_s - began < TICKET_S:
             yield _CALL_S
             most = self._pace.units_for(lane, SLICE_S)
-            part = self._ledger.claim(lane, self._name, self._holder, most)
-            if part is None:
+            slice_ = self._ledger.claim(lane, self._name, self._holder, most)
+            if slice_ is None:
                 break
-            if part.waiting and not part.tickets:
+            if slice_.waiting and not slice_.tickets:
                 self._farm.leave_tickets(lane, 1)
             yield from self._make_warm(lane)
-            self._farm.note_begun(part.job_id)
+            self._farm.note_begun(slice_.job_id)
             drawn_from = self._farm.time.now_s
-            for unit in part.units:
-                if not self._begins(part, unit, self._farm.time.now_s - drawn_from):
-                    self._ledger.release(part.fence, self._holder)
+            for unit in slice_.units:
+                if not self._begins(slice_, unit, self._farm.time.now_s - drawn_from):
+                    self._ledger.release(slice_.fence, self._holder)
                     break
-                yield from self._draw(lane, part, unit)
+                yield from self._draw(lane, slice_, unit)
             self._describe()
             self._watch._looked_at = float("-inf")  # its clock is the real one
             if self._watch.gives_way(lane):
@@ -193,22 +197,22 @@ class Worker:
             self._describe()
         self._warm.move_to_end(lane)
 
-    def _begins(self, part: Slice, unit: int, drawn_s: float) -> bool:
+    def _begins(self, slice_: Slice, unit: int, drawn_s: float) -> bool:
         """As `Executor._begin`."""
-        directive = self._ledger.start(part.fence, unit)
+        directive = self._ledger.start(slice_.fence, unit)
         self._watch._looked_at = float("-inf")  # its clock is the real one
-        is_called = directive is Directive.CALLED and self._watch.calls_away(part, drawn_s)
+        is_called = directive is Directive.CALLED and self._watch.calls_away(slice_, drawn_s)
         return directive is not Directive.GIVE_WAY and not is_called
 
-    def _draw(self, lane: str, part: Slice, unit: int) -> Iterator[float]:
+    def _draw(self, lane: str, slice_: Slice, unit: int) -> Iterator[float]:
         picture_s = self._farm.picture_s[lane] * self._farm.chance.uniform(0.95, 1.05)
         reports = min(STEPS, int(picture_s / _PROGRESS_S))
         self._farm.note_drawing(picture_s, reports)
         yield _CALL_S + picture_s + reports * _CALL_S
         self._pace.learn(lane, picture_s, STEPS, 1.0)
-        if self._ledger.commit(part.fence, unit, {"key": "k"}) is UnitOutcome.LAST:
-            self._ledger.finish(part.fence)
-            self._farm.replace(part.job_id)
+        if self._ledger.commit(slice_.fence, unit, {"key": "k"}) is UnitOutcome.LAST:
+            self._ledger.finish(slice_.fence)
+            self._farm.replace(slice_.job_id)
 
     def _describe(self) -> None:
         self._ledger.describe_renderer(

@@ -40,30 +40,30 @@ def ledger(request: pytest.FixtureRequest, valkey_server: ValkeyServer) -> Itera
 
 
 def new(
-    job_id: str, units: int = 1, *, band: int = 1, digest: str = "d", key: str = ""
+    job_id: str, units: int = 1, *, priority: int = 1, digest: str = "d", key: str = ""
 ) -> Submission:
     return Submission(
-        job_id, "text-to-image", LANE, "ada", band, units, digest, idempotency_key=key
+        job_id, "text-to-image", LANE, "ada", priority, units, digest, idempotency_key=key
     )
 
 
 def claim(ledger: Ledger, most: int = 1000, *, begin: bool = False) -> Slice:
-    part = ledger.claim(LANE, "w1", HOLDER, most, begin=begin)
-    assert part, "nothing was handed out"
-    return part
+    slice_ = ledger.claim(LANE, "w1", HOLDER, most, begin=begin)
+    assert slice_, "nothing was handed out"
+    return slice_
 
 
-def draw(ledger: Ledger, part: Slice) -> list[UnitOutcome]:
+def draw(ledger: Ledger, slice_: Slice) -> list[UnitOutcome]:
     """Begin and commit every unit."""
-    for unit in part.units:
-        assert ledger.start(part.fence, unit) is Directive.OK
-    return [ledger.commit(part.fence, unit, {"key": str(unit)}) for unit in part.units]
+    for unit in slice_.units:
+        assert ledger.start(slice_.fence, unit) is Directive.OK
+    return [ledger.commit(slice_.fence, unit, {"key": str(unit)}) for unit in slice_.units]
 
 
 def work_off(ledger: Ledger) -> None:
-    while part := ledger.claim(LANE, "w1", HOLDER, 1000):
-        if part.finish or UnitOutcome.LAST in draw(ledger, part):
-            ledger.finish(part.fence, "some failed")
+    while slice_ := ledger.claim(LANE, "w1", HOLDER, 1000):
+        if slice_.finish or UnitOutcome.LAST in draw(ledger, slice_):
+            ledger.finish(slice_.fence, "some failed")
 
 
 def test_a_new_job_waits_and_its_row_says_what_was_asked_for(ledger: Ledger) -> None:
@@ -109,14 +109,14 @@ def test_jobs_are_listed_newest_first(ledger: Ledger) -> None:
 
 
 def test_a_job_is_drawn_in_slices_and_ends_with_its_result(ledger: Ledger) -> None:
-    """The better band first; who commits the last unit writes the result."""
-    ledger.submit(new("slow", 1, band=2))
+    """The higher priority first; who commits the last unit writes the result."""
+    ledger.submit(new("slow", 1, priority=2))
     ledger.submit(new("j1", 3))
-    part = claim(ledger, 1, begin=True)
-    assert (part.job_id, part.units, part.begun, part.attempts) == ("j1", (0,), True, 0)
+    slice_ = claim(ledger, 1, begin=True)
+    assert (slice_.job_id, slice_.units, slice_.begun, slice_.attempts) == ("j1", (0,), True, 0)
     assert ledger.get("j1").state is JobState.RUNNING
-    assert ledger.start(part.fence, 0) is Directive.OK
-    assert ledger.commit(part.fence, 0, {"key": "0"}) is UnitOutcome.OK
+    assert ledger.start(slice_.fence, 0) is Directive.OK
+    assert ledger.commit(slice_.fence, 0, {"key": "0"}) is UnitOutcome.OK
     rest = [claim(ledger, 1), claim(ledger, 1)]
     assert [one.units for one in rest] == [(1,), (2,)]
     assert draw(ledger, rest[0]) == [UnitOutcome.OK]
@@ -131,14 +131,14 @@ def test_a_job_is_drawn_in_slices_and_ends_with_its_result(ledger: Ledger) -> No
 def test_a_report_of_a_slice_that_is_over_changes_nothing(ledger: Ledger) -> None:
     """Its holder is told that it is lost; a unit that is counted is counted once."""
     ledger.submit(new("j1", 2))
-    part = claim(ledger, 1)
-    assert ledger.start(part.fence, 1) is Directive.LOST
-    ledger.release(part.fence, HOLDER)
-    assert ledger.start(part.fence, 0) is Directive.LOST
-    assert ledger.progress(part.fence, 0, 1, 2) is Directive.LOST
-    assert ledger.commit(part.fence, 0, {}) is UnitOutcome.LOST
-    assert ledger.fail(part.fence, 0, FailForGood("no"), retry=False) is UnitOutcome.LOST
-    assert ledger.finish(part.fence) == "lost"
+    slice_ = claim(ledger, 1)
+    assert ledger.start(slice_.fence, 1) is Directive.LOST
+    ledger.release(slice_.fence, HOLDER)
+    assert ledger.start(slice_.fence, 0) is Directive.LOST
+    assert ledger.progress(slice_.fence, 0, 1, 2) is Directive.LOST
+    assert ledger.commit(slice_.fence, 0, {}) is UnitOutcome.LOST
+    assert ledger.fail(slice_.fence, 0, FailForGood("no"), retry=False) is UnitOutcome.LOST
+    assert ledger.finish(slice_.fence) == "lost"
     row = ledger.get("j1")
     assert (row.state, row.done, row.failed) == ("queued", 0, 0)
 
@@ -146,19 +146,19 @@ def test_a_report_of_a_slice_that_is_over_changes_nothing(ledger: Ledger) -> Non
 def test_a_released_slice_counts_no_attempt(ledger: Ledger) -> None:
     """Its units are handed out again, in their order and together."""
     ledger.submit(new("j1", 2))
-    part = ledger.claim(LANE, "w1", HOLDER, 2, begin=True)
-    assert part
-    ledger.release(part.fence, HOLDER)
+    slice_ = ledger.claim(LANE, "w1", HOLDER, 2, begin=True)
+    assert slice_
+    ledger.release(slice_.fence, HOLDER)
     again = claim(ledger, 2)
-    assert (again.units, again.attempts) == (part.units, 0)
+    assert (again.units, again.attempts) == (slice_.units, 0)
 
 
 def test_a_unit_that_fails_for_good_fails_its_job_and_no_other_unit(ledger: Ledger) -> None:
     """The error stands where its output would."""
     ledger.submit(new("j1", 2))
-    part = claim(ledger, 1)
-    ledger.start(part.fence, 0)
-    outcome = ledger.fail(part.fence, 0, FailForGood("a bad picture"), retry=False)
+    slice_ = claim(ledger, 1)
+    ledger.start(slice_.fence, 0)
+    outcome = ledger.fail(slice_.fence, 0, FailForGood("a bad picture"), retry=False)
     assert outcome is UnitOutcome.FAILED
     work_off(ledger)
     row = ledger.get("j1")
@@ -169,9 +169,9 @@ def test_a_unit_that_fails_for_good_fails_its_job_and_no_other_unit(ledger: Ledg
 def test_a_unit_that_failed_may_be_tried_again(ledger: Ledger) -> None:
     """Reported without a start too, as of a slice that cannot be prepared."""
     ledger.submit(new("j1"))
-    part = claim(ledger)
-    assert ledger.fail(part.fence, 0, RetryElsewhere("x"), retry=True) is UnitOutcome.RETRY
-    assert ledger.commit(part.fence, 0, {}) is UnitOutcome.LOST
+    slice_ = claim(ledger)
+    assert ledger.fail(slice_.fence, 0, RetryElsewhere("x"), retry=True) is UnitOutcome.RETRY
+    assert ledger.commit(slice_.fence, 0, {}) is UnitOutcome.LOST
 
 
 def test_a_unit_in_memory_is_tried_again_at_once_and_as_often_as_on_a_server() -> None:
@@ -180,10 +180,10 @@ def test_a_unit_in_memory_is_tried_again_at_once_and_as_often_as_on_a_server() -
     ledger.submit(new("j1", 2))
     outcomes, error = [], RetryElsewhere("x")
     for attempt in range(MAX_ATTEMPTS):
-        part = claim(ledger, 1)
-        assert (part.units, part.attempts) == ((0,), attempt)
-        ledger.start(part.fence, 0)
-        outcomes.append(ledger.fail(part.fence, 0, error, retry=True))
+        slice_ = claim(ledger, 1)
+        assert (slice_.units, slice_.attempts) == ((0,), attempt)
+        ledger.start(slice_.fence, 0)
+        outcomes.append(ledger.fail(slice_.fence, 0, error, retry=True))
     assert outcomes == [UnitOutcome.RETRY] * (MAX_ATTEMPTS - 1) + [UnitOutcome.FAILED]
     assert claim(ledger, 1).units == (1,)
 
@@ -203,12 +203,12 @@ def test_what_is_over_is_not_controlled(ledger: Ledger, verb: str) -> None:
 def test_a_paused_job_is_not_handed_out(ledger: Ledger) -> None:
     """A slice in hand ends at the next picture; the one in hand counts."""
     ledger.submit(new("j1", 2))
-    part = claim(ledger, 1, begin=True)
+    slice_ = claim(ledger, 1, begin=True)
     assert ledger.control("j1", "pause") is JobState.RUNNING
     assert ledger.get("j1").paused
     assert ledger.claim(LANE, "w1", HOLDER, 1) is None
-    assert ledger.start(part.fence, 0) is Directive.YIELD
-    assert ledger.commit(part.fence, 0, {"key": "0"}) is UnitOutcome.OK
+    assert ledger.start(slice_.fence, 0) is Directive.YIELD
+    assert ledger.commit(slice_.fence, 0, {"key": "0"}) is UnitOutcome.OK
     ledger.control("j1", "resume")
     assert claim(ledger).units == (1,)
 
@@ -217,14 +217,14 @@ def test_a_canceled_job_keeps_what_is_drawn_and_may_be_retried(ledger: Ledger) -
     """Whoever holds a slice is told; a retry draws what is missing."""
     ledger.submit(new("j1", 4))
     draw(ledger, claim(ledger, 1))
-    part = claim(ledger, 1, begin=True)
+    slice_ = claim(ledger, 1, begin=True)
     assert ledger.control("j1", "cancel", "no need") is JobState.CANCELED
     assert ledger.control("j1", "cancel") is JobState.CANCELED
     assert ledger.get("j1").reason == "no need"
-    assert ledger.progress(part.fence, 1, 1, 2) is Directive.CANCEL
-    assert ledger.commit(part.fence, 1, {}) is UnitOutcome.CANCEL
+    assert ledger.progress(slice_.fence, 1, 1, 2) is Directive.CANCEL
+    assert ledger.commit(slice_.fence, 1, {}) is UnitOutcome.CANCEL
     assert ledger.control("j1", "retry") is JobState.QUEUED
-    assert ledger.start(part.fence, 1) is Directive.LOST
+    assert ledger.start(slice_.fence, 1) is Directive.LOST
     work_off(ledger)
     row = ledger.get("j1")
     assert (row.state, row.done) == ("succeeded", 4)
@@ -237,9 +237,9 @@ def test_a_job_that_comes_back_lacks_what_was_not_kept(ledger: Ledger) -> None:
     ledger.keep_units("j1", {2: {"key": "2"}})
     assert (ledger.get("j1").done, ledger.outputs("j1")) == (1, {1: {"key": "1"}})
     drawn: list[int] = []
-    while part := ledger.claim(LANE, "w1", HOLDER, 1):
-        drawn += part.units
-        draw(ledger, part)
+    while slice_ := ledger.claim(LANE, "w1", HOLDER, 1):
+        drawn += slice_.units
+        draw(ledger, slice_)
     assert drawn == [0, 2]
 
 
@@ -257,10 +257,10 @@ def test_what_takes_a_server_is_refused_by_name() -> None:
     """Rather than half done: a test of it needs the real one."""
     ledger = InMemoryLedger()
     ledger.submit(new("j1"))
-    part = claim(ledger)
+    slice_ = claim(ledger)
     refused: dict[str, Callable[[], object]] = {
         "sweep": ledger.sweep,
-        "rest": lambda: ledger.release(part.fence, HOLDER, 1000),
+        "rest": lambda: ledger.release(slice_.fence, HOLDER, 1000),
         "front": lambda: ledger.control("j1", "front"),
         "chains, times": lambda: ledger.submit(replace(new("j2"), window=Window(0, 60))),
         "no server": ledger.waiting,

@@ -60,10 +60,10 @@ def test_nothing_is_read_that_is_larger_than_its_reader_takes(
     store.get_file(f"{place}/object", tmp_path / "whole", most=1000)
     with pytest.raises(ObjectTooLarge, match=r"1000 bytes.*up to 999 bytes"):
         store.get(f"{place}/object", most=999)
-    (tmp_path / "part").touch()
+    (tmp_path / "partial").touch()
     with pytest.raises(ObjectTooLarge):
-        store.get_file(f"{place}/object", tmp_path / "part", most=999)
-    assert (tmp_path / "part").stat().st_size == 0
+        store.get_file(f"{place}/object", tmp_path / "partial", most=999)
+    assert (tmp_path / "partial").stat().st_size == 0
     store.put(f"{place}/object", bytes(MAX_GET_BYTES + 1))
     with pytest.raises(ObjectTooLarge):
         store.get(f"{place}/object")

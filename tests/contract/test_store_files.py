@@ -85,19 +85,19 @@ def test_a_read_goes_on_where_the_file_ends(
 ) -> None:
     """What is there already is not fetched again; a longer file is another one's."""
     store.put_file(f"{place}/it", large)
-    part, tape = tmp_path / "part", Tape()
+    partial, tape = tmp_path / "partial", Tape()
     with pytest.raises(Killed):
-        store.get_file(f"{place}/it", part, most=2**40, on_bytes=Tape(end=PART_BYTES))
-    assert PART_BYTES <= part.stat().st_size < LARGE_BYTES
-    held = part.stat().st_size
-    store.get_file(f"{place}/it", part, most=2**40, on_bytes=tape)
+        store.get_file(f"{place}/it", partial, most=2**40, on_bytes=Tape(end=PART_BYTES))
+    assert PART_BYTES <= partial.stat().st_size < LARGE_BYTES
+    held = partial.stat().st_size
+    store.get_file(f"{place}/it", partial, most=2**40, on_bytes=tape)
     assert tape.heard[0] > held
-    assert part.read_bytes() == large.read_bytes()
-    store.get_file(f"{place}/it", part, most=2**40, on_bytes=tape)
-    with part.open("ab") as file:
+    assert partial.read_bytes() == large.read_bytes()
+    store.get_file(f"{place}/it", partial, most=2**40, on_bytes=tape)
+    with partial.open("ab") as file:
         file.write(b"more")
-    store.get_file(f"{place}/it", part, most=2**40)
-    assert part.read_bytes() == large.read_bytes()
+    store.get_file(f"{place}/it", partial, most=2**40)
+    assert partial.read_bytes() == large.read_bytes()
 
 
 def test_half_a_file_is_no_object(store: Store, place: str, large: Path, tmp_path: Path) -> None:

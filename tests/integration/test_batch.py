@@ -41,7 +41,7 @@ def submit(client: Client, count: int, submit_options: SubmitOptions = ANN) -> J
 def test_a_batch_is_one_job_whose_items_lie_in_the_store(
     client: Client, manual_worker: ManualWorker
 ) -> None:
-    """The ledger holds one row of a bulk of 1,200 pictures, the store three parts of items."""
+    """The ledger holds one row of a bulk of 1,200 pictures, the store three objects of items."""
     handle = submit(client, 1200)
     row = handle.status()
     assert (row.kind, row.units, row.priority, row.lane) == ("batch", 1200, Priority.BULK, LANE)
@@ -61,7 +61,7 @@ def test_a_batch_is_one_job_whose_items_lie_in_the_store(
 
 
 def test_each_lane_and_priority_gets_a_job(client: Client) -> None:
-    """Units of one job share model, precision, device class and band."""
+    """Units of one job share model, precision, device class and priority."""
     plan = plan_of(client, 2)
     plan.add([Line(3, {"prompt": "x", "precision": "int8-weights"}), Line(4, {"prompt": "y"})])
     handles = submit_plan(client, plan, ANN)
@@ -214,13 +214,13 @@ def test_a_job_whose_window_closes_is_handed_out_no_more(
     handle = submit(
         client, 50, replace(ANN, window=Window((_minute() - 5) % 1440, (_minute() + 5) % 1440))
     )
-    part = manual_worker.ledger.claim(LANE, "manual", manual_worker.holder, 10)
-    assert part is not None
+    slice_ = manual_worker.ledger.claim(LANE, "manual", manual_worker.holder, 10)
+    assert slice_ is not None
     with redis.Redis.from_url(farm_settings.broker_url.get_secret_value()) as server:
         row = f"{farm_settings.farm}:job:{handle.id}"
         server.hset(row, "opens", (_minute() + 5) % 1440)
         server.hset(row, "closes", (_minute() + 15) % 1440)
     assert manual_worker.ledger.claim(LANE, "manual", manual_worker.holder, 10) is None
     assert client.ledger.waiting() == {}
-    manual_worker.ledger.start(part.fence, part.units[0])
-    assert manual_worker.ledger.commit(part.fence, part.units[0], {"key": "x"}) == "ok"
+    manual_worker.ledger.start(slice_.fence, slice_.units[0])
+    assert manual_worker.ledger.commit(slice_.fence, slice_.units[0], {"key": "x"}) == "ok"

@@ -259,7 +259,7 @@ def test_explain_names_the_fault_that_keeps_a_lane_closed(
     """A parked lane is told with its reason."""
     manual_worker.live(LANE)
     handle = client.submit(apple())
-    part = manual_worker.ledger.claim(LANE, "manual", manual_worker.holder, 1)
-    assert part is not None
-    manual_worker.ledger.release(part.fence, manual_worker.holder, 60_000, "the disk is full")
+    slice_ = manual_worker.ledger.claim(LANE, "manual", manual_worker.holder, 1)
+    assert slice_ is not None
+    manual_worker.ledger.release(slice_.fence, manual_worker.holder, 60_000, "the disk is full")
     assert "the disk is full" in handle.explain()

@@ -18,10 +18,10 @@ def live(farm: AuditedFarm, *workers: str, lane: str = LANE) -> None:
 
 
 def fail_once(farm: AuditedFarm, job: str, worker: str) -> None:
-    part = farm.claim(1, worker)
-    assert (part.job_id, part.units) == (job, (0,))
-    farm.ledger.start(part.fence, 0)
-    farm.fail(part, 0)
+    slice_ = farm.claim(1, worker)
+    assert (slice_.job_id, slice_.units) == (job, (0,))
+    farm.ledger.start(slice_.fence, 0)
+    farm.fail(slice_, 0)
     farm.make_due(job)
 
 
@@ -50,9 +50,9 @@ def test_a_picture_that_killed_its_worker_goes_elsewhere_too(farm: AuditedFarm) 
     """A lost worker comes back under its name."""
     live(farm, "bad", "good")
     farm.submit("job")
-    part = farm.claim(1, "bad")
-    farm.ledger.start(part.fence, 0)
-    farm.lose(part)
+    slice_ = farm.claim(1, "bad")
+    farm.ledger.start(slice_.fence, 0)
+    farm.lose(slice_)
     age_by(farm, 0)
     assert farm.try_claim(1, "bad") is None
     assert farm.claim(1, "good").attempts == 1
@@ -61,12 +61,12 @@ def test_a_picture_that_killed_its_worker_goes_elsewhere_too(farm: AuditedFarm) 
 def test_what_a_workers_surroundings_did_not_serve_comes_after_all_else(farm: AuditedFarm) -> None:
     """That is, where it asks for that; it is no attempt, and no matter to any other worker."""
     farm.submit("old", 2)
-    part = farm.claim(1, "bad")
-    farm.ledger.start(part.fence, 0)
-    farm.ledger.release(part.fence, BAD, unserved=0)
+    slice_ = farm.claim(1, "bad")
+    farm.ledger.start(slice_.fence, 0)
+    farm.ledger.release(slice_.fence, BAD, unserved=0)
     farm.submit("new", user="bob")
     asked = [farm.ledger.claim(LANE, "bad", BAD, 1, others_first=True) for _ in range(3)]
-    found = [(part.job_id, part.units, part.attempts) for part in asked if part]
+    found = [(slice_.job_id, slice_.units, slice_.attempts) for slice_ in asked if slice_]
     assert sorted(found[:2]) == [("new", (0,), 0), ("old", (1,), 0)]
     assert found[2] == ("old", (0,), 0), "nothing else was left"
     farm.ledger.release(asked[2].fence if asked[2] else 0, BAD, unserved=0)
@@ -115,9 +115,9 @@ def test_nothing_is_remembered_of_a_unit_that_ended(farm: AuditedFarm) -> None:
     live(farm, "bad", "good")
     farm.submit("job")
     fail_once(farm, "job", "bad")
-    farm.draw(part := farm.claim(1, "good"))
+    farm.draw(slice_ := farm.claim(1, "good"))
     assert not farm.redis.exists(farm.key("failers", "job"))
-    farm.ledger.finish(part.fence)
+    farm.ledger.finish(slice_.fence)
     farm.ledger.leave("bad")
     farm.redis.zadd(farm.key("workers"), {"good": 1})
     farm.sweep()

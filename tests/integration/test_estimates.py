@@ -68,8 +68,8 @@ def test_what_is_being_drawn_counts_in_estimates_and_in_explain(
     manual_worker.live(LANE)
     manual_worker.ledger.describe_renderer("manual", PACE)
     order(client, 300, "bob")
-    part = manual_worker.ledger.claim(LANE, "manual", manual_worker.holder, 30)
-    assert part is not None
+    slice_ = manual_worker.ledger.claim(LANE, "manual", manual_worker.holder, 30)
+    assert slice_ is not None
     dry_run = client.estimate_new(Work(LANE, 1, 1, _COST), "ann")
     assert dry_run.starts_in_s
     assert dry_run.starts_in_s >= 2.0 * 30
@@ -78,7 +78,7 @@ def test_what_is_being_drawn_counts_in_estimates_and_in_explain(
     assert urgent.ahead == 1
     assert urgent.starts_in_s == pytest.approx(2.0)
     told = client.explain(bulk)
-    assert f"Pictures of other jobs that these workers have in hand: {len(part.units)}." in told
+    assert f"Pictures of other jobs that these workers have in hand: {len(slice_.units)}." in told
 
 
 def test_explain_names_what_holds_a_job_back(client: Client, manual_worker: ManualWorker) -> None:

@@ -21,7 +21,7 @@ from winepress_shared.settings import Settings
 
 WRONG: tuple[dict[str, Any], ...] = (
     *({"units": units} for units in (0, -1, 10**9, "x", 1.5)),
-    *({"band": band} for band in (-1, 3, "x")),
+    *({"priority": priority} for priority in (-1, 3, "x")),
     *({"cost": cost} for cost in (float("nan"), float("inf"), -1.0)),
     *({"expires_in_ms": value} for value in ("tomorrow", 1e300)),
     *({"starts_in_ms": "x"}, {"max_failed": -2}, {"user": "a b"}, {"user": ""}, {"lane": "a:b"}),
@@ -39,7 +39,7 @@ def test_a_submission_with_one_bad_value_leaves_nothing_behind(
         "kind": "batch",
         "lane": LANE,
         "user": "ada",
-        "band": 1,
+        "priority": 1,
         "units": 3,
         "digest": "d",
         "idempotency_key": "key",
@@ -50,7 +50,7 @@ def test_a_submission_with_one_bad_value_leaves_nothing_behind(
     assert farm.ledger._server.client.keys(f"{farm.ledger._prefix}*") == before
 
 
-def test_a_band_that_is_none_changes_nothing(client: Client) -> None:
+def test_a_priority_that_is_none_changes_nothing(client: Client) -> None:
     """Nor does a verb that is none."""
     job_id = client.submit(apple()).id
     before = client.ledger._server.client.hgetall(f"{client.ledger._prefix}job:{job_id}")

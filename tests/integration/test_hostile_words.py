@@ -60,15 +60,15 @@ def farm(manual_worker: ManualWorker, client: Client, tmp_path: Path) -> dict[st
     manual_worker.live(LANE)
     job = client.submit(TextToImage(prompt="a fox", seed=1))
     manual_worker.ledger.note(job.id, HOSTILE)
-    part = manual_worker.ledger.claim(LANE, "manual", manual_worker.holder, 9)
-    assert part is not None
-    manual_worker.ledger.start(part.fence, 0)
-    manual_worker.ledger.fail(part.fence, 0, FailForGood(HOSTILE), retry=False)
-    manual_worker.ledger.finish(part.fence, HOSTILE)
+    slice_ = manual_worker.ledger.claim(LANE, "manual", manual_worker.holder, 9)
+    assert slice_ is not None
+    manual_worker.ledger.start(slice_.fence, 0)
+    manual_worker.ledger.fail(slice_.fence, 0, FailForGood(HOSTILE), retry=False)
+    manual_worker.ledger.finish(slice_.fence, HOSTILE)
     waiting = client.submit(TextToImage(prompt="a fox", seed=1))
-    part = manual_worker.ledger.claim(LANE, "manual", manual_worker.holder, 9)
-    assert part is not None
-    manual_worker.ledger.release(part.fence, manual_worker.holder, 60_000, HOSTILE)
+    slice_ = manual_worker.ledger.claim(LANE, "manual", manual_worker.holder, 9)
+    assert slice_ is not None
+    manual_worker.ledger.release(slice_.fence, manual_worker.holder, 60_000, HOSTILE)
     write_files(tmp_path)
     return {"job": job.id, "waiting": waiting.id}
 

@@ -70,7 +70,7 @@ def test_a_mirror_on_this_machine_needs_no_proxy(
 
 
 def files_in(folder: Path) -> dict[str, bytes]:
-    paths = [path for path in folder.rglob("*") if path.is_file() and ".parts" not in path.parts]
+    paths = [path for path in folder.rglob("*") if path.is_file() and ".partial" not in path.parts]
     return {path.relative_to(folder).as_posix(): path.read_bytes() for path in paths}
 
 
@@ -117,7 +117,7 @@ def test_a_killed_process_is_gone_on_with_at_the_byte(tmp_path: Path, server: Hu
     )
     process = subprocess.Popen([sys.executable, "-c", script, str(tmp_path / "hub")])
     try:
-        while not any(path.stat().st_size > 50_000 for path in tmp_path.glob("hub/**/*.part")):
+        while not any(path.stat().st_size > 50_000 for path in tmp_path.glob("hub/**/.partial/*")):
             assert process.poll() is None
             time.sleep(0.02)
     finally:
@@ -128,7 +128,7 @@ def test_a_killed_process_is_gone_on_with_at_the_byte(tmp_path: Path, server: Hu
     server.sent.clear()
     assert files_in(fetch(tmp_path / "hub")) == TAKEN
     assert max(first for _, first in server.sent) > 50_000
-    assert list(tmp_path.rglob("*.part")) == []
+    assert list(tmp_path.rglob(".partial/*")) == []
 
 
 def test_fetching_that_was_ended_goes_on_with_the_next_file(

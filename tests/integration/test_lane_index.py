@@ -27,16 +27,16 @@ def grow_old(farm: AuditedFarm, worker: str) -> None:
     farm.redis.zincrby(farm.key("workers"), -ALIVE_MS - 1, worker)
 
 
-def test_a_lane_shows_its_highest_band_and_how_long_it_waits(
+def test_a_lane_shows_its_highest_priority_and_how_long_it_waits(
     farm: AuditedFarm, book: LaneIndex
 ) -> None:
     """Lanes without work and parked ones are not there."""
     assert book.look("me") == ([], {})
-    farm.submit("bulk", 3, band=2)
-    farm.redis.hincrby(farm.key("band_served", LANE), "2", -90_000)
-    farm.submit("now", 1, band=0)
+    farm.submit("bulk", 3, priority=2)
+    farm.redis.hincrby(farm.key("priority_served", LANE), "2", -90_000)
+    farm.submit("now", 1, priority=0)
     (view,), _ = book.look("me")
-    assert (view.lane, view.units, view.band) == (LANE, 4, 0)
+    assert (view.lane, view.units, view.priority) == (LANE, 4, 0)
     assert view.waited_s < 60 < 90 <= view.longest_s < 150
     farm.redis.set(farm.key("parked", LANE), "resting")
     assert book.look("me")[0] == []
@@ -147,14 +147,14 @@ def test_a_large_farm_shares_what_it_sees_for_a_moment(farm: AuditedFarm, book: 
     assert book.look("me")[0][0].units == 5
 
 
-def test_how_long_a_lane_was_left_alone_is_told_apart_from_its_bands(
+def test_how_long_a_lane_was_left_alone_is_told_apart_from_its_priorities(
     farm: AuditedFarm, book: LaneIndex
 ) -> None:
-    """A lane that is served all the time has a low band that waits all the same."""
-    farm.submit("bulk", band=2)
-    farm.redis.hincrby(farm.key("band_served", LANE), "2", -90_000)
+    """A lane that is served all the time has a low priority that waits all the same."""
+    farm.submit("bulk", priority=2)
+    farm.redis.hincrby(farm.key("priority_served", LANE), "2", -90_000)
     assert book.look("me")[0][0].idle_s >= 90
-    farm.submit("now", 4, band=0)
+    farm.submit("now", 4, priority=0)
     farm.claim(1)
     (view,), _ = book.look("me")
     assert view.idle_s < 60 < view.longest_s

@@ -12,9 +12,9 @@ LANE = "vignette.fp16"
 
 
 def claim(farm: AuditedFarm, most: int = 4) -> Slice:
-    part = farm.ledger.claim(LANE, "w1", holder_of("w1", 1), most, begin=True)
-    assert part is not None
-    return part
+    slice_ = farm.ledger.claim(LANE, "w1", holder_of("w1", 1), most, begin=True)
+    assert slice_ is not None
+    return slice_
 
 
 def attempts(farm: AuditedFarm, unit: int = 0) -> int:
@@ -29,18 +29,18 @@ def started(farm: AuditedFarm) -> list[str]:
 def test_a_unit_begun_with_its_claim_is_counted_once(farm: AuditedFarm) -> None:
     """As if `start` had followed; to start it again counts nothing."""
     farm.submit("job", 4)
-    part = claim(farm)
-    assert (part.begun, part.attempts, attempts(farm), started(farm)) == (True, 0, 1, ["0"])
-    assert farm.ledger.start(part.fence, *part.units) is Directive.OK
-    assert [attempts(farm, unit) for unit in part.units] == [1] * len(part.units)
-    assert started(farm) == [str(unit) for unit in part.units]
+    slice_ = claim(farm)
+    assert (slice_.begun, slice_.attempts, attempts(farm), started(farm)) == (True, 0, 1, ["0"])
+    assert farm.ledger.start(slice_.fence, *slice_.units) is Directive.OK
+    assert [attempts(farm, unit) for unit in slice_.units] == [1] * len(slice_.units)
+    assert started(farm) == [str(unit) for unit in slice_.units]
 
 
 def test_a_slice_given_back_undrawn_costs_no_attempt(farm: AuditedFarm) -> None:
     """A pause, or a store that is away, is nobody's fault."""
     farm.submit("job", 4)
-    part = claim(farm)
-    farm.ledger.release(part.fence, holder_of("w1", 1))
+    slice_ = claim(farm)
+    farm.ledger.release(slice_.fence, holder_of("w1", 1))
     assert attempts(farm) == 0
     assert claim(farm).begun
 
@@ -50,9 +50,9 @@ def test_a_worker_that_dies_over_it_has_tried_it(farm: AuditedFarm) -> None:
     farm.submit("job", 1)
     claim(farm)
     farm.ledger.beat("w1", holder_of("w1", 2), {})  # another process in its place
-    part = claim(farm)
-    assert (part.begun, part.attempts, attempts(farm)) == (False, 1, 1)
-    assert farm.ledger.start(part.fence, 0) is Directive.OK
+    slice_ = claim(farm)
+    assert (slice_.begun, slice_.attempts, attempts(farm)) == (False, 1, 1)
+    assert farm.ledger.start(slice_.fence, 0) is Directive.OK
     assert attempts(farm) == 2
 
 
@@ -78,12 +78,12 @@ def test_nothing_is_begun_where_there_is_nothing(farm: AuditedFarm) -> None:
     """An empty lane, and a job of which only the result is missing."""
     assert farm.ledger.claim(LANE, "w1", holder_of("w1", 1), 4, begin=True) is None
     farm.submit("job", 1)
-    part = claim(farm)
-    assert farm.ledger.commit(part.fence, 0, {}) is UnitOutcome.LAST
+    slice_ = claim(farm)
+    assert farm.ledger.commit(slice_.fence, 0, {}) is UnitOutcome.LAST
     farm.ledger.beat("w1", holder_of("w1", 2), {})
-    part = claim(farm)
-    assert (part.finish, part.begun) == (True, False)
-    farm.ledger.finish(part.fence)
+    slice_ = claim(farm)
+    assert (slice_.finish, slice_.begun) == (True, False)
+    farm.ledger.finish(slice_.fence)
 
 
 def test_scripts_that_the_server_has_lost_are_loaded_again(farm: AuditedFarm) -> None:
@@ -96,9 +96,9 @@ def test_scripts_that_the_server_has_lost_are_loaded_again(farm: AuditedFarm) ->
 def test_a_report_overtaken_by_the_end_of_its_unit_changes_nothing(farm: AuditedFarm) -> None:
     """Steps are told in the background: watchers must not see a finished picture go back."""
     farm.submit("job", 4)
-    part = claim(farm, 2)
-    assert farm.ledger.commit(part.fence, 0, {}) is UnitOutcome.OK
+    slice_ = claim(farm, 2)
+    assert farm.ledger.commit(slice_.fence, 0, {}) is UnitOutcome.OK
     before = farm.ledger.events("job")
-    assert farm.ledger.progress(part.fence, 0, 20, 20) is Directive.OK
+    assert farm.ledger.progress(slice_.fence, 0, 20, 20) is Directive.OK
     assert farm.ledger.events("job") == before
-    assert farm.redis.hget(farm.key("lease", part.fence), "step") == "0"
+    assert farm.redis.hget(farm.key("lease", slice_.fence), "step") == "0"

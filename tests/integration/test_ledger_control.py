@@ -49,9 +49,9 @@ def test_a_cancel_reaches_whoever_draws_the_job_at_once(farm: AuditedFarm) -> No
 def test_a_picture_that_comes_after_the_cancel_is_not_counted(farm: AuditedFarm) -> None:
     """Never both; and a renderer that has reported all its units holds nothing any more."""
     farm.submit("job", 4)
-    part = farm.claim(most=2)
+    slice_ = farm.claim(most=2)
     farm.ledger.control("job", "cancel")
-    assert farm.draw(part) == [UnitOutcome.CANCEL, UnitOutcome.CANCEL]
+    assert farm.draw(slice_) == [UnitOutcome.CANCEL, UnitOutcome.CANCEL]
     assert farm.ledger.get("job").done == 0
     assert farm.ledger.beat("w1", "w1/1", {}).leases == ()
 
@@ -59,10 +59,10 @@ def test_a_picture_that_comes_after_the_cancel_is_not_counted(farm: AuditedFarm)
 def test_a_cancel_between_the_last_picture_and_the_result_wins(farm: AuditedFarm) -> None:
     """The job ends once, as canceled, with all of its pictures; a retry only writes the result."""
     farm.submit("job")
-    part = farm.claim()
-    assert farm.draw(part) == [UnitOutcome.LAST]
+    slice_ = farm.claim()
+    assert farm.draw(slice_) == [UnitOutcome.LAST]
     farm.ledger.control("job", "cancel")
-    assert farm.ledger.finish(part.fence) == "canceled"
+    assert farm.ledger.finish(slice_.fence) == "canceled"
     assert farm.ledger.beat("w1", "w1/1", {}).leases == ()
     farm.ledger.control("job", "retry")
     again = farm.claim()
@@ -73,13 +73,13 @@ def test_a_cancel_between_the_last_picture_and_the_result_wins(farm: AuditedFarm
 def test_a_paused_job_finishes_what_is_in_hand_and_no_more(farm: AuditedFarm) -> None:
     """Workers are told to give the rest back; it waits until the job is resumed."""
     farm.submit("job", 6)
-    part = farm.claim(most=3)
-    farm.ledger.start(part.fence, 0)
+    slice_ = farm.claim(most=3)
+    farm.ledger.start(slice_.fence, 0)
     assert farm.ledger.control("job", "pause") is JobState.RUNNING
-    assert farm.ledger.progress(part.fence, 0, 1, 2) is Directive.YIELD
-    assert farm.ledger.commit(part.fence, 0, {}) is UnitOutcome.OK
-    assert farm.ledger.start(part.fence, 1) is Directive.YIELD
-    farm.ledger.release(part.fence, "w1/1")
+    assert farm.ledger.progress(slice_.fence, 0, 1, 2) is Directive.YIELD
+    assert farm.ledger.commit(slice_.fence, 0, {}) is UnitOutcome.OK
+    assert farm.ledger.start(slice_.fence, 1) is Directive.YIELD
+    farm.ledger.release(slice_.fence, "w1/1")
     assert farm.try_claim() is None
     assert farm.ledger.waiting() == {}
     farm.ledger.control("job", "resume")
@@ -92,11 +92,11 @@ def test_pausing_and_resuming_fifty_times_changes_nothing(farm: AuditedFarm) -> 
     """No unit is lost, none is doubled, no attempt is counted."""
     farm.submit("job", 20)
     for _ in range(50):
-        part = farm.claim(most=1)
-        farm.ledger.start(part.fence, part.units[0])
+        slice_ = farm.claim(most=1)
+        farm.ledger.start(slice_.fence, slice_.units[0])
         farm.ledger.control("job", "pause")
         farm.ledger.control("job", "pause")
-        farm.ledger.release(part.fence, "w1/1")
+        farm.ledger.release(slice_.fence, "w1/1")
         farm.ledger.control("job", "resume")
         farm.audit()
     assert farm.claim(most=1).attempts == 0
@@ -106,9 +106,9 @@ def test_pausing_and_resuming_fifty_times_changes_nothing(farm: AuditedFarm) -> 
 def test_a_retry_renders_exactly_what_is_missing(farm: AuditedFarm, end: str) -> None:
     """Finished units stay; failed, lost and never begun ones are drawn; the sheet is clean."""
     farm.submit("job", 9)
-    part = farm.claim(most=5)
-    farm.draw(part, [0, 2])
-    farm.fail(part, 1, retry=False)
+    slice_ = farm.claim(most=5)
+    farm.draw(slice_, [0, 2])
+    farm.fail(slice_, 1, retry=False)
     _end(farm, end)
     kept = farm.places("job")["done"]
     assert farm.ledger.control("job", "retry") is JobState.QUEUED
@@ -154,11 +154,11 @@ def test_a_deadline_ends_a_waiting_job_and_a_running_one(farm: AuditedFarm) -> N
     """Swept away, or met by a claim before any sweep; finished pictures are kept."""
     for job in ("waiting", "running", "met"):
         farm.submit(job, 3, expires_in_ms=3_600_000)
-    part = farm.claim(most=2)
-    assert part.job_id == "waiting"
-    farm.draw(part, [0])
+    slice_ = farm.claim(most=2)
+    assert slice_.job_id == "waiting"
+    farm.draw(slice_, [0])
     farm.pass_deadline("waiting")
-    assert farm.ledger.progress(part.fence, 1, 1, 2) is Directive.CANCEL
+    assert farm.ledger.progress(slice_.fence, 1, 1, 2) is Directive.CANCEL
     farm.pass_deadline("running")
     farm.pass_deadline("met", swept=False)
     assert farm.try_claim() is None
@@ -192,9 +192,9 @@ def test_what_makes_no_sense_is_refused_and_changes_nothing(farm: AuditedFarm, v
 def test_a_succeeded_job_leaves_its_row_and_its_events_only(farm: AuditedFarm) -> None:
     """Whatever happened on the way; and nothing waits, nothing is leased."""
     farm.submit("job", 5)
-    part = farm.claim()
-    farm.fail(part, 0)
-    farm.lose(part)
+    slice_ = farm.claim()
+    farm.fail(slice_, 0)
+    farm.lose(slice_)
     farm.make_due("job")
     farm.work_off()
     assert farm.state("job") == "succeeded"
@@ -204,9 +204,9 @@ def test_a_succeeded_job_leaves_its_row_and_its_events_only(farm: AuditedFarm) -
         "processes:w1",
         "last_request:w1/1",
     }
-    assert names == {"job:job", "events:job", "jobs", "jobs:succeeded", f"lease:{part.fence}"}
+    assert names == {"job:job", "events:job", "jobs", "jobs:succeeded", f"lease:{slice_.fence}"}
     assert 0 < farm.redis.ttl(farm.key("events", "job")) <= 3600
-    assert farm.redis.ttl(farm.key("lease", part.fence)) > 0
+    assert farm.redis.ttl(farm.key("lease", slice_.fence)) > 0
 
 
 def test_a_job_is_forgotten_when_it_was_kept_long_enough(farm: AuditedFarm) -> None:

@@ -170,12 +170,12 @@ def test_a_server_that_cannot_be_written_to_is_away_for_now(own_server: ValkeySe
     """A replica that is about to be promoted: try later, do not fail the picture."""
     farm = AuditedFarm(own_server.url)
     farm.submit("job")
-    part = farm.claim()
+    slice_ = farm.claim()
     farm.redis.replicaof("127.0.0.1", str(free_ports(1)[0]))
     with pytest.raises(BrokerUnreachable, match="accepts no writes"):
-        farm.ledger.commit(part.fence, 0, {})
+        farm.ledger.commit(slice_.fence, 0, {})
     farm.redis.replicaof("NO", "ONE")
-    assert farm.draw(part) == [UnitOutcome.LAST]
+    assert farm.draw(slice_) == [UnitOutcome.LAST]
     farm.close()
 
 
@@ -183,14 +183,14 @@ def test_a_server_that_was_restarted_is_used_again(own_server: ValkeyServer) -> 
     """Scripts are loaded anew; a channel says that it broke, and a new one works."""
     farm = AuditedFarm(own_server.url)
     farm.submit("job")
-    part = farm.claim()
+    slice_ = farm.claim()
     channel = farm.ledger.directives("w1/1")
     own_server.kill()
     with pytest.raises(BrokerUnreachable):
         _hear(channel)
     channel.close()
     own_server.start()
-    farm.ledger.start(part.fence, 0)
+    farm.ledger.start(slice_.fence, 0)
     again = farm.ledger.directives("w1/1")
     farm.ledger.tell("w1/1", "drain")
     assert _hear(again) == "drain"
@@ -201,9 +201,9 @@ def test_a_server_that_was_restarted_is_used_again(own_server: ValkeyServer) -> 
 def test_a_message_that_cannot_be_sent_as_it_is_does_not_lose_the_report(farm: AuditedFarm) -> None:
     """A file name of no encoding in a fault, and a fault of endless words."""
     farm.submit("job", 4)
-    part = farm.claim()
+    slice_ = farm.claim()
     fault = OSError("cannot read \udcff.png " + "x" * 10_000)
-    assert farm.ledger.fail(part.fence, 0, fault, retry=False) is UnitOutcome.FAILED
+    assert farm.ledger.fail(slice_.fence, 0, fault, retry=False) is UnitOutcome.FAILED
     failed = farm.ledger.outputs("job")[0]
     assert failed["error"] == "OSError"
     assert failed["message"].startswith("cannot read ?.png x")

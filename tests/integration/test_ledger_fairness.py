@@ -1,4 +1,4 @@
-"""Who is next in a lane: bands with patience, users in turn, oldest job first."""
+"""Who is next in a lane: priorities with patience, users in turn, oldest job first."""
 
 from __future__ import annotations
 
@@ -35,31 +35,33 @@ def test_the_oldest_job_of_a_user_goes_first_even_within_one_millisecond(farm: A
     assert farm.work_off() == names
 
 
-def test_bands_are_served_in_their_order(farm: AuditedFarm) -> None:
+def test_priorities_are_served_in_their_order(farm: AuditedFarm) -> None:
     """Interactive before normal before bulk, however long ago the others came."""
-    for band, job in ((BULK, "bulk"), (NORMAL, "normal"), (INTERACTIVE, "interactive")):
-        farm.submit(job, band=band)
+    for priority, job in ((BULK, "bulk"), (NORMAL, "normal"), (INTERACTIVE, "interactive")):
+        farm.submit(job, priority=priority)
     assert farm.work_off() == ["interactive", "normal", "bulk"]
 
 
-@pytest.mark.parametrize("band", [NORMAL, BULK])
-def test_a_band_passed_over_longer_than_its_patience_gets_one_slice(
-    farm: AuditedFarm, band: int
+@pytest.mark.parametrize("priority", [NORMAL, BULK])
+def test_a_priority_passed_over_longer_than_its_patience_gets_one_slice(
+    farm: AuditedFarm, priority: int
 ) -> None:
     """One slice, then it waits again: patience is not priority."""
     for number in range(3):
-        farm.submit(f"hot{number}", band=INTERACTIVE)
-        farm.submit(f"cold{number}", band=band)
+        farm.submit(f"hot{number}", priority=INTERACTIVE)
+        farm.submit(f"cold{number}", priority=priority)
     farm.draw(hot := farm.claim())
     assert hot.job_id == "hot0"
-    _pass_over(farm, band, PATIENCE_MS[band] + 1000)
+    _pass_over(farm, priority, PATIENCE_MS[priority] + 1000)
     assert farm.work_off() == ["cold0", "hot1", "hot2", "cold1", "cold2"]
 
 
-def test_a_band_passed_over_for_less_than_its_patience_goes_on_waiting(farm: AuditedFarm) -> None:
+def test_a_priority_passed_over_for_less_than_its_patience_goes_on_waiting(
+    farm: AuditedFarm,
+) -> None:
     """Just below the bound nothing changes."""
-    farm.submit("hot", band=INTERACTIVE)
-    farm.submit("cold", band=BULK)
+    farm.submit("hot", priority=INTERACTIVE)
+    farm.submit("cold", priority=BULK)
     _pass_over(farm, BULK, PATIENCE_MS[BULK] - 60_000)
     assert farm.work_off() == ["hot", "cold"]
 
@@ -76,13 +78,15 @@ def test_a_user_whose_unit_failed_keeps_their_turn(farm: AuditedFarm) -> None:
     assert farm.claim(most=1).job_id == "a1"
 
 
-def test_a_band_does_not_lose_its_patience_when_one_of_its_leases_ends(farm: AuditedFarm) -> None:
+def test_a_priority_does_not_lose_its_patience_when_one_of_its_leases_ends(
+    farm: AuditedFarm,
+) -> None:
     """Its clock runs on although its only job was given back meanwhile."""
-    farm.submit("cold", 2, band=BULK)
-    part = farm.claim(most=1)
-    farm.submit("hot", 9, band=INTERACTIVE)
+    farm.submit("cold", 2, priority=BULK)
+    slice_ = farm.claim(most=1)
+    farm.submit("hot", 9, priority=INTERACTIVE)
     _pass_over(farm, BULK, PATIENCE_MS[BULK] + 1000)
-    farm.ledger.release(part.fence, "w1/1")
+    farm.ledger.release(slice_.fence, "w1/1")
     assert farm.claim(most=1).job_id == "cold"
 
 
@@ -105,6 +109,6 @@ def test_the_place_of_a_job_in_its_lane_is_known(farm: AuditedFarm) -> None:
     assert book.place(LANE, BULK, "b").higher == 4
 
 
-def _pass_over(farm: AuditedFarm, band: int, for_ms: int) -> None:
+def _pass_over(farm: AuditedFarm, priority: int, for_ms: int) -> None:
     now, _ = farm.redis.time()
-    farm.redis.hset(farm.key("band_served", LANE), str(band), now * 1000 - for_ms)
+    farm.redis.hset(farm.key("priority_served", LANE), str(priority), now * 1000 - for_ms)

@@ -16,10 +16,10 @@ def _submit(farm: AuditedFarm, units: int = 4) -> str:
 def test_the_film_waits_in_its_own_lane_once_every_key_frame_is_there(farm: AuditedFarm) -> None:
     """Not before, and whoever stores the last key frame hears where the rest waits."""
     _submit(farm)
-    part = farm.claim()
-    assert part.units == (0, 1, 2)
+    slice_ = farm.claim()
+    assert slice_.units == (0, 1, 2)
     assert farm.try_claim(lane=FILM) is None
-    assert farm.draw(part) == [UnitOutcome.OK, UnitOutcome.OK, UnitOutcome.MOVED]
+    assert farm.draw(slice_) == [UnitOutcome.OK, UnitOutcome.OK, UnitOutcome.MOVED]
     farm.audit()
     assert farm.ledger.waiting() == {FILM: 1}
     assert farm.ledger.get("zoom").lane == FILM
@@ -34,10 +34,10 @@ def test_the_film_waits_in_its_own_lane_once_every_key_frame_is_there(farm: Audi
 def test_key_frames_handed_back_stay_in_the_lane_of_their_model(farm: AuditedFarm) -> None:
     """A worker that leaves or dies between them moves nothing."""
     _submit(farm)
-    part = farm.claim()
-    farm.draw_one(part, 0)
-    farm.ledger.start(part.fence, 1)
-    farm.lose(part)
+    slice_ = farm.claim()
+    farm.draw_one(slice_, 0)
+    farm.ledger.start(slice_.fence, 1)
+    farm.lose(slice_)
     farm.audit()
     again = farm.claim(worker="w2")
     assert (again.units, again.attempts) == ((1,), 1)

@@ -17,17 +17,17 @@ def test_three_lost_workers_give_up_the_poison_unit_and_nothing_else(farm: Audit
     """The unit that kills whoever draws it is quarantined; its neighbours are drawn."""
     farm.submit("job", 6)
     deaths = 0
-    while part := farm.try_claim():
+    while slice_ := farm.try_claim():
         outcome = None
-        for unit in part.units:
-            farm.ledger.start(part.fence, unit)
+        for unit in slice_.units:
+            farm.ledger.start(slice_.fence, unit)
             if unit == 2:
                 deaths += 1
-                farm.lose(part)
+                farm.lose(slice_)
                 break
-            outcome = farm.ledger.commit(part.fence, unit, OUTPUT)
-        if part.finish or outcome is UnitOutcome.LAST:
-            farm.ledger.finish(part.fence, "unit 2 killed its workers")
+            outcome = farm.ledger.commit(slice_.fence, unit, OUTPUT)
+        if slice_.finish or outcome is UnitOutcome.LAST:
+            farm.ledger.finish(slice_.fence, "unit 2 killed its workers")
     row = farm.ledger.get("job")
     assert (deaths, row.state, row.done, row.failed) == (MAX_ATTEMPTS, "failed", 5, 1)
     assert farm.ledger.outputs("job")[2]["error"] == "WorkerLost"
@@ -38,12 +38,12 @@ def test_a_model_that_kills_whoever_loads_it_is_not_loaded_for_ever(farm: Audite
     farm.submit("job", 2)
     farm.submit("other", user="bob")
     for pid in range(1, MAX_ATTEMPTS + 1):
-        part = farm.claim(most=2, pid=pid)
-        while part.job_id != "job":
-            farm.draw(part)
-            farm.ledger.finish(part.fence)
-            part = farm.claim(most=2, pid=pid)
-        assert (part.units, part.attempts) == ((0,), pid - 1)
+        slice_ = farm.claim(most=2, pid=pid)
+        while slice_.job_id != "job":
+            farm.draw(slice_)
+            farm.ledger.finish(slice_.fence)
+            slice_ = farm.claim(most=2, pid=pid)
+        assert (slice_.units, slice_.attempts) == ((0,), pid - 1)
         farm.ledger.beat("w1", f"w1/{pid + 1}", {})
     assert farm.ledger.outputs("job")[0]["error"] == "WorkerLost"
     assert farm.claim().units == (1,)
@@ -84,12 +84,12 @@ def test_what_its_holder_has_not_in_hand_is_handed_on_at_once(farm: AuditedFarm)
 def test_every_report_may_be_sent_twice(farm: AuditedFarm) -> None:
     """The answer to the first may have been lost on its way."""
     farm.submit("job", 4)
-    part = farm.claim(most=4)
-    assert part.units == (0, 1)
-    assert [farm.ledger.start(part.fence, 0) for _ in range(2)] == [Directive.OK] * 2
-    assert [farm.draw_one(part, 0) for _ in range(2)] == [UnitOutcome.OK] * 2
-    assert farm.fail(part, 1) is UnitOutcome.RETRY
-    assert farm.fail(part, 1) is UnitOutcome.LOST
+    slice_ = farm.claim(most=4)
+    assert slice_.units == (0, 1)
+    assert [farm.ledger.start(slice_.fence, 0) for _ in range(2)] == [Directive.OK] * 2
+    assert [farm.draw_one(slice_, 0) for _ in range(2)] == [UnitOutcome.OK] * 2
+    assert farm.fail(slice_, 1) is UnitOutcome.RETRY
+    assert farm.fail(slice_, 1) is UnitOutcome.LOST
     farm.work_off()
     farm.make_due("job")
     last = farm.claim()
@@ -102,10 +102,10 @@ def test_every_report_may_be_sent_twice(farm: AuditedFarm) -> None:
 def test_an_attempt_is_counted_once_however_often_it_is_announced(farm: AuditedFarm) -> None:
     """Three lost answers in a row must not look like three dead workers."""
     farm.submit("job")
-    part = farm.claim()
+    slice_ = farm.claim()
     for _ in range(MAX_ATTEMPTS + 1):
-        assert farm.ledger.start(part.fence, 0) is Directive.OK
-    farm.lose(part)
+        assert farm.ledger.start(slice_.fence, 0) is Directive.OK
+    farm.lose(slice_)
     assert farm.claim().attempts == 1
 
 
@@ -160,27 +160,27 @@ def test_a_worker_that_is_back_under_the_same_process_id_keeps_no_lease_of_its_e
 ) -> None:
     """In a container the number is the same; the new renderer knows nothing of that slice."""
     farm.submit("job")
-    part = farm.claim()
-    farm.ledger.start(part.fence, 0)
+    slice_ = farm.claim()
+    farm.ledger.start(slice_.fence, 0)
     WorkerSupervisor(farm.ledger, "w1", {}, lambda: 1, lambda lane, count: None, dict).arrive()
     again = farm.claim()
-    assert (again.fence > part.fence, again.attempts) == (True, 1)
+    assert (again.fence > slice_.fence, again.attempts) == (True, 1)
 
 
 def test_a_beat_tells_of_each_slice_and_prolongs_its_lease(farm: AuditedFarm) -> None:
     """Unit, steps and lane of what is in hand; the deadline is a whole lease away again."""
     farm.submit("job", 2)
-    part = farm.claim(most=1)
-    farm.ledger.start(part.fence, 0)
-    farm.ledger.progress(part.fence, 0, 3, 20)
-    farm.redis.zadd(farm.key("leases"), {str(part.fence): 1})
+    slice_ = farm.claim(most=1)
+    farm.ledger.start(slice_.fence, 0)
+    farm.ledger.progress(slice_.fence, 0, 3, 20)
+    farm.redis.zadd(farm.key("leases"), {str(slice_.fence): 1})
     farm.ledger.describe_renderer("w1", {"step_s": 0.5})
     reply = farm.ledger.beat("w1", "w1/1", {"device": "CPU"})
     (lease,) = reply.leases
-    assert (lease.fence, lease.directive, lease.unit) == (part.fence, Directive.OK, 0)
+    assert (lease.fence, lease.directive, lease.unit) == (slice_.fence, Directive.OK, 0)
     assert (lease.lane, lease.steps, reply.renderer) == (LANE, 20, {"step_s": 0.5})
     assert 0 <= lease.idle_ms < 10_000
-    assert _left_ms(farm, part) > 0.9 * LEASE_MS
+    assert _left_ms(farm, slice_) > 0.9 * LEASE_MS
     (worker,) = farm.ledger.workers()
     assert (worker.name, worker.facts, worker.renderer) == ("w1", {"device": "CPU"}, reply.renderer)
 
@@ -190,14 +190,14 @@ def test_the_step_clock_runs_between_the_first_and_the_last_step_of_each_unit(
 ) -> None:
     """Before them a model is loaded, after them a store may be slow: neither is stuck."""
     farm.submit("job", 4)
-    part = farm.claim(most=2)
-    assert part.units == (0, 1)
+    slice_ = farm.claim(most=2)
+    assert slice_.units == (0, 1)
     seen = []
-    for unit in part.units:
-        farm.ledger.start(part.fence, unit)
+    for unit in slice_.units:
+        farm.ledger.start(slice_.fence, unit)
         for step in (0, 1, 19, 20):
             if step:
-                farm.ledger.progress(part.fence, unit, step, 20)
+                farm.ledger.progress(slice_.fence, unit, step, 20)
             seen += [lease.steps for lease in farm.ledger.beat("w1", "w1/1", {}).leases]
     assert seen == [0, 20, 20, 0] * 2
 
@@ -205,22 +205,22 @@ def test_the_step_clock_runs_between_the_first_and_the_last_step_of_each_unit(
 def test_after_an_outage_leases_are_prolonged_not_ended(farm: AuditedFarm) -> None:
     """Nobody could beat while the broker was away; whoever comes back goes on."""
     farm.submit("job")
-    part = farm.claim()
-    farm.redis.zadd(farm.key("leases"), {str(part.fence): 1})
+    slice_ = farm.claim()
+    farm.redis.zadd(farm.key("leases"), {str(slice_.fence): 1})
     farm.sweep(after_outage=True)
-    assert _left_ms(farm, part) > 0.9 * LEASE_MS
-    assert farm.draw(part) == [UnitOutcome.LAST]
+    assert _left_ms(farm, slice_) > 0.9 * LEASE_MS
+    assert farm.draw(slice_) == [UnitOutcome.LAST]
 
 
 def test_an_outage_a_little_shorter_than_a_lease_ends_none_either(farm: AuditedFarm) -> None:
     """Leases that are about to run out when the broker comes back get their time too."""
     farm.submit("job")
-    part = farm.claim()
+    slice_ = farm.claim()
     now, _ = farm.redis.time()
-    farm.redis.zadd(farm.key("leases"), {str(part.fence): now * 1000 - 1})
+    farm.redis.zadd(farm.key("leases"), {str(slice_.fence): now * 1000 - 1})
     farm.redis.set(farm.key("swept"), now * 1000 - LEASE_MS + 4_000)
     assert farm.ledger.sweep() is not None
-    assert farm.draw(part) == [UnitOutcome.LAST]
+    assert farm.draw(slice_) == [UnitOutcome.LAST]
 
 
 def test_only_one_of_many_parents_sweeps(farm: AuditedFarm) -> None:
@@ -275,9 +275,9 @@ def test_the_result_of_a_job_is_written_by_somebody_else_when_its_worker_is_lost
 def test_a_result_that_cannot_be_written_ends_the_job(farm: AuditedFarm) -> None:
     """Not the store's fault: nothing would change by trying again."""
     farm.submit("job")
-    part = farm.claim()
-    farm.draw(part)
-    assert farm.fail(part, -1) is UnitOutcome.FAILED
+    slice_ = farm.claim()
+    farm.draw(slice_)
+    assert farm.fail(slice_, -1) is UnitOutcome.FAILED
     row = farm.ledger.get("job")
     assert (row.state, row.done) == ("failed", 1)
     assert "result could not be written" in row.reason
@@ -293,8 +293,8 @@ def test_fences_only_rise_even_when_the_ledger_lost_its_end(farm: AuditedFarm) -
     assert Ledger(farm.settings).claim(LANE, "w2", "w2/1", 1).fence > first.fence  # type: ignore[union-attr]
 
 
-def _left_ms(farm: AuditedFarm, part: Slice) -> float:
+def _left_ms(farm: AuditedFarm, slice_: Slice) -> float:
     seconds, _ = farm.redis.time()
-    deadline = farm.redis.zscore(farm.key("leases"), str(part.fence))
+    deadline = farm.redis.zscore(farm.key("leases"), str(slice_.fence))
     assert deadline is not None
     return float(deadline) - seconds * 1000

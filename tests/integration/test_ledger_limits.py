@@ -45,12 +45,12 @@ def test_what_is_paused_or_due_later_or_in_hand_counts_against_the_limit(
     farm.ledger.control("paused", "pause")
     farm.submit("later", 3, starts_in_ms=3_600_000)
     farm.submit("now", 6)
-    part = farm.claim()
-    farm.fail(part, part.units[0])  # due in a second
+    slice_ = farm.claim()
+    farm.fail(slice_, slice_.units[0])  # due in a second
     assert sum(farm.ledger.waiting().values()) < 6
     with pytest.raises(QueueFull, match=r"got 12.*12 units"):
         farm.submit("more")
-    farm.draw(part, part.units[1:])
+    farm.draw(slice_, slice_.units[1:])
     assert farm.submit("more") == "more"
     farm.ledger.control("paused", "cancel")
     assert farm.submit("even-more", 3) == "even-more"
@@ -79,7 +79,7 @@ def test_a_user_has_no_more_slices_in_hand_than_allowed(strict: AuditedFarm) -> 
     strict.submit("b", 2, user="b")
     strict.submit("c", 2, user="c")
     theirs = [strict.claim(2, worker) for worker in ("w2", "w3")]
-    assert [part.job_id for part in theirs] == ["b", "c"]
+    assert [slice_.job_id for slice_ in theirs] == ["b", "c"]
     strict.audit()
     assert strict.try_claim(2, "w4") is None
     assert LANE not in strict.ledger.waiting(), "what nobody may take calls no worker"
@@ -107,18 +107,18 @@ def test_however_a_slice_ends_its_user_may_have_another(strict: AuditedFarm, way
     """No counter is left behind by a worker that dies, leaves or is told to stop."""
     strict.submit("job", 4)
     strict.submit("next", 4, lane=OTHER)
-    part = strict.claim(2)
+    slice_ = strict.claim(2)
     assert strict.try_claim(2, "w2", lane=OTHER) is None
     ways: dict[str, Callable[[], object]] = {
-        "lose": lambda: strict.lose(part),
-        "release": lambda: strict.ledger.release(part.fence, "w1/1"),
+        "lose": lambda: strict.lose(slice_),
+        "release": lambda: strict.ledger.release(slice_.fence, "w1/1"),
         "leave": lambda: strict.ledger.leave("w1"),
         "cancel": lambda: strict.ledger.control("job", "cancel"),
         "bury": lambda: strict.ledger.beat("w1", "w1/2", {}),
     }
     ways[way]()
     if way == "cancel":  # the worker hears of it, and says so
-        strict.draw(part)
+        strict.draw(slice_)
     strict.audit()
     assert strict.claim(2, "w2", lane=OTHER).job_id == "next"
 
@@ -131,7 +131,7 @@ def test_a_hundred_users_at_their_limit_do_not_hide_the_next(strict: AuditedFarm
         strict.claim(1, f"w{number}")
     strict.submit("late", user="late")
     found = [strict.try_claim(1, "late-worker") for _ in range(2)]
-    assert "late" in [part.job_id for part in found if part]
+    assert "late" in [slice_.job_id for slice_ in found if slice_]
 
 
 # -- pauses ----------------------------------------------------------------------------------
@@ -143,19 +143,19 @@ def test_nothing_of_what_is_paused_is_handed_out_until_it_is_resumed(
 ) -> None:
     """The slice in hand is told to stop after its picture; nothing of it is lost."""
     farm.submit("job", 6)
-    part = farm.claim(3)
+    slice_ = farm.claim(3)
     channel = farm.ledger.directives("w1/1")
     channel.get_message(timeout=1)
     assert book.pause(**scope)
     assert not book.pause(**scope)
-    assert _fence(channel) == str(part.fence)
-    assert farm.ledger.progress(part.fence, 0, 1, 2) is Directive.YIELD
-    assert farm.ledger.commit(part.fence, 0, {}) is UnitOutcome.OK
-    assert farm.ledger.start(part.fence, 1) is Directive.YIELD
+    assert _fence(channel) == str(slice_.fence)
+    assert farm.ledger.progress(slice_.fence, 0, 1, 2) is Directive.YIELD
+    assert farm.ledger.commit(slice_.fence, 0, {}) is UnitOutcome.OK
+    assert farm.ledger.start(slice_.fence, 1) is Directive.YIELD
     assert [lease.directive for lease in farm.ledger.beat("w1", "w1/1", {}).leases] == [
         Directive.YIELD
     ]
-    farm.ledger.release(part.fence, "w1/1")
+    farm.ledger.release(slice_.fence, "w1/1")
     assert farm.try_claim() is None
     assert farm.sweep() == [], "no ticket calls a worker to what is paused"
     farm.audit()

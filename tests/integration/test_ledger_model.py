@@ -37,11 +37,11 @@ class LimitedMachine(LedgerMachine):
         """What would be handed out may be; it is given back at once."""
         holder = holder_of(worker, self.pids[worker])
         before = list(self.held)
-        part = self.farm.try_claim(2, worker, self.pids[worker], lane)
+        slice_ = self.farm.try_claim(2, worker, self.pids[worker], lane)
         self._note_expiries()
-        if part is None:
+        if slice_ is None:
             return
-        row = self.farm.ledger.get(part.job_id)
+        row = self.farm.ledger.get(slice_.job_id)
         assert not {"farm", f"lane:{lane}", f"user:{row.user}"} & self.paused
         held_by_others = [
             held
@@ -49,12 +49,12 @@ class LimitedMachine(LedgerMachine):
             if held.is_live and held.holder != holder and self._counts(held, row.user)
         ]
         assert not held_by_others, "a second slice of one user is being drawn"
-        self.farm.ledger.release(part.fence, holder)
-        self.model[part.job_id].state = row.state
+        self.farm.ledger.release(slice_.fence, holder)
+        self.model[slice_.job_id].state = row.state
         self._take(lambda _: False)
 
     def _counts(self, held: Held, user: str) -> bool:
-        return bool(self.farm.redis.hget(self.farm.key("lease", held.part.fence), "user") == user)
+        return bool(self.farm.redis.hget(self.farm.key("lease", held.slice.fence), "user") == user)
 
     @invariant()
     def nobody_is_left_aside(self) -> None:

@@ -39,15 +39,15 @@ def test_a_paused_job_keeps_its_place_at_the_front(farm: AuditedFarm) -> None:
     assert farm.work_off() == ["a2", "a1"]
 
 
-def test_a_job_with_a_new_priority_is_served_with_its_band(farm: AuditedFarm) -> None:
+def test_a_job_with_a_new_priority_is_served_with_the_others_of_it(farm: AuditedFarm) -> None:
     """Units in hand go on, what waits moves; the books stay in order."""
-    farm.submit("first", 4, band=1)
-    farm.submit("bulk", 2, band=2)
-    part = farm.claim(most=1)
+    farm.submit("first", 4, priority=1)
+    farm.submit("bulk", 2, priority=2)
+    slice_ = farm.claim(most=1)
     farm.ledger.control("bulk", "reprioritise", "0")
     farm.ledger.control("first", "reprioritise", "2")
     farm.audit()
-    farm.draw(part)
+    farm.draw(slice_)
     assert farm.work_off() == ["bulk", "bulk", "first", "first"]
     assert farm.state("first") == farm.state("bulk") == "succeeded"
 

@@ -26,9 +26,9 @@ def test_slices_are_whole_calls_where_units_share_them(farm: AuditedFarm) -> Non
     """What a call lacks is filled up with pictures for nobody: only the last may lack some."""
     farm.submit("job", 22, together=4)
     assert len(farm.claim(most=1).units) == 4
-    part = farm.claim()
-    assert part.units == tuple(range(4, 16))
-    farm.ledger.release(part.fence, "w1/1")
+    slice_ = farm.claim()
+    assert slice_.units == tuple(range(4, 16))
+    farm.ledger.release(slice_.fence, "w1/1")
     sizes = []
     while again := farm.try_claim():
         sizes.append(len(again.units))
@@ -49,9 +49,9 @@ def test_units_that_come_back_are_shared_like_new_ones(farm: AuditedFarm) -> Non
 def test_units_come_back_in_numeric_order(farm: AuditedFarm) -> None:
     """Unit 9 before unit 10, also when both are due at the same moment."""
     farm.submit("job", 24)
-    part = farm.claim()
-    assert part.units == tuple(range(12))
-    farm.ledger.release(part.fence, "w1/1")
+    slice_ = farm.claim()
+    assert slice_.units == tuple(range(12))
+    farm.ledger.release(slice_.fence, "w1/1")
     assert farm.claim(most=11).units == tuple(range(11))
 
 
@@ -60,19 +60,19 @@ def test_a_slice_of_ten_thousand_retries_is_handed_out(farm: AuditedFarm) -> Non
     farm.submit("job", 10_000)
     farm.redis.hset(farm.key("job", "job"), "cursor", 10_000)
     farm.redis.zadd(farm.key("retry", "job"), {f"{unit:07d}": 1 for unit in range(10_000)})
-    part = farm.ledger.claim(LANE, "w1", "w1/1", 20_000)
-    assert part is not None
-    assert part.units == tuple(range(5_000))
-    assert farm.redis.hget(farm.key("lease", part.fence), "open") == "0-4999"
+    slice_ = farm.ledger.claim(LANE, "w1", "w1/1", 20_000)
+    assert slice_ is not None
+    assert slice_.units == tuple(range(5_000))
+    assert farm.redis.hget(farm.key("lease", slice_.fence), "open") == "0-4999"
 
 
 def test_a_unit_that_failed_before_gets_a_slice_of_its_own(farm: AuditedFarm) -> None:
     """A suspect cannot take others with it; the slice tells how often it was tried."""
     farm.submit("job", 8)
-    part = farm.claim()
-    assert part.units == (0, 1, 2, 3)
-    farm.fail(part, 1)
-    farm.ledger.release(part.fence, "w1/1")  # 0, 2 and 3 were never begun
+    slice_ = farm.claim()
+    assert slice_.units == (0, 1, 2, 3)
+    farm.fail(slice_, 1)
+    farm.ledger.release(slice_.fence, "w1/1")  # 0, 2 and 3 were never begun
     farm.make_due("job")
     handed = []
     while again := farm.try_claim():
@@ -88,9 +88,9 @@ def test_a_fault_waits_before_it_is_tried_again_and_waits_longer_each_time(
     farm.submit("job")
     waits = []
     for _ in range(2):
-        part = farm.claim()
-        assert farm.ledger.start(part.fence, 0) is Directive.OK
-        assert farm.fail(part, 0) is UnitOutcome.RETRY
+        slice_ = farm.claim()
+        assert farm.ledger.start(slice_.fence, 0) is Directive.OK
+        assert farm.fail(slice_, 0) is UnitOutcome.RETRY
         assert farm.try_claim() is None
         seconds, micros = farm.redis.time()
         due = farm.redis.zscore(farm.key("due"), "job")
@@ -125,18 +125,18 @@ def test_giving_a_slice_back_costs_no_attempt(farm: AuditedFarm) -> None:
     """Drain: the unit in hand is as fresh as before, and at once to be had."""
     farm.submit("job", 2)
     for _ in range(5):
-        part = farm.claim()
-        farm.ledger.start(part.fence, part.units[0])
-        farm.ledger.release(part.fence, "w1/1")
-        assert (part.attempts, farm.state("job")) == (0, "queued")
+        slice_ = farm.claim()
+        farm.ledger.start(slice_.fence, slice_.units[0])
+        farm.ledger.release(slice_.fence, "w1/1")
+        assert (slice_.attempts, farm.state("job")) == (0, "queued")
     assert farm.redis.smembers(farm.key("held", "w1/1")) == set()
 
 
 def test_giving_back_a_suspect_unbegun_does_not_clear_it(farm: AuditedFarm) -> None:
     """Only the attempt begun under the lease is taken back, not those before it."""
     farm.submit("job")
-    farm.ledger.start((part := farm.claim()).fence, 0)
-    farm.lose(part)
+    farm.ledger.start((slice_ := farm.claim()).fence, 0)
+    farm.lose(slice_)
     farm.ledger.release(farm.claim().fence, "w1/1")
     assert farm.claim().attempts == 1
 
@@ -156,13 +156,13 @@ def test_a_parked_lane_rests_and_then_goes_on(farm: AuditedFarm) -> None:
 def test_a_chain_is_drawn_by_one_worker_at_a_time_and_in_order(farm: AuditedFarm) -> None:
     """Each unit builds on the one before it."""
     farm.submit("zoom", 12, chained=True)
-    part = farm.claim(most=5)
-    assert (part.units, farm.try_claim(worker="w2")) == ((0, 1, 2, 3, 4), None)
-    assert farm.ledger.commit(part.fence, 1, {}) is UnitOutcome.LOST  # 0 is not there yet
-    farm.draw(part, [0, 1])
-    farm.ledger.start(part.fence, 2)
-    assert farm.fail(part, 2) is UnitOutcome.RETRY
-    assert farm.ledger.start(part.fence, 3) is Directive.LOST
+    slice_ = farm.claim(most=5)
+    assert (slice_.units, farm.try_claim(worker="w2")) == ((0, 1, 2, 3, 4), None)
+    assert farm.ledger.commit(slice_.fence, 1, {}) is UnitOutcome.LOST  # 0 is not there yet
+    farm.draw(slice_, [0, 1])
+    farm.ledger.start(slice_.fence, 2)
+    assert farm.fail(slice_, 2) is UnitOutcome.RETRY
+    assert farm.ledger.start(slice_.fence, 3) is Directive.LOST
     assert farm.try_claim() is None  # not due, and nothing may overtake it
     farm.make_due("zoom")
     assert (farm.claim().units, farm.try_claim()) == ((2,), None)
@@ -171,10 +171,10 @@ def test_a_chain_is_drawn_by_one_worker_at_a_time_and_in_order(farm: AuditedFarm
 def test_a_chain_does_not_break_behind_a_unit_that_is_still_on_its_way(farm: AuditedFarm) -> None:
     """What is drawn and not yet stored is not lost with its successor, which fails alone later."""
     farm.submit("zoom", 3, chained=True)
-    part = farm.claim()
-    farm.ledger.start(part.fence, 0)
-    farm.ledger.start(part.fence, 1)
-    assert farm.fail(part, 1, retry=False) is UnitOutcome.RETRY
+    slice_ = farm.claim()
+    farm.ledger.start(slice_.fence, 0)
+    farm.ledger.start(slice_.fence, 1)
+    assert farm.fail(slice_, 1, retry=False) is UnitOutcome.RETRY
     farm.make_due("zoom")
     assert farm.draw(first := farm.claim()) == [UnitOutcome.OK]
     assert first.units == (0,)
@@ -186,10 +186,10 @@ def test_a_chain_does_not_break_behind_a_unit_that_is_still_on_its_way(farm: Aud
 def test_a_chain_is_drawn_one_by_one_where_its_worker_was_lost(farm: AuditedFarm) -> None:
     """Two units were begun when it died: each comes back alone, and says so."""
     farm.submit("zoom", 5, chained=True)
-    part = farm.claim()
-    farm.ledger.start(part.fence, 0)
-    farm.ledger.start(part.fence, 1)
-    farm.lose(part)
+    slice_ = farm.claim()
+    farm.ledger.start(slice_.fence, 0)
+    farm.ledger.start(slice_.fence, 1)
+    farm.lose(slice_)
     slices = []
     while again := farm.try_claim():
         slices.append((again.units, again.attempts))
@@ -204,8 +204,8 @@ def test_a_worker_that_skips_units_of_a_chain_cannot_break_it_in_the_middle(
     farm.submit("zoom", 3, chained=True)
     for _ in range(MAX_ATTEMPTS + 1):
         assert farm.ledger.get("zoom").failed == 0
-        farm.ledger.start((part := farm.claim()).fence, 1)
-        farm.lose(part)
+        farm.ledger.start((slice_ := farm.claim()).fence, 1)
+        farm.lose(slice_)
         farm.audit()
     assert "died 3 times" in farm.ledger.outputs("zoom")[0]["message"]
 
@@ -213,10 +213,10 @@ def test_a_worker_that_skips_units_of_a_chain_cannot_break_it_in_the_middle(
 def test_a_broken_chain_fails_from_there_on_and_can_be_retried(farm: AuditedFarm) -> None:
     """What builds on a failed unit fails with it; a retry begins at the break."""
     farm.submit("zoom", 4, chained=True)
-    part = farm.claim()
-    farm.draw(part, [0])
-    assert farm.fail(part, 1, retry=False) is UnitOutcome.LAST
-    assert farm.ledger.finish(part.fence, "unit 1 failed") == "failed"
+    slice_ = farm.claim()
+    farm.draw(slice_, [0])
+    assert farm.fail(slice_, 1, retry=False) is UnitOutcome.LAST
+    assert farm.ledger.finish(slice_.fence, "unit 1 failed") == "failed"
     assert farm.ledger.get("zoom").failed == 3
     farm.ledger.control("zoom", "retry")
     again = farm.claim()
@@ -231,17 +231,17 @@ def test_ten_threads_get_each_of_five_hundred_units_once(farm: AuditedFarm) -> N
 
     def work(number: int) -> list[tuple[Slice, list[UnitOutcome]]]:
         ledger, worker, done = Ledger(farm.settings), f"w{number}", []
-        while part := ledger.claim(LANE, worker, holder_of(worker, 1), 3):
-            done.append((part, [ledger.commit(part.fence, unit, {}) for unit in part.units]))
+        while slice_ := ledger.claim(LANE, worker, holder_of(worker, 1), 3):
+            done.append((slice_, [ledger.commit(slice_.fence, unit, {}) for unit in slice_.units]))
         ledger.close()
         return done
 
     with ThreadPoolExecutor(10) as pool:
         slices = [one for found in pool.map(work, range(10)) for one in found]
-    assert sorted(unit for part, _ in slices for unit in part.units) == list(range(500))
+    assert sorted(unit for slice_, _ in slices for unit in slice_.units) == list(range(500))
     outcomes = [outcome for _, found in slices for outcome in found]
     assert outcomes.count(UnitOutcome.LAST) == 1
-    assert len({part.fence for part, _ in slices}) == len(slices)
+    assert len({slice_.fence for slice_, _ in slices}) == len(slices)
 
 
 @pytest.mark.parametrize("most", [0, -5])
@@ -264,8 +264,8 @@ def test_a_job_is_given_up_when_more_than_so_many_of_its_units_failed(farm: Audi
 def test_a_job_was_started_when_its_first_slice_was(farm: AuditedFarm) -> None:
     """One that went back into the queue meanwhile was not started later."""
     farm.submit("job")
-    part = farm.claim()
+    slice_ = farm.claim()
     farm.redis.hset(farm.key("job", "job"), "started", 7000)
-    farm.ledger.release(part.fence, "w1/1")
+    farm.ledger.release(slice_.fence, "w1/1")
     farm.claim()
     assert farm.ledger.get("job").started == 7.0

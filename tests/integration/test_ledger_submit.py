@@ -11,7 +11,7 @@ from support.servers import ValkeyServer
 from winepress_shared.errors import Conflict, InvalidJob, NotFound, QueueFull
 from winepress_shared.jobs.model_options import MAX_PICTURES_PER_CALL
 from winepress_shared.ledger.ledger import IDEMPOTENCY_MS
-from winepress_shared.ledger.records import BANDS, UnitOutcome
+from winepress_shared.ledger.records import PRIORITIES, UnitOutcome
 from winepress_shared.state import JobState
 
 #: What a language might take for a number, and what might be taken for a separator.
@@ -85,10 +85,10 @@ def test_the_farm_takes_no_more_units_than_its_limit(valkey_server: ValkeyServer
 
 def test_a_new_row_says_everything(farm: AuditedFarm) -> None:
     """What was asked for, and that nothing has happened."""
-    farm.submit("job", 3, user="bob", band=2, kind="inpaint")
+    farm.submit("job", 3, user="bob", priority=2, kind="inpaint")
     row = farm.ledger.get("job")
     assert (row.id, row.kind, row.lane, row.user) == ("job", "inpaint", LANE, "bob")
-    assert (row.state, row.priority, row.units) == (JobState.QUEUED, BANDS[2], 3)
+    assert (row.state, row.priority, row.units) == (JobState.QUEUED, PRIORITIES[2], 3)
     assert (row.done, row.failed, row.paused, row.reason) == (0, 0, False, "")
     assert (row.started, row.finished, row.expires) == (None, None, None)
     seconds, _ = farm.redis.time()
@@ -120,8 +120,8 @@ def test_a_chain_brought_back_goes_on_where_it_was(farm: AuditedFarm) -> None:
     """Units that exist are not drawn again, the next one is first."""
     farm.ledger.keep_units("zoom", {0: {}, 1: {}})
     farm.submit("zoom", 4, chained=True)
-    farm.draw(part := farm.claim())
-    assert part.units == (2,)
+    farm.draw(slice_ := farm.claim())
+    assert slice_.units == (2,)
     assert farm.draw(farm.claim()) == [UnitOutcome.LAST]
 
 
@@ -145,8 +145,8 @@ def test_events_tell_the_life_of_a_job_in_order(farm: AuditedFarm) -> None:
     """From queued to its end, each with its time; reading goes on from any of them."""
     farm.submit("job", 2)
     assert farm.ledger.events("job", block_ms=1) == []
-    farm.draw(part := farm.claim(most=1))
-    farm.ledger.progress(part.fence, 0, 1, 2)
+    farm.draw(slice_ := farm.claim(most=1))
+    farm.ledger.progress(slice_.fence, 0, 1, 2)
     farm.ledger.note("job", "loading")
     farm.fail(farm.claim(), 1)
     farm.ledger.control("job", "pause")
@@ -166,9 +166,9 @@ def test_events_tell_the_life_of_a_job_in_order(farm: AuditedFarm) -> None:
 def test_events_are_capped_and_the_newest_are_kept(farm: AuditedFarm) -> None:
     """A job of many steps costs no more than one of few."""
     farm.submit("job")
-    part = farm.claim()
+    slice_ = farm.claim()
     for step in range(1000):
-        farm.ledger.progress(part.fence, 0, step, 1000)
+        farm.ledger.progress(slice_.fence, 0, step, 1000)
     events = farm.ledger.events("job")
     assert 256 <= len(events) <= 400
     assert [int(event.fields["step"]) for event in events] == list(range(1000 - len(events), 1000))
@@ -179,7 +179,7 @@ def test_a_call_of_more_pictures_than_any_model_draws_is_not_entered(
     farm: AuditedFarm, together: object
 ) -> None:
     """Slices are multiples of it: one of a whole job would be kept by a single worker."""
-    row = ("kind", "batch", "lane", LANE, "user", "ada", "band", 1, "units", 9, "chained", 0)
+    row = ("kind", "batch", "lane", LANE, "user", "ada", "priority", 1, "units", 9, "chained", 0)
     with pytest.raises(InvalidJob, match="ledger refuses"):
         farm.ledger._run("submit", "job", "", "d", 1, 0, 0, *row, "together", str(together))
     assert farm.ledger.jobs() == []

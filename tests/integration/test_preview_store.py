@@ -20,16 +20,16 @@ def test_a_preview_is_seen_by_the_client_until_the_next_takes_its_place(
     """From the engine's picture to the handle, with an event that says when to look."""
     manual_worker.live(LANE)
     handle = client.submit(apple(n=2, preview_every=1))
-    part = manual_worker.ledger.claim(LANE, "manual", manual_worker.holder, 1)
-    assert part is not None
-    manual_worker.ledger.start(part.fence, part.units[0])
+    slice_ = manual_worker.ledger.claim(LANE, "manual", manual_worker.holder, 1)
+    assert slice_ is not None
+    manual_worker.ledger.start(slice_.fence, slice_.units[0])
     messenger = Messenger()
     messenger.start()
-    show = PreviewPublisher(PreviewStore(client.settings), messenger).of(part, part.units[0])
+    show = PreviewPublisher(PreviewStore(client.settings), messenger).of(slice_, slice_.units[0])
     for step, colour in ((1, "red"), (2, "blue")):
         show(step, 4, [Image.new("RGB", (256, 256), colour)])
         messenger.settle()
-    preview = handle.preview(part.units[0])
+    preview = handle.preview(slice_.units[0])
     assert preview is not None
     assert (preview.step, preview.steps) == (2, 4)
     red, _, blue = Image.open(io.BytesIO(preview.jpeg)).getpixel((9, 9))  # type: ignore[misc]
@@ -38,13 +38,13 @@ def test_a_preview_is_seen_by_the_client_until_the_next_takes_its_place(
     told = [event for event in client.ledger.events(handle.id) if event.name == "preview"]
     assert [event.fields["step"] for event in told] == ["1", "2"]
     left_ms = client.previews._server.client.pttl(
-        f"{client.settings.farm}:preview:{handle.id}:{part.units[0]}"
+        f"{client.settings.farm}:preview:{handle.id}:{slice_.units[0]}"
     )
     assert 0 < left_ms <= KEPT_MS
     handle.cancel()
     show(3, 4, [Image.new("RGB", (256, 256), "green")])
     messenger.settle()
-    newest = handle.preview(part.units[0])
+    newest = handle.preview(slice_.units[0])
     assert newest is not None
     assert newest.step == 2, "a slice that was taken away shows nothing more"
 

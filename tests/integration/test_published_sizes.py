@@ -96,7 +96,7 @@ def test_memory_the_catalogue_asks_for_holds_the_weights(name: str) -> None:
     """Four bytes a parameter, as a CPU computes, and less than as much again beside them."""
     published = PUBLISHED[name]
     total = published.unet_parameters
-    total += KL_PARAMETERS if CATALOGUE.get(name).tiny_vae is None else 0
+    total += 0 if CATALOGUE.get(name).tiny_vae_only else KL_PARAMETERS
     encoder = published.text_encoder
     if encoder:
         total += CLIP_L_PARAMETERS if encoder == CLIP_L else OPEN_CLIP_H_PARAMETERS

@@ -61,8 +61,8 @@ def test_a_full_disk_is_said_and_given_back(
     push(store, folder)
     manifest = manifest_of(folder)
     work = there / "models" / guest / ".pull-fp16"
-    (work / ".parts").mkdir(parents=True)
-    (work / ".parts" / manifest.files[_BIN].sha256).symlink_to("/dev/full")
+    (work / ".partial").mkdir(parents=True)
+    (work / ".partial" / manifest.files[_BIN].sha256).symlink_to("/dev/full")
     with pytest.raises(EnvironmentFault, match=r"cannot pull.*No space left"):
         prepare(local_models, guest, FP16, ignore_progress)
     assert not work.exists()

@@ -29,21 +29,21 @@ def test_what_waits_and_what_is_drawn_is_counted_once(
     """Ten pictures, three of them in hand, the second of these a quarter drawn."""
     job, later = client.submit_many([apple(n=10), apple(n=2)])
     manual_worker.live(LANE)
-    part = manual_worker.ledger.claim(LANE, "manual", manual_worker.holder, 3)
-    assert part is not None
-    manual_worker.ledger.start(part.fence, 1)
-    manual_worker.ledger.progress(part.fence, 1, 1, 4)
+    slice_ = manual_worker.ledger.claim(LANE, "manual", manual_worker.holder, 3)
+    assert slice_ is not None
+    manual_worker.ledger.start(slice_.fence, 1)
+    manual_worker.ledger.progress(slice_.fence, 1, 1, 4)
     client.farm.pause(user="bob")
     farm = take(farm_settings)
-    ((lane, slice_),) = zip(farm.lanes, farm.slices, strict=True)
+    ((lane, in_hand),) = zip(farm.lanes, farm.slices, strict=True)
     assert (lane.lane, lane.workers, lane.parked) == (LANE, 1, "")
-    assert (slice_.worker, slice_.job_id, slice_.unit, slice_.progress) == (
+    assert (in_hand.worker, in_hand.job_id, in_hand.unit, in_hand.progress) == (
         "manual",
         job.id,
         1,
         0.25,
     )
-    assert lane.ready + slice_.units == 12
+    assert lane.ready + in_hand.units == 12
     assert (farm.running, farm.queued, farm.pauses) == (1, 1, ("user:bob",))
     assert [row.id for row in farm.jobs] == [job.id, later.id]
     assert farm.jobs[0] == job.status()
@@ -71,12 +71,12 @@ def test_what_makes_no_sense_hides_nothing_else(
     """Whoever may write to the broker decides what lies there."""
     good, bad = client.submit_many([apple(), apple()])
     manual_worker.live(LANE)
-    part = manual_worker.ledger.claim(LANE, "manual", manual_worker.holder, 1)
-    assert part is not None
+    slice_ = manual_worker.ledger.claim(LANE, "manual", manual_worker.holder, 1)
+    assert slice_ is not None
     name = f"{farm_settings.farm}:"
     with redis.Redis.from_url(farm_settings.broker_url.get_secret_value()) as broker:
         fields = {"step": value, "steps": value, "at": value}
-        broker.hset(f"{name}lease:{part.fence}", mapping=fields)
+        broker.hset(f"{name}lease:{slice_.fence}", mapping=fields)
         broker.hset(f"{name}lanes", mapping={"other": value})
         broker.hset(f"{name}job:{bad.id}", "units", value)
         broker.zadd(f"{name}workers", {"odd": "inf"})

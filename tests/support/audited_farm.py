@@ -46,9 +46,9 @@ for _, id in ipairs(ARGV) do
       local listed = redis.call('ZSCORE', P .. 'jobs:' .. state, id)
       if listed then one.states[#one.states + 1] = state end
     end
-    local ready = P .. 'ready:' .. row.lane .. ':' .. row.band
+    local ready = P .. 'ready:' .. row.lane .. ':' .. row.priority
     local aside = P .. 'aside:' .. row.user
-    one.is_aside = redis.call('HEXISTS', aside, row.lane .. ':' .. row.band) == 1
+    one.is_aside = redis.call('HEXISTS', aside, row.lane .. ':' .. row.priority) == 1
     one.is_ready = redis.call('ZSCORE', ready .. ':' .. row.user, id) ~= false
       and (redis.call('ZSCORE', ready, row.user) ~= false) ~= one.is_aside
     one.is_due = redis.call('ZSCORE', P .. 'due', id) ~= false
@@ -95,7 +95,7 @@ class AuditedFarm:
             "kind": "text-to-image",
             "lane": LANE,
             "user": "ada",
-            "band": 1,
+            "priority": 1,
             "digest": "d1",
         }
         found = self.ledger.submit(Submission(id=job, units=units, **(values | fields))).id
@@ -105,9 +105,9 @@ class AuditedFarm:
 
     def claim(self, most: int = 1000, worker: str = "w1", pid: int = 1, lane: str = LANE) -> Slice:
         """A slice; fails the test when there is none."""
-        part = self.try_claim(most, worker, pid, lane)
-        assert part is not None, "nothing was handed out"
-        return part
+        slice_ = self.try_claim(most, worker, pid, lane)
+        assert slice_ is not None, "nothing was handed out"
+        return slice_
 
     def try_claim(
         self,
@@ -122,26 +122,26 @@ class AuditedFarm:
         holder = holder_of(worker, pid)
         return self.ledger.claim(lane, worker, holder, most, others_first=others_first)
 
-    def draw(self, part: Slice, units: Iterable[int] | None = None) -> list[UnitOutcome]:
+    def draw(self, slice_: Slice, units: Iterable[int] | None = None) -> list[UnitOutcome]:
         """Begin and commit units of a slice, all of them by default."""
-        return [self.draw_one(part, unit) for unit in (part.units if units is None else units)]
+        return [self.draw_one(slice_, unit) for unit in (slice_.units if units is None else units)]
 
-    def draw_one(self, part: Slice, unit: int) -> UnitOutcome:
+    def draw_one(self, slice_: Slice, unit: int) -> UnitOutcome:
         """Begin and commit one unit."""
-        self.ledger.start(part.fence, unit)
-        return self.ledger.commit(part.fence, unit, {"key": f"{part.job_id}/{unit}"})
+        self.ledger.start(slice_.fence, unit)
+        return self.ledger.commit(slice_.fence, unit, {"key": f"{slice_.job_id}/{unit}"})
 
-    def fail(self, part: Slice, unit: int, *, retry: bool = True) -> UnitOutcome:
+    def fail(self, slice_: Slice, unit: int, *, retry: bool = True) -> UnitOutcome:
         """Report a fault of one unit."""
-        return self.ledger.fail(part.fence, unit, RetryElsewhere("told to"), retry=retry)
+        return self.ledger.fail(slice_.fence, unit, RetryElsewhere("told to"), retry=retry)
 
     def work_off(self, lane: str = LANE) -> list[str]:
         """Be a healthy worker until nothing is left; the ids in the order of their slices."""
         served = []
-        while part := self.try_claim(lane=lane):
-            served.append(part.job_id)
-            if UnitOutcome.LAST in self.draw(part) or part.finish:
-                self.ledger.finish(part.fence, "told to")
+        while slice_ := self.try_claim(lane=lane):
+            served.append(slice_.job_id)
+            if UnitOutcome.LAST in self.draw(slice_) or slice_.finish:
+                self.ledger.finish(slice_.fence, "told to")
         return served
 
     def state(self, job: str) -> str:
@@ -150,9 +150,9 @@ class AuditedFarm:
 
     # -- time --------------------------------------------------------------------------------
 
-    def lose(self, *parts: Slice) -> None:
+    def lose(self, *slices: Slice) -> None:
         """Let the leases of these slices run out unbeaten, and sweep."""
-        self.redis.zadd(self.key("leases"), {str(part.fence): 1 for part in parts}, xx=True)
+        self.redis.zadd(self.key("leases"), {str(slice_.fence): 1 for slice_ in slices}, xx=True)
         self.sweep()
 
     def sweep(self, *, after_outage: bool = False) -> list[tuple[str, int, int]]:

@@ -36,7 +36,7 @@ class Accounts:
         self.called_at: tuple[int, ...] = ()  #: units at which another lane calls
         self.is_given_back = False
 
-    def account(self, part: Slice, unit: int, error: Exception) -> None:
+    def account(self, slice_: Slice, unit: int, error: Exception) -> None:
         self.faults[unit] = type(error)
         self.settled_before = self.settled
 
@@ -44,16 +44,16 @@ class Accounts:
         self.drawn[drawn.unit] = drawn.image
         self.warnings[drawn.unit] = drawn.warnings
 
-    def adopt(self, part: Slice, unit: int, job: Job) -> bool:
+    def adopt(self, slice_: Slice, unit: int, job: Job) -> bool:
         return False
 
-    def watch(self, part: Slice, unit: int) -> Callable[[int, int], None]:
+    def watch(self, slice_: Slice, unit: int) -> Callable[[int, int], None]:
         return lambda done, steps: None
 
-    def start(self, part: Slice, *units: int) -> bool:
+    def start(self, slice_: Slice, *units: int) -> bool:
         return not set(units).isdisjoint(self.called_at)
 
-    def give_back(self, part: Slice) -> None:
+    def give_back(self, slice_: Slice) -> None:
         self.is_given_back = True
 
     def settle(self) -> None:
@@ -78,7 +78,7 @@ class ExecutorHarness:
         self._archive = archive
         pool = pool or WarmPool(engine, 2**40)
 
-        def pipelines_of(part: Slice) -> SlicePipelines:
+        def pipelines_of(slice_: Slice) -> SlicePipelines:
             return SlicePipelines(engine, pool, lambda message: None, lambda: None)
 
         batching = batching or Batching()
@@ -87,7 +87,7 @@ class ExecutorHarness:
             stub,
             SliceReader(archive, pipelines_of),
             {**job_renderers(stub, archive, stub, batching, self.pace), **(renderers or {})},
-            lambda part, drawn_s: drawn_s >= 0,
+            lambda slice_, drawn_s: drawn_s >= 0,
         )
 
     def write(self, job: Job) -> None:

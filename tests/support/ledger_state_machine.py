@@ -50,7 +50,7 @@ class Job:
 class Held:
     """What must be true of one slice."""
 
-    part: Slice
+    slice: Slice
     job: Job
     worker: str
     holder: str
@@ -88,13 +88,13 @@ class LedgerMachine(RuleBasedStateMachine):
         target=jobs,
         units=st.integers(1, 7),
         user=st.sampled_from(USERS),
-        band=st.integers(0, 2),
+        priority=st.integers(0, 2),
         lane=st.sampled_from(LANES),
         chained=st.booleans(),
     )
-    def submit(self, units: int, user: str, band: int, lane: str, chained: bool) -> Job:
+    def submit(self, units: int, user: str, priority: int, lane: str, chained: bool) -> Job:
         job = Job(f"j{len(self.model):04d}", units, chained)
-        self.farm.submit(job.id, units, user=user, band=band, lane=lane, chained=chained)
+        self.farm.submit(job.id, units, user=user, priority=priority, lane=lane, chained=chained)
         self.model[job.id] = job
         return job
 
@@ -146,26 +146,30 @@ class LedgerMachine(RuleBasedStateMachine):
     )
     def claim(self, worker: str, lane: str, most: int, others_first: bool) -> Any:
         pid = self.pids[worker]
-        part = self.farm.try_claim(most, worker, pid, lane, others_first=others_first)
+        slice_ = self.farm.try_claim(most, worker, pid, lane, others_first=others_first)
         self._note_expiries()
-        if part is None:
+        if slice_ is None:
             return multiple()
-        job = self.model[part.job_id]
+        job = self.model[slice_.job_id]
         assert job.state in ALIVE, "a job that was over was handed out"
         others = [
             held for held in self.held if held.job is job and held.is_live and self._open(held)
         ]
         taken = set().union(*(held.open for held in others))
-        assert not set(part.units) & (job.done | job.failed | taken), "a unit was handed out twice"
-        assert part.finish is job.has_ended_all
-        assert part.finish or 1 <= len(part.units) <= most
+        assert not set(slice_.units) & (job.done | job.failed | taken), (
+            "a unit was handed out twice"
+        )
+        assert slice_.finish is job.has_ended_all
+        assert slice_.finish or 1 <= len(slice_.units) <= most
         if job.chained:
             assert not others, "two slices of a chain at once"
             first = min(set(range(job.units)) - job.done, default=0)
-            assert part.finish or list(part.units) == list(range(first, first + len(part.units)))
+            assert slice_.finish or list(slice_.units) == list(
+                range(first, first + len(slice_.units))
+            )
         job.state = JobState.RUNNING
         holder = holder_of(worker, self.pids[worker])
-        held = Held(part, job, worker, holder, set(part.units), finish=part.finish)
+        held = Held(slice_, job, worker, holder, set(slice_.units), finish=slice_.finish)
         self.held.append(held)
         return held
 
@@ -180,14 +184,14 @@ class LedgerMachine(RuleBasedStateMachine):
 
     @rule(held=slices, index=st.integers(0, 6))
     def start(self, held: Held, index: int) -> None:
-        directive = self.farm.ledger.start(held.part.fence, self._unit(held, index))
+        directive = self.farm.ledger.start(held.slice.fence, self._unit(held, index))
         if not held.is_live or held not in self.held:
             assert directive in (Directive.LOST, Directive.CANCEL)
 
     @rule(held=slices, index=st.integers(0, 6))
     def commit(self, held: Held, index: int) -> None:
         unit, job = self._unit(held, index), held.job
-        outcome = self.farm.ledger.commit(held.part.fence, unit, {"key": "k"})
+        outcome = self.farm.ledger.commit(held.slice.fence, unit, {"key": "k"})
         is_early = job.chained and unit in held.open and unit != min(held.open)
         if not held.may_report or unit not in held.open or is_early:
             assert outcome in (UnitOutcome.LOST, UnitOutcome.CANCEL) or unit in job.done
@@ -203,7 +207,7 @@ class LedgerMachine(RuleBasedStateMachine):
     def fail(self, held: Held, index: int, retry: bool) -> None:
         unit, job = self._unit(held, index), held.job
         before = self.farm.ledger.get(job.id)
-        outcome = self.farm.fail(held.part, unit, retry=retry)
+        outcome = self.farm.fail(held.slice, unit, retry=retry)
         if not held.may_report or unit not in held.open:
             if held.finish and unit in job.done and outcome is UnitOutcome.FAILED:
                 job.state, held.is_live = JobState.FAILED, False  # the result is at fault
@@ -224,7 +228,7 @@ class LedgerMachine(RuleBasedStateMachine):
     @rule(held=slices)
     def finish(self, held: Held) -> None:
         job = held.job
-        state = self.farm.ledger.finish(held.part.fence, "told to")
+        state = self.farm.ledger.finish(held.slice.fence, "told to")
         if held.may_report and held.finish:
             job.state = JobState.FAILED if job.failed else JobState.SUCCEEDED
             assert state == job.state
@@ -234,7 +238,7 @@ class LedgerMachine(RuleBasedStateMachine):
 
     @rule(held=consumes(slices), unserved=st.integers(-1, 6))
     def release(self, held: Held, unserved: int) -> None:
-        self.farm.ledger.release(held.part.fence, held.holder, unserved=unserved)
+        self.farm.ledger.release(held.slice.fence, held.holder, unserved=unserved)
         self._take(lambda one: one is held)
 
     @rule(worker=st.sampled_from(WORKERS), fresh=st.booleans())
@@ -246,12 +250,12 @@ class LedgerMachine(RuleBasedStateMachine):
         told = {lease.fence: lease.directive for lease in heartbeat.leases}
         for held in self.held:
             if held.holder == holder and held.may_report and self._open(held):
-                assert told[held.part.fence] in (Directive.OK, Directive.YIELD)
+                assert told[held.slice.fence] in (Directive.OK, Directive.YIELD)
 
     @rule(held=slices)
     def lose(self, held: Held) -> None:
-        is_known = self.farm.redis.zscore(self.farm.key("leases"), str(held.part.fence))
-        self.farm.lose(held.part)
+        is_known = self.farm.redis.zscore(self.farm.key("leases"), str(held.slice.fence))
+        self.farm.lose(held.slice)
         self._note_expiries()
         if is_known is not None:
             self._take(lambda one: one is held)
@@ -275,7 +279,7 @@ class LedgerMachine(RuleBasedStateMachine):
                 assert job.state in ALIVE
 
     def _unit(self, held: Held, index: int) -> int:
-        return held.part.units[index % len(held.part.units)] if held.part.units else index
+        return held.slice.units[index % len(held.slice.units)] if held.slice.units else index
 
     # -- what must hold ----------------------------------------------------------------------
 

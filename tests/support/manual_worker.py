@@ -78,24 +78,24 @@ class ManualWorker:
     def work(self, lane: str, most: int = 1000, failing: Collection[int] = ()) -> None:
         """Render at most ``most`` slices; the units in ``failing`` fail for good."""
         for _ in range(most):
-            part = self.ledger.claim(lane, "manual", self.holder, 512)
-            if part is None:
+            slice_ = self.ledger.claim(lane, "manual", self.holder, 512)
+            if slice_ is None:
                 return
-            ends = [self._unit(part, unit, unit in failing) for unit in part.units]
-            if part.finish or UnitOutcome.LAST in ends:
-                units = self.ledger.outputs(part.job_id)
-                self._archive.write_result(Result.from_units(part.job_id, units))
-                self.ledger.finish(part.fence, "it was told to fail" if failing else "")
+            ends = [self._unit(slice_, unit, unit in failing) for unit in slice_.units]
+            if slice_.finish or UnitOutcome.LAST in ends:
+                units = self.ledger.outputs(slice_.job_id)
+                self._archive.write_result(Result.from_units(slice_.job_id, units))
+                self.ledger.finish(slice_.fence, "it was told to fail" if failing else "")
 
-    def _unit(self, part: Slice, unit: int, is_failing: bool) -> UnitOutcome:
-        self.ledger.start(part.fence, unit)
-        self.ledger.progress(part.fence, unit, 1, 2)
+    def _unit(self, slice_: Slice, unit: int, is_failing: bool) -> UnitOutcome:
+        self.ledger.start(slice_.fence, unit)
+        self.ledger.progress(slice_.fence, unit, 1, 2)
         if is_failing:
-            return self.ledger.fail(part.fence, unit, FailForGood("told to"), retry=False)
+            return self.ledger.fail(slice_.fence, unit, FailForGood("told to"), retry=False)
         Image.new("RGB", (64, 64), (unit % 256, 0, 0)).save(buffer := io.BytesIO(), "PNG")
-        data, key = buffer.getvalue(), output_key(part.job_id, unit, "png")
+        data, key = buffer.getvalue(), output_key(slice_.job_id, unit, "png")
         digest = hashlib.sha256(data).hexdigest()
         output = Output(unit, key, digest, len(data), unit, 64, 64, "CPU", "manual", 0.1)
         row = output.row()
         self._archive.write_output(key, data, row)
-        return self.ledger.commit(part.fence, unit, row)
+        return self.ledger.commit(slice_.fence, unit, row)

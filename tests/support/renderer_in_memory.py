@@ -55,10 +55,10 @@ class RendererInMemory:
             self.delivery,
             SliceReader(self.archive, self._pipelines),
             job_renderers(self.leases, self.archive, self.delivery, batching or Batching(), Pace()),
-            lambda part, drawn_s: False,
+            lambda slice_, drawn_s: False,
         )
 
-    def _pipelines(self, part: Slice) -> SlicePipelines:
+    def _pipelines(self, slice_: Slice) -> SlicePipelines:
         return SlicePipelines(self._engine, self.pool, lambda message: None, lambda: None)
 
     def submit(self, job: Job, job_id: str = "j", **fields: Any) -> None:
@@ -76,13 +76,13 @@ class RendererInMemory:
 
     def claim(self, most: int = 1000) -> Slice:
         """The next slice; there must be one."""
-        part = self.leases.claim(str(LANE), most, begin=False)
-        assert part, "nothing was handed out"
-        return part
+        slice_ = self.leases.claim(str(LANE), most, begin=False)
+        assert slice_, "nothing was handed out"
+        return slice_
 
     def work(self, most: int = 1000, job_id: str = "j") -> JobRow:
         """Work until nothing is left; what became of one job."""
-        while part := self.leases.claim(str(LANE), most, begin=False):
-            self.executor.run(part)
+        while slice_ := self.leases.claim(str(LANE), most, begin=False):
+            self.executor.run(slice_)
             self.delivery.settle()
         return self.ledger.get(job_id)

@@ -43,9 +43,9 @@ def account(folder: Path, ledger: LedgerThatRests, error: Exception) -> Renderer
     """Begin the one picture of a job, and let it meet ``error``."""
     renderer = RendererInMemory(folder, ledger=ledger)
     renderer.submit(TextToImage(prompt="a fox", seed=1))
-    part = renderer.claim()
-    renderer.leases.start(part, 0)
-    renderer.delivery.account(part, 0, error)
+    slice_ = renderer.claim()
+    renderer.leases.start(slice_, 0)
+    renderer.delivery.account(slice_, 0, error)
     renderer.delivery.settle()
     return renderer
 
@@ -111,9 +111,9 @@ def test_a_worker_that_is_leaving_gives_back_what_it_has_not_begun(
     """Nothing has failed: the picture is another's, at its first attempt."""
     renderer = RendererInMemory(tmp_path, ledger=ledger)
     renderer.submit(TextToImage(prompt="a fox", seed=1, num_inference_steps=1))
-    part = renderer.claim()
+    slice_ = renderer.claim()
     renderer.leases.draining.set()
-    assert renderer.executor.run(part) == 0
+    assert renderer.executor.run(slice_) == 0
     assert ledger.given_back == [(0, "")]
     renderer.leases.draining.clear()
     assert renderer.claim().attempts == 0

@@ -27,8 +27,8 @@ def worker(name: str, *lanes: str, rate: float = 0.0, device: str = "CPU") -> Wo
     return Worker(name, 0.0, {"lanes": list(lanes), "device": device}, renderer)
 
 
-def view(lane: str, units: int, band: int = NORMAL) -> LaneView:
-    return LaneView(lane, units, band, units, 0.0, 0.0, 0.0)
+def view(lane: str, units: int, priority: int = NORMAL) -> LaneView:
+    return LaneView(lane, units, priority, units, 0.0, 0.0, 0.0)
 
 
 ONE = [worker("w1", LANE, OTHER, rate=0.5)]
@@ -51,7 +51,7 @@ def test_one_picture_takes_its_time_however_many_workers_there_are() -> None:
     assert found.ends_in_s == pytest.approx(2)
 
 
-def test_a_job_waits_for_higher_bands_and_for_earlier_jobs_of_its_user() -> None:
+def test_a_job_waits_for_higher_priorities_and_for_earlier_jobs_of_its_user() -> None:
     """All of those go first."""
     found = estimate(TEN, Place(jobs=1, mine=5, higher=4), [], Paces(ONE, {}))
     assert found.ahead == 9
@@ -71,7 +71,7 @@ def test_other_users_delay_a_job_by_as_much_as_it_has_itself_and_no_more() -> No
 
 
 def test_lanes_of_the_same_workers_share_their_time() -> None:
-    """A higher band of another lane goes first; an equal one takes as long as this one."""
+    """A higher priority of another lane goes first; an equal one takes as long as this one."""
     both = [worker("w1", LANE, OTHER, rate=0.5), worker("w2", OTHER, rate=0.5)]
     both[0].renderer["megapixel_steps_per_s"][OTHER] = 0.5
     paces = Paces(both, {})
@@ -92,10 +92,10 @@ def test_a_worker_that_has_not_drawn_has_the_pace_of_its_device() -> None:
 
 
 def test_a_job_waits_for_what_its_worker_has_in_hand() -> None:
-    """Of its own band or a better one to the end of the slice, of a lower one for one picture."""
+    """Of its own priority or a higher one to its end, of a lower one for one picture."""
     paces = Paces(ONE, {})
-    for band, pictures in ((0, 30), (NORMAL, 30), (2, 1)):
-        found = estimate(TEN, Place(in_hand=(InHand("w1", LANE, band, 30),)), [], paces)
+    for priority, pictures in ((0, 30), (NORMAL, 30), (2, 1)):
+        found = estimate(TEN, Place(in_hand=(InHand("w1", LANE, priority, 30),)), [], paces)
         assert found.ahead == pictures
         assert found.starts_in_s == pytest.approx(2 * pictures)
         assert found.ends_in_s == pytest.approx(2 * pictures + 20)
@@ -121,7 +121,7 @@ def test_a_worker_that_is_free_begins_at_once_and_one_that_is_not_helps_later() 
 
 
 def test_pictures_that_share_a_call_end_together() -> None:
-    """A slice of a lower band ends with its call, not in the middle of it."""
+    """A slice of a lower priority ends with its call, not in the middle of it."""
     one = worker("w1", LANE, rate=0.5)
     one.renderer["pictures_per_call"] = {LANE: 4}
     place = Place(in_hand=(InHand("w1", LANE, 2, 30),))

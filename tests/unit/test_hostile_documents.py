@@ -70,7 +70,7 @@ HASH = dict.fromkeys(("done", "failed", "created", "started", "finished", "expir
     "kind": "text-to-image",
     "lane": "x",
     "user": "ada",
-    "band": "1",
+    "priority": "1",
     "units": "3",
     "paused": "0",
     "reason": "",

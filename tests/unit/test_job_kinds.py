@@ -60,7 +60,7 @@ class SwatchRenderer:
         (unit,), job = units, cast("Any", units[0].job)
         image = Image.new("RGB", (job.width, job.height), job.colour)
         facts = PictureFacts("none", "CPU", "none", "none", "none")
-        return [Drawn(work.part, unit.number, job, image, facts, 0.0)]
+        return [Drawn(work.slice, unit.number, job, image, facts, 0.0)]
 
 
 def test_a_new_kind_is_drawn_by_the_renderer_that_is_registered_for_it(

@@ -17,18 +17,18 @@ from winepress_worker.options import WorkerOptions
 A, B, C = "a.fp16", "b.fp16", "c.fp16"
 
 
-def view(lane: str, waited: float = 10.0, band: int = 1, **values: Any) -> LaneView:
+def view(lane: str, waited: float = 10.0, priority: int = 1, **values: Any) -> LaneView:
     units = values.pop("units", 1)
-    return LaneView(lane, units, band, units, waited, waited, waited, **values)
+    return LaneView(lane, units, priority, units, waited, waited, waited, **values)
 
 
 def warm(*models: str, **facts: Any) -> dict[str, Any]:
     return {"warm": list(models), **facts}
 
 
-def test_the_highest_band_goes_first_then_what_is_warm_then_the_oldest() -> None:
+def test_the_highest_priority_goes_first_then_what_is_warm_then_the_oldest() -> None:
     """Priority inside the bound, warmth before age."""
-    views = [view(A, 90), view(B, 5), view(C, 1, band=0), view("d.fp16", 50)]
+    views = [view(A, 90), view(B, 5), view(C, 1, priority=0), view("d.fp16", 50)]
     assert order_of(views, warm("b.fp16")) == [C, B, A, "d.fp16"]
 
 
@@ -43,11 +43,12 @@ def test_a_lane_beyond_its_fair_bound_goes_before_a_warm_one() -> None:
 def test_a_few_pictures_that_cannot_wait_are_left_to_many_holders() -> None:
     """One of twenty is free within seconds: sooner than the model is loaded here; not for ever."""
     renderer = warm(B, load_s={A: 20.0}, seconds_per_picture={A: 5.0})
-    waiting = [view(B, 5, band=2), view(A, 10, band=0, units=2, holders=20)]
+    waiting = [view(B, 5, priority=2), view(A, 10, priority=0, units=2, holders=20)]
     assert order_of(waiting, renderer) == [B]
-    assert order_of([waiting[0], view(A, 21, band=0, units=2, holders=20)], renderer) == [A, B]
-    assert order_of([waiting[0], view(A, 10, band=0, units=2, holders=2)], renderer) == [A, B]
-    assert order_of([waiting[0], view(A, 10, band=0, units=999, holders=20)], renderer) == [A, B]
+    assert order_of([waiting[0], view(A, 21, priority=0, units=2, holders=20)], renderer) == [A, B]
+    assert order_of([waiting[0], view(A, 10, priority=0, units=2, holders=2)], renderer) == [A, B]
+    many = view(A, 10, priority=0, units=999, holders=20)
+    assert order_of([waiting[0], many], renderer) == [A, B]
 
 
 def test_a_lane_with_nothing_but_what_this_worker_failed_at_is_left_to_others() -> None:
@@ -69,18 +70,19 @@ def test_of_cold_lanes_those_of_nobody_go_first_then_those_with_most_work_per_wo
 def test_warm_work_is_left_for_a_load_that_pays_and_no_less() -> None:
     """Per holder, five times as much must wait as for a worker that has nothing to do."""
     renderer = warm(B, load_s={A: 10.0}, seconds_per_picture={A: 1.0})
-    warm_lane = view(B, 5, band=2)
+    warm_lane = view(B, 5, priority=2)
     for units, order in ((99, [B]), (101, [A, B])):
-        assert order_of([warm_lane, view(A, 1, band=1, units=units, holders=2)], renderer) == order
-    assert order_of([view(A, 1, band=1, units=21, holders=2)], renderer) == [A]
+        cold_lane = view(A, 1, priority=1, units=units, holders=2)
+        assert order_of([warm_lane, cold_lane], renderer) == order
+    assert order_of([view(A, 1, priority=1, units=21, holders=2)], renderer) == [A]
     few = {"units": 1, "holders": 1}
-    assert order_of([warm_lane, view(A, 5, band=1, **few)], renderer) == [B]
-    assert order_of([warm_lane, view(A, 11, band=1, **few)], renderer) == [A, B]
-    assert order_of([warm_lane, view(A, 5, band=0, **few)], renderer) == [A, B]
+    assert order_of([warm_lane, view(A, 5, priority=1, **few)], renderer) == [B]
+    assert order_of([warm_lane, view(A, 11, priority=1, **few)], renderer) == [A, B]
+    assert order_of([warm_lane, view(A, 5, priority=0, **few)], renderer) == [A, B]
 
 
-def test_a_lane_is_not_overdue_for_a_low_band_that_waits_behind_a_higher_one_of_it() -> None:
-    """Another slice of it would go to the higher band again: a cold load would help nobody."""
+def test_a_lane_is_not_overdue_for_a_low_priority_that_waits_behind_a_higher_one_of_it() -> None:
+    """Another slice of it would go to the higher priority again: a cold load would help nobody."""
     behind = LaneView(B, 10, 1, 5, 2.0, FAIR_BOUND_S + 100, 2.0)
     assert order_of([view(A, 1), behind], warm(A)) == [A, B]
 
@@ -92,9 +94,9 @@ def test_a_hot_lane_is_spread_in_doubling_steps() -> None:
     assert order_of([view(A, 1, units=999, holders=2, loading=2)], renderer) == []
 
 
-def test_a_lane_of_a_low_band_comes_first_when_its_patience_is_over() -> None:
-    """An endless high band does not starve it."""
-    views = [view(A, 1, band=0), view(B, 301, band=2)]
+def test_a_lane_of_a_low_priority_comes_first_when_its_patience_is_over() -> None:
+    """An endless high priority does not starve it."""
+    views = [view(A, 1, priority=0), view(B, 301, priority=2)]
     assert order_of(views, warm(A)) == [B, A]
 
 
@@ -188,13 +190,13 @@ def test_a_worker_always_listens_at_something(monkeypatch: pytest.MonkeyPatch) -
 @pytest.mark.parametrize(
     ("other", "gives_way"),
     [
-        (view(B, 5, band=0), True),
+        (view(B, 5, priority=0), True),
         (view(B, FAIR_BOUND_S + 1), True),
         (view(B, 50), False),
-        (view(B, 50, band=2), False),
+        (view(B, 50, priority=2), False),
     ],
 )
-def test_a_lane_gives_way_between_slices_to_a_higher_band_and_to_an_overdue_one(
+def test_a_lane_gives_way_between_slices_to_a_higher_priority_and_to_an_overdue_one(
     monkeypatch: pytest.MonkeyPatch, other: LaneView, gives_way: bool
 ) -> None:
     """An interactive job waits for the slice in hand, not for the whole bulk."""
@@ -207,24 +209,24 @@ def test_a_lane_gives_way_between_slices_to_a_higher_band_and_to_an_overdue_one(
 @pytest.mark.parametrize(
     ("other", "drawn_s", "is_called"),
     [
-        (view(B, 0.1, band=0), 0.0, True),
-        (view(B, 0.1, band=1), 0.0, True),
-        (view(B, 500, band=2), 0.0, False),  # overdue: between slices
-        (view(C, 0.1, band=0), 39.0, False),  # cold, and not yet worth the loads there and back
-        (view(C, 0.1, band=0), 41.0, True),
-        (view(C, 90, band=0, holders=1), 41.0, False),  # whoever holds it ends a slice too
-        (view(C, 90, band=0, loading=1), 41.0, False),
-        (view(A, 0.1, band=0), 41.0, False),  # its own lane says so itself
+        (view(B, 0.1, priority=0), 0.0, True),
+        (view(B, 0.1, priority=1), 0.0, True),
+        (view(B, 500, priority=2), 0.0, False),  # overdue: between slices
+        (view(C, 0.1, priority=0), 39.0, False),  # cold, and not yet worth the loads there and back
+        (view(C, 0.1, priority=0), 41.0, True),
+        (view(C, 90, priority=0, holders=1), 41.0, False),  # whoever holds it ends a slice too
+        (view(C, 90, priority=0, loading=1), 41.0, False),
+        (view(A, 0.1, priority=0), 41.0, False),  # its own lane says so itself
     ],
 )
-def test_a_slice_ends_for_a_better_band_of_a_lane_that_the_worker_would_serve_first(
+def test_a_slice_ends_for_a_higher_priority_of_a_lane_that_the_worker_would_serve_first(
     other: LaneView, drawn_s: float, is_called: bool
 ) -> None:
     """At once for a warm one; a cold one must not have workers do nothing but load."""
-    book = Book(view(A, 1, band=2), other, renderer=warm(A, B, load_s={C: 20.0}))
+    book = Book(view(A, 1, priority=2), other, renderer=warm(A, B, load_s={C: 20.0}))
     watch = LaneWatch(book, WorkerOptions("w"))  # type: ignore[arg-type]
-    part = Slice(1, "j", (0, 1), False, 0, 0, 0, band=2)
-    assert watch.calls_away(part, drawn_s) is is_called
+    slice_ = Slice(1, "j", (0, 1), False, 0, 0, 0, priority=2)
+    assert watch.calls_away(slice_, drawn_s) is is_called
 
 
 def test_another_thread_that_looks_meanwhile_changes_no_decision() -> None:
@@ -235,13 +237,13 @@ def test_another_thread_that_looks_meanwhile_changes_no_decision() -> None:
 
         def get(self, name: str, default: Any = None) -> Any:
             if threading.current_thread() is threading.main_thread():
-                book.views = (view(C, band=0),)
+                book.views = (view(C, priority=0),)
                 looking = threading.Thread(target=watch.choose)
                 looking.start()
                 looking.join()
             return super().get(name, default)
 
-    book = Book(view(A), view(B, band=0))
+    book = Book(view(A), view(B, priority=0))
     watch = LaneWatch(book, WorkerOptions("w"))  # type: ignore[arg-type]
     watch.choose()
     book.renderer = watch._renderer = Renderer(warm(A, B))

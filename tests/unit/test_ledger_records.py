@@ -16,7 +16,7 @@ from winepress_shared.errors import DamagedRecord
 from winepress_shared.jobs.job import Priority
 from winepress_shared.ledger.events import Event, EventName
 from winepress_shared.ledger.records import (
-    BANDS,
+    PRIORITIES,
     Directive,
     JobRow,
     Lease,
@@ -31,7 +31,7 @@ HASH = {
     "kind": "text-to-image",
     "lane": "vignette.fp16",
     "user": "1e5",
-    "band": "0",
+    "priority": "0",
     "units": "10",
     "done": "3",
     "failed": "1",
@@ -93,10 +93,10 @@ def test_every_field_of_a_row_is_needed(name: str) -> None:
 
 def test_a_slice_is_read_from_the_answer_to_a_claim() -> None:
     """Fence, job, units, and what is left for others."""
-    part = Slice(7, "j1", (3, 4, 5), False, 2, 9, 1, band=2, lane="x")
+    slice_ = Slice(7, "j1", (3, 4, 5), False, 2, 9, 1, priority=2, lane="x")
     answer = {"fence": 7, "id": "j1", "units": "3-5", "finish": 0, "attempts": 2, "waiting": 9}
-    answer |= {"tickets": 1, "band": 2, "lane": "x"}
-    assert Slice.of(answer) == part
+    answer |= {"tickets": 1, "priority": 2, "lane": "x"}
+    assert Slice.of(answer) == slice_
     assert Slice.of(answer | {"units": "", "finish": 1}).finish is True
 
 
@@ -118,7 +118,7 @@ def test_a_submission_tells_the_ledger_names_and_values_in_pairs() -> None:
     """What goes into the hash as it is; the rest steers the script."""
     new = Submission("j1", "inpaint", "lane", "inf", 2, 5, "digest", chained=True, cost=1.31072)
     pairs = dict(zip(new.row[::2], new.row[1::2], strict=True))
-    wanted: dict[str, Any] = {"kind": "inpaint", "lane": "lane", "user": "inf", "band": 2}
+    wanted: dict[str, Any] = {"kind": "inpaint", "lane": "lane", "user": "inf", "priority": 2}
     assert pairs == wanted | {"units": 5, "chained": 1, "cost": "1.31072"}
     assert all(type(value) in (str, int) for value in new.row)
 
@@ -133,9 +133,9 @@ def test_what_the_ledger_hands_out_cannot_be_changed(kind: type) -> None:
     assert params.frozen
 
 
-def test_bands_are_served_from_interactive_to_bulk() -> None:
+def test_priorities_are_served_from_interactive_to_bulk() -> None:
     """Their order is their rank in the ledger."""
-    assert [band.value for band in BANDS] == ["interactive", "normal", "bulk"]
+    assert [priority.value for priority in PRIORITIES] == ["interactive", "normal", "bulk"]
 
 
 def test_every_event_that_the_scripts_write_has_a_name_here() -> None:

@@ -164,6 +164,25 @@ def test_a_refiner_must_exist_and_fit(tmp_path: Path) -> None:
         Catalogue.load(file).resolve(parse_job(values | {"precision": "int8-weights"}))
 
 
+@pytest.mark.parametrize(
+    ("model", "autoencoders"),
+    [("vignette", ("full",)), ("tiny-sd", ("full", "tiny")), ("sdxl-turbo-tiny", ("tiny",))],
+)
+def test_a_tiny_autoencoder_is_beside_the_full_one_or_replaces_it(
+    model: str, autoencoders: tuple[str, ...]
+) -> None:
+    """The catalogue says which, and the first is what a job gets that names none."""
+    assert CATALOGUE.get(model).autoencoders == autoencoders
+
+
+def test_nothing_replaces_the_full_autoencoder_without_a_tiny_one(tmp_path: Path) -> None:
+    """The model would have none."""
+    file = tmp_path / "models.toml"
+    file.write_text(_entry("mine", "vignette", tiny_vae_only=True))
+    with pytest.raises(WrongUsage, match="tiny_vae_only needs a tiny_vae"):
+        Catalogue.load(file)
+
+
 def _entry(name: str, like: str, **values: Any) -> str:
     """A catalogue's text of a model ``like`` another one, but for ``values``."""
     entry = CATALOGUE.get(like).model_dump(mode="json", exclude_none=True)

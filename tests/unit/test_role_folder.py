@@ -178,7 +178,7 @@ def test_no_other_folder_is_written_to(
 def test_a_run_that_was_killed_at_its_first_file_can_be_repeated(tmp_path: Path) -> None:
     """All it left is the beginning of a file of its own."""
     (tmp_path / "roles").mkdir()
-    (tmp_path / "roles" / ".0123456789abcdef.part").write_text('{"broker')
+    (tmp_path / "roles" / ".0123456789abcdef.partial").write_text('{"broker')
     assert main(["roles", "--compose", "--out", str(tmp_path / "roles")]) == 0
     assert (tmp_path / "roles" / "worker.toml").is_file()
 

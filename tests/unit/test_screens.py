@@ -180,6 +180,20 @@ def test_top_fits_into_a_low_terminal() -> None:
     assert "and 42 more" in [block.text for block in blocks if not isinstance(block, Table)]
 
 
+@pytest.mark.parametrize(
+    ("silent_s", "state"), [(9, "drawing"), (12, "silent 12s"), (40, "silent 40s")]
+)
+def test_a_worker_that_missed_two_heartbeats_is_not_shown_as_it_was(
+    silent_s: int, state: str
+) -> None:
+    """A killed one would else be drawing for as long as it is listed."""
+    drawing = WORKERS[0]
+    table = WorkerTable(replace(FARM, at=drawing.seen + silent_s))
+    table.add_worker(drawing)
+    write_table(pipe := io.StringIO(), table)
+    assert state in pipe.getvalue()
+
+
 def test_a_remark_stays_above_a_board_and_others_may_write_in_between(
     terminal: PlayedTerminal,
 ) -> None:

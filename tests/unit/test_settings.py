@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
+from winepress_deploy.state_folder import default_state
 from winepress_shared.errors import WrongUsage
 from winepress_shared.settings import Settings, default_home
 
@@ -212,3 +213,10 @@ def test_home_follows_the_xdg_base_directories(
     monkeypatch.delenv("XDG_CACHE_HOME")
     monkeypatch.setenv("HOME", str(tmp_path / "h"))
     assert default_home() == tmp_path / "h" / ".cache" / "winepress"
+
+
+def test_tests_leave_the_users_own_folders_alone(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """Another farm of this machine may have its models and its books of memory there."""
+    ours = tmp_path_factory.getbasetemp()
+    for folder in (default_home(), default_state()):
+        assert folder.is_relative_to(ours)

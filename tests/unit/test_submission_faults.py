@@ -199,10 +199,10 @@ def test_a_job_that_is_over_before_it_can_be_taken_back_stays(
         if not key.endswith("/accepted"):
             put(key, data, **options)
             return
-        part = ledger.claim("vignette.fp16", "w1", "w1/1", 1, begin=True)
-        assert part
-        ledger.commit(part.fence, 0, {})
-        ledger.finish(part.fence)
+        slice_ = ledger.claim("vignette.fp16", "w1", "w1/1", 1, begin=True)
+        assert slice_
+        ledger.commit(slice_.fence, 0, {})
+        ledger.finish(slice_.fence)
         raise StoreUnreachable("the store does not answer")
 
     monkeypatch.setattr(store, "put", draw_and_refuse)

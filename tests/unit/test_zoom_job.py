@@ -128,6 +128,12 @@ def test_a_film_of_other_key_frames_is_one_unit_of_the_film_lane() -> None:
     assert str(_resolved().lane) == "vignette-inpaint.fp16"
 
 
+def test_a_job_of_key_frames_that_can_be_none_is_refused_as_a_job() -> None:
+    """Not with the names of models, as a model would be."""
+    with pytest.raises(InvalidJob, match=r"^key_frames_of: not the id of a job .* 64 letters"):
+        ZoomVideo(prompt="x", key_frames_of="a b")
+
+
 @pytest.mark.parametrize(
     ("fields", "field"),
     [

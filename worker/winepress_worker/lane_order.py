@@ -1,4 +1,4 @@
-"""Which lane a worker serves next: highest band, then warm here, then oldest, with a fair bound.
+"""Which lane a worker serves next: highest priority, then warm, then oldest, with a fair bound.
 
 Preferring warm models saves loads (Invoke looks ahead for a warm model); a time limit keeps lanes
 from starving. A cold lane is left briefly to the worker that holds it warm (SwarmUI), unless so
@@ -49,19 +49,19 @@ def order_of(views: Iterable[LaneView], renderer: dict[str, Any]) -> list[str]:
 
 
 def _rank(view: LaneView, warm: Collection[str]) -> tuple[int, int, int, float]:
-    """Sort key. A lane that has waited beyond its band's patience ranks as the highest band.
+    """Sort key. A lane that has waited beyond its priority's patience ranks as the highest.
 
     Of cold lanes, those without a worker come first, by age; then the one with most work per
     serving worker, as SwarmUI chooses the model to load.
     """
-    band = 0 if view.longest_s > max(PATIENCE_MS[1:]) / 1000 else view.band
+    priority = 0 if view.longest_s > max(PATIENCE_MS[1:]) / 1000 else view.priority
     is_overdue = view.idle_s > FAIR_BOUND_S
     hands = view.holders + view.loading
     if _is_warm(view, warm) or not hands:
         place = (0 if _is_warm(view, warm) else 1, -view.idle_s)
     else:
         place = (2, -view.urgent / hands)
-    return (band, 0 if is_overdue else 1, *place)
+    return (priority, 0 if is_overdue else 1, *place)
 
 
 def _is_warm(view: LaneView, warm: Collection[str]) -> bool:
@@ -87,7 +87,7 @@ def _is_left(view: LaneView, renderer: dict[str, Any], *, is_busy: bool) -> bool
         return view.loading > 0 and view.loading >= view.holders and view.waited_s < load_s
     # With N slices running, the next one ends within 1/N of a slice's time.
     is_soon = (SLICE_S + work_s) / hands <= load_s
-    if view.loading or is_soon or (is_busy and view.band > 0):
+    if view.loading or is_soon or (is_busy and view.priority > 0):
         return view.waited_s < load_s
     return view.waited_s < LEAVE_S
 
@@ -114,15 +114,15 @@ class LaneWatch:
         return model_key(lane) in self._renderer.get("unfit", ())
 
     def gives_way(self, lane: str) -> bool:
-        """Whether a lane of a higher band, or an overdue one, should go first."""
+        """Whether a lane of a higher priority, or an overdue one, should go first."""
         views, renderer = self._look(_LOOK_S)
         warm = renderer.get("warm", ())
         ranks = {view.lane: _rank(view, warm)[:2] for view in views}
         chosen = order_of(views, renderer)
         return lane in ranks and bool(chosen) and ranks[chosen[0]] < ranks[lane]
 
-    def calls_away(self, part: Slice, drawn_s: float) -> bool:
-        """Whether to end a slice, drawn for ``drawn_s``, for another lane of a higher band.
+    def calls_away(self, slice_: Slice, drawn_s: float) -> bool:
+        """Whether to end a slice, drawn for ``drawn_s``, for another lane of a higher priority.
 
         A cold lane ends it only if no worker holds or loads its model, and not before the time of
         two loads, there and back: until then another worker may take that lane.
@@ -130,7 +130,7 @@ class LaneWatch:
         views, renderer = self._look(_LOOK_S)
         chosen = order_of(views, renderer)
         first = next((view for view in views if [view.lane] == chosen[:1]), None)
-        if first is None or first.band >= part.band:
+        if first is None or first.priority >= slice_.priority:
             return False
         if not _is_warm(first, renderer.get("warm", ())):
             load_s = float(renderer.get("load_s", {}).get(first.model, _LOAD_S))

@@ -61,7 +61,10 @@ def _build_early(**_: Any) -> None:
     sys.setswitchinterval(_SWITCH_S)
     options = WorkerOptions.decode(current_app.conf[OPTIONS])
     keep_to_cores(options.cores)
-    the_renderer(options)
+    try:
+        the_renderer(options)
+    except EnvironmentFault as error:  # the first ticket tries again
+        log.error("nothing can be drawn now: %s", error)
 
 
 @shared_task(name=RENDER, bind=True, ignore_result=True)  # type: ignore[untyped-decorator]

@@ -1,4 +1,4 @@
-"""The parts of a prompt with wildcards: text, choices, and names of lists.
+"""The pieces of a prompt with wildcards: text, choices, and names of lists.
 
 The syntax is the documented one of the dynamic-prompts extension: ``{a|b}``, weights
 ``{3::a|1::b}``, several at once ``{2$$a|b|c}``, ``{1-2$$ and $$a|b|c}``, ``{2-$$…}``, ``{-2$$…}``,
@@ -55,7 +55,7 @@ class ListName:
 class Option:
     """One option of a choice; a line of a list is parsed only when it is chosen."""
 
-    body: Parts | str
+    body: Pieces | str
     weight: float = 1.0
 
 
@@ -70,10 +70,10 @@ class Choice:
     written: str
 
 
-Parts: TypeAlias = tuple[str | ListName | Choice, ...]
+Pieces: TypeAlias = tuple[str | ListName | Choice, ...]
 
 
-def parse(prompt: str) -> Parts:
+def parse(prompt: str) -> Pieces:
     """Parse a prompt; raises InvalidJob with the place of a syntax error."""
     if "\n" in prompt and ("{" in prompt or "__" in prompt):
         prompt = _BREAK.sub(" ", _EDGE.sub("", _COMMENT.sub("", prompt))).strip()
@@ -94,26 +94,26 @@ class _Reader:
         self._at = 0
         self._wildcards = 0
 
-    def all(self) -> Parts:
-        return self._parts("", 0)
+    def all(self) -> Pieces:
+        return self._pieces("", 0)
 
-    def _parts(self, ends: str, depth: int) -> Parts:
-        """The parts up to one of the characters ``ends``, or up to the end of the text."""
+    def _pieces(self, ends: str, depth: int) -> Pieces:
+        """The pieces up to one of the characters ``ends``, or up to the end of the text."""
         found: list[str | ListName | Choice] = []
         words: list[str] = []
         while self._at < len(self._text) and self._text[self._at] not in ends:
-            part = self._part(depth)
-            if isinstance(part, str):
-                words.append(part)
+            piece = self._piece(depth)
+            if isinstance(piece, str):
+                words.append(piece)
                 continue
             self._wildcards += 1
             if self._wildcards > _MAX_WILDCARDS:
                 raise self._fault("too many wildcards", allowed=f"{_MAX_WILDCARDS}")
-            found += ["".join(words), part]
+            found += ["".join(words), piece]
             words.clear()
-        return tuple(part for part in (*found, "".join(words)) if part != "")
+        return tuple(piece for piece in (*found, "".join(words)) if piece != "")
 
-    def _part(self, depth: int) -> str | ListName | Choice:
+    def _piece(self, depth: int) -> str | ListName | Choice:
         text, at = self._text, self._at
         if _ESCAPED.match(text, at):
             self._at += 2
@@ -171,7 +171,7 @@ class _Reader:
             raise self._fault("not a weight", value=no_weight[0], allowed=allowed)
         if weight:
             self._at = weight.end()
-        return Option(self._parts("|}", depth), float(weight[1]) if weight else 1.0)
+        return Option(self._pieces("|}", depth), float(weight[1]) if weight else 1.0)
 
     def _fault(self, problem: str, **details: str) -> InvalidJob:
         place = f"at character {self._at + 1} of the prompt"

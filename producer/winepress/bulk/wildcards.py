@@ -18,7 +18,7 @@ from winepress.bulk.prompt_syntax import (
     Choice,
     ListName,
     Option,
-    Parts,
+    Pieces,
     parse,
     parse_option,
 )
@@ -53,32 +53,32 @@ class Wildcards:
         except RecursionError:
             raise InvalidJob("too many wildcards in a row", field="prompt") from None
 
-    def _pick(self, parts: Parts, chance: random.Random, depth: int) -> str:
+    def _pick(self, pieces: Pieces, chance: random.Random, depth: int) -> str:
         texts = []
-        for part in parts:
-            if isinstance(part, str):
-                texts.append(part)
+        for piece in pieces:
+            if isinstance(piece, str):
+                texts.append(piece)
                 continue
-            options, least, most, separator = self._offer(part, depth)
+            options, least, most, separator = self._offer(piece, depth)
             chosen = options.pick(chance.randint(least, most), chance)
             inner = [self._pick(_body(option), chance, depth + 1) for option in chosen]
             texts.append(separator.join(inner))
         return "".join(texts)
 
-    def _every(self, parts: Parts, depth: int) -> Iterator[str]:
+    def _every(self, pieces: Pieces, depth: int) -> Iterator[str]:
         # `product` would expand every list first, and a prompt may have billions of expansions.
-        if not parts:
+        if not pieces:
             yield ""
             return
-        for head in self._readings(parts[0], depth):
-            for tail in self._every(parts[1:], depth):
+        for head in self._readings(pieces[0], depth):
+            for tail in self._every(pieces[1:], depth):
                 yield head + tail
 
-    def _readings(self, part: str | ListName | Choice, depth: int) -> Iterator[str]:
-        if isinstance(part, str):
-            yield part
+    def _readings(self, piece: str | ListName | Choice, depth: int) -> Iterator[str]:
+        if isinstance(piece, str):
+            yield piece
             return
-        options, least, most, separator = self._offer(part, depth)
+        options, least, most, separator = self._offer(piece, depth)
         for count in range(least, most + 1):
             for chosen in combinations(options.drawn, count):
                 yield from self._joined(chosen, separator, depth + 1)
@@ -95,30 +95,30 @@ class Wildcards:
             for tail in self._joined(chosen[1:], separator, depth):
                 yield head + separator + tail
 
-    def _offer(self, part: ListName | Choice, depth: int) -> tuple[_Options, int, int, str]:
+    def _offer(self, piece: ListName | Choice, depth: int) -> tuple[_Options, int, int, str]:
         """The options of a wildcard, the least and the most to take, and their separator."""
         self._draws += 1
         if depth >= MAX_DEPTH or self._draws > _MAX_DRAWS:
             problem = "nested too deeply" if depth >= MAX_DEPTH else "too many"
-            shown = f"__{part.name}__" if isinstance(part, ListName) else part.written
+            shown = f"__{piece.name}__" if isinstance(piece, ListName) else piece.written
             raise InvalidJob(f"wildcards inside wildcards: {problem}", field="prompt", value=shown)
-        if isinstance(part, ListName):
-            part = Choice((Option((part,)),), 1, 1, "", f"__{part.name}__")
-        body = part.options[0].body if len(part.options) == 1 else ()
+        if isinstance(piece, ListName):
+            piece = Choice((Option((piece,)),), 1, 1, "", f"__{piece.name}__")
+        body = piece.options[0].body if len(piece.options) == 1 else ()
         if len(body) == 1 and isinstance(body[0], ListName):
             options = self._list(body[0].name)  # {2$$__list__} takes two different lines
         else:
-            options = _Options(part.options)
+            options = _Options(piece.options)
         offered = len(options.drawn)
-        most = offered if part.most is None else part.most
-        if not part.least <= most <= offered:
+        most = offered if piece.most is None else piece.most
+        if not piece.least <= most <= offered:
             raise InvalidJob(
                 "more options requested than available",
                 field="prompt",
-                value=part.written,
+                value=piece.written,
                 allowed=f"at most {offered}" if offered else "a weight above 0",
             )
-        return options, part.least, most, part.separator
+        return options, piece.least, most, piece.separator
 
     def _list(self, name: str) -> _Options:
         if name not in self._lists:
@@ -166,5 +166,5 @@ class _Options:
         return [option for _, option in nlargest(count, keys, key=lambda pair: pair[0])]
 
 
-def _body(option: Option) -> Parts:
+def _body(option: Option) -> Pieces:
     return parse(option.body) if isinstance(option.body, str) else option.body

@@ -21,7 +21,7 @@ from winepress.handle import JobHandle
 from winepress.submit_options import SubmitOptions
 from winepress_shared.errors import WrongUsage
 from winepress_shared.jobs.job import Job, Priority
-from winepress_shared.ledger.records import BANDS
+from winepress_shared.ledger.records import PRIORITIES
 from winepress_shared.regular_file import folder_of, path_of
 
 if TYPE_CHECKING:
@@ -215,9 +215,9 @@ def _price(
     """The cost of the pictures of one lane, their time, and whether a worker can draw them."""
     from winepress.estimate import Work
 
-    count, band = len(group.items), BANDS.index(group.priority)
+    count, priority = len(group.items), PRIORITIES.index(group.priority)
     is_held = submit_options.start_in is not None or submit_options.window is not None
-    work = Work(str(group.lane), band, count, group.cost / count, is_held)
+    work = Work(str(group.lane), priority, count, group.cost / count, is_held)
     found = client.estimate_new(work, submit_options.user)
     values: dict[str, Any] = {
         "lane": str(group.lane),

@@ -15,6 +15,7 @@ from winepress.refusals import refused_models
 from winepress_shared.errors import FarmUnreachable, StoreRefused, WinepressError
 from winepress_shared.screen.output import write_table
 
+_USUAL_ENGINE = "openvino"  #: only another one is named
 _MOST_WORKERS = 10_000  #: told of
 _MOST_OBJECTS = 100_000  #: of the store that `doctor` looks at
 
@@ -65,7 +66,9 @@ def _write_workers(client: Client) -> None:
     for worker in farm.workers:
         refused = "; ".join(f"{model} ({why})" for model, why in refused_models(worker).items())
         serves = _lanes_text(worker.facts.get("lanes", ()))
-        notes = (serves and f"serves: {serves}", refused and f"not: {refused}")
+        notes = [serves and f"serves: {serves}", refused and f"not: {refused}"]
+        if (engine := worker.facts.get("engine", _USUAL_ENGINE)) != _USUAL_ENGINE:
+            notes.append(f"engine: {engine}")
         table.add_worker(worker, notes)
     write_table(sys.stdout, table)
 

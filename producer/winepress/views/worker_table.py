@@ -6,6 +6,7 @@ from collections.abc import Iterable
 
 from winepress.views.job_table import brief
 from winepress_shared.ledger.lanes import ALIVE_MS
+from winepress_shared.ledger.ledger import SILENT_S
 from winepress_shared.ledger.records import Worker
 from winepress_shared.ledger.snapshot import FarmSnapshot, SliceInHand
 from winepress_shared.screen.table import Cell, Column, Table, Tone
@@ -49,8 +50,9 @@ class WorkerTable(Table):
     def _state(self, worker: Worker, slice_: SliceInHand | None) -> Cell:
         silent_s = self._farm.at - worker.seen
         loads = self._farm.loading.get(worker.name)
-        if silent_s > ALIVE_MS / 1000:
-            return Cell(f"silent {brief(silent_s)}", Tone.BAD)
+        if silent_s > SILENT_S:
+            is_lost = silent_s > ALIVE_MS / 1000
+            return Cell(f"silent {brief(silent_s)}", Tone.BAD if is_lost else Tone.WARN)
         if slice_ and slice_.unit is not None:
             return Cell("drawing", Tone.BUSY)
         return Cell("loading", Tone.WARN) if loads else Cell("idle")

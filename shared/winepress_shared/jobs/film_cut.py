@@ -38,16 +38,16 @@ class Easing(StrEnum):
     OUT = "ease-out"  #: stops softly
     IN_OUT = "ease-in-out"
 
-    def __call__(self, part: float) -> float:
+    def __call__(self, share: float) -> float:
         """Fraction of the way after a fraction of the time, both 0 to 1."""
         match self:
             case Easing.IN:
-                return 1 - math.cos(part * math.pi / 2)
+                return 1 - math.cos(share * math.pi / 2)
             case Easing.OUT:
-                return math.sin(part * math.pi / 2)
+                return math.sin(share * math.pi / 2)
             case Easing.IN_OUT:
-                return (1 - math.cos(part * math.pi)) / 2
-        return part
+                return (1 - math.cos(share * math.pi)) / 2
+        return share
 
 
 class FilmCut(BaseModel):

@@ -45,7 +45,7 @@ RANDOM_SEED = -1
 
 
 class Priority(StrEnum):
-    """The band of a job."""
+    """The priority of a job."""
 
     INTERACTIVE = "interactive"  #: a user waits at the screen
     NORMAL = "normal"
@@ -135,7 +135,7 @@ class Job(JobKind, ModelOptions):
         """The model that draws unit ``unit``; None if it needs none."""
         return self.model
 
-    def resolve_parts(self, companion: str | None, resolve: Callable[[Job], Job]) -> Self:
+    def resolve_companion(self, companion: str | None, resolve: Callable[[Job], Job]) -> Self:
         """The same job, with the open values of pictures that another model draws for it.
 
         ``companion`` is the model that the catalogue proposes for them, ``resolve`` fills in the

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from pydantic import BaseModel, ValidationError
 
 from winepress_shared.errors import InvalidJob
+from winepress_shared.job_id import ID_FORM, ID_PATTERN
 from winepress_shared.jobs.aliases import ALIASES
 
 #: pydantic's error type → our problem, and the allowed values with the limit filled in.
@@ -38,8 +39,11 @@ def refusal_of(
     if first["type"] == "missing":
         return InvalidJob("is required", field=field)
     message = first["msg"][:1].lower() + first["msg"][1:]
+    limits = first.get("ctx", {})
     problem, allowed = _COMPLAINTS.get(first["type"], (message, None))
-    allowed = allowed and allowed.format(**first.get("ctx", {}))
+    if limits.get("pattern") == ID_PATTERN:
+        problem, allowed = "not the id of a job", ID_FORM
+    allowed = allowed and allowed.format(**limits)
     comma = (
         _DECIMAL_COMMA.fullmatch(str(first["input"])) if first["type"] == "float_parsing" else None
     )

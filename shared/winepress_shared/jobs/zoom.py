@@ -8,6 +8,7 @@ from typing import Annotated, Any, ClassVar, Literal, Self
 from pydantic import BeforeValidator, Field, model_validator
 
 from winepress_shared.errors import InvalidJob
+from winepress_shared.job_id import JobId
 from winepress_shared.jobs.film_cut import MAX_KEY_FRAMES, Direction, FilmCut
 from winepress_shared.jobs.job import (
     MAX_GUIDANCE,
@@ -49,7 +50,6 @@ def _pair(value: object) -> object:
     return (value, value) if isinstance(value, int | str) else value
 
 
-JobId = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$")]
 BorderPx = Annotated[int, Field(ge=1, le=MAX_SIDE_PX)]
 OverlapPx = Annotated[int, Field(ge=0, le=256, multiple_of=LATENT_PX)]
 
@@ -227,7 +227,7 @@ class ZoomVideo(FromPictures, FilmCut, Job):
         cued = [prompt for _, prompt in (*(self.prompts or ()), *(self.prompts_by_second or ()))]
         return (*super().texts, self.prompt_prefix, self.prompt_suffix, *cued)
 
-    def resolve_parts(self, companion: str | None, resolve: Callable[[Job], Job]) -> Self:
+    def resolve_companion(self, companion: str | None, resolve: Callable[[Job], Job]) -> Self:
         """The same film, with the open values of a first key frame that is drawn."""
         if not self.is_drawn_first:
             return self

@@ -6,7 +6,7 @@ import time
 from dataclasses import dataclass, field, replace
 from typing import Any, Self
 
-from winepress_shared.ledger.records import BANDS, JobRow, Submission
+from winepress_shared.ledger.records import PRIORITIES, JobRow, Submission
 from winepress_shared.state import JobState
 
 
@@ -23,7 +23,7 @@ class HeldJob:
     @classmethod
     def of(cls, new: Submission, kept: dict[int, dict[str, Any]]) -> Self:
         """A new job; the objects of ``kept`` are already in the store."""
-        place = (new.kind, new.lane, new.user, BANDS[new.band], new.units, 0, 0)
+        place = (new.kind, new.lane, new.user, PRIORITIES[new.priority], new.units, 0, 0)
         times = (time.time(), None, None, None)
         row = JobRow(new.id, JobState.QUEUED, *place, *times, paused=False, reason="")
         job = cls(replace(row, cost=new.cost), new, kept)

@@ -1,7 +1,7 @@
 """A ledger in this process, for tests of its callers: no server, no clock.
 
 It implements one job's life: submitted, claimed, committed, failed, canceled. Jobs of a lane go by
-band, then by age. Features that need the scripts' view of a whole farm (turns of users, hours,
+priority, then by age. Features that need the scripts' view of a whole farm (turns of users, hours,
 chains, expiry of leases, events) raise `NotInMemory`.
 """
 
@@ -174,7 +174,7 @@ class InMemoryLedger(Ledger):
         if others_first:
             raise NotInMemory("the ledger in memory does not know who failed at what")
         ready = [job for job in self._jobs.values() if job.new.lane == lane and self._is_ready(job)]
-        job = min(ready, key=lambda one: one.new.band, default=None)
+        job = min(ready, key=lambda one: one.new.priority, default=None)
         if job is None:
             return None
         tried = job.attempts.get(job.waiting[0], 0) if job.waiting else 0
@@ -188,7 +188,7 @@ class InMemoryLedger(Ledger):
         if begun:
             self.start(fence, units[0])
         left = sum(len(one.waiting) for one in ready)
-        end = (job.has_ended_all, tried, left, 0, job.new.band, begun, lane)
+        end = (job.has_ended_all, tried, left, 0, job.new.priority, begun, lane)
         return Slice(fence, job.row.id, tuple(units), *end)
 
     def start(self, fence: int, *units: int) -> Directive:

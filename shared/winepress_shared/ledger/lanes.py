@@ -25,11 +25,11 @@ class LaneView:
 
     lane: str
     units: int  #: waiting
-    band: int  #: the highest waiting; 0 goes first
-    urgent: int  #: units of that band
-    waited_s: float  #: since that band last got a slice, or began to wait
-    longest_s: float  #: the same for the band that has waited longest
-    idle_s: float  #: since any of its bands got a slice
+    priority: int  #: the highest waiting; 0 goes first
+    urgent: int  #: units of that priority
+    waited_s: float  #: since that priority last got a slice, or began to wait
+    longest_s: float  #: the same for the priority that has waited longest
+    idle_s: float  #: since any of its priorities got a slice
     holders: int = 0  #: other live workers that hold its model
     loading: int = 0  #: other live workers that are loading it
     is_shunned: bool = False  #: only units that this worker failed at wait there
@@ -41,7 +41,7 @@ class LaneView:
         return cls(
             lane=row["lane"],
             units=row["units"],
-            band=row["band"],
+            priority=row["priority"],
             urgent=row["urgent"],
             waited_s=row["waited_ms"] / 1000,
             longest_s=row["longest_ms"] / 1000,
@@ -62,7 +62,7 @@ class InHand:
 
     worker: str
     lane: str
-    band: int  #: of its job; 0 if it gives way to no other
+    priority: int  #: of its job; 0 if it gives way to no other
     units: int  #: not ended
 
 
@@ -70,14 +70,14 @@ class InHand:
 class Place:
     """The work ahead of one job in its lane, and what blocks it."""
 
-    jobs: int = 0  #: earlier jobs of the same user and band
+    jobs: int = 0  #: earlier jobs of the same user and priority
     mine: int = 0  #: units waiting in those
-    higher: int = 0  #: units waiting in higher bands
+    higher: int = 0  #: units waiting in higher priorities
     slices: int = 0  #: of the user, being rendered now
     most_slices: int = 0  #: limit of those; 0: none
     parked: str = ""  #: why the lane is parked after a fault
     paused: tuple[str, ...] = ()  #: ``farm``, ``lane:LANE``, ``user:USER``
-    others: tuple[int, ...] = ()  #: units of each other user of the band
+    others: tuple[int, ...] = ()  #: units of each other user of the priority
     in_hand: tuple[InHand, ...] = ()  #: slices of other jobs on the lane's workers
 
     @classmethod
@@ -120,9 +120,10 @@ class LaneIndex:
         """
         return bool(self._run("load", worker, model, LOAD_MS, ALIVE_MS))
 
-    def place(self, lane: str, band: int, user: str, job_id: str = "") -> Place:
+    def place(self, lane: str, priority: int, user: str, job_id: str = "") -> Place:
         """The `Place` of a job, or of one submitted now."""
-        return Place.of(json.loads(self._run("ahead", lane, band, user, job_id, _JOBS_LOOKED_AT)))
+        found = self._run("ahead", lane, priority, user, job_id, _JOBS_LOOKED_AT)
+        return Place.of(json.loads(found))
 
     def parked(self, lane: str) -> str | None:
         """Why ``lane`` is parked; None if it is not."""

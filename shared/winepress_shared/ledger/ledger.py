@@ -38,11 +38,12 @@ from winepress_shared.ticket_policy import missing_tickets
 
 LEASE_MS = 30_000  #: a lease ends this long after its last heartbeat
 BEAT_S = 5.0  #: time between two heartbeats of a worker
+SILENT_S = 2 * BEAT_S + 1.0  #: a live worker beats once more within it
 SWEEP_MS = 2_000  #: least time between two sweeps of the farm
 GONE_MS = 60_000  #: a worker without a heartbeat for this long is forgotten
 MAX_ATTEMPTS = 3  #: a unit started this often without success fails
 RETRY_BACKOFF_MS = 1_000  #: before the first retry; doubled for each further retry
-PATIENCE_MS = (3_600_000, 60_000, 300_000)  #: longest time each band may be passed over in a lane
+PATIENCE_MS = (3_600_000, 60_000, 300_000)  #: how long each priority may be passed over in a lane
 IDEMPOTENCY_MS = 86_400_000  #: an idempotency key is kept this long
 _MESSAGE_CHARACTERS = 500  #: longest reason or message kept
 
@@ -107,7 +108,7 @@ class Ledger:
     def keep_units(self, job_id: str, outputs: dict[int, dict[str, Any]]) -> None:
         """Record the finished units of a job that is about to be submitted again."""
         texts = {unit: json.dumps(output) for unit, output in outputs.items()}
-        self._run("keep", job_id, *[part for pair in texts.items() for part in pair])
+        self._run("keep", job_id, *[text for pair in texts.items() for text in pair])
 
     def get(self, job_id: str) -> JobRow:
         """One job; raises NotFound."""
@@ -266,7 +267,7 @@ class Ledger:
     def disown(self, holder: str, in_hand: Mapping[int, Collection[int]]) -> None:
         """End slices of which ``holder`` has less ``in_hand`` (fence → units) than it holds."""
         texts = {fence: ",".join(map(str, units)) for fence, units in in_hand.items()}
-        self._run("disown", holder, *[part for pair in texts.items() for part in pair])
+        self._run("disown", holder, *[text for pair in texts.items() for text in pair])
 
     def leave(self, worker: str) -> None:
         """A worker that stops on purpose hands its slices back and is forgotten."""

@@ -93,7 +93,7 @@ class QueueLimits:
         texts = dict.fromkeys(limits, "") | {
             name: repr(value) for name, value in Limits.checked(given).limits.items()
         }
-        found = self._server.run("limits", *[part for pair in texts.items() for part in pair])
+        found = self._server.run("limits", *[text for pair in texts.items() for text in pair])
         return dict(sorted(zip(found[::2], map(float, found[1::2]), strict=True)))
 
 

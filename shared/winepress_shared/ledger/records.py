@@ -16,7 +16,7 @@ from winepress_shared.lane import model_key
 from winepress_shared.state import JobState
 from winepress_shared.window import Window
 
-BANDS = (Priority.INTERACTIVE, Priority.NORMAL, Priority.BULK)  #: in the order of service
+PRIORITIES = (Priority.INTERACTIVE, Priority.NORMAL, Priority.BULK)  #: in the order of service
 
 
 class Directive(StrEnum):
@@ -24,9 +24,9 @@ class Directive(StrEnum):
 
     OK = "ok"
     CANCEL = "cancel"  #: the job has ended; stop and discard
-    CALLED = "called"  #: started; a better band waits in another lane of the worker
+    CALLED = "called"  #: started; a higher priority waits in another lane of the worker
     YIELD = "yield"  #: the job is paused; stop at the next unit and give the rest back
-    GIVE_WAY = "give-way"  #: the same, because a better band waits in the lane
+    GIVE_WAY = "give-way"  #: the same, because a higher priority waits in the lane
     LOST = "lost"  #: the slice has another holder; stop and discard
 
 
@@ -50,7 +50,7 @@ class Submission:
     kind: str
     lane: str
     user: str
-    band: int  #: index into `BANDS`
+    priority: int  #: index into `PRIORITIES`
     units: int
     digest: str  #: of the job as submitted; equal idempotency keys require equal digests
     chained: bool = False
@@ -70,13 +70,13 @@ class Submission:
         texts["cost"] = f"{self.cost:.6g}"
         if self.last_lane is not None:
             texts["last_lane"] = self.last_lane
-        numbers = {"band": self.band, "units": self.units, "chained": int(self.chained)}
+        numbers = {"priority": self.priority, "units": self.units, "chained": int(self.chained)}
         numbers |= asdict(self.window) if self.window else {}
         if self.max_failed is not None:
             numbers["max_failed"] = self.max_failed
         if self.together > 1:
             numbers["together"] = self.together
-        return tuple(part for pair in (texts | numbers).items() for part in pair)
+        return tuple(text for pair in (texts | numbers).items() for text in pair)
 
     @classmethod
     def of(cls, record: JobRecord) -> Submission:
@@ -91,7 +91,7 @@ class Submission:
             kind=record.job.kind,
             lane=str(record.lane),
             user=record.user,
-            band=BANDS.index(record.job.priority),
+            priority=PRIORITIES.index(record.job.priority),
             units=record.job.unit_count,
             digest=record.digest,
             idempotency_key=record.idempotency_key,
@@ -125,7 +125,7 @@ class Slice:
     attempts: int  #: earlier attempts of the first unit
     waiting: int  #: units of the lane left for others
     tickets: int  #: queued tickets of the lane
-    band: int = 0  #: of the job; index into `BANDS`
+    priority: int = 0  #: of the job; index into `PRIORITIES`
     begun: bool = False  #: the claim started the first unit
     lane: str = (
         ""  #: where it waited; may differ from the request's if an earlier request is answered
@@ -217,7 +217,7 @@ class JobRow:
             kind=row["kind"],
             lane=row["lane"],
             user=row["user"],
-            priority=BANDS[int(row["band"])],
+            priority=PRIORITIES[int(row["priority"])],
             units=max(int(row["units"]), 1),
             done=int(row["done"]),
             failed=int(row["failed"]),
@@ -282,7 +282,7 @@ def read_jobs(
 def expand(units: str) -> tuple[int, ...]:
     """Read unit ranges: ``"3-5,9"`` is (3, 4, 5, 9)."""
     found: list[int] = []
-    for part in filter(None, units.split(",")):
-        first, _, last = part.partition("-")
+    for text in filter(None, units.split(",")):
+        first, _, last = text.partition("-")
         found.extend(range(int(first), int(last or first) + 1))
     return tuple(found)

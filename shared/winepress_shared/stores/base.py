@@ -87,7 +87,7 @@ class Store(Protocol):
     ) -> bool:
         """Write the file ``path`` of any size in pieces; needs a few dozen MiB of memory.
 
-        No reader sees a part of it. With ``only_new`` it is written only if the key is free: False
+        No reader sees half of it. With ``only_new`` it is written only if the key is free: False
         if it was taken, see `put_new`. A call without metadata resumes a killed call for the same
         key and sends only what differs. Raises OSError if ``path`` cannot be read.
         """

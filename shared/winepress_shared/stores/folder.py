@@ -1,7 +1,7 @@
 """A store in a folder, which is local or shared by several machines.
 
 An object is a file; its metadata is a hidden file beside it. Both are written under a temporary
-hidden name and then renamed, so that no reader sees a part of an object.
+hidden name and then renamed, so that no reader sees half of an object.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
+from winepress_shared.atomic_file import PARTIAL
 from winepress_shared.errors import AccessRefused, ObjectMissing, StoreUnreachable
 from winepress_shared.stores.base import (
     MAX_GET_BYTES,
@@ -91,7 +92,7 @@ class FolderStore:
         target, text = self._path(key), _notes_text(metadata)
         with path.open("rb") as source, self._errors():
             target.parent.mkdir(parents=True, exist_ok=True)
-            with open_partial(target.with_name(f".{target.name}.part")) as partial:
+            with open_partial(target.with_name(f".{target.name}{PARTIAL}")) as partial:
                 while block := source.read(_BLOCK_BYTES):
                     partial.put(block)
                     on_bytes(source.tell())
@@ -229,7 +230,7 @@ class FolderStore:
 
 
 def _write(path: Path, data: bytes) -> None:
-    """Write and sync a new file, so that power loss cannot leave a part of it."""
+    """Write and sync a new file, so that power loss cannot leave half of it."""
     with path.open("xb") as file:
         file.write(data)
         file.flush()
@@ -255,7 +256,7 @@ def _read_notes(path: Path) -> dict[str, str]:
 
 
 def _walk(folder: Path, parent: str, start: str = "") -> Iterator[StoredObject]:
-    """The visible files below ``folder`` whose first part starts with ``start``, sorted."""
+    """The visible files below ``folder`` whose first name starts with ``start``, sorted."""
     try:
         with os.scandir(folder) as inside:
             entries = sorted(inside, key=lambda entry: entry.name)

@@ -9,6 +9,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
+from winepress_shared.atomic_file import is_at
+
 
 class PartialFile:
     """Takes the blocks of a file from the start, and writes only those that differ."""
@@ -42,7 +44,7 @@ def open_partial(path: Path) -> Iterator[PartialFile]:
         try:
             yield PartialFile(path, file)
         finally:
-            if _is_at(path, lock):
+            if is_at(path, lock.fileno()):
                 path.unlink()
 
 
@@ -52,18 +54,10 @@ def open_alone(path: Path) -> Iterator[BinaryIO]:
     while True:
         with path.open("ab") as file:
             fcntl.flock(file, fcntl.LOCK_EX)
-            if not _is_at(path, file):
+            if not is_at(path, file.fileno()):
                 continue  # the previous writer has moved or deleted it
             if os.fstat(file.fileno()).st_nlink > 1:
                 path.unlink()  # a killed writer had linked it to its final place
                 continue
             yield file
             return
-
-
-def _is_at(path: Path, file: BinaryIO) -> bool:
-    """True when ``path`` still names the open ``file``."""
-    try:
-        return os.path.samestat(os.fstat(file.fileno()), path.stat())
-    except FileNotFoundError:
-        return False

@@ -38,9 +38,8 @@ class Mirror:
             self._unet(model.name, self._place(model.unet))
         if model.lora:
             self._lora(main, self._place(model.lora))
-        tiny_vae = model.tiny_vae or model.spare_vae
-        if tiny_vae and not self._place(tiny_vae).exists():
-            build_tiny_vae(self._place(tiny_vae))
+        if model.tiny_vae and not self._place(model.tiny_vae).exists():
+            build_tiny_vae(self._place(model.tiny_vae))
         return main
 
     def reference(self, model: Model, cls: str) -> Any:
@@ -52,7 +51,7 @@ class Mirror:
         if model.unet:
             place = self._place(model.unet)
             given["unet"] = diffusers.UNet2DConditionModel.from_pretrained(place, **given)
-        if model.tiny_vae:
+        if model.tiny_vae and model.tiny_vae_only:
             place = self._place(model.tiny_vae)
             given["vae"] = AutoencoderTiny.from_pretrained(place, **given)
         pipe = getattr(diffusers, cls).from_pretrained(main, **given)
@@ -65,7 +64,7 @@ class Mirror:
 
     def tiny_vae(self, model: Model) -> Any:
         """The AutoencoderTiny beside the autoencoder of ``model``, computing in 32 bits."""
-        place = self._place(model.spare_vae or "")
+        place = self._place(model.tiny_vae or "")
         return AutoencoderTiny.from_pretrained(place, torch_dtype=torch.float32)
 
     def _place(self, source: str) -> Path:

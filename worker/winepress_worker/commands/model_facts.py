@@ -14,7 +14,6 @@ def model_facts(model: Model) -> dict[str, str]:
         guidance += ", as an input of the model; negative prompts are ignored"
     elif model.guidance_scale <= 1:
         guidance += "; negative prompts are ignored up to 1"
-    autoencoders = "tiny" if model.tiny_vae else "full, tiny" if model.spare_vae else "full"
     return {
         "model": f"{model.name}: {model.title}",
         "kinds": ", ".join(model.kinds),
@@ -26,7 +25,7 @@ def model_facts(model: Model) -> dict[str, str]:
         "strength": f"{model.strength or DEFAULT_STRENGTH:g} by default, for image-to-image",
         "scheduler": model.scheduler,
         "clip skip": f"1 to {model.max_clip_skip}" if model.max_clip_skip > 1 else "none",
-        "vae": autoencoders,
+        "vae": ", ".join(model.autoencoders),
         "previews": "yes" if model.has_previews else "no",
         "refiners": ", ".join(model.refiners) or "none",
         "memory": ", ".join(

@@ -42,7 +42,11 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     add("--device", default="CPU", help="CPU, GPU, GPU.1, NPU, AUTO, AUTO:NPU,CPU")
     add("--name", help="unique in the farm; default: host and device")
     add("--lanes", default="*", help="comma-separated patterns, for example 'vignette.*'")
-    add("--engine", default="openvino", help="openvino, or fake for rehearsals")
+    add(
+        "--engine",
+        default="openvino",
+        help="openvino, fake for rehearsals, or one of your own: NAME=MODULE:FACTORY",
+    )
     add("--self-test", action="store_true", help="draw a known picture on the device, then exit")
     _add_device_flags(parser.add_argument_group("how the device computes"))
     _add_memory_flags(parser.add_argument_group("what is kept in memory"))

@@ -85,7 +85,8 @@ def _export(model: Model, origin: Source, work: Path, report: Report) -> Prepare
                 fuse(next(lora.iterdir()), folder / "unet")
             export(folder, target)
             if (folder / TINY_VAE_PART).is_dir():
-                export_tiny_vae(folder / TINY_VAE_PART, target, "tiny_" if model.spare_vae else "")
+                prefix = "" if model.tiny_vae_only else "tiny_"
+                export_tiny_vae(folder / TINY_VAE_PART, target, prefix)
     except (ValueError, TypeError, KeyError, RuntimeError) as error:
         # diffusers raises these for configurations and weights that do not fit together.
         raise EnvironmentFault(

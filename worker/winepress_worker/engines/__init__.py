@@ -6,9 +6,11 @@ Each entry imports its engine on first use, because OpenVINO's engine loads torc
 from __future__ import annotations
 
 from collections.abc import Callable
+from importlib.metadata import EntryPoint
 from pathlib import Path
 
-from winepress_worker.engine_name import FAKE, OPENVINO, EngineName
+from winepress_shared.errors import EnvironmentFault
+from winepress_worker.engine_name import FAKE, GROUP, OPENVINO, EngineName
 from winepress_worker.engines.base import Engine
 from winepress_worker.logs import hush_libraries
 from winepress_worker.models.local_models import LocalModels
@@ -32,11 +34,25 @@ def _fake(options: WorkerOptions, local_models: LocalModels, blobs: Path) -> Eng
     return FakeEngine(EngineName.parse(options.engine).fake, options.device)
 
 
-#: Name of an engine → how to make it; `engine_name` has the names.
+#: Name of an engine of ours → how to make it; `engine_name` has the names.
 ENGINES: dict[str, EngineFactory] = {OPENVINO: _openvino, FAKE: _fake}
 
 
 def open_engine(options: WorkerOptions, local_models: LocalModels, home: Path) -> Engine:
-    """The engine a worker was started with; compiled blobs go below ``home``. Raises WrongUsage."""
-    name = EngineName.parse(options.engine).name
-    return ENGINES[name](options, local_models, home / "blobs")
+    """The engine a worker was started with; compiled blobs go below ``home``.
+
+    Raises WrongUsage, and EnvironmentFault for an engine from outside that cannot be imported.
+    """
+    name = EngineName.parse(options.engine)
+    factory = _outside(name) if name.place else ENGINES[name.name]
+    return factory(options, local_models, home / "blobs")
+
+
+def _outside(name: EngineName) -> EngineFactory:
+    try:
+        factory: EngineFactory = EntryPoint(name.name, name.place, GROUP).load()
+    except (ImportError, AttributeError) as error:
+        raise EnvironmentFault(
+            f"the engine {name.name} cannot be imported: {error}", value=name.place
+        ) from error
+    return factory

@@ -15,7 +15,7 @@ from optimum.intel.openvino.modeling_diffusion import (
 from winepress_shared.errors import FailForGood
 from winepress_worker.engines.devices import read_graph
 from winepress_worker.engines.native_faults import loading
-from winepress_worker.engines.previews import SPARE_DECODER, SPARE_ENCODER, part_name
+from winepress_worker.engines.previews import TINY_DECODER, TINY_ENCODER, part_name
 
 _IR_FILE = "openvino_model.xml"
 
@@ -38,7 +38,7 @@ class Autoencoders:
         own = self._own.setdefault(kind, pipe.vae)
         if not is_tiny or "decoder_block_out_channels" in own.config:
             return own
-        if not (self._folder / SPARE_DECODER / _IR_FILE).is_file():
+        if not (self._folder / TINY_DECODER / _IR_FILE).is_file():
             raise FailForGood(
                 "this model was prepared without its tiny autoencoder",
                 field="vae",
@@ -62,6 +62,6 @@ class Autoencoders:
             return network
 
         return OVModelVae(
-            decoder=part(OVModelVaeDecoder, SPARE_DECODER),
-            encoder=part(OVModelVaeEncoder, SPARE_ENCODER),
+            decoder=part(OVModelVaeDecoder, TINY_DECODER),
+            encoder=part(OVModelVaeEncoder, TINY_ENCODER),
         )

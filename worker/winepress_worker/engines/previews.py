@@ -12,7 +12,7 @@ from PIL import Image
 from winepress_shared.model import Model
 from winepress_worker.engines.devices import read_graph
 
-SPARE_DECODER, SPARE_ENCODER = "tiny_vae_decoder", "tiny_vae_encoder"
+TINY_DECODER, TINY_ENCODER = "tiny_vae_decoder", "tiny_vae_encoder"
 _DECODER = "vae_decoder"
 _IR_FILE = "openvino_model.xml"
 _MOST_PX = 256  #: longest side of a preview
@@ -26,10 +26,10 @@ class Previews:
         """``compiled`` compiles a part of the model in ``folder`` once and caches it."""
         self._map = None if model.latent_rgb is None else np.array(model.latent_rgb, np.float32)
         self._compiled = compiled
-        self._part = _DECODER if model.tiny_vae else SPARE_DECODER
+        self._part = _DECODER if model.tiny_vae_only else TINY_DECODER
         self._path = folder / self._part / _IR_FILE
         self._opened: Any = None
-        self._can_decode = bool(model.tiny_vae or model.spare_vae) and self._path.is_file()
+        self._can_decode = model.tiny_vae is not None and self._path.is_file()
 
     def _decoder(self) -> Any:
         if self._opened is None:

@@ -115,12 +115,12 @@ def _download(file: _File, place: Path, url: str) -> None:
 
     The library's own function is not used: it restarts a file in every process.
     """
-    target, part = place / file.name, place / ".parts" / f"{file.sha256 or file.blob}.part"
+    target, partial = place / file.name, place / ".partial" / (file.sha256 or file.blob)
     if target.exists() and _is(file, target):
         return
     target.parent.mkdir(parents=True, exist_ok=True)
-    part.parent.mkdir(exist_ok=True)
-    with open_alone(part) as opened:
+    partial.parent.mkdir(exist_ok=True)
+    with open_alone(partial) as opened:
         if opened.tell() > file.size:
             opened.seek(0)
             opened.truncate()
@@ -132,14 +132,14 @@ def _download(file: _File, place: Path, url: str) -> None:
             expected_size=file.size,
         )
         opened.flush()
-        if not _is(file, part):
-            part.unlink()
+        if not _is(file, partial):
+            partial.unlink()
             raise EnvironmentFault(
                 "a fetched file's checksum differs from the hub's",
                 value=file.name,
                 hint="try again",
             )
-        part.replace(target)
+        partial.replace(target)
 
 
 def _is(file: _File, path: Path) -> bool:

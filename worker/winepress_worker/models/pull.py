@@ -11,7 +11,7 @@ from winepress_worker.models.manifest import FileRecord, Manifest, digest
 from winepress_worker.models.registry import ModelRegistry, percents
 from winepress_worker.report import Report
 
-_PARTS = ".parts"  #: folder of incomplete files, each named by its hash
+_PARTIAL = ".partial"  #: folder of incomplete files, each named by its hash
 
 
 def pull(
@@ -24,7 +24,7 @@ def pull(
     StoreUnreachable, and OSError (ENOSPC: the disk is full).
     """
     total = max(sum(file.size for file in manifest.files.values()), 1)
-    (work / _PARTS).mkdir(parents=True, exist_ok=True)
+    (work / _PARTIAL).mkdir(parents=True, exist_ok=True)
     done = 0
     for name, file in manifest.files.items():
         target = work / name
@@ -34,12 +34,12 @@ def pull(
             if _is(older / name, file):
                 _link(older / name, target)
             else:
-                part = work / _PARTS / file.sha256
+                partial = work / _PARTIAL / file.sha256
                 on_bytes = percents(f"fetching {name} from the store", done, total, report)
-                _fetch(registry, file, part, on_bytes, name)
-                part.rename(target)
+                _fetch(registry, file, partial, on_bytes, name)
+                partial.rename(target)
         done += file.size
-    shutil.rmtree(work / _PARTS)
+    shutil.rmtree(work / _PARTIAL)
     for path in [path for path in work.rglob("*") if path.is_file()]:
         if path.relative_to(work).as_posix() not in manifest.files:
             path.unlink()  # from an unfinished pull of another revision
@@ -54,17 +54,17 @@ def missing_bytes(manifest: Manifest, work: Path) -> int:
 
 
 def _fetch(
-    registry: ModelRegistry, file: FileRecord, part: Path, on_bytes: BytesCallback, name: str
+    registry: ModelRegistry, file: FileRecord, partial: Path, on_bytes: BytesCallback, name: str
 ) -> None:
-    """Complete ``part``; restarted once, because its beginning may be damaged."""
+    """Complete ``partial``; restarted once, because its beginning may be damaged."""
     for _ in range(2):
         try:
-            registry.fetch(file, part, on_bytes)
+            registry.fetch(file, partial, on_bytes)
         except ObjectTooLarge:
             break
-        if _is(part, file):
+        if _is(partial, file):
             return
-        part.unlink()
+        partial.unlink()
     raise EnvironmentFault(
         "a file of the model is damaged in the store",
         value=name,

@@ -75,7 +75,7 @@ def is_bundled(model: Model) -> bool:
 
 def is_available_offline(model: Model) -> bool:
     """True when ``model`` can be prepared without a network."""
-    places = (model.source, model.unet, model.lora, model.tiny_vae, model.spare_vae)
+    places = (model.source, model.unet, model.lora, model.tiny_vae)
     return not any(place and place.startswith(_HUB) for place in places)
 
 
@@ -104,10 +104,8 @@ def find_source(model: Model, mirror: Path | None = None, fetch: Fetch = refuse_
         files |= part_files(find(model.unet), "unet")
     if model.lora:
         files[f"{LORA_PART}/{_LORA_FILE}"] = _lora_file(find(model.lora))
-    if model.tiny_vae:
+    if model.tiny_vae and (model.tiny_vae_only or places.may_have(model.tiny_vae)):
         files |= part_files(find(model.tiny_vae), TINY_VAE_PART)
-    elif model.spare_vae and places.may_have(model.spare_vae):
-        files |= part_files(find(model.spare_vae), TINY_VAE_PART)
     return Source(files)
 
 

@@ -19,6 +19,7 @@ from winepress_shared.ledger.lanes import LaneIndex
 from winepress_shared.ledger.ledger import Ledger
 from winepress_shared.server_certificates import check_certificates
 from winepress_shared.settings import Settings, warn_of_limits
+from winepress_worker.engine_name import EngineName
 from winepress_worker.lane_order import LaneCycle, LaneWatch
 from winepress_worker.logs import FORMAT, say_in_log
 from winepress_worker.options import WorkerOptions
@@ -158,7 +159,7 @@ def _facts(options: WorkerOptions, lanes: list[str]) -> dict[str, Any]:
         "pid": os.getpid(),
         "processes": process_space(),
         "device": options.device,
-        "engine": options.engine,
+        "engine": EngineName.parse(options.engine).name,
         "lanes": sorted(lanes),
         "memory_budget": options.model_budget,
         "version": __version__,

@@ -10,13 +10,12 @@ from pathlib import Path
 from typing import Any
 
 from winepress_shared.errors import WrongUsage
-from winepress_shared.ledger.ledger import BEAT_S, Ledger
+from winepress_shared.ledger.ledger import SILENT_S, Ledger
 from winepress_shared.ledger.records import Worker
 
 log = logging.getLogger(__name__)
 
 _LOOK_S = 0.5  #: between two looks at a worker that may be dead
-_SILENCE_S = 2 * BEAT_S + 1.0  #: a live worker beats once more within it
 
 
 def check_unique_name(
@@ -31,7 +30,7 @@ def check_unique_name(
     if first is None or _has_ended(first.facts):
         return
     log.info("%s was alive a moment ago: waiting to see whether it still beats", name)
-    for _ in range(round(_SILENCE_S / _LOOK_S)):
+    for _ in range(round(SILENT_S / _LOOK_S)):
         sleep(_LOOK_S)
         found = _listed(ledger, name)
         if found is None:

@@ -29,7 +29,7 @@ _IN_FLIGHT = 2  #: most pictures that are drawn and not yet stored
 class Drawn:
     """One picture on its way to the store."""
 
-    part: Slice
+    slice: Slice
     unit: int
     job: Job  #: of this one picture
     image: Image.Image
@@ -43,7 +43,7 @@ class Drawn:
 class Stored:
     """A film, or whatever else its renderer has stored itself."""
 
-    part: Slice
+    slice: Slice
     unit: int
     row: dict[str, Any]  #: to be counted for it, see `Output`
 
@@ -66,7 +66,7 @@ class Delivery:
 
     def send(self, rendered: Rendered) -> None:
         """Hand over what was rendered; waits while two others are still on their way."""
-        self._enqueue(rendered.part, rendered.unit, lambda: self._deliver(rendered))
+        self._enqueue(rendered.slice, rendered.unit, lambda: self._deliver(rendered))
         while len(self._pending) > _IN_FLIGHT:
             self._pending.popleft().result()
 
@@ -80,43 +80,45 @@ class Delivery:
         while self._pending:
             self._pending.popleft().result()
 
-    def conclude(self, part: Slice) -> None:
+    def conclude(self, slice_: Slice) -> None:
         """Write the job's result after its last unit has ended, then end the job."""
-        self._enqueue(part, -1, lambda: self._write_result(part, self._lease_client.outputs(part)))
+        self._enqueue(
+            slice_, -1, lambda: self._write_result(slice_, self._lease_client.outputs(slice_))
+        )
 
-    def adopt(self, part: Slice, unit: int, job: Job) -> bool:
+    def adopt(self, slice_: Slice, unit: int, job: Job) -> bool:
         """Count the object an earlier attempt left in the store; False when there is none."""
-        row = self._archive.read_output(output_key(part.job_id, unit, job.output_format))
+        row = self._archive.read_output(output_key(slice_.job_id, unit, job.output_format))
         if row is None:
             return False
-        self.commit(part, unit, row, is_mine=False)
+        self.commit(slice_, unit, row, is_mine=False)
         return True
 
-    def _enqueue(self, part: Slice, unit: int, act: Callable[[], None]) -> None:
+    def _enqueue(self, slice_: Slice, unit: int, act: Callable[[], None]) -> None:
         def guarded() -> None:
             try:
                 act()
             except Exception as error:  # noqa: BLE001 - the edge of the task: a fault here is
                 # settled with this unit, and is not raised again in the thread that waits.
-                self.account(part, unit, error)
+                self.account(slice_, unit, error)
 
         self._pending.append(self._thread.submit(guarded))
 
-    def account(self, part: Slice, unit: int, error: Exception) -> None:
+    def account(self, slice_: Slice, unit: int, error: Exception) -> None:
         """Settle a failed attempt with the ledger; see `LeaseClient.account`."""
-        if self._lease_client.account(part, unit, error) is UnitOutcome.LAST:
-            self.conclude(part)
+        if self._lease_client.account(slice_, unit, error) is UnitOutcome.LAST:
+            self.conclude(slice_)
 
     def _deliver(self, rendered: Rendered) -> None:
         if isinstance(rendered, Stored):
-            self.commit(rendered.part, rendered.unit, rendered.row)
+            self.commit(rendered.slice, rendered.unit, rendered.row)
         else:
             self._store(rendered)
 
     def _store(self, drawn: Drawn) -> None:
         job = drawn.job
         data = encode(drawn.image, job, drawn.facts)
-        key = output_key(drawn.part.job_id, drawn.unit, job.output_format)
+        key = output_key(drawn.slice.job_id, drawn.unit, job.output_format)
         output = Output(
             unit=drawn.unit,
             key=key,
@@ -128,31 +130,33 @@ class Delivery:
             device=drawn.facts.device,
             worker=self._lease_client.worker,
             render_s=round(drawn.render_s, 3),
-            attempts=drawn.part.attempts + 1,
+            attempts=drawn.slice.attempts + 1,
             batch=drawn.batch,
             warnings=fit_warnings(drawn.warnings),
         )
         row = output.row()
         mine = self._archive.write_output(key, data, row)
-        if mine or not self.adopt(drawn.part, drawn.unit, job):
-            self.commit(drawn.part, drawn.unit, row)
+        if mine or not self.adopt(drawn.slice, drawn.unit, job):
+            self.commit(drawn.slice, drawn.unit, row)
 
-    def commit(self, part: Slice, unit: int, row: dict[str, Any], *, is_mine: bool = True) -> None:
+    def commit(
+        self, slice_: Slice, unit: int, row: dict[str, Any], *, is_mine: bool = True
+    ) -> None:
         """Count an object that is in the store; the last one of a job ends it."""
-        outcome = self._lease_client.commit(part, unit, row, is_mine=is_mine)
-        if outcome is UnitOutcome.LAST and part.job_units == 1:
-            self._write_result(part, {unit: row})  # the ledger would say the same
+        outcome = self._lease_client.commit(slice_, unit, row, is_mine=is_mine)
+        if outcome is UnitOutcome.LAST and slice_.job_units == 1:
+            self._write_result(slice_, {unit: row})  # the ledger would say the same
         elif outcome is UnitOutcome.LAST:
-            self._write_result(part, self._lease_client.outputs(part))
+            self._write_result(slice_, self._lease_client.outputs(slice_))
         elif outcome is UnitOutcome.MOVED:
             self._leave_ticket(FILM)
 
-    def _write_result(self, part: Slice, rows: dict[int, dict[str, Any]]) -> None:
-        result = Result.from_units(part.job_id, rows)
+    def _write_result(self, slice_: Slice, rows: dict[int, dict[str, Any]]) -> None:
+        result = Result.from_units(slice_.job_id, rows)
         self._archive.write_result(result)
         reason = ""
         if result.failures:
             first = result.failures[0]
             total = len(result.outputs) + len(result.failures)
             reason = f"{len(result.failures)} of {total} pictures failed: {first.message}"
-        self._lease_client.finish(part, reason)
+        self._lease_client.finish(slice_, reason)

@@ -52,28 +52,28 @@ class Executor:
         self._renderers = renderers
         self._calls_away = calls_away
 
-    def run(self, part: Slice) -> int:
+    def run(self, slice_: Slice) -> int:
         """Render a slice; returns the number of units that were rendered and handed to delivery.
 
         Faults are settled with the ledger here and do not escape, except WorkerBroken: then this
         process must be replaced.
         """
-        if part.finish:
-            self._delivery.conclude(part)
+        if slice_.finish:
+            self._delivery.conclude(slice_)
             return 0
         try:
-            work, renderer = self._prepare(part)
+            work, renderer = self._prepare(slice_)
         except Exception as error:  # the edge of the task: whatever is wrong with this job is
             # settled with this job, and a slice is never kept without being worked on.
             self._delivery.settle()
-            _settle(self._delivery, part, part.units, error)
+            _settle(self._delivery, slice_, slice_.units, error)
             if isinstance(error, WorkerBroken):
                 raise
             return 0
         return _Execution(self._leases, self._delivery, work, renderer, self._calls_away).run()
 
-    def _prepare(self, part: Slice) -> tuple[SliceWork, JobRenderer]:
-        work = self._reader.read(part)
+    def _prepare(self, slice_: Slice) -> tuple[SliceWork, JobRenderer]:
+        work = self._reader.read(slice_)
         renderer = self._renderers.get(type(work.record.job))
         if renderer is None:
             raise FailForGood("this worker renders no such jobs", value=work.record.job.kind)
@@ -95,14 +95,14 @@ class _Execution:
         self._leases = lease_client
         self._delivery = delivery
         self._work = work
-        self._part = work.part
+        self._slice = work.slice
         self._renderer = renderer
         self._calls_away = calls_away
         self._began_at = time.monotonic()
         self._rendered: list[Rendered] = []  #: not handed over yet
 
     def run(self) -> int:
-        count, left = 0, self._part.units
+        count, left = 0, self._slice.units
         try:
             while left:
                 call = self._renderer.next_call(self._work, left)
@@ -120,7 +120,7 @@ class _Execution:
 
     def _render(self, unit: int) -> int:
         """Render one unit by itself; returns 0 when it failed."""
-        if self._part.attempts:
+        if self._slice.attempts:
             # It may have killed a worker: no other picture may be at risk beside it, and the
             # earlier attempt may have stored its picture.
             self._hand_over(settle=True)
@@ -149,27 +149,27 @@ class _Execution:
     def _render_begun(self, number: int) -> int:
         try:
             unit = self._work.unit(number)
-            if self._part.attempts and self._delivery.adopt(self._part, number, unit.job):
+            if self._slice.attempts and self._delivery.adopt(self._slice, number, unit.job):
                 return 1
             self._rendered += self._renderer.draw(self._work, (unit,), None)
             return 1
         except Stopped:
             raise
         except WorkerBroken as error:
-            self._delivery.account(self._part, number, error)
+            self._delivery.account(self._slice, number, error)
             raise
         except Exception as error:  # noqa: BLE001 - the edge of the task: any fault of one
             # picture is that picture's, never the worker's or the next picture's.
             if isinstance(seen_through(error), EnvironmentFault):
                 self._hand_over(settle=True)  # it counts before the slice is given back
-            self._delivery.account(self._part, number, error)
+            self._delivery.account(self._slice, number, error)
             return 0
 
     def _begin(self, *units: int) -> None:
         """Begin units; raises Stopped where the slice ends before them."""
-        is_called = self._leases.start(self._part, *units)
-        if is_called and self._calls_away(self._part, time.monotonic() - self._began_at):
-            raise YieldRequested("a better band waits in another lane")
+        is_called = self._leases.start(self._slice, *units)
+        if is_called and self._calls_away(self._slice, time.monotonic() - self._began_at):
+            raise YieldRequested("a higher priority waits in another lane")
 
     def _hand_over(self, *, settle: bool = False) -> None:
         """Hand what was rendered last to delivery, if it is not there yet; may wait for it."""
@@ -181,19 +181,19 @@ class _Execution:
 
     def _end(self, left: Sequence[int], error: Exception) -> None:
         """End the slice before its last unit."""
-        log.info("slice %s of %s ends early: %s", self._part.fence, self._part.job_id, error)
+        log.info("slice %s of %s ends early: %s", self._slice.fence, self._slice.job_id, error)
         self._hand_over(settle=True)
         if isinstance(error, Stopped):
-            self._leases.give_back(self._part)
+            self._leases.give_back(self._slice)
         else:
-            _settle(self._delivery, self._part, left, error)
+            _settle(self._delivery, self._slice, left, error)
 
 
-def _settle(delivery: Delivery, part: Slice, units: Sequence[int], error: Exception) -> None:
+def _settle(delivery: Delivery, slice_: Slice, units: Sequence[int], error: Exception) -> None:
     """Account for ``units`` that cannot be rendered: their surroundings are at fault, or they are.
 
     A fault of the surroundings gives the whole slice back, so it is accounted for once.
     """
     is_around = isinstance(seen_through(error), EnvironmentFault | StoreUnreachable)
     for unit in units[:1] if is_around else units:
-        delivery.account(part, unit, error)
+        delivery.account(slice_, unit, error)

@@ -79,118 +79,118 @@ class LeaseClient:
         if self.draining.is_set():
             return None
         others_first = self._suspects.wait_for_others(lane)
-        part = self._ledger.claim(
+        slice_ = self._ledger.claim(
             lane, self.worker, self.holder, most, begin=begin, others_first=others_first
         )
-        if part is not None:
-            self._in_hand[part.fence] = set(part.units)
-        return part
+        if slice_ is not None:
+            self._in_hand[slice_.fence] = set(slice_.units)
+        return slice_
 
-    def start(self, part: Slice, *units: int) -> bool:
-        """Begin units; returns whether a better band waits in another lane.
+    def start(self, slice_: Slice, *units: int) -> bool:
+        """Begin units; returns whether a higher priority waits in another lane.
 
         Raises LeaseLost, CancelRequested or YieldRequested.
         """
         if self.draining.is_set():
             raise YieldRequested("this worker is leaving")
-        if part.begun and units[:1] == part.units[:1]:
+        if slice_.begun and units[:1] == slice_.units[:1]:
             units = units[1:]
         if not units:
             return False
-        directive = self._patiently(lambda: self._ledger.start(part.fence, *units))
+        directive = self._patiently(lambda: self._ledger.start(slice_.fence, *units))
         self._obey(directive)
         return directive is Directive.CALLED
 
-    def watch(self, part: Slice, unit: int) -> Callable[[int, int], None]:
+    def watch(self, slice_: Slice, unit: int) -> Callable[[int, int], None]:
         """The step callback of a picture: reports progress now and then, and stops when told to."""
         self._reported_at = 0.0
 
         def on_step(done: int, steps: int) -> None:
-            if part.fence in self._stopped:
-                self._obey(self._patiently(lambda: self._report(part, unit, done, steps)))
-                self._stopped.discard(part.fence)
+            if slice_.fence in self._stopped:
+                self._obey(self._patiently(lambda: self._report(slice_, unit, done, steps)))
+                self._stopped.discard(slice_.fence)
             elif time.monotonic() - self._reported_at > _PROGRESS_S or done == steps:
                 self._reported_at = time.monotonic()
                 self._messenger.send("progress", lambda: report(done, steps))
 
         def report(done: int, steps: int) -> None:
-            if self._report(part, unit, done, steps) is not Directive.OK:
-                self._stopped.add(part.fence)
+            if self._report(slice_, unit, done, steps) is not Directive.OK:
+                self._stopped.add(slice_.fence)
 
         return on_step
 
-    def _report(self, part: Slice, unit: int, done: int, steps: int) -> Directive:
-        directive = self._ledger.progress(part.fence, unit, done, steps)
+    def _report(self, slice_: Slice, unit: int, done: int, steps: int) -> Directive:
+        directive = self._ledger.progress(slice_.fence, unit, done, steps)
         # A pause lets the picture in hand be finished.
         return Directive.OK if directive is Directive.YIELD else directive
 
     def commit(
-        self, part: Slice, unit: int, output: dict[str, Any], *, is_mine: bool = True
+        self, slice_: Slice, unit: int, output: dict[str, Any], *, is_mine: bool = True
     ) -> UnitOutcome:
         """Count a picture that is in the store; one that is not ``is_mine`` was drawn before."""
-        outcome = self._patiently(lambda: self._ledger.commit(part.fence, unit, output))
+        outcome = self._patiently(lambda: self._ledger.commit(slice_.fence, unit, output))
         if is_mine:
-            self._suspects.served(part, unit)
-        return self._settled(part, unit, outcome)
+            self._suspects.served(slice_, unit)
+        return self._settled(slice_, unit, outcome)
 
-    def finish(self, part: Slice, reason: str) -> None:
+    def finish(self, slice_: Slice, reason: str) -> None:
         """End a job whose result is written."""
-        self._patiently(lambda: self._ledger.finish(part.fence, reason))
-        self._in_hand.pop(part.fence, None)
+        self._patiently(lambda: self._ledger.finish(slice_.fence, reason))
+        self._in_hand.pop(slice_.fence, None)
 
-    def outputs(self, part: Slice) -> dict[int, dict[str, Any]]:
+    def outputs(self, slice_: Slice) -> dict[int, dict[str, Any]]:
         """What was recorded for each unit of the slice's job."""
-        return self._patiently(lambda: self._ledger.outputs(part.job_id))
+        return self._patiently(lambda: self._ledger.outputs(slice_.job_id))
 
     def give_back(
-        self, part: Slice, park_ms: int = 0, reason: str = "", unserved: int = -1
+        self, slice_: Slice, park_ms: int = 0, reason: str = "", unserved: int = -1
     ) -> None:
         """Return what is left of a slice and count no attempt; see `Ledger.release`."""
         self._patiently(
-            lambda: self._ledger.release(part.fence, self.holder, park_ms, reason, unserved)
+            lambda: self._ledger.release(slice_.fence, self.holder, park_ms, reason, unserved)
         )
-        self._in_hand.pop(part.fence, None)
+        self._in_hand.pop(slice_.fence, None)
 
-    def account(self, part: Slice, unit: int, error: Exception) -> UnitOutcome:
+    def account(self, slice_: Slice, unit: int, error: Exception) -> UnitOutcome:
         """Do what the type of ``error`` asks for: try again, give up, leave or rest the lane.
 
         An unexpected error counts as one attempt of this unit. Unit -1 is the job's result.
         """
         error = seen_through(error)
-        if isinstance(error, EnvironmentFault) and self._suspects.is_to_blame(part):
+        if isinstance(error, EnvironmentFault) and self._suspects.is_to_blame(slice_):
             why = f"{self.worker} serves other jobs of this lane, but not this one: {error}"
-            outcome = self._fail(part, unit, RetryElsewhere(why))
+            outcome = self._fail(slice_, unit, RetryElsewhere(why))
             if outcome is not UnitOutcome.LAST:
-                self.give_back(part)
+                self.give_back(slice_)
             return outcome
         if isinstance(error, EnvironmentFault):
-            self.note(part, f"{self.worker} leaves it to others: {error}")
-            self._suspects.add(part, unit)
-            self._unfit.refuse(model_key(part.lane), error)
-            self.give_back(part, unserved=unit)
+            self.note(slice_, f"{self.worker} leaves it to others: {error}")
+            self._suspects.add(slice_, unit)
+            self._unfit.refuse(model_key(slice_.lane), error)
+            self.give_back(slice_, unserved=unit)
             return UnitOutcome.LOST
         if isinstance(error, StoreUnreachable):
             log.error("lane rests: %s", error)
-            self.give_back(part, _PARK_MS, str(error))
+            self.give_back(slice_, _PARK_MS, str(error))
             return UnitOutcome.LOST
-        return self._fail(part, unit, error)
+        return self._fail(slice_, unit, error)
 
-    def _fail(self, part: Slice, unit: int, error: Exception) -> UnitOutcome:
+    def _fail(self, slice_: Slice, unit: int, error: Exception) -> UnitOutcome:
         if isinstance(error, WinepressError):
-            log.warning("unit %s of %s failed: %s", unit, part.job_id, error)
+            log.warning("unit %s of %s failed: %s", unit, slice_.job_id, error)
             fault: WinepressError = error
         else:
-            log.error("unexpected error in unit %s of %s", unit, part.job_id, exc_info=error)
+            log.error("unexpected error in unit %s of %s", unit, slice_.job_id, exc_info=error)
             fault = RetryElsewhere(f"{type(error).__name__}: {error}")
         retry = not isinstance(error, FailForGood | Refused)
-        outcome = self._patiently(lambda: self._ledger.fail(part.fence, unit, fault, retry=retry))
-        return self._settled(part, unit, outcome)
+        outcome = self._patiently(lambda: self._ledger.fail(slice_.fence, unit, fault, retry=retry))
+        return self._settled(slice_, unit, outcome)
 
-    def note(self, part: Slice, message: str) -> None:
+    def note(self, slice_: Slice, message: str) -> None:
         """Tell whoever watches the job what takes so long before its first step."""
-        log.info("%s: %s", part.job_id, message)
+        log.info("%s: %s", slice_.job_id, message)
         try:
-            self._ledger.note(part.job_id, message)
+            self._ledger.note(slice_.job_id, message)
         except BrokerUnreachable:
             log.warning("note not recorded: broker unreachable")
 
@@ -203,12 +203,12 @@ class LeaseClient:
 
         self._messenger.send("description", tell)
 
-    def _settled(self, part: Slice, unit: int, outcome: UnitOutcome) -> UnitOutcome:
+    def _settled(self, slice_: Slice, unit: int, outcome: UnitOutcome) -> UnitOutcome:
         """Forget a unit; after the last one of a job its slice is kept until the job ends."""
-        units = self._in_hand.get(part.fence, set())
+        units = self._in_hand.get(slice_.fence, set())
         units.discard(unit)
         if not units and outcome is not UnitOutcome.LAST:
-            self._in_hand.pop(part.fence, None)
+            self._in_hand.pop(slice_.fence, None)
         return outcome
 
     def _obey(self, directive: Directive) -> None:
@@ -219,7 +219,7 @@ class LeaseClient:
         if directive is Directive.YIELD:
             raise YieldRequested("the job is paused")
         if directive is Directive.GIVE_WAY:
-            raise YieldRequested("a better band waits in the lane")
+            raise YieldRequested("a higher priority waits in the lane")
 
     def _patiently(self, call: Callable[[], T]) -> T:
         """Try again through an outage: the sweep prolongs leases that could not be renewed."""

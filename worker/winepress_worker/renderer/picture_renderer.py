@@ -45,11 +45,11 @@ class PictureRenderer:
         """Load the model of the lane, and the refiner of the first picture if it has one."""
         work.pipelines.load(work.record.job)
         with suppress(FailForGood):  # a damaged item, which its own turn will settle
-            work.pipelines.load(work.unit(work.part.units[0]).job)
+            work.pipelines.load(work.unit(work.slice.units[0]).job)
 
     def next_call(self, work: SliceWork, units: Sequence[int]) -> Call | None:
         """As many pictures as are alike and pay; one that was begun before is drawn alone."""
-        if work.part.attempts:
+        if work.slice.attempts:
             return None
         jobs = (work.unit(unit).job for unit in units)
         try:
@@ -91,14 +91,14 @@ class PictureRenderer:
         image_and_mask = (*work.inputs.of(jobs[0]), None, None)[:2]
         request = Request.together(jobs, *image_and_mask)
         if jobs[0].preview_every:
-            request = replace(request, on_preview=self._leases.previews.of(work.part, unit))
+            request = replace(request, on_preview=self._leases.previews.of(work.slice, unit))
         steps, cost = jobs[0].num_inference_steps or 1, megapixel_steps(jobs[0])
         lane, is_first = str(work.record.lane), not pipelines.is_warm(jobs[0])
         limit = self._pace.limit(lane, cost * len(jobs))
         if is_first:  # it compiles too, which takes as long as it takes
             limit = replace(limit, seconds=None)
         began = time.perf_counter()
-        images = pipelines.render(request, limit.watching(self._leases.watch(work.part, unit)))
+        images = pipelines.render(request, limit.watching(self._leases.watch(work.slice, unit)))
         seconds = time.perf_counter() - began
         self._pace.learn(lane, seconds, steps, cost, len(jobs), is_first=is_first)
         return _Rendered(images[: len(jobs) - call.filled], pipelines.facts(request), seconds)
@@ -110,7 +110,7 @@ def _drawn(
     """The pictures of the units, drawn in a call of ``number``; each is said to take ``each_s``."""
     return [
         Drawn(
-            part=work.part,
+            slice=work.slice,
             unit=unit.number,
             job=unit.job,
             image=image,

@@ -22,7 +22,7 @@ class PreviewPublisher:
         self._store = store
         self._messenger = messenger
 
-    def of(self, part: Slice, unit: int) -> OnPreview:
+    def of(self, slice_: Slice, unit: int) -> OnPreview:
         """What the engine calls with the pictures of the call in which ``unit`` is drawn."""
 
         def show(done: int, steps: int, pictures: Sequence[Image.Image]) -> None:
@@ -30,7 +30,7 @@ class PreviewPublisher:
             if jpeg is None:
                 return
             preview = Preview(unit, done, steps, jpeg)
-            self._messenger.send("preview", lambda: self._store.put(part.fence, preview))
+            self._messenger.send("preview", lambda: self._store.put(slice_.fence, preview))
 
         return show
 

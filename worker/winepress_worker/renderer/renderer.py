@@ -18,6 +18,7 @@ from winepress_shared.ledger.lanes import LaneIndex
 from winepress_shared.ledger.ledger import Ledger
 from winepress_shared.ledger.previews import PreviewStore
 from winepress_shared.ledger.records import Slice
+from winepress_shared.ledger.script_server import ScriptServer
 from winepress_shared.settings import Settings
 from winepress_shared.stores import open_store
 from winepress_worker.engines import open_engine
@@ -79,11 +80,13 @@ class Renderer:
         )
         self._unfit = Unfit(self._files_of, (settings.home,))
         self._messenger = Messenger()
-        previews = PreviewPublisher(PreviewStore(settings), self._messenger)
+        server = ScriptServer(settings, f"{settings.farm}:")
+        previews = PreviewPublisher(PreviewStore(settings, server), self._messenger)
+        ledger = Ledger(settings, server)
         self._lease_client = LeaseClient(
-            Ledger(settings), options.name, os.getpid(), previews, self._messenger, self._unfit
+            ledger, options.name, os.getpid(), previews, self._messenger, self._unfit
         )
-        self._lane_index = LaneIndex(settings)
+        self._lane_index = LaneIndex(settings, server)
         self._watch = LaneWatch(self._lane_index, options)
         self._process = psutil.Process()
         self._pace = Pace()
@@ -124,15 +127,15 @@ class Renderer:
             return f"{lane}: left to another worker"
         try:
             while time.monotonic() - began < TICKET_S:
-                part = self._claim(lane)
-                if part is None:
+                slice_ = self._claim(lane)
+                if slice_ is None:
                     break
-                if part.waiting and not part.tickets:
+                if slice_.waiting and not slice_.tickets:
                     self._messenger.send(f"ticket of {lane}", lambda: self._leave_ticket(lane))
-                jobs[part.job_id] = None
+                jobs[slice_.job_id] = None
                 if model_key(lane) in self._warm:
                     self._messenger.send("preload", lambda: self._look_ahead(lane))
-                pictures += self._executor.run(part)
+                pictures += self._executor.run(slice_)
                 self._idle_unloader.make_way()
                 self.describe()
                 if self._is_unfit(lane):
@@ -154,15 +157,15 @@ class Renderer:
         """The next slice. A chain goes on as soon as its last picture is counted."""
         most = self._pace.units_for(lane, SLICE_S)
         is_warm = model_key(lane) in self._warm
-        part = self._lease_client.claim(lane, most, begin=is_warm)
-        if part is None and self._delivery.is_busy:
+        slice_ = self._lease_client.claim(lane, most, begin=is_warm)
+        if slice_ is None and self._delivery.is_busy:
             self._delivery.settle()
-            part = self._lease_client.claim(lane, most, begin=is_warm)
-        return part
+            slice_ = self._lease_client.claim(lane, most, begin=is_warm)
+        return slice_
 
-    def _pipelines_of(self, part: Slice) -> SlicePipelines:
+    def _pipelines_of(self, slice_: Slice) -> SlicePipelines:
         def note(message: str) -> None:
-            self._lease_client.note(part, message)
+            self._lease_client.note(slice_, message)
 
         return SlicePipelines(self._engine, self._pool, note, self.describe)
 

@@ -24,14 +24,14 @@ class SliceReader:
         self._inputs = InputPictures(archive)
         self._record: JobRecord | None = None
 
-    def read(self, part: Slice) -> SliceWork:
+    def read(self, slice_: Slice) -> SliceWork:
         """The job of a slice, with its input pictures; its units are read when they are needed.
 
         Raises FailForGood for a job that is lost or damaged, and StoreUnreachable.
         """
-        record = self._job(part.job_id)
+        record = self._job(slice_.job_id)
         self._inputs.of(record.job)
-        return SliceWork(part, record, self._pipelines_of(part), self._inputs, self._items)
+        return SliceWork(slice_, record, self._pipelines_of(slice_), self._inputs, self._items)
 
     def _job(self, job_id: str) -> JobRecord:
         if self._record is None or self._record.id != job_id:

@@ -34,33 +34,33 @@ class Suspects:
         self._jobs: dict[str, _Suspicion] = {}  # the oldest first
         self._turn = threading.Lock()
 
-    def add(self, part: Slice, unit: int) -> None:
+    def add(self, slice_: Slice, unit: int) -> None:
         """The worker leaves the lane over this unit."""
         with self._turn:
-            found = self._jobs.pop(part.job_id, None)
-            if found is None or found.model != model_key(part.lane):
-                found = _Suspicion(model_key(part.lane))
+            found = self._jobs.pop(slice_.job_id, None)
+            if found is None or found.model != model_key(slice_.lane):
+                found = _Suspicion(model_key(slice_.lane))
             found.units.add(unit)
             found.since = self._clock()
-            self._jobs[part.job_id] = found
+            self._jobs[slice_.job_id] = found
             if len(self._jobs) > _MOST:
                 del self._jobs[next(iter(self._jobs))]
 
-    def served(self, part: Slice, unit: int) -> None:
+    def served(self, slice_: Slice, unit: int) -> None:
         """A unit is drawn and counted: its own job is cleared by one that was not served before."""
         with self._turn:
-            own = self._jobs.get(part.job_id)
+            own = self._jobs.get(slice_.job_id)
             if own is not None and unit in own.units:
-                del self._jobs[part.job_id]
+                del self._jobs[slice_.job_id]
             for suspicion in self._jobs.values():
-                if suspicion.model == model_key(part.lane):
+                if suspicion.model == model_key(slice_.lane):
                     suspicion.is_confirmed = True
 
-    def is_to_blame(self, part: Slice) -> bool:
+    def is_to_blame(self, slice_: Slice) -> bool:
         """Whether a fault of this worker's surroundings is rather one of the slice's job."""
         with self._turn:
             self._forget()
-            found = self._jobs.get(part.job_id)
+            found = self._jobs.get(slice_.job_id)
             return found is not None and found.is_confirmed
 
     def wait_for_others(self, lane: str) -> bool:

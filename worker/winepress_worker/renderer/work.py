@@ -25,7 +25,7 @@ class UnitWork:
 class SliceWork:
     """A slice of a job, and what renders it."""
 
-    part: Slice
+    slice: Slice
     record: JobRecord
     pipelines: SlicePipelines
     inputs: InputPictures

@@ -44,7 +44,7 @@ class ZoomRenderer:
         So no key frame waits for more than the load of its model.
         """
         job = work.record.job
-        models = [job.model_of(unit) for unit in work.part.units]
+        models = [job.model_of(unit) for unit in work.slice.units]
         for model in dict.fromkeys(models):
             if model is not None:
                 work.pipelines.prepare(model, job.precision)
@@ -77,7 +77,7 @@ class ZoomRenderer:
             steps, cost = drawing.num_inference_steps or 1, megapixel_steps(drawing)
             self._pace.learn(str(work.record.lane), seconds, steps, cost, is_first=is_first)
         return Drawn(
-            part=work.part,
+            slice=work.slice,
             unit=unit.number,
             job=made.job,
             image=made.image,
@@ -88,15 +88,15 @@ class ZoomRenderer:
 
     def _make(self, work: SliceWork, zoom: ZoomVideo, unit: int) -> Made:
         pictures = work.inputs.of(zoom)
-        on_step = self._lease_client.watch(work.part, unit)
+        on_step = self._lease_client.watch(work.slice, unit)
         return self._key_frame_renderer.make(
-            zoom, work.part, unit, work.pipelines, pictures, on_step
+            zoom, work.slice, unit, work.pipelines, pictures, on_step
         )
 
     def _film(self, work: SliceWork, zoom: ZoomVideo, unit: UnitWork) -> Stored:
-        on_step = self._lease_client.watch(work.part, unit.number)
-        row = self._film_renderer.cut(zoom, work.part, unit.number, on_step)
-        return Stored(work.part, unit.number, row)
+        on_step = self._lease_client.watch(work.slice, unit.number)
+        row = self._film_renderer.cut(zoom, work.slice, unit.number, on_step)
+        return Stored(work.slice, unit.number, row)
 
     @cached_property
     def _key_frame_renderer(self) -> KeyFrameRenderer:

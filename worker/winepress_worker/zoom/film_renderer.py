@@ -27,7 +27,7 @@ class FilmRenderer:
         self._archive = archive
         self._worker = worker
 
-    def cut(self, job: ZoomVideo, part: Slice, unit: int, on_step: OnStep) -> dict[str, Any]:
+    def cut(self, job: ZoomVideo, slice_: Slice, unit: int, on_step: OnStep) -> dict[str, Any]:
         """Make the film that is unit ``unit``; returns the row to be counted for it.
 
         ``on_step`` is called for every frame and may raise. When the store holds the film already,
@@ -36,12 +36,12 @@ class FilmRenderer:
         """
         began = time.perf_counter()
         camera = Camera(job.nesting, job.key_frame_count, job)
-        key = output_key(part.job_id, unit, job.film_format)
+        key = output_key(slice_.job_id, unit, job.film_format)
         with scratch_file() as file:
             # FFmpeg and the store open files by name; a file without a directory entry has this one
             # (proc(5)).
             path = Path(f"/proc/self/fd/{file.fileno()}")
-            self._write(job, part, camera, path, on_step)
+            self._write(job, slice_, camera, path, on_step)
             output = Output(
                 unit=unit,
                 key=key,
@@ -53,7 +53,7 @@ class FilmRenderer:
                 device="CPU",
                 worker=self._worker,
                 render_s=round(time.perf_counter() - began, 3),
-                attempts=part.attempts + 1,
+                attempts=slice_.attempts + 1,
                 frames=camera.frame_count,
             )
             row = output.row()
@@ -67,9 +67,9 @@ class FilmRenderer:
         return row
 
     def _write(
-        self, job: ZoomVideo, part: Slice, camera: Camera, path: Path, on_step: OnStep
+        self, job: ZoomVideo, slice_: Slice, camera: Camera, path: Path, on_step: OnStep
     ) -> None:
-        stored = KeyFrames(self._archive, job.key_frames_of or part.job_id, job)
+        stored = KeyFrames(self._archive, job.key_frames_of or slice_.job_id, job)
         with self._opened(job, camera, path) as film_file:
             film = Film(camera, Outpainting.of(job), stored.load, rgb=film_file.wants_rgb)
             for done, frame in enumerate(film.frames(), 1):

@@ -49,7 +49,7 @@ class KeyFrameRenderer:
     def make(
         self,
         zoom: ZoomVideo,
-        part: Slice,
+        slice_: Slice,
         unit: int,
         renderer: RequestRenderer,
         pictures: Sequence[Image.Image],
@@ -59,10 +59,10 @@ class KeyFrameRenderer:
 
         Raises what `Pipeline.render` and `KeyFrames.load` raise.
         """
-        stored = KeyFrames(self._archive, part.job_id, zoom)
-        previous = self._last if self._at_hand == (part.fence, unit - 1) else None
+        stored = KeyFrames(self._archive, slice_.job_id, zoom)
+        previous = self._last if self._at_hand == (slice_.fence, unit - 1) else None
         made = _Making(zoom, stored, renderer, pictures, on_step).make(unit, previous)
-        self._at_hand, self._last = (part.fence, unit), made.image
+        self._at_hand, self._last = (slice_.fence, unit), made.image
         return made
 
 

@@ -174,8 +174,8 @@ class Outpainting:
         start = ring - feather if rim is None else rim - ring
         if not feather:
             return np.asarray(from_rim >= start, np.float64)
-        part = np.clip((from_rim - start) / feather, 0, 1)
-        return np.asarray(part * part * (3 - 2 * part), np.float64)
+        share = np.clip((from_rim - start) / feather, 0, 1)
+        return np.asarray(share * share * (3 - 2 * share), np.float64)
 
 
 def _fitted(picture: Image.Image, size: tuple[int, int]) -> Image.Image:

@@ -1,41 +1,41 @@
 #!lua flags=allow-oom
 -- Give out the next slice of a lane.
--- KEYS[1] prefix; keys: limits parked paused ready band_served lane_served waits aside slices job jobs
+-- KEYS[1] prefix; keys: limits parked paused ready priority_served lane_served waits aside slices job jobs
 --         retry attempts failers lane_workers shunned_lane lease leases job_leases held processes
 --         last_request fence turn workers events, those `place_job` and `end_job` touch, and the broker's
 --         list of the lane
 -- ARGV: lane, worker, its rendering process, nonce of this request (hex), most units, lease time to live
 --       (ms), prefix of the broker's queues, a worker is alive if its last heartbeat is within (ms), units that
---       the worker failed at come last 0|1, patience of each band (ms) ...
+--       the worker failed at come last 0|1, patience of each priority (ms) ...
 -- Returns nil, or JSON: fence; id; units (ranges); finish 0|1; earlier attempts of the first unit;
---         waiting, the units of this lane left for others; queued tickets of this lane; band;
+--         waiting, the units of this lane left for others; queued tickets of this lane; priority;
 --         lane of the slice, which differs if an earlier request is answered; job_units, all of the job
--- Order inside a lane: the highest band (0 first), but a band passed over for longer than its patience gets
--- one slice; in a band the user whose last slice is oldest; of a user the oldest job. A unit that failed
+-- Order inside a lane: the highest priority (0 first), but one passed over for longer than its patience gets
+-- one slice; in a priority the user whose last slice is oldest; of a user the oldest job. A unit that failed
 -- before gets its own slice, so that a unit that kills its worker takes no others with it; and a unit that a
--- worker failed at is left to other workers for a while. A slice given out while a better band waits does
--- not give way: so a band that was passed over gets its whole slice, and units this worker must not render
--- do not end each of its slices.
+-- worker failed at is left to other workers for a while. A slice given out while a higher priority waits does
+-- not give way: so a priority that was passed over gets its whole slice, and units this worker must not
+-- render do not end each of its slices.
 --
 -- A slice is at most half of an equal share of what is left (guided self-scheduling, Polychronopoulos
 -- and Kuck 1987), so that the last pictures of a job are spread over all workers.
-local FIRST_BAND = 10
+local FIRST_PRIORITY = 10
 local ELSEWHERE_MS = 60000 -- longest wait of a unit for a worker that has not failed at it
 local SHUN_MS = 10000 -- a worker that found only such units takes no tickets of the lane for this long
 local LOOKED_AT = 8 -- workers checked to find one that may render such a unit
 local MOST_LOOKS = 64 -- users and jobs checked per claim, which bounds its time; the next claim continues
 check_numbers(5, 6, 8, 9)
-for place = FIRST_BAND, #ARGV do check_numbers(place) end
+for place = FIRST_PRIORITY, #ARGV do check_numbers(place) end
 local lane, worker, holder, nonce, most = ARGV[1], ARGV[2], ARGV[3], ARGV[4], tonumber(ARGV[5])
 local lease_ms, queues, alive_ms = tonumber(ARGV[6]), ARGV[7], tonumber(ARGV[8])
 local others_first = ARGV[9] == '1'
 
-local function patience_ms(band) return tonumber(ARGV[FIRST_BAND + band]) end
+local function patience_ms(priority) return tonumber(ARGV[FIRST_PRIORITY + priority]) end
 
 local function answer(fence, job, lease, tried)
   return cjson.encode({fence = fence, id = job.id, units = lease.open, finish = lease.finish,
     attempts = tried, waiting = tonumber(redis.call('HGET', key('lanes'), lane)) or 0,
-    tickets = redis.call('LLEN', queues .. lane), band = job.band, lane = lease.lane,
+    tickets = redis.call('LLEN', queues .. lane), priority = job.priority, lane = lease.lane,
     job_units = job.units})
 end
 
@@ -52,14 +52,14 @@ local function answer_of_last_request()
   return answer(tonumber(fence), job, lease, tried)
 end
 
--- The band to serve, among those that this claim has not passed over.
-local function next_band(passed)
-  local served, first = read(key('band_served', lane)) or {}, nil
-  for band = 0, #ARGV - FIRST_BAND do
-    local since = not passed[band] and tonumber(served[tostring(band)])
+-- The priority to serve, among those that this claim has not passed over.
+local function next_priority(passed)
+  local served, first = read(key('priority_served', lane)) or {}, nil
+  for priority = 0, #ARGV - FIRST_PRIORITY do
+    local since = not passed[priority] and tonumber(served[tostring(priority)])
     if since then
-      first = first or band
-      if now - since > patience_ms(band) then first = band end
+      first = first or priority
+      if now - since > patience_ms(priority) then first = priority end
     end
   end
   return first
@@ -138,11 +138,11 @@ local function take_units(job)
   return range(first, first + count - 1), tried
 end
 
--- Call it before the band is served.
+-- Call it before the priority is served.
 local function is_firm(job)
-  local better = better_waits(job, worker)
-  local since = tonumber(redis.call('HGET', key('band_served', lane), job.band)) or now
-  return better == 'here' or (better and now - since > patience_ms(job.band))
+  local higher = where_higher_waits(job, worker)
+  local since = tonumber(redis.call('HGET', key('priority_served', lane), job.priority)) or now
+  return higher == 'here' or (higher and now - since > patience_ms(job.priority))
 end
 
 local function grant_lease(job, units, firm)
@@ -178,9 +178,9 @@ local function serve_job(job)
   local fence, lease = nil, nil
   if units then
     local firm = is_firm(job)
-    redis.call('HSET', key('band_served', lane), job.band, now)
+    redis.call('HSET', key('priority_served', lane), job.priority, now)
     redis.call('HSET', key('lane_served'), lane, now)
-    redis.call('ZADD', key('ready', lane, job.band), redis.call('INCR', key('turn')), job.user)
+    redis.call('ZADD', key('ready', lane, job.priority), redis.call('INCR', key('turn')), job.user)
     fence, lease = grant_lease(job, units, firm)
   end
   place_job(job)
@@ -193,27 +193,27 @@ count_out_mine()
 if is_closed(lane) then return nil end
 -- The first slice for this worker, and whether units were passed over.
 local function serve_lane()
-  -- Users, jobs and bands that had nothing for this worker.
+  -- Users, jobs and priorities that had nothing for this worker.
   local here, users_passed, jobs_passed, passed, is_shunned = nil, 0, 0, {}, false
   for _ = 1, MOST_LOOKS do
-    local band = next_band(passed)
-    if not band then break end
-    if band ~= here then here, users_passed, jobs_passed = band, 0, 0 end
-    local users = key('ready', lane, band)
+    local priority = next_priority(passed)
+    if not priority then break end
+    if priority ~= here then here, users_passed, jobs_passed = priority, 0, 0 end
+    local users = key('ready', lane, priority)
     local user = redis.call('ZRANGE', users, users_passed, users_passed)[1]
     local id = user and redis.call('ZRANGE', users .. ':' .. user, jobs_passed, jobs_passed)[1]
     if not user then
-      passed[band] = true
+      passed[priority] = true
     elseif not id then
       users_passed, jobs_passed = users_passed + 1, 0
     elseif not may_have_more(user) then
-      set_user_aside(lane, band, user)
+      set_user_aside(lane, priority, user)
     else
       local job = read_job(id)
       local found = job and serve_job(job)
       if found then return found end
       if not job then
-        drop_lost_job(lane, band, user, id)
+        drop_lost_job(lane, priority, user, id)
       elseif job.ready > 0 then
         jobs_passed, is_shunned = jobs_passed + 1, true
       end

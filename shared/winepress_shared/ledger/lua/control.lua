@@ -3,7 +3,7 @@
 -- KEYS[1] prefix; keys: idem job jobs lease leases job_leases retry attempts done units expiries old
 --         events, and those `end_job` and `place_job` touch
 -- ARGV: id, verb: 'cancel' | 'pause' | 'resume' | 'retry' | 'front' | 'reprioritise', reason (of a
---       cancel) or band (of reprioritise), idempotency key that a cancel frees or ''
+--       cancel) or priority (of reprioritise), idempotency key that a cancel frees or ''
 -- Returns {'ok'|'missing'|'illegal', state}; holders are notified on the channel directives:HOLDER
 local id, verb = ARGV[1], ARGV[2]
 local job = read_job(id)
@@ -11,7 +11,7 @@ if not job then return {'missing', ''} end
 local VERBS = {cancel = 1, pause = 1, resume = 1, retry = 1, front = 1, reprioritise = 1}
 if not VERBS[verb] then error('refused argument verb') end
 if verb == 'reprioritise' and not string.match(ARGV[3], '^[0-2]$') then
-  error('refused argument band')
+  error('refused argument priority')
 end
 
 local function set_paused(paused)
@@ -53,9 +53,9 @@ elseif verb == 'front' then
   -- The job moved last comes first. Its user's turn is unchanged, so other users lose nothing.
   job.front = -redis.call('INCR', key('turn'))
   redis.call('HSET', key('job', id), 'front', job.front)
-  redis.call('ZADD', key('ready', job.lane, job.band, job.user), 'XX', job.front, id)
+  redis.call('ZADD', key('ready', job.lane, job.priority, job.user), 'XX', job.front, id)
 elseif verb == 'reprioritise' then
-  if tonumber(ARGV[3]) ~= job.band then replace('band', tonumber(ARGV[3])) end
+  if tonumber(ARGV[3]) ~= job.priority then replace('priority', tonumber(ARGV[3])) end
 elseif verb == 'pause' then
   set_paused(1)
   tell_holders(job)

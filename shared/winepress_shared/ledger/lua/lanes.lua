@@ -1,15 +1,15 @@
 #!lua flags=allow-oom
 -- The information by which a worker chooses between lanes.
--- KEYS[1] prefix; keys: view lanes waits parked paused band_served lane_served warm_workers warm_models
+-- KEYS[1] prefix; keys: view lanes waits parked paused priority_served lane_served warm_workers warm_models
 --         loading_workers loading_model shunned_lane workers worker renderer
 -- ARGV: worker, a worker is alive if its last heartbeat is within (ms)
 -- Returns {state of the worker's rendering process (JSON or ''), lanes (JSON), the model it
 --          is loading or '', a lane to leave to others or '', description of the worker
 --          (JSON or ''), names of models it holds ...}; lanes is a list of
---         {lane; units waiting; band, the highest waiting; urgent, units of that band; waited_ms since
---          that band last got a slice or began to wait; longest_ms, the same for the band that
---          has waited longest; idle_ms since any band got one; holders, live workers that hold its
---          model; loading, live workers that are loading it} for every lane that is neither parked
+--         {lane; units waiting; priority, the highest waiting; urgent, units of that priority;
+--          waited_ms since that priority last got a slice or began to wait; longest_ms, the same for the
+--          one that has waited longest; idle_ms since any of them got one; holders, live workers that hold
+--          its model; loading, live workers that are loading it} for every lane that is neither parked
 --         nor paused.
 -- All workers see the same lanes, so a large farm caches the view briefly: the cost does not grow with lanes
 -- times workers.
@@ -30,20 +30,20 @@ local function read_lanes()
   for i = 1, #lanes, 2 do
     local lane = lanes[i]
     if not is_closed(lane) then
-      local name, served = string.match(lane, '^[^@]+'), redis.call('HGETALL', key('band_served', lane))
-      local band, since, oldest = nil, now, now
+      local name, served = string.match(lane, '^[^@]+'), redis.call('HGETALL', key('priority_served', lane))
+      local priority, since, oldest = nil, now, now
       for j = 1, #served, 2 do
         local one, at = tonumber(served[j]), tonumber(served[j + 1])
-        if not band or one < band then band, since = one, at end
+        if not priority or one < priority then priority, since = one, at end
         oldest = math.min(oldest, at)
       end
       local urgent = 0
-      for _, units in ipairs(redis.call('HVALS', key('waits', lane, band or 0))) do
+      for _, units in ipairs(redis.call('HVALS', key('waits', lane, priority or 0))) do
         urgent = urgent + tonumber(units)
       end
       local last = math.max(tonumber(redis.call('HGET', key('lane_served'), lane)) or 0, oldest)
-      rows[#rows + 1] = {lane = lane, units = tonumber(lanes[i + 1]), band = band or 0, urgent = urgent,
-        waited_ms = now - since, longest_ms = now - oldest, idle_ms = now - last,
+      rows[#rows + 1] = {lane = lane, units = tonumber(lanes[i + 1]), priority = priority or 0,
+        urgent = urgent, waited_ms = now - since, longest_ms = now - oldest, idle_ms = now - last,
         holders = count_alive(redis.call('SMEMBERS', key('warm_workers', name))),
         loading = count_alive(redis.call('ZRANGEBYSCORE', key('loading_workers', name), now, '+inf'))}
     end

@@ -1,10 +1,10 @@
 #!lua flags=allow-oom
--- Start one unit of a slice. Units are started in order. All but the first give way to a better band that
--- waits.
--- KEYS[1] prefix; keys: lease job attempts band_served lane_workers lanes parked paused events
+-- Start one unit of a slice. Units are started in order. All but the first give way to a higher priority
+-- that waits.
+-- KEYS[1] prefix; keys: lease job attempts priority_served lane_workers lanes parked paused events
 -- ARGV: fence, unit
--- Returns 'ok' | 'called' (started; a better band waits in another lane of the worker) | 'lost' | 'cancel' |
---         'yield' | 'give-way' (not started: a better band waits in this lane)
+-- Returns 'ok' | 'called' (started; a higher priority waits in another lane of the worker) | 'lost' |
+--         'cancel' | 'yield' | 'give-way' (not started: a higher priority waits in this lane)
 check_numbers(2)
 local fence, unit = ARGV[1], tonumber(ARGV[2])
 local lease, job, directive = look_up_lease(fence)
@@ -12,7 +12,7 @@ if directive ~= 'ok' then return directive end
 if not without(lease.open, unit) then return 'lost' end
 if is_begun(lease, unit) then return 'ok' end
 local worker = string.match(lease.holder, '^(.*)/')
-local better = lease.at ~= '' and lease.firm ~= 1 and better_waits(job, worker)
-if better == 'here' then return 'give-way' end
+local higher = lease.at ~= '' and lease.firm ~= 1 and where_higher_waits(job, worker)
+if higher == 'here' then return 'give-way' end
 begin_unit(fence, lease, job, unit)
-return better and 'called' or 'ok'
+return higher and 'called' or 'ok'

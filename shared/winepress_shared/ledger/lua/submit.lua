@@ -2,7 +2,8 @@
 -- Accept a job: write its row and place it. For a job submitted again after the ledger was lost, `keep` has
 -- recorded its finished units: the others are retries.
 -- KEYS[1] prefix; keys: idem job jobs done retry units expiries limits turn workers, the broker's list of
---         the lane, and those `place_job` touches: due ready waits aside band_served lanes open open_by_user
+--         the lane, and those `place_job` touches: due ready waits aside priority_served lanes open
+--         open_by_user
 -- ARGV: id, idempotency key or '', digest, time to live of that key (ms), deadline and start in ms from
 --       now or 0, prefix of the broker's queues, then field/value pairs of the row
 -- Returns {'accepted'|'known', id, units left, workers of the farm, tickets queued in the lane} or
@@ -10,7 +11,7 @@
 --          limit}
 local FIRST_FIELD = 8
 local id, idem, digest = ARGV[1], ARGV[2], ARGV[3]
-local NAME, LEAST_AND_MOST = '^[%w][%w._@-]*$', {band = {0, 2}, units = {1, 1000000}, chained = {0, 1},
+local NAME, LEAST_AND_MOST = '^[%w][%w._@-]*$', {priority = {0, 2}, units = {1, 1000000}, chained = {0, 1},
   opens = {0, 1439}, closes = {0, 1439}, max_failed = {0, 1000000}, together = {1, 8}}
 local row = {}
 check_numbers(4, 5, 6)
@@ -28,7 +29,7 @@ for i = FIRST_FIELD, #ARGV, 2 do
     error('refused argument ' .. name)
   end
 end
-for _, name in ipairs({'kind', 'lane', 'user', 'band', 'units', 'chained'}) do
+for _, name in ipairs({'kind', 'lane', 'user', 'priority', 'units', 'chained'}) do
   if not row[name] then error('refused argument, missing ' .. name) end
 end
 if not string.match(id, NAME) or #id > 64 then error('refused argument id') end
@@ -55,8 +56,8 @@ if redis.call('EXISTS', key('job', id)) == 1 then return entered('known', id, un
 local most, users_most = limit_of('queue_limit'), limit_of('user_queue_limit')
 if open + units > most then return {'full', id, open, most} end
 if opened + units > users_most then return {'user-full', id, opened, users_most} end
-if redis.call('ZSCORE', key('ready', row.lane, row.band, row.user), id) then
-  drop_lost_job(row.lane, row.band, row.user, id)
+if redis.call('ZSCORE', key('ready', row.lane, row.priority, row.user), id) then
+  drop_lost_job(row.lane, row.priority, row.user, id)
 end
 if idem ~= '' then redis.call('SET', key('idem', row.user, idem), id .. ' ' .. digest, 'PX', ARGV[4]) end
 -- By turn, not by time: two jobs of the same millisecond need an order too.

@@ -1,7 +1,7 @@
 -- Part of every script: the names of keys, and functions that read and write them.
 -- KEYS[1] is the farm's prefix; every key below starts with it. Time is the server's, in milliseconds.
 --
---   job:ID                hash    state kind lane band user units done failed cursor order
+--   job:ID                hash    state kind lane priority user units done failed cursor order
 --                                 created started finished expires paused chained reason
 --                                 starts (absent: at once) opens closes (minutes of the day, UTC;
 --                                 absent: all day) max_failed (absent: any number) last_lane (absent:
@@ -11,12 +11,12 @@
 --                                 left (units counted in `open`) cost (megapixel-steps per unit)
 --                                 together (units rendered in one call; absent: one)
 --   jobs                  zset    ID by order of submission; jobs:STATE the same for one state
---   ready:LANE:BAND       zset    user by the turn of their last slice (lowest is next)
---   ready:LANE:BAND:USER  zset    ID by front or order (lowest is next)
---   band_served:LANE      hash    BAND → when this band last got a slice, or began to wait
---   lane_served           hash    LANE → when any band of it last got a slice
---   waits:LANE:BAND       hash    USER → units waiting
---   aside:USER            hash    LANE:BAND → turn of a user who has work there but cannot be served
+--   ready:LANE:PRIORITY   zset    user by the turn of their last slice (lowest is next)
+--   ready:LANE:PRIORITY:USER  zset  ID by front or order (lowest is next)
+--   priority_served:LANE  hash    PRIORITY → when this priority last got a slice, or began to wait
+--   lane_served           hash    LANE → when any priority of it last got a slice
+--   waits:LANE:PRIORITY   hash    USER → units waiting
+--   aside:USER            hash    LANE:PRIORITY → turn of a user who has work there but cannot be served
 --                                 now: paused, or at the limit of slices
 --   lanes                 hash    LANE → units waiting in it, less those of users set aside
 --   slices                hash    USER → slices being rendered
@@ -35,7 +35,7 @@
 --                                 result is to be written) void (1: taken from its holder) user (whose
 --                                 slice it counts as; absent: all drawn)
 --                                 open (ranges of units that have not ended; started in order)
---                                 firm (1: it gives way to no better band)
+--                                 firm (1: it gives way to no higher priority)
 --   leases                zset    FENCE by deadline
 --   held:HOLDER           set     fences of a process's leases; HOLDER is WORKER/PID of the renderer
 --   last_request:HOLDER   string  nonce of its last request for a slice, and the fence it got
@@ -78,7 +78,7 @@ local function key(...) return P .. table.concat({...}, ':') end
 
 -- Only these fields are numbers; a user may be called "1e5" or "inf".
 local NUMBERS = {}
-for name in string.gmatch('band units done failed cursor order created started finished expires ' ..
+for name in string.gmatch('priority units done failed cursor order created started finished expires ' ..
     'paused chained ready front starts opens closes max_failed left together step steps step_at finish ' ..
     'void firm', '%S+') do
   NUMBERS[name] = true

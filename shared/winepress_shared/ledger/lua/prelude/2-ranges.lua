@@ -22,30 +22,30 @@ local function first_of(text) return tonumber(string.match(text, '^%d+')) end
 
 -- {9, 3, 4, 5} → "3-5,9"
 local function text_of(units)
-  local parts, first, last = {}, nil, nil
+  local ranges, first, last = {}, nil, nil
   table.sort(units)
   for _, unit in ipairs(units) do
     if last and unit ~= last + 1 then
-      parts[#parts + 1] = range(first, last)
+      ranges[#ranges + 1] = range(first, last)
       first = unit
     end
     first, last = first or unit, unit
   end
-  if last then parts[#parts + 1] = range(first, last) end
-  return table.concat(parts, ',')
+  if last then ranges[#ranges + 1] = range(first, last) end
+  return table.concat(ranges, ',')
 end
 
 -- The ranges without one unit; nil if it is not in them.
 local function without(text, unit)
-  local parts, found = {}, false
+  local ranges, found = {}, false
   each_range(text, function(first, last)
     if unit < first or unit > last then
-      parts[#parts + 1] = range(first, last)
+      ranges[#ranges + 1] = range(first, last)
     else
       found = true
-      if first < unit then parts[#parts + 1] = range(first, unit - 1) end
-      if unit < last then parts[#parts + 1] = range(unit + 1, last) end
+      if first < unit then ranges[#ranges + 1] = range(first, unit - 1) end
+      if unit < last then ranges[#ranges + 1] = range(unit + 1, last) end
     end
   end)
-  return found and table.concat(parts, ',') or nil
+  return found and table.concat(ranges, ',') or nil
 end

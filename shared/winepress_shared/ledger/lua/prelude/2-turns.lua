@@ -11,14 +11,14 @@ local function is_closed(lane)
   return redis.call('EXISTS', key('parked', lane)) == 1 or is_paused(lane)
 end
 
--- Where a better band than that of a job waits: 'here' in its lane, 'elsewhere' in another lane that its
+-- Where a higher priority than that of a job waits: 'here' in its lane, 'elsewhere' in another lane that its
 -- worker serves, or nil.
-local function better_waits(job, worker)
+local function where_higher_waits(job, worker)
   local function waits_in(lane)
-    local found = redis.call('HMGET', key('band_served', lane), 0, job.band - 1)
+    local found = redis.call('HMGET', key('priority_served', lane), 0, job.priority - 1)
     return (found[1] or found[2]) and not is_closed(lane)
   end
-  if job.band == 0 then return nil end
+  if job.priority == 0 then return nil end
   if waits_in(job.lane) then return 'here' end
   for _, lane in ipairs(redis.call('HKEYS', key('lanes'))) do
     if waits_in(lane) and redis.call('SISMEMBER', key('lane_workers', lane), worker) == 1 then
@@ -35,34 +35,36 @@ local function count_in_lane(lane, change)
   end
 end
 
-local function count_waiting(lane, band, user, change)
-  local waits = key('waits', lane, band)
+local function count_waiting(lane, priority, user, change)
+  local waits = key('waits', lane, priority)
   if redis.call('HINCRBY', waits, user, change) <= 0 then redis.call('HDEL', waits, user) end
-  if redis.call('HEXISTS', key('aside', user), lane .. ':' .. band) == 0 then count_in_lane(lane, change) end
+  if redis.call('HEXISTS', key('aside', user), lane .. ':' .. priority) == 0 then
+    count_in_lane(lane, change)
+  end
 end
 
 -- A user who was not waiting joins at the end; a waiting user keeps their turn.
-local function join_band(lane, band, user)
-  if redis.call('HEXISTS', key('aside', user), lane .. ':' .. band) == 1 then return end
-  local users = key('ready', lane, band)
+local function join_priority(lane, priority, user)
+  if redis.call('HEXISTS', key('aside', user), lane .. ':' .. priority) == 1 then return end
+  local users = key('ready', lane, priority)
   if not redis.call('ZSCORE', users, user) then
     redis.call('ZADD', users, redis.call('INCR', key('turn')), user)
   end
-  redis.call('HSETNX', key('band_served', lane), band, now)
+  redis.call('HSETNX', key('priority_served', lane), priority, now)
 end
 
-local function leave_band(lane, band, user)
-  local users = key('ready', lane, band)
+local function leave_priority(lane, priority, user)
+  local users = key('ready', lane, priority)
   redis.call('ZREM', users, user)
-  if redis.call('EXISTS', users) == 0 then redis.call('HDEL', key('band_served', lane), band) end
+  if redis.call('EXISTS', users) == 0 then redis.call('HDEL', key('priority_served', lane), priority) end
 end
 
 -- Set aside a user who has work but may not have more slices, so that claims need not check them.
-local function set_user_aside(lane, band, user)
-  local turn = redis.call('ZSCORE', key('ready', lane, band), user)
-  leave_band(lane, band, user)
-  redis.call('HSET', key('aside', user), lane .. ':' .. band, turn)
-  count_in_lane(lane, -(tonumber(redis.call('HGET', key('waits', lane, band), user)) or 0))
+local function set_user_aside(lane, priority, user)
+  local turn = redis.call('ZSCORE', key('ready', lane, priority), user)
+  leave_priority(lane, priority, user)
+  redis.call('HSET', key('aside', user), lane .. ':' .. priority, turn)
+  count_in_lane(lane, -(tonumber(redis.call('HGET', key('waits', lane, priority), user)) or 0))
 end
 
 -- The user joins all lanes again with their former turns.
@@ -70,10 +72,10 @@ local function bring_user_back(user)
   local flat = redis.call('HGETALL', key('aside', user))
   redis.call('DEL', key('aside', user))
   for i = 1, #flat, 2 do
-    local lane, band = string.match(flat[i], '^(.*):(%d+)$')
-    redis.call('ZADD', key('ready', lane, band), flat[i + 1], user)
-    redis.call('HSETNX', key('band_served', lane), band, now)
-    count_in_lane(lane, tonumber(redis.call('HGET', key('waits', lane, band), user)) or 0)
+    local lane, priority = string.match(flat[i], '^(.*):(%d+)$')
+    redis.call('ZADD', key('ready', lane, priority), flat[i + 1], user)
+    redis.call('HSETNX', key('priority_served', lane), priority, now)
+    count_in_lane(lane, tonumber(redis.call('HGET', key('waits', lane, priority), user)) or 0)
   end
 end
 

@@ -64,32 +64,32 @@ local function place_job(job)
     units = 0
   end
   if units == job.ready then return end
-  local mine = key('ready', job.lane, job.band, job.user)
+  local mine = key('ready', job.lane, job.priority, job.user)
   if job.ready == 0 then
     redis.call('ZADD', mine, job.front or job.order, job.id)
-    join_band(job.lane, job.band, job.user)
+    join_priority(job.lane, job.priority, job.user)
   elseif units == 0 then
     redis.call('ZREM', mine, job.id)
-    if redis.call('EXISTS', mine) == 0 then leave_band(job.lane, job.band, job.user) end
+    if redis.call('EXISTS', mine) == 0 then leave_priority(job.lane, job.priority, job.user) end
   end
-  count_waiting(job.lane, job.band, job.user, units - job.ready)
+  count_waiting(job.lane, job.priority, job.user, units - job.ready)
   if units == 0 and redis.call('EXISTS', mine) == 0 then
-    redis.call('HDEL', key('aside', job.user), job.lane .. ':' .. job.band)
+    redis.call('HDEL', key('aside', job.user), job.lane .. ':' .. job.priority)
   end
   redis.call('HSET', key('job', job.id), 'ready', units)
   job.ready = units
 end
 
 -- The row of a waiting job was deleted by hand: remove the job and count its user's units anew.
-local function drop_lost_job(lane, band, user, id)
-  local mine, left = key('ready', lane, band, user), 0
+local function drop_lost_job(lane, priority, user, id)
+  local mine, left = key('ready', lane, priority, user), 0
   redis.call('ZREM', mine, id)
   for _, other in ipairs(redis.call('ZRANGE', mine, 0, -1)) do
     left = left + (tonumber(redis.call('HGET', key('job', other), 'ready')) or 0)
   end
-  if redis.call('EXISTS', mine) == 0 then leave_band(lane, band, user) end
-  local change = left - (tonumber(redis.call('HGET', key('waits', lane, band), user)) or 0)
-  count_waiting(lane, band, user, change)
+  if redis.call('EXISTS', mine) == 0 then leave_priority(lane, priority, user) end
+  local change = left - (tonumber(redis.call('HGET', key('waits', lane, priority), user)) or 0)
+  count_waiting(lane, priority, user, change)
   redis.call('INCRBY', key('open'), change)
   if redis.call('HINCRBY', key('open_by_user'), user, change) == 0 then
     redis.call('HDEL', key('open_by_user'), user)
