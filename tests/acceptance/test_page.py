@@ -12,7 +12,7 @@ import pytest
 from PIL import Image
 from playwright.sync_api import Browser, Page, expect
 from pydantic import SecretStr
-from support.browser import running_browser, visiting
+from support.browser import visiting
 from support.running_gateway import RunningGateway
 from support.servers import ValkeyServer
 from support.worker_process import WorkerProcess, await_condition
@@ -21,17 +21,8 @@ from winepress import Client, Inpaint, TextToImage
 from winepress_shared.settings import Settings
 from winepress_shared.state import JobState
 
-_PATIENCE_MS = 60_000
 _FAKE_LANES = "vignette.int8,vignette-inpaint.fp16,film"  #: drawn by the fake engine
 pytestmark = pytest.mark.slow
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    """One browser for all tests; each has its own tab and an empty cache."""
-    expect.set_options(timeout=_PATIENCE_MS)
-    with running_browser() as one:
-        yield one
 
 
 @pytest.fixture(scope="module")
@@ -167,7 +158,7 @@ def test_two_precisions_of_one_picture_stand_side_by_side(page: Page, client: Cl
     client.submit(TextToImage(prompt="a fir", **fields)).wait(60)
     page.locator("#gallery [data-job]", has=page.get_by_role("button", name="a fir")).click()
     page.get_by_role("button", name="Compare precisions").click()
-    page.get_by_role("radio", name="fp16").check(force=True)
+    page.locator("#compare").get_by_role("radio", name="fp16").check(force=True)
     page.get_by_role("button", name="Draw it and compare").click()
     slider = page.get_by_role("slider", name="Part that shows int8")
     expect(slider).to_be_visible()

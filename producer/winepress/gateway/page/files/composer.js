@@ -77,7 +77,7 @@ function adapt() {
     choose(next.name);
   }
   if (next) $("model").value = next.name;
-  $("zoom-fields").hidden = now !== "zoom-video";
+  $("zoom-fields").hidden = $("prompt-hint").hidden = now !== "zoom-video";
   $("count-field").hidden = $("open-mask").hidden = now === "zoom-video";
   if (now !== "zoom-video") source.show();
   $("strength-field").hidden = !["image-to-image", "inpaint"].includes(now);
@@ -143,6 +143,7 @@ function setNumber(name, number) {
 }
 
 function words() {
+  $("settings-text").textContent = [value("model"), checked("precision"), $("width").value && `${$("width").value} × ${$("height").value}`, `${value("num_inference_steps")} steps`].filter(Boolean).join(" · ");
   const count = Number(value("n")) || 1;
   $("submit-words").textContent = what() === "zoom" ? "Make the film" : count > 1 ? `Make ${plural(count, "picture")}` : "Make the picture";
 }
@@ -160,6 +161,12 @@ export function fields() {
   }
   if (!model.takes_negative_prompt) delete job.negative_prompt;
   if (!(checked("shape") === "picture" && now !== "zoom-video")) for (const side of ["width", "height"]) if (value(side)) job[side] = Number(value(side));
+  const lines = value("prompt").split("\n").map((line) => line.trim()).filter(Boolean);
+  if (now !== "zoom-video" || lines.length < 2) job.prompt = lines.join(" ");
+  else {
+    job.prompts = Object.fromEntries(lines.map((line, place) => [place, line]));
+    delete job.prompt;
+  }
   if (source.image()) job.image = source.image();
   if (now === "inpaint") job.mask = source.mask();
   if (model.has_previews) job.preview_every = Math.max(1, Math.ceil((job.num_inference_steps || model.num_inference_steps) / PREVIEWS));
@@ -237,6 +244,7 @@ export function fill(job) {
   choose(model.name);
   $("model").value = model.name;
   if (model.precisions.includes(job.precision)) setPrecision(job.precision);
+  if (job.prompts) job = { ...job, prompt: job.prompts.map(([, text]) => text).join("\n") };
   for (const name of [...TEXTS, ...NUMBERS]) if (job[name] != null || name === "seed" || name === "negative_prompt") setNumber(name, job[name]);
   if (job.width && job.height) {
     const known = SHAPES.find(([, ratio]) => String(sidesOf(ratio)) === String([job.width, job.height]));

@@ -34,7 +34,8 @@ function board(workers, lanes, paused) {
 function card({ name, seen, facts, renderer }) {
   const age = Math.max(0, Date.now() / 1000 - seen);
   const warm = renderer.warm || [];
-  const paces = Object.entries(renderer.seconds_per_picture || {});
+  const paces = renderer.seconds_per_picture || {};
+  const drawn = [...new Set([...warm, ...Object.keys(paces)])];
   const row = (term, text) => text && el("div", {}, el("dt", {}, term), el("dd", {}, text));
   return el(
     "li",
@@ -46,14 +47,18 @@ function card({ name, seen, facts, renderer }) {
       row("Host", facts.host),
       row("Heartbeat", age < 8 ? "now" : `${Math.round(age)} s ago`),
       row("Memory", renderer.rss_mib && `${Math.round(renderer.rss_mib).toLocaleString()} MiB`),
-      row("Warm", warm.length ? warm.map(nameOf).join(", ") : "nothing yet"),
-      row("Pace", paces.map(([lane, seconds]) => `${lane} ${duration(seconds)} a picture`).join(", ")),
     ),
+    drawn.length > 0 &&
+      el(
+        "table",
+        { class: "close" },
+        el("caption", { class: "unseen" }, `Models of ${name}`),
+        el("thead", {}, el("tr", {}, ["Model", "In memory", "A picture"].map((text, place) => el("th", { scope: "col", class: place ? "number" : "" }, text)))),
+        el("tbody", {}, drawn.map((one) => el("tr", {}, el("th", { scope: "row" }, one), el("td", { class: "number" }, warm.includes(one) ? "yes" : "no"), el("td", { class: "number" }, paces[one] ? duration(paces[one]) : "")))),
+      ),
     Object.entries(renderer.unfit || {}).map(([model, why]) => el("p", { class: "warning" }, `${model}: ${why}`)),
   );
 }
-
-const nameOf = (one) => (typeof one === "string" ? one : one.model || one.name || one.lane || String(one));
 
 function table(lanes) {
   const head = ["Lane", "Waiting", "In hand", "Workers", "Work ready"];

@@ -140,6 +140,8 @@ async function begin() {
   for (const one of document.querySelectorAll("[data-close]")) one.addEventListener("click", () => one.closest("dialog").close());
   addEventListener("keydown", onKey);
   api.onKeyNeeded(askForKey);
+  if (PHONE.matches) $("settings").open = false; // prompt, button and picture fit on the screen
+  PHONE.addEventListener("change", () => ($("settings").open = !PHONE.matches));
   showTheme();
   mask.begin();
   stage.begin(actions);
