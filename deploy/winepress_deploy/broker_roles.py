@@ -30,6 +30,8 @@ _EVENTS = ("events:*", "wake:*")
 #: Keys of the ledger that a producer's scripts write; the names are those of the key table. What is
 #: not here only workers and the operator write.
 PRODUCER_WRITES = (*_JOBS, *_UNITS, *_LANES, *_LEASES, *_EVENTS)
+#: Keys that the gateway writes beside those: what was done with each of its own keys.
+GATEWAY_WRITES = ("key_rate:*", "key_jobs:*", "key_units:*", "key_counted:*", "key_steps:*")
 #: Queues of lanes, whose names have a dot, and films; not kombu's record of unacknowledged
 #: messages.
 _QUEUES = ("queue:*.*", "queue:film")
@@ -74,7 +76,8 @@ def _keys(role: Role, farm: str) -> list[str]:
         return [f"~{farm}:queue:*", *fanout]
     if role in (Role.PRODUCER, Role.GATEWAY):
         # A script gets the bare prefix as its key and builds the other keys itself.
-        writes = ("", *PRODUCER_WRITES, *_QUEUES)
+        own = GATEWAY_WRITES if role is Role.GATEWAY else ()
+        writes = ("", *PRODUCER_WRITES, *own, *_QUEUES)
         return [
             f"%R~{farm}:*",
             *(f"~{farm}:{key}" for key in writes),

@@ -10,7 +10,7 @@ class Role(StrEnum):
 
     OPERATOR = "operator"  #: publishes models, recovers jobs, and may do all of the below
     PRODUCER = "producer"  #: submits jobs and fetches their results
-    GATEWAY = "gateway"  #: a producer for many users, which also lists the jobs in the store
+    GATEWAY = "gateway"  #: a producer for many users; lists jobs, and keeps its keys in the store
     WORKER = "worker"  #: renders
     FLOWER = "flower"  #: shows the farm; has no key to the store
 

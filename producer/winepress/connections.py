@@ -13,6 +13,7 @@ from winepress_shared.settings import Settings, warn_of_limits
 if TYPE_CHECKING:
     from winepress.event_reader import EventReader
     from winepress_shared.ledger.job_pages import JobPages
+    from winepress_shared.ledger.key_quotas import KeyQuotas
     from winepress_shared.ledger.lanes import LaneIndex
     from winepress_shared.ledger.ledger import Ledger
     from winepress_shared.ledger.limits import QueueLimits
@@ -87,7 +88,7 @@ class Connections:
         reader = self._event_reader.pop()
         if reader is not None:
             reader.close()
-        for name in ("ledger", "farm", "lanes", "previews", "snapshots", "job_pages"):
+        for name in ("ledger", "farm", "lanes", "previews", "snapshots", "job_pages", "key_quotas"):
             self.__dict__.pop(name, None)
         server = self.__dict__.pop("_server", None)
         if server is not None:
@@ -120,6 +121,13 @@ class Connections:
         from winepress_shared.ledger.job_pages import JobPages
 
         return JobPages(self.settings, self._server)
+
+    @_AtFirstUse
+    def key_quotas(self) -> KeyQuotas:
+        """What has been done with each key of the gateway."""
+        from winepress_shared.ledger.key_quotas import KeyQuotas
+
+        return KeyQuotas(self.settings, self._server)
 
     @_AtFirstUse
     def farm(self) -> QueueLimits:

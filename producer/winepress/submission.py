@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from winepress.caller_checks import check_job
 from winepress.interruption import all_or_none
+from winepress.meter import metered
 from winepress.recovery import mark_accepted
 from winepress.tickets import issue_tickets
 from winepress_shared.jobs.foreign_syntax import warning_of_syntax
@@ -59,9 +60,13 @@ def submit(
     and InvalidJob.
     """
     check_room(connections, sum(record.job.unit_count for record in records), submit_options)
-    with all_or_none(connections, records):
+    with (
+        metered(submit_options.meter, records) as accepted,
+        all_or_none(connections, records),
+    ):
         _write_jobs(connections.archive, records)
-        return accept(connections, records)
+        accepted += accept(connections, records)
+    return accepted
 
 
 def check_room(connections: Connections, units: int, submit_options: SubmitOptions) -> None:

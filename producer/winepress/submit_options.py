@@ -6,6 +6,7 @@ import re
 import time
 from dataclasses import dataclass, replace
 
+from winepress.meter import Meter
 from winepress_shared.archive import JobRecord, new_job_id
 from winepress_shared.errors import InvalidJob
 from winepress_shared.jobs.job import Job
@@ -26,6 +27,7 @@ class SubmitOptions:
     expires_in: float | None = None  #: seconds from now
     start_in: float | None = None  #: seconds from now; None is at once
     window: Window | None = None  #: part of the day; None is always
+    meter: Meter | None = None  #: counts the jobs against somebody's limits
 
     def __post_init__(self) -> None:
         if not _matches(USER_PATTERN, self.user) or self.user.endswith("\n"):

@@ -29,6 +29,7 @@ _CONFIG_ENV = "WINEPRESS_CONFIG"
 #: A user name: letters, digits and ``._@-``, 1 to 64 characters.
 USER_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9._@-]{0,63}$"
 ModelAlias = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._/:-]{0,99}$")]
+Origin = Annotated[str, Field(pattern=r"^(\*|[a-z][a-z0-9+.-]*://[a-z0-9._:\[\]-]{1,253})$")]
 _DEFAULT_FILE = Path("winepress.toml")
 _MAX_FILE_BYTES = 2**20
 _DATABASE = re.compile(r"/?[0-9]*")
@@ -103,6 +104,10 @@ class Settings(Limits):
     #: Address of the gateway in its own links; None is the one by which each client reaches it.
     model_aliases: dict[ModelAlias, ModelAlias] = Field(default_factory=dict)
     #: Name that clients ask for, such as gpt-image-1 → model; for the gateway.
+    require_keys: bool = False
+    #: Whether callers on the gateway's own machine need a key too; all others always do.
+    cors_origins: Annotated[tuple[Origin, ...], Field(max_length=100)] = ()
+    #: Pages that may call the gateway from a browser, such as https://app.example; ``*`` is all.
 
     @field_validator("broker_url")
     @classmethod
@@ -114,6 +119,12 @@ class Settings(Limits):
         if not _DATABASE.fullmatch(parts.path):
             raise ValueError("must end with the number of a database, such as /0")
         return url
+
+    @field_validator("cors_origins", mode="before")
+    @classmethod
+    def _origins(cls, origins: object) -> object:
+        """A variable of the environment holds them with commas between."""
+        return origins.replace(",", " ").split() if isinstance(origins, str) else origins
 
     @field_validator("broker_ca", "s3_ca")
     @classmethod

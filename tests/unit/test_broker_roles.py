@@ -8,7 +8,7 @@ from importlib import resources
 
 import pytest
 
-from winepress_deploy.broker_roles import PRODUCER_WRITES
+from winepress_deploy.broker_roles import GATEWAY_WRITES, PRODUCER_WRITES
 from winepress_deploy.roles import STORE_ROLES, Role
 from winepress_deploy.store_roles import policy
 from winepress_shared.ledger.script_server import script_texts
@@ -36,8 +36,10 @@ def test_every_key_of_the_ledger_is_decided() -> None:
     """Whoever adds a key says whether producers write it; the default would be that they cannot."""
     used = {name for text in script_texts().values() for name in re.findall(r"key\('(\w+)'", text)}
     writes, reads = _names(PRODUCER_WRITES), PRODUCER_READS
-    assert not (used - {"directives"}) - writes - reads
+    own = _names(GATEWAY_WRITES)
+    assert not (used - {"directives"}) - writes - reads - own
     assert not writes & reads
+    assert not own & (writes | reads)
 
 
 @pytest.mark.parametrize("role", STORE_ROLES)

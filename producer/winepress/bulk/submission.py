@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from winepress.bulk.plan import Group, Plan
 from winepress.handle import JobHandle
 from winepress.interruption import all_or_none
+from winepress.meter import metered
 from winepress.submission import accept, check_room
 from winepress.submit_options import SubmitOptions
 from winepress_shared.archive import JobRecord
@@ -47,15 +48,18 @@ def submit_plan(
         )
         for number, (group, items) in enumerate(portions)
     ]
-    with all_or_none(connections, records):
+    with (
+        metered(submit_options.meter, records) as accepted,
+        all_or_none(connections, records),
+    ):
         with ThreadPoolExecutor(_WRITERS, thread_name_prefix="batch") as pool:
             list(pool.map(connections.archive.write_input, plan.inputs))
         for record, (_, items) in zip(records, portions, strict=True):
             _write(connections, record, items)
-        ids = accept(connections, records)
+        accepted += accept(connections, records)
     return [
         JobHandle(connections, job_id, record.warnings)
-        for job_id, record in zip(ids, records, strict=True)
+        for job_id, record in zip(accepted, records, strict=True)
     ]
 
 

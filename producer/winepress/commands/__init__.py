@@ -9,6 +9,7 @@ from winepress.commands import (
     gateway,
     info,
     jobs,
+    keys,
     limits,
     pause,
     submit,
@@ -30,5 +31,6 @@ COMMANDS = (
     farm.register,
     top.register,
     gateway.register,
+    keys.register,
     info.register,
 )

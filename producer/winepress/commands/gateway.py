@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import argparse
 import logging
+from collections.abc import Callable
+from urllib.parse import urlsplit
 
 from winepress.console import Console
 from winepress_shared.errors import WrongUsage
 from winepress_shared.settings import Settings
 
 DEFAULT_PORT = 8188
+_CREATE = "Create a key: winepress keys create --user NAME"
 
 
 def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -22,6 +25,11 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     parser.add_argument(
         "--port", type=int, default=DEFAULT_PORT, metavar="P", help=f"default: {DEFAULT_PORT}"
     )
+    parser.add_argument(
+        "--require-keys",
+        action="store_true",
+        help="ask callers on this machine for a key too; others always need one",
+    )
     parser.set_defaults(run=_run)
 
 
@@ -31,8 +39,36 @@ def _run(arguments: argparse.Namespace) -> int:
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
     if not 0 < arguments.port < 65536:
         raise WrongUsage("not a port", field="--port", value=arguments.port, allowed="1 to 65535")
-    settings = Settings.load()
+    settings = Settings.load(require_keys=arguments.require_keys or None)
     with listen(arguments.host, arguments.port) as listener:
+        settings = with_keys(settings, address_of(listener), Console().note)
         Console().note(f"gateway of farm {settings.farm}: {address_of(listener)}")
         make_server(settings).run(sockets=[listener])
     return 0
+
+
+def with_keys(settings: Settings, address: str, note: Callable[[str], None]) -> Settings:
+    """The settings of a gateway at an address: reached from elsewhere, everybody needs a key.
+
+    Also callers on this machine: behind a proxy, or in a container, others look like these.
+    Raises WrongUsage if it listens beyond loopback and there is no key.
+    """
+    from winepress.gateway.key_store import KeyStore
+    from winepress.gateway.surroundings import is_loopback
+    from winepress_shared.stores import open_store
+
+    is_near, is_meant_near = (
+        is_loopback(urlsplit(one).hostname or "")
+        for one in (address, settings.public_url or address)
+    )
+    if is_near and is_meant_near and not settings.require_keys:
+        return settings
+    if not KeyStore(open_store(settings)).has_valid_key():
+        if not is_near:
+            raise WrongUsage(
+                "other machines can reach this gateway, and there is no key that they could show",
+                value=address,
+                hint=_CREATE,
+            )
+        note(f"nobody can use this gateway yet. {_CREATE}")
+    return settings.model_copy(update={"require_keys": True})

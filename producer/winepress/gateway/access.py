@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Protocol
 
 from winepress_shared.ledger.records import JobRow
 
@@ -17,6 +18,23 @@ class Scope(StrEnum):
     OPERATE = "operate"  #: control every job
 
 
+class OfUser(Protocol):
+    """A job, in the ledger or in the store."""
+
+    @property
+    def user(self) -> str:
+        """Whose job it is."""
+
+
+@dataclass(frozen=True)
+class KeyLimits:
+    """What may be done with one key; None is no limit."""
+
+    rate: int | None = None  #: requests in a minute
+    queue: int | None = None  #: units that have not ended
+    megapixel_steps: float | None = None  #: in a day of UTC
+
+
 @dataclass(frozen=True)
 class Caller:
     """The caller of one request."""
@@ -25,18 +43,24 @@ class Caller:
     scopes: frozenset[Scope]
     models: frozenset[str] | None = None  #: that may be asked for; None is all
     key_id: str = ""  #: of the key that was shown; empty where none is needed
+    limits: KeyLimits = KeyLimits()
 
     def may(self, scope: Scope) -> bool:
         """Whether the caller has this right."""
         return scope in self.scopes
 
-    def owns(self, row: JobRow) -> bool:
-        """Whether this is a job of the caller."""
-        return row.user.partition("@")[0] == self.user
+    @property
+    def may_look(self) -> bool:
+        """Whether the caller may see any job."""
+        return self.may(Scope.READ_OWN) or self.may(Scope.READ_ALL)
 
-    def may_read(self, row: JobRow) -> bool:
+    def owns(self, job: OfUser) -> bool:
+        """Whether this is a job of the caller."""
+        return job.user == self.user or job.user.startswith(f"{self.user}@")
+
+    def may_read(self, job: OfUser) -> bool:
         """Whether the caller may see a job."""
-        own = self.may(Scope.READ_OWN) and self.owns(row)
+        own = self.may(Scope.READ_OWN) and self.owns(job)
         return own or self.may(Scope.READ_ALL)
 
     def may_control(self, row: JobRow) -> bool:

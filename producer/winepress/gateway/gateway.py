@@ -9,6 +9,7 @@ from fastapi import Request
 
 from winepress.aio.client import AsyncClient
 from winepress.gateway.access import Caller
+from winepress.gateway.key_ring import KeyRing
 from winepress.gateway.links import Links, read_link_secret
 from winepress.gateway.preview_cache import PreviewCache
 from winepress.gateway.refusals import Forbidden, Gone
@@ -26,13 +27,14 @@ class Gateway:
     settings: Settings
     links: Links
     previews: PreviewCache
+    keys: KeyRing
 
     @classmethod
     async def open(cls, settings: Settings) -> Gateway:
         """Connect to the farm; raises FarmUnreachable."""
         client = AsyncClient(settings)
         secret = await client.in_thread(read_link_secret, client.client)
-        return cls(client, settings, Links(secret), PreviewCache())
+        return cls(client, settings, Links(secret), PreviewCache(), KeyRing(client))
 
     async def close(self) -> None:
         """Close the connections."""

@@ -7,15 +7,20 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from winepress.client import Client
-from winepress.gateway.access import Caller, Scope
+from winepress.gateway.access import Caller, OfUser, Scope
 from winepress.gateway.gateway import Gateway
+from winepress.gateway.key_meter import KeyMeter
 from winepress.gateway.refusals import Forbidden, NoWorker
 from winepress.handle import JobHandle
 from winepress.job_files.given_file import FILE_FIELDS
 from winepress.job_files.written_job import read_fields
-from winepress_shared.errors import InvalidJob, WrongUsage
+from winepress.submission import record_of
+from winepress.submission import submit as submit_records
+from winepress.submit_options import SubmitOptions
+from winepress_shared.errors import FailForGood, InvalidJob, NotFound, ObjectMissing, WrongUsage
 from winepress_shared.jobs.aliases import canonical_fields
 from winepress_shared.jobs.job import Job, parse_job
+from winepress_shared.ledger.records import unknown_job
 from winepress_shared.window import Window
 
 _NOT_A_FILE = "a path or an address; a gateway opens neither"
@@ -45,18 +50,21 @@ async def submit(gateway: Gateway, caller: Caller, asked: JobRequest) -> JobHand
 
 def _submit(client: Client, caller: Caller, asked: JobRequest) -> JobHandle:
     job, warnings = read_job(client, asked.fields)
-    check_model(caller, job)
-    if asked.needs_worker:
-        check_worker(client, job)
-    return client.submit(
-        job,
-        user=user_of(caller, asked.end_user),
-        idempotency_key=asked.idempotency_key,
-        expires_in=asked.expires_in,
-        start_in=asked.start_in,
-        window=_window(asked.window),
-        warnings=(*asked.warnings, *warnings),
+    submit_options = SubmitOptions(
+        user_of(caller, asked.end_user),
+        asked.idempotency_key,
+        asked.expires_in,
+        asked.start_in,
+        _window(asked.window),
+        KeyMeter.of(client, caller),
     )
+    record = record_of(client, job, submit_options, (*asked.warnings, *warnings))
+    check_model(caller, record.job)
+    check_key_frames(client, caller, record.job)
+    if asked.needs_worker:
+        check_worker(client, record.job)
+    (job_id,) = submit_records(client, [record], submit_options)
+    return JobHandle(client, job_id, record.warnings)
 
 
 def _window(text: object) -> Window | None:
@@ -87,21 +95,38 @@ def _check_file(name: str, value: object) -> None:
 
 
 def check_model(caller: Caller, job: Job) -> None:
-    """Raise Forbidden if the caller's key does not allow the models of a job."""
-    asked = {model for model in (job.model, getattr(job, "refiner", None)) if model}
-    if caller.models is not None and not asked <= caller.models:
-        raise Forbidden(
-            "this key does not allow this model",
-            field="model",
-            value=job.model,
-            allowed=", ".join(sorted(caller.models)) or "none",
-        )
+    """Raise Forbidden if the caller's key does not allow each model of a resolved job."""
+    fields = ("model", "refiner", "first_model")
+    asked = {name: getattr(job, name, None) for name in fields}
+    for field_name, model in asked.items():
+        if caller.models is not None and model is not None and model not in caller.models:
+            raise Forbidden(
+                "this key does not allow this model",
+                field=field_name,
+                value=model,
+                allowed=", ".join(sorted(caller.models)),
+            )
+
+
+def check_key_frames(client: Client, caller: Caller, job: Job) -> None:
+    """Raise NotFound if a job uses the key frames of a job that the caller may not see."""
+    source = getattr(job, "key_frames_of", None)
+    if source is None:
+        return
+    try:
+        owned: OfUser = client.ledger.get(source)
+    except NotFound:  # its pictures outlive its row
+        try:
+            owned = client.archive.read_job(source)
+        except (ObjectMissing, FailForGood):
+            raise unknown_job(source) from None
+    if not caller.may_read(owned):
+        raise unknown_job(source)
 
 
 def check_worker(client: Client, job: Job) -> None:
-    """Raise NoWorker if no live worker can render a job."""
-    resolved = client.catalogue.resolve(job)
-    impossible = client.why_impossible(str(resolved.lane))
+    """Raise NoWorker if no live worker can render a resolved job."""
+    impossible = client.why_impossible(str(job.lane))
     if impossible:
         raise NoWorker(f"no worker can render it now: {impossible}")
 
@@ -111,4 +136,6 @@ def user_of(caller: Caller, end_user: str = "") -> str:
     if not end_user:
         return caller.user
     plain = "".join(one if one.isascii() and one.isalnum() else "-" for one in end_user)
-    return f"{caller.user}@{plain}"[:64].rstrip("-@") or caller.user
+    room = 63 - len(caller.user)
+    own = plain.strip("-")[: max(0, room)].rstrip("-")
+    return f"{caller.user}@{own}" if own else caller.user

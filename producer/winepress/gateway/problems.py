@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import ceil
 from typing import Any
 
 from winepress.gateway.refusals import RequestRefused
@@ -57,7 +58,7 @@ class Problem:
         """The headers of the answer."""
         headers = {}
         if self.retry_after_s is not None:
-            headers["Retry-After"] = str(max(1, round(self.retry_after_s)))
+            headers["Retry-After"] = str(max(1, ceil(self.retry_after_s)))
         if self.status == 401:
             headers["WWW-Authenticate"] = 'Bearer realm="winepress"'
         return headers

@@ -62,6 +62,13 @@
 --                                 live)
 --   preview:ID:UNIT       string  step, steps and a JPEG in base64, of an unfinished unit (time to live)
 --   limits                hash    the LIMITS that the operator has set, see `limits`
+--   key_rate:KEY          number  when the bucket of requests of a key of the gateway is full again, in ms
+--                                 (time to live)
+--   key_jobs:KEY          hash    ID → units reserved, and when, of jobs submitted with the key
+--                                 (time to live, like the next)
+--   key_units:KEY         number  units of these jobs, as last counted and reserved since
+--   key_counted:KEY       string  there while they were counted lately (time to live)
+--   key_steps:KEY:DAY     number  megapixel-steps of one day of UTC, days since 1970 (time to live)
 --   fence, turn, swept    numbers
 local P = KEYS[1]
 local EVENTS = 256
