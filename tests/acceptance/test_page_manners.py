@@ -6,13 +6,15 @@ import re
 from collections.abc import Iterator
 
 import pytest
-from playwright.sync_api import Browser, Page, Route, expect
+from playwright.sync_api import Browser, Page, expect
 from support.browser import Scheme, accessibility_faults, visiting
 from support.manual_worker import LANE, ManualWorker, apple
 from support.running_gateway import RunningGateway
 
 from winepress import Client
+from winepress.gateway.key_store import KeyStore
 from winepress_shared.settings import Settings
+from winepress_shared.stores import open_store
 
 MAX_FIRST_BYTES = 100_000
 _HTML = {"Accept": "text/html,application/xhtml+xml"}
@@ -149,28 +151,22 @@ def test_a_refusal_stands_at_the_field_it_names(page: Page) -> None:
 
 
 def test_a_key_is_asked_for_once_and_never_written_into_an_address(
-    browser: Browser, gateway: RunningGateway
+    browser: Browser, farm_settings: Settings
 ) -> None:
-    """It goes into the header of every request, and is gone with the tab."""
+    """A wrong one is asked for again; the right one goes into headers, and is gone with the tab."""
+    _, token = KeyStore(open_store(farm_settings)).create("ann")
+    guarded = farm_settings.model_copy(update={"require_keys": True})
     asked: list[str] = []
-
-    def guard(route: Route) -> None:
-        asked.append(route.request.url)
-        if route.request.headers.get("authorization") == "Bearer wine-secret":
-            route.continue_()
-        else:
-            route.fulfill(status=401, json={"detail": "a key is needed", "code": "unauthorized"})
-
-    with visiting(browser, "about:blank") as page:
-        page.route("**/v1/**", guard)
-        page.goto(gateway.url)
-        expect(page.locator("#key-reason")).to_contain_text("a key is needed")
-        page.get_by_role("textbox", name="Key").fill("wine-secret")
-        page.keyboard.press("Enter")
+    with RunningGateway(guarded) as gateway, visiting(browser, gateway.url) as page:
+        page.on("request", lambda request: asked.append(request.url))
+        for key, reason in (("wine", "a key is needed"), (str(token), "not a key of Winepress")):
+            expect(page.locator("#key-reason")).to_contain_text(reason)
+            page.get_by_role("textbox", name="Key").fill(key)
+            page.keyboard.press("Enter")
         expect(page.locator("#model option")).not_to_have_count(0)
         expect(page.get_by_text("Finished pictures are kept here.")).to_be_visible()
         assert asked
-        assert not [url for url in asked if "secret" in url]
+        assert not [url for url in asked if "wp_" in url]
         assert page.evaluate("[localStorage.length, document.cookie]") == [0, ""]
 
 
@@ -214,3 +210,30 @@ def test_older_jobs_come_a_page_at_a_time(page: Page, client: Client) -> None:
     expect(cards).to_have_count(60)
     expect(older).to_be_hidden()
     expect(page.locator("#gallery-count")).to_have_text("60 jobs")
+
+
+def test_a_tab_that_slept_shows_what_happened_meanwhile(
+    page: Page, client: Client, manual_worker: ManualWorker
+) -> None:
+    """Hidden, it asks for nothing; seen again, it asks at once."""
+    manual_worker.live(LANE)
+    job = client.submit(apple())
+    expect(page.locator("#queue-list li")).to_have_count(1)
+    _hide(page, "true")
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.url))
+    manual_worker.await_ticket(LANE)
+    manual_worker.work(LANE)
+    job.wait(60)
+    page.wait_for_timeout(2000)  # longer than it ever waits between two questions of a busy farm
+    assert asked == []
+    _hide(page, "false")
+    expect(page.locator("#gallery [data-job] img")).to_have_count(1)
+    expect(page.locator("#queue")).to_be_hidden()
+
+
+def _hide(page: Page, hidden: str) -> None:
+    page.evaluate(
+        f"""() => {{ Object.defineProperty(document, "hidden", {{value: {hidden}, configurable: true}});
+            document.dispatchEvent(new Event("visibilitychange")); }}"""
+    )

@@ -50,11 +50,12 @@ async function send(method, path, { body, kind, more, signal } = {}) {
 }
 
 async function withKey(method, path, options) {
-  try {
-    return await send(method, path, options);
-  } catch (error) {
-    if (error.status !== 401 || !(await askForKey(error.message))) throw error;
-    return send(method, path, options);
+  for (;;) {
+    try {
+      return await send(method, path, options);
+    } catch (error) {
+      if (error.status !== 401 || !(await askForKey(error.message))) throw error;
+    }
   }
 }
 

@@ -22,13 +22,13 @@ const listeners = new Set();
 let chosen = null; // the job in view
 let timer = 0;
 let isAsking = false;
-let isLost = false;
+let trouble = ""; // "lost" without a connection, "barred" without a key
 let isMore = false; // there are more active jobs than are listed
 
 export const subscribe = (listener) => listeners.add(listener);
 export const find = (id) => known.get(id);
 export const liveOf = (id) => live.get(id) || {};
-export const connectionIsLost = () => isLost;
+export const troubleNow = () => trouble;
 export const areMore = () => isMore;
 
 /** Jobs that have not ended, those that are drawn first. */
@@ -93,13 +93,13 @@ export function refresh() {
   if (document.hidden || isAsking) return;
   isAsking = true;
   ask()
-    .then(() => (isLost = false))
-    .catch((error) => (isLost = error.status === 0 || error.status >= 500))
+    .then(() => (trouble = ""))
+    .catch((error) => (trouble = error.status === 401 ? "barred" : error.status === 0 || error.status >= 500 ? "lost" : ""))
     .finally(() => {
       isAsking = false;
       tell();
       watchSome();
-      timer = setTimeout(refresh, isLost ? LOST_MS : active().length ? BUSY_MS : IDLE_MS);
+      if (trouble !== "barred") timer = setTimeout(refresh, trouble ? LOST_MS : active().length ? BUSY_MS : IDLE_MS);
     });
 }
 
@@ -130,7 +130,7 @@ async function lookAgain({ id }, isCrowd = false) {
 }
 
 function watchSome() {
-  const wanted = document.hidden || isLost ? [] : active().filter((job) => job.state === "running" || job.id === chosen);
+  const wanted = document.hidden || trouble ? [] : active().filter((job) => job.state === "running" || job.id === chosen);
   wanted.sort((one, other) => (other.id === chosen) - (one.id === chosen));
   const ids = new Set(wanted.slice(0, STREAMS).map((job) => job.id));
   for (const id of streams.keys()) if (!ids.has(id)) stop(id);

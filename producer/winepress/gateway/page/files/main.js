@@ -123,9 +123,10 @@ function submitted(job) {
 
 function showPulse() {
   const active = jobs.active().length;
-  const text = jobs.connectionIsLost() ? "No connection; trying again" : active ? `${active} in the press` : "Ready";
+  const trouble = { lost: "No connection; trying again", barred: "A key is needed" }[jobs.troubleNow()];
+  const text = trouble || (active ? `${active} in the press` : "Ready");
   if ($("pulse").textContent !== text) $("pulse").textContent = text;
-  $("pulse").classList.toggle("is-lost", jobs.connectionIsLost());
+  $("pulse").classList.toggle("is-lost", Boolean(trouble));
   $("pulse").classList.toggle("is-busy", active > 0);
 }
 
