@@ -2,6 +2,7 @@
 
 const KEY = "winepress-key";
 const PATIENCE_MS = 30_000;
+const AWAY_MS = 3_000; // between two tries to reach it
 const WAITS_MS = [500, 1500, 4000]; // between tries of a request that may be sent again
 
 /** What the gateway refused, or that it could not be reached (`status` 0). */
@@ -61,19 +62,36 @@ async function withKey(method, path, options) {
 
 export const get = async (path, signal) => (await withKey("GET", path, { signal })).json();
 
-export const blobOf = async (path) => (await withKey("GET", path)).blob();
+/** The same, however long the gateway is away. */
+export async function getPatiently(path) {
+  for (;;) {
+    try {
+      return await get(path);
+    } catch (error) {
+      if (error.status !== 0 && error.status < 500) throw error;
+      await new Promise((done) => setTimeout(done, AWAY_MS));
+    }
+  }
+}
 
 /** Sends bytes or text, or an object as JSON. */
 export async function post(path, value, { kind, more } = {}) {
   const isPlain = value != null && Object.getPrototypeOf(value) === Object.prototype;
   const body = isPlain ? JSON.stringify(value) : value;
-  return (await withKey("POST", path, { body, kind: isPlain ? "application/json" : kind, more })).json();
+  return (
+    await withKey("POST", path, { body, kind: isPlain ? "application/json" : kind, more })
+  ).json();
 }
 
 /** Submits a job once, however often the connection breaks meanwhile. */
 export async function submit(fields, path = "v1/jobs", kind = undefined) {
   const bytes = crypto.getRandomValues(new Uint8Array(16)); // randomUUID needs HTTPS
-  const once = { kind, more: { "Idempotency-Key": Array.from(bytes, (one) => one.toString(16).padStart(2, "0")).join("") } };
+  const once = {
+    kind,
+    more: {
+      "Idempotency-Key": Array.from(bytes, (one) => one.toString(16).padStart(2, "0")).join(""),
+    },
+  };
   for (const wait of WAITS_MS) {
     try {
       return await post(path, fields, once);
@@ -114,7 +132,10 @@ export async function* events(path, after, signal) {
 function parse(block) {
   const event = { id: "", name: "message", data: null };
   for (const line of block.split("\n")) {
-    const [name, value] = [line.slice(0, line.indexOf(":")), line.slice(line.indexOf(":") + 1).trimStart()];
+    const [name, value] = [
+      line.slice(0, line.indexOf(":")),
+      line.slice(line.indexOf(":") + 1).trimStart(),
+    ];
     if (name === "id") event.id = value;
     else if (name === "event") event.name = value;
     else if (name === "data") event.data = JSON.parse(value);

@@ -8,7 +8,8 @@ const FORMS = { csv: "csv", tsv: "csv", jsonl: "jsonl", ndjson: "jsonl", txt: "p
 const EXAMPLES = {
   prompts: "a red apple on the grass\na sailboat at night --seed 7 --n 2",
   csv: "prompt,seed,steps\na red apple on the grass,1,12\na sailboat at night,7,20",
-  jsonl: '{"prompt": "a red apple on the grass", "seed": 1}\n{"prompt": "a sailboat at night", "n": 2}',
+  jsonl:
+    '{"prompt": "a red apple on the grass", "seed": 1}\n{"prompt": "a sailboat at night", "n": 2}',
 };
 const SHOWN = 50; // faults
 const MOST_TEXT = 200_000; // of a file that is put into the text field
@@ -18,28 +19,92 @@ let running = null; // ids of the jobs of the batch that was submitted last
 /** Build the form. */
 export function begin() {
   $("batch-body").replaceChildren(
-    el("p", { class: "quiet" }, "One picture a line. Choose the form, then drop a file or type. Nothing is queued before every line is in order."),
+    el(
+      "p",
+      { class: "quiet" },
+      "One picture a line. Choose the form, then drop a file or type. Nothing is queued before every line is in order.",
+    ),
     el("div", { class: "row", id: "batch-forms" }),
-    el("div", { class: "field", id: "batch-drop" },
+    el(
+      "div",
+      { class: "field", id: "batch-drop" },
       el("label", { htmlFor: "batch-text" }, "Lines"),
-      el("textarea", { id: "batch-text", rows: 8, spellcheck: false, class: "mono" })),
-    el("div", { class: "row" },
-      el("label", { class: "small pick", htmlFor: "batch-file" }, "Choose a file", el("input", { type: "file", id: "batch-file", class: "unseen", accept: ".csv,.tsv,.jsonl,.ndjson,.txt" })),
-      el("span", { class: "quiet", id: "batch-name" })),
-    el("div", { class: "two" },
-      el("div", { class: "field" }, el("label", { htmlFor: "batch-model" }, "Model, unless a line names one"), el("select", { id: "batch-model" })),
-      el("div", { class: "field" }, el("label", { htmlFor: "batch-title" }, "Title"), el("input", { type: "text", id: "batch-title", maxLength: 200, placeholder: "batch" }))),
-    el("div", { class: "row" },
-      el("button", { type: "button", class: "button", id: "batch-check", onclick: () => send(true) }, "Check it"),
-      el("button", { type: "button", class: "button primary", id: "batch-send", onclick: () => send(false) }, "Queue the pictures")),
+      el("textarea", { id: "batch-text", rows: 8, spellcheck: false, class: "mono" }),
+    ),
+    el(
+      "div",
+      { class: "row" },
+      el(
+        "label",
+        { class: "small pick", htmlFor: "batch-file" },
+        "Choose a file",
+        el("input", {
+          type: "file",
+          id: "batch-file",
+          class: "unseen",
+          accept: ".csv,.tsv,.jsonl,.ndjson,.txt",
+        }),
+      ),
+      el("span", { class: "quiet", id: "batch-name" }),
+    ),
+    el(
+      "div",
+      { class: "two" },
+      el(
+        "div",
+        { class: "field" },
+        el("label", { htmlFor: "batch-model" }, "Model, unless a line names one"),
+        el("select", { id: "batch-model" }),
+      ),
+      el(
+        "div",
+        { class: "field" },
+        el("label", { htmlFor: "batch-title" }, "Title"),
+        el("input", { type: "text", id: "batch-title", maxLength: 200, placeholder: "batch" }),
+      ),
+    ),
+    el(
+      "div",
+      { class: "row" },
+      el(
+        "button",
+        { type: "button", class: "button", id: "batch-check", onclick: () => send(true) },
+        "Check it",
+      ),
+      el(
+        "button",
+        { type: "button", class: "button primary", id: "batch-send", onclick: () => send(false) },
+        "Queue the pictures",
+      ),
+    ),
     el("div", { id: "batch-answer", class: "stack", role: "status" }),
   );
-  const box = el("div", { class: "segments", role: "radiogroup", "aria-label": "Form of the lines" });
+  const box = el("div", {
+    class: "segments",
+    role: "radiogroup",
+    "aria-label": "Form of the lines",
+  });
   $("batch-forms").append(box);
-  segments(box, "batch-form", [["prompts", "Prompts"], ["csv", "CSV"], ["jsonl", "JSON lines"]], "prompts", example);
+  segments(
+    box,
+    "batch-form",
+    [
+      ["prompts", "Prompts"],
+      ["csv", "CSV"],
+      ["jsonl", "JSON lines"],
+    ],
+    "prompts",
+    example,
+  );
   example("prompts");
-  $("batch-file").addEventListener("change", ({ target }) => target.files[0] && take(target.files[0]));
-  $("batch-text").addEventListener("input", () => ((file = null), ($("batch-name").textContent = "")));
+  $("batch-file").addEventListener(
+    "change",
+    ({ target }) => target.files[0] && take(target.files[0]),
+  );
+  $("batch-text").addEventListener(
+    "input",
+    () => ((file = null), ($("batch-name").textContent = "")),
+  );
   const zone = $("view-batch");
   zone.addEventListener("dragover", (event) => event.preventDefault());
   zone.addEventListener("drop", (event) => {
@@ -51,7 +116,10 @@ export function begin() {
 
 /** The models of the farm, once they are known. */
 export function offer(models) {
-  $("batch-model").replaceChildren(new Option("the farm's own", ""), ...models.map((one) => new Option(one, one)));
+  $("batch-model").replaceChildren(
+    new Option("the farm's own", ""),
+    ...models.map((one) => new Option(one, one)),
+  );
 }
 
 const example = (form) => ($("batch-text").placeholder = EXAMPLES[form]);
@@ -74,10 +142,16 @@ async function send(isTrial) {
   if ($("batch-title").value.trim()) query.set("title", $("batch-title").value.trim());
   $("batch-send").disabled = $("batch-check").disabled = true;
   try {
-    const found = await api.submit(file || $("batch-text").value, `v1/batches?${query}`, "text/plain");
+    const found = await api.submit(
+      file || $("batch-text").value,
+      `v1/batches?${query}`,
+      "text/plain",
+    );
     answer.replaceChildren(...(isTrial ? plan(found) : accepted(found)));
   } catch (error) {
-    const shown = error.document?.errors ? plan(error.document) : [el("p", { class: "refusal" }, error.message)];
+    const shown = error.document?.errors
+      ? plan(error.document)
+      : [el("p", { class: "refusal" }, error.message)];
     answer.replaceChildren(...shown);
   } finally {
     $("batch-send").disabled = $("batch-check").disabled = false;
@@ -87,24 +161,64 @@ async function send(isTrial) {
 function plan(found) {
   if (found.errors.length) return faults(found);
   const ends = found.lanes.map((lane) => lane.done_in_s);
-  const time = ends.includes(null) || !ends.length ? "" : `, done in about ${duration(Math.max(...ends))}`;
+  const time =
+    ends.includes(null) || !ends.length ? "" : `, done in about ${duration(Math.max(...ends))}`;
   return [
-    el("p", { class: "good" }, `In order: ${plural(found.pictures, "picture")} from ${plural(found.lines, "line")}${time}. Nothing is queued yet.`),
-    ...found.lanes.map((lane) => el("p", {}, `${lane.lane}: ${plural(lane.pictures, "picture")}`, lane.impossible && el("span", { class: "warning" }, ` ${lane.impossible}`))),
-    ...found.warnings.map((one) => el("p", { class: "warning" }, `${one.message} (${plural(one.pictures, "picture")})`)),
+    el(
+      "p",
+      { class: "good" },
+      `In order: ${plural(found.pictures, "picture")} from ${plural(found.lines, "line")}${time}. Nothing is queued yet.`,
+    ),
+    ...found.lanes.map((lane) =>
+      el(
+        "p",
+        {},
+        `${lane.lane}: ${plural(lane.pictures, "picture")}`,
+        lane.impossible && el("span", { class: "warning" }, ` ${lane.impossible}`),
+      ),
+    ),
+    ...found.warnings.map((one) =>
+      el("p", { class: "warning" }, `${one.message} (${plural(one.pictures, "picture")})`),
+    ),
   ];
 }
 
 function faults(found) {
   const more = found.more_errors + Math.max(0, found.errors.length - SHOWN);
   return [
-    el("p", { class: "refusal" }, `${plural(found.errors.length + found.more_errors, "line")} cannot be drawn; nothing is queued.`),
+    el(
+      "p",
+      { class: "refusal" },
+      `${plural(found.errors.length + found.more_errors, "line")} cannot be drawn; nothing is queued.`,
+    ),
     el(
       "table",
       {},
       el("caption", { class: "unseen" }, "What is wrong"),
-      el("thead", {}, el("tr", {}, ["Line", "Field", "What is wrong"].map((text) => el("th", { scope: "col" }, text)))),
-      el("tbody", {}, found.errors.slice(0, SHOWN).map((one) => el("tr", {}, el("td", { class: "number" }, one.line ?? ""), el("td", {}, one.param ?? ""), el("td", {}, one.message)))),
+      el(
+        "thead",
+        {},
+        el(
+          "tr",
+          {},
+          ["Line", "Field", "What is wrong"].map((text) => el("th", { scope: "col" }, text)),
+        ),
+      ),
+      el(
+        "tbody",
+        {},
+        found.errors
+          .slice(0, SHOWN)
+          .map((one) =>
+            el(
+              "tr",
+              {},
+              el("td", { class: "number" }, one.line ?? ""),
+              el("td", {}, one.param ?? ""),
+              el("td", {}, one.message),
+            ),
+          ),
+      ),
     ),
     more > 0 && el("p", { class: "quiet" }, `and ${more.toLocaleString()} more`),
   ].filter(Boolean);
@@ -113,10 +227,28 @@ function faults(found) {
 function accepted(found) {
   running = found.jobs.map((one) => one.id);
   say(`${plural(found.pictures, "picture")} queued.`, "good");
-  Promise.all(running.map((id) => api.get(`v1/jobs/${id}`).then(jobs.keep))).then(jobs.refresh, jobs.refresh);
+  Promise.all(running.map((id) => api.get(`v1/jobs/${id}`).then(jobs.keep))).then(
+    jobs.refresh,
+    jobs.refresh,
+  );
   return [
-    el("p", { class: "good" }, `${plural(found.pictures, "picture")} queued in ${plural(running.length, "job")}.`),
-    el("div", { class: "bar-of", id: "batch-bar", role: "progressbar", "aria-label": "Progress of the batch", "aria-valuemin": 0, "aria-valuemax": 100 }, el("span")),
+    el(
+      "p",
+      { class: "good" },
+      `${plural(found.pictures, "picture")} queued in ${plural(running.length, "job")}.`,
+    ),
+    el(
+      "div",
+      {
+        class: "bar-of",
+        id: "batch-bar",
+        role: "progressbar",
+        "aria-label": "Progress of the batch",
+        "aria-valuemin": 0,
+        "aria-valuemax": 100,
+      },
+      el("span"),
+    ),
     el("p", {}, el("a", { href: "#studio" }, "Watch them in the studio")),
   ];
 }
@@ -125,7 +257,9 @@ function showProgress() {
   const bar = $("batch-bar");
   const known = running?.map(jobs.find).filter(Boolean);
   if (!bar || !known?.length) return;
-  const part = known.reduce((sum, job) => sum + jobs.progressOf(job) * job.units, 0) / known.reduce((sum, job) => sum + job.units, 0);
+  const part =
+    known.reduce((sum, job) => sum + jobs.progressOf(job) * job.units, 0) /
+    known.reduce((sum, job) => sum + job.units, 0);
   bar.firstChild.style.setProperty("--part", part);
   bar.setAttribute("aria-valuenow", Math.round(part * 100));
 }

@@ -25,11 +25,32 @@ export function open(job, fields, output) {
     say(`${fields.model} has no other precision.`);
     return;
   }
-  const choice = el("div", { class: "segments", role: "radiogroup", "aria-label": "Other precision" });
-  segments(choice, "other", others.map((one) => [one, one]), chosen);
-  const start = el("button", { type: "button", class: "button primary", onclick: () => draw(fields, output, choice.querySelector(":checked").value) }, "Draw it and compare");
+  const choice = el("div", {
+    class: "segments",
+    role: "radiogroup",
+    "aria-label": "Other precision",
+  });
+  segments(
+    choice,
+    "other",
+    others.map((one) => [one, one]),
+    chosen,
+  );
+  const start = el(
+    "button",
+    {
+      type: "button",
+      class: "button primary",
+      onclick: () => draw(fields, output, choice.querySelector(":checked").value),
+    },
+    "Draw it and compare",
+  );
   $("compare-body").replaceChildren(
-    el("p", {}, `This picture is ${fields.precision}. The other one is drawn with the same seed, ${output.seed}.`),
+    el(
+      "p",
+      {},
+      `This picture is ${fields.precision}. The other one is drawn with the same seed, ${output.seed}.`,
+    ),
     el("div", { class: "row" }, choice, start),
     el("img", { class: "framed", src: output.path, alt: `The picture in ${fields.precision}` }),
   );
@@ -45,7 +66,18 @@ async function draw(fields, output, precision) {
     wanted = { id: job.id, fields, output, precision };
     $("compare-body").replaceChildren(
       el("p", { id: "compare-text", role: "status" }, `Drawing it in ${precision} …`),
-      el("div", { class: "bar-of", role: "progressbar", "aria-label": "Progress of the other picture", "aria-valuemin": 0, "aria-valuemax": 100, id: "compare-bar" }, el("span")),
+      el(
+        "div",
+        {
+          class: "bar-of",
+          role: "progressbar",
+          "aria-label": "Progress of the other picture",
+          "aria-valuemin": 0,
+          "aria-valuemax": 100,
+          id: "compare-bar",
+        },
+        el("span"),
+      ),
       el("img", { class: "framed", src: output.path, alt: "" }),
     );
     jobs.keep(job);
@@ -69,7 +101,13 @@ async function finish(job) {
   wanted = null;
   const { outputs, failures } = await jobs.resultOf(job.id);
   if (!outputs[0]) {
-    $("compare-body").replaceChildren(el("p", { class: "refusal", role: "alert" }, failures[0]?.message || job.reason || `The job was ${job.state}.`));
+    $("compare-body").replaceChildren(
+      el(
+        "p",
+        { class: "refusal", role: "alert" },
+        failures[0]?.message || job.reason || `The job was ${job.state}.`,
+      ),
+    );
     return;
   }
   const other = outputs[0];
@@ -80,12 +118,24 @@ async function finish(job) {
     el("img", { class: "over", src: output.path, alt: `In ${fields.precision}` }),
     el("span", { class: "tag left" }, fields.precision),
     el("span", { class: "tag right" }, precision),
-    el("input", { type: "range", min: 0, max: 100, step: 0.5, value: 50, "aria-label": `Part that shows ${fields.precision}`, oninput: ({ target }) => box.style.setProperty("--split", `${target.value}%`) }),
+    el("input", {
+      type: "range",
+      min: 0,
+      max: 100,
+      step: 0.5,
+      value: 50,
+      "aria-label": `Part that shows ${fields.precision}`,
+      oninput: ({ target }) => box.style.setProperty("--split", `${target.value}%`),
+    }),
   );
   box.style.setProperty("--aspect", `${output.width} / ${output.height}`);
   $("compare-body").replaceChildren(
     box,
-    el("p", { class: "quiet", role: "status" }, `${fields.precision} took ${duration(output.render_s)}, ${precision} ${duration(other.render_s)}. Move the slider to look from one to the other.`),
+    el(
+      "p",
+      { class: "quiet", role: "status" },
+      `${fields.precision} took ${duration(output.render_s)}, ${precision} ${duration(other.render_s)}. Move the slider to look from one to the other.`,
+    ),
   );
   box.querySelector("input").focus();
 }

@@ -9,7 +9,8 @@ export function el(tag, props = {}, ...children) {
     if (value == null || value === false) continue;
     if (name === "class") node.className = value;
     else if (name.startsWith("on")) node.addEventListener(name.slice(2), value);
-    else if (name.includes("-") || !(name in node)) node.setAttribute(name, value === true ? "" : value);
+    else if (name.includes("-") || !(name in node))
+      node.setAttribute(name, value === true ? "" : value);
     else node[name] = value;
   }
   node.append(...children.flat(3).filter((child) => child != null && child !== false));
@@ -31,7 +32,13 @@ export function icon(name) {
 export function button(name, image, onclick, { words = false, kind = "icon" } = {}) {
   return el(
     "button",
-    { type: "button", class: words ? "small" : kind, onclick, title: words ? null : name, "aria-label": words ? null : name },
+    {
+      type: "button",
+      class: words ? "small" : kind,
+      onclick,
+      title: words ? null : name,
+      "aria-label": words ? null : name,
+    },
     icon(image),
     words && el("span", {}, name),
   );
@@ -51,7 +58,13 @@ export function segments(box, name, choices, chosen, onchange) {
       el(
         "label",
         { title: note },
-        el("input", { type: "radio", name, value, checked: value === chosen, onchange: () => onchange?.(value) }),
+        el("input", {
+          type: "radio",
+          name,
+          value,
+          checked: value === chosen,
+          onchange: () => onchange?.(value),
+        }),
         el("span", {}, text),
       ),
     ),

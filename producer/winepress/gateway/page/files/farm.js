@@ -15,7 +15,10 @@ export function show(isShown) {
 async function look() {
   if (!document.hidden) {
     try {
-      const [{ workers }, { lanes, paused }] = await Promise.all([api.get("v1/workers"), api.get("v1/lanes")]);
+      const [{ workers }, { lanes, paused }] = await Promise.all([
+        api.get("v1/workers"),
+        api.get("v1/lanes"),
+      ]);
       board(workers, lanes, paused);
     } catch (error) {
       $("farm-facts").textContent = error.message;
@@ -26,9 +29,36 @@ async function look() {
 
 function board(workers, lanes, paused) {
   const waiting = lanes.reduce((sum, lane) => sum + lane.waiting, 0);
-  $("farm-facts").textContent = [plural(workers.length, "worker"), `${plural(waiting, "picture")} waiting`, paused.length && `paused: ${paused.join(", ")}`].filter(Boolean).join(" · ");
-  $("workers").replaceChildren(...(workers.length ? workers.map(card) : [el("li", { class: "nothing" }, el("p", {}, "No worker is here."), el("p", { class: "quiet" }, "Start one with ", el("code", {}, "winepress worker"), ". Jobs wait meanwhile."))]));
-  $("lanes").replaceChildren(lanes.length ? table(lanes) : el("p", { class: "nothing quiet" }, "No lane has work. Everything is drawn."));
+  $("farm-facts").textContent = [
+    plural(workers.length, "worker"),
+    `${plural(waiting, "picture")} waiting`,
+    paused.length && `paused: ${paused.join(", ")}`,
+  ]
+    .filter(Boolean)
+    .join(" · ");
+  $("workers").replaceChildren(
+    ...(workers.length
+      ? workers.map(card)
+      : [
+          el(
+            "li",
+            { class: "nothing" },
+            el("p", {}, "No worker is here."),
+            el(
+              "p",
+              { class: "quiet" },
+              "Start one with ",
+              el("code", {}, "winepress worker"),
+              ". Jobs wait meanwhile.",
+            ),
+          ),
+        ]),
+  );
+  $("lanes").replaceChildren(
+    lanes.length
+      ? table(lanes)
+      : el("p", { class: "nothing quiet" }, "No lane has work. Everything is drawn."),
+  );
 }
 
 function card({ name, seen, facts, renderer }) {
@@ -40,7 +70,12 @@ function card({ name, seen, facts, renderer }) {
   return el(
     "li",
     { class: "card" },
-    el("div", { class: "heading" }, el("h3", {}, name), el("span", { class: "tag" }, facts.device || "")),
+    el(
+      "div",
+      { class: "heading" },
+      el("h3", {}, name),
+      el("span", { class: "tag" }, facts.device || ""),
+    ),
     el(
       "dl",
       { class: "facts" },
@@ -53,10 +88,34 @@ function card({ name, seen, facts, renderer }) {
         "table",
         { class: "close" },
         el("caption", { class: "unseen" }, `Models of ${name}`),
-        el("thead", {}, el("tr", {}, ["Model", "In memory", "A picture"].map((text, place) => el("th", { scope: "col", class: place ? "number" : "" }, text)))),
-        el("tbody", {}, drawn.map((one) => el("tr", {}, el("th", { scope: "row" }, one), el("td", { class: "number" }, warm.includes(one) ? "yes" : "no"), el("td", { class: "number" }, paces[one] ? duration(paces[one]) : "")))),
+        el(
+          "thead",
+          {},
+          el(
+            "tr",
+            {},
+            ["Model", "In memory", "A picture"].map((text, place) =>
+              el("th", { scope: "col", class: place ? "number" : "" }, text),
+            ),
+          ),
+        ),
+        el(
+          "tbody",
+          {},
+          drawn.map((one) =>
+            el(
+              "tr",
+              {},
+              el("th", { scope: "row" }, one),
+              el("td", { class: "number" }, warm.includes(one) ? "yes" : "no"),
+              el("td", { class: "number" }, paces[one] ? duration(paces[one]) : ""),
+            ),
+          ),
+        ),
       ),
-    Object.entries(renderer.unfit || {}).map(([model, why]) => el("p", { class: "warning" }, `${model}: ${why}`)),
+    Object.entries(renderer.unfit || {}).map(([model, why]) =>
+      el("p", { class: "warning" }, `${model}: ${why}`),
+    ),
   );
 }
 
@@ -66,7 +125,15 @@ function table(lanes) {
     "table",
     {},
     el("caption", { class: "unseen" }, "Lanes with work"),
-    el("thead", {}, el("tr", {}, head.map((text, place) => el("th", { scope: "col", class: place ? "number" : "" }, text)))),
+    el(
+      "thead",
+      {},
+      el(
+        "tr",
+        {},
+        head.map((text, place) => el("th", { scope: "col", class: place ? "number" : "" }, text)),
+      ),
+    ),
     el(
       "tbody",
       {},
@@ -74,9 +141,20 @@ function table(lanes) {
         el(
           "tr",
           {},
-          el("th", { scope: "row" }, lane.lane, lane.parked && el("p", { class: "warning" }, `rests after a fault: ${lane.parked}`)),
-          [lane.waiting, lane.in_hand, lane.workers].map((number) => el("td", { class: "number" }, number.toLocaleString())),
-          el("td", { class: "number" }, lane.ready_work_s == null ? "not known" : duration(lane.ready_work_s)),
+          el(
+            "th",
+            { scope: "row" },
+            lane.lane,
+            lane.parked && el("p", { class: "warning" }, `rests after a fault: ${lane.parked}`),
+          ),
+          [lane.waiting, lane.in_hand, lane.workers].map((number) =>
+            el("td", { class: "number" }, number.toLocaleString()),
+          ),
+          el(
+            "td",
+            { class: "number" },
+            lane.ready_work_s == null ? "not known" : duration(lane.ready_work_s),
+          ),
         ),
       ),
     ),

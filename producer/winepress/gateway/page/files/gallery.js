@@ -10,10 +10,13 @@ const PAGE = 24;
 const shown = new Set();
 let cursor = null;
 const sight = new IntersectionObserver(
-  (entries) => entries.filter((one) => one.isIntersecting).forEach(({ target }) => {
-    sight.unobserve(target);
-    fill(target);
-  }),
+  (entries) =>
+    entries
+      .filter((one) => one.isIntersecting)
+      .forEach(({ target }) => {
+        sight.unobserve(target);
+        fill(target);
+      }),
   { rootMargin: "400px" },
 );
 
@@ -25,12 +28,16 @@ export async function begin() {
 }
 
 function skeletons() {
-  $("gallery").append(...Array.from({ length: 6 }, () => el("li", { class: "card-of skeleton", "aria-hidden": "true" })));
+  $("gallery").append(
+    ...Array.from({ length: 6 }, () =>
+      el("li", { class: "card-of skeleton", "aria-hidden": "true" }),
+    ),
+  );
 }
 
 async function more() {
   $("older").disabled = true;
-  const page = await api.get(`v1/jobs?limit=${PAGE}${cursor ? `&cursor=${cursor}` : ""}`);
+  const page = await api.getPatiently(`v1/jobs?limit=${PAGE}${cursor ? `&cursor=${cursor}` : ""}`);
   for (const one of document.querySelectorAll(".skeleton")) one.remove();
   for (const job of page.jobs) {
     jobs.keep(job);
@@ -40,16 +47,20 @@ async function more() {
   $("older").hidden = cursor === null;
   $("older").disabled = false;
   count();
-  const newest = page.jobs.find((job) => job.state === "running") || page.jobs.find((job) => job.done);
+  const newest =
+    page.jobs.find((job) => job.state === "running") || page.jobs.find((job) => job.done);
   if (!inView() && newest) open(newest.id);
 }
 
 function count() {
   const number = shown.size;
-  $("gallery-count").textContent = number ? `${plural(number, "job")}${cursor ? " so far" : ""}` : "";
+  $("gallery-count").textContent = number
+    ? `${plural(number, "job")}${cursor ? " so far" : ""}`
+    : "";
   $("gallery").classList.toggle("is-empty", number === 0);
   const note = $("gallery").querySelector(".nothing");
-  if (number === 0 && !note) $("gallery").append(el("li", { class: "nothing quiet" }, "Finished pictures are kept here."));
+  if (number === 0 && !note)
+    $("gallery").append(el("li", { class: "nothing quiet" }, "Finished pictures are kept here."));
   else if (number) note?.remove();
 }
 
@@ -62,9 +73,18 @@ function add(job) {
   }
   shown.add(job.id);
   const card = el("li", { class: "card-of", "data-job": job.id, "data-state": job.state });
-  card.append(el("button", { type: "button", onclick: () => choose(job.id), "aria-label": `${job.kind}, ${job.state}` }, el("span", { class: "waiting" })));
+  card.append(
+    el(
+      "button",
+      { type: "button", onclick: () => choose(job.id), "aria-label": `${job.kind}, ${job.state}` },
+      el("span", { class: "waiting" }),
+    ),
+  );
   card.created = job.created;
-  $("gallery").insertBefore(card, [...$("gallery").children].find((other) => other.created < job.created) || null);
+  $("gallery").insertBefore(
+    card,
+    [...$("gallery").children].find((other) => other.created < job.created) || null,
+  );
   sight.observe(card);
   count();
 }
@@ -83,14 +103,30 @@ async function fill(card) {
     card.dataset.state = job.state;
     const film = outputs.find((one) => one.frames > 1);
     const still = outputs.find((one) => one.frames <= 1);
-    press.setAttribute("aria-label", `${fields.prompt || job.kind}${outputs.length ? "" : `, ${job.state}`}`);
+    press.setAttribute(
+      "aria-label",
+      `${fields.prompt || job.kind}${outputs.length ? "" : `, ${job.state}`}`,
+    );
     press.title = fields.prompt;
     press.replaceChildren(
-      still ? el("img", { src: still.path, alt: "", loading: "lazy", decoding: "async" }) : el("span", { class: "none" }, icon(film ? "film" : "close"), el("span", {}, film ? "film" : job.state)),
-      ...(film ? [el("span", { class: "badge" }, icon("film"))] : outputs.length > 1 ? [el("span", { class: "badge" }, String(outputs.length))] : []),
+      still
+        ? el("img", { src: still.path, alt: "", loading: "lazy", decoding: "async" })
+        : el(
+            "span",
+            { class: "none" },
+            icon(film ? "film" : "close"),
+            el("span", {}, film ? "film" : job.state),
+          ),
+      ...(film
+        ? [el("span", { class: "badge" }, icon("film"))]
+        : outputs.length > 1
+          ? [el("span", { class: "badge" }, String(outputs.length))]
+          : []),
     );
   } catch (error) {
-    card.firstChild.replaceChildren(el("span", { class: "none" }, error.status === 410 ? "gone" : "not to be had now"));
+    card.firstChild.replaceChildren(
+      el("span", { class: "none" }, error.status === 410 ? "gone" : "not to be had now"),
+    );
   }
 }
 

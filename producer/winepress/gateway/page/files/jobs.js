@@ -94,27 +94,41 @@ export function refresh() {
   isAsking = true;
   ask()
     .then(() => (trouble = ""))
-    .catch((error) => (trouble = error.status === 401 ? "barred" : error.status === 0 || error.status >= 500 ? "lost" : ""))
+    .catch(
+      (error) =>
+        (trouble =
+          error.status === 401
+            ? "barred"
+            : error.status === 0 || error.status >= 500
+              ? "lost"
+              : ""),
+    )
     .finally(() => {
       isAsking = false;
       tell();
       watchSome();
-      if (trouble !== "barred") timer = setTimeout(refresh, trouble ? LOST_MS : active().length ? BUSY_MS : IDLE_MS);
+      if (trouble !== "barred")
+        timer = setTimeout(refresh, trouble ? LOST_MS : active().length ? BUSY_MS : IDLE_MS);
     });
 }
 
 async function ask() {
-  const lists = ["?state=running&limit=", "?state=queued&limit=", "?limit="].map((list) => api.get(`v1/jobs${list}${LISTED}`));
+  const lists = ["?state=running&limit=", "?state=queued&limit=", "?limit="].map((list) =>
+    api.get(`v1/jobs${list}${LISTED}`),
+  );
   const [running, queued, newest] = await Promise.all(lists);
   // Jobs of others may begin and end between two questions.
-  for (const job of newest.jobs) if (hasEnded(job) && !known.has(job.id)) tell({ found: keep(job) });
+  for (const job of newest.jobs)
+    if (hasEnded(job) && !known.has(job.id)) tell({ found: keep(job) });
   const seen = new Set();
   for (const job of [...running.jobs, ...queued.jobs]) {
     keep(job);
     seen.add(job.id);
   }
   // What was active and is not listed has ended, or waits behind the jobs that are.
-  const gone = active().filter((job) => !seen.has(job.id)).slice(0, LISTED);
+  const gone = active()
+    .filter((job) => !seen.has(job.id))
+    .slice(0, LISTED);
   await Promise.all(gone.map((job) => lookAgain(job, queued.next_cursor != null)));
   isMore = running.next_cursor != null || queued.next_cursor != null;
 }
@@ -130,7 +144,10 @@ async function lookAgain({ id }, isCrowd = false) {
 }
 
 function watchSome() {
-  const wanted = document.hidden || trouble ? [] : active().filter((job) => job.state === "running" || job.id === chosen);
+  const wanted =
+    document.hidden || trouble
+      ? []
+      : active().filter((job) => job.state === "running" || job.id === chosen);
   wanted.sort((one, other) => (other.id === chosen) - (one.id === chosen));
   const ids = new Set(wanted.slice(0, STREAMS).map((job) => job.id));
   for (const id of streams.keys()) if (!ids.has(id)) stop(id);
@@ -146,7 +163,11 @@ async function watch(id) {
   const controller = new AbortController();
   streams.set(id, controller);
   try {
-    for await (const event of api.events(`v1/jobs/${id}/events`, positions.get(id), controller.signal)) {
+    for await (const event of api.events(
+      `v1/jobs/${id}/events`,
+      positions.get(id),
+      controller.signal,
+    )) {
       if (event.id) positions.set(id, event.id);
       take(id, event);
     }
@@ -162,13 +183,17 @@ function take(id, { name, data }) {
   if (!job) return;
   if (FINAL.has(name)) {
     results.delete(id);
-    lookAgain(job).catch(() => {}).finally(refresh);
+    lookAgain(job)
+      .catch(() => {})
+      .finally(refresh);
     return;
   }
   const now = { ...live.get(id) };
   if (name === "unit-started") live.set(id, { unit: data.unit, step: 0 });
-  else if (name === "progress") live.set(id, { ...now, unit: data.unit, step: data.step, steps: data.steps });
-  else if (name === "preview") live.set(id, { ...now, unit: data.unit, preview: data.image || now.preview });
+  else if (name === "progress")
+    live.set(id, { ...now, unit: data.unit, step: data.step, steps: data.steps });
+  else if (name === "preview")
+    live.set(id, { ...now, unit: data.unit, preview: data.image || now.preview });
   else if (name === "unit-done") {
     job.done = Math.max(job.done, data.done ?? 0);
     live.set(id, { ...now, preview: null, step: 0, finished: data.unit });

@@ -25,14 +25,16 @@ function showView() {
   for (const link of document.querySelectorAll("[data-view]"))
     if (link.dataset.view === view) link.setAttribute("aria-current", "page");
     else link.removeAttribute("aria-current");
-  document.title = view === "studio" ? "Winepress" : `${view[0].toUpperCase()}${view.slice(1)} · Winepress`;
+  document.title =
+    view === "studio" ? "Winepress" : `${view[0].toUpperCase()}${view.slice(1)} · Winepress`;
   farm.show(view === "farm");
 }
 
 // -- theme ------------------------------------------------------------------------------------
 
 const prefersDark = matchMedia("(prefers-color-scheme: dark)");
-const isDark = () => (document.documentElement.dataset.theme || (prefersDark.matches ? "dark" : "light")) === "dark";
+const isDark = () =>
+  (document.documentElement.dataset.theme || (prefersDark.matches ? "dark" : "light")) === "dark";
 
 function switchTheme() {
   const theme = isDark() ? "light" : "dark";
@@ -53,18 +55,24 @@ let asking = null; // one question, however many requests need the answer
 
 function askForKey(reason) {
   asking ??= new Promise((resolve) => {
-    $("key-reason").textContent = reason ? `The gateway says: ${reason}` : "It stays in this tab until you close it.";
+    $("key-reason").textContent = reason
+      ? `The gateway says: ${reason}`
+      : "It stays in this tab until you close it.";
     $("key-text").value = "";
     $("key").returnValue = "";
     $("key").showModal();
-    $("key").addEventListener("close", () => {
-      asking = null;
-      const answer = $("key").returnValue;
-      if (answer === "forget") api.keepKey("");
-      if (answer === "use") api.keepKey($("key-text").value.trim());
-      $("key-text").value = "";
-      resolve(answer === "use");
-    }, { once: true });
+    $("key").addEventListener(
+      "close",
+      () => {
+        asking = null;
+        const answer = $("key").returnValue;
+        if (answer === "forget") api.keepKey("");
+        if (answer === "use") api.keepKey($("key-text").value.trim());
+        $("key-text").value = "";
+        resolve(answer === "use");
+      },
+      { once: true },
+    );
   });
   return asking;
 }
@@ -72,7 +80,12 @@ function askForKey(reason) {
 // -- keyboard ---------------------------------------------------------------------------------
 
 function onKey(event) {
-  if (event.key === "Enter" && (event.ctrlKey || event.metaKey) && !$("view-studio").hidden && !document.querySelector("dialog[open]")) {
+  if (
+    event.key === "Enter" &&
+    (event.ctrlKey || event.metaKey) &&
+    !$("view-studio").hidden &&
+    !document.querySelector("dialog[open]")
+  ) {
     event.preventDefault();
     composer.send();
     return;
@@ -80,13 +93,15 @@ function onKey(event) {
   const isTyping = event.target.closest?.("input, textarea, select, video, dialog, [role=region]");
   if (isTyping || event.ctrlKey || event.metaKey || event.altKey) return;
   const acts = {
-    "/": () => (location.hash = "#studio", setTimeout(() => $("prompt").focus())),
+    "/": () => ((location.hash = "#studio"), setTimeout(() => $("prompt").focus())),
     "?": () => $("help").showModal(),
     t: switchTheme,
     a: () => document.querySelector("#hero [data-again], #hero .row button")?.click(),
     ArrowLeft: () => gallery.step(-1),
     ArrowRight: () => gallery.step(1),
-    ...Object.fromEntries(VIEWS.map((view, place) => [String(place + 1), () => (location.hash = `#${view}`)])),
+    ...Object.fromEntries(
+      VIEWS.map((view, place) => [String(place + 1), () => (location.hash = `#${view}`)]),
+    ),
   };
   const act = acts[event.key.length === 1 ? event.key.toLowerCase() : event.key];
   if (act) {
@@ -105,7 +120,18 @@ async function edit(fields, output) {
 const actions = {
   again: (fields) => composer.fill(fields),
   startFrom: (output, fields) => edit({ ...fields, kind: "text-to-image", seed: null }, output),
-  zoomOf: (output, fields) => edit({ prompt: fields.prompt, negative_prompt: fields.negative_prompt, seed: fields.seed, width: output.width, height: output.height, kind: "zoom-video" }, output),
+  zoomOf: (output, fields) =>
+    edit(
+      {
+        prompt: fields.prompt,
+        negative_prompt: fields.negative_prompt,
+        seed: fields.seed,
+        width: output.width,
+        height: output.height,
+        kind: "zoom-video",
+      },
+      output,
+    ),
   compare: (job, fields, output) => compare.open(job, fields, output),
   retry: (job) => jobs.change(job.id, "retry").catch((error) => say(error.message, "bad")),
 };
@@ -123,7 +149,9 @@ function submitted(job) {
 
 function showPulse() {
   const active = jobs.active().length;
-  const trouble = { lost: "No connection; trying again", barred: "A key is needed" }[jobs.troubleNow()];
+  const trouble = { lost: "No connection; trying again", barred: "A key is needed" }[
+    jobs.troubleNow()
+  ];
   const text = trouble || (active ? `${active} in the press` : "Ready");
   if ($("pulse").textContent !== text) $("pulse").textContent = text;
   $("pulse").classList.toggle("is-lost", Boolean(trouble));
@@ -136,9 +164,12 @@ async function begin() {
   addEventListener("hashchange", showView);
   $("switch-theme").addEventListener("click", switchTheme);
   prefersDark.addEventListener("change", showTheme);
-  $("open-key").addEventListener("click", () => askForKey("").then((has) => has && location.reload()));
+  $("open-key").addEventListener("click", () =>
+    askForKey("").then((has) => has && location.reload()),
+  );
   $("open-help").addEventListener("click", () => $("help").showModal());
-  for (const one of document.querySelectorAll("[data-close]")) one.addEventListener("click", () => one.closest("dialog").close());
+  for (const one of document.querySelectorAll("[data-close]"))
+    one.addEventListener("click", () => one.closest("dialog").close());
   addEventListener("keydown", onKey);
   api.onKeyNeeded(askForKey);
   if (PHONE.matches) $("settings").open = false; // prompt, button and picture fit on the screen

@@ -46,7 +46,8 @@ export function begin() {
       for (const one of event.getCoalescedEvents?.() ?? [event]) stroke(at, (at = pointOf(one)));
     } else draw();
   });
-  for (const name of ["pointerup", "pointercancel"]) surface.addEventListener(name, () => (at = null));
+  for (const name of ["pointerup", "pointercancel"])
+    surface.addEventListener(name, () => (at = null));
   surface.addEventListener("keydown", byKey);
   const output = $("brush").parentElement.querySelector("output");
   const show = () => (output.value = $("brush").value);
@@ -54,7 +55,9 @@ export function begin() {
   show();
   $("mask-undo").addEventListener("click", undo);
   $("mask-invert").addEventListener("click", () => edit(invert));
-  $("mask-clear").addEventListener("click", () => edit((to) => to.clearRect(0, 0, strokes.width, strokes.height)));
+  $("mask-clear").addEventListener("click", () =>
+    edit((to) => to.clearRect(0, 0, strokes.width, strokes.height)),
+  );
   $("mask-done").addEventListener("click", finish);
   $("mask").addEventListener("close", () => done?.(undefined));
 }
@@ -90,8 +93,16 @@ function pointOf(event) {
 
 function stroke(from, to) {
   const context = strokes.getContext("2d");
-  context.globalCompositeOperation = document.querySelector("input[name=tool]:checked").value === "erase" ? "destination-out" : "source-over";
-  Object.assign(context, { strokeStyle: "#fff", lineCap: "round", lineJoin: "round", lineWidth: Number($("brush").value) * scale() });
+  context.globalCompositeOperation =
+    document.querySelector("input[name=tool]:checked").value === "erase"
+      ? "destination-out"
+      : "source-over";
+  Object.assign(context, {
+    strokeStyle: "#fff",
+    lineCap: "round",
+    lineJoin: "round",
+    lineWidth: Number($("brush").value) * scale(),
+  });
   context.beginPath();
   context.moveTo(from.x, from.y);
   context.lineTo(to.x + 0.01, to.y);
@@ -112,7 +123,10 @@ function draw() {
   context.globalCompositeOperation = "source-over";
   context.beginPath();
   context.arc(cursor.x, cursor.y, (Number($("brush").value) * scale()) / 2, 0, 7);
-  for (const [colour, width] of [["#0009", 3], ["#fff", 1.5]]) {
+  for (const [colour, width] of [
+    ["#0009", 3],
+    ["#fff", 1.5],
+  ]) {
     Object.assign(context, { strokeStyle: colour, lineWidth: width * scale() });
     context.stroke();
   }
@@ -144,7 +158,10 @@ function invert(context) {
 }
 
 function isBlank() {
-  return strokes.getContext("2d").getImageData(0, 0, strokes.width, strokes.height).data.every((one) => one === 0);
+  return strokes
+    .getContext("2d")
+    .getImageData(0, 0, strokes.width, strokes.height)
+    .data.every((one) => one === 0);
 }
 
 async function finish() {
@@ -152,7 +169,10 @@ async function finish() {
   done = null;
   $("mask").close();
   if (isBlank()) return resolve(null);
-  const flat = Object.assign(document.createElement("canvas"), { width: strokes.width, height: strokes.height });
+  const flat = Object.assign(document.createElement("canvas"), {
+    width: strokes.width,
+    height: strokes.height,
+  });
   const context = flat.getContext("2d");
   context.fillStyle = "#000";
   context.fillRect(0, 0, flat.width, flat.height);

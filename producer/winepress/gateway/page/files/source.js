@@ -8,6 +8,7 @@ import * as brush from "./mask.js";
 const shownHere = new Map(); // reference → address of a picture that this tab has
 let picture = null; // {reference, address, width, height}
 let maskReference = null;
+let mayMask = true; // a film has no mask
 let tell = () => {};
 let refuse = () => {};
 
@@ -29,12 +30,16 @@ export function begin(given) {
     event.preventDefault();
     $("source").classList.add("is-over");
   });
-  for (const name of ["dragleave", "drop"]) zone.addEventListener(name, () => $("source").classList.remove("is-over"));
+  for (const name of ["dragleave", "drop"])
+    zone.addEventListener(name, () => $("source").classList.remove("is-over"));
   zone.addEventListener("drop", (event) => {
     event.preventDefault();
     takeFirst(event.dataTransfer);
   });
-  document.addEventListener("paste", (event) => takeFirst(event.clipboardData) && event.preventDefault());
+  document.addEventListener(
+    "paste",
+    (event) => takeFirst(event.clipboardData) && event.preventDefault(),
+  );
 }
 
 function takeFirst(data) {
@@ -50,7 +55,12 @@ export async function take(file) {
     const kept = await api.post("v1/uploads", file, { kind: "application/octet-stream" });
     for (const warning of kept.warnings) say(warning, "warn");
     shownHere.set(kept.id, URL.createObjectURL(file));
-    use({ reference: kept.id, address: shownHere.get(kept.id), width: kept.width, height: kept.height });
+    use({
+      reference: kept.id,
+      address: shownHere.get(kept.id),
+      width: kept.width,
+      height: kept.height,
+    });
   } catch (error) {
     error.field = "image";
     refuse(error);
@@ -73,7 +83,9 @@ function use(given) {
 
 /** Start from what a job has named; this tab may not have its pixels. */
 export function refer(reference, maskOfJob, [width, height]) {
-  picture = reference ? { reference, address: shownHere.get(reference) || "", width, height } : null;
+  picture = reference
+    ? { reference, address: shownHere.get(reference) || "", width, height }
+    : null;
   maskReference = maskOfJob || null;
   show();
 }
@@ -85,16 +97,25 @@ export function clear() {
 }
 
 /** Show the picture and what can be done with it. */
-export function show() {
+export function show(canMask = mayMask) {
+  mayMask = canMask;
   $("drop").hidden = Boolean(picture);
   $("chosen").hidden = !picture;
-  $("open-mask").hidden = !picture?.address;
-  $("open-mask").querySelector("span").textContent = maskReference ? "Change the mask" : "Paint a mask";
+  $("open-mask").hidden = !picture?.address || !mayMask;
+  $("open-mask").querySelector("span").textContent = maskReference
+    ? "Change the mask"
+    : "Paint a mask";
   if (!picture) return;
   if (picture.address) $("chosen-picture").src = picture.address;
   $("chosen-picture").hidden = !picture.address;
   const size = picture.width ? `${picture.width}×${picture.height}` : "";
-  $("chosen-facts").textContent = [size, !picture.address && "the picture of that job", maskReference && "masked"].filter(Boolean).join(" · ");
+  $("chosen-facts").textContent = [
+    size,
+    !picture.address && "the picture of that job",
+    maskReference && "masked",
+  ]
+    .filter(Boolean)
+    .join(" · ");
 }
 
 async function paint() {
@@ -103,7 +124,8 @@ async function paint() {
   if (painted === null) maskReference = null;
   else {
     try {
-      maskReference = (await api.post("v1/uploads", painted, { kind: "application/octet-stream" })).id;
+      maskReference = (await api.post("v1/uploads", painted, { kind: "application/octet-stream" }))
+        .id;
     } catch (error) {
       error.field = "image";
       refuse(error);
