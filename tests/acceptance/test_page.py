@@ -83,7 +83,9 @@ def test_a_typed_prompt_becomes_a_picture_that_grows_before_its_eyes(page: Page)
     page.keyboard.press("Control+Enter")
     bar = page.get_by_role("progressbar", name="Progress of the job in view")
     expect(bar).to_have_attribute("aria-valuenow", re.compile(r"[1-9][0-9]?"))
-    expect(page.locator("#growing-picture")).to_have_attribute("src", re.compile("^data:image/jpeg"))
+    expect(page.locator("#growing-picture")).to_have_attribute(
+        "src", re.compile("^data:image/jpeg")
+    )
     picture = page.get_by_role("img", name=re.compile("a red apple on the beach, seed [0-9]+"))
     expect(picture).to_be_visible()
     assert picture.evaluate("(one) => one.decode().then(() => one.naturalWidth)") == 256

@@ -233,7 +233,6 @@ def test_a_tab_that_slept_shows_what_happened_meanwhile(
 
 
 def _hide(page: Page, hidden: str) -> None:
-    page.evaluate(
-        f"""() => {{ Object.defineProperty(document, "hidden", {{value: {hidden}, configurable: true}});
-            document.dispatchEvent(new Event("visibilitychange")); }}"""
-    )
+    state = f"{{value: {hidden}, configurable: true}}"
+    page.evaluate(f"Object.defineProperty(document, 'hidden', {state})")
+    page.evaluate("document.dispatchEvent(new Event('visibilitychange'))")

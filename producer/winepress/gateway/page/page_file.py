@@ -1,4 +1,4 @@
-"""The files of the page, as the browser gets them: compressed, named by their content, and inert."""
+"""The files of the page as a browser gets them: compressed, and under a strict policy."""
 
 from __future__ import annotations
 

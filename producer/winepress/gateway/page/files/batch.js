@@ -166,7 +166,7 @@ function plan(found) {
   return [
     el(
       "p",
-      { class: "good" },
+      { class: "in-order" },
       `In order: ${plural(found.pictures, "picture")} from ${plural(found.lines, "line")}${time}. Nothing is queued yet.`,
     ),
     ...found.lanes.map((lane) =>
@@ -234,7 +234,7 @@ function accepted(found) {
   return [
     el(
       "p",
-      { class: "good" },
+      { class: "in-order" },
       `${plural(found.pictures, "picture")} queued in ${plural(running.length, "job")}.`,
     ),
     el(

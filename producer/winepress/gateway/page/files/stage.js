@@ -139,7 +139,7 @@ function statusOf(job, unit, step, steps) {
     : job.units > 1
       ? `Picture ${(unit ?? job.done) + 1} of ${job.units}`
       : "Drawing";
-  return steps ? `${which} · step ${step} of ${steps}` : which;
+  return steps && step ? `${which} · step ${step} of ${steps}` : which;
 }
 
 // -- when it is done --------------------------------------------------------------------------
