@@ -30,8 +30,12 @@ _EVENTS = ("events:*", "wake:*")
 #: Keys of the ledger that a producer's scripts write; the names are those of the key table. What is
 #: not here only workers and the operator write.
 PRODUCER_WRITES = (*_JOBS, *_UNITS, *_LANES, *_LEASES, *_EVENTS)
-#: Keys that the gateway writes beside those: what was done with each of its own keys.
-GATEWAY_WRITES = ("key_rate:*", "key_jobs:*", "key_units:*", "key_counted:*", "key_steps:*")
+#: Keys that the gateway writes beside those: what was done with each of its own keys, and requests
+#: that a client may repeat.
+GATEWAY_WRITES = (
+    *("key_rate:*", "key_jobs:*", "key_units:*", "key_counted:*", "key_steps:*"),
+    "repeat:*",
+)
 #: Queues of lanes, whose names have a dot, and films; not kombu's record of unacknowledged
 #: messages.
 _QUEUES = ("queue:*.*", "queue:film")

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from winepress_shared.ledger.ledger import Ledger
     from winepress_shared.ledger.limits import QueueLimits
     from winepress_shared.ledger.previews import PreviewStore
+    from winepress_shared.ledger.repeats import RepeatedRequests
     from winepress_shared.ledger.script_server import ScriptServer
     from winepress_shared.ledger.snapshot import Snapshots
 
@@ -88,7 +89,10 @@ class Connections:
         reader = self._event_reader.pop()
         if reader is not None:
             reader.close()
-        for name in ("ledger", "farm", "lanes", "previews", "snapshots", "job_pages", "key_quotas"):
+        for name in (
+            *("ledger", "farm", "lanes", "previews", "snapshots", "job_pages"),
+            *("key_quotas", "repeats"),
+        ):
             self.__dict__.pop(name, None)
         server = self.__dict__.pop("_server", None)
         if server is not None:
@@ -156,6 +160,13 @@ class Connections:
         from winepress_shared.ledger.snapshot import Snapshots
 
         return Snapshots(self.settings, self._server)
+
+    @_AtFirstUse
+    def repeats(self) -> RepeatedRequests:
+        """The requests that clients of the gateway may repeat."""
+        from winepress_shared.ledger.repeats import RepeatedRequests
+
+        return RepeatedRequests(self.settings, self._server)
 
     @_AtFirstUse
     def archive(self) -> Archive:

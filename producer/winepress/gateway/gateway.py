@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import dataclass
 from typing import cast
 
 from fastapi import Request
 
 from winepress.aio.client import AsyncClient
+from winepress.caller_checks import check_job_id
 from winepress.gateway.access import Caller
 from winepress.gateway.key_ring import KeyRing
 from winepress.gateway.links import Links, read_link_secret
+from winepress.gateway.live_workers import LiveWorkers
 from winepress.gateway.preview_cache import PreviewCache
 from winepress.gateway.refusals import Forbidden, Gone
 from winepress_shared.archive import Output
 from winepress_shared.errors import NotFound
 from winepress_shared.ledger.records import JobRow, unknown_job
 from winepress_shared.settings import Settings
+
+_MOST_PLANNED = 2  #: batches
 
 
 @dataclass(frozen=True)
@@ -28,13 +33,23 @@ class Gateway:
     links: Links
     previews: PreviewCache
     keys: KeyRing
+    workers: LiveWorkers
+    planning: asyncio.Semaphore  #: batches that are read at a time: each may take much memory
 
     @classmethod
     async def open(cls, settings: Settings) -> Gateway:
         """Connect to the farm; raises FarmUnreachable."""
         client = AsyncClient(settings)
         secret = await client.in_thread(read_link_secret, client.client)
-        return cls(client, settings, Links(secret), PreviewCache(), KeyRing(client))
+        return cls(
+            client,
+            settings,
+            Links(secret),
+            PreviewCache(),
+            KeyRing(client),
+            LiveWorkers(client.client),
+            asyncio.Semaphore(_MOST_PLANNED),
+        )
 
     async def close(self) -> None:
         """Close the connections."""
@@ -63,8 +78,8 @@ class Gateway:
 
     def _row(self, job_id: str) -> JobRow:
         client = self.client.client
+        check_job_id(job_id)
         try:
-            client.get(job_id)
             return client.ledger.get(job_id)
         except NotFound:
             if client.archive.store.head(f"jobs/{job_id}/job.json") is None:

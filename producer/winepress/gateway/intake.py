@@ -10,6 +10,7 @@ from winepress.client import Client
 from winepress.gateway.access import Caller, OfUser, Scope
 from winepress.gateway.gateway import Gateway
 from winepress.gateway.key_meter import KeyMeter
+from winepress.gateway.live_workers import LiveWorkers
 from winepress.gateway.refusals import Forbidden, NoWorker
 from winepress.handle import JobHandle
 from winepress.job_files.given_file import FILE_FIELDS
@@ -20,7 +21,7 @@ from winepress.submit_options import SubmitOptions
 from winepress_shared.errors import FailForGood, InvalidJob, NotFound, ObjectMissing, WrongUsage
 from winepress_shared.jobs.aliases import canonical_fields
 from winepress_shared.jobs.job import Job, parse_job
-from winepress_shared.ledger.records import unknown_job
+from winepress_shared.ledger.records import JobRow, unknown_job
 from winepress_shared.window import Window
 
 _NOT_A_FILE = "a path or an address; a gateway opens neither"
@@ -41,14 +42,36 @@ class JobRequest:
     needs_worker: bool = False  #: refuse what no live worker can render
 
 
+@dataclass(frozen=True)
+class Accepted:
+    """A submitted job."""
+
+    handle: JobHandle
+    row: JobRow  #: after the submission
+    impossible: str | None  #: why no live worker can render it
+
+
 async def submit(gateway: Gateway, caller: Caller, asked: JobRequest) -> JobHandle:
     """Submit a job; raises Forbidden, NoWorker, and what `Client.submit` raises."""
+    return await gateway.client.in_thread(enter, gateway, caller, asked)
+
+
+async def submit_and_look(gateway: Gateway, caller: Caller, asked: JobRequest) -> Accepted:
+    """`submit`, and the job after it, in one turn of a thread."""
+
+    def both() -> Accepted:
+        handle = enter(gateway, caller, asked)
+        row = handle.status()
+        return Accepted(handle, row, gateway.workers.why_impossible(row.lane))
+
+    return await gateway.client.in_thread(both)
+
+
+def enter(gateway: Gateway, caller: Caller, asked: JobRequest) -> JobHandle:
+    """`submit` for a caller that is in a thread already."""
     if not caller.may(Scope.SUBMIT):
         raise Forbidden("this key may not submit jobs")
-    return await gateway.client.in_thread(_submit, gateway.client.client, caller, asked)
-
-
-def _submit(client: Client, caller: Caller, asked: JobRequest) -> JobHandle:
+    client = gateway.client.client
     job, warnings = read_job(client, asked.fields)
     submit_options = SubmitOptions(
         user_of(caller, asked.end_user),
@@ -62,7 +85,7 @@ def _submit(client: Client, caller: Caller, asked: JobRequest) -> JobHandle:
     check_model(caller, record.job)
     check_key_frames(client, caller, record.job)
     if asked.needs_worker:
-        check_worker(client, record.job)
+        check_worker(gateway.workers, record.job)
     (job_id,) = submit_records(client, [record], submit_options)
     return JobHandle(client, job_id, record.warnings)
 
@@ -80,12 +103,17 @@ def read_job(client: Client, fields: Mapping[str, Any]) -> tuple[Job, list[str]]
     Decodes pictures, so call it in a thread. Raises InvalidJob.
     """
     values, warnings = read_fields(fields, has_user=False)
-    for name in FILE_FIELDS:
-        _check_file(name, values.get(name))
+    check_files(values)
     model = values.get("model")
     if isinstance(model, str):
         values["model"] = client.settings.model_aliases.get(model, model)
     return parse_job(canonical_fields(values)), warnings
+
+
+def check_files(values: Mapping[str, Any]) -> None:
+    """Raise InvalidJob for a file that is given by a path or an address."""
+    for name in FILE_FIELDS:
+        _check_file(name, values.get(name))
 
 
 def _check_file(name: str, value: object) -> None:
@@ -124,9 +152,9 @@ def check_key_frames(client: Client, caller: Caller, job: Job) -> None:
         raise unknown_job(source)
 
 
-def check_worker(client: Client, job: Job) -> None:
+def check_worker(workers: LiveWorkers, job: Job) -> None:
     """Raise NoWorker if no live worker can render a resolved job."""
-    impossible = client.why_impossible(str(job.lane))
+    impossible = workers.why_impossible(str(job.lane))
     if impossible:
         raise NoWorker(f"no worker can render it now: {impossible}")
 

@@ -13,7 +13,7 @@ from winepress.aio.handle import AsyncJobHandle
 from winepress.gateway.body import read_object
 from winepress.gateway.credentials import CallerOf
 from winepress.gateway.gateway import Gateway, gateway_of
-from winepress.gateway.intake import JobRequest, submit
+from winepress.gateway.intake import JobRequest, submit_and_look
 from winepress.gateway.job_schema import SUBMISSION
 from winepress.gateway.job_view import JobPage, JobView
 from winepress.gateway.refusals import BadRequest
@@ -47,11 +47,14 @@ async def submit_job(request: Request, response: Response, caller: CallerOf) -> 
         idempotency_key=request.headers.get("idempotency-key"),
         **terms,
     )
-    handle = await submit(gateway, caller, asked)
+    accepted = await submit_and_look(gateway, caller, asked)
+    handle, warnings = accepted.handle, list(accepted.handle.warnings)
     waited = wait_s(request)
     if waited:
         await wait_for(AsyncJobHandle(gateway.client, handle), waited)
-    view = await _view(gateway, handle.id, list(handle.warnings))
+        view = await _view(gateway, handle.id, warnings)
+    else:
+        view = JobView.of(accepted.row, warnings, accepted.impossible)
     response.headers["Location"] = gateway.address(request, f"/v1/jobs/{handle.id}")
     if view.state.is_terminal:
         response.status_code = 200
@@ -90,9 +93,9 @@ async def _view(
     job: dict[str, Any] | None = None,
 ) -> JobView:
     def look() -> JobView:
-        client = gateway.client.client
-        row = client.ledger.get(job_id)
-        impossible = None if row.state.is_terminal else client.why_impossible(row.lane)
+        row = gateway.client.client.ledger.get(job_id)
+        is_over = row.state.is_terminal
+        impossible = None if is_over else gateway.workers.why_impossible(row.lane)
         return JobView.of(row, warnings, impossible, job)
 
     return await gateway.client.in_thread(look)

@@ -5,11 +5,11 @@ from __future__ import annotations
 import re
 
 from winepress.gateway.dialect import Dialect, problem_json
-from winepress.gateway.page import catalogue_view, routes
+from winepress.gateway.page import routes
 
 DIALECT = Dialect(
     "page",
-    (routes.router, catalogue_view.router),
+    (routes.router,),
     re.compile(r"/(page/.*|favicon\.ico)?$"),
     problem_json,
 )

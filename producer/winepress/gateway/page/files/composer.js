@@ -73,15 +73,23 @@ function listen() {
 
 /** Learn which models there are, and which of them a worker has now. */
 async function load() {
-  const found = await api.getPatiently("v1/catalogue");
-  models = found.models;
+  const [{ data }, { schedulers }] = await Promise.all([
+    api.getPatiently("v1/models"),
+    api.getPatiently("v1/schedulers"),
+  ]);
+  models = data.filter((one) => one.root === one.id).map(asModel); // without aliases
   model = model && modelOf(model.name);
   const chosen = value("scheduler");
   $("scheduler").replaceChildren(
     new Option("the model's own", ""),
-    ...found.schedulers.map((one) => new Option(one.label, one.name)),
+    ...schedulers.map((one) => new Option(one.label, one.name)),
   );
   $("scheduler").value = chosen;
+}
+
+function asModel(one) {
+  const ready = one.precisions.filter((precision) => one.workers[precision] > 0);
+  return { ...one, name: one.id, ready, takes_negative_prompt: !one.embedded_guidance };
 }
 
 // -- what the model takes ---------------------------------------------------------------------

@@ -61,6 +61,10 @@
 --   wake:NAME             stream  wake-up calls to a client that reads the events of many jobs (time to
 --                                 live)
 --   preview:ID:UNIT       string  step, steps and a JPEG in base64, of an unfinished unit (time to live)
+--   repeat:USER:DIGEST:N list  notes of requests with this content that a client sent for the
+--                                 Nth time, see `repeats` (time to live)
+--   repeat:USER:DIGEST    string  the note of the requests with one idempotency key (time to
+--                                 live)
 --   limits                hash    the LIMITS that the operator has set, see `limits`
 --   key_rate:KEY          number  when the bucket of requests of a key of the gateway is full again, in ms
 --                                 (time to live)

@@ -1,0 +1,167 @@
+"""The gateway beside the Python client, and a thousand watchers of its events.
+
+Each pair is measured in turn in one run, against the same broker and store. The farm has no worker:
+submissions are what is measured, and a stand-in reports progress for those who watch.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import statistics
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import httpx
+import psutil
+from support.manual_worker import LANE, ManualWorker
+
+from winepress import Client, TextToImage
+from winepress_deploy.farm import Farm
+from winepress_deploy.farm_options import FarmOptions
+
+_ROUNDS = 200  #: submissions one after the other, of each kind
+_AT_ONCE = 50  #: submitters
+_EACH = 20  #: submissions of each of them
+_WATCHERS = 1_000
+_JOBS = 10  #: that they watch
+_STEPS = 40  #: reported of each job
+_STEP_S = 0.25
+_BODY: dict[str, Any] = {"prompt": "a red apple on a teal background", "seed": 1}
+_HEADERS_END = b"\r\n\r\n"
+
+
+def one_by_one(client: Client, http: httpx.Client) -> None:
+    """Median time of a submission, through the gateway and through the client."""
+
+    def timed(call: Callable[[], object]) -> float:
+        began = time.perf_counter()
+        call()
+        return (time.perf_counter() - began) * 1000
+
+    pairs = [
+        (
+            timed(lambda: client.submit(TextToImage(**_BODY))),
+            timed(lambda: http.post("/v1/jobs", json=_BODY).raise_for_status()),
+        )
+        for _ in range(_ROUNDS)
+    ]
+    own, through = (statistics.median(pair[side] for pair in pairs) for side in (0, 1))
+    print(f"submit, p50: client {own:.1f} ms, gateway {through:.1f} ms, ratio {through / own:.2f}")
+
+
+def many_at_once(client: Client, url: str) -> None:
+    """Submissions a second by 50 submitters: threads of one client, then over HTTP."""
+    limits = httpx.Limits(max_connections=_AT_ONCE)
+
+    def by_client(_: int) -> None:
+        for _ in range(_EACH):
+            client.submit(TextToImage(**_BODY))
+
+    with httpx.Client(base_url=url, trust_env=False, timeout=120, limits=limits) as http:
+
+        def by_http(_: int) -> None:
+            for _ in range(_EACH):
+                http.post("/v1/jobs", json=_BODY).raise_for_status()
+
+        rates = []
+        for submitter in (by_client, by_http, by_client, by_http):
+            began = time.perf_counter()
+            with ThreadPoolExecutor(_AT_ONCE) as pool:
+                list(pool.map(submitter, range(_AT_ONCE)))
+            rates.append(_AT_ONCE * _EACH / (time.perf_counter() - began))
+    own, through = (rates[0] + rates[2]) / 2, (rates[1] + rates[3]) / 2
+    print(f"{_AT_ONCE} submitters: client {own:.0f}/s, gateway {through:.0f}/s, "
+          f"ratio {through / own:.2f}")  # fmt: skip
+
+
+async def watch(host: str, port: int, job_id: str, lags: list[float]) -> None:
+    """Read the events of a job to their end, and note how late each progress comes."""
+    reader, writer = await asyncio.open_connection(host, port)
+    writer.write(f"GET /v1/jobs/{job_id}/events HTTP/1.1\r\nHost: {host}\r\n\r\n".encode())
+    await reader.readuntil(_HEADERS_END)
+    async for line in reader:
+        if line.startswith(b"data: "):
+            event = json.loads(line[6:])
+            if event["event"] == "progress":
+                lags.append(time.time() - event["at"])
+            if event["event"] in ("succeeded", "canceled"):
+                break
+    writer.close()
+
+
+def a_thousand_watchers(client: Client, url: str, gateway: psutil.Process) -> None:
+    """Lag of the events, memory of the gateway, and what the broker is asked meanwhile."""
+    worker = ManualWorker(client.settings)
+    worker.live(LANE)
+    jobs = [client.submit(TextToImage(**_BODY)).id for _ in range(_JOBS)]
+    slices = [worker.ledger.claim(LANE, "manual", worker.holder, 1) for _ in jobs]
+    for one in slices:
+        assert one is not None
+        worker.ledger.start(one.fence, 0)
+    lags: list[float] = []
+    host, port = url.removeprefix("http://").split(":")
+
+    def watching() -> None:
+        async def all_of_them() -> None:
+            async with asyncio.TaskGroup() as group:
+                for number in range(_WATCHERS):
+                    group.create_task(watch(host, int(port), jobs[number % _JOBS], lags))
+
+        asyncio.run(all_of_them())
+
+    thread = threading.Thread(target=watching)
+    thread.start()
+    time.sleep(15)  # until they have all come
+    before = _commands(client)
+    lags.clear()
+    for step in range(1, _STEPS + 1):
+        began = time.monotonic()
+        for one in slices:
+            assert one is not None
+            worker.ledger.progress(one.fence, 0, step, _STEPS)
+        time.sleep(max(0.0, _STEP_S - (time.monotonic() - began)))
+    asked = _commands(client) - before - _STEPS * _JOBS
+    memory = gateway.memory_info().rss / 2**20
+    time.sleep(5)
+    late, count = sorted(lags), len(lags)
+    for job_id in jobs:
+        client.cancel(job_id)
+    thread.join()
+    print(f"{_WATCHERS} watchers of {_JOBS} jobs: {count} events of {_WATCHERS * _STEPS} read, "
+          f"lag p50 {late[count // 2]:.2f} s, p99 {late[count * 99 // 100]:.2f} s, "
+          f"gateway {memory:.0f} MiB, broker asked {asked / _STEPS:.1f} times a step")  # fmt: skip
+
+
+def _commands(client: Client) -> int:
+    return int(client._server.client.info("stats")["total_commands_processed"])
+
+
+def main() -> None:
+    """Measure all, or what is named: submit, many, watch."""
+    wanted = sys.argv[1:] or ["submit", "many", "watch"]
+    with tempfile.TemporaryDirectory() as folder:
+        options = FarmOptions(state=Path(folder), workers=0, flower=False, gateway=True)
+        with Farm(options) as farm, Client(farm.settings) as client:
+            url, pid = farm.urls["gateway"], farm.services["gateway"].pid
+            with httpx.Client(base_url=url, trust_env=False, timeout=60) as http:
+                client.submit(TextToImage(**_BODY))
+                http.post("/v1/jobs", json=_BODY).raise_for_status()
+                if "submit" in wanted:
+                    one_by_one(client, http)
+                if "many" in wanted:
+                    many_at_once(client, url)
+                if "watch" in wanted:
+                    for row in client.list(limit=100_000):
+                        client.cancel(row.id)
+                    a_thousand_watchers(client, url, psutil.Process(pid))
+
+
+if __name__ == "__main__":
+    main()
