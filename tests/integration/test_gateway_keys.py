@@ -105,6 +105,9 @@ def test_a_wrong_secret_is_told_as_an_unknown_key(gateway: RunningGateway, keys:
 PUBLIC = {
     "/healthz",  # load balancers and Kubernetes have no key
     "/readyz",
+    "/",  # the page is the same for everybody, and asks for a key itself
+    "/favicon.ico",
+    "/page/{name}",
     "/internal/ping",  # what clients of A1111 look for before they know a key
 }
 
