@@ -55,29 +55,6 @@ class Accepted:
     impossible: str | None  #: why no live worker can render it
 
 
-async def submit(gateway: Gateway, caller: Caller, asked: JobRequest) -> JobHandle:
-    """Submit a job; raises Forbidden, NoWorker, and what `Client.submit` raises."""
-    _check_may_submit(caller)
-    return await gateway.client.in_thread(_submit, gateway, caller, asked)
-
-
-async def submit_and_look(gateway: Gateway, caller: Caller, asked: JobRequest) -> Accepted:
-    """`submit`, and the job after it, in one turn of a thread."""
-
-    def both() -> Accepted:
-        handle = _submit(gateway, caller, asked)
-        row = handle.status()
-        return Accepted(handle, row, gateway.workers.why_impossible(row.lane))
-
-    _check_may_submit(caller)
-    return await gateway.client.in_thread(both)
-
-
-def _check_may_submit(caller: Caller) -> None:
-    if not caller.may(Scope.SUBMIT):
-        raise Forbidden("this key may not submit jobs")
-
-
 def webhook_of(
     gateway: Gateway,
     request: Request,
@@ -92,7 +69,26 @@ def webhook_of(
     return Webhook.of(url, events, origin=gateway.address(request, ""), form=form)
 
 
-def _submit(gateway: Gateway, caller: Caller, asked: JobRequest) -> JobHandle:
+async def submit(gateway: Gateway, caller: Caller, asked: JobRequest) -> JobHandle:
+    """Submit a job; raises Forbidden, NoWorker, and what `Client.submit` raises."""
+    return await gateway.client.in_thread(enter, gateway, caller, asked)
+
+
+async def submit_and_look(gateway: Gateway, caller: Caller, asked: JobRequest) -> Accepted:
+    """`submit`, and the job after it, in one turn of a thread."""
+
+    def both() -> Accepted:
+        handle = enter(gateway, caller, asked)
+        row = handle.status()
+        return Accepted(handle, row, gateway.workers.why_impossible(row.lane))
+
+    return await gateway.client.in_thread(both)
+
+
+def enter(gateway: Gateway, caller: Caller, asked: JobRequest) -> JobHandle:
+    """`submit` for a caller that is in a thread already."""
+    if not caller.may(Scope.SUBMIT):
+        raise Forbidden("this key may not submit jobs")
     client = gateway.client.client
     job, warnings = read_job(client, asked.fields)
     submit_options = SubmitOptions(
@@ -128,12 +124,17 @@ def read_job(client: Client, fields: Mapping[str, Any]) -> tuple[Job, list[str]]
     Decodes pictures, so call it in a thread. Raises InvalidJob.
     """
     values, warnings = read_fields(fields, has_user=False)
-    for name in FILE_FIELDS:
-        _check_file(name, values.get(name))
+    check_files(values)
     model = values.get("model")
     if isinstance(model, str):
         values["model"] = client.settings.model_aliases.get(model, model)
     return parse_job(canonical_fields(values)), warnings
+
+
+def check_files(values: Mapping[str, Any]) -> None:
+    """Raise InvalidJob for a file that is given by a path or an address."""
+    for name in FILE_FIELDS:
+        _check_file(name, values.get(name))
 
 
 def _check_file(name: str, value: object) -> None:
