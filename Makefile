@@ -20,8 +20,7 @@ AVX2_CPU := build/avx2_cpu.so
   one-half other-half
 
 help: ## List the targets
-	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "make %-13s %s
-", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "make %-13s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
 
 install: $(VENV)/.wheel ## Create .venv with the pinned dependencies and the project's wheel
 

@@ -31,8 +31,8 @@ _EVENTS = ("events:*", "wake:*", "outbox", "deliveries", "delivery:*", "tries:*"
 #: Keys of the ledger that a producer's scripts write; the names are those of the key table. What is
 #: not here only workers and the operator write.
 PRODUCER_WRITES = (*_JOBS, *_SUBMISSIONS, *_UNITS, *_LANES, *_LEASES, *_EVENTS)
-#: Keys that the gateway writes beside those: what was done with each of its own keys, requests
-#: that a client may repeat, and who delivers webhooks.
+#: Keys that the gateway writes beside those: what was done with each of its own keys, requests that
+#: a client may repeat, and who delivers webhooks.
 GATEWAY_WRITES = (
     *("key_rate:*", "key_jobs:*", "key_units:*", "key_counted:*", "key_steps:*"),
     *("repeat:*", "deliverers"),

@@ -55,20 +55,6 @@ class Accepted:
     impossible: str | None  #: why no live worker can render it
 
 
-def webhook_of(
-    gateway: Gateway,
-    request: Request,
-    url: object,
-    events: object = None,
-    form: WebhookForm = WebhookForm.NATIVE,
-) -> Webhook | None:
-    """The webhook that a request names by ``webhook`` and ``webhook_events_filter``.
-
-    None without a URL. Raises InvalidJob; `submit` also refuses hosts that are not public.
-    """
-    return Webhook.of(url, events, origin=gateway.address(request, ""), form=form)
-
-
 async def submit(gateway: Gateway, caller: Caller, asked: JobRequest) -> JobHandle:
     """Submit a job; raises Forbidden, NoWorker, and what `Client.submit` raises."""
     return await gateway.client.in_thread(enter, gateway, caller, asked)
@@ -83,6 +69,20 @@ async def submit_and_look(gateway: Gateway, caller: Caller, asked: JobRequest) -
         return Accepted(handle, row, gateway.workers.why_impossible(row.lane))
 
     return await gateway.client.in_thread(both)
+
+
+def webhook_of(
+    gateway: Gateway,
+    request: Request,
+    url: object,
+    events: object = None,
+    form: WebhookForm = WebhookForm.NATIVE,
+) -> Webhook | None:
+    """The webhook that a request names by ``webhook`` and ``webhook_events_filter``.
+
+    None without a URL. Raises InvalidJob; `submit` also refuses hosts that are not public.
+    """
+    return Webhook.of(url, events, origin=gateway.address(request, ""), form=form)
 
 
 def enter(gateway: Gateway, caller: Caller, asked: JobRequest) -> JobHandle:

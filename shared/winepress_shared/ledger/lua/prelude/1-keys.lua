@@ -10,10 +10,10 @@
 --                                 ready (units counted in `waits`; 0: claims skip the job)
 --                                 left (units counted in `open`) cost (megapixel-steps per unit)
 --                                 together (units rendered in one call; absent: one)
---                                 hooks (events that its webhook is told of, with dots between them; absent:
---                                 it has none)
 --                                 pending (1: its submission is not complete, so no claim finds it; absent:
 --                                 it is accepted) idem digest (of a pending job with an idempotency key)
+--                                 hooks (events that its webhook is told of, with dots between them; absent:
+--                                 it has none)
 --   jobs                  zset    ID by order of submission; jobs:STATE the same for one state
 --   ready:LANE:PRIORITY   zset    user by the turn of their last slice (lowest is next)
 --   ready:LANE:PRIORITY:USER  zset  ID by front or order (lowest is next)
@@ -68,16 +68,16 @@
 --   wake:NAME             stream  wake-up calls to a client that reads the events of many jobs (time to
 --                                 live)
 --   preview:ID:UNIT       string  step, steps and a JPEG in base64, of an unfinished unit (time to live)
+--   repeat:USER:DIGEST:N list  notes of requests with this content that a client sent for the
+--                                 Nth time, see `repeats` (time to live)
+--   repeat:USER:DIGEST    string  the note of the requests with one idempotency key (time to
+--                                 live)
 --   outbox                zset    DELIVERY by the time it is due; see `tell_webhook`
 --   deliveries            zset    DELIVERY by creation, the newest DELIVERIES
 --   delivery:DELIVERY     hash    job user event created tries state ('waiting' 'delivered' 'failed'
 --                                 'superseded') (time to live)
 --   tries:DELIVERY        list    JSON of its newest TRIES tries (time to live)
 --   deliverers            zset    PROCESS that delivers webhooks, by last look
---   repeat:USER:DIGEST:N list  notes of requests with this content that a client sent for the
---                                 Nth time, see `repeats` (time to live)
---   repeat:USER:DIGEST    string  the note of the requests with one idempotency key (time to
---                                 live)
 --   limits                hash    the LIMITS that the operator has set, see `limits`
 --   key_rate:KEY          number  when the bucket of requests of a key of the gateway is full again, in ms
 --                                 (time to live)
