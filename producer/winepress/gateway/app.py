@@ -14,7 +14,7 @@ from starlette.exceptions import HTTPException
 from starlette.middleware.cors import CORSMiddleware
 from starlette.responses import Response
 
-from winepress.gateway import a1111, native
+from winepress.gateway import a1111, native, replicate
 from winepress.gateway.body import BodyLimits
 from winepress.gateway.dialect import Dialect
 from winepress.gateway.gateway import Gateway
@@ -27,7 +27,7 @@ from winepress_shared.settings import Settings
 log = logging.getLogger(__name__)
 
 #: The first one that owns a path answers errors there.
-DIALECTS: tuple[Dialect, ...] = (a1111.DIALECT, native.DIALECT)
+DIALECTS: tuple[Dialect, ...] = (a1111.DIALECT, replicate.DIALECT, native.DIALECT)
 
 
 def make_app(settings: Settings) -> FastAPI:

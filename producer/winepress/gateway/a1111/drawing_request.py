@@ -10,10 +10,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from winepress.gateway.a1111.checkpoints import Checkpoint, find_checkpoint
 from winepress.gateway.a1111.mask import read_mask
 from winepress.gateway.a1111.options import PREVIEW_EVERY, read_options
 from winepress.gateway.access import Caller
+from winepress.gateway.checkpoints import Checkpoint, find_checkpoint
 from winepress.gateway.gateway import Gateway
 from winepress.gateway.intake import JobRequest
 from winepress.job_files.a1111 import is_field_of_a1111
