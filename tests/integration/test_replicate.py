@@ -6,8 +6,8 @@ import io
 from collections.abc import Iterator
 
 import pytest
-import replicate
 from PIL import Image
+from replicate.client import Client as Replicate
 from replicate.exceptions import ModelError, ReplicateError
 from support.manual_worker import LANE, ManualWorker
 from support.running_farm import wait_until
@@ -27,16 +27,16 @@ def gateway(farm_settings: Settings) -> Iterator[RunningGateway]:
 
 
 @pytest.fixture
-def client(gateway: RunningGateway) -> Iterator[replicate.Client]:
+def client(gateway: RunningGateway) -> Iterator[Replicate]:
     """The client, as its users make it."""
-    found = replicate.Client(api_token="none", base_url=gateway.url)
+    found = Replicate(api_token="none", base_url=gateway.url)
     found.poll_interval = 0.1
     yield found
     found._client.close()
 
 
 def test_run_answers_with_the_pictures(
-    client: replicate.Client, gateway: RunningGateway, manual_worker: ManualWorker
+    client: Replicate, gateway: RunningGateway, manual_worker: ManualWorker
 ) -> None:
     """By the name of a model, and of a version; the addresses are the gateway's own."""
     with manual_worker.working(*_LANES):
@@ -54,7 +54,7 @@ def test_run_answers_with_the_pictures(
 
 
 def test_a_prediction_is_watched_until_it_ends(
-    client: replicate.Client, manual_worker: ManualWorker
+    client: Replicate, manual_worker: ManualWorker
 ) -> None:
     """Its status in the words that the client knows, its progress in the logs."""
     prediction = client.predictions.create(model=_MODEL, input={"prompt": "a pear", "seed": 7})
@@ -86,9 +86,7 @@ def test_a_wait_that_runs_out_is_still_starting(gateway: RunningGateway) -> None
     assert one["status"] == "processing"
 
 
-def test_a_job_that_fails_is_a_model_error(
-    client: replicate.Client, manual_worker: ManualWorker
-) -> None:
+def test_a_job_that_fails_is_a_model_error(client: Replicate, manual_worker: ManualWorker) -> None:
     """And one whose deadline has passed has failed, too: the client knows no such word."""
     prediction = client.predictions.create(model=_MODEL, input={"prompt": "a pear"})
     manual_worker.work(LANE, failing=[0])
@@ -106,12 +104,12 @@ def test_a_deadline_that_has_passed_is_a_failure(
     headers = {"Cancel-After": "1s"}
     url = gateway.http.post("/v1/predictions", json=body, headers=headers).headers["Location"]
     manual_worker.live(*_LANES)
-    wait_until(lambda: not manual_worker.ledger.sweep() and _status(gateway, url) == "failed")
 
+    def has_failed() -> bool:
+        manual_worker.ledger.sweep()
+        return bool(gateway.http.get(url).json()["status"] == "failed")
 
-def _status(gateway: RunningGateway, url: str) -> str:
-    found: str = gateway.http.get(url).json()["status"]
-    return found
+    wait_until(has_failed)
 
 
 def test_put_makes_one_job_however_often_it_comes(gateway: RunningGateway) -> None:
@@ -121,7 +119,7 @@ def test_put_makes_one_job_however_often_it_comes(gateway: RunningGateway) -> No
     assert first.json()["id"] == again.json()["id"]
 
 
-def test_predictions_are_listed_page_by_page(client: replicate.Client) -> None:
+def test_predictions_are_listed_page_by_page(client: Replicate) -> None:
     """The client follows the address of the next page."""
     for prompt in "abc":
         client.predictions.create(model=_MODEL, input={"prompt": prompt})
@@ -130,7 +128,7 @@ def test_predictions_are_listed_page_by_page(client: replicate.Client) -> None:
     assert page.next is None
 
 
-def test_models_have_a_version_for_each_precision(client: replicate.Client) -> None:
+def test_models_have_a_version_for_each_precision(client: Replicate) -> None:
     """Found by the name of the model."""
     model = client.models.get(_MODEL)
     assert len(model.versions.list().results) == 4
@@ -164,7 +162,7 @@ def test_what_cannot_be_predicted_is_refused_by_name(
     assert answer.headers["Content-Type"] == "application/problem+json"
 
 
-def test_the_client_shows_what_is_wrong(client: replicate.Client) -> None:
+def test_the_client_shows_what_is_wrong(client: Replicate) -> None:
     """Its error has the sentence."""
     with pytest.raises(ReplicateError, match="no such model"):
         client.run("winepress/nothing", input={"prompt": "a"})
