@@ -48,12 +48,16 @@ other-half:
 test-avx2: install ## Run the arithmetic tests as on a processor without AVX-512
 	@ONEDNN_MAX_CPU_ISA=AVX2 $(BIN)/pytest -m arithmetic
 
-test-clients: install $(CLIENTS) ## Run the tests of clients with environments of their own
+test-clients: install $(CLIENTS) build/clients/node/.made ## Run the tests of clients with environments of their own
 	@$(BIN)/pytest tests/clients
 
 build/clients/%/.made: tests/clients/%.txt
 	@$(PYTHON) -m venv --clear $(@D)
 	@$(@D)/bin/python -m pip --quiet --disable-pip-version-check install --no-deps --requirement $<
+	@touch $@
+
+build/clients/node/.made: tests/clients/package.json tests/clients/package-lock.json
+	@mkdir -p $(@D) && cp $^ $(@D) && cd $(@D) && npm ci --silent --no-audit --no-fund
 	@touch $@
 
 check: install ## Check lint, formatting, types and layers

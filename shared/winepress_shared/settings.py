@@ -104,6 +104,8 @@ class Settings(Limits):
     #: Address of the gateway in its own links; None is the one by which each client reaches it.
     model_aliases: dict[ModelAlias, ModelAlias] = Field(default_factory=dict)
     #: Name that clients ask for, such as gpt-image-1 → model; for the gateway.
+    default_model: ModelAlias = "vignette"
+    #: Model of a request that names none or, without an alias, a model of OpenAI; for the gateway.
     require_keys: bool = False
     #: Whether callers on the gateway's own machine need a key too; all others always do.
     cors_origins: Annotated[tuple[Origin, ...], Field(max_length=100)] = ()

@@ -17,6 +17,9 @@ from winepress.job_files.json_text import parse_json
 
 MAX_BODY_BYTES = 64 * 2**20  #: a picture of 32 MiB in base64, and a mask
 MAX_FORM_PARTS = 64  #: fields of a form, and files
+#: Files and batches; they are written to the disk as they arrive.
+MAX_LARGE_BODY_BYTES = 201 * 2**20
+LARGE_BODIES = ("/v1/files", "/v1/batches")
 _BODY_S = 120.0  #: for a whole body to arrive
 
 
@@ -33,7 +36,7 @@ class BodyLimits:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        most = self._most
+        most = MAX_LARGE_BODY_BYTES if scope["path"] in LARGE_BODIES else self._most
         for name, value in scope["headers"]:
             if name == b"content-length" and value.isdigit() and int(value) > most:
                 receive = _refusing(most)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import dataclass
 from typing import cast
 
@@ -20,6 +21,8 @@ from winepress_shared.errors import NotFound
 from winepress_shared.ledger.records import JobRow, unknown_job
 from winepress_shared.settings import Settings
 
+_MOST_PLANNED = 2  #: batches
+
 
 @dataclass(frozen=True)
 class Gateway:
@@ -31,6 +34,7 @@ class Gateway:
     previews: PreviewCache
     keys: KeyRing
     workers: LiveWorkers
+    planning: asyncio.Semaphore  #: batches that are read at a time: each may take much memory
 
     @classmethod
     async def open(cls, settings: Settings) -> Gateway:
@@ -44,6 +48,7 @@ class Gateway:
             PreviewCache(),
             KeyRing(client),
             LiveWorkers(client.client),
+            asyncio.Semaphore(_MOST_PLANNED),
         )
 
     async def close(self) -> None:

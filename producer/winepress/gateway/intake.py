@@ -103,12 +103,17 @@ def read_job(client: Client, fields: Mapping[str, Any]) -> tuple[Job, list[str]]
     Decodes pictures, so call it in a thread. Raises InvalidJob.
     """
     values, warnings = read_fields(fields, has_user=False)
-    for name in FILE_FIELDS:
-        _check_file(name, values.get(name))
+    check_files(values)
     model = values.get("model")
     if isinstance(model, str):
         values["model"] = client.settings.model_aliases.get(model, model)
     return parse_job(canonical_fields(values)), warnings
+
+
+def check_files(values: Mapping[str, Any]) -> None:
+    """Raise InvalidJob for a file that is given by a path or an address."""
+    for name in FILE_FIELDS:
+        _check_file(name, values.get(name))
 
 
 def _check_file(name: str, value: object) -> None:
