@@ -114,7 +114,9 @@ def _asked(
             value=body["webhook"],
             hint="Ask for the prediction, or wait with `Prefer: wait`",
         )
-    fields: dict[str, Any] = {_NAMES.get(str(name), str(name)): value for name, value in given.items()}
+    fields: dict[str, Any] = {
+        _NAMES.get(str(name), str(name)): value for name, value in given.items()
+    }
     has_image = any(fields.get(name) for name in ("image", "init_image"))
     has_mask = has_image and bool(fields.get("mask"))
     fields.setdefault("kind", _KINDS[has_image + has_mask])
