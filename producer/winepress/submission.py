@@ -30,6 +30,9 @@ log = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
+_NO_DELIVERER = (
+    "nothing delivers webhooks now: messages wait for a week until `winepress webhooks run` runs"
+)
 _WRITERS = 8  #: threads that write to the store, which answers several requests at once
 
 
@@ -50,6 +53,8 @@ def record_of(
     syntax = syntax_in(resolved, braces=True)
     if syntax:
         warnings += (warning_of_syntax(syntax),)
+    if submit_options.webhook is not None and not connections.outbox.deliverers():
+        warnings += (_NO_DELIVERER,)
     for warning in warnings:
         log.warning("%s", warning)
     lane = resolved.lane

@@ -63,6 +63,7 @@ class Submission:
     cost: float = 0.0  #: megapixel-steps of a unit
     last_lane: str | None = None  #: lane of the last unit if it differs
     together: int = 1  #: units per call; slices are multiples of it if possible
+    hooks: tuple[str, ...] = ()  #: events that the job's webhook is told of
 
     @property
     def row(self) -> tuple[str | int, ...]:
@@ -71,6 +72,8 @@ class Submission:
         texts["cost"] = f"{self.cost:.6g}"
         if self.last_lane is not None:
             texts["last_lane"] = self.last_lane
+        if self.hooks:
+            texts["hooks"] = ".".join(self.hooks)
         numbers = {"priority": self.priority, "units": self.units, "chained": int(self.chained)}
         numbers |= asdict(self.window) if self.window else {}
         if self.max_failed is not None:
@@ -110,6 +113,7 @@ class Submission:
             last_lane=record.job.last_lane,
             together=record.job.pictures_per_call or 1,
             cost=megapixel_steps(record.job) if record.cost is None else record.cost,
+            hooks=record.webhook.events if record.webhook else (),
         )
 
 
