@@ -10,14 +10,24 @@ import pytest
 from PIL import Image
 from replicate.client import Client as Replicate
 from replicate.exceptions import ModelError, ReplicateError
+from replicate.webhook import Webhooks
 from support.manual_worker import LANE, ManualWorker
 from support.running_farm import wait_until
 from support.running_gateway import RunningGateway
+from support.webhook_receiver import WebhookReceiver
 
+from winepress import Client as WinepressClient
+from winepress.gateway.webhooks.deliverer import Deliverer
 from winepress_shared.settings import Settings
 
 _LANES = (LANE, "vignette.int8")
 _MODEL = "winepress/vignette"
+
+
+@pytest.fixture
+def farm_settings(farm_settings: Settings) -> Settings:
+    """The same, with receivers of webhooks on this machine."""
+    return farm_settings.model_copy(update={"webhook_allow": ("127.0.0.1",)})
 
 
 @pytest.fixture
@@ -121,6 +131,41 @@ def test_put_makes_one_job_however_often_it_comes(gateway: RunningGateway) -> No
     assert first.json()["id"] == again.json()["id"]
 
 
+def test_a_file_is_uploaded_and_named_by_its_address(
+    client: Replicate, gateway: RunningGateway
+) -> None:
+    """As the client does with every open file; no other address is opened."""
+    Image.new("RGB", (64, 64), "teal").save(buffer := io.BytesIO(), "PNG")
+    buffer.seek(0)
+    asked = {"prompt": "a pear", "image": buffer, "prompt_strength": 0.5}
+    version = client.models.get(_MODEL).latest_version
+    assert version is not None
+    prediction = client.predictions.create(version=version, input=asked)
+    assert (prediction.input or {})["image"].startswith("sha256:")
+    assert (prediction.input or {})["strength"] == 0.5
+
+
+def test_a_webhook_is_told_the_prediction(
+    client: Replicate, gateway: RunningGateway, manual_worker: ManualWorker
+) -> None:
+    """In the form in which the client reads one, signed with the secret that it asks for."""
+    with WebhookReceiver() as receiver, WinepressClient(gateway.settings) as farm:
+        prediction = client.predictions.create(
+            model=_MODEL,
+            input={"prompt": "a pear"},
+            webhook=receiver.url,
+            webhook_events_filter=["completed"],
+        )
+        manual_worker.work(LANE)
+        deliverer = Deliverer(farm, 1)
+        wait_until(lambda: deliverer.deliver_next() or bool(receiver.messages))
+    (message,) = receiver.messages
+    assert (message.content["id"], message.content["status"]) == (prediction.id, "succeeded")
+    assert message.content["output"][0].startswith(gateway.url)
+    secret = client.webhooks.default.secret()
+    Webhooks.validate(headers=dict(message.headers), body=message.body.decode(), secret=secret)
+
+
 def test_predictions_are_listed_page_by_page(client: Replicate) -> None:
     """The client follows the address of the next page."""
     for prompt in "abc":
@@ -151,7 +196,11 @@ def test_models_have_a_version_for_each_precision(client: Replicate) -> None:
             422,
             "image",
         ),
-        ({"version": "vignette", "input": {"prompt": "a"}, "webhook": "http://a"}, 422, "webhook"),
+        (
+            {"version": "vignette", "input": {"prompt": "a"}, "webhook": "http://10.0.0.1"},
+            422,
+            "not",
+        ),
     ],
 )
 def test_what_cannot_be_predicted_is_refused_by_name(

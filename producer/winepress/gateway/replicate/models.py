@@ -11,10 +11,10 @@ from winepress.client import Client
 from winepress.gateway.checkpoints import Checkpoint, find_checkpoint
 from winepress.gateway.credentials import CallerOf
 from winepress.gateway.gateway import Gateway, gateway_of
+from winepress.gateway.replicate.prediction_view import OWNER
 from winepress_shared import __version__
 from winepress_shared.errors import NotFound, UnknownModel
 
-OWNER = "winepress"  #: of every model
 #: Versions have no date: a model is as old as the farm's catalogue.
 _CREATED = datetime(2026, 1, 1, tzinfo=UTC).isoformat()
 _OUTPUT = {"type": "array", "items": {"type": "string", "format": "uri"}, "title": "Output"}

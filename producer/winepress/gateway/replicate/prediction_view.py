@@ -2,22 +2,18 @@
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from fastapi import Request
-
 from winepress.gateway.checkpoints import Checkpoint
-from winepress.gateway.gateway import Gateway
-from winepress.gateway.replicate.models import OWNER
-from winepress_shared.errors import FailForGood, ObjectMissing
+from winepress_shared.jobs.job_record import JobRecord
 from winepress_shared.lane import Lane
 from winepress_shared.ledger.events import Event, EventName
 from winepress_shared.ledger.records import JobRow
 from winepress_shared.state import JobState
 
+OWNER = "winepress"  #: of every model
 #: Replicate's clients know no other words, and would wait for ever at one.
 _STATUSES = {
     JobState.QUEUED: "starting",
@@ -30,11 +26,14 @@ _STATUSES = {
 _BAR = 10  #: characters
 
 
-def prediction_of(gateway: Gateway, request: Request, row: JobRow) -> dict[str, Any]:
-    """The prediction that a job is, without what only the store and the events know."""
+def prediction_of(row: JobRow, origin: str) -> dict[str, Any]:
+    """The prediction that a job is, without what only the store and the events know.
+
+    ``origin`` is the address with which links to the gateway begin.
+    """
     lane = Lane.parse(row.lane)
     checkpoint = Checkpoint(lane.model, lane.precision)
-    path = f"/v1/predictions/{row.id}"
+    url = f"{origin}/v1/predictions/{row.id}"
     return {
         "id": row.id,
         "model": f"{OWNER}/{checkpoint.name}",
@@ -48,26 +47,20 @@ def prediction_of(gateway: Gateway, request: Request, row: JobRow) -> dict[str, 
         "created_at": _moment(row.created),
         "started_at": _moment(row.started),
         "completed_at": _moment(row.finished),
-        "urls": {
-            "get": gateway.address(request, path),
-            "cancel": gateway.address(request, f"{path}/cancel"),
-        },
+        "urls": {"get": url, "cancel": f"{url}/cancel"},
     }
 
 
-def whole_prediction(gateway: Gateway, request: Request, row: JobRow) -> dict[str, Any]:
-    """The same with input, output and logs; blocks its thread."""
-    client, view = gateway.client.client, prediction_of(gateway, request, row)
-    warnings: Sequence[str] = ()
-    with contextlib.suppress(ObjectMissing, FailForGood):
-        record = client.archive.read_job(row.id)
-        view["input"] = record.job.model_dump(mode="json", exclude_none=True)
-        warnings = record.warnings
-    view["logs"] = "\n".join([*warnings, _bar(row, client.ledger.events(row.id))])
-    if row.done and row.state.is_terminal:
-        outputs = client.get(row.id).result.outputs
-        view["output"] = [gateway.output_url(request, row.id, one) for one in outputs]
-    return view
+def whole_prediction(
+    row: JobRow, origin: str, record: JobRecord | None, events: Sequence[Event], urls: Sequence[str]
+) -> dict[str, Any]:
+    """The same with input, logs, and the ``urls`` of the outputs."""
+    warnings = () if record is None else record.warnings
+    return prediction_of(row, origin) | {
+        "input": None if record is None else record.job.model_dump(mode="json", exclude_none=True),
+        "output": list(urls) or None,
+        "logs": "\n".join([*warnings, _bar(row, events)]),
+    }
 
 
 def _bar(row: JobRow, events: Sequence[Event]) -> str:

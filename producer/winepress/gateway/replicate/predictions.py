@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request, Response
@@ -14,14 +15,17 @@ from winepress.gateway.body import read_object
 from winepress.gateway.checkpoints import Checkpoint
 from winepress.gateway.credentials import CallerOf
 from winepress.gateway.gateway import Gateway, gateway_of
-from winepress.gateway.intake import JobRequest, submit
+from winepress.gateway.intake import JobRequest, submit, webhook_of
 from winepress.gateway.native.jobs import wait_for, wait_s
-from winepress.gateway.replicate.models import OWNER, find_model
-from winepress.gateway.replicate.prediction_view import prediction_of, whole_prediction
-from winepress_shared.errors import Conflict, InvalidJob
+from winepress.gateway.openai.file_links import read_link
+from winepress.gateway.replicate.models import find_model
+from winepress.gateway.replicate.prediction_view import OWNER, prediction_of, whole_prediction
+from winepress.job_files.given_file import FILE_FIELDS
+from winepress_shared.errors import Conflict, FailForGood, InvalidJob, ObjectMissing
 from winepress_shared.jobs.aliases import ALIASES
 from winepress_shared.jobs.job import Job
 from winepress_shared.ledger.records import JobRow
+from winepress_shared.webhook import WebhookForm
 
 _PAGE = 100
 _WAIT_S = 60.0  #: longest `Prefer: wait`; clients read no longer
@@ -89,31 +93,44 @@ async def _create(
     Its clients take every other word for the end.
     """
     gateway = gateway_of(request)
-    asked = _asked(find_model(gateway.client.client, name), body, request, key)
+    given = body.get("input")
+    if not isinstance(given, Mapping):
+        raise InvalidJob("must be an object", field="input", value=given)
+    hook = (body.get("webhook"), body.get("webhook_events_filter"))
+    fields, warnings = _fields_of(find_model(gateway.client.client, name), given)
+    await _fetch_uploads(gateway, request, caller, fields)
+    asked = JobRequest(
+        fields,
+        idempotency_key=key or request.headers.get("idempotency-key"),
+        expires_in=_life_s(request.headers.get("cancel-after", "")),
+        warnings=warnings,
+        webhook=webhook_of(gateway, request, *hook, WebhookForm.REPLICATE),
+    )
     handle = AsyncJobHandle(gateway.client, await submit(gateway, caller, asked))
     waited = min(wait_s(request), _WAIT_S)
     has_ended = bool(waited) and await wait_for(handle, waited)
-    row = await handle.status()
-    view = await gateway.client.in_thread(whole_prediction, gateway, request, row)
+    view = await _view(gateway, request, await handle.status())
     response.headers["Location"] = view["urls"]["get"]
     if waited and not has_ended:
         view |= {"status": "starting", "output": None, "completed_at": None}
     return view
 
 
-def _asked(
-    checkpoint: Checkpoint, body: Mapping[str, Any], request: Request, key: str | None
-) -> JobRequest:
-    given = body.get("input")
-    if not isinstance(given, Mapping):
-        raise InvalidJob("must be an object", field="input", value=given)
-    if body.get("webhook"):
-        raise InvalidJob(
-            "webhooks are not supported here",
-            field="webhook",
-            value=body["webhook"],
-            hint="Ask for the prediction, or wait with `Prefer: wait`",
-        )
+async def _fetch_uploads(
+    gateway: Gateway, request: Request, caller: Caller, fields: dict[str, Any]
+) -> None:
+    """Put the caller's own uploads in place of their addresses; other addresses are refused."""
+    for name in FILE_FIELDS:
+        value = fields.get(name)
+        if isinstance(value, str) and value.startswith("http"):
+            content = await read_link(gateway, request, caller, value)
+            fields[name] = value if content is None else content
+
+
+def _fields_of(
+    checkpoint: Checkpoint, given: Mapping[str, Any]
+) -> tuple[dict[str, Any], list[str]]:
+    """The fields of the job, and a warning for each input that is ignored."""
     fields: dict[str, Any] = {
         _NAMES.get(str(name), str(name)): value for name, value in given.items()
     }
@@ -126,12 +143,7 @@ def _asked(
     for name in unknown:
         del fields[name]
     fields |= {"model": checkpoint.model, "precision": checkpoint.precision}
-    return JobRequest(
-        fields,
-        idempotency_key=key or request.headers.get("idempotency-key"),
-        expires_in=_life_s(request.headers.get("cancel-after", "")),
-        warnings=[f"{name[:80]} is ignored: there is no such input" for name in unknown],
-    )
+    return fields, [f"{name[:80]} is ignored: there is no such input" for name in unknown]
 
 
 def _life_s(text: str) -> float | None:
@@ -162,7 +174,7 @@ async def list_predictions(
     )
     path = f"/v1/predictions?cursor={following}"
     return {
-        "results": [prediction_of(gateway, request, row) for row in rows],
+        "results": [prediction_of(row, gateway.address(request, "")) for row in rows],
         "next": None if following is None else gateway.address(request, path),
         "previous": None,
     }
@@ -191,4 +203,16 @@ async def cancel_prediction(
 
 
 async def _view(gateway: Gateway, request: Request, row: JobRow) -> dict[str, Any]:
-    return await gateway.client.in_thread(whole_prediction, gateway, request, row)
+    """The prediction with its input, output and logs."""
+
+    def look() -> dict[str, Any]:
+        client, record, urls = gateway.client.client, None, []
+        with suppress(ObjectMissing, FailForGood):
+            record = client.archive.read_job(row.id)
+        if row.done and row.state.is_terminal:
+            outputs = client.get(row.id).result.outputs
+            urls = [gateway.output_url(request, row.id, one) for one in outputs]
+        origin, events = gateway.address(request, ""), client.ledger.events(row.id)
+        return whole_prediction(row, origin, record, events, urls)
+
+    return await gateway.client.in_thread(look)
