@@ -197,9 +197,9 @@ def test_models_have_a_version_for_each_precision(client: Replicate) -> None:
             "image",
         ),
         (
-            {"version": "vignette", "input": {"prompt": "a"}, "webhook": "http://10.0.0.1"},
+            {"version": "vignette", "input": {"prompt": "a"}, "webhook": "ftp://a"},
             422,
-            "not",
+            "webhook",
         ),
     ],
 )
