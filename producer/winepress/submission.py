@@ -18,7 +18,7 @@ from winepress_shared.jobs.foreign_syntax import warning_of_syntax
 from winepress_shared.jobs.job import Job
 from winepress_shared.jobs.job_record import JobRecord, digest_of
 from winepress_shared.ledger.acceptance import Decision, key_conflict
-from winepress_shared.ledger.records import Submission
+from winepress_shared.ledger.submissions import Submission
 from winepress_shared.option_checks import syntax_in
 from winepress_shared.ticket_policy import missing_tickets
 

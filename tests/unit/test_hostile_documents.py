@@ -25,7 +25,8 @@ from winepress_shared.jobs.job import Batch, TextToImage
 from winepress_shared.jobs.zoom import ZoomVideo
 from winepress_shared.lane import Lane, Precision
 from winepress_shared.ledger.events import Event
-from winepress_shared.ledger.records import JobRow, Submission, Worker
+from winepress_shared.ledger.records import JobRow, Worker
+from winepress_shared.ledger.submissions import Submission
 from winepress_shared.settings import Settings
 from winepress_shared.stores.folder import FolderStore
 from winepress_shared.webhook import Webhook, WebhookEvent

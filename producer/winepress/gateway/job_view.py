@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from pydantic import BaseModel, Field
 
 from winepress_shared.archive import Failure, Output, content_type_of
@@ -42,18 +44,25 @@ class JobView(BaseModel):
     reason: str = Field(description="why it ended so, or why it waits; may be empty")
     warnings: list[str] | None = Field(None, description="options without effect")
     impossible: str | None = Field(None, description="why no live worker can render it")
+    job: dict[str, Any] | None = Field(
+        None, description="every field of the job, also those left open; not in lists"
+    )
     links: JobLinks
 
     @classmethod
     def of(
-        cls, row: JobRow, warnings: list[str] | None = None, impossible: str | None = None
+        cls,
+        row: JobRow,
+        warnings: list[str] | None = None,
+        impossible: str | None = None,
+        job: dict[str, Any] | None = None,
     ) -> JobView:
         """The view of a row of the ledger."""
         path = f"/v1/jobs/{row.id}"
         own = {
             name: getattr(row, name)
             for name in cls.model_fields
-            if name not in ("progress", "warnings", "impossible", "links")
+            if name not in ("progress", "warnings", "impossible", "job", "links")
         }
         links = JobLinks(
             self_=path, events=f"{path}/events", results=f"{path}/results", cancel=f"{path}/cancel"
@@ -63,6 +72,7 @@ class JobView(BaseModel):
             progress=(row.done + row.failed) / row.units,
             warnings=warnings,
             impossible=impossible,
+            job=job,
             links=links,
         )
 

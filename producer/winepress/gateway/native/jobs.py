@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Awaitable, Callable
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request, Response
 
@@ -88,12 +88,17 @@ async def wait_for(handle: AsyncJobHandle, seconds: float) -> bool:
     return True
 
 
-async def _view(gateway: Gateway, job_id: str, warnings: list[str] | None = None) -> JobView:
+async def _view(
+    gateway: Gateway,
+    job_id: str,
+    warnings: list[str] | None = None,
+    job: dict[str, Any] | None = None,
+) -> JobView:
     def look() -> JobView:
         row = gateway.client.client.ledger.get(job_id)
         is_over = row.state.is_terminal
         impossible = None if is_over else gateway.workers.why_impossible(row.lane)
-        return JobView.of(row, warnings, impossible)
+        return JobView.of(row, warnings, impossible, job)
 
     return await gateway.client.in_thread(look)
 
@@ -135,8 +140,8 @@ async def get_job(request: Request, caller: CallerOf, job_id: str) -> JobView:
     waited = wait_s(request)
     if waited:
         await wait_for(await gateway.client.get(job_id), waited)
-    handle = await gateway.client.get(job_id)
-    return await _view(gateway, job_id, list(await handle.warnings()))
+    record = await gateway.client.in_thread(gateway.client.client.archive.read_job, job_id)
+    return await _view(gateway, job_id, list(record.warnings), record.job.model_dump(mode="json"))
 
 
 Change = Callable[[AsyncClient, str], Awaitable[JobState]]
