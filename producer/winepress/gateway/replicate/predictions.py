@@ -48,10 +48,7 @@ async def create_prediction(
 ) -> dict[str, Any]:
     """Submit a job for a ``version``: its id, or ``winepress/NAME`` with or without one."""
     body = await read_object(request)
-    name = body.get("version") or body.get("model")
-    if not isinstance(name, str) or not name:
-        raise InvalidJob("is required", field="version", value=name)
-    return await _create(request, response, caller, _named(name), body)
+    return await _create(request, response, caller, _name_in(body), body)
 
 
 @router.put("/predictions/{key}", status_code=201, openapi_extra=_OBJECT)
@@ -60,10 +57,7 @@ async def put_prediction(
 ) -> dict[str, Any]:
     """The same; the same ``key`` finds the same job again for a day."""
     body = await read_object(request)
-    name = body.get("version") or body.get("model")
-    if not isinstance(name, str) or not name:
-        raise InvalidJob("is required", field="version", value=name)
-    return await _create(request, response, caller, _named(name), body, key)
+    return await _create(request, response, caller, _name_in(body), body, key)
 
 
 @router.post(f"/models/{OWNER}/{{name}}/predictions", status_code=201, openapi_extra=_OBJECT)
@@ -74,8 +68,11 @@ async def create_for_model(
     return await _create(request, response, caller, name, await read_object(request))
 
 
-def _named(text: str) -> str:
-    """The version in ``OWNER/NAME:VERSION``, else the name."""
+def _name_in(body: Mapping[str, Any]) -> str:
+    """The version in ``OWNER/NAME:VERSION``, else the name; raises InvalidJob without either."""
+    text = body.get("version") or body.get("model")
+    if not isinstance(text, str) or not text:
+        raise InvalidJob("is required", field="version", value=text)
     name, _, version = text.removeprefix(f"{OWNER}/").partition(":")
     return version or name
 
