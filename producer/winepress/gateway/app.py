@@ -17,7 +17,7 @@ from starlette.exceptions import HTTPException
 from starlette.middleware.cors import CORSMiddleware
 from starlette.responses import Response
 
-from winepress.gateway import a1111, native, openai, page
+from winepress.gateway import a1111, native, openai, page, replicate
 from winepress.gateway.body import BodyLimits
 from winepress.gateway.dialect import Dialect
 from winepress.gateway.gateway import Gateway
@@ -36,6 +36,7 @@ log = logging.getLogger(__name__)
 DIALECTS: tuple[Dialect, ...] = (
     page.DIALECT,
     a1111.DIALECT,
+    replicate.DIALECT,
     openai.DIALECT,
     native.DIALECT,
 )

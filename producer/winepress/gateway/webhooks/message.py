@@ -11,6 +11,7 @@ from typing import Any
 from winepress.client import Client
 from winepress.gateway.job_view import FailureView, JobView, OutputView
 from winepress.gateway.links import Links
+from winepress.gateway.replicate.prediction_view import whole_prediction
 from winepress.handle import open_job
 from winepress_shared.jobs.job_record import JobRecord
 from winepress_shared.ledger.records import JobRow
@@ -73,7 +74,14 @@ def _native(snapshot: Snapshot, event: WebhookEvent) -> dict[str, Any]:
     return {"type": f"job.{event}", "timestamp": at, "data": data}
 
 
+def _replicate(snapshot: Snapshot, event: WebhookEvent) -> dict[str, Any]:
+    """Replicate's form: the prediction itself."""
+    urls = [one.url for one in snapshot.output_views()]
+    return whole_prediction(snapshot.row, snapshot.origin, snapshot.record, (), urls)
+
+
 #: Form → the JSON of a message in it.
 FORMS: Mapping[WebhookForm, Callable[[Snapshot, WebhookEvent], dict[str, Any]]] = {
-    WebhookForm.NATIVE: _native
+    WebhookForm.NATIVE: _native,
+    WebhookForm.REPLICATE: _replicate,
 }
