@@ -11,11 +11,14 @@ import openai
 import pytest
 from openai import OpenAI
 from PIL import Image
-from support.manual_worker import LANE, ManualWorker
+from support.manual_worker import LANE, ManualWorker, forget_farm
 from support.running_gateway import RunningGateway
 
 from winepress import Client
+from winepress.gateway.access import Scope
+from winepress.gateway.key_store import KeyStore
 from winepress_shared.settings import Settings
+from winepress_shared.stores import open_store
 
 
 @pytest.fixture
@@ -273,3 +276,42 @@ def test_a_missing_file_is_not_found(client: OpenAI) -> None:
             endpoint="/v1/images/generations",
             completion_window="24h",
         )
+
+
+def test_a_batch_whose_jobs_were_removed_is_still_shown(
+    gateway: RunningGateway, client: OpenAI, manual_worker: ManualWorker
+) -> None:
+    """From the store once the broker has forgotten it; without results once the store has too."""
+    batch = submit(client, line(1), line(2))
+    manual_worker.work(LANE)
+    forget_farm(gateway.settings)
+    batch = client.batches.retrieve(batch.id)
+    assert batch.status == "completed"
+    assert set(lines_of(client, batch.output_file_id)) == {"apple-1", "apple-2"}
+    with Client(gateway.settings) as farm:
+        for found in list(farm.archive.store.list("jobs/")):
+            farm.archive.store.delete(found.key)
+    (batch,) = client.batches.list()
+    assert batch.output_file_id is None
+    assert lines_of(client, batch.error_file_id) == {}
+
+
+def test_files_and_batches_of_others_are_not_found(farm_settings: Settings) -> None:
+    """Nobody learns that they exist, and a key without the right is refused."""
+    store = KeyStore(open_store(farm_settings))
+    both, one = frozenset({Scope.SUBMIT, Scope.READ_OWN}), frozenset({Scope.SUBMIT})
+    keys = {
+        user: str(store.create(user, scopes=scopes)[1])
+        for user, scopes in (("ann", both), ("bob", both), ("eve", one))
+    }
+    with RunningGateway(farm_settings) as gateway:
+
+        def asks(user: str, route: str) -> int:
+            headers = {"Authorization": f"Bearer {keys[user]}"}
+            return gateway.http.get(route, headers=headers).status_code
+
+        with OpenAI(base_url=f"{gateway.url}/v1", api_key=keys["ann"], max_retries=0) as ann:
+            batch = submit(ann, line(1))
+        file = f"/v1/files/{batch.input_file_id}"
+        for route in (file, f"{file}/content", f"/v1/batches/{batch.id}"):
+            assert [asks(user, route) for user in keys] == [200, 404, 403]
