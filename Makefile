@@ -12,12 +12,13 @@ SOURCES := $(shell find shared worker producer deploy -name __pycache__ -prune -
 # Few tests keep two cores busy, so they run in two halves of about equal time.
 ONE_HALF := tests/unit tests/contract tests/integration
 OTHER_HALF := tests/faults tests/acceptance tests/integration/test_recipes.py
+CLIENTS := $(patsubst tests/clients/%.txt,build/clients/%/.made,$(wildcard tests/clients/*.txt))
 
 .DEFAULT_GOAL := help
-.PHONY: help install develop demo test test-clients check coverage bench clean test-avx2 one-half other-half
+.PHONY: help install develop demo test check coverage bench clean test-avx2 test-clients one-half other-half
 
 help: ## List the targets
-	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "make %-9s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "make %-12s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
 
 install: $(VENV)/.wheel ## Create .venv with the pinned dependencies and the project's wheel
 
@@ -47,13 +48,17 @@ other-half:
 test-avx2: install ## Run the arithmetic tests as on a processor without AVX-512
 	@ONEDNN_MAX_CPU_ISA=AVX2 $(BIN)/pytest -m arithmetic
 
-test-clients: install ## Install other projects' clients below build/ and run them against a farm
-	@for list in tests/clients/*.txt; do name=build/clients/$$(basename $$list .txt); \
-	  [ -e $$name/.done ] || { $(PYTHON) -m venv $$name && \
-	  $$name/bin/pip install --quiet --no-deps --requirement $$list && touch $$name/.done; } || exit 1; done
-	@mkdir -p build/clients/node && cp tests/clients/package*.json build/clients/node && \
-	  cd build/clients/node && npm ci --silent --no-audit --no-fund
+test-clients: install $(CLIENTS) build/clients/node/.made ## Run the tests of clients with environments of their own
 	@$(BIN)/pytest tests/clients
+
+build/clients/%/.made: tests/clients/%.txt
+	@$(PYTHON) -m venv --clear $(@D)
+	@$(@D)/bin/python -m pip --quiet --disable-pip-version-check install --no-deps --requirement $<
+	@touch $@
+
+build/clients/node/.made: tests/clients/package.json tests/clients/package-lock.json
+	@mkdir -p $(@D) && cp $^ $(@D) && cd $(@D) && npm ci --silent --no-audit --no-fund
+	@touch $@
 
 check: install ## Check lint, formatting, types and layers
 	@$(BIN)/ruff check .

@@ -23,13 +23,14 @@ _COMMANDS = (
     "-scan -randomkey -client|tracking -pubsub +time +eval +evalsha +script|load +script|exists"
 )
 _JOBS = ("job:*", "jobs", "jobs:*", "idem:*", "expiries", "old", "due", "open", "open_by_user")
+_SUBMISSIONS = ("pending", "withdrawn")
 _UNITS = ("retry:*", "attempts:*", "failers:*", "done:*", "units:*")
 _LANES = ("lanes", "lane_served", "priority_served:*", "ready:*", "waits:*", "aside:*", "turn")
 _LEASES = ("slices", "leases", "lease:*", "job_leases:*", "held:*")
 _EVENTS = ("events:*", "wake:*")
 #: Keys of the ledger that a producer's scripts write; the names are those of the key table. What is
 #: not here only workers and the operator write.
-PRODUCER_WRITES = (*_JOBS, *_UNITS, *_LANES, *_LEASES, *_EVENTS)
+PRODUCER_WRITES = (*_JOBS, *_SUBMISSIONS, *_UNITS, *_LANES, *_LEASES, *_EVENTS)
 #: Keys that the gateway writes beside those: what was done with each of its own keys, and requests
 #: that a client may repeat.
 GATEWAY_WRITES = (

@@ -163,9 +163,9 @@ class Client(Connections):
         """Every live worker."""
         return self.ledger.workers()
 
-    def recover(self, *, pending: bool = False) -> Sequence[JobHandle]:
+    def recover(self) -> Sequence[JobHandle]:
         """Enter every unfinished job of the store into the ledger again; see `recovery.recover`."""
-        return [JobHandle(self, job_id) for job_id in recover(self, pending=pending)]
+        return [JobHandle(self, job_id) for job_id in recover(self)]
 
     def list(self, state: JobState | None = None, limit: int = 100) -> Sequence[JobRow]:
         """The newest jobs, newest first; raises WrongUsage for an invalid state or limit."""

@@ -44,6 +44,11 @@ class RunningGateway:
         self._listener.close()
         assert not self._thread.is_alive(), "the gateway did not stop"
 
+    @property
+    def requests(self) -> int:
+        """How many requests are in hand."""
+        return len(self._server.server_state.tasks)
+
     def submit(self, **fields: Any) -> dict[str, Any]:
         """Submit a job in the native dialect; returns the answer."""
         answer = self.http.post("/v1/jobs", json={"prompt": "a red apple"} | fields)

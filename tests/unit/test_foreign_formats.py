@@ -101,6 +101,10 @@ def test_a_request_of_a1111_with_every_switch_off_is_the_job_without_them(
         ("styles", ["cinematic"]),
         ("script_name", "x/y/z plot"),
         ("alwayson_scripts", {"controlnet": {}}),
+        ("alwayson_scripts", {"ADetailer": {"args": [True, {"ad_model": "x"}]}}),
+        ("alwayson_scripts", {"ControlNet": {"args": [{"module": "canny"}]}}),
+        ("alwayson_scripts", {"ADetailer": {"args": "yes"}}),
+        ("alwayson_scripts", ["ADetailer"]),
         ("subseed_strength", 0.3),
         ("s_churn", 0.1),
         ("override_settings", {"eta_noise_seed_delta": 31337}),
@@ -114,6 +118,13 @@ def test_a_switch_that_is_on_is_refused_by_name(tmp_path: Path, name: str, value
         job_of(written(tmp_path, "a.json", A1111 | {name: value}))
     with pytest.raises(InvalidJob, match=rf"line 1, column \d+ \({name}\)"):
         plan_of(written(tmp_path, "a.jsonl", A1111 | {name: value}))
+
+
+def test_scripts_that_are_switched_off_ask_for_nothing(tmp_path: Path) -> None:
+    """Clients name those that a server has, with false or with no arguments."""
+    scripts = {"ADetailer": {"args": [False]}, "ControlNet": {"args": []}}
+    path = written(tmp_path, "a.json", A1111 | {"alwayson_scripts": scripts})
+    assert job_of(path).prompt == "a castle"
 
 
 @pytest.mark.parametrize("form", ["data:image/png;base64,{}", "{}"])

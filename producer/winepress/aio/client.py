@@ -142,9 +142,9 @@ class AsyncClient(AsyncConnections):
         """`Client.workers`."""
         return await self.in_thread(self.client.workers)
 
-    async def recover(self, *, pending: bool = False) -> Sequence[AsyncJobHandle]:
+    async def recover(self) -> Sequence[AsyncJobHandle]:
         """`Client.recover`."""
-        handles = await self.in_thread(self.client.recover, pending=pending)
+        handles = await self.in_thread(self.client.recover)
         return [AsyncJobHandle(self, handle) for handle in handles]
 
     async def list(self, state: JobState | None = None, limit: int = 100) -> Sequence[JobRow]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import logging
+import re
 import secrets
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -14,7 +15,7 @@ from starlette.exceptions import HTTPException
 from starlette.middleware.cors import CORSMiddleware
 from starlette.responses import Response
 
-from winepress.gateway import native, openai
+from winepress.gateway import a1111, native, openai
 from winepress.gateway.body import BodyLimits
 from winepress.gateway.dialect import Dialect
 from winepress.gateway.gateway import Gateway
@@ -27,7 +28,7 @@ from winepress_shared.settings import Settings
 log = logging.getLogger(__name__)
 
 #: The first one that owns a path answers errors there.
-DIALECTS: tuple[Dialect, ...] = (openai.DIALECT, native.DIALECT)
+DIALECTS: tuple[Dialect, ...] = (a1111.DIALECT, openai.DIALECT, native.DIALECT)
 
 
 def make_app(settings: Settings) -> FastAPI:
@@ -51,7 +52,7 @@ def make_app(settings: Settings) -> FastAPI:
     )
     for dialect in DIALECTS:
         for router in dialect.routers:
-            app.include_router(router)
+            app.include_router(router, responses=dialect.responses)
     app.add_middleware(BodyLimits)
     if settings.cors_origins:
         app.add_middleware(
@@ -70,7 +71,11 @@ def make_app(settings: Settings) -> FastAPI:
 
 async def _told(request: Request, error: Exception) -> Response:
     """The answer to an error of the caller, or of the farm."""
-    return _answer(request, problem_of(_as_ours(request, error)))
+    ours = _as_ours(request, error)
+    response = _answer(request, problem_of(ours))
+    if isinstance(ours, WrongMethod) and ours.allowed:
+        response.headers["Allow"] = ours.allowed
+    return response
 
 
 def _as_ours(request: Request, error: Exception) -> WinepressError:
@@ -83,9 +88,21 @@ def _as_ours(request: Request, error: Exception) -> WinepressError:
     if isinstance(error, HTTPException) and error.status_code == 404:
         return _no_route(request)
     if isinstance(error, HTTPException) and error.status_code == 405:
-        allowed = (error.headers or {}).get("Allow", "")
-        return WrongMethod("this route has no such method", value=request.method, allowed=allowed)
+        return WrongMethod(
+            "this route has no such method", value=request.method, allowed=_methods(request)
+        )
     return BadRequest(str(error))
+
+
+def _methods(request: Request) -> str:
+    """The methods of every route with this path; Starlette tells those of one."""
+    found = {
+        method.upper()
+        for template, operations in request.app.openapi()["paths"].items()
+        if re.fullmatch(re.sub(r"\{[^}]+\}", "[^/]+", template), request.url.path)
+        for method in operations
+    }
+    return ", ".join(sorted(found))
 
 
 def _no_route(request: Request) -> NoRoute:

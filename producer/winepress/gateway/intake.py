@@ -53,28 +53,24 @@ class Accepted:
 
 async def submit(gateway: Gateway, caller: Caller, asked: JobRequest) -> JobHandle:
     """Submit a job; raises Forbidden, NoWorker, and what `Client.submit` raises."""
-    _check_may_submit(caller)
-    return await gateway.client.in_thread(_submit, gateway, caller, asked)
+    return await gateway.client.in_thread(enter, gateway, caller, asked)
 
 
 async def submit_and_look(gateway: Gateway, caller: Caller, asked: JobRequest) -> Accepted:
     """`submit`, and the job after it, in one turn of a thread."""
 
     def both() -> Accepted:
-        handle = _submit(gateway, caller, asked)
+        handle = enter(gateway, caller, asked)
         row = handle.status()
         return Accepted(handle, row, gateway.workers.why_impossible(row.lane))
 
-    _check_may_submit(caller)
     return await gateway.client.in_thread(both)
 
 
-def _check_may_submit(caller: Caller) -> None:
+def enter(gateway: Gateway, caller: Caller, asked: JobRequest) -> JobHandle:
+    """`submit` for a caller that is in a thread already."""
     if not caller.may(Scope.SUBMIT):
         raise Forbidden("this key may not submit jobs")
-
-
-def _submit(gateway: Gateway, caller: Caller, asked: JobRequest) -> JobHandle:
     client = gateway.client.client
     job, warnings = read_job(client, asked.fields)
     submit_options = SubmitOptions(

@@ -37,6 +37,7 @@ class JobView(BaseModel):
     expires: float | None
     starts: float | None = Field(description="earliest start")
     paused: bool
+    pending: bool = Field(description="its submission is not complete")
     reason: str = Field(description="why it ended so, or why it waits; may be empty")
     warnings: list[str] | None = Field(None, description="options without effect")
     impossible: str | None = Field(None, description="why no live worker can render it")

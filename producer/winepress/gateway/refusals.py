@@ -83,6 +83,13 @@ class TooManyRequests(RequestRefused):
     code = "too-many-requests"
 
 
+class ClientLeft(RequestRefused):
+    """The client went away: nobody reads this answer."""
+
+    status = 499
+    code = "client-left"
+
+
 class NoWorker(RequestRefused):
     """No live worker can render the job."""
 

@@ -18,17 +18,14 @@ _OFF: dict[str, tuple[object, ...]] = {
     "enable_hr": (False,),
     "styles": ([], "", "none"),
     "script_name": ("", "none"),
-    "script_args": ([],),
-    "alwayson_scripts": ({},),
     "comments": ({},),
-    "infotext": ("",),
     "subseed_strength": (0,),
     "seed_resize_from_h": (0, -1),
     "seed_resize_from_w": (0, -1),
     "eta": (0, 1),  # 0 was the default of the API, 1 is that of the ancestral samplers
     "s_churn": (0,),
     "s_tmin": (0,),
-    "s_noise": (1,),
+    "s_noise": (0, 1),  # has an effect with s_churn alone
     "s_min_uncond": (0,),
     "resize_mode": (0,),
     "image_cfg_scale": (0, 1.5),
@@ -49,7 +46,7 @@ _WITHOUT_MEANING = (
     *("do_not_save_samples", "do_not_save_grid", "send_images", "save_images"),
     *("override_settings_restore_afterwards", "disable_extra_networks", "include_init_images"),
     *("force_task_id", "prompt_for_display", "outpath_samples", "outpath_grids"),
-    *("subseed", "s_tmax", "inpaint_full_res_padding", "mask_round"),
+    *("script_args", "subseed", "s_tmax", "inpaint_full_res_padding", "mask_round"),
     *("firstphase_width", "firstphase_height", "firstpass_image"),
 )
 _HR_PREFIX = "hr_"  #: of the options for the second pass of `enable_hr`
@@ -57,7 +54,11 @@ _OVERRIDES = ("sd_model_checkpoint", "CLIP_stop_at_last_layers")
 #: Setting → the values that have no effect.
 _OVERRIDES_OFF = {"sd_vae": ("", "none", "automatic")}
 _MASKS = ("mask", "mask_image", "source_mask")
-_ONLY_THERE = (*_OFF, *_OFF_WITH_MASK, *_WITHOUT_MEANING, "override_settings", "init_images")
+_SCRIPTS = "alwayson_scripts"
+_ONLY_THERE = (
+    *(*_OFF, *_OFF_WITH_MASK, *_WITHOUT_MEANING),
+    *("override_settings", "init_images", _SCRIPTS),
+)
 
 
 def without_switches(values: Mapping[str, Any]) -> dict[str, Any]:
@@ -66,10 +67,11 @@ def without_switches(values: Mapping[str, Any]) -> dict[str, Any]:
     Raises InvalidJob for a switch that is on.
     """
     fields = dict(values)
-    is_theirs = any(name in fields or name.startswith(_HR_PREFIX) for name in _ONLY_THERE)
+    is_theirs = any(is_field_of_a1111(name) for name in fields)
     has_mask = any(name in fields for name in _MASKS)
     for name, off in _OFF.items():
         _drop_off(fields, name, off)
+    _drop_scripts(fields)
     for name, off in _OFF_WITH_MASK.items():
         if has_mask:
             _drop_off(fields, name, off)
@@ -86,6 +88,11 @@ def without_switches(values: Mapping[str, Any]) -> dict[str, Any]:
     return fields
 
 
+def is_field_of_a1111(name: str) -> bool:
+    """Whether this is a field of that API that jobs here have under no name."""
+    return name in _ONLY_THERE or name.startswith(_HR_PREFIX)
+
+
 def _drop_off(fields: dict[str, Any], name: str, off: tuple[object, ...]) -> None:
     value = fields.pop(name, None)
     if value is None or _plain(value) in off:
@@ -98,6 +105,28 @@ def _drop_off(fields: dict[str, Any], name: str, off: tuple[object, ...]) -> Non
         allowed=shown or "none",
         hint="Switch it off or leave it out",
     )
+
+
+def _drop_scripts(fields: dict[str, Any]) -> None:
+    """Clients name a script that the server has, switched off: no arguments, or only False."""
+    scripts = fields.pop(_SCRIPTS, None)
+    if not isinstance(scripts, Mapping):
+        scripts = {"": scripts} if scripts else {}
+    for name, script in scripts.items():
+        arguments = script.get("args") if isinstance(script, Mapping) else script
+        if not isinstance(script, Mapping) or "args" not in script or _is_on(arguments):
+            raise InvalidJob(
+                "scripts are not supported",
+                field=_SCRIPTS,
+                value=name or scripts[name],
+                allowed="{}, or scripts whose arguments are false",
+                hint="Switch it off or leave it out",
+            )
+
+
+def _is_on(arguments: object) -> bool:
+    """Whether a script with these arguments does anything."""
+    return not isinstance(arguments, list | tuple) or any(arguments[:1])
 
 
 def _plain(value: object) -> object:

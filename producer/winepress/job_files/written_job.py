@@ -8,6 +8,7 @@ from typing import Any
 
 from winepress.job_files.a1111 import without_switches
 from winepress.job_files.given_file import with_files
+from winepress.job_files.infotext import with_infotext
 from winepress.job_files.openai_request import without_idle
 
 
@@ -20,5 +21,6 @@ def read_fields(
     are. ``has_user`` keeps the field ``user``. Raises InvalidJob.
     """
     given = {name: value for name, value in values.items() if value is not None}
-    fields, warnings = without_idle(given, has_user=has_user)
-    return with_files(without_switches(fields), folder), warnings
+    told, ignored = with_infotext(given)
+    fields, warnings = without_idle(told, has_user=has_user)
+    return with_files(without_switches(fields), folder), [*ignored, *warnings]

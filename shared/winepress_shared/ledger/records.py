@@ -16,6 +16,7 @@ from winepress_shared.lane import model_key
 from winepress_shared.state import JobState
 from winepress_shared.window import Window
 
+IDEMPOTENCY_MS = 86_400_000  #: an idempotency key is kept this long
 PRIORITIES = (Priority.INTERACTIVE, Priority.NORMAL, Priority.BULK)  #: in the order of service
 
 
@@ -77,6 +78,12 @@ class Submission:
         if self.together > 1:
             numbers["together"] = self.together
         return tuple(text for pair in (texts | numbers).items() for text in pair)
+
+    def arguments(self, queue_prefix: str, mode: str) -> tuple[str | int, ...]:
+        """The arguments of ``submit.lua``, where ``mode`` is explained."""
+        key = (self.idempotency_key, self.digest, IDEMPOTENCY_MS)
+        times = (self.expires_in_ms, self.starts_in_ms)
+        return (self.id, *key, *times, queue_prefix, mode, *self.row)
 
     @classmethod
     def of(cls, record: JobRecord) -> Submission:
@@ -192,6 +199,7 @@ class JobRow:
     window: Window | None = None
     cost: float = 0.0  #: megapixel-steps of a unit
     last_lane: str | None = None  #: lane of the last unit if it differs
+    pending: bool = False  #: its submission is not complete
 
     @classmethod
     def from_hash(cls, job_id: str, row: dict[str, str]) -> JobRow:
@@ -231,6 +239,7 @@ class JobRow:
             window=Window(int(row["opens"]), int(row["closes"])) if "opens" in row else None,
             cost=float(row.get("cost", 0)),
             last_lane=row.get("last_lane"),
+            pending=row.get("pending") == "1",
         )
 
 

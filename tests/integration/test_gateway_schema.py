@@ -1,0 +1,39 @@
+"""The OpenAPI document and the gateway agree, whatever is sent."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from support.running_gateway import RunningGateway
+
+from winepress_shared.settings import Settings
+
+#: The document cannot say all that makes a job valid, nor that other programs' names are read.
+_LEFT_OUT = "positive_data_acceptance,negative_data_rejection"
+_BUDGET_S = 45
+
+
+@pytest.mark.slow
+def test_schemathesis_finds_no_answer_that_the_document_does_not_tell(
+    farm_settings: Settings, tmp_path: Path
+) -> None:
+    """Statuses, media types, bodies and methods; and no request makes the gateway fail."""
+    with RunningGateway(farm_settings) as gateway:
+        run = subprocess.run(
+            [
+                str(Path(sys.executable).with_name("schemathesis")),
+                "run",
+                f"{gateway.url}/openapi.json",
+                *("--phases", "coverage,fuzzing", "--max-examples", "5", "--seed", "7"),
+                *("--exclude-checks", _LEFT_OUT, "--continue-on-failure"),
+                *("--max-time", str(_BUDGET_S), "--workers", "2"),
+            ],
+            cwd=tmp_path,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+    assert run.returncode == 0, run.stdout[-8000:] + run.stderr[-2000:]
