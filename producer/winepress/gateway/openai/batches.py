@@ -11,6 +11,7 @@ from starlette.responses import JSONResponse, Response
 from winepress.gateway.access import Caller
 from winepress.gateway.body import parse_object
 from winepress.gateway.gateway import Gateway, gateway_of
+from winepress.gateway.openai.answer_schemas import BATCH, BATCHES, PLAN, answers
 from winepress.gateway.openai.batch_intake import BatchIntake
 from winepress.gateway.openai.batch_order import BatchOrder, form_of, openai_order, query_form
 from winepress.gateway.openai.batch_record import UserBatches
@@ -45,11 +46,12 @@ _BODY = {
         },
     }
 }
+_CREATED = answers({"anyOf": [BATCH, PLAN]}) | answers(BATCH, 202)
 
 router = APIRouter(prefix="/v1/batches", tags=["batches"])
 
 
-@router.post("", openapi_extra=_BODY)
+@router.post("", openapi_extra=_BODY, responses=_CREATED)
 async def create_batch(
     request: Request,
     caller: SubmitterOf,
@@ -114,7 +116,7 @@ def _made(intake: BatchIntake, order: BatchOrder, path: Path, dry_run: bool) -> 
     return JSONResponse(batch_json(client, record), status, headers)
 
 
-@router.get("")
+@router.get("", responses=answers(BATCHES))
 async def list_batches(
     request: Request,
     caller: ReaderOf,
@@ -135,13 +137,13 @@ async def list_batches(
     )
 
 
-@router.get("/{batch_id}")
+@router.get("/{batch_id}", responses=answers(BATCH))
 async def get_batch(request: Request, caller: ReaderOf, batch_id: str) -> Response:
     """One batch, with its counts and its jobs now."""
     return await _answered(gateway_of(request), caller, batch_id, cancel=False)
 
 
-@router.post("/{batch_id}/cancel")
+@router.post("/{batch_id}/cancel", responses=answers(BATCH))
 async def cancel_batch(request: Request, caller: SubmitterOf, batch_id: str) -> Response:
     """Cancel every job of a batch; the pictures that are finished are kept."""
     return await _answered(gateway_of(request), caller, batch_id, cancel=True)

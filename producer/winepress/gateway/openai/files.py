@@ -14,6 +14,7 @@ from starlette.responses import FileResponse, JSONResponse, Response, StreamingR
 from winepress.gateway.access import Caller
 from winepress.gateway.body import read_form
 from winepress.gateway.gateway import Gateway, gateway_of
+from winepress.gateway.openai.answer_schemas import DELETED, FILE, FILES, answers
 from winepress.gateway.openai.callers import ReaderOf, SubmitterOf
 from winepress.gateway.openai.file_form import file_json, uploaded
 from winepress.gateway.openai.pages import MOST_ON_A_PAGE, page_json
@@ -50,7 +51,7 @@ _FORM = {
 router = APIRouter(prefix="/v1/files", tags=["files"])
 
 
-@router.post("", openapi_extra=_FORM)
+@router.post("", openapi_extra=_FORM, responses=answers(FILE, 200, 201))
 async def upload_file(request: Request, caller: SubmitterOf) -> Response:
     """Store a file: `file` and `purpose` of OpenAI, or `content` of Replicate."""
     gateway = gateway_of(request)
@@ -74,7 +75,7 @@ async def upload_file(request: Request, caller: SubmitterOf) -> Response:
     return JSONResponse(_json(gateway, request)(found), status)
 
 
-@router.get("")
+@router.get("", responses=answers(FILES))
 async def list_files(
     request: Request,
     caller: ReaderOf,
@@ -103,7 +104,7 @@ async def list_files(
     return JSONResponse(await gateway.client.in_thread(look))
 
 
-@router.get("/{file_id}")
+@router.get("/{file_id}", responses=answers(FILE))
 async def get_file(request: Request, caller: ReaderOf, file_id: str) -> Response:
     """What is known about one file."""
     gateway = gateway_of(request)
@@ -115,7 +116,7 @@ async def get_file(request: Request, caller: ReaderOf, file_id: str) -> Response
     return JSONResponse(_json(gateway, request)(file))
 
 
-@router.delete("/{file_id}")
+@router.delete("/{file_id}", responses=answers(DELETED))
 async def delete_file(request: Request, caller: SubmitterOf, file_id: str) -> Response:
     """Remove a file."""
     gateway = gateway_of(request)
@@ -131,7 +132,11 @@ async def delete_file(request: Request, caller: SubmitterOf, file_id: str) -> Re
     return JSONResponse({"id": file_id, "object": "file", "deleted": True})
 
 
-@router.get("/{file_id}/content", response_class=Response)
+@router.get(
+    "/{file_id}/content",
+    response_class=Response,
+    responses={200: {"content": {_BINARY: {}, "application/jsonl": {}}}},
+)
 async def file_content(request: Request, caller: ReaderOf, file_id: str) -> Response:
     """The content of a file; that of a batch's results is written while it is sent."""
     gateway = gateway_of(request)
