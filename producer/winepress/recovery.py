@@ -15,7 +15,7 @@ from winepress.tickets import issue_tickets
 from winepress_shared.archive import JobRecord
 from winepress_shared.errors import ObjectMissing, Refused, WinepressError
 from winepress_shared.ledger.acceptance import Decision
-from winepress_shared.ledger.records import Submission
+from winepress_shared.ledger.submissions import Submission
 
 if TYPE_CHECKING:
     from winepress.connections import Connections

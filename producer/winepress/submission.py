@@ -18,7 +18,7 @@ from winepress_shared.jobs.foreign_syntax import warning_of_syntax
 from winepress_shared.jobs.job import Job
 from winepress_shared.jobs.job_record import JobRecord, digest_of
 from winepress_shared.ledger.acceptance import Decision, key_conflict
-from winepress_shared.ledger.records import Submission
+from winepress_shared.ledger.submissions import Submission
 from winepress_shared.option_checks import syntax_in
 from winepress_shared.ticket_policy import missing_tickets
 
@@ -30,6 +30,9 @@ log = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
+_NO_DELIVERER = (
+    "nothing delivers webhooks now: messages wait for a week until `winepress webhooks run` runs"
+)
 _WRITERS = 8  #: threads that write to the store, which answers several requests at once
 
 
@@ -50,6 +53,8 @@ def record_of(
     syntax = syntax_in(resolved, braces=True)
     if syntax:
         warnings += (warning_of_syntax(syntax),)
+    if submit_options.webhook is not None and not connections.outbox.deliverers():
+        warnings += (_NO_DELIVERER,)
     for warning in warnings:
         log.warning("%s", warning)
     lane = resolved.lane

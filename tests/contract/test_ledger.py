@@ -15,7 +15,8 @@ from winepress_shared.jobs.job import Priority
 from winepress_shared.ledger.in_memory import InMemoryLedger, NotInMemory
 from winepress_shared.ledger.ledger import MAX_ATTEMPTS, Ledger
 from winepress_shared.ledger.limits import QueueLimits
-from winepress_shared.ledger.records import Directive, Slice, Submission, UnitOutcome
+from winepress_shared.ledger.records import Directive, Slice, UnitOutcome
+from winepress_shared.ledger.submissions import Submission
 from winepress_shared.settings import Settings
 from winepress_shared.state import JobState
 from winepress_shared.window import Window

@@ -10,7 +10,8 @@ from support.servers import ValkeyServer
 
 from winepress_shared.errors import Conflict, InvalidJob, NotFound, QueueFull
 from winepress_shared.jobs.model_options import MAX_PICTURES_PER_CALL
-from winepress_shared.ledger.records import IDEMPOTENCY_MS, PRIORITIES, UnitOutcome
+from winepress_shared.ledger.records import PRIORITIES, UnitOutcome
+from winepress_shared.ledger.submissions import IDEMPOTENCY_MS
 from winepress_shared.state import JobState
 
 #: What a language might take for a number, and what might be taken for a separator.

@@ -16,7 +16,8 @@ from winepress_shared.ledger.acceptance import Hold
 from winepress_shared.ledger.ledger import Ledger, holder_of
 from winepress_shared.ledger.limits import QueueLimits
 from winepress_shared.ledger.pending import PendingJobs
-from winepress_shared.ledger.records import Slice, Submission, UnitOutcome, expand
+from winepress_shared.ledger.records import Slice, UnitOutcome, expand
+from winepress_shared.ledger.submissions import Submission
 from winepress_shared.settings import Settings
 
 LANE = "vignette.fp16"

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from winepress import BrokerUnreachable, JobState, QueueFull
 from winepress_shared.ledger.acceptance import Acceptance, Decision, Hold
 from winepress_shared.ledger.in_memory import InMemoryLedger
-from winepress_shared.ledger.records import Entry, Submission
+from winepress_shared.ledger.submissions import Entry, Submission
 
 
 class FailingLedger(InMemoryLedger):

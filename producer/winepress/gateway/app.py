@@ -15,10 +15,11 @@ from starlette.exceptions import HTTPException
 from starlette.middleware.cors import CORSMiddleware
 from starlette.responses import Response
 
-from winepress.gateway import a1111, native, openai
+from winepress.gateway import a1111, native, openai, page
 from winepress.gateway.body import BodyLimits
 from winepress.gateway.dialect import Dialect
 from winepress.gateway.gateway import Gateway
+from winepress.gateway.page.routes import is_for_people, not_found
 from winepress.gateway.problems import Problem, problem_of
 from winepress.gateway.refusals import BadRequest, NoRoute, WrongMethod
 from winepress_shared import __version__
@@ -28,7 +29,12 @@ from winepress_shared.settings import Settings
 log = logging.getLogger(__name__)
 
 #: The first one that owns a path answers errors there.
-DIALECTS: tuple[Dialect, ...] = (a1111.DIALECT, openai.DIALECT, native.DIALECT)
+DIALECTS: tuple[Dialect, ...] = (
+    page.DIALECT,
+    a1111.DIALECT,
+    openai.DIALECT,
+    native.DIALECT,
+)
 
 
 def make_app(settings: Settings) -> FastAPI:
@@ -121,6 +127,8 @@ async def _unexpected(request: Request, error: Exception) -> Response:
 
 
 def _answer(request: Request, problem: Problem) -> Response:
+    if is_for_people(request, problem):
+        return not_found(request)
     dialect = next(one for one in DIALECTS if one.owns(request.url.path))
     response = dialect.answer(problem)
     response.headers.update(problem.headers)

@@ -18,16 +18,15 @@ from winepress_shared.ledger.ledger import MAX_ATTEMPTS, Ledger
 from winepress_shared.ledger.limits import farm_full
 from winepress_shared.ledger.records import (
     Directive,
-    Entry,
     HeartbeatReply,
     JobRow,
     Slice,
-    Submission,
     UnitOutcome,
     Worker,
     unknown_job,
 )
 from winepress_shared.ledger.script_server import Channel, ScriptServer
+from winepress_shared.ledger.submissions import Entry, Submission
 from winepress_shared.settings import Settings
 from winepress_shared.state import JobState
 from winepress_shared.ticket_policy import missing_tickets

@@ -20,18 +20,17 @@ from winepress_shared.ledger.lanes import ALIVE_MS
 from winepress_shared.ledger.pending import checked_answer
 from winepress_shared.ledger.records import (
     Directive,
-    Entry,
     HeartbeatReply,
     JobRow,
     Lease,
     Slice,
-    Submission,
     UnitOutcome,
     Worker,
     read_jobs,
     unknown_job,
 )
 from winepress_shared.ledger.script_server import Channel, ScriptServer
+from winepress_shared.ledger.submissions import Entry, Submission
 from winepress_shared.settings import Settings
 from winepress_shared.state import JobState
 from winepress_shared.ticket_policy import missing_tickets

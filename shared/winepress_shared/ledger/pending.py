@@ -14,8 +14,8 @@ from typing import Any, cast
 from winepress_shared.errors import BrokerUnreachable, Conflict
 from winepress_shared.ledger.acceptance import Acceptance, Decision, Hold, key_conflict
 from winepress_shared.ledger.limits import farm_full, user_full
-from winepress_shared.ledger.records import IDEMPOTENCY_MS, Submission
 from winepress_shared.ledger.script_server import ScriptServer
+from winepress_shared.ledger.submissions import IDEMPOTENCY_MS, Submission
 from winepress_shared.settings import Settings
 from winepress_shared.state import JobState
 

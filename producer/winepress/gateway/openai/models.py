@@ -17,11 +17,13 @@ from winepress.gateway.openai.model_names import LISTED_NAMES, model_of
 from winepress_shared.errors import UnknownModel
 from winepress_shared.lane import Lane
 from winepress_shared.ledger.records import Worker
+from winepress_shared.option_checks import DEFAULT_STRENGTH
 
 _CREATED = 1_700_000_000  #: models have no date; clients sort by it
 _FACTS = (
     *("title", "family", "kinds", "precisions", "width", "height", "size_multiple", "max_side"),
     *("num_inference_steps", "max_steps", "guidance_scale", "scheduler", "licence", "notes"),
+    "embedded_guidance",
 )
 
 router = APIRouter(prefix="/v1/models", tags=["models"])
@@ -74,4 +76,5 @@ def _model(client: Client, name: str, workers: Sequence[Worker]) -> dict[str, An
         for precision in model.precisions
     }
     base = {"id": name, "object": "model", "created": _CREATED, "owned_by": "winepress"}
-    return base | {"root": name} | facts | {"workers": live, "has_previews": model.has_previews}
+    facts |= {"workers": live, "has_previews": model.has_previews}
+    return base | {"root": name} | facts | {"strength": model.strength or DEFAULT_STRENGTH}

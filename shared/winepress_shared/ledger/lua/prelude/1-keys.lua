@@ -12,6 +12,8 @@
 --                                 together (units rendered in one call; absent: one)
 --                                 pending (1: its submission is not complete, so no claim finds it; absent:
 --                                 it is accepted) idem digest (of a pending job with an idempotency key)
+--                                 hooks (events that its webhook is told of, with dots between them; absent:
+--                                 it has none)
 --   jobs                  zset    ID by order of submission; jobs:STATE the same for one state
 --   ready:LANE:PRIORITY   zset    user by the turn of their last slice (lowest is next)
 --   ready:LANE:PRIORITY:USER  zset  ID by front or order (lowest is next)
@@ -70,6 +72,12 @@
 --                                 Nth time, see `repeats` (time to live)
 --   repeat:USER:DIGEST    string  the note of the requests with one idempotency key (time to
 --                                 live)
+--   outbox                zset    DELIVERY by the time it is due; see `tell_webhook`
+--   deliveries            zset    DELIVERY by creation, the newest DELIVERIES
+--   delivery:DELIVERY     hash    job user event created tries state ('waiting' 'delivered' 'failed'
+--                                 'superseded') (time to live)
+--   tries:DELIVERY        list    JSON of its newest TRIES tries (time to live)
+--   deliverers            zset    PROCESS that delivers webhooks, by last look
 --   limits                hash    the LIMITS that the operator has set, see `limits`
 --   key_rate:KEY          number  when the bucket of requests of a key of the gateway is full again, in ms
 --                                 (time to live)
@@ -128,13 +136,4 @@ local function read_job(id)
   local job = read(key('job', id))
   if job then job.id = id end
   return job
-end
-
-local function event(id, kind, ...)
-  local stream = key('events', id)
-  if redis.call('EXISTS', stream) == 0 then
-    local created = redis.call('HGET', key('job', id), 'created')
-    redis.call('XADD', stream, created .. '-0', 'event', 'queued', 'at', created)
-  end
-  redis.call('XADD', stream, 'MAXLEN', '~', EVENTS, '*', 'event', kind, 'at', now, ...)
 end
