@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import openai
 import pytest
 from openai import OpenAI
@@ -14,20 +12,6 @@ from winepress.gateway.access import Scope
 from winepress.gateway.key_store import KeyStore
 from winepress_shared.settings import Settings
 from winepress_shared.stores import open_store
-
-
-@pytest.fixture
-def gateway(farm_settings: Settings) -> Iterator[RunningGateway]:
-    """A gateway of the test's farm."""
-    with RunningGateway(farm_settings) as one:
-        yield one
-
-
-@pytest.fixture
-def client(gateway: RunningGateway) -> Iterator[OpenAI]:
-    """The client, as a user makes it."""
-    with OpenAI(base_url=f"{gateway.url}/v1", api_key="none", max_retries=0) as one:
-        yield one
 
 
 def test_a_file_is_kept_listed_and_deleted(client: OpenAI) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -12,21 +11,6 @@ from support.openai_batches import line, lines_of, png, submit, upload
 from support.running_gateway import RunningGateway
 
 from winepress import Client
-from winepress_shared.settings import Settings
-
-
-@pytest.fixture
-def gateway(farm_settings: Settings) -> Iterator[RunningGateway]:
-    """A gateway of the test's farm."""
-    with RunningGateway(farm_settings) as one:
-        yield one
-
-
-@pytest.fixture
-def client(gateway: RunningGateway) -> Iterator[OpenAI]:
-    """The client, as a user makes it."""
-    with OpenAI(base_url=f"{gateway.url}/v1", api_key="none", max_retries=0) as one:
-        yield one
 
 
 def test_a_batch_becomes_one_job_and_its_results_a_file(
