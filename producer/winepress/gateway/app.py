@@ -8,9 +8,11 @@ import re
 import secrets
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from typing import Any
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
+from fastapi.routing import APIRoute
 from starlette.exceptions import HTTPException
 from starlette.middleware.cors import CORSMiddleware
 from starlette.responses import Response
@@ -19,6 +21,7 @@ from winepress.gateway import a1111, native, openai, page
 from winepress.gateway.body import BodyLimits
 from winepress.gateway.dialect import Dialect
 from winepress.gateway.gateway import Gateway
+from winepress.gateway.job_schema import job_schemas
 from winepress.gateway.page.routes import is_for_people, not_found
 from winepress.gateway.problems import Problem, problem_of
 from winepress.gateway.refusals import BadRequest, NoRoute, WrongMethod
@@ -37,6 +40,22 @@ DIALECTS: tuple[Dialect, ...] = (
 )
 
 
+class _Application(FastAPI):
+    """The application, with the schemas of all job kinds in its document."""
+
+    def openapi(self) -> dict[str, Any]:
+        """The OpenAPI document, made at first use."""
+        if self.openapi_schema is None:
+            super().openapi()["components"]["schemas"] |= job_schemas()
+        return super().openapi()
+
+
+def _operation_id(route: APIRoute) -> str:
+    """A name that a generated client can give its function: the method, the path's own words."""
+    words = re.findall(r"[A-Za-z0-9]+", route.path)
+    return "_".join((*sorted(method.lower() for method in route.methods or ()), *words))
+
+
 def make_app(settings: Settings) -> FastAPI:
     """The application for one farm; it connects when it is started."""
 
@@ -48,13 +67,14 @@ def make_app(settings: Settings) -> FastAPI:
         finally:
             await gateway.close()
 
-    app = FastAPI(
+    app = _Application(
         title="Winepress",
         version=__version__,
         description="Pictures and zoom videos from a farm of Intel machines.",
         lifespan=lifespan,
         docs_url=None,  # both pages load their scripts from foreign hosts
         redoc_url=None,
+        generate_unique_id_function=_operation_id,
     )
     for dialect in DIALECTS:
         for router in dialect.routers:
