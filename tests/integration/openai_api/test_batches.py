@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import openai
 import pytest
 from openai import OpenAI
 from support.manual_worker import LANE, ManualWorker, forget_farm
@@ -183,3 +184,15 @@ def test_a_batch_whose_jobs_were_removed_is_still_shown(
     (batch,) = client.batches.list()
     assert batch.output_file_id is None
     assert lines_of(client, batch.error_file_id) == {}
+
+
+def test_a_batch_with_thousands_of_faults_lists_the_first_thousand(
+    client: OpenAI, gateway: RunningGateway
+) -> None:
+    """And counts the others; its record stays readable."""
+    batch = submit(client, *(line(number, unknown="x" * 500) for number in range(1_200)))
+    assert batch.status == "failed"
+    found = gateway.http.get(f"/v1/batches/{batch.id}").json()["errors"]
+    assert (len(found["data"]), found["more"]) == (1_000, 200)
+    with pytest.raises(openai.ConflictError):
+        client.batches.cancel(batch.id)
