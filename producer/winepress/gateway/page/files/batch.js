@@ -59,8 +59,8 @@ export function begin() {
       el(
         "div",
         { class: "field" },
-        el("label", { htmlFor: "batch-title" }, "Title"),
-        el("input", { type: "text", id: "batch-title", maxLength: 200, placeholder: "batch" }),
+        el("label", { htmlFor: "batch-subject" }, "Title"),
+        el("input", { type: "text", id: "batch-subject", maxLength: 200, placeholder: "batch" }),
       ),
     ),
     el(
@@ -139,7 +139,7 @@ async function send(isTrial) {
   const query = new URLSearchParams({ format: form() });
   if (isTrial) query.set("dry_run", "1");
   if ($("batch-model").value) query.set("model", $("batch-model").value);
-  if ($("batch-title").value.trim()) query.set("title", $("batch-title").value.trim());
+  if ($("batch-subject").value.trim()) query.set("title", $("batch-subject").value.trim());
   $("batch-send").disabled = $("batch-check").disabled = true;
   try {
     const found = await api.submit(
