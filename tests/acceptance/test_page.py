@@ -184,7 +184,8 @@ def test_a_batch_is_checked_before_it_is_queued(page: Page, client: Client) -> N
     expect(answer).to_contain_text("1 line cannot be drawn")
     expect(answer.get_by_role("row").last).to_contain_text("3")
     assert len(client.list()) == before
-    page.get_by_role("textbox", name="Lines").fill("prompt,precision,steps\na pear,int8,4\na plum,int8,5\n")
+    mended = "prompt,precision,steps\na pear,int8,4\na plum,int8,5\n"
+    page.get_by_role("textbox", name="Lines").fill(mended)
     page.get_by_role("button", name="Check it").click()
     expect(answer).to_contain_text("In order: 2 pictures from 2 lines")
     assert len(client.list()) == before
