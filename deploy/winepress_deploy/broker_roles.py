@@ -23,19 +23,22 @@ _COMMANDS = (
     "-scan -randomkey -client|tracking -pubsub +time +eval +evalsha +script|load +script|exists"
 )
 _JOBS = ("job:*", "jobs", "jobs:*", "idem:*", "expiries", "old", "due", "open", "open_by_user")
+_SUBMISSIONS = ("pending", "withdrawn")
 _UNITS = ("retry:*", "attempts:*", "failers:*", "done:*", "units:*")
 _LANES = ("lanes", "lane_served", "priority_served:*", "ready:*", "waits:*", "aside:*", "turn")
 _LEASES = ("slices", "leases", "lease:*", "job_leases:*", "held:*")
-_EVENTS = ("events:*", "wake:*")
+_EVENTS = ("events:*", "wake:*", "outbox", "deliveries", "delivery:*", "tries:*")
 #: Keys of the ledger that a producer's scripts write; the names are those of the key table. What is
 #: not here only workers and the operator write.
-PRODUCER_WRITES = (*_JOBS, *_UNITS, *_LANES, *_LEASES, *_EVENTS)
-#: Keys that the gateway writes beside those: what was done with each of its own keys, and requests
-#: that a client may repeat.
+PRODUCER_WRITES = (*_JOBS, *_SUBMISSIONS, *_UNITS, *_LANES, *_LEASES, *_EVENTS)
+#: Keys that the gateway writes beside those: what was done with each of its own keys, requests that
+#: a client may repeat, and who delivers webhooks.
 GATEWAY_WRITES = (
     *("key_rate:*", "key_jobs:*", "key_units:*", "key_counted:*", "key_steps:*"),
-    "repeat:*",
+    *("repeat:*", "deliverers"),
 )
+#: The queue of what delivers webhooks, and what kombu keeps of messages that it has taken.
+_DELIVERY = ("queue:webhooks", "queue:unacked*")
 #: Queues of lanes, whose names have a dot, and films; not kombu's record of unacknowledged
 #: messages.
 _QUEUES = ("queue:*.*", "queue:film")
@@ -80,11 +83,13 @@ def _keys(role: Role, farm: str) -> list[str]:
         return [f"~{farm}:queue:*", *fanout]
     if role in (Role.PRODUCER, Role.GATEWAY):
         # A script gets the bare prefix as its key and builds the other keys itself.
-        own = GATEWAY_WRITES if role is Role.GATEWAY else ()
+        is_gateway = role is Role.GATEWAY
+        own = (*GATEWAY_WRITES, *_DELIVERY) if is_gateway else ()
         writes = ("", *PRODUCER_WRITES, *own, *_QUEUES)
         return [
             f"%R~{farm}:*",
             *(f"~{farm}:{key}" for key in writes),
             f"&{farm}:directives:*",  # tells lease holders that a job is canceled
+            *(fanout if is_gateway else ()),
         ]
     return [f"~{farm}:*", f"&{farm}:directives:*", *fanout]

@@ -7,6 +7,7 @@ import re
 import secrets
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from PIL import Image
@@ -156,7 +157,7 @@ def test_a_finished_picture_becomes_a_zoom_that_plays(page: Page, client: Client
 
 def test_two_precisions_of_one_picture_stand_side_by_side(page: Page, client: Client) -> None:
     """The other one is drawn with the same seed, and a slider moves between them."""
-    fields = {"precision": "int8", "width": 128, "height": 128, "seed": 11}
+    fields: dict[str, Any] = {"precision": "int8", "width": 128, "height": 128, "seed": 11}
     client.submit(TextToImage(prompt="a fir", **fields)).wait(60)
     page.locator("#gallery [data-job]", has=page.get_by_role("button", name="a fir")).click()
     page.get_by_role("button", name="Compare precisions").click()

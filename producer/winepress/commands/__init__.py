@@ -15,6 +15,7 @@ from winepress.commands import (
     submit,
     top,
     watch,
+    webhooks,
     zoom,
 )
 
@@ -31,6 +32,7 @@ COMMANDS = (
     farm.register,
     top.register,
     gateway.register,
+    webhooks.register,
     keys.register,
     info.register,
 )

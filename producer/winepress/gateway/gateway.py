@@ -16,6 +16,7 @@ from winepress.gateway.links import Links, read_link_secret
 from winepress.gateway.live_workers import LiveWorkers
 from winepress.gateway.preview_cache import PreviewCache
 from winepress.gateway.refusals import Forbidden, Gone
+from winepress.gateway.webhooks.guard import WebhookGuard
 from winepress_shared.archive import Output
 from winepress_shared.errors import NotFound
 from winepress_shared.ledger.records import JobRow, unknown_job
@@ -35,6 +36,7 @@ class Gateway:
     keys: KeyRing
     workers: LiveWorkers
     planning: asyncio.Semaphore  #: batches that are read at a time: each may take much memory
+    webhook_guard: WebhookGuard
 
     @classmethod
     async def open(cls, settings: Settings) -> Gateway:
@@ -49,6 +51,7 @@ class Gateway:
             KeyRing(client),
             LiveWorkers(client.client),
             asyncio.Semaphore(_MOST_PLANNED),
+            WebhookGuard(settings.webhook_allow),
         )
 
     async def close(self) -> None:
@@ -100,8 +103,7 @@ class Gateway:
     def output_url(self, request: Request, job_id: str, output: Output) -> str:
         """A link to an output that opens without a key, for a day."""
         name = output.key.rpartition("/")[2]
-        path = f"/v1/jobs/{job_id}/outputs/{name}?{self.links.query(job_id, name)}"
-        return self.address(request, path)
+        return self.address(request, self.links.path(job_id, name))
 
 
 def gateway_of(request: Request) -> Gateway:

@@ -6,6 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from fastapi import Request
+
 from winepress.client import Client
 from winepress.gateway.access import Caller, OfUser, Scope
 from winepress.gateway.gateway import Gateway
@@ -22,6 +24,7 @@ from winepress_shared.errors import FailForGood, InvalidJob, NotFound, ObjectMis
 from winepress_shared.jobs.aliases import canonical_fields
 from winepress_shared.jobs.job import Job, parse_job
 from winepress_shared.ledger.records import JobRow, unknown_job
+from winepress_shared.webhook import Webhook, WebhookForm
 from winepress_shared.window import Window
 
 _NOT_A_FILE = "a path or an address; a gateway opens neither"
@@ -39,6 +42,7 @@ class JobRequest:
     start_in: float | None = None  #: seconds
     window: str | None = None
     warnings: Sequence[str] = field(default=())  #: the dialect's own
+    webhook: Webhook | None = None  #: made by `webhook_of`
     needs_worker: bool = False  #: refuse what no live worker can render
 
 
@@ -67,6 +71,20 @@ async def submit_and_look(gateway: Gateway, caller: Caller, asked: JobRequest) -
     return await gateway.client.in_thread(both)
 
 
+def webhook_of(
+    gateway: Gateway,
+    request: Request,
+    url: object,
+    events: object = None,
+    form: WebhookForm = WebhookForm.NATIVE,
+) -> Webhook | None:
+    """The webhook that a request names by ``webhook`` and ``webhook_events_filter``.
+
+    None without a URL. Raises InvalidJob; `submit` also refuses hosts that are not public.
+    """
+    return Webhook.of(url, events, origin=gateway.address(request, ""), form=form)
+
+
 def enter(gateway: Gateway, caller: Caller, asked: JobRequest) -> JobHandle:
     """`submit` for a caller that is in a thread already."""
     if not caller.may(Scope.SUBMIT):
@@ -79,13 +97,16 @@ def enter(gateway: Gateway, caller: Caller, asked: JobRequest) -> JobHandle:
         asked.expires_in,
         asked.start_in,
         _window(asked.window),
-        KeyMeter.of(client, caller),
+        meter=KeyMeter.of(client, caller),
+        webhook=asked.webhook,
     )
     record = record_of(client, job, submit_options, (*asked.warnings, *warnings))
     check_model(caller, record.job)
     check_key_frames(client, caller, record.job)
     if asked.needs_worker:
         check_worker(gateway.workers, record.job)
+    if asked.webhook is not None:
+        gateway.webhook_guard.check(asked.webhook.url)
     (job_id,) = submit_records(client, [record], submit_options)
     return JobHandle(client, job_id, record.warnings)
 

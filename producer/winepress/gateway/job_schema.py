@@ -8,12 +8,23 @@ from pydantic import TypeAdapter
 
 from winepress_shared.jobs.job import ImageToImage, Inpaint, TextToImage
 from winepress_shared.jobs.zoom import ZoomVideo
+from winepress_shared.webhook import WebhookEvent
 
 _TERMS: dict[str, Any] = {
     "user": {"type": "string", "description": "of your own service; users take turns"},
     "expires_in": {"type": "number", "description": "deadline, in seconds from now"},
     "start_in": {"type": "number", "description": "earliest start, in seconds from now"},
     "window": {"type": "string", "description": "part of each day, such as 22:00-06:00"},
+    "webhook": {
+        "type": "string",
+        "format": "uri",
+        "description": "is told what happens to the job",
+    },
+    "webhook_events_filter": {
+        "type": "array",
+        "items": {"enum": [event.value for event in WebhookEvent]},
+        "default": [WebhookEvent.COMPLETED.value],
+    },
 }
 
 

@@ -6,6 +6,7 @@ from typing import Any
 
 from pydantic import BaseModel, Field
 
+from winepress_shared.archive import Failure, Output, content_type_of
 from winepress_shared.jobs.job import Priority
 from winepress_shared.ledger.records import JobRow
 from winepress_shared.state import JobState
@@ -39,6 +40,7 @@ class JobView(BaseModel):
     expires: float | None
     starts: float | None = Field(description="earliest start")
     paused: bool
+    pending: bool = Field(description="its submission is not complete")
     reason: str = Field(description="why it ended so, or why it waits; may be empty")
     warnings: list[str] | None = Field(None, description="options without effect")
     impossible: str | None = Field(None, description="why no live worker can render it")
@@ -99,6 +101,18 @@ class OutputView(BaseModel):
     render_s: float
     warnings: list[str]
 
+    @classmethod
+    def of(cls, output: Output, url: str, store_url: str | None = None) -> OutputView:
+        """The view of an output that opens at ``url``."""
+        own = cls.model_fields.keys() - {"url", "store_url", "content_type", "warnings"}
+        return cls(
+            **{name: getattr(output, name) for name in own},
+            url=url,
+            store_url=store_url,
+            content_type=content_type_of(output.key),
+            warnings=list(output.warnings),
+        )
+
 
 class FailureView(BaseModel):
     """One unit that has no picture."""
@@ -106,6 +120,11 @@ class FailureView(BaseModel):
     unit: int
     error: str
     message: str
+
+    @classmethod
+    def of(cls, failure: Failure) -> FailureView:
+        """The view of a failure."""
+        return cls(unit=failure.unit, error=failure.error, message=failure.message)
 
 
 class ResultView(BaseModel):

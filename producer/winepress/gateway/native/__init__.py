@@ -6,6 +6,7 @@ import re
 
 from winepress.gateway.dialect import Dialect, problem_json
 from winepress.gateway.native import events, farm, health, jobs, results, schedulers, uploads
+from winepress.gateway.webhooks import routes as webhooks
 
 DIALECT = Dialect(
     "native",
@@ -15,6 +16,7 @@ DIALECT = Dialect(
         results.router,
         uploads.router,
         farm.router,
+        webhooks.router,
         schedulers.router,
         health.router,
     ),

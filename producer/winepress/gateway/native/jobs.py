@@ -13,7 +13,7 @@ from winepress.aio.handle import AsyncJobHandle
 from winepress.gateway.body import read_object
 from winepress.gateway.credentials import CallerOf
 from winepress.gateway.gateway import Gateway, gateway_of
-from winepress.gateway.intake import JobRequest, submit_and_look
+from winepress.gateway.intake import JobRequest, submit_and_look, webhook_of
 from winepress.gateway.job_schema import SUBMISSION
 from winepress.gateway.job_view import JobPage, JobView
 from winepress.gateway.refusals import BadRequest
@@ -41,10 +41,12 @@ async def submit_job(request: Request, response: Response, caller: CallerOf) -> 
     """Submit a job; with ``Prefer: wait=N`` the answer comes when it ends, or after N seconds."""
     gateway, fields = gateway_of(request), await read_object(request)
     terms = {name: fields.pop(name, None) for name in _TERMS}
+    hook = [fields.pop(name, None) for name in ("webhook", "webhook_events_filter")]
     asked = JobRequest(
         fields,
         end_user=_text("user", terms.pop("user")),
         idempotency_key=request.headers.get("idempotency-key"),
+        webhook=webhook_of(gateway, request, *hook),
         **terms,
     )
     accepted = await submit_and_look(gateway, caller, asked)
