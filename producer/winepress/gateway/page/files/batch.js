@@ -1,7 +1,7 @@
 // Many pictures from one file: checked line by line first, then queued all together or not at all.
 
 import * as api from "./api.js";
-import { $, duration, el, plural, say, segments } from "./dom.js";
+import { $, duration, el, plural, progressBar, say, segments, setPart } from "./dom.js";
 import * as jobs from "./jobs.js";
 
 const FORMS = { csv: "csv", tsv: "csv", jsonl: "jsonl", ndjson: "jsonl", txt: "prompts" };
@@ -237,18 +237,7 @@ function accepted(found) {
       { class: "in-order" },
       `${plural(found.pictures, "picture")} queued in ${plural(running.length, "job")}.`,
     ),
-    el(
-      "div",
-      {
-        class: "bar-of",
-        id: "batch-bar",
-        role: "progressbar",
-        "aria-label": "Progress of the batch",
-        "aria-valuemin": 0,
-        "aria-valuemax": 100,
-      },
-      el("span"),
-    ),
+    progressBar("Progress of the batch", "batch-bar"),
     el("p", {}, el("a", { href: "#studio" }, "Watch them in the studio")),
   ];
 }
@@ -260,6 +249,5 @@ function showProgress() {
   const part =
     known.reduce((sum, job) => sum + jobs.progressOf(job) * job.units, 0) /
     known.reduce((sum, job) => sum + job.units, 0);
-  bar.firstChild.style.setProperty("--part", part);
-  bar.setAttribute("aria-valuenow", Math.round(part * 100));
+  setPart(bar, part);
 }
