@@ -18,7 +18,7 @@ from support.running_gateway import RunningGateway
 from support.servers import ValkeyServer
 from support.worker_process import WorkerProcess, await_condition
 
-from winepress import Client, Inpaint, TextToImage
+from winepress import Client, Inpaint, Precision, TextToImage
 from winepress_shared.settings import Settings
 from winepress_shared.state import JobState
 
@@ -134,7 +134,9 @@ def test_a_painted_mask_arrives_as_it_was_painted(page: Page, client: Client) ->
 
 def test_another_job_is_paused_and_canceled_from_the_queue(page: Page, client: Client) -> None:
     """Each button of a row does what it says, and the row leaves."""
-    job = client.submit(TextToImage(prompt="a long story", precision="int8", steps=150, n=500))
+    job = client.submit(
+        TextToImage(prompt="a long story", precision=Precision.INT8, num_inference_steps=150, n=500)
+    )
     row = page.locator("#queue-list li", has_text="a long story")
     expect(row).to_be_visible()
     row.get_by_role("button", name="Pause").click()
@@ -147,7 +149,9 @@ def test_another_job_is_paused_and_canceled_from_the_queue(page: Page, client: C
 
 def test_a_finished_picture_becomes_a_zoom_that_plays(page: Page, client: Client) -> None:
     """Make a zoom of this, two key frames; the film runs in the page."""
-    client.submit(TextToImage(prompt="an oak", precision="int8", width=128, height=128)).wait(60)
+    client.submit(
+        TextToImage(prompt="an oak", precision=Precision.INT8, width=128, height=128)
+    ).wait(60)
     page.locator("#gallery [data-job]", has=page.get_by_role("button", name="an oak")).click()
     page.get_by_role("button", name="Make a zoom of this").click()
     expect(page.locator("#zoom-fields")).to_be_visible()
