@@ -107,6 +107,7 @@ def test_the_page_may_load_and_run_nothing_but_its_own_files(gateway: RunningGat
     assert scripts
     assert all("src=" in attributes and not text for attributes, text in scripts)
     assert not re.search(r"\son\w+=|\sstyle=|javascript:", answer.text)
+    assert gateway.http.head("/").status_code == 200
     known = {"If-None-Match": answer.headers["ETag"]}
     assert gateway.http.get("/", headers=known).status_code == 304
     assert gateway.http.get("/favicon.ico").headers["Content-Type"] == "image/svg+xml"

@@ -12,7 +12,7 @@ from winepress.gateway.refusals import NoRoute
 router = APIRouter(include_in_schema=False)
 
 
-@router.get("/")
+@router.api_route("/", methods=["GET", "HEAD"])
 async def page(request: Request) -> Response:
     """The page itself; it needs no key, and everything that it asks for does."""
     return page_files()["index.html"].answer(request)

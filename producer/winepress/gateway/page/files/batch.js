@@ -1,7 +1,7 @@
 // Many pictures from one file: checked line by line first, then queued all together or not at all.
 
 import * as api from "./api.js";
-import { $, duration, el, plural, say, segments } from "./dom.js";
+import { $, duration, el, plural, progressBar, say, segments, setPart } from "./dom.js";
 import * as jobs from "./jobs.js";
 
 const FORMS = { csv: "csv", tsv: "csv", jsonl: "jsonl", ndjson: "jsonl", txt: "prompts" };
@@ -59,8 +59,8 @@ export function begin() {
       el(
         "div",
         { class: "field" },
-        el("label", { htmlFor: "batch-title" }, "Title"),
-        el("input", { type: "text", id: "batch-title", maxLength: 200, placeholder: "batch" }),
+        el("label", { htmlFor: "batch-subject" }, "Title"),
+        el("input", { type: "text", id: "batch-subject", maxLength: 200, placeholder: "batch" }),
       ),
     ),
     el(
@@ -139,7 +139,7 @@ async function send(isTrial) {
   const query = new URLSearchParams({ format: form() });
   if (isTrial) query.set("dry_run", "1");
   if ($("batch-model").value) query.set("model", $("batch-model").value);
-  if ($("batch-title").value.trim()) query.set("title", $("batch-title").value.trim());
+  if ($("batch-subject").value.trim()) query.set("title", $("batch-subject").value.trim());
   $("batch-send").disabled = $("batch-check").disabled = true;
   try {
     const found = await api.submit(
@@ -237,18 +237,7 @@ function accepted(found) {
       { class: "in-order" },
       `${plural(found.pictures, "picture")} queued in ${plural(running.length, "job")}.`,
     ),
-    el(
-      "div",
-      {
-        class: "bar-of",
-        id: "batch-bar",
-        role: "progressbar",
-        "aria-label": "Progress of the batch",
-        "aria-valuemin": 0,
-        "aria-valuemax": 100,
-      },
-      el("span"),
-    ),
+    progressBar("Progress of the batch", "batch-bar"),
     el("p", {}, el("a", { href: "#studio" }, "Watch them in the studio")),
   ];
 }
@@ -260,6 +249,5 @@ function showProgress() {
   const part =
     known.reduce((sum, job) => sum + jobs.progressOf(job) * job.units, 0) /
     known.reduce((sum, job) => sum + job.units, 0);
-  bar.firstChild.style.setProperty("--part", part);
-  bar.setAttribute("aria-valuenow", Math.round(part * 100));
+  setPart(bar, part);
 }

@@ -1,7 +1,7 @@
 // Two precisions of one picture, side by side under a slider: same prompt, same seed.
 
 import * as api from "./api.js";
-import { $, duration, el, say, segments } from "./dom.js";
+import { $, duration, el, progressBar, say, segments, setPart } from "./dom.js";
 import { modelOf } from "./composer.js";
 import * as jobs from "./jobs.js";
 
@@ -10,7 +10,7 @@ let wanted = null; // id of the job that draws the other picture
 export function begin() {
   jobs.subscribe(({ ended }) => {
     if (!wanted || wanted.id !== (ended?.id ?? wanted.id)) return;
-    if (ended) finish(ended);
+    if (ended) finish(ended).catch((error) => say(error.message, "bad"));
     else grow();
   });
   $("compare").addEventListener("close", () => (wanted = null));
@@ -66,18 +66,7 @@ async function draw(fields, output, precision) {
     wanted = { id: job.id, fields, output, precision };
     $("compare-body").replaceChildren(
       el("p", { id: "compare-text", role: "status" }, `Drawing it in ${precision} …`),
-      el(
-        "div",
-        {
-          class: "bar-of",
-          role: "progressbar",
-          "aria-label": "Progress of the other picture",
-          "aria-valuemin": 0,
-          "aria-valuemax": 100,
-          id: "compare-bar",
-        },
-        el("span"),
-      ),
+      progressBar("Progress of the other picture", "compare-bar"),
       el("img", { class: "framed", src: output.path, alt: "" }),
     );
     jobs.keep(job);
@@ -92,8 +81,7 @@ function grow() {
   const job = jobs.find(wanted.id);
   const bar = $("compare-bar");
   if (!job || !bar) return;
-  bar.firstChild.style.setProperty("--part", jobs.progressOf(job));
-  bar.setAttribute("aria-valuenow", Math.round(jobs.progressOf(job) * 100));
+  setPart(bar, jobs.progressOf(job));
 }
 
 async function finish(job) {

@@ -47,6 +47,7 @@ export async function begin(onsubmit) {
   source.begin({ onchange: adapt, refuse });
   listen();
   await load();
+  if (!models.length) throw new Error("There is no model that this key may use.");
   readDraft();
   adapt();
   return models.map((one) => one.name);
@@ -105,6 +106,10 @@ function adapt() {
     ...group("No worker has it now", others),
   );
   const next = fitting.find((one) => one === model) || ready[0] || others[0];
+  if (!next) {
+    refuse(new Error(`no model here can do this: ${now}`));
+    return;
+  }
   if (next !== model) {
     if (model) say(`The model is ${next.name} now: ${model.name} cannot do this.`);
     choose(next);

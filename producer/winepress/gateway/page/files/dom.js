@@ -80,6 +80,19 @@ export function showValue(input) {
   return show;
 }
 
+/** A bar for a share of something; `setPart` moves it. */
+export function progressBar(label, id = "") {
+  const range = { "aria-valuemin": 0, "aria-valuemax": 100, "aria-valuenow": 0 };
+  const props = { class: "bar-of", role: "progressbar", "aria-label": label, ...range };
+  return el("div", id ? { ...props, id } : props, el("span"));
+}
+
+/** Show a share, 0 to 1. */
+export function setPart(bar, part) {
+  bar.firstChild.style.setProperty("--part", part);
+  bar.setAttribute("aria-valuenow", Math.round(part * 100));
+}
+
 export const plural = (count, noun) => `${count.toLocaleString()} ${noun}${count === 1 ? "" : "s"}`;
 
 /** Seconds as people say them. */

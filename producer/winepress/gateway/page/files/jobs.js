@@ -6,6 +6,7 @@ import * as api from "./api.js";
 const BUSY_MS = 1500;
 const IDLE_MS = 5000;
 const LOST_MS = 3000;
+const LINKS_MS = 12 * 3_600_000; // links to outputs open for a day
 const STREAMS = 2; // a browser opens six connections to one host, for all of its tabs together
 const LISTED = 20; // active jobs shown
 const FINAL = new Set(["succeeded", "failed", "canceled", "expired"]);
@@ -73,10 +74,11 @@ export async function detail(id) {
 
 /** What a job has made so far. */
 export async function resultOf(id) {
-  if (results.has(id)) return results.get(id);
+  const before = results.get(id);
+  if (before && Date.now() < before.until) return before.found;
   const found = await api.get(`v1/jobs/${id}/results`);
   for (const one of found.outputs) one.path = api.ownPath(one.url);
-  if (FINAL.has(found.state)) results.set(id, found);
+  if (FINAL.has(found.state)) results.set(id, { found, until: Date.now() + LINKS_MS });
   return found;
 }
 
@@ -171,11 +173,10 @@ async function watch(id) {
       if (event.id) positions.set(id, event.id);
       take(id, event);
     }
-  } catch (error) {
-    if (error.name !== "AbortError") console.debug("events of", id, "stopped:", error.message);
+  } catch {
+    // The connection broke off, or was ours to end: after the next answer it is opened again.
   }
   if (streams.get(id) === controller) streams.delete(id);
-  if (!controller.signal.aborted) refresh();
 }
 
 function take(id, { name, data }) {

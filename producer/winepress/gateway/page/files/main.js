@@ -96,7 +96,7 @@ function onKey(event) {
     "/": () => ((location.hash = "#studio"), setTimeout(() => $("prompt").focus())),
     "?": () => $("help").showModal(),
     t: switchTheme,
-    a: () => document.querySelector("#hero [data-again], #hero .row button")?.click(),
+    a: () => document.querySelector("#hero .row button")?.click(),
     ArrowLeft: () => gallery.step(-1),
     ArrowRight: () => gallery.step(1),
     ...Object.fromEntries(
@@ -112,9 +112,9 @@ function onKey(event) {
 
 // -- what is done with a picture --------------------------------------------------------------
 
-async function edit(fields, output) {
+function edit(fields, output) {
   composer.fill({ ...fields, image: null, mask: null });
-  if (output) await source.takeOutput(output);
+  source.takeOutput(output).catch((error) => say(error.message, "bad"));
 }
 
 const actions = {
@@ -153,6 +153,7 @@ function showPulse() {
     jobs.troubleNow()
   ];
   const text = trouble || (active ? `${active} in the press` : "Ready");
+  if (trouble && $("pulse").textContent !== text) say(trouble, "bad");
   if ($("pulse").textContent !== text) $("pulse").textContent = text;
   $("pulse").classList.toggle("is-lost", Boolean(trouble));
   $("pulse").classList.toggle("is-busy", active > 0);

@@ -1,6 +1,6 @@
 // Jobs that have not ended: how far they are, and what can be done about them.
 
-import { $, button, el, plural, say } from "./dom.js";
+import { $, button, el, plural, progressBar, say, setPart } from "./dom.js";
 import * as jobs from "./jobs.js";
 import { open } from "./stage.js";
 
@@ -48,17 +48,7 @@ function make(job) {
   const picture = el("img", { alt: "", hidden: true });
   const words = el("span", { class: "words" }, job.kind);
   const text = el("span", { class: "quiet" });
-  const bar = el(
-    "div",
-    {
-      class: "bar-of",
-      role: "progressbar",
-      "aria-valuemin": 0,
-      "aria-valuemax": 100,
-      "aria-label": "Progress",
-    },
-    el("span"),
-  );
+  const bar = progressBar("Progress");
   const act = (verb) => () => jobs.change(job.id, verb).catch((error) => say(error.message, "bad"));
   const hold = button("Pause", "pause", () =>
     act(jobs.find(job.id)?.paused ? "resume" : "pause")(),
@@ -97,8 +87,7 @@ function fill(row, job) {
     row.picture.hidden = false;
   }
   const part = jobs.progressOf(job);
-  row.bar.firstChild.style.setProperty("--part", part);
-  row.bar.setAttribute("aria-valuenow", Math.round(part * 100));
+  setPart(row.bar, part);
   const state = job.paused
     ? "paused"
     : job.state === "queued"

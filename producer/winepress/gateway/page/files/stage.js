@@ -1,6 +1,6 @@
 // The picture in view: while it is drawn, and when it is done, with what can be made of it.
 
-import { $, button, duration, el, icon, say } from "./dom.js";
+import { $, button, duration, el, icon, progressBar, setPart } from "./dom.js";
 import * as jobs from "./jobs.js";
 
 let view = null; // {id, unit}
@@ -33,19 +33,14 @@ export function open(id, unit = null) {
 }
 
 function empty() {
-  $("hero").replaceChildren(
-    el(
-      "div",
-      { class: "bare" },
-      icon("picture"),
-      el("p", { class: "invitation" }, "Say what you would like to see."),
-      el(
-        "p",
-        { class: "quiet" },
-        "Type a prompt and press Ctrl and Enter. The picture grows here, step by step.",
-      ),
-    ),
-  );
+  const how = "Type a prompt and press Ctrl and Enter. The picture grows here, step by step.";
+  $("hero").replaceChildren(bare("picture", "Say what you would like to see.", how));
+}
+
+/** The stage without a picture. */
+function bare(image, title, ...rest) {
+  const lines = rest.map((one) => (one instanceof Node ? one : el("p", { class: "quiet" }, one)));
+  return el("div", { class: "bare" }, icon(image), el("p", { class: "invitation" }, title), lines);
 }
 
 async function show() {
@@ -72,18 +67,7 @@ function showGrowing(job) {
           { class: "canvas growing", id: "growing" },
           el("img", { id: "growing-picture", alt: "", hidden: true }),
         ),
-        el(
-          "div",
-          {
-            class: "bar-of",
-            role: "progressbar",
-            id: "growing-bar",
-            "aria-label": "Progress of the job in view",
-            "aria-valuemin": 0,
-            "aria-valuemax": 100,
-          },
-          el("span"),
-        ),
+        progressBar("Progress of the job in view", "growing-bar"),
         el(
           "figcaption",
           {},
@@ -105,8 +89,7 @@ function showGrowing(job) {
   if (preview) showIn($("growing-picture"), preview, true);
   else if (finished != null) showFinished(job.id, finished);
   const part = jobs.progressOf(job);
-  $("growing-bar").firstChild.style.setProperty("--part", part);
-  $("growing-bar").setAttribute("aria-valuenow", Math.round(part * 100));
+  setPart($("growing-bar"), part);
   $("growing-text").textContent = statusOf(job, unit, step, steps);
 }
 
@@ -161,31 +144,25 @@ async function showEnded(job) {
       output ? figure(job, fields, warnings || [], result, output) : failure(job, fields, result),
     );
   } catch (error) {
-    drawn = "";
-    say(error.message, "bad");
+    $("hero").replaceChildren(bare("close", "It cannot be shown", error.message));
   }
 }
 
+const UNDRAWN = {
+  canceled: "Canceled before it was drawn",
+  expired: "Its deadline passed",
+  failed: "It could not be drawn",
+};
+
 function failure(job, fields, result) {
-  const words = {
-    canceled: "Canceled before it was drawn",
-    expired: "Its deadline passed",
-    failed: "It could not be drawn",
-  };
-  return el(
+  const buttons = el(
     "div",
-    { class: "bare" },
-    icon("close"),
-    el("p", { class: "invitation" }, words[job.state] || "No picture"),
-    el("p", { class: "quiet" }, fields.prompt),
-    el("p", { class: "quiet" }, result.failures[0]?.message || job.reason),
-    el(
-      "div",
-      { class: "row" },
-      button("Draw it after all", "again", () => actions.retry(job), { words: true }),
-      button("Again with changes", "brush", () => actions.again(fields), { words: true }),
-    ),
+    { class: "row" },
+    button("Again with changes", "brush", () => actions.again(fields), { words: true }),
+    button("Draw it after all", "again", () => actions.retry(job), { words: true }),
   );
+  const reason = result.failures[0]?.message || job.reason;
+  return bare("close", UNDRAWN[job.state] || "No picture", fields.prompt, reason, buttons);
 }
 
 function figure(job, fields, warnings, result, output) {
