@@ -43,7 +43,7 @@ _DELIVERY = ("queue:webhooks", "queue:unacked*")
 #: messages.
 _QUEUES = ("queue:*.*", "queue:film")
 #: Remote control and events. Subscribing to a pattern requires the right to that exact pattern.
-_FANOUT = ("queue:/0.celery.pidbox", "queue:/0.celeryev/*")
+_ORDERS, _FLOWER_EVENTS = "queue:/0.celery.pidbox", "queue:/0.celeryev/*"
 
 
 #: Options of a URL that would override the user set in it.
@@ -78,7 +78,8 @@ def _hashed(credentials: Credentials, role: Role) -> str:
 
 def _keys(role: Role, farm: str) -> list[str]:
     """Patterns of keys (``~``, read only ``%R~``) and channels (``&``)."""
-    fanout = [f"&{farm}:{channel}" for channel in _FANOUT]
+    events = f"&{farm}:{_FLOWER_EVENTS}"
+    fanout = [f"&{farm}:{_ORDERS}", events]
     if role is Role.FLOWER:
         return [f"~{farm}:queue:*", *fanout]
     if role in (Role.PRODUCER, Role.GATEWAY):
@@ -90,6 +91,6 @@ def _keys(role: Role, farm: str) -> list[str]:
             f"%R~{farm}:*",
             *(f"~{farm}:{key}" for key in writes),
             f"&{farm}:directives:*",  # tells lease holders that a job is canceled
-            *(fanout if is_gateway else ()),
+            *([events] if is_gateway else ()),
         ]
     return [f"~{farm}:*", f"&{farm}:directives:*", *fanout]

@@ -40,6 +40,7 @@ class WebhookForm(StrEnum):
     """The form of the messages; each gateway dialect with one of its own has an entry."""
 
     NATIVE = "native"
+    REPLICATE = "replicate"
 
 
 @dataclass(frozen=True)

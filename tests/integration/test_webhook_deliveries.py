@@ -15,6 +15,7 @@ from support.running_gateway import RunningGateway
 from support.webhook_receiver import Message, Reply, WebhookReceiver
 
 from winepress import Client
+from winepress.gateway.webhooks import message
 from winepress.gateway.webhooks.deliverer import Deliverer
 from winepress.gateway.webhooks.guard import WebhookGuard
 from winepress.gateway.webhooks.signing import read_secrets, rotate_secret
@@ -75,6 +76,21 @@ def test_a_receiver_gets_the_job_with_its_results_and_can_verify_it(
     assert str(event.type) == "job.completed"
     rotate_secret(client.archive.store, "ada")
     Verifier(secret).verify(end.body, end.headers)
+
+
+def test_a_message_lists_so_many_outputs_and_says_that_there_are_more(
+    client: Client, manual_worker: ManualWorker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A job of ten thousand pictures is no body of megabytes; its results are at a link."""
+    monkeypatch.setattr(message, "MOST_LISTED", 2)
+    with WebhookReceiver() as receiver:
+        for count in (2, 3):
+            client.submit(apple(n=count), webhook=receiver.url)
+            manual_worker.work(LANE)
+        deliver_all(client, 2, receiver)
+    found = [one.content["data"] for one in receiver.messages]
+    assert [(len(one["outputs"]), one["is_cut"]) for one in found] == [(2, False), (2, True)]
+    assert found[1]["links"]["results"].endswith("/results")
 
 
 def test_a_failed_delivery_is_repeated_under_its_id_until_it_is_accepted(client: Client) -> None:

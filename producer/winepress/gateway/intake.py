@@ -10,7 +10,7 @@ from fastapi import Request
 
 from winepress.client import Client
 from winepress.gateway.access import Caller, OfUser, Scope
-from winepress.gateway.gateway import Gateway
+from winepress.gateway.gateway import Gateway, stored_job
 from winepress.gateway.key_meter import KeyMeter
 from winepress.gateway.live_workers import LiveWorkers
 from winepress.gateway.refusals import Forbidden, NoWorker
@@ -20,7 +20,7 @@ from winepress.job_files.written_job import read_fields
 from winepress.submission import record_of
 from winepress.submission import submit as submit_records
 from winepress.submit_options import SubmitOptions
-from winepress_shared.errors import FailForGood, InvalidJob, NotFound, ObjectMissing, WrongUsage
+from winepress_shared.errors import InvalidJob, NotFound, WrongUsage
 from winepress_shared.jobs.aliases import canonical_fields
 from winepress_shared.jobs.job import Job, parse_job
 from winepress_shared.ledger.records import JobRow, unknown_job
@@ -163,13 +163,10 @@ def check_key_frames(client: Client, caller: Caller, job: Job) -> None:
     if source is None:
         return
     try:
-        owned: OfUser = client.ledger.get(source)
+        owned: OfUser | None = client.ledger.get(source)
     except NotFound:  # its pictures outlive its row
-        try:
-            owned = client.archive.read_job(source)
-        except (ObjectMissing, FailForGood):
-            raise unknown_job(source) from None
-    if not caller.may_read(owned):
+        owned = stored_job(client, source)
+    if owned is None or not caller.may_read(owned):
         raise unknown_job(source)
 
 

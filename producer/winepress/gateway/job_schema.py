@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
-from pydantic import TypeAdapter
+from pydantic.json_schema import models_json_schema
 
 from winepress_shared.jobs.job import ImageToImage, Inpaint, TextToImage
 from winepress_shared.jobs.zoom import ZoomVideo
 from winepress_shared.webhook import WebhookEvent
 
+_KINDS = (TextToImage, ImageToImage, Inpaint, ZoomVideo)
 _TERMS: dict[str, Any] = {
     "user": {"type": "string", "description": "of your own service; users take turns"},
     "expires_in": {"type": "number", "description": "deadline, in seconds from now"},
@@ -28,27 +29,22 @@ _TERMS: dict[str, Any] = {
 }
 
 
-def _submission() -> dict[str, Any]:
-    kinds: dict[str, Any] = {}
-    for kind in (TextToImage, ImageToImage, Inpaint, ZoomVideo):
-        schema = TypeAdapter(kind).json_schema(mode="validation")
-        definitions = schema.pop("$defs", {})
-        schema = _inlined(schema, definitions)
-        schema["properties"] |= _TERMS
-        kinds[kind.__name__] = schema
-    content = {"application/json": {"schema": {"anyOf": list(kinds.values())}}}
-    return {"requestBody": {"required": True, "content": content}}
+def job_schemas() -> dict[str, Any]:
+    """Name → schema of every job kind and of what they have in common, for ``components``."""
+    _, found = models_json_schema(
+        [(kind, "validation") for kind in _KINDS], ref_template="#/components/schemas/{model}"
+    )
+    schemas: dict[str, Any] = found["$defs"]
+    for kind in _KINDS:
+        schemas[kind.__name__]["properties"] |= _TERMS
+    return schemas
 
 
-def _inlined(schema: Any, definitions: dict[str, Any]) -> Any:
-    """``schema`` with each reference replaced by what it names."""
-    if isinstance(schema, list):
-        return [_inlined(one, definitions) for one in schema]
-    if not isinstance(schema, dict):
-        return schema
-    if "$ref" in schema:
-        return _inlined(definitions[schema["$ref"].rpartition("/")[2]], definitions)
-    return {name: _inlined(value, definitions) for name, value in schema.items()}
-
-
-SUBMISSION = _submission()  #: what ``POST /v1/jobs`` reads; field names of other programs work too
+_REFERENCES = [{"$ref": f"#/components/schemas/{kind.__name__}"} for kind in _KINDS]
+#: What ``POST /v1/jobs`` reads; field names of other programs work too.
+SUBMISSION: dict[str, Any] = {
+    "requestBody": {
+        "required": True,
+        "content": {"application/json": {"schema": {"anyOf": _REFERENCES}}},
+    }
+}

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import time
+from typing import TYPE_CHECKING
 
 from winepress.views.job_table import brief
-from winepress_shared.ledger.outbox import Delivery
 from winepress_shared.screen.table import Cell, Column, Table, Tone
+
+if TYPE_CHECKING:
+    from winepress_shared.ledger.outbox import Delivery
 
 _TONES = {"delivered": Tone.GOOD, "failed": Tone.BAD, "waiting": Tone.BUSY}
 

@@ -16,7 +16,8 @@ from winepress.gateway.gateway import Gateway, gateway_of
 from winepress.gateway.intake import JobRequest, submit_and_look, webhook_of
 from winepress.gateway.job_schema import SUBMISSION
 from winepress.gateway.job_view import JobPage, JobView
-from winepress.gateway.refusals import BadRequest
+from winepress.gateway.key_meter import meter_retry
+from winepress.gateway.refusals import BadRequest, Forbidden
 from winepress_shared.errors import JobFailed
 from winepress_shared.ledger.records import JobRow
 from winepress_shared.state import JobState
@@ -114,6 +115,8 @@ async def list_jobs(
 ) -> JobPage:
     """The jobs that the caller may see, newest first, a page at a time."""
     gateway = gateway_of(request)
+    if not caller.may_look:
+        raise Forbidden("this key may not see jobs")
 
     def is_wanted(row: JobRow) -> bool:
         return caller.may_read(row) and user in (None, row.user, row.user.partition("@")[2])
@@ -150,7 +153,9 @@ Change = Callable[[AsyncClient, str], Awaitable[JobState]]
 def _add(verb: str, change: Change, text: str) -> None:
     async def route(request: Request, caller: CallerOf, job_id: str) -> JobView:
         gateway = gateway_of(request)
-        await gateway.row_to_control(caller, job_id)
+        row = await gateway.row_to_control(caller, job_id)
+        if verb == "retry":
+            await gateway.client.in_thread(meter_retry, gateway.client.client, caller, row)
         await change(gateway.client, job_id)
         return await _view(gateway, job_id)
 

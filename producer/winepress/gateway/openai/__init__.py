@@ -6,6 +6,7 @@ import re
 
 from winepress.gateway.dialect import Dialect
 from winepress.gateway.openai import batches, files, images, models
+from winepress.gateway.openai.answer_schemas import ERROR
 from winepress.gateway.openai.errors import openai_error
 
 #: Families of OpenAI's API; most of them have no route here, and a helpful answer.
@@ -18,4 +19,5 @@ DIALECT = Dialect(
     (images.router, models.router, files.router, batches.router),
     re.compile(rf"/v1/(?:{_FAMILIES})(?:/|$)"),
     openai_error,
+    {"application/json": {"schema": ERROR}},
 )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 
 from winepress.bulk.submission import submit_plan
@@ -12,11 +13,11 @@ from winepress.gateway.access import Caller
 from winepress.gateway.key_meter import KeyMeter
 from winepress.gateway.openai.batch_order import BatchOrder
 from winepress.gateway.openai.batch_plan import BatchPlan
-from winepress.gateway.openai.batch_record import BatchRecord, UserBatches
+from winepress.gateway.openai.batch_record import MOST_WARNINGS, BatchRecord, UserBatches
 from winepress.gateway.openai.repetition import note_of
 from winepress.gateway.openai.user_files import UserFiles
 from winepress.submit_options import SubmitOptions
-from winepress_shared.errors import Conflict
+from winepress_shared.errors import Conflict, NotFound
 from winepress_shared.jobs.picture import MAX_FILE_BYTES
 
 
@@ -89,7 +90,7 @@ class BatchIntake:
             metadata=order.metadata,
             requests=batch.plan.lines,
             pictures=batch.plan.count,
-            warnings=batch.plan.warnings,
+            warnings=dict(islice(batch.plan.warnings.items(), MOST_WARNINGS)),
             faults=tuple(batch.faults),
             more_faults=batch.more_faults,
             wants_bytes=batch.wants_bytes,
@@ -114,8 +115,8 @@ class BatchIntake:
     def _cancel(self, job_id: str) -> bool:
         try:
             self.client.cancel(job_id, "its batch was canceled")
-        except Conflict:
-            return False  # it has ended
+        except (Conflict, NotFound):
+            return False  # it has ended, and perhaps its record has expired
         return True
 
     def _files(self) -> UserFiles:

@@ -13,6 +13,7 @@ from winepress.gateway.openai.batch_record import BatchRecord
 from winepress.gateway.openai.image_answer import picture_json, read_picture
 from winepress.handle import open_job
 from winepress_shared.archive import Failure, Output
+from winepress_shared.errors import NotFound, ObjectMissing
 from winepress_shared.items import Item, ItemReader
 
 _CANCELED = {"code": "batch_cancelled", "message": "the batch was canceled before this was drawn"}
@@ -59,7 +60,10 @@ def batch_lines(client: Client, record: BatchRecord) -> Iterator[BatchLine]:
 
 def _units(client: Client, record: BatchRecord) -> Iterator[Unit]:
     for job_id in record.jobs:
-        job, result = client.archive.read_job(job_id), open_job(client, job_id).result
+        try:
+            job, result = client.archive.read_job(job_id), open_job(client, job_id).result
+        except (NotFound, ObjectMissing):
+            continue  # somebody has removed it from the store
         done = {output.unit: output for output in result.outputs}
         failed = {failure.unit: failure for failure in result.failures}
         reader = ItemReader(client.archive)

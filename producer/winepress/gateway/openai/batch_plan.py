@@ -17,11 +17,12 @@ from winepress.gateway.access import Caller
 from winepress.gateway.intake import check_files
 from winepress.gateway.openai.batch_record import MOST_FAULTS, Fault
 from winepress.gateway.openai.image_request import read_request
-from winepress.gateway.openai.model_names import check_name, model_for
+from winepress.gateway.openai.model_names import check_name, model_for, model_of
 from winepress.gateway.openai.user_files import FILE_ID
-from winepress.gateway.refusals import Forbidden
+from winepress.gateway.refusals import BadRequest, Forbidden
 from winepress.job_files.written_job import read_fields
-from winepress_shared.errors import Refused
+from winepress_shared.errors import InvalidJob, NotFound, Refused, WrongUsage
+from winepress_shared.jobs.aliases import canonical_fields
 from winepress_shared.jobs.job import Priority
 
 
@@ -54,10 +55,12 @@ class BatchPlan:
 
     def read(self, path: Path) -> None:
         """Read the file at ``path``; raises Forbidden for a model that the caller may not use."""
-        form = self._form
+        form, defaults = self._form, {"priority": Priority.BULK, **self._form.defaults}
+        if "model" in defaults:
+            defaults["model"] = model_of(self._client.settings, check_name(defaults["model"]))
         options = PlanOptions(
             folder=path.parent,
-            defaults={"priority": Priority.BULK, **form.defaults},
+            defaults=defaults,
             matrix=Matrix(form.matrix),
             # Its folder has no lists of words: a gateway opens no files of its own machine.
             wildcards=Wildcards(path.parent) if form.wildcards else None,
@@ -71,6 +74,8 @@ class BatchPlan:
             self._note(fault)
         except Refused as error:
             self.faults.append(Fault(line=None, message=error.message))
+        except WrongUsage as error:  # its value is the path of a temporary file
+            raise BadRequest(error.problem, allowed=error.allowed, hint=error.hint) from None
 
     def _note(self, fault: LineFault) -> None:
         if len(self.faults) >= MOST_FAULTS:
@@ -89,7 +94,7 @@ class BatchPlan:
         for name in ("image", "mask"):
             given = fields.get(name)
             if isinstance(given, str) and FILE_ID.fullmatch(given):
-                fields[name] = self._read_file(given)
+                fields[name] = self._content(name, given)
         check_files(fields)
         self._check_models(fields)
         return fields, warnings
@@ -105,30 +110,35 @@ class BatchPlan:
         return fields, [*asked.warnings, *warnings, *said]
 
     def _name_model(self, fields: dict[str, Any]) -> None:
-        name = check_name(fields.get("model") or self._form.defaults.get("model"))
+        name = check_name(fields.get("model"))
         if name is not None:
             kind = fields.get("kind") or self._form.defaults.get("kind") or "text-to-image"
             client = self._client
             fields["model"] = model_for(client.settings, client.catalogue, name, str(kind))
 
+    def _content(self, name: str, file_id: str) -> bytes:
+        try:
+            return self._read_file(file_id)
+        except NotFound as error:
+            raise InvalidJob(error.problem, field=name, value=file_id) from None
+
     def _check_models(self, fields: Mapping[str, Any]) -> None:
+        """Raise Forbidden if the caller's key does not allow a model that a line names."""
         allowed = self._caller.models
+        if allowed is None:
+            return
+        given = canonical_fields(dict(self._form.defaults)) | canonical_fields(dict(fields))
         for name in ("model", "refiner"):
-            asked = fields.get(name) or self._form.defaults.get(name)
-            if allowed is not None and asked is not None and asked not in allowed:
-                raise Forbidden("this key does not allow this model", field=name, value=asked)
+            if given.get(name) not in (None, *allowed):
+                raise _not_allowed(name, given[name])
 
     def check_lanes(self) -> None:
         """Raise Forbidden if the caller's key does not allow the model of a picture."""
         allowed = self._caller.models
         for group in self.plan.groups.values():
             if allowed is not None and group.lane.model not in allowed:
-                raise Forbidden(
-                    "this key does not allow this model", field="model", value=group.lane.model
-                )
+                raise _not_allowed("model", group.lane.model)
 
 
-def refusal(faults: list[Fault], more: int) -> str:
-    """One line about what is wrong with a batch."""
-    number = len(faults) + more
-    return faults[0].message if number == 1 else f"{number} lines are invalid. {faults[0].message}"
+def _not_allowed(name: str, model: object) -> Forbidden:
+    return Forbidden("this key does not allow this model", field=name, value=model)

@@ -14,8 +14,9 @@ from winepress_shared.errors import DamagedRecord, NotFound, ObjectMissing
 from winepress_shared.stores.base import Store
 
 BATCH_ID = re.compile(r"batch_[0-9a-f]{28}")
-MAX_RECORD_BYTES = 2**20
+MAX_RECORD_BYTES = 8 * 2**20
 MOST_FAULTS = 1_000  #: of one batch that are listed
+MOST_WARNINGS = 100  #: different ones of one batch that are listed
 
 
 class Fault(BaseModel):

@@ -10,6 +10,7 @@ from winepress.gateway.openai.batch_lines import batch_lines
 from winepress.gateway.openai.batch_plan import BatchPlan
 from winepress.gateway.openai.batch_record import BatchRecord
 from winepress.handle import open_job
+from winepress_shared.archive import Result
 from winepress_shared.errors import NotFound
 from winepress_shared.ledger.records import PRIORITIES, JobRow
 from winepress_shared.state import JobState
@@ -59,8 +60,7 @@ def result_file_id(record: BatchRecord, name: str) -> str:
 
 
 def _row(client: Client, job_id: str) -> JobRow | None:
-    """A job of the ledger; None once its record has expired and the store has its result."""
-    open_job(client, job_id)
+    """A job of the ledger; None once its record has expired."""
     try:
         return client.ledger.get(job_id)
     except NotFound:
@@ -87,7 +87,7 @@ def _counts(
     total, done, failed = record.requests, 0, 0
     for job_id, row in found:
         if row is None:
-            result = open_job(client, job_id).result
+            result = _result(client, job_id)
             done, failed = done + len(result.outputs), failed + len(result.failures)
         else:
             done, failed = done + row.done, failed + row.failed
@@ -101,6 +101,14 @@ def _counts(
         completed = done * total // max(1, record.pictures)
         failed = failed * total // max(1, record.pictures)
     return {"total": total, "completed": completed, "failed": failed}
+
+
+def _result(client: Client, job_id: str) -> Result:
+    """What the store has of a job whose record has expired; nothing if somebody removed it."""
+    try:
+        return open_job(client, job_id).result
+    except NotFound:
+        return Result(job_id, (), ())
 
 
 def _job(job_id: str, row: JobRow | None) -> dict[str, Any]:

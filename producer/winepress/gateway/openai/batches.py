@@ -8,21 +8,22 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Query, Request
 from starlette.responses import JSONResponse, Response
 
-from winepress.gateway.access import Caller, Scope
-from winepress.gateway.body import read_object
-from winepress.gateway.credentials import CallerOf
+from winepress.gateway.access import Caller
+from winepress.gateway.body import parse_object
 from winepress.gateway.gateway import Gateway, gateway_of
+from winepress.gateway.openai.answer_schemas import BATCH, BATCHES, PLAN, answers
 from winepress.gateway.openai.batch_intake import BatchIntake
 from winepress.gateway.openai.batch_order import BatchOrder, form_of, openai_order, query_form
 from winepress.gateway.openai.batch_record import UserBatches
 from winepress.gateway.openai.batch_view import batch_json, plan_json
+from winepress.gateway.openai.callers import ReaderOf, SubmitterOf
 from winepress.gateway.openai.pages import MOST_ON_A_PAGE, page_json
 from winepress.gateway.openai.repetition import digest_of, repetition_of
 from winepress.gateway.openai.temporary_file import receive, temporary_file
 from winepress.gateway.openai.user_files import MAX_FILE_BYTES
-from winepress.gateway.refusals import Forbidden
 from winepress_shared.jobs.job import MAX_UNITS
 
+_MAX_ORDER_BYTES = 2**16  #: which names a file
 _TABLE = {"schema": {"type": "string"}}
 _OPENAI = {
     "schema": {
@@ -45,14 +46,15 @@ _BODY = {
         },
     }
 }
+_CREATED = answers({"anyOf": [BATCH, PLAN]}) | answers(BATCH, 202)
 
 router = APIRouter(prefix="/v1/batches", tags=["batches"])
 
 
-@router.post("", openapi_extra=_BODY)
+@router.post("", openapi_extra=_BODY, responses=_CREATED)
 async def create_batch(
     request: Request,
-    caller: CallerOf,
+    caller: SubmitterOf,
     dry_run: bool = False,
     title: Annotated[str, Query(min_length=1, max_length=200)] = "batch",
     max_failed: Annotated[int | None, Query(ge=0, le=MAX_UNITS)] = None,
@@ -65,14 +67,12 @@ async def create_batch(
     `matrix` and `wildcards` mean the same as for `winepress batch`. `dry_run` answers what would be
     queued, and every fault by its line, and queues nothing.
     """
-    if not caller.may(Scope.SUBMIT):
-        raise Forbidden("this key may not submit jobs")
     gateway = gateway_of(request)
     intake = BatchIntake(gateway.client.client, caller)
     form = form_of(request.headers.get("content-type", ""), request.query_params)
     with temporary_file() as path:
         if form is None:
-            order = await _openai_order(request)
+            order = await _openai_order(gateway, request, path)
         else:
             content = await receive(gateway, request, path, MAX_FILE_BYTES)
             order = BatchOrder(
@@ -87,12 +87,13 @@ async def create_batch(
             return await gateway.client.in_thread(_made, intake, order, path, dry_run)
 
 
-async def _openai_order(request: Request) -> BatchOrder:
-    body = await read_object(request)
-    digest = digest_of(await request.body())
-    return openai_order(
-        body, digest, request.headers.get("idempotency-key"), repetition_of(request)
-    )
+async def _openai_order(gateway: Gateway, request: Request, path: Path) -> BatchOrder:
+    """The order in a body, which is read from ``path``; nothing is left there."""
+    digest = await receive(gateway, request, path, _MAX_ORDER_BYTES)
+    body = parse_object(path.read_bytes())
+    path.unlink()
+    key = request.headers.get("idempotency-key")
+    return openai_order(body, digest_of(digest), key, repetition_of(request))
 
 
 def _made(intake: BatchIntake, order: BatchOrder, path: Path, dry_run: bool) -> Response:
@@ -115,10 +116,10 @@ def _made(intake: BatchIntake, order: BatchOrder, path: Path, dry_run: bool) -> 
     return JSONResponse(batch_json(client, record), status, headers)
 
 
-@router.get("")
+@router.get("", responses=answers(BATCHES))
 async def list_batches(
     request: Request,
-    caller: CallerOf,
+    caller: ReaderOf,
     limit: Annotated[int, Query(ge=1, le=MOST_ON_A_PAGE)] = 20,
     after: Annotated[str | None, Query(max_length=64)] = None,
 ) -> Response:
@@ -136,17 +137,15 @@ async def list_batches(
     )
 
 
-@router.get("/{batch_id}")
-async def get_batch(request: Request, caller: CallerOf, batch_id: str) -> Response:
+@router.get("/{batch_id}", responses=answers(BATCH))
+async def get_batch(request: Request, caller: ReaderOf, batch_id: str) -> Response:
     """One batch, with its counts and its jobs now."""
     return await _answered(gateway_of(request), caller, batch_id, cancel=False)
 
 
-@router.post("/{batch_id}/cancel")
-async def cancel_batch(request: Request, caller: CallerOf, batch_id: str) -> Response:
+@router.post("/{batch_id}/cancel", responses=answers(BATCH))
+async def cancel_batch(request: Request, caller: SubmitterOf, batch_id: str) -> Response:
     """Cancel every job of a batch; the pictures that are finished are kept."""
-    if not caller.may(Scope.SUBMIT):
-        raise Forbidden("this key may not cancel jobs")
     return await _answered(gateway_of(request), caller, batch_id, cancel=True)
 
 

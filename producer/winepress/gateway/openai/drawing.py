@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
-from functools import partial
+from dataclasses import replace
 from typing import Any
 
 from fastapi import Request
@@ -14,8 +13,9 @@ from starlette.responses import Response
 from winepress.aio.handle import AsyncJobHandle
 from winepress.client import Client
 from winepress.gateway.access import Caller
+from winepress.gateway.departure import while_connected
 from winepress.gateway.gateway import Gateway, gateway_of
-from winepress.gateway.intake import JobRequest, submit
+from winepress.gateway.intake import JobRequest, enter
 from winepress.gateway.openai.image_answer import answer_json, picture_json, pictures_of
 from winepress.gateway.openai.image_request import ImageRequest, read_request
 from winepress.gateway.openai.repetition import digest_of, note_of, repetition_of
@@ -43,14 +43,6 @@ class NotFinished(RequestRefused):
     retry_after_s = 1.0  # a repetition waits for the same job
 
 
-@dataclass(frozen=True)
-class _Order:
-    """A request that has been read."""
-
-    asked: ImageRequest
-    key: str | None  #: idempotency key
-
-
 async def draw(request: Request, caller: Caller, values: Mapping[str, Any], kind: str) -> Response:
     """The answer to a request for pictures; ``values`` are the fields of its body.
 
@@ -58,33 +50,15 @@ async def draw(request: Request, caller: Caller, values: Mapping[str, Any], kind
     than the client waits. A client that goes away does not stop the job.
     """
     gateway = gateway_of(request)
-    read = partial(
-        _read,
-        gateway.client.client,
-        caller,
-        values,
-        kind,
-        request.headers.get("idempotency-key"),
-        repetition_of(request),
-    )
-    order = await gateway.client.in_thread(read)
-    asked = order.asked
-    handle = await submit(
-        gateway,
-        caller,
-        JobRequest(
-            asked.fields,
-            end_user=asked.end_user,
-            idempotency_key=order.key,
-            warnings=asked.warnings,
-            needs_worker=True,
-        ),
+    key, told = request.headers.get("idempotency-key"), repetition_of(request)
+    asked, handle = await gateway.client.in_thread(
+        _submit, gateway, caller, values, kind, key, told
     )
     job = AsyncJobHandle(gateway.client, handle)
     if asked.stream:
         return ImageStream(gateway, job, asked.partial_images, _event_of(kind)).response()
     try:
-        await job.wait(patience_s(request))
+        await while_connected(request, job.wait(patience_s(request)))
     except TimeoutError:
         address = gateway.address(request, f"/v1/jobs/{job.id}/results")
         raise NotFinished(
@@ -111,15 +85,16 @@ def patience_s(request: Request) -> float:
     return MAX_WAIT_S - _MARGIN_S
 
 
-def _read(
-    client: Client,
+def _submit(
+    gateway: Gateway,
     caller: Caller,
     values: Mapping[str, Any],
     kind: str,
     key: str | None,
     told: int | None,
-) -> _Order:
-    fields = dict(values)
+) -> tuple[ImageRequest, JobHandle]:
+    """Submit the job of a request; blocks its thread."""
+    client, fields = gateway.client.client, dict(values)
     take_pictures(fields)
     files = UserFiles(client.archive.store, caller.user)
     for name in ("image", "mask"):
@@ -130,7 +105,18 @@ def _read(
     if key is None and told is not None:
         digest = digest_of(kind, *_parts(values))
         key = f"openai-{note_of(client, caller.user, digest, None, told)}"
-    return _Order(asked, key)
+    handle = enter(
+        gateway,
+        caller,
+        JobRequest(
+            asked.fields,
+            end_user=asked.end_user,
+            idempotency_key=key,
+            warnings=asked.warnings,
+            needs_worker=True,
+        ),
+    )
+    return asked, handle
 
 
 def _parts(values: Mapping[str, Any]) -> list[bytes | str]:

@@ -11,16 +11,17 @@ from fastapi import APIRouter, Query, Request
 from starlette.background import BackgroundTask
 from starlette.responses import FileResponse, JSONResponse, Response, StreamingResponse
 
-from winepress.gateway.access import Caller, Scope
+from winepress.gateway.access import Caller
 from winepress.gateway.body import read_form
-from winepress.gateway.credentials import CallerOf
 from winepress.gateway.gateway import Gateway, gateway_of
+from winepress.gateway.openai.answer_schemas import DELETED, FILE, FILES, answers
+from winepress.gateway.openai.callers import ReaderOf, SubmitterOf
 from winepress.gateway.openai.file_form import file_json, uploaded
 from winepress.gateway.openai.pages import MOST_ON_A_PAGE, page_json
 from winepress.gateway.openai.result_files import ResultFile
 from winepress.gateway.openai.temporary_file import copy_to, temporary_file
 from winepress.gateway.openai.user_files import MAX_FILE_BYTES, StoredFile, UserFiles
-from winepress.gateway.refusals import BodyTooLarge, Forbidden
+from winepress.gateway.refusals import BodyTooLarge
 from winepress_shared.errors import NotFound
 
 _MAX_FIELD_BYTES = 16 * 2**10  #: of a form, except its file
@@ -50,11 +51,9 @@ _FORM = {
 router = APIRouter(prefix="/v1/files", tags=["files"])
 
 
-@router.post("", openapi_extra=_FORM)
-async def upload_file(request: Request, caller: CallerOf) -> Response:
+@router.post("", openapi_extra=_FORM, responses=answers(FILE, 200, 201))
+async def upload_file(request: Request, caller: SubmitterOf) -> Response:
     """Store a file: `file` and `purpose` of OpenAI, or `content` of Replicate."""
-    if not caller.may(Scope.SUBMIT):
-        raise Forbidden("this key may not upload")
     gateway = gateway_of(request)
     files = _files_of(gateway, caller)
     form = await read_form(request, _MAX_FIELD_BYTES)
@@ -76,10 +75,10 @@ async def upload_file(request: Request, caller: CallerOf) -> Response:
     return JSONResponse(_json(gateway, request)(found), status)
 
 
-@router.get("")
+@router.get("", responses=answers(FILES))
 async def list_files(
     request: Request,
-    caller: CallerOf,
+    caller: ReaderOf,
     purpose: Annotated[str | None, Query(max_length=64)] = None,
     limit: Annotated[int, Query(ge=1, le=10_000)] = MOST_ON_A_PAGE,
     after: Annotated[str | None, Query(max_length=64)] = None,
@@ -105,8 +104,8 @@ async def list_files(
     return JSONResponse(await gateway.client.in_thread(look))
 
 
-@router.get("/{file_id}")
-async def get_file(request: Request, caller: CallerOf, file_id: str) -> Response:
+@router.get("/{file_id}", responses=answers(FILE))
+async def get_file(request: Request, caller: ReaderOf, file_id: str) -> Response:
     """What is known about one file."""
     gateway = gateway_of(request)
     client = gateway.client.client
@@ -117,11 +116,9 @@ async def get_file(request: Request, caller: CallerOf, file_id: str) -> Response
     return JSONResponse(_json(gateway, request)(file))
 
 
-@router.delete("/{file_id}")
-async def delete_file(request: Request, caller: CallerOf, file_id: str) -> Response:
+@router.delete("/{file_id}", responses=answers(DELETED))
+async def delete_file(request: Request, caller: SubmitterOf, file_id: str) -> Response:
     """Remove a file."""
-    if not caller.may(Scope.SUBMIT):
-        raise Forbidden("this key may not delete files")
     gateway = gateway_of(request)
     client, files = gateway.client.client, _files_of(gateway, caller)
 
@@ -135,8 +132,12 @@ async def delete_file(request: Request, caller: CallerOf, file_id: str) -> Respo
     return JSONResponse({"id": file_id, "object": "file", "deleted": True})
 
 
-@router.get("/{file_id}/content", response_class=Response)
-async def file_content(request: Request, caller: CallerOf, file_id: str) -> Response:
+@router.get(
+    "/{file_id}/content",
+    response_class=Response,
+    responses={200: {"content": {_BINARY: {}, "application/jsonl": {}}}},
+)
+async def file_content(request: Request, caller: ReaderOf, file_id: str) -> Response:
     """The content of a file; that of a batch's results is written while it is sent."""
     gateway = gateway_of(request)
     client = gateway.client.client

@@ -10,6 +10,7 @@ from starlette.responses import Response
 
 from winepress.gateway.body import read_form, read_object
 from winepress.gateway.credentials import CallerOf
+from winepress.gateway.openai.answer_schemas import PICTURES, answers
 from winepress.gateway.openai.drawing import draw
 
 _TEXT = {"type": "string"}
@@ -63,11 +64,13 @@ _EDIT = {
         },
     }
 }
+_EVENTS: dict[str, Any] = {"text/event-stream": {"schema": _TEXT}}
+_ANSWER = answers(PICTURES, **_EVENTS)
 
 router = APIRouter(prefix="/v1/images", tags=["images"])
 
 
-@router.post("/generations", openapi_extra=_GENERATION)
+@router.post("/generations", openapi_extra=_GENERATION, responses=_ANSWER)
 async def generate(request: Request, caller: CallerOf) -> Response:
     """Draw pictures from a prompt; the answer comes when they are finished.
 
@@ -76,7 +79,7 @@ async def generate(request: Request, caller: CallerOf) -> Response:
     return await draw(request, caller, await read_object(request), "text-to-image")
 
 
-@router.post("/edits", openapi_extra=_EDIT)
+@router.post("/edits", openapi_extra=_EDIT, responses=_ANSWER)
 async def edit(request: Request, caller: CallerOf) -> Response:
     """Draw a picture anew from a prompt; with a mask, only where the mask is transparent."""
     is_json = "json" in request.headers.get("content-type", "")

@@ -12,6 +12,7 @@ from winepress.client import Client
 from winepress.gateway.access import Caller
 from winepress.gateway.credentials import CallerOf
 from winepress.gateway.gateway import gateway_of
+from winepress.gateway.openai.answer_schemas import MODEL, MODELS, answers
 from winepress.gateway.openai.model_names import LISTED_NAMES, model_of
 from winepress_shared.errors import UnknownModel
 from winepress_shared.lane import Lane
@@ -28,7 +29,7 @@ _FACTS = (
 router = APIRouter(prefix="/v1/models", tags=["models"])
 
 
-@router.get("")
+@router.get("", responses=answers(MODELS))
 async def list_models(request: Request, caller: CallerOf) -> Response:
     """Every model that the caller may use; ``workers`` counts those that serve it now.
 
@@ -39,7 +40,7 @@ async def list_models(request: Request, caller: CallerOf) -> Response:
     return JSONResponse({"object": "list", "data": list(data.values())})
 
 
-@router.get("/{model_id:path}")
+@router.get("/{model_id:path}", responses=answers(MODEL))
 async def get_model(request: Request, caller: CallerOf, model_id: str) -> Response:
     """One model, by its name or by an alias."""
     gateway = gateway_of(request)

@@ -11,11 +11,14 @@ from typing import Any
 from winepress.client import Client
 from winepress.gateway.job_view import FailureView, JobView, OutputView
 from winepress.gateway.links import Links
+from winepress.gateway.replicate.prediction_view import whole_prediction
 from winepress.handle import open_job
 from winepress_shared.jobs.job_record import JobRecord
 from winepress_shared.ledger.records import JobRow
 from winepress_shared.result import Result
 from winepress_shared.webhook import Webhook, WebhookEvent, WebhookForm
+
+MOST_LISTED = 1_000  #: outputs, and failures, in a message; half a megabyte
 
 
 @dataclass(frozen=True)
@@ -33,8 +36,8 @@ class Snapshot:
         return f"{self.origin}{path}"
 
     def output_views(self) -> list[OutputView]:
-        """The outputs of a job that has ended, with links that open without a key."""
-        outputs = () if self.result is None else self.result.outputs
+        """The first `MOST_LISTED` outputs of a job that has ended, with links that need no key."""
+        outputs = () if self.result is None else self.result.outputs[:MOST_LISTED]
         return [
             OutputView.of(
                 one, self.address(self.links.path(self.row.id, one.key.rpartition("/")[2]))
@@ -63,13 +66,22 @@ def _native(snapshot: Snapshot, event: WebhookEvent) -> dict[str, Any]:
     )
     if snapshot.result is not None:
         data["outputs"] = [one.model_dump(mode="json") for one in snapshot.output_views()]
-        failures = map(FailureView.of, snapshot.result.failures)
+        failures = map(FailureView.of, snapshot.result.failures[:MOST_LISTED])
         data["failures"] = [one.model_dump(mode="json") for one in failures]
+        longest = max(len(snapshot.result.outputs), len(snapshot.result.failures))
+        data["is_cut"] = longest > MOST_LISTED
     at = datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
     return {"type": f"job.{event}", "timestamp": at, "data": data}
 
 
+def _replicate(snapshot: Snapshot, event: WebhookEvent) -> dict[str, Any]:
+    """Replicate's form: the prediction itself."""
+    urls = [one.url for one in snapshot.output_views()]
+    return whole_prediction(snapshot.row, snapshot.origin, snapshot.record, (), urls)
+
+
 #: Form → the JSON of a message in it.
 FORMS: Mapping[WebhookForm, Callable[[Snapshot, WebhookEvent], dict[str, Any]]] = {
-    WebhookForm.NATIVE: _native
+    WebhookForm.NATIVE: _native,
+    WebhookForm.REPLICATE: _replicate,
 }

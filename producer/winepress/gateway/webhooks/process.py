@@ -21,7 +21,7 @@ from winepress.client import Client
 from winepress.gateway.webhooks.deliverer import Deliverer
 from winepress_shared.broker import DELIVER, make_celery, send_tickets
 from winepress_shared.errors import BrokerUnreachable, FarmUnreachable
-from winepress_shared.gate import TRANSPORT, forget_orders
+from winepress_shared.gate import TRANSPORT
 from winepress_shared.webhook import QUEUE
 
 log = logging.getLogger(__name__)
@@ -49,12 +49,12 @@ class DeliveryProcess:
             broker_transport=TRANSPORT,
             worker_pool="threads",
             worker_concurrency=self._threads,
+            worker_enable_remote_control=False,  # nobody has anything to ask or to order here
         )
         app.task(name=DELIVER, ignore_result=True)(self._deliver)
         apps_worker.safe_say = _say_in_log
         setup_logging.connect(_keep_logs)
         worker_shutting_down.connect(self._stop)
-        forget_orders()
         app.set_default()
         worker = app.Worker(
             hostname=f"webhooks-{os.getpid()}@{socket.gethostname()}",

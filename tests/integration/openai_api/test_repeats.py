@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 
 import httpx2
@@ -15,13 +14,6 @@ from support.running_gateway import RunningGateway
 
 from winepress_shared.ledger.repeats import RepeatedRequests
 from winepress_shared.settings import Settings
-
-
-@pytest.fixture
-def gateway(farm_settings: Settings) -> Iterator[RunningGateway]:
-    """A gateway of the test's farm."""
-    with RunningGateway(farm_settings) as one:
-        yield one
 
 
 class Losing(httpx2.BaseTransport):

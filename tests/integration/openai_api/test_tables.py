@@ -2,23 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import pytest
 from support.manual_worker import LANE, ManualWorker
 from support.running_gateway import RunningGateway
 
-from winepress_shared.settings import Settings
-
 CSV = "name,prompt,steps\nfirst,a red apple,2\nsecond,a green apple,2\n"
 FAULTY = "name,prompt,steps\nfirst,a red apple,2\nsecond,,2\nthird,a pear\nfourth,a plum,0\n"
-
-
-@pytest.fixture
-def gateway(farm_settings: Settings) -> Iterator[RunningGateway]:
-    """A gateway of the test's farm."""
-    with RunningGateway(farm_settings) as one:
-        yield one
 
 
 def test_a_dry_run_tells_what_a_table_would_become_and_queues_nothing(
@@ -115,3 +104,23 @@ def test_the_same_idempotency_key_never_makes_a_second_batch(gateway: RunningGat
         "/v1/batches?format=csv", content=CSV + "third,a,2\n", headers=headers
     )
     assert (other.status_code, other.headers["x-should-retry"]) == (409, "false")
+
+
+def test_a_name_of_openai_means_a_model_of_the_farm_in_tables_too(gateway: RunningGateway) -> None:
+    """In a line, and in the query, beside lines that name their model in other words."""
+    lines = '{"prompt": "a", "model": "dall-e-3"}\n{"prompt": "b", "lcm_model_id": "tiny-sd"}\n'
+    plan = gateway.http.post(
+        "/v1/batches?format=jsonl&dry_run=1&model=gpt-image-1", content=lines
+    ).json()
+    assert {lane["lane"] for lane in plan["lanes"]} == {"vignette.fp16", "tiny-sd.fp16"}
+
+
+def test_a_table_that_is_no_text_is_refused_without_a_word_of_the_gateways_disk(
+    gateway: RunningGateway,
+) -> None:
+    """With the line, and nothing of the file that holds it for a moment."""
+    answer = gateway.http.post("/v1/batches?format=csv", content=b"prompt\na\n\xff\n")
+    assert answer.status_code == 400
+    message = answer.json()["error"]["message"]
+    assert "line 3 is not UTF-8 text" in message
+    assert "/" not in message

@@ -13,22 +13,6 @@ from PIL import Image
 from support.manual_worker import LANE, ManualWorker
 from support.running_gateway import RunningGateway
 
-from winepress_shared.settings import Settings
-
-
-@pytest.fixture
-def gateway(farm_settings: Settings) -> Iterator[RunningGateway]:
-    """A gateway of the test's farm."""
-    with RunningGateway(farm_settings) as one:
-        yield one
-
-
-@pytest.fixture
-def client(gateway: RunningGateway) -> Iterator[OpenAI]:
-    """The client, as a user makes it."""
-    with OpenAI(base_url=f"{gateway.url}/v1", api_key="none", max_retries=0) as one:
-        yield one
-
 
 @pytest.fixture
 def at_work(manual_worker: ManualWorker) -> Iterator[ManualWorker]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import threading
-from collections.abc import Iterator
 
 import openai
 import pytest
@@ -16,20 +15,6 @@ from winepress_shared.ledger.previews import Preview, PreviewStore
 from winepress_shared.settings import Settings
 
 JPEG = b"\xff\xd8 a small picture"
-
-
-@pytest.fixture
-def gateway(farm_settings: Settings) -> Iterator[RunningGateway]:
-    """A gateway of the test's farm."""
-    with RunningGateway(farm_settings) as one:
-        yield one
-
-
-@pytest.fixture
-def client(gateway: RunningGateway) -> Iterator[OpenAI]:
-    """The client, as a user makes it."""
-    with OpenAI(base_url=f"{gateway.url}/v1", api_key="none", max_retries=0) as one:
-        yield one
 
 
 def draw(settings: Settings, worker: ManualWorker, was_seen: threading.Event) -> None:

@@ -1,111 +1,17 @@
-"""Files and batches, as OpenAI's client uploads, submits and fetches them."""
+"""Batches, as OpenAI's client submits them and fetches their results."""
 
 from __future__ import annotations
 
-import io
-import json
-from collections.abc import Iterator
 from typing import Any
 
 import openai
 import pytest
 from openai import OpenAI
-from PIL import Image
-from support.manual_worker import LANE, ManualWorker
+from support.manual_worker import LANE, ManualWorker, forget_farm
+from support.openai_batches import line, lines_of, png, submit, upload
 from support.running_gateway import RunningGateway
 
 from winepress import Client
-from winepress_shared.settings import Settings
-
-
-@pytest.fixture
-def gateway(farm_settings: Settings) -> Iterator[RunningGateway]:
-    """A gateway of the test's farm."""
-    with RunningGateway(farm_settings) as one:
-        yield one
-
-
-@pytest.fixture
-def client(gateway: RunningGateway) -> Iterator[OpenAI]:
-    """The client, as a user makes it."""
-    with OpenAI(base_url=f"{gateway.url}/v1", api_key="none", max_retries=0) as one:
-        yield one
-
-
-def png() -> bytes:
-    """A small picture."""
-    Image.new("RGB", (64, 64), "red").save(buffer := io.BytesIO(), "PNG")
-    return buffer.getvalue()
-
-
-def line(number: int, url: str = "/v1/images/generations", **body: Any) -> dict[str, Any]:
-    """One request of a batch."""
-    body = {"model": "dall-e-3", "prompt": f"apple {number}", "num_inference_steps": 2} | body
-    return {"custom_id": f"apple-{number}", "method": "POST", "url": url, "body": body}
-
-
-def upload(client: OpenAI, *lines: dict[str, Any]) -> str:
-    """The id of a new file with these lines."""
-    text = "".join(json.dumps(one) + "\n" for one in lines)
-    return client.files.create(file=("batch.jsonl", text.encode()), purpose="batch").id
-
-
-def submit(client: OpenAI, *lines: dict[str, Any]) -> Any:
-    """A new batch of these lines."""
-    return client.batches.create(
-        input_file_id=upload(client, *lines),
-        endpoint="/v1/images/generations",
-        completion_window="24h",
-        metadata={"purpose": "fruit"},
-    )
-
-
-def lines_of(client: OpenAI, file_id: str | None) -> dict[str, Any]:
-    """Every line of a file of results, by its custom_id."""
-    assert file_id
-    found = map(json.loads, client.files.content(file_id).text.splitlines())
-    return {one["custom_id"]: one for one in found}
-
-
-def test_a_file_is_kept_listed_and_deleted(client: OpenAI) -> None:
-    """Page by page, newest first, and its content comes back as it was."""
-    files = [
-        client.files.create(
-            file=(f"../{number}.jsonl", b"x" * number),
-            purpose="batch",
-            expires_after={"anchor": "created_at", "seconds": 3600},
-        )
-        for number in range(1, 4)
-    ]
-    assert [(one.filename, one.bytes, one.status) for one in files] == [
-        (f"{number}.jsonl", number, "processed") for number in range(1, 4)
-    ]
-    assert files[0].expires_at == files[0].created_at + 3600
-    assert [one.id for one in client.files.list(limit=2)] == [one.id for one in files[::-1]]
-    assert client.files.content(files[2].id).read() == b"xxx"
-    assert client.files.delete(files[1].id).deleted
-    with pytest.raises(openai.NotFoundError, match="no such file"):
-        client.files.retrieve(files[1].id)
-    assert len(list(client.files.list())) == 2
-
-
-def test_a_file_of_replicate_has_its_shape_and_serves_as_input(gateway: RunningGateway) -> None:
-    """The address in ``urls`` opens it; nobody's browser shows it as a page."""
-    answer = gateway.http.post(
-        "/v1/files",
-        files={"content": ("a.html", b"<script>", "text/html")},
-        data={"metadata": '{"a": "b"}'},
-    )
-    assert answer.status_code == 201
-    file = answer.json()
-    assert (file["name"], file["content_type"], file["size"]) == ("a.html", "text/html", 8)
-    assert (file["metadata"], file["checksums"]["sha256"]) == ({"a": "b"}, file["etag"])
-    assert gateway.http.get(file["urls"]["get"]).json() == file
-    content = gateway.http.get(f"{file['urls']['get']}/content")
-    assert (content.content, content.headers["content-type"]) == (
-        b"<script>",
-        "application/octet-stream",
-    )
 
 
 def test_a_batch_becomes_one_job_and_its_results_a_file(
@@ -262,14 +168,31 @@ def test_a_bad_order_is_refused(
     assert (answer.status_code, answer.json()["error"]["param"]) == (400, param)
 
 
-def test_a_missing_file_is_not_found(client: OpenAI) -> None:
-    """A batch of it is refused, and so is whatever else an id may hold."""
-    for file_id in ("file-" + "0" * 28, "file-x", "..%2f..%2fjobs", f"file-{'0' * 28}-output"):
-        with pytest.raises(openai.NotFoundError):
-            client.files.content(file_id)
-    with pytest.raises(openai.NotFoundError, match="no such file"):
-        client.batches.create(
-            input_file_id="file-" + "0" * 28,
-            endpoint="/v1/images/generations",
-            completion_window="24h",
-        )
+def test_a_batch_whose_jobs_were_removed_is_still_shown(
+    gateway: RunningGateway, client: OpenAI, manual_worker: ManualWorker
+) -> None:
+    """From the store once the broker has forgotten it; without results once the store has too."""
+    batch = submit(client, line(1), line(2))
+    manual_worker.work(LANE)
+    forget_farm(gateway.settings)
+    batch = client.batches.retrieve(batch.id)
+    assert batch.status == "completed"
+    assert set(lines_of(client, batch.output_file_id)) == {"apple-1", "apple-2"}
+    with Client(gateway.settings) as farm:
+        for found in list(farm.archive.store.list("jobs/")):
+            farm.archive.store.delete(found.key)
+    (batch,) = client.batches.list()
+    assert batch.output_file_id is None
+    assert lines_of(client, batch.error_file_id) == {}
+
+
+def test_a_batch_with_thousands_of_faults_lists_the_first_thousand(
+    client: OpenAI, gateway: RunningGateway
+) -> None:
+    """And counts the others; its record stays readable."""
+    batch = submit(client, *(line(number, unknown="x" * 500) for number in range(1_200)))
+    assert batch.status == "failed"
+    found = gateway.http.get(f"/v1/batches/{batch.id}").json()["errors"]
+    assert (len(found["data"]), found["more"]) == (1_000, 200)
+    with pytest.raises(openai.ConflictError):
+        client.batches.cancel(batch.id)
