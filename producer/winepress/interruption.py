@@ -50,7 +50,7 @@ def undo_double(connections: Connections, job_id: str) -> None:
     """Remove a job from the store whose idempotency key belongs to another accepted job."""
     with contextlib.suppress(BrokerUnreachable):
         connections.pending.withdraw([(job_id, "")], _DOUBLE)
-    with contextlib.suppress(StoreUnreachable):
+    with contextlib.suppress(FarmUnreachable):
         connections.archive.forget_job(job_id)
 
 

@@ -54,6 +54,9 @@ class Webhook:
 
     def __post_init__(self) -> None:
         read_destination(self.url)
+        if len(self.origin) > MAX_URL_CHARACTERS:
+            allowed = f"up to {MAX_URL_CHARACTERS} characters"
+            raise _refused("the gateway's own address is too long", allowed)
         if not self.events:
             raise _no_events([])
 

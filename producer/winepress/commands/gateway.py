@@ -35,6 +35,7 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
 
 def _run(arguments: argparse.Namespace) -> int:
     from winepress.gateway.server import address_of, listen, make_server  # imports FastAPI
+    from winepress_shared.stores import open_store
 
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
     if not 0 < arguments.port < 65536:
@@ -42,6 +43,7 @@ def _run(arguments: argparse.Namespace) -> int:
     settings = Settings.load(require_keys=arguments.require_keys or None)
     with listen(arguments.host, arguments.port) as listener:
         settings = with_keys(settings, address_of(listener), Console().note)
+        open_store(settings).check()  # uvicorn would tell of it in a traceback
         Console().note(f"gateway of farm {settings.farm}: {address_of(listener)}")
         make_server(settings).run(sockets=[listener])
     return 0

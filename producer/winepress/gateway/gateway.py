@@ -39,6 +39,7 @@ class Gateway:
     workers: LiveWorkers
     planning: asyncio.Semaphore  #: batches that are read at a time: each may take much memory
     webhook_guard: WebhookGuard
+    probing: asyncio.Lock  #: anybody may ask whether the farm answers: one at a time
 
     @classmethod
     async def open(cls, settings: Settings) -> Gateway:
@@ -54,6 +55,7 @@ class Gateway:
             LiveWorkers(client.client),
             asyncio.Semaphore(_MOST_PLANNED),
             WebhookGuard(settings.webhook_allow),
+            asyncio.Lock(),
         )
 
     async def close(self) -> None:

@@ -37,10 +37,11 @@ class JobPages:
         index = f"{self._prefix}jobs" + (f":{state}" if state else "")
         last: float | str = "+inf" if before is None else f"({before}"
         found: list[JobRow] = []
+        count = min(limit, _PAGE)  # most often all are wanted
         for _ in range(_MOST_SCANNED // _PAGE):
             with self._server.reaching():
                 pairs = self._server.client.zrevrangebyscore(
-                    index, last, "-inf", start=0, num=_PAGE, withscores=True
+                    index, last, "-inf", start=0, num=count, withscores=True
                 )
             orders = {str(name): int(order) for name, order in cast("list[Any]", pairs)}
             rows = self._server.hashes([f"{self._prefix}job:{job_id}" for job_id in orders])
@@ -49,7 +50,7 @@ class JobPages:
                     found.append(row)
                     if len(found) == limit:
                         return found, orders[row.id]
-            if len(orders) < _PAGE:
+            if len(orders) < count:
                 return found, None
-            last = f"({min(orders.values())}"
+            last, count = f"({min(orders.values())}", _PAGE
         return found, int(str(last)[1:])

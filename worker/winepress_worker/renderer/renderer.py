@@ -96,7 +96,7 @@ class Renderer:
             options.max_batch_size, keeps_numbers=options.device_class == "CPU"
         )
         archive = Archive(store)
-        self._left_submissions = LeftSubmissions(PendingJobs(settings), archive)
+        self._left_submissions = LeftSubmissions(PendingJobs(settings, server), archive)
         self._delivery = Delivery(self._lease_client, archive, leave_ticket)
         self._executor = Executor(
             self._lease_client,

@@ -8,13 +8,13 @@ from starlette.responses import Response
 from winepress.aio.handle import AsyncJobHandle
 from winepress.gateway.a1111.drawing_request import DrawingRequest
 from winepress.gateway.a1111.generation_info import answer_of
-from winepress.gateway.a1111.request_body import OBJECT
 from winepress.gateway.access import Caller
 from winepress.gateway.body import read_object
 from winepress.gateway.credentials import CallerOf
 from winepress.gateway.departure import while_connected
 from winepress.gateway.gateway import Gateway, gateway_of
 from winepress.gateway.intake import enter
+from winepress.gateway.request_body import OBJECT
 from winepress.handle import JobHandle
 from winepress_shared.errors import JobCanceled
 

@@ -158,19 +158,21 @@ def _is_known(name: str, kind: str) -> bool:
 
 
 def _check_count(fields: Mapping[str, Any]) -> None:
-    """Bound the pictures of one answer; wrong numbers are told by the job."""
+    """Bound the pictures of one answer."""
     names = [name for name in fields if ALIASES.get(name, name) in ("n", "batch_size", "n_iter")]
     counts = [fields[name] for name in names]
-    if all(isinstance(count, int) for count in counts):
-        product = math.prod(counts)
-        if product > MAX_PICTURES:
-            raise InvalidJob(
-                "too many pictures for one answer",
-                field="batch_size, n_iter",
-                value=product,
-                allowed=f"up to {MAX_PICTURES}",
-                hint="POST /v1/jobs draws as many as you like",
-            )
+    if not all(isinstance(count, int) for count in counts):
+        allowed = f"1 to {MAX_PICTURES}"
+        raise InvalidJob("must be whole numbers", field="batch_size, n_iter", allowed=allowed)
+    product = math.prod(counts)
+    if product > MAX_PICTURES:
+        raise InvalidJob(
+            "too many pictures for one answer",
+            field="batch_size, n_iter",
+            value=product,
+            allowed=f"up to {MAX_PICTURES}",
+            hint="POST /v1/jobs draws as many as you like",
+        )
 
 
 def _key_of(task: object) -> str:

@@ -16,13 +16,13 @@ from PIL.PngImagePlugin import PngInfo
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from winepress.gateway.a1111.farm_lists import RESIZERS
+from winepress.gateway.a1111.generation_info import MAX_ANSWER_BYTES
 from winepress.gateway.a1111.given_picture import given_picture
-from winepress.gateway.a1111.request_body import OBJECT
-from winepress.gateway.access import Caller, Scope
 from winepress.gateway.body import read_object
-from winepress.gateway.credentials import CallerOf
+from winepress.gateway.callers import SubmitterOf
 from winepress.gateway.gateway import gateway_of
-from winepress.gateway.refusals import Forbidden
+from winepress.gateway.refusals import BodyTooLarge
+from winepress.gateway.request_body import OBJECT
 from winepress_shared.errors import InvalidJob
 from winepress_shared.jobs.picture import MAX_SIDE_PX, Picture
 from winepress_shared.metadata import read
@@ -119,25 +119,19 @@ class Resizing(BaseModel):
 
 
 @router.post("/extra-single-image", openapi_extra=OBJECT)
-async def extra_single_image(request: Request, caller: CallerOf) -> dict[str, Any]:
+async def extra_single_image(request: Request, caller: SubmitterOf) -> dict[str, Any]:
     """One picture, made larger."""
-    body = await _read(request, caller)
+    body = await read_object(request)
     image = await gateway_of(request).client.in_thread(_single, body)
     return {"html_info": "", "image": image}
 
 
 @router.post("/extra-batch-images", openapi_extra=OBJECT)
-async def extra_batch_images(request: Request, caller: CallerOf) -> dict[str, Any]:
+async def extra_batch_images(request: Request, caller: SubmitterOf) -> dict[str, Any]:
     """Several pictures, made larger, in their order."""
-    body = await _read(request, caller)
+    body = await read_object(request)
     images = await gateway_of(request).client.in_thread(_batch, body)
     return {"html_info": "", "images": images}
-
-
-async def _read(request: Request, caller: Caller) -> dict[str, Any]:
-    if not caller.may(Scope.SUBMIT):
-        raise Forbidden("this key may not submit jobs")
-    return await read_object(request)
 
 
 def _single(body: dict[str, Any]) -> str:
@@ -152,7 +146,15 @@ def _batch(body: dict[str, Any]) -> list[str]:
             "not a list of pictures", field="imageList", allowed=f"1 to {_MOST_PICTURES} pictures"
         )
     found = [one.get("data") if isinstance(one, dict) else one for one in given]
-    return [_base64(resizing.of_picture(given_picture("imageList", one))) for one in found]
+    images, room = [], MAX_ANSWER_BYTES
+    for one in found:
+        data = resizing.of_picture(given_picture("imageList", one))
+        room -= len(data)
+        if room < 0:
+            allowed = f"up to {MAX_ANSWER_BYTES} bytes"
+            raise BodyTooLarge("the pictures are too large for one answer", allowed=allowed)
+        images.append(_base64(data))
+    return images
 
 
 def _base64(data: bytes) -> str:

@@ -18,7 +18,7 @@ from winepress_shared.jobs.job import Job
 from winepress_shared.jobs.schedulers import find_scheduler
 from winepress_shared.metadata import read
 
-_MAX_ANSWER_BYTES = 128 * 2**20  #: of pictures, before they are written in base64
+MAX_ANSWER_BYTES = 128 * 2**20  #: of pictures, before they are written in base64
 
 
 def answer_of(client: Client, handle: JobHandle, asked: DrawingRequest) -> bytes:
@@ -28,11 +28,11 @@ def answer_of(client: Client, handle: JobHandle, asked: DrawingRequest) -> bytes
     """
     pictures = [output for output in handle.result.outputs if not output.is_film]
     total = sum(output.size for output in pictures)
-    if asked.sends_images and total > _MAX_ANSWER_BYTES:
+    if asked.sends_images and total > MAX_ANSWER_BYTES:
         raise BodyTooLarge(
             "the pictures are too large for one answer",
             value=f"{total} bytes",
-            allowed=f"up to {_MAX_ANSWER_BYTES} bytes",
+            allowed=f"up to {MAX_ANSWER_BYTES} bytes",
             hint=f"GET /v1/jobs/{handle.id}/results has their addresses",
         )
     images, texts = [], []

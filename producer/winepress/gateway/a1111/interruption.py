@@ -8,10 +8,9 @@ from fastapi import APIRouter, Request
 
 from winepress.client import Client
 from winepress.gateway.a1111.work_in_hand import newest_job
-from winepress.gateway.access import Caller, Scope
-from winepress.gateway.credentials import CallerOf
+from winepress.gateway.access import Caller
+from winepress.gateway.callers import SubmitterOf
 from winepress.gateway.gateway import gateway_of
-from winepress.gateway.refusals import Forbidden
 from winepress_shared.errors import Conflict, NotFound
 
 _REASON = "interrupted by its client"
@@ -20,20 +19,18 @@ router = APIRouter(prefix="/sdapi/v1", tags=["a1111"])
 
 
 @router.post("/interrupt")
-async def interrupt(request: Request, caller: CallerOf) -> dict[str, Any]:
+async def interrupt(request: Request, caller: SubmitterOf) -> dict[str, Any]:
     """Stop the newest job of the caller; its finished pictures are answered to who waits for it."""
     return await _stop(request, caller)
 
 
 @router.post("/skip")
-async def skip(request: Request, caller: CallerOf) -> dict[str, Any]:
+async def skip(request: Request, caller: SubmitterOf) -> dict[str, Any]:
     """Stop the newest job of the caller at its last picture; refused while more are to come."""
     return await _stop(request, caller, only_last=True)
 
 
 async def _stop(request: Request, caller: Caller, *, only_last: bool = False) -> dict[str, Any]:
-    if not caller.may(Scope.SUBMIT):
-        raise Forbidden("this key may not submit jobs")
     client = gateway_of(request).client
     await client.in_thread(_cancel, client.client, caller, only_last)
     return {}

@@ -12,13 +12,13 @@ from pydantic import TypeAdapter, ValidationError
 from starlette.responses import Response
 
 from winepress.client import Client
-from winepress.gateway.a1111.request_body import OBJECT
-from winepress.gateway.access import Caller, Scope
+from winepress.gateway.access import Caller
 from winepress.gateway.body import read_object
+from winepress.gateway.callers import SubmitterOf
 from winepress.gateway.checkpoints import Checkpoint, default_checkpoint, find_checkpoint
 from winepress.gateway.credentials import CallerOf
 from winepress.gateway.gateway import Gateway, gateway_of
-from winepress.gateway.refusals import Forbidden
+from winepress.gateway.request_body import OBJECT
 from winepress_shared.errors import InvalidJob, ObjectMissing
 from winepress_shared.jobs.model_options import MAX_CLIP_SKIP
 
@@ -90,13 +90,11 @@ def _shown(gateway: Gateway, caller: Caller) -> dict[str, Any]:
 
 
 @router.post("/options", response_class=Response, openapi_extra=OBJECT)
-async def set_options(request: Request, caller: CallerOf) -> Response:
+async def set_options(request: Request, caller: SubmitterOf) -> Response:
     """Keep ``sd_model_checkpoint`` and ``CLIP_stop_at_last_layers``; the rest stays as it is.
 
     Clients send the whole object back, or settings that only A1111 has.
     """
-    if not caller.may(Scope.SUBMIT):
-        raise Forbidden("this key may not submit jobs")
     body, client = await read_object(request), gateway_of(request).client
     await client.in_thread(_keep, client.client, caller, body)
     return Response("null", media_type="application/json")

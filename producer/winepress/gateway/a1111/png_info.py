@@ -8,11 +8,11 @@ from typing import Any, NoReturn
 from fastapi import APIRouter, Request
 
 from winepress.gateway.a1111.given_picture import given_picture
-from winepress.gateway.a1111.request_body import OBJECT
 from winepress.gateway.body import read_object
 from winepress.gateway.credentials import CallerOf
 from winepress.gateway.gateway import gateway_of
 from winepress.gateway.refusals import NoRoute
+from winepress.gateway.request_body import OBJECT
 from winepress.job_files.infotext import read_settings
 from winepress_shared.metadata import read
 

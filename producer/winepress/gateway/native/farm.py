@@ -59,7 +59,8 @@ class LaneList(BaseModel):
 @router.get("/workers")
 async def list_workers(request: Request, caller: CallerOf) -> WorkerList:
     """Every live worker."""
-    workers = await gateway_of(request).client.workers()
+    gateway = gateway_of(request)
+    workers = await gateway.client.in_thread(gateway.workers.now)
     return WorkerList(workers=[_worker(one) for one in workers])
 
 

@@ -27,7 +27,8 @@ async def healthz() -> Health:
 async def readyz(request: Request) -> Health:
     """Whether broker and store can be used; 503 and the reason if not."""
     gateway = gateway_of(request)
-    await gateway.client.in_thread(_check, gateway.client.client)
+    async with gateway.probing:
+        await gateway.client.in_thread(_check, gateway.client.client)
     return Health(status="ok")
 
 

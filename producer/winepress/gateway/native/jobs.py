@@ -12,7 +12,7 @@ from winepress.aio.client import AsyncClient
 from winepress.aio.handle import AsyncJobHandle
 from winepress.gateway.body import read_object
 from winepress.gateway.credentials import CallerOf
-from winepress.gateway.gateway import Gateway, gateway_of
+from winepress.gateway.gateway import Gateway, gateway_of, stored_job
 from winepress.gateway.intake import JobRequest, submit_and_look, webhook_of
 from winepress.gateway.job_schema import SUBMISSION
 from winepress.gateway.job_view import JobPage, JobView
@@ -143,7 +143,9 @@ async def get_job(request: Request, caller: CallerOf, job_id: str) -> JobView:
     waited = wait_s(request)
     if waited:
         await wait_for(await gateway.client.get(job_id), waited)
-    record = await gateway.client.in_thread(gateway.client.client.archive.read_job, job_id)
+    record = await gateway.client.in_thread(stored_job, gateway.client.client, job_id)
+    if record is None:  # its submission is not complete
+        return await _view(gateway, job_id)
     return await _view(gateway, job_id, list(record.warnings), record.job.model_dump(mode="json"))
 
 

@@ -10,13 +10,13 @@ from starlette.responses import JSONResponse, Response
 
 from winepress.gateway.access import Caller
 from winepress.gateway.body import parse_object
+from winepress.gateway.callers import ReaderOf, SubmitterOf
 from winepress.gateway.gateway import Gateway, gateway_of
 from winepress.gateway.openai.answer_schemas import BATCH, BATCHES, PLAN, answers
 from winepress.gateway.openai.batch_intake import BatchIntake
 from winepress.gateway.openai.batch_order import BatchOrder, form_of, openai_order, query_form
 from winepress.gateway.openai.batch_record import UserBatches
 from winepress.gateway.openai.batch_view import batch_json, plan_json
-from winepress.gateway.openai.callers import ReaderOf, SubmitterOf
 from winepress.gateway.openai.pages import MOST_ON_A_PAGE, page_json
 from winepress.gateway.openai.repetition import digest_of, repetition_of
 from winepress.gateway.openai.temporary_file import receive, temporary_file

@@ -13,9 +13,9 @@ from starlette.responses import FileResponse, JSONResponse, Response, StreamingR
 
 from winepress.gateway.access import Caller
 from winepress.gateway.body import read_form
+from winepress.gateway.callers import ReaderOf, SubmitterOf
 from winepress.gateway.gateway import Gateway, gateway_of
 from winepress.gateway.openai.answer_schemas import DELETED, FILE, FILES, answers
-from winepress.gateway.openai.callers import ReaderOf, SubmitterOf
 from winepress.gateway.openai.file_form import file_json, uploaded
 from winepress.gateway.openai.pages import MOST_ON_A_PAGE, page_json
 from winepress.gateway.openai.result_files import ResultFile

@@ -11,7 +11,7 @@ from starlette.responses import JSONResponse, Response
 from winepress.client import Client
 from winepress.gateway.access import Caller
 from winepress.gateway.credentials import CallerOf
-from winepress.gateway.gateway import gateway_of
+from winepress.gateway.gateway import Gateway, gateway_of
 from winepress.gateway.openai.answer_schemas import MODEL, MODELS, answers
 from winepress.gateway.openai.model_names import LISTED_NAMES, model_of
 from winepress_shared.errors import UnknownModel
@@ -36,7 +36,7 @@ async def list_models(request: Request, caller: CallerOf) -> Response:
     A name of OpenAI, or an alias of the settings, has the model that it means in ``root``.
     """
     gateway = gateway_of(request)
-    data = await gateway.client.in_thread(_models, gateway.client.client, caller)
+    data = await gateway.client.in_thread(_models, gateway, caller)
     return JSONResponse({"object": "list", "data": list(data.values())})
 
 
@@ -45,16 +45,16 @@ async def get_model(request: Request, caller: CallerOf, model_id: str) -> Respon
     """One model, by its name or by an alias."""
     gateway = gateway_of(request)
     client = gateway.client.client
-    found = await gateway.client.in_thread(_models, client, caller)
+    found = await gateway.client.in_thread(_models, gateway, caller)
     name = model_id if model_id in found else model_of(client.settings, model_id)
     if name not in found:
         raise UnknownModel("unknown model", field="model", value=model_id, allowed=", ".join(found))
     return JSONResponse(found[name] | {"id": model_id})
 
 
-def _models(client: Client, caller: Caller) -> dict[str, dict[str, Any]]:
+def _models(gateway: Gateway, caller: Caller) -> dict[str, dict[str, Any]]:
     """Name → model, as a client sees it; blocks its thread."""
-    workers = client.workers()
+    client, workers = gateway.client.client, gateway.workers.now()
     allowed = caller.models
     found = {
         name: _model(client, name, workers)

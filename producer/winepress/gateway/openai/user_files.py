@@ -51,7 +51,8 @@ class UserFiles:
 
         Raises TooManyRequests when the user has too many files.
         """
-        if len(self.ids()) >= MOST_FILES:
+        ids = self.ids()
+        if len(ids) >= MOST_FILES and all(map(self._is_there, reversed(ids))):
             raise TooManyRequests(
                 "too many files", allowed=f"{MOST_FILES}", hint="Delete some with DELETE /v1/files"
             )
@@ -63,6 +64,14 @@ class UserFiles:
         text = found.model_dump_json().encode()
         self._store.put(self._document(found.id), text, content_type="application/json")
         return found
+
+    def _is_there(self, file_id: str) -> bool:
+        """Whether a file has not expired; one that has is removed."""
+        try:
+            self.get(file_id)
+        except NotFound:
+            return False
+        return True
 
     def get(self, file_id: str) -> StoredFile:
         """A file; raises NotFound for one that was deleted, has expired or never existed."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from contextlib import suppress
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request, Response
@@ -14,14 +13,15 @@ from winepress.gateway.access import Caller
 from winepress.gateway.body import read_object
 from winepress.gateway.checkpoints import Checkpoint
 from winepress.gateway.credentials import CallerOf
-from winepress.gateway.gateway import Gateway, gateway_of
+from winepress.gateway.gateway import Gateway, gateway_of, stored_job
 from winepress.gateway.intake import JobRequest, submit, webhook_of
 from winepress.gateway.native.jobs import wait_for, wait_s
 from winepress.gateway.openai.file_links import read_link
 from winepress.gateway.replicate.models import find_model
 from winepress.gateway.replicate.prediction_view import OWNER, prediction_of, whole_prediction
+from winepress.gateway.request_body import OBJECT
 from winepress.job_files.given_file import FILE_FIELDS
-from winepress_shared.errors import Conflict, FailForGood, InvalidJob, ObjectMissing
+from winepress_shared.errors import Conflict, InvalidJob
 from winepress_shared.jobs.aliases import ALIASES
 from winepress_shared.jobs.job import Job
 from winepress_shared.ledger.records import JobRow
@@ -35,14 +35,10 @@ _UNITS = {"": 1, "s": 1, "m": 60, "h": 3600}
 _NAMES = {"num_outputs": "n", "prompt_strength": "strength", "num_steps": "num_inference_steps"}
 _KINDS = ("text-to-image", "image-to-image", "inpaint")
 _OTHERS = ("size", "num_inference_steps")
-_OBJECT: dict[str, Any] = {
-    "requestBody": {"content": {"application/json": {"schema": {"type": "object"}}}}
-}
-
 router = APIRouter(prefix="/v1", tags=["replicate"])
 
 
-@router.post("/predictions", status_code=201, openapi_extra=_OBJECT)
+@router.post("/predictions", status_code=201, openapi_extra=OBJECT)
 async def create_prediction(
     request: Request, response: Response, caller: CallerOf
 ) -> dict[str, Any]:
@@ -51,7 +47,7 @@ async def create_prediction(
     return await _create(request, response, caller, _name_in(body), body)
 
 
-@router.put("/predictions/{key}", status_code=201, openapi_extra=_OBJECT)
+@router.put("/predictions/{key}", status_code=201, openapi_extra=OBJECT)
 async def put_prediction(
     request: Request, response: Response, caller: CallerOf, key: str
 ) -> dict[str, Any]:
@@ -60,7 +56,7 @@ async def put_prediction(
     return await _create(request, response, caller, _name_in(body), body, key)
 
 
-@router.post(f"/models/{OWNER}/{{name}}/predictions", status_code=201, openapi_extra=_OBJECT)
+@router.post(f"/models/{OWNER}/{{name}}/predictions", status_code=201, openapi_extra=OBJECT)
 async def create_for_model(
     request: Request, response: Response, caller: CallerOf, name: str
 ) -> dict[str, Any]:
@@ -203,9 +199,8 @@ async def _view(gateway: Gateway, request: Request, row: JobRow) -> dict[str, An
     """The prediction with its input, output and logs."""
 
     def look() -> dict[str, Any]:
-        client, record, urls = gateway.client.client, None, []
-        with suppress(ObjectMissing, FailForGood):
-            record = client.archive.read_job(row.id)
+        client, urls = gateway.client.client, []
+        record = stored_job(client, row.id)
         if row.done and row.state.is_terminal:
             outputs = client.get(row.id).result.outputs
             urls = [gateway.output_url(request, row.id, one) for one in outputs]

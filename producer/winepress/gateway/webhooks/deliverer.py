@@ -114,7 +114,7 @@ class Deliverer:
             return Answer(None, f"there is nothing to tell: {error.message}", is_final=True)
         try:
             return self._post(due, webhook, body)
-        except InvalidJob as error:  # where the host is now may change
+        except (FailForGood, InvalidJob) as error:  # the host or its secret may be put right
             return Answer(None, error.message)
 
     def _post(self, due: Due, webhook: Webhook, body: bytes) -> Answer:

@@ -37,6 +37,9 @@ _NOBODYS = tuple(
 )
 
 
+_MOST_CHECKS = 4  #: names looked up at a time for submissions, so that threads are left for others
+
+
 class Unreachable(InvalidJob):
     """The host of a webhook cannot be looked up now; it may be known later."""
 
@@ -52,6 +55,7 @@ class WebhookGuard:
         self._names: set[str] = set()
         self._networks: list[Network] = []
         self._lookup = lookup or look_up
+        self._checks = threading.BoundedSemaphore(_MOST_CHECKS)
         for one in allowed:
             self._allow(one)
 
@@ -83,12 +87,17 @@ class WebhookGuard:
     def check(self, url: str) -> None:
         """Raise InvalidJob if no message may be sent to ``url``.
 
-        A host that cannot be looked up passes: each delivery looks again.
+        A host that cannot be looked up, or not now, passes: each delivery looks again.
         """
+        destination = read_destination(url)
+        if not self._checks.acquire(blocking=False):
+            return
         try:
-            self.addresses(read_destination(url))
+            self.addresses(destination)
         except Unreachable:
             return
+        finally:
+            self._checks.release()
 
     def _looked_up(self, destination: Destination) -> list[str]:
         try:

@@ -20,7 +20,7 @@ from celery.signals import setup_logging, worker_shutting_down
 from winepress.client import Client
 from winepress.gateway.webhooks.deliverer import Deliverer
 from winepress_shared.broker import DELIVER, make_celery, send_tickets
-from winepress_shared.errors import BrokerUnreachable, FarmUnreachable
+from winepress_shared.errors import FarmUnreachable, WinepressError
 from winepress_shared.gate import TRANSPORT
 from winepress_shared.webhook import QUEUE
 
@@ -96,7 +96,7 @@ class DeliveryProcess:
                 if wanted > 0:
                     send_tickets(app, QUEUE, wanted)
                 pause_s = _LOOK_S
-            except BrokerUnreachable as error:
+            except WinepressError as error:
                 log.warning("the outbox cannot be read: %s", error)
                 pause_s = _OUTAGE_S
 

@@ -64,8 +64,8 @@ async def list_deliveries(
     client = gateway_of(request).client
 
     def look() -> DeliveryList:
-        outbox = client.client.outbox
-        found = outbox.deliveries(limit, job_id=job, owner=caller.user, failed=failed)
+        owner = caller.user.partition("@")[0]
+        found = client.client.outbox.deliveries(limit, job_id=job, owner=owner, failed=failed)
         return DeliveryList(deliveries=[DeliveryView(**asdict(one)) for one in found])
 
     return await client.in_thread(look)
@@ -77,5 +77,6 @@ async def webhook_secret(request: Request, caller: CallerOf) -> SecretView:
     if not caller.may(Scope.SUBMIT):
         raise Forbidden("this key may not see the secret")
     client = gateway_of(request).client
-    found = await client.in_thread(read_secrets, client.client.archive.store, caller.user)
+    owner = caller.user.partition("@")[0]
+    found = await client.in_thread(read_secrets, client.client.archive.store, owner)
     return SecretView(key=found.current)

@@ -14,6 +14,7 @@ from typing import Annotated
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 from winepress_shared.documents import Moment, read_document
+from winepress_shared.errors import ObjectMissing
 from winepress_shared.stores.base import Store
 
 ROTATION_S = 24 * 3600  #: for this long after a rotation the former secret signs too
@@ -68,9 +69,11 @@ def _signature(secret: str, message_id: str, at: int, body: bytes) -> str:
 def read_secrets(store: Store, owner: str) -> WebhookSecrets:
     """The secrets of a user, made at first use; raises FailForGood if their object is damaged."""
     key, now = _key(owner), time.time()
-    if store.head(key) is None:
+    try:
+        document = _read(store, key)
+    except ObjectMissing:
         store.put_new(key, _encode(_SecretsDocument(secret=_new_secret())))
-    document = _read(store, key)
+        document = _read(store, key)
     former = (one.secret for one in reversed(document.former) if one.until > now)
     return WebhookSecrets((document.secret, *former))
 

@@ -18,6 +18,7 @@ local function accept(id)
       local owner, digest = owner_of_key(job.user, job.idem)
       if owner and owner ~= id and not is_pending(owner) then
         drop_pending(job)
+        note_withdrawn(id)
         return {digest == job.digest and 'known' or 'conflict', owner, 0}
       end
       take_key(job.user, job.idem, id, job.digest, ARGV[1])

@@ -1,6 +1,6 @@
 #!lua
 -- Reserve units and megapixel-steps of a key of the gateway for jobs that are about to be submitted, or none.
--- A job whose idempotency key is known will not be accepted anew, so nothing is reserved for it.
+-- A job whose idempotency key belongs to an accepted job will not be accepted anew, so nothing is reserved for it.
 -- KEYS[1] prefix; keys: key_jobs key_units key_counted key_steps job idem
 -- ARGV: id of the key, most units that have not ended (0: any number), most megapixel-steps in a day (0: any
 --       number), then id, units, megapixel-steps, user and idempotency key or '' of each job ...
@@ -35,8 +35,8 @@ local function count_units()
 end
 
 local function is_known(user, idem)
-  local known = idem ~= '' and redis.call('GET', key('idem', user, idem))
-  return known and redis.call('EXISTS', key('job', string.match(known, '^%S+'))) == 1
+  local id = idem ~= '' and owner_of_key(user, idem)
+  return id and not is_pending(id)
 end
 
 local answer, places, units, steps = {'reserved', day}, {}, 0, 0

@@ -53,8 +53,12 @@ if idem ~= '' then
   local known_id, known_digest = owner_of_key(row.user, idem)
   if known_id and known_digest ~= digest then return {'conflict', known_id, open, 0} end
   if known_id and known_id ~= id then
-    if not is_pending(known_id) then return entered('known', known_id, units) end
-    if mode == 'hold' then return {'pending', known_id, open, 0} end
+    local told = not is_pending(known_id) and entered('known', known_id, units)
+      or mode == 'hold' and {'pending', known_id, open, 0}
+    if told then
+      redis.call('HSET', key('job', known_id), 'shared', 1)
+      return told
+    end
     rival = known_id
   end
 end

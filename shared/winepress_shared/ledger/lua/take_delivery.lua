@@ -9,8 +9,9 @@ check_numbers(1)
 local passed = {}
 for i = 2, #ARGV do passed[ARGV[i]] = true end
 for _, delivery in ipairs(redis.call('ZRANGEBYSCORE', key('outbox'), '-inf', now, 'LIMIT', 0, MOST_LOOKS)) do
-  local found = read(key('delivery', delivery))
-  if not found then
+  local is_read, found = pcall(read, key('delivery', delivery)) -- others may write there
+  if not (is_read and found and found.job and found.user and found.event and found.created
+      and tonumber(found.tries)) then
     redis.call('ZREM', key('outbox'), delivery)
   elseif not passed[string.match(found.user, '^[^@]*')] then
     if found.event == 'completed' then

@@ -4,9 +4,11 @@
 -- KEYS[1] prefix; keys: idem job jobs pending withdrawn retry attempts done failers units job_leases events old
 --         expiries, and those `end_job` and `place_job` touch
 -- ARGV: reason, then id/idempotency key (or '') pairs
--- Returns for each 'withdrawn', or the state in which the job has ended
+-- Returns for each 'withdrawn', or the state of the job, which has ended or belongs to another submission too
 local function withdraw(id, idem)
   local job = read_job(id)
+  -- Another submission under its key was told its id.
+  if job and job.shared then return job.state end
   if job and job.pending ~= 1 then
     if is_alive(job) then end_job(job, 'canceled', ARGV[1]) end
     if idem ~= '' and owner_of_key(job.user, idem) == id then redis.call('DEL', key('idem', job.user, idem)) end

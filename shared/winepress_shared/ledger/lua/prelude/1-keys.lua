@@ -12,6 +12,7 @@
 --                                 together (units rendered in one call; absent: one)
 --                                 pending (1: its submission is not complete, so no claim finds it; absent:
 --                                 it is accepted) idem digest (of a pending job with an idempotency key)
+--                                 shared (1: another submission under its key was told its id)
 --                                 hooks (events that its webhook is told of, with dots between them; absent:
 --                                 it has none)
 --   jobs                  zset    ID by order of submission; jobs:STATE the same for one state

@@ -1,4 +1,4 @@
-"""Callers who may do what a route of files or batches does; parameters of routes."""
+"""Callers who may do what a route does; parameters of routes."""
 
 from __future__ import annotations
 
