@@ -11,6 +11,7 @@ from winepress.commands import (
     jobs,
     keys,
     limits,
+    mcp,
     pause,
     submit,
     top,
@@ -31,6 +32,7 @@ COMMANDS = (
     farm.register,
     top.register,
     gateway.register,
+    mcp.register,
     keys.register,
     info.register,
 )

@@ -7,7 +7,7 @@ import logging
 import re
 import secrets
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
@@ -19,6 +19,7 @@ from winepress.gateway import a1111, native
 from winepress.gateway.body import BodyLimits
 from winepress.gateway.dialect import Dialect
 from winepress.gateway.gateway import Gateway
+from winepress.gateway.mcp import route as mcp
 from winepress.gateway.problems import Problem, problem_of
 from winepress.gateway.refusals import BadRequest, NoRoute, WrongMethod
 from winepress_shared import __version__
@@ -28,7 +29,7 @@ from winepress_shared.settings import Settings
 log = logging.getLogger(__name__)
 
 #: The first one that owns a path answers errors there.
-DIALECTS: tuple[Dialect, ...] = (a1111.DIALECT, native.DIALECT)
+DIALECTS: tuple[Dialect, ...] = (a1111.DIALECT, mcp.DIALECT, native.DIALECT)
 
 
 def make_app(settings: Settings) -> FastAPI:
@@ -36,11 +37,12 @@ def make_app(settings: Settings) -> FastAPI:
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        app.state.gateway = gateway = await Gateway.open(settings)
-        try:
+        async with AsyncExitStack() as stack:
+            app.state.gateway = gateway = await Gateway.open(settings)
+            stack.push_async_callback(gateway.close)
+            for dialect in DIALECTS:
+                await stack.enter_async_context(dialect.lifespan(app))
             yield
-        finally:
-            await gateway.close()
 
     app = FastAPI(
         title="Winepress",

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from winepress.client import Client
 from winepress.gateway.access import Caller, OfUser, Scope
-from winepress.gateway.gateway import Gateway
 from winepress.gateway.key_meter import KeyMeter
 from winepress.gateway.live_workers import LiveWorkers
 from winepress.gateway.refusals import Forbidden, NoWorker
@@ -23,6 +22,9 @@ from winepress_shared.jobs.aliases import canonical_fields
 from winepress_shared.jobs.job import Job, parse_job
 from winepress_shared.ledger.records import JobRow, unknown_job
 from winepress_shared.window import Window
+
+if TYPE_CHECKING:  # imports FastAPI, which the tools over stdio do without
+    from winepress.gateway.gateway import Gateway
 
 _NOT_A_FILE = "a path or an address; a gateway opens neither"
 _FILE_HINT = "Embed the file in base64 or as a data: URL, or upload it to /v1/uploads first"

@@ -22,22 +22,23 @@ def _submission() -> dict[str, Any]:
     for kind in (TextToImage, ImageToImage, Inpaint, ZoomVideo):
         schema = TypeAdapter(kind).json_schema(mode="validation")
         definitions = schema.pop("$defs", {})
-        schema = _inlined(schema, definitions)
+        schema = inlined(schema, definitions)
         schema["properties"] |= _TERMS
         kinds[kind.__name__] = schema
     content = {"application/json": {"schema": {"anyOf": list(kinds.values())}}}
     return {"requestBody": {"required": True, "content": content}}
 
 
-def _inlined(schema: Any, definitions: dict[str, Any]) -> Any:
+def inlined(schema: Any, definitions: dict[str, Any]) -> Any:
     """``schema`` with each reference replaced by what it names."""
     if isinstance(schema, list):
-        return [_inlined(one, definitions) for one in schema]
+        return [inlined(one, definitions) for one in schema]
     if not isinstance(schema, dict):
         return schema
-    if "$ref" in schema:
-        return _inlined(definitions[schema["$ref"].rpartition("/")[2]], definitions)
-    return {name: _inlined(value, definitions) for name, value in schema.items()}
+    found = {name: inlined(value, definitions) for name, value in schema.items() if name != "$ref"}
+    if "$ref" in schema:  # what stands beside it is about this one place
+        return inlined(definitions[schema["$ref"].rpartition("/")[2]], definitions) | found
+    return found
 
 
 SUBMISSION = _submission()  #: what ``POST /v1/jobs`` reads; field names of other programs work too
