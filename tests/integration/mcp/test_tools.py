@@ -41,6 +41,7 @@ def test_the_tools_say_what_they_take(in_memory: Connect, mode: ConnectMode) -> 
         assert list(tools) == [*_TOOLS, "list_models"]
         takes = tools["generate_image"].input_schema
         assert takes["required"] == ["prompt"]
+        assert "null" not in str(takes)
         width = takes["properties"]["width"]
         assert (width["type"], width["minimum"], width["maximum"]) == ("integer", 64, 4096)
         assert "int8" in takes["properties"]["precision"]["enum"]
@@ -234,13 +235,13 @@ def test_a_call_that_is_given_up_ends_its_wait_alone(
         ("edit_image", {"prompt": "x", "image": "http://10.0.0.1/a.png"}, "image: not a picture"),
         ("edit_image", {"prompt": "x", "image": "file:///etc/passwd"}, "image: not a picture"),
         ("edit_image", {"prompt": "x", "image": "data:image/png;base64,!"}, "image: "),
-        ("edit_image", {"prompt": "x", "image": "j" + "0" * 20}, "no job with this id"),
+        ("edit_image", {"prompt": "x", "image": "j" + "0" * 20}, "no such job"),
         ("zoom_video", {"prompt": "x", "key_frames": 501}, "key_frames: too large"),
         ("zoom_video", {"prompt": "x", "prompts": {"b": "y"}}, "prompts: "),
         ("zoom_video", {"prompt": "x", "film_format": "exe"}, "film_format: "),
         ("job_status", {"job_id": "../x"}, "job_id: not the id of a job"),
-        ("wait", {"job_id": "j" + "0" * 20}, "no job with this id"),
-        ("cancel", {"job_id": "j" + "0" * 20}, "no job with this id"),
+        ("wait", {"job_id": "j" + "0" * 20}, "no such job"),
+        ("cancel", {"job_id": "j" + "0" * 20}, "no such job"),
         ("list_models", {"all": True}, "unknown argument (got 'all'); allowed: none"),
     ],
 )
@@ -283,7 +284,7 @@ def test_files_are_saved_below_the_folder_that_was_named(
             (output,) = (drawn.structured_content or {})["outputs"]
             path = Path(output["link"])
             assert path.parent == tmp_path / "new" / "pictures"
-            assert Image.open(path).size == (64, 64)
+            assert path.read_bytes().startswith(b"\x89PNG")
             job_id = (drawn.structured_content or {})["job_id"]
             before = path.stat().st_mtime_ns
             await assistant.call_tool("job_status", {"job_id": job_id})

@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from typing import Annotated, Any, Self, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
-from pydantic.json_schema import SkipJsonSchema
 
 from winepress.gateway.job_schema import inlined
 from winepress_shared.errors import InvalidJob
@@ -53,7 +52,6 @@ KeyFrames = Annotated[int, Field(ge=1, le=MAX_KEY_FRAMES)]
 Zoom = Annotated[float, Field(ge=MIN_ZOOM, le=MAX_ZOOM)]
 Duration = Annotated[float, Field(gt=0, le=MAX_DURATION_S)]
 Prompts = Annotated[dict[str, str], Field(max_length=MAX_CUES)]
-Absent = SkipJsonSchema[None]  #: a field may be left out, and the schema does not offer null
 
 
 class Arguments(BaseModel):
@@ -79,11 +77,17 @@ class Arguments(BaseModel):
         schema: dict[str, Any] = cls.model_json_schema()
         definitions = schema.pop("$defs", {})
         found: dict[str, Any] = inlined(schema, definitions)
-        for one in (found, *found["properties"].values()):
-            del one["title"]  # the name once more
-            if one.get("default", one) is None:
-                del one["default"]
+        properties = found["properties"]
+        found["properties"] = {name: _plain(one) for name, one in properties.items()}
         return found
+
+
+def _plain(field: dict[str, Any]) -> dict[str, Any]:
+    """The schema of a field without null, which is the same as leaving it out."""
+    choices = [one for one in field.get("anyOf", ()) if one != {"type": "null"}]
+    unsaid = ("title", "anyOf", *(("default",) if field.get("default", field) is None else ()))
+    own = {name: value for name, value in field.items() if name not in unsaid}
+    return (choices[0] if choices else {}) | own
 
 
 class OfJob(Arguments):
@@ -104,23 +108,23 @@ class Drawing(Arguments):
     prompt: Annotated[Prompt, Field(description="what the picture shows, in plain words")]
     negative_prompt: Annotated[Text, Field(description="what it must not show")] = ""
     model: Annotated[
-        ModelName | Absent, Field(description="a name of list_models; without it, a ready one")
+        ModelName | None, Field(description="a name of list_models; without it, a ready one")
     ] = None
     precision: Annotated[
         Precision, Field(description="of the model's numbers; list_models tells which are ready")
     ] = Precision.FP16
     num_inference_steps: Annotated[
-        Steps | Absent, Field(description="more is slower; without it, the model's own number")
+        Steps | None, Field(description="more is slower; without it, the model's own number")
     ] = None
     guidance_scale: Annotated[
-        Guidance | Absent,
+        Guidance | None,
         Field(description="how closely to follow the prompt; without it, the model's own number"),
     ] = None
     seed: Annotated[
-        Seed | Absent, Field(description="the same seed gives the same picture again")
+        Seed | None, Field(description="the same seed gives the same picture again")
     ] = None
     scheduler: Annotated[
-        str | Absent,
+        str | None,
         Field(
             description="the sampler; without it, the model's own",
             json_schema_extra={"enum": [one.name for one in SCHEDULERS]},
@@ -137,9 +141,9 @@ class GenerateImage(Drawing):
     """Draws pictures from a prompt."""
 
     width: Annotated[
-        Side | Absent, Field(description="in pixels; without it, what the model has learned")
+        Side | None, Field(description="in pixels; without it, what the model has learned")
     ] = None
-    height: Annotated[Side | Absent, Field(description="in pixels, as width")] = None
+    height: Annotated[Side | None, Field(description="in pixels, as width")] = None
     n: Annotated[Count, Field(description="number of pictures, with seeds that count up")] = 1
 
 
@@ -148,14 +152,14 @@ class EditImage(Drawing):
 
     image: Annotated[PictureText, Field(description=f"the picture to start from: {_PICTURE}")]
     mask: Annotated[
-        PictureText | Absent,
+        PictureText | None,
         Field(
             description="white where the picture is drawn anew, black where it stays; of the "
             "same size as image, and given in the same way"
         ),
     ] = None
     strength: Annotated[
-        Strength | Absent,
+        Strength | None,
         Field(
             description="0.2 changes little, 0.8 nearly everything; without it, the model's own, "
             "and 1 with a mask"
@@ -168,26 +172,26 @@ class ZoomVideo(Drawing):
     """Makes a film."""
 
     image: Annotated[
-        PictureText | Absent,
+        PictureText | None,
         Field(description=f"the innermost picture; without it, it is drawn. {_PICTURE}"),
     ] = None
     prompts: Annotated[
-        Prompts | Absent,
+        Prompts | None,
         Field(
             description="other prompts, each from a key frame on, by its number in rising order",
             examples=[{"0": "a keyhole", "2": "a door", "4": "a castle"}],
         ),
     ] = None
     key_frames: Annotated[
-        KeyFrames | Absent,
+        KeyFrames | None,
         Field(description="pictures to draw, each around the one before; without it, 5"),
     ] = None
     zoom: Annotated[
-        Zoom | Absent, Field(description="from one key frame to the next; without it, 2")
+        Zoom | None, Field(description="from one key frame to the next; without it, 2")
     ] = None
     direction: Annotated[Direction, Field(description="of the camera")] = Direction.OUT
     duration: Annotated[
-        Duration | Absent,
+        Duration | None,
         Field(description="seconds of the film; without it, one from key frame to key frame"),
     ] = None
     fps: Annotated[float, Field(ge=1, le=120, description="frames a second")] = 30.0
@@ -199,6 +203,6 @@ class ZoomVideo(Drawing):
         ),
     ] = "mp4"
     width: Annotated[
-        Side | Absent, Field(description="of the key frames, in pixels; without it, as learned")
+        Side | None, Field(description="of the key frames, in pixels; without it, as learned")
     ] = None
-    height: Annotated[Side | Absent, Field(description="in pixels, as width")] = None
+    height: Annotated[Side | None, Field(description="in pixels, as width")] = None

@@ -14,6 +14,7 @@ from winepress.gateway.intake import read_job
 from winepress.gateway.mcp.server import make_server
 from winepress.handle import JobHandle, file_name
 from winepress_shared.archive import Output
+from winepress_shared.errors import WrongUsage
 from winepress_shared.ledger.records import JobRow, Worker
 from winepress_shared.settings import Settings
 
@@ -54,7 +55,15 @@ class LocalBackend:
         if self.out is None:
             return self.client.client.archive.store.url(output.key, _LINK_S)
         path = self.out.absolute() / file_name(handle.id, output.key)
-        handle.save_as(output, path)
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            handle.save_as(output, path)
+        except OSError as error:
+            raise WrongUsage(
+                f"cannot save here: {error.strerror}",
+                value=str(path),
+                hint=f"The farm keeps it: `winepress fetch {handle.id}` saves it elsewhere",
+            ) from None
         return str(path)
 
 

@@ -20,11 +20,11 @@ async def wait_until_over(
 
     Each report tells of more than the one before, as MCP demands.
     """
-    if row.state.is_terminal or not seconds:
-        return
     progress = Progress(row)
     told = progress.fraction
     await report(100 * told, progress.text)
+    if progress.is_over or not seconds:
+        return
     try:
         async with handle.events(seconds) as events:
             async for event in events:
