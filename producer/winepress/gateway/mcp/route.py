@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import sys
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -16,7 +17,6 @@ from starlette.types import Receive, Scope, Send
 
 from winepress.aio.client import AsyncClient
 from winepress.gateway.access import Caller
-from winepress.gateway.body import MAX_BODY_BYTES
 from winepress.gateway.credentials import caller_of
 from winepress.gateway.dialect import Dialect
 from winepress.gateway.gateway import Gateway, gateway_of
@@ -97,7 +97,9 @@ def _backend_of(context: Context) -> Backend:
 async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     """Keep no sessions: any gateway of the farm answers any request, also after a restart."""
     manager = StreamableHTTPSessionManager(
-        make_server(_backend_of), stateless=True, max_request_body_size=MAX_BODY_BYTES
+        make_server(_backend_of),
+        stateless=True,
+        max_request_body_size=sys.maxsize,  # the gateway has limits of its own
     )
     async with manager.run():
         app.state.mcp = manager
