@@ -63,11 +63,12 @@ def model_home() -> Path:
     """A home whose prepared models outlive the session: an export takes a quarter of a minute.
 
     They are prepared again when the bundled weights have changed. What is
-    quantised depends on the processor's instructions, so each ceiling of them has a home.
+    quantised depends on the processor's instructions, so each disguise (`make test-avx2`) has a
+    home.
     """
-    ceiling = os.environ.get("ONEDNN_MAX_CPU_ISA", "").lower()
-    name = f"winepress-tests-{ceiling}" if ceiling else "winepress-tests"
-    return Path(__file__).parents[1] / ".cache" / name
+    disguises = os.environ.get("ONEDNN_MAX_CPU_ISA", ""), os.environ.get("LD_PRELOAD", "")
+    names = ["winepress-tests", *(Path(one).stem.lower() for one in disguises if one)]
+    return Path(__file__).parents[1] / ".cache" / "-".join(names)
 
 
 @pytest.fixture(scope="session")

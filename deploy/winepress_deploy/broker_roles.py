@@ -23,20 +23,27 @@ _COMMANDS = (
     "-scan -randomkey -client|tracking -pubsub +time +eval +evalsha +script|load +script|exists"
 )
 _JOBS = ("job:*", "jobs", "jobs:*", "idem:*", "expiries", "old", "due", "open", "open_by_user")
+_SUBMISSIONS = ("pending", "withdrawn")
 _UNITS = ("retry:*", "attempts:*", "failers:*", "done:*", "units:*")
 _LANES = ("lanes", "lane_served", "priority_served:*", "ready:*", "waits:*", "aside:*", "turn")
 _LEASES = ("slices", "leases", "lease:*", "job_leases:*", "held:*")
-_EVENTS = ("events:*", "wake:*")
+_EVENTS = ("events:*", "wake:*", "outbox", "deliveries", "delivery:*", "tries:*")
 #: Keys of the ledger that a producer's scripts write; the names are those of the key table. What is
 #: not here only workers and the operator write.
-PRODUCER_WRITES = (*_JOBS, *_UNITS, *_LANES, *_LEASES, *_EVENTS)
-#: Keys that the gateway writes beside those: what was done with each of its own keys.
-GATEWAY_WRITES = ("key_rate:*", "key_jobs:*", "key_units:*", "key_counted:*", "key_steps:*")
+PRODUCER_WRITES = (*_JOBS, *_SUBMISSIONS, *_UNITS, *_LANES, *_LEASES, *_EVENTS)
+#: Keys that the gateway writes beside those: what was done with each of its own keys, requests that
+#: a client may repeat, and who delivers webhooks.
+GATEWAY_WRITES = (
+    *("key_rate:*", "key_jobs:*", "key_units:*", "key_counted:*", "key_steps:*"),
+    *("repeat:*", "deliverers"),
+)
+#: The queue of what delivers webhooks, and what kombu keeps of messages that it has taken.
+_DELIVERY = ("queue:webhooks", "queue:unacked*")
 #: Queues of lanes, whose names have a dot, and films; not kombu's record of unacknowledged
 #: messages.
 _QUEUES = ("queue:*.*", "queue:film")
 #: Remote control and events. Subscribing to a pattern requires the right to that exact pattern.
-_FANOUT = ("queue:/0.celery.pidbox", "queue:/0.celeryev/*")
+_ORDERS, _FLOWER_EVENTS = "queue:/0.celery.pidbox", "queue:/0.celeryev/*"
 
 
 #: Options of a URL that would override the user set in it.
@@ -71,16 +78,19 @@ def _hashed(credentials: Credentials, role: Role) -> str:
 
 def _keys(role: Role, farm: str) -> list[str]:
     """Patterns of keys (``~``, read only ``%R~``) and channels (``&``)."""
-    fanout = [f"&{farm}:{channel}" for channel in _FANOUT]
+    events = f"&{farm}:{_FLOWER_EVENTS}"
+    fanout = [f"&{farm}:{_ORDERS}", events]
     if role is Role.FLOWER:
         return [f"~{farm}:queue:*", *fanout]
     if role in (Role.PRODUCER, Role.GATEWAY):
         # A script gets the bare prefix as its key and builds the other keys itself.
-        own = GATEWAY_WRITES if role is Role.GATEWAY else ()
+        is_gateway = role is Role.GATEWAY
+        own = (*GATEWAY_WRITES, *_DELIVERY) if is_gateway else ()
         writes = ("", *PRODUCER_WRITES, *own, *_QUEUES)
         return [
             f"%R~{farm}:*",
             *(f"~{farm}:{key}" for key in writes),
             f"&{farm}:directives:*",  # tells lease holders that a job is canceled
+            *([events] if is_gateway else ()),
         ]
     return [f"~{farm}:*", f"&{farm}:directives:*", *fanout]

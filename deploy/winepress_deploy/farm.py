@@ -19,7 +19,7 @@ from winepress_deploy.private_file import write_private
 from winepress_deploy.process import Child, Program
 from winepress_deploy.roles import Role
 from winepress_deploy.running_farm import process_began
-from winepress_deploy.services import flower, gateway, seaweed, valkey
+from winepress_deploy.services import deliverer, flower, gateway, seaweed, valkey
 from winepress_deploy.services.workers import workers
 from winepress_deploy.settings_file import (
     names_broker,
@@ -170,7 +170,7 @@ class Farm:
         return servers
 
     def _web_servers(self, credentials: Credentials) -> list[Program]:
-        """Flower and the gateway, as far as they are wanted."""
+        """Flower, and the gateway with what delivers its webhooks, as far as they are wanted."""
         servers = []
         if self.options.flower:
             password = credentials.flower_password.get_secret_value()
@@ -178,7 +178,10 @@ class Farm:
             servers.append(flower.flower(self.state, self._ports[flower.NAME], password))
         if self.options.gateway:
             servers.append(gateway.gateway(self.state, self._ports[gateway.NAME]))
+            servers.append(deliverer.deliverer(self.state, self.settings))
         for server in servers:
+            if server.name not in self._ports:
+                continue
             self.urls[server.name] = f"http://{ports.HOST}:{self._ports[server.name]}"
         return servers
 

@@ -30,6 +30,7 @@ from winepress_shared.jobs.job import ImageToImage, Inpaint, Priority, TextToIma
 from winepress_shared.jobs.zoom import ZoomVideo
 from winepress_shared.lane import Precision
 from winepress_shared.state import JobState
+from winepress_shared.webhook import Webhook, WebhookEvent
 
 if TYPE_CHECKING:
     from winepress.aio.client import AsyncClient
@@ -60,6 +61,8 @@ __all__ = [
     "StoreUnreachable",
     "TextToImage",
     "UnknownModel",
+    "Webhook",
+    "WebhookEvent",
     "WinepressError",
     "WrongUsage",
     "ZoomVideo",

@@ -15,6 +15,7 @@ from winepress.recovery import recover
 from winepress.recut import recut
 from winepress.submission import record_of, submit
 from winepress.submit_options import SubmitOptions
+from winepress_shared.webhook import Webhook
 
 if TYPE_CHECKING:
     from winepress.estimate import Estimate, Work
@@ -43,6 +44,7 @@ class Client(Connections):
         start_in: float | None = None,
         window: Window | str | None = None,
         warnings: Sequence[str] = (),
+        webhook: Webhook | str | None = None,
     ) -> JobHandle:
         """Queue a job; it is accepted once this returns.
 
@@ -51,8 +53,10 @@ class Client(Connections):
         ``window`` limits the job to a part of each day: a Window, or text like ``22:00-06:00`` in
         local time. Each option that the model ignores is logged as a warning, and listed in
         `JobHandle.warnings` and in the result; ``warnings`` are the caller's own sentences, added
-        to those. Raises WrongUsage for an invalid window. Raises InvalidJob, UnknownModel,
-        QueueFull or Conflict when the job is refused; then nothing of it is left behind.
+        to those. ``webhook`` is an http(s) URL that is told when the job ends, or a `Webhook` that
+        names other events too. Raises WrongUsage for an invalid window. Raises InvalidJob,
+        UnknownModel, QueueFull or Conflict when the job is refused; then nothing of it is left
+        behind.
         """
         submit_options = SubmitOptions(
             self.settings.user if user is None else user,
@@ -60,6 +64,7 @@ class Client(Connections):
             expires_in,
             start_in,
             check_window(window),
+            webhook=Webhook.of(webhook) if isinstance(webhook, str) else webhook,
         )
         record = record_of(self, job, submit_options, warnings)
         (job_id,) = submit(self, [record], submit_options)
@@ -163,9 +168,9 @@ class Client(Connections):
         """Every live worker."""
         return self.ledger.workers()
 
-    def recover(self, *, pending: bool = False) -> Sequence[JobHandle]:
+    def recover(self) -> Sequence[JobHandle]:
         """Enter every unfinished job of the store into the ledger again; see `recovery.recover`."""
-        return [JobHandle(self, job_id) for job_id in recover(self, pending=pending)]
+        return [JobHandle(self, job_id) for job_id in recover(self)]
 
     def list(self, state: JobState | None = None, limit: int = 100) -> Sequence[JobRow]:
         """The newest jobs, newest first; raises WrongUsage for an invalid state or limit."""

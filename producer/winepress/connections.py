@@ -17,7 +17,10 @@ if TYPE_CHECKING:
     from winepress_shared.ledger.lanes import LaneIndex
     from winepress_shared.ledger.ledger import Ledger
     from winepress_shared.ledger.limits import QueueLimits
+    from winepress_shared.ledger.outbox import Outbox
+    from winepress_shared.ledger.pending import PendingJobs
     from winepress_shared.ledger.previews import PreviewStore
+    from winepress_shared.ledger.repeats import RepeatedRequests
     from winepress_shared.ledger.script_server import ScriptServer
     from winepress_shared.ledger.snapshot import Snapshots
 
@@ -88,7 +91,8 @@ class Connections:
         reader = self._event_reader.pop()
         if reader is not None:
             reader.close()
-        for name in ("ledger", "farm", "lanes", "previews", "snapshots", "job_pages", "key_quotas"):
+        parts = ("ledger", "pending", "job_pages", "key_quotas", "farm", "lanes", "previews")
+        for name in (*parts, "snapshots", "repeats", "outbox"):
             self.__dict__.pop(name, None)
         server = self.__dict__.pop("_server", None)
         if server is not None:
@@ -114,6 +118,13 @@ class Connections:
         from winepress_shared.ledger.ledger import Ledger
 
         return Ledger(self.settings, self._server)
+
+    @_AtFirstUse
+    def pending(self) -> PendingJobs:
+        """The jobs whose submission is not complete."""
+        from winepress_shared.ledger.pending import PendingJobs
+
+        return PendingJobs(self.settings, self._server)
 
     @_AtFirstUse
     def job_pages(self) -> JobPages:
@@ -144,6 +155,13 @@ class Connections:
         return LaneIndex(self.settings, self._server)
 
     @_AtFirstUse
+    def outbox(self) -> Outbox:
+        """What webhooks are told, and how that went."""
+        from winepress_shared.ledger.outbox import Outbox
+
+        return Outbox(self.settings, self._server)
+
+    @_AtFirstUse
     def previews(self) -> PreviewStore:
         """The previews of pictures that are being drawn."""
         from winepress_shared.ledger.previews import PreviewStore
@@ -156,6 +174,13 @@ class Connections:
         from winepress_shared.ledger.snapshot import Snapshots
 
         return Snapshots(self.settings, self._server)
+
+    @_AtFirstUse
+    def repeats(self) -> RepeatedRequests:
+        """The requests that clients of the gateway may repeat."""
+        from winepress_shared.ledger.repeats import RepeatedRequests
+
+        return RepeatedRequests(self.settings, self._server)
 
     @_AtFirstUse
     def archive(self) -> Archive:

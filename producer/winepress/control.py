@@ -23,14 +23,18 @@ if TYPE_CHECKING:
 CANCELED = "canceled on request"  #: the reason of a job that its producer canceled
 
 
-def cancel(connections: Connections, job_id: str, reason: str, *, key: str = "") -> JobState:
-    """Stop a job and keep its finished pictures; frees its idempotency ``key`` if that is given."""
-    state = _control(connections, job_id, "cancel", reason, key)
-    # `recover` leaves a job alone that has a result.
+def cancel(connections: Connections, job_id: str, reason: str) -> JobState:
+    """Stop a job and keep its finished pictures."""
+    state = _control(connections, job_id, "cancel", reason)
+    record_end(connections, job_id)
+    return state
+
+
+def record_end(connections: Connections, job_id: str) -> None:
+    """Write the result of a canceled job: `recover` leaves a job alone that has one."""
     result = Result.from_units(job_id, connections.ledger.outputs(job_id))
     with contextlib.suppress(StoreUnreachable):
         connections.archive.write_result(result)
-    return state
 
 
 def pause(connections: Connections, job_id: str) -> JobState:
@@ -63,10 +67,8 @@ def reprioritise(connections: Connections, job_id: str, priority: Priority) -> J
     return _control(connections, job_id, "reprioritise", str(place))
 
 
-def _control(
-    connections: Connections, job_id: str, verb: str, reason: str = "", key: str = ""
-) -> JobState:
-    return connections.ledger.control(check_job_id(job_id), verb, reason, key)
+def _control(connections: Connections, job_id: str, verb: str, reason: str = "") -> JobState:
+    return connections.ledger.control(check_job_id(job_id), verb, reason)
 
 
 def _reopen(connections: Connections, job_id: str, verb: str) -> JobState:

@@ -51,13 +51,13 @@ class Work:
     priority: int  #: index into `PRIORITIES`
     units: int  #: that have not ended
     cost: float  #: megapixel-steps of a unit
-    is_held: bool = False  #: paused, or limited to a part of the day
+    is_held: bool = False  #: paused, pending, or limited to a part of the day
 
     @classmethod
     def of(cls, row: JobRow) -> Work:
         """What is left of a job."""
         left = row.units - row.done - row.failed
-        is_held = row.paused or row.window is not None
+        is_held = row.paused or row.pending or row.window is not None
         return cls(row.lane, PRIORITIES.index(row.priority), left, row.cost, is_held)
 
 

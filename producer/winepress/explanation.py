@@ -63,7 +63,7 @@ def explain(connections: Connections, job_id: str) -> str:
         lines.append(f"No worker can render it now: {impossible}.")
     if row.state is JobState.QUEUED and not impossible and len(lines) == 1:
         lines.append(_turn(ledger, row, place, workers))
-    if not impossible and not row.paused:
+    if not impossible and not row.paused and not row.pending:
         lines.append(estimate_text(estimate_of(row, place, lanes, workers)))
     return "\n".join(shown(line) for line in lines if line)
 
@@ -141,6 +141,11 @@ def duration(seconds: float) -> str:
 
 def _pauses(row: JobRow, place: Place) -> list[str]:
     lines = []
+    if row.pending:
+        lines.append(
+            "It is pending: its submission is not complete. If it was interrupted, a worker looks "
+            "after a few minutes whether the store has the job, and then accepts or forgets it."
+        )
     if row.paused:
         lines.append(f"It is paused: `winepress resume {row.id}` continues it.")
     for scope in place.paused:

@@ -3,37 +3,39 @@
 from __future__ import annotations
 
 import contextlib
-import logging
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
-from winepress.control import cancel
+from winepress.control import record_end
 from winepress_shared.archive import JobRecord, Result
 from winepress_shared.errors import (
     BrokerUnreachable,
-    Conflict,
     FarmUnreachable,
-    NotFound,
     StoreUnreachable,
     WinepressError,
 )
+from winepress_shared.state import JobState
 
 if TYPE_CHECKING:
     from winepress.connections import Connections
 
-log = logging.getLogger(__name__)
-
 _INTERRUPTED = "its submission was interrupted"
 _FAILED = "its submission failed, or the submission of a job in the same call"
+_DOUBLE = "another job has its idempotency key"
 
 
 @contextlib.contextmanager
-def all_or_none(connections: Connections, records: Sequence[JobRecord]) -> Iterator[None]:
-    """Undo the submission of all jobs if one of them is refused, or if the block is interrupted."""
+def all_or_none(
+    connections: Connections, records: Sequence[JobRecord], continued: Sequence[JobRecord]
+) -> Iterator[None]:
+    """Undo the submission of all jobs if one of them is refused, or if the block is interrupted.
+
+    Jobs that are ``continued`` may have been accepted by whoever submitted them first, and stay.
+    """
     try:
         yield
     except WinepressError as error:
-        left = _take_back(connections, records, _FAILED)
+        left = [*_take_back(connections, records, _FAILED), *continued]
         if left and isinstance(error, FarmUnreachable):
             error.hint = f"It may have been accepted: see `winepress status {left[0].id}`"
             if left[0].idempotency_key:
@@ -44,44 +46,44 @@ def all_or_none(connections: Connections, records: Sequence[JobRecord]) -> Itera
         raise
 
 
+def undo_double(connections: Connections, job_id: str) -> None:
+    """Remove a job from the store whose idempotency key belongs to another accepted job."""
+    with contextlib.suppress(BrokerUnreachable):
+        connections.pending.withdraw([(job_id, "")], _DOUBLE)
+    with contextlib.suppress(StoreUnreachable):
+        connections.archive.forget_job(job_id)
+
+
 def _take_back(
     connections: Connections, records: Sequence[JobRecord], reason: str
 ) -> list[JobRecord]:
-    """Undo submissions; returns those that may have been accepted.
-
-    While the ledger cannot be reached, a job with an idempotency key is left alone: the next
-    submission with this key finds it. A job without a key could not be found again, so its
-    description is removed and no worker draws it.
-    """
-    left, is_reachable = [], True
-    for record in records:
-        try:
-            is_reachable = is_reachable and _withdraw(connections, record, reason)
-            if not is_reachable and record.idempotency_key:
-                left.append(record)
-            elif not is_reachable:
-                connections.archive.forget_job(record.id)
-                # In case the ledger holds the job nevertheless, it has ended.
-                connections.archive.write_result(Result(record.id, (), ()))
-        except StoreUnreachable as error:
-            log.warning(
-                "job %s was not queued, but its job.json may be left in the store: %s",
-                record.id,
-                error,
-            )
-            if not is_reachable:
-                left.append(record)
-    return left
-
-
-def _withdraw(connections: Connections, record: JobRecord, reason: str) -> bool:
-    """Cancel a job that the ledger has, forget one that it lacks; False when it does not answer."""
+    """Undo submissions; returns those that may have been accepted."""
+    pairs = [(record.id, record.idempotency_key) for record in records]
     try:
-        cancel(connections, record.id, reason, key=record.idempotency_key)
-    except NotFound:
-        connections.archive.forget_job(record.id)
+        states = connections.pending.withdraw(pairs, reason)
     except BrokerUnreachable:
+        return [record for record in records if not _is_removed(connections, record)]
+    # What is left if the store fails, or is still at work on an earlier request, workers remove.
+    with contextlib.suppress(StoreUnreachable):
+        for record, state in zip(records, states, strict=True):
+            if state is None:
+                connections.archive.forget_job(record.id)
+            elif state is JobState.CANCELED:
+                record_end(connections, record.id)
+    return []
+
+
+def _is_removed(connections: Connections, record: JobRecord) -> bool:
+    """Remove the description of a job that the ledger may hold, so that no worker draws it.
+
+    A job with an idempotency key is left alone: the next submission with this key finds it.
+    """
+    if record.idempotency_key:
         return False
-    except Conflict:
-        pass  # the job has ended
+    try:
+        connections.archive.forget_job(record.id)
+        # In case the ledger accepted the job nevertheless, it has ended.
+        connections.archive.write_result(Result(record.id, (), ()))
+    except StoreUnreachable:
+        return False
     return True

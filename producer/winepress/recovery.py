@@ -10,10 +10,12 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
+from winepress.interruption import undo_double
 from winepress.tickets import issue_tickets
 from winepress_shared.archive import JobRecord
 from winepress_shared.errors import ObjectMissing, Refused, WinepressError
-from winepress_shared.ledger.records import Submission
+from winepress_shared.ledger.acceptance import Decision
+from winepress_shared.ledger.submissions import Submission
 
 if TYPE_CHECKING:
     from winepress.connections import Connections
@@ -21,28 +23,25 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 _READERS = 8  #: threads that read the rows of finished pictures from the store
-_NAMES = frozenset({"job.json", "accepted", "result.json"})
+_NAMES = frozenset({"job.json", "result.json"})
 
 
-def recover(connections: Connections, *, pending: bool = False) -> list[str]:
-    """Enter every accepted job of the store that has no result; returns the ids entered.
+def recover(connections: Connections) -> list[str]:
+    """Enter every job of the store that has no result; returns the ids entered.
 
     Pictures that are in the store are not rendered again. Jobs that the ledger has and jobs past
-    their deadline are left alone, so this is safe on a running farm. A damaged or refused job is
-    logged and skipped. ``pending`` enters jobs as well that were never marked as accepted.
+    their deadline are left alone, so this is safe on a running farm; a job that is still pending is
+    accepted. A damaged or refused job is logged and skipped.
     """
-    stored = StoredJobs.list(connections)
-    if stored.pending and not pending:
-        log.warning(
-            "%d jobs were never accepted, for example %s: their submission failed or is in "
-            "progress; `winepress recover --pending` enters them too",
-            len(stored.pending),
-            min(stored.pending),
-        )
-    # Accepted jobs first: a pending one may have been submitted again with the same key.
-    wanted = [*sorted(stored.accepted), *(sorted(stored.pending) if pending else ())]
-    lost = connections.farm.unknown_jobs(wanted)
-    return [record.id for record in unexpired(connections, lost) if _restore(connections, record)]
+    job_ids = sorted(StoredJobs.list(connections).ids)
+    answers = dict(zip(job_ids, connections.pending.accept(job_ids), strict=True))
+    for job_id, answer in answers.items():
+        if answer.decision in (Decision.KNOWN, Decision.CONFLICT):
+            undo_double(connections, job_id)
+    lost = [one for one, answer in answers.items() if answer.decision is Decision.MISSING]
+    entered = [one.id for one in unexpired(connections, lost) if _restore(connections, one)]
+    accepted = [one for one, answer in answers.items() if answer.decision is Decision.ACCEPTED]
+    return sorted([*entered, *accepted])
 
 
 def _restore(connections: Connections, record: JobRecord) -> bool:
@@ -53,20 +52,11 @@ def _restore(connections: Connections, record: JobRecord) -> bool:
     except Refused as error:
         log.warning("cannot recover job %s: %s", record.id, error)
         return False
-    mark_accepted(connections, entry.id)
     if entry.id != record.id:  # another job has its idempotency key
-        connections.archive.forget_job(record.id)
+        undo_double(connections, record.id)
     if entry.is_new:
         issue_tickets(connections, str(record.lane), entry.tickets)
     return entry.is_new
-
-
-def mark_accepted(connections: Connections, job_id: str) -> None:
-    """Mark a job in the store as accepted by the ledger, before its producer is told so.
-
-    A job without the mark may come from a failed submission, which the producer has repeated.
-    """
-    connections.archive.store.put(f"jobs/{job_id}/accepted", b"")
 
 
 def _finished_units(connections: Connections, record: JobRecord) -> dict[int, dict[str, Any]]:
@@ -98,10 +88,9 @@ def unexpired(connections: Connections, job_ids: Iterable[str]) -> Iterator[JobR
 
 @dataclass(frozen=True)
 class StoredJobs:
-    """The ids of the jobs in the store that have no result."""
+    """The jobs in the store that have no result."""
 
-    accepted: frozenset[str]  #: marked as accepted
-    pending: frozenset[str]  #: their submission failed, was interrupted or is in progress
+    ids: frozenset[str]
     is_all: bool = True  #: false when the store holds more objects than were listed
 
     @classmethod
@@ -117,10 +106,5 @@ class StoredJobs:
         is_all = looked_at != most
         if not is_all:
             found.pop(last, None)  # its other objects may come later
-        open_jobs = {
-            job_id: names
-            for job_id, names in found.items()
-            if "job.json" in names and "result.json" not in names
-        }
-        accepted = frozenset(one for one, names in open_jobs.items() if "accepted" in names)
-        return cls(accepted, frozenset(open_jobs) - accepted, is_all)
+        open_jobs = (job_id for job_id, names in found.items() if names == {"job.json"})
+        return cls(frozenset(open_jobs), is_all)

@@ -3,28 +3,36 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING
+from contextlib import suppress
+from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 from winepress.caller_checks import check_job
-from winepress.interruption import all_or_none
+from winepress.interruption import all_or_none, undo_double
 from winepress.meter import metered
-from winepress.recovery import mark_accepted
 from winepress.tickets import issue_tickets
+from winepress_shared.errors import BrokerUnreachable, FailForGood, InvalidJob, ObjectMissing
 from winepress_shared.jobs.foreign_syntax import warning_of_syntax
 from winepress_shared.jobs.job import Job
 from winepress_shared.jobs.job_record import JobRecord, digest_of
-from winepress_shared.ledger.records import Submission
+from winepress_shared.ledger.acceptance import Decision, key_conflict
+from winepress_shared.ledger.submissions import Submission
 from winepress_shared.option_checks import syntax_in
+from winepress_shared.ticket_policy import missing_tickets
 
 if TYPE_CHECKING:
     from winepress.connections import Connections
     from winepress.submit_options import SubmitOptions
-    from winepress_shared.archive import Archive
 
 log = logging.getLogger(__name__)
 
+T = TypeVar("T")
+
+_NO_DELIVERER = (
+    "nothing delivers webhooks now: messages wait for a week until `winepress webhooks run` runs"
+)
 _WRITERS = 8  #: threads that write to the store, which answers several requests at once
 
 
@@ -45,6 +53,8 @@ def record_of(
     syntax = syntax_in(resolved, braces=True)
     if syntax:
         warnings += (warning_of_syntax(syntax),)
+    if submit_options.webhook is not None and not connections.outbox.deliverers():
+        warnings += (_NO_DELIVERER,)
     for warning in warnings:
         log.warning("%s", warning)
     lane = resolved.lane
@@ -59,48 +69,104 @@ def submit(
     An id is that of an earlier job where the idempotency key is known. Raises QueueFull, Conflict
     and InvalidJob.
     """
-    check_room(connections, sum(record.job.unit_count for record in records), submit_options)
-    with (
-        metered(submit_options.meter, records) as accepted,
-        all_or_none(connections, records),
-    ):
-        _write_jobs(connections.archive, records)
-        accepted += accept(connections, records)
+
+    def write_inputs(new: Sequence[JobRecord]) -> None:
+        write_all(connections.archive.write_inputs, [record.job for record in new])
+
+    return submit_with(connections, records, submit_options, write_inputs)
+
+
+def submit_with(
+    connections: Connections,
+    records: Sequence[JobRecord],
+    submit_options: SubmitOptions,
+    write_parts: Callable[[Sequence[JobRecord]], None],
+) -> list[str]:
+    """The same; ``write_parts`` writes what new jobs need in the store beside ``job.json``.
+
+    Each job gets its place in the ledger before anything of it is written, and all are accepted
+    when all are written.
+    """
+    with metered(submit_options.meter, records) as accepted:
+        held = _hold(connections, records)
+        new = [one.record for one in held if one.record and not one.is_written]
+        continued = [one.record for one in held if one.record and one.is_written]
+        with all_or_none(connections, new, continued):
+            write_parts(new)
+            write_all(connections.archive.write_job, new)
+            ids = _accept(connections, [*new, *continued])
+        accepted += [ids.get(one.id, one.id) for one in held]
     return accepted
 
 
-def check_room(connections: Connections, units: int, submit_options: SubmitOptions) -> None:
-    """Raise QueueFull or FarmUnreachable before anything is written."""
-    may_be_known = submit_options.idempotency_key is not None
-    connections.farm.check_room(submit_options.user, units, may_be_known=may_be_known)
+def write_all(write: Callable[[T], object], items: Sequence[T]) -> None:
+    """Write every item, several at a time."""
+    if len(items) == 1:  # here, and not in a thread: Ctrl-C does not wait for a slow store
+        write(items[0])
+    elif items:
+        with ThreadPoolExecutor(_WRITERS, thread_name_prefix="submit") as pool:
+            list(pool.map(write, items))
 
 
-def accept(connections: Connections, records: Sequence[JobRecord]) -> list[str]:
-    """Enter jobs that are in the store into the ledger, call workers, mark the jobs as accepted.
+class _Held(NamedTuple):
+    """One job of a submission that has its place in the ledger."""
 
-    Returns the ids, as `submit` does.
+    id: str
+    record: JobRecord | None  #: None if it was accepted before
+    is_written: bool = False  #: an earlier submission wrote ``job.json``
+
+
+def _hold(connections: Connections, records: Sequence[JobRecord]) -> list[_Held]:
+    holds = connections.pending.hold([Submission.of(record) for record in records])
+    try:
+        return [
+            _continue(connections, record, hold.id)
+            if hold.is_pending and hold.id != record.id
+            else _Held(hold.id, record if hold.is_pending else None)
+            for record, hold in zip(records, holds, strict=True)
+        ]
+    except BaseException:  # nothing is written yet
+        with suppress(BrokerUnreachable):
+            connections.pending.drop([record.id for record in records])
+        raise
+
+
+def _continue(connections: Connections, record: JobRecord, earlier: str) -> _Held:
+    """Go on with an earlier submission under the same idempotency key, if it came far enough."""
+    try:
+        return _Held(earlier, connections.archive.read_job(earlier), is_written=True)
+    except (ObjectMissing, FailForGood, InvalidJob):
+        # Its submitter is still at work, or was killed: whichever is written first is accepted.
+        (hold,) = connections.pending.hold([Submission.of(record)], beside=True)
+        return _Held(hold.id, record if hold.is_pending else None)
+
+
+def _accept(connections: Connections, records: Sequence[JobRecord]) -> dict[str, str]:
+    """Have jobs accepted whose ``job.json`` is written, and call workers.
+
+    Returns the id of each, which is another's if an equal submission was quicker.
     """
-    ids, marks = [], []
-    with ThreadPoolExecutor(_WRITERS, thread_name_prefix="accept") as pool:
-        for place, record in enumerate(records, 1):
-            entry = connections.ledger.submit(Submission.of(record))
-            if entry.id == record.id:
-                issue_tickets(connections, str(record.lane), entry.tickets)
-            else:  # its idempotency key belongs to an earlier job
-                connections.archive.forget_job(record.id)
-            if place < len(records):
-                marks.append(pool.submit(mark_accepted, connections, entry.id))
-            else:  # in this thread: most submissions have one job, and so need no other thread
-                mark_accepted(connections, entry.id)
-            ids.append(entry.id)
-    for mark in marks:
-        mark.result()
+    ids: dict[str, str] = {}
+    units: Counter[tuple[str, int, int]] = Counter()  #: of a lane, as its answer tells it
+    answers = connections.pending.accept([record.id for record in records])
+    for record, answer in zip(records, answers, strict=True):
+        ids[record.id] = answer.id
+        if answer.decision in (Decision.ACCEPTED, Decision.EARLIER):
+            units[str(record.lane), answer.workers, answer.queued] += record.job.unit_count
+        elif answer.decision is Decision.CONFLICT:
+            raise key_conflict(record.idempotency_key, answer.id)
+        elif answer.decision is not Decision.KNOWN:
+            ids[record.id] = _enter_again(connections, record)
+        if ids[record.id] != record.id:
+            undo_double(connections, record.id)
+    for (lane, workers, queued), count in units.items():
+        issue_tickets(connections, lane, missing_tickets(count, workers, queued))
     return ids
 
 
-def _write_jobs(archive: Archive, records: Sequence[JobRecord]) -> None:
-    if len(records) == 1:  # here, and not in a thread: Ctrl-C does not wait for a slow store
-        archive.write_job(records[0])
-        return
-    with ThreadPoolExecutor(_WRITERS, thread_name_prefix="submit") as pool:
-        list(pool.map(archive.write_job, records))
+def _enter_again(connections: Connections, record: JobRecord) -> str:
+    """Enter a job that the ledger lost meanwhile, or held for longer than it waits for one."""
+    entry = connections.ledger.submit(Submission.of(record))
+    if entry.is_new:
+        issue_tickets(connections, str(record.lane), entry.tickets)
+    return entry.id

@@ -12,6 +12,7 @@ from winepress_shared.errors import InvalidJob
 from winepress_shared.jobs.job import Job
 from winepress_shared.lane import Lane
 from winepress_shared.settings import USER_PATTERN
+from winepress_shared.webhook import Webhook
 from winepress_shared.window import Window
 
 MAX_EXPIRY_S = 3650 * 86_400  #: longest deadline or latest start of a job, in seconds from now
@@ -28,6 +29,7 @@ class SubmitOptions:
     start_in: float | None = None  #: seconds from now; None is at once
     window: Window | None = None  #: part of the day; None is always
     meter: Meter | None = None  #: counts the jobs against somebody's limits
+    webhook: Webhook | None = None
 
     def __post_init__(self) -> None:
         if not _matches(USER_PATTERN, self.user) or self.user.endswith("\n"):
@@ -71,6 +73,7 @@ class SubmitOptions:
             window=self.window,
             cost=cost,
             warnings=warnings,
+            webhook=self.webhook,
         )
 
     def numbered(self, number: int) -> SubmitOptions:

@@ -2,8 +2,7 @@
 
 Keys are relative to the farm's part of the store; see `stores.farm`::
 
-    jobs/ID/job.json         the job; written before the ledger has it, and never changed
-    jobs/ID/accepted         empty; written before the producer is told that the job is accepted
+    jobs/ID/job.json         the job; once it is written the job is accepted, and it never changes
     jobs/ID/items/…          the items of a batch; see `items`
     jobs/ID/out/000007.png   the picture of unit 7; written once, only if the key is free
     jobs/ID/out/000008.mp4   the film of a zoom, which is its last unit
@@ -88,12 +87,15 @@ class Archive:
     def __init__(self, store: Store) -> None:
         self.store = store
 
-    def write_job(self, record: JobRecord) -> None:
-        """Write a job and its inputs; raises InvalidJob if an input is missing."""
-        for picture in record.job.pictures:
+    def write_inputs(self, job: Job) -> None:
+        """Write the inputs of a job; raises InvalidJob if one is missing."""
+        for picture in job.pictures:
             self.write_input(picture)
-        for sound in record.job.sounds:
+        for sound in job.sounds:
             self.write_sound(sound)
+
+    def write_job(self, record: JobRecord) -> None:
+        """Write a job, after its inputs and items: with this it is accepted."""
         self.store.put(
             f"jobs/{record.id}/job.json", record.encode(), content_type="application/json"
         )
@@ -158,6 +160,10 @@ class Archive:
             name = key.rpartition("/")[2]
             raise FailForGood(f"{name} is too large", value=key, allowed=error.allowed) from None
 
+    def has_job(self, job_id: str) -> bool:
+        """Whether the store holds the description of this job."""
+        return self.store.head(f"jobs/{job_id}/job.json") is not None
+
     @property
     def has_jobs(self) -> bool:
         """Whether the store holds any job."""
@@ -165,8 +171,7 @@ class Archive:
 
     def forget_job(self, job_id: str) -> None:
         """Remove a job that was not accepted."""
-        for name in ("accepted", "job.json"):
-            self.store.delete(f"jobs/{job_id}/{name}")
+        self.store.delete(f"jobs/{job_id}/job.json")
         for stored in list(self.store.list(f"jobs/{job_id}/items/")):
             self.store.delete(stored.key)
 

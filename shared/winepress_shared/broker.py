@@ -19,8 +19,10 @@ from winepress_shared.broker_url import BrokerUrl
 from winepress_shared.causes import cause_of, certificate_fault
 from winepress_shared.errors import BrokerUnreachable
 from winepress_shared.settings import Settings
+from winepress_shared.webhook import QUEUE
 
 RENDER = "winepress.render"  #: the one task a worker accepts
+DELIVER = "winepress.deliver"  #: the one task of the process that delivers webhooks
 DEFAULT_QUEUE = "unrouted"
 
 _VISIBILITY_TIMEOUT_S = 43_200
@@ -125,13 +127,18 @@ def _transport(settings: Settings) -> dict[str, Any]:
     }
 
 
+def task_of(lane: str) -> str:
+    """The task that a ticket of this queue calls."""
+    return DELIVER if lane == QUEUE else RENDER
+
+
 def send_tickets(app: Celery, lane: str, count: int = 1) -> None:
     """Send ``count`` tickets for ``lane``; raises BrokerUnreachable."""
     try:
         with app.producer_or_acquire() as producer:
             for _ in range(count):
                 app.send_task(
-                    RENDER,
+                    task_of(lane),
                     kwargs={"lane": lane},
                     queue=lane,
                     ignore_result=True,

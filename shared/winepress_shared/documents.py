@@ -19,6 +19,7 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints, Validation
 from winepress_shared.errors import FailForGood
 from winepress_shared.job_id import JobId
 from winepress_shared.settings import USER_PATTERN
+from winepress_shared.webhook import MAX_URL_CHARACTERS, WebhookEvent, WebhookForm
 
 log = logging.getLogger(__name__)
 
@@ -64,6 +65,18 @@ class WindowDocument(_Order):
     closes: Minute
 
 
+class WebhookDocument(_Order):
+    """What is told of a job's events."""
+
+    url: Annotated[str, StringConstraints(max_length=MAX_URL_CHARACTERS)]
+    events: Annotated[
+        tuple[Annotated[WebhookEvent, Field(strict=False)], ...],
+        Field(min_length=1, max_length=len(WebhookEvent), strict=False),
+    ]
+    origin: Annotated[str, StringConstraints(max_length=MAX_URL_CHARACTERS)] = ""
+    form: Annotated[WebhookForm, Field(strict=False)] = WebhookForm.NATIVE
+
+
 class JobDocument(_Order):
     """``job.json``; `Job` has the schema of the field ``job``."""
 
@@ -78,6 +91,7 @@ class JobDocument(_Order):
     window: WindowDocument | None = None
     cost: Amount | None = None
     warnings: Warnings = ()
+    webhook: WebhookDocument | None = None
     job: dict[str, Any]
 
 
@@ -155,6 +169,26 @@ class FactsDocument(_Report):
     too_large: dict[Word, Count] = {}
     unfit: dict[Word, str] = {}
     pictures_per_call: dict[Word, Count] = {}
+
+
+class DeliveryDocument(_Report):
+    """A delivery to a webhook: a hash of the broker, whose values are text."""
+
+    model_config = ConfigDict(strict=False)
+    job: JobId
+    user: Word
+    event: Word
+    created: Count  #: in ms
+    state: Word
+
+
+class TryDocument(_Report):
+    """One try to deliver it."""
+
+    at: Moment
+    status: Count | None
+    ms: Count
+    error: Text = ""
 
 
 class OfferDocument(_Report):

@@ -125,7 +125,7 @@ class Model(BaseModel):
                 allowed=", ".join(self.precisions),
             )
         for field in ("width", "height"):
-            self._check_side(field, getattr(job, field))
+            self.check_side(field, getattr(job, field))
         if (job.num_inference_steps or 1) > self.max_steps:
             raise InvalidJob(
                 f"too many steps for {self.name}",
@@ -134,7 +134,8 @@ class Model(BaseModel):
                 allowed=f"1 to {self.max_steps}",
             )
 
-    def _check_side(self, field: str, pixels: int | None) -> None:
+    def check_side(self, field: str, pixels: int | None) -> None:
+        """Raise InvalidJob unless this model draws pictures with such a side."""
         if pixels is None:
             return
         multiple = self.size_multiple

@@ -104,10 +104,18 @@ class Settings(Limits):
     #: Address of the gateway in its own links; None is the one by which each client reaches it.
     model_aliases: dict[ModelAlias, ModelAlias] = Field(default_factory=dict)
     #: Name that clients ask for, such as gpt-image-1 → model; for the gateway.
+    default_model: ModelAlias = "vignette"
+    #: Model of a request that names none or, without an alias, a model of OpenAI; for the gateway.
     require_keys: bool = False
     #: Whether callers on the gateway's own machine need a key too; all others always do.
     cors_origins: Annotated[tuple[Origin, ...], Field(max_length=100)] = ()
     #: Pages that may call the gateway from a browser, such as https://app.example; ``*`` is all.
+    webhook_allow: Annotated[tuple[str, ...], Field(max_length=1000)] = ()
+    #: Hosts and networks that webhooks may reach although they are not public, such as 127.0.0.1.
+    webhook_tries: Annotated[int, Field(ge=1, le=30)] = 12  #: to tell a webhook of a job's end
+    webhook_first_retry_s: Annotated[float, Field(gt=0, le=3600)] = 6.0
+    #: Seconds before the second try; the time doubles from each try to the next.
+    webhook_timeout_s: Annotated[float, Field(gt=0, le=60)] = 8.0  #: for one try
 
     @field_validator("broker_url")
     @classmethod
@@ -120,11 +128,11 @@ class Settings(Limits):
             raise ValueError("must end with the number of a database, such as /0")
         return url
 
-    @field_validator("cors_origins", mode="before")
+    @field_validator("cors_origins", "webhook_allow", mode="before")
     @classmethod
-    def _origins(cls, origins: object) -> object:
+    def _listed(cls, given: object) -> object:
         """A variable of the environment holds them with commas between."""
-        return origins.replace(",", " ").split() if isinstance(origins, str) else origins
+        return given.replace(",", " ").split() if isinstance(given, str) else given
 
     @field_validator("broker_ca", "s3_ca")
     @classmethod

@@ -4,14 +4,27 @@ from __future__ import annotations
 
 import subprocess
 import threading
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from playwright.sync_api import Browser, expect
+from support.browser import running_browser
 from support.command_line import WINEPRESS, Run, environment
 from support.manual_worker import LANE, ManualWorker
 
 from winepress_shared.settings import Settings
+
+_PATIENCE_MS = 60_000  #: for what a browser is to show
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    """One browser for the tests of a module; each has its own tab and an empty cache."""
+    expect.set_options(timeout=_PATIENCE_MS)
+    with running_browser() as one:
+        yield one
 
 
 @pytest.fixture

@@ -16,6 +16,7 @@ import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import httpx
 import psutil
@@ -32,7 +33,7 @@ _WATCHERS = 1_000
 _JOBS = 10  #: that they watch
 _STEPS = 40  #: reported of each job
 _STEP_S = 0.25
-_BODY = {"prompt": "a red apple on a teal background", "seed": 1}
+_BODY: dict[str, Any] = {"prompt": "a red apple on a teal background", "seed": 1}
 _HEADERS_END = b"\r\n\r\n"
 
 

@@ -15,7 +15,8 @@ from winepress_shared.jobs.job import Priority
 from winepress_shared.ledger.in_memory import InMemoryLedger, NotInMemory
 from winepress_shared.ledger.ledger import MAX_ATTEMPTS, Ledger
 from winepress_shared.ledger.limits import QueueLimits
-from winepress_shared.ledger.records import Directive, Slice, Submission, UnitOutcome
+from winepress_shared.ledger.records import Directive, Slice, UnitOutcome
+from winepress_shared.ledger.submissions import Submission
 from winepress_shared.settings import Settings
 from winepress_shared.state import JobState
 from winepress_shared.window import Window
@@ -79,14 +80,12 @@ def test_a_new_job_waits_and_its_row_says_what_was_asked_for(ledger: Ledger) -> 
         ledger.get("j2")
 
 
-def test_an_idempotency_key_brings_its_job_until_that_is_withdrawn(ledger: Ledger) -> None:
+def test_an_idempotency_key_brings_its_job(ledger: Ledger) -> None:
     """Another job under the same key is refused."""
     ledger.submit(new("j1", key="k"))
     assert ledger.submit(new("j2", key="k")) == ("j1", False, 1)
     with pytest.raises(Conflict):
         ledger.submit(new("j3", digest="other", key="k"))
-    ledger.control("j1", "cancel", "withdrawn", "k")
-    assert ledger.submit(new("j4", key="k")) == ("j4", True, 1)
 
 
 def test_no_more_units_are_taken_than_there_is_room_for(ledger: Ledger) -> None:

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from support.audited_farm import AuditedFarm
 from support.command_line import Run, environment
+from support.deciding_worker import DecidingWorker
 from support.servers import S3Server, ValkeyServer
 from support.throwaway_models import catalogue_of
 
@@ -29,6 +30,15 @@ def farm(valkey_server: ValkeyServer) -> Iterator[AuditedFarm]:
         one.audit()
     finally:
         one.close()
+
+
+@pytest.fixture
+def deciding_worker(farm_settings: Settings) -> Iterator[DecidingWorker]:
+    """Looks after submissions; whatever happened, it leaves none undecided."""
+    one = DecidingWorker(farm_settings)
+    yield one
+    assert one.left == 0
+    one.close()
 
 
 @pytest.fixture

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import http.server
 import json
-import shutil
 import subprocess
 import threading
 from pathlib import Path
@@ -12,6 +11,7 @@ from typing import Any, Literal
 
 import pytest
 from PIL import Image
+from support.browser import browser_command
 
 from winepress_shared.jobs.zoom import ZoomVideo
 from winepress_worker.zoom.camera import Camera
@@ -19,7 +19,6 @@ from winepress_worker.zoom.encoder import FilmFile
 from winepress_worker.zoom.film import Film
 from winepress_worker.zoom.outpaint import Outpainting
 
-_BROWSERS = ("chromium", "chromium-browser", "google-chrome", "chrome")
 _PATIENCE_S = 120.0
 _PAGE = """<!doctype html><video id=film muted autoplay src=/film></video><script>
 const tell = (end) => fetch("/told", {method: "POST", body: JSON.stringify({
@@ -69,9 +68,7 @@ def test_a_film_plays_in_a_browser_to_its_last_frame(
     film_format: Literal["mp4", "webm"], kind: str, tmp_path: Path
 ) -> None:
     """The browser reports its end, with the size and the length that were asked for."""
-    browser = next(filter(None, map(shutil.which, _BROWSERS)), None)
-    if browser is None:
-        pytest.skip(f"no browser here: none of {', '.join(_BROWSERS)} is installed")
+    browser = browser_command()
     stage = _Stage(_film(tmp_path / "film", film_format), kind)
     threading.Thread(target=stage.serve_forever, daemon=True).start()
     command = [

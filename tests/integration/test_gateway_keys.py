@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import base64
 import json
+import re
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import httpx
 import pytest
+from starlette.routing import Route
+from support.manual_worker import forget_farm
 from support.running_farm import wait_until
 from support.running_gateway import RunningGateway
 
 from winepress.gateway.access import Scope
 from winepress.gateway.api_key import Token
+from winepress.gateway.app import DIALECTS
 from winepress.gateway.key_store import KeyStore
 from winepress_shared.settings import Settings
 from winepress_shared.stores import open_store
@@ -54,9 +58,10 @@ def guest(gateway: RunningGateway, keys: KeyStore) -> Iterator[Guest]:
 
 
 def test_a_new_key_works_at_once_and_a_revoked_one_no_more(
-    gateway: RunningGateway, guest: Guest, keys: KeyStore
+    gateway: RunningGateway, guest: Guest, keys: KeyStore, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Within ten seconds, as the command says; the message shows nothing of the key."""
+    """Within ten seconds, as the command says; neither message nor log show the key."""
+    caplog.set_level("DEBUG", logger="winepress")
     ann = guest("ann")
     assert ann.get("/v1/jobs").status_code == 200
     (key,) = keys.all()
@@ -64,30 +69,27 @@ def test_a_new_key_works_at_once_and_a_revoked_one_no_more(
     wait_until(lambda: ann.get("/v1/jobs").status_code == 401)
     answer = ann.get("/v1/jobs")
     assert "revoked" in answer.json()["detail"]
-    assert ann.headers["Authorization"].rpartition("_")[2] not in answer.text
+    assert ann.headers["Authorization"].rpartition("_")[2] not in answer.text + caplog.text
 
 
 def _basic(text: str) -> str:
     return "Basic " + base64.b64encode(text.encode()).decode()
 
 
-@pytest.mark.parametrize(
-    "authorization",
-    [
+def test_nobody_gets_in_without_a_valid_key(gateway: RunningGateway) -> None:
+    """401 in problem+json, with how to show a key; the text that was shown is not repeated."""
+    for authorization in (
         *("", "Bearer", "Bearer sk-anything", "Basic Og==", _basic("undefined"), _basic("a:b")),
         *("Bearer wp_000000000000_" + "0" * 64, "Bearer wp_../../../jobs_x", "Digest x"),
         *("Bearer " + "x" * 20_000, "Bearer wp_" + "é" * 12),
-    ],
-)
-def test_nobody_gets_in_without_a_valid_key(gateway: RunningGateway, authorization: str) -> None:
-    """401 in problem+json, with how to show a key; the text that was shown is not repeated."""
-    headers = [(b"Authorization", authorization.encode("latin-1"))]
-    for method, path in (("GET", "/v1/jobs"), ("POST", "/v1/jobs"), ("GET", "/v1/lanes")):
-        answer = gateway.http.request(method, path, headers=headers)
-        assert (answer.status_code, answer.json()["code"]) == (401, "unauthorized")
-        assert answer.headers["WWW-Authenticate"].startswith("Bearer")
-        shown = authorization.rpartition(" ")[2]
-        assert len(shown) < 12 or shown not in answer.text
+    ):
+        headers = [(b"Authorization", authorization.encode("latin-1"))]
+        for method, path in (("GET", "/v1/jobs"), ("POST", "/v1/jobs"), ("GET", "/v1/lanes")):
+            answer = gateway.http.request(method, path, headers=headers)
+            assert (answer.status_code, answer.json()["code"]) == (401, "unauthorized")
+            assert answer.headers["WWW-Authenticate"].startswith("Bearer")
+            shown = authorization.rpartition(" ")[2]
+            assert len(shown) < 12 or shown not in answer.text
 
 
 def test_a_wrong_secret_is_told_as_an_unknown_key(gateway: RunningGateway, keys: KeyStore) -> None:
@@ -97,6 +99,29 @@ def test_a_wrong_secret_is_told_as_an_unknown_key(gateway: RunningGateway, keys:
         answer = gateway.http.get("/v1/jobs", headers={"X-API-Key": str(wrong)})
         assert answer.status_code == 401
         assert answer.json()["detail"].startswith("this key is not valid")
+
+
+#: Whoever adds a route here says why nobody needs a key for it.
+PUBLIC = {
+    "/healthz",  # load balancers and Kubernetes have no key
+    "/readyz",
+    "/",  # the page is the same for everybody, and asks for a key itself
+    "/favicon.ico",
+    "/page/{name}",
+    "/internal/ping",  # what clients of A1111 look for before they know a key
+}
+
+
+def test_every_route_asks_for_a_key(gateway: RunningGateway) -> None:
+    """Of every dialect, with every method."""
+    routers = (router for dialect in DIALECTS for router in dialect.routers)
+    routes = [route for router in routers for route in router.routes if isinstance(route, Route)]
+    guarded = [route for route in routes if route.path not in PUBLIC]
+    assert len(guarded) > 10
+    for route in guarded:
+        for method in route.methods or ():
+            path = re.sub(r"\{[^}]*\}", "x", route.path)
+            assert gateway.http.request(method, path).status_code == 401, (method, path)
 
 
 def test_probes_need_no_key(gateway: RunningGateway) -> None:
@@ -125,6 +150,18 @@ def test_another_key_neither_sees_nor_changes_a_job(guest: Guest) -> None:
     assert bob.get("/v1/jobs").json()["jobs"] == []
     assert ann.get(f"/v1/jobs/{job_id}").json()["state"] == "queued"
     assert ann.post(f"/v1/jobs/{job_id}/cancel").status_code == 200
+
+
+def test_another_key_does_not_learn_that_a_job_has_expired(
+    guest: Guest, farm_settings: Settings
+) -> None:
+    """410 is for those who knew the job."""
+    ann, bob = guest("ann"), guest("bob")
+    job_id = ann.post("/v1/jobs", json={"prompt": "an apple"}).json()["id"]
+    forget_farm(farm_settings)
+    assert ann.get(f"/v1/jobs/{job_id}").status_code == 410
+    for method, path in _routes_of(job_id):
+        assert bob.request(method, path).status_code == 404
 
 
 def test_two_keys_of_one_user_share_jobs(guest: Guest) -> None:
@@ -167,7 +204,22 @@ def test_a_page_cannot_drive_a_gateway_without_keys(farm_settings: Settings) -> 
         assert gateway.http.get("/v1/jobs").json()["jobs"] == []
         forwarded = {"X-Forwarded-For": "127.0.0.1"}
         assert gateway.http.get("/v1/jobs", headers=forwarded).status_code == 401
-        assert gateway.http.get("/v1/jobs", headers={"Authorization": "Bearer x"}).is_success
+
+
+def test_a_gateway_without_keys_ignores_what_is_not_meant_as_one(
+    farm_settings: Settings, keys: KeyStore
+) -> None:
+    """Clients that must be told some key are told any; a wrong one of ours is wrong here too."""
+    key, token = keys.create("ann")
+    with RunningGateway(farm_settings) as gateway:
+
+        def status(shown: str) -> int:
+            headers = {"Authorization": f"Bearer {shown}"}
+            return gateway.http.get("/v1/jobs", headers=headers).status_code
+
+        assert [status(text) for text in ("x", "sk-no-key", "EMPTY", str(token))] == [200] * 4
+        wrong = (f"{token}x", str(token)[:-1], "wp_", str(Token(key.id, "0" * 64)))
+        assert [status(text) for text in wrong] == [401] * 4
 
 
 def test_only_allowed_pages_may_call(farm_settings: Settings, keys: KeyStore) -> None:

@@ -9,10 +9,14 @@ from pathlib import Path
 import pytest
 from support.running_gateway import RunningGateway
 
+from winepress.gateway.access import Scope
+from winepress.gateway.key_store import KeyStore
 from winepress_shared.settings import Settings
+from winepress_shared.stores import open_store
 
 #: The document cannot say all that makes a job valid, nor that other programs' names are read.
-_LEFT_OUT = "positive_data_acceptance,negative_data_rejection"
+#: And an empty key beside a valid one is none; test_gateway_keys.py tries wrong ones.
+_LEFT_OUT = "positive_data_acceptance,negative_data_rejection,ignored_auth"
 _BUDGET_S = 45
 
 
@@ -20,13 +24,16 @@ _BUDGET_S = 45
 def test_schemathesis_finds_no_answer_that_the_document_does_not_tell(
     farm_settings: Settings, tmp_path: Path
 ) -> None:
-    """Statuses, media types, bodies and methods; and no request makes the gateway fail."""
-    with RunningGateway(farm_settings) as gateway:
+    """Statuses, media types, bodies, methods and keys; and no request makes the gateway fail."""
+    _, token = KeyStore(open_store(farm_settings)).create("ann", scopes=frozenset(Scope))
+    settings = farm_settings.model_copy(update={"require_keys": True})
+    with RunningGateway(settings) as gateway:
         run = subprocess.run(
             [
                 str(Path(sys.executable).with_name("schemathesis")),
                 "run",
                 f"{gateway.url}/openapi.json",
+                *("--header", f"X-API-Key: {token}"),
                 *("--phases", "coverage,fuzzing", "--max-examples", "5", "--seed", "7"),
                 *("--exclude-checks", _LEFT_OUT, "--continue-on-failure"),
                 *("--max-time", str(_BUDGET_S), "--workers", "2"),

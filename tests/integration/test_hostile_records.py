@@ -16,7 +16,7 @@ from support.manual_worker import LANE, ManualWorker, apple, forget_farm
 
 from winepress import Client
 from winepress_shared.errors import DamagedRecord, InvalidJob
-from winepress_shared.ledger.records import Submission
+from winepress_shared.ledger.submissions import Submission
 from winepress_shared.settings import Settings
 
 WRONG: tuple[dict[str, Any], ...] = (

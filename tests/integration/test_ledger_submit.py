@@ -10,8 +10,8 @@ from support.servers import ValkeyServer
 
 from winepress_shared.errors import Conflict, InvalidJob, NotFound, QueueFull
 from winepress_shared.jobs.model_options import MAX_PICTURES_PER_CALL
-from winepress_shared.ledger.ledger import IDEMPOTENCY_MS
 from winepress_shared.ledger.records import PRIORITIES, UnitOutcome
+from winepress_shared.ledger.submissions import IDEMPOTENCY_MS
 from winepress_shared.state import JobState
 
 #: What a language might take for a number, and what might be taken for a separator.
@@ -46,16 +46,6 @@ def test_an_idempotency_key_lasts_a_day_and_no_longer_than_its_job(farm: Audited
     farm.redis.zadd(farm.key("old"), {"first": 1})
     farm.sweep()
     assert farm.submit("second", idempotency_key="k") == "second"
-
-
-def test_a_key_is_freed_by_the_cancel_of_its_own_job_alone(farm: AuditedFarm) -> None:
-    """Another job may have taken the key since."""
-    farm.submit("first", idempotency_key="k")
-    farm.submit("other")
-    farm.ledger.control("other", "cancel", "its submission failed", "k")
-    assert farm.submit("second", idempotency_key="k") == "first"
-    farm.ledger.control("first", "cancel", "its submission failed", "k")
-    assert farm.submit("third", idempotency_key="k") == "third"
 
 
 def test_a_job_sent_twice_under_its_id_is_entered_once(farm: AuditedFarm) -> None:
@@ -180,8 +170,9 @@ def test_a_call_of_more_pictures_than_any_model_draws_is_not_entered(
 ) -> None:
     """Slices are multiples of it: one of a whole job would be kept by a single worker."""
     row = ("kind", "batch", "lane", LANE, "user", "ada", "priority", 1, "units", 9, "chained", 0)
+    start = ("submit", "job", "", "d", 1, 0, 0, "queue:", "enter")
     with pytest.raises(InvalidJob, match="ledger refuses"):
-        farm.ledger._run("submit", "job", "", "d", 1, 0, 0, *row, "together", str(together))
+        farm.ledger._run(*start, *row, "together", str(together))
     assert farm.ledger.jobs() == []
     farm.submit("job", 9, together=MAX_PICTURES_PER_CALL)
 

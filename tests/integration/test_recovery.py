@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from unittest.mock import Mock
 
@@ -14,15 +14,10 @@ from winepress import (
     Client,
     FarmUnreachable,
     JobState,
-    StoreUnreachable,
 )
 from winepress.commands.farm import check_jobs
 from winepress.recovery import StoredJobs
-from winepress.submission import accept
 from winepress.submit_options import SubmitOptions
-from winepress_shared.jobs.job import Job
-from winepress_shared.lane import Lane
-from winepress_shared.ledger.records import Submission
 
 
 def test_every_unfinished_job_comes_back_after_the_broker_lost_everything(
@@ -110,33 +105,17 @@ def test_fences_of_the_lost_ledger_prove_nothing_in_the_new_one(
 
 @contextmanager
 def lost_answers(client: Client) -> Iterator[None]:
-    """Inside, the broker does what it is asked and cannot be heard."""
-    submit, away = client.ledger.submit, BrokerUnreachable("the broker does not answer")
+    """Inside, the broker does what it is asked and cannot be heard once a job is to be accepted."""
+    accept, away = client.pending.accept, BrokerUnreachable("the broker does not answer")
 
-    def ignore_progress(new: Submission) -> None:
-        submit(new)
+    def lose_answer(job_ids: Sequence[str]) -> None:
+        accept(job_ids)
         raise away
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(client.ledger, "submit", ignore_progress)
-        patch.setattr(client.ledger, "control", Mock(side_effect=away))
+        patch.setattr(client.pending, "accept", lose_answer)
+        patch.setattr(client.pending, "withdraw", Mock(side_effect=away))
         yield
-
-
-def test_a_description_whose_producer_was_killed_is_entered_only_on_demand(
-    client: Client, caplog: pytest.LogCaptureFixture
-) -> None:
-    """Nobody was told that the job is accepted; it is named, and `--pending` means it."""
-    accepted = client.submit(apple())
-    killed = SubmitOptions("ann").record(*resolved(client))
-    client.archive.write_job(killed)
-    forget_farm(client.settings)
-    assert [one.id for one in client.recover()] == [accepted.id]
-    assert killed.id in caplog.text
-    assert "--pending" in caplog.text
-    assert [one.id for one in client.recover(pending=True)] == [killed.id]
-    forget_farm(client.settings)
-    assert {one.id for one in client.recover()} == {accepted.id, killed.id}
 
 
 def test_a_job_submitted_again_after_a_lost_answer_is_not_doubled_by_a_recovery(
@@ -147,7 +126,7 @@ def test_a_job_submitted_again_after_a_lost_answer_is_not_doubled_by_a_recovery(
         client.submit(apple())
     again = client.submit(apple())
     forget_farm(client.settings)
-    assert [one.id for one in client.recover(pending=True)] == [again.id]
+    assert [one.id for one in client.recover()] == [again.id]
 
 
 def test_a_key_finds_the_job_whose_answer_was_lost_and_a_recovery_enters_it_once(
@@ -170,23 +149,31 @@ def test_a_double_under_the_same_key_is_forgotten(client: Client) -> None:
         client.submit(apple(), idempotency_key="k1")
     forget_farm(client.settings)
     again = client.submit(apple(), idempotency_key="k1")
-    assert client.recover(pending=True) == []
-    assert StoredJobs.list(client) == StoredJobs(frozenset({again.id}), frozenset())
+    assert client.recover() == []
+    assert StoredJobs.list(client) == StoredJobs(frozenset({again.id}))
 
 
 def test_a_key_whose_job_is_taken_back_is_free_again(
     client: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Else whoever tries again would be handed a job that was canceled behind their back."""
-    away = Mock(side_effect=StoreUnreachable("the store does not answer"))
     with monkeypatch.context() as patch:
-        patch.setattr("winepress.submission.mark_accepted", away)
-        with pytest.raises(StoreUnreachable):
+        patch.setattr("winepress.submission.issue_tickets", Mock(side_effect=KeyboardInterrupt()))
+        with pytest.raises(KeyboardInterrupt):
             client.submit(apple(), idempotency_key="k1")
     again = client.submit(apple(), idempotency_key="k1")
     assert again.status().state is JobState.QUEUED
     forget_farm(client.settings)
     assert [one.id for one in client.recover()] == [again.id]
+
+
+def test_the_mark_of_an_older_version_means_nothing(client: Client) -> None:
+    """An object `accepted` beside a job, or left without one."""
+    job = client.submit(apple())
+    for folder in (job.id, "jffffffffffffffffffff"):
+        client.archive.store.put(f"jobs/{folder}/accepted", b"")
+    forget_farm(client.settings)
+    assert [one.id for one in client.recover()] == [job.id]
 
 
 def test_a_recovery_passes_over_what_is_refused(
@@ -210,29 +197,21 @@ def test_the_doctor_looks_at_every_job_of_the_store(
     manual_worker.live(LANE)
     known = client.submit(apple())
     stored = StoredJobs.list(client)
-    assert stored == StoredJobs(frozenset({lost.id, known.id}), frozenset())
+    assert stored == StoredJobs(frozenset({lost.id, known.id}))
     with pytest.raises(FarmUnreachable, match=rf"does not know 1 of 2 .*{lost.id}"):
         check_jobs(client)
     client.recover()
     assert check_jobs(client).text.startswith("2 unfinished in the store, none lost")
 
 
-def test_a_failed_submission_is_not_entered_beside_the_one_that_repeated_it(
-    client: Client,
-) -> None:
-    """Not even on demand: both have one key, and the job that was accepted has it."""
-    for _ in range(3):  # whichever id is the lower
-        forget_farm(client.settings)
-        job, lane, digest = resolved(client)
-        client.archive.write_job(SubmitOptions("ann", "k1").record(job, lane, digest))
-        again = SubmitOptions("ann", "k1").record(job, lane, digest)
-        client.archive.write_job(again)
-        accept(client, [again])
-        forget_farm(client.settings)
-        assert [one.id for one in client.recover(pending=True)] == [again.id]
-        client.cancel(again.id)
-        for stored in list(client.archive.store.list("jobs/")):
-            client.archive.store.delete(stored.key)
+def test_of_two_jobs_with_one_key_one_is_entered(client: Client) -> None:
+    """Their producer was told of one of them at most; the other is forgotten."""
+    job = client.catalogue.resolve(apple())
+    records = [SubmitOptions("ann", "k1").record(job, job.lane, "digest") for _ in range(2)]
+    for record in records:
+        client.archive.write_job(record)
+    (entered,) = client.recover()
+    assert StoredJobs.list(client).ids == {entered.id} < {record.id for record in records}
 
 
 def test_a_farm_does_not_enter_the_jobs_of_another_in_its_store(client: Client) -> None:
@@ -241,25 +220,20 @@ def test_a_farm_does_not_enter_the_jobs_of_another_in_its_store(client: Client) 
     settings = client.settings.model_copy(update={"farm": f"{client.settings.farm}-two"})
     with Client(settings) as stranger:
         assert stranger.recover() == []
-        assert StoredJobs.list(stranger) == StoredJobs(frozenset(), frozenset())
-    assert StoredJobs.list(client).accepted == {job.id}
+        assert StoredJobs.list(stranger) == StoredJobs(frozenset())
+    assert StoredJobs.list(client).ids == {job.id}
 
 
 def test_what_else_lies_in_the_store_is_no_job(client: Client) -> None:
     """Somebody's notes, for example."""
     client.archive.store.put("jobs/notes.txt", b"x")
-    assert StoredJobs.list(client) == StoredJobs(frozenset(), frozenset())
+    assert StoredJobs.list(client) == StoredJobs(frozenset())
 
 
 def test_a_look_that_ends_early_says_so(client: Client) -> None:
     """What of a job was not seen is not concluded from."""
     for _ in range(3):
         client.submit(apple())
-    stored = StoredJobs.list(client, 5)
-    assert len(stored.accepted) == 2
+    stored = StoredJobs.list(client, 3)
+    assert len(stored.ids) == 2
     assert not stored.is_all
-
-
-def resolved(client: Client) -> tuple[Job, Lane, str]:
-    job = client.catalogue.resolve(apple())
-    return job, job.lane, "digest"

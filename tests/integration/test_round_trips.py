@@ -101,7 +101,7 @@ def test_pictures_of_one_job_cost_one_round_trip_each_while_drawing(
 
 
 def test_a_submission_waits_for_the_broker_twice(client: Client, trips: Counter[str]) -> None:
-    """To ask for room, and to enter the job; that says whether a ticket is to be left as well."""
+    """For its place, and to be accepted; that says whether a ticket is to be left as well."""
     client.submit(_apple())  # its lane has a ticket from now on
     trips.clear()
     for _ in range(_PICTURES):
@@ -120,10 +120,10 @@ def test_whoever_waits_for_a_job_that_is_over_asks_the_broker_twice(
     assert trips[threading.current_thread().name] <= 2
 
 
-def test_a_job_of_one_picture_costs_the_store_five_requests(
+def test_a_job_of_one_picture_costs_the_store_four_requests(
     local_worker: LocalWorker, client: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Its description, its mark and the reading of that; its picture and its result."""
+    """Its description and the reading of that; its picture and its result."""
     asked: list[str] = []
     for name in ("put", "put_new", "put_file", "get", "get_file", "head", "list", "delete"):
         act = getattr(FarmStore, name)
@@ -136,6 +136,5 @@ def test_a_job_of_one_picture_costs_the_store_five_requests(
         monkeypatch.setattr(FarmStore, name, counted)
     run(local_worker, client, 1)
     assert [one for one in asked if one != "get result.json"] == [
-        *("put job.json", "put accepted"),
-        *("get job.json", "put_new 000000.png", "put result.json"),
+        *("put job.json", "get job.json", "put_new 000000.png", "put result.json"),
     ]

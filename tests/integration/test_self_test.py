@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from PIL import Image, ImageFilter
+from support.servers import scrubbed_environment
 
 from winepress_shared.errors import WrongUsage
 from winepress_shared.settings import Settings
@@ -20,8 +21,7 @@ _LIMIT_S = 120
 
 def worker(home: Path, *flags: str) -> subprocess.CompletedProcess[str]:
     """The real command, with a broker that nobody answers at."""
-    environment = {
-        "PATH": "/usr/bin:/bin",
+    environment = scrubbed_environment() | {
         "PYTHONPATH": ":".join(sys.path),
         "WINEPRESS_HOME": str(home),
         "WINEPRESS_BROKER_URL": "redis://127.0.0.1:1/0",

@@ -34,7 +34,7 @@ def test_a_submitted_job_has_its_row_its_description_and_a_ticket(
     handle = client.submit(apple(seed=7, n=3), user="ada")
     row = handle.status()
     assert (row.state, row.user, row.units, row.lane) == (JobState.QUEUED, "ada", 3, LANE)
-    assert objects(client) == [f"jobs/{handle.id}/{name}" for name in ("accepted", "job.json")]
+    assert objects(client) == [f"jobs/{handle.id}/job.json"]
     assert client.archive.read_job(handle.id).job.num_inference_steps is not None
     manual_worker.await_ticket(LANE)
 
@@ -46,7 +46,7 @@ def test_the_same_idempotency_key_gives_the_same_job_even_with_a_random_seed(
     first = client.submit(apple(), idempotency_key="k1")
     again = client.submit(apple(), idempotency_key="k1")
     assert again.id == first.id
-    assert objects(client) == [f"jobs/{first.id}/{name}" for name in ("accepted", "job.json")]
+    assert objects(client) == [f"jobs/{first.id}/job.json"]
     assert client.submit(apple(), idempotency_key="k1", user="eve").id != first.id
 
 
@@ -57,7 +57,7 @@ def test_an_idempotency_key_with_another_job_is_refused_and_nothing_is_left(
     first = client.submit(apple(), idempotency_key="k1")
     with pytest.raises(Conflict, match=first.id):
         client.submit(apple(n=2), idempotency_key="k1")
-    assert objects(client) == [f"jobs/{first.id}/{name}" for name in ("accepted", "job.json")]
+    assert objects(client) == [f"jobs/{first.id}/job.json"]
     assert len(client.list()) == 1
 
 

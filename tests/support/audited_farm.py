@@ -12,9 +12,12 @@ import redis
 from pydantic import SecretStr
 
 from winepress_shared.errors import RetryElsewhere
+from winepress_shared.ledger.acceptance import Hold
 from winepress_shared.ledger.ledger import Ledger, holder_of
 from winepress_shared.ledger.limits import QueueLimits
-from winepress_shared.ledger.records import Slice, Submission, UnitOutcome, expand
+from winepress_shared.ledger.pending import PendingJobs
+from winepress_shared.ledger.records import Slice, UnitOutcome, expand
+from winepress_shared.ledger.submissions import Submission
 from winepress_shared.settings import Settings
 
 LANE = "vignette.fp16"
@@ -52,6 +55,7 @@ for _, id in ipairs(ARGV) do
     one.is_ready = redis.call('ZSCORE', ready .. ':' .. row.user, id) ~= false
       and (redis.call('ZSCORE', ready, row.user) ~= false) ~= one.is_aside
     one.is_due = redis.call('ZSCORE', P .. 'due', id) ~= false
+    one.is_pending = redis.call('ZSCORE', P .. 'pending', id) ~= false
     farm.jobs[id] = one
   end
 end
@@ -60,6 +64,12 @@ farm.lanes, farm.open = hash(P .. 'lanes'), redis.call('GET', P .. 'open')
 farm.opened, farm.slices = hash(P .. 'open_by_user'), hash(P .. 'slices')
 return cjson.encode(farm)
 """
+
+
+def submission(job: str, units: int = 1, **fields: Any) -> Submission:
+    """A picture or several of ada, in normal handling, but for ``fields``."""
+    values: dict[str, Any] = {"kind": "text-to-image", "lane": LANE, "user": "ada", "priority": 1}
+    return Submission(id=job, units=units, **(values | {"digest": "d1"} | fields))
 
 
 class AuditedFarm:
@@ -72,6 +82,7 @@ class AuditedFarm:
         self.redis = redis.Redis.from_url(url, decode_responses=True)
         self.jobs: list[str] = []
         self.limits = QueueLimits(self.settings)
+        self.pending = PendingJobs(self.settings)
         if limits:
             self.limits.set_limits(limits)
 
@@ -86,22 +97,35 @@ class AuditedFarm:
         self.redis.close()
         self.ledger.close()
         self.limits.close()
+        self.pending.close()
 
     # -- short words -------------------------------------------------------------------------
 
     def submit(self, job: str, units: int = 1, **fields: Any) -> str:
         """Enter a job and return its id."""
-        values: dict[str, Any] = {
-            "kind": "text-to-image",
-            "lane": LANE,
-            "user": "ada",
-            "priority": 1,
-            "digest": "d1",
-        }
-        found = self.ledger.submit(Submission(id=job, units=units, **(values | fields))).id
-        if found not in self.jobs:
-            self.jobs.append(found)
+        return self._note(self.ledger.submit(submission(job, units, **fields)).id)
+
+    def hold(self, job: str, units: int = 1, *, beside: bool = False, **fields: Any) -> Hold:
+        """Enter a job as pending."""
+        (found,) = self.hold_all(submission(job, units, **fields), beside=beside)
         return found
+
+    def hold_all(self, *jobs: Submission, beside: bool = False) -> list[Hold]:
+        """Enter all jobs as pending, or none."""
+        found = self.pending.hold(jobs, beside=beside)
+        for hold in found:
+            self._note(hold.id)
+        return found
+
+    def accept(self, job: str) -> tuple[str, str]:
+        """Accept a pending job; returns the decision and the id."""
+        (found,) = self.pending.accept([job])
+        return found.decision.value, found.id
+
+    def _note(self, job: str) -> str:
+        if job not in self.jobs:
+            self.jobs.append(job)
+        return job
 
     def claim(self, most: int = 1000, worker: str = "w1", pid: int = 1, lane: str = LANE) -> Slice:
         """A slice; fails the test when there is none."""
@@ -265,6 +289,9 @@ def _audit_index(job: str, books: dict[str, Any]) -> None:
     row, places = books["row"], _places(books)
     assert books["states"] == [row["state"]], (job, row, books["states"])
     assert books["is_ready"] == (int(row["ready"]) > 0), (job, row)
+    assert books["is_pending"] == ("pending" in row), (job, row)
+    if books["is_pending"]:
+        assert (row["state"], row["ready"], books["is_due"]) == ("queued", "0", False), (job, row)
     if row["state"] not in _ALIVE:
         assert (row["ready"], books["is_due"]) == ("0", False), (job, row)
     elif int(row["ready"]):

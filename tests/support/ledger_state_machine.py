@@ -40,6 +40,7 @@ class Job:
     state: JobState = JobState.QUEUED
     done: set[int] = field(default_factory=set)
     failed: set[int] = field(default_factory=set)
+    is_pending: bool = False
 
     @property
     def has_ended_all(self) -> bool:
@@ -91,12 +92,19 @@ class LedgerMachine(RuleBasedStateMachine):
         priority=st.integers(0, 2),
         lane=st.sampled_from(LANES),
         chained=st.booleans(),
+        is_pending=st.sampled_from((False, False, True)),
     )
-    def submit(self, units: int, user: str, priority: int, lane: str, chained: bool) -> Job:
-        job = Job(f"j{len(self.model):04d}", units, chained)
-        self.farm.submit(job.id, units, user=user, priority=priority, lane=lane, chained=chained)
+    def submit(self, units: int, chained: bool, is_pending: bool, **fields: Any) -> Job:
+        job = Job(f"j{len(self.model):04d}", units, chained, is_pending=is_pending)
+        enter = self.farm.hold if is_pending else self.farm.submit
+        enter(job.id, units, chained=chained, **fields)
         self.model[job.id] = job
         return job
+
+    @rule(job=jobs)
+    def accept(self, job: Job) -> None:
+        is_first, job.is_pending = job.is_pending and job.state in ALIVE, False
+        assert self.farm.accept(job.id) == ("accepted" if is_first else "earlier", job.id)
 
     @rule(job=jobs, verb=st.sampled_from(["cancel", "pause", "resume"]))
     def control(self, job: Job, verb: str) -> None:
@@ -115,7 +123,7 @@ class LedgerMachine(RuleBasedStateMachine):
                 self.farm.ledger.control(job.id, "retry")
             return
         assert self.farm.ledger.control(job.id, "retry") is JobState.QUEUED
-        job.state, job.failed = JobState.QUEUED, set()
+        job.state, job.failed, job.is_pending = JobState.QUEUED, set(), False
         for held in self.held:
             if held.job is job:
                 held.is_live = False
@@ -152,6 +160,7 @@ class LedgerMachine(RuleBasedStateMachine):
             return multiple()
         job = self.model[slice_.job_id]
         assert job.state in ALIVE, "a job that was over was handed out"
+        assert not job.is_pending, "a job was handed out before it was accepted"
         others = [
             held for held in self.held if held.job is job and held.is_live and self._open(held)
         ]

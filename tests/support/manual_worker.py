@@ -51,15 +51,15 @@ class ManualWorker:
         self.ledger.beat("manual", self.holder, {"device": "CPU", "lanes": list(lanes)})
 
     @contextmanager
-    def working(self, *lanes: str) -> Iterator[None]:
-        """Be alive, and work off whatever comes into ``lanes``, while inside."""
+    def working(self, *lanes: str, failing: Collection[int] = ()) -> Iterator[None]:
+        """Be alive, and work off whatever comes into ``lanes``, while inside; see `work`."""
         over = threading.Event()
 
         def serve() -> None:
             while not over.is_set():
                 self.live(*lanes)
                 for lane in lanes:
-                    self.work(lane)
+                    self.work(lane, failing=failing)
                 over.wait(_LOOK_S)
 
         self.live(*lanes)

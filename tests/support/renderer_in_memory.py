@@ -12,7 +12,8 @@ from winepress_shared.jobs.job import Batch, Job
 from winepress_shared.lane import Lane
 from winepress_shared.ledger.in_memory import InMemoryLedger
 from winepress_shared.ledger.previews import PreviewStore
-from winepress_shared.ledger.records import JobRow, Slice, Submission
+from winepress_shared.ledger.records import JobRow, Slice
+from winepress_shared.ledger.submissions import Submission
 from winepress_shared.stores.folder import FolderStore
 from winepress_worker.engines.fake import FakeEngine
 from winepress_worker.pipelines.slice_pipelines import SlicePipelines

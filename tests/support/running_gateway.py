@@ -18,10 +18,10 @@ _PATIENCE_S = 60
 class RunningGateway:
     """A gateway on a free port while its ``with`` block runs; ``http`` is a client of it."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, port: int = 0) -> None:
         self.settings = settings
         self._server: uvicorn.Server = make_server(settings)
-        self._listener = listen("127.0.0.1", 0)
+        self._listener = listen("127.0.0.1", port)
         self.url = address_of(self._listener)
         self.http = httpx.Client(base_url=self.url, timeout=_PATIENCE_S, trust_env=False)
         self._thread = threading.Thread(

@@ -27,7 +27,7 @@ def ledger() -> FailingLedger:
 def client(ledger: FailingLedger, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Client:
     """A producer whose store is a folder."""
     one = Client(Settings(store_folder=tmp_path))
-    one.__dict__["ledger"] = one.__dict__["farm"] = ledger
+    one.__dict__["ledger"] = one.__dict__["pending"] = one.__dict__["farm"] = ledger
     monkeypatch.setattr("winepress_shared.broker.send_tickets", lambda app, lane, count=1: None)
     return one
 

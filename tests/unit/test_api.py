@@ -32,6 +32,8 @@ PROMISED = {
     "StoreUnreachable",
     "TextToImage",
     "UnknownModel",
+    "Webhook",
+    "WebhookEvent",
     "WinepressError",
     "WrongUsage",
     "ZoomVideo",

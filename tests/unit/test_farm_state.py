@@ -142,6 +142,9 @@ def test_settings_survive_their_file(tmp_path_factory: pytest.TempPathFactory, f
         store_folder=Path(f"/{folder}"),
         queue_limit=7,
         keep_days=0.5,
+        require_keys=True,
+        cors_origins=("https://app.example", "*"),
+        model_aliases={"gpt-image-1": "vignette", "a/b:c.d": "sdxl-turbo"},
     )
     write_settings(file, settings)
     assert stat.S_IMODE(file.stat().st_mode) == 0o600

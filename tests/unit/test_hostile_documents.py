@@ -25,9 +25,11 @@ from winepress_shared.jobs.job import Batch, TextToImage
 from winepress_shared.jobs.zoom import ZoomVideo
 from winepress_shared.lane import Lane, Precision
 from winepress_shared.ledger.events import Event
-from winepress_shared.ledger.records import JobRow, Submission, Worker
+from winepress_shared.ledger.records import JobRow, Worker
+from winepress_shared.ledger.submissions import Submission
 from winepress_shared.settings import Settings
 from winepress_shared.stores.folder import FolderStore
+from winepress_shared.webhook import Webhook, WebhookEvent
 from winepress_shared.window import Window
 from winepress_worker.models.manifest import FileRecord, Manifest
 from winepress_worker.models.registry import ModelRegistry
@@ -39,7 +41,8 @@ CATALOGUE = Catalogue.load()
 FOX = CATALOGUE.resolve(TextToImage(prompt="a fox", seed=1))
 FILM = CATALOGUE.resolve(ZoomVideo(prompt="a fox", seed=1, duration=5.0))
 RECORD = JobRecord(
-    *("job", FOX, LANE, "ada", "0" * 32, "key", 2e9, 1e9, Window(60, 120), 3.5, ("a warning",))
+    *("job", FOX, LANE, "ada", "0" * 32, "key", 2e9, 1e9, Window(60, 120), 3.5, ("a warning",)),
+    webhook=Webhook("https://hooks.example/x", tuple(WebhookEvent), "https://gateway.example"),
 )
 OUTPUT = Output(7, output_key("job", 7, "png"), "0" * 64, 9, 8, 64, 64, "CPU", "one", 0.5)
 ROW = {name: value for name, value in asdict(OUTPUT).items() if name != "unit"}

@@ -15,15 +15,8 @@ from hypothesis import strategies as st
 from winepress_shared.errors import DamagedRecord
 from winepress_shared.jobs.job import Priority
 from winepress_shared.ledger.events import Event, EventName
-from winepress_shared.ledger.records import (
-    PRIORITIES,
-    Directive,
-    JobRow,
-    Lease,
-    Slice,
-    Submission,
-    expand,
-)
+from winepress_shared.ledger.records import PRIORITIES, Directive, JobRow, Lease, Slice, expand
+from winepress_shared.ledger.submissions import Submission
 from winepress_shared.state import JobState
 
 HASH = {

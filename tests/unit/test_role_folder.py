@@ -22,6 +22,7 @@ _GIVEN = {
     "valkey": {"valkey-users.acl"},
     "seaweedfs": {"store-identities.json", "authority.pem", "certificate.pem", "key.pem"},
     "worker": {"worker.toml"},
+    "webhooks": {"gateway.toml"},
     "flower": {"flower.toml"},
 }
 
@@ -66,7 +67,8 @@ def test_every_file_that_compose_mounts_is_written(folder: Path) -> None:
     for name in {*secrets, "seaweedfs.env", "flower.env"}:
         assert (folder / "containers" / name).is_file()
     mentioned = set(re.findall(r"/run/secrets/([\w.-]+)", COMPOSE_FILE.read_text()))
-    assert mentioned == {"valkey-users.acl", "store-identities.json", "worker.toml", "flower.toml"}
+    settings = {"worker.toml", "gateway.toml", "flower.toml"}
+    assert mentioned == {"valkey-users.acl", "store-identities.json", *settings}
     for line in (folder / "containers" / "seaweedfs.env").read_text().splitlines():
         name, _, value = line.partition("=")
         if name.endswith(("_CERT", "_KEY", "_CA")) and "JWT" not in name:

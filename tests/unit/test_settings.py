@@ -220,3 +220,15 @@ def test_tests_leave_the_users_own_folders_alone(tmp_path_factory: pytest.TempPa
     ours = tmp_path_factory.getbasetemp()
     for folder in (default_home(), default_state()):
         assert folder.is_relative_to(ours)
+
+
+def test_origins_are_a_list_in_a_file_and_words_in_the_environment(tmp_path: Path) -> None:
+    """Each is a scheme and a host; a path or a bare name would never match what browsers send."""
+    file = tmp_path / "winepress.toml"
+    file.write_text('cors_origins = ["https://app.example", "http://localhost:3000"]\n', "utf-8")
+    told = {"WINEPRESS_CORS_ORIGINS": "https://app.example, http://localhost:3000"}
+    assert Settings.load({}, file).cors_origins == Settings.load(told).cors_origins
+    assert len(Settings.load(told).cors_origins) == 2
+    for wrong in ("app.example", "https://app.example/", "https://a b", "https://", "null"):
+        with pytest.raises(WrongUsage, match="cors_origins"):
+            Settings.checked({"cors_origins": [wrong]})

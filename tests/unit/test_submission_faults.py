@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
 from support.failing_ledger import FailingLedger
@@ -22,6 +23,7 @@ from winepress.bulk.bulk_file import read_lines
 from winepress.bulk.plan import Plan, PlanOptions
 from winepress.bulk.submission import submit_plan
 from winepress.submit_options import SubmitOptions
+from winepress_shared.ledger.acceptance import Acceptance
 
 APPLE = TextToImage(prompt="a red apple", seed=7)
 
@@ -86,39 +88,70 @@ def test_a_broker_that_lost_the_answer_and_is_back_cancels_the_job(
     assert names(client) == {"job.json", "result.json"}
 
 
-def test_a_job_that_cannot_be_marked_as_accepted_is_canceled(
-    client: Client, ledger: FailingLedger, monkeypatch: pytest.MonkeyPatch
+def fail_after(
+    client: Client, monkeypatch: pytest.MonkeyPatch, act: str, *, is_done: bool = True
 ) -> None:
-    """The store failed when the ledger had the job: `recover` would not know of it."""
+    """From now on the store does not answer to ``act``, whether or not it does it."""
     store = client.archive.store
-    put = store.put
+    do = getattr(store, act)
 
-    def refuse(key: str, data: bytes, **options: Any) -> None:
-        if key.endswith("/accepted"):
-            raise StoreUnreachable("the store does not answer")
-        put(key, data, **options)
-
-    monkeypatch.setattr(store, "put", refuse)
-    with pytest.raises(StoreUnreachable):
-        client.submit(APPLE)
-    assert ledger.ids(JobState.CANCELED) == ledger.ids() != []
-
-
-def test_a_store_that_fails_while_the_job_is_written_leaves_nothing(
-    client: Client, ledger: FailingLedger, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """The object may be there although the answer was lost."""
-    store = client.archive.store
-    put = store.put
-
-    def lose(key: str, data: bytes, **options: Any) -> None:
-        put(key, data, **options)
+    def lose(*args: Any, **options: Any) -> None:
+        if is_done:
+            do(*args, **options)
         raise StoreUnreachable("the answer was lost")
 
-    monkeypatch.setattr(store, "put", lose)
+    monkeypatch.setattr(store, act, lose)
+
+
+@pytest.mark.parametrize("is_done", [True, False])
+def test_a_store_that_fails_while_the_job_is_written_leaves_nothing(
+    client: Client, ledger: FailingLedger, monkeypatch: pytest.MonkeyPatch, is_done: bool
+) -> None:
+    """It may have the object although the answer was lost, or get it still: a worker looks."""
+    fail_after(client, monkeypatch, "put", is_done=is_done)
     with pytest.raises(StoreUnreachable):
         client.submit(APPLE)
-    assert (ledger.ids(), names(client)) == ([], set())
+    assert (ledger.ids(), ledger.held, names(client)) == ([], {}, set())
+    assert len(ledger.withdrawn) == 1
+
+
+def test_a_store_that_is_lost_with_the_job_in_it_is_left_to_the_workers(
+    client: Client, ledger: FailingLedger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The description cannot be removed now; the ledger remembers that nobody wants it."""
+    fail_after(client, monkeypatch, "put")
+    fail_after(client, monkeypatch, "delete", is_done=False)
+    with pytest.raises(StoreUnreachable):
+        client.submit_many([APPLE] * 3)
+    assert (ledger.ids(), ledger.held, len(ledger.withdrawn)) == ([], {}, 3)
+    assert set(descriptions(client)) <= set(ledger.withdrawn)
+
+
+def test_a_full_queue_refuses_before_anything_is_written(
+    client: Client, ledger: FailingLedger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """So a refusal costs the store nothing, and leaves nothing to look after."""
+    monkeypatch.setattr(client.archive.store, "put", None)
+    ledger.room = 0
+    with pytest.raises(QueueFull):
+        client.submit(APPLE)
+    assert (ledger.held, ledger.withdrawn) == ({}, [])
+
+
+def test_a_job_that_the_ledger_lost_while_it_was_written_is_entered_again(
+    client: Client, ledger: FailingLedger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The broker lost everything, or did not wait as long as the producer needed."""
+    store = client.archive.store
+    put = store.put
+
+    def lose_ledger(*args: Any, **options: Any) -> None:
+        put(*args, **options)
+        ledger.held.clear()
+
+    monkeypatch.setattr(store, "put", lose_ledger)
+    handles = client.submit_many([APPLE] * 3)
+    assert ledger.ids() == [handle.id for handle in handles]
 
 
 class TimeIsUp(Exception):
@@ -128,19 +161,24 @@ class TimeIsUp(Exception):
 @pytest.mark.parametrize("is_entered", [True, False])
 @pytest.mark.parametrize("end", [KeyboardInterrupt, SystemExit, TimeIsUp])
 def test_a_submission_that_is_interrupted_is_taken_back(
-    client: Client, ledger: FailingLedger, is_entered: bool, end: type[BaseException]
+    client: Client,
+    ledger: FailingLedger,
+    monkeypatch: pytest.MonkeyPatch,
+    is_entered: bool,
+    end: type[BaseException],
 ) -> None:
     """Its id was never told, so nobody could cancel it: entered or not, it does not run."""
     if is_entered:
         ledger.fault = end()
     else:
-        ledger.room, ledger.full = 0, end()
+        monkeypatch.setattr(client.archive.store, "put", Mock(side_effect=end()))
     with pytest.raises(end):
         client.submit(APPLE)
     assert len(ledger.ids(JobState.CANCELED)) == is_entered
     kept = {path.key for path in client.archive.store.list("jobs/")}
     assert any(key.endswith("/result.json") for key in kept) is is_entered
     assert bool(kept) is is_entered
+    assert ledger.held == {}
 
 
 def submit_jobs(client: Client, tmp_path: Path) -> None:
@@ -158,20 +196,57 @@ def submit_bulk(client: Client, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("submit", [submit_jobs, submit_bulk])
-@pytest.mark.parametrize("end", [QueueFull("the queue is full"), KeyboardInterrupt()])
-def test_jobs_submitted_together_are_taken_back_when_one_is_not_accepted(
+@pytest.mark.parametrize(
+    "end", [StoreUnreachable("the store does not answer"), KeyboardInterrupt()]
+)
+def test_jobs_submitted_together_are_taken_back_when_one_is_not_written(
     client: Client,
     ledger: FailingLedger,
+    monkeypatch: pytest.MonkeyPatch,
     tmp_path: Path,
     submit: Callable[[Client, Path], None],
     end: BaseException,
 ) -> None:
-    """Refused or interrupted: those accepted are canceled, the others leave nothing."""
-    ledger.room, ledger.full = 2, end
+    """The store failed or the user did: none is accepted, and none is left in the store."""
+    store = client.archive.store
+    put = store.put
+    written: list[str] = []
+
+    def write_two(key: str, data: bytes, **options: Any) -> None:
+        if key.endswith("/job.json"):
+            if len(written) == 2:
+                raise end
+            written.append(key)
+        put(key, data, **options)
+
+    monkeypatch.setattr(store, "put", write_two)
     with pytest.raises(type(end)):
         submit(client, tmp_path)
-    assert len(ledger.ids()) == 2
-    assert ledger.ids(JobState.CANCELED) == ledger.ids()
+    assert len(written) == 2
+    assert (ledger.ids(), ledger.held, names(client)) == ([], {}, set())
+
+
+@pytest.mark.parametrize("submit", [submit_jobs, submit_bulk])
+def test_jobs_submitted_together_are_all_canceled_when_one_is_not_accepted(
+    client: Client,
+    ledger: FailingLedger,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    submit: Callable[[Client, Path], None],
+) -> None:
+    """The ledger lost some, and has no room to enter them again."""
+    accept = ledger.accept
+
+    def lose_the_last(job_ids: Sequence[str]) -> list[Acceptance]:
+        ledger.drop(job_ids[-1:])
+        found = accept(job_ids)
+        monkeypatch.setattr(ledger, "submit", Mock(side_effect=QueueFull("the queue is full")))
+        return found
+
+    monkeypatch.setattr(ledger, "accept", lose_the_last)
+    with pytest.raises(QueueFull):
+        submit(client, tmp_path)
+    assert ledger.ids(JobState.CANCELED) == ledger.ids() != []
     assert sorted(set(descriptions(client))) == sorted(ledger.ids())
 
 
@@ -192,20 +267,17 @@ def test_a_job_that_is_over_before_it_can_be_taken_back_stays(
     client: Client, ledger: FailingLedger, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A quick worker may have drawn it; the producer hears what failed, and of nothing else."""
-    store = client.archive.store
-    put = store.put
+    accept = ledger.accept
 
-    def draw_and_refuse(key: str, data: bytes, **options: Any) -> None:
-        if not key.endswith("/accepted"):
-            put(key, data, **options)
-            return
+    def draw_and_fail(job_ids: Sequence[str]) -> list[Acceptance]:
+        accept(job_ids)
         slice_ = ledger.claim("vignette.fp16", "w1", "w1/1", 1, begin=True)
         assert slice_
         ledger.commit(slice_.fence, 0, {})
         ledger.finish(slice_.fence)
-        raise StoreUnreachable("the store does not answer")
+        raise BrokerUnreachable("the broker does not answer")
 
-    monkeypatch.setattr(store, "put", draw_and_refuse)
-    with pytest.raises(StoreUnreachable):
+    monkeypatch.setattr(ledger, "accept", draw_and_fail)
+    with pytest.raises(BrokerUnreachable):
         client.submit(APPLE)
     assert ledger.ids(JobState.SUCCEEDED) == ledger.ids() != []

@@ -18,6 +18,7 @@ from winepress_shared.state import JobState
 
 if TYPE_CHECKING:
     from winepress.estimate import Estimate, Work
+    from winepress_shared.webhook import Webhook
     from winepress_shared.window import Window
 
 log = logging.getLogger(__name__)
@@ -42,6 +43,7 @@ class AsyncClient(AsyncConnections):
         start_in: float | None = None,
         window: Window | str | None = None,
         warnings: Sequence[str] = (),
+        webhook: Webhook | str | None = None,
     ) -> AsyncJobHandle:
         """`Client.submit`.
 
@@ -57,6 +59,7 @@ class AsyncClient(AsyncConnections):
             start_in=start_in,
             window=window,
             warnings=warnings,
+            webhook=webhook,
         )
         undo = self._take_back if idempotency_key is None else None
         return AsyncJobHandle(self, await self.threads().run(call, undo))
@@ -142,9 +145,9 @@ class AsyncClient(AsyncConnections):
         """`Client.workers`."""
         return await self.in_thread(self.client.workers)
 
-    async def recover(self, *, pending: bool = False) -> Sequence[AsyncJobHandle]:
+    async def recover(self) -> Sequence[AsyncJobHandle]:
         """`Client.recover`."""
-        handles = await self.in_thread(self.client.recover, pending=pending)
+        handles = await self.in_thread(self.client.recover)
         return [AsyncJobHandle(self, handle) for handle in handles]
 
     async def list(self, state: JobState | None = None, limit: int = 100) -> Sequence[JobRow]:

@@ -9,16 +9,16 @@ import io
 import json
 import re
 import shlex
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
 from itertools import chain
 from pathlib import Path
 from typing import Any, TextIO
 
-from winepress.bulk.line import Line, fault_at
+from winepress.bulk.line import Line, LineFault, OnFault, fault_at, raise_fault
 from winepress.job_files.json_text import parse_json
 from winepress.job_files.written_job import read_fields
-from winepress_shared.errors import InvalidJob, WrongUsage
+from winepress_shared.errors import InvalidJob, Refused, WrongUsage
 from winepress_shared.regular_file import read_regular
 
 MAX_FILE_BYTES = 256 * 2**20  #: largest file of items
@@ -26,11 +26,15 @@ MAX_FILE_LINES = 1_000_000
 MAX_LINE_CHARACTERS = 65_536
 MAX_JSON_CHARACTERS = 96 * 2**20  #: of a line, which may hold pictures in base64
 _MAX_FIELDS = 200  #: of a line of JSON; the column of each is searched for
+#: Finds our fields in those of a line, with a warning for each that is ignored; raises Refused.
+Understand = Callable[[Mapping[str, Any]], tuple[dict[str, Any], list[str]]]
 FORMS = ("jsonl", "csv", "prompts")
 _SUFFIXES = {".jsonl": "jsonl", ".ndjson": "jsonl", ".csv": "csv", ".tsv": "csv", ".txt": "prompts"}
 #: Columns and fields that name an item.
 _NAMES = ("custom_id", "id", "name")
 _IMAGES_URL = "/v1/images/generations"
+_EDITS_URL = "/v1/images/edits"
+_URLS = (_IMAGES_URL, _EDITS_URL)
 _REQUEST = ("custom_id", "method", "url", "body")  #: all fields of a line of the OpenAI Batch API
 _FLAG = re.compile(r"--([a-z_]+)\Z")
 _APOSTROPHE = re.compile(r"\w'\w")
@@ -39,11 +43,17 @@ _DELIMITERS = ",;\t|"
 _SEP = re.compile(r'"?sep=(.)"?\s*\Z', re.IGNORECASE | re.DOTALL)
 
 
-def read_lines(path: Path, form: str | None = None) -> Iterator[Line]:
+def read_lines(
+    path: Path,
+    form: str | None = None,
+    on_fault: OnFault = raise_fault,
+    understand: Understand = read_fields,
+) -> Iterator[Line]:
     """Every item of ``path``; ``form`` is one of `FORMS`, and by default that of the file name.
 
-    Raises WrongUsage when the file cannot be read, and InvalidJob with line and column for an
-    invalid line.
+    ``on_fault`` is called with the fault of each invalid line. ``understand`` finds our fields in
+    those of a line, and leaves its paths as they are. Raises WrongUsage when the file cannot be
+    read, and LineFault where the next line cannot be found.
     """
     form = form or _SUFFIXES.get(path.suffix.lower())
     if form is None:
@@ -54,16 +64,13 @@ def read_lines(path: Path, form: str | None = None) -> Iterator[Line]:
             hint=f"Name the form with --form: {', '.join(FORMS)}",
         )
     readers = {"jsonl": _json_lines, "csv": _csv_lines, "prompts": _prompt_lines}
-    return map(_understood, readers[form](_read(path)))
-
-
-def _understood(line: Line) -> Line:
-    """The line with the names of our fields; its paths stay as they are."""
-    try:
-        values, warnings = read_fields(line.values)
-    except InvalidJob as error:
-        raise line.fault(error) from None
-    return Line(line.number, values, line.name, line.columns, tuple(warnings))
+    for line in readers[form](_read(path), on_fault):
+        try:
+            values, warnings = understand(line.values)
+        except Refused as error:
+            on_fault(line.fault(error))
+        else:
+            yield Line(line.number, values, line.name, line.columns, tuple(warnings))
 
 
 def _read(path: Path) -> TextIO:
@@ -104,23 +111,32 @@ def _within(lines: Iterable[str], most: int, first: int = 1) -> Iterator[str]:
         yield line
 
 
-def _json_lines(text: TextIO) -> Iterator[Line]:
+def _json_lines(text: TextIO, on_fault: OnFault) -> Iterator[Line]:
     for number, written in _numbered(text, MAX_JSON_CHARACTERS):
         if not written.strip():
             continue
         try:
-            values = parse_json(written)
-        except json.JSONDecodeError as error:
-            raise fault_at(number, error.colno, InvalidJob(f"not JSON: {error.msg}")) from None
-        except ValueError as error:
-            raise fault_at(number, None, InvalidJob(f"not JSON: {error}")) from None
-        if not isinstance(values, dict):
-            raise fault_at(number, 1, InvalidJob("not a JSON object", value=values))
-        body = values.get("body")
-        if max(len(values), len(body) if isinstance(body, dict) else 0) > _MAX_FIELDS:
-            raise fault_at(number, 1, InvalidJob("too many fields", allowed=f"{_MAX_FIELDS}"))
-        line = Line(number, values, columns=_json_columns(written, values))
-        yield _openai(line, written) if "body" in values else _named(line)
+            line = _json_line(number, written)
+        except LineFault as fault:
+            on_fault(fault)
+        else:
+            yield line
+
+
+def _json_line(number: int, written: str) -> Line:
+    try:
+        values = parse_json(written)
+    except json.JSONDecodeError as error:
+        raise fault_at(number, error.colno, InvalidJob(f"not JSON: {error.msg}")) from None
+    except ValueError as error:
+        raise fault_at(number, None, InvalidJob(f"not JSON: {error}")) from None
+    if not isinstance(values, dict):
+        raise fault_at(number, 1, InvalidJob("not a JSON object", value=values))
+    body = values.get("body")
+    if max(len(values), len(body) if isinstance(body, dict) else 0) > _MAX_FIELDS:
+        raise fault_at(number, 1, InvalidJob("too many fields", allowed=f"{_MAX_FIELDS}"))
+    line = Line(number, values, columns=_json_columns(written, values))
+    return _openai(line, written) if "body" in values else _named(line)
 
 
 def _json_columns(written: str, values: dict[str, Any]) -> dict[str, int]:
@@ -143,25 +159,28 @@ def _openai(line: Line, written: str) -> Line:
     if stranger is not None:
         allowed = ", ".join(_REQUEST)
         raise line.fault(InvalidJob("unknown field of a request", field=stranger, allowed=allowed))
-    if values.get("url", _IMAGES_URL) != _IMAGES_URL or values.get("method", "POST") != "POST":
+    url, method = values.get("url", _IMAGES_URL), values.get("method", "POST")
+    if url not in _URLS or method != "POST":
         raise line.fault(
             InvalidJob(
-                "only image generation is supported",
-                field="url" if values.get("url", _IMAGES_URL) != _IMAGES_URL else "method",
-                value=f"{values.get('method', 'POST')} {values.get('url', _IMAGES_URL)}",
-                allowed=f"POST {_IMAGES_URL}",
+                "only pictures can be asked for",
+                field="method" if url in _URLS else "url",
+                value=f"{method} {url}",
+                allowed=" and ".join(f"POST {one}" for one in _URLS),
             )
         )
     body = values.get("body")
     if not isinstance(body, dict):
         raise line.fault(InvalidJob("not an object", field="body", value=body))
+    if url == _EDITS_URL:
+        body = {"kind": "inpaint" if body.get("mask") else "image-to-image"} | body
     columns = _json_columns(written, body)
     if "output_compression" in columns:
         columns["output_quality"] = columns["output_compression"]
     return Line(line.number, body, str(values.get("custom_id", "")), columns)
 
 
-def _csv_lines(text: TextIO) -> Iterator[Line]:
+def _csv_lines(text: TextIO, on_fault: OnFault) -> Iterator[Line]:
     head, before = text.readline(), 0
     said = _SEP.match(head.rstrip("\r\n"))
     if said:
@@ -185,7 +204,8 @@ def _csv_lines(text: TextIO) -> Iterator[Line]:
         if len(row) != len(names):
             problem = "wrong number of cells"
             error = InvalidJob(problem, value=len(row), allowed=f"{len(names)}")
-            raise fault_at(first, min(len(row), len(names)) + 1, error)
+            on_fault(fault_at(first, min(len(row), len(names)) + 1, error))
+            continue
         values = {name: cell for name, cell in zip(names, row, strict=True) if cell != ""}
         yield _named(Line(first, _counts(values), columns=columns))
 
@@ -201,15 +221,20 @@ def _csv_row(rows: Any, before: int) -> tuple[list[str] | None, int]:
         raise fault_at(first, None, InvalidJob(f"not CSV: {error}", hint=hint)) from None
 
 
-def _prompt_lines(text: TextIO) -> Iterator[Line]:
+def _prompt_lines(text: TextIO, on_fault: OnFault) -> Iterator[Line]:
     for number, written in _numbered(text):
         stripped = written.strip()
         if not stripped or stripped.startswith("#"):
             continue
-        if stripped.startswith("--"):
-            yield _flag_line(number, written)
-        else:
+        if not stripped.startswith("--"):
             yield Line(number, {"prompt": stripped}, columns={"prompt": 1})
+            continue
+        try:
+            line = _flag_line(number, written)
+        except LineFault as fault:
+            on_fault(fault)
+        else:
+            yield line
 
 
 def _flag_line(number: int, written: str) -> Line:

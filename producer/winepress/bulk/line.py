@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -28,24 +28,45 @@ class Line:
     columns: Mapping[str, int] = field(default_factory=dict)  #: name → column, from 1
     warnings: tuple[str, ...] = ()  #: fields that are ignored, one sentence each
 
-    def fault(self, error: WinepressError) -> InvalidJob:
+    def fault(self, error: WinepressError) -> LineFault:
         """``error`` with its line and column."""
         written = next((name for name in self.columns if _means(name, error.field)), None)
         column = None if written is None else self.columns[written]
         return fault_at(self.number, column, error, written or error.field)
 
 
+class LineFault(InvalidJob):
+    """What is wrong with one line, and where."""
+
+    def __init__(
+        self, line: int, column: int | None, error: WinepressError, name: str | None
+    ) -> None:
+        """``name`` is that of the field, as the file calls it."""
+        self.line = line
+        self.column = column
+        self.name = name
+        place = f"line {line}" + (f", column {column}" if column else "")
+        super().__init__(
+            f"{place}{f' ({name})' if name else ''}: {error.problem}",
+            value=error.value,
+            allowed=error.allowed,
+            hint=error.hint,
+        )
+
+
+OnFault = Callable[[LineFault], None]  #: returns to go on with the next line
+
+
+def raise_fault(fault: LineFault) -> None:
+    """The `OnFault` that ends the reading at the first fault."""
+    raise fault
+
+
 def fault_at(
     number: int, column: int | None, error: WinepressError, name: str | None = None
-) -> InvalidJob:
+) -> LineFault:
     """``error`` with a line and a column of the file."""
-    place = f"line {number}" + (f", column {column}" if column else "")
-    return InvalidJob(
-        f"{place}{f' ({name})' if name else ''}: {error.problem}",
-        value=error.value,
-        allowed=error.allowed,
-        hint=error.hint,
-    )
+    return LineFault(number, column, error, name)
 
 
 def _means(name: str, canonical: str | None) -> bool:

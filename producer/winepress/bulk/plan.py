@@ -11,7 +11,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from winepress.bulk.line import Line
+from winepress.bulk.line import Line, OnFault, raise_fault
 from winepress.bulk.matrix import Matrix
 from winepress.bulk.run import Run
 from winepress.bulk.wildcards import Wildcards
@@ -102,8 +102,11 @@ class Plan:
         """The different input pictures."""
         return list({picture.reference: picture for picture in self._loaded.values()}.values())
 
-    def add(self, lines: Iterable[Line]) -> None:
-        """Add every line; raises InvalidJob with line and column at the first invalid one."""
+    def add(self, lines: Iterable[Line], on_fault: OnFault = raise_fault) -> None:
+        """Add every line; ``on_fault`` is called with the fault of each invalid one.
+
+        After a fault the plan has a part of the pictures of its line.
+        """
         count = self.count
         for line in lines:
             self.lines += 1
@@ -115,7 +118,9 @@ class Plan:
                         raise InvalidJob("too many pictures", allowed=f"{MAX_ITEMS} at once")
                     self._put(job, line)
             except WinepressError as error:
-                raise line.fault(error) from None
+                on_fault(line.fault(error))
+                if count > MAX_ITEMS:
+                    break
         for key, run in self._runs.items():
             run.close()
             self.groups[key].together = run.together

@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 from winepress.bulk.plan import Group, Plan
 from winepress.handle import JobHandle
-from winepress.interruption import all_or_none
-from winepress.meter import metered
-from winepress.submission import accept, check_room
+from winepress.submission import submit_with, write_all
 from winepress.submit_options import SubmitOptions
 from winepress_shared.archive import JobRecord
 from winepress_shared.items import write_items
@@ -19,8 +16,6 @@ from winepress_shared.jobs.job import MAX_PROMPT_CHARACTERS, Batch
 
 if TYPE_CHECKING:
     from winepress.connections import Connections
-
-_WRITERS = 8  #: threads that write to the store, which answers several requests at once
 
 
 def submit_plan(
@@ -37,7 +32,6 @@ def submit_plan(
     QueueFull or Conflict, and then nothing is queued.
     """
     plan.check_any()
-    check_room(connections, plan.count, submit_options)
     portions = [(group, items) for group in plan.groups.values() for items in group.jobs()]
     records = [
         submit_options.numbered(number).record(
@@ -48,24 +42,19 @@ def submit_plan(
         )
         for number, (group, items) in enumerate(portions)
     ]
-    with (
-        metered(submit_options.meter, records) as accepted,
-        all_or_none(connections, records),
-    ):
-        with ThreadPoolExecutor(_WRITERS, thread_name_prefix="batch") as pool:
-            list(pool.map(connections.archive.write_input, plan.inputs))
-        for record, (_, items) in zip(records, portions, strict=True):
-            _write(connections, record, items)
-        accepted += accept(connections, records)
+    items_of = {record.id: items for record, (_, items) in zip(records, portions, strict=True)}
+
+    def write_parts(new: Sequence[JobRecord]) -> None:
+        if new:
+            write_all(connections.archive.write_input, plan.inputs)
+        for record in new:
+            write_items(connections.archive, record.id, items_of[record.id])
+
+    ids = submit_with(connections, records, submit_options, write_parts)
     return [
         JobHandle(connections, job_id, record.warnings)
-        for job_id, record in zip(accepted, records, strict=True)
+        for job_id, record in zip(ids, records, strict=True)
     ]
-
-
-def _write(connections: Connections, record: JobRecord, items: list[bytes]) -> None:
-    write_items(connections.archive, record.id, items)
-    connections.archive.write_job(record)
 
 
 def _batch(group: Group, count: int, title: str, max_failed: int | None) -> Batch:

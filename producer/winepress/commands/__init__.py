@@ -16,6 +16,7 @@ from winepress.commands import (
     submit,
     top,
     watch,
+    webhooks,
     zoom,
 )
 
@@ -33,6 +34,7 @@ COMMANDS = (
     top.register,
     gateway.register,
     mcp.register,
+    webhooks.register,
     keys.register,
     info.register,
 )

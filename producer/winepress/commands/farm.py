@@ -33,13 +33,6 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     ):
         parser = subparsers.add_parser(verb, help=text, description=f"{text[0].upper()}{text[1:]}.")
         parser.add_argument("--json", action="store_true", help="one JSON object per line")
-        if run is _recover:
-            parser.add_argument(
-                "--pending",
-                action="store_true",
-                help="also jobs whose submission was interrupted; a program that was told of the "
-                "failure may have submitted them again",
-            )
         parser.set_defaults(run=run)
 
 
@@ -89,7 +82,7 @@ def _lanes_text(lanes: Iterable[str]) -> str:
 def _recover(arguments: argparse.Namespace) -> int:
     console = Console(arguments.json)
     with Client.from_env() as client:
-        handles = client.recover(pending=arguments.pending)
+        handles = client.recover()
     for handle in handles:
         console.result({"id": handle.id}, handle.id)
     console.note(f"{len(handles)} jobs entered again")
@@ -193,18 +186,15 @@ def check_jobs(client: Client) -> Finding:
         client.archive.store.check()  # no key at all, or a wrong one, is another matter
         return Finding("not looked for: a producer's key does not list them, the operator's does")
     bound = "" if stored.is_all else f" (of the first {_MOST_OBJECTS} objects of the store)"
-    unknown = client.farm.unknown_jobs(sorted(stored.accepted))
+    unknown = client.farm.unknown_jobs(sorted(stored.ids))
     lost = next(unexpired(client, unknown), None)
     if lost is not None:
         raise FarmUnreachable(
-            f"the broker does not know {len(unknown)} of {len(stored.accepted)} unfinished jobs "
+            f"the broker does not know {len(unknown)} of {len(stored.ids)} unfinished jobs "
             f"of the store, like {lost.id}{bound}",
             hint="`winepress recover` enters them again",
         )
-    return Finding(
-        f"{len(stored.accepted)} unfinished in the store, none lost{bound}; "
-        f"never accepted: {len(stored.pending)}"
-    )
+    return Finding(f"{len(stored.ids)} unfinished in the store, none lost{bound}")
 
 
 _PARTS: tuple[tuple[str, Callable[[Client], Finding]], ...] = (

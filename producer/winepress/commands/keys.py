@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from winepress.gateway.api_key import ApiKey
     from winepress.gateway.key_store import KeyStore
 
-_SPAN = re.compile(r"([1-9][0-9]{0,5})([hdw])")
+_SPAN = re.compile(r"([1-9][0-9]{0,3})([hdw])")
 _SPANS = {"h": timedelta(hours=1), "d": timedelta(days=1), "w": timedelta(weeks=1)}
 _EXAMPLES = """\
 examples:

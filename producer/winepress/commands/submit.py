@@ -36,6 +36,7 @@ from winepress_shared.jobs.job import (
 from winepress_shared.jobs.prompt_table import is_infinite_zoom
 from winepress_shared.lane import Precision
 from winepress_shared.regular_file import path_of
+from winepress_shared.webhook import Webhook, WebhookEvent
 
 #: Fields that a flag of the same name may give; ``size`` is width and height.
 FIELDS = ("size", *{**TextToImage.model_fields, **Inpaint.model_fields})
@@ -152,6 +153,12 @@ def _add_submit_options(group: argparse._ArgumentGroup) -> None:
     add("--priority", choices=tuple(Priority), metavar="B", help=", ".join(Priority))
     add("--user", metavar="U", help="users take turns; default: the setting user")
     add("--key", metavar="K", help="idempotency key: the same key within a day gives the same job")
+    add("--webhook", metavar="URL", help="http(s) address that is told when the job has ended")
+    add(
+        "--webhook-events",
+        metavar="E",
+        help=f"what it is told of, with commas: {', '.join(WebhookEvent)}",
+    )
     add_when(group)
     add_following(group)
 
@@ -183,8 +190,14 @@ def _submit(arguments: argparse.Namespace) -> int:
             start_in=start_in(arguments),
             window=window(arguments),
             warnings=warnings,
+            webhook=_webhook(arguments),
         )
         return tell_and_follow(console, handle, arguments)
+
+
+def _webhook(arguments: argparse.Namespace) -> Webhook | None:
+    events = arguments.webhook_events
+    return Webhook.of(arguments.webhook, None if events is None else events.split(","))
 
 
 def tell_and_follow(console: Console, handle: JobHandle, arguments: argparse.Namespace) -> int:

@@ -56,7 +56,11 @@ class Caller:
 
     def owns(self, job: OfUser) -> bool:
         """Whether this is a job of the caller."""
-        return job.user == self.user or job.user.startswith(f"{self.user}@")
+        return self.is_user(job.user)
+
+    def is_user(self, user: str) -> bool:
+        """Whether a user is the caller, or one of the caller's own."""
+        return user == self.user or user.startswith(f"{self.user}@")
 
     def may_read(self, job: OfUser) -> bool:
         """Whether the caller may see a job."""

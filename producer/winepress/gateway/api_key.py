@@ -8,7 +8,7 @@ import re
 import secrets
 import time
 from dataclasses import dataclass, field
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -16,7 +16,6 @@ from winepress.gateway.access import Caller, KeyLimits, Scope
 from winepress.gateway.refusals import Unauthorized
 from winepress_shared.documents import Moment
 from winepress_shared.jobs.model_options import ModelName
-from winepress_shared.jobs.plain_text import NO_CONTROLS
 
 DEFAULT_SCOPES = frozenset({Scope.SUBMIT, Scope.READ_OWN})
 MAX_QUEUE = 100_000  #: most units of a queue limit; the ledger counts their jobs one by one
@@ -33,6 +32,8 @@ USER_RULE = "1 to 40 letters, digits and ._-, a letter or digit at both ends"
 class Token:
     """What a user shows: ``wp_ID_SECRET``. ``str`` of it is the whole, ``repr`` is not."""
 
+    PREFIX: ClassVar[str] = "wp_"
+
     id: str
     secret: str = field(repr=False)
 
@@ -48,7 +49,7 @@ class Token:
         return cls(found[1], found[2]) if found else None
 
     def __str__(self) -> str:
-        return f"wp_{self.id}_{self.secret}"
+        return f"{self.PREFIX}{self.id}_{self.secret}"
 
     @property
     def digest(self) -> str:
@@ -77,7 +78,7 @@ class ApiKey(BaseModel):
     created: Moment
     expires: Moment | None = None
     revoked: Moment | None = None
-    note: Annotated[str, Field(max_length=200), NO_CONTROLS] = ""
+    note: Annotated[str, Field(max_length=200, pattern=r"^[^\x00-\x1f\x7f]*$")] = ""
 
     def state(self, now: float | None = None) -> str:
         """``valid``, ``expired`` or ``revoked``."""

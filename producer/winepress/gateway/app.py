@@ -8,28 +8,56 @@ import re
 import secrets
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
+from typing import Any
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
+from fastapi.routing import APIRoute
 from starlette.exceptions import HTTPException
 from starlette.middleware.cors import CORSMiddleware
 from starlette.responses import Response
 
-from winepress.gateway import a1111, native
+from winepress.gateway import a1111, native, openai, page, replicate
 from winepress.gateway.body import BodyLimits
 from winepress.gateway.dialect import Dialect
 from winepress.gateway.gateway import Gateway
+from winepress.gateway.job_schema import job_schemas
 from winepress.gateway.mcp import route as mcp
+from winepress.gateway.page.routes import is_for_people, not_found
 from winepress.gateway.problems import Problem, problem_of
 from winepress.gateway.refusals import BadRequest, NoRoute, WrongMethod
 from winepress_shared import __version__
 from winepress_shared.errors import InvalidJob, WinepressError
 from winepress_shared.settings import Settings
+from winepress_shared.terminal import shown
 
 log = logging.getLogger(__name__)
 
 #: The first one that owns a path answers errors there.
-DIALECTS: tuple[Dialect, ...] = (a1111.DIALECT, mcp.DIALECT, native.DIALECT)
+DIALECTS: tuple[Dialect, ...] = (
+    page.DIALECT,
+    a1111.DIALECT,
+    replicate.DIALECT,
+    openai.DIALECT,
+    mcp.DIALECT,
+    native.DIALECT,
+)
+
+
+class _Application(FastAPI):
+    """The application, with the schemas of all job kinds in its document."""
+
+    def openapi(self) -> dict[str, Any]:
+        """The OpenAPI document, made at first use."""
+        if self.openapi_schema is None:
+            super().openapi()["components"]["schemas"] |= job_schemas()
+        return super().openapi()
+
+
+def _operation_id(route: APIRoute) -> str:
+    """A name that a generated client can give its function: the method, the path's own words."""
+    words = re.findall(r"[A-Za-z0-9]+", route.path)
+    return "_".join((*sorted(method.lower() for method in route.methods or ()), *words))
 
 
 def make_app(settings: Settings) -> FastAPI:
@@ -44,13 +72,14 @@ def make_app(settings: Settings) -> FastAPI:
                 await stack.enter_async_context(dialect.lifespan(app))
             yield
 
-    app = FastAPI(
+    app = _Application(
         title="Winepress",
         version=__version__,
         description="Pictures and zoom videos from a farm of Intel machines.",
         lifespan=lifespan,
         docs_url=None,  # both pages load their scripts from foreign hosts
         redoc_url=None,
+        generate_unique_id_function=_operation_id,
     )
     for dialect in DIALECTS:
         for router in dialect.routers:
@@ -63,6 +92,7 @@ def make_app(settings: Settings) -> FastAPI:
             allow_methods=("GET", "POST", "PUT", "PATCH", "DELETE"),
             allow_headers=("*",),
             expose_headers=("Location", "Retry-After"),
+            allow_private_network=True,  # a public page that is allowed may call a private address
         )
     app.add_exception_handler(WinepressError, _told)
     app.add_exception_handler(RequestValidationError, _told)
@@ -117,12 +147,14 @@ def _no_route(request: Request) -> NoRoute:
 async def _unexpected(request: Request, error: Exception) -> Response:
     """The answer to a fault of the gateway itself; the log has the traceback under its number."""
     number = secrets.token_hex(4)
-    log.error("unexpected error %s at %s", number, request.url.path[:200], exc_info=error)
+    log.error("unexpected error %s at %s", number, shown(request.url.path[:200]), exc_info=error)
     message = f"unexpected error of the gateway; its log tells more under {number}"
     return _answer(request, Problem(500, "unexpected", message))
 
 
 def _answer(request: Request, problem: Problem) -> Response:
+    if is_for_people(request, problem):
+        return not_found(request)
     dialect = next(one for one in DIALECTS if one.owns(request.url.path))
     response = dialect.answer(problem)
     response.headers.update(problem.headers)

@@ -17,7 +17,11 @@ from winepress.job_files.json_text import parse_json
 
 MAX_BODY_BYTES = 64 * 2**20  #: a picture of 32 MiB in base64, and a mask
 MAX_FORM_PARTS = 64  #: fields of a form, and files
+#: Files and batches; they are written to the disk as they arrive.
+MAX_LARGE_BODY_BYTES = 201 * 2**20
+LARGE_BODIES = ("/v1/files", "/v1/batches")
 _BODY_S = 120.0  #: for a whole body to arrive
+_LARGE_BODY_S = 600.0
 
 
 class BodyLimits:
@@ -33,11 +37,13 @@ class BodyLimits:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        most = self._most
+        most, body_s = self._most, self._body_s
+        if scope["path"] in LARGE_BODIES:
+            most, body_s = MAX_LARGE_BODY_BYTES, _LARGE_BODY_S
         for name, value in scope["headers"]:
             if name == b"content-length" and value.isdigit() and int(value) > most:
                 receive = _refusing(most)
-        deadline = asyncio.get_running_loop().time() + self._body_s
+        deadline = asyncio.get_running_loop().time() + body_s
         taken, is_whole = 0, False
 
         async def limited() -> Message:
@@ -76,8 +82,11 @@ async def read_object(request: Request) -> dict[str, Any]:
     Raises BadRequest.
     """
     data = await read_bytes(request)
-    if not data.strip():
-        return {}
+    return parse_object(data) if data.strip() else {}
+
+
+def parse_object(data: bytes) -> dict[str, Any]:
+    """The JSON object in ``data``; raises BadRequest."""
     try:
         values = parse_json(data.decode("utf-8-sig"))
     except ValueError as error:

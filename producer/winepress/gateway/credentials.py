@@ -6,7 +6,8 @@ import base64
 import binascii
 from typing import Annotated
 
-from fastapi import Depends, Request
+from fastapi import Depends, Request, Security
+from fastapi.security import APIKeyHeader, HTTPBearer
 from starlette.datastructures import Headers
 
 from winepress.gateway.access import Caller, Scope
@@ -24,12 +25,13 @@ async def caller_of(request: Request) -> Caller:
     """The caller of a request; raises Unauthorized, Forbidden.
 
     Without a key only this machine may call, and only while the gateway needs none: then a text
-    that is no key of ours is ignored, because many clients cannot be told to send nothing.
+    that is not meant as a key of ours is ignored, because many clients cannot send nothing.
     """
     gateway = gateway_of(request)
     shown = shown_key(request.headers)
     token = Token.parse(shown) if shown else None
-    if token is None and not gateway.settings.require_keys and is_on_this_machine(request):
+    is_needed = gateway.settings.require_keys or not is_on_this_machine(request)
+    if not is_needed and not (shown or "").startswith(Token.PREFIX):
         check_host(request)
         check_origin(request, gateway.settings.cors_origins)
         return Caller(gateway.settings.user, frozenset(Scope))
@@ -41,7 +43,16 @@ async def caller_of(request: Request) -> Caller:
     return await gateway.keys.caller(token)
 
 
-CallerOf = Annotated[Caller, Depends(caller_of)]  #: the parameter of a route
+async def _caller_of(
+    request: Request,
+    _bearer: Annotated[object, Security(HTTPBearer(auto_error=False))],
+    _header: Annotated[object, Security(APIKeyHeader(name="X-API-Key", auto_error=False))],
+) -> Caller:
+    """`caller_of`, with what the OpenAPI document tells makers of clients about keys."""
+    return await caller_of(request)
+
+
+CallerOf = Annotated[Caller, Depends(_caller_of)]  #: the parameter of a route
 
 
 def shown_key(headers: Headers) -> str | None:

@@ -17,9 +17,9 @@ from winepress.gateway.problems import problem_of
 from winepress_shared.errors import WinepressError
 from winepress_shared.ledger.events import Event, EventName
 
-_KEEP_ALIVE_S = 15.0  #: proxies cut connections that are silent for a minute
+KEEP_ALIVE_S = 15.0  #: proxies cut connections that are silent for a minute
 _RETRY_MS = 2_000  #: after which a browser connects again
-_HEADERS = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
+SSE_HEADERS = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
 
 
 class EventFeed:
@@ -35,13 +35,13 @@ class EventFeed:
 
     def response(self) -> StreamingResponse:
         """The response that sends them."""
-        return StreamingResponse(self._text(), media_type="text/event-stream", headers=_HEADERS)
+        return StreamingResponse(self._text(), media_type="text/event-stream", headers=SSE_HEADERS)
 
     async def _text(self) -> AsyncIterator[str]:
         yield f"retry: {_RETRY_MS}\n\n"
         async with self._events as events:
             try:
-                async for event in _with_pauses(events, _KEEP_ALIVE_S):
+                async for event in with_pauses(events, KEEP_ALIVE_S):
                     if event is None:
                         yield ": still here\n\n"
                     elif event.name != EventName.DAMAGED:
@@ -72,7 +72,7 @@ def sse(name: str, data: dict[str, Any], event_id: str | None = None) -> str:
     return f"{position}event: {name}\ndata: {json.dumps(data)}\n\n"
 
 
-async def _with_pauses(events: AsyncEventStream, pause_s: float) -> AsyncIterator[Event | None]:
+async def with_pauses(events: AsyncEventStream, pause_s: float) -> AsyncIterator[Event | None]:
     """Every event, and None after each ``pause_s`` without one."""
     while True:
         try:

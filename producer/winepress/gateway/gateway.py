@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import dataclass
 from typing import cast
 
@@ -9,16 +10,21 @@ from fastapi import Request
 
 from winepress.aio.client import AsyncClient
 from winepress.caller_checks import check_job_id
+from winepress.client import Client
 from winepress.gateway.access import Caller
 from winepress.gateway.key_ring import KeyRing
 from winepress.gateway.links import Links, read_link_secret
 from winepress.gateway.live_workers import LiveWorkers
 from winepress.gateway.preview_cache import PreviewCache
 from winepress.gateway.refusals import Forbidden, Gone
+from winepress.gateway.webhooks.guard import WebhookGuard
 from winepress_shared.archive import Output
-from winepress_shared.errors import NotFound
+from winepress_shared.errors import FailForGood, InvalidJob, NotFound, ObjectMissing
+from winepress_shared.jobs.job_record import JobRecord
 from winepress_shared.ledger.records import JobRow, unknown_job
 from winepress_shared.settings import Settings
+
+_MOST_PLANNED = 2  #: batches
 
 
 @dataclass(frozen=True)
@@ -31,6 +37,8 @@ class Gateway:
     previews: PreviewCache
     keys: KeyRing
     workers: LiveWorkers
+    planning: asyncio.Semaphore  #: batches that are read at a time: each may take much memory
+    webhook_guard: WebhookGuard
 
     @classmethod
     async def open(cls, settings: Settings) -> Gateway:
@@ -44,6 +52,8 @@ class Gateway:
             PreviewCache(),
             KeyRing(client),
             LiveWorkers(client.client),
+            asyncio.Semaphore(_MOST_PLANNED),
+            WebhookGuard(settings.webhook_allow),
         )
 
     async def close(self) -> None:
@@ -57,27 +67,28 @@ class Gateway:
 
         Another caller's job is not found: nobody learns that it exists.
         """
-        row = await self.client.in_thread(self._row, job_id)
+        row = await self.client.in_thread(self._row, caller, job_id)
         if not caller.may_read(row):
             raise unknown_job(job_id)
         return row
 
     async def row_to_control(self, caller: Caller, job_id: str) -> JobRow:
         """The same for a change; raises Forbidden if the caller may only see the job."""
-        row = await self.client.in_thread(self._row, job_id)
+        row = await self.client.in_thread(self._row, caller, job_id)
         if not caller.may_control(row):
             if caller.may_read(row):
                 raise Forbidden("this key may not change this job", value=job_id)
             raise unknown_job(job_id)
         return row
 
-    def _row(self, job_id: str) -> JobRow:
+    def _row(self, caller: Caller, job_id: str) -> JobRow:
         client = self.client.client
         check_job_id(job_id)
         try:
             return client.ledger.get(job_id)
         except NotFound:
-            if client.archive.store.head(f"jobs/{job_id}/job.json") is None:
+            stored = stored_job(client, job_id)
+            if stored is None or not caller.may_read(stored):
                 raise
             raise Gone(
                 "the record of this job has expired",
@@ -95,8 +106,15 @@ class Gateway:
     def output_url(self, request: Request, job_id: str, output: Output) -> str:
         """A link to an output that opens without a key, for a day."""
         name = output.key.rpartition("/")[2]
-        path = f"/v1/jobs/{job_id}/outputs/{name}?{self.links.query(job_id, name)}"
-        return self.address(request, path)
+        return self.address(request, self.links.path(job_id, name))
+
+
+def stored_job(client: Client, job_id: str) -> JobRecord | None:
+    """A job as the store holds it, which outlives its row; None if it never existed."""
+    try:
+        return client.archive.read_job(job_id)
+    except (ObjectMissing, FailForGood, InvalidJob):
+        return None
 
 
 def gateway_of(request: Request) -> Gateway:

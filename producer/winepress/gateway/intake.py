@@ -4,30 +4,26 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+from fastapi import Request
 
 from winepress.client import Client
 from winepress.gateway.access import Caller, OfUser, Scope
+from winepress.gateway.gateway import Gateway, stored_job
 from winepress.gateway.key_meter import KeyMeter
 from winepress.gateway.live_workers import LiveWorkers
 from winepress.gateway.refusals import Forbidden, NoWorker
+from winepress.gateway.requested_job import read_job
 from winepress.handle import JobHandle
-from winepress.job_files.given_file import FILE_FIELDS
-from winepress.job_files.written_job import read_fields
 from winepress.submission import record_of
 from winepress.submission import submit as submit_records
 from winepress.submit_options import SubmitOptions
-from winepress_shared.errors import FailForGood, InvalidJob, NotFound, ObjectMissing, WrongUsage
-from winepress_shared.jobs.aliases import canonical_fields
-from winepress_shared.jobs.job import Job, parse_job
+from winepress_shared.errors import InvalidJob, NotFound, WrongUsage
+from winepress_shared.jobs.job import Job
 from winepress_shared.ledger.records import JobRow, unknown_job
+from winepress_shared.webhook import Webhook, WebhookForm
 from winepress_shared.window import Window
-
-if TYPE_CHECKING:  # imports FastAPI, which the tools over stdio do without
-    from winepress.gateway.gateway import Gateway
-
-_NOT_A_FILE = "a path or an address; a gateway opens neither"
-_FILE_HINT = "Embed the file in base64 or as a data: URL, or upload it to /v1/uploads first"
 
 
 @dataclass(frozen=True)
@@ -41,6 +37,7 @@ class JobRequest:
     start_in: float | None = None  #: seconds
     window: str | None = None
     warnings: Sequence[str] = field(default=())  #: the dialect's own
+    webhook: Webhook | None = None  #: made by `webhook_of`
     needs_worker: bool = False  #: refuse what no live worker can render
 
 
@@ -69,6 +66,20 @@ async def submit_and_look(gateway: Gateway, caller: Caller, asked: JobRequest) -
     return await gateway.client.in_thread(both)
 
 
+def webhook_of(
+    gateway: Gateway,
+    request: Request,
+    url: object,
+    events: object = None,
+    form: WebhookForm = WebhookForm.NATIVE,
+) -> Webhook | None:
+    """The webhook that a request names by ``webhook`` and ``webhook_events_filter``.
+
+    None without a URL. Raises InvalidJob; `submit` also refuses hosts that are not public.
+    """
+    return Webhook.of(url, events, origin=gateway.address(request, ""), form=form)
+
+
 def enter(gateway: Gateway, caller: Caller, asked: JobRequest) -> JobHandle:
     """`submit` for a caller that is in a thread already."""
     if not caller.may(Scope.SUBMIT):
@@ -81,13 +92,16 @@ def enter(gateway: Gateway, caller: Caller, asked: JobRequest) -> JobHandle:
         asked.expires_in,
         asked.start_in,
         _window(asked.window),
-        KeyMeter.of(client, caller),
+        meter=KeyMeter.of(client, caller),
+        webhook=asked.webhook,
     )
     record = record_of(client, job, submit_options, (*asked.warnings, *warnings))
     check_model(caller, record.job)
     check_key_frames(client, caller, record.job)
     if asked.needs_worker:
         check_worker(gateway.workers, record.job)
+    if asked.webhook is not None:
+        gateway.webhook_guard.check(asked.webhook.url)
     (job_id,) = submit_records(client, [record], submit_options)
     return JobHandle(client, job_id, record.warnings)
 
@@ -97,26 +111,6 @@ def _window(text: object) -> Window | None:
         return None if text is None else Window.parse(str(text))
     except WrongUsage as error:
         raise InvalidJob(error.problem, field="window", value=text, allowed=error.allowed) from None
-
-
-def read_job(client: Client, fields: Mapping[str, Any]) -> tuple[Job, list[str]]:
-    """The job that a request describes, and a warning for each field that is ignored.
-
-    Decodes pictures, so call it in a thread. Raises InvalidJob.
-    """
-    values, warnings = read_fields(fields, has_user=False)
-    for name in FILE_FIELDS:
-        _check_file(name, values.get(name))
-    model = values.get("model")
-    if isinstance(model, str):
-        values["model"] = client.settings.model_aliases.get(model, model)
-    return parse_job(canonical_fields(values)), warnings
-
-
-def _check_file(name: str, value: object) -> None:
-    for one in value if isinstance(value, list | tuple) else (value,):
-        if isinstance(one, str) and not one.startswith("sha256:"):
-            raise InvalidJob(_NOT_A_FILE, field=name, value=one, hint=_FILE_HINT)
 
 
 def check_model(caller: Caller, job: Job) -> None:
@@ -139,13 +133,10 @@ def check_key_frames(client: Client, caller: Caller, job: Job) -> None:
     if source is None:
         return
     try:
-        owned: OfUser = client.ledger.get(source)
+        owned: OfUser | None = client.ledger.get(source)
     except NotFound:  # its pictures outlive its row
-        try:
-            owned = client.archive.read_job(source)
-        except (ObjectMissing, FailForGood):
-            raise unknown_job(source) from None
-    if not caller.may_read(owned):
+        owned = stored_job(client, source)
+    if owned is None or not caller.may_read(owned):
         raise unknown_job(source)
 
 

@@ -4,41 +4,47 @@ from __future__ import annotations
 
 from typing import Any
 
-from pydantic import TypeAdapter
+from pydantic.json_schema import models_json_schema
 
 from winepress_shared.jobs.job import ImageToImage, Inpaint, TextToImage
 from winepress_shared.jobs.zoom import ZoomVideo
+from winepress_shared.webhook import WebhookEvent
 
+_KINDS = (TextToImage, ImageToImage, Inpaint, ZoomVideo)
 _TERMS: dict[str, Any] = {
     "user": {"type": "string", "description": "of your own service; users take turns"},
     "expires_in": {"type": "number", "description": "deadline, in seconds from now"},
     "start_in": {"type": "number", "description": "earliest start, in seconds from now"},
     "window": {"type": "string", "description": "part of each day, such as 22:00-06:00"},
+    "webhook": {
+        "type": "string",
+        "format": "uri",
+        "description": "is told what happens to the job",
+    },
+    "webhook_events_filter": {
+        "type": "array",
+        "items": {"enum": [event.value for event in WebhookEvent]},
+        "default": [WebhookEvent.COMPLETED.value],
+    },
 }
 
 
-def _submission() -> dict[str, Any]:
-    kinds: dict[str, Any] = {}
-    for kind in (TextToImage, ImageToImage, Inpaint, ZoomVideo):
-        schema = TypeAdapter(kind).json_schema(mode="validation")
-        definitions = schema.pop("$defs", {})
-        schema = inlined(schema, definitions)
-        schema["properties"] |= _TERMS
-        kinds[kind.__name__] = schema
-    content = {"application/json": {"schema": {"anyOf": list(kinds.values())}}}
-    return {"requestBody": {"required": True, "content": content}}
+def job_schemas() -> dict[str, Any]:
+    """Name → schema of every job kind and of what they have in common, for ``components``."""
+    _, found = models_json_schema(
+        [(kind, "validation") for kind in _KINDS], ref_template="#/components/schemas/{model}"
+    )
+    schemas: dict[str, Any] = found["$defs"]
+    for kind in _KINDS:
+        schemas[kind.__name__]["properties"] |= _TERMS
+    return schemas
 
 
-def inlined(schema: Any, definitions: dict[str, Any]) -> Any:
-    """``schema`` with each reference replaced by what it names."""
-    if isinstance(schema, list):
-        return [inlined(one, definitions) for one in schema]
-    if not isinstance(schema, dict):
-        return schema
-    found = {name: inlined(value, definitions) for name, value in schema.items() if name != "$ref"}
-    if "$ref" in schema:  # what stands beside it is about this one place
-        return inlined(definitions[schema["$ref"].rpartition("/")[2]], definitions) | found
-    return found
-
-
-SUBMISSION = _submission()  #: what ``POST /v1/jobs`` reads; field names of other programs work too
+_REFERENCES = [{"$ref": f"#/components/schemas/{kind.__name__}"} for kind in _KINDS]
+#: What ``POST /v1/jobs`` reads; field names of other programs work too.
+SUBMISSION: dict[str, Any] = {
+    "requestBody": {
+        "required": True,
+        "content": {"application/json": {"schema": {"anyOf": _REFERENCES}}},
+    }
+}

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from pydantic import BaseModel, Field
 
+from winepress_shared.archive import Failure, Output, content_type_of
 from winepress_shared.jobs.job import Priority
 from winepress_shared.ledger.records import JobRow
 from winepress_shared.state import JobState
@@ -37,21 +40,29 @@ class JobView(BaseModel):
     expires: float | None
     starts: float | None = Field(description="earliest start")
     paused: bool
+    pending: bool = Field(description="its submission is not complete")
     reason: str = Field(description="why it ended so, or why it waits; may be empty")
     warnings: list[str] | None = Field(None, description="options without effect")
     impossible: str | None = Field(None, description="why no live worker can render it")
+    job: dict[str, Any] | None = Field(
+        None, description="every field of the job, also those left open; not in lists"
+    )
     links: JobLinks
 
     @classmethod
     def of(
-        cls, row: JobRow, warnings: list[str] | None = None, impossible: str | None = None
+        cls,
+        row: JobRow,
+        warnings: list[str] | None = None,
+        impossible: str | None = None,
+        job: dict[str, Any] | None = None,
     ) -> JobView:
         """The view of a row of the ledger."""
         path = f"/v1/jobs/{row.id}"
         own = {
             name: getattr(row, name)
             for name in cls.model_fields
-            if name not in ("progress", "warnings", "impossible", "links")
+            if name not in ("progress", "warnings", "impossible", "job", "links")
         }
         links = JobLinks(
             self_=path, events=f"{path}/events", results=f"{path}/results", cancel=f"{path}/cancel"
@@ -61,6 +72,7 @@ class JobView(BaseModel):
             progress=(row.done + row.failed) / row.units,
             warnings=warnings,
             impossible=impossible,
+            job=job,
             links=links,
         )
 
@@ -89,6 +101,18 @@ class OutputView(BaseModel):
     render_s: float
     warnings: list[str]
 
+    @classmethod
+    def of(cls, output: Output, url: str, store_url: str | None = None) -> OutputView:
+        """The view of an output that opens at ``url``."""
+        own = cls.model_fields.keys() - {"url", "store_url", "content_type", "warnings"}
+        return cls(
+            **{name: getattr(output, name) for name in own},
+            url=url,
+            store_url=store_url,
+            content_type=content_type_of(output.key),
+            warnings=list(output.warnings),
+        )
+
 
 class FailureView(BaseModel):
     """One unit that has no picture."""
@@ -96,6 +120,11 @@ class FailureView(BaseModel):
     unit: int
     error: str
     message: str
+
+    @classmethod
+    def of(cls, failure: Failure) -> FailureView:
+        """The view of a failure."""
+        return cls(unit=failure.unit, error=failure.error, message=failure.message)
 
 
 class ResultView(BaseModel):

@@ -11,6 +11,8 @@ from winepress.gateway.refusals import TooManyRequests
 from winepress_shared.cost import megapixel_steps
 from winepress_shared.errors import BrokerUnreachable, InvalidJob
 from winepress_shared.jobs.job_record import JobRecord
+from winepress_shared.ledger.key_quotas import Reservation, Wish
+from winepress_shared.ledger.records import JobRow
 
 _UNITS_RETRY_S = 30.0  #: a few pictures end meanwhile
 
@@ -23,7 +25,7 @@ class KeyMeter:
     def __init__(self, client: Client, caller: Caller) -> None:
         self._client = client
         self._caller = caller
-        self._day: int | None = None  #: of the reservation
+        self._reserved = Reservation()
 
     @classmethod
     def of(cls, client: Client, caller: Caller) -> KeyMeter | None:
@@ -37,23 +39,17 @@ class KeyMeter:
 
         A request that exceeds a limit by itself is invalid, because it could never succeed.
         """
-        self.reserve_units(
-            {record.id: record.job.unit_count for record in records}, sum(map(steps_of, records))
-        )
+        self.reserve_wishes(list(map(wish_of, records)))
 
-    def reserve_units(self, units: dict[str, int], steps: float = 0.0) -> None:
-        """The same, for units by job."""
-        limits, count = self._caller.limits, sum(units.values())
+    def reserve_wishes(self, wishes: Sequence[Wish]) -> None:
+        """The same, for jobs told in few words."""
+        limits = self._caller.limits
+        count, steps = sum(one.units for one in wishes), sum(one.steps for one in wishes)
         self._check_alone("units", count, limits.queue)
         self._check_alone("megapixel-steps", steps, limits.megapixel_steps)
-        found = self._client.key_quotas.reserve(
-            self._caller.key_id,
-            units,
-            steps,
-            most_units=limits.queue,
-            most_steps=limits.megapixel_steps,
+        self._reserved = found = self._client.key_quotas.reserve(
+            self._caller.key_id, wishes, limits.queue, limits.megapixel_steps
         )
-        self._day = found.day
         if found.open_units is not None:
             raise too_many(
                 f"{found.open_units} units of this key have not ended",
@@ -69,11 +65,12 @@ class KeyMeter:
 
     def give_back(self, records: Sequence[JobRecord]) -> None:
         """Give back what was reserved for these jobs."""
-        if self._day is None:
+        left = [wish_of(record) for record in records if record.id in self._reserved.job_ids]
+        if not left:
             return
-        steps, ids = sum(map(steps_of, records)), [record.id for record in records]
+        steps, ids = sum(one.steps for one in left), [one.job_id for one in left]
         try:
-            self._client.key_quotas.give_back(self._caller.key_id, self._day, steps, ids)
+            self._client.key_quotas.give_back(self._caller.key_id, self._reserved.day, steps, ids)
         except BrokerUnreachable as error:  # the units are free again after a while
             log.warning("key %s is charged for refused jobs: %s", self._caller.key_id, error)
 
@@ -87,17 +84,25 @@ class KeyMeter:
             )
 
 
-def steps_of(record: JobRecord) -> float:
-    """Megapixel-steps of a resolved job; films cost none."""
-    job = record.job
-    if record.cost is not None:
-        return record.cost * job.unit_count
-    drawn = (
-        job.unit_count
-        if job.is_picture
-        else sum(job.model_of(unit) is not None for unit in range(job.unit_count))
-    )
-    return megapixel_steps(job) * drawn
+def meter_retry(client: Client, caller: Caller, row: JobRow) -> None:
+    """Reserve the units that a retry would render; raises what `KeyMeter.reserve` raises.
+
+    Its megapixel-steps were counted when the job was submitted.
+    """
+    meter = KeyMeter.of(client, caller)
+    if meter is not None:
+        meter.reserve_wishes([Wish(row.id, row.units - row.done)])
+
+
+def wish_of(record: JobRecord) -> Wish:
+    """What a job asks for; films cost no megapixel-steps."""
+    job, units = record.job, record.job.unit_count
+    cost = megapixel_steps(job) if record.cost is None else record.cost
+    drawn = units
+    if not job.is_picture:
+        drawn = sum(job.model_of(unit) is not None for unit in range(units))
+    steps = cost * drawn
+    return Wish(record.id, units, steps, record.user, record.idempotency_key)
 
 
 def too_many(problem: str, allowed: str, retry_s: float) -> TooManyRequests:

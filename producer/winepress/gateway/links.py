@@ -37,6 +37,10 @@ class Links:
         until = int(time.time() + life_s)
         return urlencode({"until": until, "signature": self._signature(job_id, name, until)})
 
+    def path(self, job_id: str, name: str) -> str:
+        """The path of the output ``name`` of a job on any gateway; it opens for `LINK_S`."""
+        return f"/v1/jobs/{job_id}/outputs/{name}?{self.query(job_id, name)}"
+
     def check(self, job_id: str, name: str, until: str, signature: str) -> None:
         """Raise Forbidden unless the query string of a link is valid and has not expired."""
         moment = int(until) if until.isdecimal() and len(until) <= 12 else 0

@@ -23,6 +23,7 @@ _IDLE: dict[str, tuple[tuple[object, ...], str]] = {
     "user": ((), _TURNS),
     "safety_identifier": ((), _TURNS),
 }
+_PICTURES = ("image", "mask")
 #: Our own field `background` is a colour.
 _BACKGROUNDS = ("auto", "transparent", "opaque")
 
@@ -47,4 +48,24 @@ def without_idle(values: Mapping[str, Any], *, has_user: bool) -> tuple[dict[str
         warnings.append("background is ignored: every picture is opaque")
     if "output_compression" in fields:
         fields["output_quality"] = fields.pop("output_compression")
+    take_pictures(fields)
     return fields, warnings
+
+
+def take_pictures(fields: dict[str, Any]) -> None:
+    """Edits in JSON name pictures by ``{"image_url": …}`` or ``{"file_id": …}``."""
+    if "images" in fields:
+        fields["image"] = fields.pop("images")
+    for name in _PICTURES:
+        value = fields.get(name)
+        if isinstance(value, list | tuple):
+            if len(value) != 1:
+                raise InvalidJob(
+                    "one picture can be edited at a time", field=name, allowed="one picture"
+                )
+            value = fields[name] = value[0]
+        if isinstance(value, Mapping):
+            named = [value[key] for key in ("image_url", "file_id") if value.get(key)]
+            if len(named) != 1 or not isinstance(named[0], str):
+                raise InvalidJob("not a picture", field=name, allowed="image_url or file_id")
+            fields[name] = named[0]

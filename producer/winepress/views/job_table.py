@@ -48,7 +48,7 @@ class JobTable(Table):
         failed = f"{row.failed} failed" if row.failed else ""
         self.add(
             row.id,
-            state_cell(row.state.value, is_paused=row.paused),
+            state_cell(row.state.value, is_paused=row.paused, is_pending=row.pending),
             row.kind,
             Cell(f"{row.done}/{row.units}", share=share),
             brief(self._pace_eta_s(row) if eta_s is None else eta_s),
@@ -67,10 +67,10 @@ class JobTable(Table):
         return left * max(0.0, self._now - row.started) / row.done
 
 
-def state_cell(state: str, *, is_paused: bool = False) -> Cell:
+def state_cell(state: str, *, is_paused: bool = False, is_pending: bool = False) -> Cell:
     """A state by its name; an unknown one is plain."""
-    text = f"{state} (paused)" if is_paused else state
-    return Cell(text, Tone.WARN if is_paused else _TONES.get(state, Tone.PLAIN))
+    more = " (pending)" if is_pending else " (paused)" if is_paused else ""
+    return Cell(state + more, Tone.WARN if more else _TONES.get(state, Tone.PLAIN))
 
 
 def brief(seconds: float | None) -> str:

@@ -10,6 +10,7 @@ from dataclasses import asdict, dataclass
 from winepress_shared.documents import FORMAT_VERSION, JobDocument, read_document
 from winepress_shared.jobs.job import Job, decode_job
 from winepress_shared.lane import Lane
+from winepress_shared.webhook import Webhook
 from winepress_shared.window import Window
 
 _ID_BYTES = 10
@@ -30,36 +31,39 @@ class JobRecord:
     window: Window | None = None  #: part of the day in which it runs; None: all day
     cost: float | None = None  #: average megapixel-steps per unit; None: computed from the job
     warnings: tuple[str, ...] = ()  #: options without effect
+    webhook: Webhook | None = None  #: what is told of the job's events
 
     def encode(self) -> bytes:
         """The bytes of ``job.json``."""
-        return json.dumps(
-            {
-                "version": FORMAT_VERSION,
-                "id": self.id,
-                "user": self.user,
-                "lane": str(self.lane),
-                "digest": self.digest,
-                "idempotency_key": self.idempotency_key,
-                "expires": self.expires,
-                "starts": self.starts,
-                "window": None if self.window is None else asdict(self.window),
-                "cost": self.cost,
-                "warnings": self.warnings,
-                "job": self.job.model_dump(mode="json"),
-            },
-            indent=1,
-        ).encode()
+        values = {
+            "version": FORMAT_VERSION,
+            "id": self.id,
+            "user": self.user,
+            "lane": str(self.lane),
+            "digest": self.digest,
+            "idempotency_key": self.idempotency_key,
+            "expires": self.expires,
+            "starts": self.starts,
+            "window": None if self.window is None else asdict(self.window),
+            "cost": self.cost,
+            "warnings": self.warnings,
+            "job": self.job.model_dump(mode="json"),
+        }
+        if self.webhook is not None:  # a worker of an earlier version reads a job without one
+            values["webhook"] = asdict(self.webhook)
+        return json.dumps(values, indent=1).encode()
 
     @classmethod
     def decode(cls, data: bytes) -> JobRecord:
         """Read ``job.json``; raises InvalidJob or FailForGood for anything else."""
         given = read_document(JobDocument, data, "job.json")
-        own = given.model_dump(exclude={"version", "job", "lane", "window"})
+        own = given.model_dump(exclude={"version", "job", "lane", "window", "webhook"})
         span = given.window
         window = None if span is None else Window(span.opens, span.closes)
         job, lane = decode_job(given.job), Lane.parse(given.lane)
-        return cls(**own, job=job, lane=lane, window=window)
+        told = given.webhook
+        webhook = None if told is None else Webhook(told.url, told.events, told.origin, told.form)
+        return cls(**own, job=job, lane=lane, window=window, webhook=webhook)
 
 
 def digest_of(job: Job) -> str:

@@ -6,7 +6,8 @@ import time
 from dataclasses import dataclass, field, replace
 from typing import Any, Self
 
-from winepress_shared.ledger.records import PRIORITIES, JobRow, Submission
+from winepress_shared.ledger.records import PRIORITIES, JobRow
+from winepress_shared.ledger.submissions import Submission
 from winepress_shared.state import JobState
 
 

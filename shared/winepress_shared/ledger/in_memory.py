@@ -18,16 +18,15 @@ from winepress_shared.ledger.ledger import MAX_ATTEMPTS, Ledger
 from winepress_shared.ledger.limits import farm_full
 from winepress_shared.ledger.records import (
     Directive,
-    Entry,
     HeartbeatReply,
     JobRow,
     Slice,
-    Submission,
     UnitOutcome,
     Worker,
     unknown_job,
 )
 from winepress_shared.ledger.script_server import Channel, ScriptServer
+from winepress_shared.ledger.submissions import Entry, Submission
 from winepress_shared.settings import Settings
 from winepress_shared.state import JobState
 from winepress_shared.ticket_policy import missing_tickets
@@ -85,7 +84,7 @@ class InMemoryLedger(Ledger):
         job_id = known or new.id
         if job_id in self._jobs:
             return Entry(job_id, False, self.missing_tickets(new.lane, new.units))
-        self.check_room(new.user, new.units)
+        self._check_room(new.units)
         if new.idempotency_key:
             self._keys[new.user, new.idempotency_key] = new.id
         job = self._jobs[new.id] = HeldJob.of(new, self._kept.pop(new.id, {}))
@@ -105,7 +104,7 @@ class InMemoryLedger(Ledger):
         rows = (job.row for job in reversed(self._jobs.values()))
         return [row for row in rows if state in (None, row.state)][:limit]
 
-    def control(self, job_id: str, verb: str, reason: str = "", key: str = "") -> JobState:
+    def control(self, job_id: str, verb: str, reason: str = "") -> JobState:
         """Cancel, pause, resume or retry a job; raises NotFound or Conflict."""
         job = self._job(job_id)
         state = job.row.state
@@ -120,8 +119,6 @@ class InMemoryLedger(Ledger):
             job.queue()
         elif verb == "cancel":
             job.become(state=JobState.CANCELED, paused=False, reason=reason)
-            if self._keys.get((job.new.user, key)) == job_id:
-                del self._keys[job.new.user, key]
         else:
             job.become(paused=verb == "pause")
         return job.row.state
@@ -136,13 +133,6 @@ class InMemoryLedger(Ledger):
     def missing_tickets(self, lane: str, units: int) -> int:
         """One per live worker: no tickets are queued."""
         return missing_tickets(units, len(self._workers), 0)
-
-    def check_room(self, user: str, units: int, *, may_be_known: bool = False) -> None:
-        """Raise QueueFull like `QueueLimits.check_room`, for the whole farm."""
-        alive = [job for job in self._jobs.values() if not job.row.state.is_terminal]
-        held = sum(job.new.units - len(job.ended) for job in alive)
-        if not may_be_known and held + units > self.queue_limit:
-            raise farm_full(held, self.queue_limit)
 
     def unknown_jobs(self, job_ids: Sequence[str]) -> list[str]:
         """Those of ``job_ids`` that are not known, like `QueueLimits.unknown_jobs`."""
@@ -260,6 +250,12 @@ class InMemoryLedger(Ledger):
             job.become(state=JobState.QUEUED)
 
     # -- inside ------------------------------------------------------------------------------
+
+    def _check_room(self, units: int) -> None:
+        alive = [job for job in self._jobs.values() if not job.row.state.is_terminal]
+        held = sum(job.new.units - len(job.ended) for job in alive)
+        if held + units > self.queue_limit:
+            raise farm_full(held, self.queue_limit)
 
     def _job(self, job_id: str) -> HeldJob:
         if job_id not in self._jobs:

@@ -17,21 +17,20 @@ from winepress_shared.errors import Conflict
 from winepress_shared.ledger.event_log import EventLog
 from winepress_shared.ledger.events import Event
 from winepress_shared.ledger.lanes import ALIVE_MS
-from winepress_shared.ledger.limits import farm_full, user_full
+from winepress_shared.ledger.pending import checked_answer
 from winepress_shared.ledger.records import (
     Directive,
-    Entry,
     HeartbeatReply,
     JobRow,
     Lease,
     Slice,
-    Submission,
     UnitOutcome,
     Worker,
     read_jobs,
     unknown_job,
 )
 from winepress_shared.ledger.script_server import Channel, ScriptServer
+from winepress_shared.ledger.submissions import Entry, Submission
 from winepress_shared.settings import Settings
 from winepress_shared.state import JobState
 from winepress_shared.ticket_policy import missing_tickets
@@ -44,7 +43,6 @@ GONE_MS = 60_000  #: a worker without a heartbeat for this long is forgotten
 MAX_ATTEMPTS = 3  #: a unit started this often without success fails
 RETRY_BACKOFF_MS = 1_000  #: before the first retry; doubled for each further retry
 PATIENCE_MS = (3_600_000, 60_000, 300_000)  #: how long each priority may be passed over in a lane
-IDEMPOTENCY_MS = 86_400_000  #: an idempotency key is kept this long
 _MESSAGE_CHARACTERS = 500  #: longest reason or message kept
 
 
@@ -80,30 +78,12 @@ class Ledger:
     def submit(self, new: Submission) -> Entry:
         """Enter a job, or find the earlier one with its idempotency key.
 
-        Raises Conflict if that job differs, QueueFull at the limit of the farm or of the user.
+        Raises Conflict if that job differs or if the submission was undone, and QueueFull at the
+        limit of the farm or of the user.
         """
-        answer, job_id, *numbers = self._run(
-            "submit",
-            new.id,
-            new.idempotency_key,
-            new.digest,
-            IDEMPOTENCY_MS,
-            new.expires_in_ms,
-            new.starts_in_ms,
-            self._queue_prefix,
-            *new.row,
-        )
-        if answer == "full":
-            raise farm_full(*numbers)
-        if answer == "user-full":
-            raise user_full(new.user, *numbers)
-        if answer == "conflict":
-            raise Conflict(
-                f"this idempotency key belongs to job {job_id}, which has other content",
-                field="idempotency_key",
-                value=new.idempotency_key,
-            )
-        return Entry(job_id, answer == "accepted", missing_tickets(*numbers))
+        answer = self._run("submit", *new.arguments(self._queue_prefix, "enter"))
+        name, job_id, *numbers = checked_answer(new, answer)
+        return Entry(job_id, name == "accepted", missing_tickets(*numbers))
 
     def keep_units(self, job_id: str, outputs: dict[int, dict[str, Any]]) -> None:
         """Record the finished units of a job that is about to be submitted again."""
@@ -125,12 +105,9 @@ class Ledger:
         rows = self._server.hashes([f"{self._prefix}job:{job_id}" for job_id in ids])
         return [row for row in read_jobs(ids, rows) if isinstance(row, JobRow)]
 
-    def control(self, job_id: str, verb: str, reason: str = "", key: str = "") -> JobState:
-        """Apply ``verb`` to a job, see ``control.lua``; raises NotFound or Conflict.
-
-        Canceling a job frees its idempotency ``key``.
-        """
-        answer, state = self._run("control", job_id, verb, _plain(reason), key)
+    def control(self, job_id: str, verb: str, reason: str = "") -> JobState:
+        """Apply ``verb`` to a job, see ``control.lua``; raises NotFound or Conflict."""
+        answer, state = self._run("control", job_id, verb, _plain(reason))
         if answer == "missing":
             raise unknown_job(job_id)
         if answer == "illegal":

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from typing import cast
+from typing import Any, cast
 
 from winepress_shared.errors import DamagedRecord, InvalidJob, QueueFull
 from winepress_shared.lane import Lane
@@ -59,29 +59,22 @@ class QueueLimits:
         rows = self._server.hashes([f"{self._prefix}job:{job_id}" for job_id in ids])
         return [row for row in read_jobs(ids, rows) if isinstance(row, DamagedRecord)]
 
-    def check_room(self, user: str, units: int, *, may_be_known: bool = False) -> None:
-        """Raise QueueFull if ``units`` exceed the limit of the farm or of the user.
-
-        Jobs that ``may_be_known`` already are not checked, because they need no room then.
-        """
-        farm, most, own, users_most = self._server.run("room", user)
-        if may_be_known:
-            return
-        if farm + units > most:
-            raise farm_full(farm, most)
-        if own + units > users_most:
-            raise user_full(user, own, users_most)
-
     def unknown_jobs(self, job_ids: Sequence[str]) -> list[str]:
-        """Those of ``job_ids`` that the ledger does not know."""
-        found: list[int] = []
+        """Those of ``job_ids`` that the ledger does not know, nor as undone submissions."""
+        found: list[Any] = []
         with self._server.reaching():
             for first in range(0, len(job_ids), _PAGE):
                 pipe = self._server.client.pipeline(transaction=False)
                 for job_id in job_ids[first : first + _PAGE]:
                     pipe.exists(f"{self._prefix}job:{job_id}")
+                    pipe.zscore(f"{self._prefix}withdrawn", job_id)
                 found += pipe.execute()
-        return [job_id for job_id, is_known in zip(job_ids, found, strict=True) if not is_known]
+        pairs = zip(found[::2], found[1::2], strict=True)
+        return [
+            job_id
+            for job_id, (is_known, undone_at) in zip(job_ids, pairs, strict=True)
+            if not is_known and undone_at is None
+        ]
 
     def limits(self) -> dict[str, float]:
         """Every limit of the farm by name, see `settings.Limits`."""

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any, NamedTuple
+from typing import Any
 
-from winepress_shared.archive import JobRecord
-from winepress_shared.cost import megapixel_steps
 from winepress_shared.errors import DamagedRecord, NotFound
 from winepress_shared.jobs.job import Priority
 from winepress_shared.lane import model_key
@@ -40,78 +37,6 @@ class UnitOutcome(StrEnum):
     LAST = "last"  #: every unit has ended: write the result, then `finish`
     LOST = "lost"
     CANCEL = "cancel"
-
-
-@dataclass(frozen=True)
-class Submission:
-    """The values of a new job for the ledger."""
-
-    id: str
-    kind: str
-    lane: str
-    user: str
-    priority: int  #: index into `PRIORITIES`
-    units: int
-    digest: str  #: of the job as submitted; equal idempotency keys require equal digests
-    chained: bool = False
-    idempotency_key: str = ""
-    expires_in_ms: int = 0  #: 0: never
-    starts_in_ms: int = 0  #: 0: now
-    window: Window | None = None
-    max_failed: int | None = None
-    cost: float = 0.0  #: megapixel-steps of a unit
-    last_lane: str | None = None  #: lane of the last unit if it differs
-    together: int = 1  #: units per call; slices are multiples of it if possible
-
-    @property
-    def row(self) -> tuple[str | int, ...]:
-        """Names and values of the job's hash fields."""
-        texts = {"kind": self.kind, "lane": self.lane, "user": self.user}
-        texts["cost"] = f"{self.cost:.6g}"
-        if self.last_lane is not None:
-            texts["last_lane"] = self.last_lane
-        numbers = {"priority": self.priority, "units": self.units, "chained": int(self.chained)}
-        numbers |= asdict(self.window) if self.window else {}
-        if self.max_failed is not None:
-            numbers["max_failed"] = self.max_failed
-        if self.together > 1:
-            numbers["together"] = self.together
-        return tuple(text for pair in (texts | numbers).items() for text in pair)
-
-    @classmethod
-    def of(cls, record: JobRecord) -> Submission:
-        """The submission of a stored job; its times are relative to now."""
-        left_ms = starts_in_ms = 0
-        if record.expires is not None:
-            left_ms = max(1, int((record.expires - time.time()) * 1000))
-        if record.starts is not None:
-            starts_in_ms = max(0, int((record.starts - time.time()) * 1000))
-        return cls(
-            id=record.id,
-            kind=record.job.kind,
-            lane=str(record.lane),
-            user=record.user,
-            priority=PRIORITIES.index(record.job.priority),
-            units=record.job.unit_count,
-            digest=record.digest,
-            idempotency_key=record.idempotency_key,
-            expires_in_ms=left_ms,
-            starts_in_ms=starts_in_ms,
-            window=record.window,
-            max_failed=record.job.failure_limit,
-            chained=record.job.is_chained,
-            last_lane=record.job.last_lane,
-            together=record.job.pictures_per_call or 1,
-            cost=megapixel_steps(record.job) if record.cost is None else record.cost,
-        )
-
-
-class Entry(NamedTuple):
-    """The result of submitting a job."""
-
-    id: str  #: an earlier job's if the idempotency key was known
-    is_new: bool
-    tickets: int  #: further tickets its lane can use, see `ticket_policy`
 
 
 @dataclass(frozen=True)
@@ -192,6 +117,7 @@ class JobRow:
     window: Window | None = None
     cost: float = 0.0  #: megapixel-steps of a unit
     last_lane: str | None = None  #: lane of the last unit if it differs
+    pending: bool = False  #: its submission is not complete
 
     @classmethod
     def from_hash(cls, job_id: str, row: dict[str, str]) -> JobRow:
@@ -231,6 +157,7 @@ class JobRow:
             window=Window(int(row["opens"]), int(row["closes"])) if "opens" in row else None,
             cost=float(row.get("cost", 0)),
             last_lane=row.get("last_lane"),
+            pending=row.get("pending") == "1",
         )
 
 

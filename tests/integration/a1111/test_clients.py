@@ -37,12 +37,13 @@ def gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningGateway
 
 
 @pytest.fixture
-def api(gateway: RunningGateway) -> WebUIApi:
+def api(gateway: RunningGateway) -> Iterator[WebUIApi]:
     """The client, as its users make it; each draws with the model that it chooses."""
     api = WebUIApi(host="127.0.0.1", port=int(gateway.url.rpartition(":")[2]), steps=4)
     api.session.trust_env = False
     api.util_set_model("vignette")
-    return api
+    yield api
+    api.session.close()
 
 
 def size(**fields: Any) -> dict[str, Any]:

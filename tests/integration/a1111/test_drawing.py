@@ -78,6 +78,7 @@ def test_samplers_are_known_by_old_and_new_names(
         ("alwayson_scripts", {"ADetailer": {"args": [True]}}),
         ("sampler_name", "DPM adaptive"),
         ("batch_size", 65),
+        ("number_of_images", 65),
         ("init_images", [picture()]),
         ("override_settings", {"sd_vae": "another.safetensors"}),
         ("force_task_id", "x" * 101),
@@ -91,7 +92,8 @@ def test_what_a_farm_lacks_is_refused_by_name(
     answer = gateway.http.post("/sdapi/v1/txt2img", json=body)
     assert answer.status_code == 422
     assert answer.json().keys() == {"error", "detail", "body", "errors"}
-    shown = {"sampler_name": "scheduler", "init_images": "image"}.get(field, field)
+    others = {"sampler_name": "scheduler", "init_images": "image", "number_of_images": "n_iter"}
+    shown = others.get(field, field)
     assert shown in answer.json()["detail"]
     assert held.list() == []
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import httpx
 import pytest
@@ -75,7 +76,7 @@ def test_interrupt_stops_the_newest_job_of_the_caller_alone(
 def test_skip_ends_a_job_at_its_last_picture_only(gateway: RunningGateway, held: Client) -> None:
     """One picture of several cannot be skipped here, and the error says what can."""
     assert gateway.http.post("/sdapi/v1/skip").status_code == 200
-    values = {"prompt": "an apple", "priority": Priority.INTERACTIVE}
+    values: dict[str, Any] = {"prompt": "an apple", "priority": Priority.INTERACTIVE}
     several = held.submit(TextToImage(**values, n=2))
     told = gateway.http.post("/sdapi/v1/skip")
     assert (told.status_code, "interrupt" in told.json()["detail"]) == (409, True)

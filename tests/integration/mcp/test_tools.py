@@ -15,7 +15,7 @@ from mcp_types import CallToolResult, ImageContent, TextContent
 from PIL import Image
 from support.manual_worker import LANE, ManualWorker
 
-from winepress import Client
+from winepress import Client, ImageToImage
 
 _TOOLS = ["generate_image", "edit_image", "zoom_video", "job_status", "wait", "cancel"]
 
@@ -126,7 +126,8 @@ def test_pictures_of_earlier_jobs_are_edited_without_being_sent(
             )
             assert not edited.is_error, text_of(edited)
             job = client.archive.read_job((edited.structured_content or {})["job_id"]).job
-            assert (job.kind, job.width, job.strength) == ("image-to-image", 64, 0.5)
+            assert isinstance(job, ImageToImage)
+            assert (job.width, job.strength) == (64, 0.5)
             masked = await assistant.call_tool(
                 "edit_image",
                 {"prompt": "x", "image": f"data:image/png;base64,{png()}", "mask": png()},

@@ -15,6 +15,7 @@ from celery.signals import worker_shutting_down
 from winepress_shared import __version__
 from winepress_shared.broker import make_celery, send_tickets
 from winepress_shared.errors import BrokerUnreachable, WrongUsage
+from winepress_shared.gate import TRANSPORT, forget_orders
 from winepress_shared.ledger.lanes import LaneIndex
 from winepress_shared.ledger.ledger import Ledger
 from winepress_shared.server_certificates import check_certificates
@@ -23,7 +24,6 @@ from winepress_worker.engine_name import EngineName
 from winepress_worker.lane_order import LaneCycle, LaneWatch
 from winepress_worker.logs import FORMAT, say_in_log
 from winepress_worker.options import WorkerOptions
-from winepress_worker.parent.gate import TRANSPORT, forget_orders
 from winepress_worker.parent.served_lanes import ServedLanes
 from winepress_worker.parent.supervisor import WorkerSupervisor
 from winepress_worker.parent.unique_name import check_unique_name, process_space

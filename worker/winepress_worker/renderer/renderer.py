@@ -16,6 +16,7 @@ from winepress_shared.errors import EnvironmentFault, RenderFault, StoreUnreacha
 from winepress_shared.lane import FILM, Lane, model_key
 from winepress_shared.ledger.lanes import LaneIndex
 from winepress_shared.ledger.ledger import Ledger
+from winepress_shared.ledger.pending import PendingJobs
 from winepress_shared.ledger.previews import PreviewStore
 from winepress_shared.ledger.records import Slice
 from winepress_shared.ledger.script_server import ScriptServer
@@ -38,6 +39,7 @@ from winepress_worker.renderer.delivery import Delivery
 from winepress_worker.renderer.executor import Executor
 from winepress_worker.renderer.job_renderers import job_renderers
 from winepress_worker.renderer.lease_client import LeaseClient
+from winepress_worker.renderer.left_submissions import LeftSubmissions
 from winepress_worker.renderer.messenger import Messenger
 from winepress_worker.renderer.pace import Pace
 from winepress_worker.renderer.preview_publisher import PreviewPublisher
@@ -94,6 +96,7 @@ class Renderer:
             options.max_batch_size, keeps_numbers=options.device_class == "CPU"
         )
         archive = Archive(store)
+        self._left_submissions = LeftSubmissions(PendingJobs(settings), archive)
         self._delivery = Delivery(self._lease_client, archive, leave_ticket)
         self._executor = Executor(
             self._lease_client,
@@ -113,6 +116,7 @@ class Renderer:
         self.describe()
         self._idle_unloader.start()
         self._registry_index.watch(self._registry)
+        self._left_submissions.watch()
 
     def run(self, lane: str) -> str:
         """Work on ``lane`` for about `TICKET_S`; returns a line for people (Flower shows it)."""

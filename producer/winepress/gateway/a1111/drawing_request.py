@@ -7,13 +7,14 @@ name, see `winepress.job_files.a1111`.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import Any
 
-from winepress.gateway.a1111.checkpoints import Checkpoint, find_checkpoint
 from winepress.gateway.a1111.mask import read_mask
 from winepress.gateway.a1111.options import PREVIEW_EVERY, read_options
 from winepress.gateway.access import Caller
+from winepress.gateway.checkpoints import Checkpoint, find_checkpoint
 from winepress.gateway.gateway import Gateway
 from winepress.gateway.intake import JobRequest
 from winepress.job_files.a1111 import is_field_of_a1111
@@ -158,9 +159,10 @@ def _is_known(name: str, kind: str) -> bool:
 
 def _check_count(fields: Mapping[str, Any]) -> None:
     """Bound the pictures of one answer; wrong numbers are told by the job."""
-    counts = [fields.get(name, 1) for name in ("batch_size", "n_iter", "n", "num_images")]
+    names = [name for name in fields if ALIASES.get(name, name) in ("n", "batch_size", "n_iter")]
+    counts = [fields[name] for name in names]
     if all(isinstance(count, int) for count in counts):
-        product = counts[0] * counts[1] * counts[2] * counts[3]
+        product = math.prod(counts)
         if product > MAX_PICTURES:
             raise InvalidJob(
                 "too many pictures for one answer",

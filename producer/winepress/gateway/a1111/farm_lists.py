@@ -8,7 +8,7 @@ from typing import Any
 from fastapi import APIRouter, Request
 from starlette.responses import Response
 
-from winepress.gateway.a1111.checkpoints import served_checkpoints
+from winepress.gateway.checkpoints import served_checkpoints
 from winepress.gateway.credentials import CallerOf
 from winepress.gateway.gateway import gateway_of
 from winepress_shared.jobs.schedulers import SCHEDULERS, SCHEDULES

@@ -8,8 +8,8 @@ import time
 from typing import Any
 
 from winepress.client import Client
-from winepress.gateway.a1111.checkpoints import Checkpoint
 from winepress.gateway.a1111.drawing_request import DrawingRequest
+from winepress.gateway.checkpoints import Checkpoint
 from winepress.gateway.refusals import BodyTooLarge
 from winepress.handle import JobHandle
 from winepress_shared import __version__

@@ -12,10 +12,10 @@ from pydantic import TypeAdapter, ValidationError
 from starlette.responses import Response
 
 from winepress.client import Client
-from winepress.gateway.a1111.checkpoints import Checkpoint, default_checkpoint, find_checkpoint
 from winepress.gateway.a1111.request_body import OBJECT
 from winepress.gateway.access import Caller, Scope
 from winepress.gateway.body import read_object
+from winepress.gateway.checkpoints import Checkpoint, default_checkpoint, find_checkpoint
 from winepress.gateway.credentials import CallerOf
 from winepress.gateway.gateway import Gateway, gateway_of
 from winepress.gateway.refusals import Forbidden

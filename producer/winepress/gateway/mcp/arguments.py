@@ -7,7 +7,7 @@ from typing import Annotated, Any, Self, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from winepress.gateway.job_schema import inlined
+from winepress.gateway.mcp.plain_schema import plain_schema
 from winepress_shared.errors import InvalidJob
 from winepress_shared.job_id import JobId
 from winepress_shared.jobs.film_cut import MAX_DURATION_S, MAX_KEY_FRAMES, Direction, FilmCut
@@ -74,9 +74,7 @@ class Arguments(BaseModel):
     @classmethod
     def schema_of_input(cls) -> dict[str, Any]:
         """The JSON schema, without references, which some clients cannot follow."""
-        schema: dict[str, Any] = cls.model_json_schema()
-        definitions = schema.pop("$defs", {})
-        found: dict[str, Any] = inlined(schema, definitions)
+        found = plain_schema(cls)
         properties = found["properties"]
         found["properties"] = {name: _plain(one) for name, one in properties.items()}
         return found

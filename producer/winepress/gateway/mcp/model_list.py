@@ -72,10 +72,8 @@ def _ready(model: Model, workers: Sequence[Worker]) -> list[Precision]:
 
 
 def _answer(model: Model, workers: Sequence[Worker]) -> ModelAnswer:
-    shared = ("name", "title", "kinds", "precisions", "width", "height", "max_side")
-    shared += ("num_inference_steps", "guidance_scale", "licence")
-    fields = {name: getattr(model, name) for name in shared}
-    return ModelAnswer(**fields, ready=_ready(model, workers))
+    shared = {name: getattr(model, name) for name in ModelAnswer.model_fields if name != "ready"}
+    return ModelAnswer(**shared, ready=_ready(model, workers))
 
 
 def ready_model(backend: Backend, kind: str, precision: Precision) -> str | None:

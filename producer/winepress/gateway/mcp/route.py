@@ -7,12 +7,13 @@ import sys
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 from fastapi import APIRouter, FastAPI, Request
 from mcp.server.streamable_http_manager import StreamableHTTPSessionManager
 from mcp_types import INVALID_REQUEST
 from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
 from winepress.aio.client import AsyncClient
@@ -89,7 +90,7 @@ class Endpoint:
 
 
 def _backend_of(context: Context) -> Backend:
-    request = context.request
+    request = cast("Request", context.request)
     return CallersBackend(gateway_of(request), request, request.state.caller)
 
 
@@ -112,6 +113,6 @@ def _json_rpc_error(problem: Problem) -> Response:
     return JSONResponse({"jsonrpc": "2.0", "id": None, "error": error}, problem.status)
 
 
-router.add_route("/mcp", Endpoint(), include_in_schema=False)
+router.routes.append(Route("/mcp", Endpoint(), include_in_schema=False))
 
 DIALECT = Dialect("mcp", (router,), re.compile(r"/mcp(?:/|$)"), _json_rpc_error, lifespan=_lifespan)

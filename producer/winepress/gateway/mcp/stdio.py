@@ -10,8 +10,8 @@ from typing import Any
 from mcp.server.stdio import stdio_server
 
 from winepress.aio.client import AsyncClient
-from winepress.gateway.intake import read_job
 from winepress.gateway.mcp.server import make_server
+from winepress.gateway.requested_job import read_job
 from winepress.handle import JobHandle, file_name
 from winepress_shared.archive import Output
 from winepress_shared.errors import WrongUsage

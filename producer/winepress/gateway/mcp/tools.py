@@ -11,7 +11,6 @@ from mcp_types import CallToolResult, ToolAnnotations
 from pydantic import BaseModel
 
 from winepress.aio.handle import AsyncJobHandle
-from winepress.gateway.job_schema import inlined
 from winepress.gateway.mcp.answer import JobAnswer, job_answer
 from winepress.gateway.mcp.arguments import (
     Arguments,
@@ -25,6 +24,7 @@ from winepress.gateway.mcp.arguments import (
 from winepress.gateway.mcp.backend import Backend
 from winepress.gateway.mcp.given_picture import given_picture
 from winepress.gateway.mcp.model_list import ModelListAnswer, list_models, ready_model
+from winepress.gateway.mcp.plain_schema import plain_schema
 from winepress.gateway.mcp.waiting import Report, wait_until_over
 from winepress.handle import JobHandle
 from winepress_shared.jobs.job import Priority
@@ -54,13 +54,12 @@ class Tool:
 
     def listed(self) -> mcp_types.Tool:
         """The entry in ``tools/list``."""
-        schema = self.answer.model_json_schema(mode="serialization")
         return mcp_types.Tool(
             name=self.name,
             title=self.title,
             description=self.text,
             input_schema=self.arguments.schema_of_input(),
-            output_schema=inlined(schema, schema.pop("$defs", {})),
+            output_schema=plain_schema(self.answer),
             annotations=ToolAnnotations(
                 read_only_hint=self.only_reads,
                 destructive_hint=self.destroys,

@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 
 from winepress.gateway.dialect import Dialect, problem_json
-from winepress.gateway.native import events, farm, health, jobs, results, uploads
+from winepress.gateway.native import events, farm, health, jobs, results, schedulers, uploads
+from winepress.gateway.webhooks import routes as webhooks
 
 DIALECT = Dialect(
     "native",
@@ -15,6 +16,8 @@ DIALECT = Dialect(
         results.router,
         uploads.router,
         farm.router,
+        webhooks.router,
+        schedulers.router,
         health.router,
     ),
     re.compile(r"/"),  # the last one asked: what belongs to no other dialect

@@ -10,6 +10,7 @@ from fastapi import APIRouter, Request
 from pydantic import BaseModel, Field
 
 from winepress.client import Client
+from winepress.gateway.access import Caller, Scope
 from winepress.gateway.credentials import CallerOf
 from winepress.gateway.gateway import gateway_of
 from winepress.paces import Paces
@@ -72,10 +73,10 @@ def _worker(worker: Worker) -> WorkerView:
 async def list_lanes(request: Request, caller: CallerOf) -> LaneList:
     """The lanes with work, and how many seconds of it are ready: a figure for autoscalers."""
     gateway = gateway_of(request)
-    return await gateway.client.in_thread(_lanes, gateway.client.client)
+    return await gateway.client.in_thread(_lanes, gateway.client.client, caller)
 
 
-def _lanes(client: Client) -> LaneList:
+def _lanes(client: Client, caller: Caller) -> LaneList:
     farm = client.snapshots.take(_MOST_WORKERS, _MOST_JOBS)
     paces = Paces(farm.workers, client.lanes.paces())
     in_hand: Counter[str] = Counter()
@@ -95,4 +96,10 @@ def _lanes(client: Client) -> LaneList:
                 parked=state.parked,
             )
         )
-    return LaneList(lanes=lanes, paused=list(farm.pauses))
+    return LaneList(lanes=lanes, paused=[one for one in farm.pauses if _may_know(caller, one)])
+
+
+def _may_know(caller: Caller, pause: str) -> bool:
+    """Whether a caller may be told of a pause: names of other users are none of its business."""
+    kind, _, name = pause.partition(":")
+    return kind != "user" or caller.may(Scope.READ_ALL) or caller.is_user(name)

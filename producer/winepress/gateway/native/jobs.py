@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Awaitable, Callable
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request, Response
 
@@ -13,10 +13,11 @@ from winepress.aio.handle import AsyncJobHandle
 from winepress.gateway.body import read_object
 from winepress.gateway.credentials import CallerOf
 from winepress.gateway.gateway import Gateway, gateway_of
-from winepress.gateway.intake import JobRequest, submit_and_look
+from winepress.gateway.intake import JobRequest, submit_and_look, webhook_of
 from winepress.gateway.job_schema import SUBMISSION
 from winepress.gateway.job_view import JobPage, JobView
-from winepress.gateway.refusals import BadRequest
+from winepress.gateway.key_meter import meter_retry
+from winepress.gateway.refusals import BadRequest, Forbidden
 from winepress_shared.errors import JobFailed
 from winepress_shared.ledger.records import JobRow
 from winepress_shared.state import JobState
@@ -41,10 +42,12 @@ async def submit_job(request: Request, response: Response, caller: CallerOf) -> 
     """Submit a job; with ``Prefer: wait=N`` the answer comes when it ends, or after N seconds."""
     gateway, fields = gateway_of(request), await read_object(request)
     terms = {name: fields.pop(name, None) for name in _TERMS}
+    hook = [fields.pop(name, None) for name in ("webhook", "webhook_events_filter")]
     asked = JobRequest(
         fields,
         end_user=_text("user", terms.pop("user")),
         idempotency_key=request.headers.get("idempotency-key"),
+        webhook=webhook_of(gateway, request, *hook),
         **terms,
     )
     accepted = await submit_and_look(gateway, caller, asked)
@@ -86,12 +89,17 @@ async def wait_for(handle: AsyncJobHandle, seconds: float) -> bool:
     return True
 
 
-async def _view(gateway: Gateway, job_id: str, warnings: list[str] | None = None) -> JobView:
+async def _view(
+    gateway: Gateway,
+    job_id: str,
+    warnings: list[str] | None = None,
+    job: dict[str, Any] | None = None,
+) -> JobView:
     def look() -> JobView:
         row = gateway.client.client.ledger.get(job_id)
         is_over = row.state.is_terminal
         impossible = None if is_over else gateway.workers.why_impossible(row.lane)
-        return JobView.of(row, warnings, impossible)
+        return JobView.of(row, warnings, impossible, job)
 
     return await gateway.client.in_thread(look)
 
@@ -107,6 +115,8 @@ async def list_jobs(
 ) -> JobPage:
     """The jobs that the caller may see, newest first, a page at a time."""
     gateway = gateway_of(request)
+    if not caller.may_look:
+        raise Forbidden("this key may not see jobs")
 
     def is_wanted(row: JobRow) -> bool:
         return caller.may_read(row) and user in (None, row.user, row.user.partition("@")[2])
@@ -133,8 +143,8 @@ async def get_job(request: Request, caller: CallerOf, job_id: str) -> JobView:
     waited = wait_s(request)
     if waited:
         await wait_for(await gateway.client.get(job_id), waited)
-    handle = await gateway.client.get(job_id)
-    return await _view(gateway, job_id, list(await handle.warnings()))
+    record = await gateway.client.in_thread(gateway.client.client.archive.read_job, job_id)
+    return await _view(gateway, job_id, list(record.warnings), record.job.model_dump(mode="json"))
 
 
 Change = Callable[[AsyncClient, str], Awaitable[JobState]]
@@ -143,7 +153,9 @@ Change = Callable[[AsyncClient, str], Awaitable[JobState]]
 def _add(verb: str, change: Change, text: str) -> None:
     async def route(request: Request, caller: CallerOf, job_id: str) -> JobView:
         gateway = gateway_of(request)
-        await gateway.row_to_control(caller, job_id)
+        row = await gateway.row_to_control(caller, job_id)
+        if verb == "retry":
+            await gateway.client.in_thread(meter_retry, gateway.client.client, caller, row)
         await change(gateway.client, job_id)
         return await _view(gateway, job_id)
 

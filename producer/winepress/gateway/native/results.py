@@ -14,7 +14,7 @@ from winepress.aio.handle import AsyncJobHandle
 from winepress.gateway.credentials import CallerOf, caller_of
 from winepress.gateway.gateway import Gateway, gateway_of
 from winepress.gateway.job_view import FailureView, OutputView, ResultView
-from winepress_shared.archive import Output, content_type_of
+from winepress_shared.archive import content_type_of
 from winepress_shared.errors import NotFound
 from winepress_shared.stores.base import MAX_URL_S
 
@@ -42,24 +42,10 @@ async def job_results(
         id=job_id,
         state=row.state,
         outputs=[
-            _view(gateway.output_url(request, job_id, one), one, store_urls.get(one.unit))
+            OutputView.of(one, gateway.output_url(request, job_id, one), store_urls.get(one.unit))
             for one in result.outputs
         ],
-        failures=[
-            FailureView(unit=one.unit, error=one.error, message=one.message)
-            for one in result.failures
-        ],
-    )
-
-
-def _view(url: str, output: Output, store_url: str | None) -> OutputView:
-    shared = ("unit", "sha256", "size", "seed", "width", "height", "frames", "device", "render_s")
-    return OutputView(
-        **{name: getattr(output, name) for name in shared},
-        url=url,
-        store_url=store_url,
-        content_type=content_type_of(output.key),
-        warnings=list(output.warnings),
+        failures=[FailureView.of(one) for one in result.failures],
     )
 
 

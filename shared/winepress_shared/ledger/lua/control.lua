@@ -1,9 +1,9 @@
 #!lua flags=allow-oom
 -- Apply a user's command to a job.
--- KEYS[1] prefix; keys: idem job jobs lease leases job_leases retry attempts done units expiries old
+-- KEYS[1] prefix; keys: job jobs lease leases job_leases retry attempts done units expiries old
 --         events, and those `end_job` and `place_job` touch
 -- ARGV: id, verb: 'cancel' | 'pause' | 'resume' | 'retry' | 'front' | 'reprioritise', reason (of a
---       cancel) or priority (of reprioritise), idempotency key that a cancel frees or ''
+--       cancel) or priority (of reprioritise)
 -- Returns {'ok'|'missing'|'illegal', state}; holders are notified on the channel directives:HOLDER
 local id, verb = ARGV[1], ARGV[2]
 local job = read_job(id)
@@ -47,8 +47,6 @@ elseif not is_alive(job) then
   return {verb == 'cancel' and job.state == 'canceled' and 'ok' or 'illegal', job.state}
 elseif verb == 'cancel' then
   end_job(job, 'canceled', ARGV[3])
-  local idem = key('idem', job.user, ARGV[4])
-  if string.match(redis.call('GET', idem) or '', '^%S+') == id then redis.call('DEL', idem) end
 elseif verb == 'front' then
   -- The job moved last comes first. Its user's turn is unchanged, so other users lose nothing.
   job.front = -redis.call('INCR', key('turn'))

@@ -1,15 +1,17 @@
 #!lua
--- Accept a job: write its row and place it. For a job submitted again after the ledger was lost, `keep` has
--- recorded its finished units: the others are retries.
--- KEYS[1] prefix; keys: idem job jobs done retry units expiries limits turn workers, the broker's list of
---         the lane, and those `place_job` touches: due ready waits aside priority_served lanes open
---         open_by_user
+-- Enter a job: write its row and place it, or hold it until `accept`. For a job submitted again after the
+-- ledger was lost, `keep` has recorded its finished units: the others are retries.
+-- KEYS[1] prefix; keys: idem job jobs done retry units expiries pending withdrawn limits turn workers, the
+--         broker's list of the lane, and those `place_job` touches: due ready waits aside
+--         priority_served lanes open open_by_user
 -- ARGV: id, idempotency key or '', digest, time to live of that key (ms), deadline and start in ms from
---       now or 0, prefix of the broker's queues, then field/value pairs of the row
+--       now or 0, prefix of the broker's queues,
+--       'enter' | 'hold' (until `accept`) | 'beside' (the same, though a pending job has the key),
+--       then field/value pairs of the row
 -- Returns {'accepted'|'known', id, units left, workers of the farm, tickets queued in the lane} or
---         {'conflict'|'full'|'user-full', id, units of the farm or of the user that have not ended, their
---          limit}
-local FIRST_FIELD = 8
+--         {'pending'|'conflict'|'withdrawn'|'full'|'user-full', id, units of the farm or of the user that
+--          have not ended, their limit}
+local FIRST_FIELD = 9
 local id, idem, digest = ARGV[1], ARGV[2], ARGV[3]
 local NAME, LEAST_AND_MOST = '^[%w][%w._@-]*$', {priority = {0, 2}, units = {1, 1000000}, chained = {0, 1},
   opens = {0, 1439}, closes = {0, 1439}, max_failed = {0, 1000000}, together = {1, 8}}
@@ -34,6 +36,8 @@ for _, name in ipairs({'kind', 'lane', 'user', 'priority', 'units', 'chained'}) 
 end
 if not string.match(id, NAME) or #id > 64 then error('refused argument id') end
 if not row.opens ~= not row.closes then error('refused argument opens') end
+local mode, MODES = ARGV[8], {enter = 1, hold = 1, beside = 1}
+if not MODES[mode] then error('refused argument mode') end
 local units, deadline, start = tonumber(row.units), tonumber(ARGV[5]), tonumber(ARGV[6])
 local queued, workers = redis.call('LLEN', ARGV[7] .. row.lane), redis.call('ZCARD', key('workers'))
 
@@ -44,22 +48,25 @@ end
 
 local open = tonumber(redis.call('GET', key('open'))) or 0
 local opened = tonumber(redis.call('HGET', key('open_by_user'), row.user)) or 0
+local rival = nil -- a pending job that has the key; whichever is accepted first keeps it
 if idem ~= '' then
-  local known = redis.call('GET', key('idem', row.user, idem))
-  local known_id, known_digest = string.match(known or '', '^(%S+) (%S+)$')
-  if known_id and redis.call('EXISTS', key('job', known_id)) == 1 then
-    if known_digest ~= digest then return {'conflict', known_id, open, 0} end
-    return entered('known', known_id, units)
+  local known_id, known_digest = owner_of_key(row.user, idem)
+  if known_id and known_digest ~= digest then return {'conflict', known_id, open, 0} end
+  if known_id and known_id ~= id then
+    if not is_pending(known_id) then return entered('known', known_id, units) end
+    if mode == 'hold' then return {'pending', known_id, open, 0} end
+    rival = known_id
   end
 end
 if redis.call('EXISTS', key('job', id)) == 1 then return entered('known', id, units) end
+if redis.call('ZSCORE', key('withdrawn'), id) then return {'withdrawn', id, open, 0} end
 local most, users_most = limit_of('queue_limit'), limit_of('user_queue_limit')
 if open + units > most then return {'full', id, open, most} end
 if opened + units > users_most then return {'user-full', id, opened, users_most} end
 if redis.call('ZSCORE', key('ready', row.lane, row.priority, row.user), id) then
   drop_lost_job(row.lane, row.priority, row.user, id)
 end
-if idem ~= '' then redis.call('SET', key('idem', row.user, idem), id .. ' ' .. digest, 'PX', ARGV[4]) end
+if idem ~= '' and not (rival and mode == 'beside') then take_key(row.user, idem, id, digest, ARGV[4]) end
 -- By turn, not by time: two jobs of the same millisecond need an order too.
 local order = redis.call('INCR', key('turn'))
 local done = redis.call('BITCOUNT', key('done', id))
@@ -68,7 +75,13 @@ redis.call('HSET', key('job', id), 'state', 'queued', 'done', done, 'failed', 0,
   'ready', 0, 'reason', '', 'order', order, 'expires', deadline > 0 and now + deadline or 0,
   unpack(ARGV, FIRST_FIELD))
 if start > 0 then redis.call('HSET', key('job', id), 'starts', now + start) end
-if deadline > 0 then redis.call('ZADD', key('expiries'), now + deadline, id) end
+if mode ~= 'enter' then
+  redis.call('HSET', key('job', id), 'pending', 1)
+  if idem ~= '' then redis.call('HSET', key('job', id), 'idem', idem, 'digest', digest) end
+  redis.call('ZADD', key('pending'), now + LOOK_MS, id)
+elseif deadline > 0 then
+  redis.call('ZADD', key('expiries'), now + deadline, id)
+end
 redis.call('ZADD', key('jobs'), order, id)
 redis.call('ZADD', key('jobs', 'queued'), order, id)
 local job = read_job(id)

@@ -50,10 +50,7 @@ end)
 each_due('old', function(id)
   local job = read_job(id)
   void_leases_of(id)
-  redis.call('ZREM', key('jobs'), id)
-  if job then redis.call('ZREM', key('jobs', job.state), id) end
-  redis.call('UNLINK', key('job', id), key('retry', id), key('attempts', id), key('done', id),
-    key('failers', id), key('units', id), key('job_leases', id), key('events', id))
+  remove_job(id, job and job.state)
 end)
 for _, worker in ipairs(redis.call('ZRANGEBYSCORE', key('workers'), '-inf', gone_before)) do
   forget_worker(worker)

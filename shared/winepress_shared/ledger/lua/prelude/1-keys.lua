@@ -10,6 +10,10 @@
 --                                 ready (units counted in `waits`; 0: claims skip the job)
 --                                 left (units counted in `open`) cost (megapixel-steps per unit)
 --                                 together (units rendered in one call; absent: one)
+--                                 pending (1: its submission is not complete, so no claim finds it; absent:
+--                                 it is accepted) idem digest (of a pending job with an idempotency key)
+--                                 hooks (events that its webhook is told of, with dots between them; absent:
+--                                 it has none)
 --   jobs                  zset    ID by order of submission; jobs:STATE the same for one state
 --   ready:LANE:PRIORITY   zset    user by the turn of their last slice (lowest is next)
 --   ready:LANE:PRIORITY:USER  zset  ID by front or order (lowest is next)
@@ -54,6 +58,9 @@
 --   due                   zset    ID by the time its earliest retry is due
 --   expiries              zset    ID by deadline
 --   old                   zset    ID by the time its record is dropped
+--   pending               zset    ID of a pending job by the time a worker looks after it, see `overdue`
+--   withdrawn             zset    ID of an undone submission by the time a worker looks whether the store
+--                                 holds its job.json
 --   parked:LANE           string  why no slices of this lane are given out (time to live)
 --   idem:USER:KEY         string  ID and digest of the job submitted under this key
 --   events:ID             stream  the newest EVENTS events of the job; created at its first
@@ -61,6 +68,16 @@
 --   wake:NAME             stream  wake-up calls to a client that reads the events of many jobs (time to
 --                                 live)
 --   preview:ID:UNIT       string  step, steps and a JPEG in base64, of an unfinished unit (time to live)
+--   repeat:USER:DIGEST:N list  notes of requests with this content that a client sent for the
+--                                 Nth time, see `repeats` (time to live)
+--   repeat:USER:DIGEST    string  the note of the requests with one idempotency key (time to
+--                                 live)
+--   outbox                zset    DELIVERY by the time it is due; see `tell_webhook`
+--   deliveries            zset    DELIVERY by creation, the newest DELIVERIES
+--   delivery:DELIVERY     hash    job user event created tries state ('waiting' 'delivered' 'failed'
+--                                 'superseded') (time to live)
+--   tries:DELIVERY        list    JSON of its newest TRIES tries (time to live)
+--   deliverers            zset    PROCESS that delivers webhooks, by last look
 --   limits                hash    the LIMITS that the operator has set, see `limits`
 --   key_rate:KEY          number  when the bucket of requests of a key of the gateway is full again, in ms
 --                                 (time to live)
@@ -73,6 +90,7 @@
 local P = KEYS[1]
 local EVENTS = 256
 local EVENTS_KEPT_MS = 3600000 -- after the end of the job
+local LOOK_MS = 300000 -- a worker looks after a pending job and an undone submission after this
 local FORGET_MS = 86400000 -- the records of a process that never returned are dropped after this
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
@@ -87,7 +105,7 @@ local function key(...) return P .. table.concat({...}, ':') end
 local NUMBERS = {}
 for name in string.gmatch('priority units done failed cursor order created started finished expires ' ..
     'paused chained ready front starts opens closes max_failed left together step steps step_at finish ' ..
-    'void firm', '%S+') do
+    'void firm pending', '%S+') do
   NUMBERS[name] = true
 end
 
@@ -118,13 +136,4 @@ local function read_job(id)
   local job = read(key('job', id))
   if job then job.id = id end
   return job
-end
-
-local function event(id, kind, ...)
-  local stream = key('events', id)
-  if redis.call('EXISTS', stream) == 0 then
-    local created = redis.call('HGET', key('job', id), 'created')
-    redis.call('XADD', stream, created .. '-0', 'event', 'queued', 'at', created)
-  end
-  redis.call('XADD', stream, 'MAXLEN', '~', EVENTS, '*', 'event', kind, 'at', now, ...)
 end

@@ -21,7 +21,7 @@ end
 
 -- Units of a job that wait for a claim, and from when (0: now). Writing the result counts as one.
 local function units_waiting(job)
-  if not is_alive(job) or job.paused == 1 then return 0, 0 end
+  if not is_alive(job) or job.paused == 1 or job.pending == 1 then return 0, 0 end
   if has_ended(job) then return is_leased(job) and 0 or 1, 0 end
   if job.chained == 1 and is_leased(job) then return 0, 0 end
   local fresh, opens = job.units - job.cursor, opens_at(job)
@@ -111,8 +111,54 @@ local function tell_holders(job)
   end
 end
 
+local function is_pending(id) return redis.call('HGET', key('job', id), 'pending') == '1' end
+
+-- The job that an idempotency key of a user belongs to, and its digest; nil if that job is gone.
+local function owner_of_key(user, idem)
+  local id, digest = string.match(redis.call('GET', key('idem', user, idem)) or '', '^(%S+) (%S+)$')
+  if id and redis.call('EXISTS', key('job', id)) == 1 then return id, digest end
+end
+
+-- The submission of a job is complete, or has been decided otherwise.
+local function end_pending(job)
+  redis.call('ZREM', key('pending'), job.id)
+  redis.call('HDEL', key('job', job.id), 'pending', 'idem', 'digest')
+  job.pending = nil
+end
+
+local function remove_job(id, state)
+  redis.call('ZREM', key('jobs'), id)
+  if state then redis.call('ZREM', key('jobs', state), id) end
+  redis.call('UNLINK', key('job', id), key('retry', id), key('attempts', id), key('done', id),
+    key('failers', id), key('units', id), key('job_leases', id), key('events', id))
+end
+
+-- Remove a pending job as if it had never been there; its idempotency key then belongs to no job.
+local function drop_pending(job)
+  local state = job.state
+  job.state = 'canceled'
+  count_open(job)
+  redis.call('ZREM', key('pending'), job.id)
+  remove_job(job.id, state)
+end
+
+-- The job, pending or unknown, will never be accepted. Its job.json may be in the store, or come there late:
+-- the id is remembered until a worker has looked.
+local function note_withdrawn(id) redis.call('ZADD', key('withdrawn'), now + LOOK_MS, id) end
+
+-- Give an idempotency key to a job that is accepted; a pending job that has it is undone.
+local function take_key(user, idem, id, digest, ttl)
+  local owner = owner_of_key(user, idem)
+  if owner and owner ~= id then
+    drop_pending(read_job(owner))
+    note_withdrawn(owner)
+  end
+  redis.call('SET', key('idem', user, idem), id .. ' ' .. digest, 'PX', ttl)
+end
+
 -- Set a terminal state; the record is kept for `keep_days` more.
 local function end_job(job, state, reason)
+  if job.pending == 1 then end_pending(job) end
   set_state(job, state, reason)
   place_job(job)
   redis.call('HSET', key('job', job.id), 'finished', now, 'paused', 0)

@@ -1,4 +1,4 @@
-"""The models of a farm as A1111's checkpoints: one for each model and precision."""
+"""The models of a farm as other programs count them: one for each model and precision."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Lets a worker's parent take from the broker only tickets of its lanes, and questions.
+"""Lets what takes tickets from the broker take only tickets of its lanes, and questions.
 
 Anyone who may write to the broker can put any message there. So no message reaches Celery as it
 came: an expected one is written anew, without anything that could steer a worker, and any other is
@@ -17,7 +17,7 @@ from celery.worker.control import Panel
 from kombu.transport import redis
 from pydantic import BaseModel, ConfigDict, StringConstraints
 
-from winepress_shared.broker import RENDER
+from winepress_shared.broker import task_of
 
 log = logging.getLogger(__name__)
 
@@ -48,7 +48,7 @@ class _Properties(BaseModel):
 
 class _Headers(BaseModel):
     model_config = ConfigDict(strict=True)
-    task: Literal["winepress.render"] | None = None  #: `RENDER`; None in a question
+    task: Text | None = None  #: None in a question
     id: Id = "none"
 
 
@@ -93,7 +93,7 @@ def as_expected(raw: object, queue: str) -> dict[str, Any]:
         if question.method not in QUESTIONS:
             raise ValueError(f"a worker does not obey {question.method!r}")
         return _message(question.model_dump(exclude_none=True), {"clock": 0}, queue)
-    if message.headers.task != RENDER:
+    if message.headers.task != task_of(queue):
         raise ValueError("not a ticket")
     _, arguments, _ = message.content()
     if arguments != {"lane": queue}:
@@ -105,7 +105,7 @@ def _ticket(task_id: str, lane: str) -> dict[str, Any]:
     """A ticket with nothing of the sender's but its id: no time limit, start time or callback."""
     headers: dict[str, Any] = {
         "lang": "py",
-        "task": RENDER,
+        "task": task_of(lane),
         "id": task_id,
         "root_id": task_id,
         "parent_id": None,

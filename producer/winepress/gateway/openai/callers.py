@@ -1,0 +1,29 @@
+"""Callers who may do what a route of files or batches does; parameters of routes."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from fastapi import Depends
+
+from winepress.gateway.access import Caller, Scope
+from winepress.gateway.credentials import CallerOf
+from winepress.gateway.refusals import Forbidden
+
+
+async def submitter_of(caller: CallerOf) -> Caller:
+    """The caller of a route that submits, uploads or deletes; raises Forbidden."""
+    if not caller.may(Scope.SUBMIT):
+        raise Forbidden("this key may not submit jobs", hint="It needs the scope submit")
+    return caller
+
+
+async def reader_of(caller: CallerOf) -> Caller:
+    """The caller of a route that shows the caller's own; raises Forbidden."""
+    if not caller.may_look:
+        raise Forbidden("this key may not look at files and batches", hint="It lacks read-own")
+    return caller
+
+
+SubmitterOf = Annotated[Caller, Depends(submitter_of)]
+ReaderOf = Annotated[Caller, Depends(reader_of)]

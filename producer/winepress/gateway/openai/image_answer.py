@@ -1,0 +1,72 @@
+"""Finished pictures in the form in which OpenAI answers."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+import time
+from typing import Any
+
+from winepress.client import Client
+from winepress.handle import open_job
+from winepress_shared.archive import Output
+from winepress_shared.errors import StoreUnreachable
+from winepress_shared.stores.base import MAX_GET_BYTES
+
+#: No model of a farm counts tokens; clients that compute a price find nothing to pay.
+USAGE = {
+    "input_tokens": 0,
+    "input_tokens_details": {"image_tokens": 0, "text_tokens": 0},
+    "output_tokens": 0,
+    "total_tokens": 0,
+}
+
+
+def read_picture(client: Client, output: Output) -> bytes:
+    """The file of a picture; raises StoreUnreachable if it is damaged."""
+    data = client.archive.store.get(output.key, most=min(output.size, MAX_GET_BYTES))
+    if hashlib.sha256(data).hexdigest() != output.sha256:
+        raise StoreUnreachable("a picture in the store is damaged", value=output.key)
+    return data
+
+
+def picture_json(output: Output, url: str | None, content: bytes | None) -> dict[str, Any]:
+    """One member of ``data``; the seed is our own."""
+    members: dict[str, Any] = {"seed": output.seed}
+    if url is not None:
+        members["url"] = url
+    if content is not None:
+        members["b64_json"] = base64.b64encode(content).decode()
+    return members
+
+
+def format_of(output: Output) -> str:
+    """The format of a picture, as OpenAI calls it."""
+    suffix = output.key.rpartition(".")[2]
+    return "jpeg" if suffix == "jpg" else suffix
+
+
+def pictures_of(client: Client, job_id: str) -> list[tuple[Output, bytes]]:
+    """Every picture of a job and its file; blocks its thread."""
+    return list(open_job(client, job_id).files())
+
+
+def answer_json(
+    job_id: str, pictures: list[dict[str, Any]], outputs: list[Output], warnings: tuple[str, ...]
+) -> bytes:
+    """The body of an answer; ``job`` and ``warnings`` are our own members."""
+    members: dict[str, Any] = {
+        "created": int(time.time()),
+        "data": pictures,
+        "background": "opaque",
+        "usage": USAGE,
+        "job": job_id,
+    }
+    if outputs:
+        first = outputs[0]
+        members |= {"output_format": format_of(first), "size": f"{first.width}x{first.height}"}
+    said = [*warnings, *(one for output in outputs for one in output.warnings)]
+    if said:
+        members["warnings"] = list(dict.fromkeys(said))
+    return json.dumps(members).encode()

@@ -1,0 +1,87 @@
+"""``/v1/models/winepress/NAME``: the farm's models, whose versions are their precisions."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+from fastapi import APIRouter, Request
+
+from winepress.client import Client
+from winepress.gateway.checkpoints import Checkpoint, find_checkpoint
+from winepress.gateway.credentials import CallerOf
+from winepress.gateway.gateway import Gateway, gateway_of
+from winepress.gateway.replicate.prediction_view import OWNER
+from winepress_shared import __version__
+from winepress_shared.errors import NotFound, UnknownModel
+
+#: Versions have no date: a model is as old as the farm's catalogue.
+_CREATED = datetime(2026, 1, 1, tzinfo=UTC).isoformat()
+_OUTPUT = {"type": "array", "items": {"type": "string", "format": "uri"}, "title": "Output"}
+
+router = APIRouter(prefix=f"/v1/models/{OWNER}", tags=["replicate"])
+
+
+def find_model(client: Client, name: str) -> Checkpoint:
+    """The checkpoint that a name or a version means; raises NotFound."""
+    try:
+        return find_checkpoint(client, name)
+    except UnknownModel as error:
+        raise NotFound(
+            "no such model or version", value=name, allowed=error.allowed, hint=error.hint
+        ) from None
+
+
+@router.get("/{name}")
+async def get_model(request: Request, caller: CallerOf, name: str) -> dict[str, Any]:
+    """One model, and its version in the usual precision."""
+    gateway = gateway_of(request)
+    found = find_model(gateway.client.client, name)
+    model = gateway.client.client.catalogue.get(found.model)
+    return {
+        "url": gateway.address(request, f"/v1/models/{OWNER}/{found.name}"),
+        "owner": OWNER,
+        "name": found.name,
+        "description": model.title,
+        "visibility": "public",
+        "github_url": None,
+        "paper_url": None,
+        "license_url": None,
+        "run_count": 0,
+        "cover_image_url": None,
+        "default_example": None,
+        "latest_version": _version(found),
+    }
+
+
+@router.get("/{name}/versions")
+async def list_versions(request: Request, caller: CallerOf, name: str) -> dict[str, Any]:
+    """The versions of a model: one for each precision."""
+    versions = [_version(one) for one in _versions(gateway_of(request), name)]
+    return {"results": versions, "next": None, "previous": None}
+
+
+@router.get("/{name}/versions/{version}")
+async def get_version(
+    request: Request, caller: CallerOf, name: str, version: str
+) -> dict[str, Any]:
+    """One version."""
+    for one in _versions(gateway_of(request), name):
+        if version in (one.sha256, one.hash):
+            return _version(one)
+    raise NotFound("the model has no such version", value=version)
+
+
+def _versions(gateway: Gateway, name: str) -> list[Checkpoint]:
+    client = gateway.client.client
+    model = find_model(client, name).model
+    return [Checkpoint(model, one) for one in client.catalogue.get(model).precisions]
+
+
+def _version(checkpoint: Checkpoint) -> dict[str, Any]:
+    return {
+        "id": checkpoint.sha256,
+        "created_at": _CREATED,
+        "cog_version": f"winepress {__version__}",
+        "openapi_schema": {"components": {"schemas": {"Output": _OUTPUT}}},
+    }

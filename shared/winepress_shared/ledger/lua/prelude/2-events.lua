@@ -1,0 +1,80 @@
+-- Part of every script: the events of a job, and what its webhook is told of them.
+
+local KEPT_MS = 7 * 86400000 -- a delivery is forgotten after this, whether it was made or not
+local DELIVERIES = 20000 -- the most that are listed
+local TRIES = 30 -- the most that are kept of a delivery
+local PAUSE_MS = 500 -- a job's webhook hears of its progress at most this often
+-- Event of a job → what a webhook calls it.
+local HOOKS = {running = 'start', ['unit-done'] = 'output', progress = 'logs', note = 'logs',
+  ['unit-retry'] = 'logs', ['unit-failed'] = 'logs', succeeded = 'completed', failed = 'completed',
+  canceled = 'completed', expired = 'completed'}
+
+local function forget_old_deliveries()
+  redis.call('ZREMRANGEBYSCORE', key('outbox'), '-inf', now - KEPT_MS)
+  redis.call('ZREMRANGEBYSCORE', key('deliveries'), '-inf', now - KEPT_MS)
+  local surplus = redis.call('ZCARD', key('deliveries')) - DELIVERIES
+  if surplus <= 0 then return end
+  for _, old in ipairs(redis.call('ZRANGE', key('deliveries'), 0, math.min(surplus, 10) - 1)) do
+    redis.call('ZREM', key('deliveries'), old)
+    if not redis.call('ZSCORE', key('outbox'), old) then
+      redis.call('UNLINK', key('delivery', old), key('tries', old))
+    end
+  end
+end
+
+-- A message that waits is replaced by one that tells more. Earlier ones of its name stay listed.
+local function supersede(delivery)
+  if redis.call('ZREM', key('outbox'), delivery) == 0 then return end
+  if redis.call('EXISTS', key('tries', delivery)) == 1 then
+    redis.call('HSET', key('delivery', delivery), 'state', 'superseded')
+  else
+    redis.call('ZREM', key('deliveries'), delivery)
+    redis.call('UNLINK', key('delivery', delivery))
+  end
+end
+
+local function add_delivery(id, delivery, hook, user, due)
+  forget_old_deliveries()
+  redis.call('ZADD', key('outbox'), due, delivery)
+  redis.call('ZADD', key('deliveries'), now, delivery)
+  redis.call('HSET', key('delivery', delivery), 'job', id, 'user', user, 'event', hook, 'created', now,
+    'state', 'waiting', 'tries', 0)
+  redis.call('PEXPIRE', key('delivery', delivery), KEPT_MS)
+end
+
+-- Put a message to the webhook of a job into the outbox, in the same step as the event itself. The end of a
+-- job is a delivery of its own, ID_completed_TIME. Of its progress at most one message waits, ID_output or
+-- ID_logs: it tells what is true when it is sent, so those that come meanwhile need none.
+local function tell_webhook(id, kind)
+  local hook = HOOKS[kind]
+  if not hook then return end
+  local found = redis.call('HMGET', key('job', id), 'hooks', 'user')
+  local hooks = found[1] and '.' .. found[1] .. '.'
+  if not hooks or not string.find(hooks, '.' .. hook .. '.', 1, true) then return end
+  local output, logs = id .. '_output', id .. '_logs'
+  if hook == 'completed' then
+    supersede(output)
+    supersede(logs)
+    add_delivery(id, id .. '_completed_' .. now, hook, found[2], now)
+  elseif hook == 'start' then
+    -- A job whose slices were given back runs again; it starts once.
+    if redis.call('EXISTS', key('delivery', id .. '_start')) == 0 then
+      add_delivery(id, id .. '_start', hook, found[2], now)
+    end
+  elseif not redis.call('ZSCORE', key('outbox'), output) then
+    local due = redis.call('ZSCORE', key('outbox'), logs)
+    if due and hook == 'logs' then return end
+    supersede(logs)
+    add_delivery(id, id .. '_' .. hook, hook, found[2], tonumber(due) or now + PAUSE_MS)
+  end
+end
+
+local function event(id, kind, ...)
+  local stream = key('events', id)
+  if redis.call('EXISTS', stream) == 0 then
+    local created = redis.call('HGET', key('job', id), 'created')
+    redis.call('XADD', stream, created .. '-0', 'event', 'queued', 'at', created)
+  end
+  redis.call('XADD', stream, 'MAXLEN', '~', EVENTS, '*', 'event', kind, 'at', now, ...)
+  tell_webhook(id, kind)
+end

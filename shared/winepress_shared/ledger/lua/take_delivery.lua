@@ -1,0 +1,24 @@
+#!lua flags=allow-oom
+-- Take the delivery that has been due for longest. The end of a job stays in the outbox, due again after a
+-- while, for its deliverer may die; a message about its progress is sent once.
+-- KEYS[1] prefix; keys: outbox delivery
+-- ARGV: due again after (ms), then the owners of jobs that are passed over
+-- Returns nil if none is due, else {delivery, job, user, event, created, tries}
+local MOST_LOOKS = 1000
+check_numbers(1)
+local passed = {}
+for i = 2, #ARGV do passed[ARGV[i]] = true end
+for _, delivery in ipairs(redis.call('ZRANGEBYSCORE', key('outbox'), '-inf', now, 'LIMIT', 0, MOST_LOOKS)) do
+  local found = read(key('delivery', delivery))
+  if not found then
+    redis.call('ZREM', key('outbox'), delivery)
+  elseif not passed[string.match(found.user, '^[^@]*')] then
+    if found.event == 'completed' then
+      redis.call('ZADD', key('outbox'), now + ARGV[1], delivery)
+    else
+      redis.call('ZREM', key('outbox'), delivery)
+    end
+    return {delivery, found.job, found.user, found.event, found.created, tonumber(found.tries)}
+  end
+end
+return nil
