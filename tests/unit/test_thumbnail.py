@@ -9,6 +9,7 @@ import pytest
 from PIL import Image
 
 from winepress.gateway.mcp.thumbnail import thumbnail
+from winepress_shared.errors import StoreUnreachable
 
 
 def _png(picture: Image.Image) -> bytes:
@@ -32,3 +33,11 @@ def test_a_thumbnail_keeps_the_aspect_and_never_grows() -> None:
     assert wide.size == (512, 128)
     tiny = Image.open(io.BytesIO(thumbnail(_png(Image.new("RGBA", (64, 64))), 60_000)))
     assert tiny.size == (64, 64)
+
+
+def test_what_is_no_picture_of_a_job_is_an_error_of_the_store() -> None:
+    """Nothing is decoded that is larger than a job's picture."""
+    cut, wide = _png(Image.new("RGB", (64, 64)))[:50], _png(Image.new("RGB", (8192, 64)))
+    for data in (b"", b"GIF89a" + bytes(100), cut, wide):
+        with pytest.raises(StoreUnreachable):
+            thumbnail(data, 60_000)

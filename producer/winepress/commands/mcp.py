@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import os
+import signal
 from pathlib import Path
 
+from winepress.console import INTERRUPTED
 from winepress_shared.settings import Settings
 
 _TEXT = """\
 Serve the farm as tools of an assistant (MCP) over stdin and stdout. Assistants
-start this command themselves. Pictures are links to the store, or files in the
-folder --out; a store in a folder always needs it on another machine.
+start this command themselves. They tell links to finished pictures in the
+store, or with --out the paths of files in that folder.
 """
 
 
@@ -29,5 +32,8 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
 def _run(arguments: argparse.Namespace) -> int:
     from winepress.gateway.mcp.stdio import serve  # imports the SDK
 
+    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:  # not under nohup
+        # A thread of the SDK waits for the next line of stdin, and nothing else would wake it.
+        signal.signal(signal.SIGINT, lambda *_: os._exit(INTERRUPTED))
     asyncio.run(serve(Settings.load(), arguments.out))
     return 0

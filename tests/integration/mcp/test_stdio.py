@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import signal
 import subprocess
 from pathlib import Path
 
@@ -101,3 +102,26 @@ def test_wrong_settings_are_told_on_stderr(farm_settings: Settings) -> None:
     assert (done.returncode, done.stdout) == (2, "")
     assert "farm" in done.stderr
     assert done.stderr.count("\n") == 1
+
+
+def test_ctrl_c_ends_the_command_at_once(farm_settings: Settings) -> None:
+    """Although a thread waits for the next line of stdin."""
+    process = subprocess.Popen(
+        [str(WINEPRESS), "mcp"],
+        env=environment(farm_settings),
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    with process:
+        assert process.stdin
+        assert process.stdout
+        try:
+            process.stdin.write('{"jsonrpc": "2.0", "id": 1, "method": "ping"}\n')
+            process.stdin.flush()
+            assert process.stdout.readline()  # it serves
+            process.send_signal(signal.SIGINT)
+            assert process.wait(_PATIENCE_S) == 130
+        finally:
+            process.kill()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+from collections.abc import Sequence
 
 from mcp_types import CallToolResult, ContentBlock, ImageContent, TextContent
 from pydantic import BaseModel, Field
@@ -15,7 +16,7 @@ from winepress_shared.state import JobState
 
 MAX_THUMBNAIL_BYTES = 60_000  #: of all thumbnails of one answer together
 _MOST_SHOWN = 4  #: thumbnails
-_MOST_LISTED = 20  #: outputs, and failures
+_MOST_LISTED = 16  #: outputs, and failures
 
 
 class OutputAnswer(BaseModel):
@@ -42,7 +43,7 @@ class JobAnswer(BaseModel):
     state: JobState
     done: int = Field(description="finished pictures, and the film of a zoom")
     units: int = Field(description="of so many")
-    outputs: list[OutputAnswer] = Field(description=f"the first {_MOST_LISTED}; the film is first")
+    outputs: list[OutputAnswer] = Field(description=f"the film, or the first {_MOST_LISTED}")
     failures: list[str] = Field(description="why pictures are missing")
     warnings: list[str] = Field(description="arguments without effect")
 
@@ -50,25 +51,29 @@ class JobAnswer(BaseModel):
 def job_answer(backend: Backend, handle: JobHandle) -> CallToolResult:
     """The answer about a job as it is now; blocks. Raises NotFound."""
     row, result = handle.status(), handle.result
-    outputs = sorted(result.outputs, key=lambda one: not one.is_film)
+    films = [one for one in result.outputs if one.is_film]
+    pictures = [one for one in result.outputs if not one.is_film]
     answer = JobAnswer(
         job_id=row.id,
         state=row.state,
         done=row.done,
         units=row.units,
-        outputs=[_output(backend, handle, one) for one in outputs[:_MOST_LISTED]],
+        outputs=[_output(backend, handle, one) for one in (films or pictures)[:_MOST_LISTED]],
         failures=[f"unit {one.unit}: {one.message}" for one in result.failures[:_MOST_LISTED]],
         warnings=list(handle.warnings),
     )
     lines = [handle.explain(), *(one.line for one in answer.outputs)]
-    if len(outputs) > _MOST_LISTED:
-        lines.append(f"and {len(outputs) - _MOST_LISTED} more")
+    if films and pictures:
+        lines.append(f"Its key frames are the pictures {row.id}/0 to {row.id}/{len(pictures) - 1}.")
+    elif len(pictures) > _MOST_LISTED:
+        lines.append(f"and {len(pictures) - _MOST_LISTED} more")
     lines += [f"Failed: {text}" for text in answer.failures]
     lines += [f"Warning: {text}" for text in answer.warnings]
     if not row.state.is_terminal:
         lines.append(f"The job goes on. Call wait or job_status with job_id {row.id} to see it.")
     content: list[ContentBlock] = [TextContent(type="text", text="\n".join(lines))]
-    content += _thumbnails(handle, outputs)
+    # The last key frame shows the most of a film.
+    content += _thumbnails(handle, pictures[-1:] if films else pictures[:_MOST_SHOWN])
     return CallToolResult(content=content, structured_content=answer.model_dump(mode="json"))
 
 
@@ -83,10 +88,7 @@ def _output(backend: Backend, handle: JobHandle, output: Output) -> OutputAnswer
     )
 
 
-def _thumbnails(handle: JobHandle, outputs: list[Output]) -> list[ImageContent]:
-    """The first pictures; of a zoom with a film the last key frame, which shows the most."""
-    pictures = [one for one in outputs if not one.is_film]
-    shown = pictures[-1:] if len(pictures) < len(outputs) else pictures[:_MOST_SHOWN]
+def _thumbnails(handle: JobHandle, shown: Sequence[Output]) -> list[ImageContent]:
     return [
         ImageContent(
             type="image",

@@ -22,7 +22,7 @@ async def wait_until_over(
     """
     progress = Progress(row)
     told = progress.fraction
-    await report(100 * told, progress.text)
+    await report(100 * told, progress.text.lstrip())
     if progress.is_over or not seconds:
         return
     try:
@@ -31,6 +31,6 @@ async def wait_until_over(
                 progress.take(event)
                 if progress.fraction >= told + _STEP:
                     told = progress.fraction
-                    await report(100 * told, progress.text)
+                    await report(100 * told, progress.text.lstrip())
     except TimeoutError:
         return

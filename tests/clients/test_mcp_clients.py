@@ -1,0 +1,70 @@
+"""The inspector of MCP, which knows nothing of us, on a real farm."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from support.command_line import WINEPRESS
+from support.running_gateway import RunningGateway
+from support.servers import scrubbed_environment
+
+from winepress_deploy.farm import Farm
+from winepress_deploy.farm_options import FarmOptions
+
+_INSPECTOR = (
+    Path(__file__).parents[2] / "build" / "clients" / "node" / "node_modules/.bin/mcp-inspector"
+)
+_WAIT_S = 120
+_PICTURE = ("--tool-name", "generate_image", "--tool-arg", "prompt=a red apple", "seed=7")
+
+pytestmark = pytest.mark.skipif(
+    not _INSPECTOR.exists(), reason="`make test-clients` installs this client and runs this"
+)
+
+
+@pytest.fixture(scope="module")
+def gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningGateway]:
+    """The gateway of a farm that draws without a model."""
+    options = FarmOptions(state=tmp_path_factory.mktemp("farm"), flower=False, engine="fake")
+    with Farm(options) as farm, RunningGateway(farm.settings) as one:
+        yield one
+
+
+def inspected(*words: str) -> dict[str, Any]:
+    """What the inspector prints."""
+    done = subprocess.run(
+        [str(_INSPECTOR), "--cli", *words],
+        capture_output=True,
+        text=True,
+        timeout=_WAIT_S,
+        env=scrubbed_environment(),
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr[-3000:]
+    found: dict[str, Any] = json.loads(done.stdout)
+    return found
+
+
+def test_the_inspector_draws_over_http(gateway: RunningGateway) -> None:
+    """It checks the answer against the schema that the tool announced."""
+    server = (f"{gateway.url}/mcp", "--transport", "http")
+    names = [tool["name"] for tool in inspected(*server, "--method", "tools/list")["tools"]]
+    assert "generate_image" in names
+    drawn = inspected(*server, "--method", "tools/call", *_PICTURE)["structuredContent"]
+    assert (drawn["state"], drawn["outputs"][0]["seed"]) == ("succeeded", 7)
+    assert httpx.get(drawn["outputs"][0]["link"], trust_env=False).content.startswith(b"\x89PNG")
+
+
+def test_the_inspector_draws_over_stdio(gateway: RunningGateway) -> None:
+    """By the settings file that its configuration names; the link opens at the store."""
+    state = gateway.settings_file
+    server = ("-e", f"WINEPRESS_CONFIG={state}", str(WINEPRESS), "mcp")
+    drawn = inspected(*server, "--method", "tools/call", *_PICTURE)["structuredContent"]
+    assert drawn["state"] == "succeeded"
+    assert httpx.get(drawn["outputs"][0]["link"], trust_env=False).content.startswith(b"\x89PNG")
