@@ -29,9 +29,15 @@ pytestmark = pytest.mark.skipif(
 
 
 @pytest.fixture(scope="module")
-def gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningGateway]:
+def state(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of the farm."""
+    return tmp_path_factory.mktemp("farm")
+
+
+@pytest.fixture(scope="module")
+def gateway(state: Path) -> Iterator[RunningGateway]:
     """The gateway of a farm that draws without a model."""
-    options = FarmOptions(state=tmp_path_factory.mktemp("farm"), flower=False, engine="fake")
+    options = FarmOptions(state=state, flower=False, engine="fake")
     with Farm(options) as farm, RunningGateway(farm.settings) as one:
         yield one
 
@@ -61,10 +67,10 @@ def test_the_inspector_draws_over_http(gateway: RunningGateway) -> None:
     assert httpx.get(drawn["outputs"][0]["link"], trust_env=False).content.startswith(b"\x89PNG")
 
 
-def test_the_inspector_draws_over_stdio(gateway: RunningGateway) -> None:
+@pytest.mark.usefixtures("gateway")
+def test_the_inspector_draws_over_stdio(state: Path) -> None:
     """By the settings file that its configuration names; the link opens at the store."""
-    state = gateway.settings_file
-    server = ("-e", f"WINEPRESS_CONFIG={state}", str(WINEPRESS), "mcp")
+    server = ("-e", f"WINEPRESS_CONFIG={state / 'winepress.toml'}", str(WINEPRESS), "mcp")
     drawn = inspected(*server, "--method", "tools/call", *_PICTURE)["structuredContent"]
     assert drawn["state"] == "succeeded"
     assert httpx.get(drawn["outputs"][0]["link"], trust_env=False).content.startswith(b"\x89PNG")

@@ -26,9 +26,21 @@ class _Job:
     id = "j1"
 
     def __init__(self, state: JobState, pictures: int, *, film: bool = False) -> None:
+        kind, units = "zoom-video" if film else "text-to-image", pictures + film
         self.row = JobRow(
-            *(self.id, state, "zoom-video" if film else "text-to-image", "vignette.fp16", "ann"),
-            *(Priority.NORMAL, pictures + film, pictures + film, 0, 0.0, None, None, None),
+            self.id,
+            state,
+            kind,
+            "vignette.fp16",
+            "ann",
+            Priority.NORMAL,
+            units,
+            done=units,
+            failed=0,
+            created=0.0,
+            started=None,
+            finished=None,
+            expires=None,
             paused=False,
             reason="",
         )
