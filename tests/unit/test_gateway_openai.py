@@ -85,6 +85,7 @@ def test_a_usual_size_becomes_one_that_the_model_takes(size: str | None, drawn: 
         ("response_format", "png"),
         ("response_format", ["url"]),
         ("user", 5),
+        ("kind", "zoom-video"),
     ],
 )
 def test_a_bad_value_names_its_field(field: str, value: object) -> None:
@@ -99,6 +100,13 @@ def test_values_of_forms_are_texts() -> None:
     values = {"prompt": "a", "n": "2", "stream": "true", "partial_images": "3", "seed": "5"}
     asked = read_request(Client(Settings()), values, "text-to-image")
     assert (asked.fields["n"], asked.stream, asked.partial_images) == (2, True, 3)
+
+
+def test_previews_without_a_stream_are_not_forgotten_in_silence() -> None:
+    """A warning says what they need."""
+    values = {"prompt": "a", "partial_images": 2}
+    asked = read_request(Client(Settings()), values, "text-to-image")
+    assert asked.warnings == ("partial_images is ignored: only a stream has them",)
 
 
 @pytest.mark.parametrize("model", [5, ["vignette"], {"a": 1}])

@@ -13,7 +13,7 @@ from winepress.gateway.a1111 import (
     png_info,
     progress,
 )
-from winepress.gateway.a1111.error_form import error_form
+from winepress.gateway.a1111.error_form import ERRORS, error_form
 from winepress.gateway.dialect import Dialect
 
 DIALECT = Dialect(
@@ -29,4 +29,5 @@ DIALECT = Dialect(
     ),
     re.compile(r"/(?:sdapi|internal)(?:/|$)"),
     error_form,
+    ERRORS,
 )

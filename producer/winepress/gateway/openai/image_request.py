@@ -39,6 +39,8 @@ def read_request(client: Client, values: Mapping[str, Any], kind: str) -> ImageR
     ``kind`` is that of the job. Raises InvalidJob and UnknownModel.
     """
     fields = {name: value for name, value in values.items() if value is not None}
+    if fields.get("kind", kind) != kind:
+        raise InvalidJob("another kind of job", field="kind", value=fields["kind"], allowed=kind)
     name = check_name(fields.pop("model", None))
     model = client.catalogue.get(model_for(client.settings, client.catalogue, name, kind))
     response_format = fields.pop("response_format", None)
@@ -50,16 +52,19 @@ def read_request(client: Client, values: Mapping[str, Any], kind: str) -> ImageR
             allowed="url, b64_json",
         )
     is_edit = kind != "text-to-image"
-    size, warning = fitting_size(model, fields.pop("size", None), of_picture=is_edit)
+    size, said = fitting_size(model, fields.pop("size", None), of_picture=is_edit)
+    warnings = [said] if said else []
     fields |= {"model": model.name, "kind": kind} | ({} if size is None else {"size": size})
     if fields.get("output_compression") in (0, "0"):
         fields["output_compression"] = 1  # our least quality
     stream = _flag(fields, "stream")
     partial_images = _number(fields, "partial_images", 0, 0, _MOST_PARTIAL_IMAGES)
+    if partial_images and not stream:
+        warnings.append("partial_images is ignored: only a stream has them")
     fields["n"] = _number(fields, "n", 1, 1, MOST_PICTURES)
     return ImageRequest(
         fields,
-        (warning,) if warning else (),
+        tuple(warnings),
         response_format == "b64_json" or (not response_format and answers_bytes(name)),
         stream,
         partial_images if stream else 0,
