@@ -48,8 +48,13 @@ class JobAnswer(BaseModel):
     warnings: list[str] = Field(description="arguments without effect")
 
 
-def job_answer(backend: Backend, handle: JobHandle) -> CallToolResult:
-    """The answer about a job as it is now; blocks. Raises NotFound."""
+def job_answer(
+    backend: Backend, handle: JobHandle, *, must_succeed: bool = False
+) -> CallToolResult:
+    """The answer about a job as it is now; blocks. Raises NotFound.
+
+    With ``must_succeed`` a job that has ended otherwise is an error.
+    """
     row, result = handle.status(), handle.result
     films = [one for one in result.outputs if one.is_film]
     pictures = [one for one in result.outputs if not one.is_film]
@@ -74,7 +79,12 @@ def job_answer(backend: Backend, handle: JobHandle) -> CallToolResult:
     content: list[ContentBlock] = [TextContent(type="text", text="\n".join(lines))]
     # The last key frame shows the most of a film.
     content += _thumbnails(handle, pictures[-1:] if films else pictures[:_MOST_SHOWN])
-    return CallToolResult(content=content, structured_content=answer.model_dump(mode="json"))
+    has_failed = row.state.is_terminal and row.state is not JobState.SUCCEEDED
+    return CallToolResult(
+        content=content,
+        structured_content=answer.model_dump(mode="json"),
+        is_error=must_succeed and has_failed,
+    )
 
 
 def _output(backend: Backend, handle: JobHandle, output: Output) -> OutputAnswer:

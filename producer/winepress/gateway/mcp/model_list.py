@@ -77,12 +77,10 @@ def _answer(model: Model, workers: Sequence[Worker]) -> ModelAnswer:
 
 
 def ready_model(backend: Backend, kind: str, precision: Precision) -> str | None:
-    """A model for somebody who names none, unless the kind's own is ready or none is; blocks."""
+    """A model for somebody who names none, a ready one if any; None is the kind's own. Blocks."""
     own = Job.kinds[kind].model_fields["model"].default
     workers = backend.workers()
-    ready = [
-        model.name
-        for model in _allowed(backend)
-        if kind in model.kinds and precision in _ready(model, workers)
-    ]
-    return None if own in ready or not ready else ready[0]
+    allowed = [model for model in _allowed(backend) if kind in model.kinds]
+    ready = [model for model in allowed if precision in _ready(model, workers)]
+    names = [model.name for model in ready or allowed]
+    return None if own in names or not names else names[0]

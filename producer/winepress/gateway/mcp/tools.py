@@ -28,7 +28,6 @@ from winepress.gateway.mcp.plain_schema import plain_schema
 from winepress.gateway.mcp.waiting import Report, wait_until_over
 from winepress.handle import JobHandle
 from winepress_shared.jobs.job import Priority
-from winepress_shared.state import JobState
 
 
 @dataclass(frozen=True)
@@ -94,10 +93,7 @@ async def _draw(call: Call, arguments: Drawing, kind: str, priority: Priority) -
     handle = await backend.submit(fields)
     row = await client.in_thread(handle.status)
     await wait_until_over(AsyncJobHandle(client, handle), row, arguments.wait_s, call.report)
-    answer = await client.in_thread(job_answer, backend, handle)
-    state = JobState((answer.structured_content or {})["state"])
-    answer.is_error = state.is_terminal and state is not JobState.SUCCEEDED
-    return answer
+    return await client.in_thread(job_answer, backend, handle, must_succeed=True)
 
 
 async def _job_status(call: Call, arguments: OfJob) -> CallToolResult:
