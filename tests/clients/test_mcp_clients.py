@@ -1,4 +1,4 @@
-"""The inspector of MCP, which knows nothing of us, on a real farm."""
+"""Clients of MCP that need an environment of their own, on a real farm."""
 
 from __future__ import annotations
 
@@ -17,15 +17,17 @@ from support.servers import scrubbed_environment
 from winepress_deploy.farm import Farm
 from winepress_deploy.farm_options import FarmOptions
 
-_INSPECTOR = (
-    Path(__file__).parents[2] / "build" / "clients" / "node" / "node_modules/.bin/mcp-inspector"
-)
+_HERE = Path(__file__).parent
+_CLIENTS = _HERE.parents[1] / "build" / "clients"
+_INSPECTOR = _CLIENTS / "node" / "node_modules" / ".bin" / "mcp-inspector"
+_PYTHON = _CLIENTS / "a1111" / "bin" / "python"  #: image-generation-mcp brings the SDK
 _WAIT_S = 120
 _PICTURE = ("--tool-name", "generate_image", "--tool-arg", "prompt=a red apple", "seed=7")
 
-pytestmark = pytest.mark.skipif(
-    not _INSPECTOR.exists(), reason="`make test-clients` installs this client and runs this"
-)
+_HOW = "`make test-clients` installs this client and runs this"
+
+needs_inspector = pytest.mark.skipif(not _INSPECTOR.exists(), reason=_HOW)
+needs_python = pytest.mark.skipif(not _PYTHON.exists(), reason=_HOW)
 
 
 @pytest.fixture(scope="module")
@@ -57,6 +59,7 @@ def inspected(*words: str) -> dict[str, Any]:
     return found
 
 
+@needs_inspector
 def test_the_inspector_draws_over_http(gateway: RunningGateway) -> None:
     """It checks the answer against the schema that the tool announced."""
     server = (f"{gateway.url}/mcp", "--transport", "http")
@@ -67,6 +70,7 @@ def test_the_inspector_draws_over_http(gateway: RunningGateway) -> None:
     assert httpx.get(drawn["outputs"][0]["link"], trust_env=False).content.startswith(b"\x89PNG")
 
 
+@needs_inspector
 @pytest.mark.usefixtures("gateway")
 def test_the_inspector_draws_over_stdio(state: Path) -> None:
     """By the settings file that its configuration names; the link opens at the store."""
@@ -74,3 +78,22 @@ def test_the_inspector_draws_over_stdio(state: Path) -> None:
     drawn = inspected(*server, "--method", "tools/call", *_PICTURE)["structuredContent"]
     assert drawn["state"] == "succeeded"
     assert httpx.get(drawn["outputs"][0]["link"], trust_env=False).content.startswith(b"\x89PNG")
+
+
+@needs_python
+def test_the_first_generation_of_the_sdk_draws(gateway: RunningGateway, state: Path) -> None:
+    """Open WebUI and most assistants have it; the progress that it hears only grows."""
+    driver, settings_file = _HERE / "drive_mcp.py", state / "winepress.toml"
+    done = subprocess.run(
+        [str(_PYTHON), str(driver), f"{gateway.url}/mcp", str(WINEPRESS), str(settings_file)],
+        capture_output=True,
+        text=True,
+        timeout=_WAIT_S,
+        env=scrubbed_environment(),
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr[-3000:]
+    for answer in json.loads(done.stdout):
+        assert answer["state"] == "succeeded"
+        assert answer["told"] == sorted(set(answer["told"]))
+        assert answer["told"]

@@ -8,6 +8,7 @@ import os
 import signal
 from pathlib import Path
 
+from winepress.commands.targets import check_targets
 from winepress.console import INTERRUPTED
 from winepress_shared.settings import Settings
 
@@ -32,6 +33,7 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
 def _run(arguments: argparse.Namespace) -> int:
     from winepress.gateway.mcp.stdio import serve  # imports the SDK
 
+    check_targets(arguments)
     if signal.getsignal(signal.SIGINT) is signal.default_int_handler:  # not under nohup
         # A thread of the SDK waits for the next line of stdin, and nothing else would wake it.
         signal.signal(signal.SIGINT, lambda *_: os._exit(INTERRUPTED))

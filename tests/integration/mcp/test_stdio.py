@@ -89,18 +89,24 @@ def test_a_farm_that_is_away_is_told_by_the_tool(farm_settings: Settings) -> Non
     asyncio.run(run())
 
 
-def test_wrong_settings_are_told_on_stderr(farm_settings: Settings) -> None:
-    """In one line, with the exit code of wrong usage."""
+@pytest.mark.parametrize(
+    ("farm", "words", "told"), [("no such farm!", (), "farm"), ("f", ("--out", "/proc/x"), "--out")]
+)
+def test_wrong_usage_is_told_on_stderr(
+    farm_settings: Settings, farm: str, words: tuple[str, ...], told: str
+) -> None:
+    """In one line, at once and not when the first picture is there."""
     done = subprocess.run(
-        [str(WINEPRESS), "mcp"],
-        env=environment(farm_settings) | {"WINEPRESS_FARM": "no such farm!"},
+        [str(WINEPRESS), "mcp", *words],
+        env=environment(farm_settings) | {"WINEPRESS_FARM": farm},
+        stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
         timeout=_PATIENCE_S,
         check=False,
     )
     assert (done.returncode, done.stdout) == (2, "")
-    assert "farm" in done.stderr
+    assert told in done.stderr
     assert done.stderr.count("\n") == 1
 
 
