@@ -48,8 +48,8 @@ one-half:
 other-half:
 	@$(BIN)/pytest $(OTHER_HALF) >build/other-half.log 2>&1
 
-# Where there is no disguise, OpenVINO respects the ceiling for fp16 and 256x256 pictures; its kernels
-# for int8 and some other sizes query the processor themselves (2026.4).
+# Where the disguise does not work, the ceiling does for these tests; CONTRIBUTING.md says why not for
+# others.
 test-avx2: install ## Run the arithmetic tests as on a processor without AVX-512
 	@if $(MAKE) --silent $(AVX2_CPU) 2>/dev/null; then \
 	  LD_PRELOAD=$(CURDIR)/$(AVX2_CPU) $(BIN)/pytest -m arithmetic; \

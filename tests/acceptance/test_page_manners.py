@@ -20,6 +20,18 @@ MAX_FIRST_BYTES = 100_000
 _HTML = {"Accept": "text/html,application/xhtml+xml"}
 _TRANSFERRED = """() => [...performance.getEntriesByType("navigation"),
   ...performance.getEntriesByType("resource")].map((one) => [one.name, one.transferSize])"""
+#: Paste or drop a picture of 96x64 pixels.
+_GIVE_PICTURE = """async (way) => {
+  const canvas = Object.assign(document.createElement("canvas"), {width: 96, height: 64});
+  canvas.getContext("2d").fillRect(0, 0, 96, 64);
+  const data = new DataTransfer();
+  const blob = await new Promise((done) => canvas.toBlob(done));
+  data.items.add(new File([blob], "a.png", {type: "image/png"}));
+  const given = way === "paste"
+    ? new ClipboardEvent("paste", {clipboardData: data, bubbles: true})
+    : new DragEvent("drop", {dataTransfer: data, bubbles: true, cancelable: true});
+  document.getElementById("prompt").dispatchEvent(given);
+}"""
 _ATTACK = "<img src=x onerror=document.title='owned'> <b>bold</b>"
 
 
@@ -149,6 +161,21 @@ def test_a_refusal_stands_at_the_field_it_names(page: Page) -> None:
     expect(width).to_have_attribute("aria-invalid", "true")
     width.fill("128")
     expect(told).to_have_count(0)
+
+
+@pytest.mark.parametrize("way", ["paste", "drop"])
+def test_a_picture_to_start_from_is_pasted_or_dropped(page: Page, way: str) -> None:
+    """The gateway keeps it at once; a file that is no picture is refused at the same place."""
+    expect(page.locator("#model option")).not_to_have_count(0)
+    page.evaluate(_GIVE_PICTURE, way)
+    expect(page.locator("#chosen-facts")).to_have_text("96×64")
+    expect(page.locator("#strength-field")).to_be_visible()
+    page.get_by_role("button", name="Remove").click()
+    expect(page.locator("#strength-field")).to_be_hidden()
+    page.locator("#source-file").set_input_files(
+        {"name": "no.png", "mimeType": "image/png", "buffer": b"no picture"}
+    )
+    expect(page.locator("#source .refusal")).to_contain_text("picture")
 
 
 def test_a_key_is_asked_for_once_and_never_written_into_an_address(

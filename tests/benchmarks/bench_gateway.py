@@ -8,32 +8,40 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
+import socket
 import statistics
+import subprocess
 import sys
 import tempfile
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 import httpx
 import psutil
+from support.command_line import environment
 from support.manual_worker import LANE, ManualWorker
 
 from winepress import Client, TextToImage
 from winepress_deploy.farm import Farm
 from winepress_deploy.farm_options import FarmOptions
+from winepress_shared.settings import Settings
 
 _ROUNDS = 200  #: submissions one after the other, of each kind
 _AT_ONCE = 50  #: submitters
 _EACH = 20  #: submissions of each of them
+_TURNS = 2
 _WATCHERS = 1_000
 _JOBS = 10  #: that they watch
 _STEPS = 40  #: reported of each job
 _STEP_S = 0.25
 _BODY: dict[str, Any] = {"prompt": "a red apple on a teal background", "seed": 1}
+_BACKEND = Path(__file__).parents[2] / "examples" / "backend"
 _HEADERS_END = b"\r\n\r\n"
 
 
@@ -57,28 +65,61 @@ def one_by_one(client: Client, http: httpx.Client) -> None:
 
 
 def many_at_once(client: Client, url: str) -> None:
-    """Submissions a second by 50 submitters: threads of one client, then over HTTP."""
-    limits = httpx.Limits(max_connections=_AT_ONCE)
+    """Submissions a second by 50 submitters: threads of a client, the gateway, our own backend."""
 
-    def by_client(_: int) -> None:
-        for _ in range(_EACH):
-            client.submit(TextToImage(**_BODY))
+    def submit() -> None:
+        client.submit(TextToImage(**_BODY))
 
-    with httpx.Client(base_url=url, trust_env=False, timeout=120, limits=limits) as http:
+    with _requests(url) as http, backend(client.settings) as other, _requests(other) as mine:
 
-        def by_http(_: int) -> None:
-            for _ in range(_EACH):
-                http.post("/v1/jobs", json=_BODY).raise_for_status()
+        def post() -> None:
+            http.post("/v1/jobs", json=_BODY).raise_for_status()
 
-        rates = []
-        for submitter in (by_client, by_http, by_client, by_http):
-            began = time.perf_counter()
-            with ThreadPoolExecutor(_AT_ONCE) as pool:
-                list(pool.map(submitter, range(_AT_ONCE)))
-            rates.append(_AT_ONCE * _EACH / (time.perf_counter() - began))
-    own, through = (rates[0] + rates[2]) / 2, (rates[1] + rates[3]) / 2
+        def wish() -> None:
+            mine.post("/pictures", json=_BODY | {"visitor": "ann"}).raise_for_status()
+
+        turns = [[_rate(call) for call in (submit, post, wish)] for _ in range(_TURNS)]
+    own, through, backends = (statistics.median(turn[side] for turn in turns) for side in range(3))
     print(f"{_AT_ONCE} submitters: client {own:.0f}/s, gateway {through:.0f}/s, "
-          f"ratio {through / own:.2f}")  # fmt: skip
+          f"ratio {through / own:.2f}; backend of sixty lines {backends:.0f}/s")  # fmt: skip
+
+
+def _requests(url: str) -> httpx.Client:
+    limits = httpx.Limits(max_connections=_AT_ONCE)
+    return httpx.Client(base_url=url, trust_env=False, timeout=120, limits=limits)
+
+
+def _rate(call: Callable[[], object]) -> float:
+    """Calls a second."""
+
+    def some(_: int) -> None:
+        for _ in range(_EACH):
+            call()
+
+    began = time.perf_counter()
+    with ThreadPoolExecutor(_AT_ONCE) as pool:
+        list(pool.map(some, range(_AT_ONCE)))
+    return _AT_ONCE * _EACH / (time.perf_counter() - began)
+
+
+@contextmanager
+def backend(settings: Settings) -> Iterator[str]:
+    """The address of the example backend, in front of the same farm."""
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    command = (sys.executable, "-m", "uvicorn", "app:app", "--app-dir", str(_BACKEND))
+    options = ("--port", str(port), "--log-level", "warning")
+    with subprocess.Popen((*command, *options), env=os.environ | environment(settings)) as process:
+        try:
+            url = f"http://127.0.0.1:{port}"
+            while True:
+                with suppress(httpx.TransportError):
+                    httpx.get(url, trust_env=False)
+                    break
+                time.sleep(0.1)
+            yield url
+        finally:
+            process.terminate()
 
 
 async def watch(host: str, port: int, job_id: str, lags: list[float]) -> None:
@@ -96,47 +137,51 @@ async def watch(host: str, port: int, job_id: str, lags: list[float]) -> None:
     writer.close()
 
 
-def a_thousand_watchers(client: Client, url: str, gateway: psutil.Process) -> None:
+def watchers(client: Client, url: str, gateway: psutil.Process, count: int) -> None:
     """Lag of the events, memory of the gateway, and what the broker is asked meanwhile."""
     worker = ManualWorker(client.settings)
     worker.live(LANE)
     jobs = [client.submit(TextToImage(**_BODY)).id for _ in range(_JOBS)]
-    slices = [worker.ledger.claim(LANE, "manual", worker.holder, 1) for _ in jobs]
-    for one in slices:
-        assert one is not None
-        worker.ledger.start(one.fence, 0)
+    fences = [_begun(worker) for _ in jobs]
     lags: list[float] = []
     host, port = url.removeprefix("http://").split(":")
 
-    def watching() -> None:
-        async def all_of_them() -> None:
-            async with asyncio.TaskGroup() as group:
-                for number in range(_WATCHERS):
-                    group.create_task(watch(host, int(port), jobs[number % _JOBS], lags))
+    async def all_of_them() -> None:
+        async with asyncio.TaskGroup() as group:
+            for number in range(count):
+                group.create_task(watch(host, int(port), jobs[number % _JOBS], lags))
 
-        asyncio.run(all_of_them())
-
-    thread = threading.Thread(target=watching)
+    thread = threading.Thread(target=lambda: asyncio.run(all_of_them()))
     thread.start()
     time.sleep(15)  # until they have all come
     before = _commands(client)
-    lags.clear()
-    for step in range(1, _STEPS + 1):
-        began = time.monotonic()
-        for one in slices:
-            assert one is not None
-            worker.ledger.progress(one.fence, 0, step, _STEPS)
-        time.sleep(max(0.0, _STEP_S - (time.monotonic() - began)))
-    asked = _commands(client) - before - _STEPS * _JOBS
+    _report_steps(worker, fences)
+    asked = _commands(client) - before
     memory = gateway.memory_info().rss / 2**20
     time.sleep(5)
-    late, count = sorted(lags), len(lags)
+    late, read = sorted(lags), len(lags)
     for job_id in jobs:
         client.cancel(job_id)
     thread.join()
-    print(f"{_WATCHERS} watchers of {_JOBS} jobs: {count} events of {_WATCHERS * _STEPS} read, "
-          f"lag p50 {late[count // 2]:.2f} s, p99 {late[count * 99 // 100]:.2f} s, "
-          f"gateway {memory:.0f} MiB, broker asked {asked / _STEPS:.1f} times a step")  # fmt: skip
+    print(f"{count} watchers of {_JOBS} jobs: {read} of {count * _STEPS} events read, "
+          f"lag p50 {late[read // 2]:.2f} s, p99 {late[read * 99 // 100]:.2f} s; "
+          f"gateway {memory:.0f} MiB; {asked / _STEPS:.1f} commands to the broker")  # fmt: skip
+
+
+def _begun(worker: ManualWorker) -> int:
+    """The fence of a slice whose first unit has been started."""
+    slice_ = worker.ledger.claim(LANE, "manual", worker.holder, 1)
+    assert slice_ is not None
+    worker.ledger.start(slice_.fence, 0)
+    return slice_.fence
+
+
+def _report_steps(worker: ManualWorker, fences: list[int]) -> None:
+    for step in range(1, _STEPS + 1):
+        began = time.monotonic()
+        for fence in fences:
+            worker.ledger.progress(fence, 0, step, _STEPS)
+        time.sleep(max(0.0, _STEP_S - (time.monotonic() - began)))
 
 
 def _commands(client: Client) -> int:
@@ -160,7 +205,8 @@ def main() -> None:
                 if "watch" in wanted:
                     for row in client.list(limit=100_000):
                         client.cancel(row.id)
-                    a_thousand_watchers(client, url, psutil.Process(pid))
+                    for count in (_JOBS, _WATCHERS):
+                        watchers(client, url, psutil.Process(pid), count)
 
 
 if __name__ == "__main__":
