@@ -147,9 +147,10 @@ class JobHandle:
         """
         for output in self.result.outputs:
             if not output.is_film:
-                yield output, self._read(output)
+                yield output, self.read(output)
 
-    def _read(self, output: Output) -> bytes:
+    def read(self, output: Output) -> bytes:
+        """The file of one finished picture; raises StoreUnreachable for a damaged one."""
         data = self._connections.archive.store.get(output.key, most=min(output.size, MAX_GET_BYTES))
         if hashlib.sha256(data).hexdigest() != output.sha256:
             raise StoreUnreachable("a picture in the store is damaged", value=output.key)
@@ -205,7 +206,7 @@ class JobHandle:
         if not pictures:
             return
         try:
-            atomic_write(path, self._read(pictures[-1]))
+            atomic_write(path, self.read(pictures[-1]))
         except OSError as error:
             raise WrongUsage(f"cannot save here: {error.strerror}", value=str(path)) from None
 

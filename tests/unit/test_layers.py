@@ -66,6 +66,7 @@ HOMES: dict[str, tuple[str, ...]] = {
         "producer/winepress/gateway/webhooks/post.py",
     ),
     "rich": tuple(f"shared/winepress_shared/screen/{name}.py" for name in ("drawing", "surface")),
+    **dict.fromkeys(("mcp", "mcp_types"), ("producer/winepress/gateway/mcp/*.py",)),
     "yaml": ("producer/winepress/job_files/job_file.py",),
     "cryptography": ("deploy/winepress_deploy/services/certificates.py",),
     "psutil": ("worker/winepress_worker/renderer/renderer.py",),

@@ -100,6 +100,10 @@ class AsyncJobHandle:
         while (found := await self._run(next, files, None)) is not None:
             yield found
 
+    async def read(self, output: Output) -> bytes:
+        """`JobHandle.read`."""
+        return await self._run(self._handle.read, output)
+
     async def images(self) -> Sequence[Image.Image]:
         """`JobHandle.images`."""
         return await self._run(lambda: self._handle.images)

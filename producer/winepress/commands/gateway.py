@@ -38,6 +38,7 @@ def _run(arguments: argparse.Namespace) -> int:
     from winepress_shared.stores import open_store
 
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
+    logging.getLogger("mcp").setLevel(logging.WARNING)  # it tells of each request
     if not 0 < arguments.port < 65536:
         raise WrongUsage("not a port", field="--port", value=arguments.port, allowed="1 to 65535")
     settings = Settings.load(require_keys=arguments.require_keys or None)

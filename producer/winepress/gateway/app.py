@@ -7,7 +7,7 @@ import logging
 import re
 import secrets
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any
 
 from fastapi import FastAPI, Request
@@ -22,6 +22,7 @@ from winepress.gateway.body import BodyLimits
 from winepress.gateway.dialect import Dialect
 from winepress.gateway.gateway import Gateway
 from winepress.gateway.job_schema import job_schemas
+from winepress.gateway.mcp import route as mcp
 from winepress.gateway.page.routes import is_for_people, not_found
 from winepress.gateway.problems import Problem, problem_of
 from winepress.gateway.refusals import BadRequest, NoRoute, WrongMethod
@@ -38,6 +39,7 @@ DIALECTS: tuple[Dialect, ...] = (
     a1111.DIALECT,
     replicate.DIALECT,
     openai.DIALECT,
+    mcp.DIALECT,
     native.DIALECT,
 )
 
@@ -63,11 +65,12 @@ def make_app(settings: Settings) -> FastAPI:
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        app.state.gateway = gateway = await Gateway.open(settings)
-        try:
+        async with AsyncExitStack() as stack:
+            app.state.gateway = gateway = await Gateway.open(settings)
+            stack.push_async_callback(gateway.close)
+            for dialect in DIALECTS:
+                await stack.enter_async_context(dialect.lifespan(app))
             yield
-        finally:
-            await gateway.close()
 
     app = _Application(
         title="Winepress",

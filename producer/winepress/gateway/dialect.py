@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
+from contextlib import AbstractAsyncContextManager, nullcontext
 from dataclasses import dataclass, field
 from typing import Any
 
-from fastapi import APIRouter
+from fastapi import APIRouter, FastAPI
 from starlette.responses import JSONResponse, Response
 
 from winepress.gateway.problems import Problem
@@ -37,6 +38,8 @@ class Dialect:
     answer: Callable[[Problem], Response]  #: an error in the dialect's own form
     #: Media type → schema of such an answer, for the OpenAPI document.
     errors: Mapping[str, Any] = field(default_factory=lambda: PROBLEM_JSON)
+    #: What runs beside the routes, from the start of the application to its end.
+    lifespan: Callable[[FastAPI], AbstractAsyncContextManager[None]] = lambda _: nullcontext()
 
     @property
     def responses(self) -> dict[int | str, dict[str, Any]]:

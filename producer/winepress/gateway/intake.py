@@ -14,21 +14,16 @@ from winepress.gateway.gateway import Gateway, stored_job
 from winepress.gateway.key_meter import KeyMeter
 from winepress.gateway.live_workers import LiveWorkers
 from winepress.gateway.refusals import Forbidden, NoWorker
+from winepress.gateway.requested_job import read_job
 from winepress.handle import JobHandle
-from winepress.job_files.given_file import FILE_FIELDS
-from winepress.job_files.written_job import read_fields
 from winepress.submission import record_of
 from winepress.submission import submit as submit_records
 from winepress.submit_options import SubmitOptions
 from winepress_shared.errors import InvalidJob, NotFound, WrongUsage
-from winepress_shared.jobs.aliases import canonical_fields
-from winepress_shared.jobs.job import Job, parse_job
+from winepress_shared.jobs.job import Job
 from winepress_shared.ledger.records import JobRow, unknown_job
 from winepress_shared.webhook import Webhook, WebhookForm
 from winepress_shared.window import Window
-
-_NOT_A_FILE = "a path or an address; a gateway opens neither"
-_FILE_HINT = "Embed the file in base64 or as a data: URL, or upload it to /v1/uploads first"
 
 
 @dataclass(frozen=True)
@@ -116,31 +111,6 @@ def _window(text: object) -> Window | None:
         return None if text is None else Window.parse(str(text))
     except WrongUsage as error:
         raise InvalidJob(error.problem, field="window", value=text, allowed=error.allowed) from None
-
-
-def read_job(client: Client, fields: Mapping[str, Any]) -> tuple[Job, list[str]]:
-    """The job that a request describes, and a warning for each field that is ignored.
-
-    Decodes pictures, so call it in a thread. Raises InvalidJob.
-    """
-    values, warnings = read_fields(fields, has_user=False)
-    check_files(values)
-    model = values.get("model")
-    if isinstance(model, str):
-        values["model"] = client.settings.model_aliases.get(model, model)
-    return parse_job(canonical_fields(values)), warnings
-
-
-def check_files(values: Mapping[str, Any]) -> None:
-    """Raise InvalidJob for a file that is given by a path or an address."""
-    for name in FILE_FIELDS:
-        _check_file(name, values.get(name))
-
-
-def _check_file(name: str, value: object) -> None:
-    for one in value if isinstance(value, list | tuple) else (value,):
-        if isinstance(one, str) and not one.startswith("sha256:"):
-            raise InvalidJob(_NOT_A_FILE, field=name, value=one, hint=_FILE_HINT)
 
 
 def check_model(caller: Caller, job: Job) -> None:

@@ -14,12 +14,12 @@ from winepress.bulk.plan import Plan, PlanOptions
 from winepress.bulk.wildcards import Wildcards
 from winepress.client import Client
 from winepress.gateway.access import Caller
-from winepress.gateway.intake import check_files
 from winepress.gateway.openai.batch_record import MOST_FAULTS, Fault
 from winepress.gateway.openai.image_request import read_request
 from winepress.gateway.openai.model_names import check_name, model_for, model_of
 from winepress.gateway.openai.user_files import FILE_ID
 from winepress.gateway.refusals import BadRequest, Forbidden
+from winepress.gateway.requested_job import check_files
 from winepress.job_files.written_job import read_fields
 from winepress_shared.errors import InvalidJob, NotFound, Refused, WrongUsage
 from winepress_shared.jobs.aliases import canonical_fields
