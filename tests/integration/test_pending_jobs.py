@@ -161,6 +161,19 @@ def test_a_job_that_is_withdrawn_after_it_was_accepted_is_canceled(farm: Audited
     assert farm.submit("third", idempotency_key="l") == "other"
 
 
+@pytest.mark.parametrize("is_accepted", [True, False])
+def test_a_job_that_another_submission_was_told_of_is_not_undone(
+    farm: AuditedFarm, is_accepted: bool
+) -> None:
+    """Whoever was answered with its id relies on it, although the first submission failed."""
+    farm.hold("one", idempotency_key="k")
+    if is_accepted:
+        farm.accept("one")
+    assert farm.hold("two", idempotency_key="k") == ("one", not is_accepted)
+    assert farm.pending.withdraw([("one", "k")], "it failed") == [JobState.QUEUED]
+    assert farm.accept("one")[0] == ("earlier" if is_accepted else "accepted")
+
+
 def test_a_pending_job_can_be_canceled_and_is_then_no_longer_pending(farm: AuditedFarm) -> None:
     """Whoever sees it in the list may not want it; its submission finds it canceled."""
     farm.hold("job", 3, idempotency_key="k")

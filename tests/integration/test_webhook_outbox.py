@@ -269,6 +269,9 @@ def test_entries_of_others_do_no_harm(
     broker.zadd(f"{prefix}:outbox", {"nonsense": 0, "": 1})
     broker.zadd(f"{prefix}:deliveries", {"nonsense": 0, "x": 2e12})
     broker.hset(f"{prefix}:delivery:x", mapping={"job": "../x", "created": "soon"})
+    broker.hset(f"{prefix}:delivery:bad", mapping={"job": "j1", "event": "completed"})
+    broker.set(f"{prefix}:delivery:worse", "1")
+    broker.zadd(f"{prefix}:outbox", {"bad": 0, "worse": 0})
     due = take(outbox)
     broker.rpush(f"{prefix}:tries:{due.delivery}", "nonsense", '{"at": -1}')
     assert [one.tries for one in outbox.deliveries(10)] == [()]

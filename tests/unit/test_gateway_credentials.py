@@ -145,6 +145,8 @@ def test_a_page_from_elsewhere_changes_nothing_without_a_key(headers: dict[str, 
     with pytest.raises(Forbidden):
         check_origin(request("POST", host="localhost:8188", **headers), ("*",))
     check_origin(request("GET", host="localhost:8188", **headers), ())
+    with pytest.raises(Forbidden):  # where every page may read the answers
+        check_origin(request("GET", host="localhost:8188", **headers), ("*",))
 
 
 @pytest.mark.parametrize(

@@ -77,7 +77,8 @@ class PendingJobs:
     def withdraw(self, jobs: Sequence[tuple[str, str]], reason: str) -> list[JobState | None]:
         """Undo submissions, given as id and idempotency key.
 
-        Returns the state in which a job has ended that was accepted meanwhile, else None. Of the
+        Returns the state of a job that was accepted meanwhile and has ended, or that belongs to
+        another submission too, else None. Of the
         others the ids are remembered, so that nothing enters them again, until `forget`.
         """
         found: list[JobState | None] = []

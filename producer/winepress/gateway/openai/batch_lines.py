@@ -10,8 +10,8 @@ from typing import Any
 
 from winepress.client import Client
 from winepress.gateway.openai.batch_record import BatchRecord
-from winepress.gateway.openai.image_answer import picture_json, read_picture
-from winepress.handle import open_job
+from winepress.gateway.openai.image_answer import picture_json
+from winepress.handle import JobHandle, open_job
 from winepress_shared.archive import Failure, Output
 from winepress_shared.errors import NotFound, ObjectMissing
 from winepress_shared.items import Item, ItemReader
@@ -80,7 +80,8 @@ def output_lines(client: Client, record: BatchRecord, link: Link) -> Iterator[by
         for unit in line.units:
             output = unit.output
             if output is not None:
-                content = read_picture(client, output) if record.wants_bytes else None
+                handle = JobHandle(client, unit.job_id)
+                content = handle.read(output) if record.wants_bytes else None
                 data.append(picture_json(output, link(unit.job_id, output), content))
         body = {"created": int(record.created), "data": data}
         response = {"status_code": 200, "request_id": line.units[0].job_id, "body": body}

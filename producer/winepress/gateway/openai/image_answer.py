@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import hashlib
 import json
 import time
 from typing import Any
@@ -11,8 +10,6 @@ from typing import Any
 from winepress.client import Client
 from winepress.handle import open_job
 from winepress_shared.archive import Output
-from winepress_shared.errors import StoreUnreachable
-from winepress_shared.stores.base import MAX_GET_BYTES
 
 #: No model of a farm counts tokens; clients that compute a price find nothing to pay.
 USAGE = {
@@ -21,14 +18,6 @@ USAGE = {
     "output_tokens": 0,
     "total_tokens": 0,
 }
-
-
-def read_picture(client: Client, output: Output) -> bytes:
-    """The file of a picture; raises StoreUnreachable if it is damaged."""
-    data = client.archive.store.get(output.key, most=min(output.size, MAX_GET_BYTES))
-    if hashlib.sha256(data).hexdigest() != output.sha256:
-        raise StoreUnreachable("a picture in the store is damaged", value=output.key)
-    return data
 
 
 def picture_json(output: Output, url: str | None, content: bytes | None) -> dict[str, Any]:
