@@ -155,6 +155,25 @@ def _check_name(host: str) -> None:
         raise _refused("an address in an unusual form", "203.0.113.7 or [2001:db8::7]")
 
 
+def read_allowed(text: str) -> ipaddress.IPv4Network | ipaddress.IPv6Network | str:
+    """An entry of the setting ``webhook_allow``: a network, or the name of a host in lower case.
+
+    Raises ValueError.
+    """
+    try:
+        return ipaddress.ip_network(text)
+    except ValueError:
+        name = text.lower().removesuffix(".")
+        try:
+            _check_name(name)
+        except InvalidJob:
+            raise ValueError(
+                f"{text[:100]!r} is not a host or a network; "
+                "allowed: names, addresses, and networks such as 10.0.0.0/8"
+            ) from None
+        return name
+
+
 def _refused(problem: str, allowed: str) -> InvalidJob:
     # The URL itself is not repeated: its path may be a secret.
     return InvalidJob(problem, field=_FIELD, allowed=allowed)

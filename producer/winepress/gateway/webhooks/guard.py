@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterable
 
 from winepress_shared.errors import InvalidJob, WrongUsage
 from winepress_shared.network_address import Address, is_public
-from winepress_shared.webhook import Destination, read_destination
+from winepress_shared.webhook import Destination, read_allowed, read_destination
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 #: The addresses of a host as text; raises OSError.
@@ -45,16 +45,13 @@ class WebhookGuard:
 
     def _allow(self, text: str) -> None:
         try:
-            self._networks.append(ipaddress.ip_network(text))
-        except ValueError:
-            if "/" in text or ":" in text or not text.isascii():
-                raise WrongUsage(
-                    "not a host or a network",
-                    field="webhook_allow",
-                    value=text,
-                    allowed="names, addresses, and networks such as 10.0.0.0/8",
-                ) from None
-            self._names.add(text.lower().rstrip("."))
+            allowed = read_allowed(text)
+        except ValueError as error:
+            raise WrongUsage(str(error), field="webhook_allow") from None
+        if isinstance(allowed, str):
+            self._names.add(allowed)
+        else:
+            self._networks.append(allowed)
 
     def addresses(self, destination: Destination) -> list[str]:
         """The addresses to connect to, in order of preference.
