@@ -1,4 +1,4 @@
-"""A gateway whose broker is away: each dialect says so in its own form, and nothing of the inside."""
+"""A gateway whose broker is away: each dialect says so in its form, and nothing of the inside."""
 
 from __future__ import annotations
 

@@ -23,7 +23,7 @@ router = APIRouter(prefix=f"/v1/models/{OWNER}", tags=["replicate"])
 foreign = APIRouter(prefix="/v1/models", tags=["replicate"])  #: models of other owners
 
 
-@foreign.post("/{owner}/{name}/predictions")
+@foreign.post("/{owner}/{name}/predictions", include_in_schema=False)
 async def refuse_foreign_model(owner: str, name: str, caller: CallerOf) -> None:
     """Say that this farm has its own models only."""
     raise NotFound(
