@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import gc
 import logging
 from collections.abc import Callable
 from urllib.parse import urlsplit
@@ -13,6 +14,7 @@ from winepress_shared.network_address import is_loopback
 from winepress_shared.settings import Settings
 
 DEFAULT_PORT = 8188
+_NEW_OBJECTS = 10_000  #: between two searches for cycles of garbage
 _CREATE = "Create a key: winepress keys create --user NAME"
 
 
@@ -47,8 +49,20 @@ def _run(arguments: argparse.Namespace) -> int:
         settings = with_keys(settings, address_of(listener), Console().note)
         open_store(settings).check()  # uvicorn would tell of it in a traceback
         Console().note(f"gateway of farm {settings.farm}: {address_of(listener)}")
+        _collect_rarely()
         make_server(settings).run(sockets=[listener])
     return 0
+
+
+def _collect_rarely() -> None:
+    """Let a thousand watchers not wait for searches through what they hold.
+
+    By default Python looks for cycles after every 700 new objects, and each event for each watcher
+    makes some; what was imported stays anyhow.
+    """
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(_NEW_OBJECTS)
 
 
 def with_keys(settings: Settings, address: str, note: Callable[[str], None]) -> Settings:

@@ -27,7 +27,7 @@ from winepress.gateway.page.routes import is_for_people, not_found
 from winepress.gateway.problems import Problem, problem_of
 from winepress.gateway.refusals import BadRequest, NoRoute, WrongMethod
 from winepress_shared import __version__
-from winepress_shared.errors import InvalidJob, WinepressError
+from winepress_shared.errors import FarmUnreachable, InvalidJob, WinepressError
 from winepress_shared.settings import Settings
 from winepress_shared.terminal import shown
 
@@ -104,6 +104,8 @@ def make_app(settings: Settings) -> FastAPI:
 async def _told(request: Request, error: Exception) -> Response:
     """The answer to an error of the caller, or of the farm."""
     ours = _as_ours(request, error)
+    if isinstance(ours, FarmUnreachable):
+        log.warning("%s: %s", request.url.path[:200], ours)
     response = _answer(request, problem_of(ours))
     if isinstance(ours, WrongMethod) and ours.allowed:
         response.headers["Allow"] = ours.allowed

@@ -8,6 +8,7 @@ from typing import Any
 
 from winepress.gateway.refusals import RequestRefused
 from winepress_shared.errors import (
+    BrokerUnreachable,
     Conflict,
     DamagedRecord,
     FarmUnreachable,
@@ -80,6 +81,21 @@ class Problem:
 def problem_of(error: WinepressError) -> Problem:
     """The problem that an error is for the caller of the gateway."""
     if isinstance(error, RequestRefused):
-        return Problem(error.status, error.code, error.message, error.field, error.retry_after_s)
+        told = _message_of(error)
+        return Problem(error.status, error.code, told, error.field, error.retry_after_s)
     _, status, code, retry_s = next(row for row in _STATUSES if isinstance(error, row[0]))
-    return Problem(status, code, error.message, error.field, retry_s)
+    return Problem(status, code, _message_of(error), error.field, retry_s)
+
+
+def _message_of(error: WinepressError) -> str:
+    """What the caller is told: not the farm's inner addresses, nor an operator's commands."""
+    if isinstance(error, BrokerUnreachable):
+        return "the farm's broker does not answer; try again in some seconds"
+    if isinstance(error, StoreRefused):
+        return "the farm's store refuses the gateway; its operator must look"
+    if isinstance(error, FarmUnreachable):
+        return "the farm's store does not answer; try again in some seconds"
+    hint = None if "`winepress" in (error.hint or "") else error.hint
+    return WinepressError(
+        error.problem, field=error.field, value=error.value, allowed=error.allowed, hint=hint
+    ).message

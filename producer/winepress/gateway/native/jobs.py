@@ -97,11 +97,14 @@ async def _view(
 ) -> JobView:
     def look() -> JobView:
         row = gateway.client.client.ledger.get(job_id)
-        is_over = row.state.is_terminal
-        impossible = None if is_over else gateway.workers.why_impossible(row.lane)
+        impossible = _impossible(gateway, row)
         return JobView.of(row, warnings, impossible, job)
 
     return await gateway.client.in_thread(look)
+
+
+def _impossible(gateway: Gateway, row: JobRow) -> str | None:
+    return None if row.state.is_terminal else gateway.workers.why_impossible(row.lane)
 
 
 @router.get("")
@@ -121,18 +124,15 @@ async def list_jobs(
     def is_wanted(row: JobRow) -> bool:
         return caller.may_read(row) and user in (None, row.user, row.user.partition("@")[2])
 
-    page = await gateway.client.in_thread(
-        gateway.client.client.job_pages.page,
-        state,
-        None if cursor is None else int(cursor),
-        limit,
-        is_wanted,
-    )
-    rows, following = page
-    return JobPage(
-        jobs=[JobView.of(row) for row in rows],
-        next_cursor=None if following is None else str(following),
-    )
+    def look() -> JobPage:
+        before = None if cursor is None else int(cursor)
+        rows, following = gateway.client.client.job_pages.page(state, before, limit, is_wanted)
+        return JobPage(
+            jobs=[JobView.of(row, impossible=_impossible(gateway, row)) for row in rows],
+            next_cursor=None if following is None else str(following),
+        )
+
+    return await gateway.client.in_thread(look)
 
 
 @router.get("/{job_id}")

@@ -17,7 +17,8 @@ _FAMILIES = (
 DIALECT = Dialect(
     "openai",
     (images.router, models.router, files.router, batches.router),
-    re.compile(rf"/v1/(?:{_FAMILIES})(?:/|$)"),
+    # Also without /v1, which is easily left out of a client's base address.
+    re.compile(rf"/(?:v1/)?(?:{_FAMILIES})(?:/|$)"),
     openai_error,
     {"application/json": {"schema": ERROR}},
 )

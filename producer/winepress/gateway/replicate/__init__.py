@@ -9,7 +9,9 @@ from winepress.gateway.replicate import models, predictions
 
 DIALECT = Dialect(
     "replicate",
-    (predictions.router, models.router),
-    re.compile(r"/v1/(?:predictions|models/winepress)(?:/|$)"),
+    (predictions.router, models.router, models.foreign),
+    re.compile(
+        r"/v1/(?:(?:predictions|models/winepress)(?:/|$)|models/[^/]+/[^/]+/(?:predictions|versions))"
+    ),
     problem_json,  # Replicate's own errors are in this form
 )

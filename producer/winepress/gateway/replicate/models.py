@@ -20,6 +20,18 @@ _CREATED = datetime(2026, 1, 1, tzinfo=UTC).isoformat()
 _OUTPUT = {"type": "array", "items": {"type": "string", "format": "uri"}, "title": "Output"}
 
 router = APIRouter(prefix=f"/v1/models/{OWNER}", tags=["replicate"])
+foreign = APIRouter(prefix="/v1/models", tags=["replicate"])  #: models of other owners
+
+
+@foreign.post("/{owner}/{name}/predictions", include_in_schema=False)
+async def refuse_foreign_model(owner: str, name: str, caller: CallerOf) -> None:
+    """Say that this farm has its own models only."""
+    raise NotFound(
+        "no such model",
+        value=f"{owner}/{name}",
+        allowed=f"{OWNER}/NAME",
+        hint=f"GET /v1/models lists the names; for example {OWNER}/sdxl-turbo",
+    )
 
 
 def find_model(client: Client, name: str) -> Checkpoint:

@@ -52,10 +52,20 @@ def prediction_of(row: JobRow, origin: str) -> dict[str, Any]:
 
 
 def whole_prediction(
-    row: JobRow, origin: str, record: JobRecord | None, events: Sequence[Event], urls: Sequence[str]
+    row: JobRow,
+    origin: str,
+    record: JobRecord | None,
+    events: Sequence[Event],
+    urls: Sequence[str],
+    impossible: str | None = None,
 ) -> dict[str, Any]:
-    """The same with input, logs, and the ``urls`` of the outputs."""
+    """The same with input, logs, and the ``urls`` of the outputs.
+
+    ``impossible`` says why no live worker can render the job.
+    """
     warnings = () if record is None else record.warnings
+    if impossible is not None:
+        warnings = (*warnings, f"no worker can render it now: {impossible}")
     return prediction_of(row, origin) | {
         "input": None if record is None else record.job.model_dump(mode="json", exclude_none=True),
         "output": list(urls) or None,

@@ -205,6 +205,8 @@ async def _view(gateway: Gateway, request: Request, row: JobRow) -> dict[str, An
             outputs = client.get(row.id).result.outputs
             urls = [gateway.output_url(request, row.id, one) for one in outputs]
         origin, events = gateway.address(request, ""), client.ledger.events(row.id)
-        return whole_prediction(row, origin, record, events, urls)
+        is_over = row.state.is_terminal
+        impossible = None if is_over else gateway.workers.why_impossible(row.lane)
+        return whole_prediction(row, origin, record, events, urls, impossible)
 
     return await gateway.client.in_thread(look)
