@@ -36,8 +36,8 @@ def user_settings(own_file: Path, environ: Mapping[str, str], *, alone: bool = F
     """The user's settings for a farm; raises WrongUsage.
 
     They are in the file that ``WINEPRESS_CONFIG`` names, else in ``winepress.toml`` in the working
-    folder, and in variables. Files that `winepress up` wrote are passed over: neither this farm's
-    of an earlier run are meant, nor another farm's, whose servers this one would write to.
+    folder, and in variables. Files that `winepress up` wrote are passed over: those of this farm's
+    last run, and those of another farm, whose servers this one would write to.
     ``alone`` keeps only the folder of the prepared models.
     """
     named = environ.get("WINEPRESS_CONFIG")
