@@ -25,6 +25,7 @@ from winepress.gateway.refusals import BodyTooLarge
 from winepress.gateway.request_body import OBJECT
 from winepress_shared.errors import InvalidJob
 from winepress_shared.jobs.picture import MAX_SIDE_PX, Picture
+from winepress_shared.jobs.refusal import complaint_of
 from winepress_shared.metadata import read
 
 _MOST_PICTURES = 32  #: of one request
@@ -57,7 +58,9 @@ class Resizing(BaseModel):
         except ValidationError as error:
             first = error.errors(include_url=False)[0]
             field = ".".join(map(str, first["loc"]))
-            raise InvalidJob(first["msg"], field=field, value=str(first["input"])[:40]) from None
+            problem, allowed = complaint_of(first)
+            value = str(first["input"])[:40]
+            raise InvalidJob(problem, field=field, value=value, allowed=allowed) from None
         resizing._refuse_faces()
         return resizing
 
