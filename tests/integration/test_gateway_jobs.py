@@ -6,10 +6,12 @@ import json
 from collections.abc import Iterator
 
 import pytest
+from starlette.requests import Request
 from support.manual_worker import LANE, ManualWorker, forget_farm
 from support.running_gateway import RunningGateway
 
 from winepress import Client
+from winepress.gateway.native.jobs import wait_s
 from winepress_shared.settings import Settings
 
 PATIENT = {"Prefer": "wait=60"}
@@ -54,6 +56,27 @@ def test_a_wait_that_runs_out_answers_with_the_job_as_it_is(gateway: RunningGate
         "/v1/jobs", json={"prompt": "an apple"}, headers={"Prefer": "wait=1"}
     )
     assert (answer.status_code, answer.json()["state"]) == (202, "queued")
+
+
+@pytest.mark.parametrize("wait", ["banana", "-5", "1.5", "", "5s"])
+def test_a_wait_that_is_no_whole_number_is_refused(gateway: RunningGateway, wait: str) -> None:
+    """With what is allowed, and nothing is queued; another preference beside it changes nothing."""
+    headers = {"Prefer": f"respond-async, wait={wait}"}
+    for path, body in (
+        ("/v1/jobs", {"prompt": "a"}),
+        ("/v1/predictions", {"version": "vignette", "input": {"prompt": "a"}}),
+    ):
+        answer = gateway.http.post(path, json=body, headers=headers)
+        assert answer.status_code == 400
+        assert "whole number of seconds, at most 600" in answer.json()["detail"]
+    assert gateway.http.get("/v1/jobs").json()["jobs"] == []
+
+
+@pytest.mark.parametrize("wait", ["wait=99999999", "wait=" + "9" * 400, 'x, wait="700"; y'])
+def test_a_long_wait_is_cut_to_ten_minutes(wait: str) -> None:
+    """However long it is."""
+    headers = [(b"prefer", wait.encode())]
+    assert wait_s(Request({"type": "http", "headers": headers})) == 600
 
 
 def test_the_same_idempotency_key_never_makes_a_second_job(gateway: RunningGateway) -> None:

@@ -85,7 +85,7 @@ async def _create(
 
     Its clients take every other word for the end.
     """
-    gateway = gateway_of(request)
+    gateway, waited = gateway_of(request), min(wait_s(request), _WAIT_S)
     given = body.get("input")
     if not isinstance(given, Mapping):
         raise InvalidJob("must be an object", field="input", value=given)
@@ -100,7 +100,6 @@ async def _create(
         webhook=webhook_of(gateway, request, *hook, WebhookForm.REPLICATE),
     )
     handle = AsyncJobHandle(gateway.client, await submit(gateway, caller, asked))
-    waited = min(wait_s(request), _WAIT_S)
     has_ended = bool(waited) and await wait_for(handle, waited)
     view = await _view(gateway, request, await handle.status())
     response.headers["Location"] = view["urls"]["get"]
