@@ -117,6 +117,9 @@ def test_a_job_is_canceled_paused_resumed_and_retried(gateway: RunningGateway) -
     assert gateway.http.post(f"{path}/cancel").json()["state"] == "canceled"
     refused = gateway.http.post(f"{path}/pause")
     assert (refused.status_code, refused.json()["code"]) == (409, "conflict")
+    assert refused.json()["detail"] == "cannot pause a job that was canceled"
+    refused = gateway.http.post(f"{path}/front")
+    assert refused.json()["detail"] == "cannot move to the front a job that was canceled"
     assert gateway.http.post(f"{path}/retry").json()["state"] == "queued"
 
 
@@ -138,6 +141,9 @@ def test_events_are_sent_as_they_happen_and_continue_after_an_id(
     rest = gateway.http.get(job["links"]["events"], headers={"Last-Event-ID": middle}).text
     later = [dict(line.split(": ", 1) for line in block.split("\n")) for block in _blocks(rest)]
     assert later[0]["event"] == "state"
+    state = json.loads(later[0]["data"])
+    counts = [state[name] for name in ("done", "failed", "units", "paused")]
+    assert json.dumps(counts) == "[2, 0, 2, false]"
     assert [event["id"] for event in later[1:]] == [event["id"] for event in events[3:]]
 
 
