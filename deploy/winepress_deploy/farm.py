@@ -22,6 +22,7 @@ from winepress_deploy.running_farm import process_began
 from winepress_deploy.services import deliverer, flower, gateway, seaweed, valkey
 from winepress_deploy.services.workers import workers
 from winepress_deploy.settings_file import (
+    lost_settings,
     names_broker,
     names_store,
     user_settings,
@@ -106,6 +107,7 @@ class Farm:
         if other and other != self.state.path.resolve():
             self._say(f"WINEPRESS_CONFIG names the farm in {other}; this one is separate")
         given = user_settings(self.state.settings, os.environ, alone=self.options.alone)
+        self._tell_of_lost(given)
         credentials = Credentials.keep(self.state.credentials)
         self._choose_ports()
         self.settings = self._write_settings(given, credentials)
@@ -114,6 +116,15 @@ class Farm:
         self._start_services(self._web_servers(credentials))
         self._start_workers()
         self._announce()
+
+    def _tell_of_lost(self, given: Settings) -> None:
+        """Name settings of the last run that are no longer set; raises WrongUsage for some."""
+        lost = lost_settings(self.state.settings_of(Role.GATEWAY), given)
+        if lost:
+            self._say(
+                f"no longer set: {', '.join(lost)}; to keep them, put them into a winepress.toml "
+                "in the folder where you run `winepress up`, or into variables WINEPRESS_…"
+            )
 
     def _announce(self) -> None:
         self.state.announce(os.getpid(), process_began(os.getpid()), self.urls)

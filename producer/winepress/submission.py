@@ -21,6 +21,7 @@ from winepress_shared.ledger.acceptance import Decision, key_conflict
 from winepress_shared.ledger.submissions import Submission
 from winepress_shared.option_checks import syntax_in
 from winepress_shared.ticket_policy import missing_tickets
+from winepress_shared.webhook import Webhook, is_out_of_reach
 
 if TYPE_CHECKING:
     from winepress.connections import Connections
@@ -32,6 +33,10 @@ T = TypeVar("T")
 
 _NO_DELIVERER = (
     "nothing delivers webhooks now: messages wait for a week until `winepress webhooks run` runs"
+)
+_OUT_OF_REACH = (
+    "the host of the webhook is not on the public internet: nothing is delivered there unless "
+    "the setting webhook_allow of the farm lists it"
 )
 _WRITERS = 8  #: threads that write to the store, which answers several requests at once
 
@@ -53,12 +58,20 @@ def record_of(
     syntax = syntax_in(resolved, braces=True)
     if syntax:
         warnings += (warning_of_syntax(syntax),)
-    if submit_options.webhook is not None and not connections.outbox.deliverers():
-        warnings += (_NO_DELIVERER,)
+    warnings += _webhook_warnings(connections, submit_options.webhook)
     for warning in warnings:
         log.warning("%s", warning)
     lane = resolved.lane
     return submit_options.record(resolved, lane, digest_of(job), warnings=warnings)
+
+
+def _webhook_warnings(connections: Connections, webhook: Webhook | None) -> tuple[str, ...]:
+    if webhook is None:
+        return ()
+    found = [] if connections.outbox.deliverers() else [_NO_DELIVERER]
+    if is_out_of_reach(webhook, connections.settings.webhook_allow):
+        found.append(_OUT_OF_REACH)
+    return tuple(found)
 
 
 def submit(

@@ -2,12 +2,14 @@
 
 Sources, the later one wins: defaults, a TOML file (``WINEPRESS_CONFIG``, else ``winepress.toml``
 in the working folder), environment variables ``WINEPRESS_<FIELD>`` (empty means not
-set). An unknown key is refused with the nearest known one, so a typo never means "default".
+set; a table is JSON, and a list JSON or words with commas between). An unknown key is refused with
+the nearest known one, so a typo never means "default".
 """
 
 from __future__ import annotations
 
 import difflib
+import json
 import logging
 import os
 import re
@@ -19,8 +21,10 @@ from urllib.parse import SplitResult, urlsplit
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator
 
 from winepress_shared.errors import WrongUsage
+from winepress_shared.json_text import parse_json
 from winepress_shared.regular_file import read_regular
 from winepress_shared.toml_text import parse_toml
+from winepress_shared.webhook import read_allowed
 
 log = logging.getLogger(__name__)
 
@@ -31,7 +35,13 @@ USER_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9._@-]{0,63}$"
 ModelAlias = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._/:-]{0,99}$")]
 Origin = Annotated[str, Field(pattern=r"^(\*|[a-z][a-z0-9+.-]*://[a-z0-9._:\[\]-]{1,253})$")]
 _DEFAULT_FILE = Path("winepress.toml")
-_MAX_FILE_BYTES = 2**20
+_MAX_FILE_BYTES = 2**20  #: and characters of a variable
+#: What the settings that are no single value look like in a variable of the environment.
+_EXAMPLES: dict[str, list[str] | dict[str, str]] = {
+    "model_aliases": {"gpt-image-1": "vignette"},
+    "cors_origins": ["https://app.example"],
+    "webhook_allow": ["127.0.0.1", "10.20.0.0/16"],
+}
 _DATABASE = re.compile(r"/?[0-9]*")
 
 
@@ -131,8 +141,15 @@ class Settings(Limits):
     @field_validator("cors_origins", "webhook_allow", mode="before")
     @classmethod
     def _listed(cls, given: object) -> object:
-        """A variable of the environment holds them with commas between."""
+        """Text holds them with commas between."""
         return given.replace(",", " ").split() if isinstance(given, str) else given
+
+    @field_validator("webhook_allow")
+    @classmethod
+    def _hosts(cls, given: tuple[str, ...]) -> tuple[str, ...]:
+        for one in given:
+            read_allowed(one)
+        return given
 
     @field_validator("broker_ca", "s3_ca")
     @classmethod
@@ -217,8 +234,30 @@ def _from_environment(environ: Mapping[str, str]) -> dict[str, Any]:
             key = name.removeprefix(_ENV_PREFIX).lower()
             _known(key, f"as environment variable {name}")
             if value:  # compose files pass unset variables on as empty ones
-                values[key] = value
+                values[key] = _read_variable(name, key, value) if key in _EXAMPLES else value
     return values
+
+
+def _read_variable(name: str, key: str, value: str) -> object:
+    """A list or a table; raises WrongUsage."""
+    example = _EXAMPLES[key]
+    if isinstance(example, list) and not value.lstrip().startswith(("[", "{")):
+        return value
+    try:
+        if len(value) > _MAX_FILE_BYTES:
+            raise ValueError("too long")
+        found = parse_json(value)
+        if not isinstance(found, type(example)):
+            raise ValueError("another type")
+    except ValueError:
+        form = "a JSON list, or words" if isinstance(example, list) else "a JSON object"
+        raise WrongUsage(
+            "cannot be read",
+            field=name,
+            value=value[:200],
+            allowed=f"{form}, such as {json.dumps(example)}",
+        ) from None
+    return found
 
 
 def _known(key: str, where: str) -> None:

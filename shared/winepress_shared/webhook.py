@@ -10,6 +10,7 @@ from enum import StrEnum
 from typing import NamedTuple
 
 from winepress_shared.errors import InvalidJob
+from winepress_shared.network_address import is_loopback, is_public
 
 QUEUE = "webhooks"  #: of the tickets for deliverers; the name of a lane has a dot, or is ``film``
 MAX_URL_CHARACTERS = 2_000
@@ -153,6 +154,42 @@ def _check_name(host: str) -> None:
         raise _refused("not the name of a host", "letters, digits, dots and dashes")
     if _NUMBER.fullmatch(host.rpartition(".")[2]):
         raise _refused("an address in an unusual form", "203.0.113.7 or [2001:db8::7]")
+
+
+def read_allowed(text: str) -> ipaddress.IPv4Network | ipaddress.IPv6Network | str:
+    """An entry of the setting ``webhook_allow``: a network, or the name of a host in lower case.
+
+    Raises ValueError.
+    """
+    try:
+        return ipaddress.ip_network(text)
+    except ValueError:
+        name = text.lower().removesuffix(".")
+        try:
+            _check_name(name)
+        except InvalidJob:
+            raise ValueError(
+                f"{text[:100]!r} is not a host or a network; "
+                "allowed: names, addresses, and networks such as 10.0.0.0/8"
+            ) from None
+        return name
+
+
+def is_out_of_reach(webhook: Webhook, allowed: Collection[str]) -> bool:
+    """Whether its host is not public by its text alone, and ``allowed`` does not list it.
+
+    ``allowed`` is the setting ``webhook_allow``. Looks nothing up.
+    """
+    destination = read_destination(webhook.url)
+    address = destination.address
+    if address is None and is_loopback(destination.host):
+        address = ipaddress.IPv4Address("127.0.0.1")
+    if address is None or is_public(address):
+        return False
+    return not any(
+        entry == destination.host if isinstance(entry, str) else address in entry
+        for entry in map(read_allowed, allowed)
+    )
 
 
 def _refused(problem: str, allowed: str) -> InvalidJob:

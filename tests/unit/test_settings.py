@@ -232,3 +232,46 @@ def test_origins_are_a_list_in_a_file_and_words_in_the_environment(tmp_path: Pat
     for wrong in ("app.example", "https://app.example/", "https://a b", "https://", "null"):
         with pytest.raises(WrongUsage, match="cors_origins"):
             Settings.checked({"cors_origins": [wrong]})
+
+
+def test_a_variable_holds_a_list_or_a_table_as_json(tmp_path: Path) -> None:
+    """As the file has them; words with commas between remain a list."""
+    told = {
+        "WINEPRESS_WEBHOOK_ALLOW": '["127.0.0.1", "10.0.0.0/8"]',
+        "WINEPRESS_CORS_ORIGINS": ' ["https://app.example"]',
+        "WINEPRESS_MODEL_ALIASES": '{"my-model": "vignette"}',
+    }
+    found = Settings.load(told)
+    assert found.webhook_allow == ("127.0.0.1", "10.0.0.0/8")
+    assert found.cors_origins == ("https://app.example",)
+    assert found.model_aliases == {"my-model": "vignette"}
+    words = {"WINEPRESS_WEBHOOK_ALLOW": "127.0.0.1, 10.0.0.0/8"}
+    assert Settings.load(words).webhook_allow == found.webhook_allow
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("WEBHOOK_ALLOW", '["127.0.0.1"'),
+        ("WEBHOOK_ALLOW", '{"127.0.0.1": 1}'),
+        ("CORS_ORIGINS", "[NaN]"),
+        ("CORS_ORIGINS", "[" * 100_000),
+        ("MODEL_ALIASES", "my-model=vignette"),
+        ("MODEL_ALIASES", '["my-model"]'),
+        ("MODEL_ALIASES", '{"a": "x", "a": "y"}'),
+        ("MODEL_ALIASES", '{"a": ' + "9" * 100 + "}"),
+        ("MODEL_ALIASES", '{"a": "' + "x" * 2**20 + '"}'),
+    ],
+)
+def test_an_unreadable_variable_is_refused_with_an_example(name: str, value: str) -> None:
+    """The message names the variable and shows how it is written."""
+    with pytest.raises(WrongUsage, match=rf"^WINEPRESS_{name}: .*such as [\[{{]") as caught:
+        Settings.load({f"WINEPRESS_{name}": value})
+    assert len(str(caught.value)) < 500
+
+
+@pytest.mark.parametrize("value", ["[7]", '[["a"]]', '["http://x"]', '["a b"]', "http://x", '"a"'])
+def test_hosts_for_webhooks_are_hosts(value: str) -> None:
+    """Refused where they are set, and not when a message is due."""
+    with pytest.raises(WrongUsage, match=r"^webhook_allow"):
+        Settings.load({"WINEPRESS_WEBHOOK_ALLOW": value})

@@ -10,6 +10,7 @@ from winepress_shared.webhook import (
     Destination,
     Webhook,
     WebhookEvent,
+    is_out_of_reach,
     read_destination,
 )
 
@@ -121,3 +122,25 @@ def test_a_filter_without_a_webhook_is_refused() -> None:
     """Somebody waits for messages there."""
     with pytest.raises(InvalidJob, match="no webhook"):
         Webhook.of(None, ["start"])
+
+
+@pytest.mark.parametrize(
+    ("host", "allowed", "is_out"),
+    [
+        ("localhost:9000", (), True),
+        ("app.localhost", (), True),
+        ("127.0.0.1:9000", (), True),
+        ("[::1]", (), True),
+        ("10.1.2.3", ("192.168.0.0/16",), True),
+        ("10.1.2.3", ("10.0.0.0/8",), False),
+        ("localhost:9000", ("127.0.0.1",), False),
+        ("LocalHost", ("localhost",), False),
+        ("8.8.8.8", (), False),
+        ("intern", (), False),
+    ],
+)
+def test_a_host_out_of_reach_is_told_by_its_text(
+    host: str, allowed: tuple[str, ...], is_out: bool
+) -> None:
+    """A name that must be looked up is left to the delivery."""
+    assert is_out_of_reach(Webhook(f"http://{host}/"), allowed) is is_out

@@ -8,8 +8,9 @@ from collections.abc import Iterator
 
 import pytest
 
-from winepress.gateway.webhooks.guard import Unreachable, WebhookGuard, is_public
+from winepress.gateway.webhooks.guard import Unreachable, WebhookGuard
 from winepress_shared.errors import InvalidJob, WrongUsage
+from winepress_shared.network_address import is_public
 from winepress_shared.webhook import read_destination
 
 PUBLIC = ("93.184.215.14", "8.8.8.8", "2606:4700:4700::1111", "2a00:1450:4001::8a")

@@ -16,9 +16,9 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from winepress.bulk.line import Line, LineFault, OnFault, fault_at, raise_fault
-from winepress.job_files.json_text import parse_json
 from winepress.job_files.written_job import read_fields
 from winepress_shared.errors import InvalidJob, Refused, WrongUsage
+from winepress_shared.json_text import parse_json
 from winepress_shared.regular_file import read_regular
 
 MAX_FILE_BYTES = 256 * 2**20  #: largest file of items

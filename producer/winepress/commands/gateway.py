@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 
 from winepress.console import Console
 from winepress_shared.errors import WrongUsage
+from winepress_shared.network_address import is_loopback
 from winepress_shared.settings import Settings
 
 DEFAULT_PORT = 8188
@@ -71,7 +72,6 @@ def with_keys(settings: Settings, address: str, note: Callable[[str], None]) -> 
     Raises WrongUsage if it listens beyond loopback and there is no key.
     """
     from winepress.gateway.key_store import KeyStore
-    from winepress.gateway.surroundings import is_loopback
     from winepress_shared.stores import open_store
 
     is_near, is_meant_near = (

@@ -13,7 +13,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from winepress.gateway.refusals import BadRequest, BodyTooLarge, RequestTimedOut, UnsupportedBody
-from winepress.job_files.json_text import parse_json
+from winepress_shared.json_text import parse_json
 from winepress_shared.regular_file import size_text
 
 MAX_BODY_BYTES = 64 * 2**20  #: a picture of 32 MiB in base64, and a mask

@@ -6,27 +6,17 @@ proves that a request is meant; where no key is needed, the headers of the brows
 
 from __future__ import annotations
 
-import ipaddress
 from collections.abc import Collection
 from urllib.parse import urlsplit
 
 from fastapi import Request
 
 from winepress.gateway.refusals import Forbidden
+from winepress_shared.network_address import is_loopback
 
 #: Headers that proxies add. Behind a proxy on this machine every caller seems to be on it.
 _PROXIED = ("forwarded", "via", "x-forwarded-for", "x-forwarded-host", "x-real-ip")
 _READS = ("GET", "HEAD", "OPTIONS")
-
-
-def is_loopback(host: str) -> bool:
-    """Whether a name or an address means this machine, wherever it is looked up."""
-    if host == "localhost" or host.endswith(".localhost"):
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
 
 
 def is_on_this_machine(request: Request) -> bool:

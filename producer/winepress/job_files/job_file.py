@@ -8,9 +8,9 @@ from typing import Any
 
 import yaml
 
-from winepress.job_files.json_text import check_digits, parse_json
 from winepress.job_files.written_job import read_fields
 from winepress_shared.errors import WrongUsage
+from winepress_shared.json_text import check_digits, parse_json
 from winepress_shared.regular_file import folder_of, read_regular
 
 MAX_JOB_FILE_BYTES = 2**20

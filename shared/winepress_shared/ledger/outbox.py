@@ -7,6 +7,7 @@ step, see ``lua/prelude/2-events.lua``. A delivery that is taken and not ended c
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Collection, Sequence
 from dataclasses import asdict, dataclass
 from enum import StrEnum
@@ -21,6 +22,8 @@ from winepress_shared.webhook import QUEUE, WebhookEvent
 GONE_MS = 10_000  #: a deliverer that was silent for this long counts no more
 _PAGE = 500  #: deliveries per request
 _MOST_LOOKED_AT = 20_000  #: deliveries that are searched
+#: Ids of messages whose deliveries are without the time: at most one of each waits.
+_OF_PROGRESS = re.compile(r"(.+_(?:start|output|logs))_([0-9]{1,15})")
 
 
 class TryOutcome(StrEnum):
@@ -68,7 +71,7 @@ class Try:
 class Delivery:
     """A message to a webhook, and its tries."""
 
-    id: str
+    id: str  #: of the message, the ``webhook-id`` of every try
     job: str
     user: str
     event: str
@@ -113,6 +116,16 @@ class Outbox:
         again_ms = int(again_in_s * 1000)
         self._server.run("end_try", due.delivery, outcome, again_ms, json.dumps(asdict(made)))
 
+    def tries(self, due: Due) -> list[Try]:
+        """The tries of a delivery since it was put into the outbox, oldest first."""
+        if not due.tries:
+            return []
+        with self._server.reaching():
+            lines = self._server.client.lrange(
+                f"{self._prefix}tries:{due.delivery}", -due.tries, -1
+            )
+        return _read_tries(cast("list[str]", lines))
+
     def deliverers(self) -> list[str]:
         """The processes that deliver now."""
         with self._server.reaching():
@@ -146,12 +159,13 @@ class Outbox:
                 break
         return self._with_tries(found[:limit])
 
-    def replay(self, delivery: str) -> None:
+    def replay(self, message_id: str) -> None:
         """Deliver again, at once, under the same message id; raises NotFound."""
-        if not self._server.run("replay", delivery):
+        delivery, created = _split(message_id)
+        if not self._server.run("replay", delivery, created):
             raise NotFound(
                 "no such delivery, or it is forgotten",
-                value=delivery,
+                value=message_id,
                 hint="`winepress webhooks list` shows them",
             )
 
@@ -162,24 +176,32 @@ class Outbox:
             known = _read(DeliveryDocument, json.dumps(row))
             if known is not None:
                 own = known.model_dump() | {"created": known.created / 1000}
-                found.append(Delivery(delivery, **own))
+                is_of_progress = known.event != WebhookEvent.COMPLETED
+                message_id = f"{delivery}_{known.created}" if is_of_progress else delivery
+                found.append(Delivery(message_id, **own))
         return found
 
     def _with_tries(self, found: Sequence[Delivery]) -> list[Delivery]:
         with self._server.reaching():
             pipe = self._server.client.pipeline(transaction=False)
             for one in found:
-                pipe.lrange(f"{self._prefix}tries:{one.id}", 0, -1)
+                pipe.lrange(f"{self._prefix}tries:{_split(one.id)[0]}", 0, -1)
             texts = cast("list[list[str]]", pipe.execute())
         return [
-            Delivery(**(vars(one) | {"tries": tuple(filter(None, map(_read_try, lines)))}))
+            Delivery(**(vars(one) | {"tries": tuple(_read_tries(lines))}))
             for one, lines in zip(found, texts, strict=True)
         ]
 
 
-def _read_try(text: str) -> Try | None:
-    known = _read(TryDocument, text)
-    return None if known is None else Try(**known.model_dump())
+def _split(message_id: str) -> tuple[str, str]:
+    """The delivery of a message, and when it was made where the delivery does not say it."""
+    found = _OF_PROGRESS.fullmatch(message_id)
+    return (found[1], found[2]) if found else (message_id, "")
+
+
+def _read_tries(lines: Sequence[str]) -> list[Try]:
+    known = (_read(TryDocument, text) for text in lines)
+    return [Try(**one.model_dump()) for one in known if one is not None]
 
 
 def _read(form: type[Any], text: str) -> Any:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ipaddress
 import os
 from functools import cache
 from typing import TYPE_CHECKING
@@ -14,6 +13,7 @@ import botocore.session
 from botocore.config import Config
 
 from winepress_shared.errors import WrongUsage
+from winepress_shared.network_address import is_loopback
 from winepress_shared.server_certificates import store_authorities
 from winepress_shared.settings import Settings
 
@@ -44,7 +44,7 @@ _CONFIG = Config(  # type: ignore[call-arg]  # the stubs lack the last one
 )
 #: For a server named in the settings, with which AWS_USE_FIPS_ENDPOINT and the like would fail.
 _NAMED = Config(use_fips_endpoint=False, use_dualstack_endpoint=False)
-#: Ignores proxies named in the environment.
+#: Ignores proxies named in the environment: none can reach this machine.
 _DIRECT = Config(proxies={})
 
 
@@ -107,12 +107,4 @@ def _config(endpoint: str | None) -> Config:
     if endpoint is None:
         return _CONFIG
     named = _CONFIG.merge(_NAMED)
-    return named.merge(_DIRECT) if _is_loopback(urlsplit(endpoint).hostname or "") else named
-
-
-def _is_loopback(host: str) -> bool:
-    """Whether the host is this machine, which no proxy can reach."""
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost" or host.endswith(".localhost")
+    return named.merge(_DIRECT) if is_loopback(urlsplit(endpoint).hostname or "") else named

@@ -10,8 +10,8 @@ from starlette.datastructures import FormData, UploadFile
 
 from winepress.gateway.openai.batch_order import read_metadata
 from winepress.gateway.openai.user_files import StoredFile, new_file_id
-from winepress.job_files.json_text import parse_json
 from winepress_shared.errors import InvalidJob
+from winepress_shared.json_text import parse_json
 
 _LEAST_LIFE_S, _MOST_LIFE_S = 3_600, 30 * 86_400  #: of a file that expires
 _REPLICATE_LIFE_S = 86_400.0  #: as on Replicate

@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from winepress.client import Client
 from winepress.gateway.links import Links, read_link_secret
 from winepress.gateway.webhooks.backoff import pause_s
-from winepress.gateway.webhooks.guard import WebhookGuard
+from winepress.gateway.webhooks.guard import Unreachable, WebhookGuard
 from winepress.gateway.webhooks.message import encode_message, take_snapshot
 from winepress.gateway.webhooks.post import GONE, Answer, post
 from winepress.gateway.webhooks.signing import read_secrets
@@ -29,6 +29,7 @@ from winepress_shared.webhook import Webhook, WebhookEvent, read_destination
 
 log = logging.getLogger(__name__)
 
+_MOST_REFUSALS = 3  #: by the guard, until a delivery is given up
 _LOOKUP_AND_STORE_S = 10.0  #: what a try may take beside the request itself
 
 
@@ -92,14 +93,14 @@ class Deliverer:
             answer = self._send(due)
         except StoreUnreachable as error:
             # The outbox brings it again after a while; no try of the receiver is counted.
-            log.warning("%s waits: %s", due.delivery, error)
+            log.warning("%s waits: %s", due.message_id, error)
             return
         made = Try(at, answer.status, round((time.monotonic() - began) * 1000), answer.error)
         outcome = self._outcome(due, answer)
         settings = self._client.settings
         again_s = pause_s(due.tries + 1, settings.webhook_first_retry_s, answer.retry_after_s)
         self._client.outbox.end_try(due, outcome, made, again_s)
-        log.info("%s: %s after %d ms %s", due.delivery, outcome, made.ms, answer.error)
+        log.info("%s: %s after %d ms %s", due.message_id, outcome, made.ms, answer.error)
 
     def _send(self, due: Due) -> Answer:
         """Make the message and send it; raises StoreUnreachable and BrokerUnreachable."""
@@ -114,8 +115,12 @@ class Deliverer:
             return Answer(None, f"there is nothing to tell: {error.message}", is_final=True)
         try:
             return self._post(due, webhook, body)
-        except (FailForGood, InvalidJob) as error:  # the host or its secret may be put right
+        except (FailForGood, Unreachable) as error:  # the host or its secret may be put right
             return Answer(None, error.message)
+        except InvalidJob as error:
+            tries = self._client.outbox.tries(due)
+            refusals = sum(one.error == error.message for one in tries) + 1
+            return Answer(None, error.message, is_final=refusals >= _MOST_REFUSALS)
 
     def _post(self, due: Due, webhook: Webhook, body: bytes) -> Answer:
         destination = read_destination(webhook.url)

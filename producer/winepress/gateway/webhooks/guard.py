@@ -13,30 +13,14 @@ import threading
 from collections.abc import Callable, Iterable
 
 from winepress_shared.errors import InvalidJob, WrongUsage
-from winepress_shared.webhook import Destination, read_destination
+from winepress_shared.network_address import Address, is_public
+from winepress_shared.webhook import Destination, read_allowed, read_destination
 
-Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 #: The addresses of a host as text; raises OSError.
 Lookup = Callable[[str, int], list[str]]
 
 _LOOKUP_S = 3.0
-_PUBLIC_IPV6 = ipaddress.IPv6Network("2000::/3")  #: all that was ever assigned for the internet
-#: Addresses that Python takes for public, and that stand for others or for nobody.
-_NOBODYS = tuple(
-    map(
-        ipaddress.ip_network,
-        (
-            "192.0.0.0/24",  # protocols
-            "192.88.99.0/24",  # relays of 6to4
-            "2001::/23",  # Teredo, and other tunnels
-            "2002::/16",  # 6to4
-            "3fff::/20",  # documentation, which Python does not know yet
-        ),
-    )
-)
-
-
 _MOST_CHECKS = 4  #: names looked up at a time for submissions, so that threads are left for others
 
 
@@ -61,16 +45,13 @@ class WebhookGuard:
 
     def _allow(self, text: str) -> None:
         try:
-            self._networks.append(ipaddress.ip_network(text))
-        except ValueError:
-            if "/" in text or ":" in text or not text.isascii():
-                raise WrongUsage(
-                    "not a host or a network",
-                    field="webhook_allow",
-                    value=text,
-                    allowed="names, addresses, and networks such as 10.0.0.0/8",
-                ) from None
-            self._names.add(text.lower().rstrip("."))
+            allowed = read_allowed(text)
+        except ValueError as error:
+            raise WrongUsage(str(error), field="webhook_allow") from None
+        if isinstance(allowed, str):
+            self._names.add(allowed)
+        else:
+            self._networks.append(allowed)
 
     def addresses(self, destination: Destination) -> list[str]:
         """The addresses to connect to, in order of preference.
@@ -119,17 +100,6 @@ class WebhookGuard:
                 field="webhook",
                 allowed="public addresses, and those of the setting webhook_allow",
             )
-
-
-def is_public(address: Address) -> bool:
-    """Whether an address belongs to the public internet and stands for itself alone."""
-    if isinstance(address, ipaddress.IPv6Address) and (
-        address.scope_id is not None or address not in _PUBLIC_IPV6
-    ):
-        return False
-    if any(address in network for network in _NOBODYS):
-        return False
-    return address.is_global and not address.is_multicast and not address.is_reserved
 
 
 def look_up(host: str, port: int) -> list[str]:

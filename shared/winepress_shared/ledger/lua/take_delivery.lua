@@ -18,6 +18,7 @@ for _, delivery in ipairs(redis.call('ZRANGEBYSCORE', key('outbox'), '-inf', now
       redis.call('ZADD', key('outbox'), now + ARGV[1], delivery)
     else
       redis.call('ZREM', key('outbox'), delivery)
+      redis.call('HSET', key('delivery', delivery), 'sent', found.created)
     end
     return {delivery, found.job, found.user, found.event, found.created, tonumber(found.tries)}
   end

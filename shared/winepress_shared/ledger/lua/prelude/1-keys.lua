@@ -76,7 +76,8 @@
 --   outbox                zset    DELIVERY by the time it is due; see `tell_webhook`
 --   deliveries            zset    DELIVERY by creation, the newest DELIVERIES
 --   delivery:DELIVERY     hash    job user event created tries state ('waiting' 'delivered' 'failed'
---                                 'superseded') (time to live)
+--                                 'superseded') sent (when the message of its progress was made that
+--                                 was sent last; absent: none was) (time to live)
 --   tries:DELIVERY        list    JSON of its newest TRIES tries (time to live)
 --   deliverers            zset    PROCESS that delivers webhooks, by last look
 --   limits                hash    the LIMITS that the operator has set, see `limits`

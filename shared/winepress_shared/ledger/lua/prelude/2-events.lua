@@ -22,10 +22,16 @@ local function forget_old_deliveries()
   end
 end
 
--- A message that waits is replaced by one that tells more. Earlier ones of its name stay listed.
+-- A message that waits is replaced by one that tells more. The last of its name that was delivered stays
+-- listed as such.
 local function supersede(delivery)
   if redis.call('ZREM', key('outbox'), delivery) == 0 then return end
-  if redis.call('EXISTS', key('tries', delivery)) == 1 then
+  local last = redis.call('LINDEX', key('tries', delivery), -1)
+  local sent = string.match(redis.call('HGET', key('delivery', delivery), 'sent') or '', '^%d+$')
+  if last and sent and decode(last).error == '' then
+    redis.call('HSET', key('delivery', delivery), 'state', 'delivered', 'created', sent)
+    redis.call('ZADD', key('deliveries'), sent, delivery)
+  elseif last then
     redis.call('HSET', key('delivery', delivery), 'state', 'superseded')
   else
     redis.call('ZREM', key('deliveries'), delivery)
