@@ -81,7 +81,12 @@ class Parser(argparse.ArgumentParser):
                     return f"{action.metavar or action.dest} is given without a flag. {self._help}"
                 return f"Did you mean {action.option_strings[0]}?"
         # Without the dashes, which make short words look alike.
-        flags = {flag.lstrip("-"): flag for flag in self._option_string_actions}
+        # `--wait` is the opposite of `--no-wait`.
+        flags = {
+            flag.lstrip("-"): flag
+            for flag in self._option_string_actions
+            if flag.startswith("--no-") == word.startswith("--no-")
+        }
         near = difflib.get_close_matches(word.lstrip("-"), flags, n=1, cutoff=0.7)
         return f"Did you mean {flags[near[0]]}?" if near else self._help
 

@@ -34,7 +34,7 @@ def read_regular(path: Path, most: int) -> bytes:
     with os.fdopen(handle, "rb") as file:
         data = file.read(most + 1)
     if len(data) > most:
-        raise OSError(errno.EFBIG, f"larger than {_shown(most)}", str(path))
+        raise OSError(errno.EFBIG, f"larger than {size_text(most)}", str(path))
     return data
 
 
@@ -52,5 +52,9 @@ def _is_handed_over(path: Path) -> bool:
     return path.parent in _HANDED_OVER or path == Path("/dev/stdin")
 
 
-def _shown(count: int) -> str:
-    return f"{count >> 20} MiB" if count >= 2**20 else f"{count} bytes"
+def size_text(count: int) -> str:
+    """A number of bytes, as ``64 MiB`` or ``16 KiB`` where it is a whole number of those."""
+    for size, unit in ((2**20, "MiB"), (2**10, "KiB")):
+        if count >= size and count % size == 0:
+            return f"{count // size} {unit}"
+    return f"{count} bytes"

@@ -64,10 +64,13 @@ def test_paths_lead_nowhere_but_to_routes(
 
 
 def test_a_mistyped_route_is_told_the_nearest_one(gateway: RunningGateway) -> None:
-    """A helpful 404."""
+    """A helpful 404, which never names a route of another API."""
     answer = gateway.http.get("/v1/job")
     assert (answer.status_code, answer.json()["code"]) == (404, "no-such-route")
     assert "/v1/jobs" in answer.json()["detail"]
+    other = gateway.http.post("/v1/chat/completions", json={})
+    assert other.status_code == 404
+    assert "predictions" not in other.text
 
 
 @pytest.mark.parametrize(
@@ -87,6 +90,27 @@ def test_a_mistyped_route_is_told_the_nearest_one(gateway: RunningGateway) -> No
 def test_a_query_is_checked(gateway: RunningGateway, query: str) -> None:
     """Each part has a form and a limit."""
     assert gateway.http.get(f"/v1/jobs?{query}").status_code == 422
+
+
+@pytest.mark.parametrize(
+    ("path", "headers", "said"),
+    [
+        ("?limit=banana", {}, "limit: not a whole number (got 'banana')"),
+        ("?limit=0", {}, "limit: too small (got '0'); allowed: at least 1"),
+        ("?state=bogus", {}, "state: no such value (got 'bogus'); allowed: 'queued', 'running'"),
+        ("?cursor=x", {}, "cursor: not in the right form (got 'x'); allowed: the `next_cursor`"),
+        ("/j0/results?links=x", {}, "links: no such value (got 'x'); allowed: 'gateway' or"),
+        ("/j0/events?previews=x", {}, "previews: neither true nor false (got 'x')"),
+        ("/j0/events", {"Last-Event-ID": "x"}, "allowed: the id of an event"),
+    ],
+)
+def test_a_wrong_parameter_is_told_in_plain_words(
+    gateway: RunningGateway, path: str, headers: dict[str, str], said: str
+) -> None:
+    """It is no fault of a job; the value and what is allowed are named."""
+    answer = gateway.http.get(f"/v1/jobs{path}", headers=headers)
+    assert (answer.status_code, answer.json()["code"]) == (422, "invalid-value")
+    assert said in answer.json()["detail"]
 
 
 def test_an_endless_address_is_refused(gateway: RunningGateway) -> None:

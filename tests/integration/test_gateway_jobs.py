@@ -6,10 +6,12 @@ import json
 from collections.abc import Iterator
 
 import pytest
+from starlette.requests import Request
 from support.manual_worker import LANE, ManualWorker, forget_farm
 from support.running_gateway import RunningGateway
 
 from winepress import Client
+from winepress.gateway.native.jobs import wait_s
 from winepress_shared.settings import Settings
 
 PATIENT = {"Prefer": "wait=60"}
@@ -56,6 +58,27 @@ def test_a_wait_that_runs_out_answers_with_the_job_as_it_is(gateway: RunningGate
     assert (answer.status_code, answer.json()["state"]) == (202, "queued")
 
 
+@pytest.mark.parametrize("wait", ["banana", "-5", "1.5", "", "5s"])
+def test_a_wait_that_is_no_whole_number_is_refused(gateway: RunningGateway, wait: str) -> None:
+    """With what is allowed, and nothing is queued; another preference beside it changes nothing."""
+    headers = {"Prefer": f"respond-async, wait={wait}"}
+    for path, body in (
+        ("/v1/jobs", {"prompt": "a"}),
+        ("/v1/predictions", {"version": "vignette", "input": {"prompt": "a"}}),
+    ):
+        answer = gateway.http.post(path, json=body, headers=headers)
+        assert answer.status_code == 400
+        assert "whole number of seconds, at most 600" in answer.json()["detail"]
+    assert gateway.http.get("/v1/jobs").json()["jobs"] == []
+
+
+@pytest.mark.parametrize("wait", ["wait=99999999", "wait=" + "9" * 400, 'x, wait="700"; y'])
+def test_a_long_wait_is_cut_to_ten_minutes(wait: str) -> None:
+    """However long it is."""
+    headers = [(b"prefer", wait.encode())]
+    assert wait_s(Request({"type": "http", "headers": headers})) == 600
+
+
 def test_the_same_idempotency_key_never_makes_a_second_job(gateway: RunningGateway) -> None:
     """The first job is answered again; other content under the key is a conflict."""
     key = {"Idempotency-Key": "order-7"}
@@ -94,6 +117,9 @@ def test_a_job_is_canceled_paused_resumed_and_retried(gateway: RunningGateway) -
     assert gateway.http.post(f"{path}/cancel").json()["state"] == "canceled"
     refused = gateway.http.post(f"{path}/pause")
     assert (refused.status_code, refused.json()["code"]) == (409, "conflict")
+    assert refused.json()["detail"] == "cannot pause a job that was canceled"
+    refused = gateway.http.post(f"{path}/front")
+    assert refused.json()["detail"] == "cannot move to the front a job that was canceled"
     assert gateway.http.post(f"{path}/retry").json()["state"] == "queued"
 
 
@@ -115,6 +141,9 @@ def test_events_are_sent_as_they_happen_and_continue_after_an_id(
     rest = gateway.http.get(job["links"]["events"], headers={"Last-Event-ID": middle}).text
     later = [dict(line.split(": ", 1) for line in block.split("\n")) for block in _blocks(rest)]
     assert later[0]["event"] == "state"
+    state = json.loads(later[0]["data"])
+    counts = [state[name] for name in ("done", "failed", "units", "paused")]
+    assert json.dumps(counts) == "[2, 0, 2, false]"
     assert [event["id"] for event in later[1:]] == [event["id"] for event in events[3:]]
 
 

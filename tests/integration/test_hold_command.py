@@ -39,6 +39,21 @@ def test_a_user_a_lane_and_the_farm_are_paused_and_resumed(
     assert client.get(job).status().state == "succeeded"
 
 
+def test_what_the_state_forbids_is_told_once_for_each_of_several_jobs(
+    run: Run, client: Client
+) -> None:
+    """Beside several jobs stands the id of the one that is meant; one alone needs none."""
+    jobs = [client.submit(apple()).id for _ in range(2)]
+    run("cancel", *jobs)
+    several = run("pause", *jobs)
+    assert (several.returncode, several.stdout) == (4, "")
+    for job in jobs:
+        assert f"{job}: cannot pause a job that was canceled\n" in several.stderr
+    alone = run("front", jobs[0])
+    assert (alone.returncode, jobs[0] in alone.stderr) == (4, False)
+    assert "cannot move to the front a job that was canceled" in alone.stderr
+
+
 @pytest.mark.parametrize(
     ("words", "code"),
     [

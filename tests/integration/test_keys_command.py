@@ -55,7 +55,7 @@ def test_a_key_is_revoked_by_its_id_or_as_a_whole(run: Run) -> None:
         (("--user", "ann", "--scopes", ","), "scopes"),
         (("--user", "ann", "--models", "nothing"), "vignette"),
         (("--user", "ann", "--models", ""), "models"),
-        (("--user", "ann", "--rate", "0"), "rate"),
+        (("--user", "ann", "--rate", "0"), "rate: too small (got 0); allowed: at least 1"),
         (("--user", "ann", "--queue", "-1"), "queue"),
         (("--user", "ann", "--megapixel-steps", "nan"), "megapixel_steps"),
         (("--user", "ann", "--expires", "soon"), "30d"),

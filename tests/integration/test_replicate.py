@@ -182,6 +182,9 @@ def test_models_have_a_version_for_each_precision(client: Replicate) -> None:
     version = model.latest_version
     assert version is not None
     assert model.versions.get(version.id).openapi_schema["components"]
+    assert model.versions.get("int8").id != version.id
+    with pytest.raises(ReplicateError, match=r"no such version.*allowed: .*int8"):
+        model.versions.get("int3")
 
 
 @pytest.mark.parametrize(
@@ -191,6 +194,8 @@ def test_models_have_a_version_for_each_precision(client: Replicate) -> None:
         ({"version": "owner/other", "input": {}}, 404, "owner/other"),
         ({"version": "vignette", "input": []}, 422, "input"),
         ({"version": "vignette", "input": {}}, 422, "prompt"),
+        ({"version": "vignette", "input": {"promt": "a"}}, 422, "Did you mean 'prompt'?"),
+        ({"version": "winepress/vignette:int3", "input": {}}, 404, "got 'int3'); allowed: fp16, "),
         (
             {"version": "vignette", "input": {"prompt": "a", "image": "http://a/b.png"}},
             422,

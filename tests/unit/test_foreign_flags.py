@@ -44,6 +44,17 @@ def test_a_flag_for_what_needs_none_is_told_so(
     assert f"{name} is given without a flag" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(
+    "words", [["submit", "text-to-image", "x", "--no-wait"], ["up", "--flower"]]
+)
+def test_the_opposite_of_a_flag_is_not_suggested(
+    words: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """`submit` has --wait, and `up` has --no-flower."""
+    assert main(words) == 2
+    assert "Did you mean" not in capsys.readouterr().err
+
+
 def test_flags_are_not_alike_for_their_dashes(capsys: pytest.CaptureFixture[str]) -> None:
     """`list` has no --user, and nothing that a user could have meant by it."""
     assert main(["list", "--user", "ann"]) == 2

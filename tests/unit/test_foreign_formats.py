@@ -120,6 +120,19 @@ def test_a_switch_that_is_on_is_refused_by_name(tmp_path: Path, name: str, value
         plan_of(written(tmp_path, "a.jsonl", A1111 | {name: value}))
 
 
+@pytest.mark.parametrize(
+    ("name", "value", "allowed"),
+    [("enable_hr", True, "false"), ("styles", ["cinematic"], r'\[\], ""')],
+)
+def test_what_switches_a_feature_off_is_told_in_words_of_json(
+    tmp_path: Path, name: str, value: object, allowed: str
+) -> None:
+    """As the clients of that API write it, and not as Python does."""
+    with pytest.raises(InvalidJob, match=f"allowed: {allowed}. Switch it off") as caught:
+        job_of(written(tmp_path, "a.json", A1111 | {name: value}))
+    assert "True" not in str(caught.value)
+
+
 def test_scripts_that_are_switched_off_ask_for_nothing(tmp_path: Path) -> None:
     """Clients name those that a server has, with false or with no arguments."""
     scripts = {"ADetailer": {"args": [False]}, "ControlNet": {"args": []}}

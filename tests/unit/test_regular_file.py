@@ -19,7 +19,7 @@ from winepress_shared.catalogue import Catalogue
 from winepress_shared.errors import WinepressError, WrongUsage
 from winepress_shared.jobs.picture import Picture
 from winepress_shared.jobs.sound import Sound
-from winepress_shared.regular_file import read_regular
+from winepress_shared.regular_file import read_regular, size_text
 from winepress_shared.result import Output
 from winepress_shared.settings import Settings
 
@@ -104,6 +104,15 @@ def test_a_file_is_read_up_to_its_limit(tmp_path: Path) -> None:
     with pytest.raises(OSError, match="not a valid file name"):
         read_regular(Path("a\0b"), 4)
     assert read_regular(Path(os.devnull), 4) == b""
+
+
+@pytest.mark.parametrize(
+    ("count", "text"),
+    [(64 * 2**20, "64 MiB"), (16 * 2**10, "16 KiB"), (2**20 + 1, "1048577 bytes"), (0, "0 bytes")],
+)
+def test_a_limit_is_told_in_the_largest_unit_that_is_exact(count: int, text: str) -> None:
+    """No rounded number promises more than is allowed."""
+    assert size_text(count) == text
 
 
 def test_what_a_shell_hands_over_is_read_to_its_end() -> None:

@@ -14,7 +14,7 @@ from winepress.console import Console
 from winepress.estimate import estimate_of
 from winepress.explanation import estimate_text, place_of, what_holds, why_job_impossible
 from winepress.views.job_table import JobTable
-from winepress_shared.errors import WinepressError, WrongUsage
+from winepress_shared.errors import Conflict, WinepressError, WrongUsage
 from winepress_shared.jobs.job import Priority
 from winepress_shared.ledger.records import JobRow
 from winepress_shared.screen.output import write_table
@@ -169,6 +169,8 @@ def each(arguments: argparse.Namespace, act: Callable[[Client, Console, str], No
             except WinepressError as error:
                 if len(arguments.jobs) == 1 or error.exit_code == 3:
                     raise
+                if isinstance(error, Conflict):  # names no job
+                    error.field = job_id
                 console.error(error)
                 code = error.exit_code
     return code

@@ -27,7 +27,8 @@ from winepress.gateway.page.routes import is_for_people, not_found
 from winepress.gateway.problems import Problem, problem_of
 from winepress.gateway.refusals import BadRequest, NoRoute, WrongMethod
 from winepress_shared import __version__
-from winepress_shared.errors import FarmUnreachable, InvalidJob, WinepressError
+from winepress_shared.errors import FarmUnreachable, WinepressError, WrongUsage
+from winepress_shared.jobs.refusal import complaint_of
 from winepress_shared.settings import Settings
 from winepress_shared.terminal import shown
 
@@ -42,6 +43,12 @@ DIALECTS: tuple[Dialect, ...] = (
     mcp.DIALECT,
     native.DIALECT,
 )
+#: What has the pattern of a parameter or header.
+_FORMS = {
+    "cursor": "the `next_cursor` of a page",
+    "after": "the id of an event",
+    "last-event-id": "the id of an event",
+}
 
 
 class _Application(FastAPI):
@@ -117,8 +124,10 @@ def _as_ours(request: Request, error: Exception) -> WinepressError:
         return error
     if isinstance(error, RequestValidationError):
         first = error.errors()[0]
-        where = [str(part) for part in first["loc"][1:]]
-        return InvalidJob(first["msg"], field=".".join(where) or None)
+        where = ".".join(str(part) for part in first["loc"][1:])
+        problem, allowed = complaint_of(first)
+        allowed = _FORMS.get(where, allowed) if "pattern" in first.get("ctx", {}) else allowed
+        return WrongUsage(problem, field=where or None, value=first["input"], allowed=allowed)
     if isinstance(error, HTTPException) and error.status_code == 404:
         return _no_route(request)
     if isinstance(error, HTTPException) and error.status_code == 405:
@@ -140,8 +149,10 @@ def _methods(request: Request) -> str:
 
 
 def _no_route(request: Request) -> NoRoute:
-    """The error for an unknown route, with the nearest known one."""
-    near = difflib.get_close_matches(request.url.path, request.app.openapi()["paths"], n=1)
+    """The error for an unknown route, with the nearest known one of the same dialect."""
+    dialect = _dialect_of(request.url.path)
+    known = [path for path in request.app.openapi()["paths"] if _dialect_of(path) is dialect]
+    near = difflib.get_close_matches(request.url.path, known, n=1)
     hint = f"did you mean {near[0]}?" if near else "/openapi.json lists the routes"
     return NoRoute("this gateway has no such route", value=request.url.path[:200], hint=hint)
 
@@ -154,10 +165,13 @@ async def _unexpected(request: Request, error: Exception) -> Response:
     return _answer(request, Problem(500, "unexpected", message))
 
 
+def _dialect_of(path: str) -> Dialect:
+    return next(one for one in DIALECTS if one.owns(path))
+
+
 def _answer(request: Request, problem: Problem) -> Response:
     if is_for_people(request, problem):
         return not_found(request)
-    dialect = next(one for one in DIALECTS if one.owns(request.url.path))
-    response = dialect.answer(problem)
+    response = _dialect_of(request.url.path).answer(problem)
     response.headers.update(problem.headers)
     return response

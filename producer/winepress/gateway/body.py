@@ -14,6 +14,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from winepress.gateway.refusals import BadRequest, BodyTooLarge, RequestTimedOut, UnsupportedBody
 from winepress_shared.json_text import parse_json
+from winepress_shared.regular_file import size_text
 
 MAX_BODY_BYTES = 64 * 2**20  #: a picture of 32 MiB in base64, and a mask
 MAX_FORM_PARTS = 64  #: fields of a form, and files
@@ -73,7 +74,7 @@ def _refusing(most: int) -> Receive:
 
 def too_large(most: int) -> BodyTooLarge:
     """The error for a body of more than ``most`` bytes."""
-    return BodyTooLarge("the body is too large", allowed=f"up to {most} bytes")
+    return BodyTooLarge("the body is too large", allowed=f"up to {size_text(most)}")
 
 
 async def read_object(request: Request) -> dict[str, Any]:

@@ -51,7 +51,7 @@ class EventFeed:
 
     async def _data(self, event: Event) -> dict[str, Any]:
         data: dict[str, Any] = {"job": self._handle.id, "event": event.name, "at": event.at}
-        data |= {name: _number(name, value) for name, value in event.fields.items()}
+        data |= {name: _plain(name, value) for name, value in event.fields.items()}
         if event.name == EventName.PREVIEW and self._previews is not None:
             jpeg = await self._previews.get(self._handle, event)
             if jpeg is not None:
@@ -59,10 +59,13 @@ class EventFeed:
         return data
 
 
-_COUNTS = ("unit", "step", "steps", "done", "units")
+_COUNTS = ("unit", "step", "steps", "done", "failed", "units")
 
 
-def _number(name: str, value: str) -> str | int:
+def _plain(name: str, value: str) -> str | int | bool:
+    """A field as JSON has it: a count is a number, a switch is true or false."""
+    if name == "paused":
+        return value == "1"
     return int(value) if name in _COUNTS and value.isdecimal() else value
 
 

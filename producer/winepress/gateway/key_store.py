@@ -12,6 +12,7 @@ from pydantic import ValidationError
 from winepress.gateway.api_key import USER_RULE, ApiKey, Token
 from winepress_shared.documents import read_document
 from winepress_shared.errors import FailForGood, NotFound, ObjectMissing, ObjectTooLarge, WrongUsage
+from winepress_shared.jobs.refusal import complaint_of
 from winepress_shared.stores.base import Store
 
 _FOLDER = "gateway/keys/"
@@ -91,4 +92,5 @@ def _refused(error: ValidationError, terms: Mapping[str, object]) -> WrongUsage:
     field = str(first["loc"][0])
     if field == "user":
         return WrongUsage("not a user", field=field, value=terms[field], allowed=USER_RULE)
-    return WrongUsage(first["msg"], field=field, value=terms.get(field))
+    problem, allowed = complaint_of(first)
+    return WrongUsage(problem, field=field, value=terms.get(field), allowed=allowed)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import difflib
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from winepress.client import Client
@@ -27,6 +28,13 @@ def read_job(client: Client, fields: Mapping[str, Any]) -> tuple[Job, list[str]]
     if isinstance(model, str):
         values["model"] = client.settings.model_aliases.get(model, model)
     return parse_job(canonical_fields(values)), warnings
+
+
+def check_prompt_name(fields: Mapping[str, Any], unknown: Iterable[str]) -> None:
+    """Raise InvalidJob if there is no prompt, and a field that is dropped is nearly called so."""
+    near = difflib.get_close_matches("prompt", unknown, n=1)
+    if near and "prompt" not in fields:
+        raise InvalidJob("unknown field", value=near[0], hint="did you mean 'prompt'?")
 
 
 def check_files(values: Mapping[str, Any]) -> None:

@@ -6,6 +6,7 @@ by name. Fields that have another name here are renamed in `winepress_shared.job
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from typing import Any
 
@@ -97,11 +98,11 @@ def _drop_off(fields: dict[str, Any], name: str, off: tuple[object, ...]) -> Non
     value = fields.pop(name, None)
     if value is None or _plain(value) in off:
         return
-    shown = ", ".join(repr(each) for each in off if each != "none")
+    shown = ", ".join(json.dumps(each) for each in off if each != "none")
     raise InvalidJob(
         "this feature is not supported",
         field=name,
-        value=value,
+        value=None if value is True else value,  # "on" says no more than the sentence
         allowed=shown or "none",
         hint="Switch it off or leave it out",
     )

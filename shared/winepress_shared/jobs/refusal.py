@@ -7,6 +7,7 @@ import re
 from collections.abc import Mapping
 
 from pydantic import BaseModel, ValidationError
+from pydantic_core import ErrorDetails
 
 from winepress_shared.errors import InvalidJob
 from winepress_shared.job_id import ID_FORM, ID_PATTERN
@@ -19,6 +20,19 @@ _COMPLAINTS = {
     "less_than_equal": ("too large", "at most {le}"),
     "string_too_long": ("too long", "at most {max_length} characters"),
     "string_pattern_mismatch": ("not a valid name", "the names in `winepress models list`"),
+}
+#: The same for the values of requests, keys and settings, which are no fields of a job.
+_OTHER_COMPLAINTS = _COMPLAINTS | {
+    "string_pattern_mismatch": ("not in the right form", "what matches {pattern}"),
+    "int_parsing": ("not a whole number", None),
+    "int_from_float": ("not a whole number", None),
+    "int_parsing_size": ("too large", None),
+    "float_parsing": ("not a number", None),
+    "finite_number": ("not a number", None),
+    "bool_parsing": ("neither true nor false", "true, false"),
+    "literal_error": ("no such value", "{expected}"),
+    "enum": ("no such value", "{expected}"),
+    "missing": ("is required", None),
 }
 _DECIMAL_COMMA = re.compile(r"([0-9]{1,9}),([0-9]{1,9})")  #: as German spreadsheets write 7.5
 _PLAIN_NAME = re.compile(r"[\w.-]{1,64}")
@@ -49,6 +63,13 @@ def refusal_of(
     )
     hint = f"use a decimal point: {comma[1]}.{comma[2]}" if comma else None
     return InvalidJob(problem, field=field, value=first["input"], allowed=allowed, hint=hint)
+
+
+def complaint_of(first: ErrorDetails) -> tuple[str, str | None]:
+    """The problem with a value that is no field of a job, and what is allowed."""
+    message = first["msg"][:1].lower() + first["msg"][1:]
+    problem, allowed = _OTHER_COMPLAINTS.get(first["type"], (message, None))
+    return problem, allowed and allowed.format(**first.get("ctx", {}))
 
 
 def _unknown_field(

@@ -23,6 +23,7 @@ from winepress_shared.ledger.records import (
     Slice,
     UnitOutcome,
     Worker,
+    not_in_this_state,
     unknown_job,
 )
 from winepress_shared.ledger.script_server import Channel, ScriptServer
@@ -113,7 +114,7 @@ class InMemoryLedger(Ledger):
         if verb == "cancel" and state is JobState.CANCELED:
             return state
         if state is JobState.SUCCEEDED or (verb == "retry") is not state.is_terminal:
-            raise Conflict(f"cannot {verb} a job that is {state}", value=job_id)
+            raise not_in_this_state(verb, state)
         if verb == "retry":
             self._leases = {f: lease for f, lease in self._leases.items() if lease.job is not job}
             job.queue()

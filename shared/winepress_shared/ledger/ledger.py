@@ -13,7 +13,6 @@ from dataclasses import replace
 from typing import Any, cast
 
 from winepress_shared.documents import read_facts, read_rows
-from winepress_shared.errors import Conflict
 from winepress_shared.ledger.event_log import EventLog
 from winepress_shared.ledger.events import Event
 from winepress_shared.ledger.lanes import ALIVE_MS
@@ -26,6 +25,7 @@ from winepress_shared.ledger.records import (
     Slice,
     UnitOutcome,
     Worker,
+    not_in_this_state,
     read_jobs,
     unknown_job,
 )
@@ -111,7 +111,7 @@ class Ledger:
         if answer == "missing":
             raise unknown_job(job_id)
         if answer == "illegal":
-            raise Conflict(f"cannot {verb} a job that is {state}", value=job_id)
+            raise not_in_this_state(verb, JobState(state))
         return JobState(state)
 
     def events(self, job_id: str, after: str = "0", block_ms: int | None = None) -> list[Event]:

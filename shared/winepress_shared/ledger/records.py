@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
-from winepress_shared.errors import DamagedRecord, NotFound
+from winepress_shared.errors import Conflict, DamagedRecord, NotFound
 from winepress_shared.jobs.job import Priority
 from winepress_shared.lane import model_key
 from winepress_shared.state import JobState
@@ -185,6 +185,16 @@ class Worker:
         return dict(self.facts.get("too_large", {}))
 
 
+#: Verb of `Ledger.control` → the same in words, where it is not a verb of plain English.
+_CHANGES = {"front": "move to the front", "reprioritise": "change the priority of"}
+_IN_STATE = {
+    JobState.SUCCEEDED: "has succeeded",
+    JobState.FAILED: "has failed",
+    JobState.CANCELED: "was canceled",
+    JobState.EXPIRED: "has expired",
+}
+
+
 def unknown_job(job_id: str) -> NotFound:
     """The error for a job that the ledger does not know."""
     return NotFound(
@@ -192,6 +202,12 @@ def unknown_job(job_id: str) -> NotFound:
         value=job_id,
         hint="`winepress list` shows the newest jobs; `winepress recover` enters lost ones again",
     )
+
+
+def not_in_this_state(verb: str, state: JobState) -> Conflict:
+    """The error for a verb of `Ledger.control` that the state of the job forbids."""
+    words = _CHANGES.get(verb, verb)
+    return Conflict(f"cannot {words} a job that {_IN_STATE.get(state, f'is {state}')}")
 
 
 def read_jobs(

@@ -98,6 +98,13 @@ def test_what_a_farm_lacks_is_refused_by_name(
     assert held.list() == []
 
 
+def test_a_mistyped_prompt_is_told_the_right_name(gateway: RunningGateway) -> None:
+    """Other fields that nobody knows are ignored with a warning."""
+    answer = gateway.http.post("/sdapi/v1/txt2img", json={"promt": "a red apple", "stps": 3})
+    assert answer.status_code == 422
+    assert "Did you mean 'prompt'?" in answer.json()["detail"]
+
+
 def test_a_body_is_json_whatever_its_media_type_says(gateway: RunningGateway, draw: Draw) -> None:
     """Dify sends none, or that of a form."""
     for kind in ("application/x-www-form-urlencoded", ""):

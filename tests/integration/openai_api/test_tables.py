@@ -70,6 +70,7 @@ def test_a_table_becomes_one_job_for_each_lane(
     [
         ("jsonl", '{"prompt": "a", "steps": 2}\nnot JSON\n{"prompt": "b", "steps": 2}\n'),
         ("prompts", "a\n--prompt\nb\n"),
+        ("csv", "prompt,n\na,1\nb\nc,1\n"),
     ],
 )
 def test_lines_of_every_form_are_read_to_the_end(
@@ -79,7 +80,7 @@ def test_lines_of_every_form_are_read_to_the_end(
     plan = gateway.http.post(
         "/v1/batches", params={"format": form, "dry_run": 1}, content=content
     ).json()
-    assert ([one["line"] for one in plan["errors"]], plan["lines"]) == ([2], 2)
+    assert ([one["line"] for one in plan["errors"]], plan["lines"]) == ([2 + (form == "csv")], 3)
 
 
 def test_a_batch_opens_no_file_of_the_gateways_machine(gateway: RunningGateway) -> None:

@@ -17,6 +17,7 @@ from winepress.gateway.access import Caller
 from winepress.gateway.checkpoints import Checkpoint, find_checkpoint
 from winepress.gateway.gateway import Gateway
 from winepress.gateway.intake import JobRequest
+from winepress.gateway.requested_job import check_prompt_name
 from winepress.job_files.a1111 import is_field_of_a1111
 from winepress.job_files.given_file import with_files
 from winepress.job_files.infotext import with_infotext
@@ -81,11 +82,12 @@ class DrawingRequest:
 
     def _own_fields(self) -> dict[str, Any]:
         fields = dict(self._fields)
-        for name in [*fields]:
-            if not _is_known(name, self.kind):
-                del fields[name]
-                if name not in _QUIET:
-                    self._warnings.append(f"{name[:80]} is ignored: there is no such field")
+        unknown = [name for name in fields if not _is_known(name, self.kind)]
+        check_prompt_name(fields, unknown)
+        for name in unknown:
+            del fields[name]
+            if name not in _QUIET:
+                self._warnings.append(f"{name[:80]} is ignored: there is no such field")
         for name in _SAMPLERS:
             if fields.get(name) == "":
                 del fields[name]

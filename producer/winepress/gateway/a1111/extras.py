@@ -25,7 +25,9 @@ from winepress.gateway.refusals import BodyTooLarge
 from winepress.gateway.request_body import OBJECT
 from winepress_shared.errors import InvalidJob
 from winepress_shared.jobs.picture import MAX_SIDE_PX, Picture
+from winepress_shared.jobs.refusal import complaint_of
 from winepress_shared.metadata import read
+from winepress_shared.regular_file import size_text
 
 _MOST_PICTURES = 32  #: of one request
 _FILTERS = {"lanczos": Image.Resampling.LANCZOS, "nearest": Image.Resampling.NEAREST}
@@ -57,7 +59,9 @@ class Resizing(BaseModel):
         except ValidationError as error:
             first = error.errors(include_url=False)[0]
             field = ".".join(map(str, first["loc"]))
-            raise InvalidJob(first["msg"], field=field, value=str(first["input"])[:40]) from None
+            problem, allowed = complaint_of(first)
+            value = str(first["input"])[:40]
+            raise InvalidJob(problem, field=field, value=value, allowed=allowed) from None
         resizing._refuse_faces()
         return resizing
 
@@ -151,7 +155,7 @@ def _batch(body: dict[str, Any]) -> list[str]:
         data = resizing.of_picture(given_picture("imageList", one))
         room -= len(data)
         if room < 0:
-            allowed = f"up to {MAX_ANSWER_BYTES} bytes"
+            allowed = f"up to {size_text(MAX_ANSWER_BYTES)}"
             raise BodyTooLarge("the pictures are too large for one answer", allowed=allowed)
         images.append(_base64(data))
     return images

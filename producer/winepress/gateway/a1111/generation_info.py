@@ -17,6 +17,7 @@ from winepress_shared.archive import Output
 from winepress_shared.jobs.job import Job
 from winepress_shared.jobs.schedulers import find_scheduler
 from winepress_shared.metadata import read
+from winepress_shared.regular_file import size_text
 
 MAX_ANSWER_BYTES = 128 * 2**20  #: of pictures, before they are written in base64
 
@@ -32,7 +33,7 @@ def answer_of(client: Client, handle: JobHandle, asked: DrawingRequest) -> bytes
         raise BodyTooLarge(
             "the pictures are too large for one answer",
             value=f"{total} bytes",
-            allowed=f"up to {MAX_ANSWER_BYTES} bytes",
+            allowed=f"up to {size_text(MAX_ANSWER_BYTES)}",
             hint=f"GET /v1/jobs/{handle.id}/results has their addresses",
         )
     images, texts = [], []

@@ -23,7 +23,8 @@ from winepress_shared.ledger.records import JobRow
 from winepress_shared.state import JobState
 
 MAX_WAIT_S = 600.0  #: of ``Prefer: wait=N``
-_WAIT = re.compile(r"(?:^|[,;\s])wait(?:\s*=\s*(\d{1,6}))?(?:$|[,;\s])")
+_WAIT = re.compile(r"(?:^|[,;\s])wait(?:\s*=\s*([^,;\s]*))?(?:$|[,;\s])")
+_WHOLE = re.compile(r'"?([0-9]+)"?')
 _DEFAULT_WAIT_S = 60.0  #: of ``Prefer: wait``
 #: Fields of a submission that are not the job's own.
 _TERMS = ("expires_in", "start_in", "window", "user")
@@ -40,7 +41,7 @@ router = APIRouter(prefix="/v1/jobs", tags=["jobs"])
 )
 async def submit_job(request: Request, response: Response, caller: CallerOf) -> JobView:
     """Submit a job; with ``Prefer: wait=N`` the answer comes when it ends, or after N seconds."""
-    gateway, fields = gateway_of(request), await read_object(request)
+    gateway, waited, fields = gateway_of(request), wait_s(request), await read_object(request)
     terms = {name: fields.pop(name, None) for name in _TERMS}
     hook = [fields.pop(name, None) for name in ("webhook", "webhook_events_filter")]
     asked = JobRequest(
@@ -52,7 +53,6 @@ async def submit_job(request: Request, response: Response, caller: CallerOf) -> 
     )
     accepted = await submit_and_look(gateway, caller, asked)
     handle, warnings = accepted.handle, list(accepted.handle.warnings)
-    waited = wait_s(request)
     if waited:
         await wait_for(AsyncJobHandle(gateway.client, handle), waited)
         view = await _view(gateway, handle.id, warnings)
@@ -71,11 +71,20 @@ def _text(name: str, value: object) -> str:
 
 
 def wait_s(request: Request) -> float:
-    """Seconds that ``Prefer: wait`` asks for, at most `MAX_WAIT_S`; 0 without it."""
+    """Seconds that ``Prefer: wait`` asks for, at most `MAX_WAIT_S`; 0 without it.
+
+    Raises BadRequest unless they are a whole number.
+    """
     found = _WAIT.search(request.headers.get("prefer", "").lower())
     if found is None:
         return 0.0
-    return min(float(found[1] or _DEFAULT_WAIT_S), MAX_WAIT_S)
+    if found[1] is None:
+        return _DEFAULT_WAIT_S
+    whole = _WHOLE.fullmatch(found[1])
+    if whole is None:
+        allowed = f"wait=N, a whole number of seconds, at most {MAX_WAIT_S:.0f}"
+        raise BadRequest("not a time to wait", field="Prefer", value=found[1], allowed=allowed)
+    return min(float(whole[1]), MAX_WAIT_S)
 
 
 async def wait_for(handle: AsyncJobHandle, seconds: float) -> bool:
@@ -138,9 +147,8 @@ async def list_jobs(
 @router.get("/{job_id}")
 async def get_job(request: Request, caller: CallerOf, job_id: str) -> JobView:
     """One job; with ``Prefer: wait=N`` the answer comes when it ends, or after N seconds."""
-    gateway = gateway_of(request)
+    gateway, waited = gateway_of(request), wait_s(request)
     await gateway.row_for(caller, job_id)
-    waited = wait_s(request)
     if waited:
         await wait_for(await gateway.client.get(job_id), waited)
     record = await gateway.client.in_thread(stored_job, gateway.client.client, job_id)

@@ -12,6 +12,7 @@ from winepress.gateway.gateway import gateway_of
 from winepress.gateway.refusals import BodyTooLarge, Forbidden
 from winepress_shared.archive import Archive
 from winepress_shared.jobs.picture import MAX_FILE_BYTES, Picture
+from winepress_shared.regular_file import size_text
 
 _BODY = {
     "content": {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}}
@@ -36,7 +37,7 @@ async def upload(request: Request, caller: CallerOf) -> UploadView:
         raise Forbidden("this key may not upload")
     gateway, data = gateway_of(request), await read_bytes(request)
     if len(data) > MAX_FILE_BYTES:
-        raise BodyTooLarge("the picture is too large", allowed=f"up to {MAX_FILE_BYTES} bytes")
+        raise BodyTooLarge("the picture is too large", allowed=f"up to {size_text(MAX_FILE_BYTES)}")
     picture = await gateway.client.in_thread(_keep, gateway.client.client.archive, data)
     width, height = picture.size or (0, 0)
     return UploadView(

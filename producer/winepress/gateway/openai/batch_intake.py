@@ -88,7 +88,7 @@ class BatchIntake:
             completion_window=order.completion_window,
             expires=None if order.expires_in is None else now + order.expires_in,
             metadata=order.metadata,
-            requests=batch.plan.lines,
+            requests=batch.lines,
             pictures=batch.plan.count,
             warnings=dict(islice(batch.plan.warnings.items(), MOST_WARNINGS)),
             faults=tuple(batch.faults),

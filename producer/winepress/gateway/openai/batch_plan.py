@@ -52,6 +52,7 @@ class BatchPlan:
         self.more_faults = 0  #: that are not listed
         self.wants_bytes = False  #: a line asks for the pictures themselves
         self.plan = Plan(client.catalogue, PlanOptions())
+        self._unread = 0  # lines that did not get into the plan
 
     def read(self, path: Path) -> None:
         """Read the file at ``path``; raises Forbidden for a model that the caller may not use."""
@@ -67,15 +68,24 @@ class BatchPlan:
         )
         self.plan = plan = Plan(self._client.catalogue, options)
         try:
-            plan.add(read_lines(path, form.form, self._note, self._understand), self._note)
+            plan.add(read_lines(path, form.form, self._note_unread, self._understand), self._note)
             if not self.faults:
                 plan.check_any()
         except LineFault as fault:  # the file cannot be read further
-            self._note(fault)
+            self._note_unread(fault)
         except Refused as error:
             self.faults.append(Fault(line=None, message=error.message))
         except WrongUsage as error:  # its value is the path of a temporary file
             raise BadRequest(error.problem, allowed=error.allowed, hint=error.hint) from None
+
+    @property
+    def lines(self) -> int:
+        """Number of lines, those with faults too."""
+        return self.plan.lines + self._unread
+
+    def _note_unread(self, fault: LineFault) -> None:
+        self._unread += 1
+        self._note(fault)
 
     def _note(self, fault: LineFault) -> None:
         if len(self.faults) >= MOST_FAULTS:

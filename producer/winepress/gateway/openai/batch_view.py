@@ -137,13 +137,17 @@ def _whole(seconds: float | None) -> int | None:
     return None if seconds is None else int(seconds)
 
 
+def _rounded(seconds: float | None) -> float | None:
+    return None if seconds is None else round(seconds, 1)
+
+
 def plan_json(client: Client, user: str, batch: BatchPlan) -> dict[str, Any]:
     """What a batch would become; blocks its thread."""
     plan = batch.plan
     return {
         "object": "batch.plan",
         "is_valid": not batch.faults,
-        "lines": plan.lines,
+        "lines": batch.lines,
         "pictures": plan.count,
         "megapixel_steps": round(plan.cost, 3),
         "lanes": [
@@ -167,8 +171,8 @@ def _lane(
         "priority": priority,
         "pictures": pictures,
         "megapixel_steps": round(cost, 3),
-        "seconds": found.draws_s,
-        "done_in_s": found.ends_in_s,
+        "seconds": _rounded(found.draws_s),
+        "done_in_s": _rounded(found.ends_in_s),
         "pictures_before": found.ahead,
         "impossible": client.why_impossible(lane),
     }

@@ -23,6 +23,7 @@ from winepress.gateway.openai.temporary_file import copy_to, temporary_file
 from winepress.gateway.openai.user_files import MAX_FILE_BYTES, StoredFile, UserFiles
 from winepress.gateway.refusals import BodyTooLarge
 from winepress_shared.errors import NotFound
+from winepress_shared.regular_file import size_text
 
 _MAX_FIELD_BYTES = 16 * 2**10  #: of a form, except its file
 #: A file may hold anything, so no browser may show it as a page of this gateway.
@@ -60,7 +61,7 @@ async def upload_file(request: Request, caller: SubmitterOf) -> Response:
     try:
         content, file = uploaded(form)
         if (content.size or 0) > MAX_FILE_BYTES:
-            allowed = f"up to {MAX_FILE_BYTES} bytes"
+            allowed = f"up to {size_text(MAX_FILE_BYTES)}"
             raise BodyTooLarge("the file is too large", allowed=allowed)
 
         def keep() -> StoredFile:

@@ -15,6 +15,7 @@ from fastapi import Request
 from winepress.gateway.body import read_chunks
 from winepress.gateway.gateway import Gateway
 from winepress.gateway.refusals import BodyTooLarge
+from winepress_shared.regular_file import size_text
 
 
 @contextmanager
@@ -34,7 +35,7 @@ async def receive(gateway: Gateway, request: Request, path: Path, most: int) -> 
         async for chunk in _whole_blocks(read_chunks(request)):
             taken += len(chunk)
             if taken > most:
-                raise BodyTooLarge("the file is too large", allowed=f"up to {most} bytes")
+                raise BodyTooLarge("the file is too large", allowed=f"up to {size_text(most)}")
             digest.update(chunk)
             await gateway.client.in_thread(file.write, chunk)
     return digest.hexdigest()

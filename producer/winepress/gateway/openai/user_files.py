@@ -14,6 +14,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from winepress.gateway.refusals import TooManyRequests
 from winepress_shared.errors import DamagedRecord, InvalidJob, NotFound, ObjectMissing
 from winepress_shared.ledger.repeats import new_note
+from winepress_shared.regular_file import size_text
 from winepress_shared.stores.base import Store
 
 MAX_FILE_BYTES = 200 * 2**20  #: of one file
@@ -111,7 +112,9 @@ class UserFiles:
         """The content of a small file; raises NotFound, and InvalidJob for more bytes than that."""
         file = self.get(file_id)
         if file.size > most:
-            raise InvalidJob("the file is too large", value=file_id, allowed=f"up to {most} bytes")
+            raise InvalidJob(
+                "the file is too large", value=file_id, allowed=f"up to {size_text(most)}"
+            )
         return self._store.get(self._content(file_id), most=most)
 
     def _document(self, file_id: str) -> str:

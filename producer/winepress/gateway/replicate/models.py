@@ -10,7 +10,7 @@ from fastapi import APIRouter, Request
 from winepress.client import Client
 from winepress.gateway.checkpoints import Checkpoint, find_checkpoint
 from winepress.gateway.credentials import CallerOf
-from winepress.gateway.gateway import Gateway, gateway_of
+from winepress.gateway.gateway import gateway_of
 from winepress.gateway.replicate.prediction_view import OWNER
 from winepress_shared import __version__
 from winepress_shared.errors import NotFound, UnknownModel
@@ -44,6 +44,17 @@ def find_model(client: Client, name: str) -> Checkpoint:
         ) from None
 
 
+def find_version(client: Client, text: str) -> Checkpoint:
+    """The checkpoint of ``NAME``, ``VERSION`` or ``NAME:VERSION``; raises NotFound."""
+    name, _, version = text.partition(":")
+    try:
+        return find_model(client, version or name)
+    except NotFound:
+        if not version:
+            raise
+    return _version_of(client, name, version)
+
+
 @router.get("/{name}")
 async def get_model(request: Request, caller: CallerOf, name: str) -> dict[str, Any]:
     """One model, and its version in the usual precision."""
@@ -69,7 +80,7 @@ async def get_model(request: Request, caller: CallerOf, name: str) -> dict[str, 
 @router.get("/{name}/versions")
 async def list_versions(request: Request, caller: CallerOf, name: str) -> dict[str, Any]:
     """The versions of a model: one for each precision."""
-    versions = [_version(one) for one in _versions(gateway_of(request), name)]
+    versions = [_version(one) for one in _versions(gateway_of(request).client.client, name)]
     return {"results": versions, "next": None, "previous": None}
 
 
@@ -78,14 +89,20 @@ async def get_version(
     request: Request, caller: CallerOf, name: str, version: str
 ) -> dict[str, Any]:
     """One version."""
-    for one in _versions(gateway_of(request), name):
-        if version in (one.sha256, one.hash):
-            return _version(one)
-    raise NotFound("the model has no such version", value=version)
+    return _version(_version_of(gateway_of(request).client.client, name, version))
 
 
-def _versions(gateway: Gateway, name: str) -> list[Checkpoint]:
-    client = gateway.client.client
+def _version_of(client: Client, name: str, version: str) -> Checkpoint:
+    """A model in the precision of this name or digest; raises NotFound."""
+    known = _versions(client, name)
+    for one in known:
+        if version in (one.precision.value, one.sha256, one.hash):
+            return one
+    allowed = ", ".join(one.precision.value for one in known)
+    raise NotFound("the model has no such version", value=version, allowed=allowed)
+
+
+def _versions(client: Client, name: str) -> list[Checkpoint]:
     model = find_model(client, name).model
     return [Checkpoint(model, one) for one in client.catalogue.get(model).precisions]
 

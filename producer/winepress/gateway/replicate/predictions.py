@@ -17,9 +17,10 @@ from winepress.gateway.gateway import Gateway, gateway_of, stored_job
 from winepress.gateway.intake import JobRequest, submit, webhook_of
 from winepress.gateway.native.jobs import wait_for, wait_s
 from winepress.gateway.openai.file_links import read_link
-from winepress.gateway.replicate.models import find_model
+from winepress.gateway.replicate.models import find_version
 from winepress.gateway.replicate.prediction_view import OWNER, prediction_of, whole_prediction
 from winepress.gateway.request_body import OBJECT
+from winepress.gateway.requested_job import check_prompt_name
 from winepress.job_files.given_file import FILE_FIELDS
 from winepress_shared.errors import Conflict, InvalidJob
 from winepress_shared.jobs.aliases import ALIASES
@@ -65,12 +66,11 @@ async def create_for_model(
 
 
 def _name_in(body: Mapping[str, Any]) -> str:
-    """The version in ``OWNER/NAME:VERSION``, else the name; raises InvalidJob without either."""
+    """``NAME:VERSION``, without the owner, or a part of it; raises InvalidJob without either."""
     text = body.get("version") or body.get("model")
     if not isinstance(text, str) or not text:
         raise InvalidJob("is required", field="version", value=text)
-    name, _, version = text.removeprefix(f"{OWNER}/").partition(":")
-    return version or name
+    return text.removeprefix(f"{OWNER}/")
 
 
 async def _create(
@@ -85,12 +85,12 @@ async def _create(
 
     Its clients take every other word for the end.
     """
-    gateway = gateway_of(request)
+    gateway, waited = gateway_of(request), min(wait_s(request), _WAIT_S)
     given = body.get("input")
     if not isinstance(given, Mapping):
         raise InvalidJob("must be an object", field="input", value=given)
     hook = (body.get("webhook"), body.get("webhook_events_filter"))
-    fields, warnings = _fields_of(find_model(gateway.client.client, name), given)
+    fields, warnings = _fields_of(find_version(gateway.client.client, name), given)
     await _fetch_uploads(gateway, request, caller, fields)
     asked = JobRequest(
         fields,
@@ -100,7 +100,6 @@ async def _create(
         webhook=webhook_of(gateway, request, *hook, WebhookForm.REPLICATE),
     )
     handle = AsyncJobHandle(gateway.client, await submit(gateway, caller, asked))
-    waited = min(wait_s(request), _WAIT_S)
     has_ended = bool(waited) and await wait_for(handle, waited)
     view = await _view(gateway, request, await handle.status())
     response.headers["Location"] = view["urls"]["get"]
@@ -133,6 +132,7 @@ def _fields_of(
     kind = Job.kinds.get(str(fields["kind"]))
     known = kind.model_fields if kind else fields
     unknown = [name for name in fields if name not in (*known, *ALIASES, *_OTHERS)]
+    check_prompt_name(fields, unknown)
     for name in unknown:
         del fields[name]
     fields |= {"model": checkpoint.model, "precision": checkpoint.precision}
