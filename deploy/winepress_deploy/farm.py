@@ -130,9 +130,10 @@ class Farm:
         self.state.announce(os.getpid(), process_began(os.getpid()), self.urls)
 
     def _choose_ports(self) -> None:
+        served = (gateway.NAME,) if self.options.gateway else ()
         try:
             self._ports = ports.choose(
-                (valkey.NAME, flower.NAME, gateway.NAME, *seaweed.PORTS),
+                (valkey.NAME, flower.NAME, *seaweed.PORTS, *served),
                 self.state.remembered_ports(),
                 seaweed.PORT_OFFSETS,
                 gateway.PREFERRED,
