@@ -242,8 +242,16 @@ _ATTACKS: dict[str, Callable[[redis.Redis], Any]] = {
 }
 
 
-@pytest.mark.parametrize("role", [Role.PRODUCER, Role.GATEWAY])
-@pytest.mark.parametrize("name", _ATTACKS)
+#: What delivers webhooks tells Flower of it with the gateway's role, which may therefore hear too.
+_TRIED = [
+    (role, name)
+    for role in (Role.PRODUCER, Role.GATEWAY)
+    for name in _ATTACKS
+    if (role, name) != (Role.GATEWAY, "hear events")
+]
+
+
+@pytest.mark.parametrize(("role", "name"), _TRIED)
 def test_a_producer_cannot(farm: GuardedFarm, role: Role, name: str) -> None:
     """What workers and the operator say of themselves is theirs alone."""
     with (

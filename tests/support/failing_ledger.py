@@ -46,8 +46,9 @@ class FailingLedger(InMemoryLedger):
         if job_id not in self.held:
             decision = Decision.EARLIER if job_id in self.ids() else Decision.MISSING
             return Acceptance(decision, job_id, 0, 0)
-        self.submit(self.held.pop(job_id))
-        return Acceptance(Decision.ACCEPTED, job_id, 0, len(self.workers()))
+        entry = self.submit(self.held.pop(job_id))
+        decision = Decision.ACCEPTED if entry.is_new else Decision.KNOWN
+        return Acceptance(decision, entry.id, 0, len(self.workers()))
 
     def withdraw(self, jobs: Sequence[tuple[str, str]], reason: str) -> list[JobState | None]:
         self.asked += 1

@@ -94,9 +94,10 @@ class DrawingRequest:
         schedule = str(fields.get("scheduler", "")).lower()
         if schedule in _NO_SCHEDULE and not any(name in fields for name in _SAMPLERS[:2]):
             del fields["scheduler"]
-        if self.kind == "text-to-image":  # it belongs to the second pass of `enable_hr`
+        pictures = Job.kinds[self.kind].picture_names
+        if not pictures:  # it belongs to the second pass of `enable_hr`
             fields.pop("denoising_strength", None)
-        if self.kind == "inpaint":
+        if "mask" in pictures:
             self._read_mask(fields)
         _check_count(fields)
         return fields | self._kept_settings()

@@ -85,6 +85,6 @@ def _info(job: Job, pictures: list[Output], texts: list[str]) -> dict[str, Any]:
         "styles": [],
         "job_timestamp": time.strftime("%Y%m%d%H%M%S"),
         "clip_skip": job.clip_skip or 1,
-        "is_using_inpainting_conditioning": job.kind == "inpaint",
+        "is_using_inpainting_conditioning": job.is_composite,
         "version": f"winepress {__version__}",
     }
