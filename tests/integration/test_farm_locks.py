@@ -243,12 +243,8 @@ _ATTACKS: dict[str, Callable[[redis.Redis], Any]] = {
 
 
 #: What delivers webhooks tells Flower of it with the gateway's role, which may therefore hear too.
-_TRIED = [
-    (role, name)
-    for role in (Role.PRODUCER, Role.GATEWAY)
-    for name in _ATTACKS
-    if (role, name) != (Role.GATEWAY, "hear events")
-]
+_TRIED = [(Role.PRODUCER, name) for name in _ATTACKS]
+_TRIED += [(Role.GATEWAY, name) for name in _ATTACKS if name != "hear events"]
 
 
 @pytest.mark.parametrize(("role", "name"), _TRIED)

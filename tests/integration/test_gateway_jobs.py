@@ -35,6 +35,16 @@ def test_a_submission_is_accepted_with_the_address_of_its_job(gateway: RunningGa
     assert gateway.http.get(job["links"]["self"]).json()["id"] == job["id"]
 
 
+def test_the_answer_to_a_submission_is_the_job_as_it_is_listed(gateway: RunningGateway) -> None:
+    """It is not read again, and says the same."""
+    told = gateway.submit(n=3, expires_in=900, start_in=60, window="22:00-06:00", user="ann")
+    (listed,) = gateway.http.get("/v1/jobs").json()["jobs"]
+    times = ("created", "expires", "starts")  # by two clocks
+    assert all(abs(told.pop(name) - listed.pop(name)) < 60 for name in times)
+    assert (told.pop("warnings"), listed.pop("warnings")) == ([], None)
+    assert told == listed
+
+
 def test_prefer_wait_answers_with_the_finished_job(
     gateway: RunningGateway, manual_worker: ManualWorker
 ) -> None:

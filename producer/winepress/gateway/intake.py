@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -21,6 +22,7 @@ from winepress.submission import submit as submit_records
 from winepress.submit_options import SubmitOptions
 from winepress_shared.errors import InvalidJob, NotFound, WrongUsage
 from winepress_shared.jobs.job import Job
+from winepress_shared.jobs.job_record import JobRecord
 from winepress_shared.ledger.records import JobRow, unknown_job
 from winepress_shared.webhook import Webhook, WebhookForm
 from winepress_shared.window import Window
@@ -59,8 +61,10 @@ async def submit_and_look(gateway: Gateway, caller: Caller, asked: JobRequest) -
     """`submit`, and the job after it, in one turn of a thread."""
 
     def both() -> Accepted:
-        handle = enter(gateway, caller, asked)
-        row = handle.status()
+        handle, record = _enter(gateway, caller, asked)
+        # A new job is as it was written; one that was known may have gone on.
+        is_new = handle.id == record.id
+        row = JobRow.of_new(record, time.time()) if is_new else handle.status()
         return Accepted(handle, row, gateway.workers.why_impossible(row.lane))
 
     return await gateway.client.in_thread(both)
@@ -82,6 +86,10 @@ def webhook_of(
 
 def enter(gateway: Gateway, caller: Caller, asked: JobRequest) -> JobHandle:
     """`submit` for a caller that is in a thread already."""
+    return _enter(gateway, caller, asked)[0]
+
+
+def _enter(gateway: Gateway, caller: Caller, asked: JobRequest) -> tuple[JobHandle, JobRecord]:
     if not caller.may(Scope.SUBMIT):
         raise Forbidden("this key may not submit jobs")
     client = gateway.client.client
@@ -103,7 +111,7 @@ def enter(gateway: Gateway, caller: Caller, asked: JobRequest) -> JobHandle:
     if asked.webhook is not None:
         gateway.webhook_guard.check(asked.webhook.url)
     (job_id,) = submit_records(client, [record], submit_options)
-    return JobHandle(client, job_id, record.warnings)
+    return JobHandle(client, job_id, record.warnings), record
 
 
 def _window(text: object) -> Window | None:

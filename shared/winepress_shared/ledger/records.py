@@ -7,8 +7,10 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
+from winepress_shared.cost import megapixel_steps
 from winepress_shared.errors import Conflict, DamagedRecord, NotFound
 from winepress_shared.jobs.job import Priority
+from winepress_shared.jobs.job_record import JobRecord
 from winepress_shared.lane import model_key
 from winepress_shared.state import JobState
 from winepress_shared.window import Window
@@ -118,6 +120,31 @@ class JobRow:
     cost: float = 0.0  #: megapixel-steps of a unit
     last_lane: str | None = None  #: lane of the last unit if it differs
     pending: bool = False  #: its submission is not complete
+
+    @classmethod
+    def of_new(cls, record: JobRecord, created: float) -> JobRow:
+        """A job as it is when it has just been accepted, at the time ``created``."""
+        return cls(
+            id=record.id,
+            state=JobState.QUEUED,
+            kind=record.job.kind,
+            lane=str(record.lane),
+            user=record.user,
+            priority=record.job.priority,
+            units=record.job.unit_count,
+            done=0,
+            failed=0,
+            created=created,
+            started=None,
+            finished=None,
+            expires=record.expires,
+            paused=False,
+            reason="",
+            starts=record.starts,
+            window=record.window,
+            cost=megapixel_steps(record.job) if record.cost is None else record.cost,
+            last_lane=record.job.last_lane,
+        )
 
     @classmethod
     def from_hash(cls, job_id: str, row: dict[str, str]) -> JobRow:
