@@ -10,6 +10,7 @@ from typing import Any
 from fastapi import Request
 
 from winepress.client import Client
+from winepress.explanation import why_impossible
 from winepress.gateway.access import Caller, OfUser, Scope
 from winepress.gateway.gateway import Gateway, stored_job
 from winepress.gateway.key_meter import KeyMeter
@@ -61,11 +62,12 @@ async def submit_and_look(gateway: Gateway, caller: Caller, asked: JobRequest) -
     """`submit`, and the job after it, in one turn of a thread."""
 
     def both() -> Accepted:
+        workers = gateway.workers.now()  # before: a refusal must mean that nothing is queued
         handle, record = _enter(gateway, caller, asked)
         # A new job is as it was written; one that was known may have gone on.
         is_new = handle.id == record.id
         row = JobRow.of_new(record, time.time()) if is_new else handle.status()
-        return Accepted(handle, row, gateway.workers.why_impossible(row.lane))
+        return Accepted(handle, row, why_impossible(row.lane, workers))
 
     return await gateway.client.in_thread(both)
 

@@ -21,7 +21,7 @@ class PreviewCache:
         """The JPEG that an event ``preview`` announces, or a newer one; None if it is gone."""
         key = (handle.id, event.id)
         found = self._kept.get(key)
-        if found is None:
+        if found is None or (found.done() and (found.cancelled() or found.exception())):
             found = self._kept[key] = asyncio.ensure_future(_fetch(handle, event))
             if len(self._kept) > _MOST_KEPT:
                 self._kept.popitem(last=False)

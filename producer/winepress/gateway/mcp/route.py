@@ -24,7 +24,7 @@ from winepress.gateway.gateway import Gateway, gateway_of
 from winepress.gateway.intake import JobRequest, submit
 from winepress.gateway.mcp.backend import Backend
 from winepress.gateway.mcp.server import Context, make_server
-from winepress.gateway.problems import Problem
+from winepress.gateway.problems import Problem, problem_of
 from winepress.gateway.refusals import WrongMethod
 from winepress.handle import JobHandle
 from winepress_shared.archive import Output
@@ -98,7 +98,7 @@ def _backend_of(context: Context) -> Backend:
 async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     """Keep no sessions: any gateway of the farm answers any request, also after a restart."""
     manager = StreamableHTTPSessionManager(
-        make_server(_backend_of),
+        make_server(_backend_of, lambda error: problem_of(error).message),
         stateless=True,
         max_request_body_size=sys.maxsize,  # the gateway has limits of its own
     )

@@ -36,7 +36,10 @@ _INSTRUCTIONS = (
 )
 
 
-def make_server(backend_of: Callable[[Context], Backend]) -> Server[Any]:
+def make_server(
+    backend_of: Callable[[Context], Backend],
+    told: Callable[[WinepressError], str] = lambda error: error.message,
+) -> Server[Any]:
     """A server of the tools; ``backend_of`` is the farm for the caller of one request."""
     tools = {tool.name: tool for tool in TOOLS}
     listed = [tool.listed() for tool in TOOLS]
@@ -57,7 +60,7 @@ def make_server(backend_of: Callable[[Context], Backend]) -> Server[Any]:
             arguments = tool.arguments.read(params.arguments or {})
             return await tool.run(Call(backend_of(context), report), arguments)
         except WinepressError as error:
-            return _failed(error.message)
+            return _failed(told(error))
         except Exception as error:
             number = secrets.token_hex(4)
             log.error("unexpected error %s in %s", number, tool.name, exc_info=error)

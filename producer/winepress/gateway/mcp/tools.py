@@ -27,6 +27,7 @@ from winepress.gateway.mcp.model_list import ModelListAnswer, list_models, ready
 from winepress.gateway.mcp.plain_schema import plain_schema
 from winepress.gateway.mcp.waiting import Report, wait_until_over
 from winepress.handle import JobHandle
+from winepress_shared.errors import FarmUnreachable, WinepressError
 from winepress_shared.jobs.job import Priority
 
 
@@ -91,9 +92,15 @@ async def _draw(call: Call, arguments: Drawing, kind: str, priority: Priority) -
     if "model" not in fields:
         fields["model"] = await client.in_thread(ready_model, backend, kind, arguments.precision)
     handle = await backend.submit(fields)
-    row = await client.in_thread(handle.status)
-    await wait_until_over(AsyncJobHandle(client, handle), row, arguments.wait_s, call.report)
-    return await client.in_thread(job_answer, backend, handle, must_succeed=True)
+    try:
+        row = await client.in_thread(handle.status)
+        await wait_until_over(AsyncJobHandle(client, handle), row, arguments.wait_s, call.report)
+        return await client.in_thread(job_answer, backend, handle, must_succeed=True)
+    except FarmUnreachable:
+        raise WinepressError(
+            f"the farm does not answer now, but job {handle.id} was accepted and goes on; "
+            "do not ask for it again, call job_status with this job_id"
+        ) from None
 
 
 async def _job_status(call: Call, arguments: OfJob) -> CallToolResult:

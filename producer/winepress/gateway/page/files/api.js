@@ -37,11 +37,12 @@ function headers(more = {}) {
 }
 
 async function send(method, path, { body, kind, more, signal } = {}) {
+  const bytes = body?.size ?? body?.length ?? 0; // a large one takes time on a slow line
   const answered = await fetch(path, {
     method,
     body,
     headers: headers(kind ? { ...more, "Content-Type": kind } : more),
-    signal: signal || AbortSignal.timeout(PATIENCE_MS),
+    signal: signal || AbortSignal.timeout(PATIENCE_MS + Math.ceil(bytes / 100)),
   }).catch((error) => {
     if (error.name === "AbortError") throw error;
     throw new Problem(0, { detail: "the gateway cannot be reached" });
@@ -96,7 +97,7 @@ export async function submit(fields, path = "v1/jobs", kind = undefined) {
     try {
       return await post(path, fields, once);
     } catch (error) {
-      if (error.status !== 0 && error.status !== 503) throw error;
+      if (error.status && error.status !== 503) throw error; // 0 or none: no whole answer
       if (error.code === "no-worker") throw error;
       await new Promise((done) => setTimeout(done, wait));
     }

@@ -5,7 +5,7 @@ import * as api from "./api.js";
 import { $, say } from "./dom.js";
 import * as brush from "./mask.js";
 
-const shownHere = new Map(); // reference → address of a picture that this tab has
+const shownHere = new Map(); // reference → a picture that this tab has: address and size
 let picture = null; // {reference, address, width, height}
 let maskReference = null;
 let mayMask = true; // a film has no mask
@@ -54,13 +54,9 @@ export async function take(file) {
   try {
     const kept = await api.post("v1/uploads", file, { kind: "application/octet-stream" });
     for (const warning of kept.warnings) say(warning, "warn");
-    shownHere.set(kept.id, URL.createObjectURL(file));
-    use({
-      reference: kept.id,
-      address: shownHere.get(kept.id),
-      width: kept.width,
-      height: kept.height,
-    });
+    const { id: reference, width, height } = kept;
+    shownHere.set(reference, { reference, address: URL.createObjectURL(file), width, height });
+    use(shownHere.get(reference));
   } catch (error) {
     error.field = "image";
     refuse(error);
@@ -84,7 +80,7 @@ function use(given) {
 /** Start from what a job has named; this tab may not have its pixels. */
 export function refer(reference, maskOfJob, [width, height]) {
   picture = reference
-    ? { reference, address: shownHere.get(reference) || "", width, height }
+    ? shownHere.get(reference) || { reference, address: "", width, height }
     : null;
   maskReference = maskOfJob || null;
   show();

@@ -166,9 +166,10 @@ function failure(job, fields, result) {
 }
 
 function figure(job, fields, warnings, result, output) {
-  const isFilm = output.content_type.startsWith("video");
+  const isFilm = output.frames > 1;
+  const [type] = output.content_type.split("/");
   const alt = `${fields.prompt || "zoom film"}, seed ${output.seed}`;
-  const medium = isFilm
+  const medium = type === "video"
     ? el("video", {
         src: output.path,
         controls: true,
@@ -178,7 +179,9 @@ function figure(job, fields, warnings, result, output) {
         playsInline: true,
         "aria-label": alt,
       })
-    : el("img", { src: output.path, alt, width: output.width, height: output.height });
+    : type === "image"
+      ? el("img", { src: output.path, alt, width: output.width, height: output.height })
+      : icon("film");
   return el(
     "figure",
     {},
@@ -257,7 +260,7 @@ function buttons(job, fields, output, isFilm) {
     !isFilm && button("Start from it", "picture", () => actions.startFrom(output, one), options),
     !isFilm && button("Make a zoom of this", "film", () => actions.zoomOf(output, one), options),
     !isFilm &&
-      fields.kind !== "batch" &&
+      !["batch", "zoom-video"].includes(fields.kind) &&
       button("Compare precisions", "compare", () => actions.compare(job, one, output), options),
     el(
       "a",
