@@ -11,6 +11,7 @@ from winepress.client import Client
 from winepress.gateway.checkpoints import Checkpoint, find_checkpoint
 from winepress.gateway.credentials import CallerOf
 from winepress.gateway.gateway import gateway_of
+from winepress.gateway.refusals import WrongMethod
 from winepress.gateway.replicate.prediction_view import OWNER
 from winepress_shared import __version__
 from winepress_shared.errors import NotFound, UnknownModel
@@ -53,6 +54,12 @@ def find_version(client: Client, text: str) -> Checkpoint:
         if not version:
             raise
     return _version_of(client, name, version)
+
+
+@router.get("/{name}/predictions", include_in_schema=False)
+async def refuse_predictions_of_model(name: str, caller: CallerOf) -> None:
+    """Say what the route of OpenAI, whose names of models may have slashes, would not."""
+    raise WrongMethod("this route has no such method", value="GET", allowed="POST")
 
 
 @router.get("/{name}")

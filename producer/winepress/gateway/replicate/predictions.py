@@ -48,13 +48,13 @@ async def create_prediction(
     return await _create(request, response, caller, _name_in(body), body)
 
 
-@router.put("/predictions/{key}", status_code=201, openapi_extra=OBJECT)
+@router.put("/predictions/{prediction_id}", status_code=201, openapi_extra=OBJECT)
 async def put_prediction(
-    request: Request, response: Response, caller: CallerOf, key: str
+    request: Request, response: Response, caller: CallerOf, prediction_id: str
 ) -> dict[str, Any]:
-    """The same; the same ``key`` finds the same job again for a day."""
+    """The same; the same id finds the same job again for a day."""
     body = await read_object(request)
-    return await _create(request, response, caller, _name_in(body), body, key)
+    return await _create(request, response, caller, _name_in(body), body, prediction_id)
 
 
 @router.post(f"/models/{OWNER}/{{name}}/predictions", status_code=201, openapi_extra=OBJECT)
