@@ -9,7 +9,6 @@ from typing import TextIO
 
 from winepress import Client, JobHandle
 from winepress.views.farm_board import FarmBoard
-from winepress_shared.ledger.snapshot import Snapshots
 from winepress_shared.polling import poll
 from winepress_shared.screen.board import Board
 from winepress_shared.screen.table import Block, Cell
@@ -27,7 +26,7 @@ class JobsBoard:
         self, client: Client, handles: Sequence[JobHandle], stream: TextIO | None = None
     ) -> None:
         self._farm = client.settings.farm
-        self._snapshots = Snapshots(client.settings)
+        self._snapshots = client.snapshots
         self._handles = handles
         self._stream = stream or sys.stdout
         self._began = time.monotonic()
@@ -47,7 +46,7 @@ class JobsBoard:
             self._show(board, done, units, at_once=is_over)
             return is_over or done >= until * units
 
-        with self._snapshots, Board(self._stream, line_s=_LINE_S) as board:
+        with Board(self._stream, line_s=_LINE_S) as board:
             if not poll(is_done, every_s=_LOOK_S, timeout_s=timeout_s):
                 raise TimeoutError(f"{done} pictures after {timeout_s:.0f} s")
         return done

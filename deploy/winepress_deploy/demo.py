@@ -105,12 +105,13 @@ class Demo:
         return 0
 
     def _leave_up(self, farm: Farm, stop: StopRequest) -> None:
-        self._say(f"The farm's page is {farm.urls[gateway.NAME]}")
+        page = farm.urls[gateway.NAME]
         if self._stays:
-            self._aside("open it in a browser; Ctrl-C here stops the farm")
+            self._say(f"The farm's page is {page}: open it in a browser")
+            self._aside("Ctrl-C here stops the farm")
             stop.wait()
         else:
-            self._aside("`winepress demo --stay` leaves it up for you; so does `winepress up`")
+            self._say(f"The farm's page was {page}; `winepress demo --stay` leaves it up for you")
 
     def _empty_state(self) -> Path:
         """The folder of the demo's farm, without the files of an earlier demo."""

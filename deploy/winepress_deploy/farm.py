@@ -204,9 +204,9 @@ class Farm:
     def _set_limits(self, given: Settings) -> None:
         """Set the limits in these settings; others stay as recorded in the broker."""
         if given.limits:
-            book = QueueLimits(self.settings)
-            book.set_limits(given.limits)
-            book.close()
+            limits = QueueLimits(self.settings)
+            limits.set_limits(given.limits)
+            limits.close()
 
     def _start_workers(self) -> None:
         programs = workers(self.state, self.settings, self.options)

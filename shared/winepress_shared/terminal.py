@@ -14,6 +14,7 @@ from types import TracebackType
 from typing import Any, TextIO
 
 #: Control characters, separators of lines, lone surrogates, and Unicode's property Bidi_Control.
+SERVICE_FORMAT = "%(asctime)s %(levelname)s %(message)s"  #: of the log of a command that serves
 _COMMANDING = re.compile(
     r"[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]"
 )

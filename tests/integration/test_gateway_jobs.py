@@ -177,6 +177,39 @@ def _drawn(gateway: RunningGateway) -> str:
     return url
 
 
+def test_links_to_the_store_stand_beside_their_own_pictures(
+    gateway: RunningGateway, manual_worker: ManualWorker
+) -> None:
+    """Also where a picture in the middle is missing."""
+    with manual_worker.working(LANE, failing=(1,)):
+        job = gateway.http.post("/v1/jobs", json={"prompt": "x", "n": 3}, headers=PATIENT).json()
+    path = job["links"]["results"]
+    result = gateway.http.get(path, params={"links": "store"}).json()
+    assert [output["unit"] for output in result["outputs"]] == [0, 2]
+    assert [f"{output['unit']:06d}" in output["store_url"] for output in result["outputs"]] == [
+        True,
+        True,
+    ]
+
+
+def test_a_zoom_whose_film_nobody_can_cut_is_told_as_impossible(
+    gateway: RunningGateway, manual_worker: ManualWorker
+) -> None:
+    """As it is to a program in Python."""
+    manual_worker.live("vignette-inpaint.fp16")
+    fields = {"kind": "zoom-video", "model": "vignette-inpaint", "key_frames": 3}
+    told = gateway.submit(**fields)
+    assert "film" in told["impossible"]
+    assert gateway.http.get(told["links"]["self"]).json()["impossible"] == told["impossible"]
+
+
+def test_every_wrong_method_is_answered_with_those_that_work(gateway: RunningGateway) -> None:
+    """Also where the OpenAPI document does not list the route."""
+    for path in ("/", "/openapi.json"):
+        answer = gateway.http.post(path)
+        assert (answer.status_code, "GET" in answer.headers["Allow"]) == (405, True)
+
+
 def test_a_link_opens_only_its_own_output_and_only_as_it_was_signed(
     gateway: RunningGateway,
 ) -> None:

@@ -47,6 +47,18 @@ def test_a_gateway_serves_limited_keys_with_its_role(farm: GuardedFarm, role: Ro
     assert [one.id for one in keys.all() if one.user == key.user] == [key.id]
 
 
+def test_a_large_file_is_kept_and_given_back_with_the_gateways_role(farm: GuardedFarm) -> None:
+    """Beyond 16 MiB a file goes to the store in several parts."""
+    content = b"0123456789abcdef" * (17 * 2**16)
+    with RunningGateway(farm.settings(Role.GATEWAY)) as gateway:
+        form = {"purpose": "batch"}
+        sent = gateway.http.post("/v1/files", files={"file": ("a.jsonl", content)}, data=form)
+        assert sent.status_code == 200, sent.text
+        path = f"/v1/files/{sent.json()['id']}"
+        assert gateway.http.get(f"{path}/content").content == content
+        assert gateway.http.delete(path).status_code == 200
+
+
 @pytest.mark.parametrize("role", [Role.PRODUCER, Role.WORKER])
 def test_nobody_else_reads_or_makes_keys(farm: GuardedFarm, role: Role) -> None:
     """Not even their hashes, and least of all the secret that signs links."""

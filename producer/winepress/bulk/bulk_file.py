@@ -15,7 +15,7 @@ from itertools import chain
 from pathlib import Path
 from typing import Any, TextIO
 
-from winepress.bulk.line import Line, LineFault, OnFault, fault_at, raise_fault
+from winepress.bulk.line import Line, LineFault, OnFault, raise_fault
 from winepress.job_files.written_job import read_fields
 from winepress_shared.errors import InvalidJob, Refused, WrongUsage
 from winepress_shared.json_text import parse_json
@@ -107,7 +107,7 @@ def _numbered(text: TextIO, most: int = MAX_LINE_CHARACTERS) -> Iterator[tuple[i
 def _within(lines: Iterable[str], most: int, first: int = 1) -> Iterator[str]:
     for number, line in enumerate(lines, first):
         if len(line) > most:
-            raise fault_at(number, None, InvalidJob("too long", allowed=f"{most} characters"))
+            raise LineFault(number, None, InvalidJob("too long", allowed=f"{most} characters"))
         yield line
 
 
@@ -127,14 +127,14 @@ def _json_line(number: int, written: str) -> Line:
     try:
         values = parse_json(written)
     except json.JSONDecodeError as error:
-        raise fault_at(number, error.colno, InvalidJob(f"not JSON: {error.msg}")) from None
+        raise LineFault(number, error.colno, InvalidJob(f"not JSON: {error.msg}")) from None
     except ValueError as error:
-        raise fault_at(number, None, InvalidJob(f"not JSON: {error}")) from None
+        raise LineFault(number, None, InvalidJob(f"not JSON: {error}")) from None
     if not isinstance(values, dict):
-        raise fault_at(number, 1, InvalidJob("not a JSON object", value=values))
+        raise LineFault(number, 1, InvalidJob("not a JSON object", value=values))
     body = values.get("body")
     if max(len(values), len(body) if isinstance(body, dict) else 0) > _MAX_FIELDS:
-        raise fault_at(number, 1, InvalidJob("too many fields", allowed=f"{_MAX_FIELDS}"))
+        raise LineFault(number, 1, InvalidJob("too many fields", allowed=f"{_MAX_FIELDS}"))
     line = Line(number, values, columns=_json_columns(written, values))
     return _openai(line, written) if "body" in values else _named(line)
 
@@ -194,7 +194,7 @@ def _csv_lines(text: TextIO, on_fault: OnFault) -> Iterator[Line]:
     names = [name.strip().lower().replace(" ", "_") for name in header]
     columns = {name: column for column, name in enumerate(names, 1)}
     if "" in columns or len(columns) < len(names):
-        raise fault_at(first, None, InvalidJob("column names must be unique and not empty"))
+        raise LineFault(first, None, InvalidJob("column names must be unique and not empty"))
     while True:
         row, first = _csv_row(rows, before)
         if row is None:
@@ -204,7 +204,7 @@ def _csv_lines(text: TextIO, on_fault: OnFault) -> Iterator[Line]:
         if len(row) != len(names):
             problem = "wrong number of cells"
             error = InvalidJob(problem, value=len(row), allowed=f"{len(names)}")
-            on_fault(fault_at(first, min(len(row), len(names)) + 1, error))
+            on_fault(LineFault(first, min(len(row), len(names)) + 1, error))
             continue
         values = {name: cell for name, cell in zip(names, row, strict=True) if cell != ""}
         yield _named(Line(first, _counts(values), columns=columns))
@@ -218,7 +218,7 @@ def _csv_row(rows: Any, before: int) -> tuple[list[str] | None, int]:
     except csv.Error as error:
         # An open quotation mark is noticed lines later, often at the end of the file.
         hint = "Check that every quotation mark of this record is closed"
-        raise fault_at(first, None, InvalidJob(f"not CSV: {error}", hint=hint)) from None
+        raise LineFault(first, None, InvalidJob(f"not CSV: {error}", hint=hint)) from None
 
 
 def _prompt_lines(text: TextIO, on_fault: OnFault) -> Iterator[Line]:
@@ -245,7 +245,7 @@ def _flag_line(number: int, written: str) -> Line:
     try:
         words = _words(written)
     except ValueError as error:
-        raise fault_at(number, len(written), InvalidJob(str(error).lower())) from None
+        raise LineFault(number, len(written), InvalidJob(str(error).lower())) from None
     values: dict[str, Any] = {}
     columns: dict[str, int] = {}
     while words:
@@ -256,9 +256,9 @@ def _flag_line(number: int, written: str) -> Line:
         field = "model" if name and name[1] == "sd_model" else name and name[1]
         if not field or field in values:
             problem = "given twice" if field else "not a flag"
-            raise fault_at(number, column, InvalidJob(problem, value=flag, allowed="--name value"))
+            raise LineFault(number, column, InvalidJob(problem, value=flag, allowed="--name value"))
         if end == 1:
-            raise fault_at(number, column, InvalidJob("has no value"), flag)
+            raise LineFault(number, column, InvalidJob("has no value"), flag)
         values[field], columns[field] = " ".join(words[1:end]), column
         words = words[end:]
     return Line(number, _counts(values), columns=columns)

@@ -32,14 +32,14 @@ class Line:
         """``error`` with its line and column."""
         written = next((name for name in self.columns if _means(name, error.field)), None)
         column = None if written is None else self.columns[written]
-        return fault_at(self.number, column, error, written or error.field)
+        return LineFault(self.number, column, error, written or error.field)
 
 
 class LineFault(InvalidJob):
     """What is wrong with one line, and where."""
 
     def __init__(
-        self, line: int, column: int | None, error: WinepressError, name: str | None
+        self, line: int, column: int | None, error: WinepressError, name: str | None = None
     ) -> None:
         """``name`` is that of the field, as the file calls it."""
         self.line = line
@@ -60,13 +60,6 @@ OnFault = Callable[[LineFault], None]  #: returns to go on with the next line
 def raise_fault(fault: LineFault) -> None:
     """The `OnFault` that ends the reading at the first fault."""
     raise fault
-
-
-def fault_at(
-    number: int, column: int | None, error: WinepressError, name: str | None = None
-) -> LineFault:
-    """``error`` with a line and a column of the file."""
-    return LineFault(number, column, error, name)
 
 
 def _means(name: str, canonical: str | None) -> bool:

@@ -51,10 +51,8 @@ def _workers(arguments: argparse.Namespace) -> int:
 
 def _write_workers(client: Client) -> None:
     from winepress.views.worker_table import WorkerTable
-    from winepress_shared.ledger.snapshot import Snapshots
 
-    with Snapshots(client.settings) as snapshots:
-        farm = snapshots.take(_MOST_WORKERS, 0)
+    farm = client.snapshots.take(_MOST_WORKERS, 0)
     table = WorkerTable(farm)
     for worker in farm.workers:
         refused = "; ".join(f"{model} ({why})" for model, why in refused_models(worker).items())

@@ -12,6 +12,7 @@ from winepress.console import Console
 from winepress_shared.errors import WrongUsage
 from winepress_shared.network_address import is_loopback
 from winepress_shared.settings import Settings
+from winepress_shared.terminal import SERVICE_FORMAT, plain_handler
 
 DEFAULT_PORT = 8188
 _NEW_OBJECTS = 10_000  #: between two searches for cycles of garbage
@@ -40,7 +41,7 @@ def _run(arguments: argparse.Namespace) -> int:
     from winepress.gateway.server import address_of, listen, make_server  # imports FastAPI
     from winepress_shared.stores import open_store
 
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
+    logging.basicConfig(level=logging.INFO, handlers=[plain_handler(SERVICE_FORMAT)], force=True)
     logging.getLogger("mcp").setLevel(logging.WARNING)  # it tells of each request
     if not 0 < arguments.port < 65536:
         raise WrongUsage("not a port", field="--port", value=arguments.port, allowed="1 to 65535")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import asyncio
 import os
 import signal
 from pathlib import Path
@@ -31,6 +30,8 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
 
 
 def _run(arguments: argparse.Namespace) -> int:
+    import asyncio  # loads ssl and thirty other modules
+
     from winepress.gateway.mcp.stdio import serve  # imports the SDK
 
     check_targets(arguments)

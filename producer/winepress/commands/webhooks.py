@@ -12,9 +12,8 @@ from winepress.console import Console
 from winepress.views.delivery_table import DeliveryTable
 from winepress_shared.errors import WinepressError, WrongUsage
 from winepress_shared.screen.output import write_table
-from winepress_shared.terminal import plain_handler
+from winepress_shared.terminal import SERVICE_FORMAT, plain_handler
 
-_LOG_FORMAT = "%(asctime)s %(levelname)s %(message)s"
 _MOST_THREADS = 256
 _MOST_REPLAYED = 10_000
 _LIMITS = range(1, 10_001)
@@ -60,7 +59,7 @@ def _run(arguments: argparse.Namespace) -> int:
             value=arguments.threads,
             allowed=f"1 to {_MOST_THREADS}",
         )
-    logging.basicConfig(level=logging.INFO, handlers=[plain_handler(_LOG_FORMAT)], force=True)
+    logging.basicConfig(level=logging.INFO, handlers=[plain_handler(SERVICE_FORMAT)], force=True)
     for name in ("httpx", "httpcore"):  # they log the whole address, whose path may be a secret
         logging.getLogger(name).setLevel(logging.WARNING)
     with Client.from_env() as client:

@@ -131,9 +131,8 @@ def _as_ours(request: Request, error: Exception) -> WinepressError:
     if isinstance(error, HTTPException) and error.status_code == 404:
         return _no_route(request)
     if isinstance(error, HTTPException) and error.status_code == 405:
-        return WrongMethod(
-            "this route has no such method", value=request.method, allowed=_methods(request)
-        )
+        allowed = _methods(request) or (error.headers or {}).get("Allow")
+        return WrongMethod("this route has no such method", value=request.method, allowed=allowed)
     return BadRequest(str(error))
 
 

@@ -21,7 +21,7 @@ async def submitter_of(caller: CallerOf) -> Caller:
 async def reader_of(caller: CallerOf) -> Caller:
     """The caller of a route that shows the caller's own; raises Forbidden."""
     if not caller.may_look:
-        raise Forbidden("this key may not look at files and batches", hint="It lacks read-own")
+        raise Forbidden("this key may not look at jobs or files", hint="It lacks read-own")
     return caller
 
 

@@ -15,7 +15,7 @@ from winepress.gateway.gateway import Gateway
 from winepress_shared.catalogue import Catalogue
 from winepress_shared.errors import UnknownModel
 from winepress_shared.jobs.job import Job
-from winepress_shared.lane import FILM, Lane, Precision
+from winepress_shared.lane import Lane, Precision
 
 _DRAWING = frozenset(("text-to-image", "image-to-image", "inpaint"))
 _HASH_DIGITS = 10
@@ -98,13 +98,11 @@ def _known(catalogue: Catalogue) -> Iterator[Checkpoint]:
 def served_checkpoints(gateway: Gateway, caller: Caller) -> list[Checkpoint]:
     """What live workers draw with now and the caller may ask for, in the order of the catalogue."""
     workers, models = gateway.workers.now(), caller.models
-    lanes = {lane for worker in workers for lane in worker.facts.get("lanes", ()) if lane != FILM}
-    living = {Lane.parse(lane).model_key for lane in lanes}
     return [
         one
         for one in _known(gateway.client.client.catalogue)
-        if f"{one.model}.{one.precision.value}" in living
-        and (models is None or one.model in models)
+        if (models is None or one.model in models)
+        and any(worker.serves(str(Lane(one.model, one.precision))) for worker in workers)
     ]
 
 

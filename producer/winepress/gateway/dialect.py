@@ -32,7 +32,6 @@ PROBLEM_JSON = {"application/problem+json": {"schema": _PROBLEM}}
 class Dialect:
     """One family of routes; to add a family, write one and list it in `app.DIALECTS`."""
 
-    name: str
     routers: tuple[APIRouter, ...]
     paths: re.Pattern[str]  #: of every path that is this dialect's, known routes or not
     answer: Callable[[Problem], Response]  #: an error in the dialect's own form
@@ -61,6 +60,5 @@ def problem_json(problem: Problem) -> Response:
     return JSONResponse(
         problem.document(),
         problem.status,
-        problem.headers,
         media_type="application/problem+json",
     )

@@ -9,6 +9,7 @@ from typing import cast
 from fastapi import Request
 
 from winepress.aio.client import AsyncClient
+from winepress.aio.handle import AsyncJobHandle
 from winepress.caller_checks import check_job_id
 from winepress.client import Client
 from winepress.gateway.access import Caller
@@ -18,6 +19,7 @@ from winepress.gateway.live_workers import LiveWorkers
 from winepress.gateway.preview_cache import PreviewCache
 from winepress.gateway.refusals import Forbidden, Gone
 from winepress.gateway.webhooks.guard import WebhookGuard
+from winepress.handle import JobHandle
 from winepress_shared.archive import Output
 from winepress_shared.errors import FailForGood, InvalidJob, NotFound, ObjectMissing
 from winepress_shared.jobs.job_record import JobRecord
@@ -82,6 +84,10 @@ class Gateway:
                 raise Forbidden("this key may not change this job", value=job_id)
             raise unknown_job(job_id)
         return row
+
+    def handle(self, job_id: str) -> AsyncJobHandle:
+        """The handle of a job that is known to exist; reads nothing."""
+        return AsyncJobHandle(self.client, JobHandle(self.client.client, job_id))
 
     def _row(self, caller: Caller, job_id: str) -> JobRow:
         client = self.client.client

@@ -10,7 +10,7 @@ from typing import Any
 from fastapi import Request
 
 from winepress.client import Client
-from winepress.explanation import why_impossible
+from winepress.explanation import why_impossible, why_job_impossible
 from winepress.gateway.access import Caller, OfUser, Scope
 from winepress.gateway.gateway import Gateway, stored_job
 from winepress.gateway.key_meter import KeyMeter
@@ -67,7 +67,7 @@ async def submit_and_look(gateway: Gateway, caller: Caller, asked: JobRequest) -
         # A new job is as it was written; one that was known may have gone on.
         is_new = handle.id == record.id
         row = JobRow.of_new(record, time.time()) if is_new else handle.status()
-        return Accepted(handle, row, why_impossible(row.lane, workers))
+        return Accepted(handle, row, why_job_impossible(row, workers))
 
     return await gateway.client.in_thread(both)
 
@@ -126,12 +126,17 @@ def _window(text: object) -> Window | None:
 def check_model(caller: Caller, job: Job) -> None:
     """Raise Forbidden if the caller's key does not allow each model of a resolved job."""
     fields = ("model", "refiner", "first_model")
-    asked = {name: getattr(job, name, None) for name in fields}
-    for field_name, model in asked.items():
-        if caller.models is not None and model is not None and model not in caller.models:
+    check_models(caller, {name: getattr(job, name, None) for name in fields})
+
+
+def check_models(caller: Caller, asked: Mapping[str, object]) -> None:
+    """The same for models by the fields that name them."""
+    for name, model in asked.items():
+        # A line of a batch may hold a list, which a set cannot be asked for.
+        if caller.models is not None and model not in (None, *caller.models):
             raise Forbidden(
                 "this key does not allow this model",
-                field=field_name,
+                field=name,
                 value=model,
                 allowed=", ".join(sorted(caller.models)),
             )
@@ -152,7 +157,7 @@ def check_key_frames(client: Client, caller: Caller, job: Job) -> None:
 
 def check_worker(workers: LiveWorkers, job: Job) -> None:
     """Raise NoWorker if no live worker can render a resolved job."""
-    impossible = workers.why_impossible(str(job.lane))
+    impossible = why_impossible(str(job.lane), workers.now())
     if impossible:
         raise NoWorker(f"no worker can render it now: {impossible}")
 

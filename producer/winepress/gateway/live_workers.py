@@ -7,8 +7,8 @@ import time
 from collections.abc import Sequence
 
 from winepress.client import Client
-from winepress.explanation import why_impossible
-from winepress_shared.ledger.records import Worker
+from winepress.explanation import why_job_impossible
+from winepress_shared.ledger.records import JobRow, Worker
 
 _FRESH_S = 1.0  #: workers beat every five seconds
 
@@ -30,6 +30,6 @@ class LiveWorkers:
                 self._read_at = time.monotonic()
             return self._workers
 
-    def why_impossible(self, lane: str) -> str | None:
-        """Why no live worker can serve ``lane``; None when one can."""
-        return why_impossible(lane, self.now())
+    def why_impossible(self, row: JobRow) -> str | None:
+        """Why no live worker can render a job, or cut its film; None when one can."""
+        return why_job_impossible(row, self.now())

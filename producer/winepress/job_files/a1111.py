@@ -109,7 +109,7 @@ def _drop_off(fields: dict[str, Any], name: str, off: tuple[object, ...]) -> Non
 
 
 def _drop_scripts(fields: dict[str, Any]) -> None:
-    """Clients name a script that the server has, switched off: no arguments, or only False."""
+    """Clients name a script that is switched off: its first argument is false or missing."""
     scripts = fields.pop(_SCRIPTS, None)
     if not isinstance(scripts, Mapping):
         scripts = {"": scripts} if scripts else {}
@@ -120,13 +120,13 @@ def _drop_scripts(fields: dict[str, Any]) -> None:
                 "scripts are not supported",
                 field=_SCRIPTS,
                 value=name or scripts[name],
-                allowed="{}, or scripts whose arguments are false",
+                allowed="{}, or scripts whose first argument is false",
                 hint="Switch it off or leave it out",
             )
 
 
 def _is_on(arguments: object) -> bool:
-    """Whether a script with these arguments does anything."""
+    """Whether a script does anything: by custom its first argument is its switch."""
     return not isinstance(arguments, list | tuple) or any(arguments[:1])
 
 

@@ -39,8 +39,8 @@ _FIELDS = {
     "Refiner strength": "refiner_strength",
 }
 _WHOLE = ("steps", "seed", "width", "height", "clip_skip")
-_SHARES = ("cfg_scale", "denoising_strength", "guidance_rescale", "denoising_end")
-_NUMBERS = (*_WHOLE, *_SHARES, "refiner_strength")
+_DECIMAL = ("cfg_scale", "denoising_strength", "guidance_rescale", "denoising_end")
+_NUMBERS = (*_WHOLE, *_DECIMAL, "refiner_strength")
 #: Settings that say what drew the picture, and ask for nothing.
 _FACTS = ("Model hash", "VAE hash", "Version", "Hashes")
 _OUR_VAES = ("full", "tiny")

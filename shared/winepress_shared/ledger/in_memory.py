@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import itertools
 import time
-from collections.abc import Sequence
 from typing import Any, cast
 
 from winepress_shared.errors import Conflict
@@ -134,10 +133,6 @@ class InMemoryLedger(Ledger):
     def missing_tickets(self, lane: str, units: int) -> int:
         """One per live worker: no tickets are queued."""
         return missing_tickets(units, len(self._workers), 0)
-
-    def unknown_jobs(self, job_ids: Sequence[str]) -> list[str]:
-        """Those of ``job_ids`` that are not known, like `QueueLimits.unknown_jobs`."""
-        return [job_id for job_id in job_ids if job_id not in self._jobs]
 
     # -- workers -----------------------------------------------------------------------------
 

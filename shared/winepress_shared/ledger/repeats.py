@@ -10,7 +10,6 @@ from __future__ import annotations
 import re
 import secrets
 import time
-from typing import cast
 
 from winepress_shared.ledger.script_server import ScriptServer
 from winepress_shared.settings import Settings
@@ -51,7 +50,7 @@ class RepeatedRequests:
             pipe.rpush(lists[-1], note)
             pipe.ltrim(lists[-1], -_MOST_NOTES, -1)
             pipe.expire(lists[-1], KEPT_S)
-            cast("list[object]", pipe.execute())
+            pipe.execute()
         return note
 
     def note_of_key(self, user: str, digest: str) -> str:

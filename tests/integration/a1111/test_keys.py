@@ -56,6 +56,19 @@ def test_a_key_interrupts_its_own_jobs_alone(gateway: RunningGateway, ask: Ask) 
         assert anns.status().state is JobState.CANCELED
 
 
+def test_a_key_that_may_only_submit_interrupts_its_jobs_and_sees_none(
+    gateway: RunningGateway, ask: Ask
+) -> None:
+    """Control of one's own jobs belongs to the right to submit them."""
+    terms = {"scopes": frozenset({Scope.SUBMIT})}
+    with Client(gateway.settings) as client:
+        job = TextToImage(prompt="a pear", priority=Priority.INTERACTIVE)
+        mine = client.submit(job, user="ann")
+        assert ask("ann", "GET", "progress", **terms).json()["state"]["job_count"] == 0
+        assert ask("ann", "POST", "interrupt").status_code == 200
+        assert mine.status().state is JobState.CANCELED
+
+
 def test_each_key_has_a_model_of_its_own_choice(ask: Ask) -> None:
     """And sees only those that it may ask for."""
     assert (

@@ -37,7 +37,7 @@ def answer_of(client: Client, handle: JobHandle, asked: DrawingRequest) -> bytes
             hint=f"GET /v1/jobs/{handle.id}/results has their addresses",
         )
     images, texts = [], []
-    for _, data in handle.files():
+    for data in map(handle.read, pictures):
         texts.append(read(data).parameters or "")
         if asked.sends_images:
             images.append(base64.b64encode(data).decode())

@@ -8,11 +8,13 @@ from typing import Any
 from fastapi import APIRouter, Request
 
 from winepress.client import Client
+from winepress.estimate import estimate_of
+from winepress.explanation import place_of
 from winepress.gateway.a1111.work_in_hand import WorkInHand, work_in_hand
 from winepress.gateway.access import Caller
 from winepress.gateway.credentials import CallerOf
-from winepress.gateway.gateway import gateway_of
-from winepress_shared.errors import NotFound
+from winepress.gateway.gateway import Gateway, gateway_of
+from winepress_shared.ledger.records import JobRow
 
 _LEAST = 0.01  #: what A1111 says as soon as there is a job
 
@@ -24,8 +26,8 @@ async def progress(
     request: Request, caller: CallerOf, skip_current_image: bool = False
 ) -> dict[str, Any]:
     """Zeros while the caller has no job."""
-    client = gateway_of(request).client
-    return await client.in_thread(_progress, client.client, caller, not skip_current_image)
+    gateway = gateway_of(request)
+    return await gateway.client.in_thread(_progress, gateway, caller, not skip_current_image)
 
 
 @router.get("/internal/ping")
@@ -34,12 +36,13 @@ async def ping() -> dict[str, Any]:
     return {}
 
 
-def _progress(client: Client, caller: Caller, has_image: bool) -> dict[str, Any]:
+def _progress(gateway: Gateway, caller: Caller, has_image: bool) -> dict[str, Any]:
+    client = gateway.client.client
     work = work_in_hand(client, caller)
     image = None if work is None or not has_image else _image(client, work)
     return {
         "progress": 0.0 if work is None else max(_LEAST, work.progress),
-        "eta_relative": 0.0 if work is None else _left_s(client, work),
+        "eta_relative": 0.0 if work is None else _left_s(gateway, work.row),
         "state": _state(work),
         "current_image": image,
         "textinfo": None,
@@ -47,12 +50,10 @@ def _progress(client: Client, caller: Caller, has_image: bool) -> dict[str, Any]
     }
 
 
-def _left_s(client: Client, work: WorkInHand) -> float:
+def _left_s(gateway: Gateway, row: JobRow) -> float:
     """Seconds until the job is done; 0 while no pace is known."""
-    try:
-        return client.estimate(work.row.id).ends_in_s or 0.0
-    except NotFound:  # it has ended, and is forgotten
-        return 0.0
+    lanes = gateway.client.client.lanes
+    return estimate_of(row, place_of(lanes, row), lanes, gateway.workers.now()).ends_in_s or 0.0
 
 
 def _image(client: Client, work: WorkInHand) -> str | None:

@@ -9,7 +9,6 @@ from winepress.gateway.native import events, farm, health, jobs, results, schedu
 from winepress.gateway.webhooks import routes as webhooks
 
 DIALECT = Dialect(
-    "native",
     (
         jobs.router,
         events.router,

@@ -35,6 +35,6 @@ async def job_events(
     """
     gateway = gateway_of(request)
     await gateway.row_for(caller, job_id)
-    handle = await gateway.client.get(job_id)
+    handle = gateway.handle(job_id)
     cache = gateway.previews if previews else None
     return EventFeed(handle, cache, last_event_id or after).response()

@@ -11,13 +11,15 @@ from fastapi import APIRouter, Query, Request, Response
 from winepress.aio.client import AsyncClient
 from winepress.aio.handle import AsyncJobHandle
 from winepress.gateway.body import read_object
+from winepress.gateway.callers import ReaderOf
 from winepress.gateway.credentials import CallerOf
+from winepress.gateway.departure import while_connected
 from winepress.gateway.gateway import Gateway, gateway_of, stored_job
 from winepress.gateway.intake import JobRequest, submit_and_look, webhook_of
 from winepress.gateway.job_schema import SUBMISSION
 from winepress.gateway.job_view import JobPage, JobView
 from winepress.gateway.key_meter import meter_retry
-from winepress.gateway.refusals import BadRequest, Forbidden
+from winepress.gateway.refusals import BadRequest
 from winepress_shared.errors import JobFailed
 from winepress_shared.ledger.records import JobRow
 from winepress_shared.state import JobState
@@ -54,7 +56,7 @@ async def submit_job(request: Request, response: Response, caller: CallerOf) -> 
     accepted = await submit_and_look(gateway, caller, asked)
     handle, warnings = accepted.handle, list(accepted.handle.warnings)
     if waited:
-        await wait_for(AsyncJobHandle(gateway.client, handle), waited)
+        await wait_for(request, AsyncJobHandle(gateway.client, handle), waited)
         view = await _view(gateway, handle.id, warnings)
     else:
         view = JobView.of(accepted.row, warnings, accepted.impossible)
@@ -87,10 +89,13 @@ def wait_s(request: Request) -> float:
     return min(float(whole[1]), MAX_WAIT_S)
 
 
-async def wait_for(handle: AsyncJobHandle, seconds: float) -> bool:
-    """Wait until the job ends, in whatever state; False if it has not ended in time."""
+async def wait_for(request: Request, handle: AsyncJobHandle, seconds: float) -> bool:
+    """Wait until the job ends, in whatever state; False if it has not ended in time.
+
+    Raises ClientLeft.
+    """
     try:
-        await handle.wait(seconds)
+        await while_connected(request, handle.wait(seconds))
     except JobFailed:
         return True
     except TimeoutError:
@@ -113,13 +118,13 @@ async def _view(
 
 
 def _impossible(gateway: Gateway, row: JobRow) -> str | None:
-    return None if row.state.is_terminal else gateway.workers.why_impossible(row.lane)
+    return None if row.state.is_terminal else gateway.workers.why_impossible(row)
 
 
 @router.get("")
 async def list_jobs(
     request: Request,
-    caller: CallerOf,
+    caller: ReaderOf,
     state: JobState | None = None,
     user: Annotated[str | None, Query(max_length=64)] = None,
     limit: Annotated[int, Query(ge=1, le=1000)] = 50,
@@ -127,8 +132,6 @@ async def list_jobs(
 ) -> JobPage:
     """The jobs that the caller may see, newest first, a page at a time."""
     gateway = gateway_of(request)
-    if not caller.may_look:
-        raise Forbidden("this key may not see jobs")
 
     def is_wanted(row: JobRow) -> bool:
         return caller.may_read(row) and user in (None, row.user, row.user.partition("@")[2])
@@ -150,7 +153,7 @@ async def get_job(request: Request, caller: CallerOf, job_id: str) -> JobView:
     gateway, waited = gateway_of(request), wait_s(request)
     await gateway.row_for(caller, job_id)
     if waited:
-        await wait_for(await gateway.client.get(job_id), waited)
+        await wait_for(request, gateway.handle(job_id), waited)
     record = await gateway.client.in_thread(stored_job, gateway.client.client, job_id)
     if record is None:  # its submission is not complete
         return await _view(gateway, job_id)

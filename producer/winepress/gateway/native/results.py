@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import tempfile
-from pathlib import Path
+from functools import partial
 from typing import Annotated, Literal
 
 from fastapi import APIRouter, Query, Request
-from starlette.background import BackgroundTask
-from starlette.responses import FileResponse, Response
+from starlette.responses import Response
 
-from winepress.aio.handle import AsyncJobHandle
 from winepress.gateway.credentials import CallerOf, caller_of
-from winepress.gateway.gateway import Gateway, gateway_of
+from winepress.gateway.gateway import gateway_of
 from winepress.gateway.job_view import FailureView, OutputView, ResultView
+from winepress.gateway.temporary_file import file_response
+from winepress.handle import JobHandle
 from winepress_shared.archive import content_type_of
 from winepress_shared.errors import NotFound
 from winepress_shared.stores.base import MAX_URL_S
@@ -34,19 +33,26 @@ async def job_results(
     """The outputs and failures so far; ``links=store`` adds presigned links to the store."""
     gateway = gateway_of(request)
     row = await gateway.row_for(caller, job_id)
-    handle = await gateway.client.get(job_id)
-    result = await handle.result()
-    urls = await handle.urls(expires) if links == "store" else ()
-    store_urls = dict(zip((one.unit for one in result.outputs), urls, strict=False))
-    return ResultView(
-        id=job_id,
-        state=row.state,
-        outputs=[
-            OutputView.of(one, gateway.output_url(request, job_id, one), store_urls.get(one.unit))
-            for one in result.outputs
-        ],
-        failures=[FailureView.of(one) for one in result.failures],
-    )
+
+    def look() -> ResultView:
+        client = gateway.client.client
+        result, store = JobHandle(client, job_id).result, client.archive.store
+        has_store_links = links == "store"
+        return ResultView(
+            id=job_id,
+            state=row.state,
+            outputs=[
+                OutputView.of(
+                    one,
+                    gateway.output_url(request, job_id, one),
+                    store.url(one.key, expires) if has_store_links else None,
+                )
+                for one in result.outputs
+            ],
+            failures=[FailureView.of(one) for one in result.failures],
+        )
+
+    return await gateway.client.in_thread(look)
 
 
 @router.get(
@@ -67,28 +73,11 @@ async def job_output(
         gateway.links.check(job_id, name, until, signature)
     else:
         await gateway.row_for(await caller_of(request), job_id)
-    handle = await gateway.client.get(job_id)
-    return await _file(gateway, handle, name)
-
-
-async def _file(gateway: Gateway, handle: AsyncJobHandle, name: str) -> Response:
-    result = await handle.result()
+    result = await gateway.handle(job_id).result()
     output = next((one for one in result.outputs if one.key.endswith(f"/out/{name}")), None)
     if output is None:
         raise NotFound("the job has no such output", value=name)
     # A file, and not bytes: a film may have gigabytes, and a browser asks for ranges of it.
-    folder = tempfile.TemporaryDirectory(prefix="winepress-output-")
-    path = Path(folder.name) / name
-    try:
-        path.touch()
-        await gateway.client.in_thread(gateway.client.client.archive.read_file, output, path)
-    except BaseException:
-        folder.cleanup()
-        raise
+    fetch = partial(gateway.client.client.archive.read_file, output)
     headers = {"Cache-Control": _CACHE, "ETag": f'"{output.sha256}"'}
-    return FileResponse(
-        path,
-        media_type=content_type_of(output.key),
-        headers=headers,
-        background=BackgroundTask(folder.cleanup),
-    )
+    return await file_response(gateway, fetch, content_type_of(output.key), headers)

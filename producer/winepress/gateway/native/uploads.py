@@ -5,11 +5,10 @@ from __future__ import annotations
 from fastapi import APIRouter, Request
 from pydantic import BaseModel, Field
 
-from winepress.gateway.access import Scope
 from winepress.gateway.body import read_bytes
-from winepress.gateway.credentials import CallerOf
+from winepress.gateway.callers import SubmitterOf
 from winepress.gateway.gateway import gateway_of
-from winepress.gateway.refusals import BodyTooLarge, Forbidden
+from winepress.gateway.refusals import BodyTooLarge
 from winepress_shared.archive import Archive
 from winepress_shared.jobs.picture import MAX_FILE_BYTES, Picture
 from winepress_shared.regular_file import size_text
@@ -31,10 +30,8 @@ class UploadView(BaseModel):
 
 
 @router.post("", status_code=201, openapi_extra={"requestBody": {"required": True, **_BODY}})
-async def upload(request: Request, caller: CallerOf) -> UploadView:
+async def upload(request: Request, caller: SubmitterOf) -> UploadView:
     """Store a PNG, JPEG or WebP picture, the body itself; it is turned upright, in sRGB."""
-    if not caller.may(Scope.SUBMIT):
-        raise Forbidden("this key may not upload")
     gateway, data = gateway_of(request), await read_bytes(request)
     if len(data) > MAX_FILE_BYTES:
         raise BodyTooLarge("the picture is too large", allowed=f"up to {size_text(MAX_FILE_BYTES)}")

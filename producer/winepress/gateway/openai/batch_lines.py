@@ -11,7 +11,7 @@ from typing import Any
 from winepress.client import Client
 from winepress.gateway.openai.batch_record import BatchRecord
 from winepress.gateway.openai.image_answer import picture_json
-from winepress.handle import JobHandle, open_job
+from winepress.handle import JobHandle
 from winepress_shared.archive import Failure, Output
 from winepress_shared.errors import NotFound, ObjectMissing
 from winepress_shared.items import Item, ItemReader
@@ -61,7 +61,7 @@ def batch_lines(client: Client, record: BatchRecord) -> Iterator[BatchLine]:
 def _units(client: Client, record: BatchRecord) -> Iterator[Unit]:
     for job_id in record.jobs:
         try:
-            job, result = client.archive.read_job(job_id), open_job(client, job_id).result
+            job, result = client.archive.read_job(job_id), JobHandle(client, job_id).result
         except (NotFound, ObjectMissing):
             continue  # somebody has removed it from the store
         done = {output.unit: output for output in result.outputs}

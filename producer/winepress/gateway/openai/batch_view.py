@@ -9,7 +9,7 @@ from winepress.estimate import Work
 from winepress.gateway.openai.batch_lines import batch_lines
 from winepress.gateway.openai.batch_plan import BatchPlan
 from winepress.gateway.openai.batch_record import BatchRecord
-from winepress.handle import open_job
+from winepress.handle import JobHandle
 from winepress_shared.archive import Result
 from winepress_shared.errors import NotFound
 from winepress_shared.ledger.records import PRIORITIES, JobRow
@@ -106,7 +106,7 @@ def _counts(
 def _result(client: Client, job_id: str) -> Result:
     """What the store has of a job whose record has expired; nothing if somebody removed it."""
     try:
-        return open_job(client, job_id).result
+        return JobHandle(client, job_id).result
     except NotFound:
         return Result(job_id, (), ())
 

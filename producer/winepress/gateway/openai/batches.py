@@ -19,8 +19,8 @@ from winepress.gateway.openai.batch_record import UserBatches
 from winepress.gateway.openai.batch_view import batch_json, plan_json
 from winepress.gateway.openai.pages import MOST_ON_A_PAGE, page_json
 from winepress.gateway.openai.repetition import digest_of, repetition_of
-from winepress.gateway.openai.temporary_file import receive, temporary_file
 from winepress.gateway.openai.user_files import MAX_FILE_BYTES
+from winepress.gateway.temporary_file import receive, temporary_file
 from winepress_shared.jobs.job import MAX_UNITS
 
 _MAX_ORDER_BYTES = 2**16  #: which names a file

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -16,7 +16,7 @@ from winepress.gateway.access import Caller
 from winepress.gateway.departure import while_connected
 from winepress.gateway.gateway import Gateway, gateway_of
 from winepress.gateway.intake import JobRequest, enter
-from winepress.gateway.openai.image_answer import answer_json, picture_json, pictures_of
+from winepress.gateway.openai.image_answer import answer_json, picture_json
 from winepress.gateway.openai.image_request import ImageRequest, read_request
 from winepress.gateway.openai.repetition import digest_of, note_of, repetition_of
 from winepress.gateway.openai.streams import ImageStream
@@ -63,7 +63,7 @@ async def draw(request: Request, caller: Caller, values: Mapping[str, Any], kind
         address = gateway.address(request, f"/v1/jobs/{job.id}/results")
         raise NotFinished(
             f"job {job.id} goes on, but is not finished",
-            hint=f"Get it from {address} later, or send the same request again",
+            hint=f"Get it from {address} later",
         ) from None
     body = await gateway.client.in_thread(_answer, gateway, request, handle, asked)
     return Response(body, media_type="application/json")
@@ -146,13 +146,12 @@ def _with_previews(client: Client, asked: ImageRequest) -> ImageRequest:
 
 
 def _answer(gateway: Gateway, request: Request, handle: JobHandle, asked: ImageRequest) -> bytes:
-    client = gateway.client.client
     data: list[dict[str, Any]] = []
     outputs: list[Output] = []
-    found = (
-        pictures_of(client, handle.id)
+    found: Iterable[tuple[Output, bytes | None]] = (
+        handle.files()
         if asked.wants_bytes
-        else [(output, None) for output in handle.result.outputs]
+        else ((output, None) for output in handle.result.outputs)
     )
     for output, content in found:
         url = None if asked.wants_bytes else gateway.output_url(request, handle.id, output)

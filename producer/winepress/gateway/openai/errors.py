@@ -17,7 +17,7 @@ _FINAL = ("job-failed", "job-canceled", "job-expired", "conflict", "damaged-reco
 
 def openai_error(problem: Problem) -> Response:
     """The answer to a request that went wrong."""
-    headers = dict(problem.headers)
+    headers: dict[str, str] = {}
     if problem.status == 409 or problem.code in _FINAL:
         headers["x-should-retry"] = "false"
     return JSONResponse({"error": error_members(problem)}, status_of(problem), headers)

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Callable
-from pathlib import Path
+from functools import partial
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request
-from starlette.background import BackgroundTask
-from starlette.responses import FileResponse, JSONResponse, Response, StreamingResponse
+from starlette.responses import JSONResponse, Response, StreamingResponse
 
 from winepress.gateway.access import Caller
 from winepress.gateway.body import read_form
@@ -19,9 +17,9 @@ from winepress.gateway.openai.answer_schemas import DELETED, FILE, FILES, answer
 from winepress.gateway.openai.file_form import file_json, uploaded
 from winepress.gateway.openai.pages import MOST_ON_A_PAGE, page_json
 from winepress.gateway.openai.result_files import ResultFile
-from winepress.gateway.openai.temporary_file import copy_to, temporary_file
 from winepress.gateway.openai.user_files import MAX_FILE_BYTES, StoredFile, UserFiles
 from winepress.gateway.refusals import BodyTooLarge
+from winepress.gateway.temporary_file import copy_to, file_response, temporary_file
 from winepress_shared.errors import NotFound
 from winepress_shared.regular_file import size_text
 
@@ -148,16 +146,7 @@ async def file_content(request: Request, caller: ReaderOf, file_id: str) -> Resp
         return StreamingResponse(lines, media_type="application/jsonl", headers=_HEADERS)
     files = _files_of(gateway, caller)
     file = await gateway.client.in_thread(files.get, file_id)
-    folder = tempfile.TemporaryDirectory(prefix="winepress-gateway-")
-    path = Path(folder.name) / "content"
-    try:
-        path.touch()
-        await gateway.client.in_thread(files.fetch, file, path)
-    except BaseException:
-        folder.cleanup()
-        raise
-    after = BackgroundTask(folder.cleanup)
-    return FileResponse(path, media_type=_BINARY, headers=_HEADERS, background=after)
+    return await file_response(gateway, partial(files.fetch, file), _BINARY, _HEADERS)
 
 
 def _files_of(gateway: Gateway, caller: Caller) -> UserFiles:

@@ -7,8 +7,6 @@ import json
 import time
 from typing import Any
 
-from winepress.client import Client
-from winepress.handle import open_job
 from winepress_shared.archive import Output
 
 #: No model of a farm counts tokens; clients that compute a price find nothing to pay.
@@ -34,11 +32,6 @@ def format_of(output: Output) -> str:
     """The format of a picture, as OpenAI calls it."""
     suffix = output.key.rpartition(".")[2]
     return "jpeg" if suffix == "jpg" else suffix
-
-
-def pictures_of(client: Client, job_id: str) -> list[tuple[Output, bytes]]:
-    """Every picture of a job and its file; blocks its thread."""
-    return list(open_job(client, job_id).files())
 
 
 def answer_json(

@@ -11,10 +11,10 @@ from typing import Any
 from starlette.responses import StreamingResponse
 
 from winepress.aio.handle import AsyncJobHandle
-from winepress.gateway.event_feed import KEEP_ALIVE_S, SSE_HEADERS, with_pauses
+from winepress.gateway.event_feed import KEEP_ALIVE_S, SSE_HEADERS, sse, with_pauses
 from winepress.gateway.gateway import Gateway
 from winepress.gateway.openai.errors import error_members
-from winepress.gateway.openai.image_answer import USAGE, format_of, pictures_of
+from winepress.gateway.openai.image_answer import USAGE, format_of
 from winepress.gateway.problems import problem_of
 from winepress.handle import raise_unless_succeeded
 from winepress_shared.archive import Output
@@ -50,8 +50,7 @@ class ImageStream:
                         if text:
                             yield text
                 raise_unless_succeeded(events.ended or await self._job.status())
-            client = self._gateway.client
-            for output, content in await client.in_thread(pictures_of, client.client, self._job.id):
+            async for output, content in self._job.files():
                 yield self._completed(output, content)
         except WinepressError as error:
             yield f"data: {json.dumps({'error': error_members(problem_of(error))})}\n\n"
@@ -84,4 +83,4 @@ class ImageStream:
             "size": "auto",
             "job": self._job.id,
         }
-        return f"event: {kind}\ndata: {json.dumps(values | members)}\n\n"
+        return sse(kind, values | members)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from typing import Any
 
 from fastapi import APIRouter, Request
@@ -17,7 +16,7 @@ from winepress_shared import __version__
 from winepress_shared.errors import NotFound, UnknownModel
 
 #: Versions have no date: a model is as old as the farm's catalogue.
-_CREATED = datetime(2026, 1, 1, tzinfo=UTC).isoformat()
+_CREATED = "2026-01-01T00:00:00Z"
 _OUTPUT = {"type": "array", "items": {"type": "string", "format": "uri"}, "title": "Output"}
 
 router = APIRouter(prefix=f"/v1/models/{OWNER}", tags=["replicate"])

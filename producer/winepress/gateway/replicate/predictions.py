@@ -11,6 +11,7 @@ from fastapi import APIRouter, Query, Request, Response
 from winepress.aio.handle import AsyncJobHandle
 from winepress.gateway.access import Caller
 from winepress.gateway.body import read_object
+from winepress.gateway.callers import ReaderOf
 from winepress.gateway.checkpoints import Checkpoint
 from winepress.gateway.credentials import CallerOf
 from winepress.gateway.gateway import Gateway, gateway_of, stored_job
@@ -21,6 +22,7 @@ from winepress.gateway.replicate.models import find_version
 from winepress.gateway.replicate.prediction_view import OWNER, prediction_of, whole_prediction
 from winepress.gateway.request_body import OBJECT
 from winepress.gateway.requested_job import check_prompt_name
+from winepress.handle import JobHandle
 from winepress.job_files.given_file import FILE_FIELDS
 from winepress_shared.errors import Conflict, InvalidJob
 from winepress_shared.jobs.aliases import ALIASES
@@ -100,7 +102,7 @@ async def _create(
         webhook=webhook_of(gateway, request, *hook, WebhookForm.REPLICATE),
     )
     handle = AsyncJobHandle(gateway.client, await submit(gateway, caller, asked))
-    has_ended = bool(waited) and await wait_for(handle, waited)
+    has_ended = bool(waited) and await wait_for(request, handle, waited)
     view = await _view(gateway, request, await handle.status())
     response.headers["Location"] = view["urls"]["get"]
     if waited and not has_ended:
@@ -152,7 +154,7 @@ def _life_s(text: str) -> float | None:
 @router.get("/predictions")
 async def list_predictions(
     request: Request,
-    caller: CallerOf,
+    caller: ReaderOf,
     cursor: Annotated[str | None, Query(pattern=r"^[0-9]{1,16}$")] = None,
 ) -> dict[str, Any]:
     """Your jobs, newest first, without their inputs and outputs."""
@@ -191,7 +193,7 @@ async def cancel_prediction(
         await gateway.client.cancel(row.id)
     except Conflict:  # it has ended
         return await _view(gateway, request, row)
-    handle = await gateway.client.get(row.id)
+    handle = gateway.handle(row.id)
     return await _view(gateway, request, await handle.status())
 
 
@@ -202,11 +204,11 @@ async def _view(gateway: Gateway, request: Request, row: JobRow) -> dict[str, An
         client, urls = gateway.client.client, []
         record = stored_job(client, row.id)
         if row.done and row.state.is_terminal:
-            outputs = client.get(row.id).result.outputs
+            outputs = JobHandle(client, row.id).result.outputs
             urls = [gateway.output_url(request, row.id, one) for one in outputs]
         origin, events = gateway.address(request, ""), client.ledger.events(row.id)
         is_over = row.state.is_terminal
-        impossible = None if is_over else gateway.workers.why_impossible(row.lane)
+        impossible = None if is_over else gateway.workers.why_impossible(row)
         return whole_prediction(row, origin, record, events, urls, impossible)
 
     return await gateway.client.in_thread(look)

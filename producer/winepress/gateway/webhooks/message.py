@@ -12,7 +12,7 @@ from winepress.client import Client
 from winepress.gateway.job_view import FailureView, JobView, OutputView
 from winepress.gateway.links import Links
 from winepress.gateway.replicate.prediction_view import whole_prediction
-from winepress.handle import open_job
+from winepress.handle import JobHandle
 from winepress_shared.jobs.job_record import JobRecord
 from winepress_shared.ledger.records import JobRow
 from winepress_shared.result import Result
@@ -49,7 +49,7 @@ class Snapshot:
 def take_snapshot(client: Client, links: Links, record: JobRecord, webhook: Webhook) -> Snapshot:
     """The snapshot of a job; raises NotFound when its record has expired, and FarmUnreachable."""
     row = client.ledger.get(record.id)
-    result = open_job(client, record.id).result if row.state.is_terminal else None
+    result = JobHandle(client, record.id).result if row.state.is_terminal else None
     origin = (client.settings.public_url or webhook.origin).rstrip("/")
     return Snapshot(record, row, result, origin, links)
 

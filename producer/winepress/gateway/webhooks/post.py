@@ -50,12 +50,9 @@ def post(
     variable is obeyed, and no redirect.
     """
 
-    async def send() -> Answer:
-        async with asyncio.timeout(timeout_s):
-            return await _send(destination, addresses, body, headers, timeout_s, verify)
-
+    sending = _send(destination, addresses, body, headers, timeout_s, verify)
     try:
-        return asyncio.run(send())
+        return asyncio.run(asyncio.wait_for(sending, timeout_s))
     except TimeoutError:
         return Answer(None, f"no answer within {timeout_s:g} s")
     except httpx.HTTPError as error:

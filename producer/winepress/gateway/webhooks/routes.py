@@ -9,6 +9,7 @@ from fastapi import APIRouter, Query, Request
 from pydantic import BaseModel, Field
 
 from winepress.gateway.access import Scope
+from winepress.gateway.callers import SubmitterOf
 from winepress.gateway.credentials import CallerOf
 from winepress.gateway.gateway import gateway_of
 from winepress.gateway.refusals import Forbidden
@@ -72,10 +73,8 @@ async def list_deliveries(
 
 
 @router.get("/default/secret")
-async def webhook_secret(request: Request, caller: CallerOf) -> SecretView:
+async def webhook_secret(request: Request, caller: SubmitterOf) -> SecretView:
     """The secret with which the caller's receivers verify messages; made at the first request."""
-    if not caller.may(Scope.SUBMIT):
-        raise Forbidden("this key may not see the secret")
     client = gateway_of(request).client
     owner = caller.user.partition("@")[0]
     found = await client.in_thread(read_secrets, client.client.archive.store, owner)

@@ -5,24 +5,45 @@ from __future__ import annotations
 import hashlib
 import shutil
 import tempfile
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
 from fastapi import Request
+from starlette.background import BackgroundTask
+from starlette.responses import FileResponse
 
 from winepress.gateway.body import read_chunks
 from winepress.gateway.gateway import Gateway
 from winepress.gateway.refusals import BodyTooLarge
 from winepress_shared.regular_file import size_text
 
+_PREFIX = "winepress-gateway-"
+_BLOCK_BYTES = 2**20
+
 
 @contextmanager
 def temporary_file() -> Iterator[Path]:
     """A path for one file, in a folder of its own."""
-    with tempfile.TemporaryDirectory(prefix="winepress-gateway-") as folder:
+    with tempfile.TemporaryDirectory(prefix=_PREFIX) as folder:
         yield Path(folder) / "content"
+
+
+async def file_response(
+    gateway: Gateway, fetch: Callable[[Path], object], media_type: str, headers: Mapping[str, str]
+) -> FileResponse:
+    """The response with what ``fetch`` writes to an empty file, which is removed after it."""
+    folder = tempfile.TemporaryDirectory(prefix=_PREFIX)
+    path = Path(folder.name) / "content"
+    try:
+        path.touch()
+        await gateway.client.in_thread(fetch, path)
+    except BaseException:
+        folder.cleanup()
+        raise
+    after = BackgroundTask(folder.cleanup)
+    return FileResponse(path, media_type=media_type, headers=dict(headers), background=after)
 
 
 async def receive(gateway: Gateway, request: Request, path: Path, most: int) -> str:
@@ -39,9 +60,6 @@ async def receive(gateway: Gateway, request: Request, path: Path, most: int) -> 
             digest.update(chunk)
             await gateway.client.in_thread(file.write, chunk)
     return digest.hexdigest()
-
-
-_BLOCK_BYTES = 2**20
 
 
 async def _whole_blocks(chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
