@@ -5,11 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
-import torch
 from optimum.intel.openvino.modeling_diffusion import OVModelUnet
 from PIL import Image
 
@@ -20,9 +18,7 @@ from winepress_shared.jobs.shortcuts import exact_steps
 from winepress_shared.lane import Precision
 from winepress_worker.engines import open_engine
 from winepress_worker.engines.base import OnStep, Pipeline, Request, ignore_steps
-from winepress_worker.engines.denoiser import shortened
 from winepress_worker.engines.scheduling import make_scheduler, own_scheduler
-from winepress_worker.engines.step_cache import Extrapolation
 from winepress_worker.models.likeness import psnr_db
 from winepress_worker.models.local_models import LocalModels
 from winepress_worker.options import WorkerOptions
@@ -31,7 +27,7 @@ from winepress_worker.options import WorkerOptions
 pytestmark = pytest.mark.filterwarnings("ignore:__array:DeprecationWarning")
 
 STEPS = 20
-SIDE_PX = 128  #: half of what the models were trained for, in a quarter of the time
+SMALL = {"width": 64, "height": 64}  #: pictures of which only the calls count
 #: Least likeness of a light cache to the full picture; most measured are above 45.
 LEAST_DB = 40.0
 #: The same of schedulers that add noise in every step; a picture of as few steps has about 25.
@@ -50,7 +46,6 @@ class Artist:
     def job(self, **values: Any) -> Job:
         given = {"prompt": "a red apple on a teal background", "seed": 1}
         given |= {"model": self.pipeline.key.model, "num_inference_steps": STEPS}
-        given |= {"width": SIDE_PX, "height": SIDE_PX}
         return self.models.catalogue.resolve(parse_job(given | values))
 
     def draw(self, on_step: OnStep = ignore_steps, **values: Any) -> Image.Image:
@@ -179,7 +174,7 @@ def test_steps_without_guidance_compute_half(
     values: dict[str, Any], calls: list[int], artist: Artist
 ) -> None:
     """The half with the prompts; the numbers are of pictures in each call."""
-    artist.draw(**values)
+    artist.draw(**values, **SMALL)
     assert artist.calls == calls
 
 
@@ -188,7 +183,7 @@ def test_guidance_ends_below_a_sigma_of_the_scheduler(name: str, artist: Artist)
     """It is reckoned from the time alone, and is the sigma that the scheduler itself steps by."""
     scheduler = make_scheduler(own_scheduler_of(artist).config, artist.job(scheduler=name))
     scheduler.set_timesteps(STEPS)
-    artist.draw(scheduler=name, guidance_min_sigma=1.2)
+    artist.draw(scheduler=name, guidance_min_sigma=1.2, **SMALL)
     assert artist.calls == [2 if sigma >= 1.2 else 1 for sigma in scheduler.sigmas[:-1]]
     assert {*artist.calls} == {1, 2}
 
@@ -255,92 +250,3 @@ def test_inpainting_by_nine_channels_is_predicted_and_halved(
         assert psnr_db(drawn, wanted) >= LEAST_DB
         painter.draw(**given, step_cache="light", guidance_stop=0.5)
         assert painter.calls == [2] * 7 + [1] * 6
-
-
-def network(inputs: dict[str, Any]) -> torch.Tensor:
-    """An output that tells halves, added conditions and times apart."""
-    sample: torch.Tensor = inputs["sample"]
-    conditions = inputs["encoder_hidden_states"].mean((1, 2)) + inputs["time_ids"].sum(1)
-    return sample * float(inputs["timestep"]) + conditions[:, None, None, None]
-
-
-def batch_of(pictures: int, sides: int = 3) -> dict[str, Any]:
-    """The inputs of a guided call: different ones for each half, but one time for all."""
-    items = torch.arange(2.0 * pictures)
-    return {
-        "sample": torch.sin(torch.arange(4.0 * sides**2))
-        .reshape(1, 4, sides, sides)
-        .repeat(2 * pictures, 1, 1, 1)
-        + items[:, None, None, None],
-        "encoder_hidden_states": items[:, None, None].repeat(1, 7, 5),
-        "added_cond_kwargs": {"time_ids": items[:, None].repeat(1, 6) / 9},
-    }
-
-
-def outputs(job: Job, pictures: int, sides: int = 3, steps: int = STEPS) -> list[torch.Tensor]:
-    """What a loop of ``steps`` gets from its denoiser."""
-
-    class Unet:
-        config = "own"
-
-        def __call__(
-            self, sample: Any, timestep: Any, *, added_cond_kwargs: Any = None, **others: Any
-        ) -> tuple[torch.Tensor]:
-            inputs = {"sample": sample, "timestep": timestep, **(added_cond_kwargs or {})}
-            return (network(inputs | others),)
-
-    unet = Unet()
-    pipe = SimpleNamespace(unet=unet, num_timesteps=steps, do_classifier_free_guidance=True)
-    with shortened(pipe, job, job.guided_span):
-        assert pipe.unet.config == "own"
-        inputs = batch_of(pictures, sides)
-        found = [
-            pipe.unet(inputs["sample"], torch.tensor(steps - step), **_without_sample(inputs))[0]
-            for step in range(steps)
-        ]
-    assert pipe.unet is unet
-    return found
-
-
-def _without_sample(inputs: dict[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in inputs.items() if name != "sample"} | {
-        "timestep_cond": None,
-        "cross_attention_kwargs": None,
-        "return_dict": False,
-    }
-
-
-def test_both_halves_are_what_the_prompts_give_where_nothing_is_guided() -> None:
-    """For several pictures at once each gets its own; added conditions are halved with them."""
-    job = parse_job({"prompt": "a", "guidance_stop": 0.5})
-    plain, cut = outputs(parse_job({"prompt": "a"}), 3), outputs(job, 3)
-    for step, (whole, halved) in enumerate(zip(plain, cut, strict=True)):
-        wanted = whole if step < STEPS // 2 else torch.cat([whole[3:], whole[3:]])
-        assert torch.equal(halved, wanted), step
-
-
-def test_an_output_that_changes_evenly_is_predicted_exactly() -> None:
-    """Outputs linear in the number of the step lie on the line through any two of them."""
-    whole = outputs(parse_job({"prompt": "a"}), 2)
-    for interval in range(2, 9):
-        job = parse_job({"prompt": "a", "step_cache_interval": interval})
-        for wanted, found in zip(whole, outputs(job, 2), strict=True):
-            assert torch.allclose(wanted, found, rtol=0, atol=1e-4)
-
-
-@pytest.mark.parametrize("sides", [1, 3, 5, 8, 13])
-def test_a_prediction_does_not_depend_on_the_place_in_a_batch(sides: int) -> None:
-    """Bit by bit, wherever vectors begin and end."""
-    generator = torch.Generator().manual_seed(sides)
-    first, second = (torch.randn(5, 3, sides, sides, generator=generator) for _ in range(2))
-
-    def predicted(items: slice) -> torch.Tensor:
-        computed = iter((first[items], second[items]))
-        cache = Extrapolation(lambda inputs: next(computed))
-        for step in (4, 7):
-            cache.compute(step, {})
-        return cache.predict(9, {"sample": first[items]})
-
-    together = predicted(slice(None))
-    for item in range(5):
-        assert torch.equal(predicted(slice(item, item + 1))[0], together[item])

@@ -57,7 +57,10 @@ _OVERRIDES = (
     "s_min_uncond",
 )
 #: Setting → the values that have no effect.
-_OVERRIDES_OFF = {"sd_vae": ("", "none", "automatic")}
+_OVERRIDES_OFF: dict[str, tuple[object, ...]] = {
+    "sd_vae": ("", "none", "automatic"),
+    "s_min_uncond_all": (True, False),  # see `warnings_of`
+}
 _MASKS = ("mask", "mask_image", "source_mask")
 _SCRIPTS = "alwayson_scripts"
 _ONLY_THERE = (
@@ -91,6 +94,15 @@ def without_switches(values: Mapping[str, Any]) -> dict[str, Any]:
     elif is_theirs and fields.get("kind", "text-to-image") == "text-to-image":
         fields.pop("denoising_strength", None)  # belongs to the second pass, which is off
     return fields
+
+
+def warnings_of(values: Mapping[str, Any]) -> list[str]:
+    """What ``values`` ask for and get in another way."""
+    settings = values.get("override_settings")
+    all_of_them = {**values, **(settings if isinstance(settings, Mapping) else {})}
+    if not _plain(all_of_them.get("s_min_uncond")) or all_of_them.get("s_min_uncond_all"):
+        return []
+    return ["s_min_uncond is taken for all steps, not for every second one"]
 
 
 def is_field_of_a1111(name: str) -> bool:

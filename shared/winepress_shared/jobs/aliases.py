@@ -58,6 +58,7 @@ _SWITCHED_OFF: dict[str, tuple[object, ...]] = {
     "refiner_switch_at": (None, 0, 1),
     "show_progress_every_n_steps": (None, -1, 0),
     "s_min_uncond": (None, 0),
+    "skip_early_cond": (None, 0),
 }
 #: Largest value of one batch field; `Job` bounds their product.
 _MAX_BATCH = 10_000
