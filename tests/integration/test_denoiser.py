@@ -18,8 +18,11 @@ STEPS = 20
 def network(inputs: dict[str, Any]) -> torch.Tensor:
     """An output that tells halves, added conditions and times apart."""
     sample: torch.Tensor = inputs["sample"]
-    conditions = inputs["encoder_hidden_states"].mean((1, 2)) + inputs["time_ids"].sum(1)
-    return sample * float(inputs["timestep"]) + conditions[:, None, None, None]
+    conditions: torch.Tensor = inputs["encoder_hidden_states"].mean((1, 2)) + inputs[
+        "time_ids"
+    ].sum(1)
+    output: torch.Tensor = sample * float(inputs["timestep"]) + conditions[:, None, None, None]
+    return output
 
 
 def batch_of(pictures: int, sides: int = 3) -> dict[str, Any]:

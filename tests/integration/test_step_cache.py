@@ -27,7 +27,7 @@ from winepress_worker.options import WorkerOptions
 pytestmark = pytest.mark.filterwarnings("ignore:__array:DeprecationWarning")
 
 STEPS = 20
-SMALL = {"width": 64, "height": 64}  #: pictures of which only the calls count
+SMALL: dict[str, Any] = {"width": 64, "height": 64}  #: pictures of which only the calls count
 #: Least likeness of a light cache to the full picture; most measured are above 45.
 LEAST_DB = 40.0
 #: The same of schedulers that add noise in every step; a picture of as few steps has about 25.
@@ -126,7 +126,7 @@ def test_fewer_calls_draw_almost_the_same_picture(
 @pytest.mark.arithmetic
 def test_same_bytes_again_and_nothing_is_left_behind(artist: Artist, full: Image.Image) -> None:
     """After other jobs, and after one that was stopped in the middle."""
-    values = {"step_cache": "light", "guidance_start": 0.1, "guidance_stop": 0.8}
+    values: dict[str, Any] = {"step_cache": "light", "guidance_start": 0.1, "guidance_stop": 0.8}
     first = artist.draw(**values)
 
     def stop(done: int, total: int) -> None:
@@ -242,7 +242,11 @@ def test_inpainting_by_nine_channels_is_predicted_and_halved(
     local_models: LocalModels, model_home: Path
 ) -> None:
     """Mask and masked picture belong to each item, like its noise."""
-    given = {"kind": "inpaint", "image": source_picture("inpaint"), "mask": mask_of("inpaint")}
+    given: dict[str, Any] = {
+        "kind": "inpaint",
+        "image": source_picture("inpaint"),
+        "mask": mask_of("inpaint"),
+    }
     for painter in artist_of("vignette-inpaint", local_models, model_home):
         wanted = painter.draw(**given)
         drawn = painter.draw(**given, step_cache="light")

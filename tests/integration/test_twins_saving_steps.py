@@ -1,4 +1,4 @@
-"""SDXL's twins, with guidance in part of their steps, and two models that each predict their own."""
+"""Twins of SDXL with guidance in part of their steps, and two models with a cache each."""
 
 from __future__ import annotations
 

@@ -177,7 +177,7 @@ def test_predicted_steps_cost_nothing_and_unguided_ones_half() -> None:
 
 def test_every_key_frame_is_drawn_with_the_shortcuts_of_its_zoom() -> None:
     """The first one too, which another model draws."""
-    given = {"step_cache": "light", "guidance_start": 0.1, "guidance_stop": 0.6}
+    given: dict[str, Any] = {"step_cache": "light", "guidance_start": 0.1, "guidance_stop": 0.6}
     zoom = CATALOGUE.resolve(ZoomVideo(prompt="a valley", key_frames=2, **given))
     assert isinstance(zoom, ZoomVideo)
     for drawing in (zoom.first_drawing(), zoom.drawing_of(1)):
