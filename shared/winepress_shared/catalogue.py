@@ -113,7 +113,9 @@ class Catalogue:
         resolved.check_resolved()
         check_options(model, resolved, self.get)
         if (resolved.seed or 0) + resolved.unit_count - 1 > MAX_SEED:
-            raise InvalidJob("seed + n is too large", field="seed", value=job.seed)
+            most = MAX_SEED - resolved.unit_count + 1
+            problem = "the seeds count up, and the last one is too large"
+            raise InvalidJob(problem, field="seed", value=job.seed, allowed=f"up to {most}")
         return resolved
 
     def call_of_many(self, job: Job) -> int | None:

@@ -101,7 +101,7 @@ def _why_no_rescale(model: Model, job: Job) -> str | None:
     if model.family not in job.rescaling_families:
         return f"{job.kind} with {model.name} does not support it"
     if _is_unguided(model, job):
-        return f"{model.name} has no guidance to rescale at this guidance_scale"
+        return f"{model.name} has no guidance to rescale at this strength of guidance"
     return None
 
 

@@ -43,6 +43,8 @@ _DECIMAL = ("cfg_scale", "denoising_strength", "guidance_rescale", "denoising_en
 _NUMBERS = (*_WHOLE, *_DECIMAL, "refiner_strength")
 #: Settings that say what drew the picture, and ask for nothing.
 _FACTS = ("Model hash", "VAE hash", "Version", "Hashes")
+#: What a text may give, by A1111's names.
+INFOTEXT_FIELDS = (*_FIELDS.values(), "vae")
 _OUR_VAES = ("full", "tiny")
 
 

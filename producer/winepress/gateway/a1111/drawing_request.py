@@ -166,12 +166,12 @@ def _check_count(fields: Mapping[str, Any]) -> None:
     counts = [fields[name] for name in names]
     if not all(isinstance(count, int) for count in counts):
         allowed = f"1 to {MAX_PICTURES}"
-        raise InvalidJob("must be whole numbers", field="batch_size, n_iter", allowed=allowed)
+        raise InvalidJob("must be whole numbers", field=", ".join(names), allowed=allowed)
     product = math.prod(counts)
     if product > MAX_PICTURES:
         raise InvalidJob(
             "too many pictures for one answer",
-            field="batch_size, n_iter",
+            field=", ".join(names),
             value=product,
             allowed=f"up to {MAX_PICTURES}",
             hint="POST /v1/jobs draws as many as you like",

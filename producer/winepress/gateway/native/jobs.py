@@ -20,6 +20,7 @@ from winepress.gateway.job_schema import SUBMISSION
 from winepress.gateway.job_view import JobPage, JobView
 from winepress.gateway.key_meter import meter_retry
 from winepress.gateway.refusals import BadRequest
+from winepress.gateway.sent_names import named_as_sent
 from winepress_shared.errors import JobFailed
 from winepress_shared.ledger.records import JobRow
 from winepress_shared.state import JobState
@@ -53,7 +54,8 @@ async def submit_job(request: Request, response: Response, caller: CallerOf) -> 
         webhook=webhook_of(gateway, request, *hook),
         **terms,
     )
-    accepted = await submit_and_look(gateway, caller, asked)
+    with named_as_sent(fields):
+        accepted = await submit_and_look(gateway, caller, asked)
     handle, warnings = accepted.handle, list(accepted.handle.warnings)
     if waited:
         await wait_for(request, AsyncJobHandle(gateway.client, handle), waited)
