@@ -145,7 +145,7 @@ def replicate(gateway: RunningGateway) -> Ask:
 
 
 #: Names that a dialect does not know, and ignores with a warning.
-_UNKNOWN = {
+_UNKNOWN: dict[Callable[[RunningGateway], Ask], set[str]] = {
     a1111: {"output_compression", "stop_at_clip_layer"},
     replicate: {
         *(_OTHERS.keys() - {"size"}),
