@@ -12,7 +12,11 @@ SOURCES := $(shell find shared worker producer deploy -name __pycache__ -prune -
 # Few tests keep two cores busy, so they run in two halves of about equal time.
 ONE_HALF := tests/unit tests/contract tests/integration
 OTHER_HALF := tests/faults tests/acceptance tests/integration/test_recipes.py
-CLIENTS := $(patsubst tests/clients/%.txt,build/clients/%/.made,$(wildcard tests/clients/*.txt))
+# One client needs a newer Python than ours; without one it is left out, and its test says so.
+PYTHON_3_13 ?= $(shell for one in python3.13 $(HOME)/.pyenv/versions/3.13.*/bin/python3.13; do \
+  "$$one" -c "" 2>/dev/null && echo "$$one" && break; done)
+NEWER := $(if $(PYTHON_3_13),,tests/clients/sd-api-mcp.txt)
+CLIENTS := $(patsubst tests/clients/%.txt,build/clients/%/.made,$(filter-out $(NEWER),$(wildcard tests/clients/*.txt)))
 AVX2_CPU := build/avx2_cpu.so
 
 .DEFAULT_GOAL := help
@@ -70,6 +74,8 @@ $(AVX2_CPU): tests/support/avx2_cpu.c
 
 test-clients: install $(CLIENTS) build/clients/node/.made ## Run the tests of clients with environments of their own
 	@$(BIN)/pytest tests/clients
+
+build/clients/sd-api-mcp/.made: PYTHON = $(PYTHON_3_13)
 
 build/clients/%/.made: tests/clients/%.txt
 	@$(PYTHON) -m venv --clear $(@D)

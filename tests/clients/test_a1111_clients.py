@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from PIL import Image
 from support.running_gateway import RunningGateway
 from support.servers import scrubbed_environment
 
@@ -16,7 +17,9 @@ from winepress_deploy.farm import Farm
 from winepress_deploy.farm_options import FarmOptions
 
 _HERE = Path(__file__).parent
-_PROGRAMS = _HERE.parents[1] / "build" / "clients" / "a1111" / "bin"
+_CLIENTS = _HERE.parents[1] / "build" / "clients"
+_PROGRAMS = _CLIENTS / "a1111" / "bin"
+_NEWER_PROGRAMS = _CLIENTS / "sd-api-mcp" / "bin"  #: its client needs Python 3.13
 _WAIT_S = 120
 #: What image-generation-mcp draws is larger than the bundled models do.
 _CATALOGUE = """
@@ -53,9 +56,9 @@ def gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningGateway
             yield one
 
 
-def driven(driver: str, *words: str) -> Any:
-    """What a driver prints, run by the Python of the clients."""
-    command = [str(_PROGRAMS / "python"), str(_HERE / driver), *words]
+def driven(driver: str, *words: str, programs: Path = _PROGRAMS) -> Any:
+    """What a driver prints, run by the Python of its client."""
+    command = [str(programs / "python"), str(_HERE / driver), *words]
     done = subprocess.run(
         command, capture_output=True, text=True, timeout=_WAIT_S, env=scrubbed_environment()
     )
@@ -75,3 +78,17 @@ def test_an_assistant_draws_through_image_generation_mcp(gateway: RunningGateway
     assert status["status"] == "completed", status
     newest = gateway.http.get("/v1/jobs").json()["jobs"][0]
     assert newest["lane"] == "wide-vignette.fp16"
+
+
+@pytest.mark.skipif(
+    not _NEWER_PROGRAMS.is_dir(), reason="`make test-clients` installs it where Python 3.13 is"
+)
+def test_an_assistant_draws_through_sd_api_mcp(gateway: RunningGateway, tmp_path: Path) -> None:
+    """Over stdio: a picture, a part of it drawn anew, and the same larger."""
+    words = (str(_NEWER_PROGRAMS / "sd-api-mcp"), gateway.url, str(tmp_path))
+    found = driven("drive_sd_api_mcp.py", *words, programs=_NEWER_PROGRAMS)
+    for name, side in (("drawn", 128), ("edited", 128), ("larger", 256)):
+        with Image.open(found[name]) as picture:
+            assert picture.size == (side, side)
+    assert found["models"]
+    assert "Lanczos" in found["upscalers"]

@@ -86,6 +86,14 @@ def test_a_prediction_is_watched_until_it_ends(
     assert client.predictions.cancel(prediction.id).status == "canceled"
 
 
+def test_a_jpeg_goes_by_replicates_name_for_it(gateway: RunningGateway) -> None:
+    """Its models and the AI SDK write jpg where a job has jpeg."""
+    asked = {"prompt": "a pear", "output_format": "jpg", "output_quality": 80}
+    body = {"version": _MODEL, "input": asked}
+    found = gateway.http.post("/v1/predictions", json=body).json()["input"]
+    assert (found["output_format"], found["output_quality"]) == ("jpeg", 80)
+
+
 def test_a_wait_that_runs_out_is_still_starting(gateway: RunningGateway) -> None:
     """Any other word would be the end for the client, even while a picture is drawn."""
     body = {"version": _MODEL, "input": {"prompt": "a pear"}}

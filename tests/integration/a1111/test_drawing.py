@@ -127,7 +127,8 @@ def test_pictures_and_masks_may_be_given(gateway: RunningGateway, draw: Draw) ->
     source = {"init_images": [f"data:image/png;base64,{picture()}"], "denoising_strength": 0.5}
     info = json.loads(draw("img2img", **source).json()["info"])
     assert info["denoising_strength"] == 0.5
-    unasked = {"mask_blur": 4, "inpainting_fill": 0, "inpaint_full_res": True}
+    blurs = dict.fromkeys(("mask_blur", "mask_blur_x", "mask_blur_y"), 4)
+    unasked = {**blurs, "inpainting_fill": 0, "inpaint_full_res": True}
     answer = draw("img2img", **source, mask=picture(colour="white"), **unasked).json()
     told = " ".join(json.loads(answer["info"])["warnings"])
     assert all(name in told for name in unasked)

@@ -16,7 +16,7 @@ from winepress.gateway.credentials import CallerOf
 from winepress.gateway.departure import while_connected
 from winepress.gateway.gateway import Gateway, gateway_of, stored_job
 from winepress.gateway.intake import JobRequest, submit_and_look, webhook_of
-from winepress.gateway.job_schema import SUBMISSION
+from winepress.gateway.job_schema import SUBMISSION, WAITING
 from winepress.gateway.job_view import JobPage, JobView
 from winepress.gateway.key_meter import meter_retry
 from winepress.gateway.refusals import BadRequest
@@ -149,7 +149,7 @@ async def list_jobs(
     return await gateway.client.in_thread(look)
 
 
-@router.get("/{job_id}")
+@router.get("/{job_id}", openapi_extra=WAITING)
 async def get_job(request: Request, caller: CallerOf, job_id: str) -> JobView:
     """One job; with ``Prefer: wait=N`` the answer comes when it ends, or after N seconds."""
     gateway, waited = gateway_of(request), wait_s(request)

@@ -32,7 +32,6 @@ from winepress_shared.ledger.records import JobRow
 from winepress_shared.webhook import WebhookForm
 
 _PAGE = 100
-_WAIT_S = 60.0  #: longest `Prefer: wait`; clients read no longer
 _LIFE = re.compile(r"(\d{1,7})(s|m|h|)")
 _UNITS = {"": 1, "s": 1, "m": 60, "h": 3600}
 _KINDS = ("text-to-image", "image-to-image", "inpaint")
@@ -91,7 +90,7 @@ async def _create(
 
     Its clients take every other word for the end.
     """
-    gateway, waited = gateway_of(request), min(wait_s(request), _WAIT_S)
+    gateway, waited = gateway_of(request), wait_s(request)
     given = body.get("input")
     if not isinstance(given, Mapping):
         raise InvalidJob("must be an object", field="input", value=given)
@@ -145,6 +144,8 @@ def _fields_of(
     check_prompt_name(fields, unknown)
     for name in unknown:
         del fields[name]
+    if fields.get("output_format") == "jpg":  # as Replicate's models spell it
+        fields["output_format"] = "jpeg"
     fields |= {"model": checkpoint.model, "precision": checkpoint.precision}
     return fields, [f"{name[:80]} is ignored: there is no such input" for name in unknown]
 
