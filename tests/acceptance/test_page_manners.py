@@ -148,6 +148,17 @@ def test_what_a_job_says_is_shown_as_text(page: Page, client: Client) -> None:
     assert page.locator("#hero b, #queue-list b").count() == 0
 
 
+def test_every_example_of_a_batch_is_one(page: Page, gateway: RunningGateway) -> None:
+    """What the field for lines shows before somebody types can be queued as it stands."""
+    page.get_by_role("link", name="Batch").click()
+    for form, label in (("prompts", "Prompts"), ("csv", "CSV"), ("jsonl", "JSON lines")):
+        page.get_by_role("radio", name=label).check(force=True)
+        example = page.get_by_role("textbox", name="Lines").get_attribute("placeholder")
+        address = f"/v1/batches?format={form}&dry_run=1"
+        plan = gateway.http.post(address, content=example or "").json()
+        assert (plan["is_valid"], plan["lines"], plan["warnings"]) == (True, 2, []), form
+
+
 def test_a_refusal_stands_at_the_field_it_names(page: Page) -> None:
     """With the gateway's own words; typing there takes it away."""
     page.get_by_role("textbox", name="Prompt").fill("an apple")
