@@ -35,8 +35,9 @@ class Spoken:
     body: dict[str, Any]  #: a request that is right
     told: Callable[[dict[str, Any]], tuple[str, str]]  #: code and message of an error
     mistyped: str  #: a path that does not exist
-    pictures: str = ""  #: that starts from a picture
-    with_picture: Callable[[str], dict[str, Any]] = dict  #: the body for it, from base64
+    pictures: str = ""  #: a path that starts from a picture
+    #: The body for it, from a picture in base64.
+    with_picture: Callable[[str], dict[str, Any]] = lambda data: {}
 
 
 SPOKEN = {

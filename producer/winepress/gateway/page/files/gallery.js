@@ -112,7 +112,7 @@ async function fill(card) {
       still
         ? el("img", { src: still.path, alt: "", loading: "lazy", decoding: "async" })
         : film?.content_type.startsWith("video/")
-          ? el("video", { src: film.path, preload: "metadata", muted: true, tabIndex: -1 })
+          ? el("video", { src: `${film.path}#t=0.1`, preload: "metadata", muted: true, tabIndex: -1 })
           : el(
               "span",
               { class: "none" },
