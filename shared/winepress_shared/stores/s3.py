@@ -65,6 +65,7 @@ class S3Store:
         self._bucket = settings.s3_bucket
         self._endpoint = _shown(settings.s3_endpoint)
         self._mine = PerProcess(lambda: open_client(settings))
+        self._prober = PerProcess(lambda: open_client(settings, is_probe=True))
         #: Signs links and never connects: their address may be unreachable from here.
         self._signer = self._mine
         if settings.s3_public_endpoint:
@@ -82,7 +83,7 @@ class S3Store:
     def check(self) -> None:
         """Check that the bucket can be used; raises if not."""
         with self._errors():
-            self._client.head_bucket(Bucket=self._bucket)
+            self._prober.get().head_bucket(Bucket=self._bucket)
 
     def put(
         self,
