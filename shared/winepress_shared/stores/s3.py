@@ -200,8 +200,8 @@ class S3Store:
             for page in pages.paginate(Bucket=self._bucket, Prefix=check_prefix(prefix)):
                 for entry in page.get("Contents", ()):
                     if is_key(entry["Key"]):  # skips the "folder/" objects that consoles create
-                        etag = entry.get("ETag", "")
-                        yield StoredObject(entry["Key"], entry["Size"], version=etag)
+                        version = entry.get("ETag", "")
+                        yield StoredObject(entry["Key"], entry["Size"], version=version)
 
     def delete(self, key: str) -> None:
         """Remove an object if it exists."""
@@ -254,8 +254,7 @@ class S3Store:
                 hint="it is set in the environment: see HTTPS_PROXY, HTTP_PROXY and NO_PROXY",
             )
         if isinstance(error, botocore.exceptions.ConfigParseError):
-            problem = f"boto3's own settings cannot be read: {error.kwargs['path']}"
-            return self._refused(problem)
+            return self._refused(f"boto3's own settings cannot be read: {error.kwargs['path']}")
         return StoreUnreachable(
             f"no answer from the S3 store at {self._endpoint} ({cause_of(error)})",
             hint="is the farm running? `winepress up` starts one on this machine",
