@@ -137,6 +137,9 @@ def test_put_makes_one_job_however_often_it_comes(gateway: RunningGateway) -> No
     body = {"version": "vignette", "input": {"prompt": "a pear"}}
     first, again = (gateway.http.put("/v1/predictions/mine", json=body) for _ in range(2))
     assert first.json()["id"] == again.json()["id"]
+    other = body | {"input": {"prompt": "a plum"}}
+    refused = gateway.http.put("/v1/predictions/mine", json=other)
+    assert (refused.status_code, refused.json()["field"]) == (409, "prediction_id")
 
 
 def test_a_file_is_uploaded_and_named_by_its_address(

@@ -35,7 +35,7 @@ _MARGIN_S = 5.0  #: the answer arrives before the client gives up
 #: Seconds after which the client gives up, as its versions for Python and JavaScript tell it.
 _PATIENCE = ("x-stainless-read-timeout", "x-stainless-timeout")
 #: Field of a job → what decides it where a request of OpenAI does not give it.
-_UNSAID = {"kind": "model", "precision": "model"}
+_UNSAID = {"kind": "model"}
 
 
 class NotFinished(RequestRefused):

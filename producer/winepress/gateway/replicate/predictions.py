@@ -95,7 +95,8 @@ async def _create(
     if not isinstance(given, Mapping):
         raise InvalidJob("must be an object", field="input", value=given)
     hook = (body.get("webhook"), body.get("webhook_events_filter"))
-    with named_as_sent(given, _UNSAID):
+    named = {} if key is None else {"idempotency_key": "prediction_id"}
+    with named_as_sent(given, _UNSAID | named):
         fields, warnings = _fields_of(find_version(gateway.client.client, name), given)
         await _fetch_uploads(gateway, request, caller, fields)
         asked = JobRequest(
