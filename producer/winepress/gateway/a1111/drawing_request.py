@@ -42,7 +42,12 @@ _MASK_DEFAULTS: dict[str, tuple[object, str]] = {
     "inpaint_full_res": (True, "the whole picture is drawn at its own size"),
 }
 _MODEL_NAMES = ("sd_model_checkpoint", "model")
-_KEPT_SETTINGS = ("CLIP_stop_at_last_layers", "img2img_background_color", "sd_vae")
+_KEPT_SETTINGS = (
+    *("CLIP_stop_at_last_layers", "img2img_background_color", "sd_vae"),
+    *("skip_early_cond", "s_min_uncond", "s_min_uncond_all"),
+)
+#: Those of them that are read where they are.
+_SWITCHES = ("sd_vae", "s_min_uncond_all")
 
 
 class DrawingRequest:
@@ -123,8 +128,8 @@ class DrawingRequest:
                     f"override_settings {name[:80]} is ignored: there is no such setting"
                 )
         kept = {name: self._settings[name] for name in _KEPT_SETTINGS if name in self._settings}
-        vae = kept.pop("sd_vae", None)
-        return kept if vae is None else kept | {"override_settings": {"sd_vae": vae}}
+        switches = {name: kept.pop(name) for name in _SWITCHES if name in kept}
+        return kept | {"override_settings": switches} if switches else kept
 
     def _checkpoint(self, gateway: Gateway, caller: Caller, fields: dict[str, Any]) -> Checkpoint:
         """The model of the request, else that of the caller's options, else the farm's first."""
