@@ -10,7 +10,9 @@ from winepress_shared.errors import InvalidJob
 from winepress_shared.jobs.foreign_syntax import syntax_of_all
 from winepress_shared.jobs.job import ImageToImage, Job
 from winepress_shared.jobs.model_options import DEFAULT_DENOISING_END, Refinement
+from winepress_shared.jobs.schedulers import find_scheduler
 from winepress_shared.jobs.shared_call import why_no_call
+from winepress_shared.jobs.shortcuts import GUIDED_FIELDS, MOST_UNCACHED, guided_steps
 from winepress_shared.model import Model
 
 DEFAULT_STRENGTH = 0.6  #: of image-to-image, if the model sets no default
@@ -54,7 +56,12 @@ def check_options(model: Model, job: Job, model_of: Callable[[str], Model]) -> N
 
 def warnings_of(model: Model, job: Job) -> tuple[str, ...]:
     """One sentence for each option of a resolved ``job`` that has no effect."""
-    found = (_why_other_size(model, job), _why_nothing_is_avoided(model, job))
+    found = (
+        _why_other_size(model, job),
+        _why_nothing_is_avoided(model, job),
+        _why_fewer_are_predicted(job),
+        _why_no_span(model, job),
+    )
     return tuple(sentence for sentence in found if sentence)
 
 
@@ -82,6 +89,43 @@ def _why_nothing_is_avoided(model: Model, job: Job) -> str | None:
             f"negative_prompt is ignored: it has no effect at guidance_scale "
             f"{job.guidance_scale or 0:g}, only above 1"
         )
+    return None
+
+
+def _why_fewer_are_predicted(job: Job) -> str | None:
+    """Why fewer steps are predicted than the job asks for; None if as many are."""
+    asked, allowed = job.asked_interval, job.cache_interval
+    name = "step_cache" if job.step_cache_interval is None else "step_cache_interval"
+    most = max(stage.steps for stage in job.stages)
+    least = MOST_UNCACHED // find_scheduler(job.scheduler or "")[0].calls
+    if asked > 1 and most <= least:
+        return f"{name} is ignored: it has no effect at {most} steps, only above {least}"
+    if asked > allowed == 1:
+        return f"{name} is ignored: the steps of {job.scheduler} cannot be predicted well"
+    if asked > allowed:
+        return (
+            f"{name} is reduced: with {job.scheduler} one step of {allowed} is computed, because "
+            f"one of {asked} would draw another picture"
+        )
+    return None
+
+
+def _why_no_span(model: Model, job: Job) -> str | None:
+    """Why the fractions of guided steps have no effect, or leave no step guided."""
+    given = [name for name in GUIDED_FIELDS if getattr(job, name) is not None]
+    if not given:
+        return None
+    if model.embedded_guidance:
+        return f"{given[0]} is ignored: {model.name} takes the guidance as an input in every step"
+    if _is_unguided(model, job):
+        return (
+            f"{given[0]} is ignored: it has no effect at guidance_scale "
+            f"{job.guidance_scale or 0:g}, only above 1"
+        )
+    if not any(guided_steps(each.steps, each.part_of(job.guided_span)) for each in job.stages):
+        start, stop = job.guided_span
+        between = f"guidance_start {start:g} and guidance_stop {stop:g}"
+        return f"no step is guided: none lies between {between}"
     return None
 
 

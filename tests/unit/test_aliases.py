@@ -37,6 +37,8 @@ VALUES: dict[str, Any] = {
     "refiner": "sdxl-refiner",
     "denoising_end": 0.8,
     "preview_every": 5,
+    "guidance_start": 0.2,
+    "guidance_min_sigma": 1.5,
 }
 
 

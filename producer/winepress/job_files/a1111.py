@@ -27,7 +27,6 @@ _OFF: dict[str, tuple[object, ...]] = {
     "s_churn": (0,),
     "s_tmin": (0,),
     "s_noise": (0, 1),  # has an effect with s_churn alone
-    "s_min_uncond": (0,),
     "resize_mode": (0,),
     "image_cfg_scale": (0, 1.5),
     "initial_noise_multiplier": (1,),
@@ -51,7 +50,12 @@ _WITHOUT_MEANING = (
     *("firstphase_width", "firstphase_height", "firstpass_image"),
 )
 _HR_PREFIX = "hr_"  #: of the options for the second pass of `enable_hr`
-_OVERRIDES = ("sd_model_checkpoint", "CLIP_stop_at_last_layers")
+_OVERRIDES = (
+    "sd_model_checkpoint",
+    "CLIP_stop_at_last_layers",
+    "skip_early_cond",
+    "s_min_uncond",
+)
 #: Setting → the values that have no effect.
 _OVERRIDES_OFF = {"sd_vae": ("", "none", "automatic")}
 _MASKS = ("mask", "mask_image", "source_mask")

@@ -33,6 +33,8 @@ ALIASES: dict[str, str] = {
     "denoise": "strength",  # ComfyUI
     "cfg_rescale": "guidance_rescale",
     "rescale_cfg": "guidance_rescale",
+    "skip_early_cond": "guidance_start",  # A1111, among its override_settings
+    "s_min_uncond": "guidance_min_sigma",
     "CLIP_stop_at_last_layers": "clip_skip",  # A1111, among its override_settings
     "refiner_checkpoint": "refiner",
     "refiner_switch_at": "denoising_end",
@@ -55,6 +57,7 @@ _SWITCHED_OFF: dict[str, tuple[object, ...]] = {
     "refiner_checkpoint": (None, "", "None"),
     "refiner_switch_at": (None, 0, 1),
     "show_progress_every_n_steps": (None, -1, 0),
+    "s_min_uncond": (None, 0),
 }
 #: Largest value of one batch field; `Job` bounds their product.
 _MAX_BATCH = 10_000

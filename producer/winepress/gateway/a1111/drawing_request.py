@@ -41,7 +41,10 @@ _MASK_DEFAULTS: dict[str, tuple[object, str]] = {
     "inpaint_full_res": (True, "the whole picture is drawn at its own size"),
 }
 _MODEL_NAMES = ("sd_model_checkpoint", "model")
-_KEPT_SETTINGS = ("CLIP_stop_at_last_layers", "img2img_background_color", "sd_vae")
+_KEPT_SETTINGS = (
+    *("CLIP_stop_at_last_layers", "img2img_background_color", "sd_vae"),
+    *("skip_early_cond", "s_min_uncond"),
+)
 
 
 class DrawingRequest:
