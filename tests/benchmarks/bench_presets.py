@@ -15,7 +15,7 @@ from pathlib import Path
 
 from PIL import Image, ImageDraw
 from support.seam_measures import Easel, drift, film_ratio, scenery
-from support.twins.full import build_full
+from support.twins.full import build_full, build_full_tiny_vae
 
 from winepress_shared.catalogue import Catalogue
 from winepress_shared.jobs.quality import Quality
@@ -117,9 +117,12 @@ def main(sheet: Path | None, twins: list[str]) -> None:
     home = _CACHE / "twins"
     for name in twins:
         mirror = home / "hub"
-        folder = mirror / Catalogue.load().get(name).source.removeprefix("hub:")
+        model = Catalogue.load().get(name)
+        folder = mirror / model.source.removeprefix("hub:")
         if not folder.exists():
             build_full(name, folder)
+        if model.tiny_vae and not (tiny := mirror / model.tiny_vae.removeprefix("hub:")).exists():
+            build_full_tiny_vae(tiny)
         show_model(name, home, mirror)
 
 
