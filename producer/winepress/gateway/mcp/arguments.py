@@ -115,8 +115,8 @@ class Drawing(Arguments):
     quality: Annotated[
         Quality | None,
         Field(
-            description="exact; fast, which is hard to tell from it and takes about half the time; or "
-            "draft, to choose prompts and seeds; without it, the farm's own"
+            description="exact; fast, hard to tell from it at about half the time; or draft, for "
+            "choosing prompts and seeds; without it, the farm's own"
         ),
     ] = None
     num_inference_steps: Annotated[
