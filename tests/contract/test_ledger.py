@@ -12,9 +12,10 @@ from support.servers import ValkeyServer
 
 from winepress_shared.errors import Conflict, FailForGood, NotFound, QueueFull, RetryElsewhere
 from winepress_shared.jobs.job import Priority
-from winepress_shared.ledger.in_memory import InMemoryLedger, NotInMemory
+from winepress_shared.ledger.in_memory import InMemoryLedger
 from winepress_shared.ledger.ledger import MAX_ATTEMPTS, Ledger
 from winepress_shared.ledger.limits import QueueLimits
+from winepress_shared.ledger.no_server import NotInMemory
 from winepress_shared.ledger.records import Directive, Slice, UnitOutcome
 from winepress_shared.ledger.submissions import Submission
 from winepress_shared.settings import Settings

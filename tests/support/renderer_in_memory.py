@@ -77,13 +77,13 @@ class RendererInMemory:
 
     def claim(self, most: int = 1000) -> Slice:
         """The next slice; there must be one."""
-        slice_ = self.leases.claim(str(LANE), most, begin=False)
-        assert slice_, "nothing was handed out"
-        return slice_
+        slices = self.leases.claim(str(LANE), most, begin=False)
+        assert slices, "nothing was handed out"
+        return slices[0]
 
-    def work(self, most: int = 1000, job_id: str = "j") -> JobRow:
+    def work(self, most: int = 1000, job_id: str = "j", together: int = 1) -> JobRow:
         """Work until nothing is left; what became of one job."""
-        while slice_ := self.leases.claim(str(LANE), most, begin=False):
-            self.executor.run(slice_)
+        while slices := self.leases.claim(str(LANE), most, together=together, begin=False):
+            self.executor.run(*slices)
             self.delivery.settle()
         return self.ledger.get(job_id)

@@ -127,7 +127,6 @@ def experienced() -> Batching:
         {"scheduler": "euler"},
         {"negative_prompt": "blurred"},
         {"precision": "int8-weights"},
-        {"output_format": "jpeg"},
     ],
     ids=lambda other: next(iter(other)),
 )

@@ -151,7 +151,8 @@ class InMemoryLedger(Ledger):
         return slices
 
     def _give_out(self, job: HeldJob, most: int, *, begin: bool) -> Slice:
-        tried, is_suspect = job.attempts.get(job.waiting[0], 0) if job.waiting else 0, job.is_suspect
+        is_suspect = job.is_suspect
+        tried = job.attempts[job.waiting[0]] if is_suspect else 0
         fresh = list(itertools.takewhile(lambda unit: unit not in job.attempts, job.waiting))
         units = job.waiting[:1] if is_suspect else fresh[:most]
         job.waiting = job.waiting[len(units) :]
