@@ -119,7 +119,7 @@ def _drawn(
             facts=rendered.facts,
             render_s=each_s,
             batch=number,
-            warnings=(*unit.warnings, *unit.work.pipelines.unread(unit.job)),
+            warnings=(*unit.warnings, *units[0].work.pipelines.unread(unit.job)),
         )
         for unit, image in zip(units, rendered.images, strict=True)
     ]
