@@ -15,6 +15,7 @@ from winepress_shared.ledger.previews import PreviewStore
 from winepress_shared.ledger.records import JobRow, Slice
 from winepress_shared.ledger.submissions import Submission
 from winepress_shared.stores.folder import FolderStore
+from winepress_worker.engines.base import Engine
 from winepress_worker.engines.fake import FakeEngine
 from winepress_worker.pipelines.slice_pipelines import SlicePipelines
 from winepress_worker.pipelines.warm_pool import WarmPool
@@ -38,7 +39,7 @@ class RendererInMemory:
     def __init__(
         self,
         folder: Path,
-        engine: FakeEngine | None = None,
+        engine: Engine | None = None,
         ledger: InMemoryLedger | None = None,
         batching: Batching | None = None,
     ) -> None:
