@@ -2,43 +2,23 @@
 
 from __future__ import annotations
 
-import secrets
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
-from pydantic import SecretStr
-from support.servers import ValkeyServer
 
 from winepress_shared.errors import Conflict, FailForGood, NotFound, QueueFull, RetryElsewhere
 from winepress_shared.jobs.job import Priority
 from winepress_shared.ledger.in_memory import InMemoryLedger
 from winepress_shared.ledger.ledger import MAX_ATTEMPTS, Ledger
-from winepress_shared.ledger.limits import QueueLimits
 from winepress_shared.ledger.no_server import NotInMemory
 from winepress_shared.ledger.records import Directive, Slice, UnitOutcome
 from winepress_shared.ledger.submissions import Submission
-from winepress_shared.settings import Settings
 from winepress_shared.state import JobState
 from winepress_shared.window import Window
 
 LANE = "vignette.fp16"
 HOLDER = "w1/1"
-
-
-@pytest.fixture(params=["in memory", "on a server"])
-def ledger(request: pytest.FixtureRequest, valkey_server: ValkeyServer) -> Iterator[Ledger]:
-    """A ledger of each kind, with room for 100 units."""
-    if request.param == "in memory":
-        yield InMemoryLedger(queue_limit=100)
-        return
-    settings = Settings(farm=f"t{secrets.token_hex(6)}", broker_url=SecretStr(valkey_server.url))
-    limits = QueueLimits(settings)
-    limits.set_limits({"queue_limit": 100})
-    one = Ledger(settings)
-    yield one
-    one.close()
-    limits.close()
 
 
 def new(
@@ -268,45 +248,3 @@ def test_what_takes_a_server_is_refused_by_name() -> None:
     for word, call in refused.items():
         with pytest.raises(NotInMemory, match=word):
             call()
-
-
-def test_like_jobs_are_handed_out_together_in_their_order(ledger: Ledger) -> None:
-    """Up to so many units; the first that is not alike, or was begun before, ends it."""
-    for number in range(6):
-        ledger.submit(replace(new(f"j{number}", 2), alike="b" if number == 3 else "a"))
-    first = claim(ledger, 1)
-    ledger.start(first.fence, 0)
-    ledger.fail(first.fence, 0, RetryElsewhere("x"), retry=True)
-    handed = []
-    while slices := ledger.claim_together(LANE, "w1", HOLDER, 2, 3, begin=True):
-        assert [one.begun for one in slices[1:]] == [False] * len(slices[1:])
-        handed.append([(one.job_id, len(one.units)) for one in slices if not one.alone])
-        assert sum(len(one.units) for one in slices) <= 3
-        assert len({one.job_id == "j3" for one in slices}) == 1
-        assert len(slices) == 1 or not any(one.alone for one in slices)
-    assert sum(count for of_one in handed for _, count in of_one) >= 11
-    assert any(len(of_one) > 1 for of_one in handed)
-
-
-def test_units_of_several_slices_are_started_and_reported_at_once(ledger: Ledger) -> None:
-    """With an answer for each: one that has ended does not hide the others."""
-    for number in range(3):
-        ledger.submit(replace(new(f"j{number}"), alike="a"))
-    slices = ledger.claim_together(LANE, "w1", HOLDER, 1000, 3)
-    units = [(one.fence, 0) for one in slices]
-    ledger.control("j1", "cancel")
-    told = [Directive.OK, Directive.CANCEL, Directive.OK]
-    assert ledger.start_together(units) == told
-    assert ledger.progress_together(units, 1, 2) == told
-
-
-def test_what_was_given_back_is_handed_out_with_others_again(ledger: Ledger) -> None:
-    """It was begun, and is not to blame for anything."""
-    for number in range(2):
-        ledger.submit(replace(new(f"j{number}"), alike="a"))
-    for _ in range(2):
-        slices = ledger.claim_together(LANE, "w1", HOLDER, 1000, 2, begin=True)
-        assert [(one.job_id, one.alone) for one in slices] == [("j0", False), ("j1", False)]
-        ledger.start_together([(one.fence, 0) for one in slices])
-        for one in slices:
-            ledger.release(one.fence, HOLDER)

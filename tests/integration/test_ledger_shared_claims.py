@@ -8,7 +8,6 @@ import pytest
 from support.audited_farm import LANE, AuditedFarm
 from support.servers import ValkeyServer
 
-from winepress_shared.errors import InvalidJob
 from winepress_shared.ledger.ledger import MAX_ATTEMPTS, holder_of
 from winepress_shared.ledger.records import Directive, Slice, UnitOutcome
 
@@ -291,11 +290,3 @@ def test_a_beat_says_whether_several_units_are_in_hand(farm: AuditedFarm) -> Non
     assert farm.ledger.beat("w1", "w1/1", {}).is_shared
     farm.draw(slices[0])
     assert not farm.ledger.beat("w1", "w1/1", {}).is_shared
-
-
-def test_a_damaged_digest_is_refused(valkey_server: ValkeyServer) -> None:
-    """It comes from whoever may submit."""
-    farm = AuditedFarm(valkey_server.url)
-    with pytest.raises(InvalidJob, match="alike"):
-        farm.submit("j", alike="\n")
-    farm.close()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
@@ -20,6 +19,7 @@ from hypothesis.stateful import (
 )
 
 from support.audited_farm import AuditedFarm
+from support.modelled_jobs import ALIVE, Held, Job
 from winepress_shared.errors import Conflict
 from winepress_shared.ledger.ledger import holder_of
 from winepress_shared.ledger.records import Directive, Slice, UnitOutcome
@@ -28,41 +28,6 @@ from winepress_shared.state import JobState
 LANES = ("vignette.fp16", "vignette.int8")
 WORKERS = ("w1", "w2")
 USERS = ("ada", "1e5")
-ALIVE = (JobState.QUEUED, JobState.RUNNING)
-
-
-@dataclass
-class Job:
-    """What must be true of one job."""
-
-    id: str
-    units: int
-    chained: bool
-    state: JobState = JobState.QUEUED
-    done: set[int] = field(default_factory=set)
-    failed: set[int] = field(default_factory=set)
-    is_pending: bool = False
-
-    @property
-    def has_ended_all(self) -> bool:
-        return len(self.done) + len(self.failed) == self.units
-
-
-@dataclass
-class Held:
-    """What must be true of one slice."""
-
-    slice: Slice
-    job: Job
-    worker: str
-    holder: str
-    open: set[int]
-    is_live: bool = True  # nobody took it away
-    finish: bool = False
-
-    @property
-    def may_report(self) -> bool:
-        return self.is_live and self.job.state is JobState.RUNNING
 
 
 class LedgerMachine(RuleBasedStateMachine):

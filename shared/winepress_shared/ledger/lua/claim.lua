@@ -39,9 +39,14 @@ local function patience_ms(priority) return tonumber(ARGV[FIRST_PRIORITY + prior
 
 local function answer(fence, job, lease, tried)
   return {fence = fence, id = job.id, units = lease.open, finish = lease.finish, attempts = tried,
-    alone = lease.again, waiting = tonumber(redis.call('HGET', key('lanes'), lane)) or 0,
-    tickets = redis.call('LLEN', queues .. lane), priority = job.priority, lane = lease.lane,
-    job_units = job.units}
+    alone = lease.again, priority = job.priority, lane = lease.lane, job_units = job.units}
+end
+
+local function answer_all()
+  local waiting = tonumber(redis.call('HGET', key('lanes'), lane)) or 0
+  local tickets = redis.call('LLEN', queues .. lane)
+  for _, one in ipairs(slices) do one.waiting, one.tickets = waiting, tickets end
+  return cjson.encode(slices)
 end
 
 -- If the answer to this same request was lost, give it again: else no worker would render these slices.
@@ -206,7 +211,7 @@ local function serve_job(job)
 end
 
 answer_last_request()
-if slices[1] then return cjson.encode(slices) end
+if slices[1] then return answer_all() end
 count_out_mine()
 if is_closed(lane) then return nil end
 -- Give out the next slice. Once slices have been given out, only one that is alike and was not started before.
@@ -260,4 +265,4 @@ if is_shunned then redis.call('SET', key('shunned_lane', worker), lane, 'PX', SH
 if not lease then return nil end
 alike = lease.again ~= 1 and lease.finish ~= 1 and job.alike
 while alike and units_given < most_of_all and serve_lane() do end
-return cjson.encode(slices)
+return answer_all()
