@@ -5,9 +5,9 @@ itself. The number is doubled as long as a picture gets cheaper by it. Before a 
 picture that was drawn alone is drawn again among that many, and must come out with the same bytes:
 kernels may add in another order for another shape, and a picture must not depend on its company.
 
-The pictures of a call may belong to several jobs. A job of many small pictures names the number itself (`pictures_per_call`): then a call of so many
-is what all are compared with, and one of fewer pictures is filled up with the last of them, unless
-a smaller call is proven to change nothing.
+The pictures of a call may belong to several jobs. A job of many small pictures names the number
+itself (`pictures_per_call`): then a call of so many is what all are compared with, and one of fewer
+pictures is filled up with the last of them, unless a smaller call is proven to change nothing.
 """
 
 from __future__ import annotations
