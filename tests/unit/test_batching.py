@@ -148,7 +148,6 @@ def experienced() -> Batching:
         {"scheduler": "euler"},
         {"negative_prompt": "blurred"},
         {"precision": "int8-weights"},
-        {"output_format": "jpeg"},
     ],
     ids=lambda other: next(iter(other)),
 )

@@ -229,7 +229,7 @@ def test_null_means_not_given(tmp_path: Path, name: str) -> None:
 
 
 OPENAI = {
-    "quality": "auto",
+    "complexity": "auto",
     "background": "transparent",
     "moderation": "low",
     "style": "vivid",
@@ -254,9 +254,25 @@ def test_a_field_of_openai_that_means_nothing_here_is_warned_of(tmp_path: Path, 
     item = Item.decode(group.items[0])
     assert item.warnings == (warning,)
     assert item.job.output_quality == 80
-    wrong = 3.5 if field in ("user", "safety_identifier") else "burgundy-ish"
+    wrong = 3.5 if field in ("user", "safety_identifier", "complexity") else "burgundy-ish"
     with pytest.raises(InvalidJob, match=rf"line 1, column \d+ \({field}\)"):
         plan_of(written(tmp_path, "b.jsonl", line | {"body": body | {field: wrong}}))
+
+
+@pytest.mark.parametrize(
+    ("word", "preset"),
+    [
+        *[("auto", None), ("standard", None), ("low", "draft"), ("medium", "fast")],
+        *[("high", "exact"), ("hd", "exact"), ("exact", "exact"), ("fast", "fast")],
+    ],
+)
+def test_the_quality_of_openai_is_a_preset(tmp_path: Path, word: str, preset: str | None) -> None:
+    """In its own words as in ours; nothing is said, for nothing is ignored."""
+    plan = plan_of(written(tmp_path, "a.jsonl", {"body": {"prompt": "a cat", "quality": word}}))
+    (group,) = plan.groups.values()
+    item = Item.decode(group.items[0])
+    assert item.job.quality == (preset or "exact")  # a farm without settings of its own
+    assert item.warnings == ()
 
 
 @pytest.mark.parametrize(

@@ -48,6 +48,7 @@ BOUNDS: list[tuple[str, tuple[Any, ...], tuple[Any, ...]]] = [
     ("vae", ("full", "tiny", None), ("taesd", "", 1)),
     ("preview_every", (1, 500, None), (0, 501, -1, 0.5)),
     ("pictures_per_call", (1, 8, None), (0, 9, -1, 1.5)),
+    ("quality", ("exact", "fast", "draft", None), ("", "Fast", "best", 1)),
     ("step_cache", ("off", "light", "strong", False, None), ("", "Light", True, 2)),
     ("step_cache_interval", (2, 8, None), (1, 9, 0, 2.5)),
     ("guidance_start", (0, 0.999, None), (-0.1, 1, float("nan"))),

@@ -34,6 +34,7 @@ from winepress_shared.jobs.job import (
     parse_job,
 )
 from winepress_shared.jobs.prompt_table import is_infinite_zoom
+from winepress_shared.jobs.quality import Quality
 from winepress_shared.jobs.shortcuts import StepCache
 from winepress_shared.lane import Precision
 from winepress_shared.regular_file import path_of
@@ -109,7 +110,7 @@ def add_picture(group: argparse._ArgumentGroup) -> None:
         choices=("png", "jpeg", "webp"),
         help="of the picture files",
     )
-    add("--quality", dest="output_quality", type=int, metavar="Q", help="of JPEG or WebP, 1 to 100")
+    add("--output-quality", type=int, metavar="Q", help="of JPEG or WebP, 1 to 100")
     add(
         "--no-metadata",
         dest="embed_metadata",
@@ -121,6 +122,7 @@ def add_picture(group: argparse._ArgumentGroup) -> None:
 
 def _add_shortcuts(add: Callable[..., object]) -> None:
     """What makes a picture faster and a little different."""
+    add("--quality", choices=tuple(Quality), help="a preset; what it sets depends on the model")
     add("--step-cache", choices=tuple(StepCache), help="how many denoising steps are predicted")
     add(
         "--step-cache-interval",

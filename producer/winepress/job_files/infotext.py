@@ -51,6 +51,8 @@ _NUMBERS = (
 )
 #: Settings that say what drew the picture, and ask for nothing.
 _FACTS = ("Model hash", "VAE hash", "Version", "Hashes")
+#: What a text may give, by A1111's names.
+INFOTEXT_FIELDS = (*_FIELDS.values(), "vae")
 _OUR_VAES = ("full", "tiny")
 
 

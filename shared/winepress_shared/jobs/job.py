@@ -29,6 +29,7 @@ from winepress_shared.jobs.model_options import ModelOptions, TwoStages
 from winepress_shared.jobs.picture import MaskMode, Picture
 from winepress_shared.jobs.picture_fields import FromPictures, ImageField
 from winepress_shared.jobs.plain_text import NO_CONTROLS
+from winepress_shared.jobs.quality import OfQuality
 from winepress_shared.jobs.refusal import refusal_of
 from winepress_shared.jobs.schedulers import canonical_scheduler, find_scheduler
 from winepress_shared.jobs.shortcuts import Shortcuts, Stage
@@ -65,7 +66,7 @@ Prompt = Annotated[Text, AfterValidator(_not_blank)]
 Side = Annotated[int, Field(ge=MIN_SIDE_PX, le=MAX_SIDE_PX)]
 
 
-class Job(JobKind, ModelOptions, Shortcuts):
+class Job(JobKind, ModelOptions, Shortcuts, OfQuality):
     """The fields of every job kind."""
 
     model_config = ConfigDict(

@@ -34,9 +34,10 @@ _QUIET = ("url", "auth", "distilled_cfg_scale", "hr_additional_modules")
 _COUNTS = ("size", "batch_size", "n_iter", *_IMAGES)
 _SAMPLERS = ("sampler_name", "sampler_index", "scheduler")
 _NO_SCHEDULE = ("automatic", "uniform", "normal")
+_SHARP = (4, "the edge of the mask stays as it is given")
 #: Defaults of A1111 for a mask, which its clients send unasked → what is done instead.
 _MASK_DEFAULTS: dict[str, tuple[object, str]] = {
-    "mask_blur": (4, "the edge of the mask stays as it is given"),
+    **dict.fromkeys(("mask_blur", "mask_blur_x", "mask_blur_y"), _SHARP),
     "inpainting_fill": (0, "what the mask covers is drawn from noise"),
     "inpaint_full_res": (True, "the whole picture is drawn at its own size"),
 }
@@ -171,12 +172,12 @@ def _check_count(fields: Mapping[str, Any]) -> None:
     counts = [fields[name] for name in names]
     if not all(isinstance(count, int) for count in counts):
         allowed = f"1 to {MAX_PICTURES}"
-        raise InvalidJob("must be whole numbers", field="batch_size, n_iter", allowed=allowed)
+        raise InvalidJob("must be whole numbers", field=", ".join(names), allowed=allowed)
     product = math.prod(counts)
     if product > MAX_PICTURES:
         raise InvalidJob(
             "too many pictures for one answer",
-            field="batch_size, n_iter",
+            field=", ".join(names),
             value=product,
             allowed=f"up to {MAX_PICTURES}",
             hint="POST /v1/jobs draws as many as you like",
