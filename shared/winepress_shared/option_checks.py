@@ -109,10 +109,13 @@ def _why_no_preset(job: Job) -> str | None:
 def _why_fewer_are_predicted(job: Job) -> str | None:
     """Why fewer steps are predicted than the job asks for; None if as many are."""
     asked, allowed = job.asked_interval, job.cache_interval
+    if asked == 1:
+        return None
     name = "step_cache" if job.step_cache_interval is None else "step_cache_interval"
+    entry, _ = find_scheduler(job.scheduler or "")
     most = max(stage.steps for stage in job.stages)
-    least = MOST_UNCACHED // find_scheduler(job.scheduler or "")[0].calls
-    if asked > 1 and most <= least:
+    least = (MOST_UNCACHED - entry.more_calls) // entry.calls
+    if most <= least:
         return f"{name} is ignored: it has no effect at {most} steps, only above {least}"
     if asked > allowed == 1:
         return f"{name} is ignored: the steps of {job.scheduler} cannot be predicted well"

@@ -121,6 +121,10 @@ def test_wishes_that_contradict_are_refused(values: dict[str, Any], problem: str
             "step_cache is ignored: it has no effect at 4 steps, only above 4",
         ),
         (
+            {"step_cache": "light", "scheduler": "PLMS", "num_inference_steps": 7},
+            "step_cache is ignored: it has no effect at 7 steps, only above 7",
+        ),
+        (
             {"step_cache": "light", "scheduler": "LMS Karras"},
             "step_cache is ignored: the steps of lms:karras cannot be predicted well",
         ),

@@ -23,7 +23,8 @@ class Scheduler:
     label: str  #: A1111 label
     settings: tuple[tuple[str, str | bool | int], ...] = ()
     schedules: bool = field(default=False)  #: supports Karras and exponential sigmas
-    calls: int = 1  #: calls of the denoiser in a step, but one fewer in the last
+    calls: int = 1  #: calls of the denoiser in a step
+    more_calls: int = 0  #: beside those, in all steps together
     #: Largest interval of a step cache that serves it better than fewer steps do; 1: none does.
     cache_interval: int = MAX_CACHE_INTERVAL
 
@@ -34,24 +35,24 @@ def _s(
     label: str,
     *settings: tuple[str, str | bool | int],
     schedules: bool = False,
-    calls: int = 1,
+    calls: tuple[int, int] = (1, 0),
     cache: int = MAX_CACHE_INTERVAL,
 ) -> Scheduler:
-    return Scheduler(name, f"{cls}Scheduler", label, settings, schedules, calls, cache)
+    return Scheduler(name, f"{cls}Scheduler", label, settings, schedules, *calls, cache)
 
 
 SCHEDULERS: tuple[Scheduler, ...] = (
     _s("ddim", "DDIM", "DDIM"),
     _s("ddpm", "DDPM", "DDPM", cache=2),
-    _s("pndm", "PNDM", "PLMS", ("skip_prk_steps", True), cache=2),
+    _s("pndm", "PNDM", "PLMS", ("skip_prk_steps", True), calls=(1, 1), cache=2),
     _s("lcm", "LCM", "LCM", cache=1),
     _s("tcd", "TCD", "TCD"),
     _s("euler", "EulerDiscrete", "Euler", schedules=True),
     _s("euler_a", "EulerAncestralDiscrete", "Euler a", cache=2),
     _s("lms", "LMSDiscrete", "LMS", schedules=True, cache=1),
-    _s("heun", "HeunDiscrete", "Heun", schedules=True, calls=2),
-    _s("dpm2", "KDPM2Discrete", "DPM2", schedules=True, calls=2),
-    _s("dpm2_a", "KDPM2AncestralDiscrete", "DPM2 a", schedules=True, calls=2, cache=1),
+    _s("heun", "HeunDiscrete", "Heun", schedules=True, calls=(2, -1)),
+    _s("dpm2", "KDPM2Discrete", "DPM2", schedules=True, calls=(2, -1)),
+    _s("dpm2_a", "KDPM2AncestralDiscrete", "DPM2 a", schedules=True, calls=(2, -1), cache=1),
     _s(
         "dpmpp_2m",
         "DPMSolverMultistep",

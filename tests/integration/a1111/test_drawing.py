@@ -68,6 +68,20 @@ def test_samplers_are_known_by_old_and_new_names(
         assert client.archive.read_job(info["job_id"]).job.scheduler == scheduler
 
 
+def test_steps_without_a_negative_prompt_are_asked_for_in_its_words(
+    gateway: RunningGateway, draw: Draw
+) -> None:
+    """Among the settings, beside fields of ours."""
+    settings = {"skip_early_cond": 0.2, "s_min_uncond": 1.5, "s_min_uncond_all": True}
+    body = {"override_settings": settings, "step_cache": "light", "guidance_stop": 0.9}
+    info = json.loads(draw("txt2img", **body, steps=12, cfg_scale=2.5).json()["info"])
+    assert info["warnings"] == []
+    with Client(gateway.settings) as client:
+        job = client.archive.read_job(info["job_id"]).job
+    assert (job.guidance_start, job.guidance_stop, job.guidance_min_sigma) == (0.2, 0.9, 1.5)
+    assert job.step_cache == "light"
+
+
 @pytest.mark.parametrize(
     ("field", "value"),
     [
