@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
+from winepress.job_files.written_job import read_fields
 from winepress_shared.catalogue import Catalogue
 from winepress_shared.cost import megapixel_steps
 from winepress_shared.errors import InvalidJob
@@ -186,3 +187,19 @@ def test_every_key_frame_is_drawn_with_the_shortcuts_of_its_zoom() -> None:
     assert isinstance(zoom, ZoomVideo)
     for drawing in (zoom.first_drawing(), zoom.drawing_of(1)):
         assert given.items() <= drawing.model_dump(mode="json").items()
+
+
+@pytest.mark.parametrize("is_inside", [True, False])
+@pytest.mark.parametrize("is_for_all", [True, False])
+def test_settings_that_leave_out_the_negative_prompt_are_fields_of_ours(
+    is_inside: bool, is_for_all: bool
+) -> None:
+    """Beside the fields or among the settings; A1111 goes by every second step unless told."""
+    settings = {"skip_early_cond": 0.25, "s_min_uncond": 1.5}
+    switch = {"s_min_uncond_all": True} if is_for_all else {}
+    body = {"prompt": "a fox", "override_settings": switch | (settings if is_inside else {})}
+    fields, warnings = read_fields(body if is_inside else body | settings)
+    job = parse_job(fields)
+    assert (job.guidance_start, job.guidance_min_sigma) == (0.25, 1.5)
+    wanted = "s_min_uncond is taken for all steps, not for every second one"
+    assert warnings == ([] if is_for_all else [wanted])
