@@ -7,9 +7,13 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from winepress_shared.lane import Precision
 from winepress_worker.engines.devices import core, openvino_version
+from winepress_worker.models.content import WEIGHTS_FILE
+from winepress_worker.models.manifest import Prepared
 from winepress_worker.placement import STAGES, Placement
 
+_MOST_PLAIN_BYTES = 64 * 2**20  #: of 16-bit weights that are quicker read than compiled on a CPU
 _SHAPES_KEPT = 4  #: per part; each one holds its own copy of the weights
 
 Compile = Callable[[Any], Any]
@@ -18,10 +22,19 @@ Compile = Callable[[Any], Any]
 class CompiledParts:
     """A pipeline's parts by name, compiled at first use."""
 
-    def __init__(self, placement: Placement, cache_dir: Path | None) -> None:
-        """``cache_dir`` holds compiled blobs, by version and device; None disables the cache."""
+    def __init__(
+        self,
+        placement: Placement,
+        cache_dir: Path | None,
+        prepared: Prepared | None = None,
+    ) -> None:
+        """``cache_dir`` holds compiled blobs, by version and device; None disables the cache.
+
+        A CPU's blobs leave out the weights that are in the files of ``prepared``.
+        """
         self._placement = placement
         self._cache_dir = cache_dir
+        self._prepared = prepared
         self._parts: dict[str, Any] = {}
 
     def get(self, name: str, model: Any) -> Any:
@@ -61,6 +74,9 @@ class CompiledParts:
         properties = dict(place.properties)
         if self._cache_dir is not None:
             properties["CACHE_DIR"] = str(self._cache_dir / openvino_version() / place.blobs)
+            if self._prepared and place.device.real == "CPU":
+                weights = self._prepared.path / name / WEIGHTS_FILE
+                properties = _without_weights(properties, weights, self._prepared.precision)
         return lambda model: core().compile_model(model, place.device.real, properties)
 
 
@@ -106,3 +122,19 @@ class ShapedModel:
         if open_inputs:
             model.reshape(open_inputs)
         return model
+
+
+def _without_weights(
+    properties: dict[str, str | int], weights: Path, precision: Precision
+) -> dict[str, str | int]:
+    """Properties for a CPU's blobs without weights, which would double the disk.
+
+    Without a blob where none pays: its key is made of all weights, and reading many of 16 bits
+    takes longer than compiling, which leaves them as they are. Some of 8 bits are unpacked.
+    """
+    size = weights.stat().st_size if weights.is_file() else 0
+    if precision is Precision.FP16 and size > _MOST_PLAIN_BYTES:
+        return {name: value for name, value in properties.items() if name != "CACHE_DIR"}
+    if not size:  # a tiny autoencoder, whose blob is small
+        return properties
+    return properties | {"CACHE_MODE": "OPTIMIZE_SIZE", "WEIGHTS_PATH": str(weights)}

@@ -36,7 +36,7 @@ from winepress_worker.engines.scheduling import make_scheduler
 from winepress_worker.engines.steps import Draw, Steps
 from winepress_worker.engines.token_limit import unread_warnings
 from winepress_worker.engines.trial import trial_request
-from winepress_worker.held_memory import resident_bytes
+from winepress_worker.held_memory import own_bytes, return_freed
 from winepress_worker.models.local_models import LocalModels
 from winepress_worker.models.manifest import Prepared
 from winepress_worker.placement import Placement
@@ -113,13 +113,13 @@ class OpenVinoEngine:
                 hint=f"run: winepress models prepare {key.model}",
             )
         trial = trial_request(self._local_models.catalogue, key.model, key.precision, steps=1)
-        before = resident_bytes()
-        parts = CompiledParts(self._placement, self._cache_dir)
+        before = own_bytes()
+        parts = CompiledParts(self._placement, self._cache_dir, prepared)
         pipeline = OpenVinoPipeline(key, prepared, trial.job.kind, parts)
         pipeline.trial = trial
         previews = Previews(self._local_models.catalogue.get(key.model), prepared.path, parts.get)
         pipeline.draw_preview = previews.draw if previews.is_ready else None
-        pipeline.hold(resident_bytes() - before - pipeline.held)
+        pipeline.hold(own_bytes() - before - pipeline.held)
         return pipeline
 
 
@@ -174,12 +174,12 @@ class OpenVinoPipeline:
     def render(self, request: Request, on_step: OnStep) -> list[Image.Image]:
         """Draw one RGB picture per seed; see `Pipeline.render`."""
         canvas = Canvas.of(request, self._grid)
-        before, pixels = resident_bytes(), len(request.seeds) * canvas.frame[0] * canvas.frame[1]
+        before, pixels = own_bytes(), len(request.seeds) * canvas.frame[0] * canvas.frame[1]
         arrays = self._call(request, request.job.kind, arguments_of(request, canvas), on_step, "np")
         pictures = _pictures(arrays)
         check_pictures(pictures)
         if pixels > self._largest:  # memory for a larger call than before stays allocated
-            self.hold(resident_bytes() - before)
+            self.hold(own_bytes() - before)
             self._largest = pixels
         return [canvas.finish(picture) for picture in pictures]
 
@@ -251,10 +251,11 @@ class OpenVinoPipeline:
         if kind not in self._pipes:
             if not draws(kind) or (self._paints_into_masks and not Job.kinds[kind].is_composite):
                 raise FailForGood(f"{self.key.model} does not support {kind}", field="kind")
-            before = resident_bytes()
+            before = own_bytes()
             with loading():
                 self._pipes[kind] = self._assemble(kind)
-            self.hold(resident_bytes() - before)
+            return_freed()
+            self.hold(own_bytes() - before)
         return self._pipes[kind]
 
     def _assemble(self, kind: str) -> Any:

@@ -22,6 +22,7 @@ from winepress_shared.lane import Precision
 from winepress_shared.model import Model
 from winepress_shared.quantisation import loaded_bytes
 from winepress_worker.models.content import check_content
+from winepress_worker.models.hash_checks import HashChecks, forget_check
 from winepress_worker.models.manifest import Manifest, Prepared
 from winepress_worker.models.pull import missing_bytes, pull
 from winepress_worker.models.pulled import PulledModels, retire
@@ -57,23 +58,18 @@ class LocalModels:
         self._registry = registry
         self._pulled = PulledModels(self._root, budget_bytes)
         self.hub = home / "hub"  #: downloads from a model hub
-        self._verified: set[tuple[Path, str, tuple[int, ...]]] = set()
+        self._checks = HashChecks()
         self._refused: set[Path] = set()  # logged once as unusable
         self._source_digests: dict[object, str] = {}
 
     def find(self, name: str, precision: Precision) -> Prepared | None:
         """The finished model; None if it is missing, damaged or made of older weights.
 
-        Sizes and times are checked on every call, hashes once per process and change. Raises
-        UnknownModel.
+        Sizes and times are checked on every call, hashes once per change. Raises UnknownModel.
         """
         manifest, folder = self._unread(name, precision), self.folder(name, precision)
-        if manifest is None:
+        if manifest is None or not self._checks.hold(manifest, folder):
             return None
-        seen = (folder, manifest.model_dump_json(), manifest.times(folder))
-        if seen not in self._verified and not manifest.hashes_match(folder):
-            return None
-        self._verified.add(seen)
         return manifest.prepared(folder)
 
     def _unread(self, name: str, precision: Precision) -> Manifest | None:
@@ -188,6 +184,7 @@ class LocalModels:
             size = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
             retire(folder)
             self._pulled.forget(folder)
+            forget_check(folder)
             return size
 
     @contextmanager

@@ -95,8 +95,9 @@ class Manifest(BaseModel):
             return False
 
     def times(self, folder: Path) -> tuple[int, ...]:
-        """When each file was last written, in nanoseconds; raises OSError."""
-        return tuple((folder / name).stat().st_mtime_ns for name in self.files)
+        """When each file, and what the disk says of it, last changed, in ns; raises OSError."""
+        found = [(folder / name).stat() for name in self.files]
+        return tuple(time for file in found for time in (file.st_mtime_ns, file.st_ctime_ns))
 
     def hashes_match(self, folder: Path) -> bool:
         """True when every file has its recorded hash; reads all of them."""
