@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import subprocess
 import sys
 import time
 from dataclasses import dataclass
@@ -28,14 +29,35 @@ from winepress_shared.lane import Precision
 from winepress_shared.ledger.ledger import Ledger
 from winepress_shared.model import Model
 from winepress_worker.engines.trial import trial_request
+from winepress_worker.models.manifest import Manifest
 
 _MOST_STEPS = 2
 _WAIT_S = 7200.0
 _GIB = 2**30
+_BARE = """
+import sys, time
+from pathlib import Path
+from winepress_shared.catalogue import Catalogue
+from winepress_shared.lane import Precision
+from winepress_worker.engines.base import PipelineKey, ignore_steps
+from winepress_worker.engines.library_notices import quiet_libraries
+from winepress_worker.engines.openvino import OpenVinoPipeline
+from winepress_worker.engines.trial import trial_request
+from winepress_worker.models.local_models import LocalModels
+home, name, precision, steps = sys.argv[1:]
+catalogue = Catalogue.load()
+prepared = LocalModels(Path(home), catalogue).find(name, Precision(precision))
+request = trial_request(catalogue, name, Precision(precision), int(steps))
+quiet_libraries()
+began = time.monotonic()
+pipeline = OpenVinoPipeline(PipelineKey.of(prepared, "CPU"), prepared, request.job.kind)
+pipeline.render(request, ignore_steps)
+print(time.monotonic() - began)
+"""  #: the same pipeline without a farm, from its files to its first picture
 _HEAD = (
     "| model | prepared in, s | peak while preparing, GiB | on disk, GiB | blobs, GiB "
-    "| held by its manifest, GiB | first picture, s | of that loading, s | second picture, s "
-    "| peak of the renderer, GiB | picture |"
+    "| held by its manifest, GiB | first picture of a bare pipeline, s | by the farm, s "
+    "| of that loading, s | second picture, s | peak of the renderer, GiB | picture |"
 )
 
 
@@ -72,6 +94,13 @@ def prepare(lane: str, mirror: Path) -> Preparation:
     return Preparation(time.monotonic() - began, usage.ru_maxrss * 1024)
 
 
+def bare(model: Model, precision: Precision, home: Path) -> float:
+    """Seconds from the files to the first picture in a process of its own."""
+    words = (str(home), model.name, precision.value, str(_steps(model)))
+    run = subprocess.run([sys.executable, "-c", _BARE, *words], check=True, capture_output=True)
+    return float(run.stdout.split()[-1])
+
+
 def draw(job: Job, home: Path, flags: tuple[str, ...]) -> list[str]:
     """Draw a picture on a cold worker and another on a warm one; the cells they fill."""
     state = home / "farm"
@@ -96,9 +125,8 @@ def measure(model: Model, precision: Precision, home: Path, preparation: Prepara
     trial = trial_request(Catalogue.load(), model.name, precision, _steps(model))
     prepared = home / "models" / model.name / precision.value
     flags = tuple(os.environ.get("WORKER_FLAGS", "").split())
+    bare_s = bare(model, precision, home)
     drawn = draw(trial.job, home, flags)
-    from winepress_worker.models.manifest import Manifest
-
     manifest = Manifest.read(prepared)
     held = manifest.memory_bytes if manifest else 0
     job = trial.job
@@ -109,6 +137,7 @@ def measure(model: Model, precision: Precision, home: Path, preparation: Prepara
         _gib(_size(prepared)),
         _gib(_size(home / "blobs")),
         _gib(held or 0),
+        f"{bare_s:.1f}",
         *drawn,
         f"{job.width} px, {job.num_inference_steps} steps",
     ]
@@ -138,6 +167,7 @@ def _gib(size: int) -> str:
 
 def main(folder: Path, name: str, precisions: list[Precision]) -> None:
     """Print the rows of one entry."""
+    folder = folder.resolve()  # the farm's processes run elsewhere
     os.environ["WINEPRESS_HOME"] = str(folder)
     model, mirror = Catalogue.load().get(name), folder / "mirror"
     print(f"{_HEAD}\n|{'---|' * _HEAD.count(' |')}", flush=True)

@@ -8,14 +8,11 @@ from __future__ import annotations
 
 import gc
 import inspect
-import logging
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import diffusers
 import numpy as np
-import transformers
 from PIL import Image
 
 from winepress_shared.errors import EnvironmentFault, FailForGood, RetryElsewhere
@@ -30,6 +27,7 @@ from winepress_worker.engines.base import Latents, OnStep, PipelineKey, Request,
 from winepress_worker.engines.canvas import STATIC_GRID_PX, Canvas, check_pictures
 from winepress_worker.engines.compiled_parts import CompiledParts
 from winepress_worker.engines.devices import check_devices, openvino_version
+from winepress_worker.engines.library_notices import quiet_libraries
 from winepress_worker.engines.native_faults import loading, rendering
 from winepress_worker.engines.previews import Previews
 from winepress_worker.engines.scheduling import make_scheduler
@@ -37,7 +35,7 @@ from winepress_worker.engines.steps import Draw, Steps
 from winepress_worker.engines.token_limit import unread_warnings
 from winepress_worker.engines.trial import trial_request
 from winepress_worker.held_memory import own_bytes, return_freed
-from winepress_worker.models.local_models import LocalModels
+from winepress_worker.models.local_models import UNBOUNDED, LocalModels
 from winepress_worker.models.manifest import Prepared
 from winepress_worker.placement import Placement
 from winepress_worker.report import Report, ignore_progress
@@ -62,15 +60,18 @@ class OpenVinoEngine:
         cache_dir: Path,
         placement: Placement | None = None,
         prepare: Prepare | None = None,
+        staged_above: int = UNBOUNDED,
     ) -> None:
         """``placement`` gives each stage its device; without it all stages use ``device``.
 
-        ``prepare`` makes a missing model; without it a missing model is an error. Raises WrongUsage
-        if OpenVINO does not find a device.
+        ``prepare`` makes a missing model; without it a missing model is an error. Models that need
+        more than ``staged_above`` bytes hold one stage at a time. Raises WrongUsage if OpenVINO
+        does not find a device.
         """
         quiet_libraries()
         self._local_models = local_models
         self._prepare = prepare
+        self._staged_above = staged_above
         self._device = device
         self._placement = placement or Placement.of(DeviceName.parse(device))
         self._cache_dir = cache_dir
@@ -98,7 +99,7 @@ class OpenVinoEngine:
 
     def estimate(self, key: PipelineKey) -> int:
         """Memory of a model by `LocalModels.memory_needed`, in bytes."""
-        return self._local_models.memory_needed(key.model, key.precision)
+        return self._local_models.memory_needed(key.model, key.precision, self._staged_above)
 
     def load(self, key: PipelineKey) -> OpenVinoPipeline:
         """Read and compile the parts for the model's first kind of job.
@@ -114,7 +115,8 @@ class OpenVinoEngine:
             )
         trial = trial_request(self._local_models.catalogue, key.model, key.precision, steps=1)
         before = own_bytes()
-        parts = CompiledParts(self._placement, self._cache_dir, prepared)
+        staged = self._local_models.stage_bytes(key.model, key.precision, self._staged_above)
+        parts = CompiledParts(self._placement, self._cache_dir, prepared, staged)
         pipeline = OpenVinoPipeline(key, prepared, trial.job.kind, parts)
         pipeline.trial = trial
         previews = Previews(self._local_models.catalogue.get(key.model), prepared.path, parts.get)
@@ -139,13 +141,13 @@ class OpenVinoPipeline:
         EnvironmentFault or RetryElsewhere.
         """
         self.key = key
-        self.footprint = prepared.size_bytes
         self.held = 0  #: memory taken by compiling and drawing, in bytes
         self.is_warm = False
         self.trial: Request | None = None  #: the picture it warms up with
         self._prepared = prepared
         device = DeviceName.parse(key.device)
-        self._compiled = parts or CompiledParts(Placement.of(device), None)
+        self._compiled = parts or CompiledParts(Placement.of(device), None, prepared)
+        self.footprint = self._compiled.least_bytes
         self._grid = STATIC_GRID_PX if device.is_static else 1
         self._largest = 0
         self._facts: dict[str, PictureFacts] = {}
@@ -164,7 +166,7 @@ class OpenVinoPipeline:
     def hold(self, taken: int) -> None:
         """Add ``taken`` bytes to the footprint; mapped files may not be in memory yet."""
         self.held += max(taken, 0)
-        self.footprint = max(self.held, self._prepared.size_bytes)
+        self.footprint = max(self.held, self._compiled.least_bytes)
 
     def warm_up(self) -> None:
         """Draw the trial picture in one step; see `Pipeline.warm_up`."""
@@ -272,15 +274,6 @@ class OpenVinoPipeline:
     @property
     def _paints_into_masks(self) -> bool:
         return self._prepared.channels == _INPAINT_CHANNELS
-
-
-def quiet_libraries() -> None:
-    """Silence the libraries' notices; their errors are still raised."""
-    for library in (diffusers.utils.logging, transformers.utils.logging):
-        library.set_verbosity_error()
-        library.disable_progress_bar()
-    for name in ("nncf", "optimum"):
-        logging.getLogger(name).setLevel(logging.ERROR)
 
 
 def _takes_rescale(pipe: Any) -> bool:

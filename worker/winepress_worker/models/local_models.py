@@ -34,7 +34,8 @@ from winepress_worker.report import Report, ignore_progress
 
 log = logging.getLogger(__name__)
 
-_UNBOUNDED = 2**63  #: bytes
+UNBOUNDED = 2**63  #: bytes
+_LARGEST_STAGE = 0.8  #: share of a model's memory that no denoiser of the catalogue exceeds
 
 
 class LocalModels:
@@ -45,7 +46,7 @@ class LocalModels:
         home: Path,
         catalogue: Catalogue,
         registry: ModelRegistry | None = None,
-        budget_bytes: int = _UNBOUNDED,
+        budget_bytes: int = UNBOUNDED,
         published_memory: Callable[[str, Precision], int | None] = lambda name, precision: None,
     ) -> None:
         """Missing models are pulled from ``registry`` if there is one, within the budget.
@@ -165,12 +166,28 @@ class LocalModels:
                 found.append((str(path), stat.st_size, stat.st_mtime_ns))
         return tuple(found)
 
-    def memory_needed(self, name: str, precision: Precision) -> int:
+    def memory_needed(self, name: str, precision: Precision, staged_above: int = UNBOUNDED) -> int:
         """Memory of a loaded model in bytes: as measured where it was prepared, or estimated.
 
-        A model that is still to be pulled counts as the store's manifest says.
+        A model that is still to be pulled counts as the store's manifest says, and one that needs
+        more than ``staged_above`` as its largest stage.
         """
+        staged = self.stage_bytes(name, precision, staged_above)
+        return staged or self._whole(name, precision, Manifest.read(self.folder(name, precision)))
+
+    def stage_bytes(self, name: str, precision: Precision, staged_above: int) -> int:
+        """Memory of the largest stage of a model that needs more than so much; 0 of others."""
         manifest = Manifest.read(self.folder(name, precision))
+        whole = self._whole(name, precision, manifest)
+        if whole <= staged_above:
+            return 0
+        if manifest is None:
+            return int(_LARGEST_STAGE * whole)
+        sizes = manifest.stage_sizes
+        # What it holds beside its weights may all be the same stage's.
+        return max(sizes.values()) + max(0, whole - sum(sizes.values()))
+
+    def _whole(self, name: str, precision: Precision, manifest: Manifest | None) -> int:
         measured = manifest.memory_bytes if manifest else self._published_memory(name, precision)
         return measured or loaded_bytes(self.catalogue.get(name).memory_mib, precision)
 

@@ -11,8 +11,9 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 
 from winepress_shared.atomic_file import atomic_write
 from winepress_shared.lane import Precision
-from winepress_worker.models.content import LARGEST, MANIFEST_FILE, MAX_MANIFEST_BYTES
+from winepress_worker.models.content import LARGEST, MANIFEST_FILE, MAX_MANIFEST_BYTES, WEIGHTS_FILE
 from winepress_worker.models.measured import Measured
+from winepress_worker.placement import STAGES, stage_of
 
 _REVISION_DIGITS = 16  #: hexadecimal digits of a revision: enough to tell revisions apart by eye
 
@@ -105,6 +106,16 @@ class Manifest(BaseModel):
             return all(digest(folder / name) == file.sha256 for name, file in self.files.items())
         except OSError:
             return False
+
+    @property
+    def stage_sizes(self) -> dict[str, int]:
+        """Bytes of the weights of each stage."""
+        sizes = dict.fromkeys(STAGES, 0)
+        for name, file in self.files.items():
+            part, _, kind = name.partition("/")
+            if kind == WEIGHTS_FILE and not part.startswith("tiny_"):
+                sizes[stage_of(part)] += file.size
+        return sizes
 
     def prepared(self, folder: Path) -> Prepared:
         """The prepared model in ``folder``, as engines take it."""
