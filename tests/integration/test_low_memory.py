@@ -80,7 +80,9 @@ def test_one_stage_at_a_time_draws_the_same_bytes(
     assert drawn[0] == drawn[1]
     staged = {name: part for name, part in parts.items() if isinstance(part, StagedModel)}
     assert {"text_encoder", "unet"} <= set(staged)
-    assert not any(part.is_compiled for part in staged.values()), "the decoder was last, in tiles or not"
+    assert not any(part.is_compiled for part in staged.values()), (
+        "the decoder was last, in tiles or not"
+    )
     assert facts.device == "CPU"
 
 

@@ -39,7 +39,7 @@ def table(rows: Iterable[dict[str, Any]]) -> Table:
 def _memory(rows: Iterable[dict[str, Any]]) -> str:
     """What a worker needs for the least and for the most of the precisions."""
     needs = sorted({row["memory_mib"] for row in rows})
-    return f"{needs[0]} MiB" if len(needs) == 1 else f"{needs[0]} to {needs[-1]} MiB"
+    return f"{needs[0]} MiB" if len(needs) == 1 else f"{needs[0]}-{needs[-1]} MiB"
 
 
 def _cell(row: dict[str, Any] | None) -> Cell:
