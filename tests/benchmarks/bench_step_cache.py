@@ -1,8 +1,8 @@
 """Time against likeness of a picture: fewer steps, predicted steps, and guidance in part of them.
 
-All methods take turns in every round, so that a noisy machine is noisy for all of them. Times are
-ratios to the full picture of the same round; likeness is the PSNR to it. With ``--svg FILE`` the
-curve is drawn too.
+All methods take turns in every round. Times are of the processor, which other programs disturb
+less than those of a clock, as ratios to the full picture of the same round; likeness is the PSNR to
+it. With ``--svg FILE`` the curve is drawn too.
 """
 
 from __future__ import annotations
@@ -59,14 +59,14 @@ class Point:
 def draw(
     pipeline: Pipeline, catalogue: Catalogue, **values: Any
 ) -> tuple[float, list[Image.Image]]:
-    """Seconds for one picture of each prompt, and the pictures."""
+    """Seconds of the processor for one picture of each prompt, and the pictures."""
     pictures = []
-    began = time.perf_counter()
+    began = time.process_time()
     for seed, prompt in enumerate(_PROMPTS):
         given = {"num_inference_steps": _STEPS} | values
         job = catalogue.resolve(TextToImage(prompt=prompt, seed=seed, **given))
         pictures += pipeline.render(Request(job, (seed,)), ignore_steps)
-    return time.perf_counter() - began, pictures
+    return time.process_time() - began, pictures
 
 
 def measure(scheduler: str, rounds: int) -> dict[str, list[Point]]:
