@@ -58,6 +58,8 @@ def _write_workers(client: Client) -> None:
         refused = "; ".join(f"{model} ({why})" for model, why in refused_models(worker).items())
         serves = _lanes_text(worker.facts.get("lanes", ()))
         notes = [serves and f"serves: {serves}", refused and f"not: {refused}"]
+        if worker.staged:
+            notes.append(f"one stage at a time, which is slower: {', '.join(worker.staged)}")
         if (engine := worker.facts.get("engine", _USUAL_ENGINE)) != _USUAL_ENGINE:
             notes.append(f"engine: {engine}")
         table.add_worker(worker, notes)
@@ -178,10 +180,10 @@ def _check_records(client: Client) -> Finding:
 
 def check_jobs(client: Client) -> Finding:
     """Whether the broker has lost jobs that the store says are to be done."""
+    client.archive.store.check()  # which tells of a store that hangs sooner than a list does
     try:
         stored = StoredJobs.list(client, _MOST_OBJECTS)
     except StoreRefused:
-        client.archive.store.check()  # no key at all, or a wrong one, is another matter
         return Finding("not looked for: a producer's key does not list them, the operator's does")
     bound = "" if stored.is_all else f" (of the first {_MOST_OBJECTS} objects of the store)"
     unknown = client.farm.unknown_jobs(sorted(stored.ids))

@@ -54,6 +54,7 @@ class Slice:
     tickets: int  #: queued tickets of the lane
     priority: int = 0  #: of the job; index into `PRIORITIES`
     begun: bool = False  #: the claim started the first unit
+    alone: bool = False  #: its only unit was started before, so nothing may be drawn beside it
     lane: str = (
         ""  #: where it waited; may differ from the request's if an earlier request is answered
     )
@@ -65,6 +66,7 @@ class Slice:
         named = answer | {
             "units": expand(answer["units"]),
             "finish": bool(answer["finish"]),
+            "alone": bool(answer.get("alone")),
         }
         return cls(job_id=named.pop("id"), **named)
 
@@ -94,6 +96,7 @@ class HeartbeatReply:
 
     leases: tuple[Lease, ...]
     renderer: dict[str, Any]  #: state of the rendering process
+    is_shared: bool = False  #: that process has several units in hand
 
 
 @dataclass(frozen=True)
@@ -210,6 +213,11 @@ class Worker:
     def too_large(self) -> dict[str, int]:
         """Model, with its precision → bytes it needs, beyond this worker's budget."""
         return dict(self.facts.get("too_large", {}))
+
+    @property
+    def staged(self) -> tuple[str, ...]:
+        """Models, with their precision, that it draws one stage in memory at a time."""
+        return tuple(self.facts.get("staged", ()))
 
 
 #: Verb of `Ledger.control` → the same in words, where it is not a verb of plain English.
