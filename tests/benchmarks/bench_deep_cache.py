@@ -37,8 +37,9 @@ from winepress_worker.device_name import DeviceName
 from winepress_worker.engines.base import PipelineKey, Request, ignore_steps
 from winepress_worker.engines.compiled_parts import CompiledParts
 from winepress_worker.engines.devices import core
-from winepress_worker.engines.openvino import OpenVinoPipeline, quiet_libraries
-from winepress_worker.held_memory import resident_bytes
+from winepress_worker.engines.library_notices import quiet_libraries
+from winepress_worker.engines.openvino import OpenVinoPipeline
+from winepress_worker.held_memory import HeldMemory
 from winepress_worker.models.likeness import psnr_db
 from winepress_worker.models.local_models import LocalModels
 from winepress_worker.models.recipe import prompts
@@ -170,7 +171,7 @@ def decibels(home: Path) -> dict[tuple[str, int], Likeness]:
     model = Catalogue.load().get(_MODEL)
     prepared = prepare(LocalModels(home, Catalogue.load()), _MODEL, Precision.FP16, ignore_progress)
     # In 32 bits: the question is what the method costs, not what rounding does.
-    parts = _Parts(Placement.of(DeviceName.parse("CPU"), hints=("f32",)), None)
+    parts = _Parts(Placement.of(DeviceName.parse("CPU"), hints=("f32",)), None, prepared)
     key = PipelineKey(prepared.name, prepared.revision, prepared.precision, "CPU")
     pipeline = OpenVinoPipeline(key, prepared, "text-to-image", parts)
 
@@ -221,10 +222,10 @@ def costs(network: Any, inputs: Mapping[str, Any]) -> dict[str, Cost]:
         place = place_of(network)
         whole = core().compile_model(with_deep_feature(network, place), "CPU", latency)
         output, deep = whole(inputs).values()
-        before = resident_bytes()
+        held = HeldMemory()
         shallow = core().compile_model(shallow_pass(network, place), "CPU", latency)
         again = run_shallow(shallow, inputs, deep)
-        gib = (resident_bytes() - before) / _GIB
+        gib = held.grown(0) / _GIB
         assert np.abs(again - output).max() <= 0.02 * np.abs(output).max()  # rounding of bf16
         share = _share(
             lambda w=whole: w(inputs), lambda s=shallow, d=deep: run_shallow(s, inputs, d)
