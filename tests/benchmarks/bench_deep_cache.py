@@ -13,8 +13,6 @@ import gc
 import statistics
 import sys
 import tempfile
-import time
-import warnings
 from collections import deque
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -22,11 +20,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import openvino
-import torch
-from deep_cut import DEEP, first_join_of_last_block, shallow_pass, with_deep_feature
-from diffusers import UNet2DConditionModel
-from support.twins.published import PUBLISHED, Config
+from cut_costs import Cost, costs, full_size
+from deep_cut import CUTS, run_shallow, shallow_pass, with_deep_feature
 
 from winepress_shared.catalogue import Catalogue
 from winepress_shared.lane import Precision
@@ -39,7 +34,6 @@ from winepress_worker.engines.compiled_parts import CompiledParts
 from winepress_worker.engines.devices import core
 from winepress_worker.engines.library_notices import quiet_libraries
 from winepress_worker.engines.openvino import OpenVinoPipeline
-from winepress_worker.held_memory import HeldMemory
 from winepress_worker.models.likeness import psnr_db
 from winepress_worker.models.local_models import LocalModels
 from winepress_worker.models.recipe import prompts
@@ -48,9 +42,6 @@ from winepress_worker.report import ignore_progress
 
 _MODEL = "vignette"
 _FULL_SIZE = ("tiny-sd", "sd21-base", "ssd-1b")
-_SIDE_LATENTS = 64  #: 512 pixels
-_WORDS = 77
-_ROUNDS = 7
 _PICTURES = 8
 #: Scheduler, steps → intervals: one step of so many is computed.
 _RUNS = {
@@ -58,7 +49,6 @@ _RUNS = {
     for scheduler in ("ddim", "dpmpp_2m")
     for steps, intervals in ((20, (2, 3, 4, 5)), (50, (2, 3, 4, 6, 8)))
 }
-_GIB = 2**30
 _FEWER = "fewer steps"
 
 #: Way and number of whole passes → mean and least PSNR, in decibels.
@@ -70,16 +60,12 @@ class Way:
     """One way to the output of a step that is not computed."""
 
     name: str
-    cut: str | None  #: `_CUTS` of the shallow pass; None predicts the output itself
+    cut: str | None  #: `CUTS` of the shallow pass; None predicts the output itself
     is_line: bool  #: continues the line through two computed values, else holds the last one
     first: int = 1  #: so many steps at the start are computed
     is_last_exact: bool = False  #: computes the last step too
 
 
-_CUTS: Mapping[str, Callable[[Any], int]] = {
-    "last resnet": lambda network: 0,
-    "last block": first_join_of_last_block,
-}
 _OUTPUTS = (
     Way("output, line", None, True, is_last_exact=True),
     Way("output, four first", None, True, first=4, is_last_exact=True),
@@ -101,20 +87,13 @@ def exact_steps(way: Way, steps: int, interval: int) -> frozenset[int]:
     return frozenset({*range(way.first), *between, steps - 2} | last)
 
 
-def run_shallow(shallow: Any, inputs: Mapping[str, Any], deep: Any) -> Any:
-    """The output by a shallow pass, of those ``inputs`` that it takes."""
-    given = {**inputs, DEEP: deep}
-    names = [port.get_any_name() for port in shallow.inputs]
-    return shallow({name: given[name] for name in names})[0]
-
-
 class Denoiser:
     """Acts as vignette's compiled UNet, and computes what it is told to."""
 
     def __init__(self, network: Any, compile_model: Callable[[Any], Any]) -> None:
         self.plain = compile_model(network)
         self._wholes, self._shallows = {}, {}
-        for name, place_of in _CUTS.items():
+        for name, place_of in CUTS.items():
             place = place_of(network)
             self._wholes[name] = compile_model(with_deep_feature(network, place))
             self._shallows[name] = compile_model(shallow_pass(network, place))
@@ -204,106 +183,6 @@ def decibels(home: Path) -> dict[tuple[str, int], Likeness]:
     return table
 
 
-@dataclass(frozen=True)
-class Cost:
-    """What a cut of one network costs."""
-
-    share: float  #: time of the shallow pass ÷ that of the whole network
-    gib: float  #: memory of the compiled shallow pass beside the whole network
-    is_same: bool  #: the whole network gives the same bytes as without the second output
-
-
-def costs(network: Any, inputs: Mapping[str, Any]) -> dict[str, Cost]:
-    """By cut, in the arithmetic that this CPU prefers."""
-    latency = {"PERFORMANCE_HINT": "LATENCY"}
-    plain = core().compile_model(network, "CPU", latency)(inputs)[0]
-    found = {}
-    for name, place_of in _CUTS.items():
-        place = place_of(network)
-        whole = core().compile_model(with_deep_feature(network, place), "CPU", latency)
-        output, deep = whole(inputs).values()
-        held = HeldMemory()
-        shallow = core().compile_model(shallow_pass(network, place), "CPU", latency)
-        again = run_shallow(shallow, inputs, deep)
-        gib = held.grown(0) / _GIB
-        assert np.abs(again - output).max() <= 0.02 * np.abs(output).max()  # rounding of bf16
-        share = _share(
-            lambda w=whole: w(inputs), lambda s=shallow, d=deep: run_shallow(s, inputs, d)
-        )
-        found[name] = Cost(share, gib, np.array_equal(plain, output))
-        del whole, shallow
-        gc.collect()
-    return found
-
-
-def _share(whole: Callable[[], object], shallow: Callable[[], object]) -> float:
-    """Least time of ``shallow`` ÷ that of ``whole``, in turns."""
-    times: tuple[list[float], list[float]] = [], []
-    for _ in range(_ROUNDS):
-        for call, series in zip((whole, shallow), times, strict=True):
-            began = time.perf_counter()
-            call()
-            series.append(time.perf_counter() - began)
-    return min(times[1]) / min(times[0])
-
-
-def full_size(name: str, folder: Path) -> tuple[Any, dict[str, Any]]:
-    """The UNet of ``name`` with random weights in 16 bits, and what a guided step hands to it.
-
-    Written into ``folder`` and read again: so its weights are mapped, and torch's are freed.
-    """
-    config = PUBLISHED[name].unet
-    inputs = _inputs(config, 2)
-    torch.manual_seed(0)
-    traced = _Traced(UNet2DConditionModel.from_config(config).eval())
-    example = {key: torch.from_numpy(value) for key, value in inputs.items()}
-    path = folder / name / IR_FILE
-    path.parent.mkdir()
-    with torch.no_grad(), warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # tracing warns about every shape it checks
-        openvino.save_model(openvino.convert_model(traced, example_input=example), path)
-    del traced
-    gc.collect()
-    return core().read_model(path), inputs
-
-
-class _Traced(torch.nn.Module):
-    def __init__(self, network: Any) -> None:
-        super().__init__()
-        self.network = network
-
-    def forward(
-        self,
-        sample: Any,
-        timestep: Any,
-        encoder_hidden_states: Any,
-        text_embeds: Any = None,
-        time_ids: Any = None,
-    ) -> Any:
-        added = {} if text_embeds is None else {"text_embeds": text_embeds, "time_ids": time_ids}
-        states = encoder_hidden_states
-        return self.network(sample, timestep, states, added_cond_kwargs=added, return_dict=False)[0]
-
-
-def _inputs(config: Config, batch: int) -> dict[str, Any]:
-    rng = np.random.default_rng(0)
-
-    def noise(*shape: int) -> Any:
-        return rng.standard_normal((batch, *shape)).astype(np.float32)
-
-    inputs = {
-        "sample": noise(config.get("in_channels", 4), _SIDE_LATENTS, _SIDE_LATENTS),
-        "timestep": np.array([500], dtype=np.int64),
-        "encoder_hidden_states": noise(_WORDS, config["cross_attention_dim"]),
-    }
-    if "addition_time_embed_dim" in config:
-        ids = 6
-        width = config["projection_class_embeddings_input_dim"]
-        width -= ids * config["addition_time_embed_dim"]
-        inputs |= {"text_embeds": noise(width), "time_ids": 512 * np.ones((batch, ids), np.float32)}
-    return inputs
-
-
 def vignette_network(home: Path) -> tuple[Any, dict[str, Any]]:
     """Its UNet as it is prepared, and what a guided step hands to it."""
     prepared = prepare(LocalModels(home, Catalogue.load()), _MODEL, Precision.FP16, ignore_progress)
@@ -348,7 +227,7 @@ def show_likeness(rows: Likeness, steps: int, every: Mapping[str, Mapping[str, C
     """
     for (name, wholes), (mean, least) in rows.items():
         line = f"  {wholes:2} whole, {name:20} {mean:5.1f} dB (least {least:.1f})"
-        cut = _CUT_WAYS.get(name)
+        cut = _CUT_WAYS.get(name, "")
         for network, found in every.items() if cut else ():
             calls = wholes + (steps - wholes) * found[cut].share
             gain = mean - _without_cut(rows, calls)

@@ -8,6 +8,7 @@ way up, and what comes from below as an input, the deep feature.
 from __future__ import annotations
 
 import re
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import openvino
@@ -85,3 +86,17 @@ def _parameters_of(result: Any) -> list[Any]:
                 seen.add(before.get_friendly_name())
                 left.append(before)
     return found
+
+
+#: Name → the place of its join in `joins`.
+CUTS: Mapping[str, Callable[[Any], int]] = {
+    "last resnet": lambda network: 0,
+    "last block": first_join_of_last_block,
+}
+
+
+def run_shallow(shallow: Any, inputs: Mapping[str, Any], deep: Any) -> Any:
+    """The output by a shallow pass, of those ``inputs`` that it takes."""
+    given = {**inputs, DEEP: deep}
+    names = [port.get_any_name() for port in shallow.inputs]
+    return shallow({name: given[name] for name in names})[0]
