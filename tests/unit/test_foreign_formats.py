@@ -16,7 +16,7 @@ from support.written_files import job_of, jobs_of, plan_of, written
 from winepress.job_files.written_job import read_fields
 from winepress_shared.errors import InvalidJob
 from winepress_shared.items import Item
-from winepress_shared.jobs.job import ImageToImage, Inpaint, TextToImage
+from winepress_shared.jobs.job import ImageToImage, Inpaint, TextToImage, parse_job
 
 #: As a client of A1111 sends it: every field there is, and what is not wanted is off.
 A1111: dict[str, Any] = {
@@ -90,6 +90,22 @@ def test_a_request_of_a1111_with_every_switch_off_is_the_job_without_them(
     assert (job.prompt, job.num_inference_steps, job.guidance_scale) == ("a castle", 5, 7.0)
     assert (job.scheduler, job.model, job.clip_skip) == ("euler_a", "vignette", 1)
     assert job.seed == 7
+
+
+@pytest.mark.parametrize("is_inside", [True, False])
+@pytest.mark.parametrize("is_for_all", [True, False])
+def test_settings_that_leave_out_the_negative_prompt_are_fields_of_ours(
+    is_inside: bool, is_for_all: bool
+) -> None:
+    """Beside the fields or among the settings; A1111 goes by every second step unless told."""
+    settings = {"skip_early_cond": 0.25, "s_min_uncond": 1.5}
+    switch = {"s_min_uncond_all": True} if is_for_all else {}
+    body = {"prompt": "a fox", "override_settings": switch | (settings if is_inside else {})}
+    fields, warnings = read_fields(body if is_inside else body | settings)
+    job = parse_job(fields)
+    assert (job.guidance_start, job.guidance_min_sigma) == (0.25, 1.5)
+    wanted = "s_min_uncond is taken for all steps, not for every second one"
+    assert warnings == ([] if is_for_all else [wanted])
 
 
 @pytest.mark.parametrize(
@@ -213,7 +229,7 @@ def test_null_means_not_given(tmp_path: Path, name: str) -> None:
 
 
 OPENAI = {
-    "quality": "auto",
+    "complexity": "auto",
     "background": "transparent",
     "moderation": "low",
     "style": "vivid",
@@ -238,9 +254,25 @@ def test_a_field_of_openai_that_means_nothing_here_is_warned_of(tmp_path: Path, 
     item = Item.decode(group.items[0])
     assert item.warnings == (warning,)
     assert item.job.output_quality == 80
-    wrong = 3.5 if field in ("user", "safety_identifier") else "burgundy-ish"
+    wrong = 3.5 if field in ("user", "safety_identifier", "complexity") else "burgundy-ish"
     with pytest.raises(InvalidJob, match=rf"line 1, column \d+ \({field}\)"):
         plan_of(written(tmp_path, "b.jsonl", line | {"body": body | {field: wrong}}))
+
+
+@pytest.mark.parametrize(
+    ("word", "preset"),
+    [
+        *[("auto", None), ("standard", None), ("low", "draft"), ("medium", "fast")],
+        *[("high", "exact"), ("hd", "exact"), ("exact", "exact"), ("fast", "fast")],
+    ],
+)
+def test_the_quality_of_openai_is_a_preset(tmp_path: Path, word: str, preset: str | None) -> None:
+    """In its own words as in ours; nothing is said, for nothing is ignored."""
+    plan = plan_of(written(tmp_path, "a.jsonl", {"body": {"prompt": "a cat", "quality": word}}))
+    (group,) = plan.groups.values()
+    item = Item.decode(group.items[0])
+    assert item.job.quality == (preset or "exact")  # a farm without settings of its own
+    assert item.warnings == ()
 
 
 @pytest.mark.parametrize(

@@ -105,7 +105,9 @@ class Batching:
             job.num_inference_steps,
             job.scheduler,
             job.vae,
-            (job.guidance_scale or 0.0) > 1,  # whether there is any guidance
+            job.is_guided,
+            (*job.guided_span, job.guidance_min_sigma),
+            job.cache_interval,
             job.source_strength,
             named,
         )
