@@ -37,6 +37,11 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         metavar="SIZE",
         help="memory for the models of all workers; default: this machine's free memory",
     )
+    up.add_argument(
+        "--low-memory",
+        action="store_true",
+        help="draw models that need more than that one stage at a time: slower, the same bytes",
+    )
     up.add_argument("--no-flower", action="store_true", help="do not run Flower, the web page")
     up.add_argument("--no-gateway", action="store_true", help="do not serve the farm over HTTP")
     up.add_argument("--detach", action="store_true", help="run in the background")
@@ -108,6 +113,7 @@ def _up(arguments: argparse.Namespace) -> int:
         engine=arguments.engine,
         memory_budget=parse_size(arguments.memory_budget, "--memory-budget"),
         host_budget=parse_size(arguments.host_budget, "--host-budget"),
+        worker_flags=("--low-memory",) if arguments.low_memory else (),
     )
     return (run_detached if arguments.detach else run_here)(options, _say)
 

@@ -188,6 +188,17 @@ def _turn(ledger: Ledger, row: JobRow, place: Place, workers: Sequence[Worker]) 
         f"{row.priority.value}, {waiting} pictures wait in the lane. Live workers that serve it: "
         f"{len(serving)}, {warm} of them with the model loaded. Pictures of other jobs that these "
         f"workers have in hand: {sum(slice_.units for slice_ in place.in_hand)}."
+        f"{_slowness(serving, model)}"
+    )
+
+
+def _slowness(serving: Sequence[Worker], model: str) -> str:
+    staged = sum(model in worker.staged for worker in serving)
+    if not staged:
+        return ""
+    return (
+        f" {staged} of them hold one stage of the model at a time, for their memory is small: each "
+        "picture takes longer there."
     )
 
 

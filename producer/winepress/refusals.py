@@ -43,6 +43,7 @@ class Refusals:
             f"{model} needs {_size(min(needs))} of memory, and the largest budget of a worker that "
             f"has it is {_size(max(budgets))}; `winepress worker --memory-budget "
             f"{math.ceil(min(needs) / _GIB)}GiB` starts one with enough memory"
+            ", or `--low-memory` beside a smaller one draws it slowly, one stage at a time"
             f"{self._smaller(model)}"
         )
 

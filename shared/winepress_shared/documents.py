@@ -167,6 +167,7 @@ class FactsDocument(_Report):
     step_s: Amount = 0.0
     memory_budget: Count = 0
     too_large: dict[Word, Count] = {}
+    staged: list[Word] = []
     unfit: dict[Word, str] = {}
     pictures_per_call: dict[Word, Count] = {}
 

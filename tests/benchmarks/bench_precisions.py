@@ -34,7 +34,8 @@ from winepress_worker.device_name import DeviceName
 from winepress_worker.engines.base import PipelineKey, Request, ignore_steps
 from winepress_worker.engines.compiled_parts import CompiledParts
 from winepress_worker.engines.devices import core
-from winepress_worker.engines.openvino import OpenVinoPipeline, quiet_libraries
+from winepress_worker.engines.library_notices import quiet_libraries
+from winepress_worker.engines.openvino import OpenVinoPipeline
 from winepress_worker.models.likeness import psnr_db, ssim
 from winepress_worker.models.local_models import LocalModels
 from winepress_worker.models.manifest import Prepared
@@ -168,7 +169,7 @@ def show_unet(subject: Subject, latents: tuple[int, int, int], rounds: int) -> N
 
 def open_pipeline(prepared: Prepared, hints: Sequence[str] = ()) -> OpenVinoPipeline:
     """A pipeline as a worker opens it."""
-    parts = CompiledParts(Placement.of(DeviceName.parse("CPU"), hints=hints), None)
+    parts = CompiledParts(Placement.of(DeviceName.parse("CPU"), hints=hints), None, prepared)
     key = PipelineKey(prepared.name, prepared.revision, prepared.precision, "CPU")
     return OpenVinoPipeline(key, prepared, "text-to-image", parts)
 

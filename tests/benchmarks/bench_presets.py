@@ -24,7 +24,8 @@ from winepress_worker.conversion.calibration import practice
 from winepress_worker.conversion.preparation import prepare
 from winepress_worker.conversion.preset_trial import measure_presets
 from winepress_worker.engines.base import PipelineKey, ignore_steps
-from winepress_worker.engines.openvino import OpenVinoPipeline, quiet_libraries
+from winepress_worker.engines.library_notices import quiet_libraries
+from winepress_worker.engines.openvino import OpenVinoPipeline
 from winepress_worker.models.local_models import LocalModels
 from winepress_worker.report import ignore_progress
 from winepress_worker.zoom.outpaint import Outpainting

@@ -20,9 +20,10 @@ SOURCES = sorted(
 _ENGINES = "worker/winepress_worker/engines"
 #: What runs only where the device is.
 _DRAWING = (
-    "openvino",
     "arguments",
     "denoiser",
+    "library_notices",
+    "openvino",
     "scheduling",
     "step_cache",
     "steps",
@@ -64,7 +65,8 @@ HOMES: dict[str, tuple[str, ...]] = {
     ),
     "numpy": (
         "worker/winepress_worker/models/likeness.py",
-        *(f"{_ENGINES}/openvino.py", f"{_ENGINES}/previews.py", _CONVERSION, _TRAINING),
+        *(f"{_ENGINES}/{name}.py" for name in ("openvino", "previews", "tiled_decoder")),
+        *(_CONVERSION, _TRAINING),
         *(f"{_ZOOM}/{name}.py" for name in ("colour_field", "outpaint", "planes")),
     ),
     "av": (f"{_ZOOM}/encoder.py", "shared/winepress_shared/jobs/sound_decoder.py"),

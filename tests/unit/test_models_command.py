@@ -69,6 +69,17 @@ def test_a_cell_says_what_there_is_of_a_model() -> None:
     ]
 
 
+def test_memory_is_told_for_each_precision() -> None:
+    """Fewer bits need less, and the table says from how much to how much."""
+    rows = [
+        {"model": "m", "memory_mib": need, "licence": "MIT", "published": False, "warm_on": []}
+        | {"precision": precision, "state": "prepared", "size_bytes": 2**20}
+        for precision, need in (("fp16", 900), ("int8-weights", 500))
+    ]
+    _, line = table(rows).plain()
+    assert "500-900 MiB" in line
+
+
 def test_what_a_model_takes_is_shown(capsys: pytest.CaptureFixture[str]) -> None:
     """The options a job may name, before one is refused."""
     assert run("models", "show", "sdxl-base") == 0

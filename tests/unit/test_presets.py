@@ -48,7 +48,7 @@ def test_a_preset_that_can_change_nothing_says_so() -> None:
 
 def test_what_a_job_names_itself_is_never_changed() -> None:
     """A preset fills in only what is left open."""
-    given = {"step_cache": "off", "guidance_stop": 0.9, "vae": "full"}
+    given: dict[str, Any] = {"step_cache": "off", "guidance_stop": 0.9, "vae": "full"}
     job = resolve(model="sdxl-base", quality="draft", **given)
     assert (job.step_cache, job.step_cache_interval) == ("off", None)
     assert (job.guidance_stop, job.vae) == (0.9, "full")

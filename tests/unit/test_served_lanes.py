@@ -36,6 +36,16 @@ def test_what_a_worker_cannot_hold_it_does_not_offer(tmp_path: Path) -> None:
     assert served_lanes(tmp_path, 400 * MIB).find()[0] == LANE
 
 
+def test_a_worker_of_low_memory_offers_what_fits_one_stage_at_a_time(tmp_path: Path) -> None:
+    """And tells of which models that is so, because it draws them slowly."""
+    options = WorkerOptions("w", memory_budget=330 * MIB, low_memory=True)
+    lanes = ServedLanes(options, Settings(home=tmp_path))
+    assert LANE in lanes.find()
+    assert lanes.too_large == {}
+    assert LANE in lanes.staged
+    assert SMALLER not in lanes.staged, "it fits as it is"
+
+
 def test_the_engine_says_what_it_needs(tmp_path: Path) -> None:
     """The fake one holds what it is told to, whatever the catalogue says."""
     lanes = served_lanes(tmp_path, _BUDGET, engine=f"fake:footprint_bytes={_BUDGET}")

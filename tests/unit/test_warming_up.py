@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -22,6 +23,7 @@ from winepress_worker.renderer.batching import Batching
 from winepress_worker.renderer.pace import Pace
 
 KEY = PipelineKey("vignette", "fake", Precision.FP16, "CPU")
+ON_GPU = replace(KEY, device="GPU")
 LOAD_S, FIRST_S, STEP_S = 5.0, 40.0, 1.0
 SETTINGS = FakeSettings(load_s=LOAD_S, first_s=FIRST_S, step_s=STEP_S)
 _PATIENCE_S = 60.0
@@ -67,12 +69,19 @@ def test_a_model_loaded_ahead_is_warm_when_its_first_picture_comes(
     clock: Clock, tmp_path: Path
 ) -> None:
     """What its first call takes was taken while nobody waited."""
-    engine = FakeEngine(SETTINGS, sleep=clock.sleep)
+    engine = FakeEngine(SETTINGS, "GPU", sleep=clock.sleep)
     pool = WarmPool(engine, 2**40)
-    assert pool.preload(KEY)
+    assert pool.preload(ON_GPU)
     clock.slept.clear()
     draw(pool, engine, tmp_path, 1)
     assert clock.slept == [STEP_S]
+
+
+def test_a_plain_cpu_draws_no_picture_for_nobody(clock: Clock) -> None:
+    """It would take the cores from the picture of the job that is being drawn meanwhile."""
+    pool = WarmPool(FakeEngine(SETTINGS, sleep=clock.sleep), 2**40)
+    assert pool.preload(KEY)
+    assert clock.slept == [LOAD_S]
 
 
 def test_every_load_is_counted_and_timed_whoever_asked_for_it(clock: Clock) -> None:
@@ -105,14 +114,14 @@ def test_who_waits_for_a_model_that_is_loaded_ahead_warms_it_up_himself() -> Non
         loading.set()
         assert may_end.wait(_PATIENCE_S)
 
-    pool = WarmPool(FakeEngine(SETTINGS, sleep=load_slowly), 2**40)
-    ahead = threading.Thread(target=pool.preload, args=(KEY,))
+    pool = WarmPool(FakeEngine(SETTINGS, "GPU", sleep=load_slowly), 2**40)
+    ahead = threading.Thread(target=pool.preload, args=(ON_GPU,))
     ahead.start()
     assert loading.wait(_PATIENCE_S)
     found: list[bool] = []
-    waiting = threading.Thread(target=lambda: found.append(pool.get(KEY).is_warm))
+    waiting = threading.Thread(target=lambda: found.append(pool.get(ON_GPU).is_warm))
     waiting.start()
-    while KEY not in pool._awaited:
+    while ON_GPU not in pool._awaited:
         time.sleep(0.01)
     may_end.set()
     waiting.join(_PATIENCE_S)
@@ -129,5 +138,5 @@ def test_a_model_that_cannot_warm_up_is_not_kept(monkeypatch: pytest.MonkeyPatch
     monkeypatch.setattr(FakePipeline, "warm_up", break_down)
     pool = WarmPool(FakeEngine(), 2**40)
     with pytest.raises(RuntimeError):
-        pool.preload(KEY)
+        pool.preload(ON_GPU)
     assert (pool.warm, pool.used_bytes) == ((), 0)

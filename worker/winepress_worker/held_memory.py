@@ -22,13 +22,22 @@ class HeldMemory:
 
 def _held_bytes() -> int:
     """Memory in use, after returning freed memory to the kernel: reusing it would hide growth."""
+    return_freed()
+    return own_bytes()
+
+
+def return_freed() -> None:
+    """Give memory back to the kernel that this process has freed: compiling leaves much of it."""
     gc.collect()
     with suppress(OSError, AttributeError):  # only GNU's C library has this call
         ctypes.CDLL("libc.so.6").malloc_trim(0)
-    return resident_bytes()
 
 
-def resident_bytes() -> int:
-    """Memory this process holds now (field 2 of /proc/self/statm, see proc(5))."""
-    pages = int(Path("/proc/self/statm").read_text("ascii").split()[1])
-    return pages * os.sysconf("SC_PAGE_SIZE")
+def own_bytes() -> int:
+    """Memory that this process holds now and the kernel cannot take back; see proc(5).
+
+    Pages of mapped files do not count. Once a device has arranged the weights in its own way, those
+    of the model's files are never read again, and go when another program needs the memory.
+    """
+    resident, shared = Path("/proc/self/statm").read_text("ascii").split()[1:3]
+    return (int(resident) - int(shared)) * os.sysconf("SC_PAGE_SIZE")

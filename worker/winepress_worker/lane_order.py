@@ -109,6 +109,11 @@ class LaneWatch:
         chosen = order_of(views, renderer)
         return chosen, [view.lane for view in views if view.lane not in chosen]
 
+    def sees_work(self) -> bool:
+        """Whether any lane of this worker has waiting units; False in an outage."""
+        views, _ = self._look(0.0)
+        return bool(views)
+
     def is_unfit(self, lane: str) -> bool:
         """Whether the renderer reports that it cannot serve the model of ``lane`` now."""
         return model_key(lane) in self._renderer.get("unfit", ())

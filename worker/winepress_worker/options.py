@@ -11,6 +11,7 @@ from typing import Any
 from winepress_shared.lane import FILM, Lane
 from winepress_worker.device_name import DeviceName
 from winepress_worker.machine_memory import machine_budget
+from winepress_worker.models.local_models import UNBOUNDED
 from winepress_worker.placement import Placement
 
 DEFAULT_IDLE_S = 1800.0
@@ -35,6 +36,7 @@ class WorkerOptions:
     precision_hints: tuple[str, ...] = ()  #: types to compute in
     cores: str = ""  #: the renderer's processor cores, like ``0-3,8``; empty: all
     max_batch_size: int = DEFAULT_MAX_BATCH_SIZE  #: most pictures drawn in one call
+    low_memory: bool = False  #: draw models above the budget one stage at a time
 
     @property
     def device_class(self) -> str | None:
@@ -45,6 +47,11 @@ class WorkerOptions:
     def model_budget(self) -> int:
         """Most memory for one model, in bytes."""
         return min(self.memory_budget, self.host_budget or self.memory_budget)
+
+    @property
+    def staged_above(self) -> int:
+        """Models that need more bytes than this hold one stage at a time."""
+        return self.model_budget if self.low_memory else UNBOUNDED
 
     @property
     def placement(self) -> Placement:

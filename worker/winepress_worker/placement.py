@@ -92,12 +92,17 @@ class Placement:
 
     def place(self, part: str) -> Place:
         """The place of a part like ``text_encoder_2``."""
-        return next(self._places[s] for s, prefix in STAGES.items() if part.startswith(prefix))
+        return self._places[stage_of(part)]
 
     @property
     def places(self) -> tuple[Place, ...]:
         """One for each stage."""
         return tuple(self._places.values())
+
+
+def stage_of(part: str) -> str:
+    """The stage that a part like ``text_encoder_2`` belongs to."""
+    return next(stage for stage, prefix in STAGES.items() if part.startswith(prefix))
 
 
 def _stage(name: str, field: str, text: str) -> str:

@@ -58,6 +58,8 @@ def _write_workers(client: Client) -> None:
         refused = "; ".join(f"{model} ({why})" for model, why in refused_models(worker).items())
         serves = _lanes_text(worker.facts.get("lanes", ()))
         notes = [serves and f"serves: {serves}", refused and f"not: {refused}"]
+        if worker.staged:
+            notes.append(f"one stage at a time, which is slower: {', '.join(worker.staged)}")
         if (engine := worker.facts.get("engine", _USUAL_ENGINE)) != _USUAL_ENGINE:
             notes.append(f"engine: {engine}")
         table.add_worker(worker, notes)

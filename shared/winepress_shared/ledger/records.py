@@ -214,6 +214,11 @@ class Worker:
         """Model, with its precision → bytes it needs, beyond this worker's budget."""
         return dict(self.facts.get("too_large", {}))
 
+    @property
+    def staged(self) -> tuple[str, ...]:
+        """Models, with their precision, that it draws one stage in memory at a time."""
+        return tuple(self.facts.get("staged", ()))
+
 
 #: Verb of `Ledger.control` → the same in words, where it is not a verb of plain English.
 _CHANGES = {"front": "move to the front", "reprioritise": "change the priority of"}

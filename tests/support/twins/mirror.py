@@ -76,19 +76,23 @@ class Mirror:
             tiny_unet(PUBLISHED[name]).half().save_pretrained(place)
 
     def _lora(self, main: Path, place: Path) -> None:
-        if place.exists():
-            return
-        place.mkdir(parents=True)
-        torch.manual_seed(5)
-        weights = load_file(main / "unet" / "diffusion_pytorch_model.safetensors")
-        lora: dict[str, torch.Tensor] = {}
-        for name, tensor in weights.items():
-            if "attn" in name and name.endswith("weight") and tensor.ndim == 2:
-                key = "lora_unet_" + name.removesuffix(".weight").replace(".", "_")
-                lora[f"{key}.lora_down.weight"] = torch.randn(_RANK, tensor.shape[1]).half() / 8
-                lora[f"{key}.lora_up.weight"] = torch.randn(tensor.shape[0], _RANK).half() / 8
-                lora[f"{key}.alpha"] = torch.tensor(_ALPHA)
-        save_file(lora, place / _LORA_FILE)
+        if not place.exists():
+            build_lora(main, place)
+
+
+def build_lora(main: Path, place: Path) -> None:
+    """Write low-rank weights for the UNet of ``main`` into the new folder ``place``."""
+    place.mkdir(parents=True)
+    torch.manual_seed(5)
+    weights = load_file(main / "unet" / "diffusion_pytorch_model.safetensors")
+    lora: dict[str, torch.Tensor] = {}
+    for name, tensor in weights.items():
+        if "attn" in name and name.endswith("weight") and tensor.ndim == 2:
+            key = "lora_unet_" + name.removesuffix(".weight").replace(".", "_")
+            lora[f"{key}.lora_down.weight"] = torch.randn(_RANK, tensor.shape[1]).half() / 8
+            lora[f"{key}.lora_up.weight"] = torch.randn(tensor.shape[0], _RANK).half() / 8
+            lora[f"{key}.alpha"] = torch.tensor(_ALPHA)
+    save_file(lora, place / _LORA_FILE)
 
 
 def twin_catalogue(side_px: int) -> Catalogue:

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
+from winepress_shared.lane import Precision
 from winepress_shared.model import Model
 from winepress_shared.option_checks import DEFAULT_STRENGTH
-from winepress_shared.quantisation import loaded_bytes
 
 
-def model_facts(model: Model) -> dict[str, str]:
-    """Name → text: limits, defaults, and the options it takes."""
+def model_facts(model: Model, needs: Mapping[Precision, int]) -> dict[str, str]:
+    """Name → text: limits, defaults, and the options it takes.
+
+    ``needs`` is the memory of each precision in bytes, measured if it is prepared here.
+    """
     guidance = f"{model.guidance_scale:g} by default"
     if model.embedded_guidance:
         guidance += ", as an input of the model; negative prompts are ignored"
@@ -29,8 +34,7 @@ def model_facts(model: Model) -> dict[str, str]:
         "previews": "yes" if model.has_previews else "no",
         "refiners": ", ".join(model.refiners) or "none",
         "memory": ", ".join(
-            f"{loaded_bytes(model.memory_mib, precision) >> 20} MiB at {precision}"
-            for precision in model.precisions
+            f"{needed >> 20} MiB at {precision.value}" for precision, needed in needs.items()
         ),
         "licence": model.licence,
         "notes": model.notes,

@@ -27,11 +27,16 @@ from winepress_worker.models.infer_entry import describe, entry_text
 from winepress_worker.models.local_models import LocalModels
 from winepress_worker.models.manifest import Manifest, Prepared
 from winepress_worker.models.registry import ModelRegistry
+from winepress_worker.processor import is_quick_at_8_bits
 from winepress_worker.report import Report
 
 _MIB = 2**20
 _PROGRESS = (Column("MODEL"), Column("PROGRESS"), Column("MESSAGE", is_flexible=True))
 _ALL = "all"  #: stands for every precision
+_SLOW_AT_8_BITS = (
+    "this processor has neither VNNI nor AMX: on it int8 saves disk and no time. It is calibrated "
+    "now, which takes up to an hour; int8-weights is as small, and made in minutes"
+)
 
 
 def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -106,7 +111,7 @@ def _rows(local_models: LocalModels, farm: FarmView) -> Iterator[dict[str, Any]]
                 "precision": precision.value,
                 "state": "prepared" if found else on_demand,
                 "size_bytes": found.size_bytes if found else 0,
-                "memory_mib": model.memory_mib,
+                "memory_mib": local_models.memory_needed(name, precision) // _MIB,
                 "published": farm.is_published(name, precision),
                 "warm_on": farm.warm_on(name, precision),
                 "revision": found.revision if found else None,
@@ -125,6 +130,8 @@ def _prepare(arguments: argparse.Namespace) -> int:
         local_models = LocalModels(Settings.load().home, local_models.catalogue.plus(inferred))
     for precision in _precisions(local_models, arguments, Precision.FP16.value):
         label = f"{arguments.model}.{precision.value}"
+        if precision is Precision.INT8 and is_quick_at_8_bits() is False:
+            write_line(sys.stderr, f"{label}: {_SLOW_AT_8_BITS}")
         with _progress(label) as report:
             prepared = prepare(local_models, arguments.model, precision, report, folder)
             if not arguments.no_presets:

@@ -30,10 +30,16 @@ def table(rows: Iterable[dict[str, Any]]) -> Table:
     for name, group in groupby(rows, lambda row: str(row["model"])):
         own = {row["precision"]: row for row in group}
         first = next(iter(own.values()))
-        memory = f"{max(row['memory_mib'] for row in own.values())} MiB"
+        memory = _memory(own.values())
         cells = [_cell(own.get(one.value)) for one in Precision]
         found.add(name, *cells, memory, _warm(own), first["licence"])
     return found
+
+
+def _memory(rows: Iterable[dict[str, Any]]) -> str:
+    """What a worker needs for the least and for the most of the precisions."""
+    needs = sorted({row["memory_mib"] for row in rows})
+    return f"{needs[0]} MiB" if len(needs) == 1 else f"{needs[0]}-{needs[-1]} MiB"
 
 
 def _cell(row: dict[str, Any] | None) -> Cell:

@@ -35,7 +35,8 @@ def _show(arguments: argparse.Namespace) -> int:
         measured = {name: own.model_dump(mode="json") for name, own in presets.items()}
         write_json(sys.stdout, values | {"presets": measured})
         return 0
-    for name, value in model_facts(model).items():
+    needs = {one: local_models.memory_needed(model.name, one) for one in model.precisions}
+    for name, value in model_facts(model, needs).items():
         write_line(sys.stdout, f"{name:<14} {value}")
     for precision, own in presets.items():
         for name, sentence in own.sentences.items():

@@ -89,6 +89,11 @@ def _add_memory_flags(group: argparse._ArgumentGroup) -> None:
         help="for models of this worker, for example 8GiB; default: this machine's free memory",
     )
     add("--host-budget", metavar="SIZE", help="for models of all this machine's workers together")
+    add(
+        "--low-memory",
+        action="store_true",
+        help="draw models that need more than that one stage at a time: slower, the same bytes",
+    )
     add("--pin", action="append", default=[], metavar="MODEL", help="load at the start and keep")
     add(
         "--idle-unload",
@@ -156,6 +161,7 @@ def read_options(
         stage_devices=tuple(arguments.stage_device),
         precision_hints=tuple(arguments.precision_hint),
         max_batch_size=arguments.max_batch_size,
+        low_memory=arguments.low_memory,
     )
     _ = options.placement  # raises if it is invalid
     return options

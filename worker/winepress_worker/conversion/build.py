@@ -20,7 +20,8 @@ from winepress_worker.conversion.export import export, export_tiny_vae, writing
 from winepress_worker.conversion.lora import fuse
 from winepress_worker.conversion.quantise import quantise
 from winepress_worker.engines.base import PipelineKey, ignore_steps
-from winepress_worker.engines.openvino import OpenVinoPipeline, quiet_libraries
+from winepress_worker.engines.library_notices import quiet_libraries
+from winepress_worker.engines.openvino import OpenVinoPipeline
 from winepress_worker.engines.trial import trial_request
 from winepress_worker.held_memory import HeldMemory
 from winepress_worker.models.manifest import Manifest, Prepared, record_files

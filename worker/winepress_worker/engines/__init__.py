@@ -25,7 +25,9 @@ def _openvino(options: WorkerOptions, local_models: LocalModels, blobs: Path) ->
     from winepress_worker.conversion.preparation import prepare
     from winepress_worker.engines.openvino import OpenVinoEngine
 
-    return OpenVinoEngine(local_models, options.device, blobs, options.placement, prepare)
+    return OpenVinoEngine(
+        local_models, options.device, blobs, options.placement, prepare, options.staged_above
+    )
 
 
 def _fake(options: WorkerOptions, local_models: LocalModels, blobs: Path) -> Engine:

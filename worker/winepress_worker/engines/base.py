@@ -11,6 +11,7 @@ from PIL import Image
 from winepress_shared.jobs.job import Job
 from winepress_shared.lane import Precision
 from winepress_shared.metadata import PictureFacts
+from winepress_worker.device_name import DeviceName
 from winepress_worker.models.manifest import Prepared
 from winepress_worker.report import Report, ignore_progress
 
@@ -28,6 +29,11 @@ class PipelineKey:
     def of(cls, prepared: Prepared, device: str) -> PipelineKey:
         """The key of a prepared model on ``device``."""
         return cls(prepared.name, prepared.revision, prepared.precision, device)
+
+    @property
+    def is_on_cpu(self) -> bool:
+        """Whether the processor's own cores compute everything."""
+        return DeviceName(self.device).real == "CPU"
 
 
 #: Called with (steps done, total steps) and a small RGB picture of each one being drawn.

@@ -7,9 +7,17 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from winepress_shared.lane import Precision
 from winepress_worker.engines.devices import core, openvino_version
-from winepress_worker.placement import STAGES, Placement
+from winepress_worker.engines.staged_model import StagedModel, Stages
+from winepress_worker.engines.tiled_decoder import TiledDecoder
+from winepress_worker.models.content import WEIGHTS_FILE
+from winepress_worker.models.manifest import Prepared
+from winepress_worker.placement import STAGES, Placement, stage_of
 
+_MOST_PLAIN_BYTES = 64 * 2**20  #: of 16-bit weights that are quicker read than compiled on a CPU
+_MOST_KEPT_BYTES = 8 * 2**20  #: of weights of parts that stay in memory beside another stage
+_DECODER = "vae_decoder"
 _SHAPES_KEPT = 4  #: per part; each one holds its own copy of the weights
 
 Compile = Callable[[Any], Any]
@@ -18,20 +26,30 @@ Compile = Callable[[Any], Any]
 class CompiledParts:
     """A pipeline's parts by name, compiled at first use."""
 
-    def __init__(self, placement: Placement, cache_dir: Path | None) -> None:
-        """``cache_dir`` holds compiled blobs, by version and device; None disables the cache."""
+    def __init__(
+        self,
+        placement: Placement,
+        cache_dir: Path | None,
+        prepared: Prepared,
+        stage_bytes: int = 0,
+    ) -> None:
+        """``cache_dir`` holds compiled blobs, by version and device; None disables the cache.
+
+        A CPU's blobs leave out the weights that are in the files of ``prepared``. With
+        ``stage_bytes``, one stage is in memory at a time, and the largest needs so much.
+        """
         self._placement = placement
         self._cache_dir = cache_dir
+        self._prepared = prepared
+        self._stages = Stages() if stage_bytes else None
+        self.least_bytes = stage_bytes or prepared.size_bytes  #: that the model counts for
         self._parts: dict[str, Any] = {}
 
     def get(self, name: str, model: Any) -> Any:
         """The compiled part ``name``, compiled from ``model`` at the first call."""
         if name not in self._parts:
-            static = self._placement.place(name).device.is_static
-            compile_model = self._compiler(name)
-            self._parts[name] = (
-                ShapedModel(model, compile_model) if static else compile_model(model)
-            )
+            compiled = self._compiled(name, model)
+            self._parts[name] = TiledDecoder(compiled) if name == _DECODER else compiled
         return self._parts[name]
 
     @property
@@ -56,11 +74,25 @@ class CompiledParts:
         """Free the memory."""
         self._parts.clear()
 
+    def _compiled(self, name: str, model: Any) -> Any:
+        compile_model = self._compiler(name)
+        if self._placement.place(name).device.is_static:
+            return ShapedModel(model, compile_model)
+        if self._stages and _size(self._weights(name)) > _MOST_KEPT_BYTES:
+            return StagedModel(model, compile_model, self._stages, stage_of(name))
+        return compile_model(model)
+
+    def _weights(self, name: str) -> Path:
+        return self._prepared.path / name / WEIGHTS_FILE
+
     def _compiler(self, name: str) -> Compile:
         place = self._placement.place(name)
         properties = dict(place.properties)
         if self._cache_dir is not None:
             properties["CACHE_DIR"] = str(self._cache_dir / openvino_version() / place.blobs)
+            if place.device.real == "CPU":
+                precision = self._prepared.precision
+                properties = _without_weights(properties, self._weights(name), precision)
         return lambda model: core().compile_model(model, place.device.real, properties)
 
 
@@ -106,3 +138,24 @@ class ShapedModel:
         if open_inputs:
             model.reshape(open_inputs)
         return model
+
+
+def _without_weights(
+    properties: dict[str, str | int], weights: Path, precision: Precision
+) -> dict[str, str | int]:
+    """Properties for a CPU's blobs without weights, which would double the disk.
+
+    Without a blob where none pays: its key is made of all weights, and reading many of 16 bits
+    takes longer than compiling, which leaves them as they are. Some of 8 bits are unpacked.
+    """
+    size = _size(weights)
+    if precision is Precision.FP16 and size > _MOST_PLAIN_BYTES:
+        return {name: value for name, value in properties.items() if name != "CACHE_DIR"}
+    if not size:  # a tiny autoencoder, whose blob is small
+        return properties
+    return properties | {"CACHE_MODE": "OPTIMIZE_SIZE", "WEIGHTS_PATH": str(weights)}
+
+
+def _size(file: Path) -> int:
+    """In bytes; 0 if there is no such file: a tiny autoencoder's has another name."""
+    return file.stat().st_size if file.is_file() else 0

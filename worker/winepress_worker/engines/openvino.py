@@ -7,14 +7,11 @@ process that owns the device imports it.
 from __future__ import annotations
 
 import gc
-import logging
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import diffusers
 import numpy as np
-import transformers
 from PIL import Image
 
 from winepress_shared.errors import EnvironmentFault, FailForGood, RetryElsewhere
@@ -30,14 +27,15 @@ from winepress_worker.engines.canvas import STATIC_GRID_PX, Canvas, check_pictur
 from winepress_worker.engines.compiled_parts import CompiledParts
 from winepress_worker.engines.denoiser import shortened
 from winepress_worker.engines.devices import check_devices, openvino_version
+from winepress_worker.engines.library_notices import quiet_libraries
 from winepress_worker.engines.native_faults import loading, rendering
 from winepress_worker.engines.previews import Previews
 from winepress_worker.engines.scheduling import make_scheduler
 from winepress_worker.engines.steps import Draw, Steps
 from winepress_worker.engines.token_limit import unread_warnings
 from winepress_worker.engines.trial import trial_request
-from winepress_worker.held_memory import resident_bytes
-from winepress_worker.models.local_models import LocalModels
+from winepress_worker.held_memory import own_bytes, return_freed
+from winepress_worker.models.local_models import UNBOUNDED, LocalModels
 from winepress_worker.models.manifest import Prepared
 from winepress_worker.placement import Placement
 from winepress_worker.report import Report, ignore_progress
@@ -62,15 +60,18 @@ class OpenVinoEngine:
         cache_dir: Path,
         placement: Placement | None = None,
         prepare: Prepare | None = None,
+        staged_above: int = UNBOUNDED,
     ) -> None:
         """``placement`` gives each stage its device; without it all stages use ``device``.
 
-        ``prepare`` makes a missing model; without it a missing model is an error. Raises WrongUsage
-        if OpenVINO does not find a device.
+        ``prepare`` makes a missing model; without it a missing model is an error. Models that need
+        more than ``staged_above`` bytes hold one stage at a time. Raises WrongUsage if OpenVINO
+        does not find a device.
         """
         quiet_libraries()
         self._local_models = local_models
         self._prepare = prepare
+        self._staged_above = staged_above
         self._device = device
         self._placement = placement or Placement.of(DeviceName.parse(device))
         self._cache_dir = cache_dir
@@ -98,7 +99,7 @@ class OpenVinoEngine:
 
     def estimate(self, key: PipelineKey) -> int:
         """Memory of a model by `LocalModels.memory_needed`, in bytes."""
-        return self._local_models.memory_needed(key.model, key.precision)
+        return self._local_models.memory_needed(key.model, key.precision, self._staged_above)
 
     def load(self, key: PipelineKey) -> OpenVinoPipeline:
         """Read and compile the parts for the model's first kind of job.
@@ -113,13 +114,14 @@ class OpenVinoEngine:
                 hint=f"run: winepress models prepare {key.model}",
             )
         trial = trial_request(self._local_models.catalogue, key.model, key.precision, steps=1)
-        before = resident_bytes()
-        parts = CompiledParts(self._placement, self._cache_dir)
+        before = own_bytes()
+        staged = self._local_models.stage_bytes(key.model, key.precision, self._staged_above)
+        parts = CompiledParts(self._placement, self._cache_dir, prepared, staged)
         pipeline = OpenVinoPipeline(key, prepared, trial.job.kind, parts)
         pipeline.trial = trial
         previews = Previews(self._local_models.catalogue.get(key.model), prepared.path, parts.get)
         pipeline.draw_preview = previews.draw if previews.is_ready else None
-        pipeline.hold(resident_bytes() - before - pipeline.held)
+        pipeline.hold(own_bytes() - before - pipeline.held)
         return pipeline
 
 
@@ -139,13 +141,13 @@ class OpenVinoPipeline:
         EnvironmentFault or RetryElsewhere.
         """
         self.key = key
-        self.footprint = prepared.size_bytes
         self.held = 0  #: memory taken by compiling and drawing, in bytes
         self.is_warm = False
         self.trial: Request | None = None  #: the picture it warms up with
         self._prepared = prepared
         device = DeviceName.parse(key.device)
-        self._compiled = parts or CompiledParts(Placement.of(device), None)
+        self._compiled = parts or CompiledParts(Placement.of(device), None, prepared)
+        self.footprint = self._compiled.least_bytes
         self._grid = STATIC_GRID_PX if device.is_static else 1
         self._largest = 0
         self._facts: dict[str, PictureFacts] = {}
@@ -164,7 +166,7 @@ class OpenVinoPipeline:
     def hold(self, taken: int) -> None:
         """Add ``taken`` bytes to the footprint; mapped files may not be in memory yet."""
         self.held += max(taken, 0)
-        self.footprint = max(self.held, self._prepared.size_bytes)
+        self.footprint = max(self.held, self._compiled.least_bytes)
 
     def warm_up(self) -> None:
         """Draw the trial picture in one step; see `Pipeline.warm_up`."""
@@ -174,12 +176,12 @@ class OpenVinoPipeline:
     def render(self, request: Request, on_step: OnStep) -> list[Image.Image]:
         """Draw one RGB picture per seed; see `Pipeline.render`."""
         canvas = Canvas.of(request, self._grid)
-        before, pixels = resident_bytes(), len(request.seeds) * canvas.frame[0] * canvas.frame[1]
+        before, pixels = own_bytes(), len(request.seeds) * canvas.frame[0] * canvas.frame[1]
         arrays = self._call(request, request.job.kind, arguments_of(request, canvas), on_step, "np")
         pictures = _pictures(arrays)
         check_pictures(pictures)
         if pixels > self._largest:  # memory for a larger call than before stays allocated
-            self.hold(resident_bytes() - before)
+            self.hold(own_bytes() - before)
             self._largest = pixels
         return [canvas.finish(picture) for picture in pictures]
 
@@ -252,10 +254,11 @@ class OpenVinoPipeline:
         if kind not in self._pipes:
             if not draws(kind) or (self._paints_into_masks and not Job.kinds[kind].is_composite):
                 raise FailForGood(f"{self.key.model} does not support {kind}", field="kind")
-            before = resident_bytes()
+            before = own_bytes()
             with loading():
                 self._pipes[kind] = self._assemble(kind)
-            self.hold(resident_bytes() - before)
+            return_freed()
+            self.hold(own_bytes() - before)
         return self._pipes[kind]
 
     def _assemble(self, kind: str) -> Any:
@@ -272,15 +275,6 @@ class OpenVinoPipeline:
     @property
     def _paints_into_masks(self) -> bool:
         return self._prepared.channels == _INPAINT_CHANNELS
-
-
-def quiet_libraries() -> None:
-    """Silence the libraries' notices; their errors are still raised."""
-    for library in (diffusers.utils.logging, transformers.utils.logging):
-        library.set_verbosity_error()
-        library.disable_progress_bar()
-    for name in ("nncf", "optimum"):
-        logging.getLogger(name).setLevel(logging.ERROR)
 
 
 def _pictures(arrays: Any) -> list[Image.Image]:

@@ -22,6 +22,7 @@ from winepress_shared.lane import Precision
 from winepress_shared.model import Model
 from winepress_shared.quantisation import loaded_bytes
 from winepress_worker.models.content import check_content, stamp_of
+from winepress_worker.models.hash_checks import HashChecks, forget_check
 from winepress_worker.models.manifest import Manifest, Prepared
 from winepress_worker.models.pull import missing_bytes, pull
 from winepress_worker.models.pulled import PulledModels, retire
@@ -33,7 +34,8 @@ from winepress_worker.report import Report, ignore_progress
 
 log = logging.getLogger(__name__)
 
-_UNBOUNDED = 2**63  #: bytes
+UNBOUNDED = 2**63  #: bytes
+_LARGEST_STAGE = 0.8  #: share of a model's memory that no denoiser of the catalogue exceeds
 
 
 class LocalModels:
@@ -44,7 +46,7 @@ class LocalModels:
         home: Path,
         catalogue: Catalogue,
         registry: ModelRegistry | None = None,
-        budget_bytes: int = _UNBOUNDED,
+        budget_bytes: int = UNBOUNDED,
         published_memory: Callable[[str, Precision], int | None] = lambda name, precision: None,
     ) -> None:
         """Missing models are pulled from ``registry`` if there is one, within the budget.
@@ -57,7 +59,7 @@ class LocalModels:
         self._registry = registry
         self._pulled = PulledModels(self._root, budget_bytes)
         self.hub = home / "hub"  #: downloads from a model hub
-        self._verified: set[tuple[Path, str, tuple[int, ...]]] = set()
+        self._checks = HashChecks()
         self._refused: set[Path] = set()  # logged once as unusable
         #: Folder → its files and the model in them, when it was last found whole.
         self._found: dict[Path, tuple[object, Prepared | None]] = {}
@@ -66,8 +68,7 @@ class LocalModels:
     def find(self, name: str, precision: Precision) -> Prepared | None:
         """The finished model; None if it is missing, damaged or made of older weights.
 
-        Sizes and times are checked on every call, the rest once per process and change. Raises
-        UnknownModel.
+        Sizes and times are checked on every call, the rest once per change. Raises UnknownModel.
         """
         self.known(name, precision)
         folder = self.folder(name, precision)
@@ -80,12 +81,8 @@ class LocalModels:
 
     def _verified_model(self, name: str, precision: Precision) -> Prepared | None:
         manifest, folder = self._unread(name, precision), self.folder(name, precision)
-        if manifest is None:
+        if manifest is None or not self._checks.hold(manifest, folder):
             return None
-        seen = (folder, manifest.model_dump_json(), manifest.times(folder))
-        if seen not in self._verified and not manifest.hashes_match(folder):
-            return None
-        self._verified.add(seen)
         return manifest.prepared(folder)
 
     def _unread(self, name: str, precision: Precision) -> Manifest | None:
@@ -181,12 +178,28 @@ class LocalModels:
                 found.append((str(path), stat.st_size, stat.st_mtime_ns))
         return tuple(found)
 
-    def memory_needed(self, name: str, precision: Precision) -> int:
+    def memory_needed(self, name: str, precision: Precision, staged_above: int = UNBOUNDED) -> int:
         """Memory of a loaded model in bytes: as measured where it was prepared, or estimated.
 
-        A model that is still to be pulled counts as the store's manifest says.
+        A model that is still to be pulled counts as the store's manifest says, and one that needs
+        more than ``staged_above`` as its largest stage.
         """
+        staged = self.stage_bytes(name, precision, staged_above)
+        return staged or self._whole(name, precision, Manifest.read(self.folder(name, precision)))
+
+    def stage_bytes(self, name: str, precision: Precision, staged_above: int) -> int:
+        """Memory of the largest stage of a model that needs more than so much; 0 of others."""
         manifest = Manifest.read(self.folder(name, precision))
+        whole = self._whole(name, precision, manifest)
+        if whole <= staged_above:
+            return 0
+        if manifest is None:
+            return int(_LARGEST_STAGE * whole)
+        sizes = manifest.stage_sizes
+        # What it holds beside its weights may all be the same stage's.
+        return max(sizes.values()) + max(0, whole - sum(sizes.values()))
+
+    def _whole(self, name: str, precision: Precision, manifest: Manifest | None) -> int:
         measured = manifest.memory_bytes if manifest else self._published_memory(name, precision)
         return measured or loaded_bytes(self.catalogue.get(name).memory_mib, precision)
 
@@ -200,6 +213,7 @@ class LocalModels:
             size = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
             retire(folder)
             self._pulled.forget(folder)
+            forget_check(folder)
             return size
 
     @contextmanager

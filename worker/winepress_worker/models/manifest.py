@@ -11,9 +11,10 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 
 from winepress_shared.atomic_file import atomic_write
 from winepress_shared.lane import Precision
-from winepress_worker.models.content import LARGEST, MANIFEST_FILE, MAX_MANIFEST_BYTES
+from winepress_worker.models.content import LARGEST, MANIFEST_FILE, MAX_MANIFEST_BYTES, WEIGHTS_FILE
 from winepress_worker.models.measured import Measured
 from winepress_worker.models.measured_presets import MeasuredPresets
+from winepress_worker.placement import STAGES, stage_of
 
 _REVISION_DIGITS = 16  #: hexadecimal digits of a revision: enough to tell revisions apart by eye
 
@@ -97,8 +98,9 @@ class Manifest(BaseModel):
             return False
 
     def times(self, folder: Path) -> tuple[int, ...]:
-        """When each file was last written, in nanoseconds; raises OSError."""
-        return tuple((folder / name).stat().st_mtime_ns for name in self.files)
+        """When each file, and what the disk says of it, last changed, in ns; raises OSError."""
+        found = [(folder / name).stat() for name in self.files]
+        return tuple(time for file in found for time in (file.st_mtime_ns, file.st_ctime_ns))
 
     def hashes_match(self, folder: Path) -> bool:
         """True when every file has its recorded hash; reads all of them."""
@@ -106,6 +108,16 @@ class Manifest(BaseModel):
             return all(digest(folder / name) == file.sha256 for name, file in self.files.items())
         except OSError:
             return False
+
+    @property
+    def stage_sizes(self) -> dict[str, int]:
+        """Bytes of the weights of each stage."""
+        sizes = dict.fromkeys(STAGES, 0)
+        for name, file in self.files.items():
+            part, _, kind = name.partition("/")
+            if kind == WEIGHTS_FILE and not part.startswith("tiny_"):
+                sizes[stage_of(part)] += file.size
+        return sizes
 
     def prepared(self, folder: Path) -> Prepared:
         """The prepared model in ``folder``, as engines take it."""

@@ -128,7 +128,7 @@ def follow_lanes(worker: Any, lanes: ServedLanes) -> dict[str, Any]:
     opened, closed = set(found) - consumed, consumed - set(found)
     if opened or closed:
         worker.consumer.call_soon(_follow, worker.consumer, opened, closed)
-    return {"lanes": sorted(found), "too_large": lanes.too_large}
+    return {"lanes": sorted(found), "too_large": lanes.too_large, "staged": lanes.staged}
 
 
 def _follow(consumer: Any, opened: set[str], closed: set[str]) -> None:

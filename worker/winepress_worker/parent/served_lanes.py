@@ -31,6 +31,7 @@ class ServedLanes:
         #: Model, with its precision → bytes it needs, of those that `find` last saw to be larger
         #: than this worker's memory.
         self.too_large: dict[str, int] = {}
+        self.staged: list[str] = []  #: those of which it holds one stage at a time
 
     def find_first(self) -> list[str]:
         """Every lane, for a worker that starts; raises WrongUsage when there is none.
@@ -58,6 +59,7 @@ class ServedLanes:
         lanes.append(Lane(FILM, Precision.FP16))
         allowed = [lane for lane in lanes if self._options.serves(lane)]
         self.too_large = self._find_too_large(allowed)
+        self.staged = self._find_staged(allowed)
         served = [str(lane) for lane in allowed if lane.model_key not in self.too_large]
         if not served and self.too_large:
             least = min(self.too_large.values())
@@ -79,7 +81,7 @@ class ServedLanes:
     def _memory_needed(self, model: str, precision: Precision) -> int:
         if self._fake:
             return self._fake.footprint_bytes
-        return self._local_models.memory_needed(model, precision)
+        return self._local_models.memory_needed(model, precision, self._options.staged_above)
 
     def _find_too_large(self, lanes: list[Lane]) -> dict[str, int]:
         needs = {
@@ -88,6 +90,15 @@ class ServedLanes:
             if lane.model != FILM
         }
         return {name: need for name, need in needs.items() if need > self._options.model_budget}
+
+    def _find_staged(self, lanes: list[Lane]) -> list[str]:
+        above = self._options.staged_above
+        found = {
+            lane.model_key: self._local_models.stage_bytes(lane.model, lane.precision, above)
+            for lane in lanes
+            if not self._fake and lane.model != FILM and lane.model_key not in self.too_large
+        }
+        return [model for model, staged in found.items() if staged]
 
     def _pullable(self) -> list[tuple[str, Precision]]:
         """Models that the store offers and the catalogue knows."""

@@ -96,7 +96,8 @@ class WarmPool:
     def preload(self, key: PipelineKey) -> bool:
         """Load and warm up beside what is in use, if there is room without unloading anything.
 
-        Returns whether it was loaded now; raises what the engine raises.
+        A plain CPU does not warm up: its cores are drawing for a job. Returns whether it was loaded
+        now; raises what the engine raises.
         """
         with self._changed:
             need = self._need(key)
@@ -107,7 +108,8 @@ class WarmPool:
         pipeline = None
         try:
             loaded = self._load(key)
-            if key not in self._awaited:  # else the picture that waits warms it up
+            # The picture that waits warms it up, if there is one or the cores are busy.
+            if key not in self._awaited and not key.is_on_cpu:
                 loaded.warm_up()
             pipeline = loaded
         finally:

@@ -213,7 +213,9 @@ class Renderer:
             try:
                 key = self._engine.prepare(lane.model, lane.precision)
                 self._pool.pin(key)
-                self._pool.get(key).warm_up()
+                pipeline = self._pool.get(key)
+                if not (key.is_on_cpu and self._watch.sees_work()):
+                    pipeline.warm_up()
             except (RenderFault, UnknownModel, StoreUnreachable) as error:
                 log.error("%s is not loaded yet: %s", name, error)
                 if isinstance(error, EnvironmentFault):
