@@ -100,6 +100,21 @@ def test_pictures_of_one_job_cost_one_round_trip_each_while_drawing(
     assert trips["delivery"] <= 16 + 2
 
 
+def test_pictures_of_several_jobs_that_share_calls_cost_less_than_one_round_trip_each(
+    farm_settings: Settings, client: Client, trips: Counter[str]
+) -> None:
+    """One claim, one start of all but the first, and one look at the lanes for each call."""
+    local_worker = LocalWorker(farm_settings, engine="fake:step_s=0.015,more=0.2")
+    run(local_worker, client, 24)  # learns that four in a call pay
+    trips.clear()
+    run(local_worker, client, 1)
+    short = Counter(trips)
+    trips.clear()
+    run(local_worker, client, 1 + 2 * _PICTURES)
+    assert trips["renderer"] - short["renderer"] <= 2 * _PICTURES
+    assert trips["delivery"] - short["delivery"] <= 2 * 2 * _PICTURES
+
+
 def test_a_submission_waits_for_the_broker_twice(client: Client, trips: Counter[str]) -> None:
     """For its place, and to be accepted; that says whether a ticket is to be left as well."""
     client.submit(_apple())  # its lane has a ticket from now on

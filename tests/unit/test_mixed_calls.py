@@ -131,6 +131,22 @@ def test_a_call_all_of_whose_jobs_are_canceled_stops(farm: Farm) -> None:
     assert farm.claim() == []
 
 
+def test_a_job_that_is_canceled_before_its_turn_does_not_stay_in_hand(farm: Farm) -> None:
+    """Its worker may draw another picture for a minute, and must be seen to obey meanwhile."""
+    for seed, name in enumerate(NAMES):
+        farm.submit(name, seed, pictures_per_call=None)
+    slices, held = farm.claim(), []
+
+    def cancel_and_look() -> None:
+        farm.cancel("j2")
+        farm.at_step = lambda: held.append(farm.renderer.leases.holds(slices[2]))
+
+    farm.at_step = cancel_and_look
+    assert farm.run(slices) == 3
+    assert held == [False] * (3 * STEPS - 1)
+    assert farm.states() == ["succeeded", "succeeded", "canceled", "succeeded"]
+
+
 @pytest.mark.parametrize(("verb", "state"), [("cancel", "canceled"), ("pause", "queued")])
 @pytest.mark.parametrize("which", [0, 2])
 def test_a_job_that_ends_before_its_call_begins_is_left_out_of_it(

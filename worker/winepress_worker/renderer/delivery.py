@@ -23,7 +23,7 @@ from winepress_worker.renderer.lease_client import LeaseClient
 
 log = logging.getLogger(__name__)
 
-_IN_FLIGHT = 2  #: so many pictures, or those of one call, may wait to be stored while others are
+_IN_FLIGHT = 2  #: drawing waits for so many pictures, or for as many as a call has, to be stored
 
 
 @dataclass(frozen=True)

@@ -35,7 +35,7 @@ CallsAway = Callable[[Slice, float], bool]
 
 
 class Executor:
-    """Executes the slices of one claim after the other."""
+    """Executes slices, those of one claim together."""
 
     def __init__(
         self,

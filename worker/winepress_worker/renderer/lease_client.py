@@ -36,6 +36,7 @@ log = logging.getLogger(__name__)
 PATIENCE_S = 900.0  #: a finished picture waits this long for the broker to come back
 _PAUSES_S = ((0.1, 0.5, 1.0, 2.0), 5.0)  #: between tries: the first ones, then all others
 _PROGRESS_S = 0.25  #: least time between two progress reports
+_NO_UNIT = -1  #: of a slice of which nothing is drawn yet
 _LISTEN_S = 1.0
 _PARK_MS = 10_000  #: a lane rests this long when the store cannot be reached
 #: Directive with which a slice ends → how it is raised, and why.
@@ -73,6 +74,7 @@ class LeaseClient:
         self.holder = holder_of(worker, pid)
         self._stopped: set[int] = set()  # fences that were told to stop; see _listen
         self._in_hand: dict[int, set[int]] = {}  # fence → units not settled; see `Ledger.disown`
+        self._waiting: dict[int, Slice] = {}  # fence → slice of the newest claim, not begun yet
         self.draining = threading.Event()
         self._reported_at = 0.0
 
@@ -91,6 +93,7 @@ class LeaseClient:
         terms = (lane, self.worker, self.holder, most, 1 if others_first else together)
         slices = self._ledger.claim_together(*terms, begin=begin, others_first=others_first)
         self._in_hand |= {one.fence: set(one.units) for one in slices}
+        self._waiting = {one.fence: one for one in slices}
         return slices
 
     def holds(self, slice_: Slice) -> bool:
@@ -106,6 +109,8 @@ class LeaseClient:
         if self.draining.is_set():
             leaving = YieldRequested("this worker is leaving")
             return {slice_.fence: leaving for slice_, _ in units}, False
+        for slice_, _ in units:
+            self._waiting.pop(slice_.fence, None)
         new = [
             (slice_.fence, unit)
             for slice_, unit in units
@@ -120,24 +125,27 @@ class LeaseClient:
         """The step callback of a call: reports progress now and then, and stops when told to.
 
         A slice that must stop is given back, and the others go on; the callback raises Stopped for
-        the last one.
+        the last one. A slice that waits for its turn is looked after too: it must not stay in hand
+        for long when its job has ended.
         """
         self._reported_at = 0.0
         going = {slice_.fence: (slice_, unit) for slice_, unit in units}
 
         def on_step(done: int, steps: int) -> None:
-            if not self._stopped.isdisjoint(going):
+            if not self._stopped.isdisjoint([*going, *self._waiting]):
                 for fence, stop in self._patiently(lambda: report(done, steps)).items():
                     self._stopped.discard(fence)
-                    if len(going) == 1:
+                    if len(going) == 1 and fence in going:
                         raise stop
-                    self.give_back(going.pop(fence)[0])
+                    mine = self._waiting.pop(fence, None) or going.pop(fence)[0]
+                    self.give_back(mine)
             elif time.monotonic() - self._reported_at > _PROGRESS_S or done == steps:
                 self._reported_at = time.monotonic()
                 self._messenger.send("progress", lambda: self._stopped.update(report(done, steps)))
 
         def report(done: int, steps: int) -> dict[int, Stopped]:
             places = [(fence, unit) for fence, (_, unit) in list(going.items())]
+            places += [(fence, _NO_UNIT) for fence in list(self._waiting)]
             told = self._ledger.progress_together(places, done, steps)
             # A pause lets the picture in hand be finished.
             told = [Directive.OK if one is Directive.YIELD else one for one in told]

@@ -15,9 +15,9 @@
 -- Order inside a lane: the highest priority (0 first), but one passed over for longer than its patience gets
 -- one slice; in a priority the user whose last slice is oldest; of a user the oldest job. A unit that failed
 -- before gets its own slice and no other with it, so that a unit that kills its worker takes no others with it;
--- and a unit that a worker failed at is left to other workers for a while. A slice given out while a higher priority waits does
--- not give way: so a priority that was passed over gets its whole slice, and units this worker must not
--- render do not end each of its slices.
+-- and a unit that a worker failed at is left to other workers for a while. A slice given out while a higher
+-- priority waits does not give way: so a priority that was passed over gets its whole slice, and units this
+-- worker must not render do not end each of its slices.
 --
 -- A slice is at most half of an equal share of what is left (guided self-scheduling, Polychronopoulos
 -- and Kuck 1987), so that the last pictures of a job are spread over all workers. More slices are given out as

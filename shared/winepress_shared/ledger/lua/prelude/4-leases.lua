@@ -80,7 +80,7 @@ local function is_in_company(fence, lease)
   local count = 0
   for _, other in ipairs(redis.call('SMEMBERS', key('held', lease.holder))) do
     local its = read(key('lease', other))
-    if its and (its.void ~= 1 or its.taken >= tonumber(fence)) then count = count + count_in_hand(its) end
+    if its and (its.void ~= 1 or (its.taken or 0) >= tonumber(fence)) then count = count + count_in_hand(its) end
   end
   return count > 1
 end
