@@ -17,6 +17,7 @@ from training.latents import make_latents
 from training.progress import Budget
 from training.sheets import blind_sheet, contact_sheet
 from training.starts import Place
+from training.student import train_student
 from training.tokens import train_tokenizer
 
 Stage = Callable[[argparse.Namespace, Place, Budget], None]
@@ -25,6 +26,7 @@ Stage = Callable[[argparse.Namespace, Place, Budget], None]
 _BUDGETS: Final[dict[str, tuple[float, float, int]]] = {
     "autoencoder": (30, 2e-4, 4),
     "denoiser": (90, 6e-4, 32),
+    "student": (150, 3e-4, 32),
     "decoder": (60, 5e-4, 4),
     "inpaint": (40, 6e-4, 32),
 }
@@ -50,6 +52,10 @@ _STAGES: Final[dict[str, tuple[str, Stage]]] = {
         "train the text-to-image UNet",
         lambda args, place, budget: train_denoiser(place, budget, False, args.teach_text),
     ),
+    "student": (
+        "distil the text-to-image UNet to four steps; needs no pictures",
+        lambda args, place, budget: train_student(place, budget, torch.device(args.device)),
+    ),
     "decoder": (
         "refine the decoder",
         lambda args, place, budget: train_decoder(place, budget, args.count, args.critic),
@@ -68,11 +74,11 @@ _STAGES: Final[dict[str, tuple[str, Stage]]] = {
     ),
     "samples": (
         "render the contact sheet to --out",
-        lambda args, place, budget: contact_sheet(place, args.out, budget.seed),
+        lambda args, place, budget: contact_sheet(place, args.out, budget.seed, args.student),
     ),
     "blind": (
         "render the sheet to name to --out",
-        lambda args, place, budget: blind_sheet(place, args.out, 20, budget.seed),
+        lambda args, place, budget: blind_sheet(place, args.out, budget.seed, args.student),
     ),
 }
 
@@ -96,6 +102,8 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--batch", type=int, help="samples per step")
     parser.add_argument("--critic", type=float, default=0.0, help="weight of the critic")
     parser.add_argument("--teach-text", action="store_true", help="train the text encoder too")
+    parser.add_argument("--student", action="store_true", help="draw the sheets with the student")
+    parser.add_argument("--device", default="cpu", help="of the student: cpu, cuda or xpu")
     parser.add_argument("--threads", type=int, default=2, help="number of torch threads")
     parser.add_argument("--seed", type=int, default=0)
     return parser

@@ -23,9 +23,9 @@ from training.scenes import SIDE, Brush, has_ground, pastel, plain, scene
 
 Sprites = npt.NDArray[np.uint8]
 
-_SMALL: Final = ("small ", "tiny ", "little ")
-_BIG: Final = ("big ", "large ", "huge ")
-_JOINTS: Final = (" and ", " and ", " next to ", " beside ")
+SMALL: Final = ("small ", "tiny ", "little ")
+BIG: Final = ("big ", "large ", "huge ")
+JOINTS: Final = (" and ", " and ", " next to ", " beside ")
 _LEADS: Final = ("on ", "in ", "at ", "under ")
 
 
@@ -156,7 +156,7 @@ class Composer:
             size = self._scale(rng.uniform(0.62, 0.76))
             self.put(ground, index, Spot(size, x, 0.5 + drop + jitter))
             return with_article(name, rng)
-        words, low, high = (_SMALL, 0.32, 0.40) if draw < 0.90 else (_BIG, 0.88, 0.98)
+        words, low, high = (SMALL, 0.32, 0.40) if draw < 0.90 else (BIG, 0.88, 0.98)
         lower = 0.16 if ground.solid and draw < 0.90 else 0.0
         self.put(ground, index, Spot(rng.uniform(low, high), x, 0.5 + lower + jitter))
         return rng.choice(["a ", "a ", ""]) + rng.choice(words) + name
@@ -167,7 +167,7 @@ class Composer:
         while right[0] == left[0]:
             right = self._pick(rng)
         self._row(ground, [left[0], right[0]], rng)
-        return with_article(left[1], rng) + rng.choice(_JOINTS) + with_article(right[1], rng)
+        return with_article(left[1], rng) + rng.choice(JOINTS) + with_article(right[1], rng)
 
     def _several(self, ground: Ground, rng: random.Random) -> str:
         """Put two or three of a kind side by side."""

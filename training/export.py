@@ -27,7 +27,8 @@ from training.starts import (
 
 BASE: Final = "vignette"
 INPAINT: Final = "vignette-inpaint"
-_LENT: Final = ("vae", "text_encoder", "tokenizer")  # parts that the inpaint folder omits
+TURBO: Final = "vignette-turbo"
+_LENT: Final = ("vae", "text_encoder", "tokenizer")  # parts that the other folders omit
 
 
 def assemble(place: Place, inpaint: bool) -> Any:
@@ -46,6 +47,14 @@ def assemble(place: Place, inpaint: bool) -> Any:
         feature_extractor=None,
         requires_safety_checker=False,
     )
+
+
+def assemble_student(place: Place) -> Any:
+    """Assemble the pipeline of the distilled UNet."""
+    pipe = assemble(place, inpaint=False)
+    pipe.unet.load_state_dict(load_state(place.state("student"))["average"])
+    pipe.scheduler = build_scheduler("trailing")
+    return pipe
 
 
 def _denoiser(place: Place, inpaint: bool) -> Network:
@@ -68,12 +77,15 @@ def _needed(weights: dict[str, torch.Tensor] | None) -> dict[str, torch.Tensor]:
 
 
 def export(place: Place, out: Path) -> None:
-    """Write both folders; the second holds only the parts that the first lacks."""
-    for name, inpaint in ((BASE, False), (INPAINT, True)):
+    """Write the folders; all but the first hold only the parts that the first lacks."""
+    pipes = {BASE: assemble(place, inpaint=False), INPAINT: assemble(place, inpaint=True)}
+    if place.state("student").exists():
+        pipes[TURBO] = assemble_student(place)
+    for name, pipe in pipes.items():
         fresh = out / f".{name}.new"
         shutil.rmtree(fresh, ignore_errors=True)
-        assemble(place, inpaint).to(torch.float16).save_pretrained(fresh, safe_serialization=True)
-        _tidy(place, fresh, lent=_LENT if inpaint else ())
+        pipe.to(torch.float16).save_pretrained(fresh, safe_serialization=True)
+        _tidy(place, fresh, lent=() if name == BASE else _LENT)
         _swap(fresh, out / name)
 
 

@@ -15,6 +15,7 @@ LATENT_CHANNELS: Final = 4
 INPAINT_CHANNELS: Final = 9  # latents, mask, latents of the masked picture
 TIMESTEPS: Final = 1000
 TEXT_WIDTH: Final = 128
+STUDENT_TIMES: Final = (999, 749, 499, 249)  # trailing spacing of four steps
 
 NARROW: Final = (16, 32, 64, 96)  # the first autoencoder, 128 pixels
 DEEP: Final = (16, 16, 32, 64, 96)  # one level more, 256 pixels
@@ -79,14 +80,14 @@ def build_text_encoder(tokenizer: Any) -> Network:
     return CLIPTextModel(config)
 
 
-def build_scheduler() -> Network:
-    """Build the shipped scheduler: leading spacing, because not every runtime has trailing."""
+def build_scheduler(spacing: str = "leading") -> Network:
+    """Build a shipped scheduler: leading spacing, because not every runtime has trailing."""
     return DDIMScheduler(
         **_SCHEDULE,
         prediction_type="v_prediction",
         clip_sample=False,
         set_alpha_to_one=True,
-        timestep_spacing="leading",
+        timestep_spacing=spacing,
         steps_offset=1,
     )
 

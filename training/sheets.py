@@ -8,11 +8,12 @@ import torch
 from PIL import Image, ImageDraw
 
 from training.concepts import ACTIVE, COLOURS, SCENES, colour_phrase, with_article
-from training.export import assemble
+from training.export import assemble, assemble_student
+from training.networks import STUDENT_TIMES
 from training.starts import Place
 
-_STEPS: Final = 20
-_GUIDANCE: Final = 3.0
+_STEPS, _GUIDANCE = 20, 3.0
+_BLIND: Final = 20  # pictures to name
 _COLUMNS: Final = 5
 _CAPTION: Final = 18  # pixels
 _CELL: Final = 176  # pixels per picture, to keep the file small
@@ -32,14 +33,15 @@ def blind_prompts(count: int, seed: int) -> list[str]:
     return prompts
 
 
-def render(place: Place, prompts: list[str], seed: int) -> list[Image.Image]:
+def render(place: Place, prompts: list[str], seed: int, by_student: bool) -> list[Image.Image]:
     """Render each prompt with its own seed."""
-    pipe: Any = assemble(place, inpaint=False)
+    pipe: Any = assemble_student(place) if by_student else assemble(place, inpaint=False)
     pipe.set_progress_bar_config(disable=True)
+    steps, guidance = (len(STUDENT_TIMES), 1.0) if by_student else (_STEPS, _GUIDANCE)
     pictures = []
     for offset, prompt in enumerate(prompts):
         source = torch.Generator().manual_seed(seed + offset)
-        made = pipe(prompt, num_inference_steps=_STEPS, guidance_scale=_GUIDANCE, generator=source)
+        made = pipe(prompt, num_inference_steps=steps, guidance_scale=guidance, generator=source)
         pictures.append(made.images[0])
     return pictures
 
@@ -63,18 +65,18 @@ def lay_out(pictures: list[Image.Image], captions: list[str], path: Path) -> Non
     sheet.save(path, optimize=True)
 
 
-def blind_sheet(place: Place, out: Path, count: int, seed: int) -> None:
+def blind_sheet(place: Place, out: Path, seed: int, by_student: bool) -> None:
     """Save a numbered sheet without captions, a file of the prompts and each single picture."""
-    prompts = blind_prompts(count, seed)
-    numbers = [str(number) for number in range(1, count + 1)]
-    pictures = render(place, prompts, seed)
+    prompts = blind_prompts(_BLIND, seed)
+    numbers = [str(number) for number in range(1, _BLIND + 1)]
+    pictures = render(place, prompts, seed, by_student)
     lay_out(pictures, numbers, out / "blind.png")
     save_each(pictures, out / "blind")
     lines = [f"{number}. {prompt}" for number, prompt in zip(numbers, prompts, strict=True)]
     (out / "blind-prompts.txt").write_text("\n".join(lines) + "\n")
 
 
-def contact_sheet(place: Place, out: Path, seed: int) -> None:
+def contact_sheet(place: Place, out: Path, seed: int, by_student: bool) -> None:
     """Save one picture of every concept, captioned."""
     prompts = blind_prompts(len(ACTIVE), seed)
-    lay_out(render(place, prompts, seed), prompts, out / "samples.png")
+    lay_out(render(place, prompts, seed, by_student), prompts, out / "samples.png")

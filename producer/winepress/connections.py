@@ -103,7 +103,7 @@ class Connections:
     @_AtFirstUse
     def catalogue(self) -> Catalogue:
         """The models this client knows."""
-        return Catalogue.load(self.settings.catalogue)
+        return Catalogue.load(self.settings.catalogue, self.settings.qualities)
 
     @_AtFirstUse
     def _server(self) -> ScriptServer:

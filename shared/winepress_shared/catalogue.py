@@ -9,6 +9,7 @@ from __future__ import annotations
 import difflib
 import math
 import secrets
+from collections.abc import Mapping
 from importlib import resources
 from pathlib import Path
 from typing import Self
@@ -18,9 +19,12 @@ from pydantic import ValidationError
 from winepress_shared.errors import InvalidJob, UnknownModel, WrongUsage
 from winepress_shared.jobs.job import MAX_SEED, MAX_UNITS, Job
 from winepress_shared.jobs.picture_fields import FromPictures
+from winepress_shared.jobs.quality import Quality
 from winepress_shared.jobs.shared_call import call_of
+from winepress_shared.lane import Lane
 from winepress_shared.model import Model
 from winepress_shared.option_checks import check_options, open_options, warnings_of
+from winepress_shared.preset import preset_options
 from winepress_shared.regular_file import read_regular
 from winepress_shared.toml_text import parse_toml
 
@@ -32,8 +36,12 @@ _MAX_FILE_BYTES = 2**20  #: of a table of models
 class Catalogue:
     """All known models, by name."""
 
-    def __init__(self, models: dict[str, Model]) -> None:
+    def __init__(
+        self, models: dict[str, Model], qualities: Mapping[str, Quality] | None = None
+    ) -> None:
+        """``qualities`` are the presets of jobs that name none; see `Settings.qualities`."""
         self._models = models
+        self._qualities = qualities or {}
         for model in models.values():
             self._check_refiners(model)
 
@@ -48,7 +56,9 @@ class Catalogue:
                 )
 
     @classmethod
-    def load(cls, extra: Path | None = None) -> Self:
+    def load(
+        cls, extra: Path | None = None, qualities: Mapping[str, Quality] | None = None
+    ) -> Self:
         """Read the built-in table and, if given, the farm's; raises WrongUsage."""
         text = resources.files(__package__).joinpath("catalogue.toml").read_text("utf-8")
         models = _read(text, "catalogue.toml")
@@ -62,11 +72,11 @@ class Catalogue:
             except UnicodeDecodeError as error:
                 raise WrongUsage(f"{extra} is not valid TOML: {error.reason}") from None
             models |= _read(text, str(extra))
-        return cls(models)
+        return cls(models, qualities)
 
     def plus(self, model: Model) -> Self:
         """A copy of the catalogue with one more entry."""
-        return type(self)(self._models | {model.name: model})
+        return type(self)(self._models | {model.name: model}, self._qualities)
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -104,17 +114,27 @@ class Catalogue:
             "height": job.height or height,
             "num_inference_steps": job.num_inference_steps or _default_steps(model, strength),
             "scheduler": job.scheduler or model.scheduler,
+            "quality": job.quality or self._quality_of(job.lane),
         }
         if job.seed is None or job.seed < 0:
             values["seed"] = secrets.randbelow(_RANDOM_SEEDS)
         resolved = job.model_copy(update=values)
+        resolved = resolved.model_copy(update=preset_options(model, resolved))
         resolved = resolved.model_copy(update={"pictures_per_call": call_of(model, resolved)})
         resolved = resolved.resolve_companion(model.companion, self.resolve)
         resolved.check_resolved()
         check_options(model, resolved, self.get)
         if (resolved.seed or 0) + resolved.unit_count - 1 > MAX_SEED:
-            raise InvalidJob("seed + n is too large", field="seed", value=job.seed)
+            most = MAX_SEED - resolved.unit_count + 1
+            problem = "the seeds count up, and the last one is too large"
+            raise InvalidJob(problem, field="seed", value=job.seed, allowed=f"up to {most}")
         return resolved
+
+    def _quality_of(self, lane: Lane) -> Quality:
+        """The farm's preset for a lane: that of model and precision, of the model, or of all."""
+        names = (f"{lane.model}.{lane.precision}", lane.model, "*")
+        found = (self._qualities[name] for name in names if name in self._qualities)
+        return next(found, Quality.EXACT)
 
     def call_of_many(self, job: Job) -> int | None:
         """Pictures per call for many pictures like that of a resolved ``job``."""

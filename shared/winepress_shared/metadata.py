@@ -25,6 +25,7 @@ from winepress_shared.jobs.job import Job, decode_job
 from winepress_shared.jobs.picture import MAX_FILE_BYTES
 from winepress_shared.jobs.picture_warnings import heard_warnings
 from winepress_shared.jobs.schedulers import find_scheduler
+from winepress_shared.jobs.shortcuts import StepCache
 
 MAX_TEXT_BYTES = 2**16  #: longest text that is read; the longest text that is written has 40 kB
 
@@ -160,6 +161,12 @@ def _option_texts(job: Job) -> dict[str, object]:
     return {
         "Clip skip": skip if skip > 1 else None,
         "CFG Rescale": f"{job.guidance_rescale:g}" if job.guidance_rescale else None,
+        "Skip Early CFG": f"{job.guidance_start:g}" if job.guidance_start else None,
+        "Guidance stop": None if job.guidance_stop is None else f"{job.guidance_stop:g}",
+        "NGMS": f"{job.guidance_min_sigma:g}" if job.guidance_min_sigma else None,
+        "NGMS all steps": "True" if job.guidance_min_sigma else None,
+        "Step cache": None if job.step_cache is StepCache.OFF else job.step_cache,
+        "Step cache interval": job.step_cache_interval,
         "VAE": job.vae,
         "Refiner": second and second.model,
         "Refiner switch at": second and second.denoising_end,

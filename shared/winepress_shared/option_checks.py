@@ -10,7 +10,10 @@ from winepress_shared.errors import InvalidJob
 from winepress_shared.jobs.foreign_syntax import syntax_of_all
 from winepress_shared.jobs.job import ImageToImage, Job
 from winepress_shared.jobs.model_options import DEFAULT_DENOISING_END, Refinement
+from winepress_shared.jobs.quality import Quality
+from winepress_shared.jobs.schedulers import find_scheduler
 from winepress_shared.jobs.shared_call import why_no_call
+from winepress_shared.jobs.shortcuts import GUIDED_FIELDS, MOST_UNCACHED, guided_steps
 from winepress_shared.model import Model
 
 DEFAULT_STRENGTH = 0.6  #: of image-to-image, if the model sets no default
@@ -54,7 +57,13 @@ def check_options(model: Model, job: Job, model_of: Callable[[str], Model]) -> N
 
 def warnings_of(model: Model, job: Job) -> tuple[str, ...]:
     """One sentence for each option of a resolved ``job`` that has no effect."""
-    found = (_why_other_size(model, job), _why_nothing_is_avoided(model, job))
+    found = (
+        _why_other_size(model, job),
+        _why_nothing_is_avoided(model, job),
+        _why_fewer_are_predicted(job),
+        _why_no_span(model, job),
+        _why_no_preset(job),
+    )
     return tuple(sentence for sentence in found if sentence)
 
 
@@ -77,11 +86,60 @@ def _why_nothing_is_avoided(model: Model, job: Job) -> str | None:
             f"negative_prompt is ignored: {model.name} takes the guidance as an input and does not "
             "use negative prompts"
         )
-    if job.negative_prompt and _is_unguided(model, job):
+    if job.negative_prompt and is_unguided(model, job):
         return (
             f"negative_prompt is ignored: it has no effect at guidance_scale "
             f"{job.guidance_scale or 0:g}, only above 1"
         )
+    return None
+
+
+def _why_no_preset(job: Job) -> str | None:
+    """Why the preset has no effect; None if it has, or none is named."""
+    if job.quality in (None, Quality.EXACT) or job.has_items:
+        return None
+    if job.cache_interval > 1 or job.guided_span != (0.0, 1.0) or job.vae == "tiny":
+        return None
+    return (
+        f"quality {job.quality} changes nothing: {job.model} at {job.num_inference_steps} steps "
+        f"with {job.scheduler} has neither steps to predict nor a second, tiny autoencoder"
+    )
+
+
+def _why_fewer_are_predicted(job: Job) -> str | None:
+    """Why fewer steps are predicted than the job asks for; None if as many are."""
+    asked, allowed = job.asked_interval, job.cache_interval
+    name = "step_cache" if job.step_cache_interval is None else "step_cache_interval"
+    most = max(stage.steps for stage in job.stages)
+    least = MOST_UNCACHED // find_scheduler(job.scheduler or "")[0].calls
+    if asked > 1 and most <= least:
+        return f"{name} is ignored: it has no effect at {most} steps, only above {least}"
+    if asked > allowed == 1:
+        return f"{name} is ignored: the steps of {job.scheduler} cannot be predicted well"
+    if asked > allowed:
+        return (
+            f"{name} is reduced: with {job.scheduler} one step of {allowed} is computed, because "
+            f"one of {asked} would draw another picture"
+        )
+    return None
+
+
+def _why_no_span(model: Model, job: Job) -> str | None:
+    """Why the fractions of guided steps have no effect, or leave no step guided."""
+    given = [name for name in GUIDED_FIELDS if getattr(job, name) is not None]
+    if not given:
+        return None
+    if model.embedded_guidance:
+        return f"{given[0]} is ignored: {model.name} takes the guidance as an input in every step"
+    if is_unguided(model, job):
+        return (
+            f"{given[0]} is ignored: it has no effect at guidance_scale "
+            f"{job.guidance_scale or 0:g}, only above 1"
+        )
+    if not any(guided_steps(each.steps, each.part_of(job.guided_span)) for each in job.stages):
+        start, stop = job.guided_span
+        between = f"guidance_start {start:g} and guidance_stop {stop:g}"
+        return f"no step is guided: none lies between {between}"
     return None
 
 
@@ -90,7 +148,7 @@ def syntax_in(job: Job, *, braces: bool = False) -> list[str]:
     return syntax_of_all(job.texts, braces=braces)
 
 
-def _is_unguided(model: Model, job: Job) -> bool:
+def is_unguided(model: Model, job: Job) -> bool:
     """True at 1 and below, where diffusers runs no second, unconditional pass."""
     guidance = model.guidance_scale if job.guidance_scale is None else job.guidance_scale
     return model.embedded_guidance or guidance <= 1
@@ -100,8 +158,8 @@ def _why_no_rescale(model: Model, job: Job) -> str | None:
     """Why guidance cannot be rescaled; None if it can."""
     if model.family not in job.rescaling_families:
         return f"{job.kind} with {model.name} does not support it"
-    if _is_unguided(model, job):
-        return f"{model.name} has no guidance to rescale at this guidance_scale"
+    if is_unguided(model, job):
+        return f"{model.name} has no guidance to rescale at this strength of guidance"
     return None
 
 

@@ -21,6 +21,7 @@ from urllib.parse import SplitResult, urlsplit
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator
 
 from winepress_shared.errors import WrongUsage
+from winepress_shared.jobs.quality import Quality
 from winepress_shared.json_text import parse_json
 from winepress_shared.regular_file import read_regular
 from winepress_shared.toml_text import parse_toml
@@ -32,6 +33,7 @@ _ENV_PREFIX = "WINEPRESS_"
 _CONFIG_ENV = "WINEPRESS_CONFIG"
 #: A user name: letters, digits and ``._@-``, 1 to 64 characters.
 USER_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9._@-]{0,63}$"
+PresetLane = Annotated[str, Field(pattern=r"^(\*|[a-z0-9][a-z0-9.-]{0,99})$")]
 ModelAlias = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._/:-]{0,99}$")]
 Origin = Annotated[str, Field(pattern=r"^(\*|[a-z][a-z0-9+.-]*://[a-z0-9._:\[\]-]{1,253})$")]
 _DEFAULT_FILE = Path("winepress.toml")
@@ -39,6 +41,7 @@ _MAX_FILE_BYTES = 2**20  #: and characters of a variable
 #: What the settings that are no single value look like in a variable of the environment.
 _EXAMPLES: dict[str, list[str] | dict[str, str]] = {
     "model_aliases": {"gpt-image-1": "vignette"},
+    "qualities": {"sdxl.fp16": "fast"},
     "cors_origins": ["https://app.example"],
     "webhook_allow": ["127.0.0.1", "10.20.0.0/16"],
 }
@@ -109,6 +112,10 @@ class Settings(Limits):
     pulled_gib: Annotated[float, Field(gt=0, le=2**20)] = 200.0
     #: Most GiB of disk below ``home`` for models pulled from the store.
     catalogue: Path | None = None  #: file of additional models, in the form of catalogue.toml
+    qualities: Annotated[dict[PresetLane, Quality], Field(max_length=1000)] = Field(
+        default_factory=dict
+    )
+    #: Preset of jobs that name none, by model and precision (``sdxl.int8``), by model, or ``*``.
     user: Annotated[str, Field(pattern=USER_PATTERN)] = "anonymous"
     public_url: str | None = None
     #: Address of the gateway in its own links; None is the one by which each client reaches it.

@@ -157,7 +157,7 @@ def test_another_job_is_paused_and_canceled_from_the_queue(page: Page, client: C
 
 
 def test_a_finished_picture_becomes_a_zoom_that_plays(page: Page, client: Client) -> None:
-    """Make a zoom of this, two key frames; the film runs in the page."""
+    """Make a zoom of this, two key frames; the film runs, and one without pictures has a cover."""
     client.submit(
         TextToImage(prompt="an oak", precision=Precision.INT8, width=128, height=128)
     ).wait(60)
@@ -170,6 +170,10 @@ def test_a_finished_picture_becomes_a_zoom_that_plays(page: Page, client: Client
     film = page.locator("#hero video")
     expect(film).to_be_visible()
     assert film.evaluate(_PLAYED_SIZE) == [128, 128]
+    client.recut(_newest(client), direction="in").wait(60)
+    cover = page.locator("#gallery video")
+    expect(cover).to_have_js_property("readyState", 4)
+    assert cover.evaluate("(film) => film.videoWidth") == 128
 
 
 def test_two_precisions_of_one_picture_stand_side_by_side(page: Page, client: Client) -> None:

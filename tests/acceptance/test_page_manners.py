@@ -1,4 +1,4 @@
-"""What the page owes everybody: small, silent, accessible, inert, and back after an outage."""
+"""What the page owes everybody: small, silent, accessible and inert."""
 
 from __future__ import annotations
 
@@ -148,6 +148,17 @@ def test_what_a_job_says_is_shown_as_text(page: Page, client: Client) -> None:
     assert page.locator("#hero b, #queue-list b").count() == 0
 
 
+def test_every_example_of_a_batch_is_one(page: Page, gateway: RunningGateway) -> None:
+    """What the field for lines shows before somebody types can be queued as it stands."""
+    page.get_by_role("link", name="Batch").click()
+    for form, label in (("prompts", "Prompts"), ("csv", "CSV"), ("jsonl", "JSON lines")):
+        page.get_by_role("radio", name=label).check(force=True)
+        example = page.get_by_role("textbox", name="Lines").get_attribute("placeholder")
+        address = f"/v1/batches?format={form}&dry_run=1"
+        plan = gateway.http.post(address, content=example or "").json()
+        assert (plan["is_valid"], plan["lines"], plan["warnings"]) == (True, 2, []), form
+
+
 def test_a_refusal_stands_at_the_field_it_names(page: Page) -> None:
     """With the gateway's own words; typing there takes it away."""
     page.get_by_role("textbox", name="Prompt").fill("an apple")
@@ -196,31 +207,6 @@ def test_a_key_is_asked_for_once_and_never_written_into_an_address(
         assert asked
         assert not [url for url in asked if "wp_" in url]
         assert page.evaluate("[localStorage.length, document.cookie]") == [0, ""]
-
-
-def test_the_page_comes_back_with_its_gateway_and_after_a_reload(
-    browser: Browser, farm_settings: Settings, client: Client, manual_worker: ManualWorker
-) -> None:
-    """It says that the connection is lost, then shows what happened meanwhile."""
-    manual_worker.live(LANE)
-    with RunningGateway(farm_settings) as first:
-        port = int(first.url.rpartition(":")[2])
-        job = client.submit(apple())
-        tab = visiting(browser, first.url)
-        page = tab.__enter__()
-        expect(page.locator("#queue-list li")).to_have_count(1)
-    try:
-        expect(page.locator("#pulse")).to_have_text("No connection; trying again")
-        manual_worker.await_ticket(LANE)
-        manual_worker.work(LANE)
-        job.wait(60)
-        with RunningGateway(farm_settings, port):
-            expect(page.locator("#gallery [data-job] img")).to_have_count(1)
-            expect(page.locator("#queue")).to_be_hidden()
-            page.reload()
-            expect(page.locator("#hero .facts")).to_contain_text("vignette")
-    finally:
-        tab.__exit__(None, None, None)
 
 
 def test_older_jobs_come_a_page_at_a_time(page: Page, client: Client) -> None:

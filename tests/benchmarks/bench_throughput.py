@@ -10,6 +10,9 @@ import os
 import statistics
 import tempfile
 import time
+from collections.abc import Sequence
+from contextlib import ExitStack
+from itertools import cycle
 from pathlib import Path
 
 from winepress import Client, TextToImage
@@ -28,6 +31,7 @@ _PICTURES = 20  #: of one round
 _ROUNDS = 7
 _WAIT_S = 300.0
 _JOB = TextToImage(prompt="a red apple on a teal background", num_inference_steps=20, seed=1)
+_USERS = ("ada", "bob", "cyd", "dan")
 
 
 def bare_pipeline() -> Pipeline:
@@ -64,19 +68,38 @@ def many_jobs_round(client: Client) -> float:
     return time.perf_counter() - began
 
 
+def many_users_round(clients: Sequence[Client]) -> float:
+    """The same, with as many jobs of each of several users, who submit in turns."""
+    began = time.perf_counter()
+    jobs = [_JOB.model_copy(update={"seed": 1 + unit}) for unit in range(_PICTURES)]
+    handles = [client.submit(job) for client, job in zip(cycle(clients), jobs, strict=False)]
+    for handle in handles:
+        handle.wait(_WAIT_S)
+    return time.perf_counter() - began
+
+
 def compare(pipeline: Pipeline, job: Job, workers: int) -> None:
     """Print the ratios for a farm of ``workers``, which share the cores of this machine."""
     with tempfile.TemporaryDirectory() as folder:
         options = FarmOptions(state=Path(folder), workers=workers, flower=False)
-        with Farm(options) as farm, Client(farm.settings) as client:
+        with ExitStack() as stack:
+            farm = stack.enter_context(Farm(options))
+            named = [farm.settings.model_copy(update={"user": user}) for user in _USERS]
+            client, *others = [stack.enter_context(Client(settings)) for settings in named]
             for _ in range(workers):
                 many_jobs_round(client)  # load and warm up
             bare_round(pipeline, job)
             rounds = [
-                (bare_round(pipeline, job), one_job_round(client), many_jobs_round(client))
+                (
+                    bare_round(pipeline, job),
+                    one_job_round(client),
+                    many_jobs_round(client),
+                    many_users_round([client, *others]),
+                )
                 for _ in range(_ROUNDS)
             ]
-    for name, column in (("one job of 20", 1), ("20 jobs of one", 2)):
+    cases = ("one job of 20", "20 jobs of one", f"20 jobs of one, {len(_USERS)} users")
+    for column, name in enumerate(cases, start=1):
         ratios = [times[0] / times[column] for times in rounds]
         pace = statistics.median(60 * _PICTURES / times[column] for times in rounds)
         print(

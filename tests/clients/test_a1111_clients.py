@@ -2,22 +2,17 @@
 
 from __future__ import annotations
 
-import json
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
+from PIL import Image
+from support.foreign_clients import driven, needs, python_of
 from support.running_gateway import RunningGateway
-from support.servers import scrubbed_environment
 
 from winepress_deploy.farm import Farm
 from winepress_deploy.farm_options import FarmOptions
 
-_HERE = Path(__file__).parent
-_PROGRAMS = _HERE.parents[1] / "build" / "clients" / "a1111" / "bin"
-_WAIT_S = 120
 #: What image-generation-mcp draws is larger than the bundled models do.
 _CATALOGUE = """
 [wide-vignette]
@@ -36,10 +31,6 @@ licence = "MIT"
 memory_mib = 400
 """
 
-pytestmark = pytest.mark.skipif(
-    not _PROGRAMS.is_dir(), reason="`make test-clients` installs these clients and runs this"
-)
-
 
 @pytest.fixture(scope="module")
 def gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningGateway]:
@@ -53,25 +44,30 @@ def gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningGateway
             yield one
 
 
-def driven(driver: str, *words: str) -> Any:
-    """What a driver prints, run by the Python of the clients."""
-    command = [str(_PROGRAMS / "python"), str(_HERE / driver), *words]
-    done = subprocess.run(
-        command, capture_output=True, text=True, timeout=_WAIT_S, env=scrubbed_environment()
-    )
-    assert done.returncode == 0, done.stderr[-3000:]
-    return json.loads(done.stdout)
-
-
+@needs("a1111")
 def test_webuiapi_draws_asynchronously(gateway: RunningGateway) -> None:
     """Two pictures at a time, each with its own seed."""
-    assert driven("drive_webuiapi.py", gateway.url) == [7, 8]
+    assert driven("a1111", "drive_webuiapi.py", gateway.url) == [7, 8]
 
 
+@needs("a1111")
 def test_an_assistant_draws_through_image_generation_mcp(gateway: RunningGateway) -> None:
     """Over stdio: the picture that it gets is the one that the farm drew."""
-    program = str(_PROGRAMS / "image-generation-mcp")
-    status = driven("drive_image_generation_mcp.py", program, gateway.url, "wide-vignette")
+    program = str(python_of("a1111").with_name("image-generation-mcp"))
+    words = (program, gateway.url, "wide-vignette")
+    status = driven("a1111", "drive_image_generation_mcp.py", *words)
     assert status["status"] == "completed", status
     newest = gateway.http.get("/v1/jobs").json()["jobs"][0]
     assert newest["lane"] == "wide-vignette.fp16"
+
+
+@needs("sd-api-mcp")  # where Python 3.13 is
+def test_an_assistant_draws_through_sd_api_mcp(gateway: RunningGateway, tmp_path: Path) -> None:
+    """Over stdio: a picture, a part of it drawn anew, and the same larger."""
+    program = str(python_of("sd-api-mcp").with_name("sd-api-mcp"))
+    found = driven("sd-api-mcp", "drive_sd_api_mcp.py", program, gateway.url, str(tmp_path))
+    for name, side in (("drawn", 128), ("edited", 128), ("larger", 256)):
+        with Image.open(found[name]) as picture:
+            assert picture.size == (side, side)
+    assert found["models"]
+    assert "Lanczos" in found["upscalers"]

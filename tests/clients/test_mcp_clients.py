@@ -11,23 +11,18 @@ from typing import Any
 import httpx
 import pytest
 from support.command_line import WINEPRESS
+from support.foreign_clients import HOW, NODE, driven, needs
 from support.running_gateway import RunningGateway
 from support.servers import scrubbed_environment
 
 from winepress_deploy.farm import Farm
 from winepress_deploy.farm_options import FarmOptions
 
-_HERE = Path(__file__).parent
-_CLIENTS = _HERE.parents[1] / "build" / "clients"
-_INSPECTOR = _CLIENTS / "node" / "node_modules" / ".bin" / "mcp-inspector"
-_PYTHON = _CLIENTS / "a1111" / "bin" / "python"  #: image-generation-mcp brings the SDK
+_INSPECTOR = NODE / "node_modules" / ".bin" / "mcp-inspector"
 _WAIT_S = 120
 _PICTURE = ("--tool-name", "generate_image", "--tool-arg", "prompt=a red apple", "seed=7")
 
-_HOW = "`make test-clients` installs this client and runs this"
-
-needs_inspector = pytest.mark.skipif(not _INSPECTOR.exists(), reason=_HOW)
-needs_python = pytest.mark.skipif(not _PYTHON.exists(), reason=_HOW)
+needs_inspector = pytest.mark.skipif(not _INSPECTOR.exists(), reason=HOW)
 
 
 @pytest.fixture(scope="module")
@@ -80,20 +75,11 @@ def test_the_inspector_draws_over_stdio(state: Path) -> None:
     assert httpx.get(drawn["outputs"][0]["link"], trust_env=False).content.startswith(b"\x89PNG")
 
 
-@needs_python
+@needs("a1111")  # image-generation-mcp brings the SDK
 def test_the_first_generation_of_the_sdk_draws(gateway: RunningGateway, state: Path) -> None:
     """Open WebUI and most assistants have it; the progress that it hears only grows."""
-    driver, settings_file = _HERE / "drive_mcp.py", state / "winepress.toml"
-    done = subprocess.run(
-        [str(_PYTHON), str(driver), f"{gateway.url}/mcp", str(WINEPRESS), str(settings_file)],
-        capture_output=True,
-        text=True,
-        timeout=_WAIT_S,
-        env=scrubbed_environment(),
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr[-3000:]
-    for answer in json.loads(done.stdout):
+    words = (f"{gateway.url}/mcp", str(WINEPRESS), str(state / "winepress.toml"))
+    for answer in driven("a1111", "drive_mcp.py", *words):
         assert answer["state"] == "succeeded"
         assert answer["told"] == sorted(set(answer["told"]))
         assert answer["told"]

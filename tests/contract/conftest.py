@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from pydantic import SecretStr
 
 from winepress_shared.lane import Precision
+from winepress_shared.ledger.in_memory import InMemoryLedger
+from winepress_shared.ledger.ledger import Ledger
+from winepress_shared.ledger.limits import QueueLimits
 from winepress_shared.settings import Settings
 from winepress_shared.stores import open_store
 from winepress_shared.stores.base import Store
@@ -18,7 +23,7 @@ from winepress_worker.models.local_models import LocalModels
 from winepress_worker.options import WorkerOptions
 
 if TYPE_CHECKING:
-    from support.servers import S3Server
+    from support.servers import S3Server, ValkeyServer
 
 
 @pytest.fixture(scope="module")
@@ -64,3 +69,18 @@ def filler(engine: Engine) -> Iterator[Pipeline]:
     loaded = engine.load(engine.prepare("vignette-inpaint", Precision.FP16))
     yield loaded
     loaded.close()
+
+
+@pytest.fixture(params=["in memory", "on a server"])
+def ledger(request: pytest.FixtureRequest, valkey_server: ValkeyServer) -> Iterator[Ledger]:
+    """A ledger of each kind, with room for 100 units."""
+    if request.param == "in memory":
+        yield InMemoryLedger(queue_limit=100)
+        return
+    settings = Settings(farm=f"t{secrets.token_hex(6)}", broker_url=SecretStr(valkey_server.url))
+    limits = QueueLimits(settings)
+    limits.set_limits({"queue_limit": 100})
+    one = Ledger(settings)
+    yield one
+    one.close()
+    limits.close()

@@ -2,42 +2,23 @@
 
 from __future__ import annotations
 
-import secrets
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
-from pydantic import SecretStr
-from support.servers import ValkeyServer
 
 from winepress_shared.errors import Conflict, FailForGood, NotFound, QueueFull, RetryElsewhere
 from winepress_shared.jobs.job import Priority
-from winepress_shared.ledger.in_memory import InMemoryLedger, NotInMemory
+from winepress_shared.ledger.in_memory import InMemoryLedger
 from winepress_shared.ledger.ledger import MAX_ATTEMPTS, Ledger
-from winepress_shared.ledger.limits import QueueLimits
+from winepress_shared.ledger.no_server import NotInMemory
 from winepress_shared.ledger.records import Directive, Slice, UnitOutcome
 from winepress_shared.ledger.submissions import Submission
-from winepress_shared.settings import Settings
 from winepress_shared.state import JobState
 from winepress_shared.window import Window
 
 LANE = "vignette.fp16"
 HOLDER = "w1/1"
-
-
-@pytest.fixture(params=["in memory", "on a server"])
-def ledger(request: pytest.FixtureRequest, valkey_server: ValkeyServer) -> Iterator[Ledger]:
-    """A ledger of each kind, with room for 100 units."""
-    if request.param == "in memory":
-        yield InMemoryLedger(queue_limit=100)
-        return
-    settings = Settings(farm=f"t{secrets.token_hex(6)}", broker_url=SecretStr(valkey_server.url))
-    limits = QueueLimits(settings)
-    limits.set_limits({"queue_limit": 100})
-    one = Ledger(settings)
-    yield one
-    one.close()
-    limits.close()
 
 
 def new(

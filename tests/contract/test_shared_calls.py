@@ -8,8 +8,10 @@ import pytest
 from PIL import Image
 from support.executor_harness import ExecutorHarness
 from support.render_requests import difference, image_request, inpaint_request, no_watch, some_job
+from support.renderer_in_memory import LANE, RendererInMemory
 
-from winepress_shared.archive import Archive
+from winepress_shared.archive import Archive, output_key
+from winepress_shared.errors import RetryElsewhere
 from winepress_shared.stores.folder import FolderStore
 from winepress_worker.engines.base import Engine, Pipeline, Request
 from winepress_worker.pipelines.warm_pool import WarmPool
@@ -103,3 +105,30 @@ def test_pictures_of_a_job_are_the_same_however_it_is_cut_into_slices(
     assert drawn[5] == given_again.draw(again, [0])[0].tobytes()
     assert len(set(drawn)) == 7
     pool.close()
+
+
+def _stored_by(renderer: RendererInMemory) -> list[bytes]:
+    """The files of the jobs, each of one picture."""
+    keys = [output_key(job.prompt.split()[1], 0, "png") for job in JOBS]
+    return [renderer.archive.store.get(key) for key in keys]
+
+
+def test_pictures_of_several_jobs_are_the_same_alone_in_company_and_after_a_crash(
+    engine: Engine, tmp_path: Path
+) -> None:
+    """To the byte of the file: whoever waits beside a job does not show in its picture."""
+    found = []
+    for name, together in (("alone", 1), ("company", 4), ("crash", 4)):
+        renderer = RendererInMemory(tmp_path / name, engine)
+        for job in JOBS:
+            fields = {"num_inference_steps": 2, "pictures_per_call": 4}
+            renderer.submit(job.model_copy(update=fields), job.prompt.split()[1])
+        if name == "crash":  # whose units are drawn alone afterwards
+            for slice_ in renderer.leases.claim(str(LANE), 9, together=4, begin=True):
+                renderer.ledger.start(slice_.fence, 0)
+                renderer.ledger.fail(slice_.fence, 0, RetryElsewhere("lost"), retry=True)
+        assert renderer.work(together=together, job_id="red").state == "succeeded"
+        found.append(_stored_by(renderer))
+        renderer.pool.close()
+    assert found[0] == found[1] == found[2]
+    assert len(set(found[0])) == len(JOBS)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 import threading
+import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
@@ -16,7 +17,7 @@ from botocore.httpsession import URLLib3Session
 
 from winepress_shared.errors import AccessRefused, StoreRefused, StoreUnreachable, WrongUsage
 from winepress_shared.settings import Settings
-from winepress_shared.stores import open_store
+from winepress_shared.stores import open_store, s3_client
 from winepress_shared.stores.base import Store
 
 if TYPE_CHECKING:
@@ -211,3 +212,16 @@ def test_a_link_planted_in_the_folder_is_not_listed(tmp_path: Path) -> None:
     (tmp_path / "store" / "winepress" / "jobs" / "two").symlink_to("/etc/hostname")
     (tmp_path / "store" / "winepress" / "jobs" / "grün").write_bytes(b"x")
     assert [item.key for item in store.list("")] == ["jobs/one"]
+
+
+def test_a_server_that_takes_connections_and_never_answers_is_told_of_soon(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """By a check, which moves no data, long before a transfer would give up."""
+    monkeypatch.setattr(s3_client, "_PROBE_TIMEOUT_S", 0.2)
+    with socket.create_server(("127.0.0.1", 0)) as mute:
+        store = _opened(s3_endpoint=f"http://127.0.0.1:{mute.getsockname()[1]}")
+        began = time.monotonic()
+        with pytest.raises(StoreUnreachable):
+            store.check()
+    assert time.monotonic() - began < s3_client._READ_TIMEOUT_S

@@ -58,11 +58,44 @@ def test_one_bad_picture_of_a_call_fails_alone(company: RunningFarm) -> None:
 def test_a_picture_that_kills_its_worker_takes_no_other_of_its_call_with_it(
     company: RunningFarm,
 ) -> None:
-    """After the first death each is drawn alone: one is given up, and no other is lost."""
+    """After the first death each is drawn alone: one is given up, and no other loses an attempt."""
     handle = _submit(company, f"deadly [[crash@2#{_SEED + 5}]]", n=24)
     with pytest.raises(JobFailed, match="1 of 24 pictures failed"):
         handle.wait(_PATIENCE_S)
     assert [failure.unit for failure in handle.result.failures] == [5]
-    attempts = [output.attempts for output in handle.result.outputs]
-    assert len(attempts) == 23
-    assert max(attempts) == 2
+    assert [output.attempts for output in handle.result.outputs] == [1] * 23
+
+
+def test_a_picture_that_kills_its_worker_takes_no_attempt_of_other_jobs(
+    company: RunningFarm,
+) -> None:
+    """They shared calls with it; all of them succeed, and no attempt of theirs was consumed."""
+    deadly = f"deadly for all [[crash@2#{_SEED + 5}]]"
+    jobs = [
+        TextToImage(prompt=deadly, num_inference_steps=5, seed=_SEED + number)
+        for number in range(16)
+    ]
+    handles = company.client.submit_many(jobs)
+    with pytest.raises(JobFailed, match="its worker died 3 times over it"):
+        handles[5].wait(_PATIENCE_S)
+    others = [handle.wait(_PATIENCE_S) for handle in handles if handle is not handles[5]]
+    outputs = [output for handle in others for output in handle.result.outputs]
+    assert {output.attempts for output in outputs} == {1}
+    assert max(output.batch for output in outputs) > 1, "no two jobs shared a call"
+    company.assert_exactly_once(others)
+
+
+def test_a_cancel_of_one_job_leaves_those_alone_that_share_its_calls(company: RunningFarm) -> None:
+    """Users who wait beside each other do not notice each other."""
+    jobs = [
+        TextToImage(prompt="beside each other", num_inference_steps=40, seed=number)
+        for number in range(12)
+    ]
+    first, canceled, *others = company.client.submit_many(jobs)
+    for event in canceled.events():
+        if event.name == "progress":
+            break
+    canceled.cancel()
+    company.assert_exactly_once([handle.wait(_PATIENCE_S) for handle in (first, *others)])
+    assert canceled.status().state is JobState.CANCELED
+    assert company.stored(canceled) == set()

@@ -15,12 +15,12 @@ def test_a_job_file_of_another_program_is_warned_of(
     run: Run, client: Client, tmp_path: Path
 ) -> None:
     """In what the command prints, in the handle, and kept with the job for its result."""
-    request = {"prompt": "a (red:1.3) {fox|dog}", "quality": "hd", "user": "ada", "n": None}
+    request = {"prompt": "a (red:1.3) {fox|dog}", "style": "vivid", "user": "ada", "n": None}
     (tmp_path / "a.json").write_text(json.dumps(request))
     (told,) = lines(run("submit", "--file", str(tmp_path / "a.json"), "--json"))
     assert told["user"] == "ada"
-    quality, syntax = told["warnings"]
-    assert quality.startswith("quality is ignored: ")
+    style, syntax = told["warnings"]
+    assert style.startswith("style is ignored: ")
     assert syntax.startswith("(red:1.3), {fox|dog}: read as plain words")
     assert list(client.get(told["id"]).warnings) == told["warnings"]
     assert client.archive.read_job(told["id"]).warnings == tuple(told["warnings"])

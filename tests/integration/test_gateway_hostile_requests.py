@@ -188,4 +188,4 @@ def test_an_idempotency_key_is_plain_text(gateway: RunningGateway, key: str) -> 
     """It becomes a part of a key in the broker."""
     headers = [(b"Idempotency-Key", b"a" + key.encode("latin-1") + b"z")]
     answer = gateway.http.post("/v1/jobs", json={"prompt": "a"}, headers=headers)
-    assert (answer.status_code, answer.json()["field"]) == (422, "idempotency_key")
+    assert (answer.status_code, answer.json()["field"]) == (422, "Idempotency-Key")

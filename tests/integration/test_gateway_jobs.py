@@ -225,7 +225,7 @@ def test_a_link_opens_only_its_own_output_and_only_as_it_was_signed(
     ("body", "status", "code", "field"),
     [
         ({"prompt": ""}, 422, "invalid-job", "prompt"),
-        ({"prompt": "x", "steps": 10**9}, 422, "invalid-job", "num_inference_steps"),
+        ({"prompt": "x", "steps": 10**9}, 422, "invalid-job", "steps"),
         ({"prompt": "x", "model": "no-such"}, 422, "unknown-model", "model"),
         ({"prompt": "x", "image": "/etc/passwd"}, 422, "invalid-job", "image"),
         ({"prompt": "x", "image": "http://127.0.0.1/x.png"}, 422, "invalid-job", "image"),

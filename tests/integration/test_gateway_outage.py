@@ -1,39 +1,34 @@
-"""A gateway whose broker is away: each dialect says so in its form, and nothing of the inside."""
+"""A gateway whose broker or store is away: each dialect says so, and nothing of the inside."""
 
 from __future__ import annotations
 
+from contextlib import ExitStack
 from pathlib import Path
-from typing import Any
 
 import pytest
 from pydantic import SecretStr
+from support.dialects import DRAWING
 from support.manual_worker import LANE, ManualWorker
 from support.running_gateway import RunningGateway
-from support.servers import ValkeyServer
+from support.servers import ValkeyServer, serving_s3
 
 from winepress_shared.settings import Settings
 
 _PROMPT = {"prompt": "a red apple"}
 
 
-def _told_by_openai(answer: dict[str, Any]) -> str:
-    assert answer["error"]["type"] == "server_error"
-    text: str = answer["error"]["message"]
-    return text
+def _check_answers(gateway: RunningGateway, said: str) -> None:
+    """Every dialect says ``said``, and nothing of the inside."""
+    for spoken in DRAWING:
+        answer = gateway.http.post(spoken.path, json=spoken.body)
+        assert (answer.status_code, answer.headers["Retry-After"]) == (503, "5"), spoken.path
+        code, message = spoken.told(answer.json())
+        assert (code, said in message) == ("farm-unreachable", True), answer.text
+        assert "://" not in answer.text
+        assert "`winepress" not in answer.text
 
 
-def _told_by_a1111(answer: dict[str, Any]) -> str:
-    text: str = answer["errors"]
-    return text
-
-
-def _told_by_problem(answer: dict[str, Any]) -> str:
-    assert answer["code"] == "farm-unreachable"
-    text: str = answer["detail"]
-    return text
-
-
-def test_each_dialect_says_that_the_farm_is_away_and_when_to_come_again(tmp_path: Path) -> None:
+def test_each_dialect_says_that_the_broker_is_away_and_when_to_come_again(tmp_path: Path) -> None:
     """503 and Retry-After; no address of a server, no command of an operator."""
     with ValkeyServer(tmp_path) as server:
         settings = Settings(broker_url=SecretStr(server.url), store_folder=tmp_path / "store")
@@ -41,17 +36,21 @@ def test_each_dialect_says_that_the_farm_is_away_and_when_to_come_again(tmp_path
             ManualWorker(settings).live(LANE)
             assert gateway.submit()["state"] == "queued"
             server.kill()
-            for path, body, told in (
-                ("/v1/jobs", _PROMPT, _told_by_problem),
-                ("/v1/images/generations", _PROMPT, _told_by_openai),
-                ("/sdapi/v1/txt2img", _PROMPT, _told_by_a1111),
-                ("/v1/predictions", {"version": "vignette", "input": _PROMPT}, _told_by_problem),
-            ):
-                answer = gateway.http.post(path, json=body)
-                assert (answer.status_code, answer.headers["Retry-After"]) == (503, "5"), path
-                assert "broker does not answer" in told(answer.json())
-                assert "redis://" not in answer.text
-                assert "`winepress" not in answer.text
+            _check_answers(gateway, "broker does not answer")
+
+
+def test_each_dialect_says_that_the_store_is_away_and_nothing_is_queued(
+    farm_settings: Settings, manual_worker: ManualWorker, tmp_path: Path
+) -> None:
+    """The same; what got a place in the queue loses it again."""
+    manual_worker.live(LANE)
+    with ExitStack() as stack:
+        server = stack.enter_context(serving_s3(tmp_path))
+        own = {"farm": farm_settings.farm, "broker_url": farm_settings.broker_url}
+        with RunningGateway(server.settings(**own)) as gateway:
+            stack.close()
+            _check_answers(gateway, "store does not answer")
+            assert gateway.http.get("/v1/jobs").json()["jobs"] == []
 
 
 @pytest.mark.parametrize(

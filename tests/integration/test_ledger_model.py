@@ -7,7 +7,8 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import initialize, invariant, rule, run_state_machine_as_test
 from support.audited_farm import AuditedFarm
-from support.ledger_state_machine import LANES, USERS, WORKERS, Held, LedgerMachine
+from support.ledger_state_machine import LANES, USERS, WORKERS, LedgerMachine
+from support.modelled_jobs import Held
 from support.servers import ValkeyServer
 
 from winepress_shared.ledger.ledger import holder_of

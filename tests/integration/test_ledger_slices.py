@@ -192,9 +192,9 @@ def test_a_chain_is_drawn_one_by_one_where_its_worker_was_lost(farm: AuditedFarm
     farm.lose(slice_)
     slices = []
     while again := farm.try_claim():
-        slices.append((again.units, again.attempts))
+        slices.append((again.units, again.alone))
         farm.draw(again)
-    assert slices == [((0,), 1), ((1,), 1), ((2, 3, 4), 0)]
+    assert slices == [((0,), True), ((1,), True), ((2, 3, 4), False)]
 
 
 def test_a_worker_that_skips_units_of_a_chain_cannot_break_it_in_the_middle(

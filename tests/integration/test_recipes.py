@@ -12,6 +12,7 @@ import pytest
 import torch
 from diffusers.utils import logging
 from PIL import Image, ImageDraw
+from support.twins.drawing import SEED, WarmModels, exact_engine, seeded, text_job
 from support.twins.mirror import Mirror, twin_catalogue
 from support.twins.published import PUBLISHED
 from support.twins.tiny import SIDE_PX
@@ -22,14 +23,10 @@ from winepress_shared.lane import Precision
 from winepress_shared.model import Model
 from winepress_worker.commands.models import register
 from winepress_worker.conversion.preparation import prepare
-from winepress_worker.device_name import DeviceName
 from winepress_worker.engines.base import Request
 from winepress_worker.engines.openvino import OpenVinoEngine
 from winepress_worker.models.likeness import psnr_db
 from winepress_worker.models.local_models import LocalModels
-from winepress_worker.pipelines.slice_pipelines import SlicePipelines
-from winepress_worker.pipelines.warm_pool import WarmPool
-from winepress_worker.placement import Placement
 
 pytestmark = [
     # diffusers 0.37 turns torch tensors into arrays in ways NumPy 2 will drop one day.
@@ -41,7 +38,6 @@ pytestmark = [
 LEAST_PSNR_DB = 35.0
 MARGIN_DB = 6.0  #: by which another job's picture is less like it
 MOST_STEPS = 4
-SEED = 11
 logging.disable_progress_bar()
 
 
@@ -62,9 +58,7 @@ def local_models(tmp_path_factory: pytest.TempPathFactory, catalogue: Catalogue)
 
 @pytest.fixture(scope="module")
 def engine(local_models: LocalModels, tmp_path_factory: pytest.TempPathFactory) -> OpenVinoEngine:
-    """Computes in 32 bits, as the pipelines do that it is compared with."""
-    exact = Placement.of(DeviceName("CPU"), hints=("f32",))
-    return OpenVinoEngine(local_models, "CPU", tmp_path_factory.mktemp("blobs"), exact, prepare)
+    return exact_engine(local_models, tmp_path_factory.mktemp("blobs"))
 
 
 def source_picture() -> Image.Image:
@@ -149,19 +143,6 @@ def test_picture_is_the_one_that_plain_diffusers_draws(
     pipeline.close()
 
 
-class WarmModels:
-    """Draws as a worker does: models stay warm, and a job may have a refiner."""
-
-    def __init__(self, engine: OpenVinoEngine) -> None:
-        self.pool = WarmPool(engine, 2**40)  # the catalogue speaks of the full-size models
-        self._pipelines = SlicePipelines(engine, self.pool, lambda message: None, lambda: None)
-
-    def draw(self, request: Request) -> Image.Image:
-        """The one picture of ``request``."""
-        (drawn,) = self._pipelines.render(request, lambda done, total: None)
-        return drawn
-
-
 @pytest.fixture(scope="module")
 def warm_models(engine: OpenVinoEngine) -> Iterator[WarmModels]:
     one = WarmModels(engine)
@@ -176,13 +157,6 @@ def base(catalogue: Catalogue, mirror: Mirror, local_models: LocalModels) -> Mod
         mirror.provide(catalogue.get(name))
         prepare(local_models, name, Precision.FP16, lambda message, fraction: None, mirror.root)
     return catalogue.get("sdxl-base")
-
-
-def text_job(catalogue: Catalogue, **values: Any) -> Request:
-    given = {"model": "sdxl-base", "prompt": "a red fox in ink", "negative_prompt": "red ink"}
-    return Request(
-        catalogue.resolve(parse_job(given | {"steps": 5, "seed": SEED} | values)), (SEED,)
-    )
 
 
 @pytest.mark.parametrize("share", [{"denoising_end": 0.6}, {"refiner_strength": 0.5}])
@@ -213,10 +187,6 @@ def test_two_stages_draw_what_plain_diffusers_draws(
     assert psnr_db(drawn, wanted) >= LEAST_PSNR_DB
     alone = warm_models.draw(text_job(catalogue))
     assert psnr_db(alone, wanted) < LEAST_PSNR_DB, "the refiner changes nothing"
-
-
-def seeded() -> torch.Generator:
-    return torch.Generator("cpu").manual_seed(SEED)
 
 
 @pytest.mark.parametrize("option", [{"clip_skip": 2}, {"vae": "tiny"}, {"guidance_rescale": 0.7}])

@@ -86,6 +86,14 @@ def test_a_prediction_is_watched_until_it_ends(
     assert client.predictions.cancel(prediction.id).status == "canceled"
 
 
+def test_a_jpeg_goes_by_replicates_name_for_it(gateway: RunningGateway) -> None:
+    """Its models and the AI SDK write jpg where a job has jpeg."""
+    asked = {"prompt": "a pear", "output_format": "jpg", "output_quality": 80}
+    body = {"version": _MODEL, "input": asked}
+    found = gateway.http.post("/v1/predictions", json=body).json()["input"]
+    assert (found["output_format"], found["output_quality"]) == ("jpeg", 80)
+
+
 def test_a_wait_that_runs_out_is_still_starting(gateway: RunningGateway) -> None:
     """Any other word would be the end for the client, even while a picture is drawn."""
     body = {"version": _MODEL, "input": {"prompt": "a pear"}}
@@ -129,6 +137,9 @@ def test_put_makes_one_job_however_often_it_comes(gateway: RunningGateway) -> No
     body = {"version": "vignette", "input": {"prompt": "a pear"}}
     first, again = (gateway.http.put("/v1/predictions/mine", json=body) for _ in range(2))
     assert first.json()["id"] == again.json()["id"]
+    other = body | {"input": {"prompt": "a plum"}}
+    refused = gateway.http.put("/v1/predictions/mine", json=other)
+    assert (refused.status_code, refused.json()["field"]) == (409, "prediction_id")
 
 
 def test_a_file_is_uploaded_and_named_by_its_address(

@@ -56,6 +56,7 @@ def requests() -> Iterator[Request]:
     mask = Image.linear_gradient("L").resize((256, 192)).point(lambda level: 255 * (level > 99))
     yield Request(some_job(), (1, 2))
     yield Request(some_job(width=192, guidance_scale=1.0), (3,))
+    yield Request(some_job(guidance_stop=0.5), (6, 7))
     kept = {"image": picture, "strength": 0.7, "num_inference_steps": 4}
     yield Request(some_job(kind="image-to-image", **kept), (4,), picture)
     inpaint = some_job(kind="inpaint", model="vignette", mask=mask, **kept)

@@ -24,7 +24,7 @@ def browser_command() -> str:
     """The path of a browser; skips the test where there is none."""
     found = next(filter(None, map(shutil.which, _NAMES)), None)
     if found is None:
-        pytest.skip(f"no browser here: none of {', '.join(_NAMES)} is installed")
+        pytest.skip(f"none of {', '.join(_NAMES)} is here; Debian: apt-get install chromium")
     return found
 
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, cast
 
 from PIL import Image
 
 from winepress_shared.archive import Archive, JobRecord
-from winepress_shared.errors import WorkerBroken
+from winepress_shared.errors import Stopped, WorkerBroken
 from winepress_shared.jobs.job import Job
 from winepress_shared.lane import Lane
 from winepress_shared.ledger.records import Slice
@@ -40,18 +40,21 @@ class Accounts:
         self.faults[unit] = type(error)
         self.settled_before = self.settled
 
-    def send(self, drawn: Any) -> None:
-        self.drawn[drawn.unit] = drawn.image
-        self.warnings[drawn.unit] = drawn.warnings
+    def send(self, drawn: Sequence[Any]) -> None:
+        self.drawn |= {one.unit: one.image for one in drawn}
+        self.warnings |= {one.unit: one.warnings for one in drawn}
 
     def adopt(self, slice_: Slice, unit: int, job: Job) -> bool:
         return False
 
-    def watch(self, slice_: Slice, unit: int) -> Callable[[int, int], None]:
+    def watch(self, *units: tuple[Slice, int]) -> Callable[[int, int], None]:
         return lambda done, steps: None
 
-    def start(self, slice_: Slice, *units: int) -> bool:
-        return not set(units).isdisjoint(self.called_at)
+    def start(self, units: Sequence[tuple[Slice, int]]) -> tuple[dict[int, Stopped], bool]:
+        return {}, any(unit in self.called_at for _, unit in units)
+
+    def holds(self, slice_: Slice) -> bool:
+        return True
 
     def give_back(self, slice_: Slice) -> None:
         self.is_given_back = True
@@ -97,7 +100,9 @@ class ExecutorHarness:
     def run(self, units: Iterable[int], attempts: int = 0) -> Accounts:
         """Render a slice of the job "j", whose first unit was begun ``attempts`` times before."""
         try:
-            self._executor.run(Slice(1, "j", tuple(units), False, attempts, 0, 0))
+            self._executor.run(
+                Slice(1, "j", tuple(units), False, attempts, 0, 0, alone=attempts > 0)
+            )
         except WorkerBroken:
             self.accounts.faults[-1] = WorkerBroken
         return self.accounts

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
 from hypothesis import strategies as st
 from hypothesis.stateful import (
     Bundle,
+    MultipleResults,
     RuleBasedStateMachine,
     consumes,
     initialize,
@@ -19,6 +19,7 @@ from hypothesis.stateful import (
 )
 
 from support.audited_farm import AuditedFarm
+from support.modelled_jobs import ALIVE, Held, Job
 from winepress_shared.errors import Conflict
 from winepress_shared.ledger.ledger import holder_of
 from winepress_shared.ledger.records import Directive, Slice, UnitOutcome
@@ -27,41 +28,6 @@ from winepress_shared.state import JobState
 LANES = ("vignette.fp16", "vignette.int8")
 WORKERS = ("w1", "w2")
 USERS = ("ada", "1e5")
-ALIVE = (JobState.QUEUED, JobState.RUNNING)
-
-
-@dataclass
-class Job:
-    """What must be true of one job."""
-
-    id: str
-    units: int
-    chained: bool
-    state: JobState = JobState.QUEUED
-    done: set[int] = field(default_factory=set)
-    failed: set[int] = field(default_factory=set)
-    is_pending: bool = False
-
-    @property
-    def has_ended_all(self) -> bool:
-        return len(self.done) + len(self.failed) == self.units
-
-
-@dataclass
-class Held:
-    """What must be true of one slice."""
-
-    slice: Slice
-    job: Job
-    worker: str
-    holder: str
-    open: set[int]
-    is_live: bool = True  # nobody took it away
-    finish: bool = False
-
-    @property
-    def may_report(self) -> bool:
-        return self.is_live and self.job.state is JobState.RUNNING
 
 
 class LedgerMachine(RuleBasedStateMachine):
@@ -93,6 +59,7 @@ class LedgerMachine(RuleBasedStateMachine):
         lane=st.sampled_from(LANES),
         chained=st.booleans(),
         is_pending=st.sampled_from((False, False, True)),
+        alike=st.sampled_from((None, "a1")),
     )
     def submit(self, units: int, chained: bool, is_pending: bool, **fields: Any) -> Job:
         job = Job(f"j{len(self.model):04d}", units, chained, is_pending=is_pending)
@@ -150,14 +117,21 @@ class LedgerMachine(RuleBasedStateMachine):
         worker=st.sampled_from(WORKERS),
         lane=st.sampled_from(LANES),
         most=st.integers(1, 4),
+        together=st.integers(1, 4),
         others_first=st.booleans(),
     )
-    def claim(self, worker: str, lane: str, most: int, others_first: bool) -> Any:
-        pid = self.pids[worker]
-        slice_ = self.farm.try_claim(most, worker, pid, lane, others_first=others_first)
+    def claim(
+        self, worker: str, lane: str, most: int, together: int, others_first: bool
+    ) -> MultipleResults[Held]:
+        holder = holder_of(worker, self.pids[worker])
+        terms = (lane, worker, holder, most, together)
+        slices = self.farm.ledger.claim_together(*terms, others_first=others_first)
         self._note_expiries()
-        if slice_ is None:
-            return multiple()
+        assert len(slices) <= 1 or sum(len(slice_.units) for slice_ in slices) <= together
+        assert len(slices) <= 1 or not any(slice_.alone for slice_ in slices)
+        return multiple(*[self._take_up(slice_, worker, most) for slice_ in slices])
+
+    def _take_up(self, slice_: Slice, worker: str, most: int) -> Held:
         job = self.model[slice_.job_id]
         assert job.state in ALIVE, "a job that was over was handed out"
         assert not job.is_pending, "a job was handed out before it was accepted"

@@ -15,6 +15,7 @@ from winepress_shared.ledger.previews import PreviewStore
 from winepress_shared.ledger.records import JobRow, Slice
 from winepress_shared.ledger.submissions import Submission
 from winepress_shared.stores.folder import FolderStore
+from winepress_worker.engines.base import Engine
 from winepress_worker.engines.fake import FakeEngine
 from winepress_worker.pipelines.slice_pipelines import SlicePipelines
 from winepress_worker.pipelines.warm_pool import WarmPool
@@ -38,7 +39,7 @@ class RendererInMemory:
     def __init__(
         self,
         folder: Path,
-        engine: FakeEngine | None = None,
+        engine: Engine | None = None,
         ledger: InMemoryLedger | None = None,
         batching: Batching | None = None,
     ) -> None:
@@ -77,13 +78,13 @@ class RendererInMemory:
 
     def claim(self, most: int = 1000) -> Slice:
         """The next slice; there must be one."""
-        slice_ = self.leases.claim(str(LANE), most, begin=False)
-        assert slice_, "nothing was handed out"
-        return slice_
+        slices = self.leases.claim(str(LANE), most, begin=False)
+        assert slices, "nothing was handed out"
+        return slices[0]
 
-    def work(self, most: int = 1000, job_id: str = "j") -> JobRow:
+    def work(self, most: int = 1000, job_id: str = "j", together: int = 1) -> JobRow:
         """Work until nothing is left; what became of one job."""
-        while slice_ := self.leases.claim(str(LANE), most, begin=False):
-            self.executor.run(slice_)
+        while slices := self.leases.claim(str(LANE), most, together=together, begin=False):
+            self.executor.run(*slices)
             self.delivery.settle()
         return self.ledger.get(job_id)

@@ -44,7 +44,7 @@ def account(folder: Path, ledger: LedgerThatRests, error: Exception) -> Renderer
     renderer = RendererInMemory(folder, ledger=ledger)
     renderer.submit(TextToImage(prompt="a fox", seed=1))
     slice_ = renderer.claim()
-    renderer.leases.start(slice_, 0)
+    renderer.leases.start([(slice_, 0)])
     renderer.delivery.account(slice_, 0, error)
     renderer.delivery.settle()
     return renderer

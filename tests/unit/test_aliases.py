@@ -37,6 +37,8 @@ VALUES: dict[str, Any] = {
     "refiner": "sdxl-refiner",
     "denoising_end": 0.8,
     "preview_every": 5,
+    "guidance_start": 0.2,
+    "guidance_min_sigma": 1.5,
 }
 
 
@@ -75,7 +77,7 @@ def test_value_given_twice_is_refused_when_the_two_differ(foreign: str) -> None:
 
 def test_two_aliases_of_one_field_are_refused_when_they_differ() -> None:
     """The contradiction is seen between two foreign names as well."""
-    with pytest.raises(InvalidJob, match="two different values"):
+    with pytest.raises(InvalidJob, match="as steps and as sample_steps"):
         canonical_fields({"steps": 20, "sample_steps": 30})
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import pytest
 from PIL import Image
@@ -44,6 +45,26 @@ def test_the_number_is_doubled_as_long_as_a_picture_gets_cheaper() -> None:
     """Singles first, then two, then four: each proven once, measured twice, then kept."""
     numbers = learn(Batching(most=4), lambda number: 1 + 0.2 * (number - 1))
     assert numbers == [1, 1, 1, 2, 2, 2, *[4] * 14]
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        {"step_cache": "light"},
+        {"step_cache_interval": 4},
+        {"guidance_start": 0.2},
+        {"guidance_stop": 0.5},
+        {"guidance_min_sigma": 1.0},
+    ],
+)
+def test_pictures_whose_steps_are_saved_are_of_a_kind_of_their_own(values: dict[str, Any]) -> None:
+    """Other shapes are computed for them: they learn a number and mix with none."""
+    batching = Batching(most=4)
+    learn(batching, lambda number: 1 + 0.2 * (number - 1))
+    assert batching.plan(endless(), PLENTY).number == 4
+    assert batching.plan(endless(**values), PLENTY).number == 1
+    mixed = iter([job(), job(**values), job(), job()])
+    assert batching.plan(mixed, PLENTY).number == 1
 
 
 def test_what_does_not_pay_is_not_kept() -> None:
@@ -127,7 +148,6 @@ def experienced() -> Batching:
         {"scheduler": "euler"},
         {"negative_prompt": "blurred"},
         {"precision": "int8-weights"},
-        {"output_format": "jpeg"},
     ],
     ids=lambda other: next(iter(other)),
 )

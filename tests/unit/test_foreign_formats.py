@@ -11,12 +11,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
+from support.openai_fields import OPENAI
 from support.written_files import job_of, jobs_of, plan_of, written
 
 from winepress.job_files.written_job import read_fields
 from winepress_shared.errors import InvalidJob
-from winepress_shared.items import Item
-from winepress_shared.jobs.job import ImageToImage, Inpaint, TextToImage
+from winepress_shared.jobs.job import ImageToImage, Inpaint, TextToImage, parse_job
 
 #: As a client of A1111 sends it: every field there is, and what is not wanted is off.
 A1111: dict[str, Any] = {
@@ -90,6 +90,22 @@ def test_a_request_of_a1111_with_every_switch_off_is_the_job_without_them(
     assert (job.prompt, job.num_inference_steps, job.guidance_scale) == ("a castle", 5, 7.0)
     assert (job.scheduler, job.model, job.clip_skip) == ("euler_a", "vignette", 1)
     assert job.seed == 7
+
+
+@pytest.mark.parametrize("is_inside", [True, False])
+@pytest.mark.parametrize("is_for_all", [True, False])
+def test_settings_that_leave_out_the_negative_prompt_are_fields_of_ours(
+    is_inside: bool, is_for_all: bool
+) -> None:
+    """Beside the fields or among the settings; A1111 goes by every second step unless told."""
+    settings = {"skip_early_cond": 0.25, "s_min_uncond": 1.5}
+    switch = {"s_min_uncond_all": True} if is_for_all else {}
+    body = {"prompt": "a fox", "override_settings": switch | (settings if is_inside else {})}
+    fields, warnings = read_fields(body if is_inside else body | settings)
+    job = parse_job(fields)
+    assert (job.guidance_start, job.guidance_min_sigma) == (0.25, 1.5)
+    wanted = "s_min_uncond is taken for all steps, not for every second one"
+    assert warnings == ([] if is_for_all else [wanted])
 
 
 @pytest.mark.parametrize(
@@ -193,70 +209,6 @@ def test_paths_are_relative_to_the_file_that_names_them(
     path = written(tmp_path, name, request)
     job = job_of(path) if name == "a.json" else jobs_of(path)[0]
     assert job.pictures[0].reference == ImageToImage(prompt="a", image=png()).image.reference
-
-
-# -- null, and requests of OpenAI ------------------------------------------------------------
-
-
-@pytest.mark.parametrize("name", ["a.json", "a.yaml", "a.jsonl", "openai.jsonl"])
-def test_null_means_not_given(tmp_path: Path, name: str) -> None:
-    """Through every door for JSON, for any field, the kind too."""
-    nothing = dict.fromkeys(
-        ("kind", "n", "seed", "negative_prompt", "precision", "size", "image", "steps", "styles")
-    )
-    values: dict[str, Any] = {"prompt": "a cat", **nothing}
-    if name.startswith("openai"):
-        values = {"custom_id": None, "method": None, "body": values | {"quality": None}}
-    path = written(tmp_path, name, values)
-    job = jobs_of(path)[0] if name.endswith("jsonl") else job_of(path)
-    assert (job.prompt, job.n, job.kind) == ("a cat", 1, "text-to-image")
-
-
-OPENAI = {
-    "quality": "auto",
-    "background": "transparent",
-    "moderation": "low",
-    "style": "vivid",
-    "response_format": "b64_json",
-    "user": "user-1234",
-    "safety_identifier": "abc",
-    "input_fidelity": "high",
-    "partial_images": 0,
-    "stream": False,
-}
-
-
-@pytest.mark.parametrize("field", OPENAI)
-def test_a_field_of_openai_that_means_nothing_here_is_warned_of(tmp_path: Path, field: str) -> None:
-    """Once for the file, and in the result of each picture; other values are refused by name."""
-    body = {"model": "vignette", "prompt": "a cat", "size": "auto", "output_compression": 80}
-    line = {"custom_id": "one", "method": "POST", "url": "/v1/images/generations"}
-    plan = plan_of(written(tmp_path, "a.jsonl", line | {"body": body | {field: OPENAI[field]}}))
-    (warning,) = plan.warnings
-    assert warning.startswith(f"{field} is ignored: ")
-    (group,) = plan.groups.values()
-    item = Item.decode(group.items[0])
-    assert item.warnings == (warning,)
-    assert item.job.output_quality == 80
-    wrong = 3.5 if field in ("user", "safety_identifier") else "burgundy-ish"
-    with pytest.raises(InvalidJob, match=rf"line 1, column \d+ \({field}\)"):
-        plan_of(written(tmp_path, "b.jsonl", line | {"body": body | {field: wrong}}))
-
-
-@pytest.mark.parametrize(
-    "line",
-    [
-        {"body": {"prompt": "a", "qualty": "auto"}},
-        {"body": {"prompt": "a"}, "priority": "high"},
-        {"body": {"prompt": "a", "markup": "file-1"}},
-    ],
-)
-def test_a_field_that_openai_does_not_know_either_is_refused(
-    tmp_path: Path, line: dict[str, Any]
-) -> None:
-    """Beside the body as in it."""
-    with pytest.raises(InvalidJob, match=r"line 1, column \d+ \((qualty|priority|markup)\)"):
-        plan_of(written(tmp_path, "a.jsonl", line))
 
 
 @given(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -58,11 +59,34 @@ def test_our_own_text_is_the_same_job_again(prompt: str, seed: int, scheduler: s
     """As a job file, too, whatever the prompt contains."""
     values = {"prompt": prompt, "seed": seed, "scheduler": scheduler, "guidance_scale": 2.5}
     values |= {"num_inference_steps": 9, "width": 256, "height": 320, "clip_skip": 2}
+    values |= {"step_cache": "strong", "guidance_start": 0.1, "guidance_stop": 0.75}
+    values |= {"guidance_min_sigma": 1.5}
     job = parse_job(values)
     text = parameters_text(job, _FACTS, (256, 320))
     fields, warnings = read_fields({"infotext": text})
     assert parse_job(fields) == job
     assert warnings == []
+
+
+@pytest.mark.parametrize(
+    ("setting", "field"),
+    [
+        ("Skip Early CFG: 0.2", {"guidance_start": 0.2}),
+        ("NGMS: 1.5, NGMS all steps: True", {"guidance_min_sigma": 1.5}),
+        ("Step cache interval: 4", {"step_cache_interval": 4}),
+    ],
+)
+def test_settings_that_save_time_are_read(setting: str, field: dict[str, Any]) -> None:
+    """Those of A1111 by its names, ours by ours."""
+    fields, warnings = with_infotext({"infotext": f"a fox\nSteps: 9, Seed: 1, {setting}"})
+    assert field.items() <= fields.items()
+    assert warnings == []
+
+
+def test_a_negative_prompt_left_out_of_every_second_step_is_left_out_of_all() -> None:
+    """A1111 has a switch for that, and without it draws another picture."""
+    _, warnings = with_infotext({"infotext": "a fox\nSteps: 9, Seed: 1, NGMS: 1.5"})
+    assert warnings == ["NGMS of the infotext is taken for all steps, not for every second one"]
 
 
 @pytest.mark.parametrize("text", [3, "x" * (2**16 + 1), "a\nSteps: many, Seed: 1, Size: 8x8"])

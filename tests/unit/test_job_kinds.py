@@ -51,16 +51,14 @@ class SwatchRenderer:
 
     def prepare(self, work: SliceWork) -> None: ...
 
-    def next_call(self, work: SliceWork, units: Sequence[int]) -> Call | None:
+    def next_call(self, units: Sequence[UnitWork]) -> Call | None:
         return None
 
-    def draw(
-        self, work: SliceWork, units: Sequence[UnitWork], call: Call | None
-    ) -> Sequence[Drawn]:
+    def draw(self, units: Sequence[UnitWork], call: Call | None) -> Sequence[Drawn]:
         (unit,), job = units, cast("Any", units[0].job)
         image = Image.new("RGB", (job.width, job.height), job.colour)
         facts = PictureFacts("none", "CPU", "none", "none", "none")
-        return [Drawn(work.slice, unit.number, job, image, facts, 0.0)]
+        return [Drawn(unit.slice, unit.number, job, image, facts, 0.0)]
 
 
 def test_a_new_kind_is_drawn_by_the_renderer_that_is_registered_for_it(

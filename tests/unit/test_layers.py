@@ -19,7 +19,16 @@ SOURCES = sorted(
 )
 _ENGINES = "worker/winepress_worker/engines"
 #: What runs only where the device is.
-_DRAWING = ("library_notices", "openvino", "arguments", "scheduling", "steps", "tokenizing")
+_DRAWING = (
+    "arguments",
+    "denoiser",
+    "library_notices",
+    "openvino",
+    "scheduling",
+    "step_cache",
+    "steps",
+    "tokenizing",
+)
 _CONVERSION = "worker/winepress_worker/conversion/*.py"
 _ZOOM = "worker/winepress_worker/zoom"
 _TRAINING = "training/*.py"  # made the bundled models; no part of the product

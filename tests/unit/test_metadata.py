@@ -235,3 +235,16 @@ def test_options_of_a_model_are_in_the_text_and_come_back() -> None:
     assert wanted in (info.parameters or "")
     plain = parameters_text(text_to_image(clip_skip=1), FACTS, (64, 64))
     assert "Clip skip" not in plain
+
+
+def test_what_saved_time_is_in_the_text_and_comes_back() -> None:
+    """A cache that is off leaves no word in it."""
+    job = text_to_image(
+        step_cache="light", guidance_start=0.1, guidance_stop=0.5, guidance_min_sigma=0.3
+    )
+    info = read(encode(picture(), job, FACTS))
+    assert info.job() == job
+    wanted = ", Skip Early CFG: 0.1, Guidance stop: 0.5, NGMS: 0.3, NGMS all steps: True, "
+    assert f"{wanted}Step cache: light, " in (info.parameters or "")
+    plain = parameters_text(text_to_image(step_cache="off"), FACTS, (64, 64))
+    assert plain == parameters_text(text_to_image(), FACTS, (64, 64))

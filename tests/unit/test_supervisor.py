@@ -30,13 +30,15 @@ class LedgerOfOneWorker:
         self.raised: Exception | None = None
         self.facts: dict[str, Any] = {}
         self.unfit: dict[str, str] = {}
+        self.is_shared = False
 
     def beat(self, worker: str, holder: str, facts: dict[str, Any]) -> HeartbeatReply:
         self.beats += 1
         self.facts = facts
         if self.raised:
             raise self.raised
-        return HeartbeatReply(self.leases, {"step_s": self.step_s, "unfit": self.unfit})
+        renderer = {"step_s": self.step_s, "unfit": self.unfit}
+        return HeartbeatReply(self.leases, renderer, self.is_shared)
 
     def fail(self, fence: int, unit: int, error: Exception, *, retry: bool) -> None:
         self.failed.append((fence, unit, str(error)))
@@ -204,3 +206,14 @@ def test_a_lane_the_renderer_cannot_serve_is_soon_none_of_this_worker() -> None:
         assert ledger.facts["lanes"] == lanes or supervisor._urgent, "it does not wait for its beat"
         supervisor._tick(0)
         assert ledger.facts["lanes"] == lanes
+
+
+def test_a_renderer_stuck_over_several_pictures_is_killed_and_none_is_blamed(
+    renderer: subprocess.Popen[bytes],
+) -> None:
+    """Nobody can say which of them it is: each is tried alone next time."""
+    ledger = LedgerOfOneWorker(_lease(Directive.OK, steps=20, idle_s=10 * STUCK_FLOOR_S))
+    ledger.is_shared = True
+    _supervisor(ledger, renderer.pid)._beat(renderer.pid)
+    assert renderer.wait(timeout=10) == -9
+    assert not ledger.failed

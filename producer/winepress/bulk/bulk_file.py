@@ -174,10 +174,7 @@ def _openai(line: Line, written: str) -> Line:
         raise line.fault(InvalidJob("not an object", field="body", value=body))
     if url == _EDITS_URL:
         body = {"kind": "inpaint" if body.get("mask") else "image-to-image"} | body
-    columns = _json_columns(written, body)
-    if "output_compression" in columns:
-        columns["output_quality"] = columns["output_compression"]
-    return Line(line.number, body, str(values.get("custom_id", "")), columns)
+    return Line(line.number, body, str(values.get("custom_id", "")), _json_columns(written, body))
 
 
 def _csv_lines(text: TextIO, on_fault: OnFault) -> Iterator[Line]:

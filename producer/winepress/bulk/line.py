@@ -6,16 +6,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from winepress.job_files.given_names import given_names
 from winepress_shared.errors import InvalidJob, WinepressError
-from winepress_shared.jobs.aliases import ALIASES
-
-#: Name in the file → the fields that it gives, in addition to `ALIASES`.
-_PARTS = {
-    "size": ("width", "height"),
-    "batch_size": ("n",),
-    "n_iter": ("n",),
-    "init_images": ("image",),
-}
 
 
 @dataclass(frozen=True)
@@ -30,9 +22,9 @@ class Line:
 
     def fault(self, error: WinepressError) -> LineFault:
         """``error`` with its line and column."""
-        written = next((name for name in self.columns if _means(name, error.field)), None)
-        column = None if written is None else self.columns[written]
-        return LineFault(self.number, column, error, written or error.field)
+        written = given_names(error.field, self.columns) if error.field else []
+        column = self.columns[written[0]] if written else None
+        return LineFault(self.number, column, error, ", ".join(written) or error.field)
 
 
 class LineFault(InvalidJob):
@@ -60,9 +52,3 @@ OnFault = Callable[[LineFault], None]  #: returns to go on with the next line
 def raise_fault(fault: LineFault) -> None:
     """The `OnFault` that ends the reading at the first fault."""
     raise fault
-
-
-def _means(name: str, canonical: str | None) -> bool:
-    if canonical is None:
-        return False
-    return canonical in (name, ALIASES.get(name), *_PARTS.get(name, ()))

@@ -34,6 +34,8 @@ from winepress_shared.jobs.job import (
     parse_job,
 )
 from winepress_shared.jobs.prompt_table import is_infinite_zoom
+from winepress_shared.jobs.quality import Quality
+from winepress_shared.jobs.shortcuts import StepCache
 from winepress_shared.lane import Precision
 from winepress_shared.regular_file import path_of
 from winepress_shared.webhook import Webhook, WebhookEvent
@@ -99,6 +101,7 @@ def add_picture(group: argparse._ArgumentGroup) -> None:
     add("--mask-mode", metavar="M", help="how to read the mask: auto, luminance or alpha")
     add("--background", metavar="C", help="colour under transparent pictures: #rrggbb or a name")
     add("--strength", type=float, metavar="X", help="how much to change the source, above 0 to 1")
+    _add_shortcuts(add)
     _add_options(add)
     add("--device", choices=("CPU", "GPU", "NPU"), help="render on this kind of device only")
     add(
@@ -107,7 +110,7 @@ def add_picture(group: argparse._ArgumentGroup) -> None:
         choices=("png", "jpeg", "webp"),
         help="of the picture files",
     )
-    add("--quality", dest="output_quality", type=int, metavar="Q", help="of JPEG or WebP, 1 to 100")
+    add("--output-quality", type=int, metavar="Q", help="of JPEG or WebP, 1 to 100")
     add(
         "--no-metadata",
         dest="embed_metadata",
@@ -115,6 +118,21 @@ def add_picture(group: argparse._ArgumentGroup) -> None:
         default=None,
         help="keep prompt and settings out of the picture file",
     )
+
+
+def _add_shortcuts(add: Callable[..., object]) -> None:
+    """What makes a picture faster and a little different."""
+    add("--quality", choices=tuple(Quality), help="a preset; what it sets depends on the model")
+    add("--step-cache", choices=tuple(StepCache), help="how many denoising steps are predicted")
+    add(
+        "--step-cache-interval",
+        type=int,
+        metavar="N",
+        help="instead: one step of N is computed, the others are predicted",
+    )
+    add("--guidance-start", type=float, metavar="X", help="share of the steps before guidance")
+    add("--guidance-stop", type=float, metavar="X", help="share of the steps after which it ends")
+    add("--guidance-min-sigma", type=float, metavar="S", help="noise below which it ends")
 
 
 def _add_options(add: Callable[..., object]) -> None:

@@ -81,7 +81,7 @@ def find_checkpoint(client: Client, text: object) -> Checkpoint:
     near = difflib.get_close_matches(wanted, client.catalogue.names, n=1)
     raise UnknownModel(
         "unknown model",
-        field="sd_model_checkpoint",
+        field="model",
         value=text,
         allowed=", ".join(client.catalogue.names),
         hint=f"did you mean {near[0]!r}?" if near else None,

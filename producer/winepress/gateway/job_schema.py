@@ -41,10 +41,24 @@ def job_schemas() -> dict[str, Any]:
 
 
 _REFERENCES = [{"$ref": f"#/components/schemas/{kind.__name__}"} for kind in _KINDS]
+_PREFER = {
+    "name": "Prefer",
+    "in": "header",
+    "description": "wait=N: answer when the job ends, or after N seconds",
+    "schema": {"type": "string", "pattern": "^wait(=[0-9]{1,3})?$"},
+}
+_ONCE = {
+    "name": "Idempotency-Key",
+    "in": "header",
+    "description": "for a day, a repeated submission finds the first job",
+    "schema": {"type": "string", "pattern": "^[!-~]{1,255}$"},
+}
 #: What ``POST /v1/jobs`` reads; field names of other programs work too.
 SUBMISSION: dict[str, Any] = {
+    "parameters": [_PREFER, _ONCE],
     "requestBody": {
         "required": True,
         "content": {"application/json": {"schema": {"anyOf": _REFERENCES}}},
-    }
+    },
 }
+WAITING: dict[str, Any] = {"parameters": [_PREFER]}  #: what ``GET /v1/jobs/ID`` reads

@@ -27,7 +27,6 @@ _OFF: dict[str, tuple[object, ...]] = {
     "s_churn": (0,),
     "s_tmin": (0,),
     "s_noise": (0, 1),  # has an effect with s_churn alone
-    "s_min_uncond": (0,),
     "resize_mode": (0,),
     "image_cfg_scale": (0, 1.5),
     "initial_noise_multiplier": (1,),
@@ -51,9 +50,17 @@ _WITHOUT_MEANING = (
     *("firstphase_width", "firstphase_height", "firstpass_image"),
 )
 _HR_PREFIX = "hr_"  #: of the options for the second pass of `enable_hr`
-_OVERRIDES = ("sd_model_checkpoint", "CLIP_stop_at_last_layers")
+_OVERRIDES = (
+    "sd_model_checkpoint",
+    "CLIP_stop_at_last_layers",
+    "skip_early_cond",
+    "s_min_uncond",
+)
 #: Setting → the values that have no effect.
-_OVERRIDES_OFF = {"sd_vae": ("", "none", "automatic")}
+_OVERRIDES_OFF: dict[str, tuple[object, ...]] = {
+    "sd_vae": ("", "none", "automatic"),
+    "s_min_uncond_all": (True, False),  # see `warnings_of`
+}
 _MASKS = ("mask", "mask_image", "source_mask")
 _SCRIPTS = "alwayson_scripts"
 _ONLY_THERE = (
@@ -87,6 +94,15 @@ def without_switches(values: Mapping[str, Any]) -> dict[str, Any]:
     elif is_theirs and fields.get("kind", "text-to-image") == "text-to-image":
         fields.pop("denoising_strength", None)  # belongs to the second pass, which is off
     return fields
+
+
+def warnings_of(values: Mapping[str, Any]) -> list[str]:
+    """What ``values`` ask for and get in another way."""
+    settings = values.get("override_settings")
+    all_of_them = {**values, **(settings if isinstance(settings, Mapping) else {})}
+    if not _plain(all_of_them.get("s_min_uncond")) or all_of_them.get("s_min_uncond_all"):
+        return []
+    return ["s_min_uncond is taken for all steps, not for every second one"]
 
 
 def is_field_of_a1111(name: str) -> bool:

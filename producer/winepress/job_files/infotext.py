@@ -34,15 +34,25 @@ _FIELDS = {
     "Denoising strength": "denoising_strength",
     "Clip skip": "clip_skip",
     "CFG Rescale": "guidance_rescale",
+    "Skip Early CFG": "guidance_start",
+    "Guidance stop": "guidance_stop",
+    "NGMS": "guidance_min_sigma",
+    "Step cache": "step_cache",
+    "Step cache interval": "step_cache_interval",
     "Refiner": "refiner",
     "Refiner switch at": "denoising_end",
     "Refiner strength": "refiner_strength",
 }
-_WHOLE = ("steps", "seed", "width", "height", "clip_skip")
+_WHOLE = ("steps", "seed", "width", "height", "clip_skip", "step_cache_interval")
 _DECIMAL = ("cfg_scale", "denoising_strength", "guidance_rescale", "denoising_end")
-_NUMBERS = (*_WHOLE, *_DECIMAL, "refiner_strength")
+_NUMBERS = (
+    *(*_WHOLE, *_DECIMAL, "refiner_strength"),
+    *("guidance_start", "guidance_stop", "guidance_min_sigma"),
+)
 #: Settings that say what drew the picture, and ask for nothing.
 _FACTS = ("Model hash", "VAE hash", "Version", "Hashes")
+#: What a text may give, by A1111's names.
+INFOTEXT_FIELDS = (*_FIELDS.values(), "vae")
 _OUR_VAES = ("full", "tiny")
 
 
@@ -98,6 +108,9 @@ def with_infotext(values: Mapping[str, Any]) -> tuple[dict[str, Any], list[str]]
     settings = read_settings(text)
     if settings.get("VAE") in _OUR_VAES:
         fields.setdefault("vae", settings.pop("VAE"))
+    warnings = []
+    if settings.get("NGMS") and settings.pop("NGMS all steps", None) != "True":
+        warnings.append("NGMS of the infotext is taken for all steps, not for every second one")
     given = {ALIASES.get(name, name) for name, value in fields.items() if value is not None}
     if "size" in given:
         given |= {"width", "height"}
@@ -108,7 +121,8 @@ def with_infotext(values: Mapping[str, Any]) -> tuple[dict[str, Any], list[str]]
         if value and ALIASES.get(name, name) not in given:
             fields[name] = _number(name, value) if name in _NUMBERS else value
     ignored = [name for name in settings if name not in _FACTS]
-    return fields, [f"{name} of the infotext is ignored: it is not supported" for name in ignored]
+    warnings += [f"{name} of the infotext is ignored: it is not supported" for name in ignored]
+    return fields, warnings
 
 
 def _number(name: str, value: str) -> int | float:

@@ -1,4 +1,4 @@
-"""Fields of the OpenAI Images API that have no effect on a farm."""
+"""Fields of the OpenAI Images API that mean something else on a farm, or nothing."""
 
 from __future__ import annotations
 
@@ -6,13 +6,13 @@ from collections.abc import Mapping
 from typing import Any
 
 from winepress_shared.errors import InvalidJob
+from winepress_shared.jobs.quality import Quality
 
 _WORDS = "the model and the number of steps decide the quality"
 _TURNS = "the flag --user names the user of a job"
 _BETWEEN = "preview_every asks for previews"
 #: Field → the values that OpenAI documents (empty: any text), and why they have no effect.
 _IDLE: dict[str, tuple[tuple[object, ...], str]] = {
-    "quality": (("auto", "standard", "hd", "low", "medium", "high", "xhigh", "max"), _WORDS),
     "complexity": ((), _WORDS),
     "style": (("vivid", "natural"), "the prompt alone decides the style"),
     "moderation": (("auto", "low"), "pictures are not moderated"),
@@ -23,13 +23,20 @@ _IDLE: dict[str, tuple[tuple[object, ...], str]] = {
     "user": ((), _TURNS),
     "safety_identifier": ((), _TURNS),
 }
+#: Their words for our presets; None: the farm's own.
+_QUALITIES: dict[str, Quality | None] = {
+    **dict.fromkeys(("auto", "standard")),
+    "low": Quality.DRAFT,
+    "medium": Quality.FAST,
+    **dict.fromkeys(("high", "hd", "xhigh", "max"), Quality.EXACT),
+}
 _PICTURES = ("image", "mask")
 #: Our own field `background` is a colour.
 _BACKGROUNDS = ("auto", "transparent", "opaque")
 
 
 def without_idle(values: Mapping[str, Any], *, has_user: bool) -> tuple[dict[str, Any], list[str]]:
-    """``values`` without those fields, and a warning for each; no value may be None.
+    """``values`` in our words, and a warning for each field without effect; no value may be None.
 
     ``has_user`` keeps the field ``user``. Raises InvalidJob for a value that the OpenAI API does
     not document.
@@ -48,6 +55,9 @@ def without_idle(values: Mapping[str, Any], *, has_user: bool) -> tuple[dict[str
         warnings.append("background is ignored: every picture is opaque")
     if "output_compression" in fields:
         fields["output_quality"] = fields.pop("output_compression")
+    word = fields.get("quality")
+    if isinstance(word, str) and word in _QUALITIES:
+        fields["quality"] = _QUALITIES[word]
     take_pictures(fields)
     return fields, warnings
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from winepress.job_files.a1111 import without_switches
+from winepress.job_files.a1111 import warnings_of, without_switches
 from winepress.job_files.given_file import with_files
 from winepress.job_files.infotext import with_infotext
 from winepress.job_files.openai_request import without_idle
@@ -23,4 +23,5 @@ def read_fields(
     given = {name: value for name, value in values.items() if value is not None}
     told, ignored = with_infotext(given)
     fields, warnings = without_idle(told, has_user=has_user)
-    return with_files(without_switches(fields), folder), [*ignored, *warnings]
+    warnings = [*ignored, *warnings, *warnings_of(fields)]
+    return with_files(without_switches(fields), folder), warnings

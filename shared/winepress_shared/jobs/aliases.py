@@ -1,11 +1,12 @@
 """Translates other programs' field names into ours.
 
 Sources: the request schemas of A1111, AI Horde, OpenVINO Model Server, stable-diffusion.cpp,
-fastsdcpu and the OpenAI Images API.
+fastsdcpu, Replicate's models and the OpenAI Images API.
 """
 
 from __future__ import annotations
 
+import math
 import re
 from typing import Any
 
@@ -21,6 +22,7 @@ ALIASES: dict[str, str] = {
     "steps": "num_inference_steps",
     "inference_steps": "num_inference_steps",
     "sample_steps": "num_inference_steps",
+    "num_steps": "num_inference_steps",
     "guidance": "guidance_scale",  # our own flag
     "cfg_scale": "guidance_scale",
     "cfg": "guidance_scale",
@@ -29,10 +31,14 @@ ALIASES: dict[str, str] = {
     "num_images": "n",
     "num_images_per_prompt": "n",
     "number_of_images": "n",
+    "num_outputs": "n",
     "denoising_strength": "strength",
     "denoise": "strength",  # ComfyUI
+    "prompt_strength": "strength",
     "cfg_rescale": "guidance_rescale",
     "rescale_cfg": "guidance_rescale",
+    "skip_early_cond": "guidance_start",  # A1111, among its override_settings
+    "s_min_uncond": "guidance_min_sigma",
     "CLIP_stop_at_last_layers": "clip_skip",  # A1111, among its override_settings
     "refiner_checkpoint": "refiner",
     "refiner_switch_at": "denoising_end",
@@ -55,6 +61,8 @@ _SWITCHED_OFF: dict[str, tuple[object, ...]] = {
     "refiner_checkpoint": (None, "", "None"),
     "refiner_switch_at": (None, 0, 1),
     "show_progress_every_n_steps": (None, -1, 0),
+    "s_min_uncond": (None, 0),
+    "skip_early_cond": (None, 0),
 }
 #: Largest value of one batch field; `Job` bounds their product.
 _MAX_BATCH = 10_000
@@ -71,14 +79,21 @@ def canonical_fields(values: dict[str, Any]) -> dict[str, Any]:
     _take_only_image(fields)
     _count_layers_from_one(fields)
     _drop_switched_off(fields)
+    renamed: dict[str, str] = {}
     for foreign in [name for name in fields if name in ALIASES]:
-        _put(fields, ALIASES[foreign], fields.pop(foreign), foreign)
+        name = ALIASES[foreign]
+        _put(fields, name, fields.pop(foreign), foreign, renamed.get(name))
+        renamed[name] = foreign
     return fields
 
 
-def _put(fields: dict[str, Any], name: str, value: Any, foreign: str) -> None:
+def _put(
+    fields: dict[str, Any], name: str, value: Any, foreign: str, earlier: str | None = None
+) -> None:
+    """Set field ``name`` to what ``foreign`` gives, unless another name gave something else."""
     if name in fields and fields[name] != value:
-        raise InvalidJob(f"two different values: as {name} and as {foreign}", field=name)
+        first = earlier or name
+        raise InvalidJob(f"two different values: as {first} and as {foreign}", field=name)
     fields[name] = value
 
 
@@ -132,14 +147,13 @@ def _drop_switched_off(fields: dict[str, Any]) -> None:
 
 def _multiply_batches(fields: dict[str, Any]) -> None:
     """A1111 draws ``batch_size`` × ``n_iter`` pictures."""
-    counts = [fields.pop(name) for name in ("batch_size", "n_iter") if name in fields]
+    counts = {name: fields.pop(name) for name in ("batch_size", "n_iter") if name in fields}
     if not counts:
         return
-    if not all(isinstance(count, int) and 1 <= count <= _MAX_BATCH for count in counts):
-        raise InvalidJob(
-            "must be whole numbers", field="batch_size, n_iter", allowed=f"1 to {_MAX_BATCH}"
-        )
-    _put(fields, "n", counts[0] * (counts[1] if len(counts) > 1 else 1), "batch_size")
+    names = ", ".join(counts)
+    if not all(isinstance(count, int) and 1 <= count <= _MAX_BATCH for count in counts.values()):
+        raise InvalidJob("must be whole numbers", field=names, allowed=f"1 to {_MAX_BATCH}")
+    _put(fields, "n", math.prod(counts.values()), names)
 
 
 def _join_sampler_and_schedule(fields: dict[str, Any]) -> None:

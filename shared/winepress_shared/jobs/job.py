@@ -29,8 +29,10 @@ from winepress_shared.jobs.model_options import ModelOptions, TwoStages
 from winepress_shared.jobs.picture import MaskMode, Picture
 from winepress_shared.jobs.picture_fields import FromPictures, ImageField
 from winepress_shared.jobs.plain_text import NO_CONTROLS
+from winepress_shared.jobs.quality import OfQuality
 from winepress_shared.jobs.refusal import refusal_of
-from winepress_shared.jobs.schedulers import canonical_scheduler
+from winepress_shared.jobs.schedulers import canonical_scheduler, find_scheduler
+from winepress_shared.jobs.shortcuts import Shortcuts, Stage
 from winepress_shared.jobs.sound import Sound
 from winepress_shared.lane import Lane, Precision
 
@@ -64,7 +66,7 @@ Prompt = Annotated[Text, AfterValidator(_not_blank)]
 Side = Annotated[int, Field(ge=MIN_SIDE_PX, le=MAX_SIDE_PX)]
 
 
-class Job(JobKind, ModelOptions):
+class Job(JobKind, ModelOptions, Shortcuts, OfQuality):
     """The fields of every job kind."""
 
     model_config = ConfigDict(
@@ -122,9 +124,25 @@ class Job(JobKind, ModelOptions):
         return (self.prompt, self.negative_prompt)
 
     @property
-    def denoising_steps(self) -> int:
-        """Steps that are run for one picture of a resolved job, by all models together."""
-        return max(1, int((self.num_inference_steps or 1) * self.source_strength))
+    def stages(self) -> tuple[Stage, ...]:
+        """What each model that draws one picture of a resolved job does for it."""
+        steps = max(1, int((self.num_inference_steps or 1) * self.source_strength))
+        return (Stage(steps),)
+
+    @property
+    def cache_interval(self) -> int:
+        """One denoising step of so many is computed, as far as a resolved job's scheduler allows.
+
+        1: all of them are.
+        """
+        if self.asked_interval == 1 or self.scheduler is None:
+            return self.asked_interval
+        return min(self.asked_interval, find_scheduler(self.scheduler)[0].cache_interval)
+
+    @property
+    def is_guided(self) -> bool:
+        """Whether a resolved job is guided in any step; diffusers guides above 1."""
+        return (self.guidance_scale or 0.0) > 1
 
     @property
     def lane(self) -> Lane:
@@ -156,10 +174,10 @@ class TextToImage(TwoStages, Job):
     rescaling_families: ClassVar[tuple[str, ...]] = ("stable-diffusion", "stable-diffusion-xl")
 
     @property
-    def denoising_steps(self) -> int:
-        """The first model's steps, and the refiner's where it noises finished latents anew."""
+    def stages(self) -> tuple[Stage, ...]:
+        """The first model, then the refiner if there is one."""
         steps = self.num_inference_steps or 1
-        return steps + int(steps * (self.refiner_strength or 0.0))
+        return (Stage(steps),) if self.refinement is None else self.refinement.stages_of(steps)
 
 
 class ImageToImage(FromPictures, Job):

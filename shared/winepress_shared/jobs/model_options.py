@@ -8,6 +8,7 @@ from typing import Annotated, Literal, Self
 from pydantic import BaseModel, Field, model_validator
 
 from winepress_shared.errors import InvalidJob
+from winepress_shared.jobs.shortcuts import Stage
 
 MAX_CLIP_SKIP = 12  #: CLIP's smaller text encoder has twelve layers
 MAX_PREVIEW_EVERY = 500  #: steps
@@ -40,11 +41,13 @@ class Refinement:
     denoising_end: float | None
     strength: float | None  #: how far it noises finished latents anew
 
-    def steps_of(self, steps: int) -> int:
-        """How many steps the refiner takes in a picture of ``steps``."""
+    def stages_of(self, steps: int) -> tuple[Stage, Stage]:
+        """What the first model and the refiner do in a picture of ``steps``."""
         if self.strength is not None:
-            return max(1, int(steps * self.strength))
-        return max(1, steps - int(steps * (self.denoising_end or 1.0)))
+            return Stage(steps), Stage(max(1, int(steps * self.strength)))
+        end = self.denoising_end or DEFAULT_DENOISING_END
+        first = int(steps * end)
+        return Stage(first, last=end), Stage(max(1, steps - first), first=end)
 
 
 class TwoStages(BaseModel):

@@ -11,6 +11,7 @@ import difflib
 from dataclasses import dataclass, field
 
 from winepress_shared.errors import InvalidJob
+from winepress_shared.jobs.shortcuts import MAX_CACHE_INTERVAL
 
 
 @dataclass(frozen=True)
@@ -22,6 +23,9 @@ class Scheduler:
     label: str  #: A1111 label
     settings: tuple[tuple[str, str | bool | int], ...] = ()
     schedules: bool = field(default=False)  #: supports Karras and exponential sigmas
+    calls: int = 1  #: calls of the denoiser in a step, but one fewer in the last
+    #: Largest interval of a step cache that serves it better than fewer steps do; 1: none does.
+    cache_interval: int = MAX_CACHE_INTERVAL
 
 
 def _s(
@@ -30,22 +34,24 @@ def _s(
     label: str,
     *settings: tuple[str, str | bool | int],
     schedules: bool = False,
+    calls: int = 1,
+    cache: int = MAX_CACHE_INTERVAL,
 ) -> Scheduler:
-    return Scheduler(name, f"{cls}Scheduler", label, settings, schedules)
+    return Scheduler(name, f"{cls}Scheduler", label, settings, schedules, calls, cache)
 
 
 SCHEDULERS: tuple[Scheduler, ...] = (
     _s("ddim", "DDIM", "DDIM"),
-    _s("ddpm", "DDPM", "DDPM"),
-    _s("pndm", "PNDM", "PLMS", ("skip_prk_steps", True)),
-    _s("lcm", "LCM", "LCM"),
+    _s("ddpm", "DDPM", "DDPM", cache=2),
+    _s("pndm", "PNDM", "PLMS", ("skip_prk_steps", True), cache=2),
+    _s("lcm", "LCM", "LCM", cache=1),
     _s("tcd", "TCD", "TCD"),
     _s("euler", "EulerDiscrete", "Euler", schedules=True),
-    _s("euler_a", "EulerAncestralDiscrete", "Euler a"),
-    _s("lms", "LMSDiscrete", "LMS", schedules=True),
-    _s("heun", "HeunDiscrete", "Heun", schedules=True),
-    _s("dpm2", "KDPM2Discrete", "DPM2", schedules=True),
-    _s("dpm2_a", "KDPM2AncestralDiscrete", "DPM2 a", schedules=True),
+    _s("euler_a", "EulerAncestralDiscrete", "Euler a", cache=2),
+    _s("lms", "LMSDiscrete", "LMS", schedules=True, cache=1),
+    _s("heun", "HeunDiscrete", "Heun", schedules=True, calls=2),
+    _s("dpm2", "KDPM2Discrete", "DPM2", schedules=True, calls=2),
+    _s("dpm2_a", "KDPM2AncestralDiscrete", "DPM2 a", schedules=True, calls=2, cache=1),
     _s(
         "dpmpp_2m",
         "DPMSolverMultistep",
@@ -59,6 +65,7 @@ SCHEDULERS: tuple[Scheduler, ...] = (
         "DPM++ 2M SDE",
         ("algorithm_type", "sde-dpmsolver++"),
         schedules=True,
+        cache=2,
     ),
     _s(
         "dpmpp_3m",
@@ -68,7 +75,7 @@ SCHEDULERS: tuple[Scheduler, ...] = (
         ("solver_order", 3),
         schedules=True,
     ),
-    _s("dpmpp_2s", "DPMSolverSinglestep", "DPM++ 2S", schedules=True),
+    _s("dpmpp_2s", "DPMSolverSinglestep", "DPM++ 2S", schedules=True, cache=2),
     _s("deis", "DEISMultistep", "DEIS", schedules=True),
     _s("unipc", "UniPCMultistep", "UniPC", schedules=True),
 )

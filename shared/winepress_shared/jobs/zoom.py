@@ -32,6 +32,7 @@ from winepress_shared.jobs.prompt_table import (
     join_prompt,
     prompt_at,
 )
+from winepress_shared.jobs.shortcuts import Shortcuts
 from winepress_shared.lane import FILM, Lane
 
 DEFAULT_KEY_FRAMES = 5
@@ -294,5 +295,6 @@ class ZoomVideo(FromPictures, FilmCut, Job):
     def _drawing(self, index: int) -> dict[str, Any]:
         """The values shared by the jobs of all key frames."""
         names = ("negative_prompt", "precision", "width", "height", "device", "embed_metadata")
-        fields = {name: getattr(self, name) for name in (*names, "clip_skip", "vae")}
+        options = ("clip_skip", "vae", *Shortcuts.model_fields)
+        fields = {name: getattr(self, name) for name in (*names, *options)}
         return {**fields, "prompt": self.prompt_of(index), "seed": self.seed_of(index)}

@@ -52,6 +52,11 @@ class HeldJob:
         self.known = replace(self.known, **changes)
 
     @property
+    def is_suspect(self) -> bool:
+        """Whether its next unit was started before."""
+        return bool(self.waiting) and self.waiting[0] in self.attempts
+
+    @property
     def has_ended_all(self) -> bool:
         """True when only the result remains to be written."""
         return len(self.ended) == self.new.units
@@ -63,4 +68,5 @@ class HeldLease:
 
     job: HeldJob
     open: list[int]  #: units that have not ended
+    again: bool = False  #: its only unit was started before
     begun: set[int] = field(default_factory=set)

@@ -9,12 +9,14 @@ from __future__ import annotations
 
 import itertools
 import time
+from collections.abc import Sequence
 from typing import Any, cast
 
 from winepress_shared.errors import Conflict
 from winepress_shared.ledger.held_job import HeldJob, HeldLease
 from winepress_shared.ledger.ledger import MAX_ATTEMPTS, Ledger
 from winepress_shared.ledger.limits import farm_full
+from winepress_shared.ledger.no_server import NoServer, NotInMemory, Silence
 from winepress_shared.ledger.records import (
     Directive,
     HeartbeatReply,
@@ -32,34 +34,11 @@ from winepress_shared.state import JobState
 from winepress_shared.ticket_policy import missing_tickets
 
 
-class NotInMemory(NotImplementedError):
-    """The in-memory ledger does not support this: a test of it needs a server."""
-
-
-class _NoServer:
-    """Takes the place of the server and refuses every call."""
-
-    def __getattr__(self, name: str) -> Any:
-        raise NotInMemory(f"the ledger in memory has no server to ask for {name}")
-
-    def run(self, script: str, *arguments: str | float) -> Any:
-        raise NotInMemory(f"the ledger in memory does not do what {script}.lua does")
-
-
-class _Silence:
-    """A channel of directives."""
-
-    is_new = False
-
-    def get_message(self, timeout: float) -> None:
-        time.sleep(timeout)
-
-
 class InMemoryLedger(Ledger):
     """A `Ledger` without Redis; holds at most ``queue_limit`` units that have not ended."""
 
     def __init__(self, queue_limit: int = 2_000_000) -> None:
-        super().__init__(Settings(), cast("ScriptServer", _NoServer()))
+        super().__init__(Settings(), cast("ScriptServer", NoServer()))
         self.queue_limit = queue_limit
         self._jobs: dict[str, HeldJob] = {}
         self._keys: dict[tuple[str, str], str] = {}  #: user and idempotency key → job
@@ -145,61 +124,74 @@ class InMemoryLedger(Ledger):
         self._workers[worker] = Worker(worker, time.time(), facts, {})
         return HeartbeatReply((), {})
 
-    def claim(
+    def claim_together(
         self,
         lane: str,
         worker: str,
         holder: str,
         most: int,
+        together: int,
         *,
         begin: bool = False,
         others_first: bool = False,
-    ) -> Slice | None:
-        """Up to ``most`` units of the next job; a unit that was started before is given out
-        alone."""
+    ) -> list[Slice]:
+        """See `Ledger.claim_together`; a job's units are not shared out among workers."""
         if others_first:
             raise NotInMemory("the ledger in memory does not know who failed at what")
-        ready = [job for job in self._jobs.values() if job.new.lane == lane and self._is_ready(job)]
-        job = min(ready, key=lambda one: one.new.priority, default=None)
+        job = self._next_job(lane)
         if job is None:
-            return None
-        tried = job.attempts.get(job.waiting[0], 0) if job.waiting else 0
-        fresh = list(itertools.takewhile(lambda unit: not job.attempts.get(unit), job.waiting))
-        units = job.waiting[:1] if tried else fresh[: max(1, most)]
+            return []
+        slices = [self._give_out(job, max(1, most), begin=begin)]
+        alike = None if slices[0].alone or slices[0].finish else job.new.alike
+        while alike and (room := together - sum(len(one.units) for one in slices)) > 0:
+            job = self._next_job(lane)
+            if job is None or job.new.alike != alike or job.is_suspect or job.has_ended_all:
+                break
+            slices.append(self._give_out(job, min(room, max(1, most)), begin=False))
+        return slices
+
+    def _give_out(self, job: HeldJob, most: int, *, begin: bool) -> Slice:
+        is_suspect = job.is_suspect
+        tried = job.attempts[job.waiting[0]] if is_suspect else 0
+        fresh = list(itertools.takewhile(lambda unit: unit not in job.attempts, job.waiting))
+        units = job.waiting[:1] if is_suspect else fresh[:most]
         job.waiting = job.waiting[len(units) :]
         fence = next(self._fences)
-        self._leases[fence] = HeldLease(job, list(units))
+        self._leases[fence] = HeldLease(job, list(units), is_suspect)
         job.become(state=JobState.RUNNING, started=job.row.started or time.time())
-        begun = begin and bool(units) and not tried
+        begun = begin and bool(units) and not is_suspect
         if begun:
             self.start(fence, units[0])
-        left = sum(len(one.waiting) for one in ready)
-        end = (job.has_ended_all, tried, left, 0, job.new.priority, begun, lane)
-        return Slice(fence, job.row.id, tuple(units), *end)
+        lane = job.new.lane
+        left = sum(len(one.waiting) for one in self._jobs.values() if one.new.lane == lane)
+        end = (job.has_ended_all, tried, left, 0, job.new.priority, begun, is_suspect, lane)
+        return Slice(fence, job.row.id, tuple(units), *end, job.new.units)
 
-    def start(self, fence: int, *units: int) -> Directive:
-        """See `Ledger.start`."""
+    def start_together(self, units: Sequence[tuple[int, int]]) -> list[Directive]:
+        """See `Ledger.start_together`."""
+        return [self._start(fence, unit) for fence, unit in units]
+
+    def _start(self, fence: int, unit: int) -> Directive:
         directive, lease = self._look_up(fence)
-        if directive is not Directive.OK:
-            return directive
-        for unit in units:
-            if unit not in lease.open:
-                return Directive.LOST
-            if unit not in lease.begun:
-                lease.begun.add(unit)
-                lease.job.attempts[unit] = lease.job.attempts.get(unit, 0) + 1
-        return Directive.OK
+        if directive is Directive.OK and unit not in lease.open:
+            return Directive.LOST
+        if directive is Directive.OK and unit not in lease.begun:
+            lease.begun.add(unit)
+            lease.job.attempts[unit] = lease.job.attempts.get(unit, 0) + 1
+        return directive
 
     def note(self, job_id: str, message: str) -> None:
         """Do nothing: there are no watchers."""
 
     def directives(self, holder: str) -> Channel:
         """A channel without messages."""
-        return cast("Channel", _Silence())
+        return cast("Channel", Silence())
 
-    def progress(self, fence: int, unit: int, step: int, steps: int) -> Directive:
-        """The directive for the slice; the step is not recorded."""
-        return self._look_up(fence)[0]
+    def progress_together(
+        self, units: Sequence[tuple[int, int]], step: int, steps: int
+    ) -> list[Directive]:
+        """The directive for each slice; the step is not recorded."""
+        return [self._look_up(fence)[0] for fence, _ in units]
 
     def commit(self, fence: int, unit: int, output: dict[str, Any]) -> UnitOutcome:
         """See `Ledger.commit`."""
@@ -241,6 +233,8 @@ class InMemoryLedger(Ledger):
         job = lease.job
         for unit in lease.begun & set(lease.open):
             job.attempts[unit] -= 1
+            if not lease.again:
+                del job.attempts[unit]
         job.wait_again(lease.open)
         if not job.ended and not any(one.job is job for one in self._leases.values()):
             job.become(state=JobState.QUEUED)
@@ -257,6 +251,10 @@ class InMemoryLedger(Ledger):
         if job_id not in self._jobs:
             raise unknown_job(job_id)
         return self._jobs[job_id]
+
+    def _next_job(self, lane: str) -> HeldJob | None:
+        ready = [job for job in self._jobs.values() if job.new.lane == lane and self._is_ready(job)]
+        return min(ready, key=lambda one: one.new.priority, default=None)
 
     def _is_ready(self, job: HeldJob) -> bool:
         if job.row.state.is_terminal or job.row.paused:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import secrets
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, cast
 
@@ -168,44 +168,65 @@ class Ledger:
 
     # -- workers -----------------------------------------------------------------------------
 
-    def claim(
+    def claim(self, lane: str, worker: str, holder: str, most: int, **terms: bool) -> Slice | None:
+        """Take one slice of up to ``most`` units, or None; for the rest see `claim_together`."""
+        found = self.claim_together(lane, worker, holder, most, 1, **terms)
+        return found[0] if found else None
+
+    def claim_together(
         self,
         lane: str,
         worker: str,
         holder: str,
         most: int,
+        together: int,
         *,
         begin: bool = False,
         others_first: bool = False,
-    ) -> Slice | None:
-        """Take up to ``most`` units, rounded up to whole calls, of the next job in ``lane``.
+    ) -> list[Slice]:
+        """Take the next slice in ``lane``, and those after it that can share a call with it.
 
-        ``holder`` names the rendering process of ``worker``; see `holder_of`. ``begin`` starts the
-        first unit at once, unless it failed before: see `Slice.begun`. With ``others_first``, units
-        that ``worker`` failed at come last.
+        The first has up to ``most`` units, rounded up to whole calls. Others follow, of that job or
+        of others, as long as all have up to ``together`` units; see `Submission.alike`. ``holder``
+        names the rendering process of ``worker``; see `holder_of`. ``begin`` starts the first unit
+        at once, unless it was started before: see `Slice.begun`. With ``others_first``, units that
+        ``worker`` failed at come last.
         """
-        # A request repeated after a lost answer must not get a second slice.
+        # A request repeated after a lost answer must not get other slices.
         nonce = self._unanswered.setdefault(holder, secrets.token_hex(8))
-        what = (lane, worker, holder, nonce, max(1, most))
+        what = (lane, worker, holder, nonce, max(1, most), max(1, together))
         terms = (LEASE_MS, self._queue_prefix, ALIVE_MS, int(others_first))
         call = ("claim", *what, *terms, *PATIENCE_MS)
         begins = [("begin", holder, nonce)] if begin else []
         found, *begun = self._server.run_together(call, *begins)
         self._unanswered.pop(holder, None)
-        return None if found is None else replace(Slice.of(json.loads(found)), begun=begun == [1])
+        slices = [Slice.of(answer) for answer in json.loads(found or "[]")]
+        return [replace(one, begun=begun == [1]) for one in slices[:1]] + slices[1:]
 
     def start(self, fence: int, *units: int) -> Directive:
         """Start units in order, counting an attempt for each; returns the first directive but OK.
 
         CALLED is returned only if all of them are started.
         """
-        found = self._server.run_together(*(("start", fence, unit) for unit in units))
-        told = sorted(map(Directive, found), key=lambda one: one is Directive.CALLED)
+        told = self.start_together([(fence, unit) for unit in units])
+        told.sort(key=lambda one: one is Directive.CALLED)
         return next((one for one in told if one is not Directive.OK), Directive.OK)
+
+    def start_together(self, units: Sequence[tuple[int, int]]) -> list[Directive]:
+        """Start units, given as fence and unit, in order; returns a directive for each."""
+        found = self._server.run_together(*(("start", fence, unit) for fence, unit in units))
+        return list(map(Directive, found))
 
     def progress(self, fence: int, unit: int, step: int, steps: int) -> Directive:
         """Report ``step`` of ``steps`` done."""
-        return Directive(self._run("progress", fence, unit, step, steps))
+        return self.progress_together([(fence, unit)], step, steps)[0]
+
+    def progress_together(
+        self, units: Sequence[tuple[int, int]], step: int, steps: int
+    ) -> list[Directive]:
+        """The same for units of one call, given as fence and unit; a directive for each."""
+        calls = (("progress", fence, unit, step, steps) for fence, unit in units)
+        return list(map(Directive, self._server.run_together(*calls)))
 
     def commit(self, fence: int, unit: int, output: dict[str, Any]) -> UnitOutcome:
         """Count a unit whose object is stored."""
@@ -235,7 +256,8 @@ class Ledger:
     def beat(self, worker: str, holder: str, facts: dict[str, Any]) -> HeartbeatReply:
         """Renew the leases of ``holder``; end those of earlier processes of ``worker``."""
         answer = self._run("beat", worker, holder, json.dumps(facts), LEASE_MS, MAX_ATTEMPTS)
-        return HeartbeatReply(tuple(map(Lease.of, answer[1:])), read_facts(answer[0]))
+        renderer, is_shared, *leases = answer
+        return HeartbeatReply(tuple(map(Lease.of, leases)), read_facts(renderer), is_shared == 1)
 
     def describe_renderer(self, worker: str, facts: dict[str, Any]) -> None:
         """Record the state of the rendering process."""

@@ -54,6 +54,7 @@ class Slice:
     tickets: int  #: queued tickets of the lane
     priority: int = 0  #: of the job; index into `PRIORITIES`
     begun: bool = False  #: the claim started the first unit
+    alone: bool = False  #: its only unit was started before, so nothing may be drawn beside it
     lane: str = (
         ""  #: where it waited; may differ from the request's if an earlier request is answered
     )
@@ -65,6 +66,7 @@ class Slice:
         named = answer | {
             "units": expand(answer["units"]),
             "finish": bool(answer["finish"]),
+            "alone": bool(answer.get("alone")),
         }
         return cls(job_id=named.pop("id"), **named)
 
@@ -94,6 +96,7 @@ class HeartbeatReply:
 
     leases: tuple[Lease, ...]
     renderer: dict[str, Any]  #: state of the rendering process
+    is_shared: bool = False  #: that process has several units in hand
 
 
 @dataclass(frozen=True)

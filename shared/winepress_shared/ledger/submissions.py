@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 from winepress_shared.archive import JobRecord
 from winepress_shared.cost import megapixel_steps
+from winepress_shared.jobs.shared_call import kind_of_call
 from winepress_shared.ledger.records import PRIORITIES
 from winepress_shared.window import Window
 
@@ -34,6 +35,7 @@ class Submission:
     cost: float = 0.0  #: megapixel-steps of a unit
     last_lane: str | None = None  #: lane of the last unit if it differs
     together: int = 1  #: units per call; slices are multiples of it if possible
+    alike: str | None = None  #: equal for jobs whose units can share calls; None: with no other's
     hooks: tuple[str, ...] = ()  #: events that the job's webhook is told of
 
     @property
@@ -43,6 +45,8 @@ class Submission:
         texts["cost"] = f"{self.cost:.6g}"
         if self.last_lane is not None:
             texts["last_lane"] = self.last_lane
+        if self.alike is not None:
+            texts["alike"] = self.alike
         if self.hooks:
             texts["hooks"] = ".".join(self.hooks)
         numbers = {"priority": self.priority, "units": self.units, "chained": int(self.chained)}
@@ -83,6 +87,7 @@ class Submission:
             chained=record.job.is_chained,
             last_lane=record.job.last_lane,
             together=record.job.pictures_per_call or 1,
+            alike=kind_of_call(record.job),
             cost=megapixel_steps(record.job) if record.cost is None else record.cost,
             hooks=record.webhook.events if record.webhook else (),
         )

@@ -65,6 +65,7 @@ class S3Store:
         self._bucket = settings.s3_bucket
         self._endpoint = _shown(settings.s3_endpoint)
         self._mine = PerProcess(lambda: open_client(settings))
+        self._prober = PerProcess(lambda: open_client(settings, is_probe=True))
         #: Signs links and never connects: their address may be unreachable from here.
         self._signer = self._mine
         if settings.s3_public_endpoint:
@@ -82,7 +83,7 @@ class S3Store:
     def check(self) -> None:
         """Check that the bucket can be used; raises if not."""
         with self._errors():
-            self._client.head_bucket(Bucket=self._bucket)
+            self._prober.get().head_bucket(Bucket=self._bucket)
 
     def put(
         self,
@@ -199,8 +200,8 @@ class S3Store:
             for page in pages.paginate(Bucket=self._bucket, Prefix=check_prefix(prefix)):
                 for entry in page.get("Contents", ()):
                     if is_key(entry["Key"]):  # skips the "folder/" objects that consoles create
-                        etag = entry.get("ETag", "")
-                        yield StoredObject(entry["Key"], entry["Size"], version=etag)
+                        version = entry.get("ETag", "")
+                        yield StoredObject(entry["Key"], entry["Size"], version=version)
 
     def delete(self, key: str) -> None:
         """Remove an object if it exists."""
@@ -253,8 +254,7 @@ class S3Store:
                 hint="it is set in the environment: see HTTPS_PROXY, HTTP_PROXY and NO_PROXY",
             )
         if isinstance(error, botocore.exceptions.ConfigParseError):
-            problem = f"boto3's own settings cannot be read: {error.kwargs['path']}"
-            return self._refused(problem)
+            return self._refused(f"boto3's own settings cannot be read: {error.kwargs['path']}")
         return StoreUnreachable(
             f"no answer from the S3 store at {self._endpoint} ({cause_of(error)})",
             hint="is the farm running? `winepress up` starts one on this machine",

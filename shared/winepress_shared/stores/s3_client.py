@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 _CONNECT_TIMEOUT_S = 5
 _READ_TIMEOUT_S = 60
 _ATTEMPTS = 3  #: per request, including the first
+#: The same for a question whose answer moves no data: a server that hangs is told of soon.
+_PROBE_TIMEOUT_S = 5
+_PROBE_ATTEMPTS = 2
 _CONNECTIONS = 16  #: kept open to the server
 
 _CONFIG = Config(  # type: ignore[call-arg]  # the stubs lack the last one
@@ -48,10 +51,10 @@ _NAMED = Config(use_fips_endpoint=False, use_dualstack_endpoint=False)
 _DIRECT = Config(proxies={})
 
 
-def open_client(settings: Settings, *, is_public: bool = False) -> S3Client:
+def open_client(settings: Settings, *, is_public: bool = False, is_probe: bool = False) -> S3Client:
     """A client for ``s3_endpoint``, or for ``s3_public_endpoint``; raises WrongUsage.
 
-    Does not connect.
+    Does not connect. A probe waits for an answer only shortly.
     """
     field = "s3_public_endpoint" if is_public else "s3_endpoint"
     identifier, secret = settings.s3_access_key_id, settings.s3_secret_access_key
@@ -72,7 +75,7 @@ def open_client(settings: Settings, *, is_public: bool = False) -> S3Client:
             verify=store_authorities(settings) or True,
             aws_access_key_id=identifier.get_secret_value() if identifier else None,
             aws_secret_access_key=secret.get_secret_value() if secret else None,
-            config=_config(endpoint),
+            config=_config(endpoint, is_probe=is_probe),
         )
     except ValueError:  # botocore's "Invalid endpoint" repeats the whole address
         raise WrongUsage("not a valid server address", field=field) from None
@@ -103,8 +106,16 @@ def _descriptions() -> botocore.loaders.Loader:
     return botocore.loaders.create_loader()
 
 
-def _config(endpoint: str | None) -> Config:
+def _config(endpoint: str | None, *, is_probe: bool) -> Config:
+    config = _CONFIG.merge(_probing()) if is_probe else _CONFIG
     if endpoint is None:
-        return _CONFIG
-    named = _CONFIG.merge(_NAMED)
+        return config
+    named = config.merge(_NAMED)
     return named.merge(_DIRECT) if is_loopback(urlsplit(endpoint).hostname or "") else named
+
+
+def _probing() -> Config:
+    return Config(
+        read_timeout=_PROBE_TIMEOUT_S,
+        retries={"mode": "standard", "total_max_attempts": _PROBE_ATTEMPTS},
+    )

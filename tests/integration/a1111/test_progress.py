@@ -59,6 +59,17 @@ def test_progress_tells_steps_pictures_and_shows_the_newest_preview(
     assert gateway.http.get("/sdapi/v1/progress").json()["state"]["job_count"] == 0
 
 
+def test_progress_of_a_task_is_refused_with_what_tells_it_here(
+    gateway: RunningGateway, held: Client
+) -> None:
+    """The id of a task finds its job again, and the newest job is the one that progress tells."""
+    job = held.submit(TextToImage(prompt="an apple", priority=Priority.INTERACTIVE))
+    told = gateway.http.post("/internal/progress", json={"id_task": "task(abc)"})
+    assert (told.status_code, told.json()["error"]) == (404, "no-such-route")
+    assert "GET /sdapi/v1/progress" in told.json()["detail"]
+    assert gateway.http.get("/sdapi/v1/progress").json()["current_task"] == job.id
+
+
 def test_interrupt_stops_the_newest_job_of_the_caller_alone(
     gateway: RunningGateway, held: Client
 ) -> None:

@@ -19,10 +19,10 @@ from winepress_shared.screen.table import Cell, Column, Table
 from winepress_shared.settings import Settings
 from winepress_shared.stores import open_store
 from winepress_shared.terminal import write_json, write_line
+from winepress_worker.commands import show_model
 from winepress_worker.commands.farm_view import FarmView
-from winepress_worker.commands.model_facts import model_facts
 from winepress_worker.commands.models_table import LEGEND, table
-from winepress_worker.conversion.preparation import prepare
+from winepress_worker.conversion.preparation import measure, prepare
 from winepress_worker.models.infer_entry import describe, entry_text
 from winepress_worker.models.local_models import LocalModels
 from winepress_worker.models.manifest import Manifest, Prepared
@@ -48,10 +48,7 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     )
     listing.add_argument("--json", action="store_true", help="one JSON object per line")
     listing.set_defaults(run=_list)
-    show = actions.add_parser("show", help="limits, defaults and options of a model")
-    show.add_argument("model", metavar="MODEL")
-    show.add_argument("--json", action="store_true", help="one JSON object")
-    show.set_defaults(run=_show)
+    show_model.register(actions)
     prepare = actions.add_parser("prepare", help="make a model ready to load")
     _add_model(prepare, "default: fp16; all: every precision, which may take hours")
     prepare.add_argument(
@@ -60,6 +57,11 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         type=Path,
         metavar="DIR",
         help="read the weights from this folder instead of a hub",
+    )
+    prepare.add_argument(
+        "--no-presets",
+        action="store_true",
+        help="do not draw the pictures that tell what the presets fast and draft gain",
     )
     prepare.set_defaults(run=_prepare)
     push = actions.add_parser("push", help="publish a prepared model for every worker of the farm")
@@ -119,18 +121,6 @@ def _rows(local_models: LocalModels, farm: FarmView) -> Iterator[dict[str, Any]]
             }
 
 
-def _show(arguments: argparse.Namespace) -> int:
-    local_models = _open_local_models(Settings.load())
-    model = local_models.catalogue.get(arguments.model)
-    if arguments.json:
-        _write_json([model.model_dump(mode="json") | {"previews": model.has_previews}])
-        return 0
-    needs = {one: local_models.memory_needed(model.name, one) for one in model.precisions}
-    for name, value in model_facts(model, needs).items():
-        _out(f"{name:<14} {value}")
-    return 0
-
-
 def _prepare(arguments: argparse.Namespace) -> int:
     local_models, folder = _open_local_models(Settings.load()), arguments.folder
     _take_apart(arguments)
@@ -144,10 +134,15 @@ def _prepare(arguments: argparse.Namespace) -> int:
             write_line(sys.stderr, f"{label}: {_SLOW_AT_8_BITS}")
         with _progress(label) as report:
             prepared = prepare(local_models, arguments.model, precision, report, folder)
+            if not arguments.no_presets:
+                measure(local_models, prepared, report)
         _out(f"{label} is ready: {prepared.size_bytes / _MIB:.1f} MiB in {prepared.path}")
         manifest = Manifest.read(prepared.path)
         if manifest and manifest.measured:
             _out(f"{label}: {manifest.measured.sentence}")
+        presets = manifest and manifest.presets
+        for name, sentence in presets.sentences.items() if presets else ():
+            _out(f"{label}: {name}: {sentence}")
     if inferred:
         _out("# The farm knows this model once its file of the setting `catalogue` says:")
         for line in entry_text(inferred).rstrip("\n").split("\n"):

@@ -12,6 +12,7 @@ from PIL import Image, ImageDraw
 
 from winepress_shared.catalogue import Catalogue
 from winepress_shared.jobs.job import Job
+from winepress_shared.jobs.quality import Quality
 from winepress_shared.model import Model
 from winepress_shared.quantisation import Int8Recipe
 from winepress_worker.conversion.unet_recorder import recorded_pipeline
@@ -50,13 +51,19 @@ def collect(model: Model, recipe: Int8Recipe, prepared: Prepared, report: Report
     return kept[: recipe.samples]
 
 
-def practice(model: Model, prompt: str, seed: int, steps: int | None = None) -> Request:
+def practice(
+    model: Model,
+    prompt: str,
+    seed: int,
+    steps: int | None = None,
+    quality: Quality | None = None,
+) -> Request:
     """A typical job: the model's defaults, with a source picture if the kind needs one."""
     kind, size = Job.kinds[model.kinds[0]], (model.width, model.height)
     given = {"image": _scene(seed, size), "mask": _frame(seed, size)}
     pictures = {field: given[field] for field in kind.picture_names}
     values: dict[str, Any] = {"prompt": prompt, "model": model.name, "seed": seed, **pictures}
-    values["num_inference_steps"] = steps or model.num_inference_steps
+    values |= {"num_inference_steps": steps or model.num_inference_steps, "quality": quality}
     if pictures:
         values["strength"] = (model.int8 and model.int8.strength) or 1.0
     job = Catalogue({model.name: model}).resolve(kind(**values))

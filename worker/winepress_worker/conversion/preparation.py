@@ -11,7 +11,7 @@ from winepress_shared.lane import Precision
 from winepress_shared.model import Model
 from winepress_worker.logs import hush_libraries
 from winepress_worker.models.local_models import LocalModels
-from winepress_worker.models.manifest import Prepared
+from winepress_worker.models.manifest import Manifest, Prepared
 from winepress_worker.models.resource_check import Room
 from winepress_worker.models.source import Fetch, Source, find_source, is_available_offline
 from winepress_worker.os_fault import os_fault
@@ -50,6 +50,23 @@ def prepare(
     except OSError as error:
         place = str(local_models.folder(name, precision).parent)
         raise os_fault(f"cannot prepare {name}", error, place) from error
+
+
+def measure(local_models: LocalModels, prepared: Prepared, report: Report) -> None:
+    """Measure the presets of a finished model, unless it was done before; noted in its manifest.
+
+    Takes about three pictures with each preset. Raises what rendering raises, and OSError.
+    """
+    manifest = Manifest.read(prepared.path)
+    if manifest is None or manifest.presets is not None:
+        return
+    hush_libraries()
+    # Imported here: see `_make`.
+    from winepress_worker.conversion.preset_trial import measure_presets
+
+    found = measure_presets(local_models.catalogue.get(prepared.name), prepared, report)
+    if found:
+        manifest.model_copy(update={"presets": found}).write(prepared.path)
 
 
 def _pull(

@@ -25,15 +25,15 @@ def recorded_pipeline(
     ``hints`` are those of `Placement.of`.
     """
     key = PipelineKey(prepared.name, prepared.revision, prepared.precision, "CPU")
-    parts = _RecordedParts(Placement.of(DeviceName.parse("CPU"), hints=hints), record)
+    parts = _RecordedParts(Placement.of(DeviceName.parse("CPU"), hints=hints), prepared, record)
     return OpenVinoPipeline(key, prepared, kind, parts)
 
 
 class _RecordedParts(CompiledParts):
     """Compiled parts without cached blobs."""
 
-    def __init__(self, placement: Placement, record: Record) -> None:
-        super().__init__(placement, None)
+    def __init__(self, placement: Placement, prepared: Prepared, record: Record) -> None:
+        super().__init__(placement, None, prepared)
         self._record = record
 
     def get(self, name: str, model: Any) -> Any:

@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
+import inspect
 from typing import Any
 
 import torch
 
+from winepress_shared.jobs.job import Job
+from winepress_shared.jobs.shortcuts import Stage
 from winepress_worker.engines.base import Request
 from winepress_worker.engines.canvas import Canvas
+
+
+def takes_rescale(pipe: Any) -> bool:
+    """False for diffusers' image-to-image and inpainting of the first family (0.37)."""
+    return "guidance_rescale" in inspect.signature(pipe.auto_model_class.__call__).parameters
 
 
 def arguments_of(request: Request, canvas: Canvas) -> dict[str, Any]:
@@ -36,3 +44,12 @@ def arguments_of(request: Request, canvas: Canvas) -> dict[str, Any]:
     if canvas.mask is not None:
         arguments["mask_image"] = [canvas.framed(canvas.mask)] * count
     return arguments
+
+
+def guided_part(job: Job, arguments: dict[str, Any]) -> tuple[float, float]:
+    """Fractions of the call's own steps between which it is guided.
+
+    The job's fractions are of the whole picture, whose steps two models may share.
+    """
+    first, last = arguments.get("denoising_start") or 0.0, arguments.get("denoising_end") or 1.0
+    return Stage(job.num_inference_steps or 1, first, last).part_of(job.guided_span)

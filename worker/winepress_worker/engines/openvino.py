@@ -7,7 +7,6 @@ process that owns the device imports it.
 from __future__ import annotations
 
 import gc
-import inspect
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -20,12 +19,13 @@ from winepress_shared.jobs.job import Job
 from winepress_shared.lane import Precision
 from winepress_shared.metadata import PictureFacts
 from winepress_worker.device_name import DeviceName
-from winepress_worker.engines.arguments import arguments_of
+from winepress_worker.engines.arguments import arguments_of, guided_part, takes_rescale
 from winepress_worker.engines.assembly import PARTS, assemble, draws
 from winepress_worker.engines.autoencoders import Autoencoders
 from winepress_worker.engines.base import Latents, OnStep, PipelineKey, Request, ignore_steps
 from winepress_worker.engines.canvas import STATIC_GRID_PX, Canvas, check_pictures
 from winepress_worker.engines.compiled_parts import CompiledParts
+from winepress_worker.engines.denoiser import shortened
 from winepress_worker.engines.devices import check_devices, openvino_version
 from winepress_worker.engines.library_notices import quiet_libraries
 from winepress_worker.engines.native_faults import loading, rendering
@@ -216,9 +216,10 @@ class OpenVinoPipeline:
         with rendering(lambda: steps.raised):
             pipe.scheduler = make_scheduler(self._scheduler_config, request.job)
             pipe.vae = self._autoencoders.pick(pipe, kind, request.job.vae == "tiny")
-            if _takes_rescale(pipe):
+            if takes_rescale(pipe):
                 arguments["guidance_rescale"] = request.job.guidance_rescale or 0.0
-            drawn = pipe(**arguments, callback_on_step_end=steps, output_type=output).images
+            with shortened(pipe, request.job, guided_part(request.job, arguments)):
+                drawn = pipe(**arguments, callback_on_step_end=steps, output_type=output).images
         self.is_warm = True
         return drawn
 
@@ -274,11 +275,6 @@ class OpenVinoPipeline:
     @property
     def _paints_into_masks(self) -> bool:
         return self._prepared.channels == _INPAINT_CHANNELS
-
-
-def _takes_rescale(pipe: Any) -> bool:
-    """False for diffusers' image-to-image and inpainting of the first family (0.37)."""
-    return "guidance_rescale" in inspect.signature(pipe.auto_model_class.__call__).parameters
 
 
 def _pictures(arrays: Any) -> list[Image.Image]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import stat
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -55,6 +56,23 @@ def check_content(folder: Path) -> None:
         raise EnvironmentFault(
             f"cannot read the model: {error.strerror}", value=str(folder)
         ) from None
+
+
+def stamp_of(folder: Path) -> frozenset[tuple[str, int, int, int]] | None:
+    """Name, size, time of writing (ns) and number of each file; None if it cannot be read.
+
+    It differs whenever a file was added, removed, replaced or written.
+    """
+    found = []
+    try:
+        for place in (folder, *(folder / name for name in _FOLDERS)):
+            with suppress(FileNotFoundError), os.scandir(place) as entries:
+                for entry in entries:
+                    seen = entry.stat(follow_symlinks=False)
+                    found.append((entry.path, seen.st_size, seen.st_mtime_ns, seen.st_ino))
+    except OSError:
+        return None
+    return frozenset(found)
 
 
 def read_settings(folder: Path, name: str) -> dict[str, Any]:

@@ -21,7 +21,7 @@ from winepress_shared.errors import EnvironmentFault, UnknownModel
 from winepress_shared.lane import Precision
 from winepress_shared.model import Model
 from winepress_shared.quantisation import loaded_bytes
-from winepress_worker.models.content import check_content
+from winepress_worker.models.content import check_content, stamp_of
 from winepress_worker.models.hash_checks import HashChecks, forget_check
 from winepress_worker.models.manifest import Manifest, Prepared
 from winepress_worker.models.pull import missing_bytes, pull
@@ -61,13 +61,25 @@ class LocalModels:
         self.hub = home / "hub"  #: downloads from a model hub
         self._checks = HashChecks()
         self._refused: set[Path] = set()  # logged once as unusable
+        #: Folder → its files and the model in them, when it was last found whole.
+        self._found: dict[Path, tuple[object, Prepared | None]] = {}
         self._source_digests: dict[object, str] = {}
 
     def find(self, name: str, precision: Precision) -> Prepared | None:
         """The finished model; None if it is missing, damaged or made of older weights.
 
-        Sizes and times are checked on every call, hashes once per change. Raises UnknownModel.
+        Sizes and times are checked on every call, the rest once per change. Raises UnknownModel.
         """
+        self.known(name, precision)
+        folder = self.folder(name, precision)
+        stamp, (stamp_before, before) = stamp_of(folder), self._found.get(folder, (None, None))
+        if stamp is not None and stamp == stamp_before:
+            return before
+        found = self._verified_model(name, precision)
+        self._found[folder] = (stamp if found else None, found)
+        return found
+
+    def _verified_model(self, name: str, precision: Precision) -> Prepared | None:
         manifest, folder = self._unread(name, precision), self.folder(name, precision)
         if manifest is None or not self._checks.hold(manifest, folder):
             return None

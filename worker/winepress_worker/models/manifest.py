@@ -13,6 +13,7 @@ from winepress_shared.atomic_file import atomic_write
 from winepress_shared.lane import Precision
 from winepress_worker.models.content import LARGEST, MANIFEST_FILE, MAX_MANIFEST_BYTES, WEIGHTS_FILE
 from winepress_worker.models.measured import Measured
+from winepress_worker.models.measured_presets import MeasuredPresets
 from winepress_worker.placement import STAGES, stage_of
 
 _REVISION_DIGITS = 16  #: hexadecimal digits of a revision: enough to tell revisions apart by eye
@@ -50,6 +51,7 @@ class Manifest(BaseModel):
     channels: Annotated[int, Field(ge=1, le=64)]
     files: dict[str, FileRecord]
     measured: Measured | None = None  #: measured where it was made; not part of the revision
+    presets: MeasuredPresets | None = None  #: likewise
     #: Memory it held there after drawing a picture, in bytes; not part of the revision either.
     memory_bytes: Annotated[int, Field(gt=0, lt=2**53)] | None = None
 
@@ -79,7 +81,7 @@ class Manifest(BaseModel):
         The files themselves are left out: exporters number a graph's nodes differently in every
         process, though the weights are equal.
         """
-        made_of = self.model_dump_json(exclude={"files", "measured", "memory_bytes"})
+        made_of = self.model_dump_json(exclude={"files", "measured", "presets", "memory_bytes"})
         return hashlib.sha256(made_of.encode()).hexdigest()[:_REVISION_DIGITS]
 
     def write(self, folder: Path) -> None:

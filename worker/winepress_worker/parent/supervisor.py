@@ -142,7 +142,7 @@ class WorkerSupervisor(threading.Thread):
             return
         idle_s = min(lease.idle_ms / 1000, time.monotonic() - self._heard_since)
         if idle_s > self._patience_s(lease):
-            if lease.unit is not None:
+            if lease.unit is not None and not self.heartbeat.is_shared:
                 stuck = RetryElsewhere(f"no step for {idle_s:.0f} s: stuck")
                 self._ledger.fail(lease.fence, lease.unit, stuck, retry=True)
             self._kill(pid, f"made no step for {idle_s:.0f} s")

@@ -16,7 +16,7 @@ def render_refined(
     base: Pipeline, refiner: Pipeline, refinement: Refinement, request: Request, on_step: OnStep
 ) -> list[Image.Image]:
     """Draw one RGB picture per seed; ``on_step`` counts the steps of both models together."""
-    following = refinement.steps_of(request.job.num_inference_steps or 1)
+    following = refinement.stages_of(request.job.num_inference_steps or 1)[1].steps
     done_before = 0
 
     def on_base(done: int, total: int) -> None:

@@ -5,9 +5,9 @@ itself. The number is doubled as long as a picture gets cheaper by it. Before a 
 picture that was drawn alone is drawn again among that many, and must come out with the same bytes:
 kernels may add in another order for another shape, and a picture must not depend on its company.
 
-A job of many small pictures names the number itself (`pictures_per_call`): then a call of so many
-is what all are compared with, and one of fewer pictures is filled up with the last of them, unless
-a smaller call is proven to change nothing.
+The pictures of a call may belong to several jobs. A job of many small pictures names the number
+itself (`pictures_per_call`): then a call of so many is what all are compared with, and one of fewer
+pictures is filled up with the last of them, unless a smaller call is proven to change nothing.
 """
 
 from __future__ import annotations
@@ -19,10 +19,12 @@ from PIL import Image
 
 from winepress_shared.jobs.job import Job
 from winepress_shared.jobs.shared_call import are_alike
+from winepress_shared.lane import model_key
 from winepress_worker.options import DEFAULT_MAX_BATCH_SIZE
 from winepress_worker.renderer.call_size import Call, CallSize, LearnedSize, NamedSize
 
 _KINDS_KEPT = 256
+_PLENTY = 2**10  #: more pictures than any call has
 #: What drawing one picture more takes while it lasts, in bytes a pixel: the catalogue's rule of
 #: 1 GiB at 512x512, the larger share of it for what the layers hand on.
 _BYTES_A_PIXEL = 4096
@@ -52,6 +54,11 @@ class Batching:
             chosen.append(job)
         return size.plan(chosen)
 
+    def most_in(self, lane: str) -> int:
+        """Most pictures that the next call in ``lane`` may have, by the kinds met there so far."""
+        met = (size for kind, size in self._sizes.items() if _lane_of(kind) == model_key(lane))
+        return max((size.limit(_PLENTY) for size in met), default=1)
+
     def alone(self, job: Job) -> Call:
         """A call in which no picture but that of ``job`` is of use."""
         return self._of(job).alone(job)
@@ -75,8 +82,8 @@ class Batching:
     def facts(self) -> dict[str, int]:
         """Model and precision → most pictures that pay in one call, of the kinds met so far."""
         found: dict[str, int] = {}
-        for (model, precision, *_), size in self._sizes.items():
-            lane = f"{model}.{precision}"
+        for kind, size in self._sizes.items():
+            lane = _lane_of(kind)
             found[lane] = max(found.get(lane, 1), size.best)
         return found
 
@@ -98,7 +105,9 @@ class Batching:
             job.num_inference_steps,
             job.scheduler,
             job.vae,
-            (job.guidance_scale or 0.0) > 1,  # whether there is any guidance
+            job.is_guided,
+            (*job.guided_span, job.guidance_min_sigma),
+            job.cache_interval,
             job.source_strength,
             named,
         )
@@ -107,3 +116,8 @@ class Batching:
                 self._sizes.pop(next(iter(self._sizes)))
             self._sizes[kind] = NamedSize(named) if named > 1 else LearnedSize(self._most)
         return self._sizes[kind]
+
+
+def _lane_of(kind: tuple[object, ...]) -> str:
+    model, precision, *_ = kind
+    return f"{model}.{precision}"

@@ -5,9 +5,10 @@ from __future__ import annotations
 import hashlib
 import logging
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from PIL import Image
@@ -22,7 +23,7 @@ from winepress_worker.renderer.lease_client import LeaseClient
 
 log = logging.getLogger(__name__)
 
-_IN_FLIGHT = 2  #: most pictures that are drawn and not yet stored
+_IN_FLIGHT = 2  #: so many pictures, or those of one call, may wait to be stored while others are
 
 
 @dataclass(frozen=True)
@@ -64,11 +65,12 @@ class Delivery:
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="delivery")
         self._pending: deque[Future[None]] = deque()
 
-    def send(self, rendered: Rendered) -> None:
-        """Hand over what was rendered; waits while two others are still on their way."""
-        self._enqueue(rendered.slice, rendered.unit, lambda: self._deliver(rendered))
-        while len(self._pending) > _IN_FLIGHT:
+    def send(self, rendered: Sequence[Rendered]) -> None:
+        """Hand over what one call rendered; waits first while more are still on their way."""
+        while rendered and len(self._pending) >= max(_IN_FLIGHT, len(rendered)):
             self._pending.popleft().result()
+        for one in rendered:
+            self._enqueue(one.slice, one.unit, partial(self._deliver, one))
 
     @property
     def is_busy(self) -> bool:

@@ -26,7 +26,7 @@ from winepress_worker.renderer.delivery import Delivery, Rendered
 from winepress_worker.renderer.job_renderers import JobRenderer
 from winepress_worker.renderer.lease_client import LeaseClient
 from winepress_worker.renderer.slice_reader import SliceReader
-from winepress_worker.renderer.work import SliceWork
+from winepress_worker.renderer.work import SliceWork, UnitWork
 
 log = logging.getLogger(__name__)
 
@@ -35,7 +35,7 @@ CallsAway = Callable[[Slice, float], bool]
 
 
 class Executor:
-    """Executes slices, one after the other."""
+    """Executes the slices of one claim after the other."""
 
     def __init__(
         self,
@@ -52,141 +52,169 @@ class Executor:
         self._renderers = renderers
         self._calls_away = calls_away
 
-    def run(self, slice_: Slice) -> int:
-        """Render a slice; returns the number of units that were rendered and handed to delivery.
+    def run(self, *slices: Slice) -> int:
+        """Render slices of one claim; returns the number of units rendered and handed to delivery.
 
         Faults are settled with the ledger here and do not escape, except WorkerBroken: then this
         process must be replaced.
         """
+        works = [work for slice_ in slices if (work := self._prepared(slice_))]
+        execution = _Execution(self._leases, self._delivery, self._renderers, self._calls_away)
+        return execution.run(works)
+
+    def _prepared(self, slice_: Slice) -> SliceWork | None:
+        """A slice that can be rendered; None where it ends here, with its job or by a fault."""
         if slice_.finish:
             self._delivery.conclude(slice_)
-            return 0
+            return None
         try:
-            work, renderer = self._prepare(slice_)
+            work = self._reader.read(slice_)
+            renderer = self._renderers.get(type(work.record.job))
+            if renderer is None:
+                raise FailForGood("this worker renders no such jobs", value=work.record.job.kind)
+            renderer.prepare(work)
         except Exception as error:  # the edge of the task: whatever is wrong with this job is
             # settled with this job, and a slice is never kept without being worked on.
             self._delivery.settle()
             _settle(self._delivery, slice_, slice_.units, error)
             if isinstance(error, WorkerBroken):
                 raise
-            return 0
-        return _Execution(self._leases, self._delivery, work, renderer, self._calls_away).run()
-
-    def _prepare(self, slice_: Slice) -> tuple[SliceWork, JobRenderer]:
-        work = self._reader.read(slice_)
-        renderer = self._renderers.get(type(work.record.job))
-        if renderer is None:
-            raise FailForGood("this worker renders no such jobs", value=work.record.job.kind)
-        renderer.prepare(work)
-        return work, renderer
+            return None
+        return work
 
 
 class _Execution:
-    """One slice whose models are loaded."""
+    """Renders slices whose models are loaded. A call may take units of several of them."""
 
     def __init__(
         self,
         lease_client: LeaseClient,
         delivery: Delivery,
-        work: SliceWork,
-        renderer: JobRenderer,
+        renderers: Mapping[type[Job], JobRenderer],
         calls_away: CallsAway,
     ) -> None:
         self._leases = lease_client
         self._delivery = delivery
-        self._work = work
-        self._slice = work.slice
-        self._renderer = renderer
+        self._renderers = renderers
         self._calls_away = calls_away
         self._began_at = time.monotonic()
+        self._left: list[UnitWork] = []  #: not rendered, of slices that go on
         self._rendered: list[Rendered] = []  #: not handed over yet
 
-    def run(self) -> int:
-        count, left = 0, self._slice.units
+    def run(self, works: Sequence[SliceWork]) -> int:
+        count, self._left = 0, [unit for work in works for unit in work.units]
         try:
-            while left:
-                call = self._renderer.next_call(self._work, left)
-                units = left[: len(call.jobs)] if call else left[:1]
-                count += self._render_together(units, call) if call else self._render(units[0])
-                left = left[len(units) :]
-        except (BrokerUnreachable, WorkerBroken):
-            raise
-        except Exception as error:  # noqa: BLE001 - the edge of the task: nothing that a job holds
-            # may leave its slice in the hands of a process that works on it no more.
-            self._end(left, error)
+            while self._left:
+                count += self._render_next(self._left[0])
         finally:
             self._hand_over()
         return count
 
-    def _render(self, unit: int) -> int:
-        """Render one unit by itself; returns 0 when it failed."""
-        if self._slice.attempts:
+    def _render_next(self, first: UnitWork) -> int:
+        """Render the first unit left and those that share a call with it, or end its slice."""
+        renderer = self._renderers[type(first.work.record.job)]
+        try:
+            call = renderer.next_call(self._left)
+            units = self._left[: len(call.jobs)] if call else [first]
+            if not self._begin(units):
+                return 0
+            # Begin first, then deliver what was drawn before: encoding holds the interpreter lock.
+            self._hand_over()
+            if call:
+                return self._render_together(units, renderer, call)
+            return self._render_alone(first, renderer)
+        except (BrokerUnreachable, WorkerBroken):
+            raise
+        except Exception as error:  # noqa: BLE001 - the edge of the task: nothing that a job holds
+            # may leave its slice in the hands of a process that works on it no more.
+            self._end(first.work, error)
+            return 0
+
+    def _begin(self, units: Sequence[UnitWork]) -> bool:
+        """Begin units; False where a slice ended instead: then the rest must be planned anew."""
+        first = units[0].slice
+        if first.alone:
             # It may have killed a worker: no other picture may be at risk beside it, and the
             # earlier attempt may have stored its picture.
             self._hand_over(settle=True)
-        # Begin first, then deliver the picture before: encoding it holds the interpreter lock.
-        self._begin(unit)
-        self._hand_over()
-        return self._render_begun(unit)
+        stops, is_called = self._leases.start([(unit.slice, unit.number) for unit in units])
+        if is_called and self._calls_away(first, time.monotonic() - self._began_at):
+            self._end_all("a higher priority waits in another lane")
+            return False
+        for unit in units:
+            if unit.slice.fence in stops:
+                self._end(unit.work, stops[unit.slice.fence])
+        return not stops
 
-    def _render_together(self, units: Sequence[int], call: Call) -> int:
+    def _render_together(self, units: Sequence[UnitWork], renderer: JobRenderer, call: Call) -> int:
         """Render units in one call; each by itself when that fails or would change them."""
-        self._begin(units[0])  # alone, for it may be called away
-        self._begin(*units[1:])
-        self._hand_over()
-        resolved = [self._work.unit(unit) for unit in units]
-        rendered = self._renderer.draw(self._work, resolved, call)
+        try:
+            rendered = renderer.draw(units, call)
+        except Stopped as error:
+            for unit in units:
+                self._end(unit.work, error)
+            return 0
         if not rendered:
-            return sum(map(self._render_apart, units))
-        self._rendered += rendered
+            return sum(self._render_apart(unit, renderer) for unit in units)
+        self._left = self._left[len(units) :]
+        self._rendered += [one for one in rendered if self._leases.holds(one.slice)]
         return len(units)
 
-    def _render_apart(self, unit: int) -> int:
-        count = self._render_begun(unit)
+    def _render_apart(self, unit: UnitWork, renderer: JobRenderer) -> int:
+        count = self._render_alone(unit, renderer) if unit in self._left else 0
         self._hand_over()
         return count
 
-    def _render_begun(self, number: int) -> int:
+    def _render_alone(self, unit: UnitWork, renderer: JobRenderer) -> int:
+        """Render a unit that was begun; returns 0 when it failed, or its slice ended."""
         try:
-            unit = self._work.unit(number)
-            if self._slice.attempts and self._delivery.adopt(self._slice, number, unit.job):
-                return 1
-            self._rendered += self._renderer.draw(self._work, (unit,), None)
+            if not (unit.slice.alone and self._adopt(unit)):
+                self._rendered += renderer.draw((unit,), None)
+            self._left.remove(unit)
             return 1
-        except Stopped:
-            raise
+        except Stopped as error:
+            self._end(unit.work, error)
         except WorkerBroken as error:
-            self._delivery.account(self._slice, number, error)
+            self._delivery.account(unit.slice, unit.number, error)
             raise
         except Exception as error:  # noqa: BLE001 - the edge of the task: any fault of one
             # picture is that picture's, never the worker's or the next picture's.
+            self._left.remove(unit)
             if isinstance(seen_through(error), EnvironmentFault):
                 self._hand_over(settle=True)  # it counts before the slice is given back
-            self._delivery.account(self._slice, number, error)
-            return 0
+                self._delivery.account(unit.slice, unit.number, error)
+                self._end_all("its worker left the lane over a neighbour")
+            else:
+                self._delivery.account(unit.slice, unit.number, error)
+        return 0
 
-    def _begin(self, *units: int) -> None:
-        """Begin units; raises Stopped where the slice ends before them."""
-        is_called = self._leases.start(self._slice, *units)
-        if is_called and self._calls_away(self._slice, time.monotonic() - self._began_at):
-            raise YieldRequested("a higher priority waits in another lane")
+    def _adopt(self, unit: UnitWork) -> bool:
+        return self._delivery.adopt(unit.slice, unit.number, unit.job)
 
     def _hand_over(self, *, settle: bool = False) -> None:
         """Hand what was rendered last to delivery, if it is not there yet; may wait for it."""
         rendered, self._rendered = self._rendered, []
-        for one in rendered:
-            self._delivery.send(one)
+        self._delivery.send(rendered)
         if settle:
             self._delivery.settle()
 
-    def _end(self, left: Sequence[int], error: Exception) -> None:
-        """End the slice before its last unit."""
-        log.info("slice %s of %s ends early: %s", self._slice.fence, self._slice.job_id, error)
+    def _end_all(self, why: str) -> None:
+        """Give back every slice that has units left."""
+        for unit in list(self._left):
+            self._end(unit.work, YieldRequested(why))
+
+    def _end(self, work: SliceWork, error: Exception) -> None:
+        """End a slice before its last unit, if it goes on until now."""
+        mine = [unit.number for unit in self._left if unit.work is work]
+        self._left = [unit for unit in self._left if unit.work is not work]
+        if not mine:
+            return
+        log.info("slice %s of %s ends early: %s", work.slice.fence, work.slice.job_id, error)
         self._hand_over(settle=True)
         if isinstance(error, Stopped):
-            self._leases.give_back(self._slice)
+            self._leases.give_back(work.slice)
         else:
-            _settle(self._delivery, self._slice, left, error)
+            _settle(self._delivery, work.slice, mine, error)
 
 
 def _settle(delivery: Delivery, slice_: Slice, units: Sequence[int], error: Exception) -> None:

@@ -24,15 +24,14 @@ class JobRenderer(Protocol):
     def prepare(self, work: SliceWork) -> None:
         """Load what the first unit of a slice needs; a fault here counts no attempt."""
 
-    def next_call(self, work: SliceWork, units: Sequence[int]) -> Call | None:
+    def next_call(self, units: Sequence[UnitWork]) -> Call | None:
         """The first of ``units`` that are drawn together; None when the first one is drawn alone.
 
-        Reads units that are not begun yet, and leaves the faults of theirs to their own turns.
+        They may belong to several slices, and to jobs of other kinds from the second one on. Reads
+        units that are not begun yet, and leaves the faults of theirs to their own turns.
         """
 
-    def draw(
-        self, work: SliceWork, units: Sequence[UnitWork], call: Call | None
-    ) -> Sequence[Rendered]:
+    def draw(self, units: Sequence[UnitWork], call: Call | None) -> Sequence[Rendered]:
         """Draw the units of ``call``, or without one the only unit.
 
         Returns nothing where the units of a call must be drawn alone, one after the other. Raises

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeVar
 
 from winepress_shared.errors import (
@@ -16,6 +16,7 @@ from winepress_shared.errors import (
     LeaseLost,
     Refused,
     RetryElsewhere,
+    Stopped,
     StoreUnreachable,
     WinepressError,
     YieldRequested,
@@ -37,9 +38,17 @@ _PAUSES_S = ((0.1, 0.5, 1.0, 2.0), 5.0)  #: between tries: the first ones, then 
 _PROGRESS_S = 0.25  #: least time between two progress reports
 _LISTEN_S = 1.0
 _PARK_MS = 10_000  #: a lane rests this long when the store cannot be reached
+#: Directive with which a slice ends → how it is raised, and why.
+_STOPS: Mapping[Directive, tuple[type[Stopped], str]] = {
+    Directive.CANCEL: (CancelRequested, "the job was canceled"),
+    Directive.LOST: (LeaseLost, "the slice belongs to another worker now"),
+    Directive.YIELD: (YieldRequested, "the job is paused"),
+    Directive.GIVE_WAY: (YieldRequested, "a higher priority waits in the lane"),
+}
 DRAIN = "drain"  #: message on the channel of directives: stop at the next unit
 
 T = TypeVar("T")
+SliceUnit = tuple[Slice, int]  #: a unit of a slice
 
 
 class LeaseClient:
@@ -71,58 +80,70 @@ class LeaseClient:
         """Begin to listen for directives, for as long as the process lives."""
         threading.Thread(target=self._listen, name="directives", daemon=True).start()
 
-    def claim(self, lane: str, most: int, *, begin: bool) -> Slice | None:
-        """The next slice of ``lane``, or None when there is none or this worker is leaving.
+    def claim(self, lane: str, most: int, *, together: int = 1, begin: bool) -> list[Slice]:
+        """The next slices of ``lane``; none when nothing waits or this worker is leaving.
 
-        For ``begin`` see `Ledger.claim`.
+        For ``together`` and ``begin`` see `Ledger.claim_together`.
         """
         if self.draining.is_set():
-            return None
+            return []
         others_first = self._suspects.wait_for_others(lane)
-        slice_ = self._ledger.claim(
-            lane, self.worker, self.holder, most, begin=begin, others_first=others_first
-        )
-        if slice_ is not None:
-            self._in_hand[slice_.fence] = set(slice_.units)
-        return slice_
+        terms = (lane, self.worker, self.holder, most, 1 if others_first else together)
+        slices = self._ledger.claim_together(*terms, begin=begin, others_first=others_first)
+        self._in_hand |= {one.fence: set(one.units) for one in slices}
+        return slices
 
-    def start(self, slice_: Slice, *units: int) -> bool:
-        """Begin units; returns whether a higher priority waits in another lane.
+    def holds(self, slice_: Slice) -> bool:
+        """Whether a slice was neither given back nor settled to its last unit."""
+        return slice_.fence in self._in_hand
 
-        Raises LeaseLost, CancelRequested or YieldRequested.
+    def start(self, units: Sequence[SliceUnit]) -> tuple[dict[int, Stopped], bool]:
+        """Begin units.
+
+        Returns the fences of slices that must end instead, with the reason, and whether a higher
+        priority waits in another lane.
         """
         if self.draining.is_set():
-            raise YieldRequested("this worker is leaving")
-        if slice_.begun and units[:1] == slice_.units[:1]:
-            units = units[1:]
-        if not units:
-            return False
-        directive = self._patiently(lambda: self._ledger.start(slice_.fence, *units))
-        self._obey(directive)
-        return directive is Directive.CALLED
+            leaving = YieldRequested("this worker is leaving")
+            return {slice_.fence: leaving for slice_, _ in units}, False
+        new = [
+            (slice_.fence, unit)
+            for slice_, unit in units
+            if not (slice_.begun and unit == slice_.units[0])
+        ]
+        if not new:
+            return {}, False
+        told = self._patiently(lambda: self._ledger.start_together(new))
+        return _stops(new, told), Directive.CALLED in told
 
-    def watch(self, slice_: Slice, unit: int) -> Callable[[int, int], None]:
-        """The step callback of a picture: reports progress now and then, and stops when told to."""
+    def watch(self, *units: SliceUnit) -> Callable[[int, int], None]:
+        """The step callback of a call: reports progress now and then, and stops when told to.
+
+        A slice that must stop is given back, and the others go on; the callback raises Stopped for
+        the last one.
+        """
         self._reported_at = 0.0
+        going = {slice_.fence: (slice_, unit) for slice_, unit in units}
 
         def on_step(done: int, steps: int) -> None:
-            if slice_.fence in self._stopped:
-                self._obey(self._patiently(lambda: self._report(slice_, unit, done, steps)))
-                self._stopped.discard(slice_.fence)
+            if not self._stopped.isdisjoint(going):
+                for fence, stop in self._patiently(lambda: report(done, steps)).items():
+                    self._stopped.discard(fence)
+                    if len(going) == 1:
+                        raise stop
+                    self.give_back(going.pop(fence)[0])
             elif time.monotonic() - self._reported_at > _PROGRESS_S or done == steps:
                 self._reported_at = time.monotonic()
-                self._messenger.send("progress", lambda: report(done, steps))
+                self._messenger.send("progress", lambda: self._stopped.update(report(done, steps)))
 
-        def report(done: int, steps: int) -> None:
-            if self._report(slice_, unit, done, steps) is not Directive.OK:
-                self._stopped.add(slice_.fence)
+        def report(done: int, steps: int) -> dict[int, Stopped]:
+            places = [(fence, unit) for fence, (_, unit) in list(going.items())]
+            told = self._ledger.progress_together(places, done, steps)
+            # A pause lets the picture in hand be finished.
+            told = [Directive.OK if one is Directive.YIELD else one for one in told]
+            return _stops(places, told)
 
         return on_step
-
-    def _report(self, slice_: Slice, unit: int, done: int, steps: int) -> Directive:
-        directive = self._ledger.progress(slice_.fence, unit, done, steps)
-        # A pause lets the picture in hand be finished.
-        return Directive.OK if directive is Directive.YIELD else directive
 
     def commit(
         self, slice_: Slice, unit: int, output: dict[str, Any], *, is_mine: bool = True
@@ -211,16 +232,6 @@ class LeaseClient:
             self._in_hand.pop(slice_.fence, None)
         return outcome
 
-    def _obey(self, directive: Directive) -> None:
-        if directive is Directive.CANCEL:
-            raise CancelRequested("the job was canceled")
-        if directive is Directive.LOST:
-            raise LeaseLost("the slice belongs to another worker now")
-        if directive is Directive.YIELD:
-            raise YieldRequested("the job is paused")
-        if directive is Directive.GIVE_WAY:
-            raise YieldRequested("a higher priority waits in the lane")
-
     def _patiently(self, call: Callable[[], T]) -> T:
         """Try again through an outage: the sweep prolongs leases that could not be renewed."""
         return patiently(call, pauses_for(PATIENCE_S, *_PAUSES_S))
@@ -242,3 +253,10 @@ class LeaseClient:
                         channel.is_new = False
             except (BrokerUnreachable, OSError, ValueError):
                 time.sleep(_LISTEN_S)
+
+
+def _stops(units: Sequence[tuple[int, int]], told: Sequence[Directive]) -> dict[int, Stopped]:
+    """Fence → what ends its slice, by what was told of units, each given as fence and unit."""
+    pairs = zip(units, told, strict=True)
+    ends = {fence: _STOPS[directive] for (fence, _), directive in pairs if directive in _STOPS}
+    return {fence: error(reason) for fence, (error, reason) in ends.items()}

@@ -131,15 +131,15 @@ class Renderer:
             return f"{lane}: left to another worker"
         try:
             while time.monotonic() - began < TICKET_S:
-                slice_ = self._claim(lane)
-                if slice_ is None:
+                slices = self._claim(lane)
+                if not slices:
                     break
-                if slice_.waiting and not slice_.tickets:
+                if slices[-1].waiting and not slices[-1].tickets:
                     self._messenger.send(f"ticket of {lane}", lambda: self._leave_ticket(lane))
-                jobs[slice_.job_id] = None
+                jobs |= dict.fromkeys(slice_.job_id for slice_ in slices)
                 if model_key(lane) in self._warm:
                     self._messenger.send("preload", lambda: self._look_ahead(lane))
-                pictures += self._executor.run(slice_)
+                pictures += self._executor.run(*slices)
                 self._idle_unloader.make_way()
                 self.describe()
                 if self._is_unfit(lane):
@@ -157,15 +157,16 @@ class Renderer:
                 self.describe()  # a description ends the mark of a load
         return _summary(lane, list(jobs), pictures, time.monotonic() - began)
 
-    def _claim(self, lane: str) -> Slice | None:
-        """The next slice. A chain goes on as soon as its last picture is counted."""
+    def _claim(self, lane: str) -> list[Slice]:
+        """The next slices. A chain goes on as soon as its last picture is counted."""
         most = self._pace.units_for(lane, SLICE_S)
         is_warm = model_key(lane) in self._warm
-        slice_ = self._lease_client.claim(lane, most, begin=is_warm)
-        if slice_ is None and self._delivery.is_busy:
+        together = min(most, self._batching.most_in(lane)) if is_warm else 1
+        slices = self._lease_client.claim(lane, most, together=together, begin=is_warm)
+        if not slices and self._delivery.is_busy:
             self._delivery.settle()
-            slice_ = self._lease_client.claim(lane, most, begin=is_warm)
-        return slice_
+            slices = self._lease_client.claim(lane, most, together=together, begin=is_warm)
+        return slices
 
     def _pipelines_of(self, slice_: Slice) -> SlicePipelines:
         def note(message: str) -> None:

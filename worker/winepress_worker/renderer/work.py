@@ -2,23 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from functools import cached_property
 
 from winepress_shared.archive import JobRecord
-from winepress_shared.items import ItemReader
+from winepress_shared.items import Item, ItemReader
 from winepress_shared.jobs.job import Job
 from winepress_shared.ledger.records import Slice
 from winepress_worker.pipelines.slice_pipelines import SlicePipelines
 from winepress_worker.renderer.input_pictures import InputPictures
-
-
-@dataclass(frozen=True)
-class UnitWork:
-    """One unit of a slice, resolved."""
-
-    number: int
-    job: Job  #: of this unit alone
-    warnings: tuple[str, ...] = ()  #: what it asks for and will not get, as known before
 
 
 @dataclass(frozen=True)
@@ -30,11 +22,38 @@ class SliceWork:
     pipelines: SlicePipelines
     inputs: InputPictures
     items: ItemReader
-    _units: dict[int, UnitWork] = field(default_factory=dict)
 
-    def unit(self, number: int) -> UnitWork:
-        """One unit of the slice, read once; raises FailForGood for an item that is damaged."""
-        if number not in self._units:
-            item = self.items.item(self.record, number)
-            self._units[number] = UnitWork(number, item.job, item.warnings)
-        return self._units[number]
+    @cached_property
+    def units(self) -> tuple[UnitWork, ...]:
+        """The units of the slice, in order."""
+        return tuple(UnitWork(self, number) for number in self.slice.units)
+
+
+class UnitWork:
+    """One unit of a slice; its item is read when it is first needed, and once.
+
+    Its properties raise FailForGood for an item that is damaged, and StoreUnreachable.
+    """
+
+    def __init__(self, work: SliceWork, number: int) -> None:
+        self.work = work
+        self.number = number
+
+    @property
+    def slice(self) -> Slice:
+        """The slice to which it belongs."""
+        return self.work.slice
+
+    @property
+    def job(self) -> Job:
+        """The job of this unit alone, resolved."""
+        return self._item.job
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What it asks for and will not get, as known before."""
+        return self._item.warnings
+
+    @cached_property
+    def _item(self) -> Item:
+        return self.work.items.item(self.work.record, self.number)

@@ -51,21 +51,20 @@ class ZoomRenderer:
         if models[0] is not None:
             work.pipelines.load(_drawn_by(job, models[0]))
 
-    def next_call(self, work: SliceWork, units: Sequence[int]) -> Call | None:
+    def next_call(self, units: Sequence[UnitWork]) -> Call | None:
         """Nothing is drawn together."""
         return None
 
-    def draw(
-        self, work: SliceWork, units: Sequence[UnitWork], call: Call | None
-    ) -> Sequence[Rendered]:
+    def draw(self, units: Sequence[UnitWork], call: Call | None) -> Sequence[Rendered]:
         """The key frame or the film that the one unit is."""
-        zoom = work.record.job
+        zoom = units[0].work.record.job
         if not isinstance(zoom, ZoomVideo):
             raise FailForGood(f"{zoom.kind} is no zoom", field="kind")
         render = self._film if zoom.is_film(units[0].number) else self._key_frame
-        return (render(work, zoom, units[0]),)
+        return (render(zoom, units[0]),)
 
-    def _key_frame(self, work: SliceWork, zoom: ZoomVideo, unit: UnitWork) -> Drawn:
+    def _key_frame(self, zoom: ZoomVideo, unit: UnitWork) -> Drawn:
+        work = unit.work
         if source_of(zoom, unit.number) is Source.WRAP:
             self._delivery.settle()  # only the one before is at hand; the first must be stored
         model = zoom.model_of(unit.number)
@@ -88,15 +87,15 @@ class ZoomRenderer:
 
     def _make(self, work: SliceWork, zoom: ZoomVideo, unit: int) -> Made:
         pictures = work.inputs.of(zoom)
-        on_step = self._lease_client.watch(work.slice, unit)
+        on_step = self._lease_client.watch((work.slice, unit))
         return self._key_frame_renderer.make(
             zoom, work.slice, unit, work.pipelines, pictures, on_step
         )
 
-    def _film(self, work: SliceWork, zoom: ZoomVideo, unit: UnitWork) -> Stored:
-        on_step = self._lease_client.watch(work.slice, unit.number)
-        row = self._film_renderer.cut(zoom, work.slice, unit.number, on_step)
-        return Stored(work.slice, unit.number, row)
+    def _film(self, zoom: ZoomVideo, unit: UnitWork) -> Stored:
+        on_step = self._lease_client.watch((unit.slice, unit.number))
+        row = self._film_renderer.cut(zoom, unit.slice, unit.number, on_step)
+        return Stored(unit.slice, unit.number, row)
 
     @cached_property
     def _key_frame_renderer(self) -> KeyFrameRenderer:

@@ -15,9 +15,15 @@ from winepress.gateway.departure import while_connected
 from winepress.gateway.gateway import Gateway, gateway_of
 from winepress.gateway.intake import enter
 from winepress.gateway.request_body import OBJECT
+from winepress.gateway.sent_names import named_as_sent
 from winepress.handle import JobHandle
 from winepress_shared.errors import JobCanceled
 
+#: Field of a job → what gives it here beside the fields of a request.
+_UNSAID = {
+    **dict.fromkeys(("model", "precision", "kind"), "sd_model_checkpoint"),
+    "clip_skip": "CLIP_stop_at_last_layers",
+}
 _TEXT = {"200": {"content": {"application/json": {"schema": {"type": "object"}}}}}
 
 router = APIRouter(prefix="/sdapi/v1", tags=["a1111"])
@@ -39,16 +45,17 @@ async def _draw(request: Request, caller: Caller, *, has_source: bool) -> Respon
     """The job goes on if the client leaves meanwhile; `interrupt` stops it."""
     gateway = gateway_of(request)
     client = gateway.client
-    asked = DrawingRequest(await read_object(request), has_source=has_source)
-    key = request.headers.get("idempotency-key")
-    handle = await client.in_thread(_enter, gateway, caller, asked, key)
+    body, key = await read_object(request), request.headers.get("idempotency-key")
+    with named_as_sent(body, _UNSAID):
+        asked = DrawingRequest(body, has_source=has_source)
+        handle = await client.in_thread(_enter, gateway, caller, asked, key)
     try:
         await while_connected(request, AsyncJobHandle(client, handle).wait())
     except JobCanceled:  # what is finished is answered
         if not (await client.in_thread(handle.status)).done:
             raise
-    body = await client.in_thread(answer_of, client.client, handle, asked)
-    return Response(body, media_type="application/json")
+    answer = await client.in_thread(answer_of, client.client, handle, asked)
+    return Response(answer, media_type="application/json")
 
 
 def _enter(gateway: Gateway, caller: Caller, asked: DrawingRequest, key: str | None) -> JobHandle:

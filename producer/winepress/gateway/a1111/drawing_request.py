@@ -34,14 +34,20 @@ _QUIET = ("url", "auth", "distilled_cfg_scale", "hr_additional_modules")
 _COUNTS = ("size", "batch_size", "n_iter", *_IMAGES)
 _SAMPLERS = ("sampler_name", "sampler_index", "scheduler")
 _NO_SCHEDULE = ("automatic", "uniform", "normal")
+_SHARP = (4, "the edge of the mask stays as it is given")
 #: Defaults of A1111 for a mask, which its clients send unasked → what is done instead.
 _MASK_DEFAULTS: dict[str, tuple[object, str]] = {
-    "mask_blur": (4, "the edge of the mask stays as it is given"),
+    **dict.fromkeys(("mask_blur", "mask_blur_x", "mask_blur_y"), _SHARP),
     "inpainting_fill": (0, "what the mask covers is drawn from noise"),
     "inpaint_full_res": (True, "the whole picture is drawn at its own size"),
 }
 _MODEL_NAMES = ("sd_model_checkpoint", "model")
-_KEPT_SETTINGS = ("CLIP_stop_at_last_layers", "img2img_background_color", "sd_vae")
+_KEPT_SETTINGS = (
+    *("CLIP_stop_at_last_layers", "img2img_background_color", "sd_vae"),
+    *("skip_early_cond", "s_min_uncond", "s_min_uncond_all"),
+)
+#: Those of them that are read where they are.
+_SWITCHES = ("sd_vae", "s_min_uncond_all")
 
 
 class DrawingRequest:
@@ -122,8 +128,8 @@ class DrawingRequest:
                     f"override_settings {name[:80]} is ignored: there is no such setting"
                 )
         kept = {name: self._settings[name] for name in _KEPT_SETTINGS if name in self._settings}
-        vae = kept.pop("sd_vae", None)
-        return kept if vae is None else kept | {"override_settings": {"sd_vae": vae}}
+        switches = {name: kept.pop(name) for name in _SWITCHES if name in kept}
+        return kept | {"override_settings": switches} if switches else kept
 
     def _checkpoint(self, gateway: Gateway, caller: Caller, fields: dict[str, Any]) -> Checkpoint:
         """The model of the request, else that of the caller's options, else the farm's first."""
@@ -166,12 +172,12 @@ def _check_count(fields: Mapping[str, Any]) -> None:
     counts = [fields[name] for name in names]
     if not all(isinstance(count, int) for count in counts):
         allowed = f"1 to {MAX_PICTURES}"
-        raise InvalidJob("must be whole numbers", field="batch_size, n_iter", allowed=allowed)
+        raise InvalidJob("must be whole numbers", field=", ".join(names), allowed=allowed)
     product = math.prod(counts)
     if product > MAX_PICTURES:
         raise InvalidJob(
             "too many pictures for one answer",
-            field="batch_size, n_iter",
+            field=", ".join(names),
             value=product,
             allowed=f"up to {MAX_PICTURES}",
             hint="POST /v1/jobs draws as many as you like",

@@ -19,6 +19,7 @@ from winepress.gateway.checkpoints import Checkpoint, default_checkpoint, find_c
 from winepress.gateway.credentials import CallerOf
 from winepress.gateway.gateway import Gateway, gateway_of
 from winepress.gateway.request_body import OBJECT
+from winepress.gateway.sent_names import named_as_sent
 from winepress_shared.errors import InvalidJob, ObjectMissing
 from winepress_shared.jobs.model_options import MAX_CLIP_SKIP
 
@@ -96,7 +97,8 @@ async def set_options(request: Request, caller: SubmitterOf) -> Response:
     Clients send the whole object back, or settings that only A1111 has.
     """
     body, client = await read_object(request), gateway_of(request).client
-    await client.in_thread(_keep, client.client, caller, body)
+    with named_as_sent(body):
+        await client.in_thread(_keep, client.client, caller, body)
     return Response("null", media_type="application/json")
 
 

@@ -14,6 +14,7 @@ from winepress.gateway.a1111.work_in_hand import WorkInHand, work_in_hand
 from winepress.gateway.access import Caller
 from winepress.gateway.credentials import CallerOf
 from winepress.gateway.gateway import Gateway, gateway_of
+from winepress.gateway.refusals import NoRoute
 from winepress_shared.ledger.records import JobRow
 
 _LEAST = 0.01  #: what A1111 says as soon as there is a job
@@ -28,6 +29,16 @@ async def progress(
     """Zeros while the caller has no job."""
     gateway = gateway_of(request)
     return await gateway.client.in_thread(_progress, gateway, caller, not skip_current_image)
+
+
+@router.post("/internal/progress", include_in_schema=False)
+async def refuse_progress_of_task(caller: CallerOf) -> None:
+    """Say what takes the place of this route, which is that of A1111's own page."""
+    raise NoRoute(
+        "progress has no route for a single task",
+        hint="GET /sdapi/v1/progress tells of your newest job; a request to draw with the same "
+        "force_task_id waits for the same job again",
+    )
 
 
 @router.get("/internal/ping")

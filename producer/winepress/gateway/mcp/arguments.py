@@ -22,6 +22,7 @@ from winepress_shared.jobs.job import (
 )
 from winepress_shared.jobs.nesting import MAX_ZOOM, MIN_ZOOM
 from winepress_shared.jobs.prompt_table import MAX_CUES
+from winepress_shared.jobs.quality import Quality
 from winepress_shared.jobs.refusal import refusal_of
 from winepress_shared.jobs.schedulers import SCHEDULERS
 from winepress_shared.lane import Precision
@@ -111,6 +112,13 @@ class Drawing(Arguments):
     precision: Annotated[
         Precision, Field(description="of the model's numbers; list_models tells which are ready")
     ] = Precision.FP16
+    quality: Annotated[
+        Quality | None,
+        Field(
+            description="exact; fast, hard to tell from it at about half the time; or draft, for "
+            "choosing prompts and seeds; without it, the farm's own"
+        ),
+    ] = None
     num_inference_steps: Annotated[
         Steps | None, Field(description="more is slower; without it, the model's own number")
     ] = None

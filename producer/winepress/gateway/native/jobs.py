@@ -16,10 +16,11 @@ from winepress.gateway.credentials import CallerOf
 from winepress.gateway.departure import while_connected
 from winepress.gateway.gateway import Gateway, gateway_of, stored_job
 from winepress.gateway.intake import JobRequest, submit_and_look, webhook_of
-from winepress.gateway.job_schema import SUBMISSION
+from winepress.gateway.job_schema import SUBMISSION, WAITING
 from winepress.gateway.job_view import JobPage, JobView
 from winepress.gateway.key_meter import meter_retry
 from winepress.gateway.refusals import BadRequest
+from winepress.gateway.sent_names import named_as_sent
 from winepress_shared.errors import JobFailed
 from winepress_shared.ledger.records import JobRow
 from winepress_shared.state import JobState
@@ -53,7 +54,8 @@ async def submit_job(request: Request, response: Response, caller: CallerOf) -> 
         webhook=webhook_of(gateway, request, *hook),
         **terms,
     )
-    accepted = await submit_and_look(gateway, caller, asked)
+    with named_as_sent(fields):
+        accepted = await submit_and_look(gateway, caller, asked)
     handle, warnings = accepted.handle, list(accepted.handle.warnings)
     if waited:
         await wait_for(request, AsyncJobHandle(gateway.client, handle), waited)
@@ -147,7 +149,7 @@ async def list_jobs(
     return await gateway.client.in_thread(look)
 
 
-@router.get("/{job_id}")
+@router.get("/{job_id}", openapi_extra=WAITING)
 async def get_job(request: Request, caller: CallerOf, job_id: str) -> JobView:
     """One job; with ``Prefer: wait=N`` the answer comes when it ends, or after N seconds."""
     gateway, waited = gateway_of(request), wait_s(request)

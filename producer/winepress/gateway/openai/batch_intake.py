@@ -55,7 +55,7 @@ class BatchIntake:
             if known.digest != order.digest:
                 raise Conflict(
                     "this idempotency key belongs to another batch",
-                    field="idempotency_key",
+                    field="Idempotency-Key",
                     value=known.id,
                 )
             return known, None

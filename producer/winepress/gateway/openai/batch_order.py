@@ -12,6 +12,7 @@ from starlette.datastructures import QueryParams
 from winepress.bulk.bulk_file import FORMS
 from winepress.gateway.openai.batch_plan import BatchForm
 from winepress.gateway.refusals import UnsupportedBody
+from winepress.job_files.given_file import FILE_FIELDS
 from winepress_shared.errors import InvalidJob
 from winepress_shared.jobs.aliases import ALIASES
 from winepress_shared.jobs.job import Job
@@ -30,7 +31,6 @@ _SECONDS = {"h": 3_600, "d": 86_400}
 #: Parameters of the query that are not fields of every picture.
 _OWN = ("format", "dry_run", "title", "max_failed", "matrix", "wildcards")
 _FIELDS = {*ALIASES, *(name for kind in Job.kinds.values() for name in kind.model_fields)}
-_FILES = {"image", "mask", "first_image", "exit_image", "audio"}
 _MOST_METADATA, _MOST_CHARACTERS = 16, 512  #: members of metadata, and characters of one
 
 
@@ -75,7 +75,7 @@ def query_form(form: str, query: QueryParams) -> BatchForm:
     """How to read a table; a parameter with the name of a field is the default of its column."""
     defaults = {name: value for name, value in query.items() if name not in _OWN}
     for name in defaults:
-        if name not in _FIELDS or ALIASES.get(name, name) in _FILES or name == "n":
+        if name not in _FIELDS or name in FILE_FIELDS or name == "n":
             raise InvalidJob(
                 "not a parameter of a batch",
                 field=name,

@@ -14,11 +14,12 @@ from winepress.bulk.plan import Plan, PlanOptions
 from winepress.bulk.wildcards import Wildcards
 from winepress.client import Client
 from winepress.gateway.access import Caller
+from winepress.gateway.intake import check_models
 from winepress.gateway.openai.batch_record import MOST_FAULTS, Fault
 from winepress.gateway.openai.image_request import read_request
 from winepress.gateway.openai.model_names import check_name, model_for, model_of
 from winepress.gateway.openai.user_files import FILE_ID
-from winepress.gateway.refusals import BadRequest, Forbidden
+from winepress.gateway.refusals import BadRequest
 from winepress.gateway.requested_job import check_files
 from winepress.job_files.written_job import read_fields
 from winepress_shared.errors import InvalidJob, NotFound, Refused, WrongUsage
@@ -134,21 +135,10 @@ class BatchPlan:
 
     def _check_models(self, fields: Mapping[str, Any]) -> None:
         """Raise Forbidden if the caller's key does not allow a model that a line names."""
-        allowed = self._caller.models
-        if allowed is None:
-            return
         given = canonical_fields(dict(self._form.defaults)) | canonical_fields(dict(fields))
-        for name in ("model", "refiner"):
-            if given.get(name) not in (None, *allowed):
-                raise _not_allowed(name, given[name])
+        check_models(self._caller, {name: given.get(name) for name in ("model", "refiner")})
 
     def check_lanes(self) -> None:
         """Raise Forbidden if the caller's key does not allow the model of a picture."""
-        allowed = self._caller.models
         for group in self.plan.groups.values():
-            if allowed is not None and group.lane.model not in allowed:
-                raise _not_allowed("model", group.lane.model)
-
-
-def _not_allowed(name: str, model: object) -> Forbidden:
-    return Forbidden("this key does not allow this model", field=name, value=model)
+            check_models(self._caller, {"model": group.lane.model})

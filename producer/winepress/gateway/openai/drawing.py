@@ -22,6 +22,7 @@ from winepress.gateway.openai.repetition import digest_of, note_of, repetition_o
 from winepress.gateway.openai.streams import ImageStream
 from winepress.gateway.openai.user_files import FILE_ID, UserFiles
 from winepress.gateway.refusals import RequestRefused
+from winepress.gateway.sent_names import named_as_sent
 from winepress.handle import JobHandle
 from winepress.job_files.openai_request import take_pictures
 from winepress_shared.archive import Output
@@ -33,6 +34,8 @@ MAX_WAIT_S = 600.0  #: the patience of OpenAI's own clients
 _MARGIN_S = 5.0  #: the answer arrives before the client gives up
 #: Seconds after which the client gives up, as its versions for Python and JavaScript tell it.
 _PATIENCE = ("x-stainless-read-timeout", "x-stainless-timeout")
+#: Field of a job → what decides it where a request of OpenAI does not give it.
+_UNSAID = {"kind": "model"}
 
 
 class NotFinished(RequestRefused):
@@ -51,9 +54,10 @@ async def draw(request: Request, caller: Caller, values: Mapping[str, Any], kind
     """
     gateway = gateway_of(request)
     key, told = request.headers.get("idempotency-key"), repetition_of(request)
-    asked, handle = await gateway.client.in_thread(
-        _submit, gateway, caller, values, kind, key, told
-    )
+    with named_as_sent(values, _UNSAID):
+        asked, handle = await gateway.client.in_thread(
+            _submit, gateway, caller, values, kind, key, told
+        )
     job = AsyncJobHandle(gateway.client, handle)
     if asked.stream:
         return ImageStream(gateway, job, asked.partial_images, _event_of(kind)).response()

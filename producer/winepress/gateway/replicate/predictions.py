@@ -22,6 +22,7 @@ from winepress.gateway.replicate.models import find_version
 from winepress.gateway.replicate.prediction_view import OWNER, prediction_of, whole_prediction
 from winepress.gateway.request_body import OBJECT
 from winepress.gateway.requested_job import check_prompt_name
+from winepress.gateway.sent_names import named_as_sent
 from winepress.handle import JobHandle
 from winepress.job_files.given_file import FILE_FIELDS
 from winepress_shared.errors import Conflict, InvalidJob
@@ -31,13 +32,15 @@ from winepress_shared.ledger.records import JobRow
 from winepress_shared.webhook import WebhookForm
 
 _PAGE = 100
-_WAIT_S = 60.0  #: longest `Prefer: wait`; clients read no longer
 _LIFE = re.compile(r"(\d{1,7})(s|m|h|)")
 _UNITS = {"": 1, "s": 1, "m": 60, "h": 3600}
-#: Replicate's field → ours.
-_NAMES = {"num_outputs": "n", "prompt_strength": "strength", "num_steps": "num_inference_steps"}
 _KINDS = ("text-to-image", "image-to-image", "inpaint")
-_OTHERS = ("size", "num_inference_steps")
+_OF_VERSION = ("model", "precision")  #: fields of a job that are no inputs
+#: Field of a job → what gives it here beside the inputs.
+_UNSAID = {
+    **dict.fromkeys((*_OF_VERSION, "kind"), "version"),
+    "expires_in": "Cancel-After",
+}
 router = APIRouter(prefix="/v1", tags=["replicate"])
 
 
@@ -87,21 +90,24 @@ async def _create(
 
     Its clients take every other word for the end.
     """
-    gateway, waited = gateway_of(request), min(wait_s(request), _WAIT_S)
+    gateway, waited = gateway_of(request), wait_s(request)
     given = body.get("input")
     if not isinstance(given, Mapping):
         raise InvalidJob("must be an object", field="input", value=given)
     hook = (body.get("webhook"), body.get("webhook_events_filter"))
-    fields, warnings = _fields_of(find_version(gateway.client.client, name), given)
-    await _fetch_uploads(gateway, request, caller, fields)
-    asked = JobRequest(
-        fields,
-        idempotency_key=key or request.headers.get("idempotency-key"),
-        expires_in=_life_s(request.headers.get("cancel-after", "")),
-        warnings=warnings,
-        webhook=webhook_of(gateway, request, *hook, WebhookForm.REPLICATE),
-    )
-    handle = AsyncJobHandle(gateway.client, await submit(gateway, caller, asked))
+    named = {} if key is None else {"idempotency_key": "prediction_id"}
+    with named_as_sent(given, _UNSAID | named):
+        fields, warnings = _fields_of(find_version(gateway.client.client, name), given)
+        await _fetch_uploads(gateway, request, caller, fields)
+        asked = JobRequest(
+            fields,
+            idempotency_key=key or request.headers.get("idempotency-key"),
+            expires_in=_life_s(request.headers.get("cancel-after", "")),
+            warnings=warnings,
+            webhook=webhook_of(gateway, request, *hook, WebhookForm.REPLICATE),
+        )
+        accepted = await submit(gateway, caller, asked)
+    handle = AsyncJobHandle(gateway.client, accepted)
     has_ended = bool(waited) and await wait_for(request, handle, waited)
     view = await _view(gateway, request, await handle.status())
     response.headers["Location"] = view["urls"]["get"]
@@ -125,18 +131,22 @@ def _fields_of(
     checkpoint: Checkpoint, given: Mapping[str, Any]
 ) -> tuple[dict[str, Any], list[str]]:
     """The fields of the job, and a warning for each input that is ignored."""
-    fields: dict[str, Any] = {
-        _NAMES.get(str(name), str(name)): value for name, value in given.items()
-    }
+    fields = dict(given)
     has_image = any(fields.get(name) for name in ("image", "init_image"))
     has_mask = has_image and bool(fields.get("mask"))
     fields.setdefault("kind", _KINDS[has_image + has_mask])
     kind = Job.kinds.get(str(fields["kind"]))
     known = kind.model_fields if kind else fields
-    unknown = [name for name in fields if name not in (*known, *ALIASES, *_OTHERS)]
+    unknown = [
+        name
+        for name in fields
+        if name not in (*known, *ALIASES, "size") or ALIASES.get(name, name) in _OF_VERSION
+    ]
     check_prompt_name(fields, unknown)
     for name in unknown:
         del fields[name]
+    if fields.get("output_format") == "jpg":  # as Replicate's models spell it
+        fields["output_format"] = "jpeg"
     fields |= {"model": checkpoint.model, "precision": checkpoint.precision}
     return fields, [f"{name[:80]} is ignored: there is no such input" for name in unknown]
 

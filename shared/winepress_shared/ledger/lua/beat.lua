@@ -4,7 +4,7 @@
 --         `requeue_lease` touches
 -- ARGV: worker, its current rendering process, description (JSON), lease time to live (ms),
 --       most attempts
--- Returns {state of the rendering process (JSON or ''),
+-- Returns {state of the rendering process (JSON or ''), 1 if it has several units in hand, else 0,
 --          {fence, directive, unit, steps (0: before the first and after the last), ms since the last step,
 --           lane} per lease ...}
 --         directive is 'ok' | 'cancel' | 'yield' | 'lost'
@@ -16,18 +16,22 @@ if redis.call('GET', key('worker', worker)) ~= ARGV[3] then set_lanes_of_worker(
 for _, other in ipairs(redis.call('SMEMBERS', key('processes', worker))) do
   if other ~= holder then end_process(worker, other, limit) end
 end
-local answer = {redis.call('GET', key('renderer', worker)) or ''}
+local answer, in_hand = {redis.call('GET', key('renderer', worker)) or '', 0}, 0
 redis.call('PEXPIRE', key('renderer', worker), FORGET_MS)
 redis.call('PEXPIRE', key('held', holder), FORGET_MS)
 redis.call('PEXPIRE', key('processes', worker), FORGET_MS)
 for _, fence in ipairs(redis.call('SMEMBERS', key('held', holder))) do
   local lease, _, directive = look_up_lease(fence)
   if lease then
-    if directive ~= 'lost' then redis.call('ZADD', key('leases'), now + tonumber(ARGV[4]), fence) end
+    if directive ~= 'lost' then
+      redis.call('ZADD', key('leases'), now + tonumber(ARGV[4]), fence)
+      in_hand = in_hand + count_in_hand(lease)
+    end
     local steps = lease.step > 0 and lease.step < lease.steps and lease.steps or 0
     answer[#answer + 1] = {tonumber(fence), directive, lease.at, steps, now - lease.step_at, lease.lane}
   else
     redis.call('SREM', key('held', holder), fence)
   end
 end
+if in_hand > 1 then answer[2] = 1 end
 return answer

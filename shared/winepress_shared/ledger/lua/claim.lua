@@ -1,55 +1,67 @@
 #!lua flags=allow-oom
--- Give out the next slice of a lane.
+-- Give out the next slice of a lane, and with it those that can share a call with it and would be next.
 -- KEYS[1] prefix; keys: limits parked paused ready priority_served lane_served waits aside slices job jobs
 --         retry attempts failers lane_workers shunned_lane lease leases job_leases held processes
 --         last_request fence turn workers events, those `place_job` and `end_job` touch, and the broker's
 --         list of the lane
--- ARGV: lane, worker, its rendering process, nonce of this request (hex), most units, lease time to live
---       (ms), prefix of the broker's queues, a worker is alive if its last heartbeat is within (ms), units that
---       the worker failed at come last 0|1, patience of each priority (ms) ...
--- Returns nil, or JSON: fence; id; units (ranges); finish 0|1; earlier attempts of the first unit;
---         waiting, the units of this lane left for others; queued tickets of this lane; priority;
---         lane of the slice, which differs if an earlier request is answered; job_units, all of the job
+-- ARGV: lane, worker, its rendering process, nonce of this request (hex), most units of the first slice, most
+--       units of all slices if there is another (1: there is none), lease time to live (ms), prefix of the
+--       broker's queues, a worker is alive if its last heartbeat is within (ms), units that the worker failed at
+--       come last 0|1, patience of each priority (ms) ...
+-- Returns nil, or JSON, a list of slices: fence; id; units (ranges); finish 0|1; earlier attempts of the first
+--         unit; alone 0|1, it was started before; waiting, the units of this lane left for others; queued
+--         tickets of this lane; priority; lane of the slice, which differs if an earlier request is answered;
+--         job_units, all of the job
 -- Order inside a lane: the highest priority (0 first), but one passed over for longer than its patience gets
 -- one slice; in a priority the user whose last slice is oldest; of a user the oldest job. A unit that failed
--- before gets its own slice, so that a unit that kills its worker takes no others with it; and a unit that a
--- worker failed at is left to other workers for a while. A slice given out while a higher priority waits does
+-- before gets its own slice and no other with it, so that a unit that kills its worker takes no others with it;
+-- and a unit that a worker failed at is left to other workers for a while. A slice given out while a higher priority waits does
 -- not give way: so a priority that was passed over gets its whole slice, and units this worker must not
 -- render do not end each of its slices.
 --
 -- A slice is at most half of an equal share of what is left (guided self-scheduling, Polychronopoulos
--- and Kuck 1987), so that the last pictures of a job are spread over all workers.
-local FIRST_PRIORITY = 10
+-- and Kuck 1987), so that the last pictures of a job are spread over all workers. More slices are given out as
+-- long as the next one in this order is alike, and all of them stay within a worker's share of the lane.
+local FIRST_PRIORITY = 11
 local ELSEWHERE_MS = 60000 -- longest wait of a unit for a worker that has not failed at it
 local SHUN_MS = 10000 -- a worker that found only such units takes no tickets of the lane for this long
 local LOOKED_AT = 8 -- workers checked to find one that may render such a unit
 local MOST_LOOKS = 64 -- users and jobs checked per claim, which bounds its time; the next claim continues
-check_numbers(5, 6, 8, 9)
+check_numbers(5, 6, 7, 9, 10)
 for place = FIRST_PRIORITY, #ARGV do check_numbers(place) end
 local lane, worker, holder, nonce, most = ARGV[1], ARGV[2], ARGV[3], ARGV[4], tonumber(ARGV[5])
-local lease_ms, queues, alive_ms = tonumber(ARGV[6]), ARGV[7], tonumber(ARGV[8])
-local others_first = ARGV[9] == '1'
+local most_of_all, lease_ms = tonumber(ARGV[6]), tonumber(ARGV[7])
+local queues, alive_ms, others_first = ARGV[8], tonumber(ARGV[9]), ARGV[10] == '1'
+local slices, units_given = {}, 0 -- what this request gets
+local alike = nil -- what all of it has in common
 
 local function patience_ms(priority) return tonumber(ARGV[FIRST_PRIORITY + priority]) end
 
 local function answer(fence, job, lease, tried)
-  return cjson.encode({fence = fence, id = job.id, units = lease.open, finish = lease.finish,
-    attempts = tried, waiting = tonumber(redis.call('HGET', key('lanes'), lane)) or 0,
-    tickets = redis.call('LLEN', queues .. lane), priority = job.priority, lane = lease.lane,
-    job_units = job.units})
+  return {fence = fence, id = job.id, units = lease.open, finish = lease.finish, attempts = tried,
+    alone = lease.again, priority = job.priority, lane = lease.lane, job_units = job.units}
 end
 
--- If the answer to this same request was lost, give it again: else no worker would render that slice.
-local function answer_of_last_request()
+local function answer_all()
+  local waiting = tonumber(redis.call('HGET', key('lanes'), lane)) or 0
+  local tickets = redis.call('LLEN', queues .. lane)
+  for _, one in ipairs(slices) do one.waiting, one.tickets = waiting, tickets end
+  return cjson.encode(slices)
+end
+
+-- If the answer to this same request was lost, give it again: else no worker would render these slices.
+local function answer_last_request()
   local asked = redis.call('GET', key('last_request', holder)) or ''
-  local fence = string.match(asked, '^' .. nonce .. ' (%d+)$')
-  local lease, job = look_up_lease(fence or '')
-  if not job then return nil end
-  local first = first_of(lease.open)
-  local tried = first and attempts(job, first) or 0
-  -- The attempt that `begin_unit` counted is the current one, not an earlier one.
-  if first and is_begun(lease, first) then tried = tried - 1 end
-  return answer(tonumber(fence), job, lease, tried)
+  for fence in string.gmatch(string.match(asked, '^' .. nonce .. ' (.+)$') or '', '%d+') do
+    local lease, job = look_up_lease(fence)
+    if job then
+      local first = first_of(lease.open)
+      local tried = first and attempts(job, first) or 0
+      -- The attempt that `begin_unit` counted is the current one, not an earlier one.
+      if first and is_begun(lease, first) then tried = tried - 1 end
+      slices[#slices + 1] = answer(tonumber(fence), job, lease, tried)
+    end
+  end
 end
 
 -- The priority to serve, among those that this claim has not passed over.
@@ -82,7 +94,7 @@ end
 -- Whether to pass over a unit because this worker has failed at it, and either others come first or another
 -- live worker of this lane may render it.
 local function is_passed_over(job, unit, due, tried)
-  if tried == 0 and not others_first then return false end
+  if not tried and not others_first then return false end
   local failers = redis.call('HGET', key('failers', job.id), unit)
   local function has_failed(one) return string.find(failers, '\n' .. one .. '\n', 1, true) end
   if not failers or not has_failed(worker) then return false end
@@ -95,7 +107,8 @@ local function is_passed_over(job, unit, due, tried)
   return false
 end
 
--- Units for a retry: the first alone if it was started before, else those up to the next such unit.
+-- Units for a retry: the first alone if it was started before, else those up to the next such unit. Also returns
+-- the attempts of the former.
 local function take_retries(job, limit)
   local members, units = {}, {}
   local found = redis.call('ZRANGEBYSCORE', key('retry', job.id), '-inf', now, 'WITHSCORES', 'LIMIT', 0,
@@ -104,24 +117,28 @@ local function take_retries(job, limit)
     local unit = tonumber(found[i])
     local tried = attempts(job, unit)
     if not is_passed_over(job, unit, tonumber(found[i + 1]), tried) then
-      if tried > 0 and units[1] then return members, units, 0 end
+      if tried and (units[1] or alike) then return members, units end
       members[#members + 1], units[#units + 1] = found[i], unit
-      if tried > 0 or #units == limit then return members, units, tried end
+      if tried or #units == limit then return members, units, tried end
     end
   end
-  return members, units, 0
+  return members, units
 end
 
+local function most_units_of(job)
+  if job.chained == 1 then return most end
+  local workers = math.max(1, redis.call('ZCARD', key('workers')))
+  local limit = math.min(most, math.ceil(units_waiting(job) / (2 * workers)))
+  if alike then return math.min(limit, most_of_all - units_given) end
+  -- Whole calls only: an incomplete call would be padded with pictures that are discarded.
+  local together = job.together or 1
+  return math.ceil(limit / together) * together
+end
+
+-- Units of a job as ranges, and the earlier attempts of the first; nil if it has none for this request.
 local function take_units(job)
-  if has_ended(job) then return '', 0 end
-  local limit = most
-  if job.chained == 0 then
-    local workers = math.max(1, redis.call('ZCARD', key('workers')))
-    limit = math.min(most, math.ceil(units_waiting(job) / (2 * workers)))
-    -- Whole calls only: an incomplete call would be padded with pictures that are discarded.
-    local together = job.together or 1
-    limit = math.ceil(limit / together) * together
-  end
+  if has_ended(job) then return not alike and '' or nil end
+  local limit = most_units_of(job)
   local members, units, tried = take_retries(job, limit)
   if units[1] then
     redis.call('ZREM', key('retry', job.id), unpack(members))
@@ -133,7 +150,8 @@ local function take_units(job)
   if count < 1 or job.chained == 1 and redis.call('EXISTS', key('retry', job.id)) == 1 then return nil end
   -- In a chain, units after the cursor may have been started too.
   tried = attempts(job, first)
-  if tried > 0 then count = 1 end
+  if tried and alike then return nil end
+  if tried then count = 1 end
   set_cursor(job, first + count)
   return range(first, first + count - 1), tried
 end
@@ -145,20 +163,22 @@ local function is_firm(job)
   return higher == 'here' or (higher and now - since > patience_ms(job.priority))
 end
 
-local function grant_lease(job, units, firm)
+local function grant_lease(job, units, firm, tried)
   -- Never below the time: a ledger that lost its data must not give out a fence again.
   local fence = math.max((tonumber(redis.call('GET', key('fence'))) or 0) + 1, now)
   redis.call('SET', key('fence'), fence)
-  local lease = {open = units, finish = units == '' and 1 or 0, lane = lane}
+  local lease = {open = units, finish = units == '' and 1 or 0, lane = lane, again = tried and 1 or 0}
   redis.call('HSET', key('lease', fence), 'job', job.id, 'lane', lane, 'holder', holder,
     'open', units, 'at', '', 'step', 0, 'steps', 0, 'step_at', now,
-    'finish', lease.finish, 'user', job.user, 'firm', firm and 1 or 0)
+    'finish', lease.finish, 'user', job.user, 'firm', firm and 1 or 0, 'again', lease.again,
+    'follows', alike and 1 or 0)
   count_slice(job.user, 1)
   redis.call('ZADD', key('leases'), now + lease_ms, fence)
   redis.call('SADD', key('job_leases', job.id), fence)
   redis.call('SADD', key('held', holder), fence)
   redis.call('SADD', key('processes', worker), holder)
-  redis.call('SET', key('last_request', holder), nonce .. ' ' .. string.format('%d', fence), 'PX', FORGET_MS)
+  local asked = alike and redis.call('GET', key('last_request', holder)) or nonce
+  redis.call('SET', key('last_request', holder), asked .. ' ' .. string.format('%d', fence), 'PX', FORGET_MS)
   if job.state == 'queued' then
     if job.started == 0 then redis.call('HSET', key('job', job.id), 'started', now) end
     set_state(job, 'running', '')
@@ -166,7 +186,7 @@ local function grant_lease(job, units, firm)
   return fence, lease
 end
 
--- A slice of a job, or nil if it has nothing for this worker now.
+-- Give out a slice of a job; returns its lease, or nil if the job has nothing for this request now.
 local function serve_job(job)
   if job.expires > 0 and job.expires <= now then
     end_job(job, 'expired', 'its deadline passed while it waited')
@@ -181,17 +201,21 @@ local function serve_job(job)
     redis.call('HSET', key('priority_served', lane), job.priority, now)
     redis.call('HSET', key('lane_served'), lane, now)
     redis.call('ZADD', key('ready', lane, job.priority), redis.call('INCR', key('turn')), job.user)
-    fence, lease = grant_lease(job, units, firm)
+    fence, lease = grant_lease(job, units, firm, tried)
   end
   place_job(job)
-  return fence and answer(fence, job, lease, tried)
+  if not fence then return nil end
+  each_range(units, function(first, last) units_given = units_given + last - first + 1 end)
+  slices[#slices + 1] = answer(fence, job, lease, tried or 0)
+  return lease
 end
 
-local before = answer_of_last_request()
-if before then return before end
+answer_last_request()
+if slices[1] then return answer_all() end
 count_out_mine()
 if is_closed(lane) then return nil end
--- The first slice for this worker, and whether units were passed over.
+-- Give out the next slice. Once slices have been given out, only one that is alike and was not started before.
+-- Returns its lease and job; or nil, nil and whether units were passed over.
 local function serve_lane()
   -- Users, jobs and priorities that had nothing for this worker.
   local here, users_passed, jobs_passed, passed, is_shunned = nil, 0, 0, {}, false
@@ -207,11 +231,13 @@ local function serve_lane()
     elseif not id then
       users_passed, jobs_passed = users_passed + 1, 0
     elseif not may_have_more(user) then
+      if alike then return nil end
       set_user_aside(lane, priority, user)
     else
       local job = read_job(id)
-      local found = job and serve_job(job)
-      if found then return found end
+      if alike and not (job and job.alike == alike and job.chained == 0) then return nil end
+      local lease = job and serve_job(job)
+      if lease or alike then return lease, job end
       if not job then
         drop_lost_job(lane, priority, user, id)
       elseif job.ready > 0 then
@@ -219,14 +245,24 @@ local function serve_lane()
       end
     end
   end
-  return nil, is_shunned
+  return nil, nil, is_shunned
 end
 
-local found, is_shunned = serve_lane()
+-- Units of the lane that are one worker's share, if all workers that serve it come now.
+local function share_of_lane()
+  local workers = math.max(1, redis.call('SCARD', key('lane_workers', lane)))
+  return math.ceil((tonumber(redis.call('HGET', key('lanes'), lane)) or 0) / workers)
+end
+
+most_of_all = math.min(most_of_all, share_of_lane())
+local lease, job, is_shunned = serve_lane()
 if is_shunned and others_first then
   others_first = false
-  found, is_shunned = serve_lane()
+  lease, job, is_shunned = serve_lane()
 end
 -- Else it would take the tickets meant for other workers.
 if is_shunned then redis.call('SET', key('shunned_lane', worker), lane, 'PX', SHUN_MS) end
-return found
+if not lease then return nil end
+alike = lease.again ~= 1 and lease.finish ~= 1 and job.alike
+while alike and units_given < most_of_all and serve_lane() do end
+return answer_all()

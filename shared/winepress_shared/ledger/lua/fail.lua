@@ -24,7 +24,7 @@ end
 local rest = without(lease.open, unit)
 if not rest then return 'lost' end
 
-local tried = attempts(job, unit)
+local tried = attempts(job, unit) or 0
 if tried == 0 or not is_begun(lease, unit) then
   tried = redis.call('HINCRBY', key('attempts', job.id), unit, 1)
 end

@@ -35,8 +35,9 @@ end
 each_due('leases', function(fence)
   local lease = read(key('lease', fence))
   if lease then
+    local in_company = is_in_company(fence, lease)
     void_lease(fence, lease)
-    requeue_lease(lease, limit)
+    requeue_lease(lease, limit, in_company)
   end
 end)
 each_due('due', function(id)

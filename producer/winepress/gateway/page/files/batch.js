@@ -6,7 +6,7 @@ import * as jobs from "./jobs.js";
 
 const FORMS = { csv: "csv", tsv: "csv", jsonl: "jsonl", ndjson: "jsonl", txt: "prompts" };
 const EXAMPLES = {
-  prompts: "a red apple on the grass\na sailboat at night --seed 7 --n 2",
+  prompts: "a red apple on the grass\n--prompt a sailboat at night --seed 7 --n 2",
   csv: "prompt,seed,steps\na red apple on the grass,1,12\na sailboat at night,7,20",
   jsonl:
     '{"prompt": "a red apple on the grass", "seed": 1}\n{"prompt": "a sailboat at night", "n": 2}',

@@ -7,7 +7,10 @@ import * as sizes from "./sizes.js";
 import * as source from "./source.js";
 
 const DRAFT = "winepress-draft";
-const TEXTS = ["prompt", "negative_prompt", "scheduler", "priority", "direction", "film_format"];
+const TEXTS = [
+  ...["prompt", "negative_prompt", "quality", "scheduler", "priority"],
+  ...["direction", "film_format"],
+];
 const NUMBERS = [
   ...["num_inference_steps", "guidance_scale", "seed", "n", "strength"],
   ...["key_frames", "zoom", "seconds_per_key_frame"],

@@ -111,12 +111,14 @@ async function fill(card) {
     press.replaceChildren(
       still
         ? el("img", { src: still.path, alt: "", loading: "lazy", decoding: "async" })
-        : el(
-            "span",
-            { class: "none" },
-            icon(film ? "film" : "close"),
-            el("span", {}, film ? "film" : job.state),
-          ),
+        : film?.content_type.startsWith("video/")
+          ? el("video", { src: `${film.path}#t=0.1`, preload: "metadata", muted: true, tabIndex: -1 })
+          : el(
+              "span",
+              { class: "none" },
+              icon(film ? "film" : "close"),
+              el("span", {}, film ? "film" : job.state),
+            ),
       ...(film
         ? [el("span", { class: "badge" }, icon("film"))]
         : outputs.length > 1

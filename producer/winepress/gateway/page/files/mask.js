@@ -1,6 +1,6 @@
 // The mask brush: white is drawn anew. The mask has the picture's own size, whatever the screen's.
 
-import { $ } from "./dom.js";
+import { $, showValue } from "./dom.js";
 
 const KEPT = 30; // states for undo
 const STEP = 12; // pixels of the screen that an arrow key moves the brush
@@ -49,10 +49,8 @@ export function begin() {
   for (const name of ["pointerup", "pointercancel"])
     surface.addEventListener(name, () => (at = null));
   surface.addEventListener("keydown", byKey);
-  const output = $("brush").parentElement.querySelector("output");
-  const show = () => (output.value = $("brush").value);
-  $("brush").addEventListener("input", () => (show(), draw()));
-  show();
+  showValue($("brush"));
+  $("brush").addEventListener("input", draw);
   $("mask-undo").addEventListener("click", undo);
   $("mask-invert").addEventListener("click", () => edit(invert));
   $("mask-clear").addEventListener("click", () =>

@@ -242,6 +242,7 @@ function facts(job, fields, output, isFilm) {
     row("Steps", fields.num_inference_steps),
     row("Guidance", fields.guidance_scale),
     row("Scheduler", fields.scheduler),
+    fields.quality !== "exact" && row("Quality", fields.quality),
     row("Size", `${output.width}×${output.height}`),
     isFilm && row("Frames", output.frames),
     row("Time", duration(output.render_s)),

@@ -10,6 +10,8 @@
 --                                 ready (units counted in `waits`; 0: claims skip the job)
 --                                 left (units counted in `open`) cost (megapixel-steps per unit)
 --                                 together (units rendered in one call; absent: one)
+--                                 alike (equal for jobs whose units can share a call; absent: they
+--                                 share none with other jobs)
 --                                 pending (1: its submission is not complete, so no claim finds it; absent:
 --                                 it is accepted) idem digest (of a pending job with an idempotency key)
 --                                 shared (1: another submission under its key was told its id)
@@ -31,19 +33,24 @@
 --   retry:ID              zset    UNIT by the time it may be tried again; seven digits, so that units
 --                                 due at the same time come in their order. A chained job has at most
 --                                 one here, and everything after it is at or after the cursor
---   attempts:ID           hash    unit → attempts started and not committed
+--   attempts:ID           hash    unit → attempts started and not committed. 0: none counts, but its
+--                                 worker was lost over it and others, so it may be to blame
 --   failers:ID            hash    unit → workers that failed at it, one per line
 --   done:ID               bitmap  units whose object exists
 --   units:ID              hash    unit → JSON of its output, or of its error
 --   job_leases:ID         set     fences of the leases of a job
 --   lease:FENCE           hash    job lane holder at step steps step_at finish (1: the job's
---                                 result is to be written) void (1: taken from its holder) user (whose
---                                 slice it counts as; absent: all drawn)
+--                                 result is to be written) void (1: taken from its holder)
+--                                 taken (the newest fence then) user (whose slice it counts as;
+--                                 absent: all drawn)
 --                                 open (ranges of units that have not ended; started in order)
 --                                 firm (1: it gives way to no higher priority)
+--                                 again (1: its only unit was started before)
+--                                 follows (1: its units are drawn after those of another slice that
+--                                 the same request got)
 --   leases                zset    FENCE by deadline
 --   held:HOLDER           set     fences of a process's leases; HOLDER is WORKER/PID of the renderer
---   last_request:HOLDER   string  nonce of its last request for a slice, and the fence it got
+--   last_request:HOLDER   string  nonce of its last request for slices, and the fences it got
 --   processes:WORKER      set     the processes of a worker that may hold leases
 --   lane_workers:LANE     set     workers that serve a lane
 --   shunned_lane:WORKER   string  a lane where only units wait that it failed at (time to live)
@@ -107,7 +114,7 @@ local function key(...) return P .. table.concat({...}, ':') end
 local NUMBERS = {}
 for name in string.gmatch('priority units done failed cursor order created started finished expires ' ..
     'paused chained ready front starts opens closes max_failed left together step steps step_at finish ' ..
-    'void firm pending', '%S+') do
+    'void taken firm again follows pending', '%S+') do
   NUMBERS[name] = true
 end
 

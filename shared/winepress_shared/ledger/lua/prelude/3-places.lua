@@ -174,9 +174,8 @@ local function add_retry(job, unit, due)
   redis.call('ZADD', key('retry', job.id), due, string.format('%07d', unit))
 end
 
-local function attempts(job, unit)
-  return tonumber(redis.call('HGET', key('attempts', job.id), unit)) or 0
-end
+-- Attempts of a unit that count; nil if it was never started, or given back untried.
+local function attempts(job, unit) return tonumber(redis.call('HGET', key('attempts', job.id), unit)) end
 
 -- Record that a worker failed at a unit; the next attempt is for others, see `claim`.
 local function note_failer(job, unit, holder)

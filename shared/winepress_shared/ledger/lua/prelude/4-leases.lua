@@ -32,7 +32,7 @@ local function void_lease(fence, lease)
   count_slice_out(fence, lease)
   redis.call('ZREM', key('leases'), fence)
   redis.call('SREM', key('job_leases', lease.job), fence)
-  redis.call('HSET', key('lease', fence), 'void', 1)
+  redis.call('HSET', key('lease', fence), 'void', 1, 'taken', redis.call('GET', key('fence')) or 0)
   redis.call('PEXPIRE', key('lease', fence), FORGET_MS)
 end
 
@@ -60,34 +60,67 @@ local function drop_unit(fence, lease, unit)
   if lease then keep_rest(fence, lease, without(lease.open, unit) or lease.open) end
 end
 
+-- The unit for which a worker that has started none of a slice may be loading the model; nil if there is none.
+local function loading_for(lease)
+  return lease.at == '' and lease.follows ~= 1 and first_of(lease.open) or nil
+end
+
+-- Units of a slice that its worker has in hand: started and not ended, or the first if it may be loading for it.
+local function count_in_hand(lease)
+  local count = loading_for(lease) and 1 or 0
+  for _, unit in ipairs(units_of(lease.open)) do
+    if is_begun(lease, unit) then count = count + 1 end
+  end
+  return count
+end
+
+-- Whether the process that has a lease has, or had when it was lost, more than one unit in hand: then any of them
+-- may be to blame. A lease that was taken from it before it got this one does not count.
+local function is_in_company(fence, lease)
+  local count = 0
+  for _, other in ipairs(redis.call('SMEMBERS', key('held', lease.holder))) do
+    local its = read(key('lease', other))
+    if its and (its.void ~= 1 or its.taken >= tonumber(fence)) then count = count + count_in_hand(its) end
+  end
+  return count > 1
+end
+
 -- A worker lost before it started any unit was loading the model for the first: count that as an attempt,
 -- else a model that kills its worker would be loaded for ever.
 local function count_load_as_attempt(job, lease)
-  local first = lease.at == '' and first_of(lease.open)
+  local first = loading_for(lease)
   if first then
     redis.call('HINCRBY', key('attempts', job.id), first, 1)
     lease.at = first
   end
 end
 
+-- An attempt does not count. A unit that `may_be_to_blame` for the loss of its worker is still marked as started
+-- before, so that it is given out alone.
+local function take_attempt_back(job, unit, may_be_to_blame)
+  local tried = attempts(job, unit)
+  if not tried or tried == 0 then return end
+  redis.call('HINCRBY', key('attempts', job.id), unit, -1)
+  if tried == 1 and not may_be_to_blame then redis.call('HDEL', key('attempts', job.id), unit) end
+end
+
 -- Requeue the open units of an ended lease. With `limit` nil, its attempts do not count. Else its worker was
--- lost, and a unit started `limit` times fails; in a chain that is the first open one, because a unit that
--- was started before is given out alone.
-local function requeue_lease(lease, limit)
+-- lost. If it was `in_company`, no attempt counts either, for only one unit can be to blame, but each of them is
+-- given out alone next time. Else a unit started `limit` times fails; in a chain that is the first open one.
+local function requeue_lease(lease, limit, in_company)
   local job = lease.void ~= 1 and read_job(lease.job)
   if not job or job.state ~= 'running' then return end
   if limit then count_load_as_attempt(job, lease) end
-  local units = {}
+  local units, counts = {}, limit and not in_company
   for _, unit in ipairs(units_of(lease.open)) do
-    local tried = attempts(job, unit)
-    if limit and tried > 0 and is_begun(lease, unit) then note_failer(job, unit, lease.holder) end
+    local is_started = is_begun(lease, unit)
+    if is_started and not counts then take_attempt_back(job, unit, limit or lease.again == 1) end
+    local tried = attempts(job, unit) or 0
+    if is_started and counts and tried > 0 then note_failer(job, unit, lease.holder) end
     if limit and tried >= limit then
       fail_unit(job, unit, 'WorkerLost', 'its worker died ' .. tried .. ' times over it')
       if job.chained == 1 then break end
     else
-      if not limit and tried > 0 and is_begun(lease, unit) then
-        redis.call('HINCRBY', key('attempts', job.id), unit, -1)
-      end
       units[#units + 1] = unit
     end
   end
@@ -98,12 +131,16 @@ end
 
 -- End the leases of a rendering process and requeue their units, except leases that `is_kept`.
 local function end_leases(holder, is_kept, limit)
+  local ended, in_company = {}, {}
   for _, fence in ipairs(redis.call('SMEMBERS', key('held', holder))) do
     local lease = read(key('lease', fence))
     if lease and not is_kept(fence, lease) then
-      end_lease(fence, lease)
-      requeue_lease(lease, limit)
+      ended[fence], in_company[fence] = lease, is_in_company(fence, lease)
     end
+  end
+  for fence, lease in pairs(ended) do
+    end_lease(fence, lease)
+    requeue_lease(lease, limit, in_company[fence])
   end
 end
 

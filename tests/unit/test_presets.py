@@ -1,0 +1,101 @@
+"""What a preset sets, for which models, and who decides when a job names none."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from PIL import Image
+
+from winepress_shared.catalogue import Catalogue
+from winepress_shared.jobs.job import Job, parse_job
+from winepress_shared.jobs.quality import Quality
+from winepress_shared.settings import Settings
+
+CATALOGUE = Catalogue.load()
+MANY_STEPS = ("vignette", "tiny-sd", "sd21", "sd21-base", "decidiffusion", "sdxl-base", "ssd-1b")
+
+
+def resolve(catalogue: Catalogue = CATALOGUE, **values: Any) -> Job:
+    return catalogue.resolve(parse_job({"prompt": "a fox"} | values))
+
+
+@pytest.mark.parametrize("model", MANY_STEPS)
+def test_presets_compute_fewer_steps_where_many_are_taken(model: str) -> None:
+    """Fast predicts steps; a draft predicts no fewer, and guides only the first of them."""
+    exact, fast, draft = (resolve(model=model, quality=one) for one in Quality)
+    assert exact.cache_interval == 1
+    assert exact.guided_span == (0.0, 1.0)
+    assert 1 < fast.cache_interval <= draft.cache_interval
+    assert fast.guided_span == (0.0, 1.0)
+    assert draft.guidance_stop is not None
+    assert CATALOGUE.warnings(fast) == CATALOGUE.warnings(draft) == ()
+
+
+@pytest.mark.parametrize("quality", ["fast", "draft"])
+def test_a_model_of_one_step_is_decoded_by_the_tiny_autoencoder(quality: str) -> None:
+    """Decoding takes most of the time of such a picture."""
+    job = resolve(model="sdxl-turbo", quality=quality)
+    assert (job.vae, job.cache_interval, job.guidance_stop) == ("tiny", 1, None)
+
+
+def test_a_preset_that_can_change_nothing_says_so() -> None:
+    """Nothing that a user asked for is dropped silently."""
+    (said,) = CATALOGUE.warnings(resolve(model="vega-rt", quality="fast"))
+    assert said.startswith("quality fast changes nothing: vega-rt at 4 steps")
+    assert CATALOGUE.warnings(resolve(model="vega-rt", quality="exact")) == ()
+
+
+def test_what_a_job_names_itself_is_never_changed() -> None:
+    """A preset fills in only what is left open."""
+    given: dict[str, Any] = {"step_cache": "off", "guidance_stop": 0.9, "vae": "full"}
+    job = resolve(model="sdxl-base", quality="draft", **given)
+    assert (job.step_cache, job.step_cache_interval) == ("off", None)
+    assert (job.guidance_stop, job.vae) == (0.9, "full")
+
+
+def test_no_more_steps_are_predicted_than_the_scheduler_allows() -> None:
+    """Where none can be, a preset sets nothing, and no warning blames an option nobody gave."""
+    assert resolve(scheduler="pndm", quality="draft").cache_interval == 2
+    job = resolve(scheduler="lms", quality="fast")
+    assert job.cache_interval == 1
+    assert all("quality fast" in said for said in CATALOGUE.warnings(job))
+
+
+def test_a_picture_of_few_steps_left_by_its_strength_is_drawn_whole() -> None:
+    """Steps are counted as they are really taken."""
+    image = Image.new("RGB", (256, 256))
+    few = resolve(kind="image-to-image", image=image, strength=0.3, quality="fast")
+    many = resolve(kind="image-to-image", image=image, strength=0.9, quality="fast")
+    assert (few.cache_interval, many.cache_interval > 1) == (1, True)
+
+
+def test_the_settings_name_presets_for_lanes() -> None:
+    """The precision's own comes before the model's, and that before everybody's."""
+    settings = Settings.load(
+        {"WINEPRESS_QUALITIES": '{"*": "draft", "vignette": "fast", "vignette.int8": "exact"}'}
+    )
+    farm = Catalogue.load(None, settings.qualities)
+    found = [
+        resolve(farm, model="vignette", precision="int8").quality,
+        resolve(farm, model="vignette").quality,
+        resolve(farm, model="tiny-sd").quality,
+        resolve(farm, model="tiny-sd", quality="exact").quality,
+        resolve(model="tiny-sd").quality,
+    ]
+    assert found == ["exact", "fast", "draft", "exact", "exact"]
+
+
+def test_a_resolved_job_gives_the_same_picture_in_a_farm_with_other_presets() -> None:
+    """Its file names every option, so that drawing it again is drawing it alike."""
+    farm = Catalogue.load(None, {"*": Quality.DRAFT})
+    for job in (resolve(), resolve(quality="fast"), resolve(farm)):
+        assert farm.resolve(job) == CATALOGUE.resolve(job) == job
+
+
+def test_key_frames_are_drawn_with_the_preset_of_their_zoom() -> None:
+    """The first one too, though another model may draw it."""
+    zoom: Any = resolve(kind="zoom-video", model="vignette-inpaint", quality="fast")
+    drawings = [zoom.first_drawing(), zoom.drawing_of(1)]
+    assert [one.cache_interval for one in drawings] == [zoom.cache_interval] * 2
+    assert zoom.cache_interval > 1
