@@ -9,7 +9,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 import pytest
 
@@ -18,10 +18,12 @@ from winepress_shared.errors import EnvironmentFault, UnknownModel
 from winepress_shared.lane import Precision
 from winepress_shared.quantisation import loaded_bytes
 from winepress_worker.conversion.preparation import prepare
+from winepress_worker.engines import open_engine
 from winepress_worker.models.content import MANIFEST_FILE
 from winepress_worker.models.local_models import LocalModels
 from winepress_worker.models.manifest import Manifest
 from winepress_worker.models.source import find_source
+from winepress_worker.options import WorkerOptions
 
 MODEL = "vignette"
 END_S = 240.0  #: longest a prepare in a process of its own may take on a busy machine
@@ -110,7 +112,10 @@ def test_compressed_weights_take_little_more_than_half_the_room(local_models: Lo
 
 
 def test_what_a_model_holds_in_memory_is_measured_where_it_is_prepared(own: LocalModels) -> None:
-    """That is what workers go by; for a manifest that does not tell, the catalogue guesses."""
+    """That is what workers go by; for a manifest that does not tell, the catalogue guesses.
+
+    What was compiled for that is kept, so that the first worker need not do it again.
+    """
     guessed = own.memory_needed(MODEL, Precision.INT8_WEIGHTS)
     assert guessed == loaded_bytes(own.catalogue.get(MODEL).memory_mib, Precision.INT8_WEIGHTS)
     made = prepare(own, MODEL, Precision.INT8_WEIGHTS, ignore_progress)
@@ -118,6 +123,10 @@ def test_what_a_model_holds_in_memory_is_measured_where_it_is_prepared(own: Loca
     assert manifest is not None
     assert own.memory_needed(MODEL, Precision.INT8_WEIGHTS) == manifest.memory_bytes
     assert (manifest.memory_bytes or 0) >= made.size_bytes
+    engine = open_engine(WorkerOptions("w"), own, own.blobs.parent)
+    pipeline: Any = engine.load(engine.prepare(MODEL, Precision.INT8_WEIGHTS))
+    assert pipeline._compiled._parts["unet"].get_property("LOADED_FROM_CACHE")
+    pipeline.close()
 
 
 def test_nothing_prepared_names_a_folder_of_this_machine(local_models: LocalModels) -> None:

@@ -24,6 +24,7 @@ from winepress_worker.engines.library_notices import quiet_libraries
 from winepress_worker.engines.openvino import OpenVinoPipeline
 from winepress_worker.engines.trial import trial_request
 from winepress_worker.held_memory import HeldMemory
+from winepress_worker.models.local_models import LocalModels
 from winepress_worker.models.manifest import Manifest, Prepared, record_files
 from winepress_worker.models.measured import Measured
 from winepress_worker.models.recipe import recipe
@@ -38,7 +39,7 @@ _EXPORTED, _QUANTISED = 0.3, 0.8  #: shares of the whole that are done after eac
 
 
 def build(
-    catalogue: Catalogue,
+    local_models: LocalModels,
     model: Model,
     precision: Precision,
     work: Path,
@@ -55,7 +56,7 @@ def build(
         full = origin if isinstance(origin, Prepared) else _export(model, origin, work, report)
         if precision is Precision.FP16:
             report("drawing a first picture to verify the model", _QUANTISED)
-            memory = _verify(catalogue, full)
+            memory = _verify(local_models.catalogue, full)
             made = Manifest.read(full.path)
             if made:
                 made.model_copy(update={"memory_bytes": memory}).write(full.path)
@@ -65,7 +66,7 @@ def build(
         known = Manifest.read(full.path)
         manifest = _manifest(model, precision, target, known.source if known else "")
         report("drawing pictures to compare them with fp16's", _QUANTISED)
-        measured = compare(model, full, manifest.prepared(target))
+        measured = compare(model, full, manifest.prepared(target), local_models.blobs)
         judge(model, measured)
         found = {"measured": measured, "memory_bytes": measured.own.memory_bytes}
         manifest.model_copy(update=found).write(target)

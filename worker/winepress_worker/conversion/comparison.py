@@ -25,12 +25,13 @@ _PICTURES = 3
 _MOST_STEPS = 6  #: per picture; more would not change the result
 
 
-def compare(model: Model, full: Prepared, other: Prepared) -> Measured:
+def compare(model: Model, full: Prepared, other: Prepared, blobs: Path) -> Measured:
     """Draw with both, one after the other, so that only one model is in memory.
 
-    Uses the prompts that calibration does not use. Raises what rendering raises.
+    Uses the prompts that calibration does not use. What is compiled of ``other`` is kept below
+    ``blobs``, so that a worker need not compile it again. Raises what rendering raises.
     """
-    fp16, own = _Drawn(model, full), _Drawn(model, other)
+    fp16, own = _Drawn(model, full), _Drawn(model, other, blobs)
     pairs = list(zip(fp16.pictures, own.pictures, strict=True))
     return Measured(
         own=own.cost,
@@ -46,7 +47,7 @@ def compare(model: Model, full: Prepared, other: Prepared) -> Measured:
 class _Drawn:
     """The pictures of one precision, and their cost."""
 
-    def __init__(self, model: Model, prepared: Prepared) -> None:
+    def __init__(self, model: Model, prepared: Prepared, blobs: Path | None = None) -> None:
         self.pictures: list[Image.Image] = []
         calls: list[float] = []
 
@@ -54,7 +55,7 @@ class _Drawn:
             calls.append(1e3 * seconds)
 
         held = HeldMemory()
-        pipeline = recorded_pipeline(prepared, model.kinds[0], record)
+        pipeline = recorded_pipeline(prepared, model.kinds[0], record, blobs=blobs)
         try:
             first = practice(model, prompts(model)[-1], 0, steps=1)
             self.arithmetic = pipeline.facts(first).arithmetic

@@ -109,7 +109,7 @@ def _make(
     from winepress_worker.conversion.build import build
 
     with tempfile.TemporaryDirectory(dir=parent, prefix=f".{precision.value}.") as work:
-        made = build(local_models.catalogue, model, precision, Path(work), origin, report)
+        made = build(local_models, model, precision, Path(work), origin, report)
         local_models.install(made, model.name, precision)
     found = local_models.find(model.name, precision)
     if found is None:

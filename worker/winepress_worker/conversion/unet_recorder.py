@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from winepress_worker.device_name import DeviceName
@@ -18,28 +19,31 @@ Record = Callable[[Mapping[str, Any], float], None]
 
 
 def recorded_pipeline(
-    prepared: Prepared, kind: str, record: Record, hints: Sequence[str] = ()
+    prepared: Prepared,
+    kind: str,
+    record: Record,
+    hints: Sequence[str] = (),
+    blobs: Path | None = None,
 ) -> OpenVinoPipeline:
     """The pipeline for jobs, on the CPU, which reports its UNet's calls to ``record``.
 
-    ``hints`` are those of `Placement.of`.
+    ``hints`` are those of `Placement.of`; what is compiled is kept below ``blobs``.
     """
     key = PipelineKey(prepared.name, prepared.revision, prepared.precision, "CPU")
-    parts = _RecordedParts(Placement.of(DeviceName.parse("CPU"), hints=hints), prepared, record)
+    parts = _RecordedParts(Placement.of(DeviceName.parse("CPU"), hints=hints), blobs, prepared)
+    parts.record = record
     return OpenVinoPipeline(key, prepared, kind, parts)
 
 
 class _RecordedParts(CompiledParts):
-    """Compiled parts without cached blobs."""
+    """Compiled parts whose UNet reports its calls."""
 
-    def __init__(self, placement: Placement, prepared: Prepared, record: Record) -> None:
-        super().__init__(placement, None, prepared)
-        self._record = record
+    record: Record
 
     def get(self, name: str, model: Any) -> Any:
         """As `CompiledParts.get`, with the UNet recorded."""
         part = super().get(name, model)
-        return _RecordedUNet(part, self._record) if name == "unet" else part
+        return _RecordedUNet(part, self.record) if name == "unet" else part
 
 
 class _RecordedUNet:

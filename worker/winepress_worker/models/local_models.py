@@ -59,6 +59,7 @@ class LocalModels:
         self._registry = registry
         self._pulled = PulledModels(self._root, budget_bytes)
         self.hub = home / "hub"  #: downloads from a model hub
+        self.blobs = home / "blobs"  #: what devices have compiled
         self._checks = HashChecks()
         self._refused: set[Path] = set()  # logged once as unusable
         #: Folder → its files and the model in them, when it was last found whole.
