@@ -86,7 +86,7 @@ def _why_nothing_is_avoided(model: Model, job: Job) -> str | None:
             f"negative_prompt is ignored: {model.name} takes the guidance as an input and does not "
             "use negative prompts"
         )
-    if job.negative_prompt and is_unguided(model, job):
+    if job.negative_prompt and _is_unguided(model, job):
         return (
             f"negative_prompt is ignored: it has no effect at guidance_scale "
             f"{job.guidance_scale or 0:g}, only above 1"
@@ -98,7 +98,7 @@ def _why_no_preset(job: Job) -> str | None:
     """Why the preset has no effect; None if it has, or none is named."""
     if job.quality in (None, Quality.EXACT) or job.has_items:
         return None
-    if job.cache_interval > 1 or job.guided_span != (0.0, 1.0) or job.vae == "tiny":
+    if job.cache_interval > 1 or job.vae == "tiny":
         return None
     return (
         f"quality {job.quality} changes nothing: {job.model} at {job.num_inference_steps} steps "
@@ -134,7 +134,7 @@ def _why_no_span(model: Model, job: Job) -> str | None:
         return None
     if model.embedded_guidance:
         return f"{given[0]} is ignored: {model.name} takes the guidance as an input in every step"
-    if is_unguided(model, job):
+    if _is_unguided(model, job):
         return (
             f"{given[0]} is ignored: it has no effect at guidance_scale "
             f"{job.guidance_scale or 0:g}, only above 1"
@@ -151,7 +151,7 @@ def syntax_in(job: Job, *, braces: bool = False) -> list[str]:
     return syntax_of_all(job.texts, braces=braces)
 
 
-def is_unguided(model: Model, job: Job) -> bool:
+def _is_unguided(model: Model, job: Job) -> bool:
     """True at 1 and below, where diffusers runs no second, unconditional pass."""
     guidance = model.guidance_scale if job.guidance_scale is None else job.guidance_scale
     return model.embedded_guidance or guidance <= 1
@@ -161,7 +161,7 @@ def _why_no_rescale(model: Model, job: Job) -> str | None:
     """Why guidance cannot be rescaled; None if it can."""
     if model.family not in job.rescaling_families:
         return f"{job.kind} with {model.name} does not support it"
-    if is_unguided(model, job):
+    if _is_unguided(model, job):
         return f"{model.name} has no guidance to rescale at this strength of guidance"
     return None
 

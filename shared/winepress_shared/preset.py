@@ -12,11 +12,9 @@ from winepress_shared.jobs.quality import Quality
 from winepress_shared.jobs.schedulers import find_scheduler
 from winepress_shared.jobs.shortcuts import MOST_UNCACHED
 from winepress_shared.model import Model
-from winepress_shared.option_checks import is_unguided
 
 #: One denoising step of so many is computed.
-_INTERVALS: Final = {Quality.FAST: 3, Quality.DRAFT: 4}
-_DRAFT_GUIDANCE_STOP: Final = 0.4  #: fraction of the steps; what a picture shows is decided by then
+_INTERVALS: Final = {Quality.FAST: 3, Quality.DRAFT: 5}
 
 
 def preset_options(model: Model, job: Job) -> dict[str, Any]:
@@ -26,23 +24,17 @@ def preset_options(model: Model, job: Job) -> dict[str, Any]:
     """
     if job.quality is None or job.quality is Quality.EXACT:
         return {}
-    found = _shortcuts(model, job, job.quality)
+    found = _step_cache(job, job.quality)
     has_two = job.vae is None and "tiny" in model.autoencoders[1:]
     if has_two and (job.quality is Quality.DRAFT or not found):
         found["vae"] = "tiny"  # where few steps are drawn, decoding takes most of the time
     return found
 
 
-def _shortcuts(model: Model, job: Job, quality: Quality) -> dict[str, Any]:
-    found: dict[str, Any] = {}
+def _step_cache(job: Job, quality: Quality) -> dict[str, Any]:
+    """Guidance is left as it is: a picture without it in some steps is another one."""
     scheduler, _ = find_scheduler(job.scheduler or "")
-    if job.stages[0].steps <= MOST_UNCACHED // scheduler.calls:
-        return found
-    if job.step_cache is None and job.step_cache_interval is None:
-        interval = min(_INTERVALS[quality], scheduler.cache_interval)
-        if interval > 1:
-            found["step_cache_interval"] = interval
-    is_open = all(getattr(job, name) is None for name in ("guidance_start", "guidance_stop"))
-    if quality is Quality.DRAFT and is_open and not is_unguided(model, job):
-        found["guidance_stop"] = _DRAFT_GUIDANCE_STOP
-    return found
+    interval = min(_INTERVALS[quality], scheduler.cache_interval)
+    is_open = job.step_cache is None and job.step_cache_interval is None
+    has_many = job.stages[0].steps > MOST_UNCACHED // scheduler.calls
+    return {"step_cache_interval": interval} if is_open and has_many and interval > 1 else {}

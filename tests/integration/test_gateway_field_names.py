@@ -32,6 +32,8 @@ _REFUSED: dict[str, object] = {
     "mask": "/etc/passwd",
     "background": "no such colour",
     "clip_skip": 99,
+    "guidance_start": 1,
+    "guidance_min_sigma": 1001,
     "refiner": "no-such-model",
     "denoising_end": 2,
     "preview_every": -5,

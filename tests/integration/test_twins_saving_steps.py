@@ -94,11 +94,11 @@ def test_guidance_that_stops_draws_what_plain_diffusers_draws(
 @pytest.mark.parametrize(
     ("share", "computed"),
     [
-        # 17 steps, 11 of them computed, and 13, 9 of them; each model predicts from its own.
-        ({"denoising_end": 0.6}, [2] * 11 + [2] * 9),
-        ({"refiner_strength": 0.5}, [2] * 18 + [2] * 10),
+        # 17 steps, 10 of them computed, and 13, 8 of them; each model predicts from its own.
+        ({"denoising_end": 0.6}, [2] * 10 + [2] * 8),
+        ({"refiner_strength": 0.5}, [2] * 16 + [2] * 9),
         # Half of all steps: 14 of the first model, and none of the refiner.
-        ({"denoising_end": 0.6, "guidance_stop": 0.5}, [2] * 9 + [1] * 2 + [1] * 9),
+        ({"denoising_end": 0.6, "guidance_stop": 0.5}, [2] * 7 + [1] * 3 + [1] * 8),
     ],
 )
 def test_each_of_two_models_has_a_cache_of_its_own(

@@ -22,13 +22,11 @@ def resolve(catalogue: Catalogue = CATALOGUE, **values: Any) -> Job:
 
 @pytest.mark.parametrize("model", MANY_STEPS)
 def test_presets_compute_fewer_steps_where_many_are_taken(model: str) -> None:
-    """Fast predicts steps; a draft predicts no fewer, and guides only the first of them."""
+    """Fast predicts steps, a draft no fewer of them; the guidance stays as it is."""
     exact, fast, draft = (resolve(model=model, quality=one) for one in Quality)
     assert exact.cache_interval == 1
-    assert exact.guided_span == (0.0, 1.0)
     assert 1 < fast.cache_interval <= draft.cache_interval
-    assert fast.guided_span == (0.0, 1.0)
-    assert draft.guidance_stop is not None
+    assert {one.guided_span for one in (exact, fast, draft)} == {(0.0, 1.0)}
     assert CATALOGUE.warnings(fast) == CATALOGUE.warnings(draft) == ()
 
 
@@ -36,7 +34,7 @@ def test_presets_compute_fewer_steps_where_many_are_taken(model: str) -> None:
 def test_a_model_of_one_step_is_decoded_by_the_tiny_autoencoder(quality: str) -> None:
     """Decoding takes most of the time of such a picture."""
     job = resolve(model="sdxl-turbo", quality=quality)
-    assert (job.vae, job.cache_interval, job.guidance_stop) == ("tiny", 1, None)
+    assert (job.vae, job.cache_interval) == ("tiny", 1)
 
 
 def test_a_preset_that_can_change_nothing_says_so() -> None:
@@ -48,10 +46,10 @@ def test_a_preset_that_can_change_nothing_says_so() -> None:
 
 def test_what_a_job_names_itself_is_never_changed() -> None:
     """A preset fills in only what is left open."""
-    given: dict[str, Any] = {"step_cache": "off", "guidance_stop": 0.9, "vae": "full"}
+    given: dict[str, Any] = {"step_cache": "off", "vae": "full"}
     job = resolve(model="sdxl-base", quality="draft", **given)
     assert (job.step_cache, job.step_cache_interval) == ("off", None)
-    assert (job.guidance_stop, job.vae) == (0.9, "full")
+    assert job.vae == "full"
 
 
 def test_no_more_steps_are_predicted_than_the_scheduler_allows() -> None:

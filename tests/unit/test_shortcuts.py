@@ -16,7 +16,6 @@ from winepress_shared.cost import megapixel_steps
 from winepress_shared.errors import InvalidJob
 from winepress_shared.jobs.job import Job, parse_job
 from winepress_shared.jobs.shortcuts import (
-    FIRST_EXACT,
     LAST_EXACT,
     MOST_UNCACHED,
     Stage,
@@ -38,7 +37,7 @@ def warnings(**values: Any) -> tuple[str, ...]:
     return CATALOGUE.warnings(resolve(**values))
 
 
-@pytest.mark.parametrize(("interval", "computed"), [(1, 20), (2, 13), (3, 10), (4, 9)])
+@pytest.mark.parametrize(("interval", "computed"), [(1, 20), (2, 11), (3, 8), (4, 7)])
 def test_one_step_of_the_interval_is_computed(interval: int, computed: int) -> None:
     """Beside the first and the last ones."""
     assert len(exact_steps(20, interval)) == computed
@@ -48,7 +47,7 @@ def test_one_step_of_the_interval_is_computed(interval: int, computed: int) -> N
 def test_the_first_and_the_last_steps_are_always_computed(total: int, interval: int) -> None:
     """And never more than interval - 1 in a row are predicted."""
     exact = sorted(exact_steps(total, interval))
-    assert {*range(min(FIRST_EXACT, total)), *range(max(0, total - LAST_EXACT), total)} <= {*exact}
+    assert {0, *range(max(0, total - LAST_EXACT), total)} <= {*exact}
     assert all(after - before <= interval for before, after in pairwise(exact))
     assert exact[-1] == total - 1
     if total <= MOST_UNCACHED or interval == 1:
@@ -173,10 +172,10 @@ def test_a_wish_with_effect_needs_no_words(values: dict[str, Any]) -> None:
 def test_predicted_steps_cost_nothing_and_unguided_ones_half() -> None:
     """So that what is said of waiting, and what keys may spend, is true."""
     full = megapixel_steps(resolve())
-    assert megapixel_steps(resolve(step_cache="light")) == pytest.approx(full * 13 / 20)
+    assert megapixel_steps(resolve(step_cache="light")) == pytest.approx(full * 11 / 20)
     assert megapixel_steps(resolve(guidance_stop=0.5)) == pytest.approx(full * 15 / 20)
     both = resolve(step_cache="light", guidance_stop=0.5)
-    assert megapixel_steps(both) == pytest.approx(full * (7 + 6 / 2) / 20)
+    assert megapixel_steps(both) == pytest.approx(full * (5 + 6 / 2) / 20)
     assert megapixel_steps(resolve(step_cache="light", scheduler="LCM")) == pytest.approx(full)
 
 

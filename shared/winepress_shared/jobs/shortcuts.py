@@ -13,8 +13,9 @@ from winepress_shared.errors import InvalidJob
 MAX_CACHE_INTERVAL = 8
 GUIDED_FIELDS = ("guidance_start", "guidance_stop", "guidance_min_sigma")
 MAX_SIGMA = 1000.0  #: models begin at about 15
-FIRST_EXACT = 4  #: steps at the start that are always computed: there the picture takes shape
-LAST_EXACT = 2  #: steps at the end that are always computed: nothing mends their errors
+#: Steps at the end that are always computed: nothing mends their errors. Those at the start need no
+#: more care than others: where there is only noise yet, the output hardly changes.
+LAST_EXACT = 2
 #: A model that takes this many steps or fewer computes them all.
 MOST_UNCACHED = 8
 
@@ -98,9 +99,7 @@ def exact_steps(total: int, interval: int) -> frozenset[int]:
     """The steps of ``total``, counted from 0, that are computed; the others are predicted."""
     if total <= MOST_UNCACHED:
         return frozenset(range(total))
-    last_warm = FIRST_EXACT - 1
-    between = range(last_warm, total - LAST_EXACT, interval)
-    return frozenset({*range(FIRST_EXACT), *between, *range(total - LAST_EXACT, total)})
+    return frozenset({*range(0, total, interval), *range(total - LAST_EXACT, total)})
 
 
 def guided_steps(total: int, span: tuple[float, float]) -> range:

@@ -34,7 +34,10 @@ class StepCache(Protocol):
 
 
 class Extrapolation:
-    """Continues the line through the last two computed outputs, over the numbers of their steps."""
+    """Continues the line through the last two computed outputs, over the numbers of their steps.
+
+    Where there is only one yet, it is held.
+    """
 
     def __init__(self, network: Network) -> None:
         self._network = network
@@ -47,16 +50,17 @@ class Extrapolation:
         return output
 
     def can_predict(self, batch: int) -> bool:
-        """After two computed outputs of at least ``batch`` items."""
-        sizes = [output.shape[0] for _, output in self._computed]
-        return len(sizes) == _POINTS and min(sizes) >= batch
+        """After an output of at least ``batch`` items."""
+        return bool(self._computed) and self._computed[-1][1].shape[0] >= batch
 
     def predict(self, step: int, inputs: Inputs) -> torch.Tensor:
         """The line's value at ``step``."""
         batch = inputs["sample"].shape[0]
         (first, before), (second, last) = (
-            (number, output[-batch:]) for number, output in self._computed
+            (number, output[-batch:]) for number, output in (self._computed[0], self._computed[-1])
         )
+        if before.shape[0] < batch or first == second:
+            return last
         # One rounded operation after the other: a fused one would round differently at the ends of
         # vectors, and a picture's bytes would depend on its place in the batch.
         slope = (last - before) / (second - first)
