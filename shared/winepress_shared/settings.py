@@ -158,6 +158,12 @@ class Settings(Limits):
             read_allowed(one)
         return given
 
+    @field_validator("home", "catalogue", "store_folder")
+    @classmethod
+    def _absolute(cls, path: Path | None) -> Path | None:
+        """The processes of a farm run in folders of their own."""
+        return path and path.expanduser().absolute()
+
     @field_validator("broker_ca", "s3_ca")
     @classmethod
     def _certificates(cls, path: Path | None) -> Path | None:

@@ -275,3 +275,10 @@ def test_hosts_for_webhooks_are_hosts(value: str) -> None:
     """Refused where they are set, and not when a message is due."""
     with pytest.raises(WrongUsage, match=r"^webhook_allow"):
         Settings.load({"WINEPRESS_WEBHOOK_ALLOW": value})
+
+
+@pytest.mark.parametrize("name", ["home", "catalogue", "store_folder"])
+def test_a_folder_is_relative_to_where_the_settings_are_read(tmp_path: Path, name: str) -> None:
+    """The processes of a farm, which read them again, run in folders of their own."""
+    settings = Settings.load({f"WINEPRESS_{name.upper()}": "mine"})
+    assert getattr(settings, name) == tmp_path / "mine"
