@@ -62,7 +62,7 @@ class Visit:
     def close(self) -> None:
         """Close the tab; fails if anything complained."""
         self._context.close()
-        assert self.complaints == []
+        assert self.complaints == [], self.complaints
 
 
 @contextmanager

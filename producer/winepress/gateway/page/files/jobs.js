@@ -6,6 +6,7 @@ import * as api from "./api.js";
 const BUSY_MS = 1500;
 const IDLE_MS = 5000;
 const LOST_MS = 3000;
+const PENDING_MS = 1000;
 const LINKS_MS = 12 * 3_600_000; // links to outputs open for a day
 const STREAMS = 2; // a browser opens six connections to one host, for all of its tabs together
 const LISTED = 20; // active jobs shown
@@ -66,9 +67,13 @@ export function choose(id) {
   watchSome();
 }
 
-/** Fields and warnings of a job. */
+/** Fields and warnings of a job. There are none yet while its submission is not complete. */
 export async function detail(id) {
-  if (!details.has(id)) details.set(id, await api.get(`v1/jobs/${id}`));
+  while (!details.has(id)) {
+    const found = await api.get(`v1/jobs/${id}`);
+    if (found.job || FINAL.has(found.state)) details.set(id, { ...found, job: found.job || {} });
+    else await new Promise((done) => setTimeout(done, PENDING_MS));
+  }
   return details.get(id);
 }
 
