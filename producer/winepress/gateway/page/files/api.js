@@ -53,10 +53,13 @@ async function send(method, path, { body, kind, more, signal } = {}) {
 
 async function withKey(method, path, options) {
   for (;;) {
+    const key = readKey();
     try {
       return await send(method, path, options);
     } catch (error) {
-      if (error.status !== 401 || !(await askForKey(error.message))) throw error;
+      if (error.status !== 401) throw error;
+      // A late refusal of the key before asks nobody again.
+      if (readKey() === key && !(await askForKey(error.message))) throw error;
     }
   }
 }
