@@ -44,6 +44,26 @@ class Catalogue:
         self._qualities = qualities or {}
         for model in models.values():
             self._check_refiners(model)
+        for lane in self._qualities:
+            self._check_lane(lane)
+
+    def _check_lane(self, lane: str) -> None:
+        """Check that a preset is for a known model, in a precision it has."""
+        name, dot, precision = lane.partition(".")
+        model = self._models.get(name)
+        if lane == "*" or (model and (not dot or precision in model.precisions)):
+            return
+        known = model.precisions if model else self._models
+        near = difflib.get_close_matches(precision if model else name, known, n=1)
+        raise WrongUsage(
+            "a preset is given for a precision that the model lacks"
+            if model
+            else "a preset is given for an unknown model",
+            field="qualities",
+            value=lane,
+            allowed=", ".join(known),
+            hint=f"did you mean {near[0]!r}?" if near else None,
+        )
 
     def _check_refiners(self, model: Model) -> None:
         """Check that every refiner is a known image-to-image model of the same family."""

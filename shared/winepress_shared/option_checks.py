@@ -13,7 +13,7 @@ from winepress_shared.jobs.model_options import DEFAULT_DENOISING_END, Refinemen
 from winepress_shared.jobs.quality import Quality
 from winepress_shared.jobs.schedulers import find_scheduler
 from winepress_shared.jobs.shared_call import why_no_call
-from winepress_shared.jobs.shortcuts import GUIDED_FIELDS, MOST_UNCACHED, guided_steps
+from winepress_shared.jobs.shortcuts import GUIDED_FIELDS, guided_steps
 from winepress_shared.model import Model
 
 DEFAULT_STRENGTH = 0.6  #: of image-to-image, if the model sets no default
@@ -114,7 +114,7 @@ def _why_fewer_are_predicted(job: Job) -> str | None:
     name = "step_cache" if job.step_cache_interval is None else "step_cache_interval"
     entry, _ = find_scheduler(job.scheduler or "")
     most = max(stage.steps for stage in job.stages)
-    least = (MOST_UNCACHED - entry.more_calls) // entry.calls
+    least = entry.uncached_steps
     if most <= least:
         return f"{name} is ignored: it has no effect at {most} steps, only above {least}"
     if asked > allowed == 1:

@@ -10,7 +10,6 @@ from typing import Any, Final
 from winepress_shared.jobs.job import Job
 from winepress_shared.jobs.quality import Quality
 from winepress_shared.jobs.schedulers import find_scheduler
-from winepress_shared.jobs.shortcuts import MOST_UNCACHED
 from winepress_shared.model import Model
 
 #: One denoising step of so many is computed.
@@ -25,7 +24,8 @@ def preset_options(model: Model, job: Job) -> dict[str, Any]:
     if job.quality is None or job.quality is Quality.EXACT:
         return {}
     found = _step_cache(job, job.quality)
-    has_two = job.vae is None and "tiny" in model.autoencoders[1:]
+    # Not for key frames: each is drawn around the one before, so losses would add up.
+    has_two = job.is_picture and job.vae is None and "tiny" in model.autoencoders[1:]
     if has_two and (job.quality is Quality.DRAFT or not found):
         found["vae"] = "tiny"  # where few steps are drawn, decoding takes most of the time
     return found
@@ -36,5 +36,5 @@ def _step_cache(job: Job, quality: Quality) -> dict[str, Any]:
     scheduler, _ = find_scheduler(job.scheduler or "")
     interval = min(_INTERVALS[quality], scheduler.cache_interval)
     is_open = job.step_cache is None and job.step_cache_interval is None
-    has_many = job.stages[0].steps > MOST_UNCACHED // scheduler.calls
+    has_many = max(stage.steps for stage in job.stages) > scheduler.uncached_steps
     return {"step_cache_interval": interval} if is_open and has_many and interval > 1 else {}

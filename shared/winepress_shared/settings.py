@@ -41,7 +41,7 @@ _MAX_FILE_BYTES = 2**20  #: and characters of a variable
 #: What the settings that are no single value look like in a variable of the environment.
 _EXAMPLES: dict[str, list[str] | dict[str, str]] = {
     "model_aliases": {"gpt-image-1": "vignette"},
-    "qualities": {"sdxl.fp16": "fast"},
+    "qualities": {"sdxl-base.fp16": "fast"},
     "cors_origins": ["https://app.example"],
     "webhook_allow": ["127.0.0.1", "10.20.0.0/16"],
 }
@@ -115,7 +115,7 @@ class Settings(Limits):
     qualities: Annotated[dict[PresetLane, Quality], Field(max_length=1000)] = Field(
         default_factory=dict
     )
-    #: Preset of jobs that name none, by model and precision (``sdxl.int8``), by model, or ``*``.
+    #: Preset of jobs that name none, by ``sdxl-base.int8``, by ``sdxl-base``, or ``*`` for all.
     user: Annotated[str, Field(pattern=USER_PATTERN)] = "anonymous"
     public_url: str | None = None
     #: Address of the gateway in its own links; None is the one by which each client reaches it.

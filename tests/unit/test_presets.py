@@ -8,8 +8,10 @@ import pytest
 from PIL import Image
 
 from winepress_shared.catalogue import Catalogue
+from winepress_shared.errors import WrongUsage
 from winepress_shared.jobs.job import Job, parse_job
 from winepress_shared.jobs.quality import Quality
+from winepress_shared.jobs.shared_call import are_alike
 from winepress_shared.settings import Settings
 
 CATALOGUE = Catalogue.load()
@@ -97,3 +99,41 @@ def test_key_frames_are_drawn_with_the_preset_of_their_zoom() -> None:
     drawings = [zoom.first_drawing(), zoom.drawing_of(1)]
     assert [one.cache_interval for one in drawings] == [zoom.cache_interval] * 2
     assert zoom.cache_interval > 1
+
+
+@pytest.mark.parametrize("lane", ["vignet", "vignette.int9", "vignette.", "no-such-model.fp16"])
+def test_a_preset_for_nothing_is_refused(lane: str) -> None:
+    """A typing mistake in the settings would otherwise never be noticed."""
+    with pytest.raises(WrongUsage, match="qualities"):
+        Catalogue.load(None, {lane: Quality.FAST})
+
+
+def test_key_frames_keep_the_full_autoencoder() -> None:
+    """Each is drawn around the one before, so what a tiny one loses would add up."""
+    full = CATALOGUE.get("vignette-inpaint")
+    farm = Catalogue(
+        {
+            "vignette": CATALOGUE.get("vignette"),
+            full.name: full.model_copy(update={"tiny_vae": "hub:someone/tiny"}),
+        }
+    )
+    zoom = resolve(farm, kind="zoom-video", model=full.name, quality="draft")
+    assert (zoom.vae, zoom.cache_interval > 1) == (None, True)
+
+
+def test_what_a_preset_sets_decides_which_pictures_share_a_call() -> None:
+    """Not its name: the same options by hand are the same arithmetic."""
+    fast = resolve(quality="fast", seed=1)
+    by_hand = resolve(step_cache_interval=fast.step_cache_interval, seed=2)
+    assert are_alike(fast, by_hand)
+    assert not are_alike(fast, resolve(seed=2))
+
+
+@pytest.mark.parametrize(("scheduler", "steps"), [("ddim", 9), ("pndm", 8), ("heun", 5)])
+def test_a_preset_begins_where_the_schedulers_step_cache_does(scheduler: str, steps: int) -> None:
+    """Schedulers differ in their calls of the network per step."""
+    few, many = (
+        resolve(scheduler=scheduler, num_inference_steps=number, quality="fast")
+        for number in (steps - 1, steps)
+    )
+    assert (few.cache_interval, many.cache_interval > 1) == (1, True)

@@ -44,6 +44,7 @@ def test_what_each_picture_has_for_itself_keeps_no_jobs_apart(own: dict[str, obj
         {"negative_prompt": "blurred"},
         {"precision": "int8-weights"},
         {"pictures_per_call": 4},
+        {"quality": "fast"},
     ],
     ids=lambda other: next(iter(other)),
 )

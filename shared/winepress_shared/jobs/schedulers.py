@@ -11,7 +11,7 @@ import difflib
 from dataclasses import dataclass, field
 
 from winepress_shared.errors import InvalidJob
-from winepress_shared.jobs.shortcuts import MAX_CACHE_INTERVAL
+from winepress_shared.jobs.shortcuts import MAX_CACHE_INTERVAL, MOST_UNCACHED
 
 
 @dataclass(frozen=True)
@@ -27,6 +27,11 @@ class Scheduler:
     more_calls: int = 0  #: beside those, in all steps together
     #: Largest interval of a step cache that serves it better than fewer steps do; 1: none does.
     cache_interval: int = MAX_CACHE_INTERVAL
+
+    @property
+    def uncached_steps(self) -> int:
+        """A picture of so many steps or fewer has too few calls for a step cache."""
+        return (MOST_UNCACHED - self.more_calls) // self.calls
 
 
 def _s(

@@ -9,8 +9,8 @@ from winepress_shared.model import Model
 
 LEAST_CALLS = 4  #: a job of fewer full calls is distributed picture by picture
 #: Fields in which the pictures of one call may differ: each has its own text and seed, and is
-#: counted, encoded and stored by itself.
-_OWN = ("prompt", "negative_prompt", "seed", "n", "priority")
+#: counted, encoded and stored by itself. What a preset sets is in fields of its own.
+_OWN = ("prompt", "negative_prompt", "seed", "n", "priority", "quality")
 _OWN_FILE = ("output_format", "output_quality", "embed_metadata")
 _DIGEST_CHARACTERS = 16
 

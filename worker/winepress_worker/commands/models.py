@@ -130,7 +130,8 @@ def _prepare(arguments: argparse.Namespace) -> int:
         local_models = LocalModels(Settings.load().home, local_models.catalogue.plus(inferred))
     for precision in _precisions(local_models, arguments, Precision.FP16.value):
         label = f"{arguments.model}.{precision.value}"
-        if precision is Precision.INT8 and is_quick_at_8_bits() is False:
+        is_made_now = not local_models.find(arguments.model, precision)
+        if precision is Precision.INT8 and is_made_now and is_quick_at_8_bits() is False:
             write_line(sys.stderr, f"{label}: {_SLOW_AT_8_BITS}")
         with _progress(label) as report:
             prepared = prepare(local_models, arguments.model, precision, report, folder)
