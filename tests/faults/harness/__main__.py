@@ -20,6 +20,7 @@ def main() -> int:
     kills.add_argument("--kills", type=int, default=300)
     kills.add_argument("--seed", type=int, default=1)
     kills.add_argument("--workers", type=int, default=6)
+    kills.add_argument("--forked", action="store_true", help="start no interpreter for each")
     kills.set_defaults(run=_kills)
     options = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="winepress-faults-") as folder:
@@ -28,7 +29,8 @@ def main() -> int:
 
 
 def _kills(options: argparse.Namespace, folder: Path) -> int:
-    report = KillRun(Terms(options.kills, options.seed, options.workers), _say).run(folder)
+    terms = Terms(options.kills, options.seed, options.workers, is_forked=options.forked)
+    report = KillRun(terms, _say).run(folder)
     print(as_text(report))
     return 0 if report.account.is_kept else 1
 

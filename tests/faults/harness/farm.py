@@ -11,8 +11,10 @@ from pathlib import Path
 from typing import Any, Self, TypeVar
 
 import redis
+from faults.harness.forked_workers import ForkedWorkers
 from faults.harness.kept_worker import KeptWorker
 from faults.harness.witness import Witness
+from faults.harness.worker_processes import WorkerProcesses
 from pydantic import SecretStr
 from support.servers import SeaweedServer, ValkeyServer
 
@@ -24,6 +26,7 @@ from winepress_shared.settings import Settings
 T = TypeVar("T")
 
 PATIENCE_S = 120.0
+_START_S = 600.0  #: many workers on a busy machine take long to import everything
 _LOOK_S = 0.05
 _SMALL = {"width": 64, "height": 64, "num_inference_steps": 4}
 
@@ -61,7 +64,7 @@ class StruckFarm:
     servers: Servers
     folder: Path
     engine: Mapping[str, object] = field(default_factory=dict)  #: of the fake engine
-    reaching: Mapping[str, Any] = field(default_factory=dict)  #: settings of its workers
+    reaching: dict[str, Any] = field(default_factory=dict)  #: settings of its workers alone
     sent: list[Sent] = field(default_factory=list)
 
     def __post_init__(self) -> None:
@@ -70,7 +73,7 @@ class StruckFarm:
         own = {"farm": f"t{secrets.token_hex(6)}", "home": self.folder / "home"}
         url = SecretStr(self.servers.broker.url)
         self.settings: Settings = self.servers.store.address.settings(broker_url=url, **own)
-        self.workers: list[KeptWorker] = []
+        self.workers: list[WorkerProcesses] = []
         self._held = ExitStack()
 
     def __enter__(self) -> Self:
@@ -83,21 +86,43 @@ class StruckFarm:
             worker.end()
         self._held.close()
 
+    def reach(self, server: str, port: int) -> None:
+        """Have workers that start from now on reach ``broker`` or ``store`` by another port."""
+        if server == "broker":
+            self.reaching["broker_url"] = SecretStr(f"redis://127.0.0.1:{port}/0")
+        else:
+            self.reaching["s3_endpoint"] = f"http://127.0.0.1:{port}"
+
     # -- workers -----------------------------------------------------------------------------
 
     def start_workers(self, count: int, *flags: str, **how: Any) -> list[KeptWorker]:
         """Start workers and return when all of them are in the farm."""
-        settings = self.settings.model_copy(update=dict(self.reaching))
-        engine = {"scratch": self.folder, "witness": self.witness.path} | dict(self.engine)
-        named = "fake:" + ",".join(f"{name}={value}" for name, value in engine.items())
+        settings = self.settings.model_copy(update=self.reaching)
+        flags = ("--engine", self.engine_name, "--max-batch-size", "1", *flags)
         first = len(self.workers) + 1
         new = [
-            KeptWorker(settings, self.folder, f"w{number}", ("--engine", named, *flags), **how)
+            KeptWorker(settings, self.folder, f"w{number}", flags, **how)
             for number in range(first, first + count)
         ]
-        self.workers += new
-        await_true(lambda: {one.name for one in new} <= self.ready_workers())
+        self.await_ready(new)
         return new
+
+    def fork_workers(self, count: int) -> None:
+        """The same, of processes that are forked: see `ForkedWorkers`."""
+        names = [f"w{number}" for number in range(1, count + 1)]
+        forked = ForkedWorkers(self.settings, self.folder, names, self.engine_name)
+        self.await_ready(self._held.enter_context(forked).workers)
+
+    @property
+    def engine_name(self) -> str:
+        """The fake engine with its settings, as `winepress worker --engine` reads it."""
+        engine = {"scratch": self.folder, "witness": self.witness.path} | dict(self.engine)
+        return "fake:" + ",".join(f"{name}={value}" for name, value in engine.items())
+
+    def await_ready(self, new: Sequence[WorkerProcesses]) -> None:
+        """Add workers, and return when all of them are in the farm."""
+        self.workers += new
+        await_true(lambda: {one.name for one in new} <= self.ready_workers(), _START_S)
 
     def ready_workers(self) -> set[str]:
         """The names of the workers whose rendering process has described itself."""
@@ -155,12 +180,24 @@ class StruckFarm:
         """The name of a key of this farm in the broker."""
         return ":".join([self.settings.farm, *map(str, parts)])
 
+    def drop_connections(self) -> None:
+        """Have the broker end every connection but this one."""
+        with _reaching():
+            self.broker.client_kill_filter(_type="normal", skipme=True)
+            self.broker.client_kill_filter(_type="pubsub")
+
     def open_units(self) -> int:
         """Pictures that have not ended; raises BrokerUnreachable."""
-        try:
+        with _reaching():
             return int(self.broker.get(self.key("open")) or 0)  # type: ignore[arg-type]
-        except (redis.ConnectionError, redis.TimeoutError):
-            raise BrokerUnreachable("the broker was struck") from None
+
+
+@contextmanager
+def _reaching() -> Iterator[None]:
+    try:
+        yield
+    except (redis.ConnectionError, redis.TimeoutError):
+        raise BrokerUnreachable("the broker was struck") from None
 
 
 def await_true(condition: Callable[[], bool], patience_s: float = PATIENCE_S) -> None:

@@ -12,6 +12,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 
+from faults.harness.worker_processes import WorkerProcesses
 from support.command_line import environment
 
 from winepress_deploy.parent_death_signal import dying_with_parent
@@ -19,11 +20,9 @@ from winepress_shared.settings import Settings
 
 _STOP_S = 60.0
 _AGAIN_S = 0.05  #: from its end to its next start
-_POOL_CHILD = b"--billiard-fork"  #: on the command line of Celery's children
-_TRACKER = b"semaphore_tracker"  #: one of them, which draws nothing
 
 
-class KeptWorker:
+class KeptWorker(WorkerProcesses):
     """``winepress worker`` in a session of its own; started again whenever it ends."""
 
     def __init__(
@@ -37,7 +36,7 @@ class KeptWorker:
         variables: Mapping[str, str] | None = None,
     ) -> None:
         """``wrapper`` is a program that runs it, such as ``faketime``."""
-        self.name = name
+        super().__init__(name)
         self.log = folder / f"{name}.log"
         self.starts = 0
         self.is_kept = True  #: false: it stays dead, like a machine that is gone
@@ -58,32 +57,6 @@ class KeptWorker:
         """The process id of its parent; None while it is dead."""
         process = self._process
         return process.pid if process and process.poll() is None else None
-
-    @property
-    def renderer_pid(self) -> int | None:
-        """The process id of what draws; None while there is none."""
-        pid = self.pid
-        return next(iter(_renderers_of(pid)), None) if pid else None
-
-    def send(self, number: signal.Signals) -> bool:
-        """Send a signal to its parent; False if it is dead."""
-        return _sent(os.kill, self.pid, number)
-
-    def kill_parent(self) -> bool:
-        """SIGKILL to its parent alone; the kernel then ends what draws."""
-        return self.send(signal.SIGKILL)
-
-    def kill_group(self) -> bool:
-        """SIGKILL to all its processes at once."""
-        return _sent(os.killpg, self.pid, signal.SIGKILL)
-
-    def kill_renderer(self) -> bool:
-        """SIGKILL to what draws, and to nothing else."""
-        return _sent(os.kill, self.renderer_pid, signal.SIGKILL)
-
-    def freeze(self, *, thaw: bool = False) -> None:
-        """SIGSTOP to all its processes, or SIGCONT."""
-        _sent(os.killpg, self.pid, signal.SIGCONT if thaw else signal.SIGSTOP)
 
     def keep(self, *, kept: bool) -> None:
         """Whether it is to be started again, now and later."""
@@ -125,25 +98,3 @@ class KeptWorker:
                 self.starts += 1
             self._process.wait()
             time.sleep(_AGAIN_S)
-
-
-def _sent(send: object, pid: int | None, number: signal.Signals) -> bool:
-    assert callable(send)
-    if pid is None:
-        return False
-    try:
-        send(pid, number)
-    except ProcessLookupError:
-        return False
-    return True
-
-
-def _renderers_of(pid: int) -> list[int]:
-    found = []
-    for thread in Path(f"/proc/{pid}/task").glob("*/children"):
-        with suppress(OSError):
-            for child in thread.read_text().split():
-                command = Path(f"/proc/{child}/cmdline").read_bytes()
-                if _POOL_CHILD in command and _TRACKER not in command:
-                    found.append(int(child))
-    return found

@@ -7,17 +7,17 @@ import random
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from faults.harness.farm import PATIENCE_S, Servers, StruckFarm, await_true, outlasting
-from faults.harness.kept_worker import KeptWorker
 from faults.harness.progress_meter import ProgressMeter
-from faults.harness.schedule import Strike, Victim, strikes
+from faults.harness.schedule import MIX, Strike, Victim, strikes
 from faults.harness.verifier import Account, verify
 from faults.harness.witness import Line
+from faults.harness.worker_processes import WorkerProcesses
 
 from winepress_shared.state import JobState
 
@@ -37,7 +37,9 @@ class Terms:
     seed: int
     workers: int = 6
     mean_pause_s: float = 0.25
+    is_forked: bool = False  #: see `ForkedWorkers`; for thousands of kills in an hour
     step_s: float = 0.03  #: of four of a picture
+    mix: Mapping[Victim, float] = field(default_factory=lambda: MIX)
 
 
 @dataclass(frozen=True)
@@ -85,7 +87,10 @@ class KillRun:
             Servers.running(folder) as servers,
             StruckFarm(servers, folder / "farm", engine) as farm,
         ):
-            farm.start_workers(terms.workers, "--max-batch-size", "1")
+            if terms.is_forked:
+                farm.fork_workers(terms.workers)
+            else:
+                farm.start_workers(terms.workers)
             with ProgressMeter(farm) as meter, self._fed(farm):
                 for number, strike in enumerate(self._schedule(), 1):
                     time.sleep(strike.pause_s)
@@ -101,7 +106,7 @@ class KillRun:
 
     def _schedule(self) -> Iterator[Strike]:
         terms = self._terms
-        return strikes(terms.seed, terms.kills, terms.workers, terms.mean_pause_s)
+        return strikes(terms.seed, terms.kills, terms.workers, terms.mean_pause_s, terms.mix)
 
     # -- jobs --------------------------------------------------------------------------------
 
@@ -165,7 +170,7 @@ class KillRun:
             time.sleep(_LOOK_S)
         raise AssertionError("no worker draws any more")
 
-    def _kill(self, worker: KeptWorker, victim: Victim, pid: int) -> bool:
+    def _kill(self, worker: WorkerProcesses, victim: Victim, pid: int) -> bool:
         at = time.monotonic()
         kill = {
             Victim.RENDERER: worker.kill_renderer,

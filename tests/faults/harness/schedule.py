@@ -24,11 +24,11 @@ class Victim(StrEnum):
 #: How often each is struck, in the headline run.
 MIX: Mapping[Victim, float] = MappingProxyType(
     {
-        Victim.RENDERER: 0.46,
-        Victim.PARENT: 0.07,
-        Victim.GROUP: 0.08,
-        Victim.BROKER: 0.34,
-        Victim.STORE: 0.05,
+        Victim.RENDERER: 0.45,
+        Victim.PARENT: 0.12,
+        Victim.GROUP: 0.15,
+        Victim.BROKER: 0.26,
+        Victim.STORE: 0.02,
     }
 )
 

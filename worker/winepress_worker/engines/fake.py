@@ -130,7 +130,7 @@ class FakePipeline:
         return [canvas.finish(picture) for picture in pictures]
 
     def _witness(self, did: str, request: Request) -> None:
-        """Append a line for each picture, in one write, so that lines of several processes never mix."""
+        """Append a line for each picture, in one write: lines of several processes never mix."""
         if self._settings.witness is None:
             return
         at, pid = time.monotonic(), os.getpid()
