@@ -34,18 +34,18 @@ def test_dropped_subscriptions_have_nothing_drawn_twice(farm: StruckFarm) -> Non
 @pytest.mark.case(11)
 @pytest.mark.lengthy
 def test_every_connection_dropped_twenty_times(farm: StruckFarm) -> None:
-    """Workers take up work again, and no picture is counted twice."""
+    """Workers take up work again within a minute, and no picture is drawn to its end twice."""
     farm.start_workers(2)
-    sent = farm.submit(20)
+    farm.submit(20)
     for _ in range(_DROPS):
-        outlasting(lambda: farm.drop_connections())
+        outlasting(farm.drop_connections)
         time.sleep(0.2)
     farm.await_ended(60)
     farm.submit(2)
     farm.await_ended(60)
     account = verify(farm)
     account.assert_kept()
-    assert account.begun_again == 0, f"of {len(sent)} jobs"
+    assert account.drawn_again == 0
 
 
 @pytest.mark.case(12)
@@ -93,23 +93,6 @@ def test_lost_tickets_are_issued_again(farm: StruckFarm) -> None:
     farm.start_workers(1)
     farm.await_ended()
     verify(farm).assert_kept()
-
-
-@pytest.mark.case(15)
-@pytest.mark.lengthy
-def test_a_broker_that_forgot_everything(farm: StruckFarm) -> None:
-    """`recover` enters the jobs again from the store while a worker draws; none is drawn twice."""
-    farm.start_workers(1)
-    farm.submit(6)
-    farm.await_drawn(5)
-    counted = farm.witness.drawn().total()
-    farm.broker.flushdb()
-    await_true(lambda: bool(outlasting(farm.ready_workers)))
-    farm.client.recover()
-    farm.await_ended()
-    account = verify(farm)
-    account.assert_kept()
-    assert account.drawn_again <= 2, f"{counted} pictures were drawn before"
 
 
 @pytest.mark.case(16)

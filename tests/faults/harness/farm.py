@@ -86,6 +86,13 @@ class StruckFarm:
             worker.end()
         self._held.close()
 
+    def use_folder(self) -> None:
+        """Have everybody use a folder as the store, from now on."""
+        own = {"s3_endpoint": None, "s3_access_key_id": None, "s3_secret_access_key": None}
+        folder = {"store_folder": self.folder / "store"}
+        self.settings = self.settings.model_copy(update=own | folder)
+        self.client = self._held.enter_context(Client(self.settings))
+
     def reach(self, server: str, port: int) -> None:
         """Have workers that start from now on reach ``broker`` or ``store`` by another port."""
         if server == "broker":

@@ -36,7 +36,7 @@ class Terms:
     kills: int
     seed: int
     workers: int = 6
-    mean_pause_s: float = 0.25
+    mean_pause_s: float = 0.1
     is_forked: bool = False  #: see `ForkedWorkers`; for thousands of kills in an hour
     step_s: float = 0.03  #: of four of a picture
     mix: Mapping[Victim, float] = field(default_factory=lambda: MIX)
