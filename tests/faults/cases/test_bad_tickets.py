@@ -21,15 +21,25 @@ def _queue(farm: StruckFarm) -> str:
 
 @pytest.mark.case(4)
 def test_a_ticket_that_dies_with_a_worker_on_its_way_is_issued_again(farm: StruckFarm) -> None:
-    """A frozen worker has asked for it: the broker hands it over, and then the worker is killed."""
-    (frozen,) = farm.start_workers(1)
+    """A frozen worker has asked for it: the broker hands it over, and then it is killed."""
     farm.submit(1)
+    ticket = farm.broker.lindex(_queue(farm), 0)
+    (frozen,) = farm.start_workers(1)
     farm.await_ended()
     frozen.keep(kept=False)
-    frozen.freeze()
+
+    def is_taken_by_a_frozen_worker() -> bool:
+        frozen.freeze()
+        farm.broker.lpush(_queue(farm), ticket)
+        if not farm.broker.llen(_queue(farm)):
+            return True
+        farm.broker.delete(_queue(farm))  # between two of its requests for tickets
+        frozen.freeze(thaw=True)
+        return False
+
+    await_true(is_taken_by_a_frozen_worker)
     farm.submit(1)
-    await_true(lambda: not farm.broker.llen(_queue(farm)))
-    assert not farm.broker.hlen(farm.key("queue:unacked"))
+    farm.broker.delete(_queue(farm))  # so that the job has the lost ticket alone
     frozen.kill_group()
     farm.start_workers(1)
     farm.await_ended()

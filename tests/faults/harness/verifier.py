@@ -18,6 +18,8 @@ from winepress_shared.state import JobState
 _READERS = 8
 _ANSWER_S = 2.0  #: I7
 _MOST_NAMED = 5
+#: Longest until nothing is left over: Celery may take most of a minute to notice a dead link.
+_RESIDUE_S = 75.0
 #: Patterns of keys that no idle farm has; tickets that are left over are taken within a moment.
 _PASSING = (
     *("leases", "lease:*", "held:*", "job_leases:*", "retry:*", "attempts:*", "failers:*"),
@@ -145,6 +147,6 @@ def _check_residue(farm: StruckFarm, account: Account) -> None:
         return [*found, *(["open units"] if farm.open_units() else [])]
 
     try:
-        await_true(lambda: not left(), 15.0)
+        await_true(lambda: not left(), _RESIDUE_S)
     except AssertionError:
         account.residue += left()
