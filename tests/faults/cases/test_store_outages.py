@@ -12,6 +12,7 @@ import pytest
 from faults.harness.farm import Servers, StruckFarm, await_true
 from faults.harness.tcp_proxy import TcpProxy, Treatment
 from faults.harness.verifier import verify
+from support.servers import SeaweedServer
 
 _AWAY_S = 20.0  #: stands for ten minutes: a lane rests ten seconds at a time
 _UNAVAILABLE = b"HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
@@ -144,12 +145,12 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
 @pytest.mark.case(24)
 @pytest.mark.lengthy
 def test_a_store_whose_disk_is_full_has_the_lane_rest_until_there_is_room(
-    small_disk: Path, tmp_path: Path
+    servers: Servers, small_disk: Path, tmp_path: Path
 ) -> None:
     """No attempt counts, and every picture is stored in the end."""
     with (
-        Servers.running(small_disk) as servers,
-        StruckFarm(servers, tmp_path / "farm", {"step_s": 0.2}) as farm,
+        SeaweedServer(small_disk) as store,
+        StruckFarm(Servers(servers.broker, store), tmp_path / "farm", {"step_s": 0.2}) as farm,
     ):
         farm.start_workers(1)
         farm.submit(8)
