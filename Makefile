@@ -24,7 +24,7 @@ SEED ?= 1
 AVX2_CPU := build/avx2_cpu.so
 
 .DEFAULT_GOAL := help
-.PHONY: help install develop demo test check coverage bench clean test-avx2 test-all-avx2 test-clients clients kills \
+.PHONY: help install develop demo test check coverage bench clean test-avx2 test-all-avx2 test-clients clients faults kills \
   both-halves one-half other-half
 
 help: ## List the targets
@@ -105,6 +105,9 @@ coverage: install ## Measure test coverage
 	@$(BIN)/coverage run -m pytest $(ONE_HALF) tests/faults
 	@$(BIN)/coverage combine --quiet
 	@$(BIN)/coverage report --skip-covered
+
+faults: install ## Test every fault of the table in RELIABILITY.md, and print the verdicts: SEED=1
+	@SEED=$(SEED) PYTHONPATH=tests $(BIN)/pytest tests/faults tests/integration -p faults.verdicts -m case
 
 kills: install ## SIGKILL workers, broker and store at random phases: KILLS=300 SEED=1
 	@PYTHONPATH=tests $(BIN)/python -m faults.harness kills --kills $(KILLS) --seed $(SEED)
