@@ -20,11 +20,12 @@ TOO_NEW := $(if $(PYTHON_3_13),,tests/clients/sd-api-mcp.txt)
 CLIENTS := build/clients/node/.made \
   $(patsubst tests/clients/%.txt,build/clients/%/.made,$(filter-out $(TOO_NEW),$(wildcard tests/clients/*.txt)))
 KILLS ?= 300
+MINUTES ?= 60
 SEED ?= 1
 AVX2_CPU := build/avx2_cpu.so
 
 .DEFAULT_GOAL := help
-.PHONY: help install develop demo test check coverage bench clean test-avx2 test-all-avx2 test-clients clients faults kills \
+.PHONY: help install develop demo test check coverage bench clean test-avx2 test-all-avx2 test-clients clients faults kills soak recovery \
   both-halves one-half other-half
 
 help: ## List the targets
@@ -111,6 +112,12 @@ faults: install ## Test every fault of the table in RELIABILITY.md, and print th
 
 kills: install ## SIGKILL workers, broker and store at random phases: KILLS=300 SEED=1
 	@PYTHONPATH=tests $(BIN)/python -m faults.harness kills --kills $(KILLS) --seed $(SEED)
+
+soak: install ## Disturb a farm at random, and see whether anything grows: MINUTES=60 SEED=1
+	@PYTHONPATH=tests $(BIN)/python -m faults.harness soak --minutes $(MINUTES) --seed $(SEED)
+
+recovery: install ## Throughput of a farm before and after faults
+	@PYTHONPATH=tests $(BIN)/python -m faults.harness recovery
 
 bench: install ## Run every benchmark
 	@set -e; for script in tests/benchmarks/bench_*.py; do echo "== $$script"; PYTHONPATH=tests $(BIN)/python $$script; done

@@ -193,6 +193,16 @@ class StruckFarm:
             self.broker.client_kill_filter(_type="normal", skipme=True)
             self.broker.client_kill_filter(_type="pubsub")
 
+    def connections(self) -> list[dict[str, str]]:
+        """What the broker tells of its clients; raises BrokerUnreachable."""
+        with _reaching():
+            return list(self.broker.client_list())
+
+    def succeeded(self) -> int:
+        """Jobs that have succeeded; raises BrokerUnreachable."""
+        with _reaching():
+            return int(self.broker.zcard(self.key("jobs:succeeded")))  # type: ignore[arg-type]
+
     def open_units(self) -> int:
         """Pictures that have not ended; raises BrokerUnreachable."""
         with _reaching():

@@ -92,7 +92,7 @@ class KillRun:
                 farm.fork_workers(terms.workers)
             else:
                 farm.start_workers(terms.workers)
-            with ProgressMeter(farm) as meter, self._fed(farm):
+            with ProgressMeter(farm.succeeded) as meter, self._fed(farm):
                 for number, strike in enumerate(self._schedule(), 1):
                     time.sleep(strike.pause_s)
                     self._strike(farm, meter, strike)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import socket
-from functools import partial
+from functools import cache, partial
 from typing import Any
 
 from celery import bootsteps, current_app
@@ -113,8 +113,14 @@ def run_worker(options: WorkerOptions, settings: Settings) -> int:
 
 def lane_cycle() -> LaneCycle:
     """The order of lanes for the worker of this process; kombu finds this function by its name."""
+    return LaneCycle(_lane_watch())
+
+
+@cache
+def _lane_watch() -> LaneWatch:
+    """One for all channels: Celery opens new ones whenever it reconnects, and keeps the old."""
     options = WorkerOptions.decode(current_app.conf["winepress_worker"])
-    return LaneCycle(LaneWatch(LaneIndex(Settings.load()), options))
+    return LaneWatch(LaneIndex(Settings.load()), options)
 
 
 def follow_lanes(worker: Any, lanes: ServedLanes) -> dict[str, Any]:
