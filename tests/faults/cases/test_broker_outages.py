@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+from functools import partial
 
 import psutil
 import pytest
@@ -60,7 +61,7 @@ def test_a_parent_that_reconnects_ten_times_does_not_grow(farm: StruckFarm) -> N
     for _ in range(_RECONNECTS + 1):
         seen = _subscribers(farm)
         outlasting(farm.drop_connections)
-        await_true(lambda seen=seen: bool(_subscribers(farm) - seen))
+        await_true(partial(_has_new_subscriber, farm, seen))
         grown.append((parent.memory_info().rss, parent.num_fds()))
     (first_bytes, first_files), (last_bytes, last_files) = grown[0], grown[-1]
     assert last_bytes - first_bytes < _RECONNECTS * _LITTLE_BYTES
@@ -68,6 +69,10 @@ def test_a_parent_that_reconnects_ten_times_does_not_grow(farm: StruckFarm) -> N
     farm.submit(1)
     farm.await_ended()
     verify(farm).assert_kept()
+
+
+def _has_new_subscriber(farm: StruckFarm, seen: set[str]) -> bool:
+    return bool(_subscribers(farm) - seen)
 
 
 def _subscribers(farm: StruckFarm) -> set[str]:

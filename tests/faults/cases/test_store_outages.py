@@ -58,7 +58,9 @@ def test_a_reply_that_is_lost_after_the_store_has_the_picture(
     farm: StruckFarm, proxy_of: ProxyOf
 ) -> None:
     """The request is repeated, and finds what it wrote before: one object, at its first attempt."""
-    proxy, lost, seen = proxy_of("store"), [], []
+    proxy = proxy_of("store")
+    lost: list[bytes] = []
+    seen: list[bytes] = []
 
     def drop_some(block: bytes) -> Treatment:
         if b"PUT /" not in block or b"/out/" not in block:
@@ -83,7 +85,9 @@ def test_a_reply_that_is_lost_after_the_store_has_the_picture(
 @pytest.mark.case(22)
 def test_bodies_that_are_cut_short_are_never_counted(farm: StruckFarm, proxy_of: ProxyOf) -> None:
     """Pictures on their way to the store, and the description of the job on its way from it."""
-    proxy, cut, shortened = proxy_of("store"), [], []
+    proxy = proxy_of("store")
+    cut: list[bytes] = []
+    shortened: list[bytes] = []
 
     def cut_some(block: bytes) -> Treatment:
         if b"PUT /" in block and b"/out/" in block and len(cut) < 2:

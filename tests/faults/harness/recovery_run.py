@@ -10,6 +10,8 @@ from pathlib import Path
 from faults.harness.farm import Servers, StruckFarm, outlasting
 from faults.harness.progress_meter import ProgressMeter
 
+from winepress import Priority
+
 _WORKERS = 3
 _PICTURES = 10_000  #: of the one job; more than are drawn
 _BEFORE_S, _AFTER_S, _WINDOW_S = 15.0, 15.0, 3.0
@@ -46,7 +48,7 @@ def recoveries(folder: Path) -> Iterator[Recovery]:
 
 def _recovery(farm: StruckFarm, fault: str, strike: Callable[[StruckFarm], None]) -> Recovery:
     farm.start_workers(_WORKERS)
-    farm.submit(1, n=_PICTURES, priority="bulk")
+    farm.submit(1, n=_PICTURES, priority=Priority.BULK)
     farm.await_drawn(5 * _WORKERS)
     with ProgressMeter(lambda: _PICTURES - farm.open_units()) as meter:
         time.sleep(_BEFORE_S)
