@@ -25,7 +25,9 @@ log = logging.getLogger(__name__)
 
 _FOLLOW_S = 8.0  #: least time between two looks for models that have come or gone
 _TICK_S = 0.5  #: how soon a dead renderer is noticed
-CANCEL_GRACE_S = 10.0  #: a renderer that has not obeyed by then is killed
+CANCEL_GRACE_S = 10.0  #: a renderer that has not obeyed by then, or in two steps, is killed
+STEPS_OF_GRACE = 2
+RECONNECT_S = 20.0  #: after an outage the renderer may hear of orders so much later
 STUCK_FLOOR_S = 120.0  #: no step for this long, or for ten median steps, is stuck
 STUCK_STEPS = 10
 #: Before the first step a model may have to be prepared and compiled; after the last one a slow
@@ -123,6 +125,7 @@ class WorkerSupervisor(threading.Thread):
             self.heartbeat = self._ledger.beat(self._worker, holder, self._told)
         except BrokerUnreachable:
             self._heard_since = math.inf
+            self._disobeyed.clear()  # nobody could tell the renderer either
             raise
         # Steps that were drawn during an outage were not recorded.
         self._heard_since = min(self._heard_since, time.monotonic())
@@ -136,9 +139,7 @@ class WorkerSupervisor(threading.Thread):
     def _check(self, lease: Lease, pid: int) -> None:
         """Kill a renderer that ignores a directive or is stuck; its slices go on at once."""
         if lease.directive in (Directive.CANCEL, Directive.LOST):
-            since = self._disobeyed.setdefault(lease.fence, time.monotonic())
-            if time.monotonic() - since > CANCEL_GRACE_S:
-                self._kill(pid, f"did not stop within {CANCEL_GRACE_S:.0f} s of being told to")
+            self._call_off(lease, pid)
             return
         idle_s = min(lease.idle_ms / 1000, time.monotonic() - self._heard_since)
         if idle_s > self._patience_s(lease):
@@ -147,11 +148,24 @@ class WorkerSupervisor(threading.Thread):
                 self._ledger.fail(lease.fence, lease.unit, stuck, retry=True)
             self._kill(pid, f"made no step for {idle_s:.0f} s")
 
+    def _call_off(self, lease: Lease, pid: int) -> None:
+        """Tell the renderer again to stop; kill it if it has had its time to do so."""
+        self._ledger.tell(holder_of(self._worker, pid), str(lease.fence))
+        told_at = self._disobeyed.setdefault(lease.fence, time.monotonic())
+        since = max(told_at, self._heard_since + RECONNECT_S)
+        grace_s = max(CANCEL_GRACE_S, STEPS_OF_GRACE * self._step_s)
+        if time.monotonic() - since > grace_s:
+            self._kill(pid, f"did not stop within {grace_s:.0f} s of being told to")
+
+    @property
+    def _step_s(self) -> float:
+        """The median time of a step, as the renderer measured it."""
+        return float(self.heartbeat.renderer.get("step_s", 0.0))
+
     def _patience_s(self, lease: Lease) -> float:
         if not lease.steps:
             return LOAD_LIMIT_S
-        step_s = float(self.heartbeat.renderer.get("step_s", 0.0))
-        return max(STUCK_FLOOR_S, STUCK_STEPS * step_s)
+        return max(STUCK_FLOOR_S, STUCK_STEPS * self._step_s)
 
     def _kill(self, pid: int, why: str) -> None:
         log.error("renderer %s %s; it is killed", pid, why)

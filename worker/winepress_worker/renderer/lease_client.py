@@ -73,6 +73,7 @@ class LeaseClient:
         self.worker = worker
         self.holder = holder_of(worker, pid)
         self._stopped: set[int] = set()  # fences that were told to stop; see _listen
+        self._drawing: frozenset[int] = frozenset()  # fences of what is being loaded or drawn for
         self._in_hand: dict[int, set[int]] = {}  # fence → units not settled; see `Ledger.disown`
         self._waiting: dict[int, Slice] = {}  # fence → slice of the newest claim, not begun yet
         self.draining = threading.Event()
@@ -94,7 +95,12 @@ class LeaseClient:
         slices = self._ledger.claim_together(*terms, begin=begin, others_first=others_first)
         self._in_hand |= {one.fence: set(one.units) for one in slices}
         self._waiting = {one.fence: one for one in slices}
+        self._drawing = frozenset(self._waiting)
         return slices
+
+    def rest(self) -> None:
+        """Nothing is being drawn until the next claim or call: what is drawn is on its way."""
+        self._drawing = frozenset()
 
     def holds(self, slice_: Slice) -> bool:
         """Whether a slice was neither given back nor settled to its last unit."""
@@ -130,6 +136,7 @@ class LeaseClient:
         """
         self._reported_at = 0.0
         going = {slice_.fence: (slice_, unit) for slice_, unit in units}
+        self._drawing = frozenset(going)
 
         def on_step(done: int, steps: int) -> None:
             if not self._stopped.isdisjoint([*going, *self._waiting]):
@@ -244,6 +251,19 @@ class LeaseClient:
         """Try again through an outage: the sweep prolongs leases that could not be renewed."""
         return patiently(call, pauses_for(PATIENCE_S, *_PAUSES_S))
 
+    def _stop(self, fence: int) -> None:
+        """Have a slice end at the next step, or at once if nothing is being drawn for it.
+
+        One with a picture on its way to a slow store ends minutes later, and one whose claim was
+        never answered is known to the ledger alone: our parent would kill this process over either.
+        """
+        self._stopped.add(fence)
+        if fence not in self._drawing:
+            (told,) = self._ledger.progress_together([(fence, _NO_UNIT)], 0, 0)
+            if told in (Directive.CANCEL, Directive.LOST):
+                self._ledger.release(fence, self.holder)
+                self._in_hand.pop(fence, None)
+
     def _listen(self) -> None:
         while True:
             try:
@@ -253,7 +273,7 @@ class LeaseClient:
                     if message and message["data"] == DRAIN:
                         self.draining.set()
                     elif message:
-                        self._stopped.add(int(message["data"]))
+                        self._stop(int(message["data"]))
                     if channel.is_new:
                         # It may be another server now, or one that has lost its newest data.
                         mine = list(self._in_hand.items())

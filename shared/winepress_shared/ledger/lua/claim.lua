@@ -77,11 +77,17 @@ local function next_priority(passed)
   return first
 end
 
--- A process that asks for a slice has rendered those it holds: their last pictures are being delivered.
-local function count_out_mine()
+-- A process that asks for a slice has rendered those it holds: their last pictures are being delivered. It has
+-- nothing more to do with those that it lost, or whose job has ended. It may not know of one whose claim was never
+-- answered, and its parent would wait for it to stop.
+local function settle_mine()
   for _, fence in ipairs(redis.call('SMEMBERS', key('held', holder))) do
-    local lease = read(key('lease', fence))
-    if lease then count_slice_out(fence, lease) end
+    local lease, _, directive = look_up_lease(fence)
+    if lease and (directive == 'lost' or directive == 'cancel') then
+      end_lease(fence, lease)
+    elseif lease then
+      count_slice_out(fence, lease)
+    end
   end
 end
 
@@ -212,7 +218,7 @@ end
 
 answer_last_request()
 if slices[1] then return answer_all() end
-count_out_mine()
+settle_mine()
 if is_closed(lane) then return nil end
 -- Give out the next slice. Once slices have been given out, only one that is alike and was not started before.
 -- Returns its lease and job; or nil, nil and whether units were passed over.
