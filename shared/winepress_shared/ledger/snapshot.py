@@ -53,6 +53,14 @@ class SliceInHand:
 
 
 @dataclass(frozen=True)
+class LostWorker:
+    """A worker that was not heard of for long and did not leave."""
+
+    name: str
+    seen: float  #: its last heartbeat, Unix seconds by the server's clock
+
+
+@dataclass(frozen=True)
 class FarmSnapshot:
     """The farm's state; ``workers`` and ``jobs`` are limited to the first ones."""
 
@@ -67,6 +75,7 @@ class FarmSnapshot:
     queued: int  #: jobs
     #: Running jobs, newest first; queued jobs, oldest first; then the newest others.
     jobs: tuple[JobRow, ...]
+    lost: tuple[LostWorker, ...] = ()
 
     @classmethod
     def of(cls, answer: dict[str, Any]) -> FarmSnapshot:
@@ -88,6 +97,7 @@ class FarmSnapshot:
             running=answer["running"],
             queued=answer["queued"],
             jobs=tuple(row for row in read_jobs(ids, hashes) if isinstance(row, JobRow)),
+            lost=tuple(LostWorker(one["name"], one["seen"] / 1000) for one in answer["lost"]),
         )
 
 

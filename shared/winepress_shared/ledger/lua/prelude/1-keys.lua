@@ -56,6 +56,7 @@
 --   shunned_lane:WORKER   string  a lane where only units wait that it failed at (time to live)
 --   pace                  hash    LANE DEVICE → megapixel-steps per second, as last measured
 --   workers               zset    WORKER by last heartbeat
+--   lost                  zset    WORKER by last heartbeat, of those that were forgotten without having left
 --   worker:WORKER         string  the worker's description, JSON
 --   renderer:WORKER       string  the state of its rendering process, JSON
 --   warm_workers:MODEL    set     workers that hold a model (with its precision)
