@@ -16,6 +16,39 @@ if TYPE_CHECKING:
     from winepress.client import Client
 
 _MOST_WORKERS = 10_000
+_KEEPS_ALL = "noeviction"
+_NEARLY_FULL = 0.9  #: of the broker's memory
+
+
+def check_memory(client: Client) -> Finding:
+    """Whether the broker has room, and refuses new jobs instead of losing old ones."""
+    memory = client.farm.memory()
+    if memory is None:
+        return Finding("not looked at: only the operator's key may ask the broker")
+    if not memory.most:
+        return Finding(f"{_mib(memory.used)} used, without a limit")
+    if memory.policy != _KEEPS_ALL:
+        raise FarmUnreachable(
+            "the broker drops jobs and tickets when its memory is full",
+            field="maxmemory-policy",
+            value=memory.policy,
+            allowed=_KEEPS_ALL,
+            hint="Set it in the broker's configuration",
+        )
+    share = memory.used / memory.most
+    told = f"{_mib(memory.used)} of {_mib(memory.most)} used"
+    if share >= _NEARLY_FULL:
+        raise FarmUnreachable(
+            f"the broker's memory is full to {share:.0%} ({told}): new jobs are refused when it is "
+            "full, and what is queued is worked on",
+            hint="Raise its `maxmemory`; or `winepress limits --keep-days 1` has ended jobs "
+            "forgotten sooner",
+        )
+    return Finding(told)
+
+
+def _mib(size: int) -> str:
+    return f"{size / 2**20:.0f} MiB"
 
 
 def check_links(client: Client) -> Finding:

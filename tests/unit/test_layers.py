@@ -50,6 +50,8 @@ HOMES: dict[str, tuple[str, ...]] = {
         ("boto3", "botocore", "types_boto3_s3"), ("shared/winepress_shared/stores/s3*.py",)
     ),
     "redis": (
+        "shared/winepress_shared/gate.py",
+        "shared/winepress_shared/ledger/channel.py",
         "shared/winepress_shared/ledger/ledger.py",
         "shared/winepress_shared/ledger/script_server.py",
     ),
