@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 _MOST_WORKERS = 10_000
 _KEEPS_ALL = "noeviction"
+_UPTAKE_S = 300.0  #: work that waits so long beside an idle worker is not taken up
 _NEARLY_FULL = 0.9  #: of the broker's memory
 
 
@@ -45,6 +46,23 @@ def check_memory(client: Client) -> Finding:
             "forgotten sooner",
         )
     return Finding(told)
+
+
+def check_uptake(client: Client) -> Finding:
+    """Whether work is taken up by workers that live and have nothing in hand."""
+    farm, (views, _) = client.snapshots.take(_MOST_WORKERS, 0), client.lanes.look("")
+    busy = {slice_.worker for slice_ in farm.slices} | set(farm.loading)
+    idle = [worker for worker in farm.workers if worker.name not in busy]
+    for view in sorted(views, key=lambda one: -one.idle_s):
+        names = [worker.name for worker in idle if worker.serves(view.lane)]
+        if view.idle_s > _UPTAKE_S and names:
+            raise FarmUnreachable(
+                f"nothing of lane {view.lane} was taken up for {duration(view.idle_s)}, though "
+                f"idle workers serve it: {shortened(names)}",
+                hint="their own logs say why; one that takes no tickets ends itself within minutes "
+                "and is started again by what started it",
+            )
+    return Finding("what waits is taken up")
 
 
 def _mib(size: int) -> str:

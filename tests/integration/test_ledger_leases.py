@@ -298,28 +298,3 @@ def _left_ms(farm: AuditedFarm, slice_: Slice) -> float:
     deadline = farm.redis.zscore(farm.key("leases"), str(slice_.fence))
     assert deadline is not None
     return float(deadline) - seconds * 1000
-
-
-def test_a_process_that_asks_for_more_has_nothing_to_give_up_of_what_it_lost(
-    farm: AuditedFarm,
-) -> None:
-    """Else its parent takes it for one that does not obey, and kills it over its next slice.
-
-    It cannot give up a slice whose claim was never answered, and one whose last picture is on its
-    way to a slow store it gives up late.
-    """
-    farm.submit("job", 8)
-    farm.submit("canceled")
-    unanswered, on_its_way, going = farm.claim(most=1), farm.claim(most=1), farm.claim(most=1)
-    while going.job_id != "canceled":
-        going = farm.claim(most=1)
-    farm.lose(unanswered, on_its_way)
-    farm.ledger.control("canceled", "cancel")
-    told = {lease.fence: lease.directive for lease in farm.ledger.beat("w1", "w1/1", {}).leases}
-    assert told[unanswered.fence] is told[on_its_way.fence] is Directive.LOST
-    assert told[going.fence] is Directive.CANCEL
-    following = farm.claim(most=1)
-    told = {lease.fence: lease.directive for lease in farm.ledger.beat("w1", "w1/1", {}).leases}
-    assert set(told.values()) == {Directive.OK}
-    assert following.fence in told
-    assert farm.ledger.commit(on_its_way.fence, on_its_way.units[0], OUTPUT) is UnitOutcome.LOST

@@ -9,7 +9,7 @@ from support.audited_farm import LANE, AuditedFarm
 from support.worker_process import await_condition
 
 from winepress_shared.ledger.previews import PreviewStore
-from winepress_shared.ledger.records import Slice
+from winepress_shared.ledger.records import Directive, Slice, UnitOutcome
 from winepress_worker.renderer.lease_client import LeaseClient
 from winepress_worker.renderer.messenger import Messenger
 from winepress_worker.renderer.preview_publisher import PreviewPublisher
@@ -87,3 +87,28 @@ def test_a_paused_slice_keeps_its_picture_on_its_way(
     assert _is_held(farm, slice_)
     await_condition(lambda: not _is_held(farm, lost))
     assert _is_held(farm, slice_)
+
+
+def test_a_process_that_asks_for_more_has_nothing_to_give_up_of_what_it_lost(
+    farm: AuditedFarm,
+) -> None:
+    """Else its parent takes it for one that does not obey, and kills it over its next slice.
+
+    It cannot give up a slice whose claim was never answered, and one whose last picture is on its
+    way to a slow store it gives up late.
+    """
+    farm.submit("job", 8)
+    farm.submit("canceled")
+    unanswered, on_its_way, going = farm.claim(most=1), farm.claim(most=1), farm.claim(most=1)
+    while going.job_id != "canceled":
+        going = farm.claim(most=1)
+    farm.lose(unanswered, on_its_way)
+    farm.ledger.control("canceled", "cancel")
+    told = {lease.fence: lease.directive for lease in farm.ledger.beat("w1", "w1/1", {}).leases}
+    assert told[unanswered.fence] is told[on_its_way.fence] is Directive.LOST
+    assert told[going.fence] is Directive.CANCEL
+    following = farm.claim(most=1)
+    told = {lease.fence: lease.directive for lease in farm.ledger.beat("w1", "w1/1", {}).leases}
+    assert set(told.values()) == {Directive.OK}
+    assert following.fence in told
+    assert farm.draw_one(on_its_way, on_its_way.units[0]) is UnitOutcome.LOST

@@ -13,6 +13,7 @@ from winepress_shared.errors import BrokerUnreachable
 from winepress_shared.ledger.records import Directive, HeartbeatReply, Lease
 from winepress_shared.ticket_policy import missing_tickets
 from winepress_worker.parent import supervisor as supervisor_module
+from winepress_worker.parent.consumption import Consumption
 from winepress_worker.parent.supervisor import STUCK_FLOOR_S, WorkerSupervisor
 
 
@@ -66,7 +67,10 @@ def renderer() -> Iterator[subprocess.Popen[bytes]]:
 
 
 def _supervisor(
-    ledger: LedgerOfOneWorker, pid: int, sent: list[tuple[str, int]] | None = None
+    ledger: LedgerOfOneWorker,
+    pid: int,
+    sent: list[tuple[str, int]] | None = None,
+    consumption: Consumption | None = None,
 ) -> WorkerSupervisor:
     tickets = sent if sent is not None else []
     lanes = {"lanes": ["a.fp16"]}
@@ -77,6 +81,7 @@ def _supervisor(
         lambda: pid,
         lambda *ticket: tickets.append(ticket),
         lambda: lanes,
+        consumption or Consumption(lambda: 0),
     )
 
 

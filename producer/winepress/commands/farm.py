@@ -10,7 +10,7 @@ from dataclasses import asdict
 from winepress.client import Client
 from winepress.console import Console
 from winepress.explanation import shortened, why_impossible
-from winepress.farm_checks import check_links, check_memory
+from winepress.farm_checks import check_links, check_memory, check_uptake
 from winepress.finding import Finding
 from winepress.recovery import StoredJobs, unexpired
 from winepress.refusals import refused_models
@@ -226,6 +226,7 @@ _PARTS_BEHIND_BROKER: tuple[tuple[str, Callable[[Client], Finding]], ...] = (
     ("workers", check_workers),
     ("links", check_links),
     ("lanes", _check_lanes),
+    ("uptake", check_uptake),
     ("jobs", check_jobs),
     ("records", _check_records),
     ("memory", check_memory),

@@ -20,6 +20,7 @@ from winepress_shared.lane import model_key
 from winepress_shared.ledger.ledger import BEAT_S, Ledger, holder_of
 from winepress_shared.ledger.records import Directive, HeartbeatReply, Lease
 from winepress_shared.ticket_policy import missing_tickets
+from winepress_worker.parent.consumption import Consumption
 
 log = logging.getLogger(__name__)
 
@@ -33,6 +34,10 @@ STUCK_STEPS = 10
 #: Before the first step a model may have to be prepared and compiled; after the last one a slow
 #: store may have to be waited for.
 LOAD_LIMIT_S = 900.0
+#: An idle consumer that has not asked for a ticket for so long is dead. After a silent cut Celery
+#: needs up to a minute to connect anew.
+ASK_LIMIT_S = 180.0
+_EXIT_BROKEN = 70  #: exit status of a worker that must be started again (EX_SOFTWARE)
 
 
 class WorkerSupervisor(threading.Thread):
@@ -46,6 +51,7 @@ class WorkerSupervisor(threading.Thread):
         renderer_pid: Callable[[], int],
         send_tickets: Callable[[str, int], None],
         follow_lanes: Callable[[], dict[str, Any]],
+        consumption: Consumption,
     ) -> None:
         """``follow_lanes`` opens and closes lanes as models come and go, and returns facts of them.
 
@@ -58,6 +64,7 @@ class WorkerSupervisor(threading.Thread):
         self._renderer_pid = renderer_pid
         self._send_tickets = send_tickets
         self._follow_lanes = follow_lanes
+        self._consumption = consumption
         self._told: dict[str, Any] = facts  # the facts of the last beat
         self._followed_at = -math.inf
         self._disobeyed: dict[int, float] = {}  # fence → when it was first told to stop
@@ -90,9 +97,11 @@ class WorkerSupervisor(threading.Thread):
     def _tick(self, pid: int) -> None:
         try:
             self._beat(pid)
+            self._prove_consumption(pid)
             self._reconcile()
             self._follow()
         except BrokerUnreachable as error:
+            self._consumption.excuse()
             log.warning("%s", error)
         except Exception:  # the edge of the thread: without it the leases of a worker
             # that goes on drawing would all run out, for as long as it lives.
@@ -166,6 +175,24 @@ class WorkerSupervisor(threading.Thread):
         if not lease.steps:
             return LOAD_LIMIT_S
         return max(STUCK_FLOOR_S, STUCK_STEPS * self._step_s)
+
+    def _prove_consumption(self, pid: int) -> None:
+        """Replace a renderer that works on a ticket and on no slice; end a worker that is deaf."""
+        if self.draining.is_set():
+            return
+        silent_s, idle_s = self._consumption.look(has_slices=bool(self.heartbeat.leases))
+        if silent_s > ASK_LIMIT_S:
+            self._quit(f"has asked for no ticket for {silent_s:.0f} s")
+        elif idle_s > 2 * LOAD_LIMIT_S:
+            self._quit(f"has done nothing with a ticket for {idle_s:.0f} s")
+        elif idle_s > LOAD_LIMIT_S:
+            self._kill(pid, f"has had a ticket and no slice for {idle_s:.0f} s")
+
+    def _quit(self, why: str) -> None:
+        log.critical("this worker %s; it ends, to be started again", why)
+        with contextlib.suppress(BrokerUnreachable):
+            self._ledger.leave(self._worker)
+        os._exit(_EXIT_BROKEN)
 
     def _kill(self, pid: int, why: str) -> None:
         log.error("renderer %s %s; it is killed", pid, why)
