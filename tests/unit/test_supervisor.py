@@ -169,6 +169,25 @@ def test_a_renderer_is_told_again_until_it_obeys(renderer: subprocess.Popen[byte
     assert ledger.told == ["1", "1"]
 
 
+def test_a_drain_has_an_end(killed: list[int], monkeypatch: pytest.MonkeyPatch) -> None:
+    """A picture of ten minutes is left to others, before systemd kills and an attempt counts."""
+    now, exits = [1000.0], list[int]()
+    monkeypatch.setattr("winepress_worker.parent.supervisor.time.monotonic", lambda: now[0])
+    monkeypatch.setattr(supervisor_module.os, "_exit", exits.append)
+    ledger = LedgerOfOneWorker(_lease(Directive.OK, steps=20, idle_s=0))
+    supervisor = _supervisor(ledger, 77)
+    supervisor.draining.set()
+    grace_s = supervisor_module.DEFAULT_DRAIN_S
+    for passed_s in (0, grace_s - 1, 2, supervisor_module.CANCEL_GRACE_S - 2):
+        now[0] += passed_s
+        supervisor._beat(77)
+        assert (ledger.left, exits) == (False, [])
+    assert ledger.told == ["drain", "drain", "leave", "leave"]
+    now[0] += 2
+    supervisor._beat(77)
+    assert (ledger.left, exits, killed) == (True, [0], [])
+
+
 @pytest.fixture
 def killed(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """The processes that were killed, which none of them was."""

@@ -60,6 +60,7 @@ class SupervisorStep(bootsteps.StartStopStep):  # type: ignore[misc]  # Celery i
             lambda lane, count: send_tickets(app, lane, count),
             partial(follow_lanes, worker, ServedLanes(options, Settings.load())),
             app.winepress_consumption,
+            options.drain_s,
         )
         worker_shutting_down.connect(self._drain)
         self.supervisor.arrive()

@@ -20,6 +20,7 @@ from winepress_shared.lane import model_key
 from winepress_shared.ledger.ledger import BEAT_S, Ledger, holder_of
 from winepress_shared.ledger.records import Directive, HeartbeatReply, Lease
 from winepress_shared.ticket_policy import missing_tickets
+from winepress_worker.options import DEFAULT_DRAIN_S
 from winepress_worker.parent.consumption import Consumption
 
 log = logging.getLogger(__name__)
@@ -52,6 +53,7 @@ class WorkerSupervisor(threading.Thread):
         send_tickets: Callable[[str, int], None],
         follow_lanes: Callable[[], dict[str, Any]],
         consumption: Consumption,
+        drain_s: float = DEFAULT_DRAIN_S,
     ) -> None:
         """``follow_lanes`` opens and closes lanes as models come and go, and returns facts of them.
 
@@ -65,6 +67,8 @@ class WorkerSupervisor(threading.Thread):
         self._send_tickets = send_tickets
         self._follow_lanes = follow_lanes
         self._consumption = consumption
+        self._drain_s = drain_s
+        self._drained_at: float | None = None  # when the renderer was first told to leave
         self._told: dict[str, Any] = facts  # the facts of the last beat
         self._followed_at = -math.inf
         self._disobeyed: dict[int, float] = {}  # fence → when it was first told to stop
@@ -139,11 +143,21 @@ class WorkerSupervisor(threading.Thread):
         # Steps that were drawn during an outage were not recorded.
         self._heard_since = min(self._heard_since, time.monotonic())
         if self.draining.is_set():
-            self._ledger.tell(holder, "drain")
+            self._drain(holder)
         for lease in self.heartbeat.leases:
             self._check(lease, pid)
         held = {lease.fence for lease in self.heartbeat.leases}
         self._disobeyed = {f: at for f, at in self._disobeyed.items() if f in held}
+
+    def _drain(self, holder: str) -> None:
+        """Have the renderer end what it draws, then leave it, then end without it."""
+        self._drained_at = self._drained_at or time.monotonic()
+        late_s = time.monotonic() - self._drained_at - self._drain_s
+        self._ledger.tell(holder, "drain" if late_s < 0 else "leave")
+        if late_s > CANCEL_GRACE_S:
+            log.error("the renderer does not stop; its picture is left to others")
+            self._ledger.leave(self._worker)
+            os._exit(0)
 
     def _check(self, lease: Lease, pid: int) -> None:
         """Kill a renderer that ignores a directive or is stuck; its slices go on at once."""

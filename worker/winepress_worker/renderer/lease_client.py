@@ -46,7 +46,8 @@ _STOPS: Mapping[Directive, tuple[type[Stopped], str]] = {
     Directive.YIELD: (YieldRequested, "the job is paused"),
     Directive.GIVE_WAY: (YieldRequested, "a higher priority waits in the lane"),
 }
-DRAIN = "drain"  #: message on the channel of directives: stop at the next unit
+#: Messages on the channel of directives: stop at the next unit; or at the next step.
+DRAIN, LEAVE = "drain", "leave"
 
 T = TypeVar("T")
 SliceUnit = tuple[Slice, int]  #: a unit of a slice
@@ -77,6 +78,7 @@ class LeaseClient:
         self._in_hand: dict[int, set[int]] = {}  # fence → units not settled; see `Ledger.disown`
         self._waiting: dict[int, Slice] = {}  # fence → slice of the newest claim, not begun yet
         self.draining = threading.Event()
+        self._leaving = threading.Event()  # also what is being drawn ends
         self._reported_at = 0.0
 
     def listen(self) -> None:
@@ -139,6 +141,8 @@ class LeaseClient:
         self._drawing = frozenset(going)
 
         def on_step(done: int, steps: int) -> None:
+            if self._leaving.is_set() and done < steps:
+                raise YieldRequested("this worker is leaving")
             if not self._stopped.isdisjoint([*going, *self._waiting]):
                 for fence, stop in self._patiently(lambda: report(done, steps)).items():
                     self._stopped.discard(fence)
@@ -251,6 +255,14 @@ class LeaseClient:
         """Try again through an outage: the sweep prolongs leases that could not be renewed."""
         return patiently(call, pauses_for(PATIENCE_S, *_PAUSES_S))
 
+    def _obey(self, word: str) -> None:
+        if word in (DRAIN, LEAVE):
+            self.draining.set()
+            if word == LEAVE:
+                self._leaving.set()
+        else:
+            self._stop(int(word))
+
     def _stop(self, fence: int) -> None:
         """Have a slice end at the next step, or at once if nothing is being drawn for it.
 
@@ -270,10 +282,8 @@ class LeaseClient:
                 channel = self._ledger.directives(self.holder)
                 while True:
                     message = channel.get_message(timeout=_LISTEN_S)
-                    if message and message["data"] == DRAIN:
-                        self.draining.set()
-                    elif message:
-                        self._stop(int(message["data"]))
+                    if message:
+                        self._obey(message["data"])
                     if channel.is_new:
                         # It may be another server now, or one that has lost its newest data.
                         mine = list(self._in_hand.items())
