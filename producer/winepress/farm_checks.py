@@ -13,6 +13,8 @@ from winepress_shared.errors import FarmUnreachable
 from winepress_shared.ledger.ledger import SILENT_S
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from winepress.client import Client
 
 _MOST_WORKERS = 10_000
@@ -63,6 +65,25 @@ def check_uptake(client: Client) -> Finding:
                 "and is started again by what started it",
             )
     return Finding("what waits is taken up")
+
+
+def check_blocks(client: Client) -> Finding:
+    """Whether a worker fails at what others draw."""
+    farm = client.snapshots.take(_MOST_WORKERS, 0)
+    told = [f"{name} {blocked_text(lanes, farm.at)}" for name, lanes in farm.blocked.items()]
+    if told:
+        raise FarmUnreachable(
+            shortened(told, "; "),
+            hint="look at its log and its device (`winepress worker --self-test` there); "
+            f"`winepress workers --unblock {next(iter(farm.blocked))}` ends it at once",
+        )
+    return Finding("no worker fails at what others draw")
+
+
+def blocked_text(lanes: Mapping[str, float], now: float) -> str:
+    """In which lanes a worker is blocked, and for how much longer."""
+    named = shortened([f"{lane} for {duration(until - now)}" for lane, until in lanes.items()])
+    return f"failed at what others drew, and gets nothing more of {named}"
 
 
 def _mib(size: int) -> str:

@@ -10,7 +10,13 @@ from dataclasses import asdict
 from winepress.client import Client
 from winepress.console import Console
 from winepress.explanation import shortened, why_impossible
-from winepress.farm_checks import check_links, check_memory, check_uptake
+from winepress.farm_checks import (
+    blocked_text,
+    check_blocks,
+    check_links,
+    check_memory,
+    check_uptake,
+)
 from winepress.finding import Finding
 from winepress.recovery import StoredJobs, unexpired
 from winepress.refusals import refused_models
@@ -47,6 +53,9 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     subparsers.choices["workers"].add_argument(
         "--forget", metavar="NAME", help="forget a worker that was lost and will not come back"
     )
+    subparsers.choices["workers"].add_argument(
+        "--unblock", metavar="NAME", help="let a worker draw again where it failed"
+    )
 
 
 def _workers(arguments: argparse.Namespace) -> int:
@@ -54,11 +63,14 @@ def _workers(arguments: argparse.Namespace) -> int:
     with Client.from_env() as client:
         if arguments.forget:
             _forget(client, arguments.forget)
+        if arguments.unblock and not client.lanes.unblock(arguments.unblock):
+            console.note(f"{arguments.unblock} is blocked in no lane")
         farm = client.snapshots.take(_MOST_WORKERS, 0)
     if arguments.json:
         for one in (*farm.workers, *farm.lost):
             silent_s = round(farm.at - one.seen, 1)
-            console.result({"facts": {}, "renderer": {}, **asdict(one), "silent_s": silent_s})
+            values = {"facts": {}, "renderer": {}, **asdict(one), "silent_s": silent_s}
+            console.result(values | {"blocked": dict(farm.blocked.get(one.name, {}))})
     elif farm.workers or farm.lost:
         _write_workers(farm)
     if not farm.workers:
@@ -88,6 +100,8 @@ def _write_workers(farm: FarmSnapshot) -> None:
             notes.append(f"one stage at a time, which is slower: {', '.join(worker.staged)}")
         if (engine := worker.facts.get("engine", _USUAL_ENGINE)) != _USUAL_ENGINE:
             notes.append(f"engine: {engine}")
+        if blocked := farm.blocked.get(worker.name):
+            notes.append(blocked_text(blocked, farm.at))
         table.add_worker(worker, notes)
     for lost in farm.lost:
         table.add_lost(lost)
@@ -227,6 +241,7 @@ _PARTS_BEHIND_BROKER: tuple[tuple[str, Callable[[Client], Finding]], ...] = (
     ("links", check_links),
     ("lanes", _check_lanes),
     ("uptake", check_uptake),
+    ("blocks", check_blocks),
     ("jobs", check_jobs),
     ("records", _check_records),
     ("memory", check_memory),

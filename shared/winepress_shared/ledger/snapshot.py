@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import re
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any, Self
 
 from winepress_shared.documents import read_facts
@@ -76,6 +77,9 @@ class FarmSnapshot:
     #: Running jobs, newest first; queued jobs, oldest first; then the newest others.
     jobs: tuple[JobRow, ...]
     lost: tuple[LostWorker, ...] = ()
+    #: Worker → lane of which it gets no slices, for it failed at what others drew → when that ends,
+    #: Unix seconds by the server's clock.
+    blocked: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
 
     @classmethod
     def of(cls, answer: dict[str, Any]) -> FarmSnapshot:
@@ -97,6 +101,7 @@ class FarmSnapshot:
             running=answer["running"],
             queued=answer["queued"],
             jobs=tuple(row for row in read_jobs(ids, hashes) if isinstance(row, JobRow)),
+            blocked={w["name"]: _blocks(w["blocked"]) for w in workers if w["blocked"]},
             lost=tuple(LostWorker(one["name"], one["seen"] / 1000) for one in answer["lost"]),
         )
 
@@ -118,6 +123,10 @@ class Snapshots:
         """The current state, with a limited number of workers and of jobs of each kind."""
         answer = self._server.run("snapshot", most_workers, most_jobs, GONE_MS)
         return FarmSnapshot.of(json.loads(answer))
+
+
+def _blocks(flat: list[str]) -> dict[str, float]:
+    return {lane: float(until) / 1000 for lane, until in zip(flat[::2], flat[1::2], strict=True)}
 
 
 def _lane_of(answer: dict[str, Any]) -> str:

@@ -1,12 +1,13 @@
 #!lua flags=no-writes
 -- The state of the whole farm at this moment.
 -- KEYS[1] prefix; keys: lanes parked paused lane_workers leases lease workers lost worker
---         renderer loading_model jobs job
+--         renderer loading_model blocked jobs job
 -- ARGV: most workers returned, most jobs of a kind, a worker is gone without a heartbeat within (ms)
 -- Returns JSON: now (ms); lanes, those with waiting or leased units: lane, ready, units waiting;
 --         workers, how many serve it; parked, why it is, or ''; pauses, names in `paused`;
 --         worker_count; workers: name, seen (ms), facts and renderer, the descriptions of it and of its
---         rendering process (JSON or ''), loading, the model it is loading or ''; lost, workers that did not
+--         rendering process (JSON or ''), loading, the model it is loading or '', blocked, lane and
+--         when that ends (ms) for each lane in which it is blocked ...; lost, workers that did not
 --         leave and are gone: name, seen (ms); slices: holder, job, lane,
 --         unit in progress or '', step, steps, units that have not ended; running and queued, how many jobs
 --         are; jobs: id, row (names and values); those that run, the newest first, those that are queued,
@@ -54,7 +55,8 @@ for i = 1, math.min(#names, most_workers) do
     seen = math.min(now, tonumber(redis.call('ZSCORE', key('workers'), name))),
     facts = redis.call('GET', key('worker', name)) or '',
     renderer = redis.call('GET', key('renderer', name)) or '',
-    loading = redis.call('GET', key('loading_model', name)) or ''}
+    loading = redis.call('GET', key('loading_model', name)) or '',
+    blocked = redis.call('ZRANGEBYSCORE', key('blocked', name), now, '+inf', 'WITHSCORES')}
 end
 
 local lost = {}
