@@ -1,6 +1,6 @@
 #!lua flags=allow-oom
 -- Heartbeat of a worker: renew its leases, record its description, return the directive for each lease.
--- KEYS[1] prefix; keys: workers worker lane_workers renderer processes held lease leases job, and those
+-- KEYS[1] prefix; keys: workers worker lane_workers renderer counted processes held lease leases job, and those
 --         `requeue_lease` touches
 -- ARGV: worker, its current rendering process, description (JSON), lease time to live (ms),
 --       most attempts
@@ -18,6 +18,7 @@ for _, other in ipairs(redis.call('SMEMBERS', key('processes', worker))) do
 end
 local answer, in_hand = {redis.call('GET', key('renderer', worker)) or '', 0}, 0
 redis.call('PEXPIRE', key('renderer', worker), FORGET_MS)
+redis.call('PEXPIRE', key('counted', worker), FORGET_MS)
 redis.call('PEXPIRE', key('held', holder), FORGET_MS)
 redis.call('PEXPIRE', key('processes', worker), FORGET_MS)
 for _, fence in ipairs(redis.call('SMEMBERS', key('held', holder))) do
