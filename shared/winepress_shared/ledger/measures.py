@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from winepress_shared.errors import BrokerUnreachable
 from winepress_shared.ledger.outbox import GONE_MS
 from winepress_shared.ledger.script_server import ScriptServer
 from winepress_shared.settings import Settings
@@ -137,7 +138,11 @@ class MeasureReader:
 
     def broker_info(self) -> dict[str, Any]:
         """What the broker tells of itself; empty where this role may not ask."""
-        return self._server.info()
+        try:
+            with self._server.reaching():
+                return dict(self._server.client.info())
+        except BrokerUnreachable:  # an outage is told by what else is read
+            return {}
 
 
 def _number(text: str) -> float | None:

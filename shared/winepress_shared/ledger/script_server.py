@@ -146,14 +146,6 @@ class ScriptServer:
             pipe.evalsha(mine.scripts[str(name)].sha, 1, self._prefix, *map(str, args))
         return pipe.execute(raise_on_error=False)
 
-    def info(self) -> dict[str, Any]:
-        """What the server tells of itself; empty if these credentials may not ask."""
-        with self.reaching():
-            try:
-                return dict(self.client.info())
-            except redis.exceptions.NoPermissionError:
-                return {}
-
     def hashes(self, keys: Sequence[str]) -> list[dict[str, str]]:
         """The hash of each key; empty if the key is missing, damaged if it is not a hash."""
         with self.reaching():
