@@ -61,6 +61,7 @@ GROUPS: dict[str, tuple[Family, ...]] = {
         Family("lane_ready_work_seconds", "one worker's time for what waits, if known", ("lane",)),
         Family("lane_workers", "live workers that serve the lane", ("lane",)),
         Family("lane_parked", "1 while the lane rests after a fault", ("lane",)),
+        Family("lane_paused", "1 while the lane, or the farm, is paused", ("lane",)),
         Family("lane_tickets", "tickets queued in the broker", ("lane",)),
     ),
     "Jobs": (

@@ -15,6 +15,7 @@ from winepress_shared import __version__
 from winepress_shared.errors import WinepressError
 from winepress_shared.lane import FILM
 from winepress_shared.ledger.measures import Counts, Measures
+from winepress_shared.ledger.outbox import TryOutcome
 from winepress_shared.ledger.records import PRIORITIES, Worker
 from winepress_shared.ledger.snapshot import FarmSnapshot
 from winepress_shared.state import JobState
@@ -43,6 +44,12 @@ _BY_WORD = {
     "retried": "retries",
     "tickets": "tickets",
     "tries": "webhook_tries",
+}
+#: Told from the start, as 0: Prometheus cannot see the first rise of a series that was not there.
+_KNOWN_WORDS = {
+    "failed": ("FailForGood", "RetryElsewhere", "WorkerBroken", "WorkerLost"),
+    "retried": ("RetryElsewhere", "WorkerBroken"),
+    "tries": tuple(TryOutcome),
 }
 _ALONE = {
     "attempts": "attempts",
@@ -109,6 +116,8 @@ def add_lanes(samples: Samples, measures: Measures, farm: FarmSnapshot, paces: P
         samples.add("lane_in_hand_pictures", work.in_hand, work.lane)
         samples.add("lane_workers", work.workers, work.lane)
         samples.add("lane_parked", bool(work.parked), work.lane)
+        is_paused = not {"farm", f"lane:{work.lane}"}.isdisjoint(measures.pauses)
+        samples.add("lane_paused", is_paused, work.lane)
         if work.ready_work_s is not None:
             samples.add("lane_ready_work_seconds", work.ready_work_s, work.lane)
     for lane in measures.lanes:
@@ -123,11 +132,13 @@ def add_lanes(samples: Samples, measures: Measures, farm: FarmSnapshot, paces: P
 def add_counts(samples: Samples, measures: Measures) -> None:
     """What has happened so far."""
     counts = measures.counts
-    for name, counter in _BY_MODEL.items():
-        for (model, device), total in counts.named(name, 2).items():
-            samples.add(counter, total, *_split(model), device)
+    by_model = {counter: counts.named(name, 2) for name, counter in _BY_MODEL.items()}
+    for model, device in sorted(set().union(*by_model.values())):
+        for counter, totals in by_model.items():
+            samples.add(counter, totals.get((model, device), 0.0), *_split(model), device)
     for name, counter in _BY_WORD.items():
-        for (word,), total in counts.named(name, 1).items():
+        known = dict.fromkeys(((word,) for word in _KNOWN_WORDS.get(name, ())), 0.0)
+        for (word,), total in (known | counts.named(name, 1)).items():
             samples.add(counter, total, word)
     for name, counter in _ALONE.items():
         samples.add(counter, counts.total(name))
