@@ -81,6 +81,7 @@ HOMES: dict[str, tuple[str, ...]] = {
     **dict.fromkeys(("mcp", "mcp_types"), ("producer/winepress/gateway/mcp/*.py",)),
     "yaml": ("producer/winepress/job_files/job_file.py",),
     "cryptography": ("deploy/winepress_deploy/services/certificates.py",),
+    "prometheus_client": ("producer/winepress/metrics/exposition.py",),
     "psutil": ("worker/winepress_worker/renderer/renderer.py",),
 }
 
