@@ -28,6 +28,7 @@ from winepress_shared.outage import patiently, pauses_for
 from winepress_worker.os_fault import seen_through
 from winepress_worker.renderer.messenger import Messenger
 from winepress_worker.renderer.preview_publisher import PreviewPublisher
+from winepress_worker.renderer.store_rest import StoreRest
 from winepress_worker.renderer.suspects import Suspects
 from winepress_worker.renderer.unfit import Unfit
 
@@ -38,7 +39,6 @@ _PAUSES_S = ((0.1, 0.5, 1.0, 2.0), 5.0)  #: between tries: the first ones, then 
 _PROGRESS_S = 0.25  #: least time between two progress reports
 _NO_UNIT = -1  #: of a slice of which nothing is drawn yet
 _LISTEN_S = 1.0
-_PARK_MS = 10_000  #: a lane rests this long when the store cannot be reached
 #: Directive with which a slice ends → how it is raised, and why.
 _STOPS: Mapping[Directive, tuple[type[Stopped], str]] = {
     Directive.CANCEL: (CancelRequested, "the job was canceled"),
@@ -70,6 +70,7 @@ class LeaseClient:
         self._messenger = messenger
         self._unfit = unfit
         self._suspects = Suspects()
+        self._store_rest = StoreRest()
         self.previews = previews
         self.worker = worker
         self.holder = holder_of(worker, pid)
@@ -170,6 +171,7 @@ class LeaseClient:
         """Count a picture that is in the store; one that is not ``is_mine`` was drawn before."""
         outcome = self._patiently(lambda: self._ledger.commit(slice_.fence, unit, output))
         if is_mine:
+            self._store_rest.end()
             self._suspects.served(slice_, unit)
         return self._settled(slice_, unit, outcome)
 
@@ -211,7 +213,7 @@ class LeaseClient:
             return UnitOutcome.LOST
         if isinstance(error, StoreUnreachable):
             log.error("lane rests: %s", error)
-            self.give_back(slice_, _PARK_MS, str(error))
+            self.give_back(slice_, self._store_rest.begin(), str(error))
             return UnitOutcome.LOST
         return self._fail(slice_, unit, error)
 
