@@ -180,6 +180,7 @@ class LaneCycle:
     def __init__(self, watch: LaneWatch) -> None:
         self._watch = watch
         self._queues: list[str] = []
+        self.asked_at = time.monotonic()  #: when the worker last asked for a ticket
 
     def update(self, queues: Iterable[str]) -> None:
         """Set the queues this worker consumes from; known ones keep their order."""
@@ -196,6 +197,7 @@ class LaneCycle:
 
     def consume(self, count: int) -> list[str]:
         """Lanes with work, best first, then the others, without lanes left to other workers."""
+        self.asked_at = time.monotonic()
         chosen, left = self._watch.choose()
         mine = [queue for queue in self._queues if not self._watch.is_unfit(queue)]
         rest = [queue for queue in mine if queue not in chosen and queue not in left]

@@ -37,6 +37,7 @@ class WorkerOptions:
     cores: str = ""  #: the renderer's processor cores, like ``0-3,8``; empty: all
     max_batch_size: int = DEFAULT_MAX_BATCH_SIZE  #: most pictures drawn in one call
     low_memory: bool = False  #: draw models above the budget one stage at a time
+    alive_file: str = ""  #: touched while the worker takes what waits; empty: none
 
     @property
     def device_class(self) -> str | None:

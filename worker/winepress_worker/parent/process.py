@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import logging
+import math
 import os
 import socket
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 from celery import bootsteps, current_app
@@ -25,6 +27,7 @@ from winepress_worker.lane_order import LaneCycle, LaneWatch
 from winepress_worker.logs import FORMAT, say_in_log
 from winepress_worker.options import WorkerOptions
 from winepress_worker.parent.served_lanes import ServedLanes
+from winepress_worker.parent.sign_of_life import SignOfLife
 from winepress_worker.parent.supervisor import WorkerSupervisor
 from winepress_worker.parent.unique_name import check_unique_name, process_space
 
@@ -57,6 +60,7 @@ class SupervisorStep(bootsteps.StartStopStep):  # type: ignore[misc]  # Celery i
             lambda: _renderer_pid(worker),
             lambda lane, count: send_tickets(app, lane, count),
             partial(follow_lanes, worker, ServedLanes(options, Settings.load())),
+            SignOfLife(partial(_asked_at, worker), _file(options.alive_file)),
         )
         worker_shutting_down.connect(self._drain)
         self.supervisor.arrive()
@@ -164,6 +168,19 @@ def _facts(options: WorkerOptions, lanes: list[str]) -> dict[str, Any]:
         "memory_budget": options.model_budget,
         "version": __version__,
     }
+
+
+def _file(path: str) -> Path | None:
+    return Path(path) if path else None
+
+
+def _asked_at(worker: Any) -> float:
+    """When the consumer last asked the broker for a ticket; never, while it has no connection."""
+    # Celery replaces these in its own thread.
+    found: Any = worker
+    for name in ("consumer", "task_consumer", "channel", "_queue_cycle"):
+        found = getattr(found, name, None)
+    return found.asked_at if isinstance(found, LaneCycle) else -math.inf
 
 
 def _renderer_pid(worker: Any) -> int:

@@ -20,6 +20,7 @@ from winepress_shared.lane import model_key
 from winepress_shared.ledger.ledger import BEAT_S, Ledger, holder_of
 from winepress_shared.ledger.records import Directive, HeartbeatReply, Lease
 from winepress_shared.ticket_policy import missing_tickets
+from winepress_worker.parent.sign_of_life import SignOfLife
 
 log = logging.getLogger(__name__)
 
@@ -44,10 +45,11 @@ class WorkerSupervisor(threading.Thread):
         renderer_pid: Callable[[], int],
         send_tickets: Callable[[str, int], None],
         follow_lanes: Callable[[], dict[str, Any]],
+        sign_of_life: SignOfLife | None = None,
     ) -> None:
         """``follow_lanes`` opens and closes lanes as models come and go, and returns facts of them.
 
-        ``facts`` describe the worker.
+        ``facts`` describe the worker. Without a ``sign_of_life`` nobody watches it.
         """
         super().__init__(name="supervisor", daemon=True)
         self._ledger = ledger
@@ -56,6 +58,7 @@ class WorkerSupervisor(threading.Thread):
         self._renderer_pid = renderer_pid
         self._send_tickets = send_tickets
         self._follow_lanes = follow_lanes
+        self._sign_of_life = sign_of_life or SignOfLife(lambda: math.inf)
         self._told: dict[str, Any] = facts  # the facts of the last beat
         self._followed_at = -math.inf
         self._disobeyed: dict[int, float] = {}  # fence → when it was first told to stop
@@ -92,9 +95,11 @@ class WorkerSupervisor(threading.Thread):
             self._follow()
         except BrokerUnreachable as error:
             log.warning("%s", error)
+            self._sign_of_life.excuse()
         except Exception:  # the edge of the thread: without it the leases of a worker
             # that goes on drawing would all run out, for as long as it lives.
             log.exception("unexpected error in a beat")
+        self._sign_of_life.show()
 
     @property
     def _urgent(self) -> bool:
@@ -128,6 +133,8 @@ class WorkerSupervisor(threading.Thread):
         self._heard_since = min(self._heard_since, time.monotonic())
         if self.draining.is_set():
             self._ledger.tell(holder, "drain")
+        if self.draining.is_set() or self.heartbeat.leases:
+            self._sign_of_life.excuse()
         for lease in self.heartbeat.leases:
             self._check(lease, pid)
         held = {lease.fence for lease in self.heartbeat.leases}
