@@ -5,7 +5,16 @@ from __future__ import annotations
 import re
 
 from winepress.gateway.dialect import Dialect, problem_json
-from winepress.gateway.native import events, farm, health, jobs, results, schedulers, uploads
+from winepress.gateway.native import (
+    events,
+    farm,
+    health,
+    jobs,
+    ready_work,
+    results,
+    schedulers,
+    uploads,
+)
 from winepress.gateway.webhooks import routes as webhooks
 
 DIALECT = Dialect(
@@ -15,6 +24,7 @@ DIALECT = Dialect(
         results.router,
         uploads.router,
         farm.router,
+        ready_work.router,
         webhooks.router,
         schedulers.router,
         health.router,
