@@ -11,6 +11,7 @@ from winepress_shared.lane import Precision
 from winepress_worker.engines.devices import core, openvino_version
 from winepress_worker.engines.staged_model import StagedModel, Stages
 from winepress_worker.engines.tiled_decoder import TiledDecoder
+from winepress_worker.engines.unpacked_weights import unpacked
 from winepress_worker.models.content import WEIGHTS_FILE
 from winepress_worker.models.manifest import Prepared
 from winepress_worker.placement import STAGES, Placement, stage_of
@@ -93,7 +94,10 @@ class CompiledParts:
             if place.device.real == "CPU":
                 precision = self._prepared.precision
                 properties = _without_weights(properties, self._weights(name), precision)
-        return lambda model: core().compile_model(model, place.device.real, properties)
+        is_plain = place.device.real != "CPU" or self._prepared.precision is Precision.FP16
+        return lambda model: core().compile_model(
+            model if is_plain else unpacked(model), place.device.real, properties
+        )
 
 
 class ShapedModel:
