@@ -1,0 +1,33 @@
+"""Twins that are prepared once for all tests of a session."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from support.twins.conversions import Conversions
+from support.twins.drawing import exact_engine
+from support.twins.mirror import Mirror, twin_catalogue
+from support.twins.tiny import SIDE_PX
+from winepress_shared.lane import Precision
+from winepress_worker.conversion.preparation import prepare
+from winepress_worker.models.local_models import LocalModels
+from winepress_worker.models.manifest import Prepared
+from winepress_worker.report import ignore_progress
+
+
+class PreparedTwins:
+    """A mirror of the catalogue's sources, and a home with the models prepared from it."""
+
+    def __init__(self, root: Path) -> None:
+        self.catalogue = twin_catalogue(SIDE_PX)
+        self.mirror = Mirror(root / "mirror")
+        self.conversions = Conversions(root / "conversions")
+        self._local_models = LocalModels(root / "home", self.catalogue)
+        self.engine = exact_engine(self._local_models, root / "blobs")
+
+    def prepare(self, name: str) -> Prepared:
+        """The twin in fp16, made on first use."""
+        self.mirror.provide(self.catalogue.get(name))
+        fp16, mirror = Precision.FP16, self.mirror.root
+        with self.conversions.kept():
+            return prepare(self._local_models, name, fp16, ignore_progress, mirror)
