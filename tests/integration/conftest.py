@@ -23,7 +23,7 @@ from winepress_shared.stores.base import Store
 
 if TYPE_CHECKING:
     from support.twins.drawing import WarmModels
-    from support.twins.prepared import PreparedTwins
+    from support.twins.prepared import PreparedTwins, ShallowTwin
 
 
 @pytest.fixture
@@ -99,6 +99,14 @@ def twins(tmp_path_factory: pytest.TempPathFactory) -> PreparedTwins:
     from support.twins.prepared import PreparedTwins  # takes seconds, and few tests need it
 
     return PreparedTwins(tmp_path_factory.mktemp("twins"))
+
+
+@pytest.fixture(scope="session")
+def shallow_twin(twins: PreparedTwins, tmp_path_factory: pytest.TempPathFactory) -> ShallowTwin:
+    """A model that is prepared in other precisions as fast as can be."""
+    from support.twins.prepared import ShallowTwin
+
+    return ShallowTwin(tmp_path_factory.mktemp("shallow"), twins.conversions)
 
 
 @pytest.fixture(scope="module")

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 from support.twins.conversions import Conversions
 from support.twins.drawing import exact_engine
 from support.twins.mirror import Mirror, twin_catalogue
-from support.twins.tiny import SIDE_PX
+from support.twins.tiny import SIDE_PX, build, shallow
+from winepress_shared.catalogue import Catalogue
 from winepress_shared.lane import Precision
 from winepress_worker.conversion.preparation import prepare
 from winepress_worker.models.local_models import LocalModels
@@ -31,3 +33,24 @@ class PreparedTwins:
         fp16, mirror = Precision.FP16, self.mirror.root
         with self.conversions.kept():
             return prepare(self._local_models, name, fp16, ignore_progress, mirror)
+
+
+class ShallowTwin:
+    """A model of few layers and two steps, in fp16: to be prepared in other precisions."""
+
+    name = "tiny-sd"
+
+    def __init__(self, root: Path, conversions: Conversions) -> None:
+        changes = {"num_inference_steps": 2, "tiny_vae": None}
+        model = twin_catalogue(SIDE_PX).get(self.name).model_copy(update=changes)
+        self.catalogue = Catalogue({self.name: model})
+        mirror, local_models = root / "mirror", LocalModels(root, self.catalogue)
+        build(shallow(self.name), mirror / model.source.removeprefix("hub:"))
+        with conversions.kept():
+            made = prepare(local_models, self.name, Precision.FP16, ignore_progress, mirror)
+        self._made = made.path
+
+    def copy(self, home: Path) -> LocalModels:
+        """The models of the new ``home``: this one alone."""
+        shutil.copytree(self._made, home / "models" / self.name / "fp16")
+        return LocalModels(home, self.catalogue)
