@@ -6,14 +6,16 @@ import hashlib
 import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
+from optimum.exporters.openvino.convert import export_models
 
 from winepress_worker.conversion import export
-from winepress_worker.conversion.export import IR_FILE
+from winepress_worker.models.content import GRAPH_FILE, WEIGHTS_FILE
 
 
 class Conversions:
@@ -24,7 +26,7 @@ class Conversions:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
-        self._export_models = export.export_models
+        self._export_models = export_models
         self._convert = export._convert
 
     @contextmanager
@@ -39,42 +41,33 @@ class Conversions:
         self, parts: dict[str, Any], *, output_dir: Path, output_names: list[str], **given: Any
     ) -> None:
         for (part, (network, settings)), name in zip(parts.items(), output_names, strict=True):
-            shapes = given["input_shapes"]
-            inputs = settings.generate_dummy_inputs(framework="pt", **shapes)
-            own: dict[str, Any] = {"output_dir": output_dir, "output_names": [name]} | given
-            self._once(
-                f"{part}{_digest(network, inputs)}",
-                (output_dir / name).parent,
-                lambda part=part, own=own: self._export_models({part: parts[part]}, **own),
-            )
+            inputs = settings.generate_dummy_inputs(framework="pt", **given["input_shapes"])
+            places: dict[str, Any] = {"output_dir": output_dir, "output_names": [name]}
+            make = partial(self._export_models, {part: parts[part]}, **places, **given)
+            self._once(f"{part}{_digest(network, inputs)}", (output_dir / name).parent, make)
 
     def _convert_once(
         self, network: Any, example: torch.Tensor, ports: tuple[str, str], folder: Path
     ) -> None:
-        self._once(
-            f"{ports[0]}{_digest(network, {ports[0]: example})}",
-            folder,
-            lambda: self._convert(network, example, ports, folder),
-        )
+        make = partial(self._convert, network, example, ports, folder)
+        self._once(f"{ports[0]}{_digest(network, {ports[0]: example})}", folder, make)
 
     def _once(self, key: str, target: Path, make: Callable[[], object]) -> None:
         """Have the files of ``key`` in ``target``: copied, or else made there and kept."""
-        kept, names = self._folder / key, [IR_FILE, Path(IR_FILE).with_suffix(".bin").name]
-        if not kept.is_dir():
-            make()
-            kept.mkdir(parents=True)
-            source, aim = target, kept
-        else:
-            target.mkdir(exist_ok=True)
-            source, aim = kept, target
-        for name in names:
-            shutil.copyfile(source / name, aim / name)
+        kept = self._folder / key
+        if kept.is_dir():
+            shutil.copytree(kept, target, dirs_exist_ok=True)
+            return
+        make()
+        kept.mkdir(parents=True)
+        for name in (GRAPH_FILE, WEIGHTS_FILE):
+            shutil.copyfile(target / name, kept / name)
 
 
 def _digest(network: Any, inputs: dict[str, Any]) -> str:
     """Of all that a trace depends on."""
     whole = getattr(network, "network", network)  # a half of an autoencoder holds the whole
-    config = {key: value for key, value in dict(_values(whole)).items() if key[0] != "_"}
+    config = {key: value for key, value in _values(whole).items() if key[0] != "_"}
     shapes = {name: list(getattr(value, "shape", ())) for name, value in inputs.items()}
     found = hashlib.sha256(f"{type(network)}{sorted(config.items())}{shapes}".encode())
     for name, weights in network.state_dict().items():
