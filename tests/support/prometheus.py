@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import subprocess
 import time
 from collections.abc import Callable
@@ -43,6 +44,7 @@ class Prometheus:
         self._http = httpx.Client(base_url=f"http://127.0.0.1:{port}", trust_env=False)
 
     def __enter__(self) -> Self:
+        self._began = time.time()
         with self._config.with_name("log").open("wb") as log:
             self._process = subprocess.Popen(
                 self._command, env=scrubbed_environment(), stdout=log, stderr=log
@@ -60,6 +62,15 @@ class Prometheus:
         answer = self._http.get("/api/v1/query", params={"query": query}).json()
         assert answer["status"] == "success", answer
         return [float(series["value"][1]) for series in answer["data"]["result"]]
+
+    def has_shown(self, query: str) -> bool:
+        """Whether a query had a finite value at any time since this Prometheus was started."""
+        now = time.time()
+        span = {"start": self._began, "end": now, "step": 1}
+        answer = self._http.get("/api/v1/query_range", params={"query": query, **span}).json()
+        assert answer["status"] == "success", answer
+        series = answer["data"]["result"]
+        return any(math.isfinite(float(text)) for one in series for _, text in one["values"])
 
     def firing(self) -> set[str]:
         """The names of the alerts that fire."""
