@@ -13,7 +13,6 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 from support.prometheus import Prometheus
 from support.promql import ALERTS, WINDOW, board_queries
-from support.running_farm import wait_until
 
 from winepress import Client, JobHandle, TextToImage, ZoomVideo
 from winepress_deploy.farm import Farm
@@ -22,7 +21,10 @@ from winepress_deploy.services.flower import PAGES
 from winepress_deploy.services.flower_report import ask_flower
 from winepress_shared.ledger.records import JobRow
 
+pytestmark = pytest.mark.timeout(900)
+
 _JOBS = 200
+_PATIENCE_S = 600.0  #: until they have ended
 _DAMAGED, _CANCELED = 4, 6  #: of them
 _PICTURES = re.compile(r": (\d+) pictures? in ")
 
@@ -50,8 +52,8 @@ def drawn(tmp_path_factory: pytest.TempPathFactory, model_home: Path) -> Iterato
         rules = ALERTS.read_text("utf-8")
         prometheus = stack.enter_context(Prometheus(folder, address, rules))
         handles = _submit(client)
-        wait_until(lambda: all(handle.status().state.is_terminal for handle in handles))
-        wait_until(lambda: not client.ledger.waiting() and _is_told(farm, client))
+        is_over = lambda: client.measures.take(1).open == 0 and _is_told(farm, client)  # noqa: E731
+        prometheus.wait_until(is_over, "the jobs do not end", _PATIENCE_S)
         yield Drawn(farm, client, prometheus, [handle.status() for handle in handles])
 
 

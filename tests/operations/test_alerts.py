@@ -6,71 +6,26 @@ import shutil
 import subprocess
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
-from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
-import redis
 from pydantic import SecretStr
-from support.audited_farm import submission
+from support.audited_farm import LANE
 from support.prometheus import CONFIG, Prometheus
 from support.promql import ALERTS, alerts, hurried
 from support.running_gateway import RunningGateway
 from support.servers import ValkeyServer, free_ports
+from support.watched_farm import WatchedFarm
 
 from winepress_shared.errors import FailForGood
-from winepress_shared.ledger.ledger import Ledger, holder_of
-from winepress_shared.ledger.limits import QueueLimits
+from winepress_shared.ledger.ledger import holder_of
 from winepress_shared.settings import Settings
 
-LANE = "vignette.fp16"
 _UNIT_TESTS = Path(__file__).with_name("alerts_test.yaml")
 
 
-@dataclass
-class Farm:
-    """A broker of its own, a gateway that tells of it, and a Prometheus that hears."""
-
-    settings: Settings
-    server: ValkeyServer
-    data: Path  #: of the broker
-    gateway: RunningGateway
-    prometheus: Prometheus
-    ledger: Ledger = field(init=False)
-    limits: QueueLimits = field(init=False)
-    redis: redis.Redis = field(init=False)
-
-    def __post_init__(self) -> None:
-        self.ledger, self.limits = Ledger(self.settings), QueueLimits(self.settings)
-        self.redis = redis.Redis.from_url(self.server.url, decode_responses=True)
-
-    def key(self, *parts: str) -> str:
-        return ":".join((self.settings.farm, *parts))
-
-    def live(self, worker: str = "w1", pid: int = 1) -> None:
-        self.ledger.beat(worker, holder_of(worker, pid), {"device": "CPU", "lanes": [LANE]})
-
-    def submit(self, job: str, units: int = 1, **fields: object) -> None:
-        self.ledger.submit(submission(job, units, **fields))
-
-    def draw(self, job: str, units: int) -> None:
-        """Draw a job of so many pictures to its end."""
-        self.submit(job, units)
-        while slice_ := self.ledger.claim(LANE, "w1", holder_of("w1", 1), units):
-            for unit in slice_.units:
-                self.ledger.start(slice_.fence, unit)
-                self.ledger.commit(slice_.fence, unit, {"device": "CPU", "render_s": 0.1})
-
-    def ago_ms(self, seconds: int) -> int:
-        now, _ = self.redis.time()
-        return (int(now) - seconds) * 1000
-
-    def configure(self, name: str, value: str) -> None:
-        self.redis.config_set(name, value)
-
-
 @pytest.fixture(scope="module")
-def farm(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Farm]:
+def farm(tmp_path_factory: pytest.TempPathFactory) -> Iterator[WatchedFarm]:
     """Alerts wait for nothing here; that they wait elsewhere is tested by promtool."""
     folder = tmp_path_factory.mktemp("alerts")
     for name in ("valkey", "prometheus"):
@@ -84,48 +39,48 @@ def farm(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Farm]:
         address = gateway.url.removeprefix("http://")
         prometheus = Prometheus(folder / "prometheus", address, rules)
         stack.enter_context(prometheus)
-        one = Farm(settings, server, folder / "valkey", gateway, prometheus)
+        one = WatchedFarm(settings, server, folder / "valkey", gateway, prometheus)
         stack.callback(lambda: one.gateway.__exit__())  # which may be another one by then
         one.live()
         prometheus.wait_until(lambda: prometheus.query("winepress_workers == 1"), "no metrics")
         yield one
 
 
-def _no_worker(farm: Farm) -> Callable[[], None]:
+def _no_worker(farm: WatchedFarm) -> Callable[[], None]:
     farm.ledger.leave("w1")
     return farm.live
 
 
-def _unserved(farm: Farm) -> Callable[[], None]:
+def _unserved(farm: WatchedFarm) -> Callable[[], None]:
     farm.submit("unserved", lane="nobody.fp16")
     return lambda: _cancel(farm, "unserved")
 
 
-def _cancel(farm: Farm, *jobs: str) -> None:
+def _cancel(farm: WatchedFarm, *jobs: str) -> None:
     for job in jobs:
         farm.ledger.control(job, "cancel")
 
 
-def _starved(farm: Farm) -> Callable[[], None]:
+def _starved(farm: WatchedFarm) -> Callable[[], None]:
     farm.submit("starved")
-    farm.redis.hset(farm.key("priority_served", LANE), "1", farm.ago_ms(2000))
+    farm.broker.hset(farm.key("priority_served", LANE), "1", farm.ago_ms(2000))
     return lambda: _cancel(farm, "starved")
 
 
-def _parked(farm: Farm) -> Callable[[], None]:
+def _parked(farm: WatchedFarm) -> Callable[[], None]:
     farm.submit("parked")
     slice_ = farm.ledger.claim(LANE, "w1", holder_of("w1", 1), 1)
     assert slice_
     farm.ledger.release(slice_.fence, holder_of("w1", 1), 600_000, "the store does not answer")
 
     def heal() -> None:
-        farm.redis.delete(farm.key("parked", LANE))
+        farm.broker.delete(farm.key("parked", LANE))
         _cancel(farm, "parked")
 
     return heal
 
 
-def _lost(farm: Farm) -> Callable[[], None]:
+def _lost(farm: WatchedFarm) -> Callable[[], None]:
     farm.live("w2")
     for number in range(8):
         farm.submit(f"lost{number}")
@@ -139,12 +94,12 @@ def _lost(farm: Farm) -> Callable[[], None]:
     return heal
 
 
-def _unfit(farm: Farm) -> Callable[[], None]:
+def _unfit(farm: WatchedFarm) -> Callable[[], None]:
     farm.ledger.describe_renderer("w1", {"unfit": {LANE: "too little memory"}})
     return lambda: farm.ledger.describe_renderer("w1", {})
 
 
-def _failing(farm: Farm) -> Callable[[], None]:
+def _failing(farm: WatchedFarm) -> Callable[[], None]:
     farm.submit("failing", 12, chained=True)
     slice_ = farm.ledger.claim(LANE, "w1", holder_of("w1", 1), 12)
     assert slice_
@@ -153,7 +108,7 @@ def _failing(farm: Farm) -> Callable[[], None]:
     return lambda: farm.draw("well", 40)
 
 
-def _full(farm: Farm) -> Callable[[], None]:
+def _full(farm: WatchedFarm) -> Callable[[], None]:
     farm.submit("full", 10)
     farm.limits.set_limits({"queue_limit": 10})
 
@@ -164,7 +119,7 @@ def _full(farm: Farm) -> Callable[[], None]:
     return heal
 
 
-def _backlog(farm: Farm) -> Callable[[], None]:
+def _backlog(farm: WatchedFarm) -> Callable[[], None]:
     farm.submit("backlog", 2)
     farm.ledger.describe_renderer("w1", {"seconds_per_picture": {LANE: 50_000.0}})
 
@@ -175,35 +130,35 @@ def _backlog(farm: Farm) -> Callable[[], None]:
     return heal
 
 
-def _paused(farm: Farm) -> Callable[[], None]:
+def _paused(farm: WatchedFarm) -> Callable[[], None]:
     farm.limits.pause(user="ann")
     return lambda: farm.limits.resume(user="ann") and None
 
 
-def _webhook(farm: Farm, due_s: int) -> None:
+def _webhook(farm: WatchedFarm, due_s: int) -> None:
     job = f"hooked{due_s}"
     farm.submit(job, hooks=("completed",))
     _cancel(farm, job)
-    (delivery,) = farm.redis.zrange(farm.key("outbox"), 0, -1)
-    farm.redis.zadd(farm.key("outbox"), {delivery: farm.ago_ms(due_s)})
+    (delivery,) = farm.broker.zrange(farm.key("outbox"), 0, -1)
+    farm.broker.zadd(farm.key("outbox"), {delivery: farm.ago_ms(due_s)})
 
 
-def _forget_webhooks(farm: Farm) -> None:
-    farm.redis.delete(farm.key("outbox"), farm.key("deliverers"))
+def _forget_webhooks(farm: WatchedFarm) -> None:
+    farm.broker.delete(farm.key("outbox"), farm.key("deliverers"))
 
 
-def _undelivered(farm: Farm) -> Callable[[], None]:
+def _undelivered(farm: WatchedFarm) -> Callable[[], None]:
     _webhook(farm, 1)
     return lambda: _forget_webhooks(farm)
 
 
-def _late(farm: Farm) -> Callable[[], None]:
+def _late(farm: WatchedFarm) -> Callable[[], None]:
     _webhook(farm, 700)
-    farm.redis.zadd(farm.key("deliverers"), {"host/1": farm.ago_ms(-600)})
+    farm.broker.zadd(farm.key("deliverers"), {"host/1": farm.ago_ms(-600)})
     return lambda: _forget_webhooks(farm)
 
 
-def _no_gateway(farm: Farm) -> Callable[[], None]:
+def _no_gateway(farm: WatchedFarm) -> Callable[[], None]:
     farm.gateway.__exit__()
     port = int(farm.gateway.url.rpartition(":")[2])
 
@@ -213,17 +168,17 @@ def _no_gateway(farm: Farm) -> Callable[[], None]:
     return heal
 
 
-def _start_broker(farm: Farm) -> None:
+def _start_broker(farm: WatchedFarm) -> None:
     farm.server.start()
     farm.live()
 
 
-def _no_broker(farm: Farm) -> Callable[[], None]:
+def _no_broker(farm: WatchedFarm) -> Callable[[], None]:
     farm.server.kill()
     return lambda: _start_broker(farm)
 
 
-def _erring_gateway(farm: Farm) -> Callable[[], None]:
+def _erring_gateway(farm: WatchedFarm) -> Callable[[], None]:
     farm.server.kill()
     for _ in range(5):
         assert farm.gateway.http.get("/v1/jobs").status_code == 503
@@ -236,34 +191,34 @@ def _erring_gateway(farm: Farm) -> Callable[[], None]:
     return heal
 
 
-def _config(name: str, bad: str, good: str) -> Callable[[Farm], Callable[[], None]]:
-    def fault(farm: Farm) -> Callable[[], None]:
+def _config(name: str, bad: str, good: str) -> Callable[[WatchedFarm], Callable[[], None]]:
+    def fault(farm: WatchedFarm) -> Callable[[], None]:
         farm.configure(name, bad)
         return lambda: farm.configure(name, good)
 
     return fault
 
 
-def _scarce_memory(farm: Farm) -> Callable[[], None]:
-    used: int = farm.redis.info()["used_memory"]
+def _scarce_memory(farm: WatchedFarm) -> Callable[[], None]:
+    used: int = farm.broker.info()["used_memory"]
     farm.configure("maxmemory", str(used * 5 // 4))
     return lambda: farm.configure("maxmemory", "0")
 
 
-def _unwritable(farm: Farm) -> Callable[[], None]:
+def _unwritable(farm: WatchedFarm) -> Callable[[], None]:
     in_the_way = farm.data / "dump.rdb"
     in_the_way.mkdir()
-    farm.redis.bgsave()
+    farm.broker.bgsave()
 
     def heal() -> None:
         in_the_way.rmdir()
-        farm.redis.bgsave()
+        farm.broker.bgsave()
 
     return heal
 
 
 #: Alert → what brings it about; what that returns mends it.
-FAULTS: dict[str, Callable[[Farm], Callable[[], None]]] = {
+FAULTS: dict[str, Callable[[WatchedFarm], Callable[[], None]]] = {
     "WinepressMetricsMissing": _no_gateway,
     "WinepressBrokerUnreachable": _no_broker,
     "WinepressNoWorker": _no_worker,
@@ -292,7 +247,9 @@ def test_every_alert_has_its_fault() -> None:
 
 
 @pytest.mark.parametrize("name", FAULTS)
-def test_an_alert_fires_by_its_fault_and_is_over_when_that_is_mended(farm: Farm, name: str) -> None:
+def test_an_alert_fires_by_its_fault_and_is_over_when_that_is_mended(
+    farm: WatchedFarm, name: str
+) -> None:
     """In a Prometheus that scrapes, evaluates and resolves, over a real broker and gateway."""
     farm.live()
     quiet = lambda: name not in farm.prometheus.firing()  # noqa: E731

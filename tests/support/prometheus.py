@@ -77,9 +77,11 @@ class Prometheus:
         told: list[dict[str, Any]] = self._http.get("/api/v1/alerts").json()["data"]["alerts"]
         return {one["labels"]["alertname"] for one in told if one["state"] == "firing"}
 
-    def wait_until(self, condition: Callable[[], object], what: str) -> None:
-        """Look again and again; fails after a minute."""
-        deadline = time.monotonic() + _PATIENCE_S
+    def wait_until(
+        self, condition: Callable[[], object], what: str, patience_s: float = _PATIENCE_S
+    ) -> None:
+        """Look again and again; fails after a minute if nothing else is said."""
+        deadline = time.monotonic() + patience_s
         while not condition():
             assert self._process.poll() is None, self._config.with_name("log").read_text()
             assert time.monotonic() < deadline, what
