@@ -11,6 +11,7 @@ from winepress_shared.lane import Precision
 from winepress_worker.engines.devices import core, openvino_version
 from winepress_worker.engines.staged_model import StagedModel, Stages
 from winepress_worker.engines.tiled_decoder import TiledDecoder
+from winepress_worker.engines.unpacked_weights import unpacked
 from winepress_worker.models.content import WEIGHTS_FILE
 from winepress_worker.models.manifest import Prepared
 from winepress_worker.placement import STAGES, Placement, stage_of
@@ -96,9 +97,11 @@ class CompiledParts:
             if place.device.real == "CPU":
                 precision = self._prepared.precision
                 properties = _without_weights(properties, self._weights(name), precision)
+        is_plain = place.device.real != "CPU" or self._prepared.precision is Precision.FP16
 
         def compile_model(model: Any) -> Any:
-            compiled = core().compile_model(model, place.device.real, properties)
+            fit = model if is_plain else unpacked(model)
+            compiled = core().compile_model(fit, place.device.real, properties)
             self._on_compiled(bool(compiled.get_property("LOADED_FROM_CACHE")))
             return compiled
 

@@ -1,8 +1,8 @@
 #!lua flags=allow-oom
 -- Count a unit whose object exists, once and only for the holder of the lease. Units of a chain are counted
 -- in order.
--- KEYS[1] prefix; keys: lease leases job_leases held job done units attempts failers open open_by_user
---         events, and those `place_job` touches
+-- KEYS[1] prefix; keys: lease leases job_leases held job done units attempts failers disproved
+--         blocked open open_by_user events, and those `place_job` touches
 -- ARGV: fence, unit, JSON of the output
 -- Returns 'ok' | 'moved' (the rest waits in another lane) | 'last' (every unit has ended: write
 --         the result, then finish) | 'lost' | 'cancel'
@@ -29,6 +29,7 @@ if rest then
   redis.call('SETBIT', key('done', job.id), unit, 1)
   redis.call('HSET', key('units', job.id), unit, ARGV[3])
   redis.call('HDEL', key('attempts', job.id), unit)
+  judge_failers(job, unit, lease)
   redis.call('HDEL', key('failers', job.id), unit)
   job.done = redis.call('HINCRBY', key('job', job.id), 'done', 1)
   count_open(job)

@@ -54,8 +54,12 @@
 --   processes:WORKER      set     the processes of a worker that may hold leases
 --   lane_workers:LANE     set     workers that serve a lane
 --   shunned_lane:WORKER   string  a lane where only units wait that it failed at (time to live)
+--   disproved:WORKER      hash    LANE → units that it failed at and another worker drew, since it last drew one
+--                                 (time to live, like the next)
+--   blocked:WORKER        zset    LANE of which it gets no slices while another worker serves it, by when that ends
 --   pace                  hash    LANE DEVICE → megapixel-steps per second, as last measured
 --   workers               zset    WORKER by last heartbeat
+--   lost                  zset    WORKER by last heartbeat, of those that were forgotten without having left
 --   worker:WORKER         string  the worker's description, JSON
 --   renderer:WORKER       string  the state of its rendering process, JSON
 --   warm_workers:MODEL    set     workers that hold a model (with its precision)
