@@ -87,7 +87,7 @@ def test_the_exporter_has_one_page_in_both_formats(client: Client) -> None:
 
 
 def test_a_broker_that_does_not_answer_is_told_and_nothing_else(
-    farm_settings: Settings, client: Client
+    farm_settings: Settings, caplog: pytest.LogCaptureFixture
 ) -> None:
     """Prometheus gets an answer: without one it could not tell the broker's fault from ours."""
     (port,) = free_ports(1)
@@ -96,8 +96,10 @@ def test_a_broker_that_does_not_answer_is_told_and_nothing_else(
         Client(farm_settings.model_copy(update={"broker_url": away})) as lonely,
         _exporter(lonely) as exporter,
     ):
+        _get(exporter.url)
         values = _values(_get(exporter.url).text)
     assert _value(values, "up") == 0
+    assert caplog.text.count("no metrics of the farm") == 1  # and not at every scrape
     assert {name for name, _ in values} == {"winepress_up", "winepress_build_info"}
 
 

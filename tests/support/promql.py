@@ -27,7 +27,8 @@ class Named:
 
 def named(query: str) -> Named:
     """Parse a query; fails if it is none."""
-    metrics, labels = set(), set()
+    metrics: set[str] = set()
+    labels: set[str] = set()
 
     def look(node: Any) -> None:
         if isinstance(node, promql_parser.VectorSelector):
