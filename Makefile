@@ -23,13 +23,16 @@ CLIENTS := build/clients/node/.made \
 KILLS ?= 300
 SEED ?= 1
 AVX2_CPU := build/avx2_cpu.so
+# In Debian a part of the package prometheus; what else needs it is in `make test-operations`.
+ALERTS := promtool check config deploy/prometheus/prometheus.yaml >/dev/null && \
+  promtool test rules tests/operations/alerts_test.yaml
 
 .DEFAULT_GOAL := help
 .PHONY: help install develop demo test check coverage bench clean test-avx2 test-all-avx2 test-clients clients kills \
-  both-halves one-half other-half
+  test-operations both-halves one-half other-half
 
 help: ## List the targets
-	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "make %-13s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "make %-15s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
 
 install: $(VENV)/.wheel ## Create .venv with the pinned dependencies and the project's wheel
 
@@ -80,6 +83,11 @@ $(AVX2_CPU): tests/support/avx2_cpu.c
 test-clients: install clients ## Run the tests of clients with environments of their own
 	@$(BIN)/pytest tests/clients
 
+test-operations: install ## Let every alert fire in a real Prometheus, and compare all counts
+	@command -v prometheus >/dev/null && command -v promtool >/dev/null || \
+	  { echo "Prometheus is not there (Debian: apt-get install prometheus)."; false; }
+	@$(BIN)/pytest tests/operations
+
 clients: $(CLIENTS)
 
 build/clients/sd-api-mcp/.made: PYTHON = $(PYTHON_3_13)
@@ -95,11 +103,13 @@ build/clients/node/.made: tests/clients/package.json tests/clients/package-lock.
 	@npm ci --prefix $(@D) --silent --no-audit --no-fund || { rm -rf $(@D); false; }
 	@touch $@
 
-check: install ## Check lint, formatting, types and layers
+check: install ## Check lint, formatting, types, layers and alert rules
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
+	@if command -v promtool >/dev/null; then $(ALERTS); else \
+	  echo "The alert rules were not run: promtool is not there (Debian: apt-get install prometheus)."; fi
 
 coverage: install ## Measure test coverage
 	@$(BIN)/coverage erase

@@ -123,7 +123,9 @@ def lane_cycle() -> LaneCycle:
     """The order of lanes for the worker of this process; kombu finds this function by its name."""
     options = WorkerOptions.decode(current_app.conf["winepress_worker"])
     watch = LaneWatch(LaneIndex(Settings.load()), options)
-    return LaneCycle(watch, current_app.winepress_consumption.asked)
+    consumption = getattr(current_app, "winepress_consumption", None)
+    # A renderer opens a channel too, to leave tickets, and consumes nothing.
+    return LaneCycle(watch, consumption.asked) if consumption else LaneCycle(watch)
 
 
 def follow_lanes(worker: Any, lanes: ServedLanes) -> dict[str, Any]:
