@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from winepress.client import Client
 
 _MOST_WORKERS = 10_000
+_MOST_DEAD = 1000  #: jobs told of
 _KEEPS_ALL = "noeviction"
 _UPTAKE_S = 300.0  #: work that waits so long beside an idle worker is not taken up
 _NEARLY_FULL = 0.9  #: of the broker's memory
@@ -88,6 +89,19 @@ def blocked_text(lanes: Mapping[str, float], now: float) -> str:
 
 def _mib(size: int) -> str:
     return f"{size / 2**20:.0f} MiB"
+
+
+def check_dead(client: Client) -> Finding:
+    """How many jobs have pictures that were given up."""
+    rows = client.dead(_MOST_DEAD)
+    if not rows:
+        return Finding("no picture was given up")
+    ids = [row.id for row in rows]
+    return Finding(
+        f"pictures of these jobs were given up: {shortened(ids)}; `winepress list --dead` says "
+        "why, then `winepress retry JOB`, or `winepress drop JOB`",
+        ids,
+    )
 
 
 def check_links(client: Client) -> Finding:

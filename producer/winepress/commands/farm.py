@@ -13,6 +13,7 @@ from winepress.explanation import shortened, why_impossible
 from winepress.farm_checks import (
     blocked_text,
     check_blocks,
+    check_dead,
     check_links,
     check_memory,
     check_uptake,
@@ -243,6 +244,7 @@ _PARTS_BEHIND_BROKER: tuple[tuple[str, Callable[[Client], Finding]], ...] = (
     ("uptake", check_uptake),
     ("blocks", check_blocks),
     ("jobs", check_jobs),
+    ("dead", check_dead),
     ("records", _check_records),
     ("memory", check_memory),
 )

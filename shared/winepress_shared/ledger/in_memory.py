@@ -120,7 +120,9 @@ class InMemoryLedger(Ledger):
         """Every worker that has sent a heartbeat."""
         return list(self._workers.values())
 
-    def beat(self, worker: str, holder: str, facts: dict[str, Any]) -> HeartbeatReply:
+    def beat(
+        self, worker: str, holder: str, facts: dict[str, Any], life: str = "", arrives: int = 0
+    ) -> HeartbeatReply:
         """Record a worker's description; the reply has no leases, because none expires."""
         self._workers[worker] = Worker(worker, time.time(), facts, {})
         return HeartbeatReply((), {})

@@ -8,7 +8,8 @@ from enum import StrEnum
 from typing import Any
 
 from winepress_shared.cost import megapixel_steps
-from winepress_shared.errors import Conflict, DamagedRecord, NotFound
+from winepress_shared.documents import read_facts
+from winepress_shared.errors import Conflict, DamagedRecord, NotFound, WrongUsage
 from winepress_shared.jobs.job import Priority
 from winepress_shared.jobs.job_record import JobRecord
 from winepress_shared.lane import model_key
@@ -97,6 +98,17 @@ class HeartbeatReply:
     leases: tuple[Lease, ...]
     renderer: dict[str, Any]  #: state of the rendering process
     is_shared: bool = False  #: that process has several units in hand
+
+    @classmethod
+    def of(cls, worker: str, answer: list[Any] | None) -> HeartbeatReply:
+        """Read the answer of ``beat.lua``; raises WrongUsage if ``worker`` has lost its name."""
+        if answer is None:
+            hint = "Give one of them another"
+            raise WrongUsage(
+                "another worker has taken this name", field="--name", value=worker, hint=hint
+            )
+        renderer, is_shared, *leases = answer
+        return cls(tuple(map(Lease.of, leases)), read_facts(renderer), is_shared == 1)
 
 
 @dataclass(frozen=True)

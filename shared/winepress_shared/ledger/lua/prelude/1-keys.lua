@@ -61,6 +61,7 @@
 --   workers               zset    WORKER by last heartbeat
 --   lost                  zset    WORKER by last heartbeat, of those that were forgotten without having left
 --   worker:WORKER         string  the worker's description, JSON
+--   life:WORKER           string  names the process that has this name now (time to live)
 --   renderer:WORKER       string  the state of its rendering process, JSON
 --   warm_workers:MODEL    set     workers that hold a model (with its precision)
 --   warm_models:WORKER    set     models that a worker holds
@@ -69,6 +70,7 @@
 --   view                  string  time and result (JSON) of the last look at all lanes, see `lanes`
 --   due                   zset    ID by the time its earliest retry is due
 --   expiries              zset    ID by deadline
+--   dead                  zset    ID of a job with units that were given up, by when that happened last
 --   old                   zset    ID by the time its record is dropped
 --   pending               zset    ID of a pending job by the time a worker looks after it, see `overdue`
 --   withdrawn             zset    ID of an undone submission by the time a worker looks whether the store

@@ -210,5 +210,5 @@ local function forget_worker(worker)
   set_lanes_of_worker(worker, '{}')
   set_warm_models(worker, {})
   redis.call('DEL', key('worker', worker), key('renderer', worker), key('disproved', worker),
-    key('blocked', worker))
+    key('blocked', worker), key('life', worker))
 end
