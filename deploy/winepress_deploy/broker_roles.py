@@ -35,7 +35,7 @@ _JOBS = (
     "open_by_user",
 )
 _SUBMISSIONS = ("pending", "withdrawn")
-_UNITS = ("retry:*", "attempts:*", "failers:*", "done:*", "units:*")
+_UNITS = ("retry:*", "attempts:*", "failers:*", "done:*", "units:*", "unread:*")
 _LANES = ("lanes", "lane_served", "priority_served:*", "ready:*", "waits:*", "aside:*", "turn")
 _LEASES = ("slices", "leases", "lease:*", "job_leases:*", "held:*")
 _EVENTS = ("events:*", "wake:*", "outbox", "deliveries", "delivery:*", "tries:*")

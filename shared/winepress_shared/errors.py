@@ -24,6 +24,7 @@
     ├── RenderFault              an attempt went wrong on a worker
     │   ├── RetryElsewhere       count the attempt, render it again        → retry
     │   ├── FailForGood          this unit can never succeed               → fail
+    │   │   └── LaterVersion     of a job: for workers of that version     → leave the job
     │   ├── EnvironmentFault     this worker's environment; none counted   → leave the lane
     │   │   └── DiskFull         tried again once there is space
     │   └── WorkerBroken         this process must not continue            → restart
@@ -189,6 +190,13 @@ class RetryElsewhere(RenderFault):
 
 class FailForGood(RenderFault):
     """This unit can never succeed; it is not tried again."""
+
+
+class LaterVersion(FailForGood):
+    """A later version of Winepress has written this; who reads a job for itself leaves it to that.
+
+    No attempt is counted: while a farm is upgraded, workers of both versions serve it.
+    """
 
 
 class EnvironmentFault(RenderFault):

@@ -16,6 +16,7 @@ from winepress_shared.lane import model_key
 from winepress_shared.state import JobState
 from winepress_shared.window import Window
 
+UNREAD = -2  #: for `Ledger.release`: no unit of it can be served, for the job cannot be read
 PRIORITIES = (Priority.INTERACTIVE, Priority.NORMAL, Priority.BULK)  #: in the order of service
 
 
@@ -134,6 +135,7 @@ class JobRow:
     window: Window | None = None
     cost: float = 0.0  #: megapixel-steps of a unit
     last_lane: str | None = None  #: lane of the last unit if it differs
+    unread: bool = False  #: a worker could not read it, for a later version has written it
     pending: bool = False  #: its submission is not complete
 
     @classmethod
@@ -199,6 +201,7 @@ class JobRow:
             window=Window(int(row["opens"]), int(row["closes"])) if "opens" in row else None,
             cost=float(row.get("cost", 0)),
             last_lane=row.get("last_lane"),
+            unread=row.get("unread") == "1",
             pending=row.get("pending") == "1",
         )
 

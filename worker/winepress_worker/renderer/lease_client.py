@@ -13,6 +13,7 @@ from winepress_shared.errors import (
     CancelRequested,
     EnvironmentFault,
     FailForGood,
+    LaterVersion,
     LeaseLost,
     Refused,
     RetryElsewhere,
@@ -23,7 +24,7 @@ from winepress_shared.errors import (
 )
 from winepress_shared.lane import model_key
 from winepress_shared.ledger.ledger import Ledger, holder_of
-from winepress_shared.ledger.records import Directive, Slice, UnitOutcome
+from winepress_shared.ledger.records import UNREAD, Directive, Slice, UnitOutcome
 from winepress_shared.outage import patiently, pauses_for
 from winepress_worker.os_fault import seen_through
 from winepress_worker.renderer.messenger import Messenger
@@ -197,6 +198,10 @@ class LeaseClient:
         An unexpected error counts as one attempt of this unit. Unit -1 is the job's result.
         """
         error = seen_through(error)
+        if isinstance(error, LaterVersion) and unit != _NO_UNIT:
+            self.note(slice_, f"{self.worker} leaves it to workers of a later version: {error}")
+            self.give_back(slice_, unserved=UNREAD)
+            return UnitOutcome.LOST
         if isinstance(error, EnvironmentFault) and self._suspects.is_to_blame(slice_):
             why = f"{self.worker} serves other jobs of this lane, but not this one: {error}"
             outcome = self._fail(slice_, unit, RetryElsewhere(why))

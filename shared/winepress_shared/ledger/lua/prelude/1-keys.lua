@@ -17,6 +17,7 @@
 --                                 shared (1: another submission under its key was told its id)
 --                                 hooks (events that its webhook is told of, with dots between them; absent:
 --                                 it has none)
+--                                 unread (1: some process cannot read it; see `unread`)
 --   jobs                  zset    ID by order of submission; jobs:STATE the same for one state
 --   ready:LANE:PRIORITY   zset    user by the turn of their last slice (lowest is next)
 --   ready:LANE:PRIORITY:USER  zset  ID by front or order (lowest is next)
@@ -30,6 +31,8 @@
 --   paused                hash    'farm', 'lane:LANE', 'user:USER' → since when
 --   open                  number  units that have not ended
 --   open_by_user          hash    USER → units that have not ended
+--   unread:ID             zset    processes that cannot read the job, which is of a later version, by when they may
+--                                 try again (time to live)
 --   retry:ID              zset    UNIT by the time it may be tried again; seven digits, so that units
 --                                 due at the same time come in their order. A chained job has at most
 --                                 one here, and everything after it is at or after the cursor

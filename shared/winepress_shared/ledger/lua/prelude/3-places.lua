@@ -131,7 +131,7 @@ local function remove_job(id, state)
   redis.call('ZREM', key('dead'), id)
   if state then redis.call('ZREM', key('jobs', state), id) end
   redis.call('UNLINK', key('job', id), key('retry', id), key('attempts', id), key('done', id),
-    key('failers', id), key('units', id), key('job_leases', id), key('events', id))
+    key('failers', id), key('units', id), key('unread', id), key('job_leases', id), key('events', id))
 end
 
 -- Remove a pending job as if it had never been there; its idempotency key then belongs to no job.
