@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING
 
 from winepress.explanation import duration, shortened
 from winepress.finding import Finding
-from winepress_shared.errors import FarmUnreachable
+from winepress_shared.errors import AccessRefused, FarmUnreachable
 from winepress_shared.ledger.ledger import SILENT_S
+from winepress_shared.stores.conditional_writes import check_conditional_writes
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -89,6 +90,15 @@ def blocked_text(lanes: Mapping[str, float], now: float) -> str:
 
 def _mib(size: int) -> str:
     return f"{size / 2**20:.0f} MiB"
+
+
+def check_writes(client: Client) -> Finding:
+    """Whether the store keeps the first of two writes to a free key."""
+    try:
+        check_conditional_writes(client.archive.store)
+    except AccessRefused:
+        return Finding("not looked at: only the operator's key may try that")
+    return Finding("the first of two writes to a free key is kept")
 
 
 def check_dead(client: Client) -> Finding:

@@ -17,6 +17,7 @@ from winepress.farm_checks import (
     check_links,
     check_memory,
     check_uptake,
+    check_writes,
 )
 from winepress.finding import Finding
 from winepress.recovery import StoredJobs, unexpired
@@ -235,6 +236,7 @@ def check_jobs(client: Client) -> Finding:
 _PARTS: tuple[tuple[str, Callable[[Client], Finding]], ...] = (
     ("catalogue", _check_catalogue),
     ("store", _check_store),
+    ("writes", check_writes),
     ("broker", _check_broker),
 )
 _PARTS_BEHIND_BROKER: tuple[tuple[str, Callable[[Client], Finding]], ...] = (
