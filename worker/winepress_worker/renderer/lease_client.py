@@ -109,6 +109,10 @@ class LeaseClient:
         """Whether a slice was neither given back nor settled to its last unit."""
         return slice_.fence in self._in_hand
 
+    def wants(self, slice_: Slice) -> bool:
+        """Whether it is worth waiting for to store what is drawn of a slice."""
+        return self.holds(slice_) and not self._leaving.is_set()
+
     def start(self, units: Sequence[SliceUnit]) -> tuple[dict[int, Stopped], bool]:
         """Begin units.
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -19,13 +20,17 @@ from winepress_worker.zoom.outpaint import Outpainting
 from winepress_worker.zoom.picture_series import PictureSeries
 from winepress_worker.zoom.scratch import scratch_file
 
+Outlast = Callable[[Slice, Callable[[], bool]], bool]
+
 
 class FilmRenderer:
     """Cuts films on the CPU; neither memory nor what a killed process leaves behind grows."""
 
-    def __init__(self, archive: Archive, worker: str) -> None:
+    def __init__(self, archive: Archive, worker: str, outlast: Outlast) -> None:
+        """``outlast`` has a film wait for a store that is away, see `StoreOutage`."""
         self._archive = archive
         self._worker = worker
+        self._outlast = outlast
 
     def cut(self, job: ZoomVideo, slice_: Slice, unit: int, on_step: OnStep) -> dict[str, Any]:
         """Make the film that is unit ``unit``; returns the row to be counted for it.
@@ -62,7 +67,10 @@ class FilmRenderer:
             def on_bytes(sent: int) -> None:
                 on_step(done, done)  # shows that the worker is alive
 
-            if not self._archive.write_film(key, path, row, on_bytes):
+            def send() -> bool:
+                return self._archive.write_film(key, path, row, on_bytes)
+
+            if not self._outlast(slice_, send):
                 row = self._archive.read_output(key) or row
         return row
 
