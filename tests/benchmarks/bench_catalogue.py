@@ -84,8 +84,9 @@ def build_mirror(model: Model, mirror: Path) -> None:
 
 
 def prepare(lane: str, mirror: Path) -> Preparation:
-    """Prepare one precision as a user does."""
-    command = [sys.executable, "-m", "winepress", "models", "prepare", lane, "--from", str(mirror)]
+    """Prepare one precision as a user does, but for the presets, which take whole pictures."""
+    command = [sys.executable, "-m", "winepress", "models", "prepare", lane, "--no-presets"]
+    command += ["--from", str(mirror)]
     began = time.monotonic()
     pid = os.posix_spawn(sys.executable, command, os.environ)
     _, status, usage = os.wait4(pid, 0)

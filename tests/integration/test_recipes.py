@@ -96,6 +96,8 @@ def reference_picture(mirror: Mirror, model: Model, request: Request) -> Image.I
     """The same job by diffusers and torch alone."""
     job: Job = request.job
     pipe = mirror.reference(model, PUBLISHED[model.name].pipeline)
+    if job.vae == "tiny" and not model.tiny_vae_only:
+        pipe.vae = mirror.tiny_vae(model)
     arguments: dict[str, Any] = {
         "prompt": job.prompt,
         "negative_prompt": job.negative_prompt or None,
@@ -159,20 +161,47 @@ def base(catalogue: Catalogue, mirror: Mirror, local_models: LocalModels) -> Mod
     return catalogue.get("sdxl-base")
 
 
-@pytest.mark.parametrize("share", [{"denoising_end": 0.6}, {"refiner_strength": 0.5}])
+@pytest.mark.parametrize("name", ["sd2-inpaint", "vega-rt"])
+def test_tiny_autoencoder_draws_what_plain_diffusers_draws_with_it(
+    name: str,
+    catalogue: Catalogue,
+    mirror: Mirror,
+    local_models: LocalModels,
+    engine: OpenVinoEngine,
+) -> None:
+    """Also around a mask, where it reads the picture too, and with a model of few steps."""
+    model = catalogue.get(name)
+    mirror.provide(model)
+    prepare(local_models, name, Precision.FP16, lambda message, fraction: None, mirror.root)
+    pipeline = engine.load(engine.prepare(name, Precision.FP16))
+    request = request_for(model, vae="tiny")
+    (drawn,) = pipeline.render(request, lambda done, total: None)
+    pipeline.close()
+    wanted = reference_picture(mirror, model, request)
+    assert psnr_db(drawn, wanted) >= LEAST_PSNR_DB
+    full = reference_picture(mirror, model, request_for(model))
+    assert psnr_db(drawn, full) < LEAST_PSNR_DB, "it is the full autoencoder's"
+
+
+@pytest.mark.parametrize(
+    "share",
+    [{"denoising_end": 0.6}, {"refiner_strength": 0.5}, {"refiner_strength": 0.5, "vae": "tiny"}],
+)
 def test_two_stages_draw_what_plain_diffusers_draws(
-    share: dict[str, float],
+    share: dict[str, Any],
     base: Model,
     catalogue: Catalogue,
     mirror: Mirror,
     warm_models: WarmModels,
 ) -> None:
-    """Latents are handed over untouched, with their noise or without it."""
+    """Latents are handed over untouched, with their noise or without it, to be decoded there."""
     request = text_job(catalogue, refiner="sdxl-refiner", **share)
     drawn = warm_models.draw(request)
     first = mirror.reference(base, PUBLISHED["sdxl-base"].pipeline)
     refiner = PUBLISHED["sdxl-refiner"].pipeline
     second = mirror.reference(catalogue.get("sdxl-refiner"), refiner)
+    if "vae" in share:
+        second.vae = mirror.tiny_vae(base)
     both: dict[str, Any] = {
         "prompt": request.job.prompt,
         "negative_prompt": request.job.negative_prompt,

@@ -24,7 +24,7 @@ _MODELS = (
     "view",
 )
 _LOSSES = ("lost", "life", "disproved", "blocked")
-_FARM = ("limits", "fence", "swept", "parked", "paused", "preview")
+_FARM = ("limits", "fence", "swept", "parked", "paused", "preview", "work_counts", "counted")
 #: Keys that only workers and the operator write.
 PRODUCER_READS = {*_WORKERS, *_MODELS, *_LOSSES, *_FARM}
 

@@ -177,6 +177,11 @@ class ScriptServer:
             raise BrokerUnreachable(
                 "the server at this address is not Redis", value=self._url.shown
             ) from None
+        except redis.exceptions.NoScriptError:
+            # The script was loaded, and gone again before it ran.
+            raise BrokerUnreachable(
+                "the broker was started again at this moment", value=self._url.shown
+            ) from None
         except redis.exceptions.ResponseError as error:
             if _NOT_ALLOWED in str(error):
                 raise self._not_allowed() from None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import re
 import sys
 from pathlib import Path
@@ -57,6 +58,7 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         f"and no attempt counts; default {DEFAULT_DRAIN_S:.0f}",
     )
     add("--self-test", action="store_true", help="draw a known picture on the device, then exit")
+    add("--alive-file", default="", metavar="FILE", help="touched while it takes work, for probes")
     _add_device_flags(parser.add_argument_group("how the device computes"))
     _add_memory_flags(parser.add_argument_group("what is kept in memory"))
     parser.set_defaults(run=run)
@@ -173,9 +175,22 @@ def read_options(
         max_batch_size=arguments.max_batch_size,
         drain_s=arguments.drain_grace,
         low_memory=arguments.low_memory,
+        alive_file=arguments.alive_file and _check_file(arguments.alive_file),
     )
     _ = options.placement  # raises if it is invalid
     return options
+
+
+def _check_file(text: str) -> str:
+    path = Path(text).absolute()
+    if path.is_dir() or not os.access(path.parent, os.W_OK | os.X_OK):
+        raise WrongUsage(
+            "cannot be written",
+            field="--alive-file",
+            value=text,
+            allowed="a file in a folder that is there and that this user may write to",
+        )
+    return str(path)
 
 
 def _check_range(field: str, value: float, least: int, most: int) -> None:

@@ -11,6 +11,7 @@ from winepress_shared.lane import Precision
 from winepress_worker.engines.devices import core, openvino_version
 from winepress_worker.engines.staged_model import StagedModel, Stages
 from winepress_worker.engines.tiled_decoder import TiledDecoder
+from winepress_worker.engines.unpacked_weights import unpacked
 from winepress_worker.models.content import WEIGHTS_FILE
 from winepress_worker.models.manifest import Prepared
 from winepress_worker.placement import STAGES, Placement, stage_of
@@ -32,12 +33,15 @@ class CompiledParts:
         cache_dir: Path | None,
         prepared: Prepared,
         stage_bytes: int = 0,
+        on_compiled: Callable[[bool], None] = lambda is_read: None,
     ) -> None:
         """``cache_dir`` holds compiled blobs, by version and device; None disables the cache.
 
         A CPU's blobs leave out the weights that are in the files of ``prepared``. With
         ``stage_bytes``, one stage is in memory at a time, and the largest needs so much.
+        ``on_compiled`` is told of each compiled model whether it was read from a blob.
         """
+        self._on_compiled = on_compiled
         self._placement = placement
         self._cache_dir = cache_dir
         self._prepared = prepared
@@ -93,7 +97,15 @@ class CompiledParts:
             if place.device.real == "CPU":
                 precision = self._prepared.precision
                 properties = _without_weights(properties, self._weights(name), precision)
-        return lambda model: core().compile_model(model, place.device.real, properties)
+        is_plain = place.device.real != "CPU" or self._prepared.precision is Precision.FP16
+
+        def compile_model(model: Any) -> Any:
+            fit = model if is_plain else unpacked(model)
+            compiled = core().compile_model(fit, place.device.real, properties)
+            self._on_compiled(bool(compiled.get_property("LOADED_FROM_CACHE")))
+            return compiled
+
+        return compile_model
 
 
 class ShapedModel:

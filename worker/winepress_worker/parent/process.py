@@ -6,6 +6,7 @@ import logging
 import os
 import socket
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 from celery import bootsteps, current_app
@@ -27,6 +28,7 @@ from winepress_worker.logs import FORMAT, say_in_log
 from winepress_worker.options import WorkerOptions
 from winepress_worker.parent.consumption import Consumption
 from winepress_worker.parent.served_lanes import ServedLanes
+from winepress_worker.parent.sign_of_life import SignOfLife
 from winepress_worker.parent.supervisor import WorkerSupervisor
 from winepress_worker.parent.unique_name import check_unique_name, process_space
 
@@ -62,6 +64,7 @@ class SupervisorStep(bootsteps.StartStopStep):  # type: ignore[misc]  # Celery i
             app.winepress_consumption,
             options.drain_s,
         )
+        self.supervisor.show_life = SignOfLife(_file(options.alive_file)).show
         worker_shutting_down.connect(self._drain)
         self.supervisor.arrive()
         self.supervisor.start()
@@ -170,6 +173,10 @@ def _facts(options: WorkerOptions, lanes: list[str]) -> dict[str, Any]:
         "memory_budget": options.model_budget,
         "version": __version__,
     }
+
+
+def _file(path: str) -> Path | None:
+    return Path(path) if path else None
 
 
 def _renderer_pid(worker: Any) -> int:

@@ -77,6 +77,7 @@ class WorkerSupervisor(threading.Thread):
         self._heard_since = -math.inf  # from when on the renderer could report its steps
         self._over = threading.Event()
         self.draining = threading.Event()
+        self.show_life: Callable[[], None] = lambda: None  #: called with every tick
         self.heartbeat = HeartbeatReply((), {})
 
     def arrive(self) -> None:
@@ -116,6 +117,7 @@ class WorkerSupervisor(threading.Thread):
         except Exception:  # the edge of the thread: without it the leases of a worker
             # that goes on drawing would all run out, for as long as it lives.
             log.exception("unexpected error in a beat")
+        self.show_life()
 
     @property
     def _urgent(self) -> bool:

@@ -5,16 +5,14 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
 from winepress_shared.errors import (
     BrokerUnreachable,
-    CancelRequested,
     EnvironmentFault,
     FailForGood,
     LaterVersion,
-    LeaseLost,
     Refused,
     RetryElsewhere,
     Stopped,
@@ -29,6 +27,8 @@ from winepress_shared.outage import patiently, pauses_for
 from winepress_worker.os_fault import seen_through
 from winepress_worker.renderer.messenger import Messenger
 from winepress_worker.renderer.preview_publisher import PreviewPublisher
+from winepress_worker.renderer.slice_ends import ends_of
+from winepress_worker.renderer.store_rest import StoreRest
 from winepress_worker.renderer.suspects import Suspects
 from winepress_worker.renderer.unfit import Unfit
 
@@ -39,14 +39,6 @@ _PAUSES_S = ((0.1, 0.5, 1.0, 2.0), 5.0)  #: between tries: the first ones, then 
 _PROGRESS_S = 0.25  #: least time between two progress reports
 _NO_UNIT = -1  #: of a slice of which nothing is drawn yet
 _LISTEN_S = 1.0
-_PARK_MS = 10_000  #: a lane rests this long when the store cannot be reached
-#: Directive with which a slice ends → how it is raised, and why.
-_STOPS: Mapping[Directive, tuple[type[Stopped], str]] = {
-    Directive.CANCEL: (CancelRequested, "the job was canceled"),
-    Directive.LOST: (LeaseLost, "the slice belongs to another worker now"),
-    Directive.YIELD: (YieldRequested, "the job is paused"),
-    Directive.GIVE_WAY: (YieldRequested, "a higher priority waits in the lane"),
-}
 #: Messages on the channel of directives: stop at the next unit; or at the next step.
 DRAIN, LEAVE = "drain", "leave"
 
@@ -71,6 +63,7 @@ class LeaseClient:
         self._messenger = messenger
         self._unfit = unfit
         self._suspects = Suspects()
+        self._store_rest = StoreRest()
         self.previews = previews
         self.worker = worker
         self.holder = holder_of(worker, pid)
@@ -132,7 +125,7 @@ class LeaseClient:
         if not new:
             return {}, False
         told = self._patiently(lambda: self._ledger.start_together(new))
-        return _stops(new, told), Directive.CALLED in told
+        return ends_of(new, told), Directive.CALLED in told
 
     def watch(self, *units: SliceUnit) -> Callable[[int, int], None]:
         """The step callback of a call: reports progress now and then, and stops when told to.
@@ -165,7 +158,7 @@ class LeaseClient:
             told = self._ledger.progress_together(places, done, steps)
             # A pause lets the picture in hand be finished.
             told = [Directive.OK if one is Directive.YIELD else one for one in told]
-            return _stops(places, told)
+            return ends_of(places, told)
 
         return on_step
 
@@ -175,6 +168,7 @@ class LeaseClient:
         """Count a picture that is in the store; one that is not ``is_mine`` was drawn before."""
         outcome = self._patiently(lambda: self._ledger.commit(slice_.fence, unit, output))
         if is_mine:
+            self._store_rest.end()
             self._suspects.served(slice_, unit)
         return self._settled(slice_, unit, outcome)
 
@@ -220,7 +214,7 @@ class LeaseClient:
             return UnitOutcome.LOST
         if isinstance(error, StoreUnreachable):
             log.error("lane rests: %s", error)
-            self.give_back(slice_, _PARK_MS, str(error))
+            self.give_back(slice_, self._store_rest.begin(), str(error))
             return UnitOutcome.LOST
         return self._fail(slice_, unit, error)
 
@@ -300,10 +294,3 @@ class LeaseClient:
                         channel.is_new = False
             except (BrokerUnreachable, OSError, ValueError):
                 time.sleep(_LISTEN_S)
-
-
-def _stops(units: Sequence[tuple[int, int]], told: Sequence[Directive]) -> dict[int, Stopped]:
-    """Fence → what ends its slice, by what was told of units, each given as fence and unit."""
-    pairs = zip(units, told, strict=True)
-    ends = {fence: _STOPS[directive] for (fence, _), directive in pairs if directive in _STOPS}
-    return {fence: error(reason) for fence, (error, reason) in ends.items()}

@@ -19,7 +19,7 @@ log = logging.getLogger(__name__)
 #: A finished picture waits so long for the store; a parent takes more than `LOAD_LIMIT_S` without a
 #: step for a hang, and one try may take three minutes.
 PATIENCE_S = 600.0
-_PAUSES_S = (1.0, 2.0, 5.0, 10.0)  #: between tries; the last one again and again
+_PAUSES_S = (0.2, 0.5, 1.0, 2.0)  #: between tries; the last one again and again
 _ANSWERS = (StoreRefused, ObjectMissing, ObjectTooLarge)  #: of a store that is there
 
 T = TypeVar("T")

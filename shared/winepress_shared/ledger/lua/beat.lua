@@ -1,10 +1,11 @@
 #!lua flags=allow-oom
 -- Heartbeat of a worker: renew its leases, record its description, return the directive for each lease.
--- KEYS[1] prefix; keys: life workers lost worker lane_workers renderer processes held lease leases job, and
---         those `requeue_lease` touches
+-- KEYS[1] prefix; keys: life workers lost worker lane_workers renderer counted processes held lease leases
+--         job, and those `requeue_lease` touches
 -- ARGV: worker, its current rendering process, description (JSON), lease time to live (ms),
 --       most attempts, what names this life of the worker or '', it arrives 0|1
--- Returns nil if another process has arrived under the name since: this one must end. Else {state of the rendering process (JSON or ''), 1 if it has several units in hand, else 0,
+-- Returns nil if another process has arrived under the name since: this one must end. Else
+--         {state of the rendering process (JSON or ''), 1 if it has several units in hand, else 0,
 --          {fence, directive, unit, steps (0: before the first and after the last), ms since the last step,
 --           lane} per lease ...}
 --         directive is 'ok' | 'cancel' | 'yield' | 'lost'
@@ -24,6 +25,7 @@ for _, other in ipairs(redis.call('SMEMBERS', key('processes', worker))) do
 end
 local answer, in_hand = {redis.call('GET', key('renderer', worker)) or '', 0}, 0
 redis.call('PEXPIRE', key('renderer', worker), FORGET_MS)
+redis.call('PEXPIRE', key('counted', worker), FORGET_MS)
 redis.call('PEXPIRE', key('held', holder), FORGET_MS)
 redis.call('PEXPIRE', key('processes', worker), FORGET_MS)
 for _, fence in ipairs(redis.call('SMEMBERS', key('held', holder))) do

@@ -195,8 +195,13 @@ local function grant_lease(job, units, firm, tried)
   redis.call('SADD', key('processes', worker), holder)
   local asked = alike and redis.call('GET', key('last_request', holder)) or nonce
   redis.call('SET', key('last_request', holder), asked .. ' ' .. string.format('%d', fence), 'PX', FORGET_MS)
+  count('work_counts', 'slices')
   if job.state == 'queued' then
-    if job.started == 0 then redis.call('HSET', key('job', job.id), 'started', now) end
+    if job.started == 0 then
+      redis.call('HSET', key('job', job.id), 'started', now)
+      local since = math.max(job.created, job.starts or 0)
+      count_seconds('work_counts', 'waited ' .. job.priority, JOB_S, math.max(0, now - since) / 1000)
+    end
     set_state(job, 'running', '')
   end
   return fence, lease

@@ -13,9 +13,19 @@ if directive == 'lost' or directive == 'cancel' then
   drop_unit(fence, lease, unit)
   return directive
 end
+
+local function count_drawn()
+  local output, model = decode(ARGV[3]), string.match(lease.lane, '^[^@]+')
+  local by = ' ' .. word(model) .. ' ' .. word(output.device)
+  local seconds = type(output.render_s) == 'number' and math.min(math.max(0, output.render_s), 1e6) or 0
+  count_seconds('work_counts', 'drawn' .. by, PICTURE_S, seconds)
+  if lease.lane ~= 'film' then count('work_counts', 'steps' .. by, tonumber(job.cost) or 0) end
+end
+
 local rest = without(lease.open, unit)
 if rest and job.chained == 1 and unit ~= first_of(lease.open) then return 'lost' end
 if rest then
+  count_drawn()
   redis.call('SETBIT', key('done', job.id), unit, 1)
   redis.call('HSET', key('units', job.id), unit, ARGV[3])
   redis.call('HDEL', key('attempts', job.id), unit)

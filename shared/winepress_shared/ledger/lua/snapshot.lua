@@ -15,12 +15,6 @@
 local most_workers, most_jobs = tonumber(ARGV[1]), tonumber(ARGV[2])
 check_numbers(1, 2, 3)
 
--- Values from other writers may not be numbers, or not finite ones, which JSON lacks.
-local function amount(text)
-  local number = tonumber(text)
-  return number and math.abs(number) < 1e15 and number or 0
-end
-
 local lanes, is_listed = {}, {}
 local function add_lane(lane, ready)
   if is_listed[lane] then return end

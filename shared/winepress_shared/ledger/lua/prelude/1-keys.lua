@@ -104,6 +104,11 @@
 --   key_units:KEY         number  units of these jobs, as last counted and reserved since
 --   key_counted:KEY       string  there while they were counted lately (time to live)
 --   key_steps:KEY:DAY     number  megapixel-steps of one day of UTC, days since 1970 (time to live)
+--   job_counts            hash    COUNT → number: what has happened to jobs so far, see `count`
+--   work_counts           hash    the same of what workers do
+--   delivery_counts       hash    the same of webhooks
+--   counted:WORKER        hash    COUNT → number that this process of the worker has told, and 'process', its
+--                                 name (time to live)
 --   fence, turn, swept    numbers
 local P = KEYS[1]
 local EVENTS = 256
@@ -140,6 +145,12 @@ end
 local function decode(text)
   local is_json, found = pcall(cjson.decode, text or '')
   return is_json and type(found) == 'table' and found or {}
+end
+
+-- A number from an untrusted writer; 0 if it is none, or not finite, which JSON lacks.
+local function amount(text)
+  local number = tonumber(text)
+  return number and math.abs(number) < 1e15 and number or 0
 end
 
 local function limit_of(name) return tonumber(redis.call('HGET', key('limits'), name)) or LIMITS[name] end

@@ -20,6 +20,7 @@ local function begin_unit(fence, lease, job, unit)
   if is_begun(lease, unit) then return end
   redis.call('HINCRBY', key('attempts', job.id), unit, 1)
   redis.call('HSET', key('lease', fence), 'at', unit, 'step', 0, 'step_at', now)
+  count('work_counts', 'attempts')
   event(job.id, 'unit-started', 'unit', unit, 'holder', lease.holder)
 end
 
@@ -114,7 +115,10 @@ end
 local function requeue_lease(lease, limit, in_company)
   local job = lease.void ~= 1 and read_job(lease.job)
   if not job or job.state ~= 'running' then return end
-  if limit then count_load_as_attempt(job, lease) end
+  if limit then
+    count('work_counts', 'slices_lost')
+    count_load_as_attempt(job, lease)
+  end
   local units, counts = {}, limit and not in_company
   for _, unit in ipairs(units_of(lease.open)) do
     local is_started = is_begun(lease, unit)
