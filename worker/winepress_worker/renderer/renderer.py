@@ -48,6 +48,7 @@ from winepress_worker.renderer.executor import Executor
 from winepress_worker.renderer.job_renderers import job_renderers
 from winepress_worker.renderer.lease_client import LeaseClient
 from winepress_worker.renderer.left_submissions import LeftSubmissions
+from winepress_worker.renderer.leftovers import Leftovers
 from winepress_worker.renderer.messenger import Messenger
 from winepress_worker.renderer.pace import Pace
 from winepress_worker.renderer.preview_publisher import PreviewPublisher
@@ -130,6 +131,7 @@ class Renderer:
         self._idle_unloader.start()
         self._registry_index.watch(self._registry)
         self._left_submissions.watch()
+        Leftovers(self._store).watch()
         threading.Thread(target=self._check_writes, name="writes", daemon=True).start()
 
     def _check_writes(self) -> None:
