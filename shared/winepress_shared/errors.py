@@ -23,6 +23,7 @@
     │   └── JobExpired
     ├── RenderFault              an attempt went wrong on a worker
     │   ├── RetryElsewhere       count the attempt, render it again        → retry
+    │   │   └── BadOutput        what was drawn is no picture              → retry once
     │   ├── FailForGood          this unit can never succeed               → fail
     │   │   └── LaterVersion     of a job: for workers of that version     → leave the job
     │   ├── EnvironmentFault     this worker's environment; none counted   → leave the lane
@@ -186,6 +187,16 @@ class RenderFault(WinepressError):
 
 class RetryElsewhere(RenderFault):
     """This attempt failed; it counts, and the unit is rendered again (elsewhere if possible)."""
+
+
+class BadOutput(RetryElsewhere):
+    """What was drawn is no picture: NaN, all one colour, an empty file.
+
+    It is drawn once more, by another worker if there is one: the device was at fault then, or else
+    the job is.
+    """
+
+    most_attempts: ClassVar[int] = 2
 
 
 class FailForGood(RenderFault):

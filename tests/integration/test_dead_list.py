@@ -8,7 +8,7 @@ from support.command_line import Run, lines
 from support.manual_worker import LANE, ManualWorker, apple
 
 from winepress import Client
-from winepress_shared.errors import Conflict
+from winepress_shared.errors import BadOutput, Conflict
 from winepress_shared.ledger.records import UnitOutcome
 
 
@@ -79,3 +79,17 @@ def test_the_dead_are_listed_until_they_are_retried_or_dropped(
     assert client.get(failing.id).status().state == "succeeded"
     assert client.get(other.id).status().failed == 1
     assert run("list", "--dead", "--state", "failed").returncode == 2
+
+
+def test_what_is_no_picture_is_drawn_once_more(farm: AuditedFarm) -> None:
+    """By another worker, where there is one: if it is none then either, the job is at fault."""
+    farm.submit("job", 2)
+    ends = []
+    for worker in ("w1", "w2"):
+        slice_ = farm.claim(most=1, worker=worker)
+        assert slice_.units == (0,)
+        farm.ledger.start(slice_.fence, 0)
+        ends.append(farm.ledger.fail(slice_.fence, 0, BadOutput("all one colour"), retry=True))
+        farm.make_due("job")
+    assert ends == [UnitOutcome.RETRY, UnitOutcome.FAILED]
+    assert farm.ledger.outputs("job")[0]["error"] == "BadOutput"

@@ -206,7 +206,7 @@ class InMemoryLedger(Ledger):
         if directive in (Directive.OK, Directive.YIELD) and unit in lease.open and retry:
             job, attempts = lease.job, lease.job.attempts
             attempts[unit] = attempts.get(unit, 0) + (unit not in lease.begun)
-            if attempts[unit] < MAX_ATTEMPTS:
+            if attempts[unit] < getattr(error, "most_attempts", MAX_ATTEMPTS):
                 lease.open.remove(unit)
                 job.wait_again([unit])
                 return UnitOutcome.RETRY

@@ -237,7 +237,7 @@ class Ledger:
     def fail(self, fence: int, unit: int, error: Exception, *, retry: bool) -> UnitOutcome:
         """Count a failed attempt; with ``retry`` the unit is tried again, up to a limit."""
         what = (type(error).__name__, _plain(str(error)))
-        limits = (int(retry), MAX_ATTEMPTS, RETRY_BACKOFF_MS)
+        limits = (int(retry), getattr(error, "most_attempts", MAX_ATTEMPTS), RETRY_BACKOFF_MS)
         return UnitOutcome(self._run("fail", fence, unit, *what, *limits))
 
     def finish(self, fence: int, reason: str = "") -> str:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from winepress_shared.archive import Archive, Output, output_key
+from winepress_shared.errors import BadOutput
 from winepress_shared.jobs.zoom import ZoomVideo
 from winepress_shared.ledger.records import Slice
 from winepress_worker.engines.base import OnStep
@@ -47,6 +48,8 @@ class FilmRenderer:
             # (proc(5)).
             path = Path(f"/proc/self/fd/{file.fileno()}")
             self._write(job, slice_, camera, path, on_step)
+            if not path.stat().st_size:
+                raise BadOutput("the film is empty")
             output = Output(
                 unit=unit,
                 key=key,
