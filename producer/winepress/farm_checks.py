@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING
 
 from winepress.explanation import duration, shortened
 from winepress.finding import Finding
-from winepress_shared.errors import FarmUnreachable
+from winepress_shared.errors import AccessRefused, FarmUnreachable
 from winepress_shared.ledger.ledger import SILENT_S
+from winepress_shared.stores.conditional_writes import check_conditional_writes
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from winepress.client import Client
 
 _MOST_WORKERS = 10_000
+_MOST_DEAD = 1000  #: jobs told of
 _KEEPS_ALL = "noeviction"
 _UPTAKE_S = 300.0  #: work that waits so long beside an idle worker is not taken up
 _NEARLY_FULL = 0.9  #: of the broker's memory
@@ -88,6 +90,28 @@ def blocked_text(lanes: Mapping[str, float], now: float) -> str:
 
 def _mib(size: int) -> str:
     return f"{size / 2**20:.0f} MiB"
+
+
+def check_writes(client: Client) -> Finding:
+    """Whether the store keeps the first of two writes to a free key."""
+    try:
+        check_conditional_writes(client.archive.store)
+    except AccessRefused:
+        return Finding("not looked at: only the operator's key may try that")
+    return Finding("the first of two writes to a free key is kept")
+
+
+def check_dead(client: Client) -> Finding:
+    """How many jobs have pictures that were given up."""
+    rows = client.dead(_MOST_DEAD)
+    if not rows:
+        return Finding("no picture was given up")
+    ids = [row.id for row in rows]
+    return Finding(
+        f"pictures of these jobs were given up: {shortened(ids)}; `winepress list --dead` says "
+        "why, then `winepress retry JOB`, or `winepress drop JOB`",
+        ids,
+    )
 
 
 def check_links(client: Client) -> Finding:

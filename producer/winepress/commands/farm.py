@@ -13,9 +13,11 @@ from winepress.explanation import shortened, why_impossible
 from winepress.farm_checks import (
     blocked_text,
     check_blocks,
+    check_dead,
     check_links,
     check_memory,
     check_uptake,
+    check_writes,
 )
 from winepress.finding import Finding
 from winepress.recovery import StoredJobs, unexpired
@@ -234,6 +236,7 @@ def check_jobs(client: Client) -> Finding:
 _PARTS: tuple[tuple[str, Callable[[Client], Finding]], ...] = (
     ("catalogue", _check_catalogue),
     ("store", _check_store),
+    ("writes", check_writes),
     ("broker", _check_broker),
 )
 _PARTS_BEHIND_BROKER: tuple[tuple[str, Callable[[Client], Finding]], ...] = (
@@ -243,6 +246,7 @@ _PARTS_BEHIND_BROKER: tuple[tuple[str, Callable[[Client], Finding]], ...] = (
     ("uptake", check_uptake),
     ("blocks", check_blocks),
     ("jobs", check_jobs),
+    ("dead", check_dead),
     ("records", _check_records),
     ("memory", check_memory),
 )
