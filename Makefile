@@ -10,9 +10,10 @@ INSTALL := $(PIP) install --constraint constraints.txt --no-build-isolation
 PARTS := . ./worker ./deploy
 SOURCES := $(shell find shared worker producer deploy -name __pycache__ -prune -o -print)
 # Few tests keep two cores busy, so they run in two halves of about equal time. Those of the models' twins,
-# which take long to prepare, are in one of them.
+# which share what they prepare, are in one of them.
+TWINS := $(addprefix tests/integration/test_,recipes.py twins_saving_steps.py quantise.py)
 ONE_HALF := tests/unit tests/contract tests/integration
-OTHER_HALF := tests/faults tests/acceptance tests/integration/test_recipes.py tests/integration/test_twins_saving_steps.py
+OTHER_HALF := tests/faults tests/acceptance $(TWINS)
 # One client needs a newer Python than ours; without one it is left out, and its test says so.
 PYTHON_3_13 ?= $(shell for one in python3.13 $(HOME)/.pyenv/versions/3.13.*/bin/python3.13; do \
   "$$one" -c "" 2>/dev/null && echo "$$one" && break; done)
@@ -23,13 +24,16 @@ KILLS ?= 300
 MINUTES ?= 60
 SEED ?= 1
 AVX2_CPU := build/avx2_cpu.so
+# In Debian a part of the package prometheus; what else needs it is in `make test-operations`.
+ALERTS := promtool check config deploy/prometheus/prometheus.yaml >/dev/null && \
+  promtool test rules tests/operations/alerts_test.yaml
 
 .DEFAULT_GOAL := help
-.PHONY: help install develop demo test check coverage bench clean test-avx2 test-all-avx2 test-clients clients faults kills soak recovery \
-  both-halves one-half other-half
+.PHONY: help install develop demo test check coverage bench clean test-avx2 test-all-avx2 test-clients clients \
+  faults kills soak recovery test-operations both-halves one-half other-half
 
 help: ## List the targets
-	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "make %-13s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "make %-15s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
 
 install: $(VENV)/.wheel ## Create .venv with the pinned dependencies and the project's wheel
 
@@ -80,6 +84,11 @@ $(AVX2_CPU): tests/support/avx2_cpu.c
 test-clients: install clients ## Run the tests of clients with environments of their own
 	@$(BIN)/pytest tests/clients
 
+test-operations: install ## Let every alert fire in a real Prometheus, and compare all counts
+	@command -v prometheus >/dev/null && command -v promtool >/dev/null || \
+	  { echo "Prometheus is not there (Debian: apt-get install prometheus)."; false; }
+	@$(BIN)/pytest tests/operations
+
 clients: $(CLIENTS)
 
 build/clients/sd-api-mcp/.made: PYTHON = $(PYTHON_3_13)
@@ -95,11 +104,13 @@ build/clients/node/.made: tests/clients/package.json tests/clients/package-lock.
 	@npm ci --prefix $(@D) --silent --no-audit --no-fund || { rm -rf $(@D); false; }
 	@touch $@
 
-check: install ## Check lint, formatting, types and layers
+check: install ## Check lint, formatting, types, layers and alert rules
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
+	@if command -v promtool >/dev/null; then $(ALERTS); else \
+	  echo "The alert rules were not run: promtool is not there (Debian: apt-get install prometheus)."; fi
 
 coverage: install ## Measure test coverage
 	@$(BIN)/coverage erase
