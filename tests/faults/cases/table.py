@@ -61,7 +61,7 @@ CASES = tuple(
         (36, "SIGTERM", "delivered or handed on, exit code 0, no attempt"),
         (37, "SIGTERM twice, SIGQUIT, SIGINT", "no picture fails by it"),
         (38, "four workers replaced under load", "nothing lost, no attempt",
-         "both versions are the same code"),
+         "their code is the same; jobs of a later version wait for it"),
         (39, "whoever reconciles killed or frozen", "another one does at once"),
         (40, "10,000 bulk pictures, one urgent", "it waits only for what is in hand"),
         (41, "endless urgent work", "bulk goes on now and then"),
