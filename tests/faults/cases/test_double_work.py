@@ -11,6 +11,7 @@ _SLOW = 40
 
 
 @pytest.mark.case(25)
+@pytest.mark.lengthy
 def test_of_two_workers_with_the_same_picture_one_counts_it(farm: StruckFarm) -> None:
     """The lease of the first ends while it is frozen; it thaws when the second one draws."""
     (first,) = farm.start_workers(1)

@@ -19,6 +19,7 @@ _SLOW = 40  #: steps of a picture that is to be struck in its middle; more than 
 
 
 @pytest.mark.case(1)
+@pytest.mark.lengthy
 def test_a_killed_parent_takes_its_renderer_along_and_its_pictures_are_drawn(
     farm: StruckFarm,
 ) -> None:
@@ -35,6 +36,7 @@ def test_a_killed_parent_takes_its_renderer_along_and_its_pictures_are_drawn(
 
 
 @pytest.mark.case(2)
+@pytest.mark.lengthy
 def test_a_killed_renderer_costs_an_attempt_of_its_picture_and_nothing_else(
     farm: StruckFarm,
 ) -> None:
@@ -62,6 +64,7 @@ def test_a_whole_worker_killed_at_random_phases(tmp_path: Path) -> None:
 
 
 @pytest.mark.case(5)
+@pytest.mark.lengthy
 def test_a_kill_between_claim_and_first_step_gives_the_slice_to_the_next(
     farm: StruckFarm, script_calls: ScriptCalls
 ) -> None:

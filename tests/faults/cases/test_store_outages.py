@@ -83,6 +83,7 @@ def test_a_reply_that_is_lost_after_the_store_has_the_picture(
 
 
 @pytest.mark.case(22)
+@pytest.mark.lengthy
 def test_bodies_that_are_cut_short_are_never_counted(farm: StruckFarm, proxy_of: ProxyOf) -> None:
     """Pictures on their way to the store, and the description of the job on its way from it."""
     proxy = proxy_of("store")
