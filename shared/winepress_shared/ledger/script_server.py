@@ -169,20 +169,14 @@ class ScriptServer:
         except redis.exceptions.OutOfMemoryError:
             raise QueueFull("the broker's memory is full", hint="Try again later") from None
         except redis.exceptions.AuthenticationError:
-            raise BrokerUnreachable(
-                "the broker refuses these credentials", value=self._url.shown
-            ) from None
+            raise self._unreachable("the broker refuses these credentials") from None
         except redis.exceptions.NoPermissionError:
             raise self._not_allowed() from None
         except redis.exceptions.InvalidResponse:
-            raise BrokerUnreachable(
-                "the server at this address is not Redis", value=self._url.shown
-            ) from None
+            raise self._unreachable("the server at this address is not Redis") from None
         except redis.exceptions.NoScriptError:
             # The script was loaded, and gone again before it ran.
-            raise BrokerUnreachable(
-                "the broker was started again at this moment", value=self._url.shown
-            ) from None
+            raise self._unreachable("the broker was started again at this moment") from None
         except redis.exceptions.ResponseError as error:
             if _NOT_ALLOWED in str(error):
                 raise self._not_allowed() from None
@@ -227,6 +221,9 @@ class ScriptServer:
                 hint="Is the farm running? `winepress up` starts one on this machine and says what "
                 "to export in this shell; WINEPRESS_CONFIG or WINEPRESS_BROKER_URL name another",
             ) from None
+
+    def _unreachable(self, problem: str) -> BrokerUnreachable:
+        return BrokerUnreachable(problem, value=self._url.shown)
 
     def _not_allowed(self) -> BrokerUnreachable:
         return BrokerUnreachable(
