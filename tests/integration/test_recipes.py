@@ -22,13 +22,11 @@ from winepress_shared.jobs.job import Job, parse_job
 from winepress_shared.lane import Precision
 from winepress_shared.model import Model
 from winepress_worker.commands.models import register
-from winepress_worker.conversion.preparation import measure, prepare
+from winepress_worker.conversion.preparation import prepare
 from winepress_worker.engines.base import Request
 from winepress_worker.engines.openvino import OpenVinoEngine
 from winepress_worker.models.likeness import psnr_db
 from winepress_worker.models.local_models import LocalModels
-from winepress_worker.models.manifest import Manifest
-from winepress_worker.report import ignore_progress
 
 pytestmark = [
     # diffusers 0.37 turns torch tensors into arrays in ways NumPy 2 will drop one day.
@@ -163,19 +161,17 @@ def base(catalogue: Catalogue, mirror: Mirror, local_models: LocalModels) -> Mod
     return catalogue.get("sdxl-base")
 
 
-@pytest.mark.parametrize("name", ["sd2-inpaint", "vega-rt"])
-def test_tiny_autoencoder_draws_what_plain_diffusers_draws_with_it(
-    name: str,
+def test_tiny_autoencoder_draws_what_plain_diffusers_draws_around_a_mask(
     catalogue: Catalogue,
     mirror: Mirror,
     local_models: LocalModels,
     engine: OpenVinoEngine,
 ) -> None:
-    """Also around a mask, where it reads the picture too, and with a model of few steps."""
-    model = catalogue.get(name)
+    """There it reads the picture as well, for a network of nine channels."""
+    model = catalogue.get("sd2-inpaint")
     mirror.provide(model)
-    prepare(local_models, name, Precision.FP16, lambda message, fraction: None, mirror.root)
-    pipeline = engine.load(engine.prepare(name, Precision.FP16))
+    prepare(local_models, model.name, Precision.FP16, lambda message, fraction: None, mirror.root)
+    pipeline = engine.load(engine.prepare(model.name, Precision.FP16))
     request = request_for(model, vae="tiny")
     (drawn,) = pipeline.render(request, lambda done, total: None)
     pipeline.close()
@@ -218,21 +214,6 @@ def test_two_stages_draw_what_plain_diffusers_draws(
     assert psnr_db(drawn, wanted) >= LEAST_PSNR_DB
     alone = warm_models.draw(text_job(catalogue))
     assert psnr_db(alone, wanted) < LEAST_PSNR_DB, "the refiner changes nothing"
-
-
-@pytest.mark.parametrize("name", ["sdxl-base", "sdxl-refiner"])
-def test_models_of_two_stages_are_compared_with_their_fp16(
-    name: str, base: Model, local_models: LocalModels
-) -> None:
-    """Each alone, in another precision and with the presets, as `models prepare` does."""
-    full = prepare(local_models, name, Precision.FP16, ignore_progress)
-    measure(local_models, full, ignore_progress)
-    small = prepare(local_models, name, Precision.INT8_WEIGHTS, ignore_progress)
-    manifests = [Manifest.read(each.path) for each in (full, small)]
-    assert manifests[0]
-    assert manifests[0].presets
-    assert manifests[1]
-    assert manifests[1].measured
 
 
 @pytest.mark.parametrize("option", [{"clip_skip": 2}, {"vae": "tiny"}, {"guidance_rescale": 0.7}])
