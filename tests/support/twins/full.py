@@ -58,8 +58,8 @@ def _text_encoder(config: Config, words: int, suffix: str) -> Any:
 def _random(make: Callable[[], Any]) -> Any:
     """The network that ``make`` gives, in 16 bits: billions of random numbers take minutes.
 
-    So a million of them are repeated, as large as a layer with so many inputs wants them. Each layer
-    begins elsewhere among them, because OpenVINO stores equal weights once.
+    So a million of them are repeated, as large as a layer with so many inputs wants them. Every
+    layer begins elsewhere among them, because OpenVINO stores equal weights once.
     """
     with torch.device("meta"):
         network = make()
