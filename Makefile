@@ -19,10 +19,12 @@ PYTHON_3_13 ?= $(shell for one in python3.13 $(HOME)/.pyenv/versions/3.13.*/bin/
 TOO_NEW := $(if $(PYTHON_3_13),,tests/clients/sd-api-mcp.txt)
 CLIENTS := build/clients/node/.made \
   $(patsubst tests/clients/%.txt,build/clients/%/.made,$(filter-out $(TOO_NEW),$(wildcard tests/clients/*.txt)))
+KILLS ?= 300
+SEED ?= 1
 AVX2_CPU := build/avx2_cpu.so
 
 .DEFAULT_GOAL := help
-.PHONY: help install develop demo test check coverage bench clean test-avx2 test-all-avx2 test-clients clients \
+.PHONY: help install develop demo test check coverage bench clean test-avx2 test-all-avx2 test-clients clients kills \
   both-halves one-half other-half
 
 help: ## List the targets
@@ -103,6 +105,9 @@ coverage: install ## Measure test coverage
 	@$(BIN)/coverage run -m pytest $(ONE_HALF) tests/faults
 	@$(BIN)/coverage combine --quiet
 	@$(BIN)/coverage report --skip-covered
+
+kills: install ## SIGKILL workers, broker and store at random phases: KILLS=300 SEED=1
+	@PYTHONPATH=tests $(BIN)/python -m faults.harness kills --kills $(KILLS) --seed $(SEED)
 
 bench: install ## Run every benchmark
 	@set -e; for script in tests/benchmarks/bench_*.py; do echo "== $$script"; PYTHONPATH=tests $(BIN)/python $$script; done

@@ -165,6 +165,8 @@ class FactsDocument(_Report):
     seconds_per_picture: dict[Word, Amount] = {}
     megapixel_steps_per_s: dict[Word, Amount] = {}
     step_s: Amount = 0.0
+    rss_mib: Amount = 0.0
+    model_mib: Amount = 0.0
     memory_budget: Count = 0
     too_large: dict[Word, Count] = {}
     staged: list[Word] = []

@@ -18,6 +18,7 @@ from winepress_shared.errors import (
 )
 from winepress_shared.jobs.job import TextToImage
 from winepress_shared.ledger.in_memory import InMemoryLedger
+from winepress_worker.renderer.store_rest import FIRST_MS
 
 
 class LedgerThatRests(InMemoryLedger):
@@ -76,7 +77,7 @@ def test_a_store_that_is_away_rests_the_lane_for_all(
 ) -> None:
     """No attempt counts, and this worker goes on serving the lane."""
     renderer = account(tmp_path, ledger, StoreUnreachable("the store does not answer"))
-    assert ledger.given_back == [(10_000, "the store does not answer")]
+    assert ledger.given_back == [(FIRST_MS, "the store does not answer")]
     assert (ledger.get("j").state, renderer.claim().attempts) == ("queued", 0)
     assert renderer.unfit.reasons == {}
 
@@ -102,7 +103,7 @@ def test_a_store_that_fails_behind_the_drawing_rests_the_lane(
     monkeypatch.setattr(Archive, "write_output", refuse)
     renderer.executor.run(renderer.claim())
     renderer.delivery.settle()
-    assert ledger.given_back == [(10_000, "the store does not answer")]
+    assert ledger.given_back == [(FIRST_MS, "the store does not answer")]
 
 
 def test_a_worker_that_is_leaving_gives_back_what_it_has_not_begun(

@@ -50,6 +50,8 @@ HOMES: dict[str, tuple[str, ...]] = {
         ("boto3", "botocore", "types_boto3_s3"), ("shared/winepress_shared/stores/s3*.py",)
     ),
     "redis": (
+        "shared/winepress_shared/gate.py",
+        "shared/winepress_shared/ledger/channel.py",
         "shared/winepress_shared/ledger/ledger.py",
         "shared/winepress_shared/ledger/script_server.py",
     ),
@@ -83,6 +85,7 @@ HOMES: dict[str, tuple[str, ...]] = {
     **dict.fromkeys(("mcp", "mcp_types"), ("producer/winepress/gateway/mcp/*.py",)),
     "yaml": ("producer/winepress/job_files/job_file.py",),
     "cryptography": ("deploy/winepress_deploy/services/certificates.py",),
+    "prometheus_client": ("producer/winepress/metrics/exposition.py",),
     "psutil": ("worker/winepress_worker/renderer/renderer.py",),
 }
 

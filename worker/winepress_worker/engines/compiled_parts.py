@@ -33,12 +33,15 @@ class CompiledParts:
         cache_dir: Path | None,
         prepared: Prepared,
         stage_bytes: int = 0,
+        on_compiled: Callable[[bool], None] = lambda is_read: None,
     ) -> None:
         """``cache_dir`` holds compiled blobs, by version and device; None disables the cache.
 
         A CPU's blobs leave out the weights that are in the files of ``prepared``. With
         ``stage_bytes``, one stage is in memory at a time, and the largest needs so much.
+        ``on_compiled`` is told of each compiled model whether it was read from a blob.
         """
+        self._on_compiled = on_compiled
         self._placement = placement
         self._cache_dir = cache_dir
         self._prepared = prepared
@@ -95,9 +98,14 @@ class CompiledParts:
                 precision = self._prepared.precision
                 properties = _without_weights(properties, self._weights(name), precision)
         is_plain = place.device.real != "CPU" or self._prepared.precision is Precision.FP16
-        return lambda model: core().compile_model(
-            model if is_plain else unpacked(model), place.device.real, properties
-        )
+
+        def compile_model(model: Any) -> Any:
+            fit = model if is_plain else unpacked(model)
+            compiled = core().compile_model(fit, place.device.real, properties)
+            self._on_compiled(bool(compiled.get_property("LOADED_FROM_CACHE")))
+            return compiled
+
+        return compile_model
 
 
 class ShapedModel:

@@ -39,6 +39,7 @@ from winepress_worker.models.local_models import UNBOUNDED, LocalModels
 from winepress_worker.models.manifest import Prepared
 from winepress_worker.placement import Placement
 from winepress_worker.report import Report, ignore_progress
+from winepress_worker.tally import Tally
 
 _INPAINT_CHANNELS = 9  #: of a UNet that also gets the mask and the masked picture
 _TOKENIZERS = ("tokenizer", "tokenizer_2")
@@ -75,6 +76,7 @@ class OpenVinoEngine:
         self._device = device
         self._placement = placement or Placement.of(DeviceName.parse(device))
         self._cache_dir = cache_dir
+        self.tally = Tally()  #: of parts compiled, and of those read from blobs
         for place in self._placement.places:
             check_devices(place.device.parts)
 
@@ -109,14 +111,20 @@ class OpenVinoEngine:
         prepared = self._find(key.model, key.precision)
         if prepared.revision != key.revision:
             raise EnvironmentFault(
-                f"this revision of {key.model}.{key.precision.value} is not on this machine",
+                f"this revision of {key.name} is not on this machine",
                 value=key.revision,
                 hint=f"run: winepress models prepare {key.model}",
             )
         trial = trial_request(self._local_models.catalogue, key.model, key.precision, steps=1)
         before = own_bytes()
         staged = self._local_models.stage_bytes(key.model, key.precision, self._staged_above)
-        parts = CompiledParts(self._placement, self._cache_dir, prepared, staged)
+        parts = CompiledParts(
+            self._placement,
+            self._cache_dir,
+            prepared,
+            staged,
+            lambda is_read: self.tally.add("blob_hits" if is_read else "blob_misses", key.name),
+        )
         pipeline = OpenVinoPipeline(key, prepared, trial.job.kind, parts)
         pipeline.trial = trial
         previews = Previews(self._local_models.catalogue.get(key.model), prepared.path, parts.get)

@@ -67,6 +67,7 @@ class Delivery:
 
     def send(self, rendered: Sequence[Rendered]) -> None:
         """Hand over what one call rendered; waits first while more are still on their way."""
+        self._lease_client.rest()
         while rendered and len(self._pending) >= max(_IN_FLIGHT, len(rendered)):
             self._pending.popleft().result()
         for one in rendered:
@@ -79,6 +80,7 @@ class Delivery:
 
     def settle(self) -> None:
         """Wait until everything handed over is stored and counted, or accounted for."""
+        self._lease_client.rest()
         while self._pending:
             self._pending.popleft().result()
 

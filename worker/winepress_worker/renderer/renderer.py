@@ -23,7 +23,7 @@ from winepress_shared.ledger.script_server import ScriptServer
 from winepress_shared.settings import Settings
 from winepress_shared.stores import open_store
 from winepress_worker.engines import open_engine
-from winepress_worker.engines.base import PipelineKey
+from winepress_worker.engines.base import CountingEngine, PipelineKey
 from winepress_worker.host_budget import HostBudget, books_of
 from winepress_worker.lane_order import LaneWatch
 from winepress_worker.models.local_models import LocalModels
@@ -45,6 +45,7 @@ from winepress_worker.renderer.pace import Pace
 from winepress_worker.renderer.preview_publisher import PreviewPublisher
 from winepress_worker.renderer.slice_reader import SliceReader
 from winepress_worker.renderer.unfit import Unfit
+from winepress_worker.tally import Tally
 
 log = logging.getLogger(__name__)
 
@@ -74,11 +75,15 @@ class Renderer:
             self._registry_index.memory_of,
         )
         self._engine = open_engine(options, self._local_models, settings.home)
+        self._tally = Tally()
+        if isinstance(self._engine, CountingEngine):
+            self._engine.tally = self._tally
         self._pool = WarmPool(
             self._engine,
             options.memory_budget,
             idle_ttl_s=options.idle_unload_s or None,
             host=_host_budget(options, settings),
+            tally=self._tally,
         )
         self._unfit = Unfit(self._files_of, (settings.home,))
         self._messenger = Messenger()
@@ -125,9 +130,11 @@ class Renderer:
 
     def _work(self, lane: str) -> str:
         began = time.monotonic()
+        self._tally.add("tickets")
         jobs: dict[str, None] = {}  # in the order of their first slice
         pictures = 0
         if not self._may_serve(lane):
+            self.describe()
             return f"{lane}: left to another worker"
         try:
             while time.monotonic() - began < TICKET_S:
@@ -172,7 +179,7 @@ class Renderer:
         def note(message: str) -> None:
             self._lease_client.note(slice_, message)
 
-        return SlicePipelines(self._engine, self._pool, note, self.describe)
+        return SlicePipelines(self._engine, self._pool, note, self.describe, self._tally)
 
     def _files_of(self, model: str) -> object:
         """What of a model is on this machine and in the store, for `Unfit`."""
@@ -223,7 +230,7 @@ class Renderer:
 
     @property
     def _warm(self) -> list[str]:
-        return [f"{key.model}.{key.precision}" for key in self._pool.warm]
+        return [key.name for key in self._pool.warm]
 
     def describe(self) -> None:
         """Describe this process to the ledger; models that are not warm may leave the disk."""
@@ -241,6 +248,9 @@ class Renderer:
                 "pictures_per_call": self._batching.facts(),
                 "step_s": round(self._pace.step_s, 4),
                 "rss_mib": self._process.memory_info().rss >> 20,
+                "model_mib": self._pool.used_bytes >> 20,
+                "process": self._tally.process,
+                "counts": self._tally.totals(),
             },
             self._preloader.renew,
         )

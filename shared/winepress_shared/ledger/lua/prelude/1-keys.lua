@@ -54,8 +54,12 @@
 --   processes:WORKER      set     the processes of a worker that may hold leases
 --   lane_workers:LANE     set     workers that serve a lane
 --   shunned_lane:WORKER   string  a lane where only units wait that it failed at (time to live)
+--   disproved:WORKER      hash    LANE → units that it failed at and another worker drew, since it last drew one
+--                                 (time to live, like the next)
+--   blocked:WORKER        zset    LANE of which it gets no slices while another worker serves it, by when that ends
 --   pace                  hash    LANE DEVICE → megapixel-steps per second, as last measured
 --   workers               zset    WORKER by last heartbeat
+--   lost                  zset    WORKER by last heartbeat, of those that were forgotten without having left
 --   worker:WORKER         string  the worker's description, JSON
 --   renderer:WORKER       string  the state of its rendering process, JSON
 --   warm_workers:MODEL    set     workers that hold a model (with its precision)
@@ -95,6 +99,11 @@
 --   key_units:KEY         number  units of these jobs, as last counted and reserved since
 --   key_counted:KEY       string  there while they were counted lately (time to live)
 --   key_steps:KEY:DAY     number  megapixel-steps of one day of UTC, days since 1970 (time to live)
+--   job_counts            hash    COUNT → number: what has happened to jobs so far, see `count`
+--   work_counts           hash    the same of what workers do
+--   delivery_counts       hash    the same of webhooks
+--   counted:WORKER        hash    COUNT → number that this process of the worker has told, and 'process', its
+--                                 name (time to live)
 --   fence, turn, swept    numbers
 local P = KEYS[1]
 local EVENTS = 256
@@ -131,6 +140,12 @@ end
 local function decode(text)
   local is_json, found = pcall(cjson.decode, text or '')
   return is_json and type(found) == 'table' and found or {}
+end
+
+-- A number from an untrusted writer; 0 if it is none, or not finite, which JSON lacks.
+local function amount(text)
+  local number = tonumber(text)
+  return number and math.abs(number) < 1e15 and number or 0
 end
 
 local function limit_of(name) return tonumber(redis.call('HGET', key('limits'), name)) or LIMITS[name] end

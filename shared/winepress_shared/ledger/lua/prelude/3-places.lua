@@ -142,6 +142,12 @@ local function drop_pending(job)
   remove_job(job.id, state)
 end
 
+-- A job is accepted, with so many units to draw.
+local function count_accepted(job, units)
+  count('job_counts', 'accepted ' .. job.priority)
+  count('job_counts', 'accepted_pictures ' .. job.priority, units)
+end
+
 -- The job, pending or unknown, will never be accepted. Its job.json may be in the store, or come there late:
 -- the id is remembered until a worker has looked.
 local function note_withdrawn(id) redis.call('ZADD', key('withdrawn'), now + LOOK_MS, id) end
@@ -168,6 +174,10 @@ local function end_job(job, state, reason)
   redis.call('DEL', key('retry', job.id), key('attempts', job.id), key('failers', job.id))
   if state == 'succeeded' then redis.call('DEL', key('done', job.id), key('units', job.id)) end
   tell_holders(job)
+  count('job_counts', 'ended ' .. state)
+  if has_ended(job) and job.started > 0 then
+    count_seconds('job_counts', 'ran ' .. job.priority, JOB_S, math.max(0, now - job.started) / 1000)
+  end
 end
 
 local function add_retry(job, unit, due)
@@ -217,6 +227,7 @@ local function record_failure(job, unit, class, message)
   redis.call('HDEL', key('attempts', job.id), unit)
   redis.call('HDEL', key('failers', job.id), unit)
   job.failed = redis.call('HINCRBY', key('job', job.id), 'failed', 1)
+  count('work_counts', 'failed ' .. word(class))
 end
 
 -- Too many units of a job have failed: fail all that are not in progress.
