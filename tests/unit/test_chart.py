@@ -1,4 +1,4 @@
-"""The Helm chart renders to what clusters accept, for every kind of values, and refuses the rest."""
+"""The Helm chart renders to what clusters accept, for all kinds of values, and refuses others."""
 
 from __future__ import annotations
 
@@ -18,14 +18,16 @@ from winepress.cli import parse
 from winepress.gateway.native.ready_work import ReadyWork, ready_work
 from winepress_shared.settings import Settings
 
-#: The oldest that the chart allows, and one that is current.
-_VERSIONS = ("1.27", "1.34")
+_OLDEST, _CURRENT = (
+    "1.27",
+    "1.36",
+)  #: versions of Kubernetes; the chart allows none before the first
 _SCALED = {"autoscaling": {"enabled": True}}
 _ON = {"enabled": True}
 _OFF = {"enabled": False}
 _PEER = {"ipBlock": {"cidr": "10.0.0.0/8"}}
 _ALL: dict[str, Any] = {
-    "workers": {name: _ON | _SCALED for name in ("cpu", "gpu", "npu")},
+    "workers": dict.fromkeys(("cpu", "gpu", "npu"), _ON | _SCALED),
     "flower": _ON,
     "gateway": {
         "ingress": _ON | {"className": "nginx", "tlsSecret": "pictures", "annotations": {"a": "b"}}
@@ -93,7 +95,7 @@ _REFUSED: dict[str, tuple[dict[str, Any], str]] = {
     "text for a number": ({"gateway": {"replicas": "two"}}, "replicas"),
     "a secret in the environment": (
         {"environment": {"WINEPRESS_BROKER_URL": "redis://:p@b/0"}},
-        "environment",
+        "WINEPRESS_BROKER_URL",
     ),
     "two kinds of cache": (
         {"workers": {"cpu": {"cache": {"emptyDir": {}, "hostPath": {}}}}},
@@ -114,20 +116,29 @@ def _shown(secret: str) -> bool:
 
 def test_helm_has_nothing_to_say_against_it() -> None:
     """But that it has no icon."""
-    report = helm_python.lint(CHART, strict=True, kube_version=f"v{_VERSIONS[0]}.0")
+    report = helm_python.lint(CHART, strict=True, kube_version=f"v{_OLDEST}.0")
     assert report["errors"] == []
     assert [one["error"] for one in report["messages"]] == ["icon is recommended"]
 
 
-@pytest.mark.parametrize("version", _VERSIONS)
+def _check(manifest: Manifest, version: str) -> None:
+    if manifest["kind"] in keda_schemas():
+        Draft7Validator(keda_schemas()[manifest["kind"]]).validate(manifest)
+    else:
+        kubernetes_validate.validate(manifest, version, strict=True)
+
+
 @everything
-def test_a_cluster_accepts_what_it_renders(values: dict[str, Any], version: str) -> None:
+def test_a_cluster_accepts_what_it_renders(values: dict[str, Any]) -> None:
     """By the schemas of Kubernetes, without a field that they do not know, and of KEDA."""
     for manifest in rendered(values):
-        if manifest["kind"] in keda_schemas():
-            Draft7Validator(keda_schemas()[manifest["kind"]]).validate(manifest)
-        else:
-            kubernetes_validate.validate(manifest, version, strict=True)
+        _check(manifest, _CURRENT)
+
+
+def test_the_oldest_cluster_that_it_allows_accepts_it_too() -> None:
+    """Nothing in it is newer."""
+    for manifest in rendered(_ALL):
+        _check(manifest, _OLDEST)
 
 
 @pytest.mark.parametrize(("values", "named"), _REFUSED.values(), ids=_REFUSED)
