@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cache
 from importlib import resources
 from typing import Any, Protocol, cast
 
@@ -252,8 +253,9 @@ class ScriptServer:
             ) from None
 
 
-def script_texts() -> dict[str, str]:
-    """Name → text of every script, including the shared prelude."""
+@cache
+def script_texts() -> Mapping[str, str]:
+    """Name → text of every script, including the shared prelude; read once in a process."""
     folder = resources.files(__package__).joinpath("lua")
     parts = sorted(folder.joinpath("prelude").iterdir(), key=lambda part: part.name)
     prelude = "".join(part.read_text("utf-8") for part in parts)
