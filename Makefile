@@ -29,7 +29,7 @@ ALERTS := promtool check config deploy/prometheus/prometheus.yaml >/dev/null && 
   promtool test rules tests/operations/alerts_test.yaml
 
 .DEFAULT_GOAL := help
-.PHONY: help install develop demo test check coverage bench clean test-avx2 test-all-avx2 test-clients clients \
+.PHONY: help install develop demo test check coverage bench clean check-deploy test-avx2 test-all-avx2 test-clients clients \
   faults kills soak recovery test-operations both-halves one-half other-half
 
 help: ## List the targets
@@ -104,13 +104,29 @@ build/clients/node/.made: tests/clients/package.json tests/clients/package-lock.
 	@npm ci --prefix $(@D) --silent --no-audit --no-fund || { rm -rf $(@D); false; }
 	@touch $@
 
-check: install ## Check lint, formatting, types, layers and alert rules
+check: install ## Check lint, formatting, types, layers, alert rules and the files of deploy/
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
+	@$(BIN)/hadolint deploy/Dockerfile
+	@$(BIN)/yamllint --strict deploy
+	@$(BIN)/check-jsonschema --quiet --builtin-schema vendor.compose-spec deploy/compose.yaml
+	@$(BIN)/check-jsonschema --quiet --check-metaschema deploy/chart/values.schema.json
+	@$(BIN)/shellcheck .ci/run
 	@if command -v promtool >/dev/null; then $(ALERTS); else \
 	  echo "The alert rules were not run: promtool is not there (Debian: apt-get install prometheus)."; fi
+
+# As on a machine where the program is at /opt/winepress. A rating of 10 is unprotected.
+check-deploy: install ## Have systemd verify the units and rate them; needs Debian's systemd
+	@command -v systemd-analyze >/dev/null || { echo "systemd-analyze is missing: apt-get install systemd"; false; }
+	@rm -rf build/units && mkdir -p build/units
+	@for unit in deploy/systemd/*.service; do \
+	  sed 's|/opt/winepress/bin/|$(CURDIR)/$(BIN)/|' $$unit >build/units/$$(basename $$unit); done
+	@systemd-analyze verify build/units/*.service
+	@for unit in build/units/*.service; do \
+	  systemd-analyze security --offline=true --threshold=30 --no-pager $$unit >$$unit.rating; \
+	  ended=$$?; tail -n 1 $$unit.rating; [ $$ended = 0 ] || exit 1; done
 
 coverage: install ## Measure test coverage
 	@$(BIN)/coverage erase
