@@ -46,7 +46,7 @@ CASES = tuple(
         (21, "store's reply lost after it has the picture", "one object, one attempt"),
         (22, "bodies cut short", "never counted; sent again"),
         (23, "store's credentials expire", "the worker says so, and goes on with good ones"),
-        (24, "store's disk full", "its lanes rest until there is room"),
+        (24, "store's disk full", "work waits until there is room, no attempt counts"),
         (25, "two workers with the same picture", "one of them counts it"),
         (26, "ten submissions at once with one key", "one job"),
         (27, "a ticket copied a hundred times", "each picture is drawn once"),
