@@ -6,9 +6,9 @@ import pytest
 from support.audited_farm import LANE, AuditedFarm
 
 from winepress_shared.errors import Conflict, NotFound
+from winepress_shared.ledger.channel import Channel
 from winepress_shared.ledger.ledger import holder_of
 from winepress_shared.ledger.records import Directive, UnitOutcome
-from winepress_shared.ledger.script_server import Channel
 from winepress_shared.state import JobState
 
 ENDS = ("canceled", "failed", "expired")

@@ -50,7 +50,7 @@ HOMES: dict[str, tuple[str, ...]] = {
         ("boto3", "botocore", "types_boto3_s3"), ("shared/winepress_shared/stores/s3*.py",)
     ),
     "redis": (
-        "shared/winepress_shared/ledger/ledger.py",
+        "shared/winepress_shared/ledger/channel.py",
         "shared/winepress_shared/ledger/script_server.py",
     ),
     # The list of devices is shown without the ten seconds that optimum takes to import.

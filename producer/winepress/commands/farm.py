@@ -126,9 +126,10 @@ def _check_catalogue(client: Client) -> Finding:
     return Finding(f"{len(names)} models: {shortened(names)}", names)
 
 
-def _check_broker(client: Client) -> Finding:
+def check_broker(client: Client) -> Finding:
+    """Whether it answers, and its disk has what the farm says it has."""
     client.ledger.ping()
-    return Finding(f"answers; farm {client.settings.farm}")
+    return Finding(f"answers; farm {client.settings.farm}; {client.broker_disk.examine()}")
 
 
 def _check_store(client: Client) -> Finding:
@@ -200,7 +201,7 @@ def check_jobs(client: Client) -> Finding:
 _PARTS: tuple[tuple[str, Callable[[Client], Finding]], ...] = (
     ("catalogue", _check_catalogue),
     ("store", _check_store),
-    ("broker", _check_broker),
+    ("broker", check_broker),
 )
 _PARTS_BEHIND_BROKER: tuple[tuple[str, Callable[[Client], Finding]], ...] = (
     ("workers", check_workers),

@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from typing import Any, cast
 
 from winepress_shared.errors import Conflict
+from winepress_shared.ledger.channel import Channel
 from winepress_shared.ledger.held_job import HeldJob, HeldLease
 from winepress_shared.ledger.ledger import MAX_ATTEMPTS, Ledger
 from winepress_shared.ledger.limits import farm_full
@@ -27,7 +28,7 @@ from winepress_shared.ledger.records import (
     not_in_this_state,
     unknown_job,
 )
-from winepress_shared.ledger.script_server import Channel, ScriptServer
+from winepress_shared.ledger.script_server import ScriptServer
 from winepress_shared.ledger.submissions import Entry, Submission
 from winepress_shared.settings import Settings
 from winepress_shared.state import JobState

@@ -13,6 +13,7 @@ from dataclasses import replace
 from typing import Any, cast
 
 from winepress_shared.documents import read_facts, read_rows
+from winepress_shared.ledger.channel import Channel
 from winepress_shared.ledger.event_log import EventLog
 from winepress_shared.ledger.events import Event
 from winepress_shared.ledger.lanes import ALIVE_MS
@@ -29,7 +30,7 @@ from winepress_shared.ledger.records import (
     read_jobs,
     unknown_job,
 )
-from winepress_shared.ledger.script_server import Channel, ScriptServer
+from winepress_shared.ledger.script_server import ScriptServer
 from winepress_shared.ledger.submissions import Entry, Submission
 from winepress_shared.settings import Settings
 from winepress_shared.state import JobState

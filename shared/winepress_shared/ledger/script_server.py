@@ -21,6 +21,7 @@ from winepress_shared.errors import (
     QueueFull,
     WrongUsage,
 )
+from winepress_shared.ledger.confirmation import ask_for_confirmation, check_confirmed
 from winepress_shared.per_process import PerProcess
 from winepress_shared.settings import Settings
 
@@ -122,29 +123,57 @@ class ScriptServer:
         with self.reaching():
             return self._mine.get().scripts[script](keys=[self._prefix], args=list(args))
 
-    def run_together(self, *calls: tuple[str | float, ...]) -> list[Any]:
+    def run_together(
+        self, *calls: tuple[str | float, ...], at_once: bool = False, on_disk: bool = False
+    ) -> list[Any]:
         """Run several scripts, each given as name and arguments, in order in one round trip.
 
-        Like any script, all of them may run twice. Raises the first error among the answers.
+        ``at_once`` has nothing of others run between them, so that a server that syncs every write
+        syncs once for all. With ``on_disk`` they are answered when the disk of the server has what
+        was written to it until then; else this raises BrokerUnreachable: see `confirmation`. Like
+        any script, all of them may run twice. Raises the first error among the answers.
         """
         with self.reaching():
-            found = self._send_together(calls)
+            found = self._send_together(calls, at_once, on_disk)
             if any(isinstance(one, redis.exceptions.NoScriptError) for one in found):
                 for name, *_ in calls:
                     self.client.script_load(self._mine.get().scripts[str(name)].script)
-                found = self._send_together(calls)
-            for one in found:
+                found = self._send_together(calls, at_once, on_disk)
+            for one in found[: len(calls)]:
                 if isinstance(one, Exception):
                     raise one
-        return found
+            if on_disk:
+                check_confirmed(found[-1], self._url.shown)
+        return found[: len(calls)]
 
-    def _send_together(self, calls: Sequence[tuple[str | float, ...]]) -> list[Any]:
+    def _send_together(
+        self, calls: Sequence[tuple[str | float, ...]], at_once: bool, on_disk: bool
+    ) -> list[Any]:
         # In a pipeline, redis-py's script object would first check whether the script is loaded.
         mine = self._mine.get()
-        pipe = mine.client.pipeline(transaction=False)
+        pipe = mine.client.pipeline(transaction=at_once)
         for name, *args in calls:
             pipe.evalsha(mine.scripts[str(name)].sha, 1, self._prefix, *map(str, args))
+        if on_disk:
+            ask_for_confirmation(pipe, self._prefix)
         return pipe.execute(raise_on_error=False)
+
+    def name(self) -> tuple[str, str]:
+        """What the server calls itself, such as ``valkey``, and its version."""
+        with self.reaching():
+            found = self.client.execute_command("HELLO")  # type: ignore[no-untyped-call]
+        facts = (
+            found if isinstance(found, dict) else dict(zip(found[::2], found[1::2], strict=True))
+        )
+        return str(facts.get("server", "")), str(facts.get("version", ""))
+
+    def configured(self, name: str) -> str | None:
+        """A setting of the server; None if this key may not see it."""
+        with self.reaching():
+            try:
+                return cast("dict[str, str]", self.client.config_get(name)).get(name)
+            except redis.exceptions.ResponseError:  # not allowed, or no such command
+                return None
 
     def hashes(self, keys: Sequence[str]) -> list[dict[str, str]]:
         """The hash of each key; empty if the key is missing, damaged if it is not a hash."""
@@ -259,41 +288,3 @@ def script_texts() -> dict[str, str]:
             flags, body = entry.read_text("utf-8").split("\n", 1)
             found[entry.name.removesuffix(".lua")] = f"{flags}\n{prelude}{body}"
     return found
-
-
-class Channel:
-    """A subscription; raises BrokerUnreachable like every other call.
-
-    redis-py reconnects it if that succeeds at once. Its connection is not from the pool, because it
-    is used for the channel's whole life.
-    """
-
-    def __init__(self, server: ScriptServer, name: str) -> None:
-        self._server = server
-        self._name = name
-        #: True after a reconnect; the reader resets it.
-        self.is_new = False
-        self._mine = PerProcess(self._subscribe)
-        self._mine.get()
-
-    def _subscribe(self) -> redis.client.PubSub:
-        with self._server.reaching():
-            found = self._server.new_client().pubsub()  # type: ignore[no-untyped-call]
-            found.subscribe(self._name)
-        return cast("redis.client.PubSub", found)
-
-    def get_message(self, timeout: float) -> dict[str, Any] | None:
-        """The next message, its text in ``data``; None after ``timeout`` seconds without one."""
-        mine = self._mine.get()
-        with self._server.reaching():
-            found = cast("dict[str, Any] | None", mine.get_message(timeout=timeout))
-        if found and found["type"] == "subscribe":
-            self.is_new, found = True, None
-        return found
-
-    def close(self) -> None:
-        """Close the connection of this process."""
-        mine = self._mine.pop()
-        if mine is not None:
-            mine.close()
-            mine.connection_pool.disconnect()

@@ -14,6 +14,7 @@ from winepress_shared.catalogue import Catalogue
 from winepress_shared.cost import SLICE_S
 from winepress_shared.errors import EnvironmentFault, RenderFault, StoreUnreachable, UnknownModel
 from winepress_shared.lane import FILM, Lane, model_key
+from winepress_shared.ledger.broker_disk import BrokerDisk
 from winepress_shared.ledger.lanes import LaneIndex
 from winepress_shared.ledger.ledger import Ledger
 from winepress_shared.ledger.pending import PendingJobs
@@ -35,6 +36,7 @@ from winepress_worker.pipelines.preloader import Preloader
 from winepress_worker.pipelines.slice_pipelines import SlicePipelines
 from winepress_worker.pipelines.warm_pool import WarmPool
 from winepress_worker.renderer.batching import Batching
+from winepress_worker.renderer.confirmations import Confirmations
 from winepress_worker.renderer.delivery import Delivery
 from winepress_worker.renderer.executor import Executor
 from winepress_worker.renderer.job_renderers import job_renderers
@@ -85,8 +87,15 @@ class Renderer:
         server = ScriptServer(settings, f"{settings.farm}:")
         previews = PreviewPublisher(PreviewStore(settings, server), self._messenger)
         ledger = Ledger(settings, server)
+        self._confirmations = Confirmations(BrokerDisk(settings, server))
         self._lease_client = LeaseClient(
-            ledger, options.name, os.getpid(), previews, self._messenger, self._unfit
+            ledger,
+            options.name,
+            os.getpid(),
+            previews,
+            self._messenger,
+            self._unfit,
+            self._confirmations.want,
         )
         self._lane_index = LaneIndex(settings, server)
         self._watch = LaneWatch(self._lane_index, options)
@@ -111,6 +120,7 @@ class Renderer:
     def start(self) -> None:
         """Load what is pinned, describe this process to the farm, and start its threads."""
         self._messenger.start()
+        self._confirmations.start()
         self._lease_client.listen()
         self._pin(self._options.pins)
         self.describe()

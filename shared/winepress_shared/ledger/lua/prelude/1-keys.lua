@@ -69,6 +69,7 @@
 --   pending               zset    ID of a pending job by the time a worker looks after it, see `overdue`
 --   withdrawn             zset    ID of an undone submission by the time a worker looks whether the store
 --                                 holds its job.json
+--   synced                string  written before each question what the server's disk has; see `confirmation`
 --   parked:LANE           string  why no slices of this lane are given out (time to live)
 --   idem:USER:KEY         string  ID and digest of the job submitted under this key
 --   events:ID             stream  the newest EVENTS events of the job; created at its first
