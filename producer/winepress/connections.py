@@ -13,6 +13,7 @@ from winepress_shared.settings import Settings, warn_of_limits
 if TYPE_CHECKING:
     from winepress.event_reader import EventReader
     from winepress_shared.ledger.broker_disk import BrokerDisk
+    from winepress_shared.ledger.counted import CountedPictures
     from winepress_shared.ledger.job_pages import JobPages
     from winepress_shared.ledger.key_quotas import KeyQuotas
     from winepress_shared.ledger.lanes import LaneIndex
@@ -93,7 +94,7 @@ class Connections:
         if reader is not None:
             reader.close()
         parts = ("ledger", "pending", "job_pages", "key_quotas", "farm", "lanes", "previews")
-        for name in (*parts, "snapshots", "repeats", "outbox", "broker_disk"):
+        for name in (*parts, "snapshots", "repeats", "outbox", "broker_disk", "counted"):
             self.__dict__.pop(name, None)
         server = self.__dict__.pop("_server", None)
         if server is not None:
@@ -133,6 +134,13 @@ class Connections:
         from winepress_shared.ledger.broker_disk import BrokerDisk
 
         return BrokerDisk(self.settings, self._server)
+
+    @_AtFirstUse
+    def counted(self) -> CountedPictures:
+        """The pictures that were counted lately."""
+        from winepress_shared.ledger.counted import CountedPictures
+
+        return CountedPictures(self.settings, self._server)
 
     @_AtFirstUse
     def job_pages(self) -> JobPages:

@@ -23,7 +23,7 @@ _MODELS = (
     "shunned_lane",
     "view",
 )
-_FARM = ("limits", "fence", "swept", "parked", "paused", "preview")
+_FARM = ("limits", "fence", "swept", "parked", "paused", "preview", "counted")
 #: Keys that only workers and the operator write.
 PRODUCER_READS = {*_WORKERS, *_MODELS, *_FARM}
 

@@ -1,4 +1,4 @@
-"""``winepress workers | doctor | recover``: the farm as a whole."""
+"""``winepress workers | doctor``: the farm as a whole."""
 
 from __future__ import annotations
 
@@ -25,11 +25,6 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     for verb, text, run in (
         ("workers", "the live workers", _workers),
         ("doctor", "find out what is wrong with the farm, and what to do", _doctor),
-        (
-            "recover",
-            "enter unfinished jobs of the store again, after the broker lost them",
-            _recover,
-        ),
     ):
         parser = subparsers.add_parser(verb, help=text, description=f"{text[0].upper()}{text[1:]}.")
         parser.add_argument("--json", action="store_true", help="one JSON object per line")
@@ -77,16 +72,6 @@ def _lanes_text(lanes: Iterable[str]) -> str:
     return ", ".join(
         f"{model} ({' '.join(each)})".removesuffix(" ()") for model, each in precisions.items()
     )
-
-
-def _recover(arguments: argparse.Namespace) -> int:
-    console = Console(arguments.json)
-    with Client.from_env() as client:
-        handles = client.recover()
-    for handle in handles:
-        console.result({"id": handle.id}, handle.id)
-    console.note(f"{len(handles)} jobs entered again")
-    return 0
 
 
 def _doctor(arguments: argparse.Namespace) -> int:
