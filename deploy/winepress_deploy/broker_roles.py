@@ -23,7 +23,7 @@ _COMMANDS = (
     "-scan -randomkey -client|tracking -pubsub +time +eval +evalsha +script|load +script|exists"
 )
 _JOBS = ("job:*", "jobs", "jobs:*", "idem:*", "expiries", "old", "due", "open", "open_by_user")
-_SUBMISSIONS = ("pending", "withdrawn", "synced")
+_SUBMISSIONS = ("pending", "withdrawn", "synced", "written")
 _UNITS = ("retry:*", "attempts:*", "failers:*", "done:*", "units:*")
 _LANES = ("lanes", "lane_served", "priority_served:*", "ready:*", "waits:*", "aside:*", "turn")
 _LEASES = ("slices", "leases", "lease:*", "job_leases:*", "held:*")

@@ -20,6 +20,7 @@ from winepress_deploy.process import Child, Program
 from winepress_deploy.roles import Role
 from winepress_deploy.running_farm import process_began
 from winepress_deploy.services import deliverer, flower, gateway, seaweed, valkey
+from winepress_deploy.services.store_disk import StoreSync
 from winepress_deploy.services.workers import workers
 from winepress_deploy.settings_file import (
     lost_settings,
@@ -114,6 +115,8 @@ class Farm:
         self._choose_ports()
         self.settings = self._write_settings(given, credentials)
         self._start_services(self._own_servers(given, credentials))
+        if seaweed.NAME in self.services:
+            self._held.enter_context(StoreSync(self.state.subfolder(seaweed.NAME)))
         self._tell_of_disk()
         self._set_limits(given)
         self._start_services(self._web_servers(credentials))

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from winepress_shared.ledger.repeats import RepeatedRequests
     from winepress_shared.ledger.script_server import ScriptServer
     from winepress_shared.ledger.snapshot import Snapshots
+    from winepress_shared.ledger.written import WrittenJobs
 
 T = TypeVar("T")
 
@@ -94,7 +95,7 @@ class Connections:
         if reader is not None:
             reader.close()
         parts = ("ledger", "pending", "job_pages", "key_quotas", "farm", "lanes", "previews")
-        for name in (*parts, "snapshots", "repeats", "outbox", "broker_disk", "counted"):
+        for name in (*parts, "snapshots", "repeats", "outbox", "broker_disk", "counted", "written"):
             self.__dict__.pop(name, None)
         server = self.__dict__.pop("_server", None)
         if server is not None:
@@ -141,6 +142,13 @@ class Connections:
         from winepress_shared.ledger.counted import CountedPictures
 
         return CountedPictures(self.settings, self._server)
+
+    @_AtFirstUse
+    def written(self) -> WrittenJobs:
+        """The newest jobs as they were written into the store."""
+        from winepress_shared.ledger.written import WrittenJobs
+
+        return WrittenJobs(self.settings, self._server)
 
     @_AtFirstUse
     def job_pages(self) -> JobPages:

@@ -7,18 +7,19 @@ whole in the store wait to be drawn again, and a result that is gone is written 
 from __future__ import annotations
 
 import logging
-import time
 from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from enum import StrEnum
-from itertools import groupby, islice
+from itertools import islice
 from typing import TYPE_CHECKING
 
 from winepress.interruption import undo_double
+from winepress.stored_jobs import open_jobs, unexpired
 from winepress.stored_units import StoredUnits
 from winepress.tickets import call_workers, issue_tickets
 from winepress_shared.archive import JobRecord
-from winepress_shared.errors import ObjectMissing, Refused, StoreUnreachable, WinepressError
+from winepress_shared.errors import Refused, StoreUnreachable, WinepressError
 from winepress_shared.ledger.acceptance import Decision
 from winepress_shared.ledger.submissions import Submission
 from winepress_shared.state import JobState
@@ -31,7 +32,8 @@ log = logging.getLogger(__name__)
 
 MINUTES = 60.0  #: of the farm's work whose pictures are looked for, unless told otherwise
 _PAGE = 500  #: jobs looked at together
-_NAMES = frozenset({"job.json", "result.json"})
+_READERS = 8  #: threads that read from the store
+_ALIVE = frozenset({JobState.QUEUED, JobState.RUNNING})
 _ENDED_WITH_RESULT = frozenset({JobState.SUCCEEDED, JobState.FAILED})
 
 
@@ -42,6 +44,7 @@ class Repair(StrEnum):
     ACCEPTED = "accepted"  #: its submission was not complete, and it is written
     REDRAWN = "redrawn"  #: pictures of it are lost and wait to be drawn again
     RESULT = "result"  #: its result was lost, and is written again
+    WRITTEN = "written"  #: its job.json was lost; the broker had kept it
 
 
 @dataclass(frozen=True)
@@ -89,12 +92,37 @@ class Recovery:
 
         Jobs past their deadline are left alone. A damaged or refused job is logged and skipped.
         """
+        yield from self._write_jobs_again()
         jobs = open_jobs(self._seen(self._connections.archive.store.list("jobs/")))
         ids = (job_id for job_id, is_open in jobs if is_open)
         while page := list(islice(ids, _PAGE)):
             yield from self._would_enter(page) if self._dry_run else self._enter(page)
             self._advance(jobs=len(page))
         yield from self._look_for_pictures()
+
+    def _write_jobs_again(self) -> Iterator[Repaired]:
+        """Put back what the broker has kept of jobs that are to be drawn."""
+        connections, kept = self._connections, self._connections.written.all()
+        with ThreadPoolExecutor(_READERS, thread_name_prefix="recover") as pool:
+            while page := dict(islice(kept, _PAGE)):
+                states = connections.counted.states(list(page))
+                alive = [job_id for job_id, state in states.items() if state in _ALIVE]
+                for job_id, is_there in zip(alive, pool.map(self._has_job, alive), strict=True):
+                    if is_there:
+                        continue
+                    if not self._dry_run:
+                        connections.archive.write_job(JobRecord.decode(page[job_id]))
+                    yield Repaired(job_id, Repair.WRITTEN)
+
+    def _has_job(self, job_id: str) -> bool:
+        try:
+            self._connections.archive.read_job(job_id)
+        except StoreUnreachable:
+            self._connections.archive.store.check()  # raises if the store cannot be used
+            return False
+        except WinepressError:  # damaged
+            return False
+        return True
 
     def _seen(self, objects: Iterable[StoredObject]) -> Iterator[StoredObject]:
         for number, stored in enumerate(objects, 1):
@@ -197,7 +225,7 @@ class Recovery:
         states = self._connections.counted.states(list(counted))
         for job_id, state in states.items():
             units = counted[job_id]
-            if state in (JobState.QUEUED, JobState.RUNNING):
+            if state in _ALIVE:
                 still = self._connections.counted.still(job_id, list(units))
                 lost = self._units.lost(job_id, {unit: units[unit] for unit in still})
                 yield from self._draw_again(job_id, lost)
@@ -229,52 +257,3 @@ class Recovery:
 def recover(connections: Connections) -> list[str]:
     """The ids of the jobs that a `Recovery` repairs."""
     return sorted({one.id for one in Recovery(connections).run()})
-
-
-def unexpired(connections: Connections, job_ids: Iterable[str]) -> Iterator[JobRecord]:
-    """The records of jobs whose deadline has not passed; damaged records are logged."""
-    for job_id in job_ids:
-        try:
-            record = connections.archive.read_job(job_id)
-        except ObjectMissing:
-            continue  # its submission was undone meanwhile
-        except WinepressError as error:
-            log.warning("cannot recover job %s: %s", job_id, error)
-            continue
-        if record.expires is None or record.expires > time.time():
-            yield record
-
-
-def open_jobs(objects: Iterable[StoredObject]) -> Iterator[tuple[str, bool]]:
-    """Each job of a listing of the store, and whether it is to be drawn: it has no result."""
-    for job_id, group in groupby(objects, lambda one: one.key.split("/", 2)[1]):
-        names = (one.key.removeprefix(f"jobs/{job_id}/") for one in group)
-        yield job_id, {name for name in names if name in _NAMES} == {"job.json"}
-
-
-@dataclass(frozen=True)
-class StoredJobs:
-    """The jobs in the store that have no result."""
-
-    ids: frozenset[str]
-    is_all: bool = True  #: false when the store holds more objects than were listed
-
-    @classmethod
-    def list(cls, connections: Connections, most: int | None = None) -> StoredJobs:
-        """List at most ``most`` objects of the store; None is all of them."""
-        found: set[str] = set()
-        last, looked_at = "", 0
-
-        def seen() -> Iterator[StoredObject]:
-            nonlocal looked_at
-            for stored in islice(connections.archive.store.list("jobs/"), most):
-                looked_at += 1
-                yield stored
-
-        for last, is_open in open_jobs(seen()):
-            if is_open:
-                found.add(last)
-        is_all = looked_at != most
-        if not is_all:
-            found.discard(last)  # its other objects may come later
-        return cls(frozenset(found), is_all)

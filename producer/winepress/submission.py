@@ -107,6 +107,8 @@ def submit_with(
         with all_or_none(connections, new, continued):
             write_parts(new)
             write_all(connections.archive.write_job, new)
+            if connections.settings.durability == "disk":
+                connections.written.keep({record.id: record.encode() for record in new})
             # Also without any: whoever is told an earlier job's id relies on it as well.
             ids = _accept(connections, [*new, *continued])
         accepted += [ids.get(one.id, one.id) for one in held]

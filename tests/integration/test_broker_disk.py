@@ -17,13 +17,16 @@ from support.servers import ValkeyServer
 
 from winepress import AsyncClient, BrokerUnreachable, Client
 from winepress.commands.farm import check_broker
-from winepress.recovery import StoredJobs
+from winepress.recovery import Recovery, Repair, Repaired
+from winepress.stored_jobs import StoredJobs
+from winepress_shared.errors import FailForGood
 from winepress_shared.ledger import confirmation
 from winepress_shared.ledger.broker_disk import BrokerDisk, answers_early
 from winepress_shared.ledger.script_server import ScriptServer
 from winepress_shared.settings import Settings
 from winepress_worker.parent.process import run_worker
 from winepress_worker.renderer.confirmations import Confirmations
+from winepress_worker.renderer.slice_reader import SliceReader
 
 
 @pytest.fixture(scope="module")
@@ -109,7 +112,7 @@ def test_all_jobs_of_a_batch_are_held_in_one_go(client: Client, configured: redi
     """A server that syncs every write would otherwise sync after each few of them."""
     before = calls_of(configured, "exec")
     client.submit_many([apple() for _ in range(100)])
-    assert calls_of(configured, "exec") - before == 1
+    assert calls_of(configured, "exec") - before == 2  # and their descriptions are kept in one
 
 
 @pytest.mark.parametrize("answer", [[0, 0], None])
@@ -215,6 +218,27 @@ def test_a_worker_asks_for_what_it_counted_and_draws_on_without_an_answer(
         assert not confirmations.ask()
     assert "might take the counts of the last pictures" in caplog.text
     server.close()
+
+
+def test_a_worker_draws_an_accepted_job_whose_description_the_store_has_lost(
+    client: Client, configured: redis.Redis
+) -> None:
+    """The broker has kept it, and a recovery puts it back; of a farm that does not ask it has not."""
+    handle = client.submit(apple())
+    pending = client.submit(apple())
+    key = f"jobs/{handle.id}/job.json"
+    text = client.archive.store.get(key)
+    client.archive.store.delete(key)
+    reader = SliceReader(client.archive, Mock(), client.written.find)
+    assert reader.read(Mock(job_id=handle.id)).record.id == handle.id
+    found = [Repaired(handle.id, Repair.WRITTEN)]
+    assert list(Recovery(client, dry_run=True).run()) == found
+    assert list(Recovery(client).run()) == found
+    assert list(Recovery(client).run()) == []
+    assert client.archive.store.get(key) == text
+    client.archive.store.delete(f"jobs/{pending.id}/job.json")
+    with pytest.raises(FailForGood, match="lost"):
+        SliceReader(client.archive, Mock()).read(Mock(job_id=pending.id))
 
 
 def test_the_farm_of_one_machine_syncs_every_write_unless_it_is_told_otherwise(

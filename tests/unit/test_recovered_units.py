@@ -9,7 +9,7 @@ import pytest
 from support.failing_ledger import FailingLedger
 
 from winepress import Client, TextToImage
-from winepress.recovery import StoredJobs
+from winepress.stored_jobs import StoredJobs
 from winepress_shared.archive import output_key
 
 
@@ -21,6 +21,7 @@ def lose_ledger(client: Client) -> FailingLedger:
     client.__dict__["ledger"] = client.__dict__["pending"] = client.__dict__["farm"] = ledger
     client.__dict__["counted"] = Mock(**{"lately.return_value": {}, "states.return_value": {}})
     client.__dict__["broker_disk"] = Mock()
+    client.__dict__["written"] = Mock(**{"all.return_value": []})
     return ledger
 
 

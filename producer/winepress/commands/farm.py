@@ -10,8 +10,8 @@ from dataclasses import asdict, dataclass
 from winepress.client import Client
 from winepress.console import Console
 from winepress.explanation import shortened, why_impossible
-from winepress.recovery import StoredJobs, unexpired
 from winepress.refusals import refused_models
+from winepress.stored_jobs import StoredJobs, unexpired
 from winepress_shared.errors import FarmUnreachable, StoreRefused, WinepressError
 from winepress_shared.screen.output import write_table
 

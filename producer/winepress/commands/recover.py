@@ -17,11 +17,13 @@ _WORDS = {
     Repair.ENTERED: "entered again",
     Repair.ACCEPTED: "accepted, its submission was not complete",
     Repair.RESULT: "its result is written again",
+    Repair.WRITTEN: "its description is written again",
 }
 _WOULD = {
     Repair.ENTERED: "would be entered again",
     Repair.ACCEPTED: "would be accepted, its submission was not complete",
     Repair.RESULT: "its result would be written again",
+    Repair.WRITTEN: "its description would be written again",
 }
 
 
@@ -103,4 +105,6 @@ def _summary(done: Counter[Repair], dry_run: bool) -> str:
         text += f", lost pictures of {done[Repair.REDRAWN]} jobs found"
     if done[Repair.RESULT]:
         text += f", lost results of {done[Repair.RESULT]} jobs found"
+    if done[Repair.WRITTEN]:
+        text += f", lost descriptions of {done[Repair.WRITTEN]} jobs found"
     return text + ("; nothing is changed" if dry_run else "")

@@ -21,6 +21,7 @@ from winepress_shared.ledger.pending import PendingJobs
 from winepress_shared.ledger.previews import PreviewStore
 from winepress_shared.ledger.records import Slice
 from winepress_shared.ledger.script_server import ScriptServer
+from winepress_shared.ledger.written import WrittenJobs
 from winepress_shared.settings import Settings
 from winepress_shared.stores import open_store
 from winepress_worker.engines import open_engine
@@ -110,7 +111,7 @@ class Renderer:
         self._executor = Executor(
             self._lease_client,
             self._delivery,
-            SliceReader(archive, self._pipelines_of),
+            SliceReader(archive, self._pipelines_of, WrittenJobs(settings, server).find),
             job_renderers(self._lease_client, archive, self._delivery, self._batching, self._pace),
             self._watch.calls_away,
         )

@@ -70,6 +70,8 @@
 --   withdrawn             zset    ID of an undone submission by the time a worker looks whether the store
 --                                 holds its job.json
 --   synced                string  written before each question what the server's disk has; see `confirmation`
+--   written               stream  job and text (job.json) of the newest jobs, where the disk is waited for; see
+--                                 `written`
 --   counted               stream  job, unit and sha256 of the newest COUNTED pictures that were counted
 --   parked:LANE           string  why no slices of this lane are given out (time to live)
 --   idem:USER:KEY         string  ID and digest of the job submitted under this key
