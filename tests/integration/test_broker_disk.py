@@ -57,8 +57,7 @@ def asking(farm_settings: Settings, broker: ValkeyServer, configured: redis.Redi
 @pytest.fixture
 def client(asking: Settings) -> Iterator[Client]:
     with Client(asking) as one:
-        one.submit(apple())  # the server has the scripts from now on
-        one.archive.forget_job(one.list()[0].id)
+        one.submit(apple()).cancel()  # the server has the scripts from now on
         yield one
 
 
@@ -223,7 +222,7 @@ def test_a_worker_asks_for_what_it_counted_and_draws_on_without_an_answer(
 def test_a_worker_draws_an_accepted_job_whose_description_the_store_has_lost(
     client: Client, configured: redis.Redis
 ) -> None:
-    """The broker has kept it, and a recovery puts it back; of a farm that does not ask it has not."""
+    """The broker has kept it, and a recovery puts it back."""
     handle = client.submit(apple())
     pending = client.submit(apple())
     key = f"jobs/{handle.id}/job.json"
