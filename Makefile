@@ -22,7 +22,7 @@ CLIENTS := build/clients/node/.made \
 AVX2_CPU := build/avx2_cpu.so
 
 .DEFAULT_GOAL := help
-.PHONY: help install develop demo test check coverage bench clean test-avx2 test-all-avx2 test-clients clients \
+.PHONY: help install develop demo test check coverage bench clean test-avx2 test-all-avx2 test-clients clients power \
   both-halves one-half other-half
 
 help: ## List the targets
@@ -76,6 +76,9 @@ $(AVX2_CPU): tests/support/avx2_cpu.c
 
 test-clients: install clients ## Run the tests of clients with environments of their own
 	@$(BIN)/pytest tests/clients
+
+power: install ## Run the tests that cut the tail off a store
+	@$(BIN)/pytest tests/power
 
 clients: $(CLIENTS)
 
