@@ -279,3 +279,6 @@ def test_lanes_tell_what_waits_and_who_serves(
     assert lane["ready_work_s"] is None
     workers = gateway.http.get("/v1/workers").json()["workers"]
     assert [worker["name"] for worker in workers] == ["manual"]
+    work = gateway.http.get("/v1/ready-work", params={"device": "CPU", "lanes": "vignette.*"})
+    assert work.json() == {"ready_work_s": 60.0, "waiting": 5, "in_hand": 0, "unknown": [LANE]}
+    assert gateway.http.get("/v1/ready-work", params={"device": "TPU"}).status_code == 422

@@ -23,9 +23,20 @@ _MODELS = (
     "shunned_lane",
     "view",
 )
-_FARM = ("limits", "fence", "swept", "parked", "paused", "preview", "counted")
+_LOSSES = ("lost", "life", "disproved", "blocked")
+_FARM = (
+    "limits",
+    "fence",
+    "swept",
+    "parked",
+    "paused",
+    "preview",
+    "work_counts",
+    "counted",
+    "counted_pictures",
+)
 #: Keys that only workers and the operator write.
-PRODUCER_READS = {*_WORKERS, *_MODELS, *_FARM}
+PRODUCER_READS = {*_WORKERS, *_MODELS, *_LOSSES, *_FARM}
 
 
 def _names(patterns: tuple[str, ...]) -> set[str]:

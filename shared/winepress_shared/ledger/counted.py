@@ -46,7 +46,9 @@ class CountedPictures:
             with self._server.reaching():
                 page = cast(
                     "list[tuple[str, dict[str, str]]]",
-                    self._server.client.xrevrange(f"{self._prefix}counted", last, "-", _PAGE),
+                    self._server.client.xrevrange(
+                        f"{self._prefix}counted_pictures", last, "-", _PAGE
+                    ),
                 )
             for entry_id, row in page:
                 at = int(entry_id.partition("-")[0])

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cache
 from importlib import resources
 from typing import Any, Protocol, cast
 
@@ -28,7 +29,7 @@ from winepress_shared.settings import Settings
 _CONNECT_TIMEOUT_S = 5.0
 #: Timeout of a command, also for a server that accepts and never answers; longer than
 #: `event_log.BLOCK_MS`. Unlike a command whose connection broke, it is not sent again.
-_ANSWER_TIMEOUT_S = 8.0
+ANSWER_TIMEOUT_S = 8.0
 _HEALTH_CHECK_S = 25
 _CONNECTIONS = 32  #: per server and process, unless the URL sets it
 _RETRY_S = 0.1  #: before the one retry of a command whose connection broke
@@ -84,7 +85,7 @@ class ScriptServer:
         """A client with its own connections, opened at its first command."""
         options: dict[str, Any] = {
             "socket_connect_timeout": _CONNECT_TIMEOUT_S,
-            "socket_timeout": _ANSWER_TIMEOUT_S,
+            "socket_timeout": ANSWER_TIMEOUT_S,
             "socket_keepalive": True,
             "health_check_interval": _HEALTH_CHECK_S,
             "max_connections": _CONNECTIONS,
@@ -206,6 +207,11 @@ class ScriptServer:
             raise BrokerUnreachable(
                 "the server at this address is not Redis", value=self._url.shown
             ) from None
+        except redis.exceptions.NoScriptError:
+            # The script was loaded, and gone again before it ran.
+            raise BrokerUnreachable(
+                "the broker was started again at this moment", value=self._url.shown
+            ) from None
         except redis.exceptions.ResponseError as error:
             if _NOT_ALLOWED in str(error):
                 raise self._not_allowed() from None
@@ -228,7 +234,7 @@ class ScriptServer:
                 "the broker accepts no writes at the moment", value=self._url.shown
             ) from None
         except redis.exceptions.TimeoutError:
-            answer_s = self._url.options.get("socket_timeout", _ANSWER_TIMEOUT_S)
+            answer_s = self._url.options.get("socket_timeout", ANSWER_TIMEOUT_S)
             raise BrokerUnreachable(
                 f"the broker did not answer within {answer_s:.0f} s",
                 value=self._url.shown,
@@ -276,8 +282,9 @@ class ScriptServer:
             ) from None
 
 
-def script_texts() -> dict[str, str]:
-    """Name → text of every script, including the shared prelude."""
+@cache
+def script_texts() -> Mapping[str, str]:
+    """Name → text of every script, including the shared prelude; read once in a process."""
     folder = resources.files(__package__).joinpath("lua")
     parts = sorted(folder.joinpath("prelude").iterdir(), key=lambda part: part.name)
     prelude = "".join(part.read_text("utf-8") for part in parts)

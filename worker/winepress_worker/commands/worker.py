@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import re
 import sys
 from pathlib import Path
@@ -17,6 +18,7 @@ from winepress_worker.engine_name import EngineName
 from winepress_worker.logs import configure_logs
 from winepress_worker.machine_memory import machine_budget, share_out
 from winepress_worker.options import (
+    DEFAULT_DRAIN_S,
     DEFAULT_IDLE_S,
     DEFAULT_MAX_BATCH_SIZE,
     WorkerOptions,
@@ -47,7 +49,16 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         default="openvino",
         help="openvino, fake for rehearsals, or one of your own: NAME=MODULE:FACTORY",
     )
+    add(
+        "--drain-grace",
+        type=float,
+        default=DEFAULT_DRAIN_S,
+        metavar="SECONDS",
+        help="when it is stopped, a picture may take so long to end; then it is left to others, "
+        f"and no attempt counts; default {DEFAULT_DRAIN_S:.0f}",
+    )
     add("--self-test", action="store_true", help="draw a known picture on the device, then exit")
+    add("--alive-file", default="", metavar="FILE", help="touched while it takes work, for probes")
     _add_device_flags(parser.add_argument_group("how the device computes"))
     _add_memory_flags(parser.add_argument_group("what is kept in memory"))
     parser.set_defaults(run=run)
@@ -134,6 +145,7 @@ def read_options(
     _check_range("--threads", arguments.threads, 0, _MOST_THREADS)
     _check_range("--max-batch-size", arguments.max_batch_size, 1, _LARGEST_BATCH)
     _check_range("--idle-unload", arguments.idle_unload, 0, _MOST_IDLE_S)
+    _check_range("--drain-grace", arguments.drain_grace, 0, _MOST_IDLE_S)
     name = arguments.name or default_name(device)
     if not _NAME.match(name):
         raise WrongUsage(
@@ -161,10 +173,24 @@ def read_options(
         stage_devices=tuple(arguments.stage_device),
         precision_hints=tuple(arguments.precision_hint),
         max_batch_size=arguments.max_batch_size,
+        drain_s=arguments.drain_grace,
         low_memory=arguments.low_memory,
+        alive_file=arguments.alive_file and _check_file(arguments.alive_file),
     )
     _ = options.placement  # raises if it is invalid
     return options
+
+
+def _check_file(text: str) -> str:
+    path = Path(text).absolute()
+    if path.is_dir() or not os.access(path.parent, os.W_OK | os.X_OK):
+        raise WrongUsage(
+            "cannot be written",
+            field="--alive-file",
+            value=text,
+            allowed="a file in a folder that is there and that this user may write to",
+        )
+    return str(path)
 
 
 def _check_range(field: str, value: float, least: int, most: int) -> None:

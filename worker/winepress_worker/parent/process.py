@@ -5,12 +5,14 @@ from __future__ import annotations
 import logging
 import os
 import socket
-from functools import partial
+from functools import cache, partial
+from pathlib import Path
 from typing import Any
 
 from celery import bootsteps, current_app
 from celery.apps import worker as apps_worker
 from celery.signals import worker_shutting_down
+from celery.worker import state as celery_state
 
 from winepress_shared import __version__
 from winepress_shared.broker import make_celery, send_tickets
@@ -26,7 +28,9 @@ from winepress_worker.engine_name import EngineName
 from winepress_worker.lane_order import LaneCycle, LaneWatch
 from winepress_worker.logs import FORMAT, say_in_log
 from winepress_worker.options import WorkerOptions
+from winepress_worker.parent.consumption import Consumption
 from winepress_worker.parent.served_lanes import ServedLanes
+from winepress_worker.parent.sign_of_life import SignOfLife
 from winepress_worker.parent.supervisor import WorkerSupervisor
 from winepress_worker.parent.unique_name import check_unique_name, process_space
 
@@ -59,7 +63,10 @@ class SupervisorStep(bootsteps.StartStopStep):  # type: ignore[misc]  # Celery i
             lambda: _renderer_pid(worker),
             lambda lane, count: send_tickets(app, lane, count),
             partial(follow_lanes, worker, ServedLanes(options, Settings.load())),
+            app.winepress_consumption,
+            options.drain_s,
         )
+        self.supervisor.show_life = SignOfLife(_file(options.alive_file)).show
         worker_shutting_down.connect(self._drain)
         self.supervisor.arrive()
         self.supervisor.start()
@@ -94,6 +101,7 @@ def run_worker(options: WorkerOptions, settings: Settings) -> int:
     forget_orders()
     app.conf.broker_transport_options["queue_order_strategy"] = f"{__name__}:lane_cycle"
     app.steps["worker"].add(SupervisorStep)
+    app.winepress_consumption = Consumption(lambda: len(celery_state.reserved_requests))
     app.set_default()
     worker = app.Worker(
         hostname=f"{options.name}@{socket.gethostname()}",
@@ -116,8 +124,16 @@ def run_worker(options: WorkerOptions, settings: Settings) -> int:
 
 def lane_cycle() -> LaneCycle:
     """The order of lanes for the worker of this process; kombu finds this function by its name."""
+    consumption = getattr(current_app, "winepress_consumption", None)
+    # A renderer opens a channel too, to leave tickets, and consumes nothing.
+    return LaneCycle(_lane_watch(), consumption.asked) if consumption else LaneCycle(_lane_watch())
+
+
+@cache
+def _lane_watch() -> LaneWatch:
+    """One for all channels: Celery opens new ones whenever it reconnects, and keeps the old."""
     options = WorkerOptions.decode(current_app.conf["winepress_worker"])
-    return LaneCycle(LaneWatch(LaneIndex(Settings.load()), options))
+    return LaneWatch(LaneIndex(Settings.load()), options)
 
 
 def follow_lanes(worker: Any, lanes: ServedLanes) -> dict[str, Any]:
@@ -178,6 +194,10 @@ def _facts(options: WorkerOptions, lanes: list[str]) -> dict[str, Any]:
         "memory_budget": options.model_budget,
         "version": __version__,
     }
+
+
+def _file(path: str) -> Path | None:
+    return Path(path) if path else None
 
 
 def _renderer_pid(worker: Any) -> int:

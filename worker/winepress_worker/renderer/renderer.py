@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import threading
 import time
 from collections.abc import Callable, Sequence
 
@@ -12,7 +13,13 @@ import psutil
 from winepress_shared.archive import Archive
 from winepress_shared.catalogue import Catalogue
 from winepress_shared.cost import SLICE_S
-from winepress_shared.errors import EnvironmentFault, RenderFault, StoreUnreachable, UnknownModel
+from winepress_shared.errors import (
+    EnvironmentFault,
+    RenderFault,
+    StoreRefused,
+    StoreUnreachable,
+    UnknownModel,
+)
 from winepress_shared.lane import FILM, Lane, model_key
 from winepress_shared.ledger.broker_disk import BrokerDisk
 from winepress_shared.ledger.lanes import LaneIndex
@@ -24,8 +31,9 @@ from winepress_shared.ledger.script_server import ScriptServer
 from winepress_shared.ledger.written import WrittenJobs
 from winepress_shared.settings import Settings
 from winepress_shared.stores import open_store
+from winepress_shared.stores.conditional_writes import check_conditional_writes
 from winepress_worker.engines import open_engine
-from winepress_worker.engines.base import PipelineKey
+from winepress_worker.engines.base import CountingEngine, PipelineKey
 from winepress_worker.host_budget import HostBudget, books_of
 from winepress_worker.lane_order import LaneWatch
 from winepress_worker.models.local_models import LocalModels
@@ -43,11 +51,13 @@ from winepress_worker.renderer.executor import Executor
 from winepress_worker.renderer.job_renderers import job_renderers
 from winepress_worker.renderer.lease_client import LeaseClient
 from winepress_worker.renderer.left_submissions import LeftSubmissions
+from winepress_worker.renderer.leftovers import Leftovers
 from winepress_worker.renderer.messenger import Messenger
 from winepress_worker.renderer.pace import Pace
 from winepress_worker.renderer.preview_publisher import PreviewPublisher
 from winepress_worker.renderer.slice_reader import SliceReader
 from winepress_worker.renderer.unfit import Unfit
+from winepress_worker.tally import Tally
 
 log = logging.getLogger(__name__)
 
@@ -67,7 +77,7 @@ class Renderer:
         """
         self._options = options
         self._leave_ticket = leave_ticket
-        store = open_store(settings)
+        self._store = store = open_store(settings)
         self._registry, self._registry_index = ModelRegistry(store), RegistryIndex(settings)
         self._local_models = LocalModels(
             settings.home,
@@ -77,11 +87,15 @@ class Renderer:
             self._registry_index.memory_of,
         )
         self._engine = open_engine(options, self._local_models, settings.home)
+        self._tally = Tally()
+        if isinstance(self._engine, CountingEngine):
+            self._engine.tally = self._tally
         self._pool = WarmPool(
             self._engine,
             options.memory_budget,
             idle_ttl_s=options.idle_unload_s or None,
             host=_host_budget(options, settings),
+            tally=self._tally,
         )
         self._unfit = Unfit(self._files_of, (settings.home,))
         self._messenger = Messenger()
@@ -89,15 +103,8 @@ class Renderer:
         previews = PreviewPublisher(PreviewStore(settings, server), self._messenger)
         ledger = Ledger(settings, server)
         self._confirmations = Confirmations(BrokerDisk(settings, server))
-        self._lease_client = LeaseClient(
-            ledger,
-            options.name,
-            os.getpid(),
-            previews,
-            self._messenger,
-            self._unfit,
-            self._confirmations.want,
-        )
+        what_it_uses = previews, self._messenger, self._unfit, self._confirmations.want
+        self._lease_client = LeaseClient(ledger, options.name, os.getpid(), *what_it_uses)
         self._lane_index = LaneIndex(settings, server)
         self._watch = LaneWatch(self._lane_index, options)
         self._process = psutil.Process()
@@ -128,6 +135,17 @@ class Renderer:
         self._idle_unloader.start()
         self._registry_index.watch(self._registry)
         self._left_submissions.watch()
+        Leftovers(self._store).watch()
+        threading.Thread(target=self._check_writes, name="writes", daemon=True).start()
+
+    def _check_writes(self) -> None:
+        """Say in the log what `doctor` says too: the store does not keep what was written first."""
+        try:
+            check_conditional_writes(self._store)
+        except StoreRefused as error:
+            log.error("%s", error)
+        except StoreUnreachable as error:
+            log.warning("the store's conditional writes were not tried: %s", error)
 
     def run(self, lane: str) -> str:
         """Work on ``lane`` for about `TICKET_S`; returns a line for people (Flower shows it)."""
@@ -136,9 +154,11 @@ class Renderer:
 
     def _work(self, lane: str) -> str:
         began = time.monotonic()
+        self._tally.add("tickets")
         jobs: dict[str, None] = {}  # in the order of their first slice
         pictures = 0
         if not self._may_serve(lane):
+            self.describe()
             return f"{lane}: left to another worker"
         try:
             while time.monotonic() - began < TICKET_S:
@@ -183,7 +203,7 @@ class Renderer:
         def note(message: str) -> None:
             self._lease_client.note(slice_, message)
 
-        return SlicePipelines(self._engine, self._pool, note, self.describe)
+        return SlicePipelines(self._engine, self._pool, note, self.describe, self._tally)
 
     def _files_of(self, model: str) -> object:
         """What of a model is on this machine and in the store, for `Unfit`."""
@@ -234,7 +254,7 @@ class Renderer:
 
     @property
     def _warm(self) -> list[str]:
-        return [f"{key.model}.{key.precision}" for key in self._pool.warm]
+        return [key.name for key in self._pool.warm]
 
     def describe(self) -> None:
         """Describe this process to the ledger; models that are not warm may leave the disk."""
@@ -252,6 +272,9 @@ class Renderer:
                 "pictures_per_call": self._batching.facts(),
                 "step_s": round(self._pace.step_s, 4),
                 "rss_mib": self._process.memory_info().rss >> 20,
+                "model_mib": self._pool.used_bytes >> 20,
+                "process": self._tally.process,
+                "counts": self._tally.totals(),
             },
             self._preloader.renew,
         )
