@@ -47,7 +47,8 @@ def _entries(folder: Path, start: str) -> Iterator[os.DirEntry[str]]:
 
     It is searched again for each page, so that a folder of a million needs no more memory.
     """
-    last, page = "", []
+    last: str = ""
+    page: list[os.DirEntry[str]] = []
     while not last or len(page) == _PAGE:
         try:
             with os.scandir(folder) as inside:
