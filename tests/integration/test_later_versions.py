@@ -58,6 +58,7 @@ class _Upgrade:
         self._path.write_bytes(self._plain)
 
 
+@pytest.mark.case(38)
 @pytest.mark.parametrize("change", [_next_format, _new_field, _new_option, _new_kind])
 def test_a_job_of_a_later_version_waits_for_a_worker_of_it(
     settings: Settings, client: Client, change: Change
