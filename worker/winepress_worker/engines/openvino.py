@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from winepress_shared.errors import EnvironmentFault, FailForGood, RetryElsewhere
+from winepress_shared.errors import BadOutput, EnvironmentFault, FailForGood
 from winepress_shared.jobs.job import Job
 from winepress_shared.lane import Precision
 from winepress_shared.metadata import PictureFacts
@@ -289,7 +289,7 @@ class OpenVinoPipeline:
 def _pictures(arrays: Any) -> list[Image.Image]:
     """Turn floats of 0 to 1, shape (count, height, width, 3), into pictures."""
     if not np.isfinite(arrays).all():
-        raise RetryElsewhere("the output contains NaN or infinity")
+        raise BadOutput("the output contains NaN or infinity")
     return [Image.fromarray(array) for array in (arrays * 255).round().astype(np.uint8)]
 
 
