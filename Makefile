@@ -10,9 +10,10 @@ INSTALL := $(PIP) install --constraint constraints.txt --no-build-isolation
 PARTS := . ./worker ./deploy
 SOURCES := $(shell find shared worker producer deploy -name __pycache__ -prune -o -print)
 # Few tests keep two cores busy, so they run in two halves of about equal time. Those of the models' twins,
-# which take long to prepare, are in one of them.
+# which share what they prepare, are in one of them.
+TWINS := $(addprefix tests/integration/test_,recipes.py twins_saving_steps.py quantise.py)
 ONE_HALF := tests/unit tests/contract tests/integration
-OTHER_HALF := tests/faults tests/acceptance tests/integration/test_recipes.py tests/integration/test_twins_saving_steps.py
+OTHER_HALF := tests/faults tests/acceptance $(TWINS)
 # One client needs a newer Python than ours; without one it is left out, and its test says so.
 PYTHON_3_13 ?= $(shell for one in python3.13 $(HOME)/.pyenv/versions/3.13.*/bin/python3.13; do \
   "$$one" -c "" 2>/dev/null && echo "$$one" && break; done)
@@ -20,15 +21,19 @@ TOO_NEW := $(if $(PYTHON_3_13),,tests/clients/sd-api-mcp.txt)
 CLIENTS := build/clients/node/.made \
   $(patsubst tests/clients/%.txt,build/clients/%/.made,$(filter-out $(TOO_NEW),$(wildcard tests/clients/*.txt)))
 KILLS ?= 300
+MINUTES ?= 60
 SEED ?= 1
 AVX2_CPU := build/avx2_cpu.so
+# In Debian a part of the package prometheus; what else needs it is in `make test-operations`.
+ALERTS := promtool check config deploy/prometheus/prometheus.yaml >/dev/null && \
+  promtool test rules tests/operations/alerts_test.yaml
 
 .DEFAULT_GOAL := help
-.PHONY: help install develop demo test check coverage bench clean test-avx2 test-all-avx2 test-clients clients kills \
-  both-halves one-half other-half
+.PHONY: help install develop demo test check coverage bench clean check-deploy test-avx2 test-all-avx2 test-clients clients \
+  faults kills soak recovery test-operations both-halves one-half other-half
 
 help: ## List the targets
-	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "make %-13s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "make %-15s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
 
 install: $(VENV)/.wheel ## Create .venv with the pinned dependencies and the project's wheel
 
@@ -79,6 +84,11 @@ $(AVX2_CPU): tests/support/avx2_cpu.c
 test-clients: install clients ## Run the tests of clients with environments of their own
 	@$(BIN)/pytest tests/clients
 
+test-operations: install ## Let every alert fire in a real Prometheus, and compare all counts
+	@command -v prometheus >/dev/null && command -v promtool >/dev/null || \
+	  { echo "Prometheus is not there (Debian: apt-get install prometheus)."; false; }
+	@$(BIN)/pytest tests/operations
+
 clients: $(CLIENTS)
 
 build/clients/sd-api-mcp/.made: PYTHON = $(PYTHON_3_13)
@@ -94,11 +104,29 @@ build/clients/node/.made: tests/clients/package.json tests/clients/package-lock.
 	@npm ci --prefix $(@D) --silent --no-audit --no-fund || { rm -rf $(@D); false; }
 	@touch $@
 
-check: install ## Check lint, formatting, types and layers
+check: install ## Check lint, formatting, types, layers, alert rules and the files of deploy/
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
+	@$(BIN)/hadolint deploy/Dockerfile
+	@$(BIN)/yamllint --strict deploy
+	@$(BIN)/check-jsonschema --quiet --builtin-schema vendor.compose-spec deploy/compose.yaml
+	@$(BIN)/check-jsonschema --quiet --check-metaschema deploy/chart/values.schema.json
+	@$(BIN)/shellcheck .ci/run
+	@if command -v promtool >/dev/null; then $(ALERTS); else \
+	  echo "The alert rules were not run: promtool is not there (Debian: apt-get install prometheus)."; fi
+
+# As on a machine where the program is at /opt/winepress. A rating of 10 is unprotected.
+check-deploy: install ## Have systemd verify the units and rate them; needs Debian's systemd
+	@command -v systemd-analyze >/dev/null || { echo "systemd-analyze is missing: apt-get install systemd"; false; }
+	@rm -rf build/units && mkdir -p build/units
+	@for unit in deploy/systemd/*.service; do \
+	  sed 's|/opt/winepress/bin/|$(CURDIR)/$(BIN)/|' $$unit >build/units/$$(basename $$unit); done
+	@systemd-analyze verify build/units/*.service
+	@for unit in build/units/*.service; do \
+	  systemd-analyze security --offline=true --threshold=30 --no-pager $$unit >$$unit.rating; \
+	  ended=$$?; tail -n 1 $$unit.rating; [ $$ended = 0 ] || exit 1; done
 
 coverage: install ## Measure test coverage
 	@$(BIN)/coverage erase
@@ -106,8 +134,17 @@ coverage: install ## Measure test coverage
 	@$(BIN)/coverage combine --quiet
 	@$(BIN)/coverage report --skip-covered
 
+faults: install ## Test every fault of the table in RELIABILITY.md, and print the verdicts: SEED=1
+	@SEED=$(SEED) PYTHONPATH=tests $(BIN)/pytest tests/faults tests/integration -p faults.verdicts -m case
+
 kills: install ## SIGKILL workers, broker and store at random phases: KILLS=300 SEED=1
 	@PYTHONPATH=tests $(BIN)/python -m faults.harness kills --kills $(KILLS) --seed $(SEED)
+
+soak: install ## Disturb a farm at random, and see whether anything grows: MINUTES=60 SEED=1
+	@PYTHONPATH=tests $(BIN)/python -m faults.harness soak --minutes $(MINUTES) --seed $(SEED)
+
+recovery: install ## Throughput of a farm before and after faults
+	@PYTHONPATH=tests $(BIN)/python -m faults.harness recovery
 
 bench: install ## Run every benchmark
 	@set -e; for script in tests/benchmarks/bench_*.py; do echo "== $$script"; PYTHONPATH=tests $(BIN)/python $$script; done

@@ -22,9 +22,20 @@ _COMMANDS = (
     "-@all +@read +@write +@connection +@transaction +@pubsub -@scripting -@dangerous -@admin "
     "-scan -randomkey -client|tracking -pubsub +time +eval +evalsha +script|load +script|exists"
 )
-_JOBS = ("job:*", "jobs", "jobs:*", "idem:*", "expiries", "old", "due", "open", "open_by_user")
+_JOBS = (
+    "job:*",
+    "jobs",
+    "jobs:*",
+    "idem:*",
+    "expiries",
+    "old",
+    "due",
+    "dead",
+    "open",
+    "open_by_user",
+)
 _SUBMISSIONS = ("pending", "withdrawn")
-_UNITS = ("retry:*", "attempts:*", "failers:*", "done:*", "units:*")
+_UNITS = ("retry:*", "attempts:*", "failers:*", "done:*", "units:*", "unread:*")
 _LANES = ("lanes", "lane_served", "priority_served:*", "ready:*", "waits:*", "aside:*", "turn")
 _LEASES = ("slices", "leases", "lease:*", "job_leases:*", "held:*")
 _EVENTS = ("events:*", "wake:*", "outbox", "deliveries", "delivery:*", "tries:*", "job_counts")

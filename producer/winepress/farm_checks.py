@@ -7,10 +7,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from winepress.caller_checks import MOST_LISTED
 from winepress.explanation import duration, shortened
 from winepress.finding import Finding
-from winepress_shared.errors import FarmUnreachable
+from winepress_shared.errors import AccessRefused, FarmUnreachable
 from winepress_shared.ledger.ledger import SILENT_S
+from winepress_shared.state import JobState
+from winepress_shared.stores.conditional_writes import check_conditional_writes
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -18,6 +21,7 @@ if TYPE_CHECKING:
     from winepress.client import Client
 
 _MOST_WORKERS = 10_000
+_MOST_DEAD = 1000  #: jobs told of
 _KEEPS_ALL = "noeviction"
 _UPTAKE_S = 300.0  #: work that waits so long beside an idle worker is not taken up
 _NEARLY_FULL = 0.9  #: of the broker's memory
@@ -67,6 +71,21 @@ def check_uptake(client: Client) -> Finding:
     return Finding("what waits is taken up")
 
 
+def check_versions(client: Client) -> Finding:
+    """Whether jobs wait for workers of a later version than there are."""
+    workers: dict[str, list[str]] = {}
+    for worker in client.workers():
+        workers.setdefault(str(worker.facts.get("version", "?")), []).append(worker.name)
+    told = "; ".join(f"{one}: {shortened(names)}" for one, names in sorted(workers.items()))
+    unread = [row.id for row in client.list(JobState.QUEUED, MOST_LISTED) if row.unread]
+    if unread and len(workers) == 1:
+        raise FarmUnreachable(
+            f"these jobs are of a later version than every worker ({told}): {shortened(unread)}",
+            hint="upgrade the workers; one after the other is enough",
+        )
+    return Finding(told or "no worker is alive")
+
+
 def check_blocks(client: Client) -> Finding:
     """Whether a worker fails at what others draw."""
     farm = client.snapshots.take(_MOST_WORKERS, 0)
@@ -88,6 +107,28 @@ def blocked_text(lanes: Mapping[str, float], now: float) -> str:
 
 def _mib(size: int) -> str:
     return f"{size / 2**20:.0f} MiB"
+
+
+def check_writes(client: Client) -> Finding:
+    """Whether the store keeps the first of two writes to a free key."""
+    try:
+        check_conditional_writes(client.archive.store)
+    except AccessRefused:
+        return Finding("not looked at: only the operator's key may try that")
+    return Finding("the first of two writes to a free key is kept")
+
+
+def check_dead(client: Client) -> Finding:
+    """How many jobs have pictures that were given up."""
+    rows = client.dead(_MOST_DEAD)
+    if not rows:
+        return Finding("no picture was given up")
+    ids = [row.id for row in rows]
+    return Finding(
+        f"pictures of these jobs were given up: {shortened(ids)}; `winepress list --dead` says "
+        "why, then `winepress retry JOB`, or `winepress drop JOB`",
+        ids,
+    )
 
 
 def check_links(client: Client) -> Finding:

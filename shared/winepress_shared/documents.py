@@ -16,7 +16,7 @@ from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
 
-from winepress_shared.errors import FailForGood
+from winepress_shared.errors import FailForGood, LaterVersion
 from winepress_shared.job_id import JobId
 from winepress_shared.settings import USER_PATTERN
 from winepress_shared.webhook import MAX_URL_CHARACTERS, WebhookEvent, WebhookForm
@@ -212,7 +212,8 @@ def read_document(form: type[D], data: bytes | str, name: str) -> D:
     try:
         return form.model_validate_json(data)
     except ValidationError as error:
-        raise FailForGood(f"{name} is damaged: {_complaint(error)}") from None
+        kind = LaterVersion if _is_of_later(error) else FailForGood
+        raise kind(f"{name} is damaged: {_complaint(error)}") from None
 
 
 def read_facts(text: str | None) -> dict[str, Any]:
@@ -245,6 +246,13 @@ def _read_row(text: str) -> dict[str, Any]:
     if isinstance(row, dict):
         return row
     return {"error": FailForGood.__name__, "message": "the broker's record of this unit is damaged"}
+
+
+def _is_of_later(error: ValidationError) -> bool:
+    """Whether nothing is wrong but what a later version may have added."""
+    return all(
+        one["type"] == "extra_forbidden" or one["loc"] == ("version",) for one in error.errors()
+    )
 
 
 def _complaint(error: ValidationError) -> str:

@@ -18,6 +18,7 @@ from winepress_shared.errors import (
 )
 from winepress_shared.jobs.job import TextToImage
 from winepress_shared.ledger.in_memory import InMemoryLedger
+from winepress_worker.renderer import store_outage
 from winepress_worker.renderer.store_rest import FIRST_MS
 
 
@@ -93,7 +94,7 @@ def test_what_this_worker_lacks_is_left_to_others(tmp_path: Path, ledger: Ledger
 def test_a_store_that_fails_behind_the_drawing_rests_the_lane(
     tmp_path: Path, ledger: LedgerThatRests, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The thread that stores pictures settles what it meets as the drawing does."""
+    """When patience is over, the thread that stores settles what it meets as the drawing does."""
 
     def refuse(self: Archive, key: str, data: bytes, row: dict[str, Any]) -> bool:
         raise StoreUnreachable("the store does not answer")
@@ -101,6 +102,7 @@ def test_a_store_that_fails_behind_the_drawing_rests_the_lane(
     renderer = RendererInMemory(tmp_path, ledger=ledger)
     renderer.submit(TextToImage(prompt="a fox", seed=1, num_inference_steps=1))
     monkeypatch.setattr(Archive, "write_output", refuse)
+    monkeypatch.setattr(store_outage, "PATIENCE_S", 0.0)
     renderer.executor.run(renderer.claim())
     renderer.delivery.settle()
     assert ledger.given_back == [(FIRST_MS, "the store does not answer")]

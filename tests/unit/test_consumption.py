@@ -37,7 +37,7 @@ class _Worker:
             stub, "w", {}, lambda: PID, lambda *_: None, dict, self.consumption
         )
 
-    def beat(self, *_: object) -> HeartbeatReply:
+    def beat(self, *_: object, **__: object) -> HeartbeatReply:
         if self.is_away:
             raise BrokerUnreachable("away")
         return HeartbeatReply(self.leases, {})

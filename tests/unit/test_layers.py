@@ -71,7 +71,7 @@ HOMES: dict[str, tuple[str, ...]] = {
     "numpy": (
         "worker/winepress_worker/models/likeness.py",
         *(f"{_ENGINES}/{name}.py" for name in ("openvino", "previews", "tiled_decoder")),
-        f"{_ENGINES}/unpacked_weights.py",
+        *(f"{_ENGINES}/{name}.py" for name in ("kept_texts", "unpacked_weights")),
         *(_CONVERSION, _TRAINING),
         *(f"{_ZOOM}/{name}.py" for name in ("colour_field", "outpaint", "planes")),
     ),

@@ -22,6 +22,8 @@ _GIVEN = {
     "valkey": {"valkey-users.acl"},
     "seaweedfs": {"store-identities.json", "authority.pem", "certificate.pem", "key.pem"},
     "worker": {"worker.toml"},
+    "worker-gpu": {"worker.toml"},
+    "worker-npu": {"worker.toml"},
     "gateway": {"gateway.toml"},
     "webhooks": {"gateway.toml"},
     "flower": {"flower.toml"},

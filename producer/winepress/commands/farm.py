@@ -13,9 +13,12 @@ from winepress.explanation import shortened, why_impossible
 from winepress.farm_checks import (
     blocked_text,
     check_blocks,
+    check_dead,
     check_links,
     check_memory,
     check_uptake,
+    check_versions,
+    check_writes,
 )
 from winepress.finding import Finding
 from winepress.recovery import StoredJobs, unexpired
@@ -234,6 +237,7 @@ def check_jobs(client: Client) -> Finding:
 _PARTS: tuple[tuple[str, Callable[[Client], Finding]], ...] = (
     ("catalogue", _check_catalogue),
     ("store", _check_store),
+    ("writes", check_writes),
     ("broker", _check_broker),
 )
 _PARTS_BEHIND_BROKER: tuple[tuple[str, Callable[[Client], Finding]], ...] = (
@@ -242,7 +246,9 @@ _PARTS_BEHIND_BROKER: tuple[tuple[str, Callable[[Client], Finding]], ...] = (
     ("lanes", _check_lanes),
     ("uptake", check_uptake),
     ("blocks", check_blocks),
+    ("versions", check_versions),
     ("jobs", check_jobs),
+    ("dead", check_dead),
     ("records", _check_records),
     ("memory", check_memory),
 )

@@ -108,7 +108,7 @@ class Pipeline(Protocol):
         """Draw one RGB picture per seed.
 
         An exception raised by ``on_step`` ends the call and leaves the pipeline usable. Raises
-        RetryElsewhere if the output is not a picture (NaN, all one colour), FailForGood if the
+        BadOutput if the output is not a picture (NaN, all one colour), FailForGood if the
         request can never work, WorkerBroken if the device is lost.
         """
 

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from winepress_shared.errors import EnvironmentFault, FailForGood, RetryElsewhere
+from winepress_shared.errors import BadOutput, EnvironmentFault, FailForGood
 from winepress_shared.jobs.job import Job
 from winepress_shared.lane import Precision
 from winepress_shared.metadata import PictureFacts
@@ -174,7 +174,7 @@ class OpenVinoPipeline:
     def hold(self, taken: int) -> None:
         """Add ``taken`` bytes to the footprint; mapped files may not be in memory yet."""
         self.held += max(taken, 0)
-        self.footprint = max(self.held, self._compiled.least_bytes)
+        self.footprint = max(self.held, self._compiled.least_bytes) + self._compiled.kept_bytes
 
     def warm_up(self) -> None:
         """Draw the trial picture in one step; see `Pipeline.warm_up`."""
@@ -229,6 +229,7 @@ class OpenVinoPipeline:
             with shortened(pipe, request.job, guided_part(request.job, arguments)):
                 drawn = pipe(**arguments, callback_on_step_end=steps, output_type=output).images
         self.is_warm = True
+        self.hold(0)  # texts that it keeps from now on
         return drawn
 
     def facts(self, request: Request) -> PictureFacts:
@@ -288,7 +289,7 @@ class OpenVinoPipeline:
 def _pictures(arrays: Any) -> list[Image.Image]:
     """Turn floats of 0 to 1, shape (count, height, width, 3), into pictures."""
     if not np.isfinite(arrays).all():
-        raise RetryElsewhere("the output contains NaN or infinity")
+        raise BadOutput("the output contains NaN or infinity")
     return [Image.fromarray(array) for array in (arrays * 255).round().astype(np.uint8)]
 
 

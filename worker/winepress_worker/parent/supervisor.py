@@ -9,13 +9,14 @@ import contextlib
 import logging
 import math
 import os
+import secrets
 import signal
 import threading
 import time
 from collections.abc import Callable
 from typing import Any
 
-from winepress_shared.errors import BrokerUnreachable, RetryElsewhere
+from winepress_shared.errors import BrokerUnreachable, RetryElsewhere, WrongUsage
 from winepress_shared.lane import model_key
 from winepress_shared.ledger.ledger import BEAT_S, Ledger, holder_of
 from winepress_shared.ledger.records import Directive, HeartbeatReply, Lease
@@ -69,6 +70,7 @@ class WorkerSupervisor(threading.Thread):
         self._consumption = consumption
         self._drain_s = drain_s
         self._drained_at: float | None = None  # when the renderer was first told to leave
+        self._life = secrets.token_hex(8)  # a second worker of the name has another
         self._told: dict[str, Any] = facts  # the facts of the last beat
         self._followed_at = -math.inf
         self._disobeyed: dict[int, float] = {}  # fence → when it was first told to stop
@@ -79,13 +81,14 @@ class WorkerSupervisor(threading.Thread):
         self.heartbeat = HeartbeatReply((), {})
 
     def arrive(self) -> None:
-        """End the leases that an earlier process of this worker left, before its renderer claims.
+        """Take the name, and end the leases that an earlier process of it left, before claims.
 
         A container that starts again gives its processes the same ids, so leases of the old
         process would be taken for those of the new one, and renewed.
         """
         try:
-            self._ledger.beat(self._worker, holder_of(self._worker, 0), self._facts)
+            holder = holder_of(self._worker, 0)
+            self._ledger.beat(self._worker, holder, self._facts, self._life, arrives=1)
         except BrokerUnreachable as error:
             log.warning("%s", error)
 
@@ -108,6 +111,9 @@ class WorkerSupervisor(threading.Thread):
         except BrokerUnreachable as error:
             self._consumption.excuse()
             log.warning("%s", error)
+        except WrongUsage as error:  # two of one name would end each other's leases at each beat
+            log.critical("%s", error)
+            os._exit(error.exit_code)
         except Exception:  # the edge of the thread: without it the leases of a worker
             # that goes on drawing would all run out, for as long as it lives.
             log.exception("unexpected error in a beat")
@@ -137,7 +143,7 @@ class WorkerSupervisor(threading.Thread):
     def _beat(self, pid: int) -> None:
         holder, self._told = holder_of(self._worker, pid), self._facts_now
         try:
-            self.heartbeat = self._ledger.beat(self._worker, holder, self._told)
+            self.heartbeat = self._ledger.beat(self._worker, holder, self._told, self._life)
         except BrokerUnreachable:
             self._heard_since = math.inf
             self._disobeyed.clear()  # nobody could tell the renderer either

@@ -5,15 +5,14 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
 from winepress_shared.errors import (
     BrokerUnreachable,
-    CancelRequested,
     EnvironmentFault,
     FailForGood,
-    LeaseLost,
+    LaterVersion,
     Refused,
     RetryElsewhere,
     Stopped,
@@ -23,11 +22,12 @@ from winepress_shared.errors import (
 )
 from winepress_shared.lane import model_key
 from winepress_shared.ledger.ledger import Ledger, holder_of
-from winepress_shared.ledger.records import Directive, Slice, UnitOutcome
+from winepress_shared.ledger.records import UNREAD, Directive, Slice, UnitOutcome
 from winepress_shared.outage import patiently, pauses_for
 from winepress_worker.os_fault import seen_through
 from winepress_worker.renderer.messenger import Messenger
 from winepress_worker.renderer.preview_publisher import PreviewPublisher
+from winepress_worker.renderer.slice_ends import ends_of
 from winepress_worker.renderer.store_rest import StoreRest
 from winepress_worker.renderer.suspects import Suspects
 from winepress_worker.renderer.unfit import Unfit
@@ -39,13 +39,6 @@ _PAUSES_S = ((0.1, 0.5, 1.0, 2.0), 5.0)  #: between tries: the first ones, then 
 _PROGRESS_S = 0.25  #: least time between two progress reports
 _NO_UNIT = -1  #: of a slice of which nothing is drawn yet
 _LISTEN_S = 1.0
-#: Directive with which a slice ends → how it is raised, and why.
-_STOPS: Mapping[Directive, tuple[type[Stopped], str]] = {
-    Directive.CANCEL: (CancelRequested, "the job was canceled"),
-    Directive.LOST: (LeaseLost, "the slice belongs to another worker now"),
-    Directive.YIELD: (YieldRequested, "the job is paused"),
-    Directive.GIVE_WAY: (YieldRequested, "a higher priority waits in the lane"),
-}
 #: Messages on the channel of directives: stop at the next unit; or at the next step.
 DRAIN, LEAVE = "drain", "leave"
 
@@ -109,6 +102,10 @@ class LeaseClient:
         """Whether a slice was neither given back nor settled to its last unit."""
         return slice_.fence in self._in_hand
 
+    def wants(self, slice_: Slice) -> bool:
+        """Whether it is worth waiting for to store what is drawn of a slice."""
+        return self.holds(slice_) and not self._leaving.is_set()
+
     def start(self, units: Sequence[SliceUnit]) -> tuple[dict[int, Stopped], bool]:
         """Begin units.
 
@@ -128,7 +125,7 @@ class LeaseClient:
         if not new:
             return {}, False
         told = self._patiently(lambda: self._ledger.start_together(new))
-        return _stops(new, told), Directive.CALLED in told
+        return ends_of(new, told), Directive.CALLED in told
 
     def watch(self, *units: SliceUnit) -> Callable[[int, int], None]:
         """The step callback of a call: reports progress now and then, and stops when told to.
@@ -161,7 +158,7 @@ class LeaseClient:
             told = self._ledger.progress_together(places, done, steps)
             # A pause lets the picture in hand be finished.
             told = [Directive.OK if one is Directive.YIELD else one for one in told]
-            return _stops(places, told)
+            return ends_of(places, told)
 
         return on_step
 
@@ -199,6 +196,10 @@ class LeaseClient:
         An unexpected error counts as one attempt of this unit. Unit -1 is the job's result.
         """
         error = seen_through(error)
+        if isinstance(error, LaterVersion) and unit != _NO_UNIT:
+            self.note(slice_, f"{self.worker} leaves it to workers of a later version: {error}")
+            self.give_back(slice_, unserved=UNREAD)
+            return UnitOutcome.LOST
         if isinstance(error, EnvironmentFault) and self._suspects.is_to_blame(slice_):
             why = f"{self.worker} serves other jobs of this lane, but not this one: {error}"
             outcome = self._fail(slice_, unit, RetryElsewhere(why))
@@ -293,10 +294,3 @@ class LeaseClient:
                         channel.is_new = False
             except (BrokerUnreachable, OSError, ValueError):
                 time.sleep(_LISTEN_S)
-
-
-def _stops(units: Sequence[tuple[int, int]], told: Sequence[Directive]) -> dict[int, Stopped]:
-    """Fence → what ends its slice, by what was told of units, each given as fence and unit."""
-    pairs = zip(units, told, strict=True)
-    ends = {fence: _STOPS[directive] for (fence, _), directive in pairs if directive in _STOPS}
-    return {fence: error(reason) for fence, (error, reason) in ends.items()}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import threading
 import time
 from collections.abc import Callable, Sequence
 
@@ -12,7 +13,13 @@ import psutil
 from winepress_shared.archive import Archive
 from winepress_shared.catalogue import Catalogue
 from winepress_shared.cost import SLICE_S
-from winepress_shared.errors import EnvironmentFault, RenderFault, StoreUnreachable, UnknownModel
+from winepress_shared.errors import (
+    EnvironmentFault,
+    RenderFault,
+    StoreRefused,
+    StoreUnreachable,
+    UnknownModel,
+)
 from winepress_shared.lane import FILM, Lane, model_key
 from winepress_shared.ledger.lanes import LaneIndex
 from winepress_shared.ledger.ledger import Ledger
@@ -22,6 +29,7 @@ from winepress_shared.ledger.records import Slice
 from winepress_shared.ledger.script_server import ScriptServer
 from winepress_shared.settings import Settings
 from winepress_shared.stores import open_store
+from winepress_shared.stores.conditional_writes import check_conditional_writes
 from winepress_worker.engines import open_engine
 from winepress_worker.engines.base import CountingEngine, PipelineKey
 from winepress_worker.host_budget import HostBudget, books_of
@@ -40,6 +48,7 @@ from winepress_worker.renderer.executor import Executor
 from winepress_worker.renderer.job_renderers import job_renderers
 from winepress_worker.renderer.lease_client import LeaseClient
 from winepress_worker.renderer.left_submissions import LeftSubmissions
+from winepress_worker.renderer.leftovers import Leftovers
 from winepress_worker.renderer.messenger import Messenger
 from winepress_worker.renderer.pace import Pace
 from winepress_worker.renderer.preview_publisher import PreviewPublisher
@@ -65,7 +74,7 @@ class Renderer:
         """
         self._options = options
         self._leave_ticket = leave_ticket
-        store = open_store(settings)
+        self._store = store = open_store(settings)
         self._registry, self._registry_index = ModelRegistry(store), RegistryIndex(settings)
         self._local_models = LocalModels(
             settings.home,
@@ -122,6 +131,17 @@ class Renderer:
         self._idle_unloader.start()
         self._registry_index.watch(self._registry)
         self._left_submissions.watch()
+        Leftovers(self._store).watch()
+        threading.Thread(target=self._check_writes, name="writes", daemon=True).start()
+
+    def _check_writes(self) -> None:
+        """Say in the log what `doctor` says too: the store does not keep what was written first."""
+        try:
+            check_conditional_writes(self._store)
+        except StoreRefused as error:
+            log.error("%s", error)
+        except StoreUnreachable as error:
+            log.warning("the store's conditional writes were not tried: %s", error)
 
     def run(self, lane: str) -> str:
         """Work on ``lane`` for about `TICKET_S`; returns a line for people (Flower shows it)."""

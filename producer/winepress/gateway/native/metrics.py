@@ -10,7 +10,6 @@ from starlette.responses import PlainTextResponse, Response
 from winepress.gateway.callers import WatcherOf
 from winepress.gateway.gateway import gateway_of
 from winepress.metrics.exposition import exposition
-from winepress.metrics.farm_metrics import FarmMetrics
 
 router = APIRouter(tags=["health"])
 
@@ -20,8 +19,8 @@ async def metrics(
     request: Request, caller: WatcherOf, accept: Annotated[str, Header()] = ""
 ) -> Response:
     """What Prometheus reads, in its own format or as OpenMetrics; docs/metrics.md has the list."""
-    client = gateway_of(request).client
-    samples = await client.in_thread(FarmMetrics(client.client).read)
+    gateway = gateway_of(request)
+    samples = await gateway.client.in_thread(gateway.metrics.read)
     samples.merge(request.app.state.request_counts.samples())
     text, media_type = exposition(samples, accept)
     return Response(text, media_type=media_type)

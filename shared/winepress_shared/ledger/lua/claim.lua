@@ -1,7 +1,7 @@
 #!lua flags=allow-oom
 -- Give out the next slice of a lane, and with it those that can share a call with it and would be next.
 -- KEYS[1] prefix; keys: limits parked paused ready priority_served lane_served waits aside slices job jobs
---         retry attempts failers lane_workers blocked shunned_lane lease leases job_leases held processes
+--         retry attempts failers lane_workers blocked unread shunned_lane lease leases job_leases held processes
 --         last_request fence turn workers events, those `place_job` and `end_job` touch, and the broker's
 --         list of the lane
 -- ARGV: lane, worker, its rendering process, nonce of this request (hex), most units of the first slice, most
@@ -257,7 +257,7 @@ local function serve_lane()
     else
       local job = read_job(id)
       if alike and not (job and job.alike == alike and job.chained == 0) then return nil end
-      local lease = job and serve_job(job)
+      local lease = job and not cannot_read(job, holder) and serve_job(job) or nil
       if lease or alike then return lease, job end
       if not job then
         drop_lost_job(lane, priority, user, id)

@@ -10,12 +10,16 @@
 --         oldest_ms since the oldest of their jobs that was looked at was accepted, cost, the mean of these jobs;
 --         served_ms, priority and time since it last got a slice or began to wait ...; tickets queued;
 --         other_lanes, units waiting in all others
-local USERS_LOOKED_AT = 32 -- of each priority of a lane
+local USERS_LOOKED_AT = 32 -- of each priority of a lane, one job of each
+local looks_left = 2000 -- at jobs of all lanes, which bounds the time that this takes
 local most, queues = tonumber(ARGV[1]), ARGV[2]
 check_numbers(1, 3)
 
 local function look_at_jobs(lane, priority, found)
-  for _, user in ipairs(redis.call('ZRANGE', key('ready', lane, priority), 0, USERS_LOOKED_AT - 1)) do
+  local most_looks = math.min(USERS_LOOKED_AT, looks_left)
+  if most_looks == 0 then return end
+  for _, user in ipairs(redis.call('ZRANGE', key('ready', lane, priority), 0, most_looks - 1)) do
+    looks_left = looks_left - 1
     local id = redis.call('ZRANGE', key('ready', lane, priority, user), 0, 0)[1]
     local job = id and redis.call('HMGET', key('job', id), 'created', 'cost') or {}
     local created = amount(job[1])

@@ -17,6 +17,7 @@
 --                                 shared (1: another submission under its key was told its id)
 --                                 hooks (events that its webhook is told of, with dots between them; absent:
 --                                 it has none)
+--                                 unread (1: some process cannot read it; see `unread`)
 --   jobs                  zset    ID by order of submission; jobs:STATE the same for one state
 --   ready:LANE:PRIORITY   zset    user by the turn of their last slice (lowest is next)
 --   ready:LANE:PRIORITY:USER  zset  ID by front or order (lowest is next)
@@ -30,6 +31,8 @@
 --   paused                hash    'farm', 'lane:LANE', 'user:USER' → since when
 --   open                  number  units that have not ended
 --   open_by_user          hash    USER → units that have not ended
+--   unread:ID             zset    processes that cannot read the job, which is of a later version, by when they may
+--                                 try again (time to live)
 --   retry:ID              zset    UNIT by the time it may be tried again; seven digits, so that units
 --                                 due at the same time come in their order. A chained job has at most
 --                                 one here, and everything after it is at or after the cursor
@@ -61,6 +64,7 @@
 --   workers               zset    WORKER by last heartbeat
 --   lost                  zset    WORKER by last heartbeat, of those that were forgotten without having left
 --   worker:WORKER         string  the worker's description, JSON
+--   life:WORKER           string  names the process that has this name now (time to live)
 --   renderer:WORKER       string  the state of its rendering process, JSON
 --   warm_workers:MODEL    set     workers that hold a model (with its precision)
 --   warm_models:WORKER    set     models that a worker holds
@@ -69,6 +73,7 @@
 --   view                  string  time and result (JSON) of the last look at all lanes, see `lanes`
 --   due                   zset    ID by the time its earliest retry is due
 --   expiries              zset    ID by deadline
+--   dead                  zset    ID of a job with units that were given up, by when that happened last
 --   old                   zset    ID by the time its record is dropped
 --   pending               zset    ID of a pending job by the time a worker looks after it, see `overdue`
 --   withdrawn             zset    ID of an undone submission by the time a worker looks whether the store

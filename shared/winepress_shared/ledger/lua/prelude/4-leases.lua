@@ -2,6 +2,7 @@
 
 local BLOCK_AFTER = 3 -- units that a worker failed at and others drew
 local BLOCK_MS = 600000
+local UNREAD_MS = 600000
 
 -- A lease, its job, and what its holder should do: 'ok' | 'yield' | 'cancel' | 'lost'.
 local function look_up_lease(fence)
@@ -208,11 +209,22 @@ local function judge_failers(job, unit, lease)
   end
 end
 
+-- A process gave a job back because a later version has written it.
+local function note_unread(job, holder)
+  redis.call('HSET', key('job', job.id), 'unread', 1)
+  redis.call('ZADD', key('unread', job.id), now + UNREAD_MS, holder)
+  redis.call('PEXPIRE', key('unread', job.id), UNREAD_MS)
+end
+
+local function cannot_read(job, holder)
+  return job.unread and (tonumber(redis.call('ZSCORE', key('unread', job.id), holder)) or 0) > now
+end
+
 -- Remove all records of a worker that is gone.
 local function forget_worker(worker)
   redis.call('ZREM', key('workers'), worker)
   set_lanes_of_worker(worker, '{}')
   set_warm_models(worker, {})
   redis.call('DEL', key('worker', worker), key('renderer', worker), key('disproved', worker),
-    key('blocked', worker))
+    key('blocked', worker), key('life', worker))
 end
