@@ -10,23 +10,29 @@ INSTALL := $(PIP) install --constraint constraints.txt --no-build-isolation
 PARTS := . ./worker ./deploy
 SOURCES := $(shell find shared worker producer deploy -name __pycache__ -prune -o -print)
 # Few tests keep two cores busy, so they run in two halves of about equal time. Those of the models' twins,
-# which take long to prepare, are in one of them.
+# which share what they prepare, are in one of them.
+TWINS := $(addprefix tests/integration/test_,recipes.py twins_saving_steps.py quantise.py)
 ONE_HALF := tests/unit tests/contract tests/integration
-OTHER_HALF := tests/faults tests/acceptance tests/integration/test_recipes.py tests/integration/test_twins_saving_steps.py
+OTHER_HALF := tests/faults tests/acceptance $(TWINS)
 # One client needs a newer Python than ours; without one it is left out, and its test says so.
 PYTHON_3_13 ?= $(shell for one in python3.13 $(HOME)/.pyenv/versions/3.13.*/bin/python3.13; do \
   "$$one" -c "" 2>/dev/null && echo "$$one" && break; done)
 TOO_NEW := $(if $(PYTHON_3_13),,tests/clients/sd-api-mcp.txt)
 CLIENTS := build/clients/node/.made \
   $(patsubst tests/clients/%.txt,build/clients/%/.made,$(filter-out $(TOO_NEW),$(wildcard tests/clients/*.txt)))
+KILLS ?= 300
+SEED ?= 1
 AVX2_CPU := build/avx2_cpu.so
+# In Debian a part of the package prometheus; what else needs it is in `make test-operations`.
+ALERTS := promtool check config deploy/prometheus/prometheus.yaml >/dev/null && \
+  promtool test rules tests/operations/alerts_test.yaml
 
 .DEFAULT_GOAL := help
-.PHONY: help install develop demo test check coverage bench clean check-deploy test-avx2 test-all-avx2 test-clients clients \
-  both-halves one-half other-half
+.PHONY: help install develop demo test check check-deploy coverage bench clean test-avx2 test-all-avx2 test-clients clients \
+  kills test-operations both-halves one-half other-half
 
 help: ## List the targets
-	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "make %-13s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "make %-15s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
 
 install: $(VENV)/.wheel ## Create .venv with the pinned dependencies and the project's wheel
 
@@ -77,6 +83,11 @@ $(AVX2_CPU): tests/support/avx2_cpu.c
 test-clients: install clients ## Run the tests of clients with environments of their own
 	@$(BIN)/pytest tests/clients
 
+test-operations: install ## Let every alert fire in a real Prometheus, and compare all counts
+	@command -v prometheus >/dev/null && command -v promtool >/dev/null || \
+	  { echo "Prometheus is not there (Debian: apt-get install prometheus)."; false; }
+	@$(BIN)/pytest tests/operations
+
 clients: $(CLIENTS)
 
 build/clients/sd-api-mcp/.made: PYTHON = $(PYTHON_3_13)
@@ -102,6 +113,8 @@ check: install ## Check lint, formatting, types, layers and the files of deploy/
 	@$(BIN)/check-jsonschema --quiet --builtin-schema vendor.compose-spec deploy/compose.yaml
 	@$(BIN)/check-jsonschema --quiet --check-metaschema deploy/chart/values.schema.json
 	@$(BIN)/shellcheck .ci/run
+	@if command -v promtool >/dev/null; then $(ALERTS); else \
+	  echo "The alert rules were not run: promtool is not there (Debian: apt-get install prometheus)."; fi
 
 # As on a machine where the program is at /opt/winepress. A rating of 10 is unprotected.
 check-deploy: install ## Have systemd verify the units and rate them; needs Debian's systemd
@@ -119,6 +132,9 @@ coverage: install ## Measure test coverage
 	@$(BIN)/coverage run -m pytest $(ONE_HALF) tests/faults
 	@$(BIN)/coverage combine --quiet
 	@$(BIN)/coverage report --skip-covered
+
+kills: install ## SIGKILL workers, broker and store at random phases: KILLS=300 SEED=1
+	@PYTHONPATH=tests $(BIN)/python -m faults.harness kills --kills $(KILLS) --seed $(SEED)
 
 bench: install ## Run every benchmark
 	@set -e; for script in tests/benchmarks/bench_*.py; do echo "== $$script"; PYTHONPATH=tests $(BIN)/python $$script; done

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import secrets
 import signal
@@ -17,6 +18,15 @@ from winepress import Client
 from winepress_shared.catalogue import Catalogue
 from winepress_shared.settings import Settings
 from winepress_worker.models.local_models import LocalModels
+
+
+def pytest_collection_finish() -> None:
+    """Let no collection of garbage look again at what was imported: it all stays.
+
+    That is a million objects, and exporting a model collects some twenty times.
+    """
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(scope="session", autouse=True)

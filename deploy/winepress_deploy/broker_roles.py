@@ -22,12 +22,23 @@ _COMMANDS = (
     "-@all +@read +@write +@connection +@transaction +@pubsub -@scripting -@dangerous -@admin "
     "-scan -randomkey -client|tracking -pubsub +time +eval +evalsha +script|load +script|exists"
 )
-_JOBS = ("job:*", "jobs", "jobs:*", "idem:*", "expiries", "old", "due", "open", "open_by_user")
+_JOBS = (
+    "job:*",
+    "jobs",
+    "jobs:*",
+    "idem:*",
+    "expiries",
+    "old",
+    "due",
+    "dead",
+    "open",
+    "open_by_user",
+)
 _SUBMISSIONS = ("pending", "withdrawn")
-_UNITS = ("retry:*", "attempts:*", "failers:*", "done:*", "units:*")
+_UNITS = ("retry:*", "attempts:*", "failers:*", "done:*", "units:*", "unread:*")
 _LANES = ("lanes", "lane_served", "priority_served:*", "ready:*", "waits:*", "aside:*", "turn")
 _LEASES = ("slices", "leases", "lease:*", "job_leases:*", "held:*")
-_EVENTS = ("events:*", "wake:*", "outbox", "deliveries", "delivery:*", "tries:*")
+_EVENTS = ("events:*", "wake:*", "outbox", "deliveries", "delivery:*", "tries:*", "job_counts")
 #: Keys of the ledger that a producer's scripts write; the names are those of the key table. What is
 #: not here only workers and the operator write.
 PRODUCER_WRITES = (*_JOBS, *_SUBMISSIONS, *_UNITS, *_LANES, *_LEASES, *_EVENTS)
@@ -35,7 +46,7 @@ PRODUCER_WRITES = (*_JOBS, *_SUBMISSIONS, *_UNITS, *_LANES, *_LEASES, *_EVENTS)
 #: a client may repeat, and who delivers webhooks.
 GATEWAY_WRITES = (
     *("key_rate:*", "key_jobs:*", "key_units:*", "key_counted:*", "key_steps:*"),
-    *("repeat:*", "deliverers"),
+    *("repeat:*", "deliverers", "delivery_counts"),
 )
 #: The queue of what delivers webhooks, and what kombu keeps of messages that it has taken.
 _DELIVERY = ("queue:webhooks", "queue:unacked*")
@@ -45,7 +56,8 @@ _QUEUES = ("queue:*.*", "queue:film")
 #: Remote control and events. Subscribing to a pattern requires the right to that exact pattern.
 _ORDERS, _FLOWER_EVENTS = "queue:/0.celery.pidbox", "queue:/0.celeryev/*"
 
-
+#: Who may read the broker's INFO, for metrics: it tells of memory and files, and of no keys.
+_ASK_THE_SERVER = (Role.OPERATOR, Role.GATEWAY)
 #: Options of a URL that would override the user set in it.
 _LOGIN_OPTIONS = ("username", "password")
 
@@ -66,7 +78,7 @@ def users(farm: str, credentials: Credentials) -> str:
     return "".join(
         f"user {_DEFAULT if role is Role.OPERATOR else role} on {_hashed(credentials, role)} "
         f"resetkeys resetchannels {' '.join(_keys(role, farm))} {_COMMANDS}"
-        f"{' +info' if role is Role.OPERATOR else ''}\n"
+        f"{' +info' if role in _ASK_THE_SERVER else ''}\n"
         for role in Role
     )
 

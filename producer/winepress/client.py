@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from winepress.caller_checks import check_limit, check_state, check_window
 from winepress.connections import Connections
-from winepress.control import CANCELED, cancel, front, pause, reprioritise, resume, retry
+from winepress.control import CANCELED, cancel, drop, front, pause, reprioritise, resume, retry
 from winepress.estimate import estimate_new
 from winepress.explanation import estimate_job, explain, why_impossible, why_stalled
 from winepress.handle import JobHandle, open_job
@@ -121,9 +121,14 @@ class Client(Connections):
     def retry(self, job_id: str) -> JobState:
         """Render the missing pictures of a failed, canceled or expired job.
 
-        Raises NotFound, and Conflict in any other state.
+        Of a job that is still worked on, render those that it has given up. Raises NotFound, and
+        Conflict where nothing is missing.
         """
         return retry(self, job_id)
+
+    def drop(self, job_id: str) -> JobState:
+        """Take a job off the list `dead`; nothing else of it changes. Raises NotFound."""
+        return drop(self, job_id)
 
     def front(self, job_id: str) -> JobState:
         """Move a job before the other jobs of its user and priority; other users keep their turns.
@@ -171,6 +176,10 @@ class Client(Connections):
     def recover(self) -> Sequence[JobHandle]:
         """Enter every unfinished job of the store into the ledger again; see `recovery.recover`."""
         return [JobHandle(self, job_id) for job_id in recover(self)]
+
+    def dead(self, limit: int = 100) -> Sequence[JobRow]:
+        """The jobs that last gave up pictures, until they are retried or dropped."""
+        return self.job_pages.dead(check_limit(limit))
 
     def list(self, state: JobState | None = None, limit: int = 100) -> Sequence[JobRow]:
         """The newest jobs, newest first; raises WrongUsage for an invalid state or limit."""

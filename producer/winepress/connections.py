@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from winepress_shared.ledger.lanes import LaneIndex
     from winepress_shared.ledger.ledger import Ledger
     from winepress_shared.ledger.limits import QueueLimits
+    from winepress_shared.ledger.measures import MeasureReader
     from winepress_shared.ledger.outbox import Outbox
     from winepress_shared.ledger.pending import PendingJobs
     from winepress_shared.ledger.previews import PreviewStore
@@ -92,7 +93,7 @@ class Connections:
         if reader is not None:
             reader.close()
         parts = ("ledger", "pending", "job_pages", "key_quotas", "farm", "lanes", "previews")
-        for name in (*parts, "snapshots", "repeats", "outbox"):
+        for name in (*parts, "snapshots", "repeats", "outbox", "measures"):
             self.__dict__.pop(name, None)
         server = self.__dict__.pop("_server", None)
         if server is not None:
@@ -174,6 +175,13 @@ class Connections:
         from winepress_shared.ledger.snapshot import Snapshots
 
         return Snapshots(self.settings, self._server)
+
+    @_AtFirstUse
+    def measures(self) -> MeasureReader:
+        """What metrics tell of the farm, and what has happened in it so far."""
+        from winepress_shared.ledger.measures import MeasureReader
+
+        return MeasureReader(self.settings, self._server)
 
     @_AtFirstUse
     def repeats(self) -> RepeatedRequests:

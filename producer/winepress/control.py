@@ -1,4 +1,4 @@
-"""Control of submitted jobs: cancel, pause, resume, retry, front, reprioritise.
+"""Control of submitted jobs: cancel, pause, resume, retry, drop, front, reprioritise.
 
 Every function raises NotFound for an unknown job, and Conflict when the state of the job does not
 allow the change.
@@ -48,12 +48,20 @@ def resume(connections: Connections, job_id: str) -> JobState:
 
 
 def retry(connections: Connections, job_id: str) -> JobState:
-    """Render the missing pictures of a failed, canceled or expired job."""
+    """Render the missing pictures of a failed, canceled or expired job.
+
+    Of a job that is still worked on, render those that it has given up.
+    """
     state = connections.ledger.get(check_job_id(job_id)).state
     if state.is_terminal and state is not JobState.SUCCEEDED:
         # `recover` takes a job with a result for a finished one.
         connections.archive.reopen_job(job_id)
     return _reopen(connections, job_id, "retry")
+
+
+def drop(connections: Connections, job_id: str) -> JobState:
+    """Take a job off the list of those that gave up pictures; nothing else of it changes."""
+    return _control(connections, job_id, "drop")
 
 
 def front(connections: Connections, job_id: str) -> JobState:

@@ -85,6 +85,11 @@ def what_holds(row: JobRow, place: Place) -> list[str]:
     """One sentence for each thing that keeps a job from being worked on now."""
     starts = row.starts if row.state is JobState.QUEUED else None
     lines = [*_pauses(row, place), *times_of(starts, row.window)]
+    if row.unread and row.state is JobState.QUEUED:
+        lines.append(
+            "A later version of Winepress has submitted it, and a worker could not read it: it "
+            "waits for workers of that version."
+        )
     if place.parked:
         lines.append(f"Its lane {row.lane} rests after a fault: {place.parked}.")
     return lines

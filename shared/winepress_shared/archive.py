@@ -46,6 +46,7 @@ from winepress_shared.result import Failure as Failure
 from winepress_shared.result import Output as Output
 from winepress_shared.result import Result as Result
 from winepress_shared.stores.base import Store
+from winepress_shared.stores.conditional_writes import PROBE
 
 MAX_INPUT_BYTES = 2**26  #: the largest picture in full colour has 50 MB, the largest sound 64 MiB
 _OUTPUT = "winepress-output"  #: name of the object metadata with the row of an output
@@ -167,7 +168,7 @@ class Archive:
     @property
     def has_jobs(self) -> bool:
         """Whether the store holds any job."""
-        return next(iter(self.store.list("jobs/")), None) is not None
+        return any(stored.key != PROBE for stored in self.store.list("jobs/"))
 
     def forget_job(self, job_id: str) -> None:
         """Remove a job that was not accepted."""

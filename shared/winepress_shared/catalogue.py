@@ -139,7 +139,8 @@ class Catalogue:
         if job.seed is None or job.seed < 0:
             values["seed"] = secrets.randbelow(_RANDOM_SEEDS)
         resolved = job.model_copy(update=values)
-        resolved = resolved.model_copy(update=preset_options(model, resolved))
+        refiner = self._models.get(job.refinement.model) if job.refinement else None
+        resolved = resolved.model_copy(update=preset_options(model, resolved, refiner))
         resolved = resolved.model_copy(update={"pictures_per_call": call_of(model, resolved)})
         resolved = resolved.resolve_companion(model.companion, self.resolve)
         resolved.check_resolved()

@@ -16,7 +16,7 @@ from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
 
-from winepress_shared.errors import FailForGood
+from winepress_shared.errors import FailForGood, LaterVersion
 from winepress_shared.job_id import JobId
 from winepress_shared.settings import USER_PATTERN
 from winepress_shared.webhook import MAX_URL_CHARACTERS, WebhookEvent, WebhookForm
@@ -165,6 +165,8 @@ class FactsDocument(_Report):
     seconds_per_picture: dict[Word, Amount] = {}
     megapixel_steps_per_s: dict[Word, Amount] = {}
     step_s: Amount = 0.0
+    rss_mib: Amount = 0.0
+    model_mib: Amount = 0.0
     memory_budget: Count = 0
     too_large: dict[Word, Count] = {}
     staged: list[Word] = []
@@ -210,7 +212,8 @@ def read_document(form: type[D], data: bytes | str, name: str) -> D:
     try:
         return form.model_validate_json(data)
     except ValidationError as error:
-        raise FailForGood(f"{name} is damaged: {_complaint(error)}") from None
+        kind = LaterVersion if _is_of_later(error) else FailForGood
+        raise kind(f"{name} is damaged: {_complaint(error)}") from None
 
 
 def read_facts(text: str | None) -> dict[str, Any]:
@@ -243,6 +246,13 @@ def _read_row(text: str) -> dict[str, Any]:
     if isinstance(row, dict):
         return row
     return {"error": FailForGood.__name__, "message": "the broker's record of this unit is damaged"}
+
+
+def _is_of_later(error: ValidationError) -> bool:
+    """Whether nothing is wrong but what a later version may have added."""
+    return all(
+        one["type"] == "extra_forbidden" or one["loc"] == ("version",) for one in error.errors()
+    )
 
 
 def _complaint(error: ValidationError) -> str:

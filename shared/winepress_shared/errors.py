@@ -23,7 +23,9 @@
     │   └── JobExpired
     ├── RenderFault              an attempt went wrong on a worker
     │   ├── RetryElsewhere       count the attempt, render it again        → retry
+    │   │   └── BadOutput        what was drawn is no picture              → retry once
     │   ├── FailForGood          this unit can never succeed               → fail
+    │   │   └── LaterVersion     of a job: for workers of that version     → leave the job
     │   ├── EnvironmentFault     this worker's environment; none counted   → leave the lane
     │   │   └── DiskFull         tried again once there is space
     │   └── WorkerBroken         this process must not continue            → restart
@@ -187,8 +189,25 @@ class RetryElsewhere(RenderFault):
     """This attempt failed; it counts, and the unit is rendered again (elsewhere if possible)."""
 
 
+class BadOutput(RetryElsewhere):
+    """What was drawn is no picture: NaN, all one colour, an empty file.
+
+    It is drawn once more, by another worker if there is one: the device was at fault then, or else
+    the job is.
+    """
+
+    most_attempts: ClassVar[int] = 2
+
+
 class FailForGood(RenderFault):
     """This unit can never succeed; it is not tried again."""
+
+
+class LaterVersion(FailForGood):
+    """A later version of Winepress has written this; who reads a job for itself leaves it to that.
+
+    No attempt is counted: while a farm is upgraded, workers of both versions serve it.
+    """
 
 
 class EnvironmentFault(RenderFault):

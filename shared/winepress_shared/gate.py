@@ -11,11 +11,14 @@ import base64
 import json
 import logging
 import uuid
+from contextlib import suppress
+from functools import cached_property
 from typing import Annotated, Any, Literal
 
 from celery.worker.control import Panel
-from kombu.transport import redis
+from kombu.transport import redis, virtual
 from pydantic import BaseModel, ConfigDict, StringConstraints
+from redis.exceptions import OutOfMemoryError
 
 from winepress_shared.broker import task_of
 
@@ -33,6 +36,11 @@ QUESTIONS = frozenset(
 )
 _CONTROL = ".pidbox"  #: how the name of the queue of questions ends
 _MOST_CHARACTERS = 2**16  #: of a message's body
+#: Adds a message to a queue. KEYS[1]: its list. ARGV: the message, its time to live (ms, 0: none).
+_PUT = """#!lua flags=allow-oom
+redis.call('LPUSH', KEYS[1], ARGV[1])
+if ARGV[2] ~= '0' then redis.call('PEXPIRE', KEYS[1], ARGV[2]) end
+"""
 _SHOWN = 200  #: characters of a message in the log
 #: What parsing and reading raise for malformed messages.
 _UNREADABLE = (ValueError, TypeError, LookupError, AttributeError, RecursionError)
@@ -148,18 +156,59 @@ def forget_orders() -> None:
 
 
 class _GatedQoS(redis.QoS):  # type: ignore[misc]  # kombu is untyped
-    def restore_by_tag(self, tag: Any, client: Any = None, leftmost: bool = False) -> None:
-        """Put a ticket back that a lost process had taken; anything else is dropped."""
-        try:
-            super().restore_by_tag(tag, client, leftmost)
-        except _UNREADABLE as error:
-            _say_dropped("a message that was not worked on", tag, error)
-            with self.channel.conn_or_acquire(client) as connection:
-                self._remove_from_indices(tag, connection.pipeline()).execute()
+    """Keeps no record of messages in hand: a lost ticket is sent again, for the ledger knows.
+
+    So a broker whose memory is full hands out tickets as long as it has any, and nothing that
+    somebody wrote into that record is ever put into a queue.
+    """
+
+    def append(self, message: Any, delivery_tag: Any) -> None:
+        """Count a message that is being worked on."""
+        virtual.QoS.append(self, message, delivery_tag)
+
+    def ack(self, delivery_tag: Any) -> None:
+        """A message is no longer worked on."""
+        virtual.QoS.ack(self, delivery_tag)
+
+    def reject(self, delivery_tag: Any, requeue: bool = False) -> None:
+        """The same; whoever reconciles sends another ticket."""
+        virtual.QoS.ack(self, delivery_tag)
+
+    def restore_unacked(self, client: Any = None) -> None:
+        """Forget the messages in hand."""
+        self._delivered.clear()
+
+    def restore_visible(self, start: int = 0, num: int = 10, interval: int = 10) -> None:
+        """Nothing is restored."""
 
 
 class _GatedChannel(redis.Channel):  # type: ignore[misc]
     QoS = _GatedQoS
+
+    def _put(self, queue: str, message: Any, **options: Any) -> None:
+        """Send a ticket, also to a server whose memory is full: work must go on, to free it."""
+        arguments = [json.dumps(message), self._expires.get(queue, 0)]
+        with self.conn_or_acquire() as client:
+            self._put_script(keys=[queue], args=arguments, client=client)
+
+    @cached_property
+    def _put_script(self) -> Any:
+        return self._create_client().register_script(_PUT)
+
+    def _queue_bind(self, exchange: str, routing_key: str, pattern: str, queue: str) -> None:
+        try:
+            super()._queue_bind(exchange, routing_key, pattern, queue)
+        except OutOfMemoryError:  # what is published here names its queue
+            log.warning("the broker's memory is full: queue %s is used without a binding", queue)
+
+    def _refresh_bindings(self, queues: Any) -> None:
+        with suppress(OutOfMemoryError):
+            super()._refresh_bindings(queues)
+
+    def sweep_bindings(self, *arguments: Any, **options: Any) -> None:
+        """Remove bindings of queues that are gone, where the server has the memory for it."""
+        with suppress(OutOfMemoryError):
+            super().sweep_bindings(*arguments, **options)
 
     def _brpop_read(self, **options: Any) -> Any:
         try:

@@ -237,6 +237,7 @@ def _check_refinement(
             kind="image-to-image", **{name: getattr(job, name) for name in as_second}
         )
     )
+    _check_vae(second, job)
     steps, end = job.num_inference_steps or 1, refinement.denoising_end
     if end is not None and not 1 <= int(steps * end) <= steps - 1:
         raise InvalidJob(

@@ -16,17 +16,19 @@ from winepress_shared.model import Model
 _INTERVALS: Final = {Quality.FAST: 3, Quality.DRAFT: 5}
 
 
-def preset_options(model: Model, job: Job) -> dict[str, Any]:
+def preset_options(model: Model, job: Job, refiner: Model | None = None) -> dict[str, Any]:
     """Values for the options that ``job`` leaves open and its `quality` sets.
 
-    ``job`` is resolved but for these. What the job itself names is never changed.
+    ``job`` is resolved but for these; ``refiner`` finishes its pictures and decodes them. What the
+    job itself names is never changed.
     """
     if job.quality is None or job.quality is Quality.EXACT:
         return {}
     found = _step_cache(job, job.quality)
     # Not for key frames: each is drawn around the one before, so losses would add up.
-    has_two = job.is_picture and job.vae is None and "tiny" in model.autoencoders[1:]
-    if has_two and (job.quality is Quality.DRAFT or not found):
+    has_two = all("tiny" in each.autoencoders[1:] for each in (model, refiner) if each)
+    is_open = job.is_picture and job.vae is None
+    if has_two and is_open and (job.quality is Quality.DRAFT or not found):
         found["vae"] = "tiny"  # where few steps are drawn, decoding takes most of the time
     return found
 

@@ -28,6 +28,7 @@ from winepress_shared.jobs.job import Job
 from winepress_shared.lane import Precision
 from winepress_shared.ledger.ledger import Ledger
 from winepress_shared.model import Model
+from winepress_shared.polling import poll
 from winepress_worker.engines.trial import trial_request
 from winepress_worker.models.manifest import Manifest
 
@@ -56,7 +57,7 @@ print(time.monotonic() - began)
 """  #: the same pipeline without a farm, from its files to its first picture
 _HEAD = (
     "| model | prepared in, s | peak while preparing, GiB | on disk, GiB | blobs, GiB "
-    "| held by its manifest, GiB | first picture of a bare pipeline, s | by the farm, s "
+    "| held by its manifest, GiB | first picture of a bare pipeline, s | by the farm, s | ÷ bare "
     "| of that loading, s | second picture, s | peak of the renderer, GiB | picture |"
 )
 
@@ -84,8 +85,9 @@ def build_mirror(model: Model, mirror: Path) -> None:
 
 
 def prepare(lane: str, mirror: Path) -> Preparation:
-    """Prepare one precision as a user does."""
-    command = [sys.executable, "-m", "winepress", "models", "prepare", lane, "--from", str(mirror)]
+    """Prepare one precision as a user does, but for the presets, which take whole pictures."""
+    command = [sys.executable, "-m", "winepress", "models", "prepare", lane, "--no-presets"]
+    command += ["--from", str(mirror)]
     began = time.monotonic()
     pid = os.posix_spawn(sys.executable, command, os.environ)
     _, status, usage = os.wait4(pid, 0)
@@ -107,11 +109,18 @@ def draw(job: Job, home: Path, flags: tuple[str, ...]) -> list[str]:
     options = FarmOptions(state=state, flower=False, worker_flags=flags)
     seconds = []
     with Farm(options, print) as farm, Client(farm.settings) as client:
+        # Cold is the model, not the worker, which imports its libraries first.
+        ledger = Ledger(farm.settings)
+        poll(
+            lambda: any(worker.renderer for worker in ledger.workers()),
+            every_s=0.1,
+            timeout_s=_WAIT_S,
+        )
         for _ in range(2):
             began = time.monotonic()
             client.submit(job).wait(_WAIT_S)
             seconds.append(time.monotonic() - began)
-        (worker,) = Ledger(farm.settings).workers()
+        (worker,) = ledger.workers()
         (load_s,) = dict(worker.renderer["load_s"]).values()
         parent = psutil.Process(farm.workers[0].pid)
         peak = max(_peak_bytes(each.pid) for each in parent.children(recursive=True))
@@ -126,7 +135,7 @@ def measure(model: Model, precision: Precision, home: Path, preparation: Prepara
     prepared = home / "models" / model.name / precision.value
     flags = tuple(os.environ.get("WORKER_FLAGS", "").split())
     bare_s = bare(model, precision, home)
-    drawn = draw(trial.job, home, flags)
+    first, *others = draw(trial.job, home, flags)
     manifest = Manifest.read(prepared)
     held = manifest.memory_bytes if manifest else 0
     job = trial.job
@@ -138,7 +147,9 @@ def measure(model: Model, precision: Precision, home: Path, preparation: Prepara
         _gib(_size(home / "blobs")),
         _gib(held or 0),
         f"{bare_s:.1f}",
-        *drawn,
+        first,
+        f"{float(first) / bare_s:.2f}",
+        *others,
         f"{job.width} px, {job.num_inference_steps} steps",
     ]
     return f"| {' | '.join(cells)} |"

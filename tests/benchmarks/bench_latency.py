@@ -41,7 +41,7 @@ def farm_first_step(client: Client) -> float:
 
 def main() -> None:
     """Print the medians and their difference."""
-    pipeline = bare_pipeline()
+    pipeline = bare_pipeline(_JOB.model)
     with tempfile.TemporaryDirectory() as folder:
         options = FarmOptions(state=Path(folder), workers=1, flower=False)
         with Farm(options) as farm, Client(farm.settings) as client:

@@ -1,7 +1,7 @@
 """Pictures per minute through the farm ÷ the same pipeline called in a bare loop.
 
 Both draw the same pictures with the same settings in turns, so that a noisy machine is noisy for
-both. The bare loop neither encodes, nor stores, nor commits anything.
+both. The bare loop neither makes files, nor stores, nor commits anything.
 """
 
 from __future__ import annotations
@@ -23,9 +23,13 @@ from winepress_shared.jobs.job import Job
 from winepress_shared.lane import Precision
 from winepress_shared.settings import default_home
 from winepress_worker.conversion.preparation import prepare
-from winepress_worker.engines.base import Pipeline, Request
-from winepress_worker.engines.openvino import OpenVinoEngine
+from winepress_worker.device_name import DeviceName
+from winepress_worker.engines.base import Pipeline, PipelineKey, Request
+from winepress_worker.engines.compiled_parts import CompiledParts
+from winepress_worker.engines.openvino import OpenVinoPipeline
 from winepress_worker.models.local_models import LocalModels
+from winepress_worker.placement import Placement
+from winepress_worker.report import ignore_progress
 
 _PICTURES = 20  #: of one round
 _ROUNDS = 7
@@ -34,13 +38,14 @@ _JOB = TextToImage(prompt="a red apple on a teal background", num_inference_step
 _USERS = ("ada", "bob", "cyd", "dan")
 
 
-def bare_pipeline() -> Pipeline:
-    """The pipeline a worker would load, in this process."""
-    home = default_home()
-    engine = OpenVinoEngine(
-        LocalModels(home, Catalogue.load()), "CPU", home / "blobs", prepare=prepare
-    )
-    return engine.load(engine.prepare(_JOB.model, Precision.FP16))
+def bare_pipeline(model: str) -> Pipeline:
+    """The pipeline a worker would load, in this process; it encodes every text anew."""
+    home, catalogue = default_home(), Catalogue.load()
+    prepared = prepare(LocalModels(home, catalogue), model, Precision.FP16, ignore_progress)
+    place = Placement.of(DeviceName("CPU"))
+    parts = CompiledParts(place, home / "blobs", prepared, text_bytes=0)
+    kind = catalogue.get(model).kinds[0]
+    return OpenVinoPipeline(PipelineKey.of(prepared, "CPU"), prepared, kind, parts)
 
 
 def bare_round(pipeline: Pipeline, job: Job) -> float:
@@ -112,7 +117,7 @@ def compare(pipeline: Pipeline, job: Job, workers: int) -> None:
 
 def main() -> None:
     """Print the ratios of a farm of one worker with all cores, and of one worker per core."""
-    pipeline = bare_pipeline()
+    pipeline = bare_pipeline(_JOB.model)
     for workers in sorted({1, len(os.sched_getaffinity(0))}):
         compare(pipeline, Catalogue.load().resolve(_JOB), workers)
 

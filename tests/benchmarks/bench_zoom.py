@@ -15,18 +15,14 @@ import tempfile
 import time
 from pathlib import Path
 
+from bench_throughput import bare_pipeline
 from PIL import Image
 
 from winepress import Client, ZoomVideo
 from winepress_deploy.farm import Farm
 from winepress_deploy.farm_options import FarmOptions
 from winepress_shared.catalogue import Catalogue
-from winepress_shared.lane import Precision
-from winepress_shared.settings import default_home
-from winepress_worker.conversion.preparation import prepare
 from winepress_worker.engines.base import Pipeline, Request
-from winepress_worker.engines.openvino import OpenVinoEngine
-from winepress_worker.models.local_models import LocalModels
 from winepress_worker.zoom.outpaint import Outpainting
 
 _KEY_FRAMES = 12  #: of one round; the first is drawn by another model and not counted
@@ -40,15 +36,6 @@ def zoom(side: int) -> ZoomVideo:
     return ZoomVideo(
         prompt="a castle at night", key_frames=_KEY_FRAMES, seed=3, width=side, height=side, fps=1
     )
-
-
-def bare_pipeline() -> Pipeline:
-    """The inpainting pipeline a worker would load, in this process."""
-    home = default_home()
-    engine = OpenVinoEngine(
-        LocalModels(home, Catalogue.load()), "CPU", home / "blobs", prepare=prepare
-    )
-    return engine.load(engine.prepare(zoom(256).model, Precision.FP16))
 
 
 def bare_rate(pipeline: Pipeline, job: ZoomVideo) -> float:
@@ -89,7 +76,7 @@ def compare(pipeline: Pipeline, client: Client, job: ZoomVideo, workers: int) ->
 
 def main() -> None:
     """Print the ratios of a farm of one worker with all cores, and of one worker per core."""
-    pipeline, catalogue = bare_pipeline(), Catalogue.load()
+    pipeline, catalogue = bare_pipeline(zoom(_SIDES_PX[0]).model), Catalogue.load()
     for workers in sorted({1, len(os.sched_getaffinity(0))}):
         with tempfile.TemporaryDirectory() as folder:
             options = FarmOptions(state=Path(folder), workers=workers, flower=False)

@@ -7,7 +7,14 @@ from dataclasses import replace
 
 import pytest
 
-from winepress_shared.errors import Conflict, FailForGood, NotFound, QueueFull, RetryElsewhere
+from winepress_shared.errors import (
+    BadOutput,
+    Conflict,
+    FailForGood,
+    NotFound,
+    QueueFull,
+    RetryElsewhere,
+)
 from winepress_shared.jobs.job import Priority
 from winepress_shared.ledger.in_memory import InMemoryLedger
 from winepress_shared.ledger.ledger import MAX_ATTEMPTS, Ledger
@@ -166,6 +173,18 @@ def test_a_unit_in_memory_is_tried_again_at_once_and_as_often_as_on_a_server() -
         outcomes.append(ledger.fail(slice_.fence, 0, error, retry=True))
     assert outcomes == [UnitOutcome.RETRY] * (MAX_ATTEMPTS - 1) + [UnitOutcome.FAILED]
     assert claim(ledger, 1).units == (1,)
+
+
+def test_what_is_no_picture_is_drawn_once_more_in_memory_too() -> None:
+    """As on a server, where it waits a second for that."""
+    ledger = InMemoryLedger()
+    ledger.submit(new("j1", 2))
+    outcomes = []
+    for _ in range(2):
+        slice_ = claim(ledger, 1)
+        ledger.start(slice_.fence, 0)
+        outcomes.append(ledger.fail(slice_.fence, 0, BadOutput("all one colour"), retry=True))
+    assert outcomes == [UnitOutcome.RETRY, UnitOutcome.FAILED]
 
 
 @pytest.mark.parametrize("verb", ["pause", "resume", "cancel"])

@@ -6,6 +6,7 @@ import os
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 from support.audited_farm import AuditedFarm
@@ -19,6 +20,10 @@ from winepress_shared.catalogue import Catalogue
 from winepress_shared.settings import Settings
 from winepress_shared.stores import open_store
 from winepress_shared.stores.base import Store
+
+if TYPE_CHECKING:
+    from support.twins.drawing import WarmModels
+    from support.twins.prepared import PreparedTwins, ShallowTwin
 
 
 @pytest.fixture
@@ -86,3 +91,31 @@ def run(
         return subprocess.CompletedProcess(words, code, *capsys.readouterr())
 
     return one
+
+
+@pytest.fixture(scope="session")
+def twins(tmp_path_factory: pytest.TempPathFactory) -> PreparedTwins:
+    """Twins of outside models, each prepared once a session."""
+    from support.twins.prepared import PreparedTwins  # takes seconds, and few tests need it
+
+    return PreparedTwins(tmp_path_factory.mktemp("twins"))
+
+
+@pytest.fixture(scope="session")
+def shallow_twin(twins: PreparedTwins, tmp_path_factory: pytest.TempPathFactory) -> ShallowTwin:
+    """A model that is prepared in other precisions as fast as can be."""
+    from support.twins.prepared import ShallowTwin
+
+    return ShallowTwin(tmp_path_factory.mktemp("shallow"), twins.conversions)
+
+
+@pytest.fixture(scope="module")
+def warm_models(twins: PreparedTwins) -> Iterator[WarmModels]:
+    """Draws with SDXL and its refiner."""
+    from support.twins.drawing import WarmModels
+
+    for name in ("sdxl-base", "sdxl-refiner"):
+        twins.prepare(name)
+    one = WarmModels(twins.engine)
+    yield one
+    one.pool.close()

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import torch
 from optimum.exporters.openvino.convert import export_models
-from support.twins.tiny import build
+from support.twins.tiny import build, shallow
 
 from winepress_worker.conversion import export as export_module
 from winepress_worker.conversion.export import IR_FILE, export
@@ -55,7 +55,7 @@ def test_one_network_is_in_memory_at_a_time(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """While one is exported the others have no weights, and no large picture goes through it."""
-    published = build("vega-rt", tmp_path / "published")
+    published = build(shallow("vega-rt"), tmp_path / "published")
     files = {str(path.relative_to(published)): path for path in published.rglob("*.*")}
     Source(files).assemble(tmp_path / "source")
     watch = Watch()

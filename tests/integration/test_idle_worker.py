@@ -15,8 +15,9 @@ from winepress_shared.settings import Settings
 _IMPATIENT = """
 import sys
 from winepress.cli import main
-from winepress_worker.parent import sign_of_life
-sign_of_life.PATIENCE_S = 2.0
+from winepress_worker.parent import consumption, supervisor
+consumption.FIRST_ASK_S = 5.0
+supervisor.ASK_LIMIT_S = 10.0
 sys.exit(main(["worker", "--engine", "fake", "--name", "idle", "--alive-file", "alive"]))
 """
 
@@ -24,7 +25,7 @@ sys.exit(main(["worker", "--engine", "fake", "--name", "idle", "--alive-file", "
 def test_an_idle_worker_is_known_to_take_what_will_come(
     farm_settings: Settings, tmp_path: Path
 ) -> None:
-    """Long after the start, which excuses it, its file is still touched: the consumer asks."""
+    """Long after it should have asked, it lives and its file is touched: the consumer asks."""
     with (tmp_path / "log").open("wb") as log:
         process = subprocess.Popen(
             [sys.executable, "-c", _IMPATIENT],
@@ -37,7 +38,7 @@ def test_an_idle_worker_is_known_to_take_what_will_come(
     try:
         await_condition(file.exists)
         first = file.stat().st_mtime
-        await_condition(lambda: file.stat().st_mtime > first + 8)
+        await_condition(lambda: file.stat().st_mtime > first + 16)
     finally:
         process.terminate()
         process.wait(60)

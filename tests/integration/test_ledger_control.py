@@ -6,9 +6,9 @@ import pytest
 from support.audited_farm import LANE, AuditedFarm
 
 from winepress_shared.errors import Conflict, NotFound
+from winepress_shared.ledger.channel import Channel
 from winepress_shared.ledger.ledger import holder_of
 from winepress_shared.ledger.records import Directive, UnitOutcome
-from winepress_shared.ledger.script_server import Channel
 from winepress_shared.state import JobState
 
 ENDS = ("canceled", "failed", "expired")
@@ -204,9 +204,8 @@ def test_a_succeeded_job_leaves_its_row_and_its_events_only(farm: AuditedFarm) -
         "processes:w1",
         "last_request:w1/1",
     }
-    assert names == {"job:job", "events:job", "jobs", "jobs:succeeded", f"lease:{slice_.fence}"}
+    assert names == {"job:job", "events:job", "jobs", "jobs:succeeded"}
     assert 0 < farm.redis.ttl(farm.key("events", "job")) <= 3600
-    assert farm.redis.ttl(farm.key("lease", slice_.fence)) > 0
 
 
 def test_a_job_is_forgotten_when_it_was_kept_long_enough(farm: AuditedFarm) -> None:

@@ -17,10 +17,10 @@ from support.servers import ValkeyServer, free_ports
 
 from winepress_shared.errors import BrokerUnreachable, QueueFull, WrongUsage
 from winepress_shared.ledger import script_server
+from winepress_shared.ledger.channel import Channel
 from winepress_shared.ledger.event_log import BLOCK_MS
 from winepress_shared.ledger.ledger import Ledger
 from winepress_shared.ledger.records import UnitOutcome
-from winepress_shared.ledger.script_server import Channel
 from winepress_shared.settings import Settings
 
 SECRET = "correct-horse"  # a made-up one, to be looked for in messages

@@ -8,7 +8,6 @@ from support.audited_farm import LANE, AuditedFarm
 from winepress_shared.errors import WinepressError
 from winepress_shared.ledger.ledger import LEASE_MS, MAX_ATTEMPTS, Ledger
 from winepress_shared.ledger.records import Directive, Slice, UnitOutcome
-from winepress_worker.parent.supervisor import WorkerSupervisor
 
 OUTPUT = {"key": "k"}
 
@@ -153,18 +152,6 @@ def test_a_beat_under_a_new_process_frees_the_leases_of_the_old_one_at_once(
     assert (again.units, again.attempts) == ((0,), 1)
     heartbeat = farm.ledger.beat("w1", "w1/2", {})
     assert [lease.fence for lease in heartbeat.leases] == [again.fence]
-
-
-def test_a_worker_that_is_back_under_the_same_process_id_keeps_no_lease_of_its_earlier_life(
-    farm: AuditedFarm,
-) -> None:
-    """In a container the number is the same; the new renderer knows nothing of that slice."""
-    farm.submit("job")
-    slice_ = farm.claim()
-    farm.ledger.start(slice_.fence, 0)
-    WorkerSupervisor(farm.ledger, "w1", {}, lambda: 1, lambda lane, count: None, dict).arrive()
-    again = farm.claim()
-    assert (again.fence > slice_.fence, again.attempts) == (True, 1)
 
 
 def test_a_beat_tells_of_each_slice_and_prolongs_its_lease(farm: AuditedFarm) -> None:

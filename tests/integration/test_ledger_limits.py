@@ -9,9 +9,9 @@ from support.audited_farm import LANE, AuditedFarm
 from support.servers import ValkeyServer
 
 from winepress_shared.errors import InvalidJob, QueueFull
+from winepress_shared.ledger.channel import Channel
 from winepress_shared.ledger.limits import QueueLimits
 from winepress_shared.ledger.records import Directive, UnitOutcome
-from winepress_shared.ledger.script_server import Channel
 
 OTHER = "vignette.int8"
 

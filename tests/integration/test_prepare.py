@@ -1,4 +1,4 @@
-"""Preparing bundled models: whole or not at all, once, and noticed when it goes bad."""
+"""Preparing models: whole or not at all, once, and noticed when it goes bad."""
 
 from __future__ import annotations
 
@@ -7,11 +7,12 @@ import shutil
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import IO, Any
 
 import pytest
+from support.twins.prepared import ShallowTwin
 
 from winepress_shared.catalogue import Catalogue
 from winepress_shared.errors import EnvironmentFault, UnknownModel
@@ -26,18 +27,29 @@ from winepress_worker.models.source import find_source
 from winepress_worker.options import WorkerOptions
 
 MODEL = "vignette"
+# diffusers 0.37 turns torch tensors into arrays in ways NumPy 2 will drop one day.
+pytestmark = pytest.mark.filterwarnings("ignore:__array:DeprecationWarning")
+
+Start = Callable[..., subprocess.Popen[str]]
 END_S = 240.0  #: longest a prepare in a process of its own may take on a busy machine
 
-#: Prepares the compressed model below the folder of its first argument, saying what it does.
+TWIN = ShallowTwin.name
+#: Compresses a model below a folder, saying what it does, and may stop at what the last word is in.
 SCRIPT = """
-import pathlib, sys
+import pathlib, signal, sys
 from winepress_shared.catalogue import Catalogue
 from winepress_shared.lane import Precision
+from winepress_shared.model import Model
 from winepress_worker.conversion.preparation import prepare
 from winepress_worker.models.local_models import LocalModels
-local_models = LocalModels(pathlib.Path(sys.argv[1]), Catalogue.load())
-report = lambda message, share: print(message, flush=True)
-print(prepare(local_models, "vignette", Precision.INT8_WEIGHTS, report).revision)
+home, entry, *stop = sys.argv[1:]
+model = Model.model_validate_json(entry)
+local_models = LocalModels(pathlib.Path(home), Catalogue({model.name: model}))
+def report(message, share):
+    print(message, flush=True)
+    if any(word in message for word in stop):
+        signal.pause()
+print(prepare(local_models, model.name, Precision.INT8_WEIGHTS, report).revision)
 """
 
 
@@ -58,20 +70,29 @@ def own(home: Path) -> LocalModels:
     return LocalModels(home, Catalogue.load())
 
 
-def start(home: Path) -> subprocess.Popen[str]:
-    return subprocess.Popen(
-        [sys.executable, "-c", SCRIPT, str(home)],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-        text=True,
-    )
+@pytest.fixture
+def small(shallow_twin: ShallowTwin, tmp_path: Path) -> LocalModels:
+    """A home of its own with a small model in fp16, for what must be compressed again."""
+    return shallow_twin.copy(tmp_path)
 
 
 @pytest.fixture
-def process(home: Path) -> Iterator[subprocess.Popen[str]]:
-    with start(home) as child:
-        yield child
-        child.kill()
+def start(shallow_twin: ShallowTwin, tmp_path: Path) -> Iterator[Start]:
+    """Begin to compress the small model in a process, which stops where ``stop`` is reported."""
+    entry = shallow_twin.catalogue.get(TWIN).model_dump_json()
+    begun: list[subprocess.Popen[str]] = []
+
+    def one(*stop: str) -> subprocess.Popen[str]:
+        command = [sys.executable, "-c", SCRIPT, str(tmp_path), entry, *stop]
+        quiet = subprocess.DEVNULL
+        child = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=quiet, text=True)
+        begun.append(child)
+        return child
+
+    yield one
+    for child in begun:
+        with child:
+            child.kill()
 
 
 def lines_until(stream: IO[str] | None, word: str) -> None:
@@ -111,20 +132,22 @@ def test_compressed_weights_take_little_more_than_half_the_room(local_models: Lo
         assert sizes[0] < 0.6 * sizes[1], part
 
 
-def test_what_a_model_holds_in_memory_is_measured_where_it_is_prepared(own: LocalModels) -> None:
+def test_what_a_model_holds_in_memory_is_measured_where_it_is_prepared(
+    small: LocalModels,
+) -> None:
     """That is what workers go by; for a manifest that does not tell, the catalogue guesses.
 
     What was compiled for that is kept, so that the first worker need not do it again.
     """
-    guessed = own.memory_needed(MODEL, Precision.INT8_WEIGHTS)
-    assert guessed == loaded_bytes(own.catalogue.get(MODEL).memory_mib, Precision.INT8_WEIGHTS)
-    made = prepare(own, MODEL, Precision.INT8_WEIGHTS, ignore_progress)
+    guessed = small.memory_needed(TWIN, Precision.INT8_WEIGHTS)
+    assert guessed == loaded_bytes(small.catalogue.get(TWIN).memory_mib, Precision.INT8_WEIGHTS)
+    made = prepare(small, TWIN, Precision.INT8_WEIGHTS, ignore_progress)
     manifest = Manifest.read(made.path)
     assert manifest is not None
-    assert own.memory_needed(MODEL, Precision.INT8_WEIGHTS) == manifest.memory_bytes
+    assert small.memory_needed(TWIN, Precision.INT8_WEIGHTS) == manifest.memory_bytes
     assert (manifest.memory_bytes or 0) >= made.size_bytes
-    engine = open_engine(WorkerOptions("w"), own, own.blobs.parent)
-    pipeline: Any = engine.load(engine.prepare(MODEL, Precision.INT8_WEIGHTS))
+    engine = open_engine(WorkerOptions("w"), small, small.blobs.parent)
+    pipeline: Any = engine.load(engine.prepare(TWIN, Precision.INT8_WEIGHTS))
     assert pipeline._compiled._parts["unet"].get_property("LOADED_FROM_CACHE")
     pipeline.close()
 
@@ -138,46 +161,46 @@ def test_nothing_prepared_names_a_folder_of_this_machine(local_models: LocalMode
 
 
 def test_a_killed_prepare_leaves_nothing_that_looks_finished(
-    home: Path, own: LocalModels, process: subprocess.Popen[str]
+    small: LocalModels, start: Start
 ) -> None:
     """After SIGKILL there is no model, and the next run sweeps the remains and succeeds."""
+    process = start("compressing")
     lines_until(process.stdout, "compressing")
     process.send_signal(signal.SIGKILL)
     process.wait(END_S)
-    folder = home / "models" / MODEL
+    folder = small.folder(TWIN, Precision.INT8_WEIGHTS).parent
     remains = list(folder.glob(".int8-weights.*"))
     assert remains
-    assert own.find(MODEL, Precision.INT8_WEIGHTS) is None
-    assert prepare(own, MODEL, Precision.INT8_WEIGHTS, ignore_progress)
+    assert small.find(TWIN, Precision.INT8_WEIGHTS) is None
+    assert prepare(small, TWIN, Precision.INT8_WEIGHTS, ignore_progress)
     assert not [path for path in remains if path.exists()]
     assert not list(folder.glob(".*"))
 
 
-def test_of_two_processes_one_prepares_and_the_other_one_finds_it(
-    home: Path, process: subprocess.Popen[str]
-) -> None:
+@pytest.mark.usefixtures("small")
+def test_of_two_processes_one_prepares_and_the_other_one_finds_it(start: Start) -> None:
     """The work is done once; both end with the same revision."""
-    with start(home) as other:
-        outputs = [child.communicate(timeout=END_S)[0].splitlines() for child in (process, other)]
-    assert [process.returncode, other.returncode] == [0, 0]
+    both = [start(), start()]
+    outputs = [child.communicate(timeout=END_S)[0].splitlines() for child in both]
+    assert [child.returncode for child in both] == [0, 0]
     assert outputs[0][-1] == outputs[1][-1]
     assert (
         sum("compressing the weights of unet" in line for lines in outputs for line in lines) == 1
     )
 
 
-def test_a_damaged_file_is_noticed_and_the_model_prepared_again(own: LocalModels) -> None:
+def test_a_damaged_file_is_noticed_and_the_model_prepared_again(small: LocalModels) -> None:
     """A flipped bit is found by a new process, a truncated file by every call."""
-    made = prepare(own, MODEL, Precision.INT8_WEIGHTS, ignore_progress)
+    made = prepare(small, TWIN, Precision.INT8_WEIGHTS, ignore_progress)
     weights = made.path / "unet" / "openvino_model.bin"
     flip_a_byte(weights)
-    fresh = LocalModels(made.path.parents[2], own.catalogue)
-    assert fresh.find(MODEL, Precision.INT8_WEIGHTS) is None
-    again = prepare(fresh, MODEL, Precision.INT8_WEIGHTS, ignore_progress)
+    fresh = LocalModels(made.path.parents[2], small.catalogue)
+    assert fresh.find(TWIN, Precision.INT8_WEIGHTS) is None
+    again = prepare(fresh, TWIN, Precision.INT8_WEIGHTS, ignore_progress)
     assert again.revision == made.revision
-    assert fresh.find(MODEL, Precision.INT8_WEIGHTS) == again
+    assert fresh.find(TWIN, Precision.INT8_WEIGHTS) == again
     weights.write_bytes(weights.read_bytes()[:-1])
-    assert fresh.find(MODEL, Precision.INT8_WEIGHTS) is None
+    assert fresh.find(TWIN, Precision.INT8_WEIGHTS) is None
 
 
 @pytest.mark.parametrize("field", ["source", "recipe"])

@@ -13,8 +13,7 @@ from typing import Any
 
 import pytest
 from diffusers.utils import logging
-from support.twins.mirror import Mirror, twin_catalogue
-from support.twins.tiny import SIDE_PX
+from support.twins.prepared import ShallowTwin
 
 from winepress_shared.catalogue import Catalogue
 from winepress_shared.errors import EnvironmentFault
@@ -34,7 +33,7 @@ pytestmark = [
 ]
 logging.disable_progress_bar()
 
-TWIN = "tiny-sd"
+TWIN = ShallowTwin.name
 END_S = 240.0  #: longest a prepare in a process of its own may take on a busy machine
 LITTLE: dict[str, Any] = {"pictures": 2, "samples": 3}
 
@@ -61,15 +60,9 @@ def ignore_progress(message: str, fraction: float) -> None:
 
 
 @pytest.fixture(scope="module")
-def twin(tmp_path_factory: pytest.TempPathFactory) -> LocalModels:
-    """The tiny twin in fp16, in pictures of two steps."""
-    home = tmp_path_factory.mktemp("home")
-    model = twin_catalogue(SIDE_PX).get(TWIN).model_copy(update={"num_inference_steps": 2})
-    mirror = Mirror(home / "hub")
-    mirror.provide(model)
-    local_models = LocalModels(home, Catalogue({TWIN: model}))
-    prepare(local_models, TWIN, Precision.FP16, ignore_progress, mirror.root)
-    return local_models
+def twin(shallow_twin: ShallowTwin, tmp_path_factory: pytest.TempPathFactory) -> LocalModels:
+    """A tiny twin in fp16, in pictures of two steps."""
+    return shallow_twin.copy(tmp_path_factory.mktemp("home"))
 
 
 def with_recipe(local_models: LocalModels, **values: Any) -> LocalModels:

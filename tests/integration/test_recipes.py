@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -12,8 +11,9 @@ import pytest
 import torch
 from diffusers.utils import logging
 from PIL import Image, ImageDraw
-from support.twins.drawing import SEED, WarmModels, exact_engine, seeded, text_job
+from support.twins.drawing import SEED, WarmModels, seeded, text_job
 from support.twins.mirror import Mirror, twin_catalogue
+from support.twins.prepared import PreparedTwins
 from support.twins.published import PUBLISHED
 from support.twins.tiny import SIDE_PX
 
@@ -22,9 +22,7 @@ from winepress_shared.jobs.job import Job, parse_job
 from winepress_shared.lane import Precision
 from winepress_shared.model import Model
 from winepress_worker.commands.models import register
-from winepress_worker.conversion.preparation import prepare
 from winepress_worker.engines.base import Request
-from winepress_worker.engines.openvino import OpenVinoEngine
 from winepress_worker.models.likeness import psnr_db
 from winepress_worker.models.local_models import LocalModels
 
@@ -39,26 +37,6 @@ LEAST_PSNR_DB = 35.0
 MARGIN_DB = 6.0  #: by which another job's picture is less like it
 MOST_STEPS = 4
 logging.disable_progress_bar()
-
-
-@pytest.fixture(scope="module")
-def mirror(tmp_path_factory: pytest.TempPathFactory) -> Mirror:
-    return Mirror(tmp_path_factory.mktemp("mirror"))
-
-
-@pytest.fixture(scope="module")
-def catalogue() -> Catalogue:
-    return twin_catalogue(SIDE_PX)
-
-
-@pytest.fixture(scope="module")
-def local_models(tmp_path_factory: pytest.TempPathFactory, catalogue: Catalogue) -> LocalModels:
-    return LocalModels(tmp_path_factory.mktemp("home"), catalogue)
-
-
-@pytest.fixture(scope="module")
-def engine(local_models: LocalModels, tmp_path_factory: pytest.TempPathFactory) -> OpenVinoEngine:
-    return exact_engine(local_models, tmp_path_factory.mktemp("blobs"))
 
 
 def source_picture() -> Image.Image:
@@ -96,6 +74,8 @@ def reference_picture(mirror: Mirror, model: Model, request: Request) -> Image.I
     """The same job by diffusers and torch alone."""
     job: Job = request.job
     pipe = mirror.reference(model, PUBLISHED[model.name].pipeline)
+    if job.vae == "tiny" and not model.tiny_vae_only:
+        pipe.vae = mirror.tiny_vae(model)
     arguments: dict[str, Any] = {
         "prompt": job.prompt,
         "negative_prompt": job.negative_prompt or None,
@@ -117,21 +97,14 @@ def reference_picture(mirror: Mirror, model: Model, request: Request) -> Image.I
 
 
 @pytest.mark.parametrize("name", PUBLISHED)
-def test_picture_is_the_one_that_plain_diffusers_draws(
-    name: str,
-    catalogue: Catalogue,
-    mirror: Mirror,
-    local_models: LocalModels,
-    engine: OpenVinoEngine,
-) -> None:
+def test_picture_is_the_one_that_plain_diffusers_draws(name: str, twins: PreparedTwins) -> None:
     """Scheduler, guidance, autoencoder's scale and the model's structure are all as published."""
-    model = catalogue.get(name)
-    mirror.provide(model)
-    prepare(local_models, name, Precision.FP16, lambda message, fraction: None, mirror.root)
-    pipeline = engine.load(engine.prepare(name, Precision.FP16))
+    model = twins.catalogue.get(name)
+    twins.prepare(name)
+    pipeline = twins.engine.load(twins.engine.prepare(name, Precision.FP16))
     request = request_for(model)
     (drawn,) = pipeline.render(request, lambda done, total: None)
-    wanted = reference_picture(mirror, model, request)
+    wanted = reference_picture(twins.mirror, model, request)
     likeness_db = psnr_db(drawn, wanted)
     assert likeness_db >= LEAST_PSNR_DB
     for change in ({"prompt": "a teapot"}, {"steps": (request.job.num_inference_steps or 0) + 1}):
@@ -143,36 +116,48 @@ def test_picture_is_the_one_that_plain_diffusers_draws(
     pipeline.close()
 
 
-@pytest.fixture(scope="module")
-def warm_models(engine: OpenVinoEngine) -> Iterator[WarmModels]:
-    one = WarmModels(engine)
-    yield one
-    one.pool.close()
+@pytest.fixture
+def base(twins: PreparedTwins) -> Model:
+    """The model that hands over to a refiner."""
+    return twins.catalogue.get("sdxl-base")
 
 
-@pytest.fixture(scope="module")
-def base(catalogue: Catalogue, mirror: Mirror, local_models: LocalModels) -> Model:
-    """The model that hands over to a refiner, both of them prepared."""
-    for name in ("sdxl-base", "sdxl-refiner"):
-        mirror.provide(catalogue.get(name))
-        prepare(local_models, name, Precision.FP16, lambda message, fraction: None, mirror.root)
-    return catalogue.get("sdxl-base")
+@pytest.mark.parametrize("name", ["sd2-inpaint", "vega-rt"])
+def test_tiny_autoencoder_draws_what_plain_diffusers_draws_with_it(
+    name: str, twins: PreparedTwins
+) -> None:
+    """Also around a mask, where it reads the picture too, and with a model of few steps."""
+    model = twins.catalogue.get(name)
+    twins.prepare(name)
+    pipeline = twins.engine.load(twins.engine.prepare(name, Precision.FP16))
+    request = request_for(model, vae="tiny")
+    (drawn,) = pipeline.render(request, lambda done, total: None)
+    pipeline.close()
+    wanted = reference_picture(twins.mirror, model, request)
+    assert psnr_db(drawn, wanted) >= LEAST_PSNR_DB
+    full = reference_picture(twins.mirror, model, request_for(model))
+    assert psnr_db(drawn, full) < LEAST_PSNR_DB, "it is the full autoencoder's"
 
 
-@pytest.mark.parametrize("share", [{"denoising_end": 0.6}, {"refiner_strength": 0.5}])
+@pytest.mark.parametrize(
+    "share",
+    [{"denoising_end": 0.6}, {"refiner_strength": 0.5}, {"refiner_strength": 0.5, "vae": "tiny"}],
+)
 def test_two_stages_draw_what_plain_diffusers_draws(
-    share: dict[str, float],
+    share: dict[str, Any],
     base: Model,
-    catalogue: Catalogue,
-    mirror: Mirror,
+    twins: PreparedTwins,
     warm_models: WarmModels,
 ) -> None:
-    """Latents are handed over untouched, with their noise or without it."""
-    request = text_job(catalogue, refiner="sdxl-refiner", **share)
+    """Latents are handed over untouched, with their noise or without it, to be decoded there."""
+    request = text_job(twins.catalogue, refiner="sdxl-refiner", **share)
     drawn = warm_models.draw(request)
+    mirror = twins.mirror
     first = mirror.reference(base, PUBLISHED["sdxl-base"].pipeline)
     refiner = PUBLISHED["sdxl-refiner"].pipeline
-    second = mirror.reference(catalogue.get("sdxl-refiner"), refiner)
+    second = mirror.reference(twins.catalogue.get("sdxl-refiner"), refiner)
+    if "vae" in share:
+        second.vae = mirror.tiny_vae(base)
     both: dict[str, Any] = {
         "prompt": request.job.prompt,
         "negative_prompt": request.job.negative_prompt,
@@ -185,7 +170,7 @@ def test_two_stages_draw_what_plain_diffusers_draws(
     rest = {"denoising_start": end} if end else {"strength": share["refiner_strength"]}
     wanted = second(**both, **rest, image=latents, generator=seeded()).images[0]
     assert psnr_db(drawn, wanted) >= LEAST_PSNR_DB
-    alone = warm_models.draw(text_job(catalogue))
+    alone = warm_models.draw(text_job(twins.catalogue))
     assert psnr_db(alone, wanted) < LEAST_PSNR_DB, "the refiner changes nothing"
 
 
@@ -193,16 +178,15 @@ def test_two_stages_draw_what_plain_diffusers_draws(
 def test_options_draw_what_plain_diffusers_draws(
     option: dict[str, Any],
     base: Model,
-    catalogue: Catalogue,
-    mirror: Mirror,
+    twins: PreparedTwins,
     warm_models: WarmModels,
 ) -> None:
     """Another text layer, the autoencoder beside the model's own, rescaled guidance."""
-    request = text_job(catalogue, **option)
+    request = text_job(twins.catalogue, **option)
     drawn = warm_models.draw(request)
-    pipe = mirror.reference(base, PUBLISHED["sdxl-base"].pipeline)
+    pipe = twins.mirror.reference(base, PUBLISHED["sdxl-base"].pipeline)
     if "vae" in option:
-        pipe.vae = mirror.tiny_vae(base)
+        pipe.vae = twins.mirror.tiny_vae(base)
     job = request.job
     wanted = pipe(
         prompt=job.prompt,
@@ -217,16 +201,16 @@ def test_options_draw_what_plain_diffusers_draws(
     ).images[0]
     likeness_db = psnr_db(drawn, wanted)
     assert likeness_db >= LEAST_PSNR_DB
-    plain = warm_models.draw(text_job(catalogue))
+    plain = warm_models.draw(text_job(twins.catalogue))
     assert psnr_db(plain, wanted) < likeness_db - MARGIN_DB / 2, f"{option} changes nothing"
 
 
 def test_previews_of_the_tiny_autoencoder_come_nearer_to_the_picture(
-    base: Model, catalogue: Catalogue, warm_models: WarmModels
+    twins: PreparedTwins, warm_models: WarmModels
 ) -> None:
     """One after every second step but the last, each nearer than noise would be."""
     seen: list[tuple[int, int, Image.Image]] = []
-    request = text_job(catalogue, steps=8, vae="tiny", preview_every=2)
+    request = text_job(twins.catalogue, steps=8, vae="tiny", preview_every=2)
     watched = replace(
         request, on_preview=lambda done, total, pictures: seen.append((done, total, pictures[0]))
     )
@@ -239,20 +223,20 @@ def test_previews_of_the_tiny_autoencoder_come_nearer_to_the_picture(
 
 def test_folder_nobody_described_is_prepared_under_a_name_of_its_own(
     tmp_path: Path,
-    mirror: Mirror,
-    catalogue: Catalogue,
+    twins: PreparedTwins,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     """Its limits are read from its files; what is printed is the entry that a farm adds."""
-    folder = mirror.provide(catalogue.get("tiny-sd"))
+    folder = twins.mirror.provide(twins.catalogue.get("tiny-sd"))
     monkeypatch.setenv("WINEPRESS_HOME", str(tmp_path / "home"))
     parser = argparse.ArgumentParser()
     register(parser.add_subparsers())
     for precision in ("fp16", "int8-weights"):
         given = ["models", "prepare", "mine", "--from", str(folder), "--precision", precision]
         arguments = parser.parse_args(given)
-        assert arguments.run(arguments) == 0
+        with twins.conversions.kept():
+            assert arguments.run(arguments) == 0
     printed = capsys.readouterr().out
     assert "mine.int8-weights is ready" in printed
     assert "PSNR" in printed

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import pytest
+from support.audited_farm import AuditedFarm
 from support.manual_worker import LANE, ManualWorker
 
 from winepress import Client, WrongUsage
+from winepress_worker.parent import supervisor as supervisor_module
+from winepress_worker.parent.consumption import Consumption
+from winepress_worker.parent.supervisor import WorkerSupervisor
 from winepress_worker.parent.unique_name import check_unique_name
 
 
@@ -19,3 +23,58 @@ def test_a_name_is_taken_while_its_worker_beats_and_free_once_it_left(
         check_unique_name(client.ledger, worker.name, lambda seconds: manual_worker.live(LANE))
     client.ledger.leave(worker.name)
     check_unique_name(client.ledger, worker.name)
+
+
+def _supervisor(farm: AuditedFarm) -> WorkerSupervisor:
+    consumption = Consumption(lambda: 0)
+    return WorkerSupervisor(farm.ledger, "w1", {}, lambda: 1, lambda *_: None, dict, consumption)
+
+
+def test_a_worker_that_is_back_under_the_same_process_id_keeps_no_lease_of_its_earlier_life(
+    farm: AuditedFarm,
+) -> None:
+    """In a container the number is the same; the new renderer knows nothing of that slice."""
+    farm.submit("job")
+    slice_ = farm.claim()
+    farm.ledger.start(slice_.fence, 0)
+    _supervisor(farm).arrive()
+    again = farm.claim()
+    assert (again.fence > slice_.fence, again.attempts) == (True, 1)
+
+
+def test_of_two_workers_that_start_within_a_second_one_is_left(
+    farm: AuditedFarm, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Neither sees the other when it looks for its name; the later one has it."""
+    exits: list[int] = []
+    monkeypatch.setattr(supervisor_module.os, "_exit", exits.append)
+    first, second = _supervisor(farm), _supervisor(farm)
+    for _ in range(2):
+        check_unique_name(farm.ledger, "w1")
+        monkeypatch.setattr(farm.ledger, "workers", list)  # as if it had looked before
+    first.arrive()
+    second.arrive()
+    farm.submit("job", 2)
+    slice_ = farm.claim()
+    second._tick(1)
+    assert exits == []
+    first._tick(1)
+    assert exits == [WrongUsage.exit_code]
+    assert farm.draw(slice_)[0] == "ok"
+
+
+def test_a_worker_that_was_cut_off_ends_when_its_name_was_given_away(
+    farm: AuditedFarm, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Somebody started another one in its place."""
+    exits: list[int] = []
+    monkeypatch.setattr(supervisor_module.os, "_exit", exits.append)
+    cut_off = _supervisor(farm)
+    cut_off.arrive()
+    farm.redis.zadd(farm.key("workers"), {"w1": 1})
+    farm.sweep()
+    cut_off._tick(1)
+    assert exits == [], "nobody else came"
+    _supervisor(farm).arrive()
+    cut_off._tick(1)
+    assert exits == [WrongUsage.exit_code]

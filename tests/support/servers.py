@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -58,24 +59,15 @@ class S3Server:
 @contextmanager
 def serving_s3(folder: Path) -> Iterator[S3Server]:
     """A SeaweedFS with one bucket and its data in ``folder``, while inside."""
-    ports = dict(zip(_WEED_PORTS, free_ports(len(_WEED_PORTS)), strict=True))
-    endpoint = f"http://127.0.0.1:{ports['s3.port']}"
-    server = S3Server(endpoint, "winepress", "test", token_urlsafe(24))
-    process = _spawn(_weed_command(folder, ports), folder, _weed_environment(server))
-    try:
-        _await(lambda: _has_bucket(server), process, folder)
-        yield server
-    finally:
-        _stop(process)
+    with SeaweedServer(folder) as server:
+        yield server.address
 
 
-class ValkeyServer:
-    """A Valkey of its own, with an append-only file; the port stays the same over restarts."""
+class _Server:
+    """A server of a test's own; ports and data stay the same over restarts."""
 
     def __init__(self, folder: Path) -> None:
-        self._folder = folder
-        (self.port,) = free_ports(1)
-        self.url = f"redis://127.0.0.1:{self.port}/0"
+        self.folder = folder
         self._process: subprocess.Popen[bytes] | None = None
 
     def __enter__(self) -> Self:
@@ -85,12 +77,91 @@ class ValkeyServer:
     def __exit__(self, *_: object) -> None:
         self.kill()
 
+    @property
+    def pid(self) -> int:
+        """Its process id; it must run."""
+        assert self._process is not None
+        return self._process.pid
+
     def start(self) -> None:
         """Start and return once it answers."""
+        self._process = _spawn(self._command(), self.folder, self._environment())
+        _await(self._answers, self._process, self.folder)
+
+    def kill(self) -> None:
+        """End it as a crash would: no shutdown, no last save."""
+        if self._process is not None:
+            self._process.kill()
+            self._process.wait(_STOP_S)
+            self._process = None
+
+    def restart(self) -> None:
+        """Kill it if it runs, and start it again on the same ports and data."""
+        self.kill()
+        self.start()
+
+    @contextmanager
+    def frozen(self) -> Iterator[None]:
+        """Accepts connections and answers nothing, while inside."""
+        os.kill(self.pid, signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            os.kill(self.pid, signal.SIGCONT)
+
+    def _command(self) -> list[str]:
+        raise NotImplementedError
+
+    def _environment(self) -> dict[str, str]:
+        return {}
+
+    def _answers(self) -> bool:
+        raise NotImplementedError
+
+
+class SeaweedServer(_Server):
+    """A SeaweedFS of its own with one bucket."""
+
+    def __init__(self, folder: Path, *flags: str) -> None:
+        """``flags`` are further ones of ``weed mini``."""
+        super().__init__(folder)
+        self._flags = flags
+        self._ports = dict(zip(_WEED_PORTS, free_ports(len(_WEED_PORTS)), strict=True))
+        endpoint = f"http://127.0.0.1:{self._ports['s3.port']}"
+        self.address = S3Server(endpoint, "winepress", "test", token_urlsafe(24))
+
+    @property
+    def port(self) -> int:
+        """That of S3."""
+        return self._ports["s3.port"]
+
+    def __exit__(self, *_: object) -> None:
+        if self._process is not None:
+            _stop(self._process)
+
+    def _command(self) -> list[str]:
+        return [*_weed_command(self.folder, self._ports), *self._flags]
+
+    def _environment(self) -> dict[str, str]:
+        return _weed_environment(self.address)
+
+    def _answers(self) -> bool:
+        return _has_bucket(self.address)
+
+
+class ValkeyServer(_Server):
+    """A Valkey of its own, with an append-only file."""
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__(folder)
+        (self.port,) = free_ports(1)
+        self.url = f"redis://127.0.0.1:{self.port}/0"
+
+    def _command(self) -> list[str]:
         options = {
             "bind": "127.0.0.1",
             "port": str(self.port),
-            "dir": str(self._folder),
+            "dir": str(self.folder),
             "appendonly": "yes",
             "appendfsync": "everysec",
             "save": "",
@@ -99,20 +170,7 @@ class ValkeyServer:
         command = [str(get_binary_path())]
         for name, value in options.items():
             command += [f"--{name}", value]
-        self._process = _spawn(command, self._folder, {})
-        _await(self._answers, self._process, self._folder)
-
-    def kill(self) -> None:
-        """End it as power loss would: no shutdown, no last save."""
-        if self._process is not None:
-            self._process.kill()
-            self._process.wait(_STOP_S)
-            self._process = None
-
-    def restart(self) -> None:
-        """Kill it if it runs, and start it again on the same port and data."""
-        self.kill()
-        self.start()
+        return command
 
     def _answers(self) -> bool:
         with redis.Redis.from_url(self.url) as client:

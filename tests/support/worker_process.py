@@ -66,6 +66,11 @@ class WorkerProcess:
         finally:
             self._process.kill()
 
+    def stop(self) -> int:
+        """Have it leave as systemd does; returns its exit code."""
+        self._process.terminate()
+        return self._process.wait(PATIENCE_S)
+
     def kill(self) -> None:
         """End its parent as a crash does; the renderer dies with it."""
         self._process.kill()

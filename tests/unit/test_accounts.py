@@ -18,6 +18,8 @@ from winepress_shared.errors import (
 )
 from winepress_shared.jobs.job import TextToImage
 from winepress_shared.ledger.in_memory import InMemoryLedger
+from winepress_worker.renderer import store_outage
+from winepress_worker.renderer.store_rest import FIRST_MS
 
 
 class LedgerThatRests(InMemoryLedger):
@@ -76,7 +78,7 @@ def test_a_store_that_is_away_rests_the_lane_for_all(
 ) -> None:
     """No attempt counts, and this worker goes on serving the lane."""
     renderer = account(tmp_path, ledger, StoreUnreachable("the store does not answer"))
-    assert ledger.given_back == [(10_000, "the store does not answer")]
+    assert ledger.given_back == [(FIRST_MS, "the store does not answer")]
     assert (ledger.get("j").state, renderer.claim().attempts) == ("queued", 0)
     assert renderer.unfit.reasons == {}
 
@@ -92,7 +94,7 @@ def test_what_this_worker_lacks_is_left_to_others(tmp_path: Path, ledger: Ledger
 def test_a_store_that_fails_behind_the_drawing_rests_the_lane(
     tmp_path: Path, ledger: LedgerThatRests, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The thread that stores pictures settles what it meets as the drawing does."""
+    """When patience is over, the thread that stores settles what it meets as the drawing does."""
 
     def refuse(self: Archive, key: str, data: bytes, row: dict[str, Any]) -> bool:
         raise StoreUnreachable("the store does not answer")
@@ -100,9 +102,10 @@ def test_a_store_that_fails_behind_the_drawing_rests_the_lane(
     renderer = RendererInMemory(tmp_path, ledger=ledger)
     renderer.submit(TextToImage(prompt="a fox", seed=1, num_inference_steps=1))
     monkeypatch.setattr(Archive, "write_output", refuse)
+    monkeypatch.setattr(store_outage, "PATIENCE_S", 0.0)
     renderer.executor.run(renderer.claim())
     renderer.delivery.settle()
-    assert ledger.given_back == [(10_000, "the store does not answer")]
+    assert ledger.given_back == [(FIRST_MS, "the store does not answer")]
 
 
 def test_a_worker_that_is_leaving_gives_back_what_it_has_not_begun(

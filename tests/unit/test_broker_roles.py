@@ -23,9 +23,10 @@ _MODELS = (
     "shunned_lane",
     "view",
 )
-_FARM = ("limits", "fence", "swept", "parked", "paused", "preview")
+_LOSSES = ("lost", "life", "disproved", "blocked")
+_FARM = ("limits", "fence", "swept", "parked", "paused", "preview", "work_counts", "counted")
 #: Keys that only workers and the operator write.
-PRODUCER_READS = {*_WORKERS, *_MODELS, *_FARM}
+PRODUCER_READS = {*_WORKERS, *_MODELS, *_LOSSES, *_FARM}
 
 
 def _names(patterns: tuple[str, ...]) -> set[str]:

@@ -12,7 +12,7 @@ import helm_python
 import kubernetes_validate
 import pytest
 from jsonschema import Draft7Validator
-from support.deployed_files import CHART, Manifest, keda_schemas, one, pods, rendered
+from support.deployed_files import CHART, Manifest, custom_schemas, one, pods, rendered
 
 from winepress.cli import parse
 from winepress.gateway.native.ready_work import ReadyWork, ready_work
@@ -29,6 +29,7 @@ _PEER = {"ipBlock": {"cidr": "10.0.0.0/8"}}
 _ALL: dict[str, Any] = {
     "workers": dict.fromkeys(("cpu", "gpu", "npu"), _ON | _SCALED),
     "flower": _ON,
+    "metrics": _ON | {"serviceMonitor": _ON | {"labels": {"release": "prometheus"}}},
     "gateway": {
         "ingress": _ON | {"className": "nginx", "tlsSecret": "pictures", "annotations": {"a": "b"}}
     },
@@ -122,15 +123,15 @@ def test_helm_has_nothing_to_say_against_it() -> None:
 
 
 def _check(manifest: Manifest, version: str) -> None:
-    if manifest["kind"] in keda_schemas():
-        Draft7Validator(keda_schemas()[manifest["kind"]]).validate(manifest)
+    if manifest["kind"] in custom_schemas():
+        Draft7Validator(custom_schemas()[manifest["kind"]]).validate(manifest)
     else:
         kubernetes_validate.validate(manifest, version, strict=True)
 
 
 @everything
 def test_a_cluster_accepts_what_it_renders(values: dict[str, Any]) -> None:
-    """By the schemas of Kubernetes, without a field that they do not know, and of KEDA."""
+    """By the schemas of Kubernetes, KEDA and Prometheus, without a field that they do not know."""
     for manifest in rendered(values):
         _check(manifest, _CURRENT)
 

@@ -31,7 +31,7 @@ _FLAG = re.compile(r"--[a-z][a-z-]*")
 #: Of blocks: those that are tried, those that are files, and pictures.
 _LANGUAGES = {"js", "sh", "python", "csv", "json", "toml", "yaml", "mermaid", "caddyfile", "nginx"}
 #: Flags of other programs' commands that pages speak of.
-_FOREIGN_FLAGS = {"--critic", "--force-recreate", "--init"}
+_FOREIGN_FLAGS = {"--config", "--critic", "--force-recreate", "--init"}
 #: All but the page that speaks of what was, too.
 STATED = [page for page in PAGES if page.name != "CHANGELOG.md"]
 on_every_page = pytest.mark.parametrize("page", STATED, ids=lambda page: page.name)

@@ -19,7 +19,7 @@ from winepress.refusals import refused_models
 from winepress_shared.archive import Archive, JobRecord, Output, Result, output_key
 from winepress_shared.catalogue import Catalogue
 from winepress_shared.documents import OutputDocument, read_document, read_facts, read_rows
-from winepress_shared.errors import FailForGood, InvalidJob, WinepressError
+from winepress_shared.errors import FailForGood, LaterVersion, WinepressError
 from winepress_shared.items import Item, ItemReader
 from winepress_shared.jobs.job import Batch, TextToImage
 from winepress_shared.jobs.zoom import ZoomVideo
@@ -247,7 +247,7 @@ def test_a_field_of_a_later_version_is_named(archive: Archive) -> None:
     record = json.loads(RECORD.encode())
     record["job"]["watermark"] = True
     archive.store.put("jobs/job/job.json", json.dumps(record).encode())
-    with pytest.raises(InvalidJob, match="watermark"):
+    with pytest.raises(LaterVersion, match="watermark"):
         archive.read_job("job")
     archive.store.put("jobs/job/job.json", json.dumps(record | {"version": 2}).encode())
     with pytest.raises(FailForGood, match="another version of Winepress has written it"):

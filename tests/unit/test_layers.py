@@ -50,11 +50,16 @@ HOMES: dict[str, tuple[str, ...]] = {
         ("boto3", "botocore", "types_boto3_s3"), ("shared/winepress_shared/stores/s3*.py",)
     ),
     "redis": (
+        "shared/winepress_shared/gate.py",
+        "shared/winepress_shared/ledger/channel.py",
         "shared/winepress_shared/ledger/ledger.py",
         "shared/winepress_shared/ledger/script_server.py",
     ),
     # The list of devices is shown without the ten seconds that optimum takes to import.
-    "openvino": (f"{_ENGINES}/openvino.py", f"{_ENGINES}/devices.py", _CONVERSION),
+    "openvino": (
+        *(f"{_ENGINES}/{name}.py" for name in ("openvino", "devices", "unpacked_weights")),
+        _CONVERSION,
+    ),
     **dict.fromkeys(
         ("optimum", "nncf"),
         (*(f"{_ENGINES}/{name}.py" for name in ("assembly", "autoencoders")), _CONVERSION),
@@ -66,6 +71,7 @@ HOMES: dict[str, tuple[str, ...]] = {
     "numpy": (
         "worker/winepress_worker/models/likeness.py",
         *(f"{_ENGINES}/{name}.py" for name in ("openvino", "previews", "tiled_decoder")),
+        *(f"{_ENGINES}/{name}.py" for name in ("kept_texts", "unpacked_weights")),
         *(_CONVERSION, _TRAINING),
         *(f"{_ZOOM}/{name}.py" for name in ("colour_field", "outpaint", "planes")),
     ),
@@ -79,6 +85,7 @@ HOMES: dict[str, tuple[str, ...]] = {
     **dict.fromkeys(("mcp", "mcp_types"), ("producer/winepress/gateway/mcp/*.py",)),
     "yaml": ("producer/winepress/job_files/job_file.py",),
     "cryptography": ("deploy/winepress_deploy/services/certificates.py",),
+    "prometheus_client": ("producer/winepress/metrics/exposition.py",),
     "psutil": ("worker/winepress_worker/renderer/renderer.py",),
 }
 

@@ -18,8 +18,8 @@ IMAGE = {"kind": "image-to-image", "image": Image.new("RGB", (512, 512))}
 REFINED = {"model": "sdxl-base", "refiner": "sdxl-refiner"}
 
 
-def resolve(**values: Any) -> Job:
-    return CATALOGUE.resolve(parse_job({"prompt": "a fox"} | values))
+def resolve(farm: Catalogue = CATALOGUE, **values: Any) -> Job:
+    return farm.resolve(parse_job({"prompt": "a fox"} | values))
 
 
 @pytest.mark.parametrize(
@@ -31,7 +31,6 @@ def resolve(**values: Any) -> Job:
         ),
         ({"vae": "tiny"}, r"^vae: vignette has no such autoencoder.*allowed: full"),
         ({"model": "sdxl-turbo-tiny", "vae": "full"}, r"^vae: .*allowed: tiny"),
-        ({"model": "sd21", "preview_every": 2}, r"^preview_every: sd21 does not support previews"),
         ({"guidance_rescale": 0.5} | IMAGE, r"^guidance_rescale: image-to-image with vignette"),
         (
             {"guidance_rescale": 0.5, "model": "lcm-ssd-1b", "guidance_scale": 8},
@@ -63,6 +62,23 @@ def test_an_option_the_model_does_not_take_is_refused(values: dict[str, Any], me
     """At submit, with field, value, and what would be taken."""
     with pytest.raises(InvalidJob, match=message):
         resolve(**values)
+
+
+@pytest.mark.parametrize(
+    ("model", "values", "message"),
+    [
+        ("sd21", {"preview_every": 2}, r"^preview_every: sd21 does not support previews"),
+        ("sdxl-refiner", {"vae": "tiny"}, r"^vae: sdxl-refiner has no such.*allowed: full"),
+    ],
+)
+def test_what_needs_a_tiny_autoencoder_is_refused_without_one(
+    model: str, values: dict[str, Any], message: str
+) -> None:
+    """Where a picture is refined, it is the refiner that decodes it."""
+    farm = CATALOGUE.plus(CATALOGUE.get(model).model_copy(update={"tiny_vae": None}))
+    first = REFINED if model == REFINED["refiner"] else {"model": model}
+    with pytest.raises(InvalidJob, match=message):
+        resolve(farm, **first, **values)
 
 
 def test_options_left_open_are_filled_where_the_model_uses_them() -> None:

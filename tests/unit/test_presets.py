@@ -15,11 +15,19 @@ from winepress_shared.jobs.shared_call import are_alike
 from winepress_shared.settings import Settings
 
 CATALOGUE = Catalogue.load()
+OUTSIDE = [name for name in CATALOGUE.names if CATALOGUE.get(name).source.startswith("hub:")]
 MANY_STEPS = ("vignette", "tiny-sd", "sd21", "sd21-base", "decidiffusion", "sdxl-base", "ssd-1b")
 
 
 def resolve(catalogue: Catalogue = CATALOGUE, **values: Any) -> Job:
     return catalogue.resolve(parse_job({"prompt": "a fox"} | values))
+
+
+def picture_for(kind: str) -> dict[str, Any]:
+    """The source pictures that a job of ``kind`` needs."""
+    picture = Image.new("RGB", (512, 512))
+    fields = Job.kinds[kind].picture_names
+    return {"kind": kind} | dict.fromkeys(fields, picture)
 
 
 @pytest.mark.parametrize("model", MANY_STEPS)
@@ -32,18 +40,40 @@ def test_presets_compute_fewer_steps_where_many_are_taken(model: str) -> None:
     assert CATALOGUE.warnings(fast) == CATALOGUE.warnings(draft) == ()
 
 
+@pytest.mark.parametrize("model", ["sdxl-turbo", "vega-rt", "lcm-ssd-1b"])
 @pytest.mark.parametrize("quality", ["fast", "draft"])
-def test_a_model_of_one_step_is_decoded_by_the_tiny_autoencoder(quality: str) -> None:
+def test_a_model_of_few_steps_is_decoded_by_the_tiny_autoencoder(model: str, quality: str) -> None:
     """Decoding takes most of the time of such a picture."""
-    job = resolve(model="sdxl-turbo", quality=quality)
+    job = resolve(model=model, quality=quality)
     assert (job.vae, job.cache_interval) == ("tiny", 1)
+
+
+@pytest.mark.parametrize("model", OUTSIDE)
+def test_a_draft_of_every_outside_model_is_decoded_by_a_tiny_autoencoder(model: str) -> None:
+    """Of its own family: another one's latents would come out in wrong colours."""
+    entry = CATALOGUE.get(model)
+    job = resolve(model=model, quality="draft", **picture_for(entry.kinds[0]))
+    assert (job.vae or entry.autoencoders[0]) == "tiny"
+    fitting = {"stable-diffusion": "taesd", "stable-diffusion-xl": "taesdxl"}
+    assert entry.tiny_vae == f"hub:madebyollin/{fitting[entry.family]}"
+
+
+@pytest.mark.parametrize(("has_tiny", "vae"), [(True, "tiny"), (False, None)])
+def test_a_refined_draft_is_decoded_as_the_refiner_can(has_tiny: bool, vae: str | None) -> None:
+    """The refiner decodes the picture; a job that it must refuse would be accepted in vain."""
+    refiner = CATALOGUE.get("sdxl-refiner").model_copy(
+        update={} if has_tiny else {"tiny_vae": None}
+    )
+    farm = CATALOGUE.plus(refiner)
+    job = resolve(farm, model="sdxl-base", refiner=refiner.name, quality="draft")
+    assert (job.vae, job.cache_interval > 1) == (vae, True)
 
 
 def test_a_preset_that_can_change_nothing_says_so() -> None:
     """Nothing that a user asked for is dropped silently."""
-    (said,) = CATALOGUE.warnings(resolve(model="vega-rt", quality="fast"))
-    assert said.startswith("quality fast changes nothing: vega-rt at 4 steps")
-    assert CATALOGUE.warnings(resolve(model="vega-rt", quality="exact")) == ()
+    (said,) = CATALOGUE.warnings(resolve(num_inference_steps=4, quality="fast"))
+    assert said.startswith("quality fast changes nothing: vignette at 4 steps")
+    assert CATALOGUE.warnings(resolve(num_inference_steps=4, quality="exact")) == ()
 
 
 def test_what_a_job_names_itself_is_never_changed() -> None:

@@ -5,55 +5,15 @@ from __future__ import annotations
 import subprocess
 import sys
 from collections.abc import Iterator
-from typing import Any
 
 import pytest
+from support.supervised_worker import LedgerOfOneWorker, lease, supervise
 
 from winepress_shared.errors import BrokerUnreachable
-from winepress_shared.ledger.records import Directive, HeartbeatReply, Lease
+from winepress_shared.ledger.records import Directive
 from winepress_shared.ticket_policy import missing_tickets
 from winepress_worker.parent import supervisor as supervisor_module
-from winepress_worker.parent.supervisor import STUCK_FLOOR_S, WorkerSupervisor
-
-
-class LedgerOfOneWorker:
-    """Answers beats with the leases it was given and remembers what it was told."""
-
-    def __init__(self, *leases: Lease, step_s: float = 0.0) -> None:
-        self.leases = leases
-        self.step_s = step_s
-        self.failed: list[tuple[int, int, str]] = []
-        self.told: list[str] = []
-        self.lanes: list[tuple[str, int, int]] | None = None
-        self.left = False
-        self.beats = 0
-        self.raised: Exception | None = None
-        self.facts: dict[str, Any] = {}
-        self.unfit: dict[str, str] = {}
-        self.is_shared = False
-
-    def beat(self, worker: str, holder: str, facts: dict[str, Any]) -> HeartbeatReply:
-        self.beats += 1
-        self.facts = facts
-        if self.raised:
-            raise self.raised
-        renderer = {"step_s": self.step_s, "unfit": self.unfit}
-        return HeartbeatReply(self.leases, renderer, self.is_shared)
-
-    def fail(self, fence: int, unit: int, error: Exception, *, retry: bool) -> None:
-        self.failed.append((fence, unit, str(error)))
-
-    def tell(self, holder: str, word: str) -> None:
-        self.told.append(word)
-
-    def sweep(self) -> list[tuple[str, int, int]] | None:
-        return self.lanes
-
-    def worker_count(self) -> int:
-        return 3
-
-    def leave(self, worker: str) -> None:
-        self.left = True
+from winepress_worker.parent.supervisor import STUCK_FLOOR_S
 
 
 @pytest.fixture
@@ -65,46 +25,27 @@ def renderer() -> Iterator[subprocess.Popen[bytes]]:
     process.communicate()
 
 
-def _supervisor(
-    ledger: LedgerOfOneWorker, pid: int, sent: list[tuple[str, int]] | None = None
-) -> WorkerSupervisor:
-    tickets = sent if sent is not None else []
-    lanes = {"lanes": ["a.fp16"]}
-    return WorkerSupervisor(
-        ledger,  # type: ignore[arg-type]
-        "w",
-        {},
-        lambda: pid,
-        lambda *ticket: tickets.append(ticket),
-        lambda: lanes,
-    )
-
-
-def _lease(directive: Directive, *, steps: int, idle_s: float) -> Lease:
-    return Lease(1, directive, 7, steps, int(idle_s * 1000), "vignette.fp16")
-
-
 def test_a_renderer_without_a_step_for_too_long_is_killed_and_its_unit_blamed(
     renderer: subprocess.Popen[bytes],
 ) -> None:
     """Stuck is a failed attempt of the unit in hand."""
-    ledger = LedgerOfOneWorker(_lease(Directive.OK, steps=20, idle_s=STUCK_FLOOR_S + 1))
-    _supervisor(ledger, renderer.pid)._beat(renderer.pid)
+    ledger = LedgerOfOneWorker(lease(Directive.OK, steps=20, idle_s=STUCK_FLOOR_S + 1))
+    supervise(ledger, renderer.pid)._beat(renderer.pid)
     assert renderer.wait(timeout=10) == -9
     assert ledger.failed == [(1, 7, "no step for 121 s: stuck")]
 
 
 def test_slow_steps_are_not_stuck(renderer: subprocess.Popen[bytes]) -> None:
     """Ten median steps of patience: a step of a minute may take ten minutes."""
-    ledger = LedgerOfOneWorker(_lease(Directive.OK, steps=20, idle_s=500), step_s=60.0)
-    _supervisor(ledger, renderer.pid)._beat(renderer.pid)
+    ledger = LedgerOfOneWorker(lease(Directive.OK, steps=20, idle_s=500), step_s=60.0)
+    supervise(ledger, renderer.pid)._beat(renderer.pid)
     assert ledger.failed == []
 
 
 def test_loading_a_model_is_not_stuck(renderer: subprocess.Popen[bytes]) -> None:
     """Before the first step a model may have to be prepared and compiled."""
-    ledger = LedgerOfOneWorker(_lease(Directive.OK, steps=0, idle_s=600))
-    _supervisor(ledger, renderer.pid)._beat(renderer.pid)
+    ledger = LedgerOfOneWorker(lease(Directive.OK, steps=0, idle_s=600))
+    supervise(ledger, renderer.pid)._beat(renderer.pid)
     assert ledger.failed == []
 
 
@@ -114,8 +55,8 @@ def test_steps_drawn_while_the_broker_was_away_are_not_missed(
     """Nobody could report them: after an outage the step clock begins anew, and then runs."""
     now = [1000.0]
     monkeypatch.setattr("winepress_worker.parent.supervisor.time.monotonic", lambda: now[0])
-    ledger = LedgerOfOneWorker(_lease(Directive.OK, steps=20, idle_s=10 * STUCK_FLOOR_S))
-    supervisor = _supervisor(ledger, renderer.pid)
+    ledger = LedgerOfOneWorker(lease(Directive.OK, steps=20, idle_s=10 * STUCK_FLOOR_S))
+    supervisor = supervise(ledger, renderer.pid)
     ledger.raised = BrokerUnreachable("away")
     supervisor._tick(renderer.pid)
     ledger.raised = None
@@ -133,7 +74,7 @@ def test_a_fault_of_ours_does_not_end_the_beats() -> None:
     """A worker that draws and does not beat would lose every slice, for as long as it lives."""
     ledger = LedgerOfOneWorker()
     ledger.raised = ZeroDivisionError("nobody thought of that")
-    supervisor = _supervisor(ledger, 0)
+    supervisor = supervise(ledger, 0)
     supervisor._tick(0)
     ledger.raised = None
     supervisor._tick(0)
@@ -147,7 +88,7 @@ def test_a_renderer_that_does_not_obey_is_killed_after_the_grace(
     """The first beat only starts the clock; the second one, after the grace, ends it."""
     now = [1000.0]
     monkeypatch.setattr("winepress_worker.parent.supervisor.time.monotonic", lambda: now[0])
-    supervisor = _supervisor(LedgerOfOneWorker(_lease(directive, steps=20, idle_s=0)), renderer.pid)
+    supervisor = supervise(LedgerOfOneWorker(lease(directive, steps=20, idle_s=0)), renderer.pid)
     supervisor._beat(renderer.pid)
     assert renderer.poll() is None
     now[0] += supervisor_module.CANCEL_GRACE_S + 1
@@ -158,7 +99,7 @@ def test_a_renderer_that_does_not_obey_is_killed_after_the_grace(
 def test_a_draining_worker_tells_its_renderer_at_every_beat() -> None:
     """One lost message does not keep a worker from leaving."""
     ledger = LedgerOfOneWorker()
-    supervisor = _supervisor(ledger, 0)
+    supervisor = supervise(ledger, 0)
     supervisor._beat(0)
     supervisor.draining.set()
     supervisor._beat(0)
@@ -171,14 +112,14 @@ def test_a_lane_gets_a_ticket_per_worker_at_most_and_none_beyond_its_units() -> 
     sent: list[tuple[str, int]] = []
     ledger = LedgerOfOneWorker()
     ledger.lanes = [("a.fp16", 9, 0), ("b.fp16", 2, 0), ("c.fp16", 9, 2), ("d.fp16", 9, 3)]
-    _supervisor(ledger, 0, sent)._reconcile()
+    supervise(ledger, 0, sent)._reconcile()
     assert sent == [("a.fp16", 3), ("b.fp16", 2), ("c.fp16", 1)]
 
 
 def test_stopping_leaves_the_farm() -> None:
     """A worker that stops on purpose hands its slices back at once."""
     ledger = LedgerOfOneWorker()
-    supervisor = _supervisor(ledger, 0)
+    supervisor = supervise(ledger, 0)
     supervisor.start()
     supervisor.stop()
     assert ledger.left
@@ -199,7 +140,7 @@ def test_a_large_farm_has_no_ticket_for_each_worker_and_lane(
 def test_a_lane_the_renderer_cannot_serve_is_soon_none_of_this_worker() -> None:
     """So that others do not leave work to it; it comes back with the lane it served before."""
     ledger = LedgerOfOneWorker()
-    supervisor = _supervisor(ledger, 0)
+    supervisor = supervise(ledger, 0)
     for unfit, lanes in (({}, ["a.fp16"]), ({"a.fp16": "broken"}, []), ({}, ["a.fp16"])):
         ledger.unfit = unfit
         supervisor._tick(0)
@@ -212,8 +153,8 @@ def test_a_renderer_stuck_over_several_pictures_is_killed_and_none_is_blamed(
     renderer: subprocess.Popen[bytes],
 ) -> None:
     """Nobody can say which of them it is: each is tried alone next time."""
-    ledger = LedgerOfOneWorker(_lease(Directive.OK, steps=20, idle_s=10 * STUCK_FLOOR_S))
+    ledger = LedgerOfOneWorker(lease(Directive.OK, steps=20, idle_s=10 * STUCK_FLOOR_S))
     ledger.is_shared = True
-    _supervisor(ledger, renderer.pid)._beat(renderer.pid)
+    supervise(ledger, renderer.pid)._beat(renderer.pid)
     assert renderer.wait(timeout=10) == -9
     assert not ledger.failed

@@ -17,6 +17,7 @@ _ROLES = {
     "winepress-worker@": Role.WORKER,
     "winepress-gateway": Role.GATEWAY,
     "winepress-webhooks": Role.GATEWAY,
+    "winepress-metrics": Role.GATEWAY,
     "winepress-flower": Role.FLOWER,
 }
 each_unit = pytest.mark.parametrize(

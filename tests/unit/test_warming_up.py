@@ -17,6 +17,7 @@ from winepress_shared.lane import Precision
 from winepress_shared.stores.folder import FolderStore
 from winepress_worker.engines.base import PipelineKey
 from winepress_worker.engines.fake import FakeEngine, FakePipeline
+from winepress_worker.engines.trial import trial_request
 from winepress_worker.fake_settings import FakeSettings
 from winepress_worker.pipelines.warm_pool import WarmPool
 from winepress_worker.renderer.batching import Batching
@@ -140,3 +141,13 @@ def test_a_model_that_cannot_warm_up_is_not_kept(monkeypatch: pytest.MonkeyPatch
     with pytest.raises(RuntimeError):
         pool.preload(ON_GPU)
     assert (pool.warm, pool.used_bytes) == ((), 0)
+
+
+@pytest.mark.parametrize("name", Catalogue.load().names)
+def test_a_trial_picture_is_as_large_as_those_of_most_jobs(name: str) -> None:
+    """Also if it is drawn from another picture: what it takes is what the model is said to need."""
+    catalogue = Catalogue.load()
+    model = catalogue.get(name)
+    request = trial_request(catalogue, name, Precision.FP16, steps=1)
+    assert (request.job.width, request.job.height) == (model.width, model.height)
+    assert request.image is None or request.image.size == (model.width, model.height)

@@ -37,6 +37,7 @@ class FakeSettings:
     footprint_bytes: int = 100 * 2**20  #: footprint of every pipeline
     load_fault: Fault | None = None  #: raised by `FakeEngine.load`
     scratch: Path | None = None  #: folder that records one-time faults
+    witness: Path | None = None  #: file to which every picture's begin and end is appended
 
     @classmethod
     def parse(cls, text: str) -> FakeSettings:
@@ -49,6 +50,7 @@ class FakeSettings:
             "footprint_bytes": int,
             "load_fault": Fault,
             "scratch": Path,
+            "witness": Path,
         }
         values: dict[str, Any] = {}
         for name, _, value in (item.partition("=") for item in text.split(",") if item):

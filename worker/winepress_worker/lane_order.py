@@ -10,7 +10,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Collection, Iterable
+from collections.abc import Callable, Collection, Iterable
 from typing import Any
 
 from winepress_shared.cost import SLICE_S
@@ -177,10 +177,11 @@ class LaneCycle:
     Implements kombu's ``queue_order_strategy``: ``consume`` returns the queues to poll, in order.
     """
 
-    def __init__(self, watch: LaneWatch) -> None:
+    def __init__(self, watch: LaneWatch, asked: Callable[[], None] = lambda: None) -> None:
+        """``asked`` is called whenever the worker asks for a ticket."""
         self._watch = watch
+        self._asked = asked
         self._queues: list[str] = []
-        self.asked_at = time.monotonic()  #: when the worker last asked for a ticket
 
     def update(self, queues: Iterable[str]) -> None:
         """Set the queues this worker consumes from; known ones keep their order."""
@@ -197,7 +198,7 @@ class LaneCycle:
 
     def consume(self, count: int) -> list[str]:
         """Lanes with work, best first, then the others, without lanes left to other workers."""
-        self.asked_at = time.monotonic()
+        self._asked()
         chosen, left = self._watch.choose()
         mine = [queue for queue in self._queues if not self._watch.is_unfit(queue)]
         rest = [queue for queue in mine if queue not in chosen and queue not in left]

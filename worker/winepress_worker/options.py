@@ -15,6 +15,7 @@ from winepress_worker.models.local_models import UNBOUNDED
 from winepress_worker.placement import Placement
 
 DEFAULT_IDLE_S = 1800.0
+DEFAULT_DRAIN_S = 120.0  #: below the time after which systemd and Docker Compose kill
 DEFAULT_MAX_BATCH_SIZE = 4  #: pictures
 
 
@@ -36,6 +37,7 @@ class WorkerOptions:
     precision_hints: tuple[str, ...] = ()  #: types to compute in
     cores: str = ""  #: the renderer's processor cores, like ``0-3,8``; empty: all
     max_batch_size: int = DEFAULT_MAX_BATCH_SIZE  #: most pictures drawn in one call
+    drain_s: float = DEFAULT_DRAIN_S  #: when told to leave, it ends what it draws within so long
     low_memory: bool = False  #: draw models above the budget one stage at a time
     alive_file: str = ""  #: touched while the worker takes what waits; empty: none
 

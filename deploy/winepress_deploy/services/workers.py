@@ -17,6 +17,8 @@ from winepress_worker.device_name import DeviceName
 from winepress_worker.machine_memory import machine_budget, share_out
 from winepress_worker.options import default_name
 
+_LEAVE_S = 20.0  #: for a worker to give back the picture that it did not end in time
+
 
 def workers(state: StateFolder, settings: Settings, options: FarmOptions) -> list[Program]:
     """The workers that ``options`` ask for, for every device."""
@@ -34,6 +36,7 @@ def _worker(
 ) -> Program:
     flags = (*_threads(device, options.workers), *options.worker_flags)
     command = ("worker", "--device", device, "--name", name, "--engine", options.engine)
+    command += ("--drain-grace", str(options.drain_s))
     return Program(
         name=name,
         argv=(sys.executable, "-m", "winepress", *command, *flags),
@@ -41,7 +44,7 @@ def _worker(
         folder=state.path,
         log=state.log(name),
         is_ready=lambda pid: _has_announced(ledger, name, pid),
-        grace_s=options.drain_s,
+        grace_s=options.drain_s + _LEAVE_S,
     )
 
 

@@ -111,6 +111,10 @@ class AsyncClient(AsyncConnections):
         """`Client.retry`."""
         return await self.in_thread(self.client.retry, job_id)
 
+    async def drop(self, job_id: str) -> JobState:
+        """`Client.drop`."""
+        return await self.in_thread(self.client.drop, job_id)
+
     async def front(self, job_id: str) -> JobState:
         """`Client.front`."""
         return await self.in_thread(self.client.front, job_id)
@@ -140,6 +144,10 @@ class AsyncClient(AsyncConnections):
         return await self.in_thread(self.client.why_stalled, job_id)
 
     # -- farm --------------------------------------------------------------------------------
+
+    async def dead(self, limit: int = 100) -> Sequence[JobRow]:
+        """`Client.dead`."""
+        return await self.in_thread(self.client.dead, limit)
 
     async def workers(self) -> Sequence[Worker]:
         """`Client.workers`."""

@@ -4,15 +4,33 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Iterable
+from dataclasses import asdict
 
 from winepress.client import Client
 from winepress.console import Console
 from winepress.explanation import shortened, why_impossible
+from winepress.farm_checks import (
+    blocked_text,
+    check_blocks,
+    check_dead,
+    check_links,
+    check_memory,
+    check_uptake,
+    check_writes,
+)
+from winepress.finding import Finding
 from winepress.recovery import StoredJobs, unexpired
 from winepress.refusals import refused_models
-from winepress_shared.errors import FarmUnreachable, StoreRefused, WinepressError
+from winepress_shared.errors import (
+    Conflict,
+    FarmUnreachable,
+    NotFound,
+    StoreRefused,
+    WinepressError,
+)
+from winepress_shared.ledger.ledger import SILENT_S
+from winepress_shared.ledger.snapshot import FarmSnapshot
 from winepress_shared.screen.output import write_table
 
 _USUAL_ENGINE = "openvino"  #: only another one is named
@@ -34,25 +52,47 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         parser = subparsers.add_parser(verb, help=text, description=f"{text[0].upper()}{text[1:]}.")
         parser.add_argument("--json", action="store_true", help="one JSON object per line")
         parser.set_defaults(run=run)
+    subparsers.choices["workers"].add_argument(
+        "--forget", metavar="NAME", help="forget a worker that was lost and will not come back"
+    )
+    subparsers.choices["workers"].add_argument(
+        "--unblock", metavar="NAME", help="let a worker draw again where it failed"
+    )
 
 
 def _workers(arguments: argparse.Namespace) -> int:
     console = Console(arguments.json)
     with Client.from_env() as client:
-        workers = client.workers()
-        if workers and not arguments.json:
-            _write_workers(client)
-    for worker in workers if arguments.json else ():
-        console.result(asdict(worker))
-    if not workers:
+        if arguments.forget:
+            _forget(client, arguments.forget)
+        if arguments.unblock and not client.lanes.unblock(arguments.unblock):
+            console.note(f"{arguments.unblock} is blocked in no lane")
+        farm = client.snapshots.take(_MOST_WORKERS, 0)
+    if arguments.json:
+        for one in (*farm.workers, *farm.lost):
+            silent_s = round(farm.at - one.seen, 1)
+            values = {"facts": {}, "renderer": {}, **asdict(one), "silent_s": silent_s}
+            console.result(values | {"blocked": dict(farm.blocked.get(one.name, {}))})
+    elif farm.workers or farm.lost:
+        _write_workers(farm)
+    if not farm.workers:
         console.note("no worker is alive; `winepress worker --device CPU` starts one")
     return 0
 
 
-def _write_workers(client: Client) -> None:
+def _forget(client: Client, name: str) -> None:
+    farm = client.snapshots.take(_MOST_WORKERS, 0)
+    found = next((one for one in (*farm.workers, *farm.lost) if one.name == name), None)
+    if found is None:
+        raise NotFound("no worker of this name was heard of today", value=name)
+    if farm.at - found.seen <= SILENT_S:
+        raise Conflict("this worker is alive", value=name, hint="Stop it: then it leaves the farm")
+    client.ledger.leave(name)
+
+
+def _write_workers(farm: FarmSnapshot) -> None:
     from winepress.views.worker_table import WorkerTable
 
-    farm = client.snapshots.take(_MOST_WORKERS, 0)
     table = WorkerTable(farm)
     for worker in farm.workers:
         refused = "; ".join(f"{model} ({why})" for model, why in refused_models(worker).items())
@@ -62,7 +102,11 @@ def _write_workers(client: Client) -> None:
             notes.append(f"one stage at a time, which is slower: {', '.join(worker.staged)}")
         if (engine := worker.facts.get("engine", _USUAL_ENGINE)) != _USUAL_ENGINE:
             notes.append(f"engine: {engine}")
+        if blocked := farm.blocked.get(worker.name):
+            notes.append(blocked_text(blocked, farm.at))
         table.add_worker(worker, notes)
+    for lost in farm.lost:
+        table.add_lost(lost)
     write_table(sys.stdout, table)
 
 
@@ -97,14 +141,6 @@ def _doctor(arguments: argparse.Namespace) -> int:
         if codes[-1] == 0:  # the broker answers
             codes += [_examine(console, client, *check) for check in _PARTS_BEHIND_BROKER]
     return max(codes)
-
-
-@dataclass(frozen=True)
-class Finding:
-    """What is well: a sentence, and everything that it names no more than a handful of."""
-
-    text: str
-    all: Sequence[str] = ()
 
 
 def _examine(
@@ -200,11 +236,17 @@ def check_jobs(client: Client) -> Finding:
 _PARTS: tuple[tuple[str, Callable[[Client], Finding]], ...] = (
     ("catalogue", _check_catalogue),
     ("store", _check_store),
+    ("writes", check_writes),
     ("broker", _check_broker),
 )
 _PARTS_BEHIND_BROKER: tuple[tuple[str, Callable[[Client], Finding]], ...] = (
     ("workers", check_workers),
+    ("links", check_links),
     ("lanes", _check_lanes),
+    ("uptake", check_uptake),
+    ("blocks", check_blocks),
     ("jobs", check_jobs),
+    ("dead", check_dead),
     ("records", _check_records),
+    ("memory", check_memory),
 )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from typing import Any
 
@@ -12,18 +12,29 @@ from winepress.caller_checks import MOST_LISTED
 from winepress.client import Client
 from winepress.console import Console
 from winepress.estimate import estimate_of
-from winepress.explanation import estimate_text, place_of, what_holds, why_job_impossible
+from winepress.explanation import (
+    estimate_text,
+    place_of,
+    shortened,
+    what_holds,
+    why_job_impossible,
+)
 from winepress.views.job_table import JobTable
 from winepress_shared.errors import Conflict, WinepressError, WrongUsage
 from winepress_shared.jobs.job import Priority
 from winepress_shared.ledger.records import JobRow
+from winepress_shared.result import Failure, Result
 from winepress_shared.screen.output import write_table
 from winepress_shared.state import JobState
 
 _VERBS: dict[str, tuple[str, Callable[[Client, str], JobState]]] = {
     "cancel": ("stop a job; finished pictures are kept", Client.cancel),
     "front": ("let a job go before the others of its user", Client.front),
-    "retry": ("render what a failed, canceled or expired job lacks", Client.retry),
+    "retry": (
+        "render what a job lacks that failed, was canceled or gave pictures up",
+        Client.retry,
+    ),
+    "drop": ("take a job off the list of those with pictures that were given up", Client.drop),
 }
 
 
@@ -31,6 +42,9 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     """Add the sub-commands."""
     listing = subparsers.add_parser("list", help="the newest jobs, newest first")
     listing.add_argument("--state", choices=tuple(JobState), metavar="S", help=", ".join(JobState))
+    listing.add_argument(
+        "--dead", action="store_true", help="those that gave pictures up, and why, until retried"
+    )
     listing.add_argument("--limit", type=int, default=20, metavar="N", help="default: 20")
     listing.add_argument("--json", action="store_true", help="one JSON object per line")
     listing.set_defaults(run=_list)
@@ -64,18 +78,35 @@ def _add(
 def _list(arguments: argparse.Namespace) -> int:
     console, table = Console(arguments.json), JobTable()
     state = JobState(arguments.state) if arguments.state else None
+    if arguments.dead and state:
+        raise WrongUsage("--dead and --state cannot be used together")
     with Client.from_env() as client:
-        rows = client.list(state, arguments.limit)
+        rows = (
+            client.dead(arguments.limit) if arguments.dead else client.list(state, arguments.limit)
+        )
+        failures = {row.id: _failures(client, row.id) for row in rows if arguments.dead}
     for row in rows:
+        mine = failures.get(row.id, ())
         if arguments.json:
-            console.result(asdict(row))
+            dead = {"failures": [asdict(one) for one in mine]} if arguments.dead else {}
+            console.result(asdict(row) | dead)
         else:
-            table.add_job(row)
+            table.add_job(row, [_failures_text(mine)])
     if not rows:
-        console.note("no jobs")
+        console.note("no picture was given up" if arguments.dead else "no jobs")
     elif not arguments.json:
         write_table(sys.stdout, table)
     return 0
+
+
+def _failures(client: Client, job_id: str) -> Sequence[Failure]:
+    return Result.from_units(job_id, client.ledger.outputs(job_id)).failures
+
+
+def _failures_text(failures: Sequence[Failure]) -> str:
+    """Which pictures were given up, counted from 1 as people do, and why."""
+    told = [f"picture {one.unit + 1}: {one.error}: {one.message}" for one in failures]
+    return shortened(told, "; ")
 
 
 def _status(arguments: argparse.Namespace) -> int:

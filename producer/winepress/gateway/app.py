@@ -26,6 +26,7 @@ from winepress.gateway.mcp import route as mcp
 from winepress.gateway.page.routes import is_for_people, not_found
 from winepress.gateway.problems import Problem, problem_of
 from winepress.gateway.refusals import BadRequest, NoRoute, WrongMethod
+from winepress.gateway.request_counts import CountedRequests, RequestCounts
 from winepress_shared import __version__
 from winepress_shared.errors import FarmUnreachable, WinepressError, WrongUsage
 from winepress_shared.jobs.refusal import complaint_of
@@ -101,6 +102,10 @@ def make_app(settings: Settings) -> FastAPI:
             expose_headers=("Location", "Retry-After"),
             allow_private_network=True,  # a public page that is allowed may call a private address
         )
+    app.state.request_counts = counts = RequestCounts()
+    app.add_middleware(
+        CountedRequests, counts=counts, dialect_of=lambda path: _dialect_of(path).name
+    )
     app.add_exception_handler(WinepressError, _told)
     app.add_exception_handler(RequestValidationError, _told)
     app.add_exception_handler(HTTPException, _told)

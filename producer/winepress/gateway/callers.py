@@ -25,5 +25,13 @@ async def reader_of(caller: CallerOf) -> Caller:
     return caller
 
 
+async def watcher_of(caller: CallerOf) -> Caller:
+    """The caller of a route that shows the whole farm; raises Forbidden."""
+    if not caller.may(Scope.READ_ALL):
+        raise Forbidden("this key may not see the whole farm", hint="It needs the scope read-all")
+    return caller
+
+
 SubmitterOf = Annotated[Caller, Depends(submitter_of)]
 ReaderOf = Annotated[Caller, Depends(reader_of)]
+WatcherOf = Annotated[Caller, Depends(watcher_of)]

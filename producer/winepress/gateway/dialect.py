@@ -32,6 +32,7 @@ PROBLEM_JSON = {"application/problem+json": {"schema": _PROBLEM}}
 class Dialect:
     """One family of routes; to add a family, write one and list it in `app.DIALECTS`."""
 
+    name: str  #: for metrics
     routers: tuple[APIRouter, ...]
     paths: re.Pattern[str]  #: of every path that is this dialect's, known routes or not
     answer: Callable[[Problem], Response]  #: an error in the dialect's own form

@@ -20,6 +20,7 @@ from winepress.gateway.preview_cache import PreviewCache
 from winepress.gateway.refusals import Forbidden, Gone
 from winepress.gateway.webhooks.guard import WebhookGuard
 from winepress.handle import JobHandle
+from winepress.metrics.farm_metrics import FarmMetrics
 from winepress_shared.archive import Output
 from winepress_shared.errors import FailForGood, InvalidJob, NotFound, ObjectMissing
 from winepress_shared.jobs.job_record import JobRecord
@@ -42,6 +43,7 @@ class Gateway:
     planning: asyncio.Semaphore  #: batches that are read at a time: each may take much memory
     webhook_guard: WebhookGuard
     probing: asyncio.Lock  #: anybody may ask whether the farm answers: one at a time
+    metrics: FarmMetrics
 
     @classmethod
     async def open(cls, settings: Settings) -> Gateway:
@@ -58,6 +60,7 @@ class Gateway:
             asyncio.Semaphore(_MOST_PLANNED),
             WebhookGuard(settings.webhook_allow),
             asyncio.Lock(),
+            FarmMetrics(client.client),
         )
 
     async def close(self) -> None:

@@ -8,7 +8,7 @@ from winepress.views.job_table import brief
 from winepress_shared.ledger.lanes import ALIVE_MS
 from winepress_shared.ledger.ledger import SILENT_S
 from winepress_shared.ledger.records import Worker
-from winepress_shared.ledger.snapshot import FarmSnapshot, SliceInHand
+from winepress_shared.ledger.snapshot import FarmSnapshot, LostWorker, SliceInHand
 from winepress_shared.screen.table import Cell, Column, Table, Tone
 
 
@@ -46,6 +46,11 @@ class WorkerTable(Table):
             ", ".join(map(str, worker.renderer.get("warm", ()))),
             notes=notes,
         )
+
+    def add_lost(self, worker: LostWorker) -> None:
+        """Add one of which nothing was heard for long."""
+        silence = Cell(f"silent {brief(self._farm.at - worker.seen)}", Tone.BAD)
+        self.add(worker.name, "", silence, "", "", "")
 
     def _state(self, worker: Worker, slice_: SliceInHand | None) -> Cell:
         silent_s = self._farm.at - worker.seen

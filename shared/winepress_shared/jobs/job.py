@@ -30,7 +30,7 @@ from winepress_shared.jobs.picture import MaskMode, Picture
 from winepress_shared.jobs.picture_fields import FromPictures, ImageField
 from winepress_shared.jobs.plain_text import NO_CONTROLS
 from winepress_shared.jobs.quality import OfQuality
-from winepress_shared.jobs.refusal import refusal_of
+from winepress_shared.jobs.refusal import UNKNOWN_KIND, refusal_of
 from winepress_shared.jobs.schedulers import canonical_scheduler, find_scheduler
 from winepress_shared.jobs.shortcuts import Shortcuts, Stage
 from winepress_shared.jobs.sound import Sound
@@ -267,7 +267,7 @@ def parse_job(values: dict[str, Any]) -> Job:
     if not isinstance(kind, str) or kind not in Job.kinds:
         near = difflib.get_close_matches(str(kind), Job.kinds, n=1)
         raise InvalidJob(
-            "unknown job kind",
+            UNKNOWN_KIND,
             field="kind",
             value=kind,
             allowed=", ".join(Job.kinds),

@@ -6,9 +6,12 @@ import hashlib
 import json
 import secrets
 from dataclasses import asdict, dataclass
+from typing import Any
 
 from winepress_shared.documents import FORMAT_VERSION, JobDocument, read_document
+from winepress_shared.errors import InvalidJob, LaterVersion
 from winepress_shared.jobs.job import Job, decode_job
+from winepress_shared.jobs.refusal import UNKNOWN_FIELD, UNKNOWN_KIND
 from winepress_shared.lane import Lane
 from winepress_shared.webhook import Webhook
 from winepress_shared.window import Window
@@ -60,10 +63,20 @@ class JobRecord:
         own = given.model_dump(exclude={"version", "job", "lane", "window", "webhook"})
         span = given.window
         window = None if span is None else Window(span.opens, span.closes)
-        job, lane = decode_job(given.job), Lane.parse(given.lane)
+        job, lane = _decode_job(given.job), Lane.parse(given.lane)
         told = given.webhook
         webhook = None if told is None else Webhook(told.url, told.events, told.origin, told.form)
         return cls(**own, job=job, lane=lane, window=window, webhook=webhook)
+
+
+def _decode_job(values: dict[str, Any]) -> Job:
+    try:
+        return decode_job(values)
+    except InvalidJob as error:
+        # Producers submit only what they know themselves.
+        if error.problem in (UNKNOWN_FIELD, UNKNOWN_KIND):
+            raise LaterVersion(f"job.json is of a later version: {error}") from None
+        raise
 
 
 def digest_of(job: Job) -> str:

@@ -13,6 +13,7 @@ from winepress_shared.errors import InvalidJob
 from winepress_shared.job_id import ID_FORM, ID_PATTERN
 from winepress_shared.jobs.aliases import ALIASES
 
+UNKNOWN_FIELD, UNKNOWN_KIND = "unknown field", "unknown job kind"  #: problems of an InvalidJob
 #: pydantic's error type → our problem, and the allowed values with the limit filled in.
 _COMPLAINTS = {
     "greater_than": ("too small", "more than {gt}"),
@@ -83,5 +84,5 @@ def _unknown_field(
     else:
         hint = f"did you mean {near[0]!r}?" if near else f"known: {', '.join(own)}"
     if not _PLAIN_NAME.fullmatch(field):  # shown as a value: escaped and shortened
-        return InvalidJob("unknown field", value=field, hint=hint)
-    return InvalidJob("unknown field", field=field, hint=hint)
+        return InvalidJob(UNKNOWN_FIELD, value=field, hint=hint)
+    return InvalidJob(UNKNOWN_FIELD, field=field, hint=hint)

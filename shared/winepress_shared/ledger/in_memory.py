@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from typing import Any, cast
 
 from winepress_shared.errors import Conflict
+from winepress_shared.ledger.channel import Channel
 from winepress_shared.ledger.held_job import HeldJob, HeldLease
 from winepress_shared.ledger.ledger import MAX_ATTEMPTS, Ledger
 from winepress_shared.ledger.limits import farm_full
@@ -27,7 +28,7 @@ from winepress_shared.ledger.records import (
     not_in_this_state,
     unknown_job,
 )
-from winepress_shared.ledger.script_server import Channel, ScriptServer
+from winepress_shared.ledger.script_server import ScriptServer
 from winepress_shared.ledger.submissions import Entry, Submission
 from winepress_shared.settings import Settings
 from winepress_shared.state import JobState
@@ -119,7 +120,9 @@ class InMemoryLedger(Ledger):
         """Every worker that has sent a heartbeat."""
         return list(self._workers.values())
 
-    def beat(self, worker: str, holder: str, facts: dict[str, Any]) -> HeartbeatReply:
+    def beat(
+        self, worker: str, holder: str, facts: dict[str, Any], life: str = "", arrives: int = 0
+    ) -> HeartbeatReply:
         """Record a worker's description; the reply has no leases, because none expires."""
         self._workers[worker] = Worker(worker, time.time(), facts, {})
         return HeartbeatReply((), {})
@@ -203,7 +206,7 @@ class InMemoryLedger(Ledger):
         if directive in (Directive.OK, Directive.YIELD) and unit in lease.open and retry:
             job, attempts = lease.job, lease.job.attempts
             attempts[unit] = attempts.get(unit, 0) + (unit not in lease.begun)
-            if attempts[unit] < MAX_ATTEMPTS:
+            if attempts[unit] < getattr(error, "most_attempts", MAX_ATTEMPTS):
                 lease.open.remove(unit)
                 job.wait_again([unit])
                 return UnitOutcome.RETRY

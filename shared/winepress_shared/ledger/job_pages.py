@@ -21,6 +21,17 @@ class JobPages:
         self._prefix = f"{settings.farm}:"
         self._server = server
 
+    def dead(self, limit: int) -> list[JobRow]:
+        """The ``limit`` jobs that last gave up a unit, the newest first; each until it is retried.
+
+        `Ledger.control` with ``drop`` takes a job off this list.
+        """
+        with self._server.reaching():
+            found = self._server.client.zrevrange(f"{self._prefix}dead", 0, limit - 1)
+        ids = cast("list[str]", found)
+        rows = self._server.hashes([f"{self._prefix}job:{job_id}" for job_id in ids])
+        return [row for row in read_jobs(ids, rows) if isinstance(row, JobRow)]
+
     def page(
         self,
         state: JobState | None,

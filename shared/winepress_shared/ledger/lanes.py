@@ -120,6 +120,10 @@ class LaneIndex:
         """
         return bool(self._run("load", worker, model, LOAD_MS, ALIVE_MS))
 
+    def unblock(self, worker: str) -> int:
+        """Let a worker have slices of every lane again; returns in how many it was blocked."""
+        return int(self._run("unblock", worker))
+
     def place(self, lane: str, priority: int, user: str, job_id: str = "") -> Place:
         """The `Place` of a job, or of one submitted now."""
         found = self._run("ahead", lane, priority, user, job_id, _JOBS_LOOKED_AT)

@@ -13,6 +13,7 @@ from dataclasses import replace
 from typing import Any, cast
 
 from winepress_shared.documents import read_facts, read_rows
+from winepress_shared.ledger.channel import Channel
 from winepress_shared.ledger.event_log import EventLog
 from winepress_shared.ledger.events import Event
 from winepress_shared.ledger.lanes import ALIVE_MS
@@ -21,7 +22,6 @@ from winepress_shared.ledger.records import (
     Directive,
     HeartbeatReply,
     JobRow,
-    Lease,
     Slice,
     UnitOutcome,
     Worker,
@@ -29,7 +29,7 @@ from winepress_shared.ledger.records import (
     read_jobs,
     unknown_job,
 )
-from winepress_shared.ledger.script_server import Channel, ScriptServer
+from winepress_shared.ledger.script_server import ScriptServer
 from winepress_shared.ledger.submissions import Entry, Submission
 from winepress_shared.settings import Settings
 from winepress_shared.state import JobState
@@ -237,7 +237,7 @@ class Ledger:
     def fail(self, fence: int, unit: int, error: Exception, *, retry: bool) -> UnitOutcome:
         """Count a failed attempt; with ``retry`` the unit is tried again, up to a limit."""
         what = (type(error).__name__, _plain(str(error)))
-        limits = (int(retry), MAX_ATTEMPTS, RETRY_BACKOFF_MS)
+        limits = (int(retry), getattr(error, "most_attempts", MAX_ATTEMPTS), RETRY_BACKOFF_MS)
         return UnitOutcome(self._run("fail", fence, unit, *what, *limits))
 
     def finish(self, fence: int, reason: str = "") -> str:
@@ -253,11 +253,15 @@ class Ledger:
         """
         self._run("release", fence, holder, park_ms, _plain(reason), unserved)
 
-    def beat(self, worker: str, holder: str, facts: dict[str, Any]) -> HeartbeatReply:
-        """Renew the leases of ``holder``; end those of earlier processes of ``worker``."""
-        answer = self._run("beat", worker, holder, json.dumps(facts), LEASE_MS, MAX_ATTEMPTS)
-        renderer, is_shared, *leases = answer
-        return HeartbeatReply(tuple(map(Lease.of, leases)), read_facts(renderer), is_shared == 1)
+    def beat(
+        self, worker: str, holder: str, facts: dict[str, Any], life: str = "", arrives: int = 0
+    ) -> HeartbeatReply:
+        """Renew the leases of ``holder``; end those of earlier processes of ``worker``.
+
+        Raises WrongUsage if another ``life`` of the worker has arrived since this one did.
+        """
+        terms = (json.dumps(facts), LEASE_MS, MAX_ATTEMPTS, life, arrives)
+        return HeartbeatReply.of(worker, self._run("beat", worker, holder, *terms))
 
     def describe_renderer(self, worker: str, facts: dict[str, Any]) -> None:
         """Record the state of the rendering process."""

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, cast
 
-from winepress_shared.errors import DamagedRecord, InvalidJob, QueueFull
+from winepress_shared.errors import BrokerUnreachable, DamagedRecord, InvalidJob, QueueFull
 from winepress_shared.lane import Lane
 from winepress_shared.ledger.records import read_jobs
 from winepress_shared.ledger.script_server import ScriptServer
@@ -15,6 +16,15 @@ from winepress_shared.settings import USER_PATTERN, Limits, Settings
 _PAGE = 500  #: jobs per request
 
 _LOOKED_AT = 1000  #: jobs whose records are checked
+
+
+@dataclass(frozen=True)
+class BrokerMemory:
+    """What the broker says of its memory."""
+
+    used: int  #: bytes
+    most: int  #: bytes; 0: as much as there is
+    policy: str  #: what it does when that is used up
 
 
 class QueueLimits:
@@ -75,6 +85,19 @@ class QueueLimits:
             for job_id, (is_known, undone_at) in zip(job_ids, pairs, strict=True)
             if not is_known and undone_at is None
         ]
+
+    def memory(self) -> BrokerMemory | None:
+        """The memory of the broker; None where only the operator may ask."""
+        try:
+            with self._server.reaching():
+                found = cast("dict[str, Any]", self._server.client.info("memory"))
+        except BrokerUnreachable:
+            with self._server.reaching():
+                self._server.client.ping()
+            return None
+        return BrokerMemory(
+            int(found["used_memory"]), int(found["maxmemory"]), str(found["maxmemory_policy"])
+        )
 
     def limits(self) -> dict[str, float]:
         """Every limit of the farm by name, see `settings.Limits`."""

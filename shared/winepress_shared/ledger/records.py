@@ -8,13 +8,15 @@ from enum import StrEnum
 from typing import Any
 
 from winepress_shared.cost import megapixel_steps
-from winepress_shared.errors import Conflict, DamagedRecord, NotFound
+from winepress_shared.documents import read_facts
+from winepress_shared.errors import Conflict, DamagedRecord, NotFound, WrongUsage
 from winepress_shared.jobs.job import Priority
 from winepress_shared.jobs.job_record import JobRecord
 from winepress_shared.lane import model_key
 from winepress_shared.state import JobState
 from winepress_shared.window import Window
 
+UNREAD = -2  #: for `Ledger.release`: no unit of it can be served, for the job cannot be read
 PRIORITIES = (Priority.INTERACTIVE, Priority.NORMAL, Priority.BULK)  #: in the order of service
 
 
@@ -98,6 +100,17 @@ class HeartbeatReply:
     renderer: dict[str, Any]  #: state of the rendering process
     is_shared: bool = False  #: that process has several units in hand
 
+    @classmethod
+    def of(cls, worker: str, answer: list[Any] | None) -> HeartbeatReply:
+        """Read the answer of ``beat.lua``; raises WrongUsage if ``worker`` has lost its name."""
+        if answer is None:
+            hint = "Give one of them another"
+            raise WrongUsage(
+                "another worker has taken this name", field="--name", value=worker, hint=hint
+            )
+        renderer, is_shared, *leases = answer
+        return cls(tuple(map(Lease.of, leases)), read_facts(renderer), is_shared == 1)
+
 
 @dataclass(frozen=True)
 class JobRow:
@@ -122,6 +135,7 @@ class JobRow:
     window: Window | None = None
     cost: float = 0.0  #: megapixel-steps of a unit
     last_lane: str | None = None  #: lane of the last unit if it differs
+    unread: bool = False  #: a worker could not read it, for a later version has written it
     pending: bool = False  #: its submission is not complete
 
     @classmethod
@@ -187,6 +201,7 @@ class JobRow:
             window=Window(int(row["opens"]), int(row["closes"])) if "opens" in row else None,
             cost=float(row.get("cost", 0)),
             last_lane=row.get("last_lane"),
+            unread=row.get("unread") == "1",
             pending=row.get("pending") == "1",
         )
 

@@ -27,7 +27,7 @@ from winepress_shared.settings import Settings
 _CONNECT_TIMEOUT_S = 5.0
 #: Timeout of a command, also for a server that accepts and never answers; longer than
 #: `event_log.BLOCK_MS`. Unlike a command whose connection broke, it is not sent again.
-_ANSWER_TIMEOUT_S = 8.0
+ANSWER_TIMEOUT_S = 8.0
 _HEALTH_CHECK_S = 25
 _CONNECTIONS = 32  #: per server and process, unless the URL sets it
 _RETRY_S = 0.1  #: before the one retry of a command whose connection broke
@@ -83,7 +83,7 @@ class ScriptServer:
         """A client with its own connections, opened at its first command."""
         options: dict[str, Any] = {
             "socket_connect_timeout": _CONNECT_TIMEOUT_S,
-            "socket_timeout": _ANSWER_TIMEOUT_S,
+            "socket_timeout": ANSWER_TIMEOUT_S,
             "socket_keepalive": True,
             "health_check_interval": _HEALTH_CHECK_S,
             "max_connections": _CONNECTIONS,
@@ -177,6 +177,11 @@ class ScriptServer:
             raise BrokerUnreachable(
                 "the server at this address is not Redis", value=self._url.shown
             ) from None
+        except redis.exceptions.NoScriptError:
+            # The script was loaded, and gone again before it ran.
+            raise BrokerUnreachable(
+                "the broker was started again at this moment", value=self._url.shown
+            ) from None
         except redis.exceptions.ResponseError as error:
             if _NOT_ALLOWED in str(error):
                 raise self._not_allowed() from None
@@ -199,7 +204,7 @@ class ScriptServer:
                 "the broker accepts no writes at the moment", value=self._url.shown
             ) from None
         except redis.exceptions.TimeoutError:
-            answer_s = self._url.options.get("socket_timeout", _ANSWER_TIMEOUT_S)
+            answer_s = self._url.options.get("socket_timeout", ANSWER_TIMEOUT_S)
             raise BrokerUnreachable(
                 f"the broker did not answer within {answer_s:.0f} s",
                 value=self._url.shown,
@@ -259,41 +264,3 @@ def script_texts() -> dict[str, str]:
             flags, body = entry.read_text("utf-8").split("\n", 1)
             found[entry.name.removesuffix(".lua")] = f"{flags}\n{prelude}{body}"
     return found
-
-
-class Channel:
-    """A subscription; raises BrokerUnreachable like every other call.
-
-    redis-py reconnects it if that succeeds at once. Its connection is not from the pool, because it
-    is used for the channel's whole life.
-    """
-
-    def __init__(self, server: ScriptServer, name: str) -> None:
-        self._server = server
-        self._name = name
-        #: True after a reconnect; the reader resets it.
-        self.is_new = False
-        self._mine = PerProcess(self._subscribe)
-        self._mine.get()
-
-    def _subscribe(self) -> redis.client.PubSub:
-        with self._server.reaching():
-            found = self._server.new_client().pubsub()  # type: ignore[no-untyped-call]
-            found.subscribe(self._name)
-        return cast("redis.client.PubSub", found)
-
-    def get_message(self, timeout: float) -> dict[str, Any] | None:
-        """The next message, its text in ``data``; None after ``timeout`` seconds without one."""
-        mine = self._mine.get()
-        with self._server.reaching():
-            found = cast("dict[str, Any] | None", mine.get_message(timeout=timeout))
-        if found and found["type"] == "subscribe":
-            self.is_new, found = True, None
-        return found
-
-    def close(self) -> None:
-        """Close the connection of this process."""
-        mine = self._mine.pop()
-        if mine is not None:
-            mine.close()
-            mine.connection_pool.disconnect()

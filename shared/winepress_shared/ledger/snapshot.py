@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import re
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any, Self
 
 from winepress_shared.documents import read_facts
@@ -53,6 +54,14 @@ class SliceInHand:
 
 
 @dataclass(frozen=True)
+class LostWorker:
+    """A worker that was not heard of for long and did not leave."""
+
+    name: str
+    seen: float  #: its last heartbeat, Unix seconds by the server's clock
+
+
+@dataclass(frozen=True)
 class FarmSnapshot:
     """The farm's state; ``workers`` and ``jobs`` are limited to the first ones."""
 
@@ -67,6 +76,10 @@ class FarmSnapshot:
     queued: int  #: jobs
     #: Running jobs, newest first; queued jobs, oldest first; then the newest others.
     jobs: tuple[JobRow, ...]
+    lost: tuple[LostWorker, ...] = ()
+    #: Worker → lane of which it gets no slices, for it failed at what others drew → when that ends,
+    #: Unix seconds by the server's clock.
+    blocked: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
 
     @classmethod
     def of(cls, answer: dict[str, Any]) -> FarmSnapshot:
@@ -88,6 +101,8 @@ class FarmSnapshot:
             running=answer["running"],
             queued=answer["queued"],
             jobs=tuple(row for row in read_jobs(ids, hashes) if isinstance(row, JobRow)),
+            blocked={w["name"]: _blocks(w["blocked"]) for w in workers if w["blocked"]},
+            lost=tuple(LostWorker(one["name"], one["seen"] / 1000) for one in answer["lost"]),
         )
 
 
@@ -108,6 +123,10 @@ class Snapshots:
         """The current state, with a limited number of workers and of jobs of each kind."""
         answer = self._server.run("snapshot", most_workers, most_jobs, GONE_MS)
         return FarmSnapshot.of(json.loads(answer))
+
+
+def _blocks(flat: list[str]) -> dict[str, float]:
+    return {lane: float(until) / 1000 for lane, until in zip(flat[::2], flat[1::2], strict=True)}
 
 
 def _lane_of(answer: dict[str, Any]) -> str:

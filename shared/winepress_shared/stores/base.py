@@ -123,6 +123,12 @@ class Store(Protocol):
     def delete(self, key: str) -> None:
         """Remove an object if it exists."""
 
+    def clean(self, prefix: str, older_s: float) -> int:
+        """Remove what killed transfers of keys with ``prefix`` left longer ago than ``older_s``.
+
+        Returns how many there were. They are no objects: only this method sees them.
+        """
+
     def url(self, key: str, expires_s: int = 3600) -> str:
         """A link that reads the object without credentials, valid for ``expires_s`` seconds."""
 

@@ -101,6 +101,10 @@ class FarmStore:
         """Remove an object if it exists."""
         self._store.delete(self._prefix + key)
 
+    def clean(self, prefix: str, older_s: float) -> int:
+        """Remove what killed transfers left; see `Store.clean`."""
+        return self._store.clean(self._prefix + prefix, older_s)
+
     def url(self, key: str, expires_s: int = 3600) -> str:
         """A link that reads the object without credentials; see `Store.url`."""
         return self._store.url(self._prefix + key, expires_s)

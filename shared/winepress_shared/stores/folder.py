@@ -10,6 +10,7 @@ import contextlib
 import fcntl
 import json
 import os
+import time
 import uuid
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -31,7 +32,7 @@ from winepress_shared.stores.base import (
     ignore_bytes,
     is_key,
 )
-from winepress_shared.stores.partial_file import open_partial
+from winepress_shared.stores.partial_file import open_partial, remove_if_left
 
 _BLOCK_BYTES = 2**20  #: copied at a time
 _LOCK = ".lock"
@@ -123,6 +124,11 @@ class FolderStore:
             if not path.is_file():
                 return None
             return StoredObject(key, path.stat().st_size, _read_notes(_notes(path)))
+
+    def clean(self, prefix: str, older_s: float) -> int:
+        """Remove what killed transfers left; see `Store.clean`."""
+        folder, before = self._root / check_prefix(prefix), time.time() - older_s
+        return sum(remove_if_left(path, before) for path in folder.rglob(f".*{PARTIAL}"))
 
     def list(self, prefix: str) -> Iterator[StoredObject]:
         """Every object whose key starts with ``prefix``, without metadata."""

@@ -48,6 +48,19 @@ def open_partial(path: Path) -> Iterator[PartialFile]:
                 path.unlink()
 
 
+def remove_if_left(path: Path, before: float) -> bool:
+    """Remove a file that nobody writes and nobody has written since ``before``, a Unix time."""
+    try:
+        with path.open("rb") as file:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            if os.fstat(file.fileno()).st_mtime >= before or not is_at(path, file.fileno()):
+                return False
+            path.unlink()
+            return True
+    except OSError:  # it has a writer, or has just been removed
+        return False
+
+
 @contextmanager
 def open_alone(path: Path) -> Iterator[BinaryIO]:
     """Open or create ``path`` for appending, one process at a time; raises OSError."""

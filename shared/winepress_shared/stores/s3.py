@@ -6,7 +6,6 @@ from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
-from urllib.parse import urlsplit
 
 import botocore.exceptions
 
@@ -26,8 +25,8 @@ from winepress_shared.stores.base import (
     ignore_bytes,
     is_key,
 )
-from winepress_shared.stores.s3_client import open_client
-from winepress_shared.stores.s3_multipart import PART_BYTES, MultipartUpload
+from winepress_shared.stores.s3_client import open_client, shown
+from winepress_shared.stores.s3_multipart import PART_BYTES, MultipartUpload, abort_old_uploads
 
 if TYPE_CHECKING:
     from types_boto3_s3 import S3Client
@@ -63,7 +62,7 @@ class S3Store:
     def __init__(self, settings: Settings) -> None:
         """Prepare the client without connecting; raises WrongUsage or StoreRefused."""
         self._bucket = settings.s3_bucket
-        self._endpoint = _shown(settings.s3_endpoint)
+        self._endpoint = shown(settings.s3_endpoint)
         self._mine = PerProcess(lambda: open_client(settings))
         self._prober = PerProcess(lambda: open_client(settings, is_probe=True))
         #: Signs links and never connects: their address may be unreachable from here.
@@ -208,6 +207,11 @@ class S3Store:
         with self._errors():
             self._client.delete_object(Bucket=self._bucket, Key=check_key(key))
 
+    def clean(self, prefix: str, older_s: float) -> int:
+        """Remove what killed transfers left; see `Store.clean`."""
+        with self._errors():
+            return abort_old_uploads(self._client, self._bucket, check_prefix(prefix), older_s)
+
     def url(self, key: str, expires_s: int = 3600) -> str:
         """A signed link that reads the object without credentials."""
         with self._errors():
@@ -286,14 +290,6 @@ class S3Store:
         self, problem: str, hint: str = _SETTINGS_HINT, kind: type[StoreRefused] = AccessRefused
     ) -> StoreRefused:
         return kind(f"{problem}: bucket {self._bucket!r} at {self._endpoint}", hint=hint)
-
-
-def _shown(endpoint: str | None) -> str:
-    """The address for messages, without user name and password."""
-    if endpoint is None:
-        return "AWS"
-    parts = urlsplit(endpoint)
-    return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}"
 
 
 def _status(error: botocore.exceptions.ClientError) -> int:

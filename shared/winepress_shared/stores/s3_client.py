@@ -119,3 +119,11 @@ def _probing() -> Config:
         read_timeout=_PROBE_TIMEOUT_S,
         retries={"mode": "standard", "total_max_attempts": _PROBE_ATTEMPTS},
     )
+
+
+def shown(endpoint: str | None) -> str:
+    """The address for messages, without user name and password."""
+    if endpoint is None:
+        return "AWS"
+    parts = urlsplit(endpoint)
+    return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}"

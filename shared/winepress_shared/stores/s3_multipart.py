@@ -5,9 +5,13 @@ from __future__ import annotations
 import hashlib
 import math
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from botocore.exceptions import ClientError
 
 from winepress_shared.stores.base import BytesCallback
 
@@ -20,6 +24,20 @@ if TYPE_CHECKING:
 
 PART_BYTES = 16 * 2**20  #: read into memory at a time; S3 requires 5 MiB except for the last
 _MAX_PARTS = 10_000  #: per object: the limit of S3
+
+
+def abort_old_uploads(client: S3Client, bucket: str, prefix: str, older_s: float) -> int:
+    """Delete unfinished uploads that began longer ago than ``older_s``; returns their number."""
+    before, count = datetime.now(UTC) - timedelta(seconds=older_s), 0
+    pages = client.get_paginator("list_multipart_uploads")
+    for page in pages.paginate(Bucket=bucket, Prefix=prefix):
+        for one in page.get("Uploads", ()):
+            if one["Initiated"] < before:
+                client.abort_multipart_upload(
+                    Bucket=bucket, Key=one["Key"], UploadId=one["UploadId"]
+                )
+                count += 1
+    return count
 
 
 @dataclass(frozen=True)
@@ -41,13 +59,16 @@ class MultipartUpload:
         upload = None if metadata else self._unfinished()
         try:
             if upload:
-                return self._finish(upload, only_new)
+                self._finish(upload, only_new)
+                return
         except self.client.exceptions.NoSuchUpload:
             pass  # another writer of this key has completed it
         begun = self.client.create_multipart_upload(
             Bucket=self.bucket, Key=self.key, ContentType=content_type, Metadata=metadata
         )
-        return self._finish(begun["UploadId"], only_new)
+        self._finish(begun["UploadId"], only_new)
+        with suppress(ClientError):  # `Store.clean` removes them later
+            self.abandon()  # those that killed writers of this key left
 
     def abandon(self) -> None:
         """Delete this key's unfinished uploads, after another writer took the key."""

@@ -6,6 +6,8 @@ pictures are noise. Twins are written part by part, so that no more than one is 
 
 from __future__ import annotations
 
+import math
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -18,16 +20,18 @@ from support.twins.layout import save, save_rest, unet_folder
 from support.twins.published import PUBLISHED, TINY_VAE, Config
 from winepress_worker.conversion.flexible_unet import UNet2DConditionModel as FlexibleUNet
 
+_DRAWN = 2**20 - 3  #: odd, so that no two rows of a matrix are alike
+
 
 def build_full(name: str, folder: Path) -> Path:
     """Write the full-size twin of ``name``'s source repository into the new ``folder``.
 
-    Takes two bytes a parameter on disk, and four of the largest part in memory.
+    Takes two bytes a parameter on disk, and of the largest part in memory.
     """
     published = PUBLISHED[name]
-    torch.manual_seed(0)
-    save(_unet(published.unet, published.is_flexible), folder / unet_folder(published))
-    save(AutoencoderKL.from_config(published.vae), folder / "vae")
+    unet = _random(lambda: _unet(published.unet, published.is_flexible))
+    save(unet, folder / unet_folder(published))
+    save(_random(lambda: AutoencoderKL.from_config(published.vae)), folder / "vae")
     save_rest(published, folder, _text_encoder)
     return folder
 
@@ -46,4 +50,24 @@ def _unet(config: Config, is_flexible: bool) -> Any:
 def _text_encoder(config: Config, words: int, suffix: str) -> Any:
     """The vocabulary keeps its size, but the tokenizer knows the first words alone."""
     cls = CLIPTextModelWithProjection if suffix else CLIPTextModel
-    return cls(CLIPTextConfig(**config | {"bos_token_id": words - 2, "eos_token_id": words - 1}))
+    marks = {"bos_token_id": words - 2, "eos_token_id": words - 1}
+    return _random(lambda: cls(CLIPTextConfig(**config | marks)))
+
+
+def _random(make: Callable[[], Any]) -> Any:
+    """The network that ``make`` gives, in 16 bits: billions of random numbers take minutes.
+
+    So a million of them are repeated, as large as a layer with so many inputs wants them.
+    """
+    with torch.device("meta"):
+        network = make()
+    network = network.half().to_empty(device="cpu")
+    drawn = torch.randn(_DRAWN, generator=torch.Generator().manual_seed(0))
+    for name, weights in network.named_parameters():
+        if weights.ndim == 1:
+            weights.data.fill_(1.0 if name.endswith("weight") else 0.0)
+            continue
+        scaled = (drawn / math.sqrt(weights[0].numel())).half()
+        for part in weights.data.view(-1).split(_DRAWN):
+            part.copy_(scaled[: part.numel()])
+    return network

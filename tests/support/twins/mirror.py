@@ -33,7 +33,7 @@ class Mirror:
         main = self._place(model.source)
         if not main.exists():
             # The consistency UNet is published alone, for the pipeline of another entry.
-            build("ssd-1b" if model.unet else model.name, main)
+            build(PUBLISHED["ssd-1b" if model.unet else model.name], main)
         if model.unet:
             self._unet(model.name, self._place(model.unet))
         if model.lora:
@@ -72,7 +72,6 @@ class Mirror:
 
     def _unet(self, name: str, place: Path) -> None:
         if not place.exists():
-            torch.manual_seed(3)
             tiny_unet(PUBLISHED[name]).half().save_pretrained(place)
 
     def _lora(self, main: Path, place: Path) -> None:

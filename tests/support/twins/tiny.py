@@ -1,11 +1,15 @@
 """Tiny folders in diffusers' format with random weights and the structure of the published ones.
 
 A twin is its published configuration with the widths exchanged: what blocks there are, how deep
-each one is, which inputs the network takes and how the scheduler is set stay as they are.
+each one is, which inputs the network takes and how the scheduler is set stay as they are. Networks
+of one configuration have the same weights, whichever twin they belong to.
 """
 
 from __future__ import annotations
 
+import json
+import zlib
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -25,29 +29,42 @@ _TIME = 8  #: width of each embedded size, crop or score
 _DEPTHS = {1: 1, 2: 2, 4: 2, 10: 3}  #: transformer depth → the twin's
 
 
-def build(name: str, folder: Path) -> Path:
-    """Write the twin of ``name``'s source repository into the new ``folder``; gives it back."""
-    published = PUBLISHED[name]
-    torch.manual_seed(sum(name.encode()))
+def build(published: Published, folder: Path) -> Path:
+    """Write the twin of a source repository into the new ``folder``; gives it back."""
     save(tiny_unet(published), folder / unet_folder(published))
-    save(_lively(AutoencoderKL.from_config(_tiny_vae(published.vae))), folder / "vae")
+    vae = AutoencoderKL.from_config(_seeded(_tiny_vae(published.vae)))
+    save(_lively(vae), folder / "vae")
     save_rest(published, folder, _text_encoder)
     return folder
 
 
+def shallow(name: str) -> Published:
+    """The repository of ``name`` with two levels of one layer: for what does not ask for depth."""
+    published = PUBLISHED[name]
+    unet = {key: x[:2] if isinstance(x, list) else x for key, x in published.unet.items()}
+    up = published.unet["up_block_types"][-2:]
+    return replace(published, unet=unet | {"up_block_types": up, "layers_per_block": 1})
+
+
 def build_tiny_vae(folder: Path) -> Path:
     """The twin of a repository that holds an AutoencoderTiny and nothing else."""
-    torch.manual_seed(7)
     narrow = {f"{part}_block_out_channels": [16] * 4 for part in ("encoder", "decoder")}
-    save(AutoencoderTiny.from_config(TINY_VAE | narrow), folder)
+    save(AutoencoderTiny.from_config(_seeded(TINY_VAE | narrow)), folder)
     return folder
 
 
 def tiny_unet(published: Published) -> Any:
     """The denoiser with random weights."""
     if published.is_flexible:
-        return _lively(FlexibleUNet(configurations=_narrow_flexible(published.unet)))
-    return _lively(StockUNet.from_config(_narrow(published)))
+        narrow = _seeded(_narrow_flexible(published.unet))
+        return _lively(FlexibleUNet(configurations=narrow))
+    return _lively(StockUNet.from_config(_seeded(_narrow(published))))
+
+
+def _seeded(config: Config) -> Config:
+    """Let the next network's random weights depend on its configuration alone."""
+    torch.manual_seed(zlib.crc32(json.dumps(config, sort_keys=True).encode()))
+    return config
 
 
 def _narrow(published: Published) -> Config:
@@ -94,20 +111,17 @@ def _tiny_vae(config: Config) -> Config:
 
 def _text_encoder(config: Config, words: int, suffix: str) -> Any:
     cls = CLIPTextModelWithProjection if suffix else CLIPTextModel
-    tiny = CLIPTextConfig(
-        **config
-        | {
-            "hidden_size": _TEXT,
-            "intermediate_size": 2 * _TEXT,
-            "num_hidden_layers": 3,
-            "num_attention_heads": 2,
-            "projection_dim": _TEXT,
-            "vocab_size": words,
-            "bos_token_id": words - 2,
-            "eos_token_id": words - 1,
-        }
-    )
-    return cls(tiny)
+    tiny = config | {
+        "hidden_size": _TEXT,
+        "intermediate_size": 2 * _TEXT,
+        "num_hidden_layers": 3,
+        "num_attention_heads": 2,
+        "projection_dim": _TEXT,
+        "vocab_size": words,
+        "bos_token_id": words - 2,
+        "eos_token_id": words - 1,
+    }
+    return cls(CLIPTextConfig(**_seeded(tiny)))
 
 
 def _lively(network: Any) -> Any:

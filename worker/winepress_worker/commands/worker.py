@@ -18,6 +18,7 @@ from winepress_worker.engine_name import EngineName
 from winepress_worker.logs import configure_logs
 from winepress_worker.machine_memory import machine_budget, share_out
 from winepress_worker.options import (
+    DEFAULT_DRAIN_S,
     DEFAULT_IDLE_S,
     DEFAULT_MAX_BATCH_SIZE,
     WorkerOptions,
@@ -47,6 +48,14 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         "--engine",
         default="openvino",
         help="openvino, fake for rehearsals, or one of your own: NAME=MODULE:FACTORY",
+    )
+    add(
+        "--drain-grace",
+        type=float,
+        default=DEFAULT_DRAIN_S,
+        metavar="SECONDS",
+        help="when it is stopped, a picture may take so long to end; then it is left to others, "
+        f"and no attempt counts; default {DEFAULT_DRAIN_S:.0f}",
     )
     add("--self-test", action="store_true", help="draw a known picture on the device, then exit")
     add("--alive-file", default="", metavar="FILE", help="touched while it takes work, for probes")
@@ -136,6 +145,7 @@ def read_options(
     _check_range("--threads", arguments.threads, 0, _MOST_THREADS)
     _check_range("--max-batch-size", arguments.max_batch_size, 1, _LARGEST_BATCH)
     _check_range("--idle-unload", arguments.idle_unload, 0, _MOST_IDLE_S)
+    _check_range("--drain-grace", arguments.drain_grace, 0, _MOST_IDLE_S)
     name = arguments.name or default_name(device)
     if not _NAME.match(name):
         raise WrongUsage(
@@ -163,6 +173,7 @@ def read_options(
         stage_devices=tuple(arguments.stage_device),
         precision_hints=tuple(arguments.precision_hint),
         max_batch_size=arguments.max_batch_size,
+        drain_s=arguments.drain_grace,
         low_memory=arguments.low_memory,
         alive_file=arguments.alive_file and _check_file(arguments.alive_file),
     )

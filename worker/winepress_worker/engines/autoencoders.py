@@ -43,7 +43,7 @@ class Autoencoders:
                 "this model was prepared without its tiny autoencoder",
                 field="vae",
                 value="tiny",
-                hint="prepare it again from a folder that has both, or omit vae",
+                hint="remove it and prepare it from folders that have both, or set vae to full",
             )
         if kind not in self._tiny:
             with loading():

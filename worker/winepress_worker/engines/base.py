@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 from PIL import Image
 
@@ -14,6 +14,7 @@ from winepress_shared.metadata import PictureFacts
 from winepress_worker.device_name import DeviceName
 from winepress_worker.models.manifest import Prepared
 from winepress_worker.report import Report, ignore_progress
+from winepress_worker.tally import Tally
 
 
 @dataclass(frozen=True)
@@ -29,6 +30,11 @@ class PipelineKey:
     def of(cls, prepared: Prepared, device: str) -> PipelineKey:
         """The key of a prepared model on ``device``."""
         return cls(prepared.name, prepared.revision, prepared.precision, device)
+
+    @property
+    def name(self) -> str:
+        """Model and precision, as lanes have them."""
+        return f"{self.model}.{self.precision.value}"
 
     @property
     def is_on_cpu(self) -> bool:
@@ -102,7 +108,7 @@ class Pipeline(Protocol):
         """Draw one RGB picture per seed.
 
         An exception raised by ``on_step`` ends the call and leaves the pipeline usable. Raises
-        RetryElsewhere if the output is not a picture (NaN, all one colour), FailForGood if the
+        BadOutput if the output is not a picture (NaN, all one colour), FailForGood if the
         request can never work, WorkerBroken if the device is lost.
         """
 
@@ -152,3 +158,10 @@ class Engine(Protocol):
 
     def load(self, key: PipelineKey) -> Pipeline:
         """Read and compile; raises EnvironmentFault if the model is missing or corrupt."""
+
+
+@runtime_checkable
+class CountingEngine(Protocol):
+    """An engine that counts what its worker tells of: compiled parts, and those read from blobs."""
+
+    tally: Tally

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from PIL import Image
 
-from winepress_shared.errors import FailForGood, RetryElsewhere
+from winepress_shared.errors import BadOutput, FailForGood
 from winepress_worker.engines.base import Request
 
 STATIC_GRID_PX = 64  #: a static-shape device renders sides in multiples of this, then crops
@@ -69,10 +69,10 @@ class Canvas:
 
 
 def check_pictures(pictures: Iterable[Image.Image]) -> None:
-    """Raise RetryElsewhere if a picture is all one colour, as faulty devices draw."""
+    """Raise BadOutput if a picture is all one colour, as faulty devices draw."""
     for picture in pictures:
         if all(high - low <= _FLAT_LEVELS for low, high in _extrema(picture)):
-            raise RetryElsewhere("the rendered picture is all one colour")
+            raise BadOutput("the rendered picture is all one colour")
 
 
 def _extrema(picture: Image.Image) -> list[tuple[int, int]]:

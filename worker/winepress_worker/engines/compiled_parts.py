@@ -9,8 +9,10 @@ from typing import Any
 
 from winepress_shared.lane import Precision
 from winepress_worker.engines.devices import core, openvino_version
+from winepress_worker.engines.kept_texts import MOST_KEPT_BYTES, KeptTexts
 from winepress_worker.engines.staged_model import StagedModel, Stages
 from winepress_worker.engines.tiled_decoder import TiledDecoder
+from winepress_worker.engines.unpacked_weights import unpacked
 from winepress_worker.models.content import WEIGHTS_FILE
 from winepress_worker.models.manifest import Prepared
 from winepress_worker.placement import STAGES, Placement, stage_of
@@ -18,6 +20,7 @@ from winepress_worker.placement import STAGES, Placement, stage_of
 _MOST_PLAIN_BYTES = 64 * 2**20  #: of 16-bit weights that are quicker read than compiled on a CPU
 _MOST_KEPT_BYTES = 8 * 2**20  #: of weights of parts that stay in memory beside another stage
 _DECODER = "vae_decoder"
+_TEXT = "text"  #: stage of the text encoders
 _SHAPES_KEPT = 4  #: per part; each one holds its own copy of the weights
 
 Compile = Callable[[Any], Any]
@@ -32,25 +35,35 @@ class CompiledParts:
         cache_dir: Path | None,
         prepared: Prepared,
         stage_bytes: int = 0,
+        on_compiled: Callable[[bool], None] = lambda is_read: None,
+        text_bytes: int = MOST_KEPT_BYTES,
     ) -> None:
         """``cache_dir`` holds compiled blobs, by version and device; None disables the cache.
 
         A CPU's blobs leave out the weights that are in the files of ``prepared``. With
         ``stage_bytes``, one stage is in memory at a time, and the largest needs so much.
+        ``on_compiled`` is told of each compiled model whether it was read from a blob. Each text
+        encoder keeps up to ``text_bytes`` of what it has encoded.
         """
+        self._on_compiled = on_compiled
         self._placement = placement
         self._cache_dir = cache_dir
         self._prepared = prepared
         self._stages = Stages() if stage_bytes else None
+        self._text_bytes = text_bytes
         self.least_bytes = stage_bytes or prepared.size_bytes  #: that the model counts for
         self._parts: dict[str, Any] = {}
 
     def get(self, name: str, model: Any) -> Any:
         """The compiled part ``name``, compiled from ``model`` at the first call."""
         if name not in self._parts:
-            compiled = self._compiled(name, model)
-            self._parts[name] = TiledDecoder(compiled) if name == _DECODER else compiled
+            self._parts[name] = self._adapted(name, self._compiled(name, model))
         return self._parts[name]
+
+    @property
+    def kept_bytes(self) -> int:
+        """Memory that encoded texts take now."""
+        return sum(part.kept_bytes for part in self._parts.values() if isinstance(part, KeptTexts))
 
     @property
     def device(self) -> str:
@@ -74,6 +87,13 @@ class CompiledParts:
         """Free the memory."""
         self._parts.clear()
 
+    def _adapted(self, name: str, compiled: Any) -> Any:
+        if name == _DECODER:
+            return TiledDecoder(compiled)
+        if stage_of(name) == _TEXT:
+            return KeptTexts(compiled, self._text_bytes)
+        return compiled
+
     def _compiled(self, name: str, model: Any) -> Any:
         compile_model = self._compiler(name)
         if self._placement.place(name).device.is_static:
@@ -93,7 +113,15 @@ class CompiledParts:
             if place.device.real == "CPU":
                 precision = self._prepared.precision
                 properties = _without_weights(properties, self._weights(name), precision)
-        return lambda model: core().compile_model(model, place.device.real, properties)
+        is_plain = place.device.real != "CPU" or self._prepared.precision is Precision.FP16
+
+        def compile_model(model: Any) -> Any:
+            fit = model if is_plain else unpacked(model)
+            compiled = core().compile_model(fit, place.device.real, properties)
+            self._on_compiled(bool(compiled.get_property("LOADED_FROM_CACHE")))
+            return compiled
+
+        return compile_model
 
 
 class ShapedModel:

@@ -7,11 +7,15 @@ selects a fault::
     [[crash@3]]       at step 3
     [[crash@3#7]]     at step 3, only if the picture of seed 7 is in the call
     [[crash!]]        only once for this prompt (recorded in `FakeSettings.scratch`)
+
+The file `FakeSettings.witness` gets a line of JSON whenever a picture is begun, and when it is
+drawn: a rehearsal can count executions without asking the ledger.
 """
 
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 import re
 import signal
@@ -106,6 +110,7 @@ class FakePipeline:
         canvas = Canvas.of(request)
         plan = _Plan.of(request, self._settings.scratch)
         total, others = _steps(request), len(request.seeds) - 1
+        self._witness("begin", request)
         for step in range(1, total + 1):
             self._sleep(self._settings.step_s * (1 + self._settings.more * others))
             if plan.strikes_at(step):
@@ -121,7 +126,24 @@ class FakePipeline:
         if plan.fault is Fault.FLAT:
             pictures = [Image.new("RGB", canvas.size) for _ in request.seeds]
         check_pictures(pictures)
+        self._witness("end", request)
         return [canvas.finish(picture) for picture in pictures]
+
+    def _witness(self, did: str, request: Request) -> None:
+        """Append a line for each picture, in one write: lines of several processes never mix."""
+        if self._settings.witness is None:
+            return
+        at, pid = time.monotonic(), os.getpid()
+        told = (
+            {"did": did, "prompt": prompt, "seed": seed, "pid": pid, "at": at}
+            for seed, (prompt, _) in zip(request.seeds, request.texts, strict=True)
+        )
+        text = "".join(f"{json.dumps(one)}\n" for one in told)
+        file = os.open(self._settings.witness, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
+        try:
+            os.write(file, text.encode())
+        finally:
+            os.close(file)
 
     def _show(self, request: Request, canvas: Canvas, step: int, total: int) -> None:
         every = request.job.preview_every

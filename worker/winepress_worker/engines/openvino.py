@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from winepress_shared.errors import EnvironmentFault, FailForGood, RetryElsewhere
+from winepress_shared.errors import BadOutput, EnvironmentFault, FailForGood
 from winepress_shared.jobs.job import Job
 from winepress_shared.lane import Precision
 from winepress_shared.metadata import PictureFacts
@@ -39,6 +39,7 @@ from winepress_worker.models.local_models import UNBOUNDED, LocalModels
 from winepress_worker.models.manifest import Prepared
 from winepress_worker.placement import Placement
 from winepress_worker.report import Report, ignore_progress
+from winepress_worker.tally import Tally
 
 _INPAINT_CHANNELS = 9  #: of a UNet that also gets the mask and the masked picture
 _TOKENIZERS = ("tokenizer", "tokenizer_2")
@@ -75,6 +76,7 @@ class OpenVinoEngine:
         self._device = device
         self._placement = placement or Placement.of(DeviceName.parse(device))
         self._cache_dir = cache_dir
+        self.tally = Tally()  #: of parts compiled, and of those read from blobs
         for place in self._placement.places:
             check_devices(place.device.parts)
 
@@ -109,14 +111,20 @@ class OpenVinoEngine:
         prepared = self._find(key.model, key.precision)
         if prepared.revision != key.revision:
             raise EnvironmentFault(
-                f"this revision of {key.model}.{key.precision.value} is not on this machine",
+                f"this revision of {key.name} is not on this machine",
                 value=key.revision,
                 hint=f"run: winepress models prepare {key.model}",
             )
         trial = trial_request(self._local_models.catalogue, key.model, key.precision, steps=1)
         before = own_bytes()
         staged = self._local_models.stage_bytes(key.model, key.precision, self._staged_above)
-        parts = CompiledParts(self._placement, self._cache_dir, prepared, staged)
+        parts = CompiledParts(
+            self._placement,
+            self._cache_dir,
+            prepared,
+            staged,
+            lambda is_read: self.tally.add("blob_hits" if is_read else "blob_misses", key.name),
+        )
         pipeline = OpenVinoPipeline(key, prepared, trial.job.kind, parts)
         pipeline.trial = trial
         previews = Previews(self._local_models.catalogue.get(key.model), prepared.path, parts.get)
@@ -166,7 +174,7 @@ class OpenVinoPipeline:
     def hold(self, taken: int) -> None:
         """Add ``taken`` bytes to the footprint; mapped files may not be in memory yet."""
         self.held += max(taken, 0)
-        self.footprint = max(self.held, self._compiled.least_bytes)
+        self.footprint = max(self.held, self._compiled.least_bytes) + self._compiled.kept_bytes
 
     def warm_up(self) -> None:
         """Draw the trial picture in one step; see `Pipeline.warm_up`."""
@@ -221,6 +229,7 @@ class OpenVinoPipeline:
             with shortened(pipe, request.job, guided_part(request.job, arguments)):
                 drawn = pipe(**arguments, callback_on_step_end=steps, output_type=output).images
         self.is_warm = True
+        self.hold(0)  # texts that it keeps from now on
         return drawn
 
     def facts(self, request: Request) -> PictureFacts:
@@ -280,7 +289,7 @@ class OpenVinoPipeline:
 def _pictures(arrays: Any) -> list[Image.Image]:
     """Turn floats of 0 to 1, shape (count, height, width, 3), into pictures."""
     if not np.isfinite(arrays).all():
-        raise RetryElsewhere("the output contains NaN or infinity")
+        raise BadOutput("the output contains NaN or infinity")
     return [Image.fromarray(array) for array in (arrays * 255).round().astype(np.uint8)]
 
 

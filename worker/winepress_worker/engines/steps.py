@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from PIL import Image
 
-from winepress_shared.errors import RetryElsewhere
+from winepress_shared.errors import BadOutput
 from winepress_worker.engines.base import OnStep, Request
 
 #: Turns a step's latents into small pictures, given their scheduler.
@@ -31,7 +31,7 @@ class Steps:
         """Called by diffusers after step ``index``; an exception ends the render."""
         latents, done, total = tensors["latents"], index + 1, pipe.num_timesteps
         if not bool(torch.isfinite(latents).all()):
-            raise RetryElsewhere(f"the output of step {done} contains NaN or infinity")
+            raise BadOutput(f"the output of step {done} contains NaN or infinity")
         try:
             self._on_step(done, total)
             # No preview after the last step: the picture follows.

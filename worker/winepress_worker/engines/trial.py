@@ -14,8 +14,10 @@ from winepress_worker.engines.base import Request
 
 def trial_request(catalogue: Catalogue, name: str, precision: Precision, steps: int) -> Request:
     """A fixed request for one picture of the model's default size, for warm-ups and self-tests."""
-    kind = Job.kinds[catalogue.get(name).kinds[0]]
-    image = Image.linear_gradient("L").convert("RGB")
+    model = catalogue.get(name)
+    kind = Job.kinds[model.kinds[0]]
+    # A job is as large as its source picture.
+    image = Image.linear_gradient("L").resize((model.width, model.height)).convert("RGB")
     given = {"image": image, "mask": Image.new("L", image.size, 255)}
     pictures = {field: given[field] for field in kind.picture_names}
     values: dict[str, Any] = {"prompt": "a red apple", "model": name, "precision": precision}

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import math
 import os
 import socket
 from functools import partial
@@ -13,6 +12,7 @@ from typing import Any
 from celery import bootsteps, current_app
 from celery.apps import worker as apps_worker
 from celery.signals import worker_shutting_down
+from celery.worker import state as celery_state
 
 from winepress_shared import __version__
 from winepress_shared.broker import make_celery, send_tickets
@@ -26,6 +26,7 @@ from winepress_worker.engine_name import EngineName
 from winepress_worker.lane_order import LaneCycle, LaneWatch
 from winepress_worker.logs import FORMAT, say_in_log
 from winepress_worker.options import WorkerOptions
+from winepress_worker.parent.consumption import Consumption
 from winepress_worker.parent.served_lanes import ServedLanes
 from winepress_worker.parent.sign_of_life import SignOfLife
 from winepress_worker.parent.supervisor import WorkerSupervisor
@@ -60,8 +61,10 @@ class SupervisorStep(bootsteps.StartStopStep):  # type: ignore[misc]  # Celery i
             lambda: _renderer_pid(worker),
             lambda lane, count: send_tickets(app, lane, count),
             partial(follow_lanes, worker, ServedLanes(options, Settings.load())),
-            SignOfLife(partial(_asked_at, worker), _file(options.alive_file)),
+            app.winepress_consumption,
+            options.drain_s,
         )
+        self.supervisor.show_life = SignOfLife(_file(options.alive_file)).show
         worker_shutting_down.connect(self._drain)
         self.supervisor.arrive()
         self.supervisor.start()
@@ -95,6 +98,7 @@ def run_worker(options: WorkerOptions, settings: Settings) -> int:
     forget_orders()
     app.conf.broker_transport_options["queue_order_strategy"] = f"{__name__}:lane_cycle"
     app.steps["worker"].add(SupervisorStep)
+    app.winepress_consumption = Consumption(lambda: len(celery_state.reserved_requests))
     app.set_default()
     worker = app.Worker(
         hostname=f"{options.name}@{socket.gethostname()}",
@@ -118,7 +122,10 @@ def run_worker(options: WorkerOptions, settings: Settings) -> int:
 def lane_cycle() -> LaneCycle:
     """The order of lanes for the worker of this process; kombu finds this function by its name."""
     options = WorkerOptions.decode(current_app.conf["winepress_worker"])
-    return LaneCycle(LaneWatch(LaneIndex(Settings.load()), options))
+    watch = LaneWatch(LaneIndex(Settings.load()), options)
+    consumption = getattr(current_app, "winepress_consumption", None)
+    # A renderer opens a channel too, to leave tickets, and consumes nothing.
+    return LaneCycle(watch, consumption.asked) if consumption else LaneCycle(watch)
 
 
 def follow_lanes(worker: Any, lanes: ServedLanes) -> dict[str, Any]:
@@ -172,15 +179,6 @@ def _facts(options: WorkerOptions, lanes: list[str]) -> dict[str, Any]:
 
 def _file(path: str) -> Path | None:
     return Path(path) if path else None
-
-
-def _asked_at(worker: Any) -> float:
-    """When the consumer last asked the broker for a ticket; never, while it has no connection."""
-    # Celery replaces these in its own thread.
-    found: Any = worker
-    for name in ("consumer", "task_consumer", "channel", "_queue_cycle"):
-        found = getattr(found, name, None)
-    return found.asked_at if isinstance(found, LaneCycle) else -math.inf
 
 
 def _renderer_pid(worker: Any) -> int:

@@ -1,51 +1,29 @@
-"""Shows to systemd and to probes that a worker goes on taking what waits, while that is so.
-
-A worker may beat and yet take no tickets any more, after a connection broke in a way that nobody
-noticed. Starting it again is then the only remedy, so the process alone proves nothing.
-"""
+"""Shows to systemd and to probes that a supervisor goes on; it ends a worker that is deaf."""
 
 from __future__ import annotations
 
 import logging
 import os
 import socket
-import time
-from collections.abc import Callable
 from pathlib import Path
 
 log = logging.getLogger(__name__)
 
-PATIENCE_S = 300.0  #: without having asked for a ticket, or an excuse, before no more is shown
 _SOCKET = "NOTIFY_SOCKET"  #: variable with the address at which systemd listens
 
 
 class SignOfLife:
-    """One worker's sign; its methods belong to one thread."""
+    """One worker's sign."""
 
-    def __init__(self, asked_at: Callable[[], float], file: Path | None = None) -> None:
-        """``asked_at`` tells when the worker last asked for a ticket, on the monotonic clock.
-
-        ``file`` is touched at every sign. systemd is told if it started this process.
-        """
-        self._asked_at = asked_at
+    def __init__(self, file: Path | None = None) -> None:
+        """``file`` is touched at every sign; systemd is told if it started this process."""
         self._file = file
         self._address = os.environ.get(_SOCKET, "")
-        self._excused_at = time.monotonic()
-        self._is_shown = True
-
-    def excuse(self) -> None:
-        """Say that a worker that is well would not have asked now: it works, drains, or waits."""
-        self._excused_at = time.monotonic()
 
     def show(self) -> None:
-        """Give the sign, unless the worker should have asked for a ticket long ago."""
-        silent_s = time.monotonic() - max(self._excused_at, self._asked_at())
-        was_shown, self._is_shown = self._is_shown, silent_s <= PATIENCE_S
-        if self._is_shown:
-            self._touch()
-            self._tell("READY=1\nWATCHDOG=1")
-        elif was_shown:
-            log.error("asked for no ticket for %.0f s: probes and systemd hear no more", silent_s)
+        """Give the sign."""
+        self._touch()
+        self._tell("READY=1\nWATCHDOG=1")
 
     def _touch(self) -> None:
         if self._file is None:

@@ -13,6 +13,7 @@ from winepress_shared.metadata import PictureFacts
 from winepress_worker.engines.base import Engine, OnStep, Pipeline, PipelineKey, Request
 from winepress_worker.pipelines.refined import render_refined
 from winepress_worker.pipelines.warm_pool import WarmPool
+from winepress_worker.tally import Tally
 
 
 class SlicePipelines:
@@ -28,8 +29,14 @@ class SlicePipelines:
         pool: WarmPool,
         note: Callable[[str], None],
         on_loaded: Callable[[], None],
+        tally: Tally | None = None,
     ) -> None:
-        """``note`` is told what takes long; ``on_loaded`` is called when a pipeline is loaded."""
+        """``note`` is told what takes long; ``on_loaded`` is called when a pipeline is loaded.
+
+        ``tally`` counts calls.
+        """
+        self._tally = tally or Tally()
+        self._met: set[PipelineKey] = set()
         self._engine = engine
         self._pool = pool
         self._note = note
@@ -69,6 +76,8 @@ class SlicePipelines:
     def render(self, request: Request, on_step: OnStep) -> list[Image.Image]:
         """Draw one RGB picture per seed; see `Pipeline.render`."""
         refinement, pipelines = request.job.refinement, self.load(request.job)
+        self._tally.add("calls", pipelines[0].key.name)
+        self._tally.add("call_pictures", pipelines[0].key.name, len(request.seeds))
         if refinement is None:
             return pipelines[0].render(request, on_step)
         return render_refined(pipelines[0], pipelines[1], refinement, request, on_step)
@@ -87,9 +96,13 @@ class SlicePipelines:
         return self.load(job)[0].unread(job)
 
     def _get(self, key: PipelineKey) -> Pipeline:
-        if key in self._pool.warm:
+        is_warm, is_met = key in self._pool.warm, key in self._met
+        self._met.add(key)
+        if is_warm:
+            if not is_met:
+                self._tally.add("warm_hits", key.name)
             return self._pool.get(key)
-        self._note(f"loading {key.model}.{key.precision}")
+        self._note(f"loading {key.name}")
         pipeline = self._pool.get(key)
         self._on_loaded()
         return pipeline

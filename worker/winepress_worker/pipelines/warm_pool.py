@@ -12,6 +12,7 @@ from winepress_shared.errors import EnvironmentFault, FailForGood, RetryElsewher
 from winepress_shared.polling import poll
 from winepress_worker.engines.base import Engine, Pipeline, PipelineKey
 from winepress_worker.host_budget import HostBudget
+from winepress_worker.tally import Tally
 
 _MIB = 2**20
 _OTHERS_S = 5.0  #: other workers of the machine have so long to give unused memory back
@@ -32,11 +33,8 @@ class WarmPool:
         idle_ttl_s: float | None = None,
         host: HostBudget | None = None,
         clock: Callable[[], float] = time.monotonic,
+        tally: Tally | None = None,
     ) -> None:
-        """`unload_idle` unloads what was unused for ``idle_ttl_s`` seconds; None is never.
-
-        ``host`` bounds what all workers of the machine hold together.
-        """
         self._engine = engine
         self._budget = budget_bytes
         self._idle_ttl_s = idle_ttl_s
@@ -49,6 +47,7 @@ class WarmPool:
         self._measured: dict[PipelineKey, int] = {}
         self._pins: set[PipelineKey] = set()
         self._awaited: set[PipelineKey] = set()  # by `get`, while they are being preloaded
+        self._tally = tally or Tally()
         self.loads = 0  #: so far, ahead of time or not
         self.load_s: dict[str, float] = {}  #: model and precision → seconds its last load took
 
@@ -190,10 +189,12 @@ class WarmPool:
         try:
             pipeline = self._engine.load(key)
         except (RetryElsewhere, FailForGood) as error:  # no job is at fault yet
-            name = f"{key.model}.{key.precision.value}"
-            raise EnvironmentFault(f"{name} cannot be loaded here: {error}") from error
+            raise EnvironmentFault(f"{key.name} cannot be loaded here: {error}") from error
+        seconds = self._clock() - began
         self.loads += 1
-        self.load_s[f"{key.model}.{key.precision}"] = round(self._clock() - began, 3)
+        self.load_s[key.name] = round(seconds, 3)
+        self._tally.add("loads", key.name)
+        self._tally.add("load_seconds", key.name, seconds)
         return pipeline
 
     def _need(self, key: PipelineKey) -> int:
@@ -204,7 +205,7 @@ class WarmPool:
         budget = min(self._budget, self._host.limit) if self._host else self._budget
         if need > budget - pinned:
             raise EnvironmentFault(
-                f"{key.model}.{key.precision.value} needs more memory than this worker may use",
+                f"{key.name} needs more memory than this worker may use",
                 value=f"{need // _MIB} MiB",
                 allowed=f"{(budget - pinned) // _MIB} MiB",
                 hint="start the worker with a larger --memory-budget or --host-budget",
@@ -254,4 +255,5 @@ class WarmPool:
     def _unload(self, key: PipelineKey) -> None:
         self._pipelines.pop(key).close()
         del self._last_used[key]
+        self._tally.add("unloads", key.name)
         self._settle()

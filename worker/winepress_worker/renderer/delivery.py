@@ -6,10 +6,10 @@ import hashlib
 import logging
 from collections import deque
 from collections.abc import Callable, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from typing import Any, TypeVar
 
 from PIL import Image
 
@@ -20,10 +20,16 @@ from winepress_shared.ledger.records import Slice, UnitOutcome
 from winepress_shared.metadata import PictureFacts, encode
 from winepress_shared.result import fit_warnings
 from winepress_worker.renderer.lease_client import LeaseClient
+from winepress_worker.renderer.store_outage import StoreOutage
 
 log = logging.getLogger(__name__)
 
+T = TypeVar("T")
+
 _IN_FLIGHT = 2  #: drawing waits for so many pictures, or for as many as a call has, to be stored
+_MOST_WAITING = 256 * 2**20  #: bytes of pictures that may wait for a store that is away
+_LOOK_S = 0.5  #: between two looks whether there is room
+_CHANNELS = 3  #: bytes of a pixel
 
 
 @dataclass(frozen=True)
@@ -52,6 +58,13 @@ class Stored:
 Rendered = Drawn | Stored
 
 
+def _size_of(rendered: Rendered) -> int:
+    """Bytes of a picture that waits."""
+    if isinstance(rendered, Stored):
+        return 0
+    return rendered.image.width * rendered.image.height * _CHANNELS
+
+
 class Delivery:
     """Encodes, stores and commits in one background thread, in order."""
 
@@ -63,14 +76,35 @@ class Delivery:
         self._lease_client = lease_client
         self._archive = archive
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="delivery")
-        self._pending: deque[Future[None]] = deque()
+        self._pending: deque[tuple[Future[None], int]] = deque()  # with the bytes of each
+        self._outage = StoreOutage()
 
     def send(self, rendered: Sequence[Rendered]) -> None:
         """Hand over what one call rendered; waits first while more are still on their way."""
-        while rendered and len(self._pending) >= max(_IN_FLIGHT, len(rendered)):
-            self._pending.popleft().result()
+        self._lease_client.rest()
+        while rendered and self._is_full(len(rendered)):
+            self._await_first(_LOOK_S)  # an outage may begin meanwhile, which leaves more room
         for one in rendered:
-            self._enqueue(one.slice, one.unit, partial(self._deliver, one))
+            self._enqueue(one.slice, one.unit, partial(self._deliver, one), _size_of(one))
+
+    def _is_full(self, count: int) -> bool:
+        """Whether drawing must wait; during an outage of the store it may get further ahead."""
+        if len(self._pending) < max(_IN_FLIGHT, count):
+            return False
+        waiting = sum(size for future, size in self._pending if not future.done())
+        return not self._outage.is_on or waiting >= _MOST_WAITING
+
+    def _await_first(self, timeout_s: float | None = None) -> None:
+        ended, _ = wait([self._pending[0][0]], timeout_s)
+        if not ended:
+            return
+        self._pending.popleft()[0].result()
+        if not self._pending:
+            self._outage.begin_anew()
+
+    def outlast(self, slice_: Slice, call: Callable[[], T]) -> T:
+        """The answer of ``call``, which stores something of a slice; see `StoreOutage`."""
+        return self._outage.outlast(call, lambda: self._lease_client.wants(slice_))
 
     @property
     def is_busy(self) -> bool:
@@ -79,8 +113,9 @@ class Delivery:
 
     def settle(self) -> None:
         """Wait until everything handed over is stored and counted, or accounted for."""
+        self._lease_client.rest()
         while self._pending:
-            self._pending.popleft().result()
+            self._await_first()
 
     def conclude(self, slice_: Slice) -> None:
         """Write the job's result after its last unit has ended, then end the job."""
@@ -96,7 +131,7 @@ class Delivery:
         self.commit(slice_, unit, row, is_mine=False)
         return True
 
-    def _enqueue(self, slice_: Slice, unit: int, act: Callable[[], None]) -> None:
+    def _enqueue(self, slice_: Slice, unit: int, act: Callable[[], None], size: int = 0) -> None:
         def guarded() -> None:
             try:
                 act()
@@ -104,7 +139,7 @@ class Delivery:
                 # settled with this unit, and is not raised again in the thread that waits.
                 self.account(slice_, unit, error)
 
-        self._pending.append(self._thread.submit(guarded))
+        self._pending.append((self._thread.submit(guarded), size))
 
     def account(self, slice_: Slice, unit: int, error: Exception) -> None:
         """Settle a failed attempt with the ledger; see `LeaseClient.account`."""
@@ -137,7 +172,7 @@ class Delivery:
             warnings=fit_warnings(drawn.warnings),
         )
         row = output.row()
-        mine = self._archive.write_output(key, data, row)
+        mine = self.outlast(drawn.slice, lambda: self._archive.write_output(key, data, row))
         if mine or not self.adopt(drawn.slice, drawn.unit, job):
             self.commit(drawn.slice, drawn.unit, row)
 
@@ -155,7 +190,7 @@ class Delivery:
 
     def _write_result(self, slice_: Slice, rows: dict[int, dict[str, Any]]) -> None:
         result = Result.from_units(slice_.job_id, rows)
-        self._archive.write_result(result)
+        self.outlast(slice_, lambda: self._archive.write_result(result))
         reason = ""
         if result.failures:
             first = result.failures[0]

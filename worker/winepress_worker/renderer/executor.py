@@ -13,6 +13,7 @@ from winepress_shared.errors import (
     BrokerUnreachable,
     EnvironmentFault,
     FailForGood,
+    LaterVersion,
     Stopped,
     StoreUnreachable,
     WorkerBroken,
@@ -222,6 +223,6 @@ def _settle(delivery: Delivery, slice_: Slice, units: Sequence[int], error: Exce
 
     A fault of the surroundings gives the whole slice back, so it is accounted for once.
     """
-    is_around = isinstance(seen_through(error), EnvironmentFault | StoreUnreachable)
+    is_around = isinstance(seen_through(error), EnvironmentFault | StoreUnreachable | LaterVersion)
     for unit in units[:1] if is_around else units:
         delivery.account(slice_, unit, error)

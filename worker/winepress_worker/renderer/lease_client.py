@@ -5,15 +5,14 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
 from winepress_shared.errors import (
     BrokerUnreachable,
-    CancelRequested,
     EnvironmentFault,
     FailForGood,
-    LeaseLost,
+    LaterVersion,
     Refused,
     RetryElsewhere,
     Stopped,
@@ -23,11 +22,13 @@ from winepress_shared.errors import (
 )
 from winepress_shared.lane import model_key
 from winepress_shared.ledger.ledger import Ledger, holder_of
-from winepress_shared.ledger.records import Directive, Slice, UnitOutcome
+from winepress_shared.ledger.records import UNREAD, Directive, Slice, UnitOutcome
 from winepress_shared.outage import patiently, pauses_for
 from winepress_worker.os_fault import seen_through
 from winepress_worker.renderer.messenger import Messenger
 from winepress_worker.renderer.preview_publisher import PreviewPublisher
+from winepress_worker.renderer.slice_ends import ends_of
+from winepress_worker.renderer.store_rest import StoreRest
 from winepress_worker.renderer.suspects import Suspects
 from winepress_worker.renderer.unfit import Unfit
 
@@ -38,15 +39,8 @@ _PAUSES_S = ((0.1, 0.5, 1.0, 2.0), 5.0)  #: between tries: the first ones, then 
 _PROGRESS_S = 0.25  #: least time between two progress reports
 _NO_UNIT = -1  #: of a slice of which nothing is drawn yet
 _LISTEN_S = 1.0
-_PARK_MS = 10_000  #: a lane rests this long when the store cannot be reached
-#: Directive with which a slice ends → how it is raised, and why.
-_STOPS: Mapping[Directive, tuple[type[Stopped], str]] = {
-    Directive.CANCEL: (CancelRequested, "the job was canceled"),
-    Directive.LOST: (LeaseLost, "the slice belongs to another worker now"),
-    Directive.YIELD: (YieldRequested, "the job is paused"),
-    Directive.GIVE_WAY: (YieldRequested, "a higher priority waits in the lane"),
-}
-DRAIN = "drain"  #: message on the channel of directives: stop at the next unit
+#: Messages on the channel of directives: stop at the next unit; or at the next step.
+DRAIN, LEAVE = "drain", "leave"
 
 T = TypeVar("T")
 SliceUnit = tuple[Slice, int]  #: a unit of a slice
@@ -69,13 +63,16 @@ class LeaseClient:
         self._messenger = messenger
         self._unfit = unfit
         self._suspects = Suspects()
+        self._store_rest = StoreRest()
         self.previews = previews
         self.worker = worker
         self.holder = holder_of(worker, pid)
         self._stopped: set[int] = set()  # fences that were told to stop; see _listen
+        self._drawing: frozenset[int] = frozenset()  # fences of what is being loaded or drawn for
         self._in_hand: dict[int, set[int]] = {}  # fence → units not settled; see `Ledger.disown`
         self._waiting: dict[int, Slice] = {}  # fence → slice of the newest claim, not begun yet
         self.draining = threading.Event()
+        self._leaving = threading.Event()  # also what is being drawn ends
         self._reported_at = 0.0
 
     def listen(self) -> None:
@@ -94,11 +91,20 @@ class LeaseClient:
         slices = self._ledger.claim_together(*terms, begin=begin, others_first=others_first)
         self._in_hand |= {one.fence: set(one.units) for one in slices}
         self._waiting = {one.fence: one for one in slices}
+        self._drawing = frozenset(self._waiting)
         return slices
+
+    def rest(self) -> None:
+        """Nothing is being drawn until the next claim or call: what is drawn is on its way."""
+        self._drawing = frozenset()
 
     def holds(self, slice_: Slice) -> bool:
         """Whether a slice was neither given back nor settled to its last unit."""
         return slice_.fence in self._in_hand
+
+    def wants(self, slice_: Slice) -> bool:
+        """Whether it is worth waiting for to store what is drawn of a slice."""
+        return self.holds(slice_) and not self._leaving.is_set()
 
     def start(self, units: Sequence[SliceUnit]) -> tuple[dict[int, Stopped], bool]:
         """Begin units.
@@ -119,7 +125,7 @@ class LeaseClient:
         if not new:
             return {}, False
         told = self._patiently(lambda: self._ledger.start_together(new))
-        return _stops(new, told), Directive.CALLED in told
+        return ends_of(new, told), Directive.CALLED in told
 
     def watch(self, *units: SliceUnit) -> Callable[[int, int], None]:
         """The step callback of a call: reports progress now and then, and stops when told to.
@@ -130,8 +136,11 @@ class LeaseClient:
         """
         self._reported_at = 0.0
         going = {slice_.fence: (slice_, unit) for slice_, unit in units}
+        self._drawing = frozenset(going)
 
         def on_step(done: int, steps: int) -> None:
+            if self._leaving.is_set() and done < steps:
+                raise YieldRequested("this worker is leaving")
             if not self._stopped.isdisjoint([*going, *self._waiting]):
                 for fence, stop in self._patiently(lambda: report(done, steps)).items():
                     self._stopped.discard(fence)
@@ -149,7 +158,7 @@ class LeaseClient:
             told = self._ledger.progress_together(places, done, steps)
             # A pause lets the picture in hand be finished.
             told = [Directive.OK if one is Directive.YIELD else one for one in told]
-            return _stops(places, told)
+            return ends_of(places, told)
 
         return on_step
 
@@ -159,6 +168,7 @@ class LeaseClient:
         """Count a picture that is in the store; one that is not ``is_mine`` was drawn before."""
         outcome = self._patiently(lambda: self._ledger.commit(slice_.fence, unit, output))
         if is_mine:
+            self._store_rest.end()
             self._suspects.served(slice_, unit)
         return self._settled(slice_, unit, outcome)
 
@@ -186,6 +196,10 @@ class LeaseClient:
         An unexpected error counts as one attempt of this unit. Unit -1 is the job's result.
         """
         error = seen_through(error)
+        if isinstance(error, LaterVersion) and unit != _NO_UNIT:
+            self.note(slice_, f"{self.worker} leaves it to workers of a later version: {error}")
+            self.give_back(slice_, unserved=UNREAD)
+            return UnitOutcome.LOST
         if isinstance(error, EnvironmentFault) and self._suspects.is_to_blame(slice_):
             why = f"{self.worker} serves other jobs of this lane, but not this one: {error}"
             outcome = self._fail(slice_, unit, RetryElsewhere(why))
@@ -200,7 +214,7 @@ class LeaseClient:
             return UnitOutcome.LOST
         if isinstance(error, StoreUnreachable):
             log.error("lane rests: %s", error)
-            self.give_back(slice_, _PARK_MS, str(error))
+            self.give_back(slice_, self._store_rest.begin(), str(error))
             return UnitOutcome.LOST
         return self._fail(slice_, unit, error)
 
@@ -244,16 +258,35 @@ class LeaseClient:
         """Try again through an outage: the sweep prolongs leases that could not be renewed."""
         return patiently(call, pauses_for(PATIENCE_S, *_PAUSES_S))
 
+    def _obey(self, word: str) -> None:
+        if word in (DRAIN, LEAVE):
+            self.draining.set()
+            if word == LEAVE:
+                self._leaving.set()
+        else:
+            self._stop(int(word))
+
+    def _stop(self, fence: int) -> None:
+        """Have a slice end at the next step, or at once if nothing is being drawn for it.
+
+        One with a picture on its way to a slow store ends minutes later, and one whose claim was
+        never answered is known to the ledger alone: our parent would kill this process over either.
+        """
+        self._stopped.add(fence)
+        if fence not in self._drawing:
+            (told,) = self._ledger.progress_together([(fence, _NO_UNIT)], 0, 0)
+            if told in (Directive.CANCEL, Directive.LOST):
+                self._ledger.release(fence, self.holder)
+                self._in_hand.pop(fence, None)
+
     def _listen(self) -> None:
         while True:
             try:
                 channel = self._ledger.directives(self.holder)
                 while True:
                     message = channel.get_message(timeout=_LISTEN_S)
-                    if message and message["data"] == DRAIN:
-                        self.draining.set()
-                    elif message:
-                        self._stopped.add(int(message["data"]))
+                    if message:
+                        self._obey(message["data"])
                     if channel.is_new:
                         # It may be another server now, or one that has lost its newest data.
                         mine = list(self._in_hand.items())
@@ -261,10 +294,3 @@ class LeaseClient:
                         channel.is_new = False
             except (BrokerUnreachable, OSError, ValueError):
                 time.sleep(_LISTEN_S)
-
-
-def _stops(units: Sequence[tuple[int, int]], told: Sequence[Directive]) -> dict[int, Stopped]:
-    """Fence → what ends its slice, by what was told of units, each given as fence and unit."""
-    pairs = zip(units, told, strict=True)
-    ends = {fence: _STOPS[directive] for (fence, _), directive in pairs if directive in _STOPS}
-    return {fence: error(reason) for fence, (error, reason) in ends.items()}

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import io
 from collections.abc import Sequence
+from contextlib import suppress
 
 from PIL import Image
 
+from winepress_shared.errors import QueueFull
 from winepress_shared.ledger.previews import MAX_PREVIEW_BYTES, Preview, PreviewStore
 from winepress_shared.ledger.records import Slice
 from winepress_worker.engines.base import OnPreview
@@ -30,9 +32,13 @@ class PreviewPublisher:
             if jpeg is None:
                 return
             preview = Preview(unit, done, steps, jpeg)
-            self._messenger.send("preview", lambda: self._store.put(slice_.fence, preview))
+            self._messenger.send("preview", lambda: self._put(slice_, preview))
 
         return show
+
+    def _put(self, slice_: Slice, preview: Preview) -> None:
+        with suppress(QueueFull):  # a broker whose memory is full has better use for what is left
+            self._store.put(slice_.fence, preview)
 
 
 def encode_preview(picture: Image.Image) -> bytes | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import threading
 import time
 from collections.abc import Callable, Sequence
 
@@ -12,7 +13,13 @@ import psutil
 from winepress_shared.archive import Archive
 from winepress_shared.catalogue import Catalogue
 from winepress_shared.cost import SLICE_S
-from winepress_shared.errors import EnvironmentFault, RenderFault, StoreUnreachable, UnknownModel
+from winepress_shared.errors import (
+    EnvironmentFault,
+    RenderFault,
+    StoreRefused,
+    StoreUnreachable,
+    UnknownModel,
+)
 from winepress_shared.lane import FILM, Lane, model_key
 from winepress_shared.ledger.lanes import LaneIndex
 from winepress_shared.ledger.ledger import Ledger
@@ -22,8 +29,9 @@ from winepress_shared.ledger.records import Slice
 from winepress_shared.ledger.script_server import ScriptServer
 from winepress_shared.settings import Settings
 from winepress_shared.stores import open_store
+from winepress_shared.stores.conditional_writes import check_conditional_writes
 from winepress_worker.engines import open_engine
-from winepress_worker.engines.base import PipelineKey
+from winepress_worker.engines.base import CountingEngine, PipelineKey
 from winepress_worker.host_budget import HostBudget, books_of
 from winepress_worker.lane_order import LaneWatch
 from winepress_worker.models.local_models import LocalModels
@@ -40,11 +48,13 @@ from winepress_worker.renderer.executor import Executor
 from winepress_worker.renderer.job_renderers import job_renderers
 from winepress_worker.renderer.lease_client import LeaseClient
 from winepress_worker.renderer.left_submissions import LeftSubmissions
+from winepress_worker.renderer.leftovers import Leftovers
 from winepress_worker.renderer.messenger import Messenger
 from winepress_worker.renderer.pace import Pace
 from winepress_worker.renderer.preview_publisher import PreviewPublisher
 from winepress_worker.renderer.slice_reader import SliceReader
 from winepress_worker.renderer.unfit import Unfit
+from winepress_worker.tally import Tally
 
 log = logging.getLogger(__name__)
 
@@ -64,7 +74,7 @@ class Renderer:
         """
         self._options = options
         self._leave_ticket = leave_ticket
-        store = open_store(settings)
+        self._store = store = open_store(settings)
         self._registry, self._registry_index = ModelRegistry(store), RegistryIndex(settings)
         self._local_models = LocalModels(
             settings.home,
@@ -74,11 +84,15 @@ class Renderer:
             self._registry_index.memory_of,
         )
         self._engine = open_engine(options, self._local_models, settings.home)
+        self._tally = Tally()
+        if isinstance(self._engine, CountingEngine):
+            self._engine.tally = self._tally
         self._pool = WarmPool(
             self._engine,
             options.memory_budget,
             idle_ttl_s=options.idle_unload_s or None,
             host=_host_budget(options, settings),
+            tally=self._tally,
         )
         self._unfit = Unfit(self._files_of, (settings.home,))
         self._messenger = Messenger()
@@ -117,6 +131,17 @@ class Renderer:
         self._idle_unloader.start()
         self._registry_index.watch(self._registry)
         self._left_submissions.watch()
+        Leftovers(self._store).watch()
+        threading.Thread(target=self._check_writes, name="writes", daemon=True).start()
+
+    def _check_writes(self) -> None:
+        """Say in the log what `doctor` says too: the store does not keep what was written first."""
+        try:
+            check_conditional_writes(self._store)
+        except StoreRefused as error:
+            log.error("%s", error)
+        except StoreUnreachable as error:
+            log.warning("the store's conditional writes were not tried: %s", error)
 
     def run(self, lane: str) -> str:
         """Work on ``lane`` for about `TICKET_S`; returns a line for people (Flower shows it)."""
@@ -125,9 +150,11 @@ class Renderer:
 
     def _work(self, lane: str) -> str:
         began = time.monotonic()
+        self._tally.add("tickets")
         jobs: dict[str, None] = {}  # in the order of their first slice
         pictures = 0
         if not self._may_serve(lane):
+            self.describe()
             return f"{lane}: left to another worker"
         try:
             while time.monotonic() - began < TICKET_S:
@@ -172,7 +199,7 @@ class Renderer:
         def note(message: str) -> None:
             self._lease_client.note(slice_, message)
 
-        return SlicePipelines(self._engine, self._pool, note, self.describe)
+        return SlicePipelines(self._engine, self._pool, note, self.describe, self._tally)
 
     def _files_of(self, model: str) -> object:
         """What of a model is on this machine and in the store, for `Unfit`."""
@@ -223,7 +250,7 @@ class Renderer:
 
     @property
     def _warm(self) -> list[str]:
-        return [f"{key.model}.{key.precision}" for key in self._pool.warm]
+        return [key.name for key in self._pool.warm]
 
     def describe(self) -> None:
         """Describe this process to the ledger; models that are not warm may leave the disk."""
@@ -241,6 +268,9 @@ class Renderer:
                 "pictures_per_call": self._batching.facts(),
                 "step_s": round(self._pace.step_s, 4),
                 "rss_mib": self._process.memory_info().rss >> 20,
+                "model_mib": self._pool.used_bytes >> 20,
+                "process": self._tally.process,
+                "counts": self._tally.totals(),
             },
             self._preloader.renew,
         )

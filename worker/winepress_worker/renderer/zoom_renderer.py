@@ -107,7 +107,7 @@ class ZoomRenderer:
     def _film_renderer(self) -> FilmRenderer:
         from winepress_worker.zoom.film_renderer import FilmRenderer
 
-        return FilmRenderer(self._archive, self._lease_client.worker)
+        return FilmRenderer(self._archive, self._lease_client.worker, self._delivery.outlast)
 
 
 def _drawn_by(job: Job, model: str) -> Job:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from winepress_shared.archive import Archive, Output, output_key
+from winepress_shared.errors import BadOutput
 from winepress_shared.jobs.zoom import ZoomVideo
 from winepress_shared.ledger.records import Slice
 from winepress_worker.engines.base import OnStep
@@ -19,13 +21,17 @@ from winepress_worker.zoom.outpaint import Outpainting
 from winepress_worker.zoom.picture_series import PictureSeries
 from winepress_worker.zoom.scratch import scratch_file
 
+Outlast = Callable[[Slice, Callable[[], bool]], bool]
+
 
 class FilmRenderer:
     """Cuts films on the CPU; neither memory nor what a killed process leaves behind grows."""
 
-    def __init__(self, archive: Archive, worker: str) -> None:
+    def __init__(self, archive: Archive, worker: str, outlast: Outlast) -> None:
+        """``outlast`` has a film wait for a store that is away, see `StoreOutage`."""
         self._archive = archive
         self._worker = worker
+        self._outlast = outlast
 
     def cut(self, job: ZoomVideo, slice_: Slice, unit: int, on_step: OnStep) -> dict[str, Any]:
         """Make the film that is unit ``unit``; returns the row to be counted for it.
@@ -42,6 +48,8 @@ class FilmRenderer:
             # (proc(5)).
             path = Path(f"/proc/self/fd/{file.fileno()}")
             self._write(job, slice_, camera, path, on_step)
+            if not path.stat().st_size:
+                raise BadOutput("the film is empty")
             output = Output(
                 unit=unit,
                 key=key,
@@ -62,7 +70,10 @@ class FilmRenderer:
             def on_bytes(sent: int) -> None:
                 on_step(done, done)  # shows that the worker is alive
 
-            if not self._archive.write_film(key, path, row, on_bytes):
+            def send() -> bool:
+                return self._archive.write_film(key, path, row, on_bytes)
+
+            if not self._outlast(slice_, send):
                 row = self._archive.read_output(key) or row
         return row
 

@@ -17,6 +17,7 @@ from winepress.gateway.a1111.error_form import ERRORS, error_form
 from winepress.gateway.dialect import Dialect
 
 DIALECT = Dialect(
+    "a1111",
     (
         drawing.router,
         progress.router,

@@ -115,4 +115,4 @@ def _json_rpc_error(problem: Problem) -> Response:
 
 router.routes.append(Route("/mcp", Endpoint(), include_in_schema=False))
 
-DIALECT = Dialect((router,), re.compile(r"/mcp(?:/|$)"), _json_rpc_error, lifespan=_lifespan)
+DIALECT = Dialect("mcp", (router,), re.compile(r"/mcp(?:/|$)"), _json_rpc_error, lifespan=_lifespan)

@@ -10,6 +10,7 @@ from winepress.gateway.native import (
     farm,
     health,
     jobs,
+    metrics,
     ready_work,
     results,
     schedulers,
@@ -18,6 +19,7 @@ from winepress.gateway.native import (
 from winepress.gateway.webhooks import routes as webhooks
 
 DIALECT = Dialect(
+    "native",
     (
         jobs.router,
         events.router,
@@ -28,6 +30,7 @@ DIALECT = Dialect(
         webhooks.router,
         schedulers.router,
         health.router,
+        metrics.router,
     ),
     re.compile(r"/"),  # the last one asked: what belongs to no other dialect
     problem_json,

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from statistics import fmean
+from dataclasses import asdict
 from typing import Any
 
 from fastapi import APIRouter, Request
@@ -13,10 +12,11 @@ from winepress.client import Client
 from winepress.gateway.access import Caller, Scope
 from winepress.gateway.credentials import CallerOf
 from winepress.gateway.gateway import gateway_of
+from winepress.lane_work import lane_work
 from winepress.paces import Paces
 from winepress_shared.ledger.records import Worker
 
-_MOST_WORKERS, _MOST_JOBS = 10_000, 1_000  #: looked at
+_MOST_WORKERS, _MOST_LANES = 10_000, 1_000  #: looked at
 
 router = APIRouter(prefix="/v1", tags=["farm"])
 
@@ -78,25 +78,10 @@ async def list_lanes(request: Request, caller: CallerOf) -> LaneList:
 
 
 def _lanes(client: Client, caller: Caller) -> LaneList:
-    farm = client.snapshots.take(_MOST_WORKERS, _MOST_JOBS)
+    farm = client.snapshots.take(_MOST_WORKERS, 0)
     paces = Paces(farm.workers, client.lanes.paces())
-    in_hand: Counter[str] = Counter()
-    for held in farm.slices:
-        in_hand[held.lane] += held.units
-    lanes = []
-    for state in farm.lanes:
-        costs = [row.cost for row in farm.jobs if row.lane == state.lane]
-        picture_s = paces.picture_s(state.lane, fmean(costs) if costs else 0.0)
-        lanes.append(
-            LaneView(
-                lane=state.lane,
-                waiting=state.ready,
-                in_hand=in_hand[state.lane],
-                workers=state.workers,
-                ready_work_s=state.ready * picture_s if picture_s or not state.ready else None,
-                parked=state.parked,
-            )
-        )
+    costs = {lane.lane: lane.cost for lane in client.measures.take(_MOST_LANES).lanes}
+    lanes = [LaneView(**asdict(work)) for work in lane_work(farm, paces, costs)]
     return LaneList(lanes=lanes, paused=[one for one in farm.pauses if _may_know(caller, one)])
 
 

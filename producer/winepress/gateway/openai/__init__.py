@@ -15,6 +15,7 @@ _FAMILIES = (
 )
 
 DIALECT = Dialect(
+    "openai",
     (images.router, models.router, files.router, batches.router),
     # Also without /v1, which is easily left out of a client's base address.
     re.compile(rf"/(?:v1/)?(?:{_FAMILIES})(?:/|$)"),

@@ -8,6 +8,7 @@ from winepress.gateway.dialect import Dialect, problem_json
 from winepress.gateway.page import routes
 
 DIALECT = Dialect(
+    "page",
     (routes.router,),
     re.compile(r"/(page/.*|favicon\.ico)?$"),
     problem_json,

@@ -8,6 +8,7 @@ from winepress.gateway.dialect import Dialect, problem_json
 from winepress.gateway.replicate import models, predictions
 
 DIALECT = Dialect(
+    "replicate",
     (predictions.router, models.router, models.foreign),
     re.compile(
         r"/v1/(?:(?:predictions|models/winepress)(?:/|$)|models/[^/]+/[^/]+/(?:predictions|versions))"

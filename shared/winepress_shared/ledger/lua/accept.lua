@@ -26,6 +26,7 @@ local function accept(id)
     end_pending(job)
     if job.expires > 0 then redis.call('ZADD', key('expiries'), job.expires, id) end
     place_job(job)
+    count_accepted(job, job.units - job.done)
   end
   return {answer, id, redis.call('LLEN', ARGV[2] .. job.lane)}
 end

@@ -1,7 +1,7 @@
 #!lua flags=allow-oom
 -- Give out the next slice of a lane, and with it those that can share a call with it and would be next.
 -- KEYS[1] prefix; keys: limits parked paused ready priority_served lane_served waits aside slices job jobs
---         retry attempts failers lane_workers shunned_lane lease leases job_leases held processes
+--         retry attempts failers lane_workers blocked unread shunned_lane lease leases job_leases held processes
 --         last_request fence turn workers events, those `place_job` and `end_job` touch, and the broker's
 --         list of the lane
 -- ARGV: lane, worker, its rendering process, nonce of this request (hex), most units of the first slice, most
@@ -77,11 +77,17 @@ local function next_priority(passed)
   return first
 end
 
--- A process that asks for a slice has rendered those it holds: their last pictures are being delivered.
-local function count_out_mine()
+-- A process that asks for a slice has rendered those it holds: their last pictures are being delivered. It has
+-- nothing more to do with those that it lost, or whose job has ended. It may not know of one whose claim was never
+-- answered, and its parent would wait for it to stop.
+local function settle_mine()
   for _, fence in ipairs(redis.call('SMEMBERS', key('held', holder))) do
-    local lease = read(key('lease', fence))
-    if lease then count_slice_out(fence, lease) end
+    local lease, _, directive = look_up_lease(fence)
+    if lease and (directive == 'lost' or directive == 'cancel') then
+      end_lease(fence, lease)
+    elseif lease then
+      count_slice_out(fence, lease)
+    end
   end
 end
 
@@ -103,6 +109,16 @@ local function is_passed_over(job, unit, due, tried)
   for _, other in ipairs(redis.call('SRANDMEMBER', key('lane_workers', lane), LOOKED_AT)) do
     local seen = tonumber(redis.call('ZSCORE', key('workers'), other))
     if seen and now - seen <= alive_ms and not has_failed(other) then return true end
+  end
+  return false
+end
+
+-- Whether this worker is blocked here, and another live one is not: the last one is never blocked.
+local function is_blocked_here()
+  if not is_blocked(worker, lane) then return false end
+  for _, other in ipairs(redis.call('SRANDMEMBER', key('lane_workers', lane), LOOKED_AT)) do
+    local seen = tonumber(redis.call('ZSCORE', key('workers'), other))
+    if other ~= worker and seen and now - seen <= alive_ms and not is_blocked(other, lane) then return true end
   end
   return false
 end
@@ -179,8 +195,13 @@ local function grant_lease(job, units, firm, tried)
   redis.call('SADD', key('processes', worker), holder)
   local asked = alike and redis.call('GET', key('last_request', holder)) or nonce
   redis.call('SET', key('last_request', holder), asked .. ' ' .. string.format('%d', fence), 'PX', FORGET_MS)
+  count('work_counts', 'slices')
   if job.state == 'queued' then
-    if job.started == 0 then redis.call('HSET', key('job', job.id), 'started', now) end
+    if job.started == 0 then
+      redis.call('HSET', key('job', job.id), 'started', now)
+      local since = math.max(job.created, job.starts or 0)
+      count_seconds('work_counts', 'waited ' .. job.priority, JOB_S, math.max(0, now - since) / 1000)
+    end
     set_state(job, 'running', '')
   end
   return fence, lease
@@ -212,7 +233,7 @@ end
 
 answer_last_request()
 if slices[1] then return answer_all() end
-count_out_mine()
+settle_mine()
 if is_closed(lane) then return nil end
 -- Give out the next slice. Once slices have been given out, only one that is alike and was not started before.
 -- Returns its lease and job; or nil, nil and whether units were passed over.
@@ -236,7 +257,7 @@ local function serve_lane()
     else
       local job = read_job(id)
       if alike and not (job and job.alike == alike and job.chained == 0) then return nil end
-      local lease = job and serve_job(job)
+      local lease = job and not cannot_read(job, holder) and serve_job(job) or nil
       if lease or alike then return lease, job end
       if not job then
         drop_lost_job(lane, priority, user, id)
@@ -254,6 +275,10 @@ local function share_of_lane()
   return math.ceil((tonumber(redis.call('HGET', key('lanes'), lane)) or 0) / workers)
 end
 
+if is_blocked_here() then
+  redis.call('SET', key('shunned_lane', worker), lane, 'PX', SHUN_MS)
+  return nil
+end
 most_of_all = math.min(most_of_all, share_of_lane())
 local lease, job, is_shunned = serve_lane()
 if is_shunned and others_first then

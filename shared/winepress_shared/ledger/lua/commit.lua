@@ -1,8 +1,8 @@
 #!lua flags=allow-oom
 -- Count a unit whose object exists, once and only for the holder of the lease. Units of a chain are counted
 -- in order.
--- KEYS[1] prefix; keys: lease leases job_leases held job done units attempts failers open open_by_user
---         events, and those `place_job` touches
+-- KEYS[1] prefix; keys: lease leases job_leases held job done units attempts failers disproved
+--         blocked open open_by_user events, and those `place_job` touches
 -- ARGV: fence, unit, JSON of the output
 -- Returns 'ok' | 'moved' (the rest waits in another lane) | 'last' (every unit has ended: write
 --         the result, then finish) | 'lost' | 'cancel'
@@ -13,12 +13,23 @@ if directive == 'lost' or directive == 'cancel' then
   drop_unit(fence, lease, unit)
   return directive
 end
+
+local function count_drawn()
+  local output, model = decode(ARGV[3]), string.match(lease.lane, '^[^@]+')
+  local by = ' ' .. word(model) .. ' ' .. word(output.device)
+  local seconds = type(output.render_s) == 'number' and math.min(math.max(0, output.render_s), 1e6) or 0
+  count_seconds('work_counts', 'drawn' .. by, PICTURE_S, seconds)
+  if lease.lane ~= 'film' then count('work_counts', 'steps' .. by, tonumber(job.cost) or 0) end
+end
+
 local rest = without(lease.open, unit)
 if rest and job.chained == 1 and unit ~= first_of(lease.open) then return 'lost' end
 if rest then
+  count_drawn()
   redis.call('SETBIT', key('done', job.id), unit, 1)
   redis.call('HSET', key('units', job.id), unit, ARGV[3])
   redis.call('HDEL', key('attempts', job.id), unit)
+  judge_failers(job, unit, lease)
   redis.call('HDEL', key('failers', job.id), unit)
   job.done = redis.call('HINCRBY', key('job', job.id), 'done', 1)
   count_open(job)

@@ -1,14 +1,15 @@
 #!lua flags=allow-oom
 -- Apply a user's command to a job.
--- KEYS[1] prefix; keys: job jobs lease leases job_leases retry attempts done units expiries old
+-- KEYS[1] prefix; keys: job jobs lease leases job_leases retry attempts done units expiries old dead
 --         events, and those `end_job` and `place_job` touch
--- ARGV: id, verb: 'cancel' | 'pause' | 'resume' | 'retry' | 'front' | 'reprioritise', reason (of a
+-- ARGV: id, verb: 'cancel' | 'pause' | 'resume' | 'retry' | 'drop' (what it gave up needs no attention) |
+--       'front' | 'reprioritise', reason (of a
 --       cancel) or priority (of reprioritise)
 -- Returns {'ok'|'missing'|'illegal', state}; holders are notified on the channel directives:HOLDER
 local id, verb = ARGV[1], ARGV[2]
 local job = read_job(id)
 if not job then return {'missing', ''} end
-local VERBS = {cancel = 1, pause = 1, resume = 1, retry = 1, front = 1, reprioritise = 1}
+local VERBS = {cancel = 1, pause = 1, resume = 1, retry = 1, drop = 1, front = 1, reprioritise = 1}
 if not VERBS[verb] then error('refused argument verb') end
 if verb == 'reprioritise' and not string.match(ARGV[3], '^[0-2]$') then
   error('refused argument priority')
@@ -31,12 +32,19 @@ local function replace(field, value)
   place_job(job)
 end
 
-if verb == 'retry' then
+if verb == 'drop' then
+  redis.call('ZREM', key('dead'), id)
+elseif verb == 'retry' and is_alive(job) and job.failed > 0 and not has_ended(job) and job.pending ~= 1 then
+  redis.call('ZREM', key('dead'), id)
+  event(id, 'note', 'message', requeue_failed(job) .. ' pictures that were given up are tried again')
+  place_job(job)
+elseif verb == 'retry' then
   if is_alive(job) or job.state == 'succeeded' then return {'illegal', job.state} end
   -- Holders of slices from before the retry lose them.
   tell_holders(job)
   void_leases_of(id)
   redis.call('ZREM', key('old'), id)
+  redis.call('ZREM', key('dead'), id)
   redis.call('PERSIST', key('events', id))
   redis.call('HSET', key('job', id), 'failed', 0, 'finished', 0, 'expires', 0)
   job.failed, job.paused = 0, 0

@@ -1,12 +1,16 @@
 #!lua flags=allow-oom
 -- Record the state of a rendering process. The load it had marked has ended.
 -- KEYS[1] prefix; keys: worker renderer pace warm_workers warm_models loading_workers loading_model
+--         work_counts counted
 -- ARGV: worker, its description (JSON), names of the models it holds ...
+-- Its `counts` are totals since the process began, and `process` names it. So what was told before is known, and
+-- a description that comes twice, or not at all, changes no count.
 local worker = ARGV[1]
 -- Each heartbeat of its worker renews it.
 redis.call('SET', key('renderer', worker), ARGV[2], 'PX', FORGET_MS)
 local device = decode(redis.call('GET', key('worker', worker))).device
-local rates, pace = decode(ARGV[2]).megapixel_steps_per_s, {}
+local described = decode(ARGV[2])
+local rates, pace = described.megapixel_steps_per_s, {}
 for lane, rate in pairs(type(device) == 'string' and type(rates) == 'table' and rates or {}) do
   if type(lane) == 'string' and type(rate) == 'number' then
     pace[#pace + 1] = lane .. ' ' .. device
@@ -17,3 +21,19 @@ if pace[1] then redis.call('HSET', key('pace'), unpack(pace)) end
 set_warm_models(worker, {unpack(ARGV, 3)})
 local loaded = redis.call('GETDEL', key('loading_model', worker))
 if loaded then redis.call('ZREM', key('loading_workers', loaded), worker) end
+
+local counts, known = described.counts, read(key('counted', worker)) or {}
+if type(counts) ~= 'table' or type(described.process) ~= 'string' then return end
+if known.process ~= described.process then
+  known = {}
+  redis.call('DEL', key('counted', worker))
+  redis.call('HSET', key('counted', worker), 'process', described.process)
+end
+for name, total in pairs(counts) do
+  local before = tonumber(known[name]) or 0
+  if type(name) == 'string' and type(total) == 'number' and total > before then
+    count('work_counts', name .. ' ' .. word(device), total - before)
+    redis.call('HSET', key('counted', worker), name, total)
+  end
+end
+redis.call('PEXPIRE', key('counted', worker), FORGET_MS)

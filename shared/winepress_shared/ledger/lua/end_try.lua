@@ -13,6 +13,7 @@ redis.call('LTRIM', key('tries', delivery), -TRIES, -1)
 redis.call('PEXPIRE', key('tries', delivery), KEPT_MS)
 redis.call('PEXPIRE', key('delivery', delivery), KEPT_MS)
 redis.call('HINCRBY', key('delivery', delivery), 'tries', 1)
+count('delivery_counts', 'tries ' .. how)
 if how == 'unwanted' then
   how = 'failed'
   redis.call('HDEL', key('job', found.job), 'hooks')

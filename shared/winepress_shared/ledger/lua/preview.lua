@@ -1,4 +1,4 @@
-#!lua flags=allow-oom
+#!lua
 -- Store a small picture of an unfinished unit for a short time, replacing the previous one.
 -- KEYS[1] prefix; keys: lease job preview events
 -- ARGV: fence, unit, step, steps, base64 of a JPEG, time to live (ms)

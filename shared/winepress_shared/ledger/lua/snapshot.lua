@@ -1,23 +1,19 @@
 #!lua flags=no-writes
 -- The state of the whole farm at this moment.
--- KEYS[1] prefix; keys: lanes parked paused lane_workers leases lease workers worker renderer
---         loading_model jobs job
+-- KEYS[1] prefix; keys: lanes parked paused lane_workers leases lease workers lost worker
+--         renderer loading_model blocked jobs job
 -- ARGV: most workers returned, most jobs of a kind, a worker is gone without a heartbeat within (ms)
 -- Returns JSON: now (ms); lanes, those with waiting or leased units: lane, ready, units waiting;
 --         workers, how many serve it; parked, why it is, or ''; pauses, names in `paused`;
 --         worker_count; workers: name, seen (ms), facts and renderer, the descriptions of it and of its
---         rendering process (JSON or ''), loading, the model it is loading or ''; slices: holder, job, lane,
+--         rendering process (JSON or ''), loading, the model it is loading or '', blocked, lane and
+--         when that ends (ms) for each lane in which it is blocked ...; lost, workers that did not
+--         leave and are gone: name, seen (ms); slices: holder, job, lane,
 --         unit in progress or '', step, steps, units that have not ended; running and queued, how many jobs
 --         are; jobs: id, row (names and values); those that run, the newest first, those that are queued,
 --         the oldest first, then the newest of all
 local most_workers, most_jobs = tonumber(ARGV[1]), tonumber(ARGV[2])
 check_numbers(1, 2, 3)
-
--- Values from other writers may not be numbers, or not finite ones, which JSON lacks.
-local function amount(text)
-  local number = tonumber(text)
-  return number and math.abs(number) < 1e15 and number or 0
-end
 
 local lanes, is_listed = {}, {}
 local function add_lane(lane, ready)
@@ -53,8 +49,17 @@ for i = 1, math.min(#names, most_workers) do
     seen = math.min(now, tonumber(redis.call('ZSCORE', key('workers'), name))),
     facts = redis.call('GET', key('worker', name)) or '',
     renderer = redis.call('GET', key('renderer', name)) or '',
-    loading = redis.call('GET', key('loading_model', name)) or ''}
+    loading = redis.call('GET', key('loading_model', name)) or '',
+    blocked = redis.call('ZRANGEBYSCORE', key('blocked', name), now, '+inf', 'WITHSCORES')}
 end
+
+local lost = {}
+local function add_lost(name_of_set, before)
+  local found = redis.call('ZRANGEBYSCORE', key(name_of_set), '-inf', before, 'WITHSCORES', 'LIMIT', 0, most_workers)
+  for i = 1, #found, 2 do lost[#lost + 1] = {name = found[i], seen = amount(found[i + 1])} end
+end
+add_lost('lost', '+inf')
+add_lost('workers', '(' .. string.format('%.0f', since)) -- only live workers sweep
 
 local jobs, is_told = {}, {}
 local function add_jobs(ids)
@@ -71,6 +76,6 @@ if most_jobs > 0 then
 end
 
 return cjson.encode({now = now, lanes = lanes, pauses = redis.call('HKEYS', key('paused')),
-  worker_count = #names, workers = workers, slices = slices,
+  worker_count = #names, workers = workers, lost = lost, slices = slices,
   running = redis.call('ZCARD', key('jobs', 'running')),
   queued = redis.call('ZCARD', key('jobs', 'queued')), jobs = jobs})

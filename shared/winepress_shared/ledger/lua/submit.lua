@@ -91,4 +91,5 @@ redis.call('ZADD', key('jobs', 'queued'), order, id)
 local job = read_job(id)
 if done > 0 then requeue_missing(job) end
 place_job(job)
+if mode == 'enter' then count_accepted(job, units - done) end
 return entered('accepted', id, units - done)

@@ -1,12 +1,13 @@
 #!lua flags=allow-oom
 -- Reconcile: expired leases, due retries, deadlines, old jobs, workers that are gone.
--- KEYS[1] prefix; keys: swept leases lease due expiries old workers worker lane_workers renderer
+-- KEYS[1] prefix; keys: swept leases lease due expiries old workers lost worker lane_workers renderer
 --         warm_workers warm_models job jobs retry attempts done units job_leases events lanes parked
 --         paused, those `requeue_lease` and `end_job` touch, and the broker's lists of the lanes
 -- ARGV: least time between two sweeps (ms), lease time to live (ms), most attempts,
 --       a worker is gone after (ms), prefix of the broker's queues
 -- Returns nil if the last sweep was too recent, else {lane, units waiting, tickets queued} of
 -- every lane that has work and is neither parked nor paused.
+local MOST_LOST = 1000 -- workers whose silence is remembered
 check_numbers(1, 2, 3, 4)
 local least, ttl, limit = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3])
 local gone_before = now - tonumber(ARGV[4])
@@ -53,9 +54,13 @@ each_due('old', function(id)
   void_leases_of(id)
   remove_job(id, job and job.state)
 end)
-for _, worker in ipairs(redis.call('ZRANGEBYSCORE', key('workers'), '-inf', gone_before)) do
-  forget_worker(worker)
+local gone = redis.call('ZRANGEBYSCORE', key('workers'), '-inf', gone_before, 'WITHSCORES')
+for i = 1, #gone, 2 do
+  redis.call('ZADD', key('lost'), gone[i + 1], gone[i])
+  forget_worker(gone[i])
 end
+redis.call('ZREMRANGEBYSCORE', key('lost'), '-inf', now - FORGET_MS)
+redis.call('ZREMRANGEBYRANK', key('lost'), 0, -MOST_LOST - 1)
 
 local open, lanes = {}, redis.call('HGETALL', key('lanes'))
 for i = 1, #lanes, 2 do

@@ -17,6 +17,7 @@
 --                                 shared (1: another submission under its key was told its id)
 --                                 hooks (events that its webhook is told of, with dots between them; absent:
 --                                 it has none)
+--                                 unread (1: some process cannot read it; see `unread`)
 --   jobs                  zset    ID by order of submission; jobs:STATE the same for one state
 --   ready:LANE:PRIORITY   zset    user by the turn of their last slice (lowest is next)
 --   ready:LANE:PRIORITY:USER  zset  ID by front or order (lowest is next)
@@ -30,6 +31,8 @@
 --   paused                hash    'farm', 'lane:LANE', 'user:USER' → since when
 --   open                  number  units that have not ended
 --   open_by_user          hash    USER → units that have not ended
+--   unread:ID             zset    processes that cannot read the job, which is of a later version, by when they may
+--                                 try again (time to live)
 --   retry:ID              zset    UNIT by the time it may be tried again; seven digits, so that units
 --                                 due at the same time come in their order. A chained job has at most
 --                                 one here, and everything after it is at or after the cursor
@@ -54,9 +57,14 @@
 --   processes:WORKER      set     the processes of a worker that may hold leases
 --   lane_workers:LANE     set     workers that serve a lane
 --   shunned_lane:WORKER   string  a lane where only units wait that it failed at (time to live)
+--   disproved:WORKER      hash    LANE → units that it failed at and another worker drew, since it last drew one
+--                                 (time to live, like the next)
+--   blocked:WORKER        zset    LANE of which it gets no slices while another worker serves it, by when that ends
 --   pace                  hash    LANE DEVICE → megapixel-steps per second, as last measured
 --   workers               zset    WORKER by last heartbeat
+--   lost                  zset    WORKER by last heartbeat, of those that were forgotten without having left
 --   worker:WORKER         string  the worker's description, JSON
+--   life:WORKER           string  names the process that has this name now (time to live)
 --   renderer:WORKER       string  the state of its rendering process, JSON
 --   warm_workers:MODEL    set     workers that hold a model (with its precision)
 --   warm_models:WORKER    set     models that a worker holds
@@ -65,6 +73,7 @@
 --   view                  string  time and result (JSON) of the last look at all lanes, see `lanes`
 --   due                   zset    ID by the time its earliest retry is due
 --   expiries              zset    ID by deadline
+--   dead                  zset    ID of a job with units that were given up, by when that happened last
 --   old                   zset    ID by the time its record is dropped
 --   pending               zset    ID of a pending job by the time a worker looks after it, see `overdue`
 --   withdrawn             zset    ID of an undone submission by the time a worker looks whether the store
@@ -95,6 +104,11 @@
 --   key_units:KEY         number  units of these jobs, as last counted and reserved since
 --   key_counted:KEY       string  there while they were counted lately (time to live)
 --   key_steps:KEY:DAY     number  megapixel-steps of one day of UTC, days since 1970 (time to live)
+--   job_counts            hash    COUNT → number: what has happened to jobs so far, see `count`
+--   work_counts           hash    the same of what workers do
+--   delivery_counts       hash    the same of webhooks
+--   counted:WORKER        hash    COUNT → number that this process of the worker has told, and 'process', its
+--                                 name (time to live)
 --   fence, turn, swept    numbers
 local P = KEYS[1]
 local EVENTS = 256
@@ -131,6 +145,12 @@ end
 local function decode(text)
   local is_json, found = pcall(cjson.decode, text or '')
   return is_json and type(found) == 'table' and found or {}
+end
+
+-- A number from an untrusted writer; 0 if it is none, or not finite, which JSON lacks.
+local function amount(text)
+  local number = tonumber(text)
+  return number and math.abs(number) < 1e15 and number or 0
 end
 
 local function limit_of(name) return tonumber(redis.call('HGET', key('limits'), name)) or LIMITS[name] end

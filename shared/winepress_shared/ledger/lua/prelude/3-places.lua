@@ -128,9 +128,10 @@ end
 
 local function remove_job(id, state)
   redis.call('ZREM', key('jobs'), id)
+  redis.call('ZREM', key('dead'), id)
   if state then redis.call('ZREM', key('jobs', state), id) end
   redis.call('UNLINK', key('job', id), key('retry', id), key('attempts', id), key('done', id),
-    key('failers', id), key('units', id), key('job_leases', id), key('events', id))
+    key('failers', id), key('units', id), key('unread', id), key('job_leases', id), key('events', id))
 end
 
 -- Remove a pending job as if it had never been there; its idempotency key then belongs to no job.
@@ -140,6 +141,12 @@ local function drop_pending(job)
   count_open(job)
   redis.call('ZREM', key('pending'), job.id)
   remove_job(job.id, state)
+end
+
+-- A job is accepted, with so many units to draw.
+local function count_accepted(job, units)
+  count('job_counts', 'accepted ' .. job.priority)
+  count('job_counts', 'accepted_pictures ' .. job.priority, units)
 end
 
 -- The job, pending or unknown, will never be accepted. Its job.json may be in the store, or come there late:
@@ -168,6 +175,10 @@ local function end_job(job, state, reason)
   redis.call('DEL', key('retry', job.id), key('attempts', job.id), key('failers', job.id))
   if state == 'succeeded' then redis.call('DEL', key('done', job.id), key('units', job.id)) end
   tell_holders(job)
+  count('job_counts', 'ended ' .. state)
+  if has_ended(job) and job.started > 0 then
+    count_seconds('job_counts', 'ran ' .. job.priority, JOB_S, math.max(0, now - job.started) / 1000)
+  end
 end
 
 local function add_retry(job, unit, due)
@@ -212,11 +223,26 @@ local function requeue_missing(job)
   if missing[1] then requeue_units(job, missing, now) end
 end
 
+-- Requeue the units that a job has given up while it runs; returns how many there were. No chain has any.
+local function requeue_failed(job)
+  local rows, count = redis.call('HGETALL', key('units', job.id)), 0
+  for i = 1, #rows, 2 do
+    if decode(rows[i + 1]).error then
+      redis.call('HDEL', key('units', job.id), rows[i])
+      add_retry(job, tonumber(rows[i]), now)
+      count = count + 1
+    end
+  end
+  job.failed = redis.call('HINCRBY', key('job', job.id), 'failed', -count)
+  return count
+end
+
 local function record_failure(job, unit, class, message)
   redis.call('HSET', key('units', job.id), unit, cjson.encode({error = class, message = message}))
   redis.call('HDEL', key('attempts', job.id), unit)
   redis.call('HDEL', key('failers', job.id), unit)
   job.failed = redis.call('HINCRBY', key('job', job.id), 'failed', 1)
+  count('work_counts', 'failed ' .. word(class))
 end
 
 -- Too many units of a job have failed: fail all that are not in progress.
@@ -232,6 +258,7 @@ end
 -- End a unit without an object, and with it every later unit of a chained job.
 local function fail_unit(job, unit, class, message)
   record_failure(job, unit, class, message)
+  redis.call('ZADD', key('dead'), now, job.id)
   event(job.id, 'unit-failed', 'unit', unit, 'class', class, 'message', message)
   if job.max_failed and job.failed > job.max_failed then fail_remaining(job, class) end
   if job.chained == 0 then return end

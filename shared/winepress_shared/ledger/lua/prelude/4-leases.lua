@@ -1,5 +1,9 @@
 -- Part of every script: leases, and how they end.
 
+local BLOCK_AFTER = 3 -- units that a worker failed at and others drew
+local BLOCK_MS = 600000
+local UNREAD_MS = 600000
+
 -- A lease, its job, and what its holder should do: 'ok' | 'yield' | 'cancel' | 'lost'.
 local function look_up_lease(fence)
   local lease = read(key('lease', fence))
@@ -16,6 +20,7 @@ local function begin_unit(fence, lease, job, unit)
   if is_begun(lease, unit) then return end
   redis.call('HINCRBY', key('attempts', job.id), unit, 1)
   redis.call('HSET', key('lease', fence), 'at', unit, 'step', 0, 'step_at', now)
+  count('work_counts', 'attempts')
   event(job.id, 'unit-started', 'unit', unit, 'holder', lease.holder)
 end
 
@@ -110,7 +115,10 @@ end
 local function requeue_lease(lease, limit, in_company)
   local job = lease.void ~= 1 and read_job(lease.job)
   if not job or job.state ~= 'running' then return end
-  if limit then count_load_as_attempt(job, lease) end
+  if limit then
+    count('work_counts', 'slices_lost')
+    count_load_as_attempt(job, lease)
+  end
   local units, counts = {}, limit and not in_company
   for _, unit in ipairs(units_of(lease.open)) do
     local is_started = is_begun(lease, unit)
@@ -179,10 +187,44 @@ local function set_warm_models(worker, names)
   redis.call('PEXPIRE', key('warm_models', worker), FORGET_MS)
 end
 
+-- Whether a worker gets no slices of a lane as long as another one may draw them.
+local function is_blocked(worker, lane)
+  return (tonumber(redis.call('ZSCORE', key('blocked', worker), lane)) or 0) > now
+end
+
+-- A worker drew a unit: so those that failed at it are at fault, not the unit. One to which that happened BLOCK_AFTER
+-- times in a lane, with nothing drawn between, is blocked there for a while.
+local function judge_failers(job, unit, lease)
+  local mine = string.match(lease.holder, '^(.*)/')
+  redis.call('HDEL', key('disproved', mine), lease.lane)
+  for worker in string.gmatch(redis.call('HGET', key('failers', job.id), unit) or '', '[^\n]+') do
+    if worker ~= mine then
+      local count = redis.call('HINCRBY', key('disproved', worker), lease.lane, 1)
+      redis.call('PEXPIRE', key('disproved', worker), FORGET_MS)
+      if count >= BLOCK_AFTER then
+        redis.call('ZADD', key('blocked', worker), now + BLOCK_MS, lease.lane)
+        redis.call('PEXPIRE', key('blocked', worker), FORGET_MS)
+      end
+    end
+  end
+end
+
+-- A process gave a job back because a later version has written it.
+local function note_unread(job, holder)
+  redis.call('HSET', key('job', job.id), 'unread', 1)
+  redis.call('ZADD', key('unread', job.id), now + UNREAD_MS, holder)
+  redis.call('PEXPIRE', key('unread', job.id), UNREAD_MS)
+end
+
+local function cannot_read(job, holder)
+  return job.unread and (tonumber(redis.call('ZSCORE', key('unread', job.id), holder)) or 0) > now
+end
+
 -- Remove all records of a worker that is gone.
 local function forget_worker(worker)
   redis.call('ZREM', key('workers'), worker)
   set_lanes_of_worker(worker, '{}')
   set_warm_models(worker, {})
-  redis.call('DEL', key('worker', worker), key('renderer', worker))
+  redis.call('DEL', key('worker', worker), key('renderer', worker), key('disproved', worker),
+    key('blocked', worker), key('life', worker))
 end

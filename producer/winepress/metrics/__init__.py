@@ -1,0 +1,1 @@
+"""What a farm tells Prometheus: the list of metrics, where their values come from, their text."""

@@ -1,0 +1,103 @@
+"""A worker that fails at what others draw gets no more of it, unless nobody else is there."""
+
+from __future__ import annotations
+
+import pytest
+from support.audited_farm import LANE, AuditedFarm
+from support.command_line import Run, lines
+
+from winepress_shared.ledger.lanes import LaneIndex
+
+GOOD, BAD = "good", "bad"
+
+
+@pytest.fixture
+def two(farm: AuditedFarm) -> AuditedFarm:
+    """A farm with a good and a bad worker."""
+    for name in (GOOD, BAD):
+        farm.ledger.beat(name, f"{name}/1", {"device": "CPU", "lanes": [LANE]})
+    return farm
+
+
+def _fail(farm: AuditedFarm, job: str) -> None:
+    """The bad worker fails at the one unit of a job."""
+    slice_ = farm.claim(most=1, worker=BAD)
+    assert slice_.job_id == job
+    farm.ledger.start(slice_.fence, 0)
+    farm.fail(slice_, 0)
+    farm.make_due(job)
+
+
+def _draw(farm: AuditedFarm, worker: str) -> None:
+    slice_ = farm.claim(most=1, worker=worker)
+    farm.draw(slice_)
+    farm.ledger.finish(slice_.fence)
+
+
+def _disprove(farm: AuditedFarm, *jobs: str) -> None:
+    """What the bad worker fails at the good one draws."""
+    for job in jobs:
+        farm.submit(job)
+        _fail(farm, job)
+        _draw(farm, GOOD)
+
+
+def test_a_worker_that_fails_at_what_another_draws_is_blocked(two: AuditedFarm) -> None:
+    """After the third time, until it is unblocked; everything is drawn by the other one."""
+    _disprove(two, "a", "b", "c")
+    two.submit("d")
+    assert two.try_claim(worker=BAD) is None
+    assert two.state("a") == two.state("c") == "succeeded"
+    assert LaneIndex(two.settings).unblock(BAD) == 1
+    assert two.claim(worker=BAD).job_id == "d"
+
+
+def test_the_last_worker_of_a_lane_is_never_blocked(two: AuditedFarm) -> None:
+    """Drawn with failures is better than not drawn; nor does a dead worker count."""
+    _disprove(two, "a", "b", "c")
+    two.submit("d")
+    two.redis.zadd(two.key("workers"), {GOOD: 1})
+    assert two.claim(worker=BAD).job_id == "d"
+
+
+def test_a_job_at_which_everybody_fails_blocks_nobody(two: AuditedFarm) -> None:
+    """It is the job's fault, and no worker's."""
+    for job in ("a", "b", "c", "d"):
+        two.submit(job)
+        _fail(two, job)
+        slice_ = two.claim(most=1, worker=GOOD)
+        two.ledger.start(slice_.fence, 0)
+        two.fail(slice_, 0, retry=False)
+        two.ledger.finish(slice_.fence, "told to")
+    two.submit("e")
+    assert two.claim(worker=BAD).job_id == "e"
+
+
+def test_a_worker_that_draws_between_its_failures_is_not_blocked(two: AuditedFarm) -> None:
+    """One picture in a hundred may fail on any device."""
+    for job in ("a", "b", "c", "d"):
+        _disprove(two, job)
+        two.submit(f"own-{job}")
+        _draw(two, BAD)
+    two.submit("e")
+    assert two.claim(worker=BAD).job_id == "e"
+
+
+def test_a_block_is_seen_and_ended(
+    two: AuditedFarm, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By `workers` and `doctor`, with the remedy; a worker that starts again is free too."""
+    _disprove(two, "a", "b", "c")
+    monkeypatch.setenv("WINEPRESS_FARM", two.settings.farm)
+    assert f"gets nothing more of {LANE} for 0:" in run("workers").stdout
+    (bad,) = [one for one in lines(run("workers", "--json")) if one["name"] == BAD]
+    assert list(bad["blocked"]) == [LANE]
+    doctor = run("doctor")
+    assert "--unblock bad" in doctor.stdout
+    assert run("workers", "--unblock", BAD).returncode == 0
+    assert f"gets nothing more of {LANE}" not in run("workers").stdout
+    _disprove(two, "d", "e", "f")
+    two.ledger.leave(BAD)
+    two.ledger.beat(BAD, f"{BAD}/2", {"device": "CPU", "lanes": [LANE]})
+    two.submit("g")
+    assert two.claim(worker=BAD).job_id == "g"
