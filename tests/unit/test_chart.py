@@ -11,8 +11,10 @@ from urllib.parse import parse_qs, urlsplit
 import helm_python
 import kubernetes_validate
 import pytest
+import yaml
 from jsonschema import Draft7Validator
 from support.deployed_files import CHART, Manifest, custom_schemas, one, pods, rendered
+from support.markdown_pages import ROOT, Page
 
 from winepress.cli import parse
 from winepress.gateway.native.ready_work import ReadyWork, ready_work
@@ -295,3 +297,13 @@ def test_a_worker_is_alive_while_it_touches_its_file() -> None:
         *shell, script = container[probe]["exec"]["command"]
         assert shell == ["/bin/sh", "-c"]
         assert file in shlex.split(shlex.split(script.replace("$(", "").replace(")", ""))[2])
+
+
+def test_the_values_that_the_guide_shows_are_taken() -> None:
+    """All of them, with the sets that it adds."""
+    (block,) = (b for b in Page(ROOT / "docs" / "kubernetes.md").blocks if b.language == "yaml")
+    manifests = rendered(yaml.safe_load(block.text))
+    ends = sorted(name.removeprefix("night-winepress-") for name in pods(manifests))
+    assert ends == ["gateway", "webhooks", "worker-cpu", "worker-gpu", "worker-sdxl"]
+    for manifest in manifests:
+        _check(manifest, _CURRENT)
