@@ -21,6 +21,7 @@ TOO_NEW := $(if $(PYTHON_3_13),,tests/clients/sd-api-mcp.txt)
 CLIENTS := build/clients/node/.made \
   $(patsubst tests/clients/%.txt,build/clients/%/.made,$(filter-out $(TOO_NEW),$(wildcard tests/clients/*.txt)))
 KILLS ?= 300
+MINUTES ?= 60
 SEED ?= 1
 AVX2_CPU := build/avx2_cpu.so
 # In Debian a part of the package prometheus; what else needs it is in `make test-operations`.
@@ -28,8 +29,8 @@ ALERTS := promtool check config deploy/prometheus/prometheus.yaml >/dev/null && 
   promtool test rules tests/operations/alerts_test.yaml
 
 .DEFAULT_GOAL := help
-.PHONY: help install develop demo test check check-deploy coverage bench clean test-avx2 test-all-avx2 test-clients clients \
-  kills test-operations both-halves one-half other-half
+.PHONY: help install develop demo test check coverage bench clean check-deploy test-avx2 test-all-avx2 test-clients clients \
+  faults kills soak recovery test-operations both-halves one-half other-half
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "make %-15s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -103,7 +104,7 @@ build/clients/node/.made: tests/clients/package.json tests/clients/package-lock.
 	@npm ci --prefix $(@D) --silent --no-audit --no-fund || { rm -rf $(@D); false; }
 	@touch $@
 
-check: install ## Check lint, formatting, types, layers and the files of deploy/
+check: install ## Check lint, formatting, types, layers, alert rules and the files of deploy/
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
@@ -133,8 +134,17 @@ coverage: install ## Measure test coverage
 	@$(BIN)/coverage combine --quiet
 	@$(BIN)/coverage report --skip-covered
 
+faults: install ## Test every fault of the table in RELIABILITY.md, and print the verdicts: SEED=1
+	@SEED=$(SEED) PYTHONPATH=tests $(BIN)/pytest tests/faults tests/integration -p faults.verdicts -m case
+
 kills: install ## SIGKILL workers, broker and store at random phases: KILLS=300 SEED=1
 	@PYTHONPATH=tests $(BIN)/python -m faults.harness kills --kills $(KILLS) --seed $(SEED)
+
+soak: install ## Disturb a farm at random, and see whether anything grows: MINUTES=60 SEED=1
+	@PYTHONPATH=tests $(BIN)/python -m faults.harness soak --minutes $(MINUTES) --seed $(SEED)
+
+recovery: install ## Throughput of a farm before and after faults
+	@PYTHONPATH=tests $(BIN)/python -m faults.harness recovery
 
 bench: install ## Run every benchmark
 	@set -e; for script in tests/benchmarks/bench_*.py; do echo "== $$script"; PYTHONPATH=tests $(BIN)/python $$script; done

@@ -7,10 +7,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from winepress.caller_checks import MOST_LISTED
 from winepress.explanation import duration, shortened
 from winepress.finding import Finding
 from winepress_shared.errors import AccessRefused, FarmUnreachable
 from winepress_shared.ledger.ledger import SILENT_S
+from winepress_shared.state import JobState
 from winepress_shared.stores.conditional_writes import check_conditional_writes
 
 if TYPE_CHECKING:
@@ -67,6 +69,21 @@ def check_uptake(client: Client) -> Finding:
                 "and is started again by what started it",
             )
     return Finding("what waits is taken up")
+
+
+def check_versions(client: Client) -> Finding:
+    """Whether jobs wait for workers of a later version than there are."""
+    workers: dict[str, list[str]] = {}
+    for worker in client.workers():
+        workers.setdefault(str(worker.facts.get("version", "?")), []).append(worker.name)
+    told = "; ".join(f"{one}: {shortened(names)}" for one, names in sorted(workers.items()))
+    unread = [row.id for row in client.list(JobState.QUEUED, MOST_LISTED) if row.unread]
+    if unread and len(workers) == 1:
+        raise FarmUnreachable(
+            f"these jobs are of a later version than every worker ({told}): {shortened(unread)}",
+            hint="upgrade the workers; one after the other is enough",
+        )
+    return Finding(told or "no worker is alive")
 
 
 def check_blocks(client: Client) -> Finding:

@@ -215,7 +215,18 @@ def test_doctor_tells_a_working_farm_from_a_broken_one(
     done = run("doctor", "--json")
     assert done.returncode == 3
     found = {line["part"]: line["ok"] for line in lines(done)}
-    behind = ["workers", "links", "lanes", "uptake", "blocks", "jobs", "dead", "records", "memory"]
+    behind = [
+        "workers",
+        "links",
+        "lanes",
+        "uptake",
+        "blocks",
+        "versions",
+        "jobs",
+        "dead",
+        "records",
+        "memory",
+    ]
     assert list(found) == ["catalogue", "store", "writes", "broker", *behind]
     assert [part for part, is_ok in found.items() if not is_ok] == ["workers"]
     manual_worker.live(LANE)

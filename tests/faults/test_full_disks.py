@@ -65,6 +65,7 @@ def test_a_film_that_fills_the_disk_ends_and_other_films_are_made(
             large.wait(PATIENCE_S)
 
 
+@pytest.mark.case(44)
 def test_a_disk_that_others_have_filled_is_left_until_there_is_room(
     farm_settings: Settings, client: Client, tmp_path: Path, disk: Path
 ) -> None:

@@ -67,6 +67,7 @@ def test_killing_the_broker_loses_and_doubles_nothing(running_farm: RunningFarm)
     running_farm.assert_exactly_once(handles)
 
 
+@pytest.mark.case(19)
 def test_a_broker_without_its_last_seconds_costs_no_picture_and_no_renderer(
     running_farm: RunningFarm, renderer_pid: Callable[[str], int], tmp_path: Path
 ) -> None:
@@ -102,6 +103,7 @@ def test_killing_the_store_loses_and_doubles_nothing(running_farm: RunningFarm) 
     running_farm.assert_exactly_once(handles)
 
 
+@pytest.mark.case(28)
 @pytest.mark.parametrize("marker", ["[[crash]]", "[[exit@4]]"])
 def test_a_picture_that_kills_its_worker_is_given_up_and_its_neighbours_are_not(
     running_farm: RunningFarm, marker: str

@@ -124,6 +124,7 @@ def test_a_device_that_cannot_compile_what_a_processor_can_leaves_it_the_lane(
             assert_drawn_by(client, handles, "cpu")
 
 
+@pytest.mark.case(44)
 def test_a_disk_that_is_full_for_one_worker_is_not_full_for_the_other(
     farm_settings: Settings, client: Client, tmp_path: Path
 ) -> None:
@@ -168,6 +169,7 @@ def test_a_worker_whose_key_the_store_refuses_leaves_its_lanes_to_the_others(
             assert client.lanes.parked(LANE) is None
 
 
+@pytest.mark.case(43)
 def test_a_model_damaged_on_one_machine_is_drawn_on_another(
     farm_settings: Settings, tmp_path: Path
 ) -> None:

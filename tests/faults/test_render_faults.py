@@ -22,6 +22,7 @@ def _starts(handle: JobHandle) -> int:
     return sum(event.name == "unit-started" for event in handle.events())
 
 
+@pytest.mark.case(32)
 @pytest.mark.parametrize(
     ("marker", "message"), [("retry", "requested fault"), ("bug", "Error"), ("flat", "colour")]
 )
@@ -53,6 +54,7 @@ def test_what_can_never_work_is_not_tried_again(running_farm: RunningFarm) -> No
     assert [output.unit for output in handle.result.outputs] == [0, 2]
 
 
+@pytest.mark.case(42)
 def test_a_fault_of_the_surroundings_of_one_worker_is_anothers_turn_and_costs_no_attempt(
     running_farm: RunningFarm,
 ) -> None:
@@ -74,6 +76,7 @@ def test_a_broken_process_is_replaced_and_its_picture_drawn_by_another(
     running_farm.assert_exactly_once([handle])
 
 
+@pytest.mark.case(30)
 def test_a_renderer_that_hangs_and_does_not_hear_the_cancel_is_killed(
     running_farm: RunningFarm,
 ) -> None:

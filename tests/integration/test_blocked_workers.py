@@ -42,6 +42,7 @@ def _disprove(farm: AuditedFarm, *jobs: str) -> None:
         _draw(farm, GOOD)
 
 
+@pytest.mark.case(42)
 def test_a_worker_that_fails_at_what_another_draws_is_blocked(two: AuditedFarm) -> None:
     """After the third time, until it is unblocked; everything is drawn by the other one."""
     _disprove(two, "a", "b", "c")
@@ -52,6 +53,7 @@ def test_a_worker_that_fails_at_what_another_draws_is_blocked(two: AuditedFarm) 
     assert two.claim(worker=BAD).job_id == "d"
 
 
+@pytest.mark.case(42)
 def test_the_last_worker_of_a_lane_is_never_blocked(two: AuditedFarm) -> None:
     """Drawn with failures is better than not drawn; nor does a dead worker count."""
     _disprove(two, "a", "b", "c")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
 import redis
 from support.worker_process import PATIENCE_S, WorkerProcess, await_condition
 
@@ -11,6 +12,7 @@ from winepress import Client, TextToImage
 from winepress_shared.settings import Settings
 
 
+@pytest.mark.case(36)
 def test_a_picture_longer_than_the_grace_is_left_to_others_and_no_attempt_counts(
     farm_settings: Settings, client: Client, tmp_path: Path
 ) -> None:

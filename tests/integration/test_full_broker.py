@@ -34,6 +34,7 @@ def settings(broker: ValkeyServer, tmp_path: Path) -> Settings:
     return Settings(broker_url=url, store_folder=tmp_path / "store", home=tmp_path / "home")
 
 
+@pytest.mark.case(16)
 def test_a_farm_without_memory_works_off_what_it_has(
     broker: ValkeyServer, settings: Settings, tmp_path: Path
 ) -> None:

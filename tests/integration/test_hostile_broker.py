@@ -94,6 +94,7 @@ def facts_of(client: Client) -> tuple[int, int, list[str]]:
     return one.facts["pid"], one.renderer["pid"], one.facts["lanes"]
 
 
+@pytest.mark.case(31)
 def test_entries_that_are_no_tickets_are_dropped_one_by_one(
     client: Client, worker: Path, farm_settings: Settings
 ) -> None:

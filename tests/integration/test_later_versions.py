@@ -13,6 +13,8 @@ from support.local_worker import LocalWorker
 from support.manual_worker import LANE, apple
 
 from winepress import Client, JobHandle
+from winepress.farm_checks import check_versions
+from winepress_shared.errors import FarmUnreachable
 from winepress_shared.settings import Settings
 
 Change = Callable[[dict[str, Any]], None]
@@ -56,6 +58,7 @@ class _Upgrade:
         self._path.write_bytes(self._plain)
 
 
+@pytest.mark.case(38)
 @pytest.mark.parametrize("change", [_next_format, _new_field, _new_option, _new_kind])
 def test_a_job_of_a_later_version_waits_for_a_worker_of_it(
     settings: Settings, client: Client, change: Change
@@ -74,6 +77,12 @@ def test_a_job_of_a_later_version_waits_for_a_worker_of_it(
     assert "waits for workers of that version" in client.explain(later.id)
     upgrade.understand()
     assert old.renderer.run(LANE).endswith("nothing left to do"), "it has looked once"
+    ledger = old.renderer._lease_client._ledger
+    ledger.beat("old", "old/1", {"device": "CPU", "lanes": [LANE], "version": "1.0"})
+    with pytest.raises(FarmUnreachable, match=r"later version.*1\.0: old.*Upgrade"):
+        check_versions(client)
+    ledger.beat("new", "new/1", {"device": "CPU", "lanes": [LANE], "version": "1.1"})
+    assert check_versions(client).text == "1.0: old; 1.1: new"
     LocalWorker(settings, "new").renderer.run(LANE)
     assert later.status().state == "succeeded"
     assert {output.worker for output in later.result.outputs} == {"new"}

@@ -43,6 +43,7 @@ def test_priorities_are_served_in_their_order(farm: AuditedFarm) -> None:
 
 
 @pytest.mark.parametrize("priority", [NORMAL, BULK])
+@pytest.mark.case(41)
 def test_a_priority_passed_over_longer_than_its_patience_gets_one_slice(
     farm: AuditedFarm, priority: int
 ) -> None:

@@ -12,6 +12,7 @@ from winepress_shared.catalogue import Catalogue
 from winepress_shared.jobs.quality import Quality
 from winepress_shared.lane import Precision
 from winepress_worker.commands import show_model
+from winepress_worker.conversion.calibration import practice
 from winepress_worker.conversion.preparation import measure, prepare
 from winepress_worker.models.local_models import LocalModels
 from winepress_worker.models.manifest import Manifest
@@ -40,6 +41,16 @@ def _measured(home: Path) -> MeasuredPresets:
     assert manifest
     assert manifest.presets
     return manifest.presets
+
+
+@pytest.mark.parametrize("name", Catalogue.load().names)
+@pytest.mark.parametrize("steps", [1, None])
+def test_every_model_can_be_tried_alone(name: str, steps: int | None) -> None:
+    """Also those that have refiners, and those that by their strength leave out most steps."""
+    model = Catalogue.load().get(name)
+    job = practice(model, "a fox", 0, steps, Quality.DRAFT).job
+    assert (job.width, job.height) == (model.width, model.height)
+    assert min(stage.steps for stage in job.stages) >= 1
 
 
 def test_fast_is_hard_to_tell_from_exact_and_a_draft_may_be_told(home: Path) -> None:

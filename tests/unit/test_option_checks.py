@@ -18,8 +18,8 @@ IMAGE = {"kind": "image-to-image", "image": Image.new("RGB", (512, 512))}
 REFINED = {"model": "sdxl-base", "refiner": "sdxl-refiner"}
 
 
-def resolve(farm: Catalogue = CATALOGUE, **values: Any) -> Job:
-    return farm.resolve(parse_job({"prompt": "a fox"} | values))
+def resolve(**values: Any) -> Job:
+    return CATALOGUE.resolve(parse_job({"prompt": "a fox"} | values))
 
 
 @pytest.mark.parametrize(
@@ -78,7 +78,7 @@ def test_what_needs_a_tiny_autoencoder_is_refused_without_one(
     farm = CATALOGUE.plus(CATALOGUE.get(model).model_copy(update={"tiny_vae": None}))
     first = REFINED if model == REFINED["refiner"] else {"model": model}
     with pytest.raises(InvalidJob, match=message):
-        resolve(farm, **first, **values)
+        farm.resolve(parse_job({"prompt": "a fox"} | first | values))
 
 
 def test_options_left_open_are_filled_where_the_model_uses_them() -> None:

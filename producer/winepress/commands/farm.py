@@ -17,6 +17,7 @@ from winepress.farm_checks import (
     check_links,
     check_memory,
     check_uptake,
+    check_versions,
     check_writes,
 )
 from winepress.finding import Finding
@@ -245,6 +246,7 @@ _PARTS_BEHIND_BROKER: tuple[tuple[str, Callable[[Client], Finding]], ...] = (
     ("lanes", _check_lanes),
     ("uptake", check_uptake),
     ("blocks", check_blocks),
+    ("versions", check_versions),
     ("jobs", check_jobs),
     ("dead", check_dead),
     ("records", _check_records),

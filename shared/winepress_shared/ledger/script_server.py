@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cache
 from importlib import resources
 from typing import Any, Protocol, cast
 
@@ -183,26 +184,7 @@ class ScriptServer:
                 "the broker was started again at this moment", value=self._url.shown
             ) from None
         except redis.exceptions.ResponseError as error:
-            if _NOT_ALLOWED in str(error):
-                raise self._not_allowed() from None
-            if _NO_DATABASE in str(error):
-                raise BrokerUnreachable(
-                    "the broker has no database with this number", value=self._url.shown
-                ) from None
-            if _OTHER_TYPE in str(error):
-                raise DamagedRecord(
-                    "a record in the broker is damaged: its key has another type"
-                ) from None
-            if _BAD_ARGUMENT in str(error):
-                field = str(error).partition(_BAD_ARGUMENT)[2].split(" script:")[0].strip()
-                raise InvalidJob("the ledger refuses this value", field=field[:40]) from None
-            if not str(error).startswith(_CANNOT_WRITE) and not isinstance(
-                error, redis.exceptions.ReadOnlyError | redis.exceptions.ClusterDownError
-            ):
-                raise
-            raise BrokerUnreachable(
-                "the broker accepts no writes at the moment", value=self._url.shown
-            ) from None
+            raise self._meant(error) from None
         except redis.exceptions.TimeoutError:
             answer_s = self._url.options.get("socket_timeout", ANSWER_TIMEOUT_S)
             raise BrokerUnreachable(
@@ -226,6 +208,23 @@ class ScriptServer:
                 hint="Is the farm running? `winepress up` starts one on this machine and says what "
                 "to export in this shell; WINEPRESS_CONFIG or WINEPRESS_BROKER_URL name another",
             ) from None
+
+    def _meant(self, error: redis.exceptions.ResponseError) -> Exception:
+        """Our error for an answer of the server; ``error`` itself if it is a fault of a script."""
+        words, shown = str(error), self._url.shown
+        if _NOT_ALLOWED in words:
+            return self._not_allowed()
+        if _NO_DATABASE in words:
+            return BrokerUnreachable("the broker has no database with this number", value=shown)
+        if _OTHER_TYPE in words:
+            return DamagedRecord("a record in the broker is damaged: its key has another type")
+        if _BAD_ARGUMENT in words:
+            field = words.partition(_BAD_ARGUMENT)[2].split(" script:")[0].strip()
+            return InvalidJob("the ledger refuses this value", field=field[:40])
+        is_unable = redis.exceptions.ReadOnlyError | redis.exceptions.ClusterDownError
+        if words.startswith(_CANNOT_WRITE) or isinstance(error, is_unable):
+            return BrokerUnreachable("the broker accepts no writes at the moment", value=shown)
+        return error
 
     def _not_allowed(self) -> BrokerUnreachable:
         return BrokerUnreachable(
@@ -252,8 +251,9 @@ class ScriptServer:
             ) from None
 
 
-def script_texts() -> dict[str, str]:
-    """Name → text of every script, including the shared prelude."""
+@cache
+def script_texts() -> Mapping[str, str]:
+    """Name → text of every script, including the shared prelude; read once in a process."""
     folder = resources.files(__package__).joinpath("lua")
     parts = sorted(folder.joinpath("prelude").iterdir(), key=lambda part: part.name)
     prelude = "".join(part.read_text("utf-8") for part in parts)

@@ -86,7 +86,7 @@ def test_a_forged_ticket_harms_nobody(farm: StruckFarm, kind: str) -> None:
     assert isinstance(ticket, bytes)
     forged = json.loads(ticket)
     if kind == "unknown-task":
-        forged["headers"]["task"] = "winepress.unheard-of"
+        forged["headers"]["task"] = "winepress.unknown"
     elif kind == "other-version":
         forged["body"] = json.dumps([[], {"lane": "vignette.fp16", "new": 1}, {}])
         forged["properties"]["body_encoding"] = "utf-8"

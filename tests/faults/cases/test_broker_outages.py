@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import threading
 import time
+from functools import partial
 
+import psutil
 import pytest
 from faults.harness.farm import StruckFarm, await_true, outlasting
 from faults.harness.verifier import verify
@@ -14,7 +16,8 @@ from winepress_shared.errors import BrokerUnreachable
 
 _SLOW = 40  #: steps of a picture that lasts through what is done meanwhile
 _AWAY_S = 60.0  #: stands for ten minutes: nothing that waits asks how long it has waited
-_DROPS = 20
+_DROPS, _RECONNECTS = 20, 10
+_LITTLE_BYTES = 2**20
 
 
 @pytest.mark.case(10)
@@ -46,6 +49,35 @@ def test_every_connection_dropped_twenty_times(farm: StruckFarm) -> None:
     account = verify(farm)
     account.assert_kept()
     assert account.drawn_again == 0
+
+
+@pytest.mark.case(11)
+def test_a_parent_that_reconnects_ten_times_does_not_grow(farm: StruckFarm) -> None:
+    """What Celery keeps of each lost connection is small: no memory of ours, no open file."""
+    (worker,) = farm.start_workers(1)
+    assert worker.pid
+    parent = psutil.Process(worker.pid)
+    grown = []
+    for _ in range(_RECONNECTS + 1):
+        seen = _subscribers(farm)
+        outlasting(farm.drop_connections)
+        await_true(partial(_has_new_subscriber, farm, seen))
+        grown.append((parent.memory_info().rss, parent.num_fds()))
+    (first_bytes, first_files), (last_bytes, last_files) = grown[0], grown[-1]
+    assert last_bytes - first_bytes < _RECONNECTS * _LITTLE_BYTES
+    assert last_files - first_files < _RECONNECTS // 2
+    farm.submit(1)
+    farm.await_ended()
+    verify(farm).assert_kept()
+
+
+def _has_new_subscriber(farm: StruckFarm, seen: set[str]) -> bool:
+    return bool(_subscribers(farm) - seen)
+
+
+def _subscribers(farm: StruckFarm) -> set[str]:
+    """Connections by which Celery takes tickets of this farm."""
+    return {one["id"] for one in outlasting(farm.connections) if one["cmd"] in ("brpop", "blpop")}
 
 
 @pytest.mark.case(12)

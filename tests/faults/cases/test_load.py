@@ -20,7 +20,7 @@ _NOISE = (b"", b"not json", b'{"type": "task-succeeded"}', b"[" * 10_000, b"\xff
 def test_one_urgent_picture_goes_before_ten_thousand_others(farm: StruckFarm) -> None:
     """It waits for what is in hand, and for nothing else."""
     farm.start_workers(2)
-    bulk = TextToImage(prompt="bulk", seed=1, n=_MANY, width=64, height=64, priority="bulk")
+    bulk = TextToImage(prompt="bulk", seed=1, n=_MANY, width=64, height=64, priority=Priority.BULK)
     low = farm.client.submit(bulk)
     farm.await_drawn()
     before = farm.witness.begun().total()

@@ -12,6 +12,7 @@ import pytest
 from faults.harness.farm import Servers, StruckFarm, await_true
 from faults.harness.tcp_proxy import TcpProxy, Treatment
 from faults.harness.verifier import verify
+from support.servers import SeaweedServer
 
 _AWAY_S = 20.0  #: stands for ten minutes: a lane rests ten seconds at a time
 _UNAVAILABLE = b"HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
@@ -57,7 +58,9 @@ def test_a_reply_that_is_lost_after_the_store_has_the_picture(
     farm: StruckFarm, proxy_of: ProxyOf
 ) -> None:
     """The request is repeated, and finds what it wrote before: one object, at its first attempt."""
-    proxy, lost, seen = proxy_of("store"), [], []
+    proxy = proxy_of("store")
+    lost: list[bytes] = []
+    seen: list[bytes] = []
 
     def drop_some(block: bytes) -> Treatment:
         if b"PUT /" not in block or b"/out/" not in block:
@@ -82,7 +85,9 @@ def test_a_reply_that_is_lost_after_the_store_has_the_picture(
 @pytest.mark.case(22)
 def test_bodies_that_are_cut_short_are_never_counted(farm: StruckFarm, proxy_of: ProxyOf) -> None:
     """Pictures on their way to the store, and the description of the job on its way from it."""
-    proxy, cut, shortened = proxy_of("store"), [], []
+    proxy = proxy_of("store")
+    cut: list[bytes] = []
+    shortened: list[bytes] = []
 
     def cut_some(block: bytes) -> Treatment:
         if b"PUT /" in block and b"/out/" in block and len(cut) < 2:
@@ -144,12 +149,12 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
 @pytest.mark.case(24)
 @pytest.mark.lengthy
 def test_a_store_whose_disk_is_full_has_the_lane_rest_until_there_is_room(
-    small_disk: Path, tmp_path: Path
+    servers: Servers, small_disk: Path, tmp_path: Path
 ) -> None:
     """No attempt counts, and every picture is stored in the end."""
     with (
-        Servers.running(small_disk) as servers,
-        StruckFarm(servers, tmp_path / "farm", {"step_s": 0.2}) as farm,
+        SeaweedServer(small_disk) as store,
+        StruckFarm(Servers(servers.broker, store), tmp_path / "farm", {"step_s": 0.2}) as farm,
     ):
         farm.start_workers(1)
         farm.submit(8)

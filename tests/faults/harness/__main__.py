@@ -1,4 +1,4 @@
-"""What ``make kills`` runs: ``python -m faults.harness kills --kills 3000 --seed 1``."""
+"""What ``make kills``, ``make soak`` and ``make recovery`` run."""
 
 from __future__ import annotations
 
@@ -10,6 +10,9 @@ from pathlib import Path
 
 from faults.harness.kill_report import as_text
 from faults.harness.kill_run import KillRun, Terms
+from faults.harness.recovery_run import recoveries
+from faults.harness.soak_report import soak_text
+from faults.harness.soak_run import SoakRun
 
 
 def main() -> int:
@@ -22,6 +25,12 @@ def main() -> int:
     kills.add_argument("--workers", type=int, default=6)
     kills.add_argument("--forked", action="store_true", help="start no interpreter for each")
     kills.set_defaults(run=_kills)
+    soak = commands.add_parser("soak", help="random faults for a time, and what grows meanwhile")
+    soak.add_argument("--minutes", type=float, default=60.0)
+    soak.add_argument("--seed", type=int, default=1)
+    soak.set_defaults(run=_soak)
+    recovery = commands.add_parser("recovery", help="throughput before and after faults")
+    recovery.set_defaults(run=_recovery)
     options = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="winepress-faults-") as folder:
         code: int = options.run(options, Path(folder))
@@ -33,6 +42,22 @@ def _kills(options: argparse.Namespace, folder: Path) -> int:
     report = KillRun(terms, _say).run(folder)
     print(as_text(report))
     return 0 if report.account.is_kept else 1
+
+
+def _soak(options: argparse.Namespace, folder: Path) -> int:
+    report = SoakRun(options.minutes, options.seed).run(folder)
+    print(soak_text(report))
+    return 0 if report.account.is_kept and not report.grown() else 1
+
+
+def _recovery(options: argparse.Namespace, folder: Path) -> int:
+    for one in recoveries(folder):
+        print(
+            f"{one.fault:37} {one.before:5.1f} pictures/s before, {one.after:5.1f} after: "
+            f"{one.ratio:.2f}, reached after {one.seconds:.1f} s",
+            flush=True,
+        )
+    return 0
 
 
 def _say(line: str) -> None:

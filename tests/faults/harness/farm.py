@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any, Self, TypeVar
 
@@ -63,14 +64,17 @@ class StruckFarm:
 
     servers: Servers
     folder: Path
-    engine: Mapping[str, object] = field(default_factory=dict)  #: of the fake engine
+    #: Settings of the fake engine; None: the models of `home` are drawn with.
+    engine: Mapping[str, object] | None = field(default_factory=dict)
+    home: Path | None = None
+    patience_s: float = PATIENCE_S
     reaching: dict[str, Any] = field(default_factory=dict)  #: settings of its workers alone
     sent: list[Sent] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self.folder.mkdir(parents=True, exist_ok=True)
         self.witness = Witness(self.folder / "witness.jsonl")
-        own = {"farm": f"t{secrets.token_hex(6)}", "home": self.folder / "home"}
+        own = {"farm": f"t{secrets.token_hex(6)}", "home": self.home or self.folder / "home"}
         url = SecretStr(self.servers.broker.url)
         self.settings: Settings = self.servers.store.address.settings(broker_url=url, **own)
         self.workers: list[WorkerProcesses] = []
@@ -122,7 +126,9 @@ class StruckFarm:
 
     @property
     def engine_name(self) -> str:
-        """The fake engine with its settings, as `winepress worker --engine` reads it."""
+        """The engine with its settings, as `winepress worker --engine` reads it."""
+        if self.engine is None:
+            return "openvino"
         engine = {"scratch": self.folder, "witness": self.witness.path} | dict(self.engine)
         return "fake:" + ",".join(f"{name}={value}" for name, value in engine.items())
 
@@ -150,15 +156,11 @@ class StruckFarm:
 
     def submit_jobs(self, jobs: Sequence[Job]) -> list[Sent]:
         """Submit jobs, again after an outage, as producers do that want each accepted once."""
-        new = []
-        for job in jobs:
-            mark = f"{len(self.sent) + len(new)}-{job.seed}"
-            handle = outlasting(
-                lambda job=job, mark=mark: self.client.submit(job, idempotency_key=mark)
-            )
-            new.append(Sent(handle, job))
-        self.sent += new
-        return new
+        first = len(self.sent)
+        for number, job in enumerate(jobs, first):
+            submit = partial(self.client.submit, job, idempotency_key=f"job-{number}")
+            self.sent.append(Sent(outlasting(submit), job))
+        return self.sent[first:]
 
     def await_ended(self, patience_s: float = PATIENCE_S) -> None:
         """Return when every job that was submitted has ended, however it did."""
@@ -193,10 +195,20 @@ class StruckFarm:
             self.broker.client_kill_filter(_type="normal", skipme=True)
             self.broker.client_kill_filter(_type="pubsub")
 
+    def connections(self) -> list[dict[str, str]]:
+        """What the broker tells of its clients; raises BrokerUnreachable."""
+        with _reaching():
+            return list(self.broker.client_list())
+
+    def succeeded(self) -> int:
+        """Jobs that have succeeded; raises BrokerUnreachable."""
+        with _reaching():
+            return int(self.broker.zcard(self.key("jobs:succeeded")))
+
     def open_units(self) -> int:
         """Pictures that have not ended; raises BrokerUnreachable."""
         with _reaching():
-            return int(self.broker.get(self.key("open")) or 0)  # type: ignore[arg-type]
+            return int(self.broker.get(self.key("open")) or 0)
 
 
 @contextmanager

@@ -8,6 +8,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -38,7 +39,7 @@ class Terms:
     workers: int = 6
     mean_pause_s: float = 0.1
     is_forked: bool = False  #: see `ForkedWorkers`; for thousands of kills in an hour
-    step_s: float = 0.03  #: of four of a picture
+    step_s: float = 0.05  #: of four of a picture
     mix: Mapping[Victim, float] = field(default_factory=lambda: MIX)
 
 
@@ -91,7 +92,7 @@ class KillRun:
                 farm.fork_workers(terms.workers)
             else:
                 farm.start_workers(terms.workers)
-            with ProgressMeter(farm) as meter, self._fed(farm):
+            with ProgressMeter(farm.succeeded) as meter, self._fed(farm):
                 for number, strike in enumerate(self._schedule(), 1):
                     time.sleep(strike.pause_s)
                     self._strike(farm, meter, strike)
@@ -121,13 +122,13 @@ class KillRun:
                 while outlasting(farm.open_units) < _FULL_UNITS and not over.is_set():
                     farm.submit(1, n=chance.randint(1, _MOST_PICTURES))
 
-        thread = threading.Thread(target=feed, name="feeder")
-        thread.start()
-        try:
-            yield
-        finally:
-            over.set()
-            thread.join()
+        with ThreadPoolExecutor(1, thread_name_prefix="feeder") as pool:
+            feeder = pool.submit(feed)
+            try:
+                yield
+            finally:
+                over.set()
+            feeder.result()
 
     def _await_succeeded(self, farm: StruckFarm) -> None:
         """Have each job drawn to its end; one that was given up is retried, as its user would."""

@@ -1,33 +1,27 @@
-"""How many jobs of a farm have succeeded, looked at often: throughput, and time to recover."""
+"""How much of a farm's work has ended, looked at often: throughput, and time to recover."""
 
 from __future__ import annotations
 
 import threading
 import time
+from bisect import bisect_right
+from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass
 from typing import Self
 
-import redis
-from faults.harness.farm import StruckFarm
+from winepress_shared.errors import BrokerUnreachable
 
 _LOOK_S = 0.02
-
-
-@dataclass(frozen=True)
-class Look:
-    """A new number, when it was first seen."""
-
-    at: float  #: of the monotonic clock
-    ended: int  #: jobs that have succeeded
 
 
 class ProgressMeter:
     """Looks while inside; an outage of the broker is a time without looks."""
 
-    def __init__(self, farm: StruckFarm) -> None:
-        self._farm = farm
-        self.looks: list[Look] = []
+    def __init__(self, count: Callable[[], int]) -> None:
+        """``count`` is what has ended so far; it may raise BrokerUnreachable."""
+        self._count = count
+        self._times: list[float] = []  # when each new number was first seen
+        self._counts: list[int] = []
         self._over = threading.Event()
         self._thread = threading.Thread(target=self._watch, name="progress meter", daemon=True)
 
@@ -40,25 +34,24 @@ class ProgressMeter:
         self._thread.join()
 
     def first_after(self, at: float) -> float | None:
-        """When the first job succeeded after a moment; None if none has yet."""
-        before = 0
-        for look in self.looks:
-            if look.at <= at:
-                before = look.ended
-            elif look.ended > before:
-                return look.at
-        return None
+        """When more was first seen after a moment; None if it has not been."""
+        later = bisect_right(self._times, at)
+        return self._times[later] if later < len(self._times) else None
 
     def rate(self, since: float, until: float) -> float:
-        """Jobs per second between two moments."""
-        counts = [look.ended for look in self.looks if since <= look.at <= until]
-        return (counts[-1] - counts[0]) / (until - since) if counts else 0.0
+        """How many ended per second between two moments."""
+        return (self._at(until) - self._at(since)) / (until - since)
+
+    def _at(self, moment: float) -> int:
+        earlier = bisect_right(self._times, moment)
+        return self._counts[earlier - 1] if earlier else 0
 
     def _watch(self) -> None:
-        index, last = self._farm.key("jobs:succeeded"), 0
+        last = -1
         while not self._over.wait(_LOOK_S):
-            with suppress(redis.ConnectionError, redis.TimeoutError):
-                ended = int(self._farm.broker.zcard(index))  # type: ignore[arg-type]
-                if ended > last:
-                    last = ended
-                    self.looks.append(Look(time.monotonic(), ended))
+            with suppress(BrokerUnreachable):
+                count = self._count()
+                if count > last:
+                    last = count
+                    self._counts.append(count)
+                    self._times.append(time.monotonic())

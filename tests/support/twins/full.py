@@ -21,6 +21,7 @@ from support.twins.published import PUBLISHED, TINY_VAE, Config
 from winepress_worker.conversion.flexible_unet import UNet2DConditionModel as FlexibleUNet
 
 _DRAWN = 2**20 - 3  #: odd, so that no two rows of a matrix are alike
+_SHIFT = 97  #: between two layers; there are fewer than 10,000
 
 
 def build_full(name: str, folder: Path) -> Path:
@@ -57,17 +58,18 @@ def _text_encoder(config: Config, words: int, suffix: str) -> Any:
 def _random(make: Callable[[], Any]) -> Any:
     """The network that ``make`` gives, in 16 bits: billions of random numbers take minutes.
 
-    So a million of them are repeated, as large as a layer with so many inputs wants them.
+    So a million of them are repeated, as large as a layer with so many inputs wants them. Every
+    layer begins elsewhere among them, because OpenVINO stores equal weights once.
     """
     with torch.device("meta"):
         network = make()
     network = network.half().to_empty(device="cpu")
     drawn = torch.randn(_DRAWN, generator=torch.Generator().manual_seed(0))
-    for name, weights in network.named_parameters():
+    for number, (name, weights) in enumerate(network.named_parameters()):
         if weights.ndim == 1:
             weights.data.fill_(1.0 if name.endswith("weight") else 0.0)
             continue
-        scaled = (drawn / math.sqrt(weights[0].numel())).half()
+        scaled = (drawn / math.sqrt(weights[0].numel())).half().roll(number * _SHIFT)
         for part in weights.data.view(-1).split(_DRAWN):
             part.copy_(scaled[: part.numel()])
     return network

@@ -58,15 +58,22 @@ def practice(
     steps: int | None = None,
     quality: Quality | None = None,
 ) -> Request:
-    """A typical job: the model's defaults, with a source picture if the kind needs one."""
+    """A typical job: the model's defaults, with a source picture if the kind needs one.
+
+    Of more ``steps`` than given if its strength would leave none of them.
+    """
     kind, size = Job.kinds[model.kinds[0]], (model.width, model.height)
     given = {"image": _scene(seed, size), "mask": _frame(seed, size)}
     pictures = {field: given[field] for field in kind.picture_names}
     values: dict[str, Any] = {"prompt": prompt, "model": model.name, "seed": seed, **pictures}
-    values |= {"num_inference_steps": steps or model.num_inference_steps, "quality": quality}
+    strength = (model.int8 and model.int8.strength) or 1.0
     if pictures:
-        values["strength"] = (model.int8 and model.int8.strength) or 1.0
-    job = Catalogue({model.name: model}).resolve(kind(**values))
+        values["strength"] = strength
+    least = math.ceil(1 / strength) if pictures else 1
+    steps = max(steps or model.num_inference_steps, least)
+    values |= {"num_inference_steps": steps, "quality": quality}
+    alone = model.model_copy(update={"refiners": ()})  # which this job does without
+    job = Catalogue({model.name: alone}).resolve(kind(**values))
     return Request(job, (seed,), pictures.get("image"), pictures.get("mask"))
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import socket
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -121,11 +121,16 @@ def run_worker(options: WorkerOptions, settings: Settings) -> int:
 
 def lane_cycle() -> LaneCycle:
     """The order of lanes for the worker of this process; kombu finds this function by its name."""
-    options = WorkerOptions.decode(current_app.conf["winepress_worker"])
-    watch = LaneWatch(LaneIndex(Settings.load()), options)
     consumption = getattr(current_app, "winepress_consumption", None)
     # A renderer opens a channel too, to leave tickets, and consumes nothing.
-    return LaneCycle(watch, consumption.asked) if consumption else LaneCycle(watch)
+    return LaneCycle(_lane_watch(), consumption.asked) if consumption else LaneCycle(_lane_watch())
+
+
+@cache
+def _lane_watch() -> LaneWatch:
+    """One for all channels: Celery opens new ones whenever it reconnects, and keeps the old."""
+    options = WorkerOptions.decode(current_app.conf["winepress_worker"])
+    return LaneWatch(LaneIndex(Settings.load()), options)
 
 
 def follow_lanes(worker: Any, lanes: ServedLanes) -> dict[str, Any]:
