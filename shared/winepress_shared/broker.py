@@ -150,3 +150,6 @@ def send_tickets(app: Celery, lane: str, count: int = 1) -> None:
         fault = certificate_fault(error)
         why = f"the broker's certificate {fault}" if fault else cause_of(error)
         raise BrokerUnreachable(f"cannot send a ticket: {why}") from None
+    except AttributeError:
+        # kombu's, for a channel that lost its connection between two of its own tries to send.
+        raise BrokerUnreachable("cannot send a ticket: its connection was lost") from None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from functools import partial
 
 import pytest
 from faults.harness.farm import StruckFarm, await_true, outlasting
@@ -48,7 +49,7 @@ def test_a_broker_with_too_few_connections_says_so_and_recovers(farm: StruckFarm
             farm.client.submit(TextToImage(prompt="no place"))
         time.sleep(5)
     finally:
-        outlasting(lambda: farm.broker.config_set("maxclients", most))
+        outlasting(partial(farm.configure, "maxclients", most))
     farm.await_ended()
     verify(farm).assert_kept()
 

@@ -195,6 +195,11 @@ class StruckFarm:
             self.broker.client_kill_filter(_type="normal", skipme=True)
             self.broker.client_kill_filter(_type="pubsub")
 
+    def configure(self, name: str, value: object) -> None:
+        """Set an option of the broker; raises BrokerUnreachable."""
+        with _reaching():
+            self.broker.config_set(name, str(value))
+
     def connections(self) -> list[dict[str, str]]:
         """What the broker tells of its clients; raises BrokerUnreachable."""
         with _reaching():

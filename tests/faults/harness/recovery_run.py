@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from faults.harness.farm import Servers, StruckFarm, outlasting
@@ -100,7 +101,7 @@ def _exhaust_connections(farm: StruckFarm) -> None:
     farm.broker.config_set("maxclients", 1)
     farm.drop_connections()
     time.sleep(_OUTAGE_S)
-    outlasting(lambda: farm.broker.config_set("maxclients", most))
+    outlasting(partial(farm.configure, "maxclients", most))
 
 
 _FAULTS: dict[str, Callable[[StruckFarm], None]] = {
