@@ -141,7 +141,8 @@ faults: install ## Test every fault of the table in RELIABILITY.md, and print th
 	@SEED=$(SEED) PYTHONPATH=tests $(BIN)/pytest tests/faults tests/integration -p faults.verdicts -m case
 
 kills: install ## SIGKILL workers, broker and store at random phases: KILLS=300 SEED=1
-	@PYTHONPATH=tests $(BIN)/python -m faults.harness kills --kills $(KILLS) --seed $(SEED)
+	@PYTHONPATH=tests $(BIN)/python -m faults.harness kills --kills $(KILLS) --seed $(SEED) \
+	  $(if $(filter real,$(WORKERS)),,--forked)
 
 soak: install ## Disturb a farm at random, and see whether anything grows: MINUTES=60 SEED=1
 	@PYTHONPATH=tests $(BIN)/python -m faults.harness soak --minutes $(MINUTES) --seed $(SEED)

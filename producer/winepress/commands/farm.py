@@ -65,7 +65,7 @@ def _workers(arguments: argparse.Namespace) -> int:
             console.note(f"{arguments.unblock} is blocked in no lane")
         farm = client.snapshots.take(_MOST_WORKERS, 0)
     if arguments.json:
-        for one in (*farm.workers, *farm.lost):
+        for one in farm.known_workers:
             silent_s = round(farm.at - one.seen, 1)
             values = {"facts": {}, "renderer": {}, **asdict(one), "silent_s": silent_s}
             console.result(values | {"blocked": dict(farm.blocked.get(one.name, {}))})
@@ -78,7 +78,7 @@ def _workers(arguments: argparse.Namespace) -> int:
 
 def _forget(client: Client, name: str) -> None:
     farm = client.snapshots.take(_MOST_WORKERS, 0)
-    found = next((one for one in (*farm.workers, *farm.lost) if one.name == name), None)
+    found = next((one for one in farm.known_workers if one.name == name), None)
     if found is None:
         raise NotFound("no worker of this name was heard of today", value=name)
     if farm.at - found.seen <= SILENT_S:
