@@ -118,7 +118,7 @@ class CompiledParts:
         def compile_model(model: Any) -> Any:
             fit = model if is_plain else unpacked(model)
             compiled = core().compile_model(fit, place.device.real, properties)
-            self._on_compiled(bool(compiled.get_property("LOADED_FROM_CACHE")))
+            self._on_compiled(_is_from_blob(compiled))
             return compiled
 
         return compile_model
@@ -182,6 +182,14 @@ def _without_weights(
     if not size:  # a tiny autoencoder, whose blob is small
         return properties
     return properties | {"CACHE_MODE": "OPTIMIZE_SIZE", "WEIGHTS_PATH": str(weights)}
+
+
+def _is_from_blob(compiled: Any) -> bool:
+    """Whether a compiled model was read from a blob; False where its device does not tell."""
+    try:
+        return bool(compiled.get_property("LOADED_FROM_CACHE"))
+    except RuntimeError:
+        return False
 
 
 def _size(file: Path) -> int:
