@@ -12,7 +12,7 @@ import yaml
 
 DEPLOY = Path(__file__).parents[2] / "deploy"
 CHART = DEPLOY / "chart"
-_SCHEMAS = Path(__file__).parent / "keda_schemas.json"
+_SCHEMAS = Path(__file__).parent / "resource_schemas.json"
 
 Manifest = dict[str, Any]
 
@@ -46,8 +46,8 @@ def pods(manifests: list[Manifest]) -> dict[str, Manifest]:
 
 
 @cache
-def keda_schemas() -> dict[str, Any]:
-    """Schemas, by kind, of the objects of KEDA that the chart makes."""
+def custom_schemas() -> dict[str, Any]:
+    """Schemas, by kind, of what the chart makes for KEDA and for Prometheus's operator."""
     read: dict[str, Any] = json.loads(_SCHEMAS.read_text("utf-8"))
     return read
 

@@ -11,8 +11,10 @@ from urllib.parse import parse_qs, urlsplit
 import helm_python
 import kubernetes_validate
 import pytest
+import yaml
 from jsonschema import Draft7Validator
-from support.deployed_files import CHART, Manifest, keda_schemas, one, pods, rendered
+from support.deployed_files import CHART, Manifest, custom_schemas, one, pods, rendered
+from support.markdown_pages import ROOT, Page
 
 from winepress.cli import parse
 from winepress.gateway.native.ready_work import ReadyWork, ready_work
@@ -29,6 +31,7 @@ _PEER = {"ipBlock": {"cidr": "10.0.0.0/8"}}
 _ALL: dict[str, Any] = {
     "workers": dict.fromkeys(("cpu", "gpu", "npu"), _ON | _SCALED),
     "flower": _ON,
+    "metrics": _ON | {"serviceMonitor": _ON | {"labels": {"release": "prometheus"}}},
     "gateway": {
         "ingress": _ON | {"className": "nginx", "tlsSecret": "pictures", "annotations": {"a": "b"}}
     },
@@ -122,15 +125,15 @@ def test_helm_has_nothing_to_say_against_it() -> None:
 
 
 def _check(manifest: Manifest, version: str) -> None:
-    if manifest["kind"] in keda_schemas():
-        Draft7Validator(keda_schemas()[manifest["kind"]]).validate(manifest)
+    if manifest["kind"] in custom_schemas():
+        Draft7Validator(custom_schemas()[manifest["kind"]]).validate(manifest)
     else:
         kubernetes_validate.validate(manifest, version, strict=True)
 
 
 @everything
 def test_a_cluster_accepts_what_it_renders(values: dict[str, Any]) -> None:
-    """By the schemas of Kubernetes, without a field that they do not know, and of KEDA."""
+    """By the schemas of Kubernetes, KEDA and Prometheus, without a field that they do not know."""
     for manifest in rendered(values):
         _check(manifest, _CURRENT)
 
@@ -294,3 +297,13 @@ def test_a_worker_is_alive_while_it_touches_its_file() -> None:
         *shell, script = container[probe]["exec"]["command"]
         assert shell == ["/bin/sh", "-c"]
         assert file in shlex.split(shlex.split(script.replace("$(", "").replace(")", ""))[2])
+
+
+def test_the_values_that_the_guide_shows_are_taken() -> None:
+    """All of them, with the sets that it adds."""
+    (block,) = (b for b in Page(ROOT / "docs" / "kubernetes.md").blocks if b.language == "yaml")
+    manifests = rendered(yaml.safe_load(block.text))
+    ends = sorted(name.removeprefix("night-winepress-") for name in pods(manifests))
+    assert ends == ["gateway", "webhooks", "worker-cpu", "worker-gpu", "worker-sdxl"]
+    for manifest in manifests:
+        _check(manifest, _CURRENT)

@@ -79,9 +79,10 @@ def test_every_file_that_compose_mounts_is_written(folder: Path) -> None:
 
 
 def test_no_secret_stands_in_a_command_or_has_to_be_typed(folder: Path) -> None:
-    """The only variables are where the files are and which device draws."""
+    """The only variables are where the files are, the devices' group and an index of packages."""
     text = COMPOSE_FILE.read_text()
-    assert set(re.findall(r"\$\{(\w+)", text)) == {"WINEPRESS_ROLES", "DEVICE"}
+    variables = {"WINEPRESS_ROLES", "RENDER_GROUP", "PIP_EXTRA_INDEX_URL"}
+    assert set(re.findall(r"\$\{(\w+)", text)) == variables
     secrets = json.loads((folder / "credentials.json").read_text()).values()
     assert not [secret for secret in secrets if secret in text]
 
