@@ -29,7 +29,7 @@ ALERTS := promtool check config deploy/prometheus/prometheus.yaml >/dev/null && 
   promtool test rules tests/operations/alerts_test.yaml
 
 .DEFAULT_GOAL := help
-.PHONY: help install develop demo test check coverage bench clean check-deploy test-avx2 test-all-avx2 test-clients clients \
+.PHONY: help install develop demo test check coverage bench clean check-deploy test-avx2 test-all-avx2 test-clients clients power \
   faults kills soak recovery test-operations both-halves one-half other-half
 
 help: ## List the targets
@@ -83,6 +83,9 @@ $(AVX2_CPU): tests/support/avx2_cpu.c
 
 test-clients: install clients ## Run the tests of clients with environments of their own
 	@$(BIN)/pytest tests/clients
+
+power: install ## Run the tests that cut the tail off a store
+	@$(BIN)/pytest tests/power
 
 test-operations: install ## Let every alert fire in a real Prometheus, and compare all counts
 	@command -v prometheus >/dev/null && command -v promtool >/dev/null || \
@@ -138,7 +141,8 @@ faults: install ## Test every fault of the table in RELIABILITY.md, and print th
 	@SEED=$(SEED) PYTHONPATH=tests $(BIN)/pytest tests/faults tests/integration -p faults.verdicts -m case
 
 kills: install ## SIGKILL workers, broker and store at random phases: KILLS=300 SEED=1
-	@PYTHONPATH=tests $(BIN)/python -m faults.harness kills --kills $(KILLS) --seed $(SEED)
+	@PYTHONPATH=tests $(BIN)/python -m faults.harness kills --kills $(KILLS) --seed $(SEED) \
+	  $(if $(filter real,$(WORKERS)),,--forked)
 
 soak: install ## Disturb a farm at random, and see whether anything grows: MINUTES=60 SEED=1
 	@PYTHONPATH=tests $(BIN)/python -m faults.harness soak --minutes $(MINUTES) --seed $(SEED)

@@ -34,7 +34,7 @@ _JOBS = (
     "open",
     "open_by_user",
 )
-_SUBMISSIONS = ("pending", "withdrawn")
+_SUBMISSIONS = ("pending", "withdrawn", "synced", "written")
 _UNITS = ("retry:*", "attempts:*", "failers:*", "done:*", "units:*", "unread:*")
 _LANES = ("lanes", "lane_served", "priority_served:*", "ready:*", "waits:*", "aside:*", "turn")
 _LEASES = ("slices", "leases", "lease:*", "job_leases:*", "held:*")

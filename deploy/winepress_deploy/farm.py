@@ -20,6 +20,7 @@ from winepress_deploy.process import Child, Program
 from winepress_deploy.roles import Role
 from winepress_deploy.running_farm import process_began
 from winepress_deploy.services import deliverer, flower, gateway, seaweed, valkey
+from winepress_deploy.services.store_disk import StoreSync
 from winepress_deploy.services.workers import workers
 from winepress_deploy.settings_file import (
     lost_settings,
@@ -31,8 +32,10 @@ from winepress_deploy.settings_file import (
 )
 from winepress_deploy.state_folder import StateFolder, configured_state, default_state
 from winepress_deploy.stop_request import StopRequest
-from winepress_shared.errors import FarmUnreachable, WrongUsage
+from winepress_shared.errors import BrokerUnreachable, FarmUnreachable, WrongUsage
+from winepress_shared.ledger.broker_disk import DISK, BrokerDisk
 from winepress_shared.ledger.limits import QueueLimits
+from winepress_shared.ledger.script_server import ScriptServer
 from winepress_shared.settings import Limits, Settings
 
 _SERVICE_READY_S = 60.0  #: a Valkey with much data takes time to load it
@@ -112,6 +115,9 @@ class Farm:
         self._choose_ports()
         self.settings = self._write_settings(given, credentials)
         self._start_services(self._own_servers(given, credentials))
+        if seaweed.NAME in self.services:
+            self._held.enter_context(StoreSync(self.state.subfolder(seaweed.NAME)))
+        self._tell_of_disk()
         self._set_limits(given)
         self._start_services(self._web_servers(credentials))
         self._start_workers()
@@ -148,6 +154,8 @@ class Farm:
         if not names_broker(given):
             self.urls["broker"] = valkey.broker_url(self._ports[valkey.NAME])
             own["broker_url"] = SecretStr(self.urls["broker"])
+            if "durability" not in given.model_fields_set:
+                own["durability"] = DISK
         else:
             self._say("using the broker from your settings")
         if not names_store(given):
@@ -207,6 +215,16 @@ class Farm:
             limits = QueueLimits(self.settings)
             limits.set_limits(given.limits)
             limits.close()
+
+    def _tell_of_disk(self) -> None:
+        """Say it if the broker does not keep what it accepts as the farm asks."""
+        server = ScriptServer(self.settings, f"{self.settings.farm}:")
+        try:
+            BrokerDisk(self.settings, server).examine()
+        except BrokerUnreachable as error:
+            self._say(str(error))
+        finally:
+            server.close()
 
     def _start_workers(self) -> None:
         programs = workers(self.state, self.settings, self.options)

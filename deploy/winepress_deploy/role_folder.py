@@ -25,15 +25,19 @@ from winepress_shared.settings import Settings
 _COMMAND = "winepress roles"
 #: The settings that make up a server's address; each program has its own other settings.
 _ADDRESSES = (
-    *("farm", "broker_url", "broker_ca", "store_folder"),
+    *("farm", "broker_url", "broker_ca", "durability", "store_folder"),
     *("s3_endpoint", "s3_ca", "s3_public_endpoint", "s3_region", "s3_bucket"),
 )
 #: Addresses of the services of compose.yaml, from their machine and from each other.
 _PUBLISHED = Settings(
-    broker_url=SecretStr("redis://127.0.0.1:6379/0"), s3_endpoint="http://127.0.0.1:8333"
+    broker_url=SecretStr("redis://127.0.0.1:6379/0"),
+    durability="disk",
+    s3_endpoint="http://127.0.0.1:8333",
 )
 _INSIDE = Settings(
-    broker_url=SecretStr("redis://valkey:6379/0"), s3_endpoint="http://seaweedfs:8333"
+    broker_url=SecretStr("redis://valkey:6379/0"),
+    durability="disk",
+    s3_endpoint="http://seaweedfs:8333",
 )
 _SECRETS = Path("/run/secrets")  #: where compose mounts a service's secret files
 _CONTAINERS = "containers"  #: subfolder with the containers' files

@@ -28,7 +28,10 @@ _MAX_FILE_BYTES = 2**20
 _STORE_FIELDS = frozenset({"s3_endpoint", "s3_access_key_id", "store_folder"})
 #: `winepress up` sets these itself, or the broker keeps them.
 _NOT_THE_USERS = frozenset(
-    {"broker_url", "s3_endpoint", "s3_access_key_id", "s3_secret_access_key", *Limits.model_fields}
+    {
+        *("broker_url", "durability", "s3_endpoint", "s3_access_key_id", "s3_secret_access_key"),
+        *Limits.model_fields,
+    }
 )
 
 

@@ -174,7 +174,10 @@ class Client(Connections):
         return self.ledger.workers()
 
     def recover(self) -> Sequence[JobHandle]:
-        """Enter every unfinished job of the store into the ledger again; see `recovery.recover`."""
+        """Bring back what the broker or the store has lost; returns the jobs that needed it.
+
+        See `recovery.Recovery`, which also looks without changing anything.
+        """
         return [JobHandle(self, job_id) for job_id in recover(self)]
 
     def dead(self, limit: int = 100) -> Sequence[JobRow]:

@@ -12,6 +12,8 @@ from winepress_shared.settings import Settings, warn_of_limits
 
 if TYPE_CHECKING:
     from winepress.event_reader import EventReader
+    from winepress_shared.ledger.broker_disk import BrokerDisk
+    from winepress_shared.ledger.counted import CountedPictures
     from winepress_shared.ledger.job_pages import JobPages
     from winepress_shared.ledger.key_quotas import KeyQuotas
     from winepress_shared.ledger.lanes import LaneIndex
@@ -24,6 +26,7 @@ if TYPE_CHECKING:
     from winepress_shared.ledger.repeats import RepeatedRequests
     from winepress_shared.ledger.script_server import ScriptServer
     from winepress_shared.ledger.snapshot import Snapshots
+    from winepress_shared.ledger.written import WrittenJobs
 
 T = TypeVar("T")
 
@@ -93,7 +96,8 @@ class Connections:
         if reader is not None:
             reader.close()
         parts = ("ledger", "pending", "job_pages", "key_quotas", "farm", "lanes", "previews")
-        for name in (*parts, "snapshots", "repeats", "outbox", "measures"):
+        parts += ("snapshots", "repeats", "outbox", "measures", "broker_disk", "counted", "written")
+        for name in parts:
             self.__dict__.pop(name, None)
         server = self.__dict__.pop("_server", None)
         if server is not None:
@@ -126,6 +130,27 @@ class Connections:
         from winepress_shared.ledger.pending import PendingJobs
 
         return PendingJobs(self.settings, self._server)
+
+    @_AtFirstUse
+    def broker_disk(self) -> BrokerDisk:
+        """What the broker's disk has."""
+        from winepress_shared.ledger.broker_disk import BrokerDisk
+
+        return BrokerDisk(self.settings, self._server)
+
+    @_AtFirstUse
+    def counted(self) -> CountedPictures:
+        """The pictures that were counted lately."""
+        from winepress_shared.ledger.counted import CountedPictures
+
+        return CountedPictures(self.settings, self._server)
+
+    @_AtFirstUse
+    def written(self) -> WrittenJobs:
+        """The newest jobs as they were written into the store."""
+        from winepress_shared.ledger.written import WrittenJobs
+
+        return WrittenJobs(self.settings, self._server)
 
     @_AtFirstUse
     def job_pages(self) -> JobPages:

@@ -134,7 +134,7 @@ def check_dead(client: Client) -> Finding:
 def check_links(client: Client) -> Finding:
     """For how long nothing was heard of workers that did not say that they leave."""
     farm = client.snapshots.take(_MOST_WORKERS, 0)
-    silent = [(one.name, farm.at - one.seen) for one in (*farm.workers, *farm.lost)]
+    silent = [(one.name, farm.at - one.seen) for one in farm.known_workers]
     told = [f"{name} for {duration(silent_s)}" for name, silent_s in silent if silent_s > SILENT_S]
     if told:
         first = next(name for name, silent_s in silent if silent_s > SILENT_S)

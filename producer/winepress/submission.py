@@ -107,6 +107,9 @@ def submit_with(
         with all_or_none(connections, new, continued):
             write_parts(new)
             write_all(connections.archive.write_job, new)
+            if connections.settings.durability == "disk":
+                connections.written.keep({record.id: record.encode() for record in new})
+            # Also without any: whoever is told an earlier job's id relies on it as well.
             ids = _accept(connections, [*new, *continued])
         accepted += [ids.get(one.id, one.id) for one in held]
     return accepted
@@ -180,6 +183,7 @@ def _accept(connections: Connections, records: Sequence[JobRecord]) -> dict[str,
 def _enter_again(connections: Connections, record: JobRecord) -> str:
     """Enter a job that the ledger lost meanwhile, or held for longer than it waits for one."""
     entry = connections.ledger.submit(Submission.of(record))
+    connections.broker_disk.confirm()
     if entry.is_new:
         issue_tickets(connections, str(record.lane), entry.tickets)
     return entry.id

@@ -15,6 +15,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
+import tempfile
 from collections.abc import Callable
 from dataclasses import asdict, replace
 from functools import partial
@@ -206,12 +207,12 @@ class Archive:
     def write_output(self, key: str, data: bytes, row: dict[str, Any]) -> bool:
         """Write the picture of a unit with its row; returns False if there is one already.
 
-        An object without a valid row is replaced.
+        An object without a valid row, or without the bytes it tells of, is replaced.
         """
         kind, metadata = content_type_of(key), {_OUTPUT: json.dumps(row)}
         if self.store.put_new(key, data, content_type=kind, metadata=metadata):
             return True
-        if self.read_output(key) is not None:
+        if self.whole_output(key) is not None:
             return False
         self.store.put(key, data, content_type=kind, metadata=metadata)
         return True
@@ -228,7 +229,7 @@ class Archive:
             metadata={_OUTPUT: json.dumps(row)},
             on_bytes=on_bytes,
         )
-        return send(only_new=True) or (self.read_output(key) is None and send())
+        return send(only_new=True) or (self.whole_output(key) is None and send())
 
     def read_output(self, key: str) -> dict[str, Any] | None:
         """The row of the picture under ``key``; None if there is no picture or no valid row."""
@@ -241,6 +242,29 @@ class Archive:
             return None
         is_of_this = row.key == key and row.size == stored.size
         return row.model_dump(exclude_unset=True) if is_of_this else None
+
+    def whole_output(self, key: str, sha256: str = "") -> dict[str, Any] | None:
+        """The same, if its bytes are there too: of ``sha256``, if it is given.
+
+        A store whose machine lost power may describe an object and have lost its bytes.
+        """
+        row = self.read_output(key)
+        if row is None or sha256 not in ("", row["sha256"]):
+            return None
+        try:
+            return row if self._digest(key, row["size"]) == row["sha256"] else None
+        except (ObjectMissing, ObjectTooLarge):
+            return None
+        except StoreUnreachable:
+            self.store.check()  # raises if it is the store that cannot be used
+            return None
+
+    def _digest(self, key: str, size: int) -> str:
+        with tempfile.TemporaryDirectory(prefix="winepress-") as folder:
+            path = Path(folder) / "object"
+            self.store.get_file(key, path, most=size)
+            with path.open("rb") as file:
+                return hashlib.file_digest(file, "sha256").hexdigest()
 
     def read_file(self, output: Output, path: Path) -> None:
         """Write an output to the empty file ``path``; raises StoreUnreachable if it is damaged."""

@@ -15,7 +15,7 @@ import os
 import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Self
+from typing import Annotated, Any, Literal, Self
 from urllib.parse import SplitResult, urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator
@@ -99,6 +99,9 @@ class Settings(Limits):
     broker_url: SecretStr = SecretStr("redis://127.0.0.1:6379/0")  #: redis:// or rediss://
     broker_ca: Path | None = None
     #: PEM file of the authority that signed the broker's certificate; None is those of the system.
+    durability: Literal["disk", "second"] = "second"
+    #: What a power cut of the broker's machine takes: nothing that was accepted, or what its last
+    #: seconds brought; see `ledger.broker_disk`.
     s3_endpoint: str | None = None  #: None is AWS
     s3_ca: Path | None = None  #: the same for the store
     s3_public_endpoint: str | None = None

@@ -58,7 +58,8 @@ print(time.monotonic() - began)
 _HEAD = (
     "| model | prepared in, s | peak while preparing, GiB | on disk, GiB | blobs, GiB "
     "| held by its manifest, GiB | first picture of a bare pipeline, s | by the farm, s | ÷ bare "
-    "| of that loading, s | second picture, s | peak of the renderer, GiB | picture |"
+    "| of that loading, s | second picture, s | peak of the renderer, GiB "
+    "| its own after that, GiB | picture |"
 )
 
 
@@ -123,10 +124,12 @@ def draw(job: Job, home: Path, flags: tuple[str, ...]) -> list[str]:
         (worker,) = ledger.workers()
         (load_s,) = dict(worker.renderer["load_s"]).values()
         parent = psutil.Process(farm.workers[0].pid)
-        peak = max(_peak_bytes(each.pid) for each in parent.children(recursive=True))
+        drawers = [each.pid for each in parent.children(recursive=True)]
+        # A file that is mapped twice counts twice, and the kernel can take all of it back.
+        peak, own = (max(_memory(pid, of) for pid in drawers) for of in ("VmHWM", "RssAnon"))
     shutil.rmtree(state)
     first, second = seconds
-    return [f"{first:.1f}", f"{load_s:.1f}", f"{second:.1f}", _gib(peak)]
+    return [f"{first:.1f}", f"{load_s:.1f}", f"{second:.1f}", _gib(peak), _gib(own)]
 
 
 def measure(model: Model, precision: Precision, home: Path, preparation: Preparation) -> str:
@@ -163,9 +166,10 @@ def _place(mirror: Path, source: str) -> Path:
     return mirror / source.removeprefix("hub:")
 
 
-def _peak_bytes(pid: int) -> int:
+def _memory(pid: int, of: str) -> int:
+    """A line of proc(5)'s status, in bytes."""
     lines = Path(f"/proc/{pid}/status").read_text("ascii").splitlines()
-    return next(int(line.split()[1]) * 1024 for line in lines if line.startswith("VmHWM"))
+    return next(int(line.split()[1]) * 1024 for line in lines if line.startswith(of))
 
 
 def _size(folder: Path) -> int:

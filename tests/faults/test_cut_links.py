@@ -14,7 +14,7 @@ from support.cuttable_link import CuttableLink
 from support.servers import ValkeyServer
 from support.worker_process import PATIENCE_S, WorkerProcess, await_condition
 
-from winepress import Client, TextToImage
+from winepress import Client, JobHandle, TextToImage
 from winepress_shared.settings import Settings
 
 _ENGINE = "fake:step_s=0.05"
@@ -37,14 +37,14 @@ class _FarWorker:
     def _key(self, *parts: str) -> str:
         return ":".join([self._farm, *parts])
 
+    def _members(self, *parts: str) -> set[str]:
+        return {str(one) for one in self._redis.smembers(self._key(*parts))}
+
     @property
     def fences(self) -> set[str]:
         """Of all slices that its renderer holds, lost ones too."""
-        return {
-            fence
-            for holder in self._redis.smembers(self._key("processes", "far"))
-            for fence in self._redis.smembers(self._key("held", holder))
-        }
+        holders = self._members("processes", "far")
+        return {fence for holder in holders for fence in self._members("held", holder)}
 
     def is_drawing(self) -> bool:
         """Whether it has begun a picture of a slice that is its own."""
@@ -87,7 +87,7 @@ def test_cut_links_cost_no_renderer_and_no_picture(
     Every other cut is silent: nobody is told, and the connections of before stay dead.
     WINEPRESS_CUTS is how often the link is cut, WINEPRESS_SEED decides at which moments.
     """
-    chance, handles = random.Random(_SEED), []
+    chance, handles = random.Random(_SEED), list[JobHandle]()
     settings = farm_settings.model_copy(update={"home": tmp_path / "home"})
     worker = _FarWorker(settings)
     with CuttableLink(valkey_server.port) as link, Client(settings) as client:

@@ -10,7 +10,7 @@ from support.deciding_worker import DecidingWorker, recovered
 from support.manual_worker import LANE, apple, forget_farm
 
 from winepress import Client, Conflict, JobHandle, StoreUnreachable
-from winepress.recovery import StoredJobs
+from winepress.stored_jobs import StoredJobs
 from winepress_shared.archive import JobRecord
 
 JOB = apple(seed=1)

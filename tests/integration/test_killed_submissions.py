@@ -14,7 +14,7 @@ from support.deciding_worker import DecidingWorker, recovered
 from support.manual_worker import LANE, ManualWorker, apple
 
 from winepress import Client, JobHandle, JobState, StoreUnreachable
-from winepress.recovery import StoredJobs
+from winepress.stored_jobs import StoredJobs
 from winepress_shared.archive import Archive
 from winepress_shared.settings import Settings
 

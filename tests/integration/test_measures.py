@@ -140,7 +140,7 @@ def test_counting_never_stops_what_is_counted(farm: AuditedFarm, reader: Measure
 
 def test_there_are_only_so_many_counts(farm: AuditedFarm, reader: MeasureReader) -> None:
     """What more names would be counted under is counted together, and known names go on."""
-    many = {f"c{number}": 1 for number in range(_MANY)}
+    many: dict[Any, Any] = {f"c{number}": 1 for number in range(_MANY)}
     farm.redis.hset(farm.key("work_counts"), mapping=many | {"attempts": 5})
     farm.submit("j1")
     farm.claim()

@@ -16,7 +16,7 @@ from winepress import (
     JobState,
 )
 from winepress.commands.farm import check_jobs
-from winepress.recovery import StoredJobs
+from winepress.stored_jobs import StoredJobs
 from winepress.submit_options import SubmitOptions
 
 

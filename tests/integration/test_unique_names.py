@@ -7,7 +7,6 @@ from support.audited_farm import AuditedFarm
 from support.manual_worker import LANE, ManualWorker
 
 from winepress import Client, WrongUsage
-from winepress_worker.parent import supervisor as supervisor_module
 from winepress_worker.parent.consumption import Consumption
 from winepress_worker.parent.supervisor import WorkerSupervisor
 from winepress_worker.parent.unique_name import check_unique_name
@@ -47,7 +46,7 @@ def test_of_two_workers_that_start_within_a_second_one_is_left(
 ) -> None:
     """Neither sees the other when it looks for its name; the later one has it."""
     exits: list[int] = []
-    monkeypatch.setattr(supervisor_module.os, "_exit", exits.append)
+    monkeypatch.setattr("winepress_worker.parent.supervisor.os._exit", exits.append)
     first, second = _supervisor(farm), _supervisor(farm)
     for _ in range(2):
         check_unique_name(farm.ledger, "w1")
@@ -68,7 +67,7 @@ def test_a_worker_that_was_cut_off_ends_when_its_name_was_given_away(
 ) -> None:
     """Somebody started another one in its place."""
     exits: list[int] = []
-    monkeypatch.setattr(supervisor_module.os, "_exit", exits.append)
+    monkeypatch.setattr("winepress_worker.parent.supervisor.os._exit", exits.append)
     cut_off = _supervisor(farm)
     cut_off.arrive()
     farm.redis.zadd(farm.key("workers"), {"w1": 1})

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
@@ -52,8 +53,11 @@ def drawn(tmp_path_factory: pytest.TempPathFactory, model_home: Path) -> Iterato
         rules = ALERTS.read_text("utf-8")
         prometheus = stack.enter_context(Prometheus(folder, address, rules))
         handles = _submit(client)
-        is_over = lambda: client.measures.take(1).open == 0 and _is_told(farm, client)  # noqa: E731
-        prometheus.wait_until(is_over, "the jobs do not end", _PATIENCE_S)
+        prometheus.wait_until(
+            lambda: client.measures.take(1).open == 0 and _is_told(farm, client),
+            "the jobs do not end",
+            _PATIENCE_S,
+        )
         yield Drawn(farm, client, prometheus, [handle.status() for handle in handles])
 
 
@@ -71,7 +75,7 @@ def _submit(client: Client) -> list[JobHandle]:
     return handles
 
 
-_SMALL = {"width": 64, "height": 64, "num_inference_steps": 2}
+_SMALL: dict[str, Any] = {"width": 64, "height": 64, "num_inference_steps": 2}
 _SMALL_ZOOM = _SMALL | {"key_frames": 3, "overlap": 8, "fps": 10, "seconds_per_key_frame": 0.5}
 
 

@@ -132,7 +132,11 @@ def _backlog(farm: WatchedFarm) -> Callable[[], None]:
 
 def _paused(farm: WatchedFarm) -> Callable[[], None]:
     farm.limits.pause(user="ann")
-    return lambda: farm.limits.resume(user="ann") and None
+
+    def heal() -> None:
+        farm.limits.resume(user="ann")
+
+    return heal
 
 
 def _webhook(farm: WatchedFarm, due_s: int) -> None:
@@ -140,7 +144,7 @@ def _webhook(farm: WatchedFarm, due_s: int) -> None:
     farm.submit(job, hooks=("completed",))
     _cancel(farm, job)
     (delivery,) = farm.broker.zrange(farm.key("outbox"), 0, -1)
-    farm.broker.zadd(farm.key("outbox"), {delivery: farm.ago_ms(due_s)})
+    farm.broker.zadd(farm.key("outbox"), {str(delivery): farm.ago_ms(due_s)})
 
 
 def _forget_webhooks(farm: WatchedFarm) -> None:
@@ -252,12 +256,15 @@ def test_an_alert_fires_by_its_fault_and_is_over_when_that_is_mended(
 ) -> None:
     """In a Prometheus that scrapes, evaluates and resolves, over a real broker and gateway."""
     farm.live()
-    quiet = lambda: name not in farm.prometheus.firing()  # noqa: E731
-    farm.prometheus.wait_until(quiet, f"{name} fires before its fault")
+
+    def is_quiet() -> bool:
+        return name not in farm.prometheus.firing()
+
+    farm.prometheus.wait_until(is_quiet, f"{name} fires before its fault")
     heal = FAULTS[name](farm)
-    farm.prometheus.wait_until(lambda: not quiet(), f"{name} does not fire")
+    farm.prometheus.wait_until(lambda: not is_quiet(), f"{name} does not fire")
     heal()
-    farm.prometheus.wait_until(quiet, f"{name} goes on")
+    farm.prometheus.wait_until(is_quiet, f"{name} goes on")
 
 
 def test_promtool_accepts_rules_and_configuration() -> None:

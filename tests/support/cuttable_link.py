@@ -67,14 +67,14 @@ class CuttableLink:
                 for end in [self._listener, *ends]:
                     if end.fileno() >= 0:
                         selector.register(end, selectors.EVENT_READ)
-                ready = [key.fileobj for key, _ in selector.select(_LOOK_S)]
+                found = [key.fileobj for key, _ in selector.select(_LOOK_S)]
             with self._turn:
-                for end in ready:
-                    assert isinstance(end, socket.socket)
-                    if end is self._listener:
+                for one in found:
+                    assert isinstance(one, socket.socket)
+                    if one is self._listener:
                         self._open()
-                    elif end in self._pairs and end not in self._silent:
-                        self._forward(end)
+                    elif one in self._pairs and one not in self._silent:
+                        self._forward(one)
 
     def _open(self) -> None:
         client, _ = self._listener.accept()

@@ -24,7 +24,17 @@ _MODELS = (
     "view",
 )
 _LOSSES = ("lost", "life", "disproved", "blocked")
-_FARM = ("limits", "fence", "swept", "parked", "paused", "preview", "work_counts", "counted")
+_FARM = (
+    "limits",
+    "fence",
+    "swept",
+    "parked",
+    "paused",
+    "preview",
+    "work_counts",
+    "counted",
+    "counted_pictures",
+)
 #: Keys that only workers and the operator write.
 PRODUCER_READS = {*_WORKERS, *_MODELS, *_LOSSES, *_FARM}
 

@@ -9,10 +9,10 @@ import pytest
 from winepress_shared.errors import BrokerUnreachable
 from winepress_shared.ledger.records import Directive, HeartbeatReply, Lease
 from winepress_worker.lane_order import LaneCycle
-from winepress_worker.parent import supervisor as supervisor_module
 from winepress_worker.parent.consumption import FIRST_ASK_S, Consumption
 from winepress_worker.parent.supervisor import ASK_LIMIT_S, LOAD_LIMIT_S, WorkerSupervisor
 
+SUPERVISOR = "winepress_worker.parent.supervisor"
 PID = 77
 SLICE = Lease(1, Directive.OK, 7, 0, 0, "vignette.fp16")
 
@@ -28,9 +28,9 @@ class _Worker:
         self.killed: list[int] = []
         self.exits: list[int] = []
         self.left: list[str] = []
-        monkeypatch.setattr(supervisor_module.time, "monotonic", lambda: self.now)
-        monkeypatch.setattr(supervisor_module.os, "kill", lambda pid, _: self.killed.append(pid))
-        monkeypatch.setattr(supervisor_module.os, "_exit", self.exits.append)
+        monkeypatch.setattr(f"{SUPERVISOR}.time.monotonic", lambda: self.now)
+        monkeypatch.setattr(f"{SUPERVISOR}.os.kill", lambda pid, _: self.killed.append(pid))
+        monkeypatch.setattr(f"{SUPERVISOR}.os._exit", self.exits.append)
         self.consumption = Consumption(lambda: self.tickets, lambda: self.now)
         stub: Any = self
         self.supervisor = WorkerSupervisor(

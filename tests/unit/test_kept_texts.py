@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from winepress_worker.engines.kept_texts import KeptTexts
+from winepress_worker.engines.staged_model import StagedModel, Stages
 
 WORDS = 4
 TEXT_BYTES = 4 * (WORDS * 2 + 3)  #: of what the encoder below gives for one text
@@ -96,3 +97,22 @@ def test_nobody_can_change_what_is_kept() -> None:
 def test_it_answers_for_its_encoder() -> None:
     """What computes the texts is asked of the encoder."""
     assert KeptTexts(Encoder()).get_property("DEVICE") == "DEVICE of the encoder"
+
+
+def test_a_kept_text_brings_no_encoder_back_into_memory() -> None:
+    """Where one stage is in memory at a time, the denoiser stays for the next picture's texts."""
+    compiled: list[str] = []
+
+    def compile_model(name: str) -> Encoder:
+        compiled.append(name)
+        return Encoder()
+
+    stages = Stages()
+    kept = KeptTexts(StagedModel("texts", compile_model, stages, "text"))
+    denoiser = StagedModel("denoiser", compile_model, stages, "denoise")
+    for prompt in (1, 9, 1, 9):
+        kept(ids(prompt))
+    for _ in range(2):
+        kept(ids(1, 9))
+        denoiser(ids(1))
+    assert compiled == ["texts", "denoiser"]

@@ -95,8 +95,8 @@ def test_both_formats_can_be_read() -> None:
     plain = {family.name: family for family in parser.text_string_to_metric_families(text.decode())}
     text, media_type = exposition(_samples(), "application/openmetrics-text; version=1.0.0")
     assert media_type.startswith("application/openmetrics-text")
-    parsed = openmetrics_parser.text_string_to_metric_families(text.decode())
-    told = {family.name: family for family in parsed}
+    parse: Any = openmetrics_parser.text_string_to_metric_families
+    told = {family.name: family for family in parse(text.decode())}
     assert told.keys() == plain.keys()
     (waiting,) = told["winepress_lane_waiting_pictures"].samples
     assert (waiting.labels, waiting.value) == ({"lane": 'a "lane"\n\\'}, 3)

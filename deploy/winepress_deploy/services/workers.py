@@ -35,8 +35,8 @@ def _worker(
     state: StateFolder, ledger: Ledger, options: FarmOptions, device: str, name: str
 ) -> Program:
     flags = (*_threads(device, options.workers), *options.worker_flags)
-    command = ("worker", "--device", device, "--name", name, "--engine", options.engine)
-    command += ("--drain-grace", str(options.drain_s))
+    named = ("worker", "--device", device, "--name", name, "--engine", options.engine)
+    command = (*named, "--drain-grace", str(options.drain_s))
     return Program(
         name=name,
         argv=(sys.executable, "-m", "winepress", *command, *flags),

@@ -1,4 +1,4 @@
-"""``winepress workers | doctor | recover``: the farm as a whole."""
+"""``winepress workers | doctor``: the farm as a whole."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ from winepress.farm_checks import (
     check_writes,
 )
 from winepress.finding import Finding
-from winepress.recovery import StoredJobs, unexpired
 from winepress.refusals import refused_models
+from winepress.stored_jobs import StoredJobs, unexpired
 from winepress_shared.errors import (
     Conflict,
     FarmUnreachable,
@@ -44,11 +44,6 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     for verb, text, run in (
         ("workers", "the live workers", _workers),
         ("doctor", "find out what is wrong with the farm, and what to do", _doctor),
-        (
-            "recover",
-            "enter unfinished jobs of the store again, after the broker lost them",
-            _recover,
-        ),
     ):
         parser = subparsers.add_parser(verb, help=text, description=f"{text[0].upper()}{text[1:]}.")
         parser.add_argument("--json", action="store_true", help="one JSON object per line")
@@ -70,7 +65,7 @@ def _workers(arguments: argparse.Namespace) -> int:
             console.note(f"{arguments.unblock} is blocked in no lane")
         farm = client.snapshots.take(_MOST_WORKERS, 0)
     if arguments.json:
-        for one in (*farm.workers, *farm.lost):
+        for one in farm.known_workers:
             silent_s = round(farm.at - one.seen, 1)
             values = {"facts": {}, "renderer": {}, **asdict(one), "silent_s": silent_s}
             console.result(values | {"blocked": dict(farm.blocked.get(one.name, {}))})
@@ -83,7 +78,7 @@ def _workers(arguments: argparse.Namespace) -> int:
 
 def _forget(client: Client, name: str) -> None:
     farm = client.snapshots.take(_MOST_WORKERS, 0)
-    found = next((one for one in (*farm.workers, *farm.lost) if one.name == name), None)
+    found = next((one for one in farm.known_workers if one.name == name), None)
     if found is None:
         raise NotFound("no worker of this name was heard of today", value=name)
     if farm.at - found.seen <= SILENT_S:
@@ -124,16 +119,6 @@ def _lanes_text(lanes: Iterable[str]) -> str:
     )
 
 
-def _recover(arguments: argparse.Namespace) -> int:
-    console = Console(arguments.json)
-    with Client.from_env() as client:
-        handles = client.recover()
-    for handle in handles:
-        console.result({"id": handle.id}, handle.id)
-    console.note(f"{len(handles)} jobs entered again")
-    return 0
-
-
 def _doctor(arguments: argparse.Namespace) -> int:
     """Look at every part, even after one is found broken."""
     console = Console(arguments.json)
@@ -163,9 +148,10 @@ def _check_catalogue(client: Client) -> Finding:
     return Finding(f"{len(names)} models: {shortened(names)}", names)
 
 
-def _check_broker(client: Client) -> Finding:
+def check_broker(client: Client) -> Finding:
+    """Whether it answers, and its disk has what the farm says it has."""
     client.ledger.ping()
-    return Finding(f"answers; farm {client.settings.farm}")
+    return Finding(f"answers; farm {client.settings.farm}; {client.broker_disk.examine()}")
 
 
 def _check_store(client: Client) -> Finding:
@@ -238,7 +224,7 @@ _PARTS: tuple[tuple[str, Callable[[Client], Finding]], ...] = (
     ("catalogue", _check_catalogue),
     ("store", _check_store),
     ("writes", check_writes),
-    ("broker", _check_broker),
+    ("broker", check_broker),
 )
 _PARTS_BEHIND_BROKER: tuple[tuple[str, Callable[[Client], Finding]], ...] = (
     ("workers", check_workers),

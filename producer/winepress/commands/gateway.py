@@ -48,11 +48,24 @@ def _run(arguments: argparse.Namespace) -> int:
     settings = Settings.load(require_keys=arguments.require_keys or None)
     with listen(arguments.host, arguments.port) as listener:
         settings = with_keys(settings, address_of(listener), Console().note)
+        _tell_of_disk(settings)
         open_store(settings).check()  # uvicorn would tell of it in a traceback
         Console().note(f"gateway of farm {settings.farm}: {address_of(listener)}")
         _collect_rarely()
         make_server(settings).run(sockets=[listener])
     return 0
+
+
+def _tell_of_disk(settings: Settings) -> None:
+    """Say it if the broker does not keep what it accepts as the farm asks."""
+    from winepress.connections import Connections
+    from winepress_shared.errors import BrokerUnreachable
+
+    with Connections(settings) as connections:
+        try:
+            connections.broker_disk.examine()
+        except BrokerUnreachable as error:
+            Console().note(str(error))
 
 
 def _collect_rarely() -> None:

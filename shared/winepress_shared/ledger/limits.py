@@ -90,7 +90,7 @@ class QueueLimits:
         """The memory of the broker; None where only the operator may ask."""
         try:
             with self._server.reaching():
-                found = cast("dict[str, Any]", self._server.client.info("memory"))
+                found = self._server.client.info("memory")
         except BrokerUnreachable:
             with self._server.reaching():
                 self._server.client.ping()

@@ -34,6 +34,7 @@ class PendingJobs:
         self._prefix = f"{settings.farm}:"
         self._queue_prefix = f"{settings.farm}:queue:"  #: see `broker.make_celery`
         self._server = server or ScriptServer(settings, self._prefix)
+        self._on_disk = settings.durability == "disk"
 
     def close(self) -> None:
         """Close the connections; they are reopened when needed."""
@@ -49,7 +50,8 @@ class PendingJobs:
         try:
             for page in _pages(jobs):
                 calls = [("submit", *job.arguments(self._queue_prefix, mode)) for job in page]
-                for job, answer in zip(page, self._server.run_together(*calls), strict=True):
+                answers = self._server.run_together(*calls, at_once=True)
+                for job, answer in zip(page, answers, strict=True):
                     name, job_id, *_ = checked_answer(job, answer, own_units)
                     own_units += job.units if job_id == job.id else 0
                     found.append(Hold(job_id, name == "pending" or job_id == job.id))
@@ -62,12 +64,15 @@ class PendingJobs:
         return found
 
     def accept(self, job_ids: Sequence[str]) -> list[Acceptance]:
-        """Let claims find pending jobs whose ``job.json`` is in the store."""
+        """Let claims find pending jobs whose ``job.json`` is in the store.
+
+        With ``durability = disk`` this returns when the broker's disk has them; without
+        ``job_ids`` too, for jobs that others had accepted.
+        """
         found: list[Acceptance] = []
-        for page in _pages(job_ids):
-            workers, *answers = self._server.run(
-                "accept", IDEMPOTENCY_MS, self._queue_prefix, *page
-            )
+        terms = ("accept", IDEMPOTENCY_MS, self._queue_prefix)
+        calls = [(*terms, *page) for page in _pages(job_ids)]
+        for workers, *answers in self._server.run_together(*calls, on_disk=self._on_disk):
             found += [
                 Acceptance(Decision(name), job_id, queued, workers)
                 for name, job_id, queued in answers

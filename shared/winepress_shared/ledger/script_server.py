@@ -22,6 +22,7 @@ from winepress_shared.errors import (
     QueueFull,
     WrongUsage,
 )
+from winepress_shared.ledger.confirmation import ask_for_confirmation, check_confirmed
 from winepress_shared.per_process import PerProcess
 from winepress_shared.settings import Settings
 
@@ -123,29 +124,57 @@ class ScriptServer:
         with self.reaching():
             return self._mine.get().scripts[script](keys=[self._prefix], args=list(args))
 
-    def run_together(self, *calls: tuple[str | float, ...]) -> list[Any]:
+    def run_together(
+        self, *calls: tuple[str | float, ...], at_once: bool = False, on_disk: bool = False
+    ) -> list[Any]:
         """Run several scripts, each given as name and arguments, in order in one round trip.
 
-        Like any script, all of them may run twice. Raises the first error among the answers.
+        ``at_once`` has nothing of others run between them, so that a server that syncs every write
+        syncs once for all. With ``on_disk`` they are answered when the disk of the server has what
+        was written to it until then; else this raises BrokerUnreachable: see `confirmation`. Like
+        any script, all of them may run twice. Raises the first error among the answers.
         """
         with self.reaching():
-            found = self._send_together(calls)
+            found = self._send_together(calls, at_once, on_disk)
             if any(isinstance(one, redis.exceptions.NoScriptError) for one in found):
                 for name, *_ in calls:
                     self.client.script_load(self._mine.get().scripts[str(name)].script)
-                found = self._send_together(calls)
-            for one in found:
+                found = self._send_together(calls, at_once, on_disk)
+            for one in found[: len(calls)]:
                 if isinstance(one, Exception):
                     raise one
-        return found
+            if on_disk:
+                check_confirmed(found[-1], self._url.shown)
+        return found[: len(calls)]
 
-    def _send_together(self, calls: Sequence[tuple[str | float, ...]]) -> list[Any]:
+    def _send_together(
+        self, calls: Sequence[tuple[str | float, ...]], at_once: bool, on_disk: bool
+    ) -> list[Any]:
         # In a pipeline, redis-py's script object would first check whether the script is loaded.
         mine = self._mine.get()
-        pipe = mine.client.pipeline(transaction=False)
+        pipe = mine.client.pipeline(transaction=at_once)
         for name, *args in calls:
             pipe.evalsha(mine.scripts[str(name)].sha, 1, self._prefix, *map(str, args))
+        if on_disk:
+            ask_for_confirmation(pipe, self._prefix)
         return pipe.execute(raise_on_error=False)
+
+    def name(self) -> tuple[str, str]:
+        """What the server calls itself, such as ``valkey``, and its version."""
+        with self.reaching():
+            found = self.client.execute_command("HELLO")  # type: ignore[no-untyped-call]
+        facts = (
+            found if isinstance(found, dict) else dict(zip(found[::2], found[1::2], strict=True))
+        )
+        return str(facts.get("server", "")), str(facts.get("version", ""))
+
+    def configured(self, name: str) -> str | None:
+        """A setting of the server; None if this key may not see it."""
+        with self.reaching():
+            try:
+                return cast("dict[str, str]", self.client.config_get(name)).get(name)
+            except redis.exceptions.ResponseError:  # not allowed, or no such command
+                return None
 
     def hashes(self, keys: Sequence[str]) -> list[dict[str, str]]:
         """The hash of each key; empty if the key is missing, damaged if it is not a hash."""

@@ -81,6 +81,11 @@ class FarmSnapshot:
     #: Unix seconds by the server's clock.
     blocked: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
 
+    @property
+    def known_workers(self) -> tuple[Worker | LostWorker, ...]:
+        """Those that are alive, then those that were lost."""
+        return (*self.workers, *self.lost)
+
     @classmethod
     def of(cls, answer: dict[str, Any]) -> FarmSnapshot:
         """Read the answer of ``snapshot.lua``, in which an empty list is an empty object.

@@ -38,6 +38,8 @@ class StoredObject:
     size: int  #: in bytes
     metadata: Mapping[str, str] = field(default_factory=dict)  #: ASCII keys and values
     version: str = field(default="", compare=False)  #: in a listing; changes with the content
+    #: In a listing: Unix seconds of the last write, by the store's clock.
+    written: float = field(default=0.0, compare=False)
 
 
 class Store(Protocol):

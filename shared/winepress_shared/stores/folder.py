@@ -30,8 +30,8 @@ from winepress_shared.stores.base import (
     check_prefix,
     check_size,
     ignore_bytes,
-    is_key,
 )
+from winepress_shared.stores.folder_names import sync_names, walk
 from winepress_shared.stores.partial_file import open_partial, remove_if_left
 
 _BLOCK_BYTES = 2**20  #: copied at a time
@@ -46,8 +46,10 @@ class FolderStore:
     and SMB).
     """
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, *, syncs_names: bool = False) -> None:
+        """``syncs_names`` has a write return when the disk has the object's name too."""
         self._root = root.absolute()
+        self._syncs_names = syncs_names
 
     def __repr__(self) -> str:
         return f"FolderStore({str(self._root)!r})"
@@ -135,7 +137,7 @@ class FolderStore:
         folder, _, start = check_prefix(prefix).rpartition("/")
         self.check()
         with self._errors():
-            yield from _walk(self._root / folder, f"{folder}/" if folder else "", start)
+            yield from walk(self._root / folder, f"{folder}/" if folder else "", start)
 
     def delete(self, key: str) -> None:
         """Remove an object if it exists."""
@@ -180,7 +182,9 @@ class FolderStore:
                 notes.replace(_notes(path))
                 if not only_new:
                     file.replace(path)
-                return True
+            if self._syncs_names:
+                sync_names(path.parent, self._root)
+            return True
         finally:
             notes.unlink(missing_ok=True)
 
@@ -259,22 +263,3 @@ def _read_notes(path: Path) -> dict[str, str]:
             return check_metadata(json.loads(file.read(8 * MAX_METADATA_BYTES)))
     except (FileNotFoundError, ValueError, TypeError):
         return {}
-
-
-def _walk(folder: Path, parent: str, start: str = "") -> Iterator[StoredObject]:
-    """The visible files below ``folder`` whose first name starts with ``start``, sorted."""
-    try:
-        with os.scandir(folder) as inside:
-            entries = sorted(inside, key=lambda entry: entry.name)
-    except _NO_FILE:
-        return
-    for entry in entries:
-        if entry.name.startswith(".") or not entry.name.startswith(start):
-            continue
-        if entry.is_dir(follow_symlinks=False):
-            yield from _walk(folder / entry.name, f"{parent}{entry.name}/")
-        elif entry.is_file(follow_symlinks=False) and is_key(f"{parent}{entry.name}"):
-            with contextlib.suppress(FileNotFoundError):  # deleted meanwhile
-                found = entry.stat()
-                version = str(found.st_mtime_ns)
-                yield StoredObject(f"{parent}{entry.name}", found.st_size, version=version)

@@ -199,8 +199,8 @@ class S3Store:
             for page in pages.paginate(Bucket=self._bucket, Prefix=check_prefix(prefix)):
                 for entry in page.get("Contents", ()):
                     if is_key(entry["Key"]):  # skips the "folder/" objects that consoles create
-                        version = entry.get("ETag", "")
-                        yield StoredObject(entry["Key"], entry["Size"], version=version)
+                        at, version = entry["LastModified"].timestamp(), entry.get("ETag", "")
+                        yield StoredObject(entry["Key"], entry["Size"], {}, version, at)
 
     def delete(self, key: str) -> None:
         """Remove an object if it exists."""

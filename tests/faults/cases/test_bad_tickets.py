@@ -20,6 +20,7 @@ def _queue(farm: StruckFarm) -> str:
 
 
 @pytest.mark.case(4)
+@pytest.mark.lengthy
 def test_a_ticket_that_dies_with_a_worker_on_its_way_is_issued_again(farm: StruckFarm) -> None:
     """A frozen worker has asked for it: the broker hands it over, and then it is killed."""
     farm.submit(1)
@@ -61,6 +62,7 @@ def test_a_hundred_copies_of_a_ticket_draw_a_picture_once(farm: StruckFarm) -> N
 
 
 @pytest.mark.case(26)
+@pytest.mark.lengthy
 def test_ten_submissions_at_once_under_one_key_are_one_job(farm: StruckFarm) -> None:
     """As clients do whose first answer was lost."""
     job = TextToImage(prompt="twin", seed=1, width=64, height=64, num_inference_steps=2)
@@ -78,6 +80,7 @@ def test_ten_submissions_at_once_under_one_key_are_one_job(farm: StruckFarm) -> 
 
 
 @pytest.mark.case(31)
+@pytest.mark.lengthy
 @pytest.mark.parametrize("kind", ["unknown-task", "other-version", "no-lane"])
 def test_a_forged_ticket_harms_nobody(farm: StruckFarm, kind: str) -> None:
     """A worker drops it and goes on with the lane."""

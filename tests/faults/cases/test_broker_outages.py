@@ -21,6 +21,7 @@ _LITTLE_BYTES = 2**20
 
 
 @pytest.mark.case(10)
+@pytest.mark.lengthy
 def test_dropped_subscriptions_have_nothing_drawn_twice(farm: StruckFarm) -> None:
     """Five times in the middle of pictures; Celery would hand a late ticket out again."""
     farm.start_workers(2)
@@ -116,6 +117,7 @@ def test_a_broker_that_is_away_for_long(farm: StruckFarm) -> None:
 
 
 @pytest.mark.case(15)
+@pytest.mark.lengthy
 def test_lost_tickets_are_issued_again(farm: StruckFarm) -> None:
     """Every list of Celery is deleted while all work is still waiting for a worker."""
     farm.submit(3)
@@ -128,6 +130,7 @@ def test_lost_tickets_are_issued_again(farm: StruckFarm) -> None:
 
 
 @pytest.mark.case(16)
+@pytest.mark.lengthy
 def test_a_broker_without_memory_refuses_jobs_and_loses_none(farm: StruckFarm) -> None:
     """What is in hand is counted meanwhile, and all goes on when there is room again."""
     farm.start_workers(1)
@@ -148,6 +151,7 @@ def test_a_broker_without_memory_refuses_jobs_and_loses_none(farm: StruckFarm) -
 
 
 @pytest.mark.case(34)
+@pytest.mark.lengthy
 def test_a_cancel_outlives_the_broker_that_took_it(farm: StruckFarm) -> None:
     """It dies right after its answer, and the job stays canceled when it is back."""
     farm.start_workers(1)
@@ -161,6 +165,7 @@ def test_a_cancel_outlives_the_broker_that_took_it(farm: StruckFarm) -> None:
 
 
 @pytest.mark.case(34)
+@pytest.mark.lengthy
 def test_a_cancel_during_an_outage_says_so_and_works_afterwards(farm: StruckFarm) -> None:
     """It is never taken for given: whoever canceled is told that it did not arrive."""
     farm.start_workers(1)

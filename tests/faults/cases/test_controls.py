@@ -23,6 +23,7 @@ def _stored(farm: StruckFarm, one: Sent) -> set[str]:
 
 
 @pytest.mark.case(33)
+@pytest.mark.lengthy
 def test_a_cancel_at_any_moment_leaves_a_job_either_canceled_or_done(farm: StruckFarm) -> None:
     """Queued, in its middle, at its last step, and after its end, which is refused."""
     farm.start_workers(1)
@@ -49,6 +50,7 @@ def test_a_cancel_at_any_moment_leaves_a_job_either_canceled_or_done(farm: Struc
 
 
 @pytest.mark.case(35)
+@pytest.mark.lengthy
 def test_fifty_pauses_of_a_running_job_cost_no_picture_and_no_attempt(farm: StruckFarm) -> None:
     """Pictures in hand are finished each time."""
     farm.start_workers(2)
@@ -65,6 +67,7 @@ def test_fifty_pauses_of_a_running_job_cost_no_picture_and_no_attempt(farm: Stru
 
 
 @pytest.mark.case(36)
+@pytest.mark.lengthy
 def test_a_worker_told_to_stop_ends_in_order_and_costs_no_attempt(farm: StruckFarm) -> None:
     """What it has in hand is delivered or handed on, and it exits as if nothing were wrong."""
     (leaving,) = farm.start_workers(1)
@@ -124,6 +127,7 @@ def test_four_workers_replaced_one_by_one_under_load(farm: StruckFarm) -> None:
 
 
 @pytest.mark.case(39)
+@pytest.mark.lengthy
 @pytest.mark.parametrize("is_killed", [True, False], ids=["killed", "frozen"])
 def test_any_worker_reconciles_when_another_no_longer_does(
     farm: StruckFarm, is_killed: bool

@@ -11,6 +11,7 @@ _SLOW = 40
 
 
 @pytest.mark.case(25)
+@pytest.mark.lengthy
 def test_of_two_workers_with_the_same_picture_one_counts_it(farm: StruckFarm) -> None:
     """The lease of the first ends while it is frozen; it thaws when the second one draws."""
     (first,) = farm.start_workers(1)
@@ -32,7 +33,7 @@ def test_of_two_workers_with_the_same_picture_one_counts_it(farm: StruckFarm) ->
 @pytest.mark.lengthy
 def test_a_renderer_without_memory_costs_no_picture(farm: StruckFarm) -> None:
     """No byte beyond what it has: whatever becomes of it, its pictures are drawn."""
-    first, _ = farm.start_workers(2)
+    (first,) = farm.start_workers(1)
     farm.submit(2)
     farm.await_ended()
     renderer = first.renderer_pid
@@ -40,6 +41,7 @@ def test_a_renderer_without_memory_costs_no_picture(farm: StruckFarm) -> None:
     process = psutil.Process(renderer)
     held = process.memory_info().vms
     process.rlimit(psutil.RLIMIT_AS, (held, held))
+    farm.start_workers(1)
     farm.submit(6, width=512, height=512)
     farm.await_ended()
     await_true(lambda: not farm.open_units())

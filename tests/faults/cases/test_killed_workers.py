@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 
 import pytest
@@ -15,10 +16,13 @@ from faults.harness.worker_processes import is_alive
 
 from .conftest import SEED
 
+_GONE_S = 35.0  #: a lease and a sweep
+_SLACK_S = 30.0  #: for a busy machine
 _SLOW = 40  #: steps of a picture that is to be struck in its middle; more than a second
 
 
 @pytest.mark.case(1)
+@pytest.mark.lengthy
 def test_a_killed_parent_takes_its_renderer_along_and_its_pictures_are_drawn(
     farm: StruckFarm,
 ) -> None:
@@ -34,7 +38,26 @@ def test_a_killed_parent_takes_its_renderer_along_and_its_pictures_are_drawn(
     verify(farm).assert_kept()
 
 
+@pytest.mark.case(1)
+@pytest.mark.lengthy
+def test_a_machine_that_is_gone_has_its_picture_drawn_elsewhere(farm: StruckFarm) -> None:
+    """Nobody starts its worker again; the lease ends half a minute after its last beat."""
+    (gone,) = farm.start_workers(1)
+    (sent,) = farm.submit(1, n=1, num_inference_steps=_SLOW)
+    farm.await_begun()
+    gone.keep(kept=False)
+    assert gone.kill_group()
+    killed_at = time.monotonic()
+    farm.start_workers(1)
+    farm.await_begun(2)
+    assert time.monotonic() - killed_at < _GONE_S + _SLACK_S
+    farm.await_ended()
+    verify(farm).assert_kept()
+    assert {output.worker for output in sent.handle.result.outputs} == {"w2"}
+
+
 @pytest.mark.case(2)
+@pytest.mark.lengthy
 def test_a_killed_renderer_costs_an_attempt_of_its_picture_and_nothing_else(
     farm: StruckFarm,
 ) -> None:
@@ -62,6 +85,7 @@ def test_a_whole_worker_killed_at_random_phases(tmp_path: Path) -> None:
 
 
 @pytest.mark.case(5)
+@pytest.mark.lengthy
 def test_a_kill_between_claim_and_first_step_gives_the_slice_to_the_next(
     farm: StruckFarm, script_calls: ScriptCalls
 ) -> None:

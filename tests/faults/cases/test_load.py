@@ -17,6 +17,7 @@ _NOISE = (b"", b"not json", b'{"type": "task-succeeded"}', b"[" * 10_000, b"\xff
 
 
 @pytest.mark.case(40)
+@pytest.mark.lengthy
 def test_one_urgent_picture_goes_before_ten_thousand_others(farm: StruckFarm) -> None:
     """It waits for what is in hand, and for nothing else."""
     farm.start_workers(2)
@@ -53,6 +54,7 @@ def test_a_broker_with_too_few_connections_says_so_and_recovers(farm: StruckFarm
 
 
 @pytest.mark.case(46)
+@pytest.mark.lengthy
 def test_garbage_on_the_channel_of_events_changes_nothing(farm: StruckFarm) -> None:
     """Flower and whoever else listens or speaks there is no part of how jobs are drawn."""
     farm.start_workers(1)

@@ -14,12 +14,15 @@ from winepress_shared.jobs.quality import Quality
 from winepress_shared.model import Model
 from winepress_shared.preset import preset_options
 from winepress_worker.conversion.calibration import practice
+from winepress_worker.device_name import DeviceName
 from winepress_worker.engines.base import Pipeline, PipelineKey, ignore_steps
+from winepress_worker.engines.compiled_parts import CompiledParts
 from winepress_worker.engines.openvino import OpenVinoPipeline
 from winepress_worker.models.likeness import psnr_db, ssim
 from winepress_worker.models.manifest import Prepared
 from winepress_worker.models.measured_presets import MeasuredPreset, MeasuredPresets
 from winepress_worker.models.recipe import prompts
+from winepress_worker.placement import Placement
 from winepress_worker.report import Report
 
 _PICTURES = 5
@@ -53,7 +56,9 @@ def measure_presets(model: Model, prepared: Prepared, report: Report) -> Measure
     if not differing:
         return None
     key = PipelineKey(prepared.name, prepared.revision, prepared.precision, "CPU")
-    pipeline = OpenVinoPipeline(key, prepared, model.kinds[0])
+    # No text is kept: the first of the presets would pay for all.
+    parts = CompiledParts(Placement.of(DeviceName(key.device)), None, prepared, text_bytes=0)
+    pipeline = OpenVinoPipeline(key, prepared, model.kinds[0], parts)
     series = {quality: _Series() for quality in (Quality.EXACT, *differing)}
     try:
         arithmetic = pipeline.facts(practice(model, prompts(model)[-1], 0)).arithmetic

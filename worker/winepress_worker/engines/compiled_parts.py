@@ -13,6 +13,7 @@ from winepress_worker.engines.kept_texts import MOST_KEPT_BYTES, KeptTexts
 from winepress_worker.engines.staged_model import StagedModel, Stages
 from winepress_worker.engines.tiled_decoder import TiledDecoder
 from winepress_worker.engines.unpacked_weights import unpacked
+from winepress_worker.held_memory import return_freed
 from winepress_worker.models.content import WEIGHTS_FILE
 from winepress_worker.models.manifest import Prepared
 from winepress_worker.placement import STAGES, Placement, stage_of
@@ -118,7 +119,13 @@ class CompiledParts:
         def compile_model(model: Any) -> Any:
             fit = model if is_plain else unpacked(model)
             compiled = core().compile_model(fit, place.device.real, properties)
-            self._on_compiled(bool(compiled.get_property("LOADED_FROM_CACHE")))
+            is_read = bool(compiled.get_property("LOADED_FROM_CACHE"))
+            self._on_compiled(is_read)
+            if not (is_plain or is_read or self._cache_dir is None):
+                # Read from its blob, it maps what was unpacked instead of holding it.
+                del compiled
+                return_freed()
+                compiled = core().compile_model(fit, place.device.real, properties)
             return compiled
 
         return compile_model

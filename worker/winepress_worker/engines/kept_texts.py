@@ -49,7 +49,8 @@ class KeptTexts:
         encoded = self._kept.pop(key, None)
         if encoded is None:
             outputs = self._encoder({name: row.copy() for name, row in text.items()})
-            encoded = Encoded(outputs.to_tuple(), outputs.names())
+            places = {name: n for n, names in enumerate(outputs.names()) for name in names}
+            encoded = Encoded(outputs.to_tuple(), places)
             self.kept_bytes += encoded.size
         self._kept[key] = encoded
         while self.kept_bytes > self._most_bytes:
@@ -61,16 +62,16 @@ class KeptTexts:
 class Encoded:
     """What a call of a compiled text encoder returns, as far as it is read."""
 
-    def __init__(self, values: tuple[Array, ...], names: tuple[set[str], ...]) -> None:
-        """``names`` are those of each output, which may have several."""
+    def __init__(self, values: tuple[Array, ...], places: Mapping[str, int]) -> None:
+        """``places`` has the number of each output by each of its names."""
         self._values = values
-        self._names = names
+        self._places = places
 
     @classmethod
     def together(cls, texts: list[Encoded]) -> Encoded:
         """The outputs for several texts, in arrays of their own: those kept are never written."""
         columns = zip(*(text._values for text in texts), strict=True)
-        return cls(tuple(np.concatenate(column) for column in columns), texts[0]._names)
+        return cls(tuple(np.concatenate(column) for column in columns), texts[0]._places)
 
     @property
     def size(self) -> int:
@@ -79,8 +80,4 @@ class Encoded:
 
     def __getitem__(self, output: int | str) -> Array:
         """An output by its number or one of its names."""
-        if isinstance(output, int):
-            return self._values[output]
-        return next(
-            value for value, names in zip(self._values, self._names, strict=True) if output in names
-        )
+        return self._values[output if isinstance(output, int) else self._places[output]]

@@ -1,7 +1,7 @@
 """Models of which only one stage's are in memory at a time: texts, then denoiser, then autoencoder.
 
-For models larger than a worker's budget. Every picture compiles each stage again, which takes
-longer and changes no byte of it.
+For models larger than a worker's budget. Every picture compiles each stage again, that of texts
+only for new ones, which takes longer and changes no byte of it.
 """
 
 from __future__ import annotations

@@ -125,7 +125,7 @@ class Delivery:
 
     def adopt(self, slice_: Slice, unit: int, job: Job) -> bool:
         """Count the object an earlier attempt left in the store; False when there is none."""
-        row = self._archive.read_output(output_key(slice_.job_id, unit, job.output_format))
+        row = self._archive.whole_output(output_key(slice_.job_id, unit, job.output_format))
         if row is None:
             return False
         self.commit(slice_, unit, row, is_mine=False)

@@ -57,11 +57,13 @@ class LeaseClient:
         previews: PreviewPublisher,
         messenger: Messenger,
         unfit: Unfit,
+        on_counted: Callable[[], None] = lambda: None,
     ) -> None:
-        """``messenger`` sends in the background; ``unfit`` keeps which models cannot be served."""
+        """``messenger`` sends in the background; ``on_counted`` is called after each commit."""
         self._ledger = ledger
         self._messenger = messenger
         self._unfit = unfit
+        self._on_counted = on_counted
         self._suspects = Suspects()
         self._store_rest = StoreRest()
         self.previews = previews
@@ -167,6 +169,7 @@ class LeaseClient:
     ) -> UnitOutcome:
         """Count a picture that is in the store; one that is not ``is_mine`` was drawn before."""
         outcome = self._patiently(lambda: self._ledger.commit(slice_.fence, unit, output))
+        self._on_counted()
         if is_mine:
             self._store_rest.end()
             self._suspects.served(slice_, unit)

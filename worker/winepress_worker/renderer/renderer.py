@@ -21,12 +21,14 @@ from winepress_shared.errors import (
     UnknownModel,
 )
 from winepress_shared.lane import FILM, Lane, model_key
+from winepress_shared.ledger.broker_disk import BrokerDisk
 from winepress_shared.ledger.lanes import LaneIndex
 from winepress_shared.ledger.ledger import Ledger
 from winepress_shared.ledger.pending import PendingJobs
 from winepress_shared.ledger.previews import PreviewStore
 from winepress_shared.ledger.records import Slice
 from winepress_shared.ledger.script_server import ScriptServer
+from winepress_shared.ledger.written import WrittenJobs
 from winepress_shared.settings import Settings
 from winepress_shared.stores import open_store
 from winepress_shared.stores.conditional_writes import check_conditional_writes
@@ -43,6 +45,7 @@ from winepress_worker.pipelines.preloader import Preloader
 from winepress_worker.pipelines.slice_pipelines import SlicePipelines
 from winepress_worker.pipelines.warm_pool import WarmPool
 from winepress_worker.renderer.batching import Batching
+from winepress_worker.renderer.confirmations import Confirmations
 from winepress_worker.renderer.delivery import Delivery
 from winepress_worker.renderer.executor import Executor
 from winepress_worker.renderer.job_renderers import job_renderers
@@ -99,9 +102,9 @@ class Renderer:
         server = ScriptServer(settings, f"{settings.farm}:")
         previews = PreviewPublisher(PreviewStore(settings, server), self._messenger)
         ledger = Ledger(settings, server)
-        self._lease_client = LeaseClient(
-            ledger, options.name, os.getpid(), previews, self._messenger, self._unfit
-        )
+        self._confirmations = Confirmations(BrokerDisk(settings, server))
+        what_it_uses = previews, self._messenger, self._unfit, self._confirmations.want
+        self._lease_client = LeaseClient(ledger, options.name, os.getpid(), *what_it_uses)
         self._lane_index = LaneIndex(settings, server)
         self._watch = LaneWatch(self._lane_index, options)
         self._process = psutil.Process()
@@ -115,7 +118,7 @@ class Renderer:
         self._executor = Executor(
             self._lease_client,
             self._delivery,
-            SliceReader(archive, self._pipelines_of),
+            SliceReader(archive, self._pipelines_of, WrittenJobs(settings, server).find),
             job_renderers(self._lease_client, archive, self._delivery, self._batching, self._pace),
             self._watch.calls_away,
         )
@@ -125,6 +128,7 @@ class Renderer:
     def start(self) -> None:
         """Load what is pinned, describe this process to the farm, and start its threads."""
         self._messenger.start()
+        self._confirmations.start()
         self._lease_client.listen()
         self._pin(self._options.pins)
         self.describe()

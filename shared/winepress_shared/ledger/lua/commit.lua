@@ -2,7 +2,7 @@
 -- Count a unit whose object exists, once and only for the holder of the lease. Units of a chain are counted
 -- in order.
 -- KEYS[1] prefix; keys: lease leases job_leases held job done units attempts failers disproved
---         blocked open open_by_user events, and those `place_job` touches
+--         blocked open open_by_user events counted_pictures, and those `place_job` touches
 -- ARGV: fence, unit, JSON of the output
 -- Returns 'ok' | 'moved' (the rest waits in another lane) | 'last' (every unit has ended: write
 --         the result, then finish) | 'lost' | 'cancel'
@@ -32,6 +32,8 @@ if rest then
   judge_failers(job, unit, lease)
   redis.call('HDEL', key('failers', job.id), unit)
   job.done = redis.call('HINCRBY', key('job', job.id), 'done', 1)
+  redis.call('XADD', key('counted_pictures'), 'MAXLEN', '~', COUNTED, '*', 'job', job.id, 'unit', unit, 'sha256',
+    string.match(ARGV[3], '"sha256":"(%x+)"') or '')
   count_open(job)
   event(job.id, 'unit-done', 'unit', unit, 'done', job.done, 'units', job.units)
 elseif unit < 0 or redis.call('GETBIT', key('done', job.id), unit) == 0 then

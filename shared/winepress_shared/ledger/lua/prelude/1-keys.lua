@@ -78,6 +78,10 @@
 --   pending               zset    ID of a pending job by the time a worker looks after it, see `overdue`
 --   withdrawn             zset    ID of an undone submission by the time a worker looks whether the store
 --                                 holds its job.json
+--   synced                string  written before each question what the server's disk has; see `confirmation`
+--   written               stream  job and text (job.json) of the newest jobs, where the disk is waited for; see
+--                                 `written`
+--   counted_pictures      stream  job, unit and sha256 of the newest COUNTED pictures that were counted
 --   parked:LANE           string  why no slices of this lane are given out (time to live)
 --   idem:USER:KEY         string  ID and digest of the job submitted under this key
 --   events:ID             stream  the newest EVENTS events of the job; created at its first
@@ -112,6 +116,7 @@
 --   fence, turn, swept    numbers
 local P = KEYS[1]
 local EVENTS = 256
+local COUNTED = 20000
 local EVENTS_KEPT_MS = 3600000 -- after the end of the job
 local LOOK_MS = 300000 -- a worker looks after a pending job and an undone submission after this
 local FORGET_MS = 86400000 -- the records of a process that never returned are dropped after this
