@@ -55,7 +55,7 @@ CASES = tuple(
          "a limit of its address space; what the kernel kills is case 2"),
         (30, "a picture that hangs", "its renderer is replaced, others go on"),
         (31, "forged tickets", "dropped, and the lane goes on"),
-        (32, "a picture of one colour", "never stored; tried again, then given up"),
+        (32, "a picture of one colour", "never stored; drawn once more, then given up"),
         (33, "cancel at every moment", "either canceled or done"),
         (34, "cancel during an outage", "told that it did not arrive, or kept"),
         (35, "fifty pauses", "no picture and no attempt lost"),

@@ -205,6 +205,19 @@ class StruckFarm:
         with _reaching():
             return int(self.broker.zcard(self.key("jobs:succeeded")))
 
+    def standing(self) -> dict[str, object]:
+        """What tells why nothing is drawn; raises BrokerUnreachable."""
+        with _reaching():
+            return {
+                "open": self.open_units(),
+                "waiting": self.client.ledger.waiting(),
+                "leases": self.broker.zcard(self.key("leases")),
+                "tickets": self.broker.llen(self.key("queue:vignette.fp16")),
+                "parked": self.client.lanes.parked("vignette.fp16"),
+                "workers": sorted(self.ready_workers()),
+                "alive": [one.name for one in self.workers if one.renderer_pid],
+            }
+
     def open_units(self) -> int:
         """Pictures that have not ended; raises BrokerUnreachable."""
         with _reaching():

@@ -128,7 +128,7 @@ class KillRun:
                 yield
             finally:
                 over.set()
-            feeder.result()
+                feeder.result()
 
     def _await_succeeded(self, farm: StruckFarm) -> None:
         """Have each job drawn to its end; one that was given up is retried, as its user would."""
@@ -169,7 +169,7 @@ class KillRun:
                 if pid in drawing and pid and self._kill(worker, strike.victim, pid):
                     return
             time.sleep(_LOOK_S)
-        raise AssertionError("no worker draws any more")
+        raise AssertionError(f"no worker draws any more: {farm.standing()}")
 
     def _kill(self, worker: WorkerProcesses, victim: Victim, pid: int) -> bool:
         at = time.monotonic()

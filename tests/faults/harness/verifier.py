@@ -153,6 +153,7 @@ def _check_residue(farm: StruckFarm, account: Account) -> None:
             name.decode()
             for pattern in _PASSING
             for name in farm.broker.scan_iter(farm.key(pattern), count=1000)
+            if farm.broker.ttl(name) < 0  # what a dead worker held is kept for a day, and no longer
         ]
         return [*found, *(["open units"] if farm.open_units() else [])]
 
