@@ -32,10 +32,9 @@ from winepress_deploy.settings_file import (
 )
 from winepress_deploy.state_folder import StateFolder, configured_state, default_state
 from winepress_deploy.stop_request import StopRequest
-from winepress_shared.errors import BrokerUnreachable, FarmUnreachable, WrongUsage
-from winepress_shared.ledger.broker_disk import DISK, BrokerDisk
+from winepress_shared.errors import FarmUnreachable, WrongUsage
+from winepress_shared.ledger.broker_disk import DISK, complaint_of
 from winepress_shared.ledger.limits import QueueLimits
-from winepress_shared.ledger.script_server import ScriptServer
 from winepress_shared.settings import Limits, Settings
 
 _SERVICE_READY_S = 60.0  #: a Valkey with much data takes time to load it
@@ -117,7 +116,8 @@ class Farm:
         self._start_services(self._own_servers(given, credentials))
         if seaweed.NAME in self.services:
             self._held.enter_context(StoreSync(self.state.subfolder(seaweed.NAME)))
-        self._tell_of_disk()
+        if complaint := complaint_of(self.settings):
+            self._say(complaint)
         self._set_limits(given)
         self._start_services(self._web_servers(credentials))
         self._start_workers()
@@ -215,16 +215,6 @@ class Farm:
             limits = QueueLimits(self.settings)
             limits.set_limits(given.limits)
             limits.close()
-
-    def _tell_of_disk(self) -> None:
-        """Say it if the broker does not keep what it accepts as the farm asks."""
-        server = ScriptServer(self.settings, f"{self.settings.farm}:")
-        try:
-            BrokerDisk(self.settings, server).examine()
-        except BrokerUnreachable as error:
-            self._say(str(error))
-        finally:
-            server.close()
 
     def _start_workers(self) -> None:
         programs = workers(self.state, self.settings, self.options)

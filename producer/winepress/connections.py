@@ -95,8 +95,8 @@ class Connections:
         reader = self._event_reader.pop()
         if reader is not None:
             reader.close()
-        parts = ("ledger", "pending", "job_pages", "key_quotas", "farm", "lanes", "previews")
-        parts += ("snapshots", "repeats", "outbox", "measures", "broker_disk", "counted", "written")
+        parts = ["ledger", "pending", "job_pages", "key_quotas", "farm", "lanes", "previews"]
+        parts += ["snapshots", "repeats", "outbox", "measures", "broker_disk", "counted", "written"]
         for name in parts:
             self.__dict__.pop(name, None)
         server = self.__dict__.pop("_server", None)

@@ -115,8 +115,12 @@ class Recovery:
                     yield Repaired(job_id, Repair.WRITTEN)
 
     def _has_job(self, job_id: str) -> bool:
+        return self._can(self._connections.archive.read_job, job_id)
+
+    def _can(self, read: Callable[[str], object], job_id: str) -> bool:
+        """Whether the store has what ``read`` reads of a job, whole."""
         try:
-            self._connections.archive.read_job(job_id)
+            read(job_id)
         except StoreUnreachable:
             self._connections.archive.store.check()  # raises if the store cannot be used
             return False
@@ -188,14 +192,7 @@ class Recovery:
                 yield from self._write_result_again(job_id)
 
     def _has_result(self, job_id: str) -> bool:
-        try:
-            self._connections.archive.read_result(job_id)
-        except StoreUnreachable:
-            self._connections.archive.store.check()  # raises if the store cannot be used
-            return False
-        except WinepressError:  # damaged
-            return False
-        return True
+        return self._can(self._connections.archive.read_result, job_id)
 
     def _write_result_again(self, job_id: str) -> Iterator[Repaired]:
         """Write the result of a job that has ended, or enter it again if pictures are lost."""

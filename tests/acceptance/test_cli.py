@@ -290,6 +290,6 @@ def test_recover_enters_lost_jobs_again(run: Run, client: Client) -> None:
     for lost in (run("status", job_id).stderr, run("doctor").stdout):
         assert "`winepress recover` enters" in lost
     done = run("recover", "--json")
-    assert lines(done) == [{"id": job_id}]
+    assert lines(done) == [{"id": job_id, "repair": "entered", "lost": 0}]
     assert lines(run("doctor", "--json"))[-1]["ok"]
     assert run("status", job_id).returncode == 0

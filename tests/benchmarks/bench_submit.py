@@ -7,6 +7,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
+from functools import partial
 from pathlib import Path
 from unittest.mock import patch
 
@@ -40,6 +41,12 @@ def cats(count: int) -> list[TextToImage]:
     return [TextToImage(prompt=f"a cat {i}", seed=i) for i in range(count)]
 
 
+def submit_singly(client: Client, jobs: list[TextToImage]) -> None:
+    """One call for each job."""
+    for job in jobs:
+        client.submit(job)
+
+
 def rate(count: int, act: Callable[[], object]) -> float:
     """How many of ``count`` a second."""
     began = time.perf_counter()
@@ -60,10 +67,10 @@ def show_rates(client: Client) -> None:
     singly, together, batch = [], [], []
     for _ in range(_ROUNDS):
         jobs = cats(_JOBS)
-        singly.append(rate(_JOBS, lambda jobs=jobs: [client.submit(job) for job in jobs]))
-        together.append(rate(_JOBS, lambda jobs=jobs: client.submit_many(jobs)))
+        singly.append(rate(_JOBS, partial(submit_singly, client, jobs)))
+        together.append(rate(_JOBS, partial(client.submit_many, jobs)))
         large = TextToImage(prompt="a cat", seed=1, n=_UNITS)
-        batch.append(rate(_UNITS, lambda large=large: client.submit(large)))
+        batch.append(rate(_UNITS, partial(client.submit, large)))
     print(f"submit: {statistics.median(singly):.0f} jobs/s (least {min(singly):.0f})")
     print(f"submit_many: {statistics.median(together):.0f} jobs/s (least {min(together):.0f})")
     print(f"one batch: {statistics.median(batch):,.0f} units/s (least {min(batch):,.0f})")
@@ -75,10 +82,8 @@ def show_durability(clients: dict[str, Client]) -> None:
     singles: dict[str, list[float]] = {name: [] for name in clients}
     for _ in range(_PAIRS):
         for name, client in clients.items():
-            batches[name].append(rate(_BATCH, lambda one=client: one.submit_many(cats(_BATCH))))
-            singles[name].append(
-                rate(_SINGLE, lambda one=client: [one.submit(job) for job in cats(_SINGLE)])
-            )
+            batches[name].append(rate(_BATCH, partial(client.submit_many, cats(_BATCH))))
+            singles[name].append(rate(_SINGLE, partial(submit_singly, client, cats(_SINGLE))))
     for what, found in ((f"batches of {_BATCH}", batches), ("one by one", singles)):
         ratios = [
             disk / second for disk, second in zip(found["disk"], found["second"], strict=True)

@@ -31,8 +31,8 @@ def place_of(pictures: Path, handle: JobHandle, unit: int) -> Path:
     return pictures / output_key(handle.id, unit, "png").removeprefix("jobs/")
 
 
-def repaired(client: Client, **how: bool) -> list[Repaired]:
-    return list(Recovery(client, **how).run())
+def repaired(client: Client, *, dry_run: bool = False) -> list[Repaired]:
+    return list(Recovery(client, dry_run=dry_run).run())
 
 
 def cut(path: Path) -> None:
@@ -138,7 +138,7 @@ def test_a_lost_key_frame_brings_back_what_was_drawn_on_it(
     client: Client, manual_worker: ManualWorker, pictures: Path
 ) -> None:
     """A chain goes on from the lost one; what is still there is found and not drawn."""
-    handle = client.submit(ZoomVideo(prompts={0: "a valley"}, key_frames=5, seed=1))
+    handle = client.submit(ZoomVideo(prompt="a valley", key_frames=5, seed=1))
     lane = handle.status().lane
     slice_ = manual_worker.ledger.claim(lane, "manual", manual_worker.holder, 3)
     assert slice_ is not None

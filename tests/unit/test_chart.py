@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import re
 import shlex
-from inspect import signature
 from typing import Any
-from urllib.parse import parse_qs, urlsplit
 
 import helm_python
 import kubernetes_validate
@@ -17,7 +15,6 @@ from support.deployed_files import CHART, Manifest, custom_schemas, one, pods, r
 from support.markdown_pages import ROOT, Page
 
 from winepress.cli import parse
-from winepress.gateway.native.ready_work import ReadyWork, ready_work
 from winepress_shared.settings import Settings
 
 _OLDEST, _CURRENT = (
@@ -259,34 +256,6 @@ def test_each_worker_has_one_device_and_its_deployment_waits_for_it() -> None:
         spec = one(manifests, "Deployment", f"worker-{name}")["spec"]
         assert spec["strategy"]["rollingUpdate"] == {"maxSurge": 0, "maxUnavailable": 1}
         assert "replicas" not in spec, "the scaler's number is left alone"
-
-
-def _trigger(manifests: list[Manifest], name: str) -> dict[str, str]:
-    (trigger,) = one(manifests, "ScaledObject", name)["spec"]["triggers"]
-    metadata: dict[str, str] = trigger["metadata"]
-    return metadata
-
-
-def test_the_scaler_asks_the_gateway_what_it_answers() -> None:
-    """By address, path, parameters and field."""
-    workers = {"gpu": _ON | _SCALED | {"lanes": "sdxl-*,film", "device": "GPU.1"}}
-    manifests = rendered({"workers": workers})
-    metadata = _trigger(manifests, "worker-gpu")
-    url = urlsplit(metadata["url"])
-    service = one(manifests, "Service", "gateway")
-    assert url.hostname == f"{service['metadata']['name']}.farm.svc"
-    assert url.port == service["spec"]["ports"][0]["port"]
-    assert url.path == "/v1/ready-work"
-    asked = parse_qs(url.query)
-    assert asked == {"lanes": ["sdxl-*,film"], "device": ["GPU"]}
-    assert set(asked) <= set(signature(ready_work).parameters)
-    assert metadata["valueLocation"] in ReadyWork.model_fields
-
-
-def test_a_device_of_any_class_is_scaled_by_all_work() -> None:
-    """Nobody can say which device AUTO will take."""
-    workers = {"cpu": {"device": "AUTO:NPU,CPU", "image": "worker-npu"} | _SCALED}
-    assert "device=" not in _trigger(rendered({"workers": workers}), "worker-cpu")["url"]
 
 
 def test_a_worker_is_alive_while_it_touches_its_file() -> None:

@@ -39,6 +39,7 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
 
 def _run(arguments: argparse.Namespace) -> int:
     from winepress.gateway.server import address_of, listen, make_server  # imports FastAPI
+    from winepress_shared.ledger.broker_disk import complaint_of
     from winepress_shared.stores import open_store
 
     logging.basicConfig(level=logging.INFO, handlers=[plain_handler(SERVICE_FORMAT)], force=True)
@@ -48,24 +49,13 @@ def _run(arguments: argparse.Namespace) -> int:
     settings = Settings.load(require_keys=arguments.require_keys or None)
     with listen(arguments.host, arguments.port) as listener:
         settings = with_keys(settings, address_of(listener), Console().note)
-        _tell_of_disk(settings)
+        if complaint := complaint_of(settings):
+            Console().note(complaint)
         open_store(settings).check()  # uvicorn would tell of it in a traceback
         Console().note(f"gateway of farm {settings.farm}: {address_of(listener)}")
         _collect_rarely()
         make_server(settings).run(sockets=[listener])
     return 0
-
-
-def _tell_of_disk(settings: Settings) -> None:
-    """Say it if the broker does not keep what it accepts as the farm asks."""
-    from winepress.connections import Connections
-    from winepress_shared.errors import BrokerUnreachable
-
-    with Connections(settings) as connections:
-        try:
-            connections.broker_disk.examine()
-        except BrokerUnreachable as error:
-            Console().note(str(error))
 
 
 def _collect_rarely() -> None:

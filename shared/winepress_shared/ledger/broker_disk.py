@@ -51,6 +51,18 @@ class BrokerDisk:
         return f"its disk has what was accepted (durability = disk{unseen})"
 
 
+def complaint_of(settings: Settings) -> str | None:
+    """What a program says at its start if the broker does not keep what it accepts as is asked."""
+    server = ScriptServer(settings, f"{settings.farm}:")
+    try:
+        BrokerDisk(settings, server).examine()
+    except BrokerUnreachable as error:
+        return str(error)
+    finally:
+        server.close()
+    return None
+
+
 def answers_early(name: str, version: str) -> bool:
     """Whether such a server, at ``appendfsync everysec``, confirms what it has not synced yet."""
     numbers = tuple(map(int, _NUMBERS.findall(version)))

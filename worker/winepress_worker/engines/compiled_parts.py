@@ -119,7 +119,7 @@ class CompiledParts:
         def compile_model(model: Any) -> Any:
             fit = model if is_plain else unpacked(model)
             compiled = core().compile_model(fit, place.device.real, properties)
-            is_read = bool(compiled.get_property("LOADED_FROM_CACHE"))
+            is_read = _is_from_blob(compiled)
             self._on_compiled(is_read)
             if not (is_plain or is_read or self._cache_dir is None):
                 # Read from its blob, it maps what was unpacked instead of holding it.
@@ -189,6 +189,14 @@ def _without_weights(
     if not size:  # a tiny autoencoder, whose blob is small
         return properties
     return properties | {"CACHE_MODE": "OPTIMIZE_SIZE", "WEIGHTS_PATH": str(weights)}
+
+
+def _is_from_blob(compiled: Any) -> bool:
+    """Whether a compiled model was read from a blob; False where its device does not tell."""
+    try:
+        return bool(compiled.get_property("LOADED_FROM_CACHE"))
+    except RuntimeError:
+        return False
 
 
 def _size(file: Path) -> int:

@@ -35,7 +35,7 @@ def unpacked(model: Any) -> Any:
 def _unpack(convolution: Any) -> None:
     """Put a constant in the place of what is between the packed weights and their last conversion.
 
-    That conversion to 32 bits is marked as one that the plugin leaves out; see `_value`.
+    The export marked that conversion to 32 bits as one that the plugin need not carry out.
     """
     widening = convolution.input_value(1).get_node()
     if widening.get_type_name() != "Convert":

@@ -18,10 +18,9 @@ from winepress_shared import __version__
 from winepress_shared.broker import make_celery, send_tickets
 from winepress_shared.errors import BrokerUnreachable, WrongUsage
 from winepress_shared.gate import TRANSPORT, forget_orders
-from winepress_shared.ledger.broker_disk import BrokerDisk
+from winepress_shared.ledger.broker_disk import complaint_of
 from winepress_shared.ledger.lanes import LaneIndex
 from winepress_shared.ledger.ledger import Ledger
-from winepress_shared.ledger.script_server import ScriptServer
 from winepress_shared.server_certificates import check_certificates
 from winepress_shared.settings import Settings, warn_of_limits
 from winepress_worker.engine_name import EngineName
@@ -90,7 +89,8 @@ def run_worker(options: WorkerOptions, settings: Settings) -> int:
     warn_of_limits(settings)
     check_certificates(settings)
     _check_name(options.name, settings)
-    _tell_of_disk(settings)
+    if complaint := complaint_of(settings):
+        log.warning("%s", complaint)
     lanes = ServedLanes(options, settings).find_first()
     app = make_celery(settings)
     app.conf.update(winepress_worker=options.encode(), include=["winepress_worker.tasks"])
@@ -160,17 +160,6 @@ def _follow(consumer: Any, opened: set[str], closed: set[str]) -> None:
     for lane in closed:
         log.info("serves %s no more", lane)
         consumer.cancel_task_queue(lane)
-
-
-def _tell_of_disk(settings: Settings) -> None:
-    """Warn if the broker does not keep what it accepts as the farm asks."""
-    server = ScriptServer(settings, f"{settings.farm}:")
-    try:
-        BrokerDisk(settings, server).examine()
-    except BrokerUnreachable as error:
-        log.warning("%s", error)
-    finally:
-        server.close()
 
 
 def _check_name(name: str, settings: Settings) -> None:
