@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import signal
 import subprocess
 import sys
@@ -166,3 +167,19 @@ def test_settings_are_read_from_the_name_of_the_engine() -> None:
     for bad in ("stepp_s=1", "step_s=fast", "load_fault=boom"):
         with pytest.raises(WrongUsage, match="fake"):
             FakeSettings.parse(bad)
+
+
+def test_every_picture_leaves_its_lines_with_the_witness(tmp_path: Path) -> None:
+    """When it is begun and when it is drawn; one that fails is not drawn."""
+    witness = tmp_path / "witness"
+    load(witness=witness).render(request("a fox", (1, 2)), lambda done, total: None)
+    with pytest.raises(RetryElsewhere):
+        load(witness=witness).render(request("[[retry]]"), lambda done, total: None)
+    told = [json.loads(line) for line in witness.read_text().splitlines()]
+    assert [(line["did"], line["prompt"], line["seed"]) for line in told] == [
+        ("begin", "a fox", 1),
+        ("begin", "a fox", 2),
+        ("end", "a fox", 1),
+        ("end", "a fox", 2),
+        ("begin", "[[retry]]", 1),
+    ]
