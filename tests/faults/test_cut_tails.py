@@ -75,6 +75,7 @@ def assert_whole(client: Client, handles: Sequence[JobHandle]) -> None:
         assert listed == {output.key for output in result.outputs}
 
 
+@pytest.mark.case(14)
 @pytest.mark.parametrize("seed", range(3))
 def test_no_accepted_job_is_lost_with_the_tail_and_no_picture_is_replaced(
     client: Client, broker: ValkeyServer, data: Path, seed: int

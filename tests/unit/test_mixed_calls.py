@@ -17,6 +17,7 @@ from winepress_shared.ledger.in_memory import InMemoryLedger
 from winepress_shared.ledger.records import Slice
 from winepress_worker.engines.fake import FakeEngine
 from winepress_worker.fake_settings import FakeSettings
+from winepress_worker.renderer import store_outage
 
 NAMES = ("j0", "j1", "j2", "j3")
 STEPS = 4
@@ -198,24 +199,28 @@ def test_a_job_whose_description_is_lost_ends_alone(farm: Farm) -> None:
     assert farm.states() == ["succeeded", "failed", "succeeded", "succeeded"]
 
 
-def test_a_store_that_does_not_take_one_picture_costs_the_others_nothing(
-    farm: Farm, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("is_back", [True, False])
+def test_a_store_that_does_not_take_a_picture_costs_nobody_an_attempt(
+    is_back: bool, farm: Farm, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Its slice goes back without an attempt."""
-    write = Archive.write_output
+    """Pictures wait for it; if it stays away, they go back, with those that wait behind them."""
+    write, tries = Archive.write_output, []
 
-    def fail_once(self: Archive, key: str, data: bytes, row: dict[str, Any]) -> bool:
-        if key.startswith("jobs/j1/"):
+    def fail(self: Archive, key: str, data: bytes, row: dict[str, Any]) -> bool:
+        if key.startswith("jobs/j1/") and not (tries and is_back):
+            tries.append(key)
             raise StoreUnreachable("the store is away")
         return write(self, key, data, row)
 
     for seed, name in enumerate(NAMES):
         farm.submit(name, seed)
-    monkeypatch.setattr(Archive, "write_output", fail_once)
+    monkeypatch.setattr(Archive, "write_output", fail)
+    if not is_back:
+        monkeypatch.setattr(store_outage, "PATIENCE_S", 0.0)
     farm.run(farm.claim())
-    assert farm.states() == ["succeeded", "queued", "succeeded", "succeeded"]
-    (again,) = farm.claim()
-    assert (again.job_id, again.attempts, again.alone) == ("j1", 0, False)
+    assert farm.states() == ["succeeded", *["succeeded" if is_back else "queued"] * 3]
+    again = [(one.job_id, one.attempts, one.alone) for one in farm.claim()]
+    assert again == ([] if is_back else [(name, 0, False) for name in NAMES[1:]])
 
 
 def test_a_fault_of_the_surroundings_gives_all_slices_of_the_claim_back(farm: Farm) -> None:

@@ -34,7 +34,7 @@ CASES = tuple(
         (13, "broker away for long", "submissions are refused; the same key is one job",
          "a minute instead of ten"),
         (14, "power cut of the broker's machine", "what was accepted is found again",
-         "no test carries this number yet"),
+         "the end of the append-only file is cut off"),
         (15, "every ticket lost", "all are issued again"),
         (16, "broker's memory full", "jobs are refused, those in hand are counted, none is lost"),
         (17, "connections half-open", "noticed and replaced within a minute"),
