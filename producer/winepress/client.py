@@ -11,7 +11,6 @@ from winepress.control import CANCELED, cancel, drop, front, pause, reprioritise
 from winepress.estimate import estimate_new
 from winepress.explanation import estimate_job, explain, why_impossible, why_stalled
 from winepress.handle import JobHandle, open_job
-from winepress.recovery import recover
 from winepress.recut import recut
 from winepress.submission import record_of, submit
 from winepress.submit_options import SubmitOptions
@@ -178,6 +177,8 @@ class Client(Connections):
 
         See `recovery.Recovery`, which also looks without changing anything.
         """
+        from winepress.recovery import recover  # few clients ever do
+
         return [JobHandle(self, job_id) for job_id in recover(self)]
 
     def dead(self, limit: int = 100) -> Sequence[JobRow]:

@@ -11,7 +11,7 @@ from winepress.caller_checks import MOST_LISTED
 from winepress.explanation import duration, shortened
 from winepress.finding import Finding
 from winepress_shared.errors import AccessRefused, FarmUnreachable
-from winepress_shared.ledger.ledger import SILENT_S
+from winepress_shared.ledger.records import SILENT_S
 from winepress_shared.state import JobState
 from winepress_shared.stores.conditional_writes import check_conditional_writes
 

@@ -12,8 +12,7 @@ from support.virtual_time import VirtualTime
 
 from winepress_shared.cost import SLICE_S
 from winepress_shared.ledger.lanes import LaneIndex
-from winepress_shared.ledger.ledger import BEAT_S
-from winepress_shared.ledger.records import Directive, Slice, UnitOutcome
+from winepress_shared.ledger.records import BEAT_S, Directive, Slice, UnitOutcome
 from winepress_shared.ticket_policy import missing_tickets
 from winepress_worker.lane_order import LaneWatch
 from winepress_worker.options import WorkerOptions

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import threading
 from pathlib import Path
@@ -27,6 +28,15 @@ def renderer(tmp_path: Path) -> RendererInMemory:
     return RendererInMemory(tmp_path / "store", FakeEngine(FakeSettings(scratch=tmp_path)))
 
 
+def store_of_w0(renderer: RendererInMemory) -> str:
+    """Store a picture of another worker in the place of the job's first; returns its key."""
+    key, sha256 = output_key("j", 0, "png"), hashlib.sha256(b"png").hexdigest()
+    row = {"key": key, "sha256": sha256, "size": 3, "seed": 1, "width": 64, "height": 64}
+    row |= {"device": "CPU", "worker": "w0", "render_s": 0.5}
+    renderer.archive.write_output(key, b"png", row)
+    return key
+
+
 def rows_of(renderer: RendererInMemory) -> dict[int, dict[str, Any]]:
     """Unit → what ``result.json`` says of it."""
     result = json.loads(renderer.archive.store.get("jobs/j/result.json"))
@@ -40,9 +50,7 @@ def test_a_picture_that_an_earlier_attempt_stored_is_counted_as_it_is(
     renderer.submit(fox(1, "[[fail]]"))
     lost = renderer.claim()
     renderer.ledger.start(lost.fence, 0)
-    key, row = output_key("j", 0, "png"), {"key": "k", "sha256": "0" * 64, "size": 3, "seed": 1}
-    row |= {"width": 64, "height": 64, "device": "CPU", "worker": "w0", "render_s": 0.5}
-    renderer.archive.write_output(key, b"png", row | {"key": key})
+    key = store_of_w0(renderer)
     renderer.ledger.fail(lost.fence, 0, WorkerBroken("died"), retry=True)
     assert renderer.work().state == "succeeded"
     assert renderer.archive.store.get(key) == b"png"
@@ -52,9 +60,7 @@ def test_a_picture_that_an_earlier_attempt_stored_is_counted_as_it_is(
 def test_whoever_comes_second_adopts_the_picture_that_is_there(renderer: RendererInMemory) -> None:
     """At its first attempt it does not look; it learns when it stores its own."""
     renderer.submit(fox())
-    key, row = output_key("j", 0, "png"), {"sha256": "0" * 64, "size": 3, "seed": 1, "width": 64}
-    row |= {"height": 64, "device": "CPU", "worker": "w0", "render_s": 0.5}
-    renderer.archive.write_output(key, b"png", row | {"key": key})
+    store_of_w0(renderer)
     assert renderer.work().state == "succeeded"
     assert rows_of(renderer)[0]["worker"] == "w0"
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import random
@@ -44,7 +45,9 @@ RECORD = JobRecord(
     *("job", FOX, LANE, "ada", "0" * 32, "key", 2e9, 1e9, Window(60, 120), 3.5, ("a warning",)),
     webhook=Webhook("https://hooks.example/x", tuple(WebhookEvent), "https://gateway.example"),
 )
-OUTPUT = Output(7, output_key("job", 7, "png"), "0" * 64, 9, 8, 64, 64, "CPU", "one", 0.5)
+PICTURE = b"a picture"
+SHA256 = hashlib.sha256(PICTURE).hexdigest()
+OUTPUT = Output(7, output_key("job", 7, "png"), SHA256, 9, 8, 64, 64, "CPU", "one", 0.5)
 ROW = {name: value for name, value in asdict(OUTPUT).items() if name != "unit"}
 MANIFEST = Manifest(
     model="vignette",
@@ -268,10 +271,10 @@ def test_what_lies_in_the_place_of_a_picture_makes_way(archive: Archive, text: s
     """An object that does not say what it is was not stored by a worker."""
     metadata = {"winepress-output": text} if text else None
     archive.store.put(OUTPUT.key, b"planted", metadata=metadata)
-    assert archive.write_output(OUTPUT.key, b"a picture", ROW)
-    assert archive.store.get(OUTPUT.key) == b"a picture"
+    assert archive.write_output(OUTPUT.key, PICTURE, ROW)
+    assert archive.store.get(OUTPUT.key) == PICTURE
     assert not archive.write_output(OUTPUT.key, b"a second one", ROW)
-    assert archive.store.get(OUTPUT.key) == b"a picture"
+    assert archive.store.get(OUTPUT.key) == PICTURE
 
 
 def test_farms_of_one_name_keep_apart_what_their_stores_offer(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ from support.deployed_files import DEPLOY, unit
 
 from winepress.cli import parse
 from winepress_deploy.roles import Role
-from winepress_shared.ledger.ledger import BEAT_S
+from winepress_shared.ledger.records import BEAT_S
 
 _UNITS = sorted((DEPLOY / "systemd").glob("*.service"))
 #: Unit → whose file of settings it is given.

@@ -6,6 +6,7 @@ import argparse
 import sys
 from collections.abc import Callable, Iterable
 from dataclasses import asdict
+from typing import TYPE_CHECKING
 
 from winepress.client import Client
 from winepress.console import Console
@@ -30,9 +31,11 @@ from winepress_shared.errors import (
     StoreRefused,
     WinepressError,
 )
-from winepress_shared.ledger.ledger import SILENT_S
-from winepress_shared.ledger.snapshot import FarmSnapshot
+from winepress_shared.ledger.records import SILENT_S
 from winepress_shared.screen.output import write_table
+
+if TYPE_CHECKING:
+    from winepress_shared.ledger.snapshot import FarmSnapshot
 
 _USUAL_ENGINE = "openvino"  #: only another one is named
 _MOST_WORKERS = 10_000  #: told of

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import sys
 
 from winepress.client import Client
 from winepress.console import Console
@@ -40,7 +39,7 @@ def _run(arguments: argparse.Namespace) -> int:
         metrics = FarmMetrics(client)
         if arguments.once:
             client.ledger.ping()
-            sys.stdout.write(exposition(metrics.read())[0].decode())
+            Console().result({}, *exposition(metrics.read())[0].decode().splitlines())
             return 0
         with Exporter(arguments.host, arguments.port, metrics.read) as exporter:
             Console().note(f"metrics of farm {client.settings.farm}: {exporter.url}")

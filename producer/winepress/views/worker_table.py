@@ -6,8 +6,7 @@ from collections.abc import Iterable
 
 from winepress.views.job_table import brief
 from winepress_shared.ledger.lanes import ALIVE_MS
-from winepress_shared.ledger.ledger import SILENT_S
-from winepress_shared.ledger.records import Worker
+from winepress_shared.ledger.records import SILENT_S, Worker
 from winepress_shared.ledger.snapshot import FarmSnapshot, LostWorker, SliceInHand
 from winepress_shared.screen.table import Cell, Column, Table, Tone
 

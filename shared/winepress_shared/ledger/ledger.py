@@ -36,8 +36,6 @@ from winepress_shared.state import JobState
 from winepress_shared.ticket_policy import missing_tickets
 
 LEASE_MS = 30_000  #: a lease ends this long after its last heartbeat
-BEAT_S = 5.0  #: time between two heartbeats of a worker
-SILENT_S = 2 * BEAT_S + 1.0  #: a live worker beats once more within it
 SWEEP_MS = 2_000  #: least time between two sweeps of the farm
 GONE_MS = 60_000  #: a worker without a heartbeat for this long is forgotten
 MAX_ATTEMPTS = 3  #: a unit started this often without success fails

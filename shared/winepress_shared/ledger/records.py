@@ -17,6 +17,8 @@ from winepress_shared.state import JobState
 from winepress_shared.window import Window
 
 UNREAD = -2  #: for `Ledger.release`: no unit of it can be served, for the job cannot be read
+BEAT_S = 5.0  #: time between two heartbeats of a worker
+SILENT_S = 2 * BEAT_S + 1.0  #: a live worker beats once more within it
 PRIORITIES = (Priority.INTERACTIVE, Priority.NORMAL, Priority.BULK)  #: in the order of service
 
 

@@ -18,8 +18,8 @@ from typing import Any
 
 from winepress_shared.errors import BrokerUnreachable, RetryElsewhere, WrongUsage
 from winepress_shared.lane import model_key
-from winepress_shared.ledger.ledger import BEAT_S, Ledger, holder_of
-from winepress_shared.ledger.records import Directive, HeartbeatReply, Lease
+from winepress_shared.ledger.ledger import Ledger, holder_of
+from winepress_shared.ledger.records import BEAT_S, Directive, HeartbeatReply, Lease
 from winepress_shared.ticket_policy import missing_tickets
 from winepress_worker.options import DEFAULT_DRAIN_S
 from winepress_worker.parent.consumption import Consumption

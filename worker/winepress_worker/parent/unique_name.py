@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from winepress_shared.errors import WrongUsage
-from winepress_shared.ledger.ledger import SILENT_S, Ledger
-from winepress_shared.ledger.records import Worker
+from winepress_shared.ledger.ledger import Ledger
+from winepress_shared.ledger.records import SILENT_S, Worker
 
 log = logging.getLogger(__name__)
 
