@@ -204,7 +204,8 @@ def test_a_store_that_does_not_take_a_picture_costs_nobody_an_attempt(
     is_back: bool, farm: Farm, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Pictures wait for it; if it stays away, they go back, with those that wait behind them."""
-    write, tries = Archive.write_output, []
+    write = Archive.write_output
+    tries: list[str] = []
 
     def fail(self: Archive, key: str, data: bytes, row: dict[str, Any]) -> bool:
         if key.startswith("jobs/j1/") and not (tries and is_back):
