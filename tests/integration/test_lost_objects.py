@@ -234,10 +234,10 @@ def peak_of(client: Client, jobs: int, monkeypatch: pytest.MonkeyPatch) -> int:
 def test_memory_does_not_grow_with_the_store(
     client: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Ten times the objects need no more."""
+    """Ten times the objects need no more; kept, their listing alone would take many MiB."""
     peak_of(client, 100, monkeypatch)  # what is made once
     few, many = (peak_of(client, jobs, monkeypatch) for jobs in (2_000, 20_000))
-    assert many < 1.5 * few + 100_000
+    assert many < few + 2**21, "threads of other tests may take some"
 
 
 def test_a_folder_is_listed_in_pages(
