@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -24,6 +25,15 @@ from winepress_shared.stores.base import Store
 if TYPE_CHECKING:
     from support.twins.drawing import WarmModels
     from support.twins.prepared import PreparedTwins, ShallowTwin
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _few_connections() -> Iterator[None]:
+    """Close the connections to farms of tests that are over: kombu keeps some for each farm."""
+    yield
+    pools = sys.modules.get("kombu.pools")
+    if pools is not None:
+        pools.reset()
 
 
 @pytest.fixture

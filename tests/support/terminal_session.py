@@ -22,6 +22,8 @@ class TerminalSession:
 
     def __init__(self, command: Sequence[str], environment: Mapping[str, str]) -> None:
         self._ours, theirs = pty.openpty()
+        self._ready = select.poll()
+        self._ready.register(self._ours, select.POLLIN)
         ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 30, 100, 0, 0))
         self.modes = termios.tcgetattr(self._ours)
         self.written = ""  #: all of it so far
@@ -70,7 +72,7 @@ class TerminalSession:
     def _read(self, deadline: float) -> bool:
         """Read on; False at the end, or when that took too long."""
         left_s = deadline - time.monotonic()
-        if not select.select([self._ours], [], [], max(0.0, left_s))[0]:
+        if not self._ready.poll(max(0.0, left_s) * 1000):
             return False
         try:
             found = os.read(self._ours, 65536)
