@@ -48,10 +48,9 @@ GATEWAY_WRITES = (
     *("key_rate:*", "key_jobs:*", "key_units:*", "key_counted:*", "key_steps:*"),
     *("repeat:*", "deliverers", "delivery_counts"),
 )
-#: The queue of what delivers webhooks, and what kombu keeps of messages that it has taken.
-_DELIVERY = ("queue:webhooks", "queue:unacked*")
-#: Queues of lanes, whose names have a dot, and films; not kombu's record of unacknowledged
-#: messages.
+#: The queue of what delivers webhooks.
+_DELIVERY = ("queue:webhooks",)
+#: Queues of lanes, whose names have a dot, and films.
 _QUEUES = ("queue:*.*", "queue:film")
 #: Remote control and events. Subscribing to a pattern requires the right to that exact pattern.
 _ORDERS, _FLOWER_EVENTS = "queue:/0.celery.pidbox", "queue:/0.celeryev/*"

@@ -33,7 +33,7 @@ from winepress_deploy.settings_file import (
 from winepress_deploy.state_folder import StateFolder, configured_state, default_state
 from winepress_deploy.stop_request import StopRequest
 from winepress_shared.errors import FarmUnreachable, WrongUsage
-from winepress_shared.ledger.broker_disk import DISK, complaint_of
+from winepress_shared.ledger.broker_disk import complaint_of
 from winepress_shared.ledger.limits import QueueLimits
 from winepress_shared.settings import Limits, Settings
 
@@ -155,7 +155,7 @@ class Farm:
             self.urls["broker"] = valkey.broker_url(self._ports[valkey.NAME])
             own["broker_url"] = SecretStr(self.urls["broker"])
             if "durability" not in given.model_fields_set:
-                own["durability"] = DISK
+                own["durability"] = "disk"
         else:
             self._say("using the broker from your settings")
         if not names_store(given):

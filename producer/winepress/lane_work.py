@@ -22,14 +22,20 @@ class LaneWork:
     parked: str  #: why it is parked after a fault; empty if it is not
 
 
+def units_in_hand(farm: FarmSnapshot) -> Counter[str]:
+    """Lane → units that workers have taken and not ended."""
+    found: Counter[str] = Counter()
+    for held in farm.slices:
+        found[held.lane] += held.units
+    return found
+
+
 def lane_work(farm: FarmSnapshot, paces: Paces, costs: Mapping[str, float]) -> list[LaneWork]:
     """Every lane with work.
 
     ``costs`` are megapixel-steps of a unit, by lane: for lanes where no worker has drawn yet.
     """
-    in_hand: Counter[str] = Counter()
-    for held in farm.slices:
-        in_hand[held.lane] += held.units
+    in_hand = units_in_hand(farm)
     found = []
     for state in farm.lanes:
         picture_s = paces.picture_s(state.lane, costs.get(state.lane, 0.0))

@@ -107,7 +107,7 @@ def submit_with(
         with all_or_none(connections, new, continued):
             write_parts(new)
             write_all(connections.archive.write_job, new)
-            if connections.settings.durability == "disk":
+            if connections.settings.waits_for_disk:
                 connections.written.keep({record.id: record.encode() for record in new})
             # Also without any: whoever is told an earlier job's id relies on it as well.
             ids = _accept(connections, [*new, *continued])

@@ -25,7 +25,6 @@ RENDER = "winepress.render"  #: the one task a worker accepts
 DELIVER = "winepress.deliver"  #: the one task of the process that delivers webhooks
 DEFAULT_QUEUE = "unrouted"
 
-_VISIBILITY_TIMEOUT_S = 43_200
 _HEARTBEAT_S = 10
 
 
@@ -108,9 +107,6 @@ def make_celery(settings: Settings) -> Celery:
 
 def _transport(settings: Settings) -> dict[str, Any]:
     return {
-        "visibility_timeout": _VISIBILITY_TIMEOUT_S,
-        "unacked_restore_interval": 30,
-        "unacked_restore_throttle": 1,
         "priority_steps": [0],  # the ledger handles priority
         "sep": ":",
         "queue_order_strategy": "round_robin",

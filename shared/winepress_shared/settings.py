@@ -137,6 +137,11 @@ class Settings(Limits):
     #: Seconds before the second try; the time doubles from each try to the next.
     webhook_timeout_s: Annotated[float, Field(gt=0, le=60)] = 8.0  #: for one try
 
+    @property
+    def waits_for_disk(self) -> bool:
+        """Whether a job counts as accepted once the broker's disk has it."""
+        return self.durability == "disk"
+
     @field_validator("broker_url")
     @classmethod
     def _redis_only(cls, url: SecretStr) -> SecretStr:

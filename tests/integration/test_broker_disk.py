@@ -246,5 +246,5 @@ def test_the_farm_of_one_machine_syncs_every_write_unless_it_is_told_otherwise(
     """`winepress up` says so to its own broker and to every role."""
     from winepress_deploy.services.valkey import _config
 
-    assert "appendfsync always" in _config(str(tmp_path), 1, "users", "disk")
-    assert "appendfsync everysec" in _config(str(tmp_path), 1, "users", "second")
+    assert "appendfsync always" in _config(str(tmp_path), 1, "users", waits_for_disk=True)
+    assert "appendfsync everysec" in _config(str(tmp_path), 1, "users", waits_for_disk=False)

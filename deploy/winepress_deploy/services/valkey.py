@@ -10,7 +10,6 @@ from winepress_deploy.ports import HOST, answers
 from winepress_deploy.private_file import write_private
 from winepress_deploy.process import Program
 from winepress_deploy.state_folder import StateFolder
-from winepress_shared.ledger.broker_disk import DISK
 from winepress_shared.ledger.ledger import Ledger
 from winepress_shared.settings import Settings
 
@@ -29,7 +28,9 @@ def valkey(state: StateFolder, settings: Settings, port: int, credentials: Crede
     data = state.subfolder(NAME)
     config, roles = state.path / "valkey.conf", state.path / "valkey-users.acl"
     write_private(roles, users(settings.farm, credentials))
-    write_private(config, _config(str(data), port, str(roles), settings.durability))
+    write_private(
+        config, _config(str(data), port, str(roles), waits_for_disk=settings.waits_for_disk)
+    )
     ledger = Ledger(settings)
 
     def is_ready(_: int) -> bool:
@@ -49,8 +50,8 @@ def valkey(state: StateFolder, settings: Settings, port: int, credentials: Crede
     )
 
 
-def _config(folder: str, port: int, users_file: str, durability: str) -> str:
-    policy = "always" if durability == DISK else "everysec"
+def _config(folder: str, port: int, users_file: str, *, waits_for_disk: bool) -> str:
+    policy = "always" if waits_for_disk else "everysec"
     lines = (
         f"bind {HOST}",
         f"port {port}",

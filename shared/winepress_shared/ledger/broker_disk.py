@@ -13,7 +13,6 @@ from winepress_shared.ledger.confirmation import OR_SECOND
 from winepress_shared.ledger.script_server import ScriptServer
 from winepress_shared.settings import Settings
 
-DISK = "disk"  #: value of the setting ``durability``: a power cut takes nothing that was accepted
 _ALWAYS = "always"
 _NUMBERS = re.compile(r"[0-9]+")
 #: The versions of Redis that confirm early: from the first to before the second.
@@ -24,7 +23,7 @@ class BrokerDisk:
     """Asks the broker of a farm what its disk has; raises BrokerUnreachable."""
 
     def __init__(self, settings: Settings, server: ScriptServer) -> None:
-        self._is_asked = settings.durability == DISK
+        self._is_asked = settings.waits_for_disk
         self._server = server
 
     def confirm(self) -> None:

@@ -34,7 +34,7 @@ class PendingJobs:
         self._prefix = f"{settings.farm}:"
         self._queue_prefix = f"{settings.farm}:queue:"  #: see `broker.make_celery`
         self._server = server or ScriptServer(settings, self._prefix)
-        self._on_disk = settings.durability == "disk"
+        self._on_disk = settings.waits_for_disk
 
     def close(self) -> None:
         """Close the connections; they are reopened when needed."""

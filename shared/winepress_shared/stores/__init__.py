@@ -20,7 +20,7 @@ def _open_shared(settings: Settings) -> Store:
     if settings.store_folder is not None:
         from winepress_shared.stores.folder import FolderStore
 
-        return FolderStore(settings.store_folder, syncs_names=settings.durability == "disk")
+        return FolderStore(settings.store_folder, syncs_names=settings.waits_for_disk)
     # Imported only when used: importing the S3 client takes a tenth of a second.
     from winepress_shared.stores.s3 import S3Store
 

@@ -17,7 +17,7 @@ def as_text(report: KillReport) -> str:
         f"in {report.seconds / 60:.0f} min, {terms.workers} workers",
         f"{account.jobs} jobs of {account.pictures} pictures: {len(account.lost)} lost, "
         f"{len(account.doubled)} doubled, {len(account.wrong)} with wrong bytes, "
-        f"{len(account.residue)} keys and {account.stray_tickets} tickets left over",
+        f"{len(account.residue)} keys left over",
         f"{report.in_hand} kills in the middle of a picture; {account.begun_again} pictures begun "
         f"again, {account.drawn_again} of them drawn to their end more often than once; "
         f"{report.given_up} jobs given up at the third kill of one picture, and drawn when retried",

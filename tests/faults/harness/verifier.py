@@ -42,7 +42,6 @@ class Account:
     slow: list[str] = field(default_factory=list)  #: I7
     executions: int = 0  #: pictures begun, by the witness
     drawn: int = 0  #: pictures drawn to their end, by the witness
-    stray_tickets: int = 0  #: that killed workers had taken; Celery hands them out again one day
 
     @property
     def begun_again(self) -> int:
@@ -91,7 +90,6 @@ def verify(
     if farm.engine is not None:
         _check_witness(farm, sent, account)
     _check_residue(farm, account)
-    account.stray_tickets = int(farm.broker.hlen(farm.key("queue:unacked")))
     return account
 
 

@@ -35,6 +35,10 @@ class WarmPool:
         clock: Callable[[], float] = time.monotonic,
         tally: Tally | None = None,
     ) -> None:
+        """`unload_idle` unloads what was unused for ``idle_ttl_s`` seconds; None is never.
+
+        ``host`` bounds what all workers of the machine hold together; ``tally`` counts loads.
+        """
         self._engine = engine
         self._budget = budget_bytes
         self._idle_ttl_s = idle_ttl_s

@@ -103,8 +103,10 @@ class Renderer:
         previews = PreviewPublisher(PreviewStore(settings, server), self._messenger)
         ledger = Ledger(settings, server)
         self._confirmations = Confirmations(BrokerDisk(settings, server))
-        what_it_uses = previews, self._messenger, self._unfit, self._confirmations.want
-        self._lease_client = LeaseClient(ledger, options.name, os.getpid(), *what_it_uses)
+        confirm = self._confirmations.want
+        self._lease_client = LeaseClient(
+            ledger, options.name, os.getpid(), previews, self._messenger, self._unfit, confirm
+        )
         self._lane_index = LaneIndex(settings, server)
         self._watch = LaneWatch(self._lane_index, options)
         self._process = psutil.Process()

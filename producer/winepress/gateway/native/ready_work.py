@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Collection, Mapping
 from fnmatch import fnmatchcase
 from statistics import fmean
@@ -14,6 +13,7 @@ from pydantic import BaseModel, Field
 from winepress.client import Client
 from winepress.gateway.credentials import CallerOf
 from winepress.gateway.gateway import gateway_of
+from winepress.lane_work import units_in_hand
 from winepress.paces import Paces
 from winepress_shared.lane import FILM, device_class
 from winepress_shared.ledger.snapshot import FarmSnapshot
@@ -68,9 +68,7 @@ def count_work(
     """
     paces = Paces(farm.workers, measured)
     found = ReadyWork(ready_work_s=0.0, waiting=0, in_hand=0, unknown=[])
-    in_hand: Counter[str] = Counter()
-    for held in farm.slices:
-        in_hand[held.lane] += held.units
+    in_hand = units_in_hand(farm)
     for state in farm.lanes:
         if not _is_for(state.lane, device, patterns):
             continue

@@ -1,8 +1,8 @@
 """The process that delivers webhooks: a Celery worker of its own, whose tickets are mere calls.
 
 Times are in the outbox, and not in tickets: a Celery message with a later time is held by one
-process, is handed out again after the visibility timeout, and ends with its receiver. So this
-process looks for what is due and sends tickets, as the reconciler does for lanes of pictures.
+process and lost with it. So this process looks for what is due and sends tickets, as the
+reconciler does for lanes of pictures.
 """
 
 from __future__ import annotations
