@@ -39,7 +39,7 @@ class WorkerOptions:
     max_batch_size: int = DEFAULT_MAX_BATCH_SIZE  #: most pictures drawn in one call
     drain_s: float = DEFAULT_DRAIN_S  #: when told to leave, it ends what it draws within so long
     low_memory: bool = False  #: draw models above the budget one stage at a time
-    alive_file: str = ""  #: touched while the worker takes what waits; empty: none
+    alive_file: str = ""  #: touched at every heartbeat; empty: none
 
     @property
     def device_class(self) -> str | None:

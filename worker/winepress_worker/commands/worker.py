@@ -58,7 +58,7 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         f"and no attempt counts; default {DEFAULT_DRAIN_S:.0f}",
     )
     add("--self-test", action="store_true", help="draw a known picture on the device, then exit")
-    add("--alive-file", default="", metavar="FILE", help="touched while it takes work, for probes")
+    add("--alive-file", default="", metavar="FILE", help="touched at every heartbeat, for probes")
     _add_device_flags(parser.add_argument_group("how the device computes"))
     _add_memory_flags(parser.add_argument_group("what is kept in memory"))
     parser.set_defaults(run=run)
