@@ -9,8 +9,8 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import redis
+from faults.harness.tcp_proxy import TcpProxy
 from pydantic import SecretStr
-from support.cuttable_link import CuttableLink
 from support.servers import ValkeyServer
 from support.worker_process import PATIENCE_S, WorkerProcess, await_condition
 
@@ -70,12 +70,16 @@ def _two_workers(settings: Settings, far: Settings, folder: Path) -> Iterator[No
         yield
 
 
-def _cut_and_heal(link: CuttableLink, worker: _FarWorker, *, silently: bool) -> None:
-    link.cut(silently=silently)
+def _cut_and_heal(link: TcpProxy, worker: _FarWorker, *, silently: bool) -> None:
+    link.is_refusing = True
+    if silently:
+        link.stick()
+    else:
+        link.cut()
     had = worker.fences
     worker.lose_all()
     await_condition(lambda: had.isdisjoint(worker.fences - worker.lost))
-    link.heal()
+    link.is_refusing = False
     await_condition(lambda: not worker.lost)
 
 
@@ -90,7 +94,7 @@ def test_cut_links_cost_no_renderer_and_no_picture(
     chance, handles = random.Random(_SEED), list[JobHandle]()
     settings = farm_settings.model_copy(update={"home": tmp_path / "home"})
     worker = _FarWorker(settings)
-    with CuttableLink(valkey_server.port) as link, Client(settings) as client:
+    with TcpProxy(valkey_server.port) as link, Client(settings) as client:
 
         def is_drawing() -> bool:
             if not client.ledger.waiting():  # the other one has drawn all

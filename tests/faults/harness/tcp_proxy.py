@@ -85,7 +85,7 @@ class TcpProxy:
 
     def stick(self) -> None:
         """Leave every present connection half-open; new ones work."""
-        for link in self._links:
+        for link in list(self._links):
             link.is_stuck = True
 
     def _accept(self) -> None:
