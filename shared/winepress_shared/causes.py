@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import socket
 import ssl
 from collections.abc import Iterator
 
+#: Errors of a process or machine that has reached a limit of its own: memory, open files, buffers.
+_LIMITS = frozenset({errno.ENOMEM, errno.EMFILE, errno.ENFILE, errno.ENOBUFS})
 _EXPIRED, _NOT_YET = 10, 9  #: OpenSSL's X509_V_ERR_CERT_HAS_EXPIRED and its counterpart
 _OTHER_NAME = frozenset({62, 64})  #: X509_V_ERR_HOSTNAME_MISMATCH, X509_V_ERR_IP_ADDRESS_MISMATCH
 _REFUSED = ("CERTIFICATE", "_CA", "DECRYPT_ERROR")  #: in alerts of TLS over a client's certificate
@@ -36,6 +40,16 @@ def certificate_fault(error: BaseException) -> str | None:
             return f"is not trusted: {one.verify_message}"
         if type(one).__name__ == "CertificateError":  # urllib3's own check of the name
             return "is for another host name"
+    return None
+
+
+def lack_of(error: BaseException) -> str | None:
+    """What this process lacks to ask a server, in a few words; None if the fault is elsewhere."""
+    for one in _chain(error):
+        if isinstance(one, MemoryError):
+            return os.strerror(errno.ENOMEM)
+        if isinstance(one, OSError) and one.errno in _LIMITS:
+            return os.strerror(one.errno)
     return None
 
 
