@@ -79,7 +79,7 @@ class Credentials(BaseModel):
                 "the servers accept a former key of this role still",
                 field="--rotate",
                 value=role.value,
-                hint="Give all of its programs the new one, then run `winepress roles --retire`",
+                hint="Give all of its programs the new one, then run this with --retire",
             )
         own = self._texts()
         former = {name: own[name] for name in names}
