@@ -64,11 +64,12 @@ class Credentials(BaseModel):
     def of(self, role: Role) -> RoleKey:
         """The key of one role; Flower's gives no access to the store."""
         password, *of_store = (getattr(self, name) for name in _names(role))
-        return RoleKey(password, *(of_store or ("", SecretStr(""))))
+        key_id, secret = of_store or ("", SecretStr(""))
+        return RoleKey(password, key_id, secret)
 
     def accepted(self, role: Role) -> tuple[RoleKey, ...]:
         """The keys of a role that servers accept: its own, and the former one if there is one."""
-        before = type(self)(**(self._texts() | self.former))
+        before = self.model_validate(self._texts() | self.former)
         return tuple(dict.fromkeys((self.of(role), before.of(role))))
 
     def rotated(self, role: Role) -> Self:
@@ -108,7 +109,7 @@ class Credentials(BaseModel):
         try:
             known = json.loads(path.read_text("utf-8")) if path.exists() else {}
             found = cls(**known)
-            cls(**(found._texts() | found.former))  # their names are checked too
+            cls.model_validate(found._texts() | found.former)  # their names are checked too
         except (OSError, ValueError, TypeError) as error:
             raise WrongUsage(
                 f"the farm's credentials cannot be read: {_reason(error)}",

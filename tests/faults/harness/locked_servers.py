@@ -67,7 +67,7 @@ class LockedServers:
         self._put_in_place()
         url = operator.broker_url.get_secret_value()
         with redis.Redis.from_url(url) as broker:
-            assert broker.execute_command("ACL LOAD")  # type: ignore[no-untyped-call]
+            assert broker.execute_command("ACL LOAD")
         os.kill(self._store.pid, signal.SIGHUP)
 
     def settings_of(self, role: Role) -> Settings:
