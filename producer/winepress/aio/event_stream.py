@@ -29,9 +29,16 @@ class AsyncEventStream(AsyncIterator[Event]):
     """
 
     def __init__(
-        self, connections: AsyncConnections, job_id: str, timeout: float | None, after: str | None
+        self,
+        connections: AsyncConnections,
+        job_id: str,
+        timeout: float | None,
+        after: str | None,
+        *,
+        steps: bool,
     ) -> None:
         self._connections = connections
+        self._steps = steps
         self._client = connections.client
         self._job_id = job_id
         self._deadline = Deadline(job_id, timeout)
@@ -118,7 +125,9 @@ class AsyncEventStream(AsyncIterator[Event]):
     async def _arrival(self) -> Sequence[Event]:
         subscription = self._subscription
         if subscription is None:
-            subscription = self._subscription = LoopSubscription(self._job_id, self._after)
+            subscription = self._subscription = LoopSubscription(
+                self._job_id, self._after, steps=self._steps
+            )
             await self._join(subscription)
         was_full = subscription.is_full
         found = await subscription.arrival()

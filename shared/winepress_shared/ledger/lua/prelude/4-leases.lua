@@ -21,7 +21,7 @@ local function begin_unit(fence, lease, job, unit)
   redis.call('HINCRBY', key('attempts', job.id), unit, 1)
   redis.call('HSET', key('lease', fence), 'at', unit, 'step', 0, 'step_at', now)
   count('work_counts', 'attempts')
-  event(job.id, 'unit-started', 'unit', unit, 'holder', lease.holder)
+  event(job, 'unit-started', 'unit', unit, 'holder', lease.holder)
 end
 
 -- A slice no longer occupies its worker.
