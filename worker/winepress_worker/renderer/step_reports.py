@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
 
 from winepress_shared.errors import Stopped
 from winepress_shared.ledger.ledger import Ledger
@@ -25,16 +24,15 @@ _NO_UNIT = -1  #: of a slice of which nothing is drawn yet
 Place = tuple[int, int]  #: fence and unit
 
 
-@dataclass
 class _Call:
     """What is drawn in one call, with what waits beside it, and how far it is."""
 
-    fences: Callable[[], dict[int, int]]  #: fence → unit
-    done: int = 0
-    steps: int = 0
-    drawn_at: float = field(default_factory=time.monotonic)  #: the newest step
-    told_at: float = field(default_factory=time.monotonic)
-    is_told: bool = False  #: of one of its steps
+    def __init__(self, units: Callable[[], dict[int, int]]) -> None:
+        """``units``: fence → unit."""
+        self.units = units
+        self.done = self.steps = 0
+        self.drawn_at = self.told_at = time.monotonic()  # the newest step, and the newest report
+        self.is_told = False  # of one of its steps
 
     @property
     def silent_s(self) -> float:
@@ -81,19 +79,19 @@ class StepReports:
     @property
     def has_news(self) -> bool:
         """Whether there is something to be heard of what is in hand."""
-        return not self._news.isdisjoint(self._call.fences())
+        return not self._news.isdisjoint(self._call.units())
 
     def ask(self) -> dict[int, Stopped]:
         """Report the step; returns the fences of slices that must stop, and why."""
-        self._news.difference_update(self._call.fences())  # first: more may come meanwhile
+        self._news.difference_update(self._call.units())  # first: more may come meanwhile
         return self._report(self._call)
 
     def send_if_due(self) -> None:
         """Report a step in the background, if it is time for that."""
         call = self._call
         is_last, is_due = call.done == call.steps, call.silent_s > UNWATCHED_S
-        if not self._watched.isdisjoint(call.fences()):
-            is_due = is_last or call.silent_s > WATCHED_S
+        if not self._watched.isdisjoint(call.units()):
+            is_due = is_last or not call.is_told or call.silent_s > WATCHED_S
         # Our parent, once told of a step, is told of the last one: storing may take longer.
         if is_due or (is_last and call.is_told):
             self._send(call)
@@ -115,7 +113,7 @@ class StepReports:
     def _report(self, call: _Call) -> dict[int, Stopped]:
         call.tell()
         age_s = time.monotonic() - call.drawn_at
-        units = call.fences()
+        units = call.units()
         told = [one.directive for one in self._tell(units, call.done, call.steps, age_s)]
         # A pause lets the picture in hand be finished.
         told = [Directive.OK if one is Directive.YIELD else one for one in told]

@@ -30,7 +30,6 @@ if rest then
   redis.call('HSET', key('units', job.id), unit, ARGV[3])
   redis.call('HDEL', key('attempts', job.id), unit)
   judge_failers(job, unit, lease)
-  redis.call('HDEL', key('failers', job.id), unit)
   job.done = redis.call('HINCRBY', key('job', job.id), 'done', 1)
   redis.call('XADD', key('counted_pictures'), 'MAXLEN', '~', COUNTED, '*', 'job', job.id, 'unit', unit, 'sha256',
     string.match(ARGV[3], '"sha256":"(%x+)"') or '')

@@ -21,7 +21,7 @@ local function where_higher_waits(job, worker)
   if job.priority == 0 then return nil end
   if waits_in(job.lane) then return 'here' end
   for _, lane in ipairs(redis.call('HKEYS', key('lanes'))) do
-    if waits_in(lane) and redis.call('SISMEMBER', key('lane_workers', lane), worker) == 1 then
+    if lane ~= job.lane and waits_in(lane) and redis.call('SISMEMBER', key('lane_workers', lane), worker) == 1 then
       return 'elsewhere'
     end
   end

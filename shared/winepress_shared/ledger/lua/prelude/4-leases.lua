@@ -192,12 +192,15 @@ local function is_blocked(worker, lane)
   return (tonumber(redis.call('ZSCORE', key('blocked', worker), lane)) or 0) > now
 end
 
--- A worker drew a unit: so those that failed at it are at fault, not the unit. One to which that happened BLOCK_AFTER
+-- A worker drew a unit: so those that failed at it are at fault, not the unit, and are forgotten. One to which that happened BLOCK_AFTER
 -- times in a lane, with nothing drawn between, is blocked there for a while.
 local function judge_failers(job, unit, lease)
   local mine = string.match(lease.holder, '^(.*)/')
   redis.call('HDEL', key('disproved', mine), lease.lane)
-  for worker in string.gmatch(redis.call('HGET', key('failers', job.id), unit) or '', '[^\n]+') do
+  local failers = redis.call('HGET', key('failers', job.id), unit)
+  if not failers then return end
+  redis.call('HDEL', key('failers', job.id), unit)
+  for worker in string.gmatch(failers, '[^\n]+') do
     if worker ~= mine then
       local count = redis.call('HINCRBY', key('disproved', worker), lease.lane, 1)
       redis.call('PEXPIRE', key('disproved', worker), FORGET_MS)
