@@ -70,7 +70,7 @@ end
 -- The user joins all lanes again with their former turns.
 local function bring_user_back(user)
   local flat = redis.call('HGETALL', key('aside', user))
-  redis.call('DEL', key('aside', user))
+  if flat[1] then redis.call('DEL', key('aside', user)) end
   for i = 1, #flat, 2 do
     local lane, priority = string.match(flat[i], '^(.*):(%d+)$')
     redis.call('ZADD', key('ready', lane, priority), flat[i + 1], user)

@@ -32,11 +32,17 @@ local function count_slice_out(fence, lease)
   redis.call('HDEL', key('lease', fence), 'user')
 end
 
+-- A slice is in nobody's hands.
+local function take_out(fence, lease)
+  if lease.user then count_slice(lease.user, -1) end
+  redis.call('ZREM', key('leases'), fence)
+  redis.call('SREM', key('job_leases', lease.job), fence)
+end
+
 -- Take a lease from its holder, who learns it at the next call.
 local function void_lease(fence, lease)
   count_slice_out(fence, lease)
-  redis.call('ZREM', key('leases'), fence)
-  redis.call('SREM', key('job_leases', lease.job), fence)
+  take_out(fence, lease)
   redis.call('HSET', key('lease', fence), 'void', 1, 'taken', redis.call('GET', key('fence')) or 0)
   redis.call('PEXPIRE', key('lease', fence), FORGET_MS)
 end
@@ -49,7 +55,7 @@ end
 
 -- End a lease whose holder knows that it has ended.
 local function end_lease(fence, lease)
-  void_lease(fence, lease)
+  take_out(fence, lease)
   redis.call('DEL', key('lease', fence))
   redis.call('SREM', key('held', lease.holder), fence)
 end
