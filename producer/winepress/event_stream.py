@@ -124,6 +124,8 @@ class _Source:
         return self._connections.ledger.get(self._job_id)
 
     def _past(self) -> Sequence[Event]:
+        if self._steps:  # now, and not when the reader comes to it: the first steps are wanted too
+            self._connections.watchers.watch([self._job_id])
         return self._connections.ledger.events(self._job_id, self._after)
 
     def _take(self) -> Sequence[Event] | None:

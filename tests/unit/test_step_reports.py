@@ -133,6 +133,18 @@ def test_steps_that_are_watched_are_reported_until_nobody_watches(
     assert ledger.steps[-1] == 13
 
 
+def test_whoever_begins_to_watch_sees_the_newest_step_at_once(
+    reports: StepReports, ledger: _Ledger, now: list[float]
+) -> None:
+    """The next one may take a minute, or never come."""
+    ledger.watched = {1}
+    _draw(reports, now, range(1, 4), 0.1)
+    reports.call_for(5)
+    assert ledger.told == []
+    reports.call_for(1)
+    assert ledger.told == [([(1, 7)], 3, 0.0)]
+
+
 def test_a_slice_that_is_claimed_as_watched_is_reported_from_its_first_step(
     reports: StepReports, ledger: _Ledger, now: list[float]
 ) -> None:

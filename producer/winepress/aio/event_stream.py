@@ -107,9 +107,12 @@ class AsyncEventStream(AsyncIterator[Event]):
         return await self._bound().run(lambda: self._client.ledger.get(self._job_id))
 
     async def _past(self) -> Sequence[Event]:
-        return await self._bound().run(
-            lambda: self._client.ledger.events(self._job_id, self._after)
-        )
+        def look() -> Sequence[Event]:
+            if self._steps:
+                self._client.watchers.watch([self._job_id])
+            return self._client.ledger.events(self._job_id, self._after)
+
+        return await self._bound().run(look)
 
     async def _take(self) -> Sequence[Event]:
         """The next events; none when this is closed. Raises TimeoutError past the deadline."""

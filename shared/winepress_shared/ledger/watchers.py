@@ -12,7 +12,7 @@ import time
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
-from winepress_shared.errors import BrokerUnreachable, QueueFull
+from winepress_shared.errors import BrokerUnreachable, DamagedRecord, QueueFull
 
 if TYPE_CHECKING:
     from winepress_shared.ledger.script_server import ScriptServer
@@ -31,7 +31,7 @@ class Watchers:
     def watch(self, job_ids: Iterable[str]) -> None:
         """Have the steps of these jobs reported for the next seconds.
 
-        Without the mark there are only fewer of them, so it is not insisted on.
+        Without the mark they are only reported more seldom, so whatever prevents it is no error.
         """
         now, marked = time.monotonic(), self._marked
         due = [one for one in job_ids if now - marked.get(one, -math.inf) >= _RENEW_S]
@@ -39,5 +39,5 @@ class Watchers:
             return
         recent = {one: at for one, at in marked.items() if now - at < _RENEW_S}
         self._marked = recent | dict.fromkeys(due, now)
-        with contextlib.suppress(BrokerUnreachable, QueueFull):
+        with contextlib.suppress(BrokerUnreachable, DamagedRecord, QueueFull):
             self._server.run("watch", _KEPT_MS, *due)

@@ -73,8 +73,13 @@ class StepReports:
         call.done, call.steps, call.drawn_at = done, steps, time.monotonic()
 
     def call_for(self, fence: int) -> None:
-        """There is something to be heard of a slice: `ask` at its next step."""
+        """There is something to be heard of a slice: `ask` at its next step.
+
+        Who watches it from now on sees the newest step now: the next one may take a minute.
+        """
         self._news.add(fence)
+        if fence in self._call.units():
+            self.give_sign(after_s=0.0)
 
     @property
     def has_news(self) -> bool:
@@ -96,10 +101,10 @@ class StepReports:
         if is_due or (is_last and call.is_told):
             self._send(call)
 
-    def give_sign(self) -> None:
-        """Report the newest step in the background, if none was for long."""
+    def give_sign(self, after_s: float = UNWATCHED_S) -> None:
+        """Report the newest step in the background, if none was for so long."""
         call = self._call
-        if 0 < call.done < call.steps and call.silent_s > UNWATCHED_S:
+        if 0 < call.done < call.steps and call.silent_s >= after_s:
             self._send(call)
 
     def look_up(self, fence: int) -> Directive:

@@ -5,6 +5,7 @@
 -- Holders are notified on the channel directives:HOLDER
 check_numbers(1)
 for i = 2, #ARGV do
-  local known = redis.call('SET', key('watched', ARGV[i]), 1, 'PX', ARGV[1], 'GET')
-  if not known then tell_holders({id = ARGV[i]}) end
+  local is_new = redis.call('EXISTS', key('watched', ARGV[i])) == 0
+  redis.call('SET', key('watched', ARGV[i]), 1, 'PX', ARGV[1])
+  if is_new then tell_holders({id = ARGV[i]}) end
 end
