@@ -21,8 +21,6 @@ WATCHED_S = 0.25  #: least time between two reports of steps that somebody watch
 UNWATCHED_S = 8.0
 _NO_UNIT = -1  #: of a slice of which nothing is drawn yet
 
-Place = tuple[int, int]  #: fence and unit
-
 
 class _Call:
     """What is drawn in one call, with what waits beside it, and how far it is."""

@@ -50,7 +50,8 @@ end
 local function answer(fence, job, lease, tried, may_begin)
   local begun = may_begin and begin_first(fence, job, lease) and 1 or 0
   return {begun = begun, fence = fence, id = job.id, units = lease.open, finish = lease.finish, attempts = tried,
-    alone = lease.again, priority = job.priority, lane = lease.lane, job_units = job.units, watched = is_watched(job) and 1 or 0}
+    alone = lease.again, priority = job.priority, lane = lease.lane, job_units = job.units,
+    watched = is_watched(job) and 1 or 0}
 end
 
 local function answer_all()

@@ -10,7 +10,8 @@ local lease, job, directive = look_up_lease(fence)
 if not job then return {directive, 0} end
 if without(lease.open, tonumber(unit)) then
   local is_news = lease.step ~= tonumber(step) or lease.steps ~= tonumber(steps)
-  redis.call('HSET', key('lease', fence), 'step', step, 'steps', steps, 'step_at', now - math.max(0, tonumber(ARGV[5])))
+  redis.call('HSET', key('lease', fence), 'step', step, 'steps', steps,
+    'step_at', now - math.max(0, tonumber(ARGV[5])))
   if is_news and (directive == 'ok' or directive == 'yield') then
     event(job, 'progress', 'unit', unit, 'step', step, 'steps', steps, 'done', job.done,
       'units', job.units)

@@ -198,8 +198,8 @@ local function is_blocked(worker, lane)
   return (tonumber(redis.call('ZSCORE', key('blocked', worker), lane)) or 0) > now
 end
 
--- A worker drew a unit: so those that failed at it are at fault, not the unit, and are forgotten. One to which that happened BLOCK_AFTER
--- times in a lane, with nothing drawn between, is blocked there for a while.
+-- A worker drew a unit: so those that failed at it are at fault, not the unit, and are forgotten. One to which that
+-- happened BLOCK_AFTER times in a lane, with nothing drawn between, is blocked there for a while.
 local function judge_failers(job, unit, lease)
   local mine = string.match(lease.holder, '^(.*)/')
   redis.call('HDEL', key('disproved', mine), lease.lane)
