@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import pytest
 import redis
@@ -43,12 +44,13 @@ class _Broker:
     def __init__(self, url: str, client: Client) -> None:
         self.client = client
         self._url = url
-        self._mine = redis.Redis.from_url(url, single_connection_client=True)
-        self._port = self._mine.connection._sock.getsockname()[1]  # type: ignore[union-attr]
+        self._mine: Any = redis.Redis.from_url(url, single_connection_client=True)
+        self._port = self._mine.connection._sock.getsockname()[1]
 
-    def has_ended(self, handles: Sequence[JobHandle]) -> bool:
-        ended = self._mine.zrange(f"{self.client.settings.farm}:jobs:succeeded", 0, -1)
-        return {handle.id.encode() for handle in handles} <= set(ended)
+    def await_end(self, handles: Sequence[JobHandle]) -> None:
+        wanted = {handle.id.encode() for handle in handles}
+        index = f"{self.client.settings.farm}:jobs:succeeded"
+        await_condition(lambda: wanted <= set(self._mine.zrange(index, 0, -1)))
 
     def is_idle(self) -> bool:
         """Whether the worker has told that it is warm and has nothing in hand."""
@@ -63,7 +65,7 @@ class _Broker:
         thread.start()
         assert counting.wait(60)
         handles = [self.client.submit(job) for job in jobs]
-        await_condition(lambda: self.has_ended(handles))
+        self.await_end(handles)
         self._mine.echo("end")
         thread.join()
         return heard
@@ -90,15 +92,13 @@ def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[_Broker]:
         with worker, Client(settings) as client:
             found = _Broker(server.url, client)
             for _ in range(2):
-                first = client.submit(_apples(4))
-                await_condition(lambda first=first: found.has_ended([first]))  # type: ignore[misc]
+                found.await_end([client.submit(_apples(4))])
             await_condition(found.is_idle)
             yield found
 
 
 def _apples(count: int) -> TextToImage:
-    size = {"width": 64, "height": 64}
-    return TextToImage(prompt="an apple", n=count, num_inference_steps=_STEPS, **size)
+    return TextToImage(prompt="an apple", n=count, num_inference_steps=_STEPS, width=64, height=64)
 
 
 def test_a_picture_of_a_larger_job_costs_eight_calls_at_most(broker: _Broker) -> None:

@@ -6,6 +6,7 @@ import asyncio
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import pytest
 import redis
@@ -32,7 +33,8 @@ def local_worker(farm_settings: Settings) -> LocalWorker:
     one = LocalWorker(farm_settings, engine="fake:step_s=0.05")
     channel = f"{farm_settings.farm}:directives:{one.renderer._lease_client.holder}"
     with redis.Redis.from_url(farm_settings.broker_url.get_secret_value()) as broker:
-        await_condition(lambda: broker.pubsub_numsub(channel)[0][1] == 1)
+        listeners: Any = broker.pubsub_numsub
+        await_condition(lambda: listeners(channel)[0][1] == 1)
     return one
 
 
@@ -130,7 +132,7 @@ def test_a_mark_calls_a_worker_once_and_ends_by_itself(farm: AuditedFarm) -> Non
         watchers.watch(["job"])
         watchers.watch(["job"])
     farm.ledger.tell("w1/1", "end")
-    heard = []
+    heard: list[str] = []
     while "end" not in heard:
         message = channel.get_message(timeout=1)
         heard += [message["data"]] if message else []

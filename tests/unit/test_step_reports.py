@@ -11,7 +11,6 @@ from winepress_shared.errors import CancelRequested
 from winepress_shared.ledger.ledger import Ledger
 from winepress_shared.ledger.records import Directive, Slice, StepReply
 from winepress_worker.parent.supervisor import CANCEL_GRACE_S
-from winepress_worker.renderer import step_reports
 from winepress_worker.renderer.messenger import Messenger
 from winepress_worker.renderer.step_reports import UNWATCHED_S, WATCHED_S, StepReports
 
@@ -48,7 +47,7 @@ class _AtOnce:
 def now(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     """The time, to be moved on."""
     found = [1000.0]
-    monkeypatch.setattr(step_reports.time, "monotonic", lambda: found[0])
+    monkeypatch.setattr("winepress_worker.renderer.step_reports.time.monotonic", lambda: found[0])
     return found
 
 
