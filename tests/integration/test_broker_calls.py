@@ -47,6 +47,9 @@ class _Broker:
         self._mine: Any = redis.Redis.from_url(url, single_connection_client=True)
         self._port = self._mine.connection._sock.getsockname()[1]
 
+    def close(self) -> None:
+        self._mine.close()
+
     def await_end(self, handles: Sequence[JobHandle]) -> None:
         wanted = {handle.id.encode() for handle in handles}
         index = f"{self.client.settings.farm}:jobs:succeeded"
@@ -95,6 +98,7 @@ def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[_Broker]:
                 found.await_end([client.submit(_apples(4))])
             await_condition(found.is_idle)
             yield found
+            found.close()
 
 
 def _apples(count: int) -> TextToImage:
