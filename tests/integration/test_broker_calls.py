@@ -7,7 +7,6 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import pytest
 import redis
@@ -44,8 +43,8 @@ class _Broker:
     def __init__(self, url: str, client: Client) -> None:
         self.client = client
         self._url = url
-        self._mine: Any = redis.Redis.from_url(url, single_connection_client=True)
-        self._port = self._mine.connection._sock.getsockname()[1]
+        self._mine = redis.Redis.from_url(url, single_connection_client=True)
+        self._port = int(str(self._mine.client_info()["addr"]).rpartition(":")[2])
 
     def close(self) -> None:
         self._mine.close()
