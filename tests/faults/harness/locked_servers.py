@@ -58,7 +58,7 @@ class LockedServers:
 
     def write_keys(self, *flags: str) -> None:
         """Run ``winepress roles`` for these servers."""
-        command = (WINEPRESS, "roles", "--out", self._keys, *flags)
+        command = [str(WINEPRESS), "roles", "--out", str(self._keys), *flags]
         environment = scrubbed_environment() | self._addresses
         subprocess.run(command, env=environment, check=True, capture_output=True)
 

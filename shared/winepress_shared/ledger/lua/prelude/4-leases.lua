@@ -22,7 +22,7 @@ local function begin_unit(fence, lease, job, unit)
   redis.call('HINCRBY', key('attempts', job.id), unit, 1)
   redis.call('HSET', key('lease', fence), 'at', unit, 'step', 0, 'step_at', now)
   count('work_counts', 'attempts')
-  event(job.id, 'unit-started', 'unit', unit, 'holder', lease.holder)
+  event(job, 'unit-started', 'unit', unit, 'holder', lease.holder)
 end
 
 -- A slice no longer occupies its worker.
@@ -33,11 +33,17 @@ local function count_slice_out(fence, lease)
   redis.call('HDEL', key('lease', fence), 'user')
 end
 
+-- A slice is in nobody's hands.
+local function take_out(fence, lease)
+  if lease.user then count_slice(lease.user, -1) end
+  redis.call('ZREM', key('leases'), fence)
+  redis.call('SREM', key('job_leases', lease.job), fence)
+end
+
 -- Take a lease from its holder, who learns it at the next call.
 local function void_lease(fence, lease)
   count_slice_out(fence, lease)
-  redis.call('ZREM', key('leases'), fence)
-  redis.call('SREM', key('job_leases', lease.job), fence)
+  take_out(fence, lease)
   redis.call('HSET', key('lease', fence), 'void', 1, 'taken', redis.call('GET', key('fence')) or 0)
   redis.call('PEXPIRE', key('lease', fence), FORGET_MS)
 end
@@ -50,7 +56,7 @@ end
 
 -- End a lease whose holder knows that it has ended.
 local function end_lease(fence, lease)
-  void_lease(fence, lease)
+  take_out(fence, lease)
   redis.call('DEL', key('lease', fence))
   redis.call('SREM', key('held', lease.holder), fence)
 end
@@ -193,16 +199,18 @@ local function is_blocked(worker, lane)
   return (tonumber(redis.call('ZSCORE', key('blocked', worker), lane)) or 0) > now
 end
 
--- A worker drew a unit: so those that failed at it are at fault, not the unit. One to which that happened BLOCK_AFTER
--- times in a lane, and that drew nothing since the first of them, is blocked there for a while; longer after each
--- further one. How a process was lost tells nothing: whoever kills a good one sends the same signal as a kernel that
+-- A worker drew a unit: so those that failed at it are at fault, not the unit, and are forgotten. One to which that
+-- happened BLOCK_AFTER times in a lane, and that drew nothing since the first of them, is blocked there for a while;
+-- longer after each further one. How a process was lost tells nothing: whoever kills a good one sends the same signal as a kernel that
 -- is short of memory. So the first block is short.
 local function judge_failers(job, unit, lease)
   local mine = string.match(lease.holder, '^(.*)/')
   redis.call('HDEL', key('disproved', mine), lease.lane)
   redis.call('HSET', key('drew', mine), lease.lane, now)
   redis.call('PEXPIRE', key('drew', mine), FORGET_MS)
-  local failers = redis.call('HGET', key('failers', job.id), unit) or ''
+  local failers = redis.call('HGET', key('failers', job.id), unit)
+  if not failers then return end
+  redis.call('HDEL', key('failers', job.id), unit)
   for worker, at in string.gmatch(failers, '(%S+) (%d+)') do
     local drew = tonumber(redis.call('HGET', key('drew', worker), lease.lane)) or 0
     if worker ~= mine and tonumber(at) > drew and not is_blocked(worker, lease.lane) then
