@@ -201,8 +201,8 @@ end
 
 -- A worker drew a unit: so those that failed at it are at fault, not the unit, and are forgotten. One to which that
 -- happened BLOCK_AFTER times in a lane, and that drew nothing since the first of them, is blocked there for a while;
--- longer after each further one. How a process was lost tells nothing: whoever kills a good one sends the same signal as a kernel that
--- is short of memory. So the first block is short.
+-- longer after each further one. How a process was lost tells nothing: whoever kills a good one sends the same signal
+-- as a kernel that is short of memory. So the first block is short.
 local function judge_failers(job, unit, lease)
   local mine = string.match(lease.holder, '^(.*)/')
   redis.call('HDEL', key('disproved', mine), lease.lane)
