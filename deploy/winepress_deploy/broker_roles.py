@@ -78,14 +78,15 @@ def users(farm: str, credentials: Credentials) -> str:
     return "".join(
         f"user {_DEFAULT if role is Role.OPERATOR else role} on {_hashed(credentials, role)} "
         f"resetkeys resetchannels {' '.join(_keys(role, farm))} {_COMMANDS}"
-        f"{' +info' if role in _ASK_THE_SERVER else ''}\n"
+        f"{' +info' if role in _ASK_THE_SERVER else ''}"
+        f"{' +acl|load' if role is Role.OPERATOR else ''}\n"
         for role in Role
     )
 
 
 def _hashed(credentials: Credentials, role: Role) -> str:
-    password = credentials.of(role).broker_password.get_secret_value()
-    return f"#{hashlib.sha256(password.encode()).hexdigest()}"
+    passwords = (key.broker_password.get_secret_value() for key in credentials.accepted(role))
+    return " ".join(f"#{hashlib.sha256(one.encode()).hexdigest()}" for one in passwords)
 
 
 def _keys(role: Role, farm: str) -> list[str]:

@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 from winepress_deploy.farm_options import FarmOptions
+from winepress_deploy.roles import Role
 from winepress_deploy.state_folder import StateFolder, configured_state, default_state
 from winepress_shared.errors import WrongUsage
 from winepress_shared.terminal import write_line
@@ -71,6 +72,17 @@ def _register_roles(subparsers: argparse._SubParsersAction[argparse.ArgumentPars
         "--compose",
         action="store_true",
         help="for the servers of compose.yaml; default: for those that your settings name",
+    )
+    change = roles.add_mutually_exclusive_group()
+    change.add_argument(
+        "--rotate",
+        choices=[*(role.value for role in Role), "all"],
+        metavar="ROLE",
+        help="operator, producer, gateway, worker, flower or all: a new key for it; the servers "
+        "accept the former one too",
+    )
+    change.add_argument(
+        "--retire", action="store_true", help="have the servers accept no former key any more"
     )
     roles.set_defaults(run=_roles)
 
@@ -147,11 +159,20 @@ def _roles(arguments: argparse.Namespace) -> int:
     folder = RoleFolder(arguments.out)
     settings = None if arguments.compose else Settings.load()
     credentials = folder.create()
+    for role in Role:
+        if arguments.rotate in (role.value, "all"):
+            credentials = credentials.rotated(role)
+    if arguments.retire:
+        credentials = credentials.retired()
+    if arguments.rotate or arguments.retire:
+        credentials.save(folder.secrets)
     if settings is None:
         folder.write_for_compose(credentials)
     else:
         folder.write(settings, credentials)
     _say(f"the keys of all roles are in {folder.path}")
+    if credentials.former:
+        _say("the servers' files there accept the former ones too, until `--retire`")
     return 0
 
 

@@ -58,24 +58,50 @@ class Credentials(BaseModel):
     store_signing_key: SecretStr = Field(default_factory=_secret)
     flower_password: SecretStr = Field(default_factory=_secret)
 
+    #: Secrets by their name before the last rotation, which servers accept until they are retired.
+    former: dict[str, str] = Field(default_factory=dict, repr=False)
+
     def of(self, role: Role) -> RoleKey:
         """The key of one role; Flower's gives no access to the store."""
-        none = SecretStr("")
+        password, *of_store = (getattr(self, name) for name in _names(role))
+        key_id, secret = of_store or ("", SecretStr(""))
+        return RoleKey(password, key_id, secret)
+
+    def accepted(self, role: Role) -> tuple[RoleKey, ...]:
+        """The keys of a role that servers accept: its own, and the former one if there is one."""
+        before = self.model_validate(self._texts() | self.former)
+        return tuple(dict.fromkeys((self.of(role), before.of(role))))
+
+    def rotated(self, role: Role) -> Self:
+        """These with a new key for a role; raises WrongUsage while its former one is accepted."""
+        names, fresh = _names(role), type(self)()
+        if not self.former.keys().isdisjoint(names):
+            raise WrongUsage(
+                "the servers accept a former key of this role still",
+                field="--rotate",
+                value=role.value,
+                hint="Give all of its programs the new one, then run this with --retire",
+            )
+        own = self._texts()
+        former = {name: own[name] for name in names}
+        update = {name: getattr(fresh, name) for name in names}
+        return self.model_copy(update={**update, "former": self.former | former})
+
+    def retired(self) -> Self:
+        """These without the former keys."""
+        return self.model_copy(update={"former": {}})
+
+    def save(self, path: Path) -> None:
+        """Write all of them."""
+        former = {"former": self.former} if self.former else {}
+        write_private(path, json.dumps(self._texts() | former, indent=2) + "\n")
+
+    def _texts(self) -> dict[str, str]:
+        own = ((name, value) for name, value in self if name != "former")
         return {
-            Role.OPERATOR: RoleKey(
-                self.broker_password, self.s3_access_key_id, self.s3_secret_access_key
-            ),
-            Role.PRODUCER: RoleKey(
-                self.producer_broker_password, self.producer_s3_key_id, self.producer_s3_secret
-            ),
-            Role.GATEWAY: RoleKey(
-                self.gateway_broker_password, self.gateway_s3_key_id, self.gateway_s3_secret
-            ),
-            Role.WORKER: RoleKey(
-                self.worker_broker_password, self.worker_s3_key_id, self.worker_s3_secret
-            ),
-            Role.FLOWER: RoleKey(self.flower_broker_password, "", none),
-        }[role]
+            name: value.get_secret_value() if isinstance(value, SecretStr) else value
+            for name, value in own
+        }
 
     @classmethod
     def keep(cls, path: Path) -> Self:
@@ -83,19 +109,25 @@ class Credentials(BaseModel):
         try:
             known = json.loads(path.read_text("utf-8")) if path.exists() else {}
             found = cls(**known)
+            cls.model_validate(found._texts() | found.former)  # their names are checked too
         except (OSError, ValueError, TypeError) as error:
             raise WrongUsage(
                 f"the farm's credentials cannot be read: {_reason(error)}",
                 value=str(path),
                 hint="Correct the file; a secret removed from it is generated again",
             ) from None
-        values = {
-            name: value.get_secret_value() if isinstance(value, SecretStr) else value
-            for name, value in found
-        }
-        if values != known:
-            write_private(path, json.dumps(values, indent=2) + "\n")
+        if not found._texts().keys() <= known.keys():
+            found.save(path)
         return found
+
+
+def _names(role: Role) -> tuple[str, ...]:
+    """The fields of a role's key: its password for the broker; of the store the id, the secret."""
+    if role is Role.OPERATOR:
+        return ("broker_password", "s3_access_key_id", "s3_secret_access_key")
+    if role is Role.FLOWER:
+        return ("flower_broker_password",)
+    return tuple(f"{role}_{part}" for part in ("broker_password", "s3_key_id", "s3_secret"))
 
 
 def _reason(error: Exception) -> str:

@@ -49,13 +49,13 @@ class RoleFolder:
     def __init__(self, path: Path) -> None:
         self.path = path.expanduser().absolute()
         self.containers = self.path / _CONTAINERS
+        self.secrets = self.path / "credentials.json"
 
     def create(self) -> Credentials:
         """Make the folder, or read its secrets; raises WrongUsage."""
-        credentials = self.path / "credentials.json"
         try:
             self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
-            is_ours = credentials.exists() and not StateFolder(self.path).lock.exists()
+            is_ours = self.secrets.exists() and not StateFolder(self.path).lock.exists()
             # A run that was killed may have left no more than the beginning of a file.
             if not is_ours and any(one.suffix != PARTIAL for one in self.path.iterdir()):
                 raise WrongUsage(
@@ -65,7 +65,7 @@ class RoleFolder:
                     hint="Name an empty or a new folder",
                 )
             self.path.chmod(0o700)
-            return Credentials.keep(credentials)
+            return Credentials.keep(self.secrets)
         except OSError as error:
             raise self._unusable(error) from None
 

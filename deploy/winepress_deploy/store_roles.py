@@ -25,10 +25,8 @@ def gateway_config(settings: Settings, credentials: Credentials) -> str:
         {
             "name": role,
             "credentials": [
-                {
-                    "accessKey": credentials.of(role).s3_key_id,
-                    "secretKey": credentials.of(role).s3_secret.get_secret_value(),
-                }
+                {"accessKey": key.s3_key_id, "secretKey": key.s3_secret.get_secret_value()}
+                for key in credentials.accepted(role)
             ],
             "policyNames": [role],
         }

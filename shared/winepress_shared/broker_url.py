@@ -105,6 +105,7 @@ class BrokerUrl:
         given = parse_qsl(parts.query, keep_blank_values=True)
         options = {name: _read(known, name, text) for name, text in given}
         tls = {name: options.pop(name) for name in _TLS if name in options}
+        _check_own_certificate(tls)
         login, _, host = parts.netloc.rpartition("@")
         names = [quote(options.pop(name, ""), safe="") for name in ("username", "password")]
         if any(names):
@@ -146,4 +147,24 @@ def _read(known: Mapping[str, Callable[[str], Any]], name: str, text: str) -> An
     except ValueError as error:  # its text is the allowed values
         raise WrongUsage(
             f"invalid value of {name} in the URL", field="broker_url", allowed=str(error)
+        ) from None
+
+
+def _check_own_certificate(tls: Mapping[str, Any]) -> None:
+    """Raise WrongUsage unless what this program is to show to the broker can be used."""
+    certificate, key = tls.get("ssl_certfile"), tls.get("ssl_keyfile")
+    if certificate is None and key is None:
+        return
+    import ssl  # few farms need it
+
+    try:
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        context.load_cert_chain(certificate or "", key, password=lambda: "")
+    except OSError as error:
+        why = error.strerror if not isinstance(error, ssl.SSLError) else "they do not fit together"
+        raise WrongUsage(
+            f"the certificate to show to the broker cannot be used: {why}",
+            field="ssl_certfile, ssl_keyfile in broker_url",
+            value=f"{certificate}, {key}",
+            allowed="PEM files of a certificate and of its key, without a password",
         ) from None

@@ -2,14 +2,23 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import socket
 import ssl
 from collections.abc import Iterator
 
+#: Errors of a process or machine that has reached a limit of its own: memory, open files, buffers.
+_LIMITS = frozenset({errno.ENOMEM, errno.EMFILE, errno.ENFILE, errno.ENOBUFS})
 _EXPIRED, _NOT_YET = 10, 9  #: OpenSSL's X509_V_ERR_CERT_HAS_EXPIRED and its counterpart
 _OTHER_NAME = frozenset({62, 64})  #: X509_V_ERR_HOSTNAME_MISMATCH, X509_V_ERR_IP_ADDRESS_MISMATCH
+_REFUSED = ("CERTIFICATE", "_CA", "DECRYPT_ERROR")  #: in alerts of TLS over a client's certificate
 #: The first match in the chain of exceptions is the cause.
 _CAUSES: tuple[tuple[type[BaseException], str], ...] = (
+    (
+        ssl.SSLEOFError,
+        "it ended the connection, as where clients must show a certificate",
+    ),
     (ssl.SSLError, "it does not support TLS there, or not this version"),
     (socket.gaierror, "the host does not exist"),
     (ConnectionRefusedError, "no server listens there"),
@@ -34,6 +43,16 @@ def certificate_fault(error: BaseException) -> str | None:
     return None
 
 
+def lack_of(error: BaseException) -> str | None:
+    """What this process lacks to ask a server, in a few words; None if the fault is elsewhere."""
+    for one in _chain(error):
+        if isinstance(one, MemoryError):
+            return os.strerror(errno.ENOMEM)
+        if isinstance(one, OSError) and one.errno in _LIMITS:
+            return os.strerror(one.errno)
+    return None
+
+
 def trust_hint(setting: str) -> str:
     """What to do about an untrusted certificate."""
     return f"The setting {setting} names the file of its authority; nothing secret was sent"
@@ -42,6 +61,11 @@ def trust_hint(setting: str) -> str:
 def cause_of(error: BaseException) -> str:
     """The cause in a few words, without secrets."""
     found = list(_chain(error))
+    alerts = [getattr(one, "reason", "") or "" for one in found if isinstance(one, ssl.SSLError)]
+    if any("ALERT_CERTIFICATE_REQUIRED" in alert for alert in alerts):
+        return "it asks for a certificate of its clients, and none was shown"
+    if any("ALERT" in alert and any(word in alert for word in _REFUSED) for alert in alerts):
+        return "it does not accept the certificate that was shown to it"
     for kind, text in _CAUSES:
         if any(isinstance(one, kind) for one in found):
             return text

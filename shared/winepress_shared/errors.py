@@ -158,7 +158,10 @@ class StoreRefused(StoreUnreachable):
 
 
 class AccessRefused(StoreRefused):
-    """This process cannot use the store: its key, proxy or trusted certificates are at fault."""
+    """This process cannot use the store.
+
+    Its key, proxy or trusted certificates are at fault, or a limit of its own: memory, open files.
+    """
 
 
 class ObjectMissing(StoreUnreachable):

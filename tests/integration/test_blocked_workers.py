@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import pytest
 from support.audited_farm import LANE, AuditedFarm
 from support.command_line import Run, lines
@@ -19,13 +21,14 @@ def two(farm: AuditedFarm) -> AuditedFarm:
     return farm
 
 
-def _fail(farm: AuditedFarm, job: str) -> None:
-    """The bad worker fails at the one unit of a job."""
+def _fail(farm: AuditedFarm, job: str, *, is_due: bool = True) -> None:
+    """The bad worker fails at the one unit of a job, which may be tried again if it ``is_due``."""
     slice_ = farm.claim(most=1, worker=BAD)
     assert slice_.job_id == job
     farm.ledger.start(slice_.fence, 0)
     farm.fail(slice_, 0)
-    farm.make_due(job)
+    if is_due:
+        farm.make_due(job)
 
 
 def _draw(farm: AuditedFarm, worker: str) -> None:
@@ -83,6 +86,70 @@ def test_a_worker_that_draws_between_its_failures_is_not_blocked(two: AuditedFar
         _draw(two, BAD)
     two.submit("e")
     assert two.claim(worker=BAD).job_id == "e"
+
+
+def test_pictures_that_others_draw_late_tell_of_no_later_failure(two: AuditedFarm) -> None:
+    """A hail of kills hits a good worker again and again, and it draws between the blows."""
+    for job in ("a", "b", "c"):
+        two.submit(job)
+        _fail(two, job, is_due=False)
+        two.submit(f"own-{job}")
+        _draw(two, BAD)
+    _draw_late(two, "a", "b", "c")
+    two.submit("d")
+    assert two.claim(worker=BAD).job_id == "d"
+
+
+def test_a_block_is_short_at_first_and_twice_as_long_each_time(two: AuditedFarm) -> None:
+    """So that whoever was only unlucky is soon back, and who is broken is hardly ever asked."""
+    _disprove(two, "a", "b", "c")
+    lengths = [_blocked_s(two)]
+    for number in range(6):
+        two.redis.zadd(two.key("blocked", BAD), {LANE: 1})
+        _disprove(two, f"again-{number}")
+        lengths.append(_blocked_s(two))
+    assert lengths == [30, 60, 120, 240, 480, 600, 600]
+    two.redis.zadd(two.key("blocked", BAD), {LANE: 1})
+    two.submit("own")
+    _draw(two, BAD)
+    _disprove(two, "x", "y", "z")
+    assert _blocked_s(two) == 30
+
+
+def _draw_late(farm: AuditedFarm, *jobs: str) -> None:
+    """The good worker draws what the bad one failed at."""
+    for job in jobs:
+        farm.make_due(job)
+        _draw(farm, GOOD)
+
+
+def _blocked_s(farm: AuditedFarm) -> int:
+    """For how long the bad worker is blocked from now on, in tens of seconds."""
+    until = farm.redis.zscore(farm.key("blocked", BAD), LANE)
+    seconds, micros = farm.redis.time()
+    assert until is not None
+    return 10 * math.ceil((float(until) / 1000 - seconds - micros / 1e6) / 10)
+
+
+def test_what_is_drawn_during_a_block_does_not_lengthen_it(two: AuditedFarm) -> None:
+    """It may have failed at many pictures before others came to draw them."""
+    jobs = ("a", "b", "c", "d", "e")
+    for job in jobs:
+        two.submit(job)
+        _fail(two, job, is_due=False)
+    _draw_late(two, *jobs)
+    assert _blocked_s(two) == 30
+
+
+def test_nothing_is_left_to_a_blocked_worker(two: AuditedFarm) -> None:
+    """Else it would lie there for a minute: the one gets nothing, and the other waits for it."""
+    _disprove(two, "a", "b", "c")
+    two.submit("d")
+    slice_ = two.claim(most=1, worker=GOOD)
+    two.ledger.start(slice_.fence, 0)
+    two.lose(slice_)
+    assert two.try_claim(worker=BAD) is None
+    assert two.claim(worker=GOOD).job_id == "d"
 
 
 def test_a_block_is_seen_and_ended(

@@ -6,12 +6,13 @@ import subprocess
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlencode
 
 import pytest
 from pydantic import SecretStr
 from support.command_line import WINEPRESS
 from support.servers import S3Server, ValkeyServer, free_ports, scrubbed_environment
-from support.tls_server import ServerFiles, TlsDoor, self_signed
+from support.tls_server import Authority, ServerFiles, TlsDoor, self_signed
 
 from winepress_shared.broker import make_celery, send_tickets
 from winepress_shared.errors import BrokerUnreachable, StoreUnreachable, WrongUsage
@@ -115,6 +116,39 @@ def test_a_broker_is_believed_for_its_authority(
             app.close()
             app.pool.force_close_all()
             ledger.close()
+
+
+def _url(port: int, authority: Authority, own: ServerFiles | None) -> SecretStr:
+    files = {"ssl_ca_certs": authority.certificate}
+    shown = {"ssl_certfile": own.certificate, "ssl_keyfile": own.key} if own else {}
+    return SecretStr(f"rediss://127.0.0.1:{port}/0?{urlencode(files | shown)}")
+
+
+@pytest.mark.parametrize("kind", ["none", "a stranger's"])
+def test_a_broker_that_asks_for_another_certificate_says_so(kind: str, tmp_path: Path) -> None:
+    """As far as it can be told: such a server may end the connection before it says why."""
+    (tmp_path / "other").mkdir()
+    authority, other = Authority(tmp_path), Authority(tmp_path / "other")
+    server, own = authority.sign("server"), None if kind == "none" else other.sign("client")
+    with (
+        TlsDoor(server, clients=authority.certificate) as door,
+        pytest.raises(BrokerUnreachable, match=r"certificate|closed|Broken pipe") as caught,
+    ):
+        Ledger(Settings(farm="tls", broker_url=_url(door.port, authority, own))).ping()
+    assert "does not support TLS" not in str(caught.value)
+
+
+def test_a_certificate_that_cannot_be_shown_is_named_at_once(tmp_path: Path) -> None:
+    """Missing, or with the key of another one; and no password of a key is asked for."""
+    authority = Authority(tmp_path)
+    one, other = authority.sign("one"), authority.sign("other")
+    bad = {
+        "No such file": ServerFiles(tmp_path / "none.pem", one.key),
+        "do not fit together": ServerFiles(one.certificate, other.key),
+    }
+    for why, own in bad.items():
+        with pytest.raises(WrongUsage, match=why):
+            Ledger(Settings(farm="tls", broker_url=_url(1, authority, own)))
 
 
 def test_a_store_is_believed_for_its_authority(s3_server: S3Server, tmp_path: Path) -> None:

@@ -152,8 +152,10 @@ class SeaweedServer(_Server):
 class ValkeyServer(_Server):
     """A Valkey of its own, with an append-only file."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *flags: str) -> None:
+        """``flags`` are further options of the server."""
         super().__init__(folder)
+        self._flags = flags
         (self.port,) = free_ports(1)
         self.url = f"redis://127.0.0.1:{self.port}/0"
 
@@ -170,7 +172,7 @@ class ValkeyServer(_Server):
         command = [str(get_binary_path())]
         for name, value in options.items():
             command += [f"--{name}", value]
-        return command
+        return [*command, *self._flags]
 
     def _answers(self) -> bool:
         with redis.Redis.from_url(self.url) as client:

@@ -28,26 +28,70 @@ class ServerFiles:
     key: Path
 
 
+class Authority:
+    """An authority of a test's own, and what it signs."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._key = ec.generate_private_key(ec.SECP256R1())
+        self._name = _named("test authority")
+        constraints = x509.BasicConstraints(ca=True, path_length=0)
+        built = _certificate(self._name, self._name, self._key, 1).add_extension(constraints, True)
+        self.certificate = folder / "authority.pem"
+        self.certificate.write_bytes(_pem(built.sign(self._key, hashes.SHA256())))
+
+    def sign(self, name: str, address: str = "127.0.0.1") -> ServerFiles:
+        """A certificate and its key, for a server or a client."""
+        key = ec.generate_private_key(ec.SECP256R1())
+        built = _certificate(_named(name), self._name, key, 1).add_extension(_at(address), False)
+        return _written(self._folder, name, built.sign(self._key, hashes.SHA256()), key)
+
+
 def self_signed(folder: Path, *, address: str = "127.0.0.1", days: int = 1) -> ServerFiles:
     """A certificate of its own authority for ``address``; of ``-days`` ago where negative."""
     key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "test server")])
+    name = _named("test server")
+    built = (
+        _certificate(name, name, key, days)
+        .add_extension(_at(address), False)
+        .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
+    )
+    return _written(folder, "server", built.sign(key, hashes.SHA256()), key)
+
+
+def _named(name: str) -> x509.Name:
+    return x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, name)])
+
+
+def _at(address: str) -> x509.SubjectAlternativeName:
+    return x509.SubjectAlternativeName([x509.IPAddress(ip_address(address))])
+
+
+def _certificate(
+    name: x509.Name, issuer: x509.Name, key: ec.EllipticCurvePrivateKey, days: int
+) -> x509.CertificateBuilder:
     now = datetime.now(UTC)
     ends = now + timedelta(days=days)
-    certificate = (
+    return (
         x509.CertificateBuilder()
         .subject_name(name)
-        .issuer_name(name)
+        .issuer_name(issuer)
         .public_key(key.public_key())
         .serial_number(x509.random_serial_number())
         .not_valid_before(min(now, ends) - timedelta(days=1))
         .not_valid_after(ends)
-        .add_extension(x509.SubjectAlternativeName([x509.IPAddress(ip_address(address))]), False)
-        .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
-        .sign(key, hashes.SHA256())
     )
-    files = ServerFiles(folder / "server.pem", folder / "server.key")
-    files.certificate.write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
+
+
+def _pem(certificate: x509.Certificate) -> bytes:
+    return certificate.public_bytes(serialization.Encoding.PEM)
+
+
+def _written(
+    folder: Path, name: str, certificate: x509.Certificate, key: ec.EllipticCurvePrivateKey
+) -> ServerFiles:
+    files = ServerFiles(folder / f"{name}.pem", folder / f"{name}.key")
+    files.certificate.write_bytes(_pem(certificate))
     files.key.write_bytes(
         key.private_bytes(
             serialization.Encoding.PEM,
@@ -61,11 +105,17 @@ def self_signed(folder: Path, *, address: str = "127.0.0.1", days: int = 1) -> S
 class TlsDoor:
     """Speaks TLS on a port of its own, and plainly with the server behind it, if there is one."""
 
-    def __init__(self, files: ServerFiles, behind: int | None = None) -> None:
+    def __init__(
+        self, files: ServerFiles, behind: int | None = None, *, clients: Path | None = None
+    ) -> None:
+        """``clients`` is the authority of the certificate that every client must show."""
         self.heard = b""  #: what clients said inside TLS
         self._behind = behind
         self._context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         self._context.load_cert_chain(files.certificate, files.key)
+        if clients is not None:
+            self._context.load_verify_locations(clients)
+            self._context.verify_mode = ssl.CERT_REQUIRED
         self._listener = socket.create_server(("127.0.0.1", 0))
         self.port: int = self._listener.getsockname()[1]
         self._threads = [threading.Thread(target=self._accept)]
@@ -113,7 +163,11 @@ class TlsDoor:
         if self._behind is None:
             self._pump(client, None)
             return
-        server = socket.create_connection(("127.0.0.1", self._behind))
+        try:
+            server = socket.create_connection(("127.0.0.1", self._behind))
+        except OSError:
+            client.close()
+            return
         self._open.append(server)
         back = threading.Thread(target=self._pump, args=(server, client))
         self._threads.append(back)

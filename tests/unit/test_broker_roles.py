@@ -23,7 +23,7 @@ _MODELS = (
     "shunned_lane",
     "view",
 )
-_LOSSES = ("lost", "life", "disproved", "blocked")
+_LOSSES = ("lost", "life", "drew", "disproved", "blocked")
 _FARM = (
     "limits",
     "fence",

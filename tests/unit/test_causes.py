@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import errno
 import socket
 import ssl
 
 import pytest
 
-from winepress_shared.causes import cause_of, certificate_fault
+from winepress_shared.causes import cause_of, certificate_fault, lack_of
 
 
 def _wrapped(inner: Exception, *, by_argument: bool = False) -> Exception:
@@ -62,3 +63,34 @@ def test_a_certificate_is_told_apart_from_other_faults(code: int, said: str) -> 
     error.verify_code, error.verify_message = code, "self-signed certificate"
     assert said in str(certificate_fault(_wrapped(error)))
     assert certificate_fault(_wrapped(ConnectionRefusedError())) is None
+
+
+@pytest.mark.parametrize(
+    ("reason", "said"),
+    [
+        ("TLSV13_ALERT_CERTIFICATE_REQUIRED", "it asks for a certificate of its clients"),
+        ("TLSV1_ALERT_UNKNOWN_CA", "it does not accept the certificate"),
+        ("SSLV3_ALERT_CERTIFICATE_EXPIRED", "it does not accept the certificate"),
+        ("TLSV1_ALERT_PROTOCOL_VERSION", "it does not support TLS there"),
+    ],
+)
+def test_what_a_server_says_of_the_certificate_of_a_client_is_told(reason: str, said: str) -> None:
+    """OpenSSL's name of the alert is in the exception."""
+    error = ssl.SSLError(1, f"[SSL: {reason}]")
+    error.reason = reason
+    assert cause_of(_wrapped(error)).startswith(said)
+
+
+@pytest.mark.parametrize(
+    ("inner", "lack"),
+    [
+        (MemoryError(), "Cannot allocate memory"),
+        (OSError(errno.EMFILE, "any words"), "Too many open files"),
+        (ConnectionRefusedError(errno.ECONNREFUSED, "any words"), None),
+    ],
+)
+def test_what_a_process_lacks_itself_is_no_fault_of_a_server(
+    inner: Exception, lack: str | None
+) -> None:
+    """However deep it lies in what a library says of the server."""
+    assert lack_of(_wrapped(inner)) == lack

@@ -12,8 +12,8 @@ UNTESTED = {48}  #: `make soak`
 
 
 def test_every_case_has_one_number() -> None:
-    """1 to 48, in order."""
-    assert [case.number for case in CASES] == list(range(1, 49))
+    """From 1 on, in order."""
+    assert [case.number for case in CASES] == list(range(1, len(CASES) + 1))
 
 
 def test_the_page_lists_every_case() -> None:

@@ -9,6 +9,7 @@ import pytest
 
 from winepress_shared.errors import BrokerUnreachable
 from winepress_shared.lane import Precision
+from winepress_worker.engines.base import PipelineKey
 from winepress_worker.engines.fake import FakeEngine
 from winepress_worker.fake_settings import FakeSettings
 from winepress_worker.pipelines.idle_unloader import IdleUnloader
@@ -44,6 +45,22 @@ def test_what_is_idle_is_unloaded_while_nobody_draws(monkeypatch: pytest.MonkeyP
         time.sleep(0.1)  # ten of its ticks: nothing can be awaited that must not happen
         assert pool.warm
     wait_for(lambda: told == [()])
+
+
+def test_a_look_that_fails_is_not_the_last_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Else a model that was refused for lack of memory would never be tried again."""
+    monkeypatch.setattr("winepress_worker.pipelines.idle_unloader._TICK_S", 0.01)
+    pool, looks = WarmPool(engine(), 10 * SIZE), list[int]()
+
+    def look() -> list[PipelineKey]:
+        looks.append(len(looks))
+        if len(looks) == 1:
+            raise MemoryError
+        return []
+
+    monkeypatch.setattr(pool, "unload_idle", look)
+    IdleUnloader(pool, Unfit(lambda model: None), lambda: None).start()
+    wait_for(lambda: len(looks) > 1)
 
 
 def test_the_next_model_is_loaded_ahead_when_it_may_be() -> None:

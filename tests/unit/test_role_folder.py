@@ -15,6 +15,7 @@ from support.compose_servers import COMPOSE_FILE, compose
 from winepress.cli import main
 from winepress_deploy.role_folder import RoleFolder
 from winepress_deploy.roles import STORE_ROLES, Role
+from winepress_shared.errors import WrongUsage
 from winepress_shared.settings import Settings
 
 #: What each service may read; whatever else is written is none of its business.
@@ -222,3 +223,56 @@ def test_secrets_do_not_show_in_what_is_printed(folder: Path) -> None:
     for secret in json.loads((folder / "credentials.json").read_text()).values():
         if len(secret) > 24:  # ids of keys are no secrets
             assert secret not in repr(credentials)
+
+
+def _lines_of(folder: Path) -> dict[str, str]:
+    """User of the broker → its line in the file of users."""
+    text = (folder / "valkey-users.acl").read_text()
+    return {line.split()[1]: line for line in text.splitlines()}
+
+
+def _store_keys_of(folder: Path, role: Role) -> list[str]:
+    document = json.loads((folder / "store-identities.json").read_text())
+    (found,) = [one for one in document["identities"] if one["name"] == role.value]
+    return [key["accessKey"] for key in found["credentials"]]
+
+
+def test_a_role_gets_a_new_key_while_the_servers_accept_the_former_one(folder: Path) -> None:
+    """Its programs are started again one by one; then the former one is retired."""
+    words = ["roles", "--compose", "--out", str(folder)]
+    users, before = _lines_of(folder), _settings(folder, Role.WORKER)
+    assert main([*words, "--rotate", "worker"]) == 0
+    after = _settings(folder, Role.WORKER)
+    assert (before.broker_url, before.s3_access_key_id) != (
+        after.broker_url,
+        after.s3_access_key_id,
+    )
+    (former,) = re.findall(r"#\S+", users["worker"])
+    assert re.findall(r"#\S+", _lines_of(folder)["worker"])[1:] == [former]
+    assert len(_store_keys_of(folder, Role.WORKER)) == 2
+    assert main([*words, "--retire"]) == 0
+    assert _settings(folder, Role.WORKER) == after
+    assert former not in _lines_of(folder)["worker"]
+    assert len(_store_keys_of(folder, Role.WORKER)) == 1
+    users.pop("worker")
+    assert users.items() <= _lines_of(folder).items(), "no other role has another key"
+
+
+def test_all_roles_may_get_new_keys_at_once(folder: Path) -> None:
+    """Once: a second change would lock out whoever still shows the first keys."""
+    words = ["roles", "--compose", "--out", str(folder), "--rotate"]
+    before = {role: _settings(folder, role).broker_url for role in Role}
+    assert main([*words, "all"]) == 0
+    after = {role: _settings(folder, role).broker_url for role in Role}
+    assert all(before[role] != after[role] for role in Role)
+    kept = (folder / "credentials.json").read_text()
+    with pytest.raises(WrongUsage, match="accept a former key of this role still"):
+        RoleFolder(folder).create().rotated(Role.FLOWER)
+    assert main([*words, "gateway"]) == 2
+    assert (folder / "credentials.json").read_text() == kept
+
+
+def test_the_operator_has_the_broker_read_its_users_anew_and_nobody_else(folder: Path) -> None:
+    """So that no server is started again for a new key; it takes no other file than its own."""
+    users = _lines_of(folder)
+    assert [name for name, line in users.items() if "+acl|load" in line] == ["default"]

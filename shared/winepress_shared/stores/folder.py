@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from winepress_shared.atomic_file import PARTIAL
+from winepress_shared.causes import lack_of
 from winepress_shared.errors import AccessRefused, ObjectMissing, StoreUnreachable
 from winepress_shared.stores.base import (
     MAX_GET_BYTES,
@@ -233,6 +234,8 @@ class FolderStore:
         except PermissionError:
             raise AccessRefused(f"no permission to use the folder {self._root}") from None
         except OSError as error:
+            if lack := lack_of(error):
+                raise AccessRefused(f"the folder {self._root} cannot be used: {lack}") from None
             raise StoreUnreachable(
                 f"the folder {self._root} cannot be used: {error.strerror}",
                 hint="see the setting store_folder",

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import botocore.exceptions
 
-from winepress_shared.causes import cause_of, certificate_fault, trust_hint
+from winepress_shared.causes import cause_of, certificate_fault, lack_of, trust_hint
 from winepress_shared.errors import AccessRefused, ObjectMissing, StoreRefused, StoreUnreachable
 from winepress_shared.per_process import PerProcess
 from winepress_shared.settings import Settings
@@ -251,6 +251,8 @@ class S3Store:
                 f"the certificate of the S3 store at {self._endpoint} {fault}",
                 hint=trust_hint("s3_ca"),
             )
+        if lack := lack_of(error):
+            return AccessRefused(f"the S3 store at {self._endpoint} cannot be asked: {lack}")
         if isinstance(error, botocore.exceptions.ProxyConnectionError):
             return AccessRefused(
                 f"the proxy before the S3 store at {self._endpoint} cannot be used "

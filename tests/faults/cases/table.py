@@ -73,5 +73,9 @@ CASES = tuple(
         (46, "garbage on the channel of events", "no effect on jobs", "no Flower is needed for it"),
         (47, "a million pictures waiting", "memory and time of a claim stay small"),
         (48, "a soak of random faults", "nothing lost, no growth", "`make soak` alone"),
+        (49, "all keys to broker and store changed under load",
+         "both are good for a while; nothing waits, no picture is begun twice"),
+        (50, "a broker behind TLS that asks for certificates, killed", "as without TLS",
+         "TLS ends in a proxy before the broker"),
     )
 )  # fmt: skip

@@ -94,8 +94,13 @@ class StruckFarm:
         """Have everybody use a folder as the store, from now on."""
         own = {"s3_endpoint": None, "s3_access_key_id": None, "s3_secret_access_key": None}
         folder = {"store_folder": self.folder / "store"}
-        self.settings = self.settings.model_copy(update=own | folder)
-        self.client = self._held.enter_context(Client(self.settings))
+        self.use(self.settings.model_copy(update=own | folder))
+
+    def use(self, settings: Settings) -> None:
+        """Have the test itself, and workers that start from now on, use other settings."""
+        self.settings = settings
+        self.client = self._held.enter_context(Client(settings))
+        self.sent = [Sent(self.client.get(one.handle.id), one.job) for one in self.sent]
 
     def reach(self, server: str, port: int) -> None:
         """Have workers that start from now on reach ``broker`` or ``store`` by another port."""

@@ -40,6 +40,9 @@ class IdleUnloader(threading.Thread):
             if self._at_work.acquire(blocking=False):
                 try:
                     self.tick()
+                except Exception:  # the edge of the thread: without it nothing that was refused
+                    # would be tried again.
+                    log.exception("unexpected error while looking for idle models")
                 finally:
                     self._at_work.release()
 

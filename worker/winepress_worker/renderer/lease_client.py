@@ -71,7 +71,7 @@ class LeaseClient:
         self.holder = holder_of(worker, pid)
         self._reports = StepReports(ledger, messenger)
         self._drawing: frozenset[int] = frozenset()  # fences of what is being loaded or drawn for
-        self._in_hand: dict[int, set[int]] = {}  # fence → units not settled; see `Ledger.disown`
+        self.in_hand: dict[int, set[int]] = {}  #: fence → units not settled; see `Ledger.disown`
         self._waiting: dict[int, Slice] = {}  # fence → slice of the newest claim, not begun yet
         self.draining = threading.Event()
         self._leaving = threading.Event()  # also what is being drawn ends
@@ -90,7 +90,7 @@ class LeaseClient:
         others_first = self._suspects.wait_for_others(lane)
         terms = (lane, self.worker, self.holder, most, 1 if others_first else together)
         slices = self._ledger.claim_together(*terms, begin=begin, others_first=others_first)
-        self._in_hand |= {one.fence: set(one.units) for one in slices}
+        self.in_hand |= {one.fence: set(one.units) for one in slices}
         self._waiting = {one.fence: one for one in slices}
         self._drawing = frozenset(self._waiting)
         self._reports.claimed(slices)
@@ -103,7 +103,7 @@ class LeaseClient:
 
     def holds(self, slice_: Slice) -> bool:
         """Whether a slice was neither given back nor settled to its last unit."""
-        return slice_.fence in self._in_hand
+        return slice_.fence in self.in_hand
 
     def wants(self, slice_: Slice) -> bool:
         """Whether it is worth waiting for to store what is drawn of a slice."""
@@ -173,7 +173,7 @@ class LeaseClient:
     def finish(self, slice_: Slice, reason: str) -> None:
         """End a job whose result is written."""
         self._patiently(lambda: self._ledger.finish(slice_.fence, reason))
-        self._in_hand.pop(slice_.fence, None)
+        self.in_hand.pop(slice_.fence, None)
 
     def outputs(self, slice_: Slice) -> dict[int, dict[str, Any]]:
         """What was recorded for each unit of the slice's job."""
@@ -186,7 +186,7 @@ class LeaseClient:
         self._patiently(
             lambda: self._ledger.release(slice_.fence, self.holder, park_ms, reason, unserved)
         )
-        self._in_hand.pop(slice_.fence, None)
+        self.in_hand.pop(slice_.fence, None)
 
     def account(self, slice_: Slice, unit: int, error: Exception) -> UnitOutcome:
         """Do what the type of ``error`` asks for: try again, give up, leave or rest the lane.
@@ -246,10 +246,10 @@ class LeaseClient:
 
     def _settled(self, slice_: Slice, unit: int, outcome: UnitOutcome) -> UnitOutcome:
         """Forget a unit; after the last one of a job its slice is kept until the job ends."""
-        units = self._in_hand.get(slice_.fence, set())
+        units = self.in_hand.get(slice_.fence, set())
         units.discard(unit)
         if not units and outcome is not UnitOutcome.LAST:
-            self._in_hand.pop(slice_.fence, None)
+            self.in_hand.pop(slice_.fence, None)
         return outcome
 
     def _patiently(self, call: Callable[[], T]) -> T:
@@ -276,7 +276,7 @@ class LeaseClient:
             return
         if self._reports.look_up(fence) in (Directive.CANCEL, Directive.LOST):
             self._ledger.release(fence, self.holder)
-            self._in_hand.pop(fence, None)
+            self.in_hand.pop(fence, None)
 
     def _listen(self) -> None:
         while True:
@@ -289,7 +289,7 @@ class LeaseClient:
                     self._reports.give_sign()
                     if channel.is_new:
                         # It may be another server now, or one that has lost its newest data.
-                        mine = list(self._in_hand.items())
+                        mine = list(self.in_hand.items())
                         self._ledger.disown(self.holder, {f: tuple(units) for f, units in mine})
                         channel.is_new = False
             except (BrokerUnreachable, OSError, ValueError):

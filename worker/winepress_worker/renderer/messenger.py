@@ -40,16 +40,17 @@ class Messenger:
 
     def _run(self) -> None:
         while True:
-            with self._changed:
-                self._changed.wait_for(lambda: bool(self._waiting))
-                kind = next(iter(self._waiting))
-                act, self._is_sending = self._waiting.pop(kind), True
+            kind = "a message"
             try:
+                with self._changed:
+                    self._changed.wait_for(lambda: bool(self._waiting))
+                    kind = next(iter(self._waiting))
+                    act, self._is_sending = self._waiting.pop(kind), True
                 act()
             except BrokerUnreachable:
                 log.warning("%s not sent: broker unreachable", kind)
             except Exception:  # the edge of the thread: if it ended, this worker would send
-                # nothing more.
+                # nothing more, and `settle` would never return.
                 log.exception("unexpected error while sending: %s", kind)
             finally:
                 with self._changed:

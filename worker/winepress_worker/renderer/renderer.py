@@ -49,6 +49,7 @@ from winepress_worker.renderer.description import Description
 from winepress_worker.renderer.executor import Executor
 from winepress_worker.renderer.job_renderers import job_renderers
 from winepress_worker.renderer.lease_client import LeaseClient
+from winepress_worker.renderer.left_slices import leaving_no_slice
 from winepress_worker.renderer.left_submissions import LeftSubmissions
 from winepress_worker.renderer.leftovers import Leftovers
 from winepress_worker.renderer.messenger import Messenger
@@ -152,7 +153,7 @@ class Renderer:
 
     def run(self, lane: str) -> str:
         """Work on ``lane`` for about `TICKET_S`; returns a line for people (Flower shows it)."""
-        with self._idle_unloader.paused():
+        with self._idle_unloader.paused(), leaving_no_slice(self._lease_client.in_hand):
             return self._work(lane)
 
     def _work(self, lane: str) -> str:

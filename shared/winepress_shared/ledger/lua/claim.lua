@@ -109,30 +109,30 @@ local function may_have_more(user)
   return most_slices == 0 or (tonumber(redis.call('HGET', key('slices'), user)) or 0) < most_slices
 end
 
--- Whether to pass over a unit because this worker has failed at it, and either others come first or another
--- live worker of this lane may render it.
-local function is_passed_over(job, unit, due, tried)
-  if not tried and not others_first then return false end
-  local failers = redis.call('HGET', key('failers', job.id), unit)
-  local function has_failed(one) return string.find(failers, '\n' .. one .. '\n', 1, true) end
-  if not failers or not has_failed(worker) then return false end
-  if others_first then return true end
-  if now - due > ELSEWHERE_MS then return false end
+-- Whether there is another live worker of this lane that is not blocked here and of which `is_able` holds.
+local function has_other(is_able)
   for _, other in ipairs(redis.call('SRANDMEMBER', key('lane_workers', lane), LOOKED_AT)) do
     local seen = tonumber(redis.call('ZSCORE', key('workers'), other))
-    if seen and now - seen <= alive_ms and not has_failed(other) then return true end
+    local is_alive = seen and now - seen <= alive_ms
+    if other ~= worker and is_alive and not is_blocked(other, lane) and is_able(other) then return true end
   end
   return false
 end
 
--- Whether this worker is blocked here, and another live one is not: the last one is never blocked.
+-- Whether to pass over a unit because this worker has failed at it, and either others come first or one of them
+-- may render it.
+local function is_passed_over(job, unit, due, tried)
+  if not tried and not others_first then return false end
+  local failers = redis.call('HGET', key('failers', job.id), unit)
+  local function has_failed(one) return string.find(failers, '\n' .. one .. ' ', 1, true) end
+  if not failers or not has_failed(worker) then return false end
+  if others_first then return true end
+  return now - due <= ELSEWHERE_MS and has_other(function(other) return not has_failed(other) end)
+end
+
+-- Whether this worker is blocked here, and another one is not: the last one is never blocked.
 local function is_blocked_here()
-  if not is_blocked(worker, lane) then return false end
-  for _, other in ipairs(redis.call('SRANDMEMBER', key('lane_workers', lane), LOOKED_AT)) do
-    local seen = tonumber(redis.call('ZSCORE', key('workers'), other))
-    if other ~= worker and seen and now - seen <= alive_ms and not is_blocked(other, lane) then return true end
-  end
-  return false
+  return is_blocked(worker, lane) and has_other(function() return true end)
 end
 
 -- Units for a retry: the first alone if it was started before, else those up to the next such unit. Also returns

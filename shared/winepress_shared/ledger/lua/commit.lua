@@ -2,7 +2,7 @@
 -- Count a unit whose object exists, once and only for the holder of the lease. Units of a chain are counted
 -- in order.
 -- KEYS[1] prefix; keys: lease leases job_leases held job done units attempts failers disproved
---         blocked open open_by_user events counted_pictures, and those `place_job` touches
+--         drew blocked open open_by_user events counted_pictures, and those `place_job` touches
 -- ARGV: fence, unit, JSON of the output
 -- Returns 'ok' | 'moved' (the rest waits in another lane) | 'last' (every unit has ended: write
 --         the result, then finish) | 'lost' | 'cancel'

@@ -38,7 +38,7 @@
 --                                 one here, and everything after it is at or after the cursor
 --   attempts:ID           hash    unit → attempts started and not committed. 0: none counts, but its
 --                                 worker was lost over it and others, so it may be to blame
---   failers:ID            hash    unit → workers that failed at it, one per line
+--   failers:ID            hash    unit → lines: a worker that failed at it, and when last (ms)
 --   done:ID               bitmap  units whose object exists
 --   units:ID              hash    unit → JSON of its output, or of its error
 --   job_leases:ID         set     fences of the leases of a job
@@ -57,8 +57,8 @@
 --   processes:WORKER      set     the processes of a worker that may hold leases
 --   lane_workers:LANE     set     workers that serve a lane
 --   shunned_lane:WORKER   string  a lane where only units wait that it failed at (time to live)
---   disproved:WORKER      hash    LANE → units that it failed at and another worker drew, since it last drew one
---                                 (time to live, like the next)
+--   drew:WORKER           hash    LANE → when it last drew a unit (time to live, like the next two)
+--   disproved:WORKER      hash    LANE → units that it failed at since then, and that another worker drew
 --   blocked:WORKER        zset    LANE of which it gets no slices while another worker serves it, by when that ends
 --   pace                  hash    LANE DEVICE → megapixel-steps per second, as last measured
 --   workers               zset    WORKER by last heartbeat

@@ -192,8 +192,10 @@ local function attempts(job, unit) return tonumber(redis.call('HGET', key('attem
 local function note_failer(job, unit, holder)
   local worker = string.match(holder, '^(.*)/')
   local known = redis.call('HGET', key('failers', job.id), unit) or '\n'
-  if string.find(known, '\n' .. worker .. '\n', 1, true) then return end
-  redis.call('HSET', key('failers', job.id), unit, known .. worker .. '\n')
+  local others = string.gsub(known, '([^\n]+)\n', function(line)
+    if string.match(line, '^%S+') == worker then return '' end
+  end)
+  redis.call('HSET', key('failers', job.id), unit, others .. worker .. string.format(' %.0f\n', now))
 end
 
 local function set_cursor(job, unit)

@@ -1,7 +1,8 @@
 -- Part of every script: leases, and how they end.
 
 local BLOCK_AFTER = 3 -- units that a worker failed at and others drew
-local BLOCK_MS = 600000
+local FIRST_BLOCK_MS = 30000 -- doubled with each further such unit
+local LONGEST_BLOCK_MS = 600000
 local UNREAD_MS = 600000
 
 -- A lease, its job, and what its holder should do: 'ok' | 'yield' | 'cancel' | 'lost'.
@@ -199,19 +200,25 @@ local function is_blocked(worker, lane)
 end
 
 -- A worker drew a unit: so those that failed at it are at fault, not the unit, and are forgotten. One to which that
--- happened BLOCK_AFTER times in a lane, with nothing drawn between, is blocked there for a while.
+-- happened BLOCK_AFTER times in a lane, and that drew nothing since the first of them, is blocked there for a while;
+-- longer after each further one. How a process was lost tells nothing: whoever kills a good one sends the same signal
+-- as a kernel that is short of memory. So the first block is short.
 local function judge_failers(job, unit, lease)
   local mine = string.match(lease.holder, '^(.*)/')
   redis.call('HDEL', key('disproved', mine), lease.lane)
+  redis.call('HSET', key('drew', mine), lease.lane, now)
+  redis.call('PEXPIRE', key('drew', mine), FORGET_MS)
   local failers = redis.call('HGET', key('failers', job.id), unit)
   if not failers then return end
   redis.call('HDEL', key('failers', job.id), unit)
-  for worker in string.gmatch(failers, '[^\n]+') do
-    if worker ~= mine then
+  for worker, at in string.gmatch(failers, '(%S+) (%d+)') do
+    local drew = tonumber(redis.call('HGET', key('drew', worker), lease.lane)) or 0
+    if worker ~= mine and tonumber(at) > drew and not is_blocked(worker, lease.lane) then
       local count = redis.call('HINCRBY', key('disproved', worker), lease.lane, 1)
       redis.call('PEXPIRE', key('disproved', worker), FORGET_MS)
       if count >= BLOCK_AFTER then
-        redis.call('ZADD', key('blocked', worker), now + BLOCK_MS, lease.lane)
+        local block_ms = math.min(LONGEST_BLOCK_MS, FIRST_BLOCK_MS * 2 ^ (count - BLOCK_AFTER))
+        redis.call('ZADD', key('blocked', worker), now + block_ms, lease.lane)
         redis.call('PEXPIRE', key('blocked', worker), FORGET_MS)
       end
     end
@@ -235,5 +242,5 @@ local function forget_worker(worker)
   set_lanes_of_worker(worker, '{}')
   set_warm_models(worker, {})
   redis.call('DEL', key('worker', worker), key('renderer', worker), key('disproved', worker),
-    key('blocked', worker), key('life', worker))
+    key('drew', worker), key('blocked', worker), key('life', worker))
 end
