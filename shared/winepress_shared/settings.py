@@ -72,6 +72,8 @@ class Limits(BaseModel):
     #: Most slices of one user in work at a time, each on one device; 0 is no limit.
     keep_days: Annotated[float, Field(gt=0, le=3650)] | None = None
     #: Days for which ended jobs stay listed.
+    keep_objects_days: Annotated[float, Field(ge=0, le=3650)] | None = None
+    #: Days for which the pictures of ended jobs are kept that are no longer listed; 0 is for ever.
 
     @property
     def limits(self) -> dict[str, float]:

@@ -139,6 +139,7 @@ class JobRow:
     last_lane: str | None = None  #: lane of the last unit if it differs
     unread: bool = False  #: a worker could not read it, for a later version has written it
     pending: bool = False  #: its submission is not complete
+    pinned: bool = False  #: it stays listed, and its objects stay, until it is unpinned
 
     @classmethod
     def of_new(cls, record: JobRecord, created: float) -> JobRow:
@@ -205,6 +206,7 @@ class JobRow:
             last_lane=row.get("last_lane"),
             unread=row.get("unread") == "1",
             pending=row.get("pending") == "1",
+            pinned=row.get("pinned") == "1",
         )
 
 
