@@ -19,6 +19,7 @@ from typing import BinaryIO
 
 from winepress_shared.atomic_file import PARTIAL
 from winepress_shared.errors import AccessRefused, ObjectMissing, StoreUnreachable
+from winepress_shared.outage_log import Contact, noted
 from winepress_shared.stores.base import (
     MAX_GET_BYTES,
     MAX_METADATA_BYTES,
@@ -48,6 +49,7 @@ class FolderStore:
 
     def __init__(self, root: Path, *, syncs_names: bool = False) -> None:
         """``syncs_names`` has a write return when the disk has the object's name too."""
+        self.contact = Contact("store")
         self._root = root.absolute()
         self._syncs_names = syncs_names
 
@@ -225,6 +227,7 @@ class FolderStore:
             finally:
                 os.close(handle)
 
+    @noted
     @contextmanager
     def _errors(self) -> Iterator[None]:
         try:

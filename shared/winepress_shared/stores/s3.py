@@ -11,6 +11,7 @@ import botocore.exceptions
 
 from winepress_shared.causes import cause_of, certificate_fault, trust_hint
 from winepress_shared.errors import AccessRefused, ObjectMissing, StoreRefused, StoreUnreachable
+from winepress_shared.outage_log import Contact, noted
 from winepress_shared.per_process import PerProcess
 from winepress_shared.settings import Settings
 from winepress_shared.stores.base import (
@@ -63,6 +64,7 @@ class S3Store:
         """Prepare the client without connecting; raises WrongUsage or StoreRefused."""
         self._bucket = settings.s3_bucket
         self._endpoint = shown(settings.s3_endpoint)
+        self.contact = Contact("store")
         self._mine = PerProcess(lambda: open_client(settings))
         self._prober = PerProcess(lambda: open_client(settings, is_probe=True))
         #: Signs links and never connects: their address may be unreachable from here.
@@ -232,6 +234,7 @@ class S3Store:
             "Metadata": check_metadata(metadata),
         }
 
+    @noted
     @contextmanager
     def _errors(self, key: str | None = None) -> Iterator[None]:
         """Turn the client's errors into those of the `Store` protocol."""
