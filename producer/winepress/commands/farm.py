@@ -101,6 +101,8 @@ def _write_workers(farm: FarmSnapshot) -> None:
             notes.append(f"one stage at a time, which is slower: {', '.join(worker.staged)}")
         if (engine := worker.facts.get("engine", _USUAL_ENGINE)) != _USUAL_ENGINE:
             notes.append(f"engine: {engine}")
+        if worker.facts.get("draining"):
+            notes.append("leaving: ends what it draws and takes nothing more")
         if blocked := farm.blocked.get(worker.name):
             notes.append(blocked_text(blocked, farm.at))
         table.add_worker(worker, notes)
