@@ -12,7 +12,6 @@ import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
-from functools import wraps
 from types import TracebackType
 from typing import Concatenate, Literal, ParamSpec, Protocol, TypeVar
 
@@ -69,10 +68,10 @@ Block = AbstractContextManager[None]
 def noted(method: Callable[Concatenate[Owner, P], Block]) -> Callable[Concatenate[Owner, P], Block]:
     """A method whose ``with`` block asks a server, which its owner's ``contact`` notes."""
 
-    @wraps(method)
     def inside(self: Owner, *args: P.args, **options: P.kwargs) -> Block:
         return _Both(self.contact, method(self, *args, **options))
 
+    inside.__doc__ = method.__doc__
     return inside
 
 

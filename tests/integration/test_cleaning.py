@@ -132,9 +132,7 @@ def test_key_frames_are_kept_while_a_film_is_to_be_cut_from_them(
     client: Client, manual_worker: ManualWorker
 ) -> None:
     """Also when the broker has lost the film's job, which a recovery enters again."""
-    source = client.submit(
-        ZoomVideo(prompt="a red apple", key_frames=2, width=256, height=256, steps=None)
-    )
+    source = client.submit(ZoomVideo(prompt="a red apple", key_frames=2, width=256, height=256))
     for lane in (*client.ledger.waiting(), FILM):
         manual_worker.work(lane)
     source.wait(timeout=60)

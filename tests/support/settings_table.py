@@ -90,8 +90,8 @@ def _allowed(name: str) -> str:
         return f"{more}{least:g} to {known['maximum']:,.0f}"
     if "enum" in known:
         return ", ".join(f"`{one}`" for one in known["enum"])
-    words = {"boolean": "`true`, `false`", "object": "a table", "array": "a list"}
-    return words.get(known["type"], "text")
+    kinds = {"boolean": "`true`, `false`", "object": "a table", "array": "a list"}
+    return kinds.get(str(known["type"]), "text")
 
 
 def written_table() -> str:

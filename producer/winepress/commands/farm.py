@@ -17,6 +17,7 @@ from winepress.farm_checks import (
     check_dead,
     check_links,
     check_memory,
+    check_room,
     check_uptake,
     check_versions,
     check_writes,
@@ -228,6 +229,7 @@ def check_jobs(client: Client) -> Finding:
 _PARTS: tuple[tuple[str, Callable[[Client], Finding]], ...] = (
     ("catalogue", _check_catalogue),
     ("store", _check_store),
+    ("room", check_room),
     ("writes", check_writes),
     ("broker", check_broker),
 )

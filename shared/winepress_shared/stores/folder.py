@@ -23,6 +23,7 @@ from winepress_shared.outage_log import Contact, noted
 from winepress_shared.stores.base import (
     MAX_GET_BYTES,
     MAX_METADATA_BYTES,
+    PROBED_BYTES,
     BytesCallback,
     StoredObject,
     check_expiry,
@@ -56,10 +57,12 @@ class FolderStore:
     def __repr__(self) -> str:
         return f"FolderStore({str(self._root)!r})"
 
-    def check(self) -> None:
-        """Check that the folder can be written; raises if not."""
+    def check(self, key: str = "") -> None:
+        """Check that the folder can be written; see `Store.check`."""
         with self._locked(fcntl.LOCK_SH):
             pass
+        if key:
+            self.put(key, os.urandom(PROBED_BYTES))
 
     def put(
         self,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
 from pathlib import Path
@@ -16,6 +17,7 @@ from winepress_shared.per_process import PerProcess
 from winepress_shared.settings import Settings
 from winepress_shared.stores.base import (
     MAX_GET_BYTES,
+    PROBED_BYTES,
     BytesCallback,
     StoredObject,
     check_expiry,
@@ -26,7 +28,7 @@ from winepress_shared.stores.base import (
     ignore_bytes,
     is_key,
 )
-from winepress_shared.stores.s3_client import open_client, shown
+from winepress_shared.stores.s3_client import open_client, shown, status_of
 from winepress_shared.stores.s3_multipart import PART_BYTES, MultipartUpload, abort_old_uploads
 
 if TYPE_CHECKING:
@@ -81,10 +83,13 @@ class S3Store:
     def __repr__(self) -> str:
         return f"S3Store(bucket={self._bucket!r}, endpoint={self._endpoint!r})"
 
-    def check(self) -> None:
-        """Check that the bucket can be used; raises if not."""
+    def check(self, key: str = "") -> None:
+        """Check that the bucket can be used; see `Store.check`."""
         with self._errors():
             self._prober.get().head_bucket(Bucket=self._bucket)
+            if key:
+                data = os.urandom(PROBED_BYTES)  # some stores pack what they are given
+                self._prober.get().put_object(**self._put_request(key, data, "text/plain", None))
 
     def put(
         self,
@@ -116,7 +121,7 @@ class S3Store:
                     self._client.put_object(**request)
                     return True
                 except botocore.exceptions.ClientError as error:
-                    status = _status(error)
+                    status = status_of(error)
                     if status == 412:
                         return False
                     if status != 409:  # a concurrent write of this key may still fail
@@ -144,7 +149,7 @@ class S3Store:
             try:
                 upload.send(content_type, check_metadata(metadata), only_new=only_new)
             except botocore.exceptions.ClientError as error:
-                if not only_new or _status(error) != 412:
+                if not only_new or status_of(error) != 412:
                     raise
                 upload.abandon()
                 return False
@@ -186,7 +191,7 @@ class S3Store:
             try:
                 reply = self._client.head_object(Bucket=self._bucket, Key=key)
             except botocore.exceptions.ClientError as error:
-                if _status(error) != 404:
+                if status_of(error) != 404:
                     raise
                 reply = None
         if reply is None:
@@ -269,7 +274,7 @@ class S3Store:
 
     def _refusal(self, error: botocore.exceptions.ClientError, key: str | None) -> StoreUnreachable:
         """The error for an error reply; repeats its code, never its text."""
-        code, status = str(error.response.get("Error", {}).get("Code", ""))[:64], _status(error)
+        code, status = str(error.response.get("Error", {}).get("Code", ""))[:64], status_of(error)
         if code == "NoSuchKey" and key is not None:
             return ObjectMissing("the store has no such object", value=key)
         if code in _BUCKET_CODES or status == 404:
@@ -293,7 +298,3 @@ class S3Store:
         self, problem: str, hint: str = _SETTINGS_HINT, kind: type[StoreRefused] = AccessRefused
     ) -> StoreRefused:
         return kind(f"{problem}: bucket {self._bucket!r} at {self._endpoint}", hint=hint)
-
-
-def _status(error: botocore.exceptions.ClientError) -> int:
-    return error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
