@@ -68,7 +68,7 @@ Block = AbstractContextManager[None]
 def noted(method: Callable[Concatenate[Owner, P], Block]) -> Callable[Concatenate[Owner, P], Block]:
     """A method whose ``with`` block asks a server, which its owner's ``contact`` notes."""
 
-    def inside(self: Owner, *args: P.args, **options: P.kwargs) -> Block:
+    def inside(self: Owner, /, *args: P.args, **options: P.kwargs) -> Block:
         return _Both(self.contact, method(self, *args, **options))
 
     inside.__doc__ = method.__doc__
