@@ -221,7 +221,7 @@ def test_a_folder_that_became_empty_is_gone_and_nobody_who_writes_there_minds(
     given.write_bytes(b"x" * 100)
 
     def write_and_delete(name: str) -> None:
-        for _ in range(150):
+        for _ in range(30):
             store.put(f"jobs/j/out/{name}", b"x")
             store.delete(f"jobs/j/out/{name}")
             store.put_file(f"jobs/j/out/{name}", given)
