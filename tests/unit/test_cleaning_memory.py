@@ -26,7 +26,7 @@ class LargeStore:
             for name in ("job.json", "out/000000.png", "result.json"):
                 yield StoredObject(f"{prefix}j{number:07d}/{name}", 1000, written=1.0)
 
-    def unknown_jobs(self, job_ids: Sequence[str]) -> list[str]:
+    def unknown_jobs(self, job_ids: Sequence[str]) -> Sequence[str]:
         """See `QueueLimits.unknown_jobs`."""
         self.asked = max(self.asked, len(job_ids))
         return [one for one in job_ids if int(one[1:]) % 3]
