@@ -211,5 +211,5 @@ def test_a_farm_cleans_by_itself(client: Client, tmp_path: Path) -> None:
         assert poll(
             lambda: "keep_objects_days is 0" in _text(state.log("clean")),
             every_s=0.1,
-            timeout_s=60,
+            timeout_s=200,
         )
