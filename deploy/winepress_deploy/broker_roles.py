@@ -38,10 +38,11 @@ _SUBMISSIONS = ("pending", "withdrawn", "synced", "written")
 _UNITS = ("retry:*", "attempts:*", "failers:*", "done:*", "units:*", "unread:*")
 _LANES = ("lanes", "lane_served", "priority_served:*", "ready:*", "waits:*", "aside:*", "turn")
 _LEASES = ("slices", "leases", "lease:*", "job_leases:*", "held:*")
-_EVENTS = ("events:*", "wake:*", "outbox", "deliveries", "delivery:*", "tries:*", "job_counts")
+_EVENTS = ("events:*", "watched:*", "wake:*", "job_counts")
+_HOOKS = ("outbox", "deliveries", "delivery:*", "tries:*")
 #: Keys of the ledger that a producer's scripts write; the names are those of the key table. What is
 #: not here only workers and the operator write.
-PRODUCER_WRITES = (*_JOBS, *_SUBMISSIONS, *_UNITS, *_LANES, *_LEASES, *_EVENTS)
+PRODUCER_WRITES = (*_JOBS, *_SUBMISSIONS, *_UNITS, *_LANES, *_LEASES, *_EVENTS, *_HOOKS)
 #: Keys that the gateway writes beside those: what was done with each of its own keys, requests that
 #: a client may repeat, and who delivers webhooks.
 GATEWAY_WRITES = (

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from winepress_shared.ledger.repeats import RepeatedRequests
     from winepress_shared.ledger.script_server import ScriptServer
     from winepress_shared.ledger.snapshot import Snapshots
+    from winepress_shared.ledger.watchers import Watchers
     from winepress_shared.ledger.written import WrittenJobs
 
 T = TypeVar("T")
@@ -97,7 +98,7 @@ class Connections:
             reader.close()
         parts = ["ledger", "pending", "job_pages", "key_quotas", "farm", "lanes", "previews"]
         parts += ["snapshots", "repeats", "outbox", "measures", "broker_disk", "counted", "written"]
-        for name in parts:
+        for name in (*parts, "watchers"):
             self.__dict__.pop(name, None)
         server = self.__dict__.pop("_server", None)
         if server is not None:
@@ -200,6 +201,13 @@ class Connections:
         from winepress_shared.ledger.snapshot import Snapshots
 
         return Snapshots(self.settings, self._server)
+
+    @_AtFirstUse
+    def watchers(self) -> Watchers:
+        """The marks of jobs whose steps somebody watches."""
+        from winepress_shared.ledger.watchers import Watchers
+
+        return Watchers(self._server)
 
     @_AtFirstUse
     def measures(self) -> MeasureReader:

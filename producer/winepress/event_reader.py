@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 from winepress_shared.errors import BrokerUnreachable, DamagedRecord
 from winepress_shared.ledger.event_log import BLOCK_MS, EventLog, order_of_id
 from winepress_shared.ledger.events import Event
+from winepress_shared.ledger.watchers import Watchers
 from winepress_shared.outage import patiently
 from winepress_shared.settings import Settings
 
@@ -33,13 +34,14 @@ class Subscription:
     """The queue of somebody who waits for events of one job after the event ``after``.
 
     An arrival is a list of events, an empty list when nothing has happened for `BLOCK_MS`, an
-    error that ends the subscription, or None, which ends a `take`. Subclasses may override `put`,
-    which must not block.
+    error that ends the subscription, or None, which ends a `take`. With ``steps`` workers are asked
+    to report them. Subclasses may override `put`, which must not block.
     """
 
-    def __init__(self, job_id: str, after: str) -> None:
+    def __init__(self, job_id: str, after: str, *, steps: bool) -> None:
         self.job_id = job_id
         self.after = after
+        self.steps = steps
         self.heard_at = time.monotonic()
         self._arrivals: SimpleQueue[Arrival] = SimpleQueue()
 
@@ -77,6 +79,7 @@ class EventReader:
         # The URL may allow one connection to each server, and a read blocks it for seconds.
         self._own_server = ScriptServer(settings, prefix)
         self._log, self._bell = EventLog(self._own_server, prefix), EventLog(server, prefix)
+        self._watchers = Watchers(self._own_server)
         self._name = secrets.token_hex(8)
         self._lock = threading.Lock()
         # Weak: a subscription that its owner dropped is read for no more.
@@ -145,10 +148,15 @@ class EventReader:
             first = self._turn * _MOST_JOBS
             positions = dict(islice(positions.items(), first, first + _MOST_JOBS))
             block_ms = _TURN_MS
+        self._watchers.watch(positions.keys() & self._watched())
         try:
             self._hand_out(patiently(lambda: self._ask(positions, block_ms)))
         except DamagedRecord:  # of one of these jobs: the others continue
             self._drop_damaged(positions)
+
+    def _watched(self) -> set[str]:
+        with self._lock:
+            return {one.job_id for one in self._subscriptions if one.steps}
 
     def _drop_damaged(self, positions: dict[str, str]) -> None:
         for job_id, after in positions.items():

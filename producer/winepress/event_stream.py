@@ -30,9 +30,15 @@ class EventStream(Iterator[Event]):
     """
 
     def __init__(
-        self, connections: Connections, job_id: str, timeout: float | None, after: str | None
+        self,
+        connections: Connections,
+        job_id: str,
+        timeout: float | None,
+        after: str | None,
+        *,
+        steps: bool,
     ) -> None:
-        self._source = _Source(connections, job_id, timeout, after)
+        self._source = _Source(connections, job_id, timeout, after, steps=steps)
         self._events = chain.from_iterable(self._source.next_events())
 
     def __next__(self) -> Event:
@@ -60,9 +66,16 @@ class _Source:
     """Reads the events; holds no reference to its iterator, so a dropped iterator ends at once."""
 
     def __init__(
-        self, connections: Connections, job_id: str, timeout: float | None, after: str | None
+        self,
+        connections: Connections,
+        job_id: str,
+        timeout: float | None,
+        after: str | None,
+        *,
+        steps: bool,
     ) -> None:
         self._connections = connections
+        self._steps = steps
         self._job_id = job_id
         self._deadline = Deadline(job_id, timeout)
         self._after = "0" if after is None else check_event_id(after)
@@ -84,7 +97,7 @@ class _Source:
         return self._connections.event_reader
 
     def _subscribe(self) -> Subscription:
-        subscription = Subscription(self._job_id, self._after)
+        subscription = Subscription(self._job_id, self._after, steps=self._steps)
         self._reader.add(subscription)
         return subscription
 
@@ -111,6 +124,8 @@ class _Source:
         return self._connections.ledger.get(self._job_id)
 
     def _past(self) -> Sequence[Event]:
+        if self._steps:  # now, and not when the reader comes to it: the first steps are wanted too
+            self._connections.watchers.watch([self._job_id])
         return self._connections.ledger.events(self._job_id, self._after)
 
     def _take(self) -> Sequence[Event] | None:

@@ -106,21 +106,24 @@ class JobHandle:
         Raises JobFailed, JobCanceled or JobExpired when the job ends otherwise, and TimeoutError
         when it has not ended in time.
         """
-        events = self.events(timeout)
+        events = self.events(timeout, steps=False)
         for _ in events:
             pass
         raise_unless_succeeded(events.ended or self.status())
         return self
 
-    def events(self, timeout: float | None = None, *, after: str | None = None) -> EventStream:
+    def events(
+        self, timeout: float | None = None, *, after: str | None = None, steps: bool = True
+    ) -> EventStream:
         """The events of the job, past and future, until it ends; ``timeout`` is in seconds.
 
         The stream begins with the newest few hundred events of the past. With ``after``, the id of
         an event ("0" is before the first), it begins with an event ``state``, which holds the
-        present state of the job, and continues after that id. `EventStream.close` ends it from any
-        thread. Raises TimeoutError, and InvalidJob when ``after`` is not an event id.
+        present state of the job, and continues after that id. Workers report every step only while
+        somebody reads so; without ``steps`` this asks for none. `EventStream.close` ends it from
+        any thread. Raises TimeoutError, and InvalidJob when ``after`` is not an event id.
         """
-        return EventStream(self._connections, self.id, timeout, after)
+        return EventStream(self._connections, self.id, timeout, after, steps=steps)
 
     def preview(self, unit: int = 0) -> Preview | None:
         """The newest preview of picture ``unit``; None when it is not being drawn.

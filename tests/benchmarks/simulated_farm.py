@@ -18,6 +18,7 @@ from winepress_worker.lane_order import LaneWatch
 from winepress_worker.options import WorkerOptions
 from winepress_worker.renderer.pace import Pace
 from winepress_worker.renderer.renderer import TICKET_S
+from winepress_worker.renderer.step_reports import UNWATCHED_S
 
 WORKERS = 1_000
 MODELS = 50
@@ -25,7 +26,6 @@ ROOM = 2  #: models a worker holds
 _LOAD_S = 20.0
 _PICTURE_S = (3.0, 10.0)  #: least and most, by model
 STEPS = 20
-_PROGRESS_S = 0.25  #: least time between two reports
 _CALL_S = 0.001  #: a worker waits this long for each answer of the broker
 _IDLE_S = 1.0  #: between two looks of a worker that found no ticket
 _ARRIVALS_PER_S = 5.0  #: interactive jobs of one to four pictures that come meanwhile
@@ -133,6 +133,8 @@ class Worker:
         self._warm: OrderedDict[str, None] = OrderedDict()
         self._pace = Pace()
         self._facts = {"device": "CPU", "lanes": farm.lanes}
+        self._told: object = None
+        self._told_at = 0.0
 
     def beats(self) -> Iterator[float]:
         """What its parent does."""
@@ -180,7 +182,8 @@ class Worker:
                     self._ledger.release(slice_.fence, self._holder)
                     break
                 yield from self._draw(lane, slice_, unit)
-            self._describe()
+            if self._is_description_due:
+                self._describe()
             self._watch._looked_at = float("-inf")  # its clock is the real one
             if self._watch.gives_way(lane):
                 self._farm.leave_tickets(lane, 1)
@@ -205,7 +208,8 @@ class Worker:
 
     def _draw(self, lane: str, slice_: Slice, unit: int) -> Iterator[float]:
         picture_s = self._farm.picture_s[lane] * self._farm.chance.uniform(0.95, 1.05)
-        reports = min(STEPS, int(picture_s / _PROGRESS_S))
+        signs = int(picture_s / UNWATCHED_S)
+        reports = signs + (signs > 0)  # nobody watches; the last step follows a sign
         self._farm.note_drawing(picture_s, reports)
         yield _CALL_S + picture_s + reports * _CALL_S
         self._pace.learn(lane, picture_s, STEPS, 1.0)
@@ -213,7 +217,17 @@ class Worker:
             self._ledger.finish(slice_.fence)
             self._farm.replace(slice_.job_id)
 
+    @property
+    def _state(self) -> object:
+        return list(self._warm), list(self._pace.rates())
+
+    @property
+    def _is_description_due(self) -> bool:
+        """As `Description.is_due`."""
+        return self._told != self._state or self._farm.time.now_s - self._told_at > BEAT_S
+
     def _describe(self) -> None:
+        self._told, self._told_at = self._state, self._farm.time.now_s
         self._ledger.describe_renderer(
             self._name,
             {

@@ -42,7 +42,7 @@ def test_units_of_several_slices_are_started_and_reported_at_once(ledger: Ledger
     ledger.control("j1", "cancel")
     told = [Directive.OK, Directive.CANCEL, Directive.OK]
     assert ledger.start_together(units) == told
-    assert ledger.progress_together(units, 1, 2) == told
+    assert [one.directive for one in ledger.progress_together(units, 1, 2)] == told
 
 
 def test_what_was_given_back_is_handed_out_with_others_again(ledger: Ledger) -> None:

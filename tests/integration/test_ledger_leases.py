@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from support.audited_farm import LANE, AuditedFarm
 
@@ -113,13 +115,13 @@ def test_a_claim_whose_answer_was_lost_gets_the_same_slice_again(
 ) -> None:
     """Else nobody would work on the first slice, while its worker lives and beats."""
     farm.submit("job", 8)
-    server, run = farm.ledger._server, farm.ledger._server.run_together
+    run = farm.ledger._run
 
-    def cut(*calls: tuple[str | float, ...]) -> object:
-        run(*calls)
+    def cut(*call: Any) -> object:
+        run(*call)
         raise WinepressError("cut")
 
-    monkeypatch.setattr(server, "run_together", cut)
+    monkeypatch.setattr(farm.ledger, "_run", cut)
     with pytest.raises(WinepressError):
         farm.try_claim()
     monkeypatch.undo()

@@ -74,6 +74,7 @@ def test_a_prediction_is_watched_until_it_ends(
     manual_worker.await_ticket(LANE)
     part = manual_worker.ledger.claim(LANE, "manual", manual_worker.holder, 1)
     assert part is not None
+    assert part.watched
     manual_worker.ledger.start(part.fence, 0)
     manual_worker.ledger.progress(part.fence, 0, 9, 20)
     prediction.reload()

@@ -86,7 +86,7 @@ HOMES: dict[str, tuple[str, ...]] = {
     "yaml": ("producer/winepress/job_files/job_file.py",),
     "cryptography": ("deploy/winepress_deploy/services/certificates.py",),
     "prometheus_client": ("producer/winepress/metrics/exposition.py",),
-    "psutil": ("worker/winepress_worker/renderer/renderer.py",),
+    "psutil": ("worker/winepress_worker/renderer/description.py",),
 }
 
 

@@ -75,7 +75,8 @@ class Farm:
         for name in names:
             self.ledger.control(name, "cancel")
         fences = {fence for fence, one in self.ledger._leases.items() if one.job.new.id in names}
-        self.renderer.leases._stopped.update(fences)
+        for fence in fences:
+            self.renderer.leases._reports.call_for(fence)
         self.at_step = lambda: None
 
 

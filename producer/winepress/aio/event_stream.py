@@ -29,9 +29,16 @@ class AsyncEventStream(AsyncIterator[Event]):
     """
 
     def __init__(
-        self, connections: AsyncConnections, job_id: str, timeout: float | None, after: str | None
+        self,
+        connections: AsyncConnections,
+        job_id: str,
+        timeout: float | None,
+        after: str | None,
+        *,
+        steps: bool,
     ) -> None:
         self._connections = connections
+        self._steps = steps
         self._client = connections.client
         self._job_id = job_id
         self._deadline = Deadline(job_id, timeout)
@@ -100,9 +107,12 @@ class AsyncEventStream(AsyncIterator[Event]):
         return await self._bound().run(lambda: self._client.ledger.get(self._job_id))
 
     async def _past(self) -> Sequence[Event]:
-        return await self._bound().run(
-            lambda: self._client.ledger.events(self._job_id, self._after)
-        )
+        def look() -> Sequence[Event]:
+            if self._steps:
+                self._client.watchers.watch([self._job_id])
+            return self._client.ledger.events(self._job_id, self._after)
+
+        return await self._bound().run(look)
 
     async def _take(self) -> Sequence[Event]:
         """The next events; none when this is closed. Raises TimeoutError past the deadline."""
@@ -118,7 +128,9 @@ class AsyncEventStream(AsyncIterator[Event]):
     async def _arrival(self) -> Sequence[Event]:
         subscription = self._subscription
         if subscription is None:
-            subscription = self._subscription = LoopSubscription(self._job_id, self._after)
+            subscription = self._subscription = LoopSubscription(
+                self._job_id, self._after, steps=self._steps
+            )
             await self._join(subscription)
         was_full = subscription.is_full
         found = await subscription.arrival()

@@ -74,15 +74,17 @@ class AsyncJobHandle:
 
     async def wait(self, timeout: float | None = None) -> Self:
         """`JobHandle.wait`; a waiting task takes no thread."""
-        events = self.events(timeout)
+        events = self.events(timeout, steps=False)
         async for _ in events:
             pass
         raise_unless_succeeded(events.ended or await self.status())
         return self
 
-    def events(self, timeout: float | None = None, *, after: str | None = None) -> AsyncEventStream:
+    def events(
+        self, timeout: float | None = None, *, after: str | None = None, steps: bool = True
+    ) -> AsyncEventStream:
         """`JobHandle.events`, for ``async for``; a waiting task takes no thread."""
-        return AsyncEventStream(self._connections, self.id, timeout, after)
+        return AsyncEventStream(self._connections, self.id, timeout, after, steps=steps)
 
     async def preview(self, unit: int = 0) -> Preview | None:
         """`JobHandle.preview`."""

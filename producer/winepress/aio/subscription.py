@@ -13,8 +13,8 @@ from winepress_shared.ledger.events import Event
 class LoopSubscription(Subscription):
     """A subscription of the running loop; waiting for it takes no thread."""
 
-    def __init__(self, job_id: str, after: str) -> None:
-        super().__init__(job_id, after)
+    def __init__(self, job_id: str, after: str, *, steps: bool) -> None:
+        super().__init__(job_id, after, steps=steps)
         self._loop = asyncio.get_running_loop()
         self._has_arrived = asyncio.Event()
         self._reader: EventReader | None = None

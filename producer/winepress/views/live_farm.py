@@ -135,6 +135,7 @@ class _Reader:
     def _read(self) -> None:
         try:
             self._farm = self._snapshots.take(_MOST_WORKERS, _MOST_JOBS)
+            self._snapshots.watch(self._farm)
         except WinepressError as error:
             self._problem = error.problem
         else:

@@ -23,6 +23,7 @@ from winepress_shared.ledger.records import (
     HeartbeatReply,
     JobRow,
     Slice,
+    StepReply,
     UnitOutcome,
     Worker,
     not_in_this_state,
@@ -191,10 +192,10 @@ class InMemoryLedger(Ledger):
         return cast("Channel", Silence())
 
     def progress_together(
-        self, units: Sequence[tuple[int, int]], step: int, steps: int
-    ) -> list[Directive]:
-        """The directive for each slice; the step is not recorded."""
-        return [self._look_up(fence)[0] for fence, _ in units]
+        self, units: Sequence[tuple[int, int]], step: int, steps: int, age_s: float = 0.0
+    ) -> list[StepReply]:
+        """The directive for each slice; the step is not recorded, and nobody watches."""
+        return [StepReply(self._look_up(fence)[0], False) for fence, _ in units]
 
     def commit(self, fence: int, unit: int, output: dict[str, Any]) -> UnitOutcome:
         """See `Ledger.commit`."""

@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 import secrets
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import replace
 from typing import Any, cast
 
 from winepress_shared.documents import read_facts, read_rows
@@ -23,6 +22,7 @@ from winepress_shared.ledger.records import (
     HeartbeatReply,
     JobRow,
     Slice,
+    StepReply,
     UnitOutcome,
     Worker,
     not_in_this_state,
@@ -193,13 +193,10 @@ class Ledger:
         # A request repeated after a lost answer must not get other slices.
         nonce = self._unanswered.setdefault(holder, secrets.token_hex(8))
         what = (lane, worker, holder, nonce, max(1, most), max(1, together))
-        terms = (LEASE_MS, self._queue_prefix, ALIVE_MS, int(others_first))
-        call = ("claim", *what, *terms, *PATIENCE_MS)
-        begins = [("begin", holder, nonce)] if begin else []
-        found, *begun = self._server.run_together(call, *begins)
+        terms = (LEASE_MS, self._queue_prefix, ALIVE_MS, int(others_first), int(begin))
+        found = self._run("claim", *what, *terms, *PATIENCE_MS)
         self._unanswered.pop(holder, None)
-        slices = [Slice.of(answer) for answer in json.loads(found or "[]")]
-        return [replace(one, begun=begun == [1]) for one in slices[:1]] + slices[1:]
+        return [Slice.of(answer) for answer in json.loads(found or "[]")]
 
     def start(self, fence: int, *units: int) -> Directive:
         """Start units in order, counting an attempt for each; returns the first directive but OK.
@@ -217,14 +214,18 @@ class Ledger:
 
     def progress(self, fence: int, unit: int, step: int, steps: int) -> Directive:
         """Report ``step`` of ``steps`` done."""
-        return self.progress_together([(fence, unit)], step, steps)[0]
+        return self.progress_together([(fence, unit)], step, steps)[0].directive
 
     def progress_together(
-        self, units: Sequence[tuple[int, int]], step: int, steps: int
-    ) -> list[Directive]:
-        """The same for units of one call, given as fence and unit; a directive for each."""
-        calls = (("progress", fence, unit, step, steps) for fence, unit in units)
-        return list(map(Directive, self._server.run_together(*calls)))
+        self, units: Sequence[tuple[int, int]], step: int, steps: int, age_s: float = 0.0
+    ) -> list[StepReply]:
+        """The same for units of one call, given as fence and unit; an answer for each.
+
+        The step was done ``age_s`` seconds ago.
+        """
+        what = (step, steps, int(1000 * age_s))
+        calls = (("progress", fence, unit, *what) for fence, unit in units)
+        return [StepReply.of(answer) for answer in self._server.run_together(*calls)]
 
     def commit(self, fence: int, unit: int, output: dict[str, Any]) -> UnitOutcome:
         """Count a unit whose object is stored."""

@@ -63,6 +63,7 @@ class Slice:
         ""  #: where it waited; may differ from the request's if an earlier request is answered
     )
     job_units: int = 0  #: of the whole job
+    watched: bool = False  #: somebody watches the steps of the job
 
     @classmethod
     def of(cls, answer: dict[str, Any]) -> Slice:
@@ -71,6 +72,8 @@ class Slice:
             "units": expand(answer["units"]),
             "finish": bool(answer["finish"]),
             "alone": bool(answer.get("alone")),
+            "begun": bool(answer.get("begun")),
+            "watched": bool(answer.get("watched")),
         }
         return cls(job_id=named.pop("id"), **named)
 
@@ -92,6 +95,20 @@ class Lease:
         fence, directive, at, steps, idle, lane = row
         unit = int(at) if at else None
         return cls(fence, Directive(directive), unit, int(steps), int(idle), lane)
+
+
+@dataclass(frozen=True)
+class StepReply:
+    """The answer to a report of a step."""
+
+    directive: Directive
+    is_watched: bool  #: somebody watches the steps of the job
+
+    @classmethod
+    def of(cls, answer: list[Any]) -> StepReply:
+        """Read an answer of ``progress.lua``."""
+        directive, is_watched = answer
+        return cls(Directive(directive), is_watched == 1)
 
 
 @dataclass(frozen=True)

@@ -154,7 +154,7 @@ class ScriptServer:
     ) -> list[Any]:
         # In a pipeline, redis-py's script object would first check whether the script is loaded.
         mine = self._mine.get()
-        pipe = mine.client.pipeline(transaction=at_once)
+        pipe = mine.client.pipeline(transaction=at_once and (len(calls) > 1 or on_disk))
         for name, *args in calls:
             pipe.evalsha(mine.scripts[str(name)].sha, 1, self._prefix, *map(str, args))
         if on_disk:

@@ -12,6 +12,7 @@ from winepress_shared.documents import read_facts
 from winepress_shared.ledger.ledger import GONE_MS
 from winepress_shared.ledger.records import JobRow, Worker, read_jobs
 from winepress_shared.ledger.script_server import ScriptServer
+from winepress_shared.ledger.watchers import Watchers
 from winepress_shared.settings import Settings
 
 _UNIT = re.compile(r"[0-9]{1,7}")
@@ -35,7 +36,7 @@ class SliceInHand:
     job_id: str
     lane: str
     unit: int | None  #: in progress; None before the first one
-    progress: float  #: of that unit, 0 to 1
+    progress: float  #: of that unit, 0 to 1, as last reported: seldom where nobody watches the job
     units: int  #: not ended
 
     @classmethod
@@ -117,6 +118,7 @@ class Snapshots:
     def __init__(self, settings: Settings, server: ScriptServer | None = None) -> None:
         """``server`` is one that others use too; without it this opens its own."""
         self._server = server or ScriptServer(settings, f"{settings.farm}:")
+        self._watchers = Watchers(self._server)
 
     def __enter__(self) -> Self:
         return self
@@ -128,6 +130,11 @@ class Snapshots:
         """The current state, with a limited number of workers and of jobs of each kind."""
         answer = self._server.run("snapshot", most_workers, most_jobs, GONE_MS)
         return FarmSnapshot.of(json.loads(answer))
+
+    def watch(self, farm: FarmSnapshot) -> None:
+        """Have the steps of what its workers draw reported until the next snapshot."""
+        shown = {worker.name for worker in farm.workers}
+        self._watchers.watch({one.job_id for one in farm.slices if one.worker in shown})
 
 
 def _blocks(flat: list[str]) -> dict[str, float]:

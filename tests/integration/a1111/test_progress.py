@@ -42,7 +42,8 @@ def test_progress_tells_steps_pictures_and_shows_the_newest_preview(
         queued = gateway.http.get("/sdapi/v1/progress").json()
         assert (queued["state"]["job_count"], queued["progress"]) == (2, 0.01)
         manual_worker.ledger.start(part.fence, 0)
-        manual_worker.ledger.progress(part.fence, 0, 5, 10)
+        (reply,) = manual_worker.ledger.progress_together([(part.fence, 0)], 5, 10)
+        assert reply.is_watched, "whoever asks once asks again"
         previews = PreviewStore(gateway.settings)
         previews.put(part.fence, Preview(0, 5, 10, jpeg))
         previews.close()

@@ -28,6 +28,7 @@ from winepress_worker.os_fault import seen_through
 from winepress_worker.renderer.messenger import Messenger
 from winepress_worker.renderer.preview_publisher import PreviewPublisher
 from winepress_worker.renderer.slice_ends import ends_of
+from winepress_worker.renderer.step_reports import StepReports
 from winepress_worker.renderer.store_rest import StoreRest
 from winepress_worker.renderer.suspects import Suspects
 from winepress_worker.renderer.unfit import Unfit
@@ -36,7 +37,6 @@ log = logging.getLogger(__name__)
 
 PATIENCE_S = 900.0  #: a finished picture waits this long for the broker to come back
 _PAUSES_S = ((0.1, 0.5, 1.0, 2.0), 5.0)  #: between tries: the first ones, then all others
-_PROGRESS_S = 0.25  #: least time between two progress reports
 _NO_UNIT = -1  #: of a slice of which nothing is drawn yet
 _LISTEN_S = 1.0
 #: Messages on the channel of directives: stop at the next unit; or at the next step.
@@ -69,13 +69,12 @@ class LeaseClient:
         self.previews = previews
         self.worker = worker
         self.holder = holder_of(worker, pid)
-        self._stopped: set[int] = set()  # fences that were told to stop; see _listen
+        self._reports = StepReports(ledger, messenger)
         self._drawing: frozenset[int] = frozenset()  # fences of what is being loaded or drawn for
         self._in_hand: dict[int, set[int]] = {}  # fence → units not settled; see `Ledger.disown`
         self._waiting: dict[int, Slice] = {}  # fence → slice of the newest claim, not begun yet
         self.draining = threading.Event()
         self._leaving = threading.Event()  # also what is being drawn ends
-        self._reported_at = 0.0
 
     def listen(self) -> None:
         """Begin to listen for directives, for as long as the process lives."""
@@ -94,11 +93,13 @@ class LeaseClient:
         self._in_hand |= {one.fence: set(one.units) for one in slices}
         self._waiting = {one.fence: one for one in slices}
         self._drawing = frozenset(self._waiting)
+        self._reports.claimed(slices)
         return slices
 
     def rest(self) -> None:
         """Nothing is being drawn until the next claim or call: what is drawn is on its way."""
         self._drawing = frozenset()
+        self._reports.rest()
 
     def holds(self, slice_: Slice) -> bool:
         """Whether a slice was neither given back nor settled to its last unit."""
@@ -130,37 +131,31 @@ class LeaseClient:
         return ends_of(new, told), Directive.CALLED in told
 
     def watch(self, *units: SliceUnit) -> Callable[[int, int], None]:
-        """The step callback of a call: reports progress now and then, and stops when told to.
+        """The step callback of a call: reports steps, and stops when told to.
 
         A slice that must stop is given back, and the others go on; the callback raises Stopped for
         the last one. A slice that waits for its turn is looked after too: it must not stay in hand
         for long when its job has ended.
         """
-        self._reported_at = 0.0
         going = {slice_.fence: (slice_, unit) for slice_, unit in units}
         self._drawing = frozenset(going)
+        self._reports.begin(
+            lambda: {fence: unit for fence, (_, unit) in list(going.items())},
+            lambda: list(self._waiting),
+        )
 
         def on_step(done: int, steps: int) -> None:
             if self._leaving.is_set() and done < steps:
                 raise YieldRequested("this worker is leaving")
-            if not self._stopped.isdisjoint([*going, *self._waiting]):
-                for fence, stop in self._patiently(lambda: report(done, steps)).items():
-                    self._stopped.discard(fence)
+            self._reports.step(done, steps)
+            if self._reports.has_news:
+                for fence, stop in self._patiently(self._reports.ask).items():
                     if len(going) == 1 and fence in going:
                         raise stop
                     mine = self._waiting.pop(fence, None) or going.pop(fence)[0]
                     self.give_back(mine)
-            elif time.monotonic() - self._reported_at > _PROGRESS_S or done == steps:
-                self._reported_at = time.monotonic()
-                self._messenger.send("progress", lambda: self._stopped.update(report(done, steps)))
-
-        def report(done: int, steps: int) -> dict[int, Stopped]:
-            places = [(fence, unit) for fence, (_, unit) in list(going.items())]
-            places += [(fence, _NO_UNIT) for fence in list(self._waiting)]
-            told = self._ledger.progress_together(places, done, steps)
-            # A pause lets the picture in hand be finished.
-            told = [Directive.OK if one is Directive.YIELD else one for one in told]
-            return ends_of(places, told)
+            else:
+                self._reports.send_if_due()
 
         return on_step
 
@@ -267,20 +262,21 @@ class LeaseClient:
             if word == LEAVE:
                 self._leaving.set()
         else:
-            self._stop(int(word))
+            self._hear(int(word))
 
-    def _stop(self, fence: int) -> None:
-        """Have a slice end at the next step, or at once if nothing is being drawn for it.
+    def _hear(self, fence: int) -> None:
+        """A slice must stop, or its job is watched: ask which at the next step.
 
-        One with a picture on its way to a slow store ends minutes later, and one whose claim was
-        never answered is known to the ledger alone: our parent would kill this process over either.
+        If nothing is being drawn for it, it ends at once. One with a picture on its way to a slow
+        store ends minutes later, and one whose claim was never answered is known to the ledger
+        alone: our parent would kill this process over either.
         """
-        self._stopped.add(fence)
-        if fence not in self._drawing:
-            (told,) = self._ledger.progress_together([(fence, _NO_UNIT)], 0, 0)
-            if told in (Directive.CANCEL, Directive.LOST):
-                self._ledger.release(fence, self.holder)
-                self._in_hand.pop(fence, None)
+        self._reports.call_for(fence)
+        if fence in self._drawing:
+            return
+        if self._reports.look_up(fence) in (Directive.CANCEL, Directive.LOST):
+            self._ledger.release(fence, self.holder)
+            self._in_hand.pop(fence, None)
 
     def _listen(self) -> None:
         while True:
@@ -290,6 +286,7 @@ class LeaseClient:
                     message = channel.get_message(timeout=_LISTEN_S)
                     if message:
                         self._obey(message["data"])
+                    self._reports.give_sign()
                     if channel.is_new:
                         # It may be another server now, or one that has lost its newest data.
                         mine = list(self._in_hand.items())

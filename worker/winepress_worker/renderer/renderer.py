@@ -8,8 +8,6 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 
-import psutil
-
 from winepress_shared.archive import Archive
 from winepress_shared.catalogue import Catalogue
 from winepress_shared.cost import SLICE_S
@@ -47,6 +45,7 @@ from winepress_worker.pipelines.warm_pool import WarmPool
 from winepress_worker.renderer.batching import Batching
 from winepress_worker.renderer.confirmations import Confirmations
 from winepress_worker.renderer.delivery import Delivery
+from winepress_worker.renderer.description import Description
 from winepress_worker.renderer.executor import Executor
 from winepress_worker.renderer.job_renderers import job_renderers
 from winepress_worker.renderer.lease_client import LeaseClient
@@ -109,10 +108,12 @@ class Renderer:
         )
         self._lane_index = LaneIndex(settings, server)
         self._watch = LaneWatch(self._lane_index, options)
-        self._process = psutil.Process()
         self._pace = Pace()
         self._batching = Batching(
             options.max_batch_size, keeps_numbers=options.device_class == "CPU"
+        )
+        self._description = Description(
+            self._pool, self._unfit, self._pace, self._batching, self._tally
         )
         archive = Archive(store)
         self._left_submissions = LeftSubmissions(PendingJobs(settings, server), archive)
@@ -174,7 +175,8 @@ class Renderer:
                     self._messenger.send("preload", lambda: self._look_ahead(lane))
                 pictures += self._executor.run(*slices)
                 self._idle_unloader.make_way()
-                self.describe()
+                if self._description.is_due:
+                    self.describe()
                 if self._is_unfit(lane):
                     self._messenger.settle()  # or our own parent would take the ticket again
                     self._leave_ticket(lane)
@@ -186,8 +188,7 @@ class Renderer:
                 self._leave_ticket(lane)  # the ledger counts no chain as waiting while it is leased
         finally:
             self._delivery.settle()
-            if not jobs:
-                self.describe()  # a description ends the mark of a load
+            self.describe()  # that also ends the mark of a load
         return _summary(lane, list(jobs), pictures, time.monotonic() - began)
 
     def _claim(self, lane: str) -> list[Slice]:
@@ -256,30 +257,13 @@ class Renderer:
 
     @property
     def _warm(self) -> list[str]:
-        return [key.name for key in self._pool.warm]
+        return self._description.warm
 
     def describe(self) -> None:
         """Describe this process to the ledger; models that are not warm may leave the disk."""
         self._local_models.warm([(key.model, key.precision) for key in self._pool.warm])
         self._unfit.try_again()
-        self._lease_client.describe(
-            {
-                "pid": os.getpid(),
-                "warm": self._warm,
-                "unfit": self._unfit.reasons,
-                "loads": self._pool.loads,
-                "load_s": self._pool.load_s,
-                "seconds_per_picture": self._pace.facts(),
-                "megapixel_steps_per_s": self._pace.rates(),
-                "pictures_per_call": self._batching.facts(),
-                "step_s": round(self._pace.step_s, 4),
-                "rss_mib": self._process.memory_info().rss >> 20,
-                "model_mib": self._pool.used_bytes >> 20,
-                "process": self._tally.process,
-                "counts": self._tally.totals(),
-            },
-            self._preloader.renew,
-        )
+        self._lease_client.describe(self._description.facts(), self._preloader.renew)
 
 
 def _host_budget(options: WorkerOptions, settings: Settings) -> HostBudget | None:

@@ -58,7 +58,10 @@ def newest_job(client: Client, caller: Caller) -> JobRow | None:
 def work_in_hand(client: Client, caller: Caller) -> WorkInHand | None:
     """The work of the caller's newest job; None if there is none."""
     row = newest_job(client, caller) if caller.may_look else None
-    return None if row is None else _measured(row, client.ledger.events(row.id))
+    if row is None:
+        return None
+    client.watchers.watch([row.id])  # whoever asks once asks again
+    return _measured(row, client.ledger.events(row.id))
 
 
 def _measured(row: JobRow, events: Sequence[Event]) -> WorkInHand:

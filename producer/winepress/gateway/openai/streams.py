@@ -41,7 +41,7 @@ class ImageStream:
 
     async def _text(self) -> AsyncIterator[str]:
         try:
-            async with self._job.events() as events:
+            async with self._job.events(steps=False) as events:
                 async for event in with_pauses(events, KEEP_ALIVE_S):
                     if event is None:
                         yield ": still here\n\n"

@@ -217,8 +217,11 @@ async def _view(gateway: Gateway, request: Request, row: JobRow) -> dict[str, An
             outputs = JobHandle(client, row.id).result.outputs
             urls = [gateway.output_url(request, row.id, one) for one in outputs]
         origin, events = gateway.address(request, ""), client.ledger.events(row.id)
-        is_over = row.state.is_terminal
-        impossible = None if is_over else gateway.workers.why_impossible(row)
+        impossible = None
+        if not row.state.is_terminal:
+            impossible = gateway.workers.why_impossible(row)
+            if row.units == 1:  # then its logs tell of steps
+                client.watchers.watch([row.id])
         return whole_prediction(row, origin, record, events, urls, impossible)
 
     return await gateway.client.in_thread(look)

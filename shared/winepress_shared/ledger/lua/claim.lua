@@ -1,17 +1,18 @@
 #!lua flags=allow-oom
 -- Give out the next slice of a lane, and with it those that can share a call with it and would be next.
--- KEYS[1] prefix; keys: limits parked paused ready priority_served lane_served waits aside slices job jobs
+-- KEYS[1] prefix; keys: limits parked paused watched ready priority_served lane_served waits aside slices job jobs
 --         retry attempts failers lane_workers blocked unread shunned_lane lease leases job_leases held processes
 --         last_request fence turn workers events, those `place_job` and `end_job` touch, and the broker's
 --         list of the lane
 -- ARGV: lane, worker, its rendering process, nonce of this request (hex), most units of the first slice, most
 --       units of all slices if there is another (1: there is none), lease time to live (ms), prefix of the
 --       broker's queues, a worker is alive if its last heartbeat is within (ms), units that the worker failed at
---       come last 0|1, patience of each priority (ms) ...
+--       come last 0|1, start the first unit 0|1, patience of each priority (ms) ...
 -- Returns nil, or JSON, a list of slices: fence; id; units (ranges); finish 0|1; earlier attempts of the first
 --         unit; alone 0|1, it was started before; waiting, the units of this lane left for others; queued
 --         tickets of this lane; priority; lane of the slice, which differs if an earlier request is answered;
---         job_units, all of the job
+--         job_units, all of the job; watched 0|1, somebody watches its steps; begun 0|1, its first unit is started.
+--         A unit that was started before is not: the units in progress on its worker must end first
 -- Order inside a lane: the highest priority (0 first), but one passed over for longer than its patience gets
 -- one slice; in a priority the user whose last slice is oldest; of a user the oldest job. A unit that failed
 -- before gets its own slice and no other with it, so that a unit that kills its worker takes no others with it;
@@ -22,24 +23,35 @@
 -- A slice is at most half of an equal share of what is left (guided self-scheduling, Polychronopoulos
 -- and Kuck 1987), so that the last pictures of a job are spread over all workers. More slices are given out as
 -- long as the next one in this order is alike, and all of them stay within a worker's share of the lane.
-local FIRST_PRIORITY = 11
+local FIRST_PRIORITY = 12
 local ELSEWHERE_MS = 60000 -- longest wait of a unit for a worker that has not failed at it
 local SHUN_MS = 10000 -- a worker that found only such units takes no tickets of the lane for this long
 local LOOKED_AT = 8 -- workers checked to find one that may render such a unit
 local MOST_LOOKS = 64 -- users and jobs checked per claim, which bounds its time; the next claim continues
-check_numbers(5, 6, 7, 9, 10)
+check_numbers(5, 6, 7, 9, 10, 11)
 for place = FIRST_PRIORITY, #ARGV do check_numbers(place) end
 local lane, worker, holder, nonce, most = ARGV[1], ARGV[2], ARGV[3], ARGV[4], tonumber(ARGV[5])
 local most_of_all, lease_ms = tonumber(ARGV[6]), tonumber(ARGV[7])
 local queues, alive_ms, others_first = ARGV[8], tonumber(ARGV[9]), ARGV[10] == '1'
+local begins = ARGV[11] == '1'
 local slices, units_given = {}, 0 -- what this request gets
 local alike = nil -- what all of it has in common
 
 local function patience_ms(priority) return tonumber(ARGV[FIRST_PRIORITY + priority]) end
 
-local function answer(fence, job, lease, tried)
-  return {fence = fence, id = job.id, units = lease.open, finish = lease.finish, attempts = tried,
-    alone = lease.again, priority = job.priority, lane = lease.lane, job_units = job.units}
+-- Whether the first unit of this request is started now, or was by an earlier one.
+local function begin_first(fence, job, lease)
+  local first = begins and not slices[1] and first_of(lease.open)
+  if not first or lease.again == 1 and not is_begun(lease, first) then return false end
+  begin_unit(fence, lease, job, first)
+  return true
+end
+
+local function answer(fence, job, lease, tried, may_begin)
+  local begun = may_begin and begin_first(fence, job, lease) and 1 or 0
+  return {begun = begun, fence = fence, id = job.id, units = lease.open, finish = lease.finish, attempts = tried,
+    alone = lease.again, priority = job.priority, lane = lease.lane, job_units = job.units,
+    watched = is_watched(job) and 1 or 0}
 end
 
 local function answer_all()
@@ -53,13 +65,13 @@ end
 local function answer_last_request()
   local asked = redis.call('GET', key('last_request', holder)) or ''
   for fence in string.gmatch(string.match(asked, '^' .. nonce .. ' (.+)$') or '', '%d+') do
-    local lease, job = look_up_lease(fence)
+    local lease, job, directive = look_up_lease(fence)
     if job then
       local first = first_of(lease.open)
       local tried = first and attempts(job, first) or 0
       -- The attempt that `begin_unit` counted is the current one, not an earlier one.
       if first and is_begun(lease, first) then tried = tried - 1 end
-      slices[#slices + 1] = answer(tonumber(fence), job, lease, tried)
+      slices[#slices + 1] = answer(tonumber(fence), job, lease, tried, directive == 'ok')
     end
   end
 end
@@ -183,7 +195,8 @@ local function grant_lease(job, units, firm, tried)
   -- Never below the time: a ledger that lost its data must not give out a fence again.
   local fence = math.max((tonumber(redis.call('GET', key('fence'))) or 0) + 1, now)
   redis.call('SET', key('fence'), fence)
-  local lease = {open = units, finish = units == '' and 1 or 0, lane = lane, again = tried and 1 or 0}
+  local lease = {open = units, at = '', finish = units == '' and 1 or 0, lane = lane, holder = holder,
+    again = tried and 1 or 0}
   redis.call('HSET', key('lease', fence), 'job', job.id, 'lane', lane, 'holder', holder,
     'open', units, 'at', '', 'step', 0, 'steps', 0, 'step_at', now,
     'finish', lease.finish, 'user', job.user, 'firm', firm and 1 or 0, 'again', lease.again,
@@ -227,7 +240,7 @@ local function serve_job(job)
   place_job(job)
   if not fence then return nil end
   each_range(units, function(first, last) units_given = units_given + last - first + 1 end)
-  slices[#slices + 1] = answer(fence, job, lease, tried or 0)
+  slices[#slices + 1] = answer(fence, job, lease, tried or 0, true)
   return lease
 end
 

@@ -20,7 +20,7 @@ end
 local function set_paused(paused)
   redis.call('HSET', key('job', id), 'paused', paused)
   job.paused = paused
-  event(id, verb .. 'd')
+  event(job, verb .. 'd')
   place_job(job)
 end
 
@@ -43,7 +43,7 @@ elseif verb == 'drop' then
   redis.call('ZREM', key('dead'), id)
 elseif verb == 'retry' and is_alive(job) and job.failed > 0 and not has_ended(job) and job.pending ~= 1 then
   redis.call('ZREM', key('dead'), id)
-  event(id, 'note', 'message', requeue_failed(job) .. ' pictures that were given up are tried again')
+  event(job, 'note', 'message', requeue_failed(job) .. ' pictures that were given up are tried again')
   place_job(job)
 elseif verb == 'retry' then
   if is_alive(job) or job.state == 'succeeded' then return {'illegal', job.state} end

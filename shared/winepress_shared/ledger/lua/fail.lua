@@ -40,7 +40,7 @@ local answer = tried < limit and 'retry' or 'failed'
 if answer == 'retry' then
   requeue_units(job, units, now + tonumber(ARGV[7]) * 2 ^ (tried - 1))
   count('work_counts', 'retried ' .. word(class))
-  event(job.id, 'unit-retry', 'unit', unit, 'class', class, 'message', message)
+  event(job, 'unit-retry', 'unit', unit, 'class', class, 'message', message)
 else
   fail_unit(job, unit, class, message)
 end

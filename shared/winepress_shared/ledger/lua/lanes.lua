@@ -18,10 +18,10 @@ local worker, alive_ms = ARGV[1], tonumber(ARGV[2])
 
 local function read_lanes()
   local alive, rows, lanes = {}, {}, redis.call('HGETALL', key('lanes'))
-  if lanes[1] then
-    local seen = redis.call('ZRANGEBYSCORE', key('workers'), now - alive_ms, '+inf')
-    for _, other in ipairs(seen) do alive[other] = true end
-  end
+  if not lanes[1] then return rows end
+  local seen = redis.call('ZRANGEBYSCORE', key('workers'), now - alive_ms, '+inf')
+  for _, other in ipairs(seen) do alive[other] = true end
+  local paused, lane_served = read(key('paused')) or {}, read(key('lane_served')) or {}
   local function count_alive(names)
     local count = 0
     for _, name in ipairs(names) do if alive[name] then count = count + 1 end end
@@ -29,7 +29,8 @@ local function read_lanes()
   end
   for i = 1, #lanes, 2 do
     local lane = lanes[i]
-    if not is_closed(lane) then
+    local is_open = not (paused.farm or paused['lane:' .. lane])
+    if is_open and redis.call('EXISTS', key('parked', lane)) == 0 then
       local name, served = string.match(lane, '^[^@]+'), redis.call('HGETALL', key('priority_served', lane))
       local priority, since, oldest = nil, now, now
       for j = 1, #served, 2 do
@@ -41,7 +42,7 @@ local function read_lanes()
       for _, units in ipairs(redis.call('HVALS', key('waits', lane, priority or 0))) do
         urgent = urgent + tonumber(units)
       end
-      local last = math.max(tonumber(redis.call('HGET', key('lane_served'), lane)) or 0, oldest)
+      local last = math.max(tonumber(lane_served[lane]) or 0, oldest)
       rows[#rows + 1] = {lane = lane, units = tonumber(lanes[i + 1]), priority = priority or 0,
         urgent = urgent, waited_ms = now - since, longest_ms = now - oldest, idle_ms = now - last,
         holders = count_alive(redis.call('SMEMBERS', key('warm_workers', name))),

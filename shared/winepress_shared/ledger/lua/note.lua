@@ -3,4 +3,4 @@
 -- KEYS[1] prefix; keys: job events
 -- ARGV: id, message
 local job = read_job(ARGV[1])
-if job and is_alive(job) then event(job.id, 'note', 'message', ARGV[2]) end
+if job and is_alive(job) then event(job, 'note', 'message', ARGV[2]) end

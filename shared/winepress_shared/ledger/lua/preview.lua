@@ -7,5 +7,5 @@ local fence, unit, step, steps = unpack(ARGV)
 local _, job, directive = look_up_lease(fence)
 if directive == 'ok' or directive == 'yield' then
   redis.call('SET', key('preview', job.id, unit), step .. ' ' .. steps .. ' ' .. ARGV[5], 'PX', ARGV[6])
-  event(job.id, 'preview', 'unit', unit, 'step', step, 'steps', steps)
+  event(job, 'preview', 'unit', unit, 'step', step, 'steps', steps)
 end

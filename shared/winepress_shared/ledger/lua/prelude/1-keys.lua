@@ -87,6 +87,7 @@
 --   idem:USER:KEY         string  ID and digest of the job submitted under this key
 --   events:ID             stream  the newest EVENTS events of the job; created at its first
 --                                 change, because an empty stream needs more memory than the row
+--   watched:ID            string  there while somebody watches the steps of the job (time to live)
 --   wake:NAME             stream  wake-up calls to a client that reads the events of many jobs (time to
 --                                 live)
 --   preview:ID:UNIT       string  step, steps and a JPEG in base64, of an unfinished unit (time to live)

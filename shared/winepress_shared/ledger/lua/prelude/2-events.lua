@@ -48,39 +48,48 @@ local function add_delivery(id, delivery, hook, user, due)
   redis.call('PEXPIRE', key('delivery', delivery), KEPT_MS)
 end
 
+-- Whether the webhook of a job is told of something.
+local function is_told(job, hook)
+  return job.hooks ~= nil and string.find('.' .. job.hooks .. '.', '.' .. hook .. '.', 1, true) ~= nil
+end
+
 -- Put a message to the webhook of a job into the outbox, in the same step as the event itself. The end of a
 -- job is a delivery of its own, ID_completed_TIME. Of its progress at most one message waits, ID_output or
 -- ID_logs: it tells what is true when it is sent, so those that come meanwhile need none.
-local function tell_webhook(id, kind)
-  local hook = HOOKS[kind]
-  if not hook then return end
-  local found = redis.call('HMGET', key('job', id), 'hooks', 'user')
-  local hooks = found[1] and '.' .. found[1] .. '.'
-  if not hooks or not string.find(hooks, '.' .. hook .. '.', 1, true) then return end
+local function tell_webhook(job, kind)
+  local hook, id = HOOKS[kind], job.id
+  if not hook or not is_told(job, hook) then return end
   local output, logs = id .. '_output', id .. '_logs'
   if hook == 'completed' then
     supersede(output)
     supersede(logs)
-    add_delivery(id, id .. '_completed_' .. now, hook, found[2], now)
+    add_delivery(id, id .. '_completed_' .. now, hook, job.user, now)
   elseif hook == 'start' then
     -- A job whose slices were given back runs again; it starts once.
     if redis.call('EXISTS', key('delivery', id .. '_start')) == 0 then
-      add_delivery(id, id .. '_start', hook, found[2], now)
+      add_delivery(id, id .. '_start', hook, job.user, now)
     end
   elseif not redis.call('ZSCORE', key('outbox'), output) then
     local due = redis.call('ZSCORE', key('outbox'), logs)
     if due and hook == 'logs' then return end
     supersede(logs)
-    add_delivery(id, id .. '_' .. hook, hook, found[2], tonumber(due) or now + PAUSE_MS)
+    add_delivery(id, id .. '_' .. hook, hook, job.user, tonumber(due) or now + PAUSE_MS)
   end
 end
 
-local function event(id, kind, ...)
-  local stream = key('events', id)
-  if redis.call('EXISTS', stream) == 0 then
-    local created = redis.call('HGET', key('job', id), 'created')
-    redis.call('XADD', stream, created .. '-0', 'event', 'queued', 'at', created)
+-- Whether anybody hears of the steps of a job.
+local function is_watched(job)
+  return is_told(job, 'logs') or redis.call('EXISTS', key('watched', job.id)) == 1
+end
+
+local function event(job, kind, ...)
+  local stream = key('events', job.id)
+  local function add(...)
+    return redis.call('XADD', stream, 'NOMKSTREAM', 'MAXLEN', '~', EVENTS, '*', 'event', kind, 'at', now, ...)
   end
-  redis.call('XADD', stream, 'MAXLEN', '~', EVENTS, '*', 'event', kind, 'at', now, ...)
-  tell_webhook(id, kind)
+  if not add(...) then
+    redis.call('XADD', stream, job.created .. '-0', 'event', 'queued', 'at', job.created)
+    add(...)
+  end
+  tell_webhook(job, kind)
 end

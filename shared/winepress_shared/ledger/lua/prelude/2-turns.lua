@@ -21,7 +21,7 @@ local function where_higher_waits(job, worker)
   if job.priority == 0 then return nil end
   if waits_in(job.lane) then return 'here' end
   for _, lane in ipairs(redis.call('HKEYS', key('lanes'))) do
-    if waits_in(lane) and redis.call('SISMEMBER', key('lane_workers', lane), worker) == 1 then
+    if lane ~= job.lane and waits_in(lane) and redis.call('SISMEMBER', key('lane_workers', lane), worker) == 1 then
       return 'elsewhere'
     end
   end
@@ -70,7 +70,7 @@ end
 -- The user joins all lanes again with their former turns.
 local function bring_user_back(user)
   local flat = redis.call('HGETALL', key('aside', user))
-  redis.call('DEL', key('aside', user))
+  if flat[1] then redis.call('DEL', key('aside', user)) end
   for i = 1, #flat, 2 do
     local lane, priority = string.match(flat[i], '^(.*):(%d+)$')
     redis.call('ZADD', key('ready', lane, priority), flat[i + 1], user)

@@ -101,7 +101,7 @@ local function set_state(job, state, reason)
   redis.call('ZADD', key('jobs', state), job.order, job.id)
   job.state = state
   redis.call('HSET', key('job', job.id), 'state', state, 'reason', reason)
-  event(job.id, state, 'reason', reason)
+  event(job, state, 'reason', reason)
 end
 
 -- Notify the holders of a job's slices on the channel directives:HOLDER.
@@ -264,7 +264,7 @@ end
 local function fail_unit(job, unit, class, message)
   record_failure(job, unit, class, message)
   redis.call('ZADD', key('dead'), now, job.id)
-  event(job.id, 'unit-failed', 'unit', unit, 'class', class, 'message', message)
+  event(job, 'unit-failed', 'unit', unit, 'class', class, 'message', message)
   if job.max_failed and job.failed > job.max_failed then fail_remaining(job, class) end
   if job.chained == 0 then return end
   for later = unit + 1, job.units - 1 do

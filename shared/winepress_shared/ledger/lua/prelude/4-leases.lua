@@ -21,7 +21,7 @@ local function begin_unit(fence, lease, job, unit)
   redis.call('HINCRBY', key('attempts', job.id), unit, 1)
   redis.call('HSET', key('lease', fence), 'at', unit, 'step', 0, 'step_at', now)
   count('work_counts', 'attempts')
-  event(job.id, 'unit-started', 'unit', unit, 'holder', lease.holder)
+  event(job, 'unit-started', 'unit', unit, 'holder', lease.holder)
 end
 
 -- A slice no longer occupies its worker.
@@ -32,11 +32,17 @@ local function count_slice_out(fence, lease)
   redis.call('HDEL', key('lease', fence), 'user')
 end
 
+-- A slice is in nobody's hands.
+local function take_out(fence, lease)
+  if lease.user then count_slice(lease.user, -1) end
+  redis.call('ZREM', key('leases'), fence)
+  redis.call('SREM', key('job_leases', lease.job), fence)
+end
+
 -- Take a lease from its holder, who learns it at the next call.
 local function void_lease(fence, lease)
   count_slice_out(fence, lease)
-  redis.call('ZREM', key('leases'), fence)
-  redis.call('SREM', key('job_leases', lease.job), fence)
+  take_out(fence, lease)
   redis.call('HSET', key('lease', fence), 'void', 1, 'taken', redis.call('GET', key('fence')) or 0)
   redis.call('PEXPIRE', key('lease', fence), FORGET_MS)
 end
@@ -49,7 +55,7 @@ end
 
 -- End a lease whose holder knows that it has ended.
 local function end_lease(fence, lease)
-  void_lease(fence, lease)
+  take_out(fence, lease)
   redis.call('DEL', key('lease', fence))
   redis.call('SREM', key('held', lease.holder), fence)
 end
@@ -192,12 +198,15 @@ local function is_blocked(worker, lane)
   return (tonumber(redis.call('ZSCORE', key('blocked', worker), lane)) or 0) > now
 end
 
--- A worker drew a unit: so those that failed at it are at fault, not the unit. One to which that happened BLOCK_AFTER
--- times in a lane, with nothing drawn between, is blocked there for a while.
+-- A worker drew a unit: so those that failed at it are at fault, not the unit, and are forgotten. One to which that
+-- happened BLOCK_AFTER times in a lane, with nothing drawn between, is blocked there for a while.
 local function judge_failers(job, unit, lease)
   local mine = string.match(lease.holder, '^(.*)/')
   redis.call('HDEL', key('disproved', mine), lease.lane)
-  for worker in string.gmatch(redis.call('HGET', key('failers', job.id), unit) or '', '[^\n]+') do
+  local failers = redis.call('HGET', key('failers', job.id), unit)
+  if not failers then return end
+  redis.call('HDEL', key('failers', job.id), unit)
+  for worker in string.gmatch(failers, '[^\n]+') do
     if worker ~= mine then
       local count = redis.call('HINCRBY', key('disproved', worker), lease.lane, 1)
       redis.call('PEXPIRE', key('disproved', worker), FORGET_MS)
