@@ -59,9 +59,7 @@ class Slice:
     priority: int = 0  #: of the job; index into `PRIORITIES`
     begun: bool = False  #: the claim started the first unit
     alone: bool = False  #: its only unit was started before, so nothing may be drawn beside it
-    lane: str = (
-        ""  #: where it waited; may differ from the request's if an earlier request is answered
-    )
+    lane: str = ""  #: where it waited; not where asked, if an earlier request is answered
     job_units: int = 0  #: of the whole job
     watched: bool = False  #: somebody watches the steps of the job
 
