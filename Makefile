@@ -126,7 +126,8 @@ check-deploy: install ## Have systemd verify the units and rate them; needs Debi
 	@rm -rf build/units && mkdir -p build/units
 	@for unit in deploy/systemd/*.service; do \
 	  sed 's|/opt/winepress/bin/|$(CURDIR)/$(BIN)/|' $$unit >build/units/$$(basename $$unit); done
-	@systemd-analyze verify build/units/*.service
+	@cp deploy/systemd/*.timer build/units/
+	@systemd-analyze verify build/units/*.service build/units/*.timer
 	@for unit in build/units/*.service; do \
 	  systemd-analyze security --offline=true --threshold=30 --no-pager $$unit >$$unit.rating; \
 	  ended=$$?; tail -n 1 $$unit.rating; [ $$ended = 0 ] || exit 1; done

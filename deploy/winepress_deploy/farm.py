@@ -20,6 +20,7 @@ from winepress_deploy.process import Child, Program
 from winepress_deploy.roles import Role
 from winepress_deploy.running_farm import process_began
 from winepress_deploy.services import deliverer, flower, gateway, seaweed, valkey
+from winepress_deploy.services.cleaner import Cleaner
 from winepress_deploy.services.store_disk import StoreSync
 from winepress_deploy.services.workers import workers
 from winepress_deploy.settings_file import (
@@ -121,6 +122,7 @@ class Farm:
         self._set_limits(given)
         self._start_services(self._web_servers(credentials))
         self._start_workers()
+        self._held.enter_context(Cleaner(self.state))
         self._announce()
 
     def _tell_of_lost(self, given: Settings) -> None:

@@ -163,7 +163,7 @@ class Child:
             backoff_s = min(2 * backoff_s, _LONGEST_BACKOFF_S)
 
     def _spawn(self) -> subprocess.Popen[bytes] | None:
-        with self._changed, _open_log(self.program.log) as log:
+        with self._changed, open_log(self.program.log) as log:
             if self._stopping:
                 return None
             process = subprocess.Popen(  # noqa: S603 - our own programs, no shell
@@ -216,7 +216,8 @@ def _never() -> bool:
     return False
 
 
-def _open_log(path: Path) -> BinaryIO:
+def open_log(path: Path) -> BinaryIO:
+    """The log of a program, to append to; a long one is renamed to ``.1``. Raises OSError."""
     with suppress(FileNotFoundError):
         if path.stat().st_size > _LOG_BYTES:
             path.replace(path.with_name(f"{path.name}.1"))

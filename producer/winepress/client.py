@@ -11,6 +11,7 @@ from winepress.control import CANCELED, cancel, drop, front, pause, reprioritise
 from winepress.estimate import estimate_new
 from winepress.explanation import estimate_job, explain, why_impossible, why_stalled
 from winepress.handle import JobHandle, open_job
+from winepress.pinning import pin, unpin
 from winepress.recut import recut
 from winepress.submission import record_of, submit
 from winepress.submit_options import SubmitOptions
@@ -128,6 +129,17 @@ class Client(Connections):
     def drop(self, job_id: str) -> JobState:
         """Take a job off the list `dead`; nothing else of it changes. Raises NotFound."""
         return drop(self, job_id)
+
+    def pin(self, job_id: str) -> None:
+        """Keep a job listed, and its objects in the store, until `unpin`.
+
+        Raises NotFound, and Conflict while its objects are being deleted.
+        """
+        pin(self, job_id)
+
+    def unpin(self, job_id: str) -> None:
+        """Let a job go in time; raises NotFound."""
+        unpin(self, job_id)
 
     def front(self, job_id: str) -> JobState:
         """Move a job before the other jobs of its user and priority; other users keep their turns.

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING
 from winepress.caller_checks import MOST_LISTED
 from winepress.explanation import duration, shortened
 from winepress.finding import Finding
-from winepress_shared.errors import AccessRefused, FarmUnreachable
+from winepress_shared.errors import AccessRefused, FarmUnreachable, StoreUnreachable
 from winepress_shared.ledger.records import SILENT_S
 from winepress_shared.state import JobState
-from winepress_shared.stores.conditional_writes import check_conditional_writes
+from winepress_shared.stores.conditional_writes import ROOM_PROBE, check_conditional_writes
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -116,6 +116,21 @@ def check_writes(client: Client) -> Finding:
     except AccessRefused:
         return Finding("not looked at: only the operator's key may try that")
     return Finding("the first of two writes to a free key is kept")
+
+
+def check_room(client: Client) -> Finding:
+    """Whether the store still takes what is written to it."""
+    try:
+        client.archive.store.check(ROOM_PROBE)
+    except AccessRefused:
+        return Finding("not looked at: only the operator's key may try that")
+    except StoreUnreachable as error:
+        raise FarmUnreachable(
+            f"the store answers, and takes nothing that is written to it: {error.problem}",
+            hint="its disk may be full: make room there, for example by `winepress clean`; "
+            "submissions are refused meanwhile, and finished pictures wait",
+        ) from None
+    return Finding("what is written is taken")
 
 
 def check_dead(client: Client) -> Finding:

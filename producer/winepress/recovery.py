@@ -22,6 +22,7 @@ from winepress_shared.archive import JobRecord
 from winepress_shared.errors import Refused, StoreUnreachable, WinepressError
 from winepress_shared.ledger.acceptance import Decision
 from winepress_shared.ledger.submissions import Submission
+from winepress_shared.pins import is_pinned
 from winepress_shared.state import JobState
 
 if TYPE_CHECKING:
@@ -180,6 +181,8 @@ class Recovery:
         if entry.id != record.id:  # another job has its idempotency key
             undo_double(connections, record.id)
         if entry.is_new:
+            if is_pinned(connections.archive.store, record.id):
+                connections.ledger.control(record.id, "pin")
             issue_tickets(connections, str(record.lane), entry.tickets)
         return entry.is_new
 

@@ -20,6 +20,7 @@ from winepress_shared.jobs.job_record import JobRecord, digest_of
 from winepress_shared.ledger.acceptance import Decision, key_conflict
 from winepress_shared.ledger.submissions import Submission
 from winepress_shared.option_checks import syntax_in
+from winepress_shared.pins import keep_for
 from winepress_shared.ticket_policy import missing_tickets
 from winepress_shared.webhook import Webhook, is_out_of_reach
 
@@ -85,6 +86,10 @@ def submit(
 
     def write_inputs(new: Sequence[JobRecord]) -> None:
         write_all(connections.archive.write_inputs, [record.job for record in new])
+        for record in new:
+            source = getattr(record.job, "key_frames_of", None)
+            if source is not None:
+                keep_for(connections.archive.store, source, record.id)
 
     return submit_with(connections, records, submit_options, write_inputs)
 

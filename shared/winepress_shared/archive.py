@@ -47,7 +47,7 @@ from winepress_shared.result import Failure as Failure
 from winepress_shared.result import Output as Output
 from winepress_shared.result import Result as Result
 from winepress_shared.stores.base import Store
-from winepress_shared.stores.conditional_writes import PROBE
+from winepress_shared.stores.conditional_writes import PROBES
 
 MAX_INPUT_BYTES = 2**26  #: the largest picture in full colour has 50 MB, the largest sound 64 MiB
 _OUTPUT = "winepress-output"  #: name of the object metadata with the row of an output
@@ -169,7 +169,7 @@ class Archive:
     @property
     def has_jobs(self) -> bool:
         """Whether the store holds any job."""
-        return any(stored.key != PROBE for stored in self.store.list("jobs/"))
+        return any(not stored.key.startswith(PROBES) for stored in self.store.list("jobs/"))
 
     def forget_job(self, job_id: str) -> None:
         """Remove a job that was not accepted."""

@@ -67,11 +67,13 @@ class Limits(BaseModel):
     queue_limit: Annotated[int, Field(ge=1, le=10**12)] | None = None
     #: Most units of the farm that have not ended: waiting, paused, due later or in hand.
     user_queue_limit: Annotated[int, Field(ge=1, le=10**12)] | None = None
-    #: The same for one user.
+    #: Most units of one user that have not ended.
     user_running_limit: Annotated[int, Field(ge=0, le=10**6)] | None = None
     #: Most slices of one user in work at a time, each on one device; 0 is no limit.
     keep_days: Annotated[float, Field(gt=0, le=3650)] | None = None
     #: Days for which ended jobs stay listed.
+    keep_objects_days: Annotated[float, Field(ge=0, le=3650)] | None = None
+    #: Days for which the pictures of ended jobs are kept that are no longer listed; 0 is for ever.
 
     @property
     def limits(self) -> dict[str, float]:
@@ -96,46 +98,47 @@ class Settings(Limits):
 
     farm: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{0,31}$")] = "winepress"
     #: Name of the farm and prefix of its keys; two farms may share one server under two names.
-    broker_url: SecretStr = SecretStr("redis://127.0.0.1:6379/0")  #: redis:// or rediss://
+    broker_url: SecretStr = SecretStr("redis://127.0.0.1:6379/0")  #: The broker.
     broker_ca: Path | None = None
-    #: PEM file of the authority that signed the broker's certificate; None is those of the system.
+    #: Authority that signed the broker's certificate; none: those that the system trusts.
     durability: Literal["disk", "second"] = "second"
-    #: What a power cut of the broker's machine takes: nothing that was accepted, or what its last
-    #: seconds brought; see `ledger.broker_disk`.
-    s3_endpoint: str | None = None  #: None is AWS
-    s3_ca: Path | None = None  #: the same for the store
+    #: What a power cut of the broker's machine takes: with ``disk`` nothing that was accepted, with
+    #: ``second`` what its last seconds brought. `winepress up` takes ``disk`` for its own broker.
+    s3_endpoint: str | None = None  #: The store; none: AWS.
+    s3_ca: Path | None = None  #: Authority that signed the store's certificate.
     s3_public_endpoint: str | None = None
-    #: Address of the same store in links for others; None is ``s3_endpoint``.
-    s3_region: str = "us-east-1"
+    #: Address of the same store in links for others; none: ``s3_endpoint``.
+    s3_region: str = "us-east-1"  #: Region of the bucket.
     s3_bucket: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$")] = "winepress"
-    s3_access_key_id: SecretStr | None = None  #: None leaves the search for keys to boto3
-    s3_secret_access_key: SecretStr | None = None
-    store_folder: Path | None = None  #: a shared folder instead of S3
-    home: Path = Field(default_factory=default_home)  #: prepared models, compiled blobs
+    #: Bucket of the store; farms may share one under two names.
+    s3_access_key_id: SecretStr | None = None  #: Key to the store; none: boto3 looks for keys.
+    s3_secret_access_key: SecretStr | None = None  #: The secret that belongs to it.
+    store_folder: Path | None = None  #: A shared folder in place of S3.
+    home: Path = Field(default_factory=default_home)  #: Folder of prepared models and blobs.
     pulled_gib: Annotated[float, Field(gt=0, le=2**20)] = 200.0
     #: Most GiB of disk below ``home`` for models pulled from the store.
-    catalogue: Path | None = None  #: file of additional models, in the form of catalogue.toml
+    catalogue: Path | None = None  #: File of further models, in the form of catalogue.toml.
     qualities: Annotated[dict[PresetLane, Quality], Field(max_length=1000)] = Field(
         default_factory=dict
     )
     #: Preset of jobs that name none, by ``sdxl-base.int8``, by ``sdxl-base``, or ``*`` for all.
-    user: Annotated[str, Field(pattern=USER_PATTERN)] = "anonymous"
+    user: Annotated[str, Field(pattern=USER_PATTERN)] = "anonymous"  #: Who a job is charged to.
     public_url: str | None = None
-    #: Address of the gateway in its own links; None is the one by which each client reaches it.
+    #: Address of the gateway in its own links; none: the one by which each client reaches it.
     model_aliases: dict[ModelAlias, ModelAlias] = Field(default_factory=dict)
-    #: Name that clients ask for, such as gpt-image-1 → model; for the gateway.
+    #: Names that clients of the gateway ask for, such as gpt-image-1, and the models they mean.
     default_model: ModelAlias = "vignette"
-    #: Model of a request that names none or, without an alias, a model of OpenAI; for the gateway.
+    #: For the gateway: model of a request that names none, or one of OpenAI's without an alias.
     require_keys: bool = False
     #: Whether callers on the gateway's own machine need a key too; all others always do.
     cors_origins: Annotated[tuple[Origin, ...], Field(max_length=100)] = ()
     #: Pages that may call the gateway from a browser, such as https://app.example; ``*`` is all.
     webhook_allow: Annotated[tuple[str, ...], Field(max_length=1000)] = ()
     #: Hosts and networks that webhooks may reach although they are not public, such as 127.0.0.1.
-    webhook_tries: Annotated[int, Field(ge=1, le=30)] = 12  #: to tell a webhook of a job's end
+    webhook_tries: Annotated[int, Field(ge=1, le=30)] = 12  #: Tries to tell a webhook of an end.
     webhook_first_retry_s: Annotated[float, Field(gt=0, le=3600)] = 6.0
     #: Seconds before the second try; the time doubles from each try to the next.
-    webhook_timeout_s: Annotated[float, Field(gt=0, le=60)] = 8.0  #: for one try
+    webhook_timeout_s: Annotated[float, Field(gt=0, le=60)] = 8.0  #: Seconds for one try.
 
     @property
     def waits_for_disk(self) -> bool:

@@ -227,7 +227,7 @@ def test_doctor_tells_a_working_farm_from_a_broken_one(
         "records",
         "memory",
     ]
-    assert list(found) == ["catalogue", "store", "writes", "broker", *behind]
+    assert list(found) == ["catalogue", "store", "room", "writes", "broker", *behind]
     assert [part for part, is_ok in found.items() if not is_ok] == ["workers"]
     manual_worker.live(LANE)
     assert run("doctor").returncode == 0

@@ -7,6 +7,7 @@ import random
 import subprocess
 import sys
 import tracemalloc
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,6 +17,7 @@ from winepress_shared.errors import ObjectMissing
 from winepress_shared.settings import Settings
 from winepress_shared.stores import open_store
 from winepress_shared.stores.base import Store, StoredObject
+from winepress_shared.stores.folder import FolderStore
 from winepress_shared.stores.s3 import S3Store
 from winepress_shared.stores.s3_multipart import PART_BYTES
 
@@ -208,3 +210,23 @@ def _write_elsewhere(
     environment = os.environ | {f"WINEPRESS_{name}": value for name, value in told.items() if value}
     command = [sys.executable, "-c", script, key, str(path)]
     return subprocess.run(command, env=environment, stdout=subprocess.PIPE, check=False, timeout=60)
+
+
+def test_a_folder_that_became_empty_is_gone_and_nobody_who_writes_there_minds(
+    tmp_path: Path,
+) -> None:
+    """A farm that deletes old jobs would keep a folder or two of each for ever."""
+    store = FolderStore(tmp_path / "store", syncs_names=True)
+    given = tmp_path / "given"
+    given.write_bytes(b"x" * 100)
+
+    def write_and_delete(name: str) -> None:
+        for _ in range(30):
+            store.put(f"jobs/j/out/{name}", b"x")
+            store.delete(f"jobs/j/out/{name}")
+            store.put_file(f"jobs/j/out/{name}", given)
+            store.delete(f"jobs/j/out/{name}")
+
+    with ThreadPoolExecutor(3) as pool:
+        list(pool.map(write_and_delete, ("a", "b", "c")))
+    assert [path.name for path in (tmp_path / "store").iterdir()] == [".lock"]

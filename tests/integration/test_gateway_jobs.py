@@ -124,6 +124,8 @@ def test_a_job_is_canceled_paused_resumed_and_retried(gateway: RunningGateway) -
     assert gateway.http.post(f"{path}/pause").json()["paused"] is True
     assert gateway.http.post(f"{path}/resume").json()["paused"] is False
     assert gateway.http.post(f"{path}/front").status_code == 200
+    assert gateway.http.post(f"{path}/pin").json()["pinned"] is True
+    assert gateway.http.post(f"{path}/unpin").json()["pinned"] is False
     assert gateway.http.post(f"{path}/cancel").json()["state"] == "canceled"
     refused = gateway.http.post(f"{path}/pause")
     assert (refused.status_code, refused.json()["code"]) == (409, "conflict")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator
 
 import pytest
@@ -9,6 +10,8 @@ import redis
 from support.guarded_farm import GuardedFarm, farm_of_up
 from support.running_gateway import RunningGateway
 
+from winepress import Client, TextToImage
+from winepress.cleaning import DAY_S, Cleaning
 from winepress.gateway.key_store import KeyStore
 from winepress_deploy.roles import Role
 from winepress_shared.errors import BrokerUnreachable, StoreRefused
@@ -45,6 +48,23 @@ def test_a_gateway_serves_limited_keys_with_its_role(farm: GuardedFarm, role: Ro
         assert gateway.http.post(path, headers=headers).status_code == 200
     assert keys.revoke(key.id).state() == "revoked"
     assert [one.id for one in keys.all() if one.user == key.user] == [key.id]
+
+
+@pytest.mark.parametrize("role", [Role.PRODUCER, Role.GATEWAY])
+def test_whoever_submits_may_pin_and_the_operator_alone_deletes(
+    farm: GuardedFarm, role: Role
+) -> None:
+    """A key that is stolen deletes no pictures."""
+    with Client(farm.settings(role)) as client, Client(farm.settings(Role.OPERATOR)) as operator:
+        handle = client.submit(TextToImage(prompt="an apple")).wait(timeout=60)
+        client.pin(handle.id)
+        assert operator.counted.forget(handle.id)
+        later = time.time() + 2 * DAY_S
+        assert list(Cleaning(operator, 1, now=later).run()) == []
+        client.unpin(handle.id)
+        with pytest.raises(StoreRefused):
+            list(Cleaning(client, 1, now=later).run())
+        assert [one.id for one in Cleaning(operator, 1, now=later).run()] == [handle.id]
 
 
 def test_a_large_file_is_kept_and_given_back_with_the_gateways_role(farm: GuardedFarm) -> None:

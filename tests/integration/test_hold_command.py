@@ -14,7 +14,7 @@ from winepress import Client, QueueFull
 from winepress_deploy.farm import Farm
 from winepress_deploy.farm_options import FarmOptions
 from winepress_shared.ledger.limits import QueueLimits
-from winepress_shared.settings import Settings
+from winepress_shared.settings import Limits, Settings
 
 
 def test_a_user_a_lane_and_the_farm_are_paused_and_resumed(
@@ -174,7 +174,7 @@ def _closed_hours() -> str:
 def test_the_limits_of_the_farm_are_shown_set_and_taken_back(run: Run, client: Client) -> None:
     """The broker keeps them: every producer meets them, whatever its own settings say."""
     shown = [line.split()[0] for line in run("limits").stdout.splitlines()]
-    assert shown == ["queue_limit", "user_queue_limit", "user_running_limit", "keep_days"]
+    assert shown == list(Limits.model_fields)
     usual = json.loads(run("limits", "--json").stdout)
     new = run("limits", "--user-queue-limit", "2", "--keep-days", "0.5", "--json")
     assert json.loads(new.stdout) == usual | {"user_queue_limit": 2, "keep_days": 0.5}

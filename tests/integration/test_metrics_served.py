@@ -20,6 +20,7 @@ from winepress.gateway.access import Scope
 from winepress.gateway.key_store import KeyStore
 from winepress.metrics.exporter import Exporter
 from winepress.metrics.farm_metrics import FarmMetrics
+from winepress_shared.outage_log import OutageFilter
 from winepress_shared.settings import Settings
 from winepress_shared.stores import open_store
 
@@ -90,6 +91,7 @@ def test_a_broker_that_does_not_answer_is_told_and_nothing_else(
     farm_settings: Settings, caplog: pytest.LogCaptureFixture
 ) -> None:
     """Prometheus gets an answer: without one it could not tell the broker's fault from ours."""
+    caplog.handler.addFilter(OutageFilter())
     (port,) = free_ports(1)
     away = type(farm_settings.broker_url)(f"redis://127.0.0.1:{port}/0")
     with (

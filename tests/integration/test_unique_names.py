@@ -41,6 +41,47 @@ def test_a_worker_that_is_back_under_the_same_process_id_keeps_no_lease_of_its_e
     assert (again.fence > slice_.fence, again.attempts) == (True, 1)
 
 
+def test_a_name_is_waited_for_while_its_worker_drains_and_longer_than_it_would_be_silent(
+    client: Client,
+) -> None:
+    """A replacement may be started before its predecessor has ended its last picture."""
+    beats = 0
+
+    def drain(seconds: float) -> None:
+        nonlocal beats
+        beats += 1
+        if beats <= 60:
+            client.ledger.beat("w", "w/1", {"draining": True})
+        else:
+            client.ledger.leave("w")
+
+    client.ledger.beat("w", "w/1", {})
+    check_unique_name(client.ledger, "w", drain)
+    assert beats == 61
+
+
+def test_a_name_is_not_given_to_two_that_wait_for_it(client: Client) -> None:
+    """Whoever sees the other one beat is refused, as without anybody who drains."""
+
+    def take(seconds: float) -> None:
+        client.ledger.beat("w", "w/2", {})
+
+    client.ledger.beat("w", "w/1", {"draining": True})
+    with pytest.raises(WrongUsage, match="a worker of this name is alive"):
+        check_unique_name(client.ledger, "w", take)
+
+
+def test_a_worker_that_leaves_late_does_not_take_its_successor_along(farm: AuditedFarm) -> None:
+    """It was cut off while it drained, and its name was given away."""
+    first, second = _supervisor(farm), _supervisor(farm)
+    first.arrive()
+    second.arrive()
+    farm.ledger.leave("w1", first._life)
+    assert [worker.name for worker in farm.ledger.workers()] == ["w1"]
+    farm.ledger.leave("w1", second._life)
+    assert farm.ledger.workers() == []
+
+
 def test_of_two_workers_that_start_within_a_second_one_is_left(
     farm: AuditedFarm, monkeypatch: pytest.MonkeyPatch
 ) -> None:

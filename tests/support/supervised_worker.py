@@ -47,7 +47,7 @@ class LedgerOfOneWorker:
     def worker_count(self) -> int:
         return 3
 
-    def leave(self, worker: str) -> None:
+    def leave(self, worker: str, life: str = "") -> None:
         self.left = True
 
 

@@ -71,6 +71,10 @@ class WorkerProcess:
         self._process.terminate()
         return self._process.wait(PATIENCE_S)
 
+    def ask_to_stop(self) -> None:
+        """The same, without waiting for its end."""
+        self._process.terminate()
+
     def kill(self) -> None:
         """End its parent as a crash does; the renderer dies with it."""
         self._process.kill()

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from pydantic import ValidationError
+from support.settings_table import meanings, table, written_table
 
 from winepress_deploy.state_folder import default_state
 from winepress_shared.errors import WrongUsage
@@ -133,6 +134,7 @@ def test_unreadable_file_is_a_sentence(tmp_path: Path, content: bytes | None, pr
         ("user", ["a", "a" * 64, "ann.b@example.org"], ["a" * 65, ".a", "a b", "a/b", "a\n"]),
         ("queue_limit", ["1", "2000000"], ["0", "-1", "1.5", "many"]),
         ("keep_days", ["0.5", "3650"], ["0", "-1", "3651", "nan", "inf", "week"]),
+        ("keep_objects_days", ["0", "0.5", "3650"], ["-1", "3651", "nan", "inf", "week"]),
     ],
 )
 def test_bounds_hold_on_both_sides(key: str, inside: list[str], outside: list[str]) -> None:
@@ -282,3 +284,9 @@ def test_a_folder_is_relative_to_where_the_settings_are_read(tmp_path: Path, nam
     """The processes of a farm, which read them again, run in folders of their own."""
     settings = Settings.load({f"WINEPRESS_{name.upper()}": "mine"})
     assert getattr(settings, name) == tmp_path / "mine"
+
+
+def test_the_page_of_settings_is_the_one_that_the_code_makes() -> None:
+    """A row for each, with what the code says of it; `support.settings_table` writes it."""
+    assert written_table() == table()
+    assert set(meanings()) == set(Settings.model_fields)

@@ -19,6 +19,7 @@ _ROLES = {
     "winepress-webhooks": Role.GATEWAY,
     "winepress-metrics": Role.GATEWAY,
     "winepress-flower": Role.FLOWER,
+    "winepress-clean": Role.OPERATOR,
 }
 each_unit = pytest.mark.parametrize(
     "options", [unit(path) for path in _UNITS], ids=[path.stem for path in _UNITS]

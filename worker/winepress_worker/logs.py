@@ -8,6 +8,7 @@ import sys
 import warnings
 from contextlib import suppress
 
+from winepress_shared.outage_log import say_outages_once
 from winepress_shared.terminal import PlainFormatter, plain_handler, shown
 
 FORMAT = "%(asctime)s %(levelname)s %(processName)s %(name)s: %(message)s"
@@ -17,6 +18,7 @@ def configure_logs() -> None:
     """Log one line per event, with its process; another call changes nothing."""
     # Replaces the command's own log format, which has no time.
     logging.basicConfig(level=logging.INFO, handlers=[plain_handler(FORMAT)], force=True)
+    say_outages_once()
     if not sys.warnoptions:  # Python warnings are about code, which readers of a log cannot change
         warnings.simplefilter("ignore")
     # We report retries ourselves, and it logs whole requests at INFO.

@@ -115,6 +115,14 @@ class AsyncClient(AsyncConnections):
         """`Client.drop`."""
         return await self.in_thread(self.client.drop, job_id)
 
+    async def pin(self, job_id: str) -> None:
+        """`Client.pin`."""
+        await self.in_thread(self.client.pin, job_id)
+
+    async def unpin(self, job_id: str) -> None:
+        """`Client.unpin`."""
+        await self.in_thread(self.client.unpin, job_id)
+
     async def front(self, job_id: str) -> JobState:
         """`Client.front`."""
         return await self.in_thread(self.client.front, job_id)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from winepress.commands import (
     batch,
+    clean,
     farm,
     fetch,
     gateway,
@@ -34,6 +35,7 @@ COMMANDS = (
     fetch.register,
     farm.register,
     recover.register,
+    clean.register,
     top.register,
     gateway.register,
     metrics.register,

@@ -17,6 +17,7 @@ from winepress.farm_checks import (
     check_dead,
     check_links,
     check_memory,
+    check_room,
     check_uptake,
     check_versions,
     check_writes,
@@ -101,6 +102,8 @@ def _write_workers(farm: FarmSnapshot) -> None:
             notes.append(f"one stage at a time, which is slower: {', '.join(worker.staged)}")
         if (engine := worker.facts.get("engine", _USUAL_ENGINE)) != _USUAL_ENGINE:
             notes.append(f"engine: {engine}")
+        if worker.facts.get("draining"):
+            notes.append("leaving: ends what it draws and takes nothing more")
         if blocked := farm.blocked.get(worker.name):
             notes.append(blocked_text(blocked, farm.at))
         table.add_worker(worker, notes)
@@ -226,6 +229,7 @@ def check_jobs(client: Client) -> Finding:
 _PARTS: tuple[tuple[str, Callable[[Client], Finding]], ...] = (
     ("catalogue", _check_catalogue),
     ("store", _check_store),
+    ("room", check_room),
     ("writes", check_writes),
     ("broker", check_broker),
 )

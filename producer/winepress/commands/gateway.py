@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 from winepress.console import Console
 from winepress_shared.errors import WrongUsage
 from winepress_shared.network_address import is_loopback
+from winepress_shared.outage_log import say_outages_once
 from winepress_shared.settings import Settings
 from winepress_shared.terminal import SERVICE_FORMAT, plain_handler
 
@@ -43,6 +44,7 @@ def _run(arguments: argparse.Namespace) -> int:
     from winepress_shared.stores import open_store
 
     logging.basicConfig(level=logging.INFO, handlers=[plain_handler(SERVICE_FORMAT)], force=True)
+    say_outages_once()
     logging.getLogger("mcp").setLevel(logging.WARNING)  # it tells of each request
     if not 0 < arguments.port < 65536:
         raise WrongUsage("not a port", field="--port", value=arguments.port, allowed="1 to 65535")

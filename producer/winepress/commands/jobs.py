@@ -52,6 +52,8 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     _add(subparsers, "explain", "why jobs wait, and what to do about it", _explain)
     for verb, (text, _) in _VERBS.items():
         _add(subparsers, verb, text, _control)
+    _add(subparsers, "pin", "keep jobs listed, and their pictures in the store", _pin)
+    _add(subparsers, "unpin", "let jobs that are pinned go in time", _pin)
     _add(subparsers, "reprioritise", "move jobs to another priority", _reprioritise)
     subparsers.choices["reprioritise"].add_argument(
         "--priority", choices=tuple(Priority), required=True, metavar="B", help=", ".join(Priority)
@@ -173,6 +175,17 @@ def _reprioritise(arguments: argparse.Namespace) -> int:
     def do(client: Client, console: Console, job_id: str) -> None:
         client.reprioritise(client.get(job_id).id, priority)
         console.result({"id": job_id, "priority": priority.value}, f"{job_id} {priority.value}")
+
+    return each(arguments, do)
+
+
+def _pin(arguments: argparse.Namespace) -> int:
+    is_pinned = arguments.verb == "pin"
+
+    def do(client: Client, console: Console, job_id: str) -> None:
+        (client.pin if is_pinned else client.unpin)(job_id)
+        text = f"{job_id} {'pinned' if is_pinned else 'no longer pinned'}"
+        console.result({"id": job_id, "pinned": is_pinned}, text)
 
     return each(arguments, do)
 

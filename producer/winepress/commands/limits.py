@@ -13,6 +13,7 @@ _HELP = {
     "user_queue_limit": "most units of one user that have not ended",
     "user_running_limit": "most slices of one user in work at a time; 0 is no limit",
     "keep_days": "days for which an ended job stays listed",
+    "keep_objects_days": "days for which pictures of jobs no longer listed are kept; 0: for ever",
 }
 
 

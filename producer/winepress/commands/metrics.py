@@ -8,6 +8,7 @@ from winepress.client import Client
 from winepress.console import Console
 from winepress_shared.errors import WrongUsage
 from winepress_shared.network_address import is_loopback
+from winepress_shared.outage_log import say_outages_once
 
 DEFAULT_PORT = 9188
 
@@ -41,6 +42,7 @@ def _run(arguments: argparse.Namespace) -> int:
             client.ledger.ping()
             Console().result({}, *exposition(metrics.read())[0].decode().splitlines())
             return 0
+        say_outages_once()
         with Exporter(arguments.host, arguments.port, metrics.read) as exporter:
             Console().note(f"metrics of farm {client.settings.farm}: {exporter.url}")
             if not is_loopback(arguments.host):

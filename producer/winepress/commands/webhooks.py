@@ -11,6 +11,7 @@ from winepress.client import Client
 from winepress.console import Console
 from winepress.views.delivery_table import DeliveryTable
 from winepress_shared.errors import WinepressError, WrongUsage
+from winepress_shared.outage_log import say_outages_once
 from winepress_shared.screen.output import write_table
 from winepress_shared.terminal import SERVICE_FORMAT, plain_handler
 
@@ -60,6 +61,7 @@ def _run(arguments: argparse.Namespace) -> int:
             allowed=f"1 to {_MOST_THREADS}",
         )
     logging.basicConfig(level=logging.INFO, handlers=[plain_handler(SERVICE_FORMAT)], force=True)
+    say_outages_once()
     for name in ("httpx", "httpcore"):  # they log the whole address, whose path may be a secret
         logging.getLogger(name).setLevel(logging.WARNING)
     with Client.from_env() as client:

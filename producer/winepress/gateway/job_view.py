@@ -41,6 +41,7 @@ class JobView(BaseModel):
     starts: float | None = Field(description="earliest start")
     paused: bool
     pending: bool = Field(description="its submission is not complete")
+    pinned: bool = Field(description="it stays listed, and its pictures stay in the store")
     reason: str = Field(description="why it ended so, or why it waits; may be empty")
     warnings: list[str] | None = Field(None, description="options without effect")
     impossible: str | None = Field(None, description="why no live worker can render it")

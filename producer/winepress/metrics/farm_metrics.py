@@ -64,7 +64,6 @@ class FarmMetrics:
 
     def __init__(self, client: Connections) -> None:
         self._client = client
-        self._is_away = False  # as of the last time
 
     def read(self) -> Samples:
         """What the farm is like now; of a broker that does not answer, nothing but that."""
@@ -76,12 +75,9 @@ class FarmMetrics:
             paces = Paces(farm.workers, self._client.lanes.paces())
             info = self._client.measures.broker_info()
         except WinepressError as error:
-            if not self._is_away:  # an outage is told once, not at every scrape
-                log.warning("no metrics of the farm: %s", error)
-            self._is_away = True
+            log.warning("no metrics of the farm: %s", error)
             samples.add("up", 0)
             return samples
-        self._is_away = False
         samples.add("up", 1)
         add_farm(samples, measures)
         add_lanes(samples, measures, farm, paces)

@@ -46,6 +46,7 @@ class JobTable(Table):
         """Add a job; ``eta_s`` is the time until it is done, where its pace so far does not say."""
         share = (row.done + row.failed) / row.units if self._has_bars else None
         failed = f"{row.failed} failed" if row.failed else ""
+        pinned = ("pinned",) if row.pinned else ()
         self.add(
             row.id,
             state_cell(row.state.value, is_paused=row.paused, is_pending=row.pending),
@@ -56,7 +57,7 @@ class JobTable(Table):
             row.lane,
             row.user,
             _date(row.created),
-            notes=(": ".join(filter(None, (failed, row.reason))), *notes),
+            notes=(": ".join(filter(None, (failed, row.reason))), *pinned, *notes),
         )
 
     def _pace_eta_s(self, row: JobRow) -> float | None:

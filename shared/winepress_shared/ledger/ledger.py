@@ -271,9 +271,9 @@ class Ledger:
         texts = {fence: ",".join(map(str, units)) for fence, units in in_hand.items()}
         self._run("disown", holder, *[text for pair in texts.items() for text in pair])
 
-    def leave(self, worker: str) -> None:
-        """A worker that stops on purpose hands its slices back and is forgotten."""
-        self._run("leave", worker)
+    def leave(self, worker: str, life: str = "") -> None:
+        """A worker that stops on purpose hands its slices back; not if another ``life`` arrived."""
+        self._run("leave", worker, life)
 
     def sweep(self) -> list[tuple[str, int, int]] | None:
         """Reconcile; returns (lane, units waiting, tickets queued), None if another just did."""

@@ -59,9 +59,7 @@ class Slice:
     priority: int = 0  #: of the job; index into `PRIORITIES`
     begun: bool = False  #: the claim started the first unit
     alone: bool = False  #: its only unit was started before, so nothing may be drawn beside it
-    lane: str = (
-        ""  #: where it waited; may differ from the request's if an earlier request is answered
-    )
+    lane: str = ""  #: where it waited; not where asked, if an earlier request is answered
     job_units: int = 0  #: of the whole job
     watched: bool = False  #: somebody watches the steps of the job
 
@@ -156,6 +154,7 @@ class JobRow:
     last_lane: str | None = None  #: lane of the last unit if it differs
     unread: bool = False  #: a worker could not read it, for a later version has written it
     pending: bool = False  #: its submission is not complete
+    pinned: bool = False  #: it stays listed, and its objects stay, until it is unpinned
 
     @classmethod
     def of_new(cls, record: JobRecord, created: float) -> JobRow:
@@ -222,6 +221,7 @@ class JobRow:
             last_lane=row.get("last_lane"),
             unread=row.get("unread") == "1",
             pending=row.get("pending") == "1",
+            pinned=row.get("pinned") == "1",
         )
 
 

@@ -23,6 +23,7 @@ from winepress_shared.errors import (
     WrongUsage,
 )
 from winepress_shared.ledger.confirmation import ask_for_confirmation, check_confirmed
+from winepress_shared.outage_log import Contact, noted
 from winepress_shared.per_process import PerProcess
 from winepress_shared.settings import Settings
 
@@ -73,6 +74,7 @@ class ScriptServer:
         self._url = BrokerUrl.of(settings.broker_url)
         self._verification = self._url.verification(settings.broker_ca)
         self._prefix = prefix
+        self.contact = Contact("broker")
         self._mine = PerProcess(self._open)
         self._mine.get()  # does not connect, but checks the URL
 
@@ -190,6 +192,7 @@ class ScriptServer:
                     found[place] = {"": _OTHER_TYPE}  # no field of a job: read as damaged
         return found
 
+    @noted
     @contextmanager
     def reaching(self) -> Iterator[None]:
         """Turn errors of the server into ours; messages never show the URL's password."""

@@ -13,6 +13,7 @@ from winepress_shared.errors import ObjectTooLarge
 MAX_KEY_CHARACTERS = 512
 MAX_SEGMENT_CHARACTERS = 200  #: file names have at most 255 bytes; leaves room for a temporary name
 MAX_METADATA_BYTES = 2048  #: names and values together: the limit of S3
+PROBED_BYTES = 64 * 2**10  #: what `Store.check` writes: more than what a full disk still takes
 MAX_GET_BYTES = 64 * 2**20  #: default limit of `Store.get`
 MAX_URL_S = 7 * 24 * 3600  #: longest life of a link, in seconds: the limit of signature version 4
 
@@ -50,8 +51,11 @@ class Store(Protocol):
     metadata or duration outside the bounds of `check_key`, `check_metadata` and ``MAX_URL_S``.
     """
 
-    def check(self) -> None:
-        """Check that the store can be used; raises if not."""
+    def check(self, key: str = "") -> None:
+        """Check that the store can be used, and ``key`` be written if one is given; raises if not.
+
+        What is written there is replaced.
+        """
 
     def put(
         self,

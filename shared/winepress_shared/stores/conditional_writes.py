@@ -9,7 +9,9 @@ from __future__ import annotations
 from winepress_shared.errors import StoreRefused
 from winepress_shared.stores.base import Store
 
-PROBE = "jobs/_probe/out/000000.probe"  #: where a worker may write; never removed
+PROBES = "jobs/_probe/"  #: what was written to try the store; where a worker may write
+PROBE = f"{PROBES}out/000000.probe"  #: never removed
+ROOM_PROBE = f"{PROBES}out/000001.probe"  #: replaced whenever somebody looks for room
 
 
 def check_conditional_writes(store: Store) -> None:

@@ -29,9 +29,9 @@ class FarmStore:
     def __repr__(self) -> str:
         return f"{self._store!r} below {self._prefix}"
 
-    def check(self) -> None:
-        """Check that the store can be used; raises if not."""
-        self._store.check()
+    def check(self, key: str = "") -> None:
+        """Check that the store can be used; see `Store.check`."""
+        self._store.check(self._prefix + key if key else "")
 
     def put(
         self,

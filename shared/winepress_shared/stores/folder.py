@@ -20,9 +20,11 @@ from typing import BinaryIO
 from winepress_shared.atomic_file import PARTIAL
 from winepress_shared.causes import lack_of
 from winepress_shared.errors import AccessRefused, ObjectMissing, StoreUnreachable
+from winepress_shared.outage_log import Contact, noted
 from winepress_shared.stores.base import (
     MAX_GET_BYTES,
     MAX_METADATA_BYTES,
+    PROBED_BYTES,
     BytesCallback,
     StoredObject,
     check_expiry,
@@ -32,7 +34,7 @@ from winepress_shared.stores.base import (
     check_size,
     ignore_bytes,
 )
-from winepress_shared.stores.folder_names import sync_names, walk
+from winepress_shared.stores.folder_names import open_in_folder, remove_empty, sync_names, walk
 from winepress_shared.stores.partial_file import open_partial, remove_if_left
 
 _BLOCK_BYTES = 2**20  #: copied at a time
@@ -49,16 +51,19 @@ class FolderStore:
 
     def __init__(self, root: Path, *, syncs_names: bool = False) -> None:
         """``syncs_names`` has a write return when the disk has the object's name too."""
+        self.contact = Contact("store")
         self._root = root.absolute()
         self._syncs_names = syncs_names
 
     def __repr__(self) -> str:
         return f"FolderStore({str(self._root)!r})"
 
-    def check(self) -> None:
-        """Check that the folder can be written; raises if not."""
+    def check(self, key: str = "") -> None:
+        """Check that the folder can be written; see `Store.check`."""
         with self._locked(fcntl.LOCK_SH):
             pass
+        if key:
+            self.put(key, os.urandom(PROBED_BYTES))
 
     def put(
         self,
@@ -94,14 +99,13 @@ class FolderStore:
     ) -> bool:
         """Write a file of any size in pieces; see `Store.put_file`."""
         target, text = self._path(key), _notes_text(metadata)
-        with path.open("rb") as source, self._errors():
-            target.parent.mkdir(parents=True, exist_ok=True)
-            with open_partial(target.with_name(f".{target.name}{PARTIAL}")) as partial:
-                while block := source.read(_BLOCK_BYTES):
-                    partial.put(block)
-                    on_bytes(source.tell())
-                partial.seal()
-                return self._place(partial.path, target, text, only_new=only_new)
+        hidden = target.with_name(f".{target.name}{PARTIAL}")
+        with path.open("rb") as source, self._errors(), open_partial(hidden) as partial:
+            while block := source.read(_BLOCK_BYTES):
+                partial.put(block)
+                on_bytes(source.tell())
+            partial.seal()
+            return self._place(partial.path, target, text, only_new=only_new)
 
     def get_file(
         self, key: str, path: Path, *, most: int, on_bytes: BytesCallback = ignore_bytes
@@ -146,6 +150,7 @@ class FolderStore:
         with self._locked(fcntl.LOCK_EX), contextlib.suppress(*_NO_FILE):
             path.unlink()
             _notes(path).unlink(missing_ok=True)
+            remove_empty(path.parent, self._root)
 
     def url(self, key: str, expires_s: int = 3600) -> str:
         """A ``file:`` link, valid where the folder is mounted; it does not expire."""
@@ -162,7 +167,6 @@ class FolderStore:
         file = path.with_name(f".{uuid.uuid4().hex}")
         text = _notes_text(metadata)
         with self._errors():
-            path.parent.mkdir(parents=True, exist_ok=True)
             try:
                 _write(file, data)
                 return self._place(file, path, text, only_new=only_new)
@@ -227,6 +231,7 @@ class FolderStore:
             finally:
                 os.close(handle)
 
+    @noted
     @contextmanager
     def _errors(self) -> Iterator[None]:
         try:
@@ -244,7 +249,7 @@ class FolderStore:
 
 def _write(path: Path, data: bytes) -> None:
     """Write and sync a new file, so that power loss cannot leave half of it."""
-    with path.open("xb") as file:
+    with open_in_folder(path, "xb") as file:
         file.write(data)
         file.flush()
         os.fsync(file.fileno())

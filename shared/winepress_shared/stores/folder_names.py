@@ -1,4 +1,4 @@
-"""The names of the objects of a folder: listed in order, and synced to disk."""
+"""The names of the objects of a folder: given, listed in order, synced to disk, and taken away."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import heapq
 import os
 from collections.abc import Iterator
 from pathlib import Path
+from typing import BinaryIO, Literal
 
 from winepress_shared.stores.base import StoredObject, is_key
 
@@ -20,13 +21,30 @@ def sync_names(folder: Path, root: Path) -> None:
     Without this, power loss can leave a whole file without a name.
     """
     for one in (folder, *folder.parents):
-        descriptor = os.open(one, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
+        with contextlib.suppress(FileNotFoundError):  # what was in it is deleted already
+            descriptor = os.open(one, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+            try:
+                os.fsync(descriptor)
+            finally:
+                os.close(descriptor)
         if one == root:
             return
+
+
+def open_in_folder(path: Path, mode: Literal["xb", "ab"]) -> BinaryIO:
+    """Open a file in a folder that is created, also if it is removed for being empty meanwhile."""
+    while True:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with contextlib.suppress(FileNotFoundError):
+            return path.open(mode)
+
+
+def remove_empty(folder: Path, root: Path) -> None:
+    """Remove ``folder`` and those above it, up to ``root``, as far as they are empty."""
+    with contextlib.suppress(OSError):
+        while folder != root:
+            folder.rmdir()
+            folder = folder.parent
 
 
 def walk(folder: Path, parent: str, start: str = "") -> Iterator[StoredObject]:

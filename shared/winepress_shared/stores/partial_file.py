@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from winepress_shared.atomic_file import is_at
+from winepress_shared.stores.folder_names import open_in_folder
 
 
 class PartialFile:
@@ -63,9 +64,12 @@ def remove_if_left(path: Path, before: float) -> bool:
 
 @contextmanager
 def open_alone(path: Path) -> Iterator[BinaryIO]:
-    """Open or create ``path`` for appending, one process at a time; raises OSError."""
+    """Open or create ``path``, in a folder that is created, to append, one process at a time.
+
+    Raises OSError.
+    """
     while True:
-        with path.open("ab") as file:
+        with open_in_folder(path, "ab") as file:
             fcntl.flock(file, fcntl.LOCK_EX)
             if not is_at(path, file.fileno()):
                 continue  # the previous writer has moved or deleted it

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
 from pathlib import Path
@@ -11,10 +12,12 @@ import botocore.exceptions
 
 from winepress_shared.causes import cause_of, certificate_fault, lack_of, trust_hint
 from winepress_shared.errors import AccessRefused, ObjectMissing, StoreRefused, StoreUnreachable
+from winepress_shared.outage_log import Contact, noted
 from winepress_shared.per_process import PerProcess
 from winepress_shared.settings import Settings
 from winepress_shared.stores.base import (
     MAX_GET_BYTES,
+    PROBED_BYTES,
     BytesCallback,
     StoredObject,
     check_expiry,
@@ -25,7 +28,7 @@ from winepress_shared.stores.base import (
     ignore_bytes,
     is_key,
 )
-from winepress_shared.stores.s3_client import open_client, shown
+from winepress_shared.stores.s3_client import open_client, shown, status_of
 from winepress_shared.stores.s3_multipart import PART_BYTES, MultipartUpload, abort_old_uploads
 
 if TYPE_CHECKING:
@@ -63,6 +66,7 @@ class S3Store:
         """Prepare the client without connecting; raises WrongUsage or StoreRefused."""
         self._bucket = settings.s3_bucket
         self._endpoint = shown(settings.s3_endpoint)
+        self.contact = Contact("store")
         self._mine = PerProcess(lambda: open_client(settings))
         self._prober = PerProcess(lambda: open_client(settings, is_probe=True))
         #: Signs links and never connects: their address may be unreachable from here.
@@ -79,10 +83,13 @@ class S3Store:
     def __repr__(self) -> str:
         return f"S3Store(bucket={self._bucket!r}, endpoint={self._endpoint!r})"
 
-    def check(self) -> None:
-        """Check that the bucket can be used; raises if not."""
+    def check(self, key: str = "") -> None:
+        """Check that the bucket can be used; see `Store.check`."""
         with self._errors():
             self._prober.get().head_bucket(Bucket=self._bucket)
+            if key:
+                data = os.urandom(PROBED_BYTES)  # some stores pack what they are given
+                self._prober.get().put_object(**self._put_request(key, data, "text/plain", None))
 
     def put(
         self,
@@ -114,7 +121,7 @@ class S3Store:
                     self._client.put_object(**request)
                     return True
                 except botocore.exceptions.ClientError as error:
-                    status = _status(error)
+                    status = status_of(error)
                     if status == 412:
                         return False
                     if status != 409:  # a concurrent write of this key may still fail
@@ -142,7 +149,7 @@ class S3Store:
             try:
                 upload.send(content_type, check_metadata(metadata), only_new=only_new)
             except botocore.exceptions.ClientError as error:
-                if not only_new or _status(error) != 412:
+                if not only_new or status_of(error) != 412:
                     raise
                 upload.abandon()
                 return False
@@ -184,7 +191,7 @@ class S3Store:
             try:
                 reply = self._client.head_object(Bucket=self._bucket, Key=key)
             except botocore.exceptions.ClientError as error:
-                if _status(error) != 404:
+                if status_of(error) != 404:
                     raise
                 reply = None
         if reply is None:
@@ -232,6 +239,7 @@ class S3Store:
             "Metadata": check_metadata(metadata),
         }
 
+    @noted
     @contextmanager
     def _errors(self, key: str | None = None) -> Iterator[None]:
         """Turn the client's errors into those of the `Store` protocol."""
@@ -268,7 +276,7 @@ class S3Store:
 
     def _refusal(self, error: botocore.exceptions.ClientError, key: str | None) -> StoreUnreachable:
         """The error for an error reply; repeats its code, never its text."""
-        code, status = str(error.response.get("Error", {}).get("Code", ""))[:64], _status(error)
+        code, status = str(error.response.get("Error", {}).get("Code", ""))[:64], status_of(error)
         if code == "NoSuchKey" and key is not None:
             return ObjectMissing("the store has no such object", value=key)
         if code in _BUCKET_CODES or status == 404:
@@ -292,7 +300,3 @@ class S3Store:
         self, problem: str, hint: str = _SETTINGS_HINT, kind: type[StoreRefused] = AccessRefused
     ) -> StoreRefused:
         return kind(f"{problem}: bucket {self._bucket!r} at {self._endpoint}", hint=hint)
-
-
-def _status(error: botocore.exceptions.ClientError) -> int:
-    return error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)

@@ -127,3 +127,8 @@ def shown(endpoint: str | None) -> str:
         return "AWS"
     parts = urlsplit(endpoint)
     return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}"
+
+
+def status_of(error: botocore.exceptions.ClientError) -> int:
+    """The status of an error reply; 0 if it has none."""
+    return error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)

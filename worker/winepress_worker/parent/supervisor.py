@@ -129,16 +129,20 @@ class WorkerSupervisor(threading.Thread):
         self._over.set()
         self.join(timeout=BEAT_S)
         try:
-            self._ledger.leave(self._worker)
+            self._ledger.leave(self._worker, self._life)
         except BrokerUnreachable as error:
             log.warning("could not sign off from the farm: %s", error)
 
     @property
     def _facts_now(self) -> dict[str, Any]:
-        """The facts, without the lanes that the renderer cannot serve at the moment."""
+        """The facts, without the lanes that the renderer cannot serve at the moment.
+
+        Whoever is to follow under the same name reads that this worker is leaving.
+        """
         unfit = self.heartbeat.renderer.get("unfit", {})
         lanes = [lane for lane in self._facts.get("lanes", ()) if model_key(lane) not in unfit]
-        return self._facts | {"lanes": lanes}
+        leaving = {"draining": True} if self.draining.is_set() else {}
+        return self._facts | {"lanes": lanes} | leaving
 
     def _beat(self, pid: int) -> None:
         holder, self._told = holder_of(self._worker, pid), self._facts_now
@@ -164,7 +168,7 @@ class WorkerSupervisor(threading.Thread):
         self._ledger.tell(holder, "drain" if late_s < 0 else "leave")
         if late_s > CANCEL_GRACE_S:
             log.error("the renderer does not stop; its picture is left to others")
-            self._ledger.leave(self._worker)
+            self._ledger.leave(self._worker, self._life)
             os._exit(0)
 
     def _check(self, lease: Lease, pid: int) -> None:
@@ -213,7 +217,7 @@ class WorkerSupervisor(threading.Thread):
     def _quit(self, why: str) -> None:
         log.critical("this worker %s; it ends, to be started again", why)
         with contextlib.suppress(BrokerUnreachable):
-            self._ledger.leave(self._worker)
+            self._ledger.leave(self._worker, self._life)
         os._exit(_EXIT_BROKEN)
 
     def _kill(self, pid: int, why: str) -> None:

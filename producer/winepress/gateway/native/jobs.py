@@ -162,7 +162,7 @@ async def get_job(request: Request, caller: CallerOf, job_id: str) -> JobView:
     return await _view(gateway, job_id, list(record.warnings), record.job.model_dump(mode="json"))
 
 
-Change = Callable[[AsyncClient, str], Awaitable[JobState]]
+Change = Callable[[AsyncClient, str], Awaitable[JobState | None]]
 
 
 def _add(verb: str, change: Change, text: str) -> None:
@@ -189,3 +189,5 @@ _add("pause", AsyncClient.pause, "Hand out no more pictures of a job.")
 _add("resume", AsyncClient.resume, "Continue a paused job.")
 _add("retry", AsyncClient.retry, "Render the missing pictures of a job that has ended.")
 _add("front", AsyncClient.front, "Move a job before the other jobs of its user and priority.")
+_add("pin", AsyncClient.pin, "Keep a job listed, and its pictures in the store.")
+_add("unpin", AsyncClient.unpin, "Let a job that is pinned go in time.")

@@ -3,13 +3,15 @@
 -- KEYS[1] prefix; keys: job jobs lease leases job_leases retry attempts done units expiries old dead
 --         events, and those `end_job` and `place_job` touch
 -- ARGV: id, verb: 'cancel' | 'pause' | 'resume' | 'retry' | 'drop' (what it gave up needs no attention) |
---       'front' | 'reprioritise', reason (of a
+--       'front' | 'reprioritise' | 'pin' (its record is not dropped) | 'unpin' (once it has ended, the time for which
+--       it is kept begins now), reason (of a
 --       cancel) or priority (of reprioritise)
 -- Returns {'ok'|'missing'|'illegal', state}; holders are notified on the channel directives:HOLDER
 local id, verb = ARGV[1], ARGV[2]
 local job = read_job(id)
 if not job then return {'missing', ''} end
-local VERBS = {cancel = 1, pause = 1, resume = 1, retry = 1, drop = 1, front = 1, reprioritise = 1}
+local VERBS = {cancel = 1, pause = 1, resume = 1, retry = 1, drop = 1, front = 1, reprioritise = 1,
+  pin = 1, unpin = 1}
 if not VERBS[verb] then error('refused argument verb') end
 if verb == 'reprioritise' and not string.match(ARGV[3], '^[0-2]$') then
   error('refused argument priority')
@@ -32,7 +34,12 @@ local function replace(field, value)
   place_job(job)
 end
 
-if verb == 'drop' then
+if verb == 'pin' then
+  redis.call('HSET', key('job', id), 'pinned', 1)
+  redis.call('ZREM', key('old'), id)
+elseif verb == 'unpin' then
+  if redis.call('HDEL', key('job', id), 'pinned') == 1 and not is_alive(job) then note_old(job) end
+elseif verb == 'drop' then
   redis.call('ZREM', key('dead'), id)
 elseif verb == 'retry' and is_alive(job) and job.failed > 0 and not has_ended(job) and job.pending ~= 1 then
   redis.call('ZREM', key('dead'), id)

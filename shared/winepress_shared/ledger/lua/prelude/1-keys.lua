@@ -18,6 +18,7 @@
 --                                 hooks (events that its webhook is told of, with dots between them; absent:
 --                                 it has none)
 --                                 unread (1: some process cannot read it; see `unread`)
+--                                 pinned (1: its record is not dropped; absent: it is in time)
 --   jobs                  zset    ID by order of submission; jobs:STATE the same for one state
 --   ready:LANE:PRIORITY   zset    user by the turn of their last slice (lowest is next)
 --   ready:LANE:PRIORITY:USER  zset  ID by front or order (lowest is next)
@@ -125,8 +126,9 @@ local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
 
 -- Default limits: units that have not ended, of the farm and of one user; slices of one user being rendered
--- (0: any number); days that an ended job is kept.
-local LIMITS = {queue_limit = 2000000, user_queue_limit = 2000000, user_running_limit = 0, keep_days = 7}
+-- (0: any number); days that the record of an ended job is kept, and its objects (0: for ever).
+local LIMITS = {queue_limit = 2000000, user_queue_limit = 2000000, user_running_limit = 0, keep_days = 7,
+  keep_objects_days = 0}
 
 local function key(...) return P .. table.concat({...}, ':') end
 
@@ -134,7 +136,7 @@ local function key(...) return P .. table.concat({...}, ':') end
 local NUMBERS = {}
 for name in string.gmatch('priority units done failed cursor order created started finished expires ' ..
     'paused chained ready front starts opens closes max_failed left together step steps step_at finish ' ..
-    'void taken firm again follows pending', '%S+') do
+    'void taken firm again follows pending pinned', '%S+') do
   NUMBERS[name] = true
 end
 

@@ -163,14 +163,19 @@ local function take_key(user, idem, id, digest, ttl)
   redis.call('SET', key('idem', user, idem), id .. ' ' .. digest, 'PX', ttl)
 end
 
--- Set a terminal state; the record is kept for `keep_days` more.
+-- When the record of a job that ends now is dropped.
+local function note_old(job)
+  redis.call('ZADD', key('old'), now + math.floor(limit_of('keep_days') * DAY_MS), job.id)
+end
+
+-- Set a terminal state; the record is kept for `keep_days` more, or for as long as the job is pinned.
 local function end_job(job, state, reason)
   if job.pending == 1 then end_pending(job) end
   set_state(job, state, reason)
   place_job(job)
   redis.call('HSET', key('job', job.id), 'finished', now, 'paused', 0)
   redis.call('ZREM', key('expiries'), job.id)
-  redis.call('ZADD', key('old'), now + math.floor(limit_of('keep_days') * DAY_MS), job.id)
+  if job.pinned ~= 1 then note_old(job) end
   redis.call('PEXPIRE', key('events', job.id), EVENTS_KEPT_MS)
   redis.call('DEL', key('retry', job.id), key('attempts', job.id), key('failers', job.id))
   if state == 'succeeded' then redis.call('DEL', key('done', job.id), key('units', job.id)) end

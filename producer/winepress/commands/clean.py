@@ -1,0 +1,61 @@
+"""``winepress clean``: delete the objects of jobs that ended long ago."""
+
+from __future__ import annotations
+
+import argparse
+
+from winepress.cleaning import Cleaning
+from winepress.client import Client
+from winepress.console import Console
+from winepress_shared.errors import WrongUsage
+
+_MOST_DAYS = 3650.0
+
+
+def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Add the sub-command."""
+    text = "delete the pictures of jobs that ended long ago"
+    parser = subparsers.add_parser(
+        "clean",
+        help=text,
+        description="Delete the objects of jobs that are no longer listed, once the newest of a "
+        "job is as old as the limit `keep_objects_days` says. By default that is never. Pinned "
+        "jobs are kept, and so is everything that is to be drawn. It needs the operator's key.",
+    )
+    parser.add_argument(
+        "--dry-run", action="store_true", help="say what would be deleted, delete nothing"
+    )
+    parser.add_argument(
+        "--days", type=float, metavar="N", help="instead of the limit keep_objects_days"
+    )
+    parser.add_argument("--json", action="store_true", help="one JSON object per line")
+    parser.set_defaults(run=_run)
+
+
+def _run(arguments: argparse.Namespace) -> int:
+    console, given = Console(arguments.json), arguments.days
+    if given is not None and not 0 < given <= _MOST_DAYS:
+        raise WrongUsage(
+            "not a number of days", field="--days", value=given, allowed=f"up to {_MOST_DAYS:.0f}"
+        )
+    jobs = objects = size = 0
+    with Client.from_env() as client:
+        days = given or client.farm.limits()["keep_objects_days"]
+        if not days:
+            console.note(
+                "nothing is deleted: the limit keep_objects_days is 0; `--dry-run --days N` "
+                "tells what would be, and `winepress limits --keep-objects-days N` sets it"
+            )
+            return 0
+        for one in Cleaning(client, days, dry_run=arguments.dry_run).run():
+            jobs, objects, size = jobs + 1, objects + one.objects, size + one.size
+            values = {"id": one.id, "objects": one.objects, "bytes": one.size}
+            text = f"{one.id}  {one.objects:,} objects, {_mib(one.size)}"
+            console.result(values | {"written": round(one.written, 3)}, text)
+    verb = "would be deleted; nothing is changed" if arguments.dry_run else "deleted"
+    console.note(f"{jobs:,} jobs with {objects:,} objects, {_mib(size)}, {verb}")
+    return 0
+
+
+def _mib(size: int) -> str:
+    return f"{size / 2**20:,.1f} MiB"
