@@ -9,7 +9,7 @@ from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from celery import Celery, Task, current_app, shared_task
-from celery.signals import setup_logging, worker_process_init
+from celery.signals import setup_logging, worker_process_init, worker_process_shutdown
 
 from winepress_shared.broker import RENDER, send_tickets
 from winepress_shared.errors import BrokerUnreachable, EnvironmentFault, WorkerBroken
@@ -67,6 +67,13 @@ def _build_early(**_: Any) -> None:
         log.error("nothing can be drawn now: %s", error)
 
 
+@worker_process_shutdown.connect  # type: ignore[untyped-decorator]  # Celery is untyped
+def _deliver_spans(**_: Any) -> None:
+    """Deliver the last spans; billiard ends this process without Python's own ends."""
+    if the_renderer.cache_info().currsize:
+        the_renderer(WorkerOptions.decode(current_app.conf[OPTIONS])).close()
+
+
 @shared_task(name=RENDER, bind=True, ignore_result=True)  # type: ignore[untyped-decorator]
 def renderer(self: Task, lane: str) -> str:
     """Take slices of ``lane`` and render them; the ticket holds nothing but the lane."""
@@ -79,4 +86,5 @@ def renderer(self: Task, lane: str) -> str:
         return f"{lane}: {error}"
     except WorkerBroken:
         log.exception("the rendering process is broken and will be replaced")
+        _deliver_spans()
         os._exit(_EXIT_BROKEN)

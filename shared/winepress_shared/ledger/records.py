@@ -63,6 +63,8 @@ class Slice:
         ""  #: where it waited; may differ from the request's if an earlier request is answered
     )
     job_units: int = 0  #: of the whole job
+    traceparent: str = ""  #: of the span to which its work belongs; empty: none
+    waited_ms: int | None = None  #: until the first slice of a job with a trace was given out
 
     @classmethod
     def of(cls, answer: dict[str, Any]) -> Slice:

@@ -1,0 +1,95 @@
+"""The spans of the slices that this process has in hand."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import replace
+
+from winepress_shared.ledger.records import Slice
+from winepress_shared.tracing import Attributes, Kind, Span, Tracer
+
+_MS = 1_000_000  #: nanoseconds
+
+
+class SliceTraces:
+    """Makes a span of each slice of a job with a trace, and those of the steps of its work.
+
+    A retry is another slice, and so another span of the same trace.
+    """
+
+    def __init__(self, tracer: Tracer | None = None, worker: str = "") -> None:
+        """Without a tracer no spans are made."""
+        self.tracer = tracer or Tracer()
+        self._worker = worker
+        self._open: dict[int, Span] = {}  # fence → span of what is worked on
+
+    def claimed(self, claim: Callable[[], list[Slice]]) -> list[Slice]:
+        """The slices of a claim; those with a trace are now below the spans of their work."""
+        if not self.tracer.is_on:
+            return claim()
+        asked_ns = time.time_ns()
+        slices = claim()
+        got_ns = time.time_ns()
+        return [self._begin(one, asked_ns, got_ns) if one.traceparent else one for one in slices]
+
+    def _begin(self, slice_: Slice, asked_ns: int, got_ns: int) -> Slice:
+        parent = slice_.traceparent
+        if slice_.waited_ms is not None:
+            # By the ledger's clock it ended with the claim, and its length is the ledger's too.
+            since_ns = got_ns - slice_.waited_ms * _MS
+            self.tracer.begin("wait", Kind.INTERNAL, parent, at_ns=since_ns).end(got_ns)
+        told = {"messaging.system": "winepress", "messaging.destination.name": slice_.lane}
+        told["messaging.message.id"] = slice_.job_id
+        work = self.tracer.begin(
+            f"process {slice_.lane}",
+            Kind.CONSUMER,
+            parent,
+            told | _operation("process") | self._facts(slice_),
+            at_ns=asked_ns,
+        )
+        self.tracer.begin(
+            f"receive {slice_.lane}",
+            Kind.CLIENT,
+            work.traceparent,
+            told | _operation("receive"),
+            at_ns=asked_ns,
+        ).end(got_ns)
+        self._open[slice_.fence] = work
+        return replace(slice_, traceparent=work.traceparent)
+
+    def _facts(self, slice_: Slice) -> dict[str, str | int]:
+        return {
+            "winepress.worker": self._worker,
+            "winepress.slice": slice_.fence,
+            "winepress.units": len(slice_.units),
+            "winepress.attempt": slice_.attempts + 1,
+        }
+
+    def within(self, slices: Iterable[Slice]) -> AbstractContextManager[None]:
+        """What is done meanwhile is done for these slices, and below their spans."""
+        return self.tracer.within(one.traceparent for one in slices)
+
+    def span(
+        self, name: str, attributes: Attributes | None = None, kind: Kind = Kind.INTERNAL
+    ) -> AbstractContextManager[None]:
+        """A step of it, see `Tracer.span`."""
+        return self.tracer.span(name, attributes, kind)
+
+    def failed(self, slice_: Slice, error: Exception) -> None:
+        """Say that an attempt of a slice failed."""
+        work = self._open.get(slice_.fence)
+        if work:
+            work.fail(error)
+
+    def end(self, slices: Sequence[Slice]) -> None:
+        """End the spans of slices, with which nothing more will be done."""
+        for one in slices:
+            work = self._open.pop(one.fence, None)
+            if work:
+                work.end()
+
+
+def _operation(name: str) -> dict[str, str | int]:
+    return {"messaging.operation.name": name, "messaging.operation.type": name}
