@@ -24,6 +24,7 @@ from opentelemetry.trace import SpanContext, SpanKind, Status, StatusCode, Trace
 
 from winepress_shared import __version__
 from winepress_shared.errors import Stopped
+from winepress_shared.log_context import log_ids
 from winepress_shared.trace_context import TraceContext
 from winepress_shared.tracing import Attributes, Kind, Span, Tracer, text_of
 
@@ -97,11 +98,8 @@ class OpenTelemetryTracer(Tracer):
     def within(self, parents: Iterable[str]) -> Iterator[None]:
         """See `Tracer.within`; what is no context is passed over."""
         found = (_context_of(one) for one in dict.fromkeys(parents))
-        token = _parents.set(tuple(one for one in found if one))
-        try:
+        with _below([one for one in found if one]):
             yield
-        finally:
-            _parents.reset(token)
 
     @contextmanager
     def span(
@@ -117,15 +115,14 @@ class OpenTelemetryTracer(Tracer):
             )
             for one in parents
         ]
-        token = _parents.set(tuple(one.context for one in made))
         try:
-            yield
+            with _below([one.context for one in made]):
+                yield
         except BaseException as error:
             for each in made:
                 each.fail(error)
             raise
         finally:
-            _parents.reset(token)
             for each in made:
                 each.end()
 
@@ -190,6 +187,21 @@ class _Outspoken(SpanExporter):
     def shutdown(self) -> None:
         """End, and give up the batch on its way."""
         self._inner.shutdown()
+
+
+@contextmanager
+def _below(parents: Sequence[SpanContext]) -> Iterator[None]:
+    """What is done meanwhile is done below these spans; what is logged names one, not several."""
+    token = _parents.set(tuple(parents))
+    ids = {}
+    if len(parents) == 1:
+        ids = {"trace_id": format(parents[0].trace_id, "032x")}
+        ids |= {"span_id": format(parents[0].span_id, "016x")}
+    try:
+        with log_ids(ids):
+            yield
+    finally:
+        _parents.reset(token)
 
 
 def _resource(service: str) -> Resource:

@@ -12,6 +12,7 @@ from enum import StrEnum
 from typing import Any
 
 from winepress_shared.errors import WrongUsage
+from winepress_shared.log_context import log_ids
 from winepress_shared.settings import Settings
 from winepress_shared.trace_context import TraceContext, asking
 
@@ -72,8 +73,12 @@ class Tracer:
         return Span(parent)
 
     def within(self, parents: Iterable[str]) -> AbstractContextManager[None]:
-        """What `span` makes meanwhile is made once below each of ``parents``."""
-        return nullcontext()
+        """What `span` makes meanwhile is made once below each of ``parents``.
+
+        What is logged meanwhile names the trace, if it is one.
+        """
+        known = {one.trace_id for text in parents if (one := TraceContext.parse(text))}
+        return log_ids({"trace_id": known.pop()}) if len(known) == 1 else nullcontext()
 
     def span(
         self, name: str, attributes: Attributes | None = None, kind: Kind = Kind.INTERNAL

@@ -52,7 +52,7 @@ def the_renderer(options: WorkerOptions) -> Renderer:
 @setup_logging.connect  # type: ignore[untyped-decorator]  # Celery is untyped
 def _keep_logs(**_: Any) -> None:
     """Keep our handlers: with this receiver connected, Celery installs none of its own."""
-    configure_logs()
+    configure_logs(Settings.load())
 
 
 @worker_process_init.connect  # type: ignore[untyped-decorator]  # Celery is untyped
@@ -60,6 +60,7 @@ def _build_early(**_: Any) -> None:
     """Import the engine before the first ticket, not after it."""
     sys.setswitchinterval(_SWITCH_S)
     options = WorkerOptions.decode(current_app.conf[OPTIONS])
+    configure_logs(Settings.load(), options.name)
     keep_to_cores(options.cores)
     try:
         the_renderer(options)

@@ -11,6 +11,7 @@ from pathlib import Path
 from winepress_shared.catalogue import Catalogue
 from winepress_shared.errors import WrongUsage
 from winepress_shared.lane import Lane, Precision
+from winepress_shared.service_log import add_log_flag
 from winepress_shared.settings import Settings
 from winepress_shared.terminal import write_line
 from winepress_worker.cores import check_cores
@@ -61,6 +62,7 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     add("--alive-file", default="", metavar="FILE", help="touched at every heartbeat, for probes")
     _add_device_flags(parser.add_argument_group("how the device computes"))
     _add_memory_flags(parser.add_argument_group("what is kept in memory"))
+    add_log_flag(parser)
     parser.set_defaults(run=run)
 
 
@@ -129,7 +131,7 @@ def run(arguments: argparse.Namespace) -> int:
         return 0
     if is_real and not options.is_plain:
         check_device_draws(options, is_known_enough=True)
-    configure_logs()
+    configure_logs(settings, options.name)
     return run_worker(options, settings)
 
 

@@ -151,7 +151,9 @@ class Delivery:
     def account(self, slice_: Slice, unit: int, error: Exception) -> None:
         """Settle a failed attempt with the ledger; see `LeaseClient.account`."""
         self._traces.failed(slice_, error)
-        if self._lease_client.account(slice_, unit, error) is UnitOutcome.LAST:
+        with self._traces.within([slice_], unit):
+            outcome = self._lease_client.account(slice_, unit, error)
+        if outcome is UnitOutcome.LAST:
             self.conclude(slice_)
 
     def end_spans(self, slices: Sequence[Slice]) -> None:
@@ -160,7 +162,7 @@ class Delivery:
             self._thread.submit(self._traces.end, slices)
 
     def _deliver(self, rendered: Rendered) -> None:
-        with self._traces.within([rendered.slice]):
+        with self._traces.within([rendered.slice], rendered.unit):
             if isinstance(rendered, Stored):
                 self.commit(rendered.slice, rendered.unit, rendered.row)
             else:

@@ -203,7 +203,9 @@ class _Execution:
     ) -> Sequence[Rendered]:
         told = {"winepress.unit": units[0].number, "winepress.pictures": len(units)}
         with (
-            self._traces.within(unit.slice for unit in units),
+            self._traces.within(
+                [unit.slice for unit in units], units[0].number if len(units) == 1 else None
+            ),
             self._traces.span("render", told),
         ):
             return renderer.draw(units, call)
@@ -229,7 +231,8 @@ class _Execution:
         self._left = [unit for unit in self._left if unit.work is not work]
         if not mine:
             return
-        log.info("slice %s of %s ends early: %s", work.slice.fence, work.slice.job_id, error)
+        with self._traces.within([work.slice]):
+            log.info("slice %s of %s ends early: %s", work.slice.fence, work.slice.job_id, error)
         self._hand_over(settle=True)
         if isinstance(error, Stopped):
             self._leases.give_back(work.slice)

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import replace
 
 from winepress_shared.ledger.records import Slice
+from winepress_shared.log_context import log_ids
 from winepress_shared.tracing import Attributes, Kind, Span, Tracer
 
 _MS = 1_000_000  #: nanoseconds
@@ -40,8 +41,11 @@ class SliceTraces:
             # By the ledger's clock it ended with the claim, and its length is the ledger's too.
             since_ns = got_ns - slice_.waited_ms * _MS
             self.tracer.begin("wait", Kind.INTERNAL, parent, at_ns=since_ns).end(got_ns)
-        told = {"messaging.system": "winepress", "messaging.destination.name": slice_.lane}
-        told["messaging.message.id"] = slice_.job_id
+        told: dict[str, str | int] = {
+            "messaging.system": "winepress",
+            "messaging.destination.name": slice_.lane,
+            "messaging.message.id": slice_.job_id,
+        }
         work = self.tracer.begin(
             f"process {slice_.lane}",
             Kind.CONSUMER,
@@ -67,9 +71,16 @@ class SliceTraces:
             "winepress.attempt": slice_.attempts + 1,
         }
 
-    def within(self, slices: Iterable[Slice]) -> AbstractContextManager[None]:
+    @contextmanager
+    def within(self, slices: Sequence[Slice], unit: int | None = None) -> Iterator[None]:
         """What is done meanwhile is done for these slices, and below their spans."""
-        return self.tracer.within(one.traceparent for one in slices)
+        first, jobs = slices[0], list(dict.fromkeys(one.job_id for one in slices))
+        ids: dict[str, object] = {"lane": first.lane}
+        ids |= {"job": jobs[0]} if len(jobs) == 1 else {"jobs": jobs}
+        ids |= {"slice": first.fence} if len(slices) == 1 else {}
+        ids |= {} if unit is None else {"unit": unit}
+        with log_ids(ids), self.tracer.within([one.traceparent for one in slices]):
+            yield
 
     def span(
         self, name: str, attributes: Attributes | None = None, kind: Kind = Kind.INTERNAL

@@ -25,6 +25,7 @@ from winepress_shared.errors import (
     StoreUnreachable,
 )
 from winepress_shared.ledger.outbox import Due, Try, TryOutcome
+from winepress_shared.log_context import log_ids
 from winepress_shared.trace_context import HEADER
 from winepress_shared.tracing import Attributes, Kind, Span, Tracer
 from winepress_shared.webhook import Webhook, WebhookEvent, read_destination
@@ -73,7 +74,8 @@ class Deliverer:
         due = self._client.outbox.take(self._again_ms, passed)
         if due is None:
             return False
-        with self._in_hand(due.owner):
+        ids = {"job": due.job_id, "webhook": due.message_id}
+        with self._in_hand(due.owner), log_ids(ids), Tracer().within([due.traceparent]):
             self._try(due)
         return True
 
