@@ -11,6 +11,7 @@ import httpx
 import pytest
 from opentelemetry import trace
 from support.command_line import environment
+from support.json_records import records
 from support.local_worker import LocalWorker
 from support.running_farm import wait_until
 from support.running_gateway import RunningGateway
@@ -118,8 +119,12 @@ def test_a_retry_is_a_further_span_of_the_same_trace(
 def test_a_farm_goes_on_with_the_trace_of_a_request(
     collector: SpanCollector, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    """Gateway, worker and deliverer are processes of their own; the receiver is told as well."""
+    """Gateway, worker and deliverer are processes of their own; the receiver is told as well.
+
+    Their logs, where they are of JSON, name the same trace.
+    """
     monkeypatch.setenv("WINEPRESS_TRACES", "otlp")
+    monkeypatch.setenv("WINEPRESS_LOG_FORMAT", "json")
     monkeypatch.setenv("WINEPRESS_WEBHOOK_ALLOW", "127.0.0.1")
     options = FarmOptions(state=tmp_path, engine="fake", flower=False, gateway=True)
     with WebhookReceiver() as receiver, Farm(options) as farm:
@@ -129,6 +134,8 @@ def test_a_farm_goes_on_with_the_trace_of_a_request(
         assert answer.status_code == 202, answer.text
         wait_until(lambda: bool(receiver.messages))
         spans = [collector.one(name) for name in ("send", "process", "store", "POST")]
+        logs = [farm.state.log(one.name) for one in (*farm.workers, farm.services["webhooks"])]
+        assert records(farm.state.log("gateway"))
     assert [one.service for one in spans] == [
         "winepress-gateway",
         "winepress-worker",
@@ -141,6 +148,8 @@ def test_a_farm_goes_on_with_the_trace_of_a_request(
     assert told is not None
     assert (told.trace_id, told.span_id) == (TRACE, spans[3].id)
     assert spans[3].facts["http.response.status_code"] == 204
+    for said in map(records, logs):
+        assert TRACE in [one.get("trace_id") for one in said if "job" in one]
 
 
 @pytest.mark.parametrize(
