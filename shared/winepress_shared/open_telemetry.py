@@ -136,6 +136,8 @@ class OpenTelemetryTracer(Tracer):
         closing = threading.Thread(target=processor.shutdown, name="last spans", daemon=True)
         closing.start()
         closing.join(_CLOSE_S)
+        if closing.is_alive():
+            log.warning("the last spans of traces are lost: the collector does not take them")
 
 
 class _Recorded(Span):
@@ -168,7 +170,8 @@ class _Outspoken(SpanExporter):
     """An exporter that says once that spans are lost, and once that they arrive again."""
 
     def __init__(self, inner: SpanExporter) -> None:
-        logging.getLogger("opentelemetry").setLevel(logging.CRITICAL)  # it says it for each batch
+        # It would say it for each batch.
+        logging.getLogger("opentelemetry.exporter").setLevel(logging.CRITICAL)
         self._inner = inner
         self._lost = 0
 

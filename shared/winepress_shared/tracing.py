@@ -9,6 +9,7 @@ import sys
 from collections.abc import Iterable, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from enum import StrEnum
+from importlib.util import find_spec
 from typing import Any
 
 from winepress_shared.errors import WrongUsage
@@ -98,20 +99,36 @@ def text_of(context: Any) -> str:
     return str(TraceContext(*ids, context.trace_flags))
 
 
+def check_tracing(settings: Settings) -> None:
+    """Raise WrongUsage if the setting ``traces`` needs a package that is not installed."""
+    if settings.traces == "off":
+        return
+    try:
+        if find_spec("opentelemetry.exporter.otlp.proto.http") and find_spec("opentelemetry.sdk"):
+            return
+    except ImportError:  # a package above it is missing
+        pass
+    raise WrongUsage(
+        "OpenTelemetry, which makes traces, is not installed",
+        field="traces",
+        value=settings.traces,
+        hint="Install it with: pip install 'winepress[otel]', or set traces to off",
+    )
+
+
 def open_tracer(settings: Settings, service: str) -> Tracer:
     """The tracer that the setting ``traces`` asks for; ``service`` names this kind of process.
 
-    Raises WrongUsage if what makes traces is not installed.
+    Raises WrongUsage if what makes traces is not installed, or variables of it are not valid.
     """
+    check_tracing(settings)
     if settings.traces == "off":
         return Tracer()
+    from winepress_shared.open_telemetry import OpenTelemetryTracer
+
     try:
-        from winepress_shared.open_telemetry import OpenTelemetryTracer
-    except ImportError as error:
+        return OpenTelemetryTracer(service)
+    except (ValueError, OSError) as error:
         raise WrongUsage(
-            f"traces need a package that is not installed: {error.name}",
-            field="traces",
-            value=settings.traces,
-            hint="Install it with: pip install 'winepress[otel]', or set traces to off",
+            f"traces cannot be sent: {error}", hint="See the variables OTEL_…"
         ) from None
-    return OpenTelemetryTracer(service)

@@ -78,7 +78,7 @@ def test_a_slice_without_a_trace_gets_no_spans() -> None:
         pass
     traces.end(slices)
     tracer.close()
-    assert not [one for one in exporter.spans if one.name == "render"]
+    assert exporter.spans == []
 
 
 def test_a_failed_attempt_is_told_by_its_class_and_a_pause_is_no_failure() -> None:
@@ -131,7 +131,18 @@ def test_traces_without_their_package_are_refused_with_what_to_install(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """And without the setting nobody looks for it."""
-    monkeypatch.setitem(sys.modules, "winepress_shared.open_telemetry", None)
+    monkeypatch.setitem(sys.modules, "opentelemetry.exporter.otlp.proto.http", None)
     assert not open_tracer(Settings(), "test").is_on
     with pytest.raises(WrongUsage, match=r"pip install 'winepress\[otel\]'"):
         open_tracer(Settings(traces="otlp"), "test")
+
+
+def test_variables_that_cannot_be_used_are_told_and_keep_no_worker_from_drawing(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A command that serves ends at once; a renderer goes on without traces."""
+    monkeypatch.setenv("OTEL_BSP_MAX_QUEUE_SIZE", "0")
+    with pytest.raises(WrongUsage, match="max_queue_size"):
+        open_tracer(Settings(traces="otlp"), "test")
+    assert not SliceTraces.of(Settings(traces="otlp"), "ada").tracer.is_on
+    assert "no traces" in caplog.text

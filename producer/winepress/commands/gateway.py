@@ -13,6 +13,7 @@ from winepress_shared.errors import WrongUsage
 from winepress_shared.network_address import is_loopback
 from winepress_shared.service_log import add_log_flag, configure_log
 from winepress_shared.settings import Settings
+from winepress_shared.tracing import open_tracer
 
 DEFAULT_PORT = 8188
 _NEW_OBJECTS = 10_000  #: between two searches for cycles of garbage
@@ -45,6 +46,7 @@ def _run(arguments: argparse.Namespace) -> int:
 
     settings = Settings.load(require_keys=arguments.require_keys or None)
     configure_log(settings)
+    open_tracer(settings, "winepress-gateway").close()  # refuses what it would refuse at each job
     logging.getLogger("mcp").setLevel(logging.WARNING)  # it tells of each request
     if not 0 < arguments.port < 65536:
         raise WrongUsage("not a port", field="--port", value=arguments.port, allowed="1 to 65535")

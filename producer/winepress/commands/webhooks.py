@@ -68,6 +68,7 @@ def _run(arguments: argparse.Namespace) -> int:
     with Client(settings) as client:
         client.service = "winepress-webhooks"
         client.ledger.ping()
+        _ = client.tracer  # refuses what it would refuse at each delivery
         Console().note(f"delivering webhooks of farm {client.settings.farm}")
         return DeliveryProcess(client, arguments.threads).run()
 

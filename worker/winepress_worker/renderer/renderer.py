@@ -33,7 +33,6 @@ from winepress_shared.ledger.written import WrittenJobs
 from winepress_shared.settings import Settings
 from winepress_shared.stores import open_store
 from winepress_shared.stores.conditional_writes import check_conditional_writes
-from winepress_shared.tracing import open_tracer
 from winepress_worker.engines import open_engine
 from winepress_worker.engines.base import CountingEngine, PipelineKey
 from winepress_worker.host_budget import HostBudget, books_of
@@ -91,7 +90,7 @@ class Renderer:
         )
         self._engine = open_engine(options, self._local_models, settings.home)
         self._tally = Tally()
-        self._traces = SliceTraces(open_tracer(settings, "winepress-worker"), options.name)
+        self._traces = SliceTraces.of(settings, options.name)
         if isinstance(self._engine, CountingEngine):
             self._engine.tally = self._tally
         self._pool = WarmPool(

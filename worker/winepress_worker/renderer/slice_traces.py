@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import replace
 
+from winepress_shared.errors import WrongUsage
 from winepress_shared.ledger.records import Slice
 from winepress_shared.log_context import log_ids
-from winepress_shared.tracing import Attributes, Kind, Span, Tracer
+from winepress_shared.settings import Settings
+from winepress_shared.trace_context import TraceContext
+from winepress_shared.tracing import Attributes, Kind, Span, Tracer, open_tracer
+
+log = logging.getLogger(__name__)
 
 _MS = 1_000_000  #: nanoseconds
 
@@ -26,6 +32,15 @@ class SliceTraces:
         self._worker = worker
         self._open: dict[int, Span] = {}  # fence → span of what is worked on
 
+    @classmethod
+    def of(cls, settings: Settings, worker: str) -> SliceTraces:
+        """Those of a worker, which draws without them where they cannot be made."""
+        try:
+            return cls(open_tracer(settings, "winepress-worker"), worker)
+        except WrongUsage as error:
+            log.error("no traces: %s", error)
+            return cls()
+
     def claimed(self, claim: Callable[[], list[Slice]]) -> list[Slice]:
         """The slices of a claim; those with a trace are now below the spans of their work."""
         if not self.tracer.is_on:
@@ -33,7 +48,10 @@ class SliceTraces:
         asked_ns = time.time_ns()
         slices = claim()
         got_ns = time.time_ns()
-        return [self._begin(one, asked_ns, got_ns) if one.traceparent else one for one in slices]
+        return [
+            self._begin(one, asked_ns, got_ns) if TraceContext.parse(one.traceparent) else one
+            for one in slices
+        ]
 
     def _begin(self, slice_: Slice, asked_ns: int, got_ns: int) -> Slice:
         parent = slice_.traceparent
