@@ -85,6 +85,10 @@ class LedgerMachine(RuleBasedStateMachine):
 
     @rule(job=jobs)
     def retry(self, job: Job) -> None:
+        if job.state in ALIVE and job.failed and not job.has_ended_all:
+            assert self.farm.ledger.control(job.id, "retry") is job.state
+            job.failed = set()
+            return
         if job.state in ALIVE or job.state is JobState.SUCCEEDED:
             with pytest.raises(Conflict):
                 self.farm.ledger.control(job.id, "retry")

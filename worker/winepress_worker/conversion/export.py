@@ -106,15 +106,18 @@ def _convert(
 
 def _export_part(pipeline: Any, target: Path) -> None:
     """Write IR and configuration of every network of ``pipeline`` that has weights."""
-    _, found = get_diffusion_models_for_export_ext(pipeline)
-    held = {name: pair for name, pair in found.items() if not next(pair[0].parameters()).is_meta}
-    for name, (network, _) in held.items():  # first, because tracing changes them
-        save_config = getattr(network, "save_config", None) or network.config.save_pretrained
-        save_config(target / name)
-        network.config.sample_size = _TRACED_PX  # only optimum reads this
     with warnings.catch_warnings():
-        # Tracing warns about every shape check it freezes; the trial picture checks the result.
+        # Tracing warns about every shape check it freezes, optimum on Python 3.13 about its own
+        # code; the trial picture checks the result.
         warnings.simplefilter("ignore")
+        _, found = get_diffusion_models_for_export_ext(pipeline)
+        held = {
+            name: pair for name, pair in found.items() if not next(pair[0].parameters()).is_meta
+        }
+        for name, (network, _) in held.items():  # first, because tracing changes them
+            save_config = getattr(network, "save_config", None) or network.config.save_pretrained
+            save_config(target / name)
+            network.config.sample_size = _TRACED_PX  # only optimum reads this
         export_models(
             held,
             output_dir=target,
