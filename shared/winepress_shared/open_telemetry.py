@@ -126,6 +126,11 @@ class OpenTelemetryTracer(Tracer):
             for each in made:
                 each.end()
 
+    def past(self, name: str, began_ns: int, ended_ns: int) -> None:
+        """See `Tracer.past`."""
+        for parent in _parents.get():
+            self._start(name, Kind.INTERNAL, parent, None, (), began_ns).end(ended_ns)
+
     def close(self) -> None:
         """Deliver the last spans; those that take longer than a moment are lost."""
         processor, self._processor = self._processor, None

@@ -87,6 +87,9 @@ class Tracer:
         """A step of the work of every trace that it is done for; an error ends it as failed."""
         return nullcontext()
 
+    def past(self, name: str, began_ns: int, ended_ns: int) -> None:
+        """A step of the present span that is over; times are Unix times."""
+
     def close(self) -> None:
         """Deliver what is not delivered yet, for at most a moment."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -18,7 +19,7 @@ from support.running_gateway import RunningGateway
 from support.span_collector import Collected, SpanCollector
 from support.webhook_receiver import WebhookReceiver
 
-from winepress import Client, TextToImage
+from winepress import AsyncClient, Client, TextToImage
 from winepress_deploy.farm import Farm
 from winepress_deploy.farm_options import FarmOptions
 from winepress_shared.settings import Settings
@@ -67,7 +68,8 @@ def test_one_trace_leads_from_the_submission_to_the_store(
         worker.renderer.run(LANE)
         worker.renderer.close()
     names = ["send", "wait", "process", "receive", "prepare", "load", "render"]
-    spans = {name: collector.one(name) for name in [*names, "generate_content", "encode", "store"]}
+    names += ["generate_content", "denoise", "decode", "encode", "store"]
+    spans = {name: collector.one(name) for name in names}
     assert {one.trace for one in spans.values()} == {spans["send"].trace}
     below = {name: _name_of(one.parent, spans) for name, one in spans.items()}
     assert below == {
@@ -75,6 +77,7 @@ def test_one_trace_leads_from_the_submission_to_the_store(
         **dict.fromkeys(("wait", "process"), "send"),
         **dict.fromkeys(("receive", "prepare", "load", "render", "encode", "store"), "process"),
         "generate_content": "render",
+        **dict.fromkeys(("denoise", "decode"), "generate_content"),
     }
     assert (spans["send"].kind, spans["process"].kind) == ("PRODUCER", "CONSUMER")
     assert spans["process"].links == ((spans["send"].trace, spans["send"].id),)
@@ -133,7 +136,8 @@ def test_a_farm_goes_on_with_the_trace_of_a_request(
         answer = httpx.post(address, json=job, headers={"traceparent": GIVEN}, timeout=60)
         assert answer.status_code == 202, answer.text
         wait_until(lambda: bool(receiver.messages))
-        spans = [collector.one(name) for name in ("send", "process", "store", "POST")]
+        # A busy machine may need a second attempt.
+        spans = [collector.named(name)[0] for name in ("send", "process", "store", "POST")]
         logs = [farm.state.log(one.name) for one in (*farm.workers, farm.services["webhooks"])]
         assert records(farm.state.log("gateway"))
     assert [one.service for one in spans] == [
@@ -183,9 +187,14 @@ def test_a_job_belongs_to_the_span_of_the_program_that_submits_it(client: Client
             int(context.trace_id, 16), int(context.span_id, 16), False, trace.TraceFlags(1)
         )
     )
+
+    async def submit() -> str:
+        async with AsyncClient(client.settings) as mine:
+            return (await mine.submit(apple())).id
+
     with trace.use_span(span):
-        job = client.submit(apple())
-    assert carried(client.settings, job.id) == GIVEN
+        ids = [client.submit(apple()).id, asyncio.run(submit())]
+    assert [carried(client.settings, one) for one in ids] == [GIVEN, GIVEN]
     assert carried(client.settings, client.submit(apple()).id) is None
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from dataclasses import replace
 
@@ -83,9 +84,14 @@ class SlicePipelines:
         self._tally.add("calls", pipelines[0].key.name)
         self._tally.add("call_pictures", pipelines[0].key.name, len(request.seeds))
         with self._tracer.span(f"generate_content {request.job.model}", _told(request)):
+            steps = _Steps(on_step)
             if refinement is None:
-                return pipelines[0].render(request, on_step)
-            return render_refined(pipelines[0], pipelines[1], refinement, request, on_step)
+                images = pipelines[0].render(request, steps)
+            else:
+                images = render_refined(pipelines[0], pipelines[1], refinement, request, steps)
+            self._tracer.past("denoise", steps.began_ns, steps.newest_ns)
+            self._tracer.past("decode", steps.newest_ns, time.time_ns())
+            return images
 
     def facts(self, request: Request) -> PictureFacts:
         """How the models render ``request``; revisions of two are joined by a plus sign."""
@@ -112,6 +118,18 @@ class SlicePipelines:
             pipeline = self._pool.get(key)
         self._on_loaded()
         return pipeline
+
+
+class _Steps:
+    """A step callback that knows when the newest step was done."""
+
+    def __init__(self, on_step: OnStep) -> None:
+        self.began_ns = self.newest_ns = time.time_ns()
+        self._on_step = on_step
+
+    def __call__(self, done: int, steps: int) -> None:
+        self.newest_ns = time.time_ns()
+        self._on_step(done, steps)
 
 
 def _told(request: Request) -> dict[str, str | int]:
