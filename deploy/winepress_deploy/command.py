@@ -6,6 +6,7 @@ import argparse
 import logging
 import os
 import sys
+from contextlib import suppress
 from pathlib import Path
 
 from winepress_deploy.farm_options import FarmOptions
@@ -124,8 +125,9 @@ def _up(arguments: argparse.Namespace) -> int:
         worker_flags=("--low-memory",) if arguments.low_memory else (),
     )
     state = StateFolder(options.state or default_state())
-    if user_settings(state.settings, os.environ).log_format == "json":
-        begin_json_log()
+    with suppress(WrongUsage):  # the farm itself tells of settings that are not valid
+        if user_settings(state.settings, os.environ).log_format == "json":
+            begin_json_log()
     return (run_detached if arguments.detach else run_here)(options, _say)
 
 
