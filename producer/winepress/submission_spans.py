@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 
 from winepress_shared.jobs.job_record import JobRecord
-from winepress_shared.tracing import Kind, Tracer
+from winepress_shared.tracing import Attributes, Kind, Tracer
 
 
 @contextmanager
@@ -17,10 +17,7 @@ def traced(tracer: Tracer, records: Sequence[JobRecord]) -> Iterator[Sequence[Jo
     if not (tracer.is_on or parent):
         yield records
         return
-    spans = [
-        tracer.begin(f"send {one.lane}", Kind.PRODUCER, parent, attributes_of(one, "send"))
-        for one in records
-    ]
+    spans = [tracer.begin(f"send {one.lane}", Kind.PRODUCER, parent, _told(one)) for one in records]
     try:
         pairs = zip(records, spans, strict=True)
         yield [replace(record, traceparent=span.traceparent) for record, span in pairs]
@@ -33,13 +30,13 @@ def traced(tracer: Tracer, records: Sequence[JobRecord]) -> Iterator[Sequence[Jo
             span.end()
 
 
-def attributes_of(record: JobRecord, operation: str) -> dict[str, str | int]:
+def _told(record: JobRecord) -> Attributes:
     """What the conventions ask of a span about a message, which here is a job."""
     return {
         # Not celery, whose tickets name no job: jobs go through our own ledger.
         "messaging.system": "winepress",
-        "messaging.operation.name": operation,
-        "messaging.operation.type": operation,
+        "messaging.operation.name": "send",
+        "messaging.operation.type": "send",
         "messaging.destination.name": str(record.lane),
         "messaging.message.id": record.id,
         "gen_ai.request.model": record.job.model,

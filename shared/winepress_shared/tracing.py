@@ -58,8 +58,8 @@ class Tracer:
         asked = asking()
         if asked is not None:
             return str(asked)
-        api = sys.modules.get("opentelemetry.trace")
-        return "" if api is None else text_of(api.get_current_span().get_span_context())
+        span_of = getattr(sys.modules.get("opentelemetry.trace"), "get_current_span", None)
+        return "" if span_of is None else text_of(span_of().get_span_context())
 
     def begin(
         self,

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from winepress_shared.catalogue import Catalogue
 from winepress_shared.errors import WrongUsage
+from winepress_shared.json_log import begin_json_log
 from winepress_shared.lane import Lane, Precision
 from winepress_shared.service_log import add_log_flag
 from winepress_shared.settings import Settings
@@ -123,6 +124,8 @@ def run(arguments: argparse.Namespace) -> int:
     from winepress_worker.parent.process import run_worker
 
     settings = Settings.load()
+    if settings.log_format == "json":  # what is wrong with the flags is told in it too
+        begin_json_log()
     options = read_options(arguments, Catalogue.load(settings.catalogue), settings.home)
     is_real = options.engine == "openvino"
     if is_real:
