@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 import argparse
+import logging
 import os
 import sys
+from contextlib import suppress
 from pathlib import Path
 
 from winepress_deploy.farm_options import FarmOptions
 from winepress_deploy.roles import Role
 from winepress_deploy.state_folder import StateFolder, configured_state, default_state
 from winepress_shared.errors import WrongUsage
+from winepress_shared.json_log import begin_json_log, json_handler
+from winepress_shared.service_log import add_log_flag
 from winepress_shared.terminal import write_line
+
+log = logging.getLogger(__name__)
 
 _MOST_WORKERS = 64  #: per device
 _DOWN_S = 180.0  #: longer than a worker's grace period for its current picture
@@ -46,6 +52,7 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     up.add_argument("--no-flower", action="store_true", help="do not run Flower, the web page")
     up.add_argument("--no-gateway", action="store_true", help="do not serve the farm over HTTP")
     up.add_argument("--detach", action="store_true", help="run in the background")
+    add_log_flag(up)
     up.set_defaults(run=_up)
     down = subparsers.add_parser("down", help="stop a farm on this machine")
     _add_state(down, "that of WINEPRESS_CONFIG, or ")
@@ -54,6 +61,7 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     _add_state(page)
     page.add_argument("--address", default="127.0.0.1", help="where to listen (default: local)")
     page.add_argument("--port", type=int, default=5555)
+    add_log_flag(page)
     page.set_defaults(run=_flower)
     _register_roles(subparsers)
 
@@ -104,6 +112,7 @@ def _add_state(parser: argparse.ArgumentParser, first: str = "") -> None:
 
 def _up(arguments: argparse.Namespace) -> int:
     from winepress_deploy.run_farm import run_detached, run_here
+    from winepress_deploy.settings_file import user_settings
     from winepress_worker.commands.worker import parse_size
     from winepress_worker.engine_name import EngineName
     from winepress_worker.options import check_device
@@ -127,6 +136,10 @@ def _up(arguments: argparse.Namespace) -> int:
         host_budget=parse_size(arguments.host_budget, "--host-budget"),
         worker_flags=("--low-memory",) if arguments.low_memory else (),
     )
+    state = StateFolder(options.state or default_state())
+    with suppress(WrongUsage):  # the farm itself tells of settings that are not valid
+        if user_settings(state.settings, os.environ).log_format == "json":
+            begin_json_log()
     return (run_detached if arguments.detach else run_here)(options, _say)
 
 
@@ -177,4 +190,7 @@ def _roles(arguments: argparse.Namespace) -> int:
 
 
 def _say(line: str) -> None:
-    write_line(sys.stdout, line)
+    if json_handler():
+        log.info("%s", line)
+    else:
+        write_line(sys.stdout, line)

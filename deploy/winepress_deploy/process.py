@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
@@ -232,13 +233,21 @@ def _last_words(path: Path) -> str:
     with suppress(OSError), path.open("rb") as log:
         log.seek(max(0, path.stat().st_size - _TAIL_BYTES))
         lines = log.read().decode("utf-8", "replace").splitlines()
-        said = [_printable(line).rstrip() for line in lines if line.strip()]
+        said = [_printable(_message_of(line)).rstrip() for line in lines if line.strip()]
         taken = [line for line in said if _PORT_IN_USE in line]
         said = taken[-1:] or said[-2:]
         if len(said) == 2 and not said[1].startswith("  "):  # our commands indent hints
             del said[0]
         return ". ".join(line.strip() for line in said)[-_WORDS_CHARACTERS:]
     return ""
+
+
+def _message_of(line: str) -> str:
+    """What a line says, which may be a record of a JSON log."""
+    try:
+        return str(json.loads(line)["message"])
+    except (ValueError, TypeError, KeyError, RecursionError):
+        return line
 
 
 def _printable(line: str) -> str:

@@ -13,6 +13,7 @@ from winepress_deploy.farm_options import FarmOptions
 from winepress_deploy.services import flower
 from winepress_deploy.state_folder import StateFolder
 from winepress_deploy.stop_request import StopRequest
+from winepress_shared.json_log import redirect_stderr
 
 _INTERRUPTED = 130
 
@@ -60,8 +61,9 @@ def _leave_terminal(state: StateFolder, ready: int) -> None:
     """Redirect output from the terminal to the log, and let the waiting command return."""
     log = os.open(state.log("farm"), os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
     null = os.open(os.devnull, os.O_RDONLY)
-    for source, target in ((null, 0), (log, 1), (log, 2)):
-        os.dup2(source, target)
+    os.dup2(null, 0)
+    os.dup2(log, 1)
+    redirect_stderr(log)
     os.close(log)
     os.close(null)
     os.write(ready, b"1")

@@ -13,6 +13,7 @@ from winepress.parser import Parser
 from winepress.plugins import load_plugins, missing_part
 from winepress_shared import __version__
 from winepress_shared.errors import WinepressError, WrongUsage
+from winepress_shared.service_log import obey_log_flag
 
 _CANNOT_WRITE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
 _PIPE_CLOSED = 141  #: as a shell reports SIGPIPE
@@ -29,6 +30,7 @@ WINEPRESS_CONFIG, and from variables such as WINEPRESS_BROKER_URL and WINEPRESS_
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; returns the exit code."""
     words = list(sys.argv[1:] if argv is None else argv)
+    obey_log_flag(words)
     console = Console(json_lines="--json" in words)
     try:
         return _run(words)

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from winepress_shared.ledger.snapshot import Snapshots
     from winepress_shared.ledger.watchers import Watchers
     from winepress_shared.ledger.written import WrittenJobs
+    from winepress_shared.tracing import Tracer
 
 T = TypeVar("T")
 
@@ -67,6 +68,7 @@ class Connections:
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
+        self.service = "winepress"  #: how its spans name this program
         self._celery = PerProcess(self._make_celery)
         self._event_reader = PerProcess(self._make_event_reader)
         warn_of_limits(settings)
@@ -96,6 +98,9 @@ class Connections:
         reader = self._event_reader.pop()
         if reader is not None:
             reader.close()
+        tracer = self.__dict__.pop("tracer", None)
+        if tracer is not None:
+            tracer.close()
         parts = ["ledger", "pending", "job_pages", "key_quotas", "farm", "lanes", "previews"]
         parts += ["snapshots", "repeats", "outbox", "measures", "broker_disk", "counted", "written"]
         for name in (*parts, "watchers"):
@@ -117,6 +122,13 @@ class Connections:
         from winepress_shared.ledger.script_server import ScriptServer
 
         return ScriptServer(self.settings, f"{self.settings.farm}:")
+
+    @_AtFirstUse
+    def tracer(self) -> Tracer:
+        """What makes the spans of submissions, if the settings ask for any."""
+        from winepress_shared.tracing import open_tracer
+
+        return open_tracer(self.settings, self.service)
 
     @_AtFirstUse
     def ledger(self) -> Ledger:

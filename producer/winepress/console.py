@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import sys
 from typing import Any
 
 from winepress_shared.errors import WinepressError
+from winepress_shared.json_log import json_handler
 from winepress_shared.terminal import write_json, write_line
 
 INTERRUPTED = 130  #: exit code after Ctrl-C, as a shell reports it
@@ -37,7 +39,15 @@ class Console:
 
     def note(self, text: str) -> None:
         """A remark for the person at the terminal."""
-        write_line(sys.stderr, text)
+        self._say(logging.INFO, text)
+
+    def _say(self, level: int, *lines: str) -> None:
+        """Lines for the person at the terminal, which are one record where the log is of JSON."""
+        if json_handler():
+            logging.getLogger("winepress").log(level, "%s", ". ".join(map(str.strip, lines)))
+            return
+        for line in lines:
+            write_line(sys.stderr, line)
 
     def error(self, error: WinepressError) -> None:
         """One line that says what is wrong, and one that says what to do."""
@@ -59,9 +69,8 @@ class Console:
         text = error.message
         if error.hint:
             text = text[: -len(f". {error.hint}")]  # the hint ends the message
-        self.note(f"winepress: error: {text}")
-        if error.hint:
-            self.note(f"  {error.hint[0].upper()}{error.hint[1:]}")
+        hint = [f"  {error.hint[0].upper()}{error.hint[1:]}"] if error.hint else []
+        self._say(logging.ERROR, f"winepress: error: {text}", *hint)
 
 
 def abandon_output() -> None:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple, TypeVar
 from winepress.caller_checks import check_job
 from winepress.interruption import all_or_none, undo_double
 from winepress.meter import metered
+from winepress.submission_spans import traced
 from winepress.tickets import issue_tickets
 from winepress_shared.errors import BrokerUnreachable, FailForGood, InvalidJob, ObjectMissing
 from winepress_shared.jobs.foreign_syntax import warning_of_syntax
@@ -105,7 +106,10 @@ def submit_with(
     Each job gets its place in the ledger before anything of it is written, and all are accepted
     when all are written.
     """
-    with metered(submit_options.meter, records) as accepted:
+    with (
+        traced(connections.tracer, records) as records,
+        metered(submit_options.meter, records) as accepted,
+    ):
         held = _hold(connections, records)
         new = [one.record for one in held if one.record and not one.is_written]
         continued = [one.record for one in held if one.record and one.is_written]

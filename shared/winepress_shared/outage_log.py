@@ -95,11 +95,12 @@ class _Both(AbstractContextManager[None]):
 
 
 def say_outages_once() -> None:
-    """Have the handlers of this process write of each outage what is new."""
+    """Have the handlers of this process write of an outage only what is new."""
     log.setLevel(logging.INFO)
     outages = OutageFilter()
     for handler in logging.getLogger().handlers:
-        handler.addFilter(outages)
+        if not any(isinstance(one, OutageFilter) for one in handler.filters):
+            handler.addFilter(outages)
 
 
 @dataclass

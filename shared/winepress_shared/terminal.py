@@ -33,10 +33,14 @@ def write_line(stream: TextIO, text: str) -> None:
 
 def write_json(stream: TextIO, values: Mapping[str, Any]) -> None:
     """Write one line of JSON in ASCII; raises OSError."""
-    # The only control character that `json` does not escape.
-    line = json.dumps(values, default=str).replace("\x7f", "\\u007f")
-    stream.write(f"{line}\n")
+    stream.write(f"{json_line(values)}\n")
     stream.flush()
+
+
+def json_line(values: Mapping[str, Any]) -> str:
+    """One line of JSON in ASCII, without its end."""
+    # The only control character that `json` does not escape.
+    return json.dumps(values, default=str).replace("\x7f", "\\u007f")
 
 
 class PlainFormatter(logging.Formatter):

@@ -10,7 +10,8 @@ import sys
 def test_loading_what_renders_says_nothing() -> None:
     """Optional packages that are not installed, names that will change: none of it is shown."""
     code = (
-        "from winepress_worker.logs import configure_logs, hush_libraries; configure_logs()\n"
+        "from winepress_worker.logs import configure_logs, hush_libraries\n"
+        "from winepress_shared.settings import Settings; configure_logs(Settings())\n"
         "hush_libraries(); import winepress_worker.conversion.build"
     )
     environment = {name: value for name, value in os.environ.items() if name != "PYTHONWARNINGS"}

@@ -44,6 +44,9 @@ class Accounts:
         self.drawn |= {one.unit: one.image for one in drawn}
         self.warnings |= {one.unit: one.warnings for one in drawn}
 
+    def end_spans(self, slices: Sequence[Slice]) -> None:
+        pass
+
     def adopt(self, slice_: Slice, unit: int, job: Job) -> bool:
         return False
 

@@ -17,7 +17,7 @@ _SPAN = re.compile(r"(?<!`)`([^`\n]+)`(?!`)")
 _LINK = re.compile(r"\]\(([^)\s]+)\)")
 _HEADING = re.compile(r"^#+ +(.+?)\s*$", re.MULTILINE)
 _NESTED = re.compile(r"\$\(([^()]*)\)")
-_ENDS = {";", "&", "&&", "|", "||", "(", ")", ">", ">>", "<", "2>"}
+_ENDS = {";", "&", "&&", "|", "||", "(", ")", ">", ">>", "<"}
 
 
 @dataclass(frozen=True)
@@ -103,7 +103,8 @@ def commands(text: str) -> Iterator[list[str]]:
     text = text.replace("\\\n", " ")
     for line in text.splitlines():
         yield from (each for nested in _NESTED.findall(line) for each in commands(nested))
-        lexer = shlex.shlex(_NESTED.sub("NESTED", line), posix=True, punctuation_chars=True)
+        line = _NESTED.sub("NESTED", line).replace(" 2>", " >")
+        lexer = shlex.shlex(line, posix=True, punctuation_chars=True)
         lexer.whitespace_split = True
         words: list[str] = []
         for word in [*lexer, ";"]:

@@ -86,6 +86,7 @@ HOMES: dict[str, tuple[str, ...]] = {
     "yaml": ("producer/winepress/job_files/job_file.py",),
     "cryptography": ("deploy/winepress_deploy/services/certificates.py",),
     "prometheus_client": ("producer/winepress/metrics/exposition.py",),
+    "opentelemetry": ("shared/winepress_shared/open_telemetry.py",),
     "psutil": ("worker/winepress_worker/renderer/description.py",),
 }
 

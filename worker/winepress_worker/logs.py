@@ -8,17 +8,18 @@ import sys
 import warnings
 from contextlib import suppress
 
-from winepress_shared.outage_log import say_outages_once
-from winepress_shared.terminal import PlainFormatter, plain_handler, shown
+from winepress_shared.json_log import json_handler
+from winepress_shared.service_log import configure_log
+from winepress_shared.settings import Settings
+from winepress_shared.terminal import PlainFormatter, shown
 
 FORMAT = "%(asctime)s %(levelname)s %(processName)s %(name)s: %(message)s"
 
 
-def configure_logs() -> None:
-    """Log one line per event, with its process; another call changes nothing."""
+def configure_logs(settings: Settings, worker: str = "") -> None:
+    """Log one line per event, with its process; another call may add the name of the worker."""
     # Replaces the command's own log format, which has no time.
-    logging.basicConfig(level=logging.INFO, handlers=[plain_handler(FORMAT)], force=True)
-    say_outages_once()
+    configure_log(settings, FORMAT, **({"worker": worker} if worker else {}))
     if not sys.warnoptions:  # Python warnings are about code, which readers of a log cannot change
         warnings.simplefilter("ignore")
     # We report retries ourselves, and it logs whole requests at INFO.
@@ -34,9 +35,11 @@ def say_in_log(message: str, _: object = None) -> None:
     first, *rest = message.split("\n")
     record = logging.LogRecord("celery.apps.worker", logging.INFO, "", 0, first, (), None)
     record.exc_text = "\n".join(f"  {shown(line)}" for line in rest) or None
-    text = PlainFormatter(FORMAT).format(record)
+    handler = json_handler()
+    formatter: logging.Formatter = handler.formatter if handler else PlainFormatter(FORMAT)
     with suppress(OSError):  # standard error is closed
-        os.write(2, f"{text}\n".encode())
+        line = f"{formatter.format(record)}\n"
+        os.write(handler.stream.fileno() if handler else 2, line.encode())
 
 
 def hush_libraries() -> None:

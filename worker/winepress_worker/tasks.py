@@ -9,7 +9,7 @@ from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from celery import Celery, Task, current_app, shared_task
-from celery.signals import setup_logging, worker_process_init
+from celery.signals import setup_logging, worker_process_init, worker_process_shutdown
 
 from winepress_shared.broker import RENDER, send_tickets
 from winepress_shared.errors import BrokerUnreachable, EnvironmentFault, WorkerBroken
@@ -52,7 +52,7 @@ def the_renderer(options: WorkerOptions) -> Renderer:
 @setup_logging.connect  # type: ignore[untyped-decorator]  # Celery is untyped
 def _keep_logs(**_: Any) -> None:
     """Keep our handlers: with this receiver connected, Celery installs none of its own."""
-    configure_logs()
+    configure_logs(Settings.load())
 
 
 @worker_process_init.connect  # type: ignore[untyped-decorator]  # Celery is untyped
@@ -60,11 +60,19 @@ def _build_early(**_: Any) -> None:
     """Import the engine before the first ticket, not after it."""
     sys.setswitchinterval(_SWITCH_S)
     options = WorkerOptions.decode(current_app.conf[OPTIONS])
+    configure_logs(Settings.load(), options.name)
     keep_to_cores(options.cores)
     try:
         the_renderer(options)
     except EnvironmentFault as error:  # the first ticket tries again
         log.error("nothing can be drawn now: %s", error)
+
+
+@worker_process_shutdown.connect  # type: ignore[untyped-decorator]  # Celery is untyped
+def _deliver_spans(**_: Any) -> None:
+    """Deliver the last spans; billiard ends this process without Python's own ends."""
+    if the_renderer.cache_info().currsize:
+        the_renderer(WorkerOptions.decode(current_app.conf[OPTIONS])).close()
 
 
 @shared_task(name=RENDER, bind=True, ignore_result=True)  # type: ignore[untyped-decorator]
@@ -79,4 +87,5 @@ def renderer(self: Task, lane: str) -> str:
         return f"{lane}: {error}"
     except WorkerBroken:
         log.exception("the rendering process is broken and will be replaced")
+        _deliver_spans()
         os._exit(_EXIT_BROKEN)

@@ -1,6 +1,10 @@
 """The Celery application for Flower: ``celery -A MODULE flower`` imports this module."""
 
 from winepress_shared.broker import make_celery
+from winepress_shared.json_log import begin_json_log
 from winepress_shared.settings import Settings
 
-app = make_celery(Settings.load())
+settings = Settings.load()
+if settings.log_format == "json":  # before Tornado, which leaves a log that there is alone
+    begin_json_log()
+app = make_celery(settings)

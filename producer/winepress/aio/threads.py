@@ -6,6 +6,7 @@ import asyncio
 import weakref
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextvars import copy_context
 from functools import partial
 from typing import Any, TypeVar
 
@@ -36,7 +37,8 @@ class LoopThreads:
         """
         if self._is_closed:
             raise _closed()
-        future, unwanted = self._pool.submit(call), None
+        # The task's own context goes along: it says for which request or span it works.
+        future, unwanted = self._pool.submit(copy_context().run, call), None
         self._calls.add(future)
         try:
             return await asyncio.wrap_future(future)

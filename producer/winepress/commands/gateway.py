@@ -11,9 +11,9 @@ from urllib.parse import urlsplit
 from winepress.console import Console
 from winepress_shared.errors import WrongUsage
 from winepress_shared.network_address import is_loopback
-from winepress_shared.outage_log import say_outages_once
+from winepress_shared.service_log import add_log_flag, configure_log
 from winepress_shared.settings import Settings
-from winepress_shared.terminal import SERVICE_FORMAT, plain_handler
+from winepress_shared.tracing import open_tracer
 
 DEFAULT_PORT = 8188
 _NEW_OBJECTS = 10_000  #: between two searches for cycles of garbage
@@ -35,6 +35,7 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         action="store_true",
         help="ask callers on this machine for a key too; others always need one",
     )
+    add_log_flag(parser)
     parser.set_defaults(run=_run)
 
 
@@ -43,12 +44,12 @@ def _run(arguments: argparse.Namespace) -> int:
     from winepress_shared.ledger.broker_disk import complaint_of
     from winepress_shared.stores import open_store
 
-    logging.basicConfig(level=logging.INFO, handlers=[plain_handler(SERVICE_FORMAT)], force=True)
-    say_outages_once()
+    settings = Settings.load(require_keys=arguments.require_keys or None)
+    configure_log(settings)
+    open_tracer(settings, "winepress-gateway").close()  # refuses what it would refuse at each job
     logging.getLogger("mcp").setLevel(logging.WARNING)  # it tells of each request
     if not 0 < arguments.port < 65536:
         raise WrongUsage("not a port", field="--port", value=arguments.port, allowed="1 to 65535")
-    settings = Settings.load(require_keys=arguments.require_keys or None)
     with listen(arguments.host, arguments.port) as listener:
         settings = with_keys(settings, address_of(listener), Console().note)
         if complaint := complaint_of(settings):

@@ -8,7 +8,8 @@ from winepress.client import Client
 from winepress.console import Console
 from winepress_shared.errors import WrongUsage
 from winepress_shared.network_address import is_loopback
-from winepress_shared.outage_log import say_outages_once
+from winepress_shared.service_log import add_log_flag, configure_log
+from winepress_shared.settings import Settings
 
 DEFAULT_PORT = 9188
 
@@ -26,6 +27,7 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         "--port", type=int, default=DEFAULT_PORT, metavar="P", help=f"default: {DEFAULT_PORT}"
     )
     parser.add_argument("--once", action="store_true", help="print them once instead")
+    add_log_flag(parser)
     parser.set_defaults(run=_run)
 
 
@@ -36,13 +38,15 @@ def _run(arguments: argparse.Namespace) -> int:
 
     if not 0 < arguments.port < 65536:
         raise WrongUsage("not a port", field="--port", value=arguments.port, allowed="1 to 65535")
-    with Client.from_env() as client:
+    settings = Settings.load()
+    if not arguments.once:
+        configure_log(settings)
+    with Client(settings) as client:
         metrics = FarmMetrics(client)
         if arguments.once:
             client.ledger.ping()
             Console().result({}, *exposition(metrics.read())[0].decode().splitlines())
             return 0
-        say_outages_once()
         with Exporter(arguments.host, arguments.port, metrics.read) as exporter:
             Console().note(f"metrics of farm {client.settings.farm}: {exporter.url}")
             if not is_loopback(arguments.host):

@@ -11,9 +11,9 @@ from winepress.client import Client
 from winepress.console import Console
 from winepress.views.delivery_table import DeliveryTable
 from winepress_shared.errors import WinepressError, WrongUsage
-from winepress_shared.outage_log import say_outages_once
 from winepress_shared.screen.output import write_table
-from winepress_shared.terminal import SERVICE_FORMAT, plain_handler
+from winepress_shared.service_log import add_log_flag, configure_log
+from winepress_shared.settings import Settings
 
 _MOST_THREADS = 256
 _MOST_REPLAYED = 10_000
@@ -29,6 +29,7 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     run.add_argument(
         "--threads", type=int, default=8, metavar="N", help="deliveries at a time; default: 8"
     )
+    add_log_flag(run)
     run.set_defaults(run=_run)
     listing = verbs.add_parser("list", help="the newest deliveries, newest first")
     listing.add_argument("--job", metavar="JOB", help="of one job")
@@ -60,12 +61,14 @@ def _run(arguments: argparse.Namespace) -> int:
             value=arguments.threads,
             allowed=f"1 to {_MOST_THREADS}",
         )
-    logging.basicConfig(level=logging.INFO, handlers=[plain_handler(SERVICE_FORMAT)], force=True)
-    say_outages_once()
+    settings = Settings.load()
+    configure_log(settings)
     for name in ("httpx", "httpcore"):  # they log the whole address, whose path may be a secret
         logging.getLogger(name).setLevel(logging.WARNING)
-    with Client.from_env() as client:
+    with Client(settings) as client:
+        client.service = "winepress-webhooks"
         client.ledger.ping()
+        _ = client.tracer  # refuses what it would refuse at each delivery
         Console().note(f"delivering webhooks of farm {client.settings.farm}")
         return DeliveryProcess(client, arguments.threads).run()
 

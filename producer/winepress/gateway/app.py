@@ -27,6 +27,7 @@ from winepress.gateway.page.routes import is_for_people, not_found
 from winepress.gateway.problems import Problem, problem_of
 from winepress.gateway.refusals import BadRequest, NoRoute, WrongMethod
 from winepress.gateway.request_counts import CountedRequests, RequestCounts
+from winepress.gateway.request_trace import TracedRequests
 from winepress_shared import __version__
 from winepress_shared.errors import FarmUnreachable, WinepressError, WrongUsage
 from winepress_shared.jobs.refusal import complaint_of
@@ -92,6 +93,7 @@ def make_app(settings: Settings) -> FastAPI:
     for dialect in DIALECTS:
         for router in dialect.routers:
             app.include_router(router, responses=dialect.responses)
+    app.add_middleware(TracedRequests)
     app.add_middleware(BodyLimits)
     if settings.cors_origins:
         app.add_middleware(

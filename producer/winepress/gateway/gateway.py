@@ -49,6 +49,7 @@ class Gateway:
     async def open(cls, settings: Settings) -> Gateway:
         """Connect to the farm; raises FarmUnreachable."""
         client = AsyncClient(settings)
+        client.client.service = "winepress-gateway"
         secret = await client.in_thread(read_link_secret, client.client)
         return cls(
             client,

@@ -35,6 +35,8 @@ class JobRecord:
     cost: float | None = None  #: average megapixel-steps per unit; None: computed from the job
     warnings: tuple[str, ...] = ()  #: options without effect
     webhook: Webhook | None = None  #: what is told of the job's events
+    traceparent: str = ""  #: of the span that submits it; for the ledger, and not in ``job.json``:
+    #: a worker of an earlier version would leave the job alone over a field that it does not know
 
     def encode(self) -> bytes:
         """The bytes of ``job.json``."""

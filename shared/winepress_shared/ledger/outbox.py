@@ -17,6 +17,7 @@ from winepress_shared.documents import DeliveryDocument, TryDocument, read_docum
 from winepress_shared.errors import FailForGood, NotFound
 from winepress_shared.ledger.script_server import ScriptServer
 from winepress_shared.settings import Settings
+from winepress_shared.trace_context import TraceContext
 from winepress_shared.webhook import QUEUE, WebhookEvent
 
 GONE_MS = 10_000  #: a deliverer that was silent for this long counts no more
@@ -45,6 +46,7 @@ class Due:
     event: WebhookEvent
     created_ms: int
     tries: int  #: made before
+    traceparent: str = ""  #: of the span that submitted the job
 
     @property
     def message_id(self) -> str:
@@ -108,8 +110,10 @@ class Outbox:
         found = self._server.run("take_delivery", again_ms, *passed)
         if found is None:
             return None
-        delivery, job_id, user, event, created, tries = found
-        return Due(delivery, job_id, user, WebhookEvent(event), created, tries)
+        delivery, job_id, user, event, created, tries, *traceparent = found
+        traced = TraceContext.parse(traceparent[0] or "") if traceparent else None
+        context = "" if traced is None else str(traced)
+        return Due(delivery, job_id, user, WebhookEvent(event), created, tries, context)
 
     def end_try(self, due: Due, outcome: TryOutcome, made: Try, again_in_s: float = 0.0) -> None:
         """Record how a try ended; AGAIN repeats it after ``again_in_s``."""

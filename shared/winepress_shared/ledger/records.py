@@ -62,17 +62,15 @@ class Slice:
     lane: str = ""  #: where it waited; not where asked, if an earlier request is answered
     job_units: int = 0  #: of the whole job
     watched: bool = False  #: somebody watches the steps of the job
+    traceparent: str = ""  #: of the span to which its work belongs; empty: none
+    waited_ms: int | None = None  #: until the first slice of a job with a trace was given out
 
     @classmethod
     def of(cls, answer: dict[str, Any]) -> Slice:
         """Read an answer of ``claim.lua``."""
-        named = answer | {
-            "units": expand(answer["units"]),
-            "finish": bool(answer["finish"]),
-            "alone": bool(answer.get("alone")),
-            "begun": bool(answer.get("begun")),
-            "watched": bool(answer.get("watched")),
-        }
+        flags = ("finish", "alone", "begun", "watched")
+        named = answer | {name: bool(answer.get(name)) for name in flags}
+        named["units"] = expand(answer["units"])
         return cls(job_id=named.pop("id"), **named)
 
 

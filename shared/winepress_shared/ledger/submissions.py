@@ -37,6 +37,7 @@ class Submission:
     together: int = 1  #: units per call; slices are multiples of it if possible
     alike: str | None = None  #: equal for jobs whose units can share calls; None: with no other's
     hooks: tuple[str, ...] = ()  #: events that the job's webhook is told of
+    traceparent: str = ""  #: of the span that submits it; empty: none
 
     @property
     def row(self) -> tuple[str | int, ...]:
@@ -49,6 +50,8 @@ class Submission:
             texts["alike"] = self.alike
         if self.hooks:
             texts["hooks"] = ".".join(self.hooks)
+        if self.traceparent:
+            texts["traceparent"] = self.traceparent
         numbers = {"priority": self.priority, "units": self.units, "chained": int(self.chained)}
         numbers |= asdict(self.window) if self.window else {}
         if self.max_failed is not None:
@@ -90,6 +93,7 @@ class Submission:
             alike=kind_of_call(record.job),
             cost=megapixel_steps(record.job) if record.cost is None else record.cost,
             hooks=record.webhook.events if record.webhook else (),
+            traceparent=record.traceparent,
         )
 
 

@@ -130,7 +130,7 @@ def _work(name: str, engine: str) -> None:
 
     code = 70
     try:
-        configure_logs()
+        configure_logs(Settings.load())
         setattr(process, "make_celery", forking_celery)  # noqa: B010 - the one difference
         options = WorkerOptions(name, engine=engine, max_batch_size=1, memory_budget=2**30)
         code = process.run_worker(options, Settings.load())

@@ -10,9 +10,12 @@ from pathlib import Path
 
 from winepress_shared.catalogue import Catalogue
 from winepress_shared.errors import WrongUsage
+from winepress_shared.json_log import begin_json_log
 from winepress_shared.lane import Lane, Precision
+from winepress_shared.service_log import add_log_flag
 from winepress_shared.settings import Settings
 from winepress_shared.terminal import write_line
+from winepress_shared.tracing import check_tracing
 from winepress_worker.cores import check_cores
 from winepress_worker.engine_name import EngineName
 from winepress_worker.logs import configure_logs
@@ -61,6 +64,7 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     add("--alive-file", default="", metavar="FILE", help="touched at every heartbeat, for probes")
     _add_device_flags(parser.add_argument_group("how the device computes"))
     _add_memory_flags(parser.add_argument_group("what is kept in memory"))
+    add_log_flag(parser)
     parser.set_defaults(run=run)
 
 
@@ -120,6 +124,8 @@ def run(arguments: argparse.Namespace) -> int:
     from winepress_worker.parent.process import run_worker
 
     settings = Settings.load()
+    if settings.log_format == "json":  # what is wrong with the flags is told in it too
+        begin_json_log()
     options = read_options(arguments, Catalogue.load(settings.catalogue), settings.home)
     is_real = options.engine == "openvino"
     if is_real:
@@ -129,7 +135,8 @@ def run(arguments: argparse.Namespace) -> int:
         return 0
     if is_real and not options.is_plain:
         check_device_draws(options, is_known_enough=True)
-    configure_logs()
+    configure_logs(settings, options.name)
+    check_tracing(settings)
     return run_worker(options, settings)
 
 

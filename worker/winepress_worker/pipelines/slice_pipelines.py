@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from dataclasses import replace
 
@@ -10,6 +11,7 @@ from PIL import Image
 from winepress_shared.jobs.job import Job
 from winepress_shared.lane import Precision
 from winepress_shared.metadata import PictureFacts
+from winepress_shared.tracing import Tracer
 from winepress_worker.engines.base import Engine, OnStep, Pipeline, PipelineKey, Request
 from winepress_worker.pipelines.refined import render_refined
 from winepress_worker.pipelines.warm_pool import WarmPool
@@ -30,11 +32,13 @@ class SlicePipelines:
         note: Callable[[str], None],
         on_loaded: Callable[[], None],
         tally: Tally | None = None,
+        tracer: Tracer | None = None,
     ) -> None:
         """``note`` is told what takes long; ``on_loaded`` is called when a pipeline is loaded.
 
-        ``tally`` counts calls.
+        ``tally`` counts calls; ``tracer`` makes spans of loads and calls.
         """
+        self._tracer = tracer or Tracer()
         self._tally = tally or Tally()
         self._met: set[PipelineKey] = set()
         self._engine = engine
@@ -51,7 +55,8 @@ class SlicePipelines:
     def prepare(self, model: str, precision: Precision) -> PipelineKey:
         """Have a model ready to be loaded, which may take half a minute."""
         if (model, precision) not in self._keys:
-            key = self._engine.prepare(model, precision, lambda text, _: self._note(text))
+            with self._tracer.span(f"prepare {model}"):
+                key = self._engine.prepare(model, precision, lambda text, _: self._note(text))
             self._keys[model, precision] = key
         return self._keys[model, precision]
 
@@ -78,9 +83,15 @@ class SlicePipelines:
         refinement, pipelines = request.job.refinement, self.load(request.job)
         self._tally.add("calls", pipelines[0].key.name)
         self._tally.add("call_pictures", pipelines[0].key.name, len(request.seeds))
-        if refinement is None:
-            return pipelines[0].render(request, on_step)
-        return render_refined(pipelines[0], pipelines[1], refinement, request, on_step)
+        with self._tracer.span(f"generate_content {request.job.model}", _told(request)):
+            steps = _Steps(on_step)
+            if refinement is None:
+                images = pipelines[0].render(request, steps)
+            else:
+                images = render_refined(pipelines[0], pipelines[1], refinement, request, steps)
+            self._tracer.past("denoise", steps.began_ns, steps.newest_ns)
+            self._tracer.past("decode", steps.newest_ns, time.time_ns())
+            return images
 
     def facts(self, request: Request) -> PictureFacts:
         """How the models render ``request``; revisions of two are joined by a plus sign."""
@@ -103,6 +114,33 @@ class SlicePipelines:
                 self._tally.add("warm_hits", key.name)
             return self._pool.get(key)
         self._note(f"loading {key.name}")
-        pipeline = self._pool.get(key)
+        with self._tracer.span(f"load {key.name}", {"winepress.device": key.device}):
+            pipeline = self._pool.get(key)
         self._on_loaded()
         return pipeline
+
+
+class _Steps:
+    """A step callback that knows when the newest step was done."""
+
+    def __init__(self, on_step: OnStep) -> None:
+        self.began_ns = self.newest_ns = time.time_ns()
+        self._on_step = on_step
+
+    def __call__(self, done: int, steps: int) -> None:
+        self.newest_ns = time.time_ns()
+        self._on_step(done, steps)
+
+
+def _told(request: Request) -> dict[str, str | int]:
+    """What the conventions say of a call of a model, without its prompt."""
+    return {
+        "gen_ai.operation.name": "generate_content",
+        "gen_ai.provider.name": "winepress",
+        "gen_ai.request.model": request.job.model,
+        "gen_ai.request.seed": request.seeds[0],
+        "gen_ai.request.choice.count": len(request.seeds),
+        "gen_ai.output.type": "image",
+        "winepress.steps": request.job.num_inference_steps or 1,
+        "winepress.precision": str(request.job.precision),
+    }

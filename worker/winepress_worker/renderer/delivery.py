@@ -19,7 +19,9 @@ from winepress_shared.lane import FILM
 from winepress_shared.ledger.records import Slice, UnitOutcome
 from winepress_shared.metadata import PictureFacts, encode
 from winepress_shared.result import fit_warnings
+from winepress_shared.tracing import Kind
 from winepress_worker.renderer.lease_client import LeaseClient
+from winepress_worker.renderer.slice_traces import SliceTraces
 from winepress_worker.renderer.store_outage import StoreOutage
 
 log = logging.getLogger(__name__)
@@ -69,12 +71,17 @@ class Delivery:
     """Encodes, stores and commits in one background thread, in order."""
 
     def __init__(
-        self, lease_client: LeaseClient, archive: Archive, leave_ticket: Callable[[str], None]
+        self,
+        lease_client: LeaseClient,
+        archive: Archive,
+        leave_ticket: Callable[[str], None],
+        traces: SliceTraces | None = None,
     ) -> None:
         """``leave_ticket`` is called with the lane to which the last unit of a job has moved."""
         self._leave_ticket = leave_ticket
         self._lease_client = lease_client
         self._archive = archive
+        self._traces = traces or SliceTraces()
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="delivery")
         self._pending: deque[tuple[Future[None], int]] = deque()  # with the bytes of each
         self._outage = StoreOutage()
@@ -143,18 +150,29 @@ class Delivery:
 
     def account(self, slice_: Slice, unit: int, error: Exception) -> None:
         """Settle a failed attempt with the ledger; see `LeaseClient.account`."""
-        if self._lease_client.account(slice_, unit, error) is UnitOutcome.LAST:
+        self._traces.failed(slice_, error)
+        with self._traces.within([slice_], unit):
+            outcome = self._lease_client.account(slice_, unit, error)
+        if outcome is UnitOutcome.LAST:
             self.conclude(slice_)
 
+    def end_spans(self, slices: Sequence[Slice]) -> None:
+        """End the spans of slices once all that was handed over of them is settled."""
+        if self._traces.tracer.is_on:
+            self._thread.submit(self._traces.end, slices)
+
     def _deliver(self, rendered: Rendered) -> None:
-        if isinstance(rendered, Stored):
-            self.commit(rendered.slice, rendered.unit, rendered.row)
-        else:
-            self._store(rendered)
+        with self._traces.within([rendered.slice], rendered.unit):
+            if isinstance(rendered, Stored):
+                self.commit(rendered.slice, rendered.unit, rendered.row)
+            else:
+                self._store(rendered)
 
     def _store(self, drawn: Drawn) -> None:
         job = drawn.job
-        data = encode(drawn.image, job, drawn.facts)
+        told = {"winepress.unit": drawn.unit}
+        with self._traces.span("encode", told | {"winepress.format": job.output_format}):
+            data = encode(drawn.image, job, drawn.facts)
         key = output_key(drawn.slice.job_id, drawn.unit, job.output_format)
         output = Output(
             unit=drawn.unit,
@@ -172,7 +190,8 @@ class Delivery:
             warnings=fit_warnings(drawn.warnings),
         )
         row = output.row()
-        mine = self.outlast(drawn.slice, lambda: self._archive.write_output(key, data, row))
+        with self._traces.span("store", told | {"winepress.bytes": len(data)}, Kind.CLIENT):
+            mine = self.outlast(drawn.slice, lambda: self._archive.write_output(key, data, row))
         if mine or not self.adopt(drawn.slice, drawn.unit, job):
             self.commit(drawn.slice, drawn.unit, row)
 

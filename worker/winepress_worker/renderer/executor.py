@@ -27,6 +27,7 @@ from winepress_worker.renderer.delivery import Delivery, Rendered
 from winepress_worker.renderer.job_renderers import JobRenderer
 from winepress_worker.renderer.lease_client import LeaseClient
 from winepress_worker.renderer.slice_reader import SliceReader
+from winepress_worker.renderer.slice_traces import SliceTraces
 from winepress_worker.renderer.work import SliceWork, UnitWork
 
 log = logging.getLogger(__name__)
@@ -45,6 +46,7 @@ class Executor:
         reader: SliceReader,
         renderers: Mapping[type[Job], JobRenderer],
         calls_away: CallsAway,
+        traces: SliceTraces | None = None,
     ) -> None:
         """``renderers`` has an entry for each kind of job, see `job_renderers`."""
         self._leases = lease_client
@@ -52,6 +54,7 @@ class Executor:
         self._reader = reader
         self._renderers = renderers
         self._calls_away = calls_away
+        self._traces = traces or SliceTraces()
 
     def run(self, *slices: Slice) -> int:
         """Render slices of one claim; returns the number of units rendered and handed to delivery.
@@ -59,9 +62,12 @@ class Executor:
         Faults are settled with the ledger here and do not escape, except WorkerBroken: then this
         process must be replaced.
         """
-        works = [work for slice_ in slices if (work := self._prepared(slice_))]
-        execution = _Execution(self._leases, self._delivery, self._renderers, self._calls_away)
-        return execution.run(works)
+        try:
+            works = [work for slice_ in slices if (work := self._prepared(slice_))]
+            parts = (self._leases, self._delivery, self._renderers, self._calls_away, self._traces)
+            return _Execution(*parts).run(works)
+        finally:
+            self._delivery.end_spans(slices)
 
     def _prepared(self, slice_: Slice) -> SliceWork | None:
         """A slice that can be rendered; None where it ends here, with its job or by a fault."""
@@ -73,7 +79,8 @@ class Executor:
             renderer = self._renderers.get(type(work.record.job))
             if renderer is None:
                 raise FailForGood("this worker renders no such jobs", value=work.record.job.kind)
-            renderer.prepare(work)
+            with self._traces.within([slice_]):
+                renderer.prepare(work)
         except Exception as error:  # the edge of the task: whatever is wrong with this job is
             # settled with this job, and a slice is never kept without being worked on.
             self._delivery.settle()
@@ -93,11 +100,13 @@ class _Execution:
         delivery: Delivery,
         renderers: Mapping[type[Job], JobRenderer],
         calls_away: CallsAway,
+        traces: SliceTraces,
     ) -> None:
         self._leases = lease_client
         self._delivery = delivery
         self._renderers = renderers
         self._calls_away = calls_away
+        self._traces = traces
         self._began_at = time.monotonic()
         self._left: list[UnitWork] = []  #: not rendered, of slices that go on
         self._rendered: list[Rendered] = []  #: not handed over yet
@@ -150,7 +159,7 @@ class _Execution:
     def _render_together(self, units: Sequence[UnitWork], renderer: JobRenderer, call: Call) -> int:
         """Render units in one call; each by itself when that fails or would change them."""
         try:
-            rendered = renderer.draw(units, call)
+            rendered = self._draw(units, renderer, call)
         except Stopped as error:
             for unit in units:
                 self._end(unit.work, error)
@@ -170,7 +179,7 @@ class _Execution:
         """Render a unit that was begun; returns 0 when it failed, or its slice ended."""
         try:
             if not (unit.slice.alone and self._adopt(unit)):
-                self._rendered += renderer.draw((unit,), None)
+                self._rendered += self._draw((unit,), renderer, None)
             self._left.remove(unit)
             return 1
         except Stopped as error:
@@ -188,6 +197,18 @@ class _Execution:
             else:
                 self._delivery.account(unit.slice, unit.number, error)
         return 0
+
+    def _draw(
+        self, units: Sequence[UnitWork], renderer: JobRenderer, call: Call | None
+    ) -> Sequence[Rendered]:
+        told = {"winepress.unit": units[0].number, "winepress.pictures": len(units)}
+        with (
+            self._traces.within(
+                [unit.slice for unit in units], units[0].number if len(units) == 1 else None
+            ),
+            self._traces.span("render", told),
+        ):
+            return renderer.draw(units, call)
 
     def _adopt(self, unit: UnitWork) -> bool:
         return self._delivery.adopt(unit.slice, unit.number, unit.job)
@@ -210,7 +231,8 @@ class _Execution:
         self._left = [unit for unit in self._left if unit.work is not work]
         if not mine:
             return
-        log.info("slice %s of %s ends early: %s", work.slice.fence, work.slice.job_id, error)
+        with self._traces.within([work.slice]):
+            log.info("slice %s of %s ends early: %s", work.slice.fence, work.slice.job_id, error)
         self._hand_over(settle=True)
         if isinstance(error, Stopped):
             self._leases.give_back(work.slice)

@@ -7,6 +7,7 @@ import os
 import threading
 import time
 from collections.abc import Callable, Sequence
+from functools import partial
 
 from winepress_shared.archive import Archive
 from winepress_shared.catalogue import Catalogue
@@ -56,12 +57,13 @@ from winepress_worker.renderer.messenger import Messenger
 from winepress_worker.renderer.pace import Pace
 from winepress_worker.renderer.preview_publisher import PreviewPublisher
 from winepress_worker.renderer.slice_reader import SliceReader
+from winepress_worker.renderer.slice_traces import SliceTraces
+from winepress_worker.renderer.ticket_summary import summary_of
 from winepress_worker.renderer.unfit import Unfit
 from winepress_worker.tally import Tally
 
 log = logging.getLogger(__name__)
 
-_JOBS_NAMED = 3  #: in the summary of a ticket
 TICKET_S = 60.0  #: a ticket is worked on for about this long before the slot is given back
 
 
@@ -88,6 +90,7 @@ class Renderer:
         )
         self._engine = open_engine(options, self._local_models, settings.home)
         self._tally = Tally()
+        self._traces = SliceTraces.of(settings, options.name)
         if isinstance(self._engine, CountingEngine):
             self._engine.tally = self._tally
         self._pool = WarmPool(
@@ -118,13 +121,14 @@ class Renderer:
         )
         archive = Archive(store)
         self._left_submissions = LeftSubmissions(PendingJobs(settings, server), archive)
-        self._delivery = Delivery(self._lease_client, archive, leave_ticket)
+        self._delivery = Delivery(self._lease_client, archive, leave_ticket, self._traces)
         self._executor = Executor(
             self._lease_client,
             self._delivery,
             SliceReader(archive, self._pipelines_of, WrittenJobs(settings, server).find),
             job_renderers(self._lease_client, archive, self._delivery, self._batching, self._pace),
             self._watch.calls_away,
+            self._traces,
         )
         self._preloader = Preloader(self._engine, self._pool, self._begin_load)
         self._idle_unloader = IdleUnloader(self._pool, self._unfit, self.describe)
@@ -150,6 +154,10 @@ class Renderer:
             log.error("%s", error)
         except StoreUnreachable as error:
             log.warning("the store's conditional writes were not tried: %s", error)
+
+    def close(self) -> None:
+        """Deliver the last spans of traces, for at most a moment."""
+        self._traces.tracer.close()
 
     def run(self, lane: str) -> str:
         """Work on ``lane`` for about `TICKET_S`; returns a line for people (Flower shows it)."""
@@ -190,24 +198,26 @@ class Renderer:
         finally:
             self._delivery.settle()
             self.describe()  # that also ends the mark of a load
-        return _summary(lane, list(jobs), pictures, time.monotonic() - began)
+        return summary_of(lane, list(jobs), pictures, time.monotonic() - began)
 
     def _claim(self, lane: str) -> list[Slice]:
         """The next slices. A chain goes on as soon as its last picture is counted."""
         most = self._pace.units_for(lane, SLICE_S)
         is_warm = model_key(lane) in self._warm
         together = min(most, self._batching.most_in(lane)) if is_warm else 1
-        slices = self._lease_client.claim(lane, most, together=together, begin=is_warm)
+        claim = partial(self._lease_client.claim, lane, most, together=together, begin=is_warm)
+        slices = self._traces.claimed(claim)
         if not slices and self._delivery.is_busy:
             self._delivery.settle()
-            slices = self._lease_client.claim(lane, most, together=together, begin=is_warm)
+            slices = self._traces.claimed(claim)
         return slices
 
     def _pipelines_of(self, slice_: Slice) -> SlicePipelines:
         def note(message: str) -> None:
             self._lease_client.note(slice_, message)
 
-        return SlicePipelines(self._engine, self._pool, note, self.describe, self._tally)
+        parts = (self._engine, self._pool, note, self.describe, self._tally, self._traces.tracer)
+        return SlicePipelines(*parts)
 
     def _files_of(self, model: str) -> object:
         """What of a model is on this machine and in the store, for `Unfit`."""
@@ -271,13 +281,3 @@ def _host_budget(options: WorkerOptions, settings: Settings) -> HostBudget | Non
     if not options.host_budget:
         return None
     return HostBudget(books_of(settings.home), options.host_budget)
-
-
-def _summary(lane: str, jobs: list[str], pictures: int, seconds: float) -> str:
-    if not jobs:
-        return f"{lane}: nothing left to do"
-    named = ", ".join(jobs[:_JOBS_NAMED])
-    more = f" and {len(jobs) - _JOBS_NAMED} more" if len(jobs) > _JOBS_NAMED else ""
-    count = f"{pictures} picture{'' if pictures == 1 else 's'}"
-    pace = f"{60 * pictures / seconds:.1f}/min"
-    return f"{lane}: {count} in {seconds:.1f} s, {pace}, for {named}{more}"

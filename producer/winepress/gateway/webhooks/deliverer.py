@@ -25,6 +25,9 @@ from winepress_shared.errors import (
     StoreUnreachable,
 )
 from winepress_shared.ledger.outbox import Due, Try, TryOutcome
+from winepress_shared.log_context import log_ids
+from winepress_shared.trace_context import HEADER
+from winepress_shared.tracing import Attributes, Kind, Span, Tracer
 from winepress_shared.webhook import Webhook, WebhookEvent, read_destination
 
 log = logging.getLogger(__name__)
@@ -71,7 +74,8 @@ class Deliverer:
         due = self._client.outbox.take(self._again_ms, passed)
         if due is None:
             return False
-        with self._in_hand(due.owner):
+        ids = {"job": due.job_id, "webhook": due.message_id}
+        with self._in_hand(due.owner), log_ids(ids), Tracer().within([due.traceparent]):
             self._try(due)
         return True
 
@@ -89,12 +93,17 @@ class Deliverer:
 
     def _try(self, due: Due) -> None:
         at, began = time.time(), time.monotonic()
+        span = self._begin_span(due)
         try:
-            answer = self._send(due)
+            answer = self._send(due, span.traceparent)
+            _tell(span, answer)
         except StoreUnreachable as error:
             # The outbox brings it again after a while; no try of the receiver is counted.
             log.warning("%s waits: %s", due.message_id, error)
+            span.fail(error)
             return
+        finally:
+            span.end()
         made = Try(at, answer.status, round((time.monotonic() - began) * 1000), answer.error)
         outcome = self._outcome(due, answer)
         settings = self._client.settings
@@ -102,7 +111,21 @@ class Deliverer:
         self._client.outbox.end_try(due, outcome, made, again_s)
         log.info("%s: %s after %d ms %s", due.message_id, outcome, made.ms, answer.error)
 
-    def _send(self, due: Due) -> Answer:
+    def _begin_span(self, due: Due) -> Span:
+        """The span of a try, by the conventions of HTTP; without the address, which may be secret.
+
+        A job without a trace gets none now.
+        """
+        tracer = self._client.tracer if due.traceparent else Tracer()
+        told: Attributes = {
+            "http.request.method": "POST",
+            "http.request.resend_count": due.tries,
+            "messaging.message.id": due.job_id,
+            "winepress.event": str(due.event),
+        }
+        return tracer.begin("POST", Kind.CLIENT, due.traceparent, told)
+
+    def _send(self, due: Due, traceparent: str) -> Answer:
         """Make the message and send it; raises StoreUnreachable and BrokerUnreachable."""
         try:
             record = self._client.archive.read_job(due.job_id)
@@ -114,7 +137,7 @@ class Deliverer:
         except (FailForGood, InvalidJob, NotFound, ObjectMissing) as error:
             return Answer(None, f"there is nothing to tell: {error.message}", is_final=True)
         try:
-            return self._post(due, webhook, body)
+            return self._post(due, webhook, body, traceparent)
         except (FailForGood, Unreachable) as error:  # the host or its secret may be put right
             return Answer(None, error.message)
         except InvalidJob as error:
@@ -122,10 +145,12 @@ class Deliverer:
             refusals = sum(one.error == error.message for one in tries) + 1
             return Answer(None, error.message, is_final=refusals >= _MOST_REFUSALS)
 
-    def _post(self, due: Due, webhook: Webhook, body: bytes) -> Answer:
+    def _post(self, due: Due, webhook: Webhook, body: bytes, traceparent: str) -> Answer:
         destination = read_destination(webhook.url)
         addresses = self._guard.addresses(destination)
         headers = read_secrets(self._client.archive.store, due.owner).headers(due.message_id, body)
+        if traceparent:
+            headers |= {HEADER: traceparent}
         timeout_s = self._client.settings.webhook_timeout_s
         return post(destination, addresses, body, headers, timeout_s, self._verify)
 
@@ -138,3 +163,10 @@ class Deliverer:
         if due.event is WebhookEvent.COMPLETED and not is_last and not answer.is_final:
             return TryOutcome.AGAIN
         return TryOutcome.FAILED
+
+
+def _tell(span: Span, answer: Answer) -> None:
+    if answer.status is not None:
+        span.put({"http.response.status_code": answer.status})
+    if answer.error:
+        span.fail("no answer" if answer.status is None else str(answer.status))

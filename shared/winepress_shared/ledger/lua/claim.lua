@@ -11,8 +11,9 @@
 -- Returns nil, or JSON, a list of slices: fence; id; units (ranges); finish 0|1; earlier attempts of the first
 --         unit; alone 0|1, it was started before; waiting, the units of this lane left for others; queued
 --         tickets of this lane; priority; lane of the slice, which differs if an earlier request is answered;
---         job_units, all of the job; watched 0|1, somebody watches its steps; begun 0|1, its first unit is started.
---         A unit that was started before is not: the units in progress on its worker must end first
+--         job_units, all of the job; watched 0|1, somebody watches its steps; begun 0|1, its first unit is started:
+--         not one that was started before, as the units in progress on its worker must end first; of a job with a
+--         trace also traceparent, and with its first slice waited_ms, since it was submitted or its earliest start
 -- Order inside a lane: the highest priority (0 first), but one passed over for longer than its patience gets
 -- one slice; in a priority the user whose last slice is oldest; of a user the oldest job. A unit that failed
 -- before gets its own slice and no other with it, so that a unit that kills its worker takes no others with it;
@@ -51,7 +52,7 @@ local function answer(fence, job, lease, tried, may_begin)
   local begun = may_begin and begin_first(fence, job, lease) and 1 or 0
   return {begun = begun, fence = fence, id = job.id, units = lease.open, finish = lease.finish, attempts = tried,
     alone = lease.again, priority = job.priority, lane = lease.lane, job_units = job.units,
-    watched = is_watched(job) and 1 or 0}
+    watched = is_watched(job) and 1 or 0, traceparent = job.traceparent}
 end
 
 local function answer_all()
@@ -240,7 +241,9 @@ local function serve_job(job)
   place_job(job)
   if not fence then return nil end
   each_range(units, function(first, last) units_given = units_given + last - first + 1 end)
-  slices[#slices + 1] = answer(fence, job, lease, tried or 0, true)
+  local slice = answer(fence, job, lease, tried or 0, true)
+  if job.traceparent and job.started == 0 then slice.waited_ms = now - math.max(job.created, job.starts or 0) end
+  slices[#slices + 1] = slice
   return lease
 end
 

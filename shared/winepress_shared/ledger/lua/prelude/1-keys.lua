@@ -17,6 +17,7 @@
 --                                 shared (1: another submission under its key was told its id)
 --                                 hooks (events that its webhook is told of, with dots between them; absent:
 --                                 it has none)
+--                                 traceparent (of the span that submitted it, by W3C; absent: none)
 --                                 unread (1: some process cannot read it; see `unread`)
 --                                 pinned (1: its record is not dropped; absent: it is in time)
 --   jobs                  zset    ID by order of submission; jobs:STATE the same for one state
