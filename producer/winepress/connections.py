@@ -126,7 +126,7 @@ class Connections:
     @_AtFirstUse
     def tracer(self) -> Tracer:
         """What makes the spans of submissions, if the settings ask for any."""
-        from winepress_shared.tracing import open_tracer
+        from winepress_shared.tracers import open_tracer
 
         return open_tracer(self.settings, self.service)
 

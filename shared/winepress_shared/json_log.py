@@ -18,7 +18,7 @@ import time
 import warnings
 from functools import partial
 from types import TracebackType
-from typing import Any, TextIO
+from typing import Any
 
 from winepress_shared.log_context import ids_now
 from winepress_shared.terminal import json_line, shown
@@ -26,7 +26,7 @@ from winepress_shared.terminal import json_line, shown
 FOREIGN = "stderr"  #: logger of lines that came past `logging`
 _RELAY_ENV = "JSON_LOG_RELAY"  #: of child processes: the parent's pipe, and the word of its lines
 _LONGEST_LINE = 2**16  #: bytes; a longer line becomes several records
-_CLOSE_S = 1.0  #: most time that the end of a process waits for its last lines
+_CLOSE_S = 5.0  #: most time that the end of a process waits for its last lines
 
 
 class JsonFormatter(logging.Formatter):
@@ -58,7 +58,28 @@ class JsonFormatter(logging.Formatter):
         return self._mark + json_line(values)
 
 
-class JsonHandler(logging.StreamHandler[TextIO]):
+class _Outlet:
+    """A file that is written to past Python's buffers.
+
+    A fork leaves a buffer locked in the child for ever if another thread was writing to it.
+    """
+
+    def __init__(self, descriptor: int) -> None:
+        self._descriptor = descriptor
+
+    def fileno(self) -> int:
+        return self._descriptor
+
+    def write(self, text: str) -> None:
+        data = memoryview(text.encode("utf-8", "backslashreplace"))
+        while data:
+            data = data[os.write(self._descriptor, data) :]
+
+    def flush(self) -> None:
+        """There is no buffer."""
+
+
+class JsonHandler(logging.StreamHandler[_Outlet]):
     """Writes records to what standard error was."""
 
     formatter: JsonFormatter
@@ -68,7 +89,6 @@ class JsonHandler(logging.StreamHandler[TextIO]):
         self.acquire()
         try:
             self.stream.write(f"{line}\n")
-            self.flush()
         except OSError:
             pass
         finally:
@@ -99,7 +119,7 @@ def begin_json_log(**ids: object) -> None:
 def _begin() -> JsonHandler:
     mark = _mark_of_parent()
     relay = None if mark else _Relay()
-    handler = JsonHandler(relay.outlet if relay else sys.stderr)
+    handler = JsonHandler(relay.outlet if relay else _Outlet(2))
     handler.setFormatter(JsonFormatter(mark))
     logging.basicConfig(level=logging.INFO, handlers=[handler], force=True)
     logging.captureWarnings(True)
@@ -120,7 +140,7 @@ class _Relay:
     """Takes the place of standard error in this process and its children."""
 
     def __init__(self) -> None:
-        self.outlet = os.fdopen(os.dup(2), "w", encoding="utf-8", errors="backslashreplace")
+        self.outlet = _Outlet(os.dup(2))
         self._mark = secrets.token_hex(8)
         self._thread: threading.Thread | None = None
 

@@ -1,6 +1,6 @@
 """Spans of traces, for a process that makes some and for one that makes none.
 
-Only `open_telemetry` knows what makes them, and it is imported where the setting ``traces`` asks.
+Only `open_telemetry` knows what makes them; `tracers` imports it where a setting asks for traces.
 """
 
 from __future__ import annotations
@@ -9,12 +9,9 @@ import sys
 from collections.abc import Iterable, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from enum import StrEnum
-from importlib.util import find_spec
 from typing import Any
 
-from winepress_shared.errors import WrongUsage
 from winepress_shared.log_context import log_ids
-from winepress_shared.settings import Settings
 from winepress_shared.trace_context import TraceContext, asking
 
 Attributes = Mapping[str, str | int | float | bool]
@@ -100,38 +97,3 @@ def text_of(context: Any) -> str:
         return ""
     ids = (format(context.trace_id, "032x"), format(context.span_id, "016x"))
     return str(TraceContext(*ids, context.trace_flags))
-
-
-def check_tracing(settings: Settings) -> None:
-    """Raise WrongUsage if the setting ``traces`` needs a package that is not installed."""
-    if settings.traces == "off":
-        return
-    try:
-        if find_spec("opentelemetry.exporter.otlp.proto.http") and find_spec("opentelemetry.sdk"):
-            return
-    except ImportError:  # a package above it is missing
-        pass
-    raise WrongUsage(
-        "OpenTelemetry, which makes traces, is not installed",
-        field="traces",
-        value=settings.traces,
-        hint="Install it with: pip install 'winepress[otel]', or set traces to off",
-    )
-
-
-def open_tracer(settings: Settings, service: str) -> Tracer:
-    """The tracer that the setting ``traces`` asks for; ``service`` names this kind of process.
-
-    Raises WrongUsage if what makes traces is not installed, or variables of it are not valid.
-    """
-    check_tracing(settings)
-    if settings.traces == "off":
-        return Tracer()
-    from winepress_shared.open_telemetry import OpenTelemetryTracer
-
-    try:
-        return OpenTelemetryTracer(service)
-    except (ValueError, OSError) as error:
-        raise WrongUsage(
-            f"traces cannot be sent: {error}", hint="See the variables OTEL_…"
-        ) from None

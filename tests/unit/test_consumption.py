@@ -45,7 +45,7 @@ class _Worker:
     def sweep(self) -> None:
         """Another worker did."""
 
-    def leave(self, worker: str) -> None:
+    def leave(self, worker: str, life: str) -> None:
         self.left.append(worker)
 
     def tick(self, *passed_s: float) -> None:

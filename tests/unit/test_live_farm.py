@@ -35,6 +35,9 @@ class Farm:
             raise self.fault
         return replace(FARM, queued=len(self.read_at))
 
+    def watch(self, farm: FarmSnapshot) -> None:
+        """Whose steps are told is another test's matter."""
+
 
 @pytest.fixture(autouse=True)
 def _quick(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -16,7 +16,8 @@ from winepress_shared.ledger.records import Slice
 from winepress_shared.log_context import ids_now
 from winepress_shared.open_telemetry import OpenTelemetryTracer
 from winepress_shared.settings import Settings
-from winepress_shared.tracing import Kind, Tracer, open_tracer
+from winepress_shared.tracers import open_tracer
+from winepress_shared.tracing import Kind, Tracer
 from winepress_worker.renderer.slice_traces import SliceTraces
 
 ONE = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"

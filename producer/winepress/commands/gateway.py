@@ -13,7 +13,7 @@ from winepress_shared.errors import WrongUsage
 from winepress_shared.network_address import is_loopback
 from winepress_shared.service_log import add_log_flag, configure_log
 from winepress_shared.settings import Settings
-from winepress_shared.tracing import open_tracer
+from winepress_shared.tracers import open_tracer
 
 DEFAULT_PORT = 8188
 _NEW_OBJECTS = 10_000  #: between two searches for cycles of garbage

@@ -37,7 +37,6 @@ if TYPE_CHECKING:
 
 _BLOCK_BYTES = 2**20  #: read from the server at a time
 _CONFLICT_ATTEMPTS = 5  #: of a conditional write that conflicts with another
-
 _BUCKET_CODES = frozenset({"NoSuchBucket", "InvalidBucketName", "PermanentRedirect"})
 _SETTINGS_HINT = "see the settings s3_bucket, s3_access_key_id and s3_secret_access_key"
 _ROLE_HINT = f"a role may not do everything, the operator's may; {_SETTINGS_HINT}"
@@ -253,8 +252,7 @@ class S3Store:
             raise self._unreachable(error) from None
 
     def _unreachable(self, error: botocore.exceptions.BotoCoreError) -> StoreUnreachable:
-        fault = certificate_fault(error)
-        if fault:
+        if fault := certificate_fault(error):
             return AccessRefused(
                 f"the certificate of the S3 store at {self._endpoint} {fault}",
                 hint=trust_hint("s3_ca"),

@@ -15,7 +15,7 @@ from winepress_shared.lane import Lane, Precision
 from winepress_shared.service_log import add_log_flag
 from winepress_shared.settings import Settings
 from winepress_shared.terminal import write_line
-from winepress_shared.tracing import check_tracing
+from winepress_shared.tracers import check_tracing
 from winepress_worker.cores import check_cores
 from winepress_worker.engine_name import EngineName
 from winepress_worker.logs import configure_logs

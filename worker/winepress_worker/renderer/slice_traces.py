@@ -13,7 +13,8 @@ from winepress_shared.ledger.records import Slice
 from winepress_shared.log_context import log_ids
 from winepress_shared.settings import Settings
 from winepress_shared.trace_context import TraceContext
-from winepress_shared.tracing import Attributes, Kind, Span, Tracer, open_tracer
+from winepress_shared.tracers import open_tracer
+from winepress_shared.tracing import Attributes, Kind, Span, Tracer
 
 log = logging.getLogger(__name__)
 
