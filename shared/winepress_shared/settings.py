@@ -142,8 +142,8 @@ class Settings(Limits):
     webhook_first_retry_s: Annotated[float, Field(gt=0, le=3600)] = 6.0
     #: Seconds before the second try; the time doubles from each try to the next.
     webhook_timeout_s: Annotated[float, Field(gt=0, le=60)] = 8.0  #: Seconds for one try.
-    log_format: Literal["text", "json"] = "text"  #: Of the logs of programs that serve.
-    traces: Literal["off", "otlp"] = "off"  #: Sent to a collector that variables OTEL_… name.
+    log_format: Literal["text", "json"] = "text"  #: Form of the logs of programs that serve.
+    traces: Literal["off", "otlp"] = "off"  #: Sent to the collector that variables OTEL_… name.
 
     @property
     def waits_for_disk(self) -> bool:
