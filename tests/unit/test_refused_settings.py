@@ -41,6 +41,6 @@ def test_what_is_wrong_with_a_setting_is_said_with_the_value_and_what_is_allowed
 def test_a_value_that_may_hold_a_secret_is_not_repeated(key: str, value: object) -> None:
     """A file has whatever its writer put where."""
     with pytest.raises(WrongUsage) as caught:
-        Settings.load({}, **{key: value})
+        Settings.checked({key: value})
     assert SECRET not in str(caught.value)
     assert caught.value.value is None
