@@ -171,7 +171,10 @@ def _roles(arguments: argparse.Namespace) -> int:
 
     folder = RoleFolder(arguments.out)
     settings = None if arguments.compose else Settings.load()
+    if arguments.rotate or arguments.retire:
+        folder.check_exists()
     credentials = folder.create()
+    had_former = bool(credentials.former)
     for role in Role:
         if arguments.rotate in (role.value, "all"):
             credentials = credentials.rotated(role)
@@ -186,6 +189,12 @@ def _roles(arguments: argparse.Namespace) -> int:
     _say(f"the keys of all roles are in {folder.path}")
     if credentials.former:
         _say("the servers' files there accept the former ones too, until `--retire`")
+    elif arguments.retire:
+        _say(
+            "the servers' files there accept no former key any more: bring them to the servers"
+            if had_former
+            else "there was no former key to retire"
+        )
     return 0
 
 

@@ -31,7 +31,12 @@ from winepress_deploy.settings_file import (
     with_key,
     write_settings,
 )
-from winepress_deploy.state_folder import StateFolder, configured_state, default_state
+from winepress_deploy.state_folder import (
+    StateFolder,
+    configured_state,
+    default_state,
+    stop_command,
+)
 from winepress_deploy.stop_request import StopRequest
 from winepress_shared.errors import FarmUnreachable, WrongUsage
 from winepress_shared.ledger.broker_disk import complaint_of
@@ -240,5 +245,5 @@ def _already_running(state: StateFolder) -> WrongUsage:
         field="--state",
         value=str(state.path),
         hint=f"To use it: `export WINEPRESS_CONFIG={shlex.quote(str(state.settings))}`; "
-        "to stop it: `winepress down`",
+        f"to stop it: `{stop_command(state, os.environ)}`",
     )

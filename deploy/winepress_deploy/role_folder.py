@@ -51,6 +51,17 @@ class RoleFolder:
         self.containers = self.path / _CONTAINERS
         self.secrets = self.path / "credentials.json"
 
+    def check_exists(self) -> None:
+        """Raise WrongUsage if the folder has no keys yet."""
+        if not self.secrets.exists():
+            raise WrongUsage(
+                "there are no keys in this folder to change",
+                field="--out",
+                value=str(self.path),
+                hint="Name the folder that `winepress roles` wrote; without --rotate and --retire "
+                "it makes a new one",
+            )
+
     def create(self) -> Credentials:
         """Make the folder, or read its secrets; raises WrongUsage."""
         try:

@@ -11,7 +11,7 @@ from contextlib import suppress
 from winepress_deploy.farm import Farm
 from winepress_deploy.farm_options import FarmOptions
 from winepress_deploy.services import flower
-from winepress_deploy.state_folder import StateFolder
+from winepress_deploy.state_folder import StateFolder, default_state, stop_command
 from winepress_deploy.stop_request import StopRequest
 from winepress_shared.json_log import redirect_stderr
 
@@ -49,7 +49,8 @@ def run_detached(options: FarmOptions, say: Callable[[str], None]) -> int:
     os.close(writer)
     with suppress(KeyboardInterrupt), open(reader, "rb") as pipe:  # noqa: PTH123 - a descriptor
         if pipe.read():
-            say(f"the farm runs in the background (process {pid}); `winepress down` stops it")
+            stop = stop_command(StateFolder(options.state or default_state()), os.environ)
+            say(f"the farm runs in the background (process {pid}); `{stop}` stops it")
             return 0
         return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
     os.kill(pid, signal.SIGTERM)

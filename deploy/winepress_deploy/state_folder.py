@@ -5,6 +5,7 @@ from __future__ import annotations
 import fcntl
 import json
 import os
+import shlex
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -30,6 +31,13 @@ def configured_state(environ: Mapping[str, str]) -> Path | None:
         return None
     folder = Path(named).expanduser().resolve().parent
     return folder if (folder / _LOCK).is_file() else None
+
+
+def stop_command(state: StateFolder, environ: Mapping[str, str]) -> str:
+    """The command that stops the farm of this folder, typed in this shell."""
+    meant = StateFolder(configured_state(environ) or default_state())
+    flag = "" if meant.path == state.path else f" --state {shlex.quote(str(state.path))}"
+    return f"winepress down{flag}"
 
 
 class StateFolder:

@@ -31,6 +31,7 @@ from winepress_shared.tracing import Attributes, Kind, Span, Tracer, text_of
 log = logging.getLogger(__name__)
 
 _CLOSE_S = 2.0  #: most time that the end of a process waits for its last spans
+_WHY = "the collector that OTEL_EXPORTER_OTLP_ENDPOINT names does not take them"
 _UNKNOWN = "unknown_service"  #: how a service is called that the environment does not name
 _parents: ContextVar[tuple[SpanContext, ...]] = ContextVar("parents", default=())
 
@@ -142,7 +143,7 @@ class OpenTelemetryTracer(Tracer):
         closing.start()
         closing.join(_CLOSE_S)
         if closing.is_alive():
-            log.warning("the last spans of traces are lost: the collector does not take them")
+            log.warning("the last spans of traces are lost: %s", _WHY)
 
 
 class _Recorded(Span):
@@ -185,7 +186,7 @@ class _Outspoken(SpanExporter):
         result = self._inner.export(spans)
         if result is not SpanExportResult.SUCCESS:
             if not self._lost:
-                log.warning("traces are lost: the collector does not take them")
+                log.warning("traces are lost: %s", _WHY)
             self._lost += len(spans)
         elif self._lost:
             log.warning("traces are delivered again; %d spans were lost", self._lost)

@@ -22,6 +22,7 @@ from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, f
 
 from winepress_shared.errors import WrongUsage
 from winepress_shared.jobs.quality import Quality
+from winepress_shared.jobs.refusal import complaint_of
 from winepress_shared.json_text import parse_json
 from winepress_shared.regular_file import read_regular
 from winepress_shared.toml_text import parse_toml
@@ -87,10 +88,12 @@ class Limits(BaseModel):
         try:
             return cls(**values)
         except ValidationError as error:
-            first = error.errors(include_url=False, include_input=False)[0]
-            name = ".".join(str(part) for part in first["loc"])
-            problem = first["msg"].removeprefix("Value error, ")
-            raise WrongUsage(f"invalid setting: {problem}", field=name) from None
+            first = error.errors(include_url=False)[0]
+            name, (problem, allowed) = ".".join(map(str, first["loc"])), complaint_of(first)
+            # What has other faults may be a secret, or an address with one in it.
+            is_plain = allowed or first["type"].endswith(("_parsing", "_number"))
+            told = {"value": first["input"] if is_plain else None, "allowed": allowed}
+            raise WrongUsage(f"invalid setting: {problem}", field=name, **told) from None
 
 
 class Settings(Limits):
@@ -139,8 +142,8 @@ class Settings(Limits):
     webhook_first_retry_s: Annotated[float, Field(gt=0, le=3600)] = 6.0
     #: Seconds before the second try; the time doubles from each try to the next.
     webhook_timeout_s: Annotated[float, Field(gt=0, le=60)] = 8.0  #: Seconds for one try.
-    log_format: Literal["text", "json"] = "text"  #: Of the logs of programs that serve.
-    traces: Literal["off", "otlp"] = "off"  #: Sent to a collector that variables OTEL_… name.
+    log_format: Literal["text", "json"] = "text"  #: Form of the logs of programs that serve.
+    traces: Literal["off", "otlp"] = "off"  #: Sent to the collector that variables OTEL_… name.
 
     @property
     def waits_for_disk(self) -> bool:

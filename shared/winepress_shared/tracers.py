@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import os
 from importlib.util import find_spec
 
 from winepress_shared.errors import WrongUsage
 from winepress_shared.settings import Settings
 from winepress_shared.tracing import Tracer
 
+#: The variables that name the collector; the first that is set counts.
+_ENDPOINTS = ("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "OTEL_EXPORTER_OTLP_ENDPOINT")
+
 
 def check_tracing(settings: Settings) -> None:
-    """Raise WrongUsage if the setting ``traces`` needs a package that is not installed."""
+    """Raise WrongUsage if the setting ``traces`` needs what is not installed, or no address."""
     if settings.traces == "off":
         return
+    _check_endpoint()
     try:
         if find_spec("opentelemetry.exporter.otlp.proto.http") and find_spec("opentelemetry.sdk"):
             return
@@ -24,6 +29,19 @@ def check_tracing(settings: Settings) -> None:
         value=settings.traces,
         hint="Install it with: pip install 'winepress[otel]', or set traces to off",
     )
+
+
+def _check_endpoint() -> None:
+    """Raise WrongUsage for an address to which nothing could be sent."""
+    name = next((one for one in _ENDPOINTS if os.environ.get(one)), None)
+    given = os.environ[name] if name else "http://"
+    if not given.lower().startswith(("http://", "https://")):
+        raise WrongUsage(
+            "not the address of a collector",
+            field=name,
+            value=None if "@" in given else given,  # a password may stand before it
+            allowed="an address that begins with http:// or https://",
+        )
 
 
 def open_tracer(settings: Settings, service: str) -> Tracer:

@@ -28,7 +28,7 @@ from winepress_deploy.settings_file import (
     user_settings,
     write_settings,
 )
-from winepress_deploy.state_folder import StateFolder, configured_state
+from winepress_deploy.state_folder import StateFolder, configured_state, default_state, stop_command
 from winepress_deploy.stop_request import StopRequest
 from winepress_shared.errors import WrongUsage
 from winepress_shared.settings import Settings
@@ -282,3 +282,16 @@ def test_a_wish_to_stop_interrupts_only_what_wants_to_be_interrupted() -> None:
         assert stop.is_hurried()
         with pytest.raises(KeyboardInterrupt), stop.interrupting():
             pytest.fail("it was asked to stop before it began")
+
+
+def test_the_command_that_stops_a_farm_names_its_folder_where_it_must(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever copies it from the terminal stops that farm, and not one that does not run."""
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
+    other = StateFolder(tmp_path / "my farm")
+    other.path.mkdir()
+    other.lock.touch()
+    assert stop_command(StateFolder(default_state()), {}) == "winepress down"
+    assert stop_command(other, {}) == f"winepress down --state '{other.path}'"
+    assert stop_command(other, {"WINEPRESS_CONFIG": str(other.settings)}) == "winepress down"

@@ -147,3 +147,22 @@ def test_variables_that_cannot_be_used_are_told_and_keep_no_worker_from_drawing(
         open_tracer(Settings(traces="otlp"), "test")
     assert not SliceTraces.of(Settings(traces="otlp"), "ada").tracer.is_on
     assert "no traces" in caplog.text
+
+
+@pytest.mark.parametrize("name", ["", "_TRACES"])
+def test_an_address_of_a_collector_without_a_scheme_is_refused(
+    name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Otherwise every span would be lost, as if the collector were away."""
+    variable = f"OTEL_EXPORTER_OTLP{name}_ENDPOINT"
+    monkeypatch.setenv(variable, "127.0.0.1:4318")
+    with pytest.raises(WrongUsage) as caught:
+        open_tracer(Settings(traces="otlp"), "test")
+    assert str(caught.value) == (
+        f"{variable}: not the address of a collector (got '127.0.0.1:4318'); "
+        "allowed: an address that begins with http:// or https://"
+    )
+    monkeypatch.setenv(variable, "me:hunter2@host:4318")
+    with pytest.raises(WrongUsage) as caught:
+        open_tracer(Settings(traces="otlp"), "test")
+    assert "hunter2" not in str(caught.value)

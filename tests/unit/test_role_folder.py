@@ -258,6 +258,28 @@ def test_a_role_gets_a_new_key_while_the_servers_accept_the_former_one(folder: P
     assert users.items() <= _lines_of(folder).items(), "no other role has another key"
 
 
+def test_a_second_end_of_the_former_keys_says_that_there_is_none(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Whoever is not sure whether it was done may run it again."""
+    words = ["roles", "--compose", "--out", str(folder)]
+    assert main([*words, "--rotate", "worker"]) == main([*words, "--retire"]) == 0
+    assert "accept no former key any more" in capsys.readouterr().out
+    assert main([*words, "--retire"]) == 0
+    assert "there was no former key" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("change", [["--rotate", "worker"], ["--retire"]])
+def test_a_mistyped_folder_gets_no_keys_when_keys_are_to_be_changed(
+    tmp_path: Path, change: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Servers would be told the keys of another farm, and shut out everybody."""
+    other = tmp_path / "kyes"
+    assert main(["roles", "--compose", "--out", str(other), *change]) == 2
+    assert "no keys in this folder" in capsys.readouterr().err
+    assert not other.exists()
+
+
 def test_all_roles_may_get_new_keys_at_once(folder: Path) -> None:
     """Once: a second change would lock out whoever still shows the first keys."""
     words = ["roles", "--compose", "--out", str(folder), "--rotate"]

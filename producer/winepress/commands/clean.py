@@ -36,7 +36,10 @@ def _run(arguments: argparse.Namespace) -> int:
     console, given = Console(arguments.json), arguments.days
     if given is not None and not 0 < given <= _MOST_DAYS:
         raise WrongUsage(
-            "not a number of days", field="--days", value=given, allowed=f"up to {_MOST_DAYS:.0f}"
+            "not a number of days",
+            field="--days",
+            value=f"{given:g}",
+            allowed=f"more than 0 to {_MOST_DAYS:.0f}",
         )
     jobs = objects = size = 0
     with Client.from_env() as client:

@@ -68,9 +68,14 @@ def refusal_of(
 
 def complaint_of(first: ErrorDetails) -> tuple[str, str | None]:
     """The problem with a value that is no field of a job, and what is allowed."""
-    message = first["msg"][:1].lower() + first["msg"][1:]
+    message = first["msg"].removeprefix("Value error, ")
+    message = message[:1].lower() + message[1:]
     problem, allowed = _OTHER_COMPLAINTS.get(first["type"], (message, None))
-    return problem, allowed and allowed.format(**first.get("ctx", {}))
+    limits = {
+        name: f"{limit:,.0f}" if isinstance(limit, float) and limit.is_integer() else limit
+        for name, limit in first.get("ctx", {}).items()
+    }
+    return problem, allowed and allowed.format(**limits)
 
 
 def _unknown_field(
