@@ -136,8 +136,7 @@ class LeaseClient:
         """The step callback of a call: reports steps, and stops when told to.
 
         A slice that must stop is given back, and the others go on; the callback raises Stopped for
-        the last one. A slice that waits for its turn is looked after too: it must not stay in hand
-        for long when its job has ended.
+        the last one. One that waits for its turn is not kept for long after the end of its job.
         """
         going = {slice_.fence: (slice_, unit) for slice_, unit in units}
         self._drawing = frozenset(going)
@@ -154,7 +153,8 @@ class LeaseClient:
                 for fence, stop in self._patiently(self._reports.ask).items():
                     if len(going) == 1 and fence in going:
                         raise stop
-                    self.give_back(self._waiting.pop(fence, None) or going.pop(fence)[0])
+                    mine = self._waiting.pop(fence, None) or going.pop(fence)[0]
+                    self.give_back(mine)
             else:
                 self._reports.send_if_due()
 
