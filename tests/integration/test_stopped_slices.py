@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from typing import cast
+from collections.abc import Collection, Mapping
+from contextlib import suppress
+from queue import Empty, SimpleQueue
+from typing import Any, cast
 
 import pytest
 from support.audited_farm import LANE, AuditedFarm
@@ -15,17 +18,35 @@ from winepress_worker.renderer.messenger import Messenger
 from winepress_worker.renderer.preview_publisher import PreviewPublisher
 from winepress_worker.renderer.unfit import Unfit
 
+_WAIT_S = 60.0
+_MOMENT_S = 0.5  #: for what must not happen
+
+Named = SimpleQueue[Mapping[int, Collection[int]]]
+
 
 @pytest.fixture
-def leases(farm: AuditedFarm) -> LeaseClient:
-    """A process of the worker w1, which listens for orders."""
+def named(farm: AuditedFarm, monkeypatch: pytest.MonkeyPatch) -> Named:
+    """What the process named as all that it has in hand, once the ledger has heard it."""
+    found: Named = SimpleQueue()
+    disown = farm.ledger.disown
+
+    def noted(holder: str, in_hand: Mapping[int, Collection[int]]) -> None:
+        disown(holder, in_hand)
+        found.put(in_hand)
+
+    monkeypatch.setattr(farm.ledger, "disown", noted)
+    return found
+
+
+@pytest.fixture
+def leases(farm: AuditedFarm, named: Named) -> LeaseClient:
+    """A process of the worker w1, which listens for orders and has named what it has in hand."""
     messenger = Messenger()
     messenger.start()
     previews = PreviewPublisher(cast("PreviewStore", None), messenger)
     client = LeaseClient(farm.ledger, "w1", 1, previews, messenger, Unfit(lambda model: None))
     client.listen()
-    channel = farm.key("directives", client.holder)
-    await_condition(lambda: farm.redis.pubsub_numsub(channel)[0][1] == 1)
+    assert named.get(timeout=_WAIT_S) == {}
     return client
 
 
@@ -55,6 +76,29 @@ def test_a_slice_whose_picture_is_on_its_way_is_given_up_when_its_job_ends(
     farm.ledger.control("job", "cancel")
     await_condition(lambda: not _is_held(farm, slice_))
     await_condition(lambda: not leases.holds(slice_))
+
+
+def test_a_slice_whose_claim_is_being_answered_is_not_given_up(
+    farm: AuditedFarm, leases: LeaseClient, named: Named, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On a new channel a process names what it has in hand: then this slice too.
+
+    Else it was drawn by this process and, because its lease had ended, begun again by another one.
+    """
+    claim = farm.ledger.claim_together
+
+    def claim_and_reconnect(*terms: Any, **more: Any) -> list[Slice]:
+        slices = claim(*terms, **more)
+        farm.redis.client_kill_filter(_type="pubsub")
+        with suppress(Empty):
+            named.put(named.get(timeout=_MOMENT_S))
+        return slices
+
+    monkeypatch.setattr(farm.ledger, "claim_together", claim_and_reconnect)
+    farm.submit("job")
+    (slice_,) = leases.claim(LANE, 1, begin=True)
+    assert named.get(timeout=_WAIT_S) == {slice_.fence: (0,)}
+    assert farm.draw_one(slice_, 0) is UnitOutcome.LAST
 
 
 def test_a_slice_that_is_being_drawn_is_given_up_by_who_draws_it(

@@ -58,7 +58,7 @@ def test_a_hundred_copies_of_a_ticket_draw_a_picture_once(farm: StruckFarm) -> N
     farm.await_ended()
     account = verify(farm)
     account.assert_kept()
-    assert account.begun_again == 0
+    account.assert_begun_once()
 
 
 @pytest.mark.case(26)

@@ -17,6 +17,7 @@ from winepress_shared.errors import BrokerUnreachable
 _SLOW = 40  #: steps of a picture that lasts through what is done meanwhile
 _AWAY_S = 60.0  #: stands for ten minutes: nothing that waits asks how long it has waited
 _DROPS, _RECONNECTS = 20, 10
+_CLAIMS = 100  #: at least
 _LITTLE_BYTES = 2**20
 
 
@@ -33,6 +34,24 @@ def test_dropped_subscriptions_have_nothing_drawn_twice(farm: StruckFarm) -> Non
     account = verify(farm)
     account.assert_kept()
     assert account.begun_again == 0
+
+
+@pytest.mark.case(10)
+@pytest.mark.lengthy
+def test_subscriptions_dropped_while_slices_are_claimed(farm: StruckFarm) -> None:
+    """Whenever a worker is heard again it names what it holds: also what it was just given."""
+    farm.start_workers(2)
+    farm.submit(_CLAIMS, n=2, num_inference_steps=1)
+
+    def is_drawn_while_dropped() -> bool:
+        farm.broker.client_kill_filter(_type="pubsub")
+        return not farm.open_units()
+
+    await_true(is_drawn_while_dropped)
+    farm.await_ended()
+    account = verify(farm)
+    account.assert_kept()
+    account.assert_begun_once()
 
 
 @pytest.mark.case(11)

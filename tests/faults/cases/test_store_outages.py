@@ -82,7 +82,7 @@ def test_a_reply_that_is_lost_after_the_store_has_the_picture(
     assert len(lost) == 3
     account = verify(farm)
     account.assert_kept()
-    assert account.begun_again == 0
+    account.assert_begun_once()
     _assert_first_attempts(farm)
 
 

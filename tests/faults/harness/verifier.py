@@ -42,6 +42,7 @@ class Account:
     slow: list[str] = field(default_factory=list)  #: I7
     executions: int = 0  #: pictures begun, by the witness
     drawn: int = 0  #: pictures drawn to their end, by the witness
+    lost_slices: int = 0  #: their worker died or was silent for as long as a lease lasts
 
     @property
     def begun_again(self) -> int:
@@ -52,6 +53,13 @@ class Account:
     def drawn_again(self) -> int:
         """Pictures that were drawn to their end more often than once."""
         return self.drawn - self.pictures
+
+    def assert_begun_once(self) -> None:
+        """Fail where a picture was begun again and no slice was lost.
+
+        For cases in which no worker dies: one that gets no processor for half a minute may lose it.
+        """
+        assert self.begun_again == 0 or self.lost_slices, f"{self.begun_again} begun again"
 
     def broken(self) -> list[str]:
         """One sentence for each promise that was not kept."""
@@ -89,6 +97,7 @@ def verify(
         list(pool.map(lambda one: _check_job(farm, one, originals, account), sent))
     if farm.engine is not None:
         _check_witness(farm, sent, account)
+    account.lost_slices = int(farm.broker.hget(farm.key("work_counts"), "slices_lost") or 0)
     _check_residue(farm, account)
     return account
 

@@ -72,6 +72,7 @@ class LeaseClient:
         self._reports = StepReports(ledger, messenger)
         self._drawing: frozenset[int] = frozenset()  # fences of what is being loaded or drawn for
         self.in_hand: dict[int, set[int]] = {}  #: fence → units not settled; see `Ledger.disown`
+        self._claiming = threading.Lock()  # held while a claim may have slices that `in_hand` lacks
         self._waiting: dict[int, Slice] = {}  # fence → slice of the newest claim, not begun yet
         self.draining = threading.Event()
         self._leaving = threading.Event()  # also what is being drawn ends
@@ -89,8 +90,9 @@ class LeaseClient:
             return []
         others_first = self._suspects.wait_for_others(lane)
         terms = (lane, self.worker, self.holder, most, 1 if others_first else together)
-        slices = self._ledger.claim_together(*terms, begin=begin, others_first=others_first)
-        self.in_hand |= {one.fence: set(one.units) for one in slices}
+        with self._claiming:
+            slices = self._ledger.claim_together(*terms, begin=begin, others_first=others_first)
+            self.in_hand |= {one.fence: set(one.units) for one in slices}
         self._waiting = {one.fence: one for one in slices}
         self._drawing = frozenset(self._waiting)
         self._reports.claimed(slices)
@@ -134,8 +136,7 @@ class LeaseClient:
         """The step callback of a call: reports steps, and stops when told to.
 
         A slice that must stop is given back, and the others go on; the callback raises Stopped for
-        the last one. A slice that waits for its turn is looked after too: it must not stay in hand
-        for long when its job has ended.
+        the last one. One that waits for its turn is not kept for long after the end of its job.
         """
         going = {slice_.fence: (slice_, unit) for slice_, unit in units}
         self._drawing = frozenset(going)
@@ -288,9 +289,12 @@ class LeaseClient:
                         self._obey(message["data"])
                     self._reports.give_sign()
                     if channel.is_new:
-                        # It may be another server now, or one that has lost its newest data.
-                        mine = list(self.in_hand.items())
-                        self._ledger.disown(self.holder, {f: tuple(units) for f, units in mine})
+                        self._disown()
                         channel.is_new = False
             except (BrokerUnreachable, OSError, ValueError):
                 time.sleep(_LISTEN_S)
+
+    def _disown(self) -> None:
+        """Hand on what is not in hand: the server may be another, or have lost its newest data."""
+        with self._claiming:
+            self._ledger.disown(self.holder, {f: tuple(u) for f, u in list(self.in_hand.items())})
