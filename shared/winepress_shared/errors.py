@@ -65,7 +65,7 @@ class WinepressError(Exception):
     @property
     def message(self) -> str:
         """One line of text for users; never contains a secret."""
-        text = f"{self.field}: {self.problem}" if self.field else self.problem
+        text = f"{short_name(self.field)}: {self.problem}" if self.field else self.problem
         if self.value is not None:
             text += f" (got {_short(self.value)})"
         if self.allowed:
@@ -91,7 +91,12 @@ def _short(value: object) -> str:
         text = repr(value)
     except ValueError:  # Python does not print integers of more than 4300 digits
         text = f"an unprintable {type(value).__name__}"
-    return text if len(text) <= _ECHO_CHARACTERS else text[: _ECHO_CHARACTERS - 1] + "…"
+    return short_name(text)
+
+
+def short_name(name: str) -> str:
+    """A name or value as a message shows it: whoever writes a file invents names too."""
+    return name if len(name) <= _ECHO_CHARACTERS else name[: _ECHO_CHARACTERS - 1] + "…"
 
 
 def _rebuild(kind: type[WinepressError], state: dict[str, object]) -> WinepressError:
