@@ -12,10 +12,10 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
 
-from fuzz.door import Door, Enter, Opened
-from fuzz.gateway_door import gateway
 from support.stored_documents import DOCUMENTS, Reader
 
+from fuzz.door import Door, Enter, Opened
+from fuzz.gateway_door import gateway
 from winepress.bulk.bulk_file import FORMS, read_lines
 from winepress.bulk.line import LineFault
 from winepress.bulk.plan import Plan, PlanOptions
@@ -77,7 +77,7 @@ def _stored(read_it: Reader) -> Opened:
 
     @contextmanager
     def opened(folder: Path) -> Iterator[Enter]:
-        os.fsync = lambda _: None  # this process does nothing else
+        os.fsync = lambda fd: None  # this process does nothing else
         archive = Archive(FolderStore(folder))
         yield lambda data: read_it(archive, data)
 

@@ -13,10 +13,11 @@ from typing import Any
 from urllib.parse import unquote
 
 from fastapi import FastAPI
-from fuzz.door import Enter
 from pydantic import SecretStr
+from starlette.types import Message
 from support.servers import ValkeyServer
 
+from fuzz.door import Enter
 from winepress.gateway.app import make_app
 from winepress_shared.errors import WrongUsage
 from winepress_shared.settings import Settings
@@ -29,7 +30,7 @@ _METHODS = ("POST", "PUT", "PATCH", "DELETE")
 @contextmanager
 def gateway(folder: Path) -> Iterator[Enter]:
     """Open the door: an input is ``METHOD PATH TYPE``, a line break and a body."""
-    os.fsync = lambda _: None  # this process does nothing else
+    os.fsync = lambda fd: None  # this process does nothing else
     socket.getaddrinfo = _looked_up
     tempfile.tempdir = str(folder)
     with ValkeyServer(folder) as valkey, asyncio.Runner() as runner:
@@ -68,13 +69,13 @@ async def _answer(app: FastAPI, data: bytes) -> object:
     method, path, kind = (*head.decode("latin-1").split(" ", 2), "", "")[:3]
     if method not in _METHODS or not path.startswith("/") or not path.isascii():
         raise WrongUsage("not a request")
-    sent: list[dict[str, Any]] = []
-    to_receive = [{"type": "http.request", "body": body, "more_body": False}]
+    sent: list[Message] = []
+    to_receive: list[Message] = [{"type": "http.request", "body": body, "more_body": False}]
 
-    async def receive() -> dict[str, Any]:
+    async def receive() -> Message:
         return to_receive.pop() if to_receive else {"type": "http.disconnect"}
 
-    async def send(message: dict[str, Any]) -> None:
+    async def send(message: Message) -> None:
         sent.append(message)
 
     async with asyncio.timeout(_ANSWER_S):

@@ -16,7 +16,17 @@ MOST_BYTES = 2**18  #: of an input; what is larger meets limits that tests of th
 _WORDS: tuple[bytes, ...] = (
     *(b"", b"\x00", b"\xff", b"\xef\xbb\xbf", b"\xff\xfe", b"\r\n", b"\x1b[2J", b"\xed\xa0\x80"),
     *(b"NaN", b"Infinity", b"-1", b"1e999", b"9" * 30, b"9" * 5000, b"null", b"[]", b"{}", b'""'),
-    *(b"true", b"[" * 3000, b'{"a":' * 2000, b'"', b"'", b"{2$$a|b}", b"{0$$a}", b"__x__", b"(a:1.1)"),
+    *(
+        b"true",
+        b"[" * 3000,
+        b'{"a":' * 2000,
+        b'"',
+        b"'",
+        b"{2$$a|b}",
+        b"{0$$a}",
+        b"__x__",
+        b"(a:1.1)",
+    ),
     *(b"../../x", b"/etc/passwd", b"file:///etc/passwd", b"http://127.0.0.1/", b"sha256:"),
     *(b"&a *a", b"!!python/object:os.system", b"!!int ''", b"<lora:x:1>", b"Steps: 1, Sampler: a"),
     *("٣".encode(), "ﬁ\u202e\u0000".encode(), "é".encode() * 999, b"1_0", b"0x10", b"+1", b" 1 "),
