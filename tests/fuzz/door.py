@@ -144,7 +144,11 @@ def _fault(error: BaseException) -> Fault:
 
 @contextmanager
 def strict() -> Iterator[None]:
-    """Warnings are errors while inside, as in all tests."""
+    """Warnings are errors while inside, as in all tests, but for files that nobody closed.
+
+    Starlette leaves the files of a form that is cut off to Python.
+    """
     with warnings.catch_warnings():
         warnings.simplefilter("error")
+        warnings.simplefilter("ignore", ResourceWarning)
         yield
