@@ -23,6 +23,7 @@ from winepress_shared.errors import WrongUsage
 from winepress_shared.settings import Settings
 
 _ANSWER_S = 120.0  #: longest for an answer that nobody works on
+_MOST_REFUSAL_BYTES = 2**16  #: in JSON; some list the faults of many lines
 _MOST_UNITS = 1000  #: of the farm; then it refuses, as it refuses everybody
 _METHODS = ("POST", "PUT", "PATCH", "DELETE")
 
@@ -81,10 +82,12 @@ async def _answer(app: FastAPI, data: bytes) -> object:
     async with asyncio.timeout(_ANSWER_S):
         await app(_scope(method, path, kind, len(body)), receive, send)
     status = sent[0]["status"] if sent else 0
-    if status == 503 and b"no-worker" in b"".join(one.get("body", b"") for one in sent):
+    answer = b"".join(one.get("body", b"") for one in sent)
+    if status == 503 and b"no-worker" in answer:
         return status  # it was read to its end, and nobody works here
-    assert 200 <= status < 500, f"status {status}: {sent[1:2]}"[:400]
+    assert 200 <= status < 500, f"status {status}: {answer[:300]!r}"
     if status >= 400:
+        assert len(answer) < _MOST_REFUSAL_BYTES, f"a refusal of {len(answer)} bytes"
         raise WrongUsage(f"status {status}")
     return status
 
