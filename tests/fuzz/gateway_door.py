@@ -23,7 +23,7 @@ from winepress_shared.errors import WrongUsage
 from winepress_shared.settings import Settings
 
 _ANSWER_S = 120.0  #: longest for an answer that nobody works on
-_MOST_REFUSAL_BYTES = 2**16  #: in JSON; some list the faults of many lines
+_MOST_REFUSAL_BYTES = 2**21  #: in JSON; some list the faults of many lines
 _MOST_UNITS = 1000  #: of the farm; then it refuses, as it refuses everybody
 _METHODS = ("POST", "PUT", "PATCH", "DELETE")
 

@@ -53,7 +53,8 @@ class Mutator:
     def __iter__(self) -> Iterator[bytes]:
         ways = (self._flip, self._cut, self._splice, self._repeat, self._word, self._number)
         while True:
-            data, rounds = self._chance.choice(self._seeds), (1, 1, 2, 4)
+            data = self._chance.choice(self._seeds)
+            rounds: tuple[int, ...] = (1, 1, 2, 4)
             if self._documents and self._chance.random() < 0.8:
                 # Broken bytes are mostly no JSON any more, and reach nothing behind its parser.
                 data, rounds = self._document(data), (0, 0, 0, 0, 1, 2)
