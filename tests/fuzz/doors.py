@@ -129,8 +129,8 @@ def _prompt(folder: Path) -> Iterator[Enter]:
     (folder / "x.txt").write_text("a\n2::b\n# c\n{a|c}\n")
 
     def enter(data: bytes) -> object:
-        text = data.decode("utf-8", "replace")
-        foreign_syntax(text[:MAX_PROMPT_CHARACTERS])
+        text = data.decode("utf-8", "replace")[:MAX_PROMPT_CHARACTERS]  # as jobs check it before
+        foreign_syntax(text)
         Wildcards(folder).pick(text, random.Random(1))
         return list(islice(Wildcards(folder).every(text), _READINGS))
 
