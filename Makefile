@@ -23,6 +23,7 @@ CLIENTS := build/clients/node/.made \
 KILLS ?= 300
 MINUTES ?= 60
 SEED ?= 1
+INPUTS ?= 1000000
 AVX2_CPU := build/avx2_cpu.so
 # In Debian a part of the package prometheus; what else needs it is in `make test-operations`.
 ALERTS := promtool check config deploy/prometheus/prometheus.yaml >/dev/null && \
@@ -30,7 +31,7 @@ ALERTS := promtool check config deploy/prometheus/prometheus.yaml >/dev/null && 
 
 .DEFAULT_GOAL := help
 .PHONY: help install develop demo test check coverage bench clean check-deploy test-avx2 test-all-avx2 test-clients clients power \
-  faults kills soak recovery test-operations both-halves one-half other-half
+  faults kills soak recovery fuzz test-operations both-halves one-half other-half
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "make %-15s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -147,6 +148,9 @@ kills: install ## SIGKILL workers, broker and store at random phases: KILLS=300 
 
 soak: install ## Disturb a farm at random, and see whether anything grows: MINUTES=60 SEED=1
 	@PYTHONPATH=tests $(BIN)/python -m faults.harness soak --minutes $(MINUTES) --seed $(SEED)
+
+fuzz: install ## Put broken inputs into every door of the product: INPUTS=1000000 SEED=1
+	@PYTHONPATH=tests $(BIN)/python -m fuzz --inputs $(INPUTS) --seed $(SEED) $(addprefix --door ,$(DOOR))
 
 recovery: install ## Throughput of a farm before and after faults
 	@PYTHONPATH=tests $(BIN)/python -m faults.harness recovery

@@ -65,7 +65,9 @@ class WinepressError(Exception):
     @property
     def message(self) -> str:
         """One line of text for users; never contains a secret."""
-        text = f"{self.field}: {self.problem}" if self.field else self.problem
+        text = short(self.problem, _PROBLEM_CHARACTERS)
+        if self.field:
+            text = f"{short(self.field)}: {text}"
         if self.value is not None:
             text += f" (got {_short(self.value)})"
         if self.allowed:
@@ -84,6 +86,7 @@ class WinepressError(Exception):
 
 #: Longest value echoed back in a message, in characters.
 _ECHO_CHARACTERS = 80
+_PROBLEM_CHARACTERS = 2000  #: of a problem, which may quote another program's
 
 
 def _short(value: object) -> str:
@@ -91,7 +94,12 @@ def _short(value: object) -> str:
         text = repr(value)
     except ValueError:  # Python does not print integers of more than 4300 digits
         text = f"an unprintable {type(value).__name__}"
-    return text if len(text) <= _ECHO_CHARACTERS else text[: _ECHO_CHARACTERS - 1] + "…"
+    return short(text)
+
+
+def short(text: str, most: int = _ECHO_CHARACTERS) -> str:
+    """A text from outside as a message shows it: names of fields, too, can be of any length."""
+    return text if len(text) <= most else text[: most - 1] + "…"
 
 
 def _rebuild(kind: type[WinepressError], state: dict[str, object]) -> WinepressError:

@@ -101,3 +101,10 @@ def test_control_characters_never_reach_the_terminal(value: str) -> None:
 def test_integer_python_refuses_to_print_still_gives_a_message() -> None:
     """Integers of more than 4300 digits have no text in Python."""
     assert "an unprintable int" in str(InvalidJob("no", value=10**5000))
+
+
+def test_no_message_is_longer_than_a_page() -> None:
+    """Whoever writes a file or the broker's records invents names and words of any length."""
+    error = InvalidJob(f"{'x' * 10**6!r} is given twice", field="y" * 10**6, value="z" * 10**6)
+    assert len(error.message) < 3000
+    assert "z" * 70 in error.message

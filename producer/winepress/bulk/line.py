@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from winepress.job_files.given_names import given_names
-from winepress_shared.errors import InvalidJob, WinepressError
+from winepress_shared.errors import InvalidJob, WinepressError, short
 
 
 @dataclass(frozen=True)
@@ -39,7 +39,7 @@ class LineFault(InvalidJob):
         self.name = name
         place = f"line {line}" + (f", column {column}" if column else "")
         super().__init__(
-            f"{place}{f' ({name})' if name else ''}: {error.problem}",
+            f"{place}{f' ({short(name)})' if name else ''}: {error.problem}",
             value=error.value,
             allowed=error.allowed,
             hint=error.hint,

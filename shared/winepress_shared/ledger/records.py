@@ -9,7 +9,7 @@ from typing import Any
 
 from winepress_shared.cost import megapixel_steps
 from winepress_shared.documents import read_facts
-from winepress_shared.errors import Conflict, DamagedRecord, NotFound, WrongUsage
+from winepress_shared.errors import Conflict, DamagedRecord, NotFound, WrongUsage, short
 from winepress_shared.jobs.job import Priority
 from winepress_shared.jobs.job_record import JobRecord
 from winepress_shared.lane import model_key
@@ -186,7 +186,7 @@ class JobRow:
             return cls._read(job_id, row)
         except (KeyError, ValueError, IndexError, OverflowError) as error:
             raise DamagedRecord(
-                f"the broker's record of this job is damaged: {error}",
+                f"the broker's record of this job is damaged: {short(str(error))}",
                 value=job_id,
                 hint=f"DEL FARM:job:{job_id} in the broker removes it; then `winepress recover` "
                 "enters the job again, unless it had ended",

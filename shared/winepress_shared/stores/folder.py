@@ -269,5 +269,5 @@ def _read_notes(path: Path) -> dict[str, str]:
     try:
         with path.open("rb") as file:
             return check_metadata(json.loads(file.read(8 * MAX_METADATA_BYTES)))
-    except (FileNotFoundError, ValueError, TypeError):
+    except (FileNotFoundError, ValueError, TypeError, RecursionError):
         return {}

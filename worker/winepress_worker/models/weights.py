@@ -32,7 +32,7 @@ def header(path: Path) -> dict[str, dict[str, Any]]:
         tensors = json.loads(text)
         tensors.pop("__metadata__", None)
         end = max((tensor["data_offsets"][1] for tensor in tensors.values()), default=0)
-    except (ValueError, TypeError, KeyError, IndexError, AttributeError):
+    except (ValueError, TypeError, KeyError, IndexError, AttributeError, RecursionError):
         raise _damaged(path) from None
     if end != size - _LENGTH_BYTES - length:
         raise _damaged(path)

@@ -1,0 +1,1 @@
+"""Broken and hostile input at length: every door through which input comes in, and a fuzzer."""
