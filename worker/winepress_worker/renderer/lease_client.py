@@ -127,22 +127,22 @@ class LeaseClient:
             for slice_, unit in units
             if not (slice_.begun and unit == slice_.units[0])
         ]
-        if not new:
-            return {}, False
-        told = self._patiently(lambda: self._ledger.start_together(new))
+        told = self._patiently(lambda: self._ledger.start_together(new)) if new else []
         return ends_of(new, told), Directive.CALLED in told
 
-    def watch(self, *units: SliceUnit) -> Callable[[int, int], None]:
+    def watch(self, *units: SliceUnit, tells_end: bool = False) -> Callable[[int, int], None]:
         """The step callback of a call: reports steps, and stops when told to.
 
         A slice that must stop is given back, and the others go on; the callback raises Stopped for
         the last one. One that waits for its turn is not kept for long after the end of its job.
+        With ``tells_end`` the last step is reported even if nobody watches.
         """
         going = {slice_.fence: (slice_, unit) for slice_, unit in units}
         self._drawing = frozenset(going)
         self._reports.begin(
             lambda: {fence: unit for fence, (_, unit) in list(going.items())},
             lambda: list(self._waiting),
+            tells_end=tells_end,
         )
 
         def on_step(done: int, steps: int) -> None:

@@ -25,9 +25,10 @@ _NO_UNIT = -1  #: of a slice of which nothing is drawn yet
 class _Call:
     """What is drawn in one call, with what waits beside it, and how far it is."""
 
-    def __init__(self, units: Callable[[], dict[int, int]]) -> None:
+    def __init__(self, units: Callable[[], dict[int, int]], *, tells_end: bool = False) -> None:
         """``units``: fence → unit."""
         self.units = units
+        self.tells_end = tells_end
         self.done = self.steps = 0
         self.drawn_at = self.told_at = time.monotonic()  # the newest step, and the newest report
         self.is_told = False  # of one of its steps
@@ -56,10 +57,19 @@ class StepReports:
         self._news.intersection_update(one.fence for one in slices)
 
     def begin(
-        self, drawn: Callable[[], dict[int, int]], waiting: Callable[[], Sequence[int]]
+        self,
+        drawn: Callable[[], dict[int, int]],
+        waiting: Callable[[], Sequence[int]],
+        *,
+        tells_end: bool = False,
     ) -> None:
-        """A call begins: fence → unit of what is drawn in it, and fences that wait beside it."""
-        self._call = _Call(lambda: dict.fromkeys(waiting(), _NO_UNIT) | drawn())
+        """A call begins: fence → unit of what is drawn in it, and fences that wait beside it.
+
+        With ``tells_end`` its last step is reported in any case.
+        """
+        self._call = _Call(
+            lambda: dict.fromkeys(waiting(), _NO_UNIT) | drawn(), tells_end=tells_end
+        )
 
     def rest(self) -> None:
         """The call is over."""
@@ -96,7 +106,7 @@ class StepReports:
         if not self._watched.isdisjoint(call.units()):
             is_due = is_last or not call.is_told or call.silent_s > WATCHED_S
         # Our parent, once told of a step, is told of the last one: storing may take longer.
-        if is_due or (is_last and call.is_told):
+        if is_due or (is_last and (call.is_told or call.tells_end)):
             self._send(call)
 
     def give_sign(self, after_s: float = UNWATCHED_S) -> None:

@@ -93,7 +93,8 @@ class ZoomRenderer:
         )
 
     def _film(self, zoom: ZoomVideo, unit: UnitWork) -> Stored:
-        on_step = self._lease_client.watch((unit.slice, unit.number))
+        # Who begins to watch when it is cut already is told how many frames it has.
+        on_step = self._lease_client.watch((unit.slice, unit.number), tells_end=True)
         row = self._film_renderer.cut(zoom, unit.slice, unit.number, on_step)
         return Stored(unit.slice, unit.number, row)
 
