@@ -151,14 +151,10 @@ class Cleaning:
 
     def _delete_objects(self, job_id: str) -> None:
         """Delete in an order that never leaves a job that looks like one to be drawn."""
-        first, last = (
-            f"jobs/{job_id}/{_JOB}",
-            (f"jobs/{job_id}/{_RESULT}", f"jobs/{job_id}/{LEAVING}"),
-        )
-        self._store.delete(first)
-        keys = (
-            stored.key for stored in self._store.list(f"jobs/{job_id}/") if stored.key not in last
-        )
+        folder = f"jobs/{job_id}/"
+        self._store.delete(folder + _JOB)
+        last = (folder + _RESULT, folder + LEAVING)
+        keys = (stored.key for stored in self._store.list(folder) if stored.key not in last)
         with ThreadPoolExecutor(_DELETERS, thread_name_prefix="clean") as pool:
             while page := list(islice(keys, _PAGE)):
                 list(pool.map(self._store.delete, page))

@@ -103,7 +103,8 @@ class Connections:
             tracer.close()
         parts = ["ledger", "pending", "job_pages", "key_quotas", "farm", "lanes", "previews"]
         parts += ["snapshots", "repeats", "outbox", "measures", "broker_disk", "counted", "written"]
-        for name in (*parts, "watchers"):
+        parts += ["watchers"]
+        for name in parts:
             self.__dict__.pop(name, None)
         server = self.__dict__.pop("_server", None)
         if server is not None:
@@ -260,4 +261,4 @@ class Connections:
     def _make_event_reader(self) -> EventReader:
         from winepress.event_reader import EventReader
 
-        return EventReader(self.settings, self._server)
+        return EventReader(self.settings, self._server, self.watchers)

@@ -71,15 +71,15 @@ class Subscription:
 class EventReader:
     """Serves the subscriptions of one process; its thread lives while there are any."""
 
-    def __init__(self, settings: Settings, server: ScriptServer) -> None:
-        """``server`` is the client's; it sends the calls that end a blocking read."""
+    def __init__(self, settings: Settings, server: ScriptServer, watchers: Watchers) -> None:
+        """``server`` is the client's; it sends the calls that end a blocking read, and marks."""
         from winepress_shared.ledger.script_server import ScriptServer  # takes long to import
 
         prefix = f"{settings.farm}:"
         # The URL may allow one connection to each server, and a read blocks it for seconds.
         self._own_server = ScriptServer(settings, prefix)
         self._log, self._bell = EventLog(self._own_server, prefix), EventLog(server, prefix)
-        self._watchers = Watchers(self._own_server)
+        self._watchers = watchers
         self._name = secrets.token_hex(8)
         self._lock = threading.Lock()
         # Weak: a subscription that its owner dropped is read for no more.

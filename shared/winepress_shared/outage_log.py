@@ -10,10 +10,9 @@ import logging
 import threading
 import time
 from collections.abc import Callable
-from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from types import TracebackType
-from typing import Concatenate, Literal, ParamSpec, Protocol, TypeVar
+from typing import Literal
 
 from winepress_shared.errors import (
     BrokerUnreachable,
@@ -31,7 +30,6 @@ _OF_CELERY = "celery.worker.consumer"
 _CELERY_WORDS = ("consumer: Cannot connect to", "consumer: Connection to broker lost")
 
 Name = Literal["broker", "store"]
-P = ParamSpec("P")
 
 
 class Contact:
@@ -55,43 +53,6 @@ class Contact:
         elif error is None and self._is_lost:
             self._is_lost = False
             log.info("the %s answers again", self._name, extra={"answers": self._name})
-
-
-class _HasContact(Protocol):
-    contact: Contact
-
-
-Owner = TypeVar("Owner", bound=_HasContact)
-Block = AbstractContextManager[None]
-
-
-def noted(method: Callable[Concatenate[Owner, P], Block]) -> Callable[Concatenate[Owner, P], Block]:
-    """A method whose ``with`` block asks a server, which its owner's ``contact`` notes."""
-
-    def inside(self: Owner, /, *args: P.args, **options: P.kwargs) -> Block:
-        return _Both(self.contact, method(self, *args, **options))
-
-    inside.__doc__ = method.__doc__
-    return inside
-
-
-class _Both(AbstractContextManager[None]):
-    def __init__(self, contact: Contact, block: Block) -> None:
-        self._contact = contact
-        self._block = block
-
-    def __enter__(self) -> None:
-        self._block.__enter__()
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        with self._contact:
-            if not self._block.__exit__(kind, error, trace) and error is not None:
-                raise error
 
 
 def say_outages_once() -> None:

@@ -75,8 +75,7 @@ class Tracer:
 
         What is logged meanwhile names the trace, if it is one.
         """
-        known = {one.trace_id for text in parents if (one := TraceContext.parse(text))}
-        return log_ids({"trace_id": known.pop()}) if len(known) == 1 else nullcontext()
+        return naming_trace(parents)
 
     def span(
         self, name: str, attributes: Attributes | None = None, kind: Kind = Kind.INTERNAL
@@ -89,6 +88,12 @@ class Tracer:
 
     def close(self) -> None:
         """Deliver what is not delivered yet, for at most a moment."""
+
+
+def naming_trace(parents: Iterable[str]) -> AbstractContextManager[None]:
+    """What is logged meanwhile names the trace of these contexts, if it is one."""
+    known = {one.trace_id for text in parents if (one := TraceContext.parse(text))}
+    return log_ids({"trace_id": known.pop()}) if len(known) == 1 else nullcontext()
 
 
 def text_of(context: Any) -> str:

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator
-from contextlib import contextmanager
 
 import pytest
 
 from winepress_shared.errors import BrokerUnreachable, ObjectMissing, StoreUnreachable
-from winepress_shared.outage_log import Contact, OutageFilter, noted
+from winepress_shared.outage_log import Contact, OutageFilter
 
 _AWAY = BrokerUnreachable("the broker does not answer")
 _GONE = StoreUnreachable("the store does not answer")
@@ -38,11 +37,9 @@ class Service:
         self._logger.warning(form, *values)
         return list(self.lines)
 
-    @noted
-    @contextmanager
-    def asking(self) -> Iterator[None]:
+    def asking(self) -> Contact:
         """Ask the broker, which answers unless the block raises."""
-        yield
+        return self.contact
 
 
 @pytest.fixture

@@ -5,7 +5,7 @@ from __future__ import annotations
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from winepress_shared.trace_context import HEADER, asked_from
-from winepress_shared.tracing import Tracer
+from winepress_shared.tracing import naming_trace
 
 
 class TracedRequests:
@@ -22,5 +22,5 @@ class TracedRequests:
         given = [value for name, value in scope["headers"] if name == HEADER.encode()]
         # Several belong to no trace, and neither does one that is no context.
         text = given[0].decode("latin-1") if len(given) == 1 else ""
-        with asked_from(text), Tracer().within([text]):
+        with asked_from(text), naming_trace([text]):
             await self._app(scope, receive, send)

@@ -23,7 +23,7 @@ from winepress_shared.errors import (
     WrongUsage,
 )
 from winepress_shared.ledger.confirmation import ask_for_confirmation, check_confirmed
-from winepress_shared.outage_log import Contact, noted
+from winepress_shared.outage_log import Contact
 from winepress_shared.per_process import PerProcess
 from winepress_shared.settings import Settings
 
@@ -192,54 +192,55 @@ class ScriptServer:
                     found[place] = {"": _OTHER_TYPE}  # no field of a job: read as damaged
         return found
 
-    @noted
     @contextmanager
     def reaching(self) -> Iterator[None]:
         """Turn errors of the server into ours; messages never show the URL's password."""
-        try:
-            yield
-        except redis.exceptions.OutOfMemoryError:
-            raise QueueFull("the broker's memory is full", hint="Try again later") from None
-        except redis.exceptions.AuthenticationError:
-            raise BrokerUnreachable(
-                "the broker refuses these credentials", value=self._url.shown
-            ) from None
-        except redis.exceptions.NoPermissionError:
-            raise self._not_allowed() from None
-        except redis.exceptions.InvalidResponse:
-            raise BrokerUnreachable(
-                "the server at this address is not Redis", value=self._url.shown
-            ) from None
-        except redis.exceptions.NoScriptError:
-            # The script was loaded, and gone again before it ran.
-            raise BrokerUnreachable(
-                "the broker was started again at this moment", value=self._url.shown
-            ) from None
-        except redis.exceptions.ResponseError as error:
-            raise self._meant(error) from None
-        except redis.exceptions.TimeoutError:
-            answer_s = self._url.options.get("socket_timeout", ANSWER_TIMEOUT_S)
-            raise BrokerUnreachable(
-                f"the broker did not answer within {answer_s:.0f} s",
-                value=self._url.shown,
-                hint="It is busy or stopped, or another program listens there; try again, or "
-                "check the server",
-            ) from None
-        except (redis.exceptions.ConnectionError, OSError) as error:
-            self._raise_limit(str(error))
-            fault = certificate_fault(error)
-            if fault:
+        with self.contact:
+            try:
+                yield
+            except redis.exceptions.OutOfMemoryError:
+                raise QueueFull("the broker's memory is full", hint="Try again later") from None
+            except redis.exceptions.AuthenticationError:
                 raise BrokerUnreachable(
-                    f"the broker's certificate {fault}",
-                    value=self._url.shown,
-                    hint=trust_hint("broker_ca"),
+                    "the broker refuses these credentials", value=self._url.shown
                 ) from None
-            raise BrokerUnreachable(
-                f"the broker does not answer ({cause_of(error)})",
-                value=self._url.shown,
-                hint="Is the farm running? `winepress up` starts one on this machine and says what "
-                "to export in this shell; WINEPRESS_CONFIG or WINEPRESS_BROKER_URL name another",
-            ) from None
+            except redis.exceptions.NoPermissionError:
+                raise self._not_allowed() from None
+            except redis.exceptions.InvalidResponse:
+                raise BrokerUnreachable(
+                    "the server at this address is not Redis", value=self._url.shown
+                ) from None
+            except redis.exceptions.NoScriptError:
+                # The script was loaded, and gone again before it ran.
+                raise BrokerUnreachable(
+                    "the broker was started again at this moment", value=self._url.shown
+                ) from None
+            except redis.exceptions.ResponseError as error:
+                raise self._meant(error) from None
+            except redis.exceptions.TimeoutError:
+                answer_s = self._url.options.get("socket_timeout", ANSWER_TIMEOUT_S)
+                raise BrokerUnreachable(
+                    f"the broker did not answer within {answer_s:.0f} s",
+                    value=self._url.shown,
+                    hint="It is busy or stopped, or another program listens there; try again, or "
+                    "check the server",
+                ) from None
+            except (redis.exceptions.ConnectionError, OSError) as error:
+                self._raise_limit(str(error))
+                fault = certificate_fault(error)
+                if fault:
+                    raise BrokerUnreachable(
+                        f"the broker's certificate {fault}",
+                        value=self._url.shown,
+                        hint=trust_hint("broker_ca"),
+                    ) from None
+                raise BrokerUnreachable(
+                    f"the broker does not answer ({cause_of(error)})",
+                    value=self._url.shown,
+                    hint="Is the farm running? `winepress up` starts one on this machine and says "
+                    "what to export in this shell; WINEPRESS_CONFIG or WINEPRESS_BROKER_URL name "
+                    "another",
+                ) from None
 
     def _meant(self, error: redis.exceptions.ResponseError) -> Exception:
         """Our error for an answer of the server; ``error`` itself if it is a fault of a script."""

@@ -38,6 +38,6 @@ class Watchers:
         if not due:
             return
         recent = {one: at for one, at in marked.items() if now - at < _RENEW_S}
-        self._marked = recent | dict.fromkeys(due, now)
         with contextlib.suppress(BrokerUnreachable, DamagedRecord, QueueFull):
             self._server.run("watch", _KEPT_MS, *due)
+            self._marked = recent | dict.fromkeys(due, now)

@@ -20,7 +20,7 @@ from typing import BinaryIO
 from winepress_shared.atomic_file import PARTIAL
 from winepress_shared.causes import lack_of
 from winepress_shared.errors import AccessRefused, ObjectMissing, StoreUnreachable
-from winepress_shared.outage_log import Contact, noted
+from winepress_shared.outage_log import Contact
 from winepress_shared.stores.base import (
     MAX_GET_BYTES,
     MAX_METADATA_BYTES,
@@ -231,20 +231,20 @@ class FolderStore:
             finally:
                 os.close(handle)
 
-    @noted
     @contextmanager
     def _errors(self) -> Iterator[None]:
-        try:
-            yield
-        except PermissionError:
-            raise AccessRefused(f"no permission to use the folder {self._root}") from None
-        except OSError as error:
-            if lack := lack_of(error):
-                raise AccessRefused(f"the folder {self._root} cannot be used: {lack}") from None
-            raise StoreUnreachable(
-                f"the folder {self._root} cannot be used: {error.strerror}",
-                hint="see the setting store_folder",
-            ) from None
+        with self.contact:
+            try:
+                yield
+            except PermissionError:
+                raise AccessRefused(f"no permission to use the folder {self._root}") from None
+            except OSError as error:
+                if lack := lack_of(error):
+                    raise AccessRefused(f"the folder {self._root} cannot be used: {lack}") from None
+                raise StoreUnreachable(
+                    f"the folder {self._root} cannot be used: {error.strerror}",
+                    hint="see the setting store_folder",
+                ) from None
 
 
 def _write(path: Path, data: bytes) -> None:

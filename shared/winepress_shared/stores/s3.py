@@ -12,7 +12,7 @@ import botocore.exceptions
 
 from winepress_shared.causes import cause_of, certificate_fault, lack_of, trust_hint
 from winepress_shared.errors import AccessRefused, ObjectMissing, StoreRefused, StoreUnreachable
-from winepress_shared.outage_log import Contact, noted
+from winepress_shared.outage_log import Contact
 from winepress_shared.per_process import PerProcess
 from winepress_shared.settings import Settings
 from winepress_shared.stores.base import (
@@ -238,18 +238,18 @@ class S3Store:
             "Metadata": check_metadata(metadata),
         }
 
-    @noted
     @contextmanager
     def _errors(self, key: str | None = None) -> Iterator[None]:
         """Turn the client's errors into those of the `Store` protocol."""
-        try:
-            yield
-        except _NO_CREDENTIALS:
-            raise self._refused("the S3 store needs credentials, and none were found") from None
-        except botocore.exceptions.ClientError as error:
-            raise self._refusal(error, key) from None
-        except botocore.exceptions.BotoCoreError as error:
-            raise self._unreachable(error) from None
+        with self.contact:
+            try:
+                yield
+            except _NO_CREDENTIALS:
+                raise self._refused("the S3 store needs credentials, and none were found") from None
+            except botocore.exceptions.ClientError as error:
+                raise self._refusal(error, key) from None
+            except botocore.exceptions.BotoCoreError as error:
+                raise self._unreachable(error) from None
 
     def _unreachable(self, error: botocore.exceptions.BotoCoreError) -> StoreUnreachable:
         if fault := certificate_fault(error):

@@ -27,7 +27,7 @@ from winepress_shared.errors import (
 from winepress_shared.ledger.outbox import Due, Try, TryOutcome
 from winepress_shared.log_context import log_ids
 from winepress_shared.trace_context import HEADER
-from winepress_shared.tracing import Attributes, Kind, Span, Tracer
+from winepress_shared.tracing import Attributes, Kind, Span, Tracer, naming_trace
 from winepress_shared.webhook import Webhook, WebhookEvent, read_destination
 
 log = logging.getLogger(__name__)
@@ -75,7 +75,7 @@ class Deliverer:
         if due is None:
             return False
         ids = {"job": due.job_id, "webhook": due.message_id}
-        with self._in_hand(due.owner), log_ids(ids), Tracer().within([due.traceparent]):
+        with self._in_hand(due.owner), log_ids(ids), naming_trace([due.traceparent]):
             self._try(due)
         return True
 

@@ -4,8 +4,7 @@
 --         events, and those `end_job` and `place_job` touch
 -- ARGV: id, verb: 'cancel' | 'pause' | 'resume' | 'retry' | 'drop' (what it gave up needs no attention) |
 --       'front' | 'reprioritise' | 'pin' (its record is not dropped) | 'unpin' (once it has ended, the time for which
---       it is kept begins now), reason (of a
---       cancel) or priority (of reprioritise)
+--       it is kept begins now), reason (of a cancel) or priority (of reprioritise)
 -- Returns {'ok'|'missing'|'illegal', state}; holders are notified on the channel directives:HOLDER
 local id, verb = ARGV[1], ARGV[2]
 local job = read_job(id)
