@@ -152,7 +152,9 @@ class Worker:
         self._name, self._holder = name, f"{name}/1"
         self._watch = LaneWatch(farm.lane_index, WorkerOptions(name))
         self._warm: OrderedDict[str, None] = OrderedDict()
-        self._coming: tuple[str, float] | None = None  # what is preloaded, and when it will be there
+        self._coming: tuple[str, float] | None = (
+            None  # what is preloaded, and when it will be there
+        )
         self._pace = Pace()
         self._facts = {"device": "CPU", "lanes": farm.lanes}
         self._told: object = None
