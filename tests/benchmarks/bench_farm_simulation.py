@@ -20,7 +20,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from statistics import quantiles
 
-from simulated_farm import MODELS, ROOM, START_UP_S, STEPS, WINDOW_S, WORKERS, Farm, run
+from simulated_farm import MODELS, START_UP_S, WINDOW_S, Farm
+from simulated_workers import ROOM, STEPS, WORKERS, run
 from support.audited_farm import AuditedFarm
 from support.servers import ValkeyServer
 
