@@ -106,8 +106,8 @@ class Cleaning:
                 yield one
 
     def kept(self) -> Iterator[StoredJob]:
-        """The jobs whose objects stay; all that there are, unless nothing was to be deleted."""
-        if not self.dry_run:  # one of them may have been pinned meanwhile
+        """The jobs that are left; in a dry run without those that `run` would delete."""
+        if not self.dry_run:  # what `run` left may have been pinned meanwhile
             yield from _jobs(self._store.list("jobs/"))
             return
         for one, may_go in self._seen():
