@@ -28,7 +28,8 @@ _FOLDER = "inputs/"
 _PAGE = 20_000  #: inputs for which all jobs are searched together
 _READERS = 8  #: threads that read descriptions of jobs
 _KEYS = 500  #: descriptions read together
-_KEY = re.compile(rf"({_FOLDER}([0-9a-f]{{64}})\.[a-z0-9]{{3,4}})({USED}|{LEAVING})?")
+_MARKS = "|".join(map(re.escape, (USED, LEAVING)))
+_KEY = re.compile(rf"({_FOLDER}[0-9a-f]{{64}}\.[a-z0-9]{{3,4}})(?:{_MARKS})?")
 _REFERENCE = re.compile(rb"sha256:([0-9a-f]{64})")
 
 
