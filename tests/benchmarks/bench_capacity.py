@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from typing import Any
 
 import httpx
 import psutil
@@ -39,7 +40,7 @@ class Broker:
     """A server's own figures."""
 
     def __init__(self, client: Client, port: int) -> None:
-        self._server = client._server.client
+        self._server: Any = client._server.client
         self._port = port
 
     @property
@@ -52,6 +53,10 @@ class Broker:
         """Processor time so far."""
         found = self._server.info("cpu")
         return float(found["used_cpu_sys"]) + float(found["used_cpu_user"])
+
+    def empty(self) -> None:
+        """Forget all data, and be done with it when this returns."""
+        self._server.execute_command("FLUSHDB", "SYNC")
 
     def share(self) -> float:
         """Share of a core that it takes for a while in which nobody asks for anything."""
@@ -74,14 +79,14 @@ def _until(is_so: Callable[[], bool]) -> None:
     assert poll(is_so, every_s=0.2, timeout_s=_PATIENCE_S)
 
 
-def _job(**fields: int) -> TextToImage:
+def _job(**fields: Any) -> TextToImage:
     return TextToImage(prompt="a red apple on a table, studio light", **fields)
 
 
 def show_waiting(client: Client, broker: Broker) -> None:
     """Memory of the broker for what waits; the jobs are small ones, then large ones."""
     client.submit(_job())  # loads the scripts
-    client._server.client.execute_command("FLUSHDB", "SYNC")
+    broker.empty()
     for name, units in (("of one picture", 1), (f"of {_UNITS:,} pictures", _UNITS)):
         before = broker.memory
         client.submit_many([_job(n=units)] * _JOBS)
@@ -90,7 +95,7 @@ def show_waiting(client: Client, broker: Broker) -> None:
             f"a waiting job {name}: {grown / _JOBS:,.0f} bytes of the broker, "
             f"{grown / _JOBS / units:,.1f} for each picture"
         )
-        client._server.client.execute_command("FLUSHDB", "SYNC")
+        broker.empty()
 
 
 def _rss(process: subprocess.Popen[bytes]) -> int:
