@@ -88,9 +88,9 @@ test-clients: install clients ## Run the tests of clients with environments of t
 power: install ## Run the tests that cut the tail off a store
 	@$(BIN)/pytest tests/power
 
-test-operations: install ## Let every alert fire in a real Prometheus, and compare all counts
-	@command -v prometheus >/dev/null && command -v promtool >/dev/null || \
-	  { echo "Prometheus is not there (Debian: apt-get install prometheus)."; false; }
+test-operations: install ## Let every alert fire, compare all counts, scale a farm, cut its network
+	@command -v prometheus >/dev/null && command -v promtool >/dev/null && command -v jq >/dev/null || \
+	  { echo "Prometheus or jq is not there (Debian: apt-get install prometheus jq)."; false; }
 	@$(BIN)/pytest tests/operations
 
 clients: $(CLIENTS)

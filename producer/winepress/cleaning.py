@@ -1,8 +1,8 @@
 """Cleaning: the objects of jobs that ended long ago, and are no longer listed, are deleted.
 
 A job keeps its objects while the ledger knows it, while it is pinned, while a film is to be cut
-from its key frames, and while `winepress recover` would enter it again. Input pictures stay,
-because other jobs may use them too.
+from its key frames, and while `winepress recover` would enter it again. What it was given is
+shared with other jobs; see `input_cleaning`.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ DAY_S = 86_400.0
 LEAST_S = 3_600.0
 _PAGE = 500  #: jobs looked up together, and objects deleted together
 _DELETERS = 8  #: threads that delete
-_JOB, _RESULT = "job.json", "result.json"
+_JOB, _RESULT, _ITEMS = "job.json", "result.json", "items/"
 _MARKS = frozenset({PINNED, LEAVING})
 _JOB_ID = re.compile(ID_PATTERN)
 
@@ -47,6 +47,7 @@ class StoredJob:
     names: set[str] = field(default_factory=set)  #: which of its documents and marks there are
     leaving_since: float = 0.0
     recuts: list[str] = field(default_factory=list)  #: jobs that cut a film from its key frames
+    descriptions: list[str] = field(default_factory=list)  #: keys of job.json and of its items
 
     def add(self, stored: StoredObject) -> None:
         """Count one of its objects."""
@@ -59,6 +60,8 @@ class StoredJob:
             return
         if name.startswith(RECUTS):
             self.recuts.append(name.removeprefix(RECUTS))
+        if name == _JOB or name.startswith(_ITEMS):
+            self.descriptions.append(stored.key)
         self.objects += 1
         self.size += stored.size
         self.written = max(self.written, stored.written)
@@ -91,22 +94,38 @@ class Cleaning:
         """
         self._connections = connections
         self._store = connections.archive.store
-        self._dry_run = dry_run
-        self._now = now or min(time.time(), connections.snapshots.take(1, 0).at)
-        self._before = self._now - max(days * DAY_S, LEAST_S)
+        self.dry_run = dry_run
+        self.now = now or min(time.time(), connections.snapshots.take(1, 0).at)
+        #: What is younger stays; Unix seconds.
+        self.before = self.now - max(days * DAY_S, LEAST_S)
 
     def run(self) -> Iterator[StoredJob]:
         """Delete, and yield job by job what was deleted; raises FarmUnreachable."""
-        old = (one for one in _jobs(self._store.list("jobs/")) if one.written < self._before)
-        while page := list(islice(old, _PAGE)):
-            unknown = set(self._connections.farm.unknown_jobs([one.id for one in page]))
+        for one, may_go in self._seen():
+            if may_go and (self.dry_run or self._delete(one)):
+                yield one
+
+    def kept(self) -> Iterator[StoredJob]:
+        """The jobs that are left; in a dry run without those that `run` would delete."""
+        if not self.dry_run:  # what `run` left may have been pinned meanwhile
+            yield from _jobs(self._store.list("jobs/"))
+            return
+        for one, may_go in self._seen():
+            if not may_go:
+                yield one
+
+    def _seen(self) -> Iterator[tuple[StoredJob, bool]]:
+        """Each job of the store, and whether it may go."""
+        jobs = _jobs(self._store.list("jobs/"))
+        while page := list(islice(jobs, _PAGE)):
+            old = [one.id for one in page if one.written < self.before]
+            unknown = set(self._connections.farm.unknown_jobs(old))
             for one in page:
-                if one.id in unknown and self._may_go(one) and (self._dry_run or self._delete(one)):
-                    yield one
+                yield one, one.id in unknown and self._may_go(one)
 
     def _may_go(self, one: StoredJob) -> bool:
         """Whether nothing keeps the objects of a job that the ledger does not know."""
-        if one.written >= self._before or (PINNED in one.names and one.objects):
+        if one.written >= self.before or (PINNED in one.names and one.objects):
             return False
         return (not one.is_open or self._has_expired(one.id)) and not any(
             self._is_alive(other) for other in one.recuts
@@ -123,7 +142,7 @@ class Cleaning:
         except WinepressError as error:
             log.warning("job %s is kept, for its record is damaged: %s", job_id, error)
             return False
-        return expires is not None and expires < self._before
+        return expires is not None and expires < self.before
 
     def _is_alive(self, job_id: str) -> bool:
         if not _JOB_ID.fullmatch(job_id):
@@ -137,7 +156,7 @@ class Cleaning:
         """Delete a job, unless somebody wants to keep it now; see `pins`."""
         leaving = f"jobs/{one.id}/{LEAVING}"
         if not self._store.put_new(leaving, b"") and not (
-            0 < one.leaving_since < self._now - LEAST_S
+            0 < one.leaving_since < self.now - LEAST_S
         ):
             return False  # another cleaning deletes it
         now = StoredJob(one.id)

@@ -7,7 +7,7 @@ Keys are relative to the farm's part of the store; see `stores.farm`::
     jobs/ID/out/000007.png   the picture of unit 7; written once, only if the key is free
     jobs/ID/out/000008.mp4   the film of a zoom, which is its last unit
     jobs/ID/result.json      all outputs and failures; written when every unit has ended
-    inputs/SHA256.png        an input picture or sound, shared by all jobs that use it
+    inputs/SHA256.png        an input picture or sound, shared by all jobs that use it; see `inputs`
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from winepress_shared import inputs
 from winepress_shared.documents import (
     FORMAT_VERSION,
     MAX_JOB_BYTES,
@@ -103,24 +104,26 @@ class Archive:
         )
 
     def write_input(self, picture: Picture) -> None:
-        """Write an input picture; raises InvalidJob if neither its bytes nor its object exist."""
-        if picture.png is not None:
-            width, height = picture.size or (0, 0)
-            self.store.put_new(
-                picture.key,
-                picture.png,
-                content_type="image/png",
-                metadata={_SIZE: f"{width}x{height}"},
-            )
-        elif self.store.head(picture.key) is None:
-            raise _lost(picture)
+        """Write an input picture; raises InvalidJob if neither its bytes nor its object exist.
+
+        Raises Conflict if the object is being deleted; see `inputs`.
+        """
+        if picture.png is None:
+            self._use(picture)
+            return
+        sides = "{}x{}".format(*(picture.size or (0, 0)))
+        inputs.write(self.store, picture.key, picture.png, "image/png", {_SIZE: sides})
 
     def write_sound(self, sound: Sound) -> None:
-        """Write a sound file; raises InvalidJob if neither its bytes nor its object exist."""
-        if sound.data is not None:
-            self.store.put_new(sound.key, sound.data, content_type=f"audio/{sound.container}")
-        elif self.store.head(sound.key) is None:
-            raise _lost(sound)
+        """The same for a sound file."""
+        if sound.data is None:
+            self._use(sound)
+        else:
+            inputs.write(self.store, sound.key, sound.data, f"audio/{sound.container}")
+
+    def _use(self, given: Picture | Sound) -> None:
+        if self.store.head(given.key) is None or not inputs.use(self.store, given.key):
+            raise _lost(given)
 
     def with_sizes(self, job: Job) -> Job:
         """``job`` with the sizes of pictures that are given by reference, and validated with them.

@@ -124,7 +124,7 @@ def test_a_job_that_another_cleaning_deletes_is_left_to_it(
     client.archive.store.put(f"jobs/{handle.id}/{pins.LEAVING}", b"")
     for ahead_s, expected in ((LEAST_S / 2, []), (LEAST_S + 60, [handle.id])):
         cleaning = Cleaning(client, DAYS, now=time.time() + ahead_s)
-        cleaning._before = time.time() + DAY_S
+        cleaning.before = time.time() + DAY_S
         assert [one.id for one in cleaning.run()] == expected
 
 

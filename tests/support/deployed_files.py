@@ -36,13 +36,20 @@ def one(manifests: list[Manifest], kind: str, end: str) -> Manifest:
     return found
 
 
+def templates(manifests: list[Manifest]) -> dict[str, Manifest]:
+    """What the pods of each deployment and of each job are made from, by its name."""
+    found = {}
+    for each in manifests:
+        if each["kind"] == "Deployment":
+            found[each["metadata"]["name"]] = each["spec"]["template"]
+        if each["kind"] == "CronJob":
+            found[each["metadata"]["name"]] = each["spec"]["jobTemplate"]["spec"]["template"]
+    return found
+
+
 def pods(manifests: list[Manifest]) -> dict[str, Manifest]:
-    """The specification of each deployment's pods, by the deployment's name."""
-    return {
-        each["metadata"]["name"]: each["spec"]["template"]["spec"]
-        for each in manifests
-        if each["kind"] == "Deployment"
-    }
+    """The specification of the pods of each deployment and of each job, by its name."""
+    return {name: template["spec"] for name, template in templates(manifests).items()}
 
 
 @cache

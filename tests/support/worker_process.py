@@ -75,6 +75,10 @@ class WorkerProcess:
         """The same, without waiting for its end."""
         self._process.terminate()
 
+    def await_end(self, within_s: float) -> int:
+        """The exit code of one that was asked to stop."""
+        return self._process.wait(within_s)
+
     def kill(self) -> None:
         """End its parent as a crash does; the renderer dies with it."""
         self._process.kill()

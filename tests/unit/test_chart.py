@@ -11,7 +11,15 @@ import kubernetes_validate
 import pytest
 import yaml
 from jsonschema import Draft7Validator
-from support.deployed_files import CHART, Manifest, custom_schemas, one, pods, rendered
+from support.deployed_files import (
+    CHART,
+    Manifest,
+    custom_schemas,
+    one,
+    pods,
+    rendered,
+    templates,
+)
 from support.markdown_pages import ROOT, Page
 
 from winepress.cli import parse
@@ -28,6 +36,7 @@ _PEER = {"ipBlock": {"cidr": "10.0.0.0/8"}}
 _ALL: dict[str, Any] = {
     "workers": dict.fromkeys(("cpu", "gpu", "npu"), _ON | _SCALED),
     "flower": _ON,
+    "cleaning": _ON,
     "metrics": _ON | {"serviceMonitor": _ON | {"labels": {"release": "prometheus"}}},
     "gateway": {
         "ingress": _ON | {"className": "nginx", "tlsSecret": "pictures", "annotations": {"a": "b"}}
@@ -68,6 +77,10 @@ _MATRIX: dict[str, dict[str, Any]] = {
     "an AUTO device": {
         "workers": {"cpu": {"device": "AUTO:NPU,CPU", "image": "worker-npu"} | _SCALED}
     },
+    "cleaning at a time of its own": {
+        "cleaning": _ON | {"schedule": "@daily"},
+        "secrets": {"operator": "farm.operator"},
+    },
     "nobody is kept out": {"networkPolicy": _OFF},
     "none": {
         "workers": {"cpu": {"replicas": 0, "maxUnavailable": "50%"}},
@@ -97,6 +110,7 @@ _REFUSED: dict[str, tuple[dict[str, Any], str]] = {
         {"environment": {"WINEPRESS_BROKER_URL": "redis://:p@b/0"}},
         "WINEPRESS_BROKER_URL",
     ),
+    "a time that is none": ({"cleaning": {"schedule": "every day"}}, "schedule"),
     "two kinds of cache": (
         {"workers": {"cpu": {"cache": {"emptyDir": {}, "hostPath": {}}}}},
         "cache",
@@ -152,11 +166,7 @@ def test_values_that_cannot_work_are_refused_by_name(values: dict[str, Any], nam
 def test_names_and_references_fit_together(values: dict[str, Any]) -> None:
     """Selectors find their pods, mounts their volumes, budgets and scalers their deployments."""
     manifests = rendered(values)
-    labels = [
-        each["spec"]["template"]["metadata"]["labels"].items()
-        for each in manifests
-        if each["kind"] == "Deployment"
-    ]
+    labels = [each["metadata"]["labels"].items() for each in templates(manifests).values()]
     names = [(each["kind"], each["metadata"]["name"]) for each in manifests]
     assert len(names) == len(set(names))
     for each in manifests:
@@ -236,6 +246,7 @@ def test_a_set_has_what_it_says_zero_included_and_the_defaults_otherwise() -> No
     assert one(manifests, "PodDisruptionBudget", "worker-cpu")["spec"]["maxUnavailable"] == 0
     pod = pods(manifests)["night-winepress-worker-cpu"]
     assert pod["terminationGracePeriodSeconds"] == 600
+    assert "--drain-grace 400" in " ".join(pod["containers"][0]["args"])
     (cache,) = (each for each in pod["volumes"] if each["name"] == "cache")
     assert cache == {"name": "cache"} | cpu["cache"]  # type: ignore[operator]
     spec = one(manifests, "ScaledObject", "worker-gpu")["spec"]

@@ -7,6 +7,7 @@ import argparse
 from winepress.cleaning import Cleaning
 from winepress.client import Client
 from winepress.console import Console
+from winepress.input_cleaning import InputCleaning
 from winepress_shared.errors import WrongUsage
 
 _MOST_DAYS = 3650.0
@@ -19,8 +20,9 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         "clean",
         help=text,
         description="Delete the objects of jobs that are no longer listed, once the newest of a "
-        "job is as old as the limit `keep_objects_days` says. By default that is never. Pinned "
-        "jobs are kept, and so is everything that is to be drawn. It needs the operator's key.",
+        "job is as old as the limit `keep_objects_days` says, and input pictures of that age which "
+        "no job that is left uses. By default that is never. Pinned jobs are kept, and so is "
+        "everything that is to be drawn. It needs the operator's key.",
     )
     parser.add_argument(
         "--dry-run", action="store_true", help="say what would be deleted, delete nothing"
@@ -41,7 +43,6 @@ def _run(arguments: argparse.Namespace) -> int:
             value=f"{given:g}",
             allowed=f"more than 0 to {_MOST_DAYS:.0f}",
         )
-    jobs = objects = size = 0
     with Client.from_env() as client:
         days = given or client.farm.limits()["keep_objects_days"]
         if not days:
@@ -50,14 +51,25 @@ def _run(arguments: argparse.Namespace) -> int:
                 "tells what would be, and `winepress limits --keep-objects-days N` sets it"
             )
             return 0
-        for one in Cleaning(client, days, dry_run=arguments.dry_run).run():
-            jobs, objects, size = jobs + 1, objects + one.objects, size + one.size
-            values = {"id": one.id, "objects": one.objects, "bytes": one.size}
-            text = f"{one.id}  {one.objects:,} objects, {_mib(one.size)}"
-            console.result(values | {"written": round(one.written, 3)}, text)
-    verb = "would be deleted; nothing is changed" if arguments.dry_run else "deleted"
-    console.note(f"{jobs:,} jobs with {objects:,} objects, {_mib(size)}, {verb}")
+        _clean(client, console, Cleaning(client, days, dry_run=arguments.dry_run))
     return 0
+
+
+def _clean(client: Client, console: Console, cleaning: Cleaning) -> None:
+    """Delete jobs and inputs, tell of each, and how much it was."""
+    jobs = objects = inputs = size = 0
+    for job in cleaning.run():
+        jobs, objects, size = jobs + 1, objects + job.objects, size + job.size
+        values = {"id": job.id, "objects": job.objects, "bytes": job.size}
+        text = f"{job.id}  {job.objects:,} objects, {_mib(job.size)}"
+        console.result(values | {"written": round(job.written, 3)}, text)
+    for one in InputCleaning(client, cleaning).run():
+        inputs, size = inputs + 1, size + one.size
+        values = {"input": one.key, "bytes": one.size, "written": round(one.written, 3)}
+        console.result(values, f"{one.key}  {_mib(one.size)}")
+    verb = "would be deleted; nothing is changed" if cleaning.dry_run else "deleted"
+    what = f"{jobs:,} jobs with {objects:,} objects, {inputs:,} inputs"
+    console.note(f"{what}, {_mib(size)} in all, {verb}")
 
 
 def _mib(size: int) -> str:
