@@ -31,6 +31,8 @@ _OPTIONS = frozenset({"'XX'", "'NX'", "'GT'"})
 #: A string after one of these is a value; others are names of commands, keys and fields.
 _BEFORE_VALUE = frozenset({"return", "==", "~=", "=", "and", "or", "{"})
 _LITERALS = frozenset({"nil", "true", "false"})
+_LARGE = 999  #: a larger number is a time, a size or a limit: nobody promised that it is not one more
+_NOW = "now"  #: beside it, `<` and `<=` differ for one millisecond
 
 
 def mutants_of(name: str, text: str) -> Iterator[Mutant]:
@@ -48,7 +50,7 @@ def mutants_of(name: str, text: str) -> Iterator[Mutant]:
 def _changes(tokens: LuaTokens, index: int) -> Iterator[tuple[int, str | None]]:
     """Index after the last token of each change that begins at a token, and what replaces it."""
     token, before = tokens.all[index], tokens.text_at(index - 1)
-    if token.kind == "number":
+    if token.kind == "number" and float(token.text) <= _LARGE:
         yield index + 1, f"{float(token.text) + 1:.15g}"
     elif token.kind == "string":
         if token.text in _OPTIONS:
@@ -56,7 +58,9 @@ def _changes(tokens: LuaTokens, index: int) -> Iterator[tuple[int, str | None]]:
         elif before in _BEFORE_VALUE and token.text != "''":
             yield index + 1, "'mutant'"
     elif token.text in _COMPARISONS:
-        yield from ((index + 1, instead) for instead in _COMPARISONS[token.text])
+        near = {tokens.text_at(place) for place in range(index - 4, index + 3)}
+        others = _COMPARISONS[token.text]
+        yield from ((index + 1, other) for other in others[-1 if _NOW in near else 0 :])
     elif token.text in _WORDS:
         yield index + 1, _WORDS[token.text]
     elif token.text in _ARITHMETIC and tokens.all[index - 1].ends_operand:

@@ -28,6 +28,7 @@ _ARITHMETIC: dict[type[ast.operator], tuple[str, str]] = {
     ast.Div: ("/", "*"),
     ast.BitOr: ("|", "&"),
 }
+_LARGE = 999  #: see `lua_mutator`
 
 
 def mutants_of(name: str, text: str) -> Iterator[Mutant]:
@@ -119,7 +120,7 @@ class _Module:
     def _constant(self, node: ast.Constant) -> Iterator[tuple[int, int, str]]:
         if isinstance(node.value, bool):
             yield self._begin(node), self._end(node), str(not node.value)
-        elif isinstance(node.value, int | float):
+        elif isinstance(node.value, int | float) and node.value <= _LARGE:
             yield self._begin(node), self._end(node), str(node.value + 1)
 
     def _statement(self, node: ast.stmt) -> Iterator[tuple[int, int, str]]:

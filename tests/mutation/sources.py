@@ -13,25 +13,25 @@ ROOT = Path(__file__).parents[2]
 _LUA = "shared/winepress_shared/ledger/lua"
 _LEDGER = "shared/winepress_shared/ledger"
 
-#: Path of commit, lease or recover → its files. What all scripts share is counted with the leases.
+#: Path → its files, the most important first. What all scripts share is counted with the leases.
 PATHS = {
     "commit": [
         *(f"{_LUA}/{name}.lua" for name in ("commit", "fail", "finish", "prelude/2-ranges")),
-        f"{_LEDGER}/confirmation.py",
     ],
     "lease": [
-        *(f"{_LUA}/{name}.lua" for name in ("claim", "start", "beat", "sweep", "release")),
-        *(f"{_LUA}/{name}.lua" for name in ("disown", "leave")),
-        *(f"{_LUA}/prelude/{name}.lua" for name in ("2-turns", "3-places", "4-leases")),
-        f"{_LEDGER}/ledger.py",
-        f"{_LEDGER}/records.py",
+        *(f"{_LUA}/{name}.lua" for name in ("prelude/4-leases", "claim", "start", "beat")),
+        *(f"{_LUA}/{name}.lua" for name in ("sweep", "release", "disown", "leave")),
+        *(f"{_LUA}/prelude/{name}.lua" for name in ("3-places", "2-turns")),
     ],
     "recover": [
-        *(f"{_LUA}/{name}.lua" for name in ("keep", "submit", "accept", "withdraw", "drop")),
-        *(f"{_LUA}/{name}.lua" for name in ("draw_again", "forget", "overdue")),
-        *(f"{_LEDGER}/{name}.py" for name in ("counted", "pending", "written")),
+        *(f"{_LUA}/{name}.lua" for name in ("draw_again", "forget", "keep", "overdue")),
+        *(f"{_LUA}/{name}.lua" for name in ("accept", "withdraw", "drop", "submit")),
+    ],
+    "callers": [
+        *(f"{_LEDGER}/{name}.py" for name in ("counted", "pending", "written", "confirmation")),
         "producer/winepress/recovery.py",
         "producer/winepress/stored_units.py",
+        f"{_LEDGER}/ledger.py",
     ],
 }
 #: Without `test_ledger_model`, which goes another way each time.
