@@ -60,9 +60,7 @@ def test_the_arguments_of_a_script_are_taken_as_they_are_meant(
 
 
 @pytest.mark.parametrize(("script", "place"), PLACES)
-def test_a_number_that_is_none_changes_nothing(
-    books: AuditedFarm, script: str, place: int
-) -> None:
+def test_a_number_that_is_none_changes_nothing(books: AuditedFarm, script: str, place: int) -> None:
     """It is refused as an argument, and not found out half way through the writes."""
     before = _dump(books)
     for word in ("x", "", "1.5", "9" * 17):

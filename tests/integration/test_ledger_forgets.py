@@ -11,14 +11,8 @@ from winepress_shared.ledger.records import Directive, UnitOutcome
 
 DAY_MS = 86_400_000
 #: Kept for as long as the farm: counters, and who has been lost.
-OF_THE_FARM = {"fence", "turn", "swept", "lost", "job_counts", "work_counts", "old"} | {
-    "counted_pictures",
-    "dead",
-    "disproved",
-    "limits",
-    "open",
-    "pace",
-    "workers",
+OF_THE_FARM = {"fence", "turn", "swept", "open", "old", "lost"} | {
+    *("job_counts", "work_counts", "counted_pictures"),
 }
 
 

@@ -8,6 +8,7 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Sequence
+from pathlib import Path
 
 import pytest
 
@@ -81,6 +82,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="make mutants", description=__doc__)
     parser.add_argument("--source", action="append", help="only of this file; may be repeated")
     parser.add_argument("--line", default="", help="only of lines with this text")
+    parser.add_argument("--test", action="append", help="only with the tests of this file, ditto")
     parser.add_argument("--most", type=int, help="a sample of so many, drawn by --seed")
     parser.add_argument("--seed", type=int, default=1)
     asked = parser.parse_args(arguments)
@@ -92,7 +94,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     known = Survivors.load()
     tally = Tally(known, len(mutants))
     trial = Trial(mutants, tally.add)
-    ended = pytest.main([*_OPTIONS, *(f"{ROOT}/{one}" for one in TESTS)], plugins=[trial])
+    tests = [f"{ROOT}/{one}" for one in TESTS if not asked.test or Path(one).name in asked.test]
+    ended = pytest.main([*_OPTIONS, *tests], plugins=[trial])
     if ended not in (pytest.ExitCode.OK, pytest.ExitCode.INTERRUPTED) or not trial.reached:
         print("the tests fail without any change", file=sys.stderr)
         return 2

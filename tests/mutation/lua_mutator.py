@@ -31,7 +31,9 @@ _OPTIONS = frozenset({"'XX'", "'NX'", "'GT'"})
 #: A string after one of these is a value; others are names of commands, keys and fields.
 _BEFORE_VALUE = frozenset({"return", "==", "~=", "=", "and", "or", "{"})
 _LITERALS = frozenset({"nil", "true", "false"})
-_LARGE = 999  #: a larger number is a time, a size or a limit: nobody promised that it is not one more
+_LARGE = (
+    999  #: a larger number is a time, a size or a limit: nobody promised that it is not one more
+)
 _NOW = "now"  #: beside it, `<` and `<=` differ for one millisecond
 
 

@@ -11,21 +11,21 @@ from contextlib import contextmanager
 from importlib import import_module
 from pathlib import Path
 from types import FrameType
-from typing import Any
+from typing import Any, cast
 
 from mutation.changed_code import put_in_scripts
 from mutation.lua_tokens import LuaTokens
 from mutation.sources import Source
+from winepress_shared.ledger.script_server import script_texts
 
 Place = tuple[str, int]  #: name of a source, and `Mutant.place`
 _NOTED = re.compile(r"@(\S+\.lua):(\d+)$", re.MULTILINE)
-#: Scripts tell the server's log what they run: it is the only thing that no test looks at. A line
-#: of code for it, so that the lines keep their numbers; each statement is noted once in a call.
+#: Scripts tell the server's log what they run: it is the only thing that no test looks at.
+#: Each statement is noted once in a call.
 _NOTER = (
     "local NOTE = (function() local noted = {} return function(at) if not noted[at] then "
     "noted[at] = true redis.log(redis.LOG_WARNING, '@' .. at) end end end)() "
 )
-_FIRST_PART = "1-keys.lua"
 
 
 class Reach:
@@ -44,12 +44,15 @@ class Reach:
     @contextmanager
     def scripts_tell(self) -> Iterator[None]:
         """Inside, each script notes its statements in the log."""
-        told = {source: _telling(source) for source in self._scripts}
-        put_in_scripts(told)
+        scripts = cast("dict[str, str]", script_texts())
+        before = dict(scripts)
+        put_in_scripts({source: _telling(source) for source in self._scripts})
+        for name, text in scripts.items():
+            scripts[name] = text.replace("\n", f"\n{_NOTER}", 1)  # after the flags
         try:
             yield
         finally:
-            put_in_scripts({source: source.text for source in self._scripts})
+            scripts.update(before)
 
     def of(self, run: Callable[[], None]) -> set[Place]:
         """What is run by ``run``, in this process and by its scripts on the server."""
@@ -83,4 +86,4 @@ def _telling(source: Source) -> str:
     for index in sorted(tokens.begins, reverse=True):
         place = tokens.all[index].first
         text = f"{text[:place]}NOTE('{source.name}:{place}') {text[place:]}"
-    return _NOTER + text if source.name == _FIRST_PART else text
+    return text

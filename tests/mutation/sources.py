@@ -112,6 +112,4 @@ class Source:
         return list(language.mutants_of(self.name, self.text))
 
 
-SOURCES = {
-    source.name: source for paths in PATHS.values() for source in map(Source, paths)
-}
+SOURCES = {source.name: source for paths in PATHS.values() for source in map(Source, paths)}

@@ -6,10 +6,9 @@ import os
 import signal
 import time
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Generator, Iterable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 import redis
@@ -17,7 +16,7 @@ import redis
 from mutation.changed_code import put_in
 from mutation.mutant import Mutant
 from mutation.reach import Place, Reach
-from mutation.sources import SOURCES, Source
+from mutation.sources import SOURCES
 
 if TYPE_CHECKING:
     from support.servers import ValkeyServer  # it imports a plugin of pytest
@@ -45,49 +44,60 @@ class Trial:
         self._tell = tell
         self._server: ValkeyServer | None = None
         self._failed = ""
+        self._items: list[pytest.Item] = []
         self._took: dict[pytest.Item, float] = {}
         self._reached: dict[Place, list[pytest.Item]] = defaultdict(list)
         self._killers: list[pytest.Item] = []  #: the last one first
         self.reached: set[Place] = set()
 
-    @pytest.fixture(scope="session", autouse=True)
-    def _one_server(self, valkey_server: ValkeyServer) -> None:
-        self._server = valkey_server
+    @pytest.hookimpl(wrapper=True)
+    def pytest_fixture_setup(self, fixturedef: pytest.FixtureDef[Any]) -> Generator[None, Any, Any]:
+        """Remember the server of the session."""
+        found = yield
+        if fixturedef.argname == "valkey_server":
+            self._server = found
+        return found
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
-        """Remember the first test that fails."""
+        """Remember the first test that fails, and how."""
         if report.failed and not self._failed:
-            self._failed = report.nodeid
+            self._failed = f"{report.nodeid}\n{report.longreprtext}"
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtestloop(self, session: pytest.Session) -> bool:
         """In place of the usual loop."""
+        self._items = session.items
         self._measure(session.items)
         for mutant in self._mutants:
             self._tell(self._try(mutant, session))
         return True
 
-    def _run(self, item: pytest.Item, following: pytest.Item) -> None:
-        """Run a test; ``following`` decides which fixtures are kept."""
+    def _run(self, item: pytest.Item, following: pytest.Item | None = None) -> None:
+        """Run a test; ``following``, by default any other one, decides which fixtures are kept."""
+        following = following or self._items[self._items[0] is item]
         item.config.hook.pytest_runtest_protocol(item=item, nextitem=following)
 
     # -- the tests as they are ---------------------------------------------------------------
 
     def _measure(self, items: list[pytest.Item]) -> None:
-        first = items[0]
-        self._run(first, first)  # starts the server
+        self._run(items[0])  # starts the server
+        self._check_unchanged()
         assert self._server is not None
         reach = Reach(SOURCES.values(), self._server.folder / "log")
         with reach.scripts_tell():
-            for item, following in zip(items, [*items[1:], first], strict=True):
+            for item, following in zip(items, [*items[1:], None], strict=True):
                 began = time.monotonic()
                 places = reach.of(lambda one=item, then=following: self._run(one, then))  # type: ignore[misc]
                 self._took[item] = time.monotonic() - began
                 for place in places:
                     self._reached[place].append(item)
-                if self._failed:
-                    pytest.exit(f"{self._failed} fails without any change", 2)
+                self._check_unchanged()
         self.reached = set(self._reached)
+
+    def _check_unchanged(self) -> None:
+        if self._failed:
+            print(self._failed)
+            pytest.exit("a test fails without any change", 2)
 
     # -- the tests on a mutant ---------------------------------------------------------------
 
@@ -122,7 +132,7 @@ class Trial:
             source = SOURCES[mutant.source]
             put_in(source, mutant.applied(source.text))
             session._setupstate.teardown_exact(items[0])
-            for item, following in zip(items, [*items[1:], items[-1]], strict=True):
+            for item, following in zip(items, [*items[1:], None], strict=True):
                 os.write(results, f"{item.nodeid}\n".encode())
                 self._run(item, following)
                 if self._failed:
@@ -152,12 +162,14 @@ class Trial:
     def _free_server(self) -> None:
         """Empty the server, which is ours; start it again if a script does not end."""
         assert self._server is not None
-        with redis.Redis.from_url(self._server.url, socket_timeout=_FREE_S) as client:
-            with suppress(redis.RedisError):
-                client.flushall()
-                client.script_flush()
-                return
-        self._server.restart()
-        with redis.Redis.from_url(self._server.url) as client:
-            client.flushall()
+        try:
+            self._flush(_FREE_S)
+        except redis.RedisError:
+            self._server.restart()
+            self._flush(None)
 
+    def _flush(self, within_s: float | None) -> None:
+        assert self._server is not None
+        with redis.Redis.from_url(self._server.url, socket_timeout=within_s) as client:
+            client.flushall()
+            client.script_flush()

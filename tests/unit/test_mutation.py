@@ -14,7 +14,8 @@ from mutation.survivors import Survivors
 SCRIPT = """#!lua flags=allow-oom
 local seen = 0 -- not = here
 local function add(some, ...)
-  if some and #some >= 1 then seen = seen + 1 elseif redis.call('EXISTS', P) == 1 then return true end
+  if some and #some >= 1 then seen = seen + 1
+  elseif redis.call('EXISTS', P) == 1 then return true end
   each(some, function(one) redis.call('DEL', one) end)
   redis.call('ZADD', 'XX', 2, math.min(seen, 3))
 end
@@ -37,7 +38,15 @@ def test_a_script_is_changed_one_word_at_a_time() -> None:
     lines = SCRIPT.count("\n")
     changes = {change for change, _ in found}
     assert {count for _, count in found} == {lines}
-    assert {"0 → 1", "and → or", ">= → >", ">= → <", "== → ~=", "true → false", "removed"} <= changes
+    assert {
+        "0 → 1",
+        "and → or",
+        ">= → >",
+        ">= → <",
+        "== → ~=",
+        "true → false",
+        "removed",
+    } <= changes
     assert {"not (some and #some >= 1)", "'XX', → nothing", "min → max", "+ → -"} <= changes
     assert "return nil" in changes
     removed = [one.applied(SCRIPT) for one in mutants_of("x", SCRIPT) if one.change == "removed"]
