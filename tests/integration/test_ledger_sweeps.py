@@ -46,7 +46,7 @@ def test_after_an_outage_a_silent_worker_is_forgotten_one_lease_later(farm: Audi
     assert farm.redis.zscore(farm.key("workers"), "back") == beaten
     seen = farm.redis.zscore(farm.key("workers"), "silent")
     assert seen is not None
-    left_ms = seen + GONE_MS - _ago(farm, 0)
+    left_ms = float(seen) + GONE_MS - _ago(farm, 0)
     assert LEASE_MS - 10_000 < left_ms <= LEASE_MS + 1000
 
 

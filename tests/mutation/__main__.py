@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import random
 import sys
+import tempfile
 import time
 from collections import Counter
 from collections.abc import Sequence
@@ -19,7 +20,7 @@ from mutation.sources import PATHS, ROOT, SOURCES, TESTS, Source
 from mutation.survivors import Survivors
 from mutation.trial import Trial, Verdict
 
-#: The plugin has the last word on what is printed, and its processes write into no shared folder.
+#: The plugin has the last word on what is printed, and what a test writes is removed at once.
 _OPTIONS = (
     "--capture=no",
     *("-p", "no:terminal", "-p", "no:cacheprovider"),
@@ -95,7 +96,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     tally = Tally(known, len(mutants))
     trial = Trial(mutants, tally.add)
     tests = [f"{ROOT}/{one}" for one in TESTS if not asked.test or Path(one).name in asked.test]
-    ended = pytest.main([*_OPTIONS, *tests], plugins=[trial])
+    with tempfile.TemporaryDirectory(prefix="winepress-mutants-") as folder:
+        ended = pytest.main([*_OPTIONS, f"--basetemp={folder}/tests", *tests], plugins=[trial])
     if ended not in (pytest.ExitCode.OK, pytest.ExitCode.INTERRUPTED) or not trial.reached:
         print("the tests fail without any change", file=sys.stderr)
         return 2

@@ -8,6 +8,7 @@ import time
 from collections import defaultdict
 from collections.abc import Callable, Generator, Iterable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -87,7 +88,7 @@ class Trial:
         with reach.scripts_tell():
             for item, following in zip(items, [*items[1:], None], strict=True):
                 began = time.monotonic()
-                places = reach.of(lambda one=item, then=following: self._run(one, then))  # type: ignore[misc]
+                places = reach.of(partial(self._run, item, following))
                 self._took[item] = time.monotonic() - began
                 for place in places:
                     self._reached[place].append(item)

@@ -8,7 +8,7 @@ import pytest
 from mutation.lua_mutator import mutants_of
 from mutation.lua_tokens import LuaTokens
 from mutation.python_mutator import mutants_of as python_mutants_of
-from mutation.sources import SOURCES
+from mutation.sources import SOURCES, Source
 from mutation.survivors import Survivors
 
 SCRIPT = """#!lua flags=allow-oom
@@ -72,6 +72,6 @@ def count(items, most=3):
 
 
 @pytest.mark.parametrize("source", SOURCES.values(), ids=lambda source: source.name)
-def test_no_entry_of_the_list_has_lost_its_line(source: object) -> None:
+def test_no_entry_of_the_list_has_lost_its_line(source: Source) -> None:
     """Whoever changes a line looks anew at what may be changed in it unnoticed."""
-    assert Survivors.load().unknown(source.mutants()) == []  # type: ignore[attr-defined]
+    assert Survivors.load().unknown(source.mutants()) == []
