@@ -24,6 +24,8 @@ KILLS ?= 300
 MINUTES ?= 60
 SEED ?= 1
 INPUTS ?= 1000000
+# What decides that nothing is lost or doubled.
+NEVER_LOSE := */winepress_shared/ledger/*,*/winepress_worker/renderer/*,*/winepress_worker/parent/*
 AVX2_CPU := build/avx2_cpu.so
 # In Debian a part of the package prometheus; what else needs it is in `make test-operations`.
 ALERTS := promtool check config deploy/prometheus/prometheus.yaml >/dev/null && \
@@ -31,7 +33,7 @@ ALERTS := promtool check config deploy/prometheus/prometheus.yaml >/dev/null && 
 
 .DEFAULT_GOAL := help
 .PHONY: help install develop demo test check coverage bench clean check-deploy test-avx2 test-all-avx2 test-clients clients power \
-  faults kills soak recovery fuzz test-operations both-halves one-half other-half
+  faults kills soak recovery fuzz mutants test-operations both-halves one-half other-half
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "make %-15s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -138,6 +140,7 @@ coverage: install ## Measure test coverage
 	@$(BIN)/coverage run -m pytest $(ONE_HALF) tests/faults
 	@$(BIN)/coverage combine --quiet
 	@$(BIN)/coverage report --skip-covered
+	@$(BIN)/coverage report --include='$(NEVER_LOSE)' --fail-under=95
 
 faults: install ## Test every fault of the table in RELIABILITY.md, and print the verdicts: SEED=1
 	@SEED=$(SEED) PYTHONPATH=tests $(BIN)/pytest tests/faults tests/integration -p faults.verdicts -m case
@@ -151,6 +154,10 @@ soak: install ## Disturb a farm at random, and see whether anything grows: MINUT
 
 fuzz: install ## Put broken inputs into every door of the product: INPUTS=1000000 SEED=1
 	@PYTHONPATH=tests $(BIN)/python -m fuzz --inputs $(INPUTS) --seed $(SEED) $(addprefix --door ,$(DOOR))
+
+mutants: install ## Change the ledger bit by bit, and see whether a test notices: SEED=1 MOST= SOURCE=
+	@PYTHONPATH=tests $(BIN)/python -m mutation --seed $(SEED) $(if $(MOST),--most $(MOST)) \
+	  $(addprefix --source ,$(SOURCE))
 
 recovery: install ## Throughput of a farm before and after faults
 	@PYTHONPATH=tests $(BIN)/python -m faults.harness recovery

@@ -207,6 +207,9 @@ local function grant_lease(job, units, firm, tried)
   redis.call('SADD', key('job_leases', job.id), fence)
   redis.call('SADD', key('held', holder), fence)
   redis.call('SADD', key('processes', worker), holder)
+  -- Its worker may die before the next heartbeat, which renews them.
+  redis.call('PEXPIRE', key('held', holder), FORGET_MS)
+  redis.call('PEXPIRE', key('processes', worker), FORGET_MS)
   local asked = alike and redis.call('GET', key('last_request', holder)) or nonce
   redis.call('SET', key('last_request', holder), asked .. ' ' .. string.format('%d', fence), 'PX', FORGET_MS)
   count('work_counts', 'slices')

@@ -8,7 +8,7 @@ if redis.call('EXISTS', key('job', id)) == 1 then return end
 for i = 2, #ARGV, 2 do
   check_numbers(i)
   local unit = tonumber(ARGV[i])
-  if unit < 0 or unit > 1000000 or not ARGV[i + 1] then error('refused argument ' .. i) end
+  if unit < 0 or unit >= 1000000 or not ARGV[i + 1] then error('refused argument ' .. i) end
 end
 redis.call('DEL', key('done', id), key('units', id))
 for i = 2, #ARGV, 2 do

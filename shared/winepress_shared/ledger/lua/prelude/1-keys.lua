@@ -55,6 +55,7 @@
 --                                 the same request got)
 --   leases                zset    FENCE by deadline
 --   held:HOLDER           set     fences of a process's leases; HOLDER is WORKER/PID of the renderer
+--                                 (time to live, like the next two)
 --   last_request:HOLDER   string  nonce of its last request for slices, and the fences it got
 --   processes:WORKER      set     the processes of a worker that may hold leases
 --   lane_workers:LANE     set     workers that serve a lane

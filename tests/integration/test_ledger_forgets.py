@@ -1,0 +1,104 @@
+"""What the ledger forgets, and when: workers that never return, and jobs that are entered again."""
+
+from __future__ import annotations
+
+import pytest
+from support.audited_farm import LANE, AuditedFarm
+
+from winepress_shared.errors import RetryElsewhere
+from winepress_shared.ledger.counted import CountedPictures
+from winepress_shared.ledger.records import Directive, UnitOutcome
+
+DAY_MS = 86_400_000
+#: Kept for as long as the farm: counters, and who has been lost.
+OF_THE_FARM = {"fence", "turn", "swept", "open", "old", "lost"} | {
+    *("job_counts", "work_counts", "counted_pictures"),
+}
+
+
+def _left_ms(farm: AuditedFarm) -> dict[str, int]:
+    """Key without the name of the farm → how long it will be there; -1: for ever."""
+    prefix = len(farm.settings.farm) + 1
+    return {name[prefix:]: farm.redis.pttl(name) for name in farm.redis.scan_iter(farm.key("*"))}
+
+
+@pytest.fixture
+def counted(farm: AuditedFarm) -> CountedPictures:
+    return CountedPictures(farm.settings, farm.ledger._server)
+
+
+def test_all_that_is_known_of_a_worker_lapses_a_day_after_it_was_last_heard_of(
+    farm: AuditedFarm,
+) -> None:
+    """Names of workers and processes change with every container: a farm of years stays small."""
+    facts = {"device": "CPU", "lanes": [LANE]}
+    farm.ledger.beat("w1", "w1/1", facts, "life")
+    farm.ledger.beat("w2", "w2/1", facts)
+    farm.submit("job", 8)
+    for unit in range(4):  # w2 fails at what w1 draws, so that it is blocked
+        farm.ledger.start((failed := farm.claim(1, "w2")).fence, unit)
+        farm.ledger.fail(failed.fence, unit, RetryElsewhere("x"), retry=True)
+    farm.make_due("job")
+    for _ in range(4):
+        farm.draw(farm.claim(1))
+    frozen = farm.claim(1)
+    farm.ledger.describe_renderer("w1", {"warm": ["a.fp16"], "counts": {"x": 1}, "process": "p"})
+    farm.ledger.beat("w1", "w1/1", facts, "life")
+    farm.lose(frozen)
+    farm.ledger.control("job", "cancel")
+    for worker in ("w1", "w2"):
+        farm.redis.zadd(farm.key("workers"), {worker: 1})
+    farm.sweep()
+    left = _left_ms(farm)
+    of_w1 = {"held:w1/1", "processes:w1", "last_request:w1/1", f"lease:{frozen.fence}"}
+    assert of_w1 <= set(left)
+    of_the_job = {name for name in left if name.startswith(("job", "done:", "units:", "events:"))}
+    kept = {name for name, left_ms in left.items() if left_ms < 0}
+    assert kept - of_the_job - OF_THE_FARM == set()
+    assert all(left_ms <= DAY_MS for name, left_ms in left.items() if name not in of_the_job)
+
+
+def test_what_a_live_worker_is_known_by_does_not_lapse_while_it_beats(farm: AuditedFarm) -> None:
+    """A job of days is drawn by one process."""
+    farm.submit("job")
+    farm.claim()
+    farm.ledger.describe_renderer("w1", {"counts": {"x": 1}, "process": "p"})
+    names = ("renderer:w1", "counted:w1", "held:w1/1", "processes:w1")
+    for name in names:
+        assert farm.redis.pexpire(farm.key(name), 10_000)
+    farm.ledger.beat("w1", "w1/1", {})
+    left = _left_ms(farm)
+    assert all(DAY_MS - 60_000 < left[name] <= DAY_MS for name in names)
+
+
+def test_a_job_that_is_entered_again_is_nobodys_who_held_it_before(
+    farm: AuditedFarm, counted: CountedPictures
+) -> None:
+    """Else a picture would be counted for the old slice and for the new one."""
+    farm.submit("job", 4)
+    old = farm.claim(most=2)
+    farm.ledger.control("job", "cancel")
+    assert counted.forget("job")
+    farm.submit("job", 4)
+    new = farm.claim(most=4, worker="w2")
+    assert farm.ledger.start(old.fence, 0) is Directive.LOST
+    assert farm.ledger.commit(old.fence, 0, {}) is UnitOutcome.LOST
+    farm.sweep()
+    assert farm.draw(new)[0] is UnitOutcome.OK
+    assert farm.ledger.get("job").done == len(new.units)
+
+
+def test_only_a_job_that_has_ended_is_forgotten(
+    farm: AuditedFarm, counted: CountedPictures
+) -> None:
+    """With every trace of it; one that is unknown is none."""
+    farm.submit("job")
+    farm.submit("other")
+    assert not counted.forget("job")
+    assert not counted.forget("nonesuch")
+    farm.ledger.control("job", "cancel")
+    farm.ledger.control("other", "cancel")
+    assert counted.forget("job")
+    assert [row.id for row in farm.ledger.jobs()] == ["other"]
+    assert farm.redis.zrange(farm.key("old"), 0, -1) == ["other"]
+    assert not [name for name in _left_ms(farm) if name.endswith(":job")]
