@@ -34,7 +34,7 @@ PROMPTS = Path(__file__).parents[2] / "worker" / "winepress_worker" / "models" /
         ("a cat BREAK a dog", ["BREAK"]),
         ("a cat AND a dog AND a fox", ["AND"]),
         ("AND", ["AND"]),
-        ("AND_1 xAND 2AND ANDY AND é", ["AND"]),
+        ("AND_1 xAND 2AND Andy AND é", ["AND"]),
         ("embedding:easynegative, blurry", ["embedding:easynegative"]),
         (r"saber \(fate\)", [r"\(", r"\)"]),
         ("a cat --ar 16:9 --v 6", ["--ar 16:9", "--v 6"]),
