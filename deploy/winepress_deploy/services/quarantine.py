@@ -44,10 +44,11 @@ class QuarantineWatch:
         while not self._over.wait(pause_s):
             pause_s = _EVERY_S
             if self._is_told():
-                self._say(
-                    "the disk of the store failed, and a part of what is on it cannot be read: "
-                    f"starting the store again; {self._log} says more"
-                )
+                with suppress(OSError):  # where it would be said, nothing can be written
+                    self._say(
+                        "the disk of the store failed, and a part of what is on it cannot be read: "
+                        f"starting the store again; {self._log} says more"
+                    )
                 self._restart()
                 pause_s = _REST_S
 

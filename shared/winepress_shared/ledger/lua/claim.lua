@@ -9,7 +9,8 @@
 --       broker's queues, a worker is alive if its last heartbeat is within (ms), units that the worker failed at
 --       come last 0|1, start the first unit 0|1, life of the process (hex) and number of this message in it, patience
 --       of each priority (ms) ...
--- Returns nil, also for a request that is late, or JSON, a list of slices: fence; id; units (ranges); finish 0|1; earlier attempts of the first
+-- A request that is late gets nothing.
+-- Returns nil, or JSON, a list of slices: fence; id; units (ranges); finish 0|1; earlier attempts of the first
 --         unit; alone 0|1, it was started before; waiting, the units of this lane left for others; queued
 --         tickets of this lane; priority; lane of the slice, which differs if an earlier request is answered;
 --         job_units, all of the job; watched 0|1, somebody watches its steps; begun 0|1, its first unit is started:
