@@ -267,7 +267,7 @@ class Ledger:
 
     def disown(self, holder: str, in_hand: Mapping[int, Collection[int]]) -> None:
         """End slices of which ``holder`` has less ``in_hand`` (fence → units); not when late."""
-        texts = ((fence, ",".join(map(str, units))) for fence, units in in_hand.items())
+        texts = ((str(fence), ",".join(map(str, units))) for fence, units in in_hand.items())
         self._run("disown", holder, *self._requests.next(), *chain.from_iterable(texts))
 
     def leave(self, worker: str, life: str = "") -> None:
