@@ -21,6 +21,7 @@ from winepress_deploy.roles import Role
 from winepress_deploy.running_farm import process_began
 from winepress_deploy.services import deliverer, flower, gateway, seaweed, valkey
 from winepress_deploy.services.cleaner import Cleaner
+from winepress_deploy.services.quarantine import QuarantineWatch
 from winepress_deploy.services.store_disk import StoreSync
 from winepress_deploy.services.workers import workers
 from winepress_deploy.settings_file import (
@@ -121,7 +122,10 @@ class Farm:
         self.settings = self._write_settings(given, credentials)
         self._start_services(self._own_servers(given, credentials))
         if seaweed.NAME in self.services:
+            store = self.services[seaweed.NAME]
             self._held.enter_context(StoreSync(self.state.subfolder(seaweed.NAME)))
+            watch = QuarantineWatch(store.program.log, store.kill, self._say)
+            self._held.enter_context(watch)
         if complaint := complaint_of(self.settings):
             self._say(complaint)
         self._set_limits(given)

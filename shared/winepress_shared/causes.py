@@ -10,6 +10,8 @@ from collections.abc import Iterator
 
 #: Errors of a process or machine that has reached a limit of its own: memory, open files, buffers.
 _LIMITS = frozenset({errno.ENOMEM, errno.EMFILE, errno.ENFILE, errno.ENOBUFS})
+_APPENDING = "MISCONF Errors writing to the AOF file: "
+_REASON_CHARACTERS = 80  #: of what another program says
 _EXPIRED, _NOT_YET = 10, 9  #: OpenSSL's X509_V_ERR_CERT_HAS_EXPIRED and its counterpart
 _OTHER_NAME = frozenset({62, 64})  #: X509_V_ERR_HOSTNAME_MISMATCH, X509_V_ERR_IP_ADDRESS_MISMATCH
 _REFUSED = ("CERTIFICATE", "_CA", "DECRYPT_ERROR")  #: in alerts of TLS over a client's certificate
@@ -41,6 +43,12 @@ def certificate_fault(error: BaseException) -> str | None:
         if type(one).__name__ == "CertificateError":  # urllib3's own check of the name
             return "is for another host name"
     return None
+
+
+def disk_fault(answer: str) -> str:
+    """What Redis says of the disk of its append-only file, to end a sentence; empty for nothing."""
+    reason = answer.partition(_APPENDING)[2].partition(" script:")[0][:_REASON_CHARACTERS]
+    return f", because its disk fails ({reason})" if reason else ""
 
 
 def lack_of(error: BaseException) -> str | None:

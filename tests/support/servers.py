@@ -83,6 +83,11 @@ class _Server:
         assert self._process is not None
         return self._process.pid
 
+    @property
+    def has_ended(self) -> bool:
+        """Whether it has ended by itself since it was started."""
+        return self._process is not None and self._process.poll() is not None
+
     def start(self) -> None:
         """Start and return once it answers."""
         self._process = _spawn(self._command(), self.folder, self._environment())

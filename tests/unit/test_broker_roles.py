@@ -14,7 +14,10 @@ from winepress_deploy.store_roles import policy
 from winepress_shared.ledger.script_server import script_texts
 from winepress_shared.settings import Settings
 
-_WORKERS = ("workers", "worker", "renderer", "processes", "last_request", "lane_workers", "pace")
+_WORKERS = (
+    *("workers", "worker", "renderer", "processes", "last_request", "heard", "lane_workers"),
+    "pace",
+)
 _MODELS = (
     "warm_workers",
     "warm_models",

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import json
+from itertools import product
 from pathlib import Path
 from typing import Any
 
 import pytest
 from PIL import Image
+from support.growth import MOST, growth
 
 from winepress.bulk.bulk_file import read_lines
+from winepress.bulk.line import LineFault
 from winepress.bulk.matrix import Matrix
 from winepress.bulk.plan import Plan, PlanOptions
 from winepress.bulk.wildcards import Wildcards
@@ -92,6 +95,29 @@ def test_prompt_files_take_plain_lines_flags_and_comments(tmp_path: Path) -> Non
     assert (dog.negative_prompt, dog.num_inference_steps, dog.width) == ("blurry", 30, 128)
     assert [item.job.seed for item in items[1:]] == [1, 2, 3, 4]
     assert dog.scheduler == "euler_a"
+
+
+def test_a_line_of_flags_has_a_bounded_number_of_them(tmp_path: Path) -> None:
+    """As a line of JSON; the last one that was read is named with its column."""
+    flags = [f"--{'a' * number}" for number in range(1, 202)]
+    line = " 1 ".join(["--prompt", *flags, "--b 1"])
+    with pytest.raises(LineFault, match="too many fields; allowed: 200") as refused:
+        plan_of(written(tmp_path, "a.txt", line))
+    assert refused.value.column == line.index(f" {flags[199]} ") + 2
+
+
+@pytest.mark.parametrize("unit", ["--{} x ", "--x {} ", "--{}", "'", '"x', "\\x"])
+def test_a_line_of_flags_eight_times_as_long_takes_about_eight_times_as_long(
+    tmp_path: Path, unit: str
+) -> None:
+    """However many flags it has, and whatever is quoted."""
+    letters = [f"{a}{b}{c}{d}" for a, b, c, d in product("abcdefghij", repeat=4)]
+    units = 6 * "".join(unit.format(name) for name in letters)
+
+    def read(text: str) -> object:
+        return list(read_lines(written(tmp_path, "a.txt", "--prompt a " + text[:60_000])))
+
+    assert growth(lambda size: read(units[: len(size)]), "x", 7_500) < MOST
 
 
 def test_a_broken_line_1501_is_named_with_its_column(tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from support.growth import MOST, growth
 
 from winepress_shared.jobs.foreign_syntax import foreign_syntax, warning_of_syntax
 from winepress_shared.jobs.job import TextToImage
@@ -32,6 +33,8 @@ PROMPTS = Path(__file__).parents[2] / "worker" / "winepress_worker" / "models" /
         ("<random:cat,dog> <wildcard:pets>", ["<random:cat,dog>", "<wildcard:pets>"]),
         ("a cat BREAK a dog", ["BREAK"]),
         ("a cat AND a dog AND a fox", ["AND"]),
+        ("AND", ["AND"]),
+        ("AND_1 xAND 2AND Andy AND é", ["AND"]),
         ("embedding:easynegative, blurry", ["embedding:easynegative"]),
         (r"saber \(fate\)", [r"\(", r"\)"]),
         ("a cat --ar 16:9 --v 6", ["--ar 16:9", "--v 6"]),
@@ -80,6 +83,14 @@ def test_any_prompt_is_looked_through(prompt: str) -> None:
 def test_a_text_of_open_brackets_is_looked_through(unit: str) -> None:
     """It is not gone through again for each of its characters: 200 kB would take hours."""
     assert isinstance(foreign_syntax(unit * 50_000), list)
+
+
+@pytest.mark.parametrize(
+    "unit", ["AND ", "a AND ", "AND 1 ", "BREAK,", "(a:1) ", "__a ", "--a 1 ", "[[1"]
+)
+def test_a_text_eight_times_as_long_takes_about_eight_times_as_long(unit: str) -> None:
+    """A file has a hundred thousand prompts: what is quadratic holds a gateway for an hour."""
+    assert growth(lambda text: foreign_syntax(text, braces=True), unit, 5_000) < MOST
 
 
 def test_every_text_of_a_zoom_is_looked_at() -> None:

@@ -11,7 +11,9 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from support.growth import MOST, growth
 
+from winepress.bulk.prompt_syntax import parse
 from winepress.bulk.wildcards import Wildcards
 from winepress_shared.errors import InvalidJob
 
@@ -57,6 +59,7 @@ def wildcards(tmp_path: Path) -> Wildcards:
         (r"{a\|b|{c\:\:d}} \$\{x\} 50\%{x}", ["a|b ${x} 50%x", "c::d ${x} 50%x"]),
         ("{std::vector|a}", ["std::vector", "a"]),
         ("a\n# a comment\n  {b\n# |c\n|d}", ["a b", "a d"]),
+        ("\n {\n\n a  b \n \n| c \n} \n\n d \n", ["a  b d", " c d"]),
         ("a plain\n# prompt", ["a plain\n# prompt"]),
         ("costs $5 and 50%, a|b, x}", ["costs $5 and 50%, a|b, x}"]),
         ("snake__case", ["snake__case"]),
@@ -166,6 +169,15 @@ def test_a_list_may_hold_the_longest_of_lines(tmp_path: Path, unit: str) -> None
     (tmp_path / "longer.txt").write_text("x" * 65_537)
     with pytest.raises(InvalidJob, match="too long"):
         wildcards.pick("__longer__", random.Random(1))
+
+
+@pytest.mark.parametrize("unit", ["\n", " \n", "x \n", " ", "$", "\\", "_*"])
+@pytest.mark.parametrize("before", ["{a|b}", "{\n"])
+def test_a_prompt_eight_times_as_long_takes_about_eight_times_as_long(
+    before: str, unit: str
+) -> None:
+    """A page of empty lines took minutes."""
+    assert growth(parse, unit, 2_000, before) < MOST
 
 
 @given(st.text(alphabet="ab{}|$:_%@!~\\-0129. \n#*()", max_size=60))

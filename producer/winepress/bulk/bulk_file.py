@@ -11,7 +11,7 @@ import re
 import shlex
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
-from itertools import chain
+from itertools import chain, pairwise
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -25,7 +25,7 @@ MAX_FILE_BYTES = 256 * 2**20  #: largest file of items
 MAX_FILE_LINES = 1_000_000
 MAX_LINE_CHARACTERS = 65_536
 MAX_JSON_CHARACTERS = 96 * 2**20  #: of a line, which may hold pictures in base64
-_MAX_FIELDS = 200  #: of a line of JSON; the column of each is searched for
+_MAX_FIELDS = 200  #: of a line of JSON or flags; the column of each is searched for
 #: Finds our fields in those of a line, with a warning for each that is ignored; raises Refused.
 Understand = Callable[[Mapping[str, Any]], tuple[dict[str, Any], list[str]]]
 FORMS = ("jsonl", "csv", "prompts")
@@ -36,7 +36,9 @@ _IMAGES_URL = "/v1/images/generations"
 _EDITS_URL = "/v1/images/edits"
 _URLS = (_IMAGES_URL, _EDITS_URL)
 _REQUEST = ("custom_id", "method", "url", "body")  #: all fields of a line of the OpenAI Batch API
+_TOO_MANY = "too many fields"
 _FLAG = re.compile(r"--([a-z_]+)\Z")
+_UNSPACED = re.compile(r"\S+")
 _APOSTROPHE = re.compile(r"\w'\w")
 _DELIMITERS = ",;\t|"
 #: A first line with which Excel gives the delimiter of a table.
@@ -134,7 +136,7 @@ def _json_line(number: int, written: str) -> Line:
         raise LineFault(number, 1, InvalidJob("not a JSON object", value=values))
     body = values.get("body")
     if max(len(values), len(body) if isinstance(body, dict) else 0) > _MAX_FIELDS:
-        raise LineFault(number, 1, InvalidJob("too many fields", allowed=f"{_MAX_FIELDS}"))
+        raise LineFault(number, 1, InvalidJob(_TOO_MANY, allowed=f"{_MAX_FIELDS}"))
     line = Line(number, values, columns=_json_columns(written, values))
     return _openai(line, written) if "body" in values else _named(line)
 
@@ -245,25 +247,21 @@ def _flag_line(number: int, written: str) -> Line:
         raise LineFault(number, len(written), InvalidJob(str(error).lower())) from None
     values: dict[str, Any] = {}
     columns: dict[str, int] = {}
-    while words:
-        flag, end = words[0], 1
-        while end < len(words) and not words[end].startswith("--"):
-            end += 1
-        name, column = _FLAG.match(flag), _column(written, flag)
+    places = {found[0]: found.start() + 1 for found in reversed([*_UNSPACED.finditer(written)])}
+    flags = [at for at, word in enumerate(words) if at == 0 or word.startswith("--")]
+    for at, end in pairwise([*flags, len(words)]):
+        flag = words[at]
+        name, column = _FLAG.match(flag), places.get(flag, 1)
         field = "model" if name and name[1] == "sd_model" else name and name[1]
         if not field or field in values:
             problem = "given twice" if field else "not a flag"
             raise LineFault(number, column, InvalidJob(problem, value=flag, allowed="--name value"))
-        if end == 1:
+        if end == at + 1:
             raise LineFault(number, column, InvalidJob("has no value"), flag)
-        values[field], columns[field] = " ".join(words[1:end]), column
-        words = words[end:]
+        if len(values) == _MAX_FIELDS:
+            raise LineFault(number, column, InvalidJob(_TOO_MANY, allowed=f"{_MAX_FIELDS}"))
+        values[field], columns[field] = " ".join(words[at + 1 : end]), column
     return Line(number, _counts(values), columns=columns)
-
-
-def _column(written: str, flag: str) -> int:
-    found = re.search(rf"(?<!\S){re.escape(flag)}(?!\S)", written)
-    return found.start() + 1 if found else 1
 
 
 def _words(written: str) -> list[str]:

@@ -26,8 +26,7 @@ _NO_WEIGHT = re.compile(r"\s*+[-+]?(?=[.,]?\d)[\d.,eE+%-]++\s*+::")
 _ESCAPED = re.compile(r"\\[{}|$%_#:]")
 _PLAIN = re.compile(r"[^\\{}|$%_]+|.", re.DOTALL)
 _COMMENT = re.compile(r"^[ \t]*#(?: .*)?$", re.MULTILINE)
-_EDGE = re.compile(r"\s*\n\s*(?=[|}])|(?<=[{|])\s*\n\s*")  # a line break in a choice
-_BREAK = re.compile(r"\s*\n\s*")
+_SPACE = re.compile(r"\s+")
 #: Constructs of the extension that are not supported → their names.
 _FOREIGN = tuple(
     (re.compile(pattern), name)
@@ -76,8 +75,17 @@ Pieces: TypeAlias = tuple[str | ListName | Choice, ...]
 def parse(prompt: str) -> Pieces:
     """Parse a prompt; raises InvalidJob with the place of a syntax error."""
     if "\n" in prompt and ("{" in prompt or "__" in prompt):
-        prompt = _BREAK.sub(" ", _EDGE.sub("", _COMMENT.sub("", prompt))).strip()
+        prompt = _SPACE.sub(_on_one_line, _COMMENT.sub("", prompt)).strip()
     return _Reader(prompt).all()
+
+
+def _on_one_line(space: re.Match[str]) -> str:
+    """What stands for white space: nothing for a line break at the edge of an option."""
+    if "\n" not in space[0]:
+        return space[0]
+    first, end = space.span()
+    before, after = space.string[first - 1 : first], space.string[end : end + 1]
+    return "" if before in ("{", "|") or after in ("|", "}") else " "
 
 
 def parse_option(line: str) -> Option:

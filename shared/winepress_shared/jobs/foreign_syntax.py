@@ -41,7 +41,7 @@ def foreign_syntax(text: str, *, braces: bool = False) -> list[str]:
     ``braces`` includes wildcards.
     """
     found = [match[0] for match in _SYNTAX.finditer(text)]
-    found += [match[1] for match in _CAPITALS.finditer(text) if not _is_shouted(text, match)]
+    found += _capitals(text)
     if braces:
         found += [match[0] for match in _BRACES.finditer(text)]
     return list(dict.fromkeys(found))
@@ -60,11 +60,18 @@ def syntax_of_all(texts: Iterable[str], *, braces: bool = False) -> list[str]:
     return list(dict.fromkeys(found))
 
 
-def _is_shouted(text: str, match: re.Match[str]) -> bool:
-    """True if the words around are in capitals too, as in ROCK AND ROLL."""
-    before = _WORD.findall(text[: match.start()])[-1:]
-    after = _WORD.findall(text[match.end() :])[:1]
-    return any(len(word) > 1 and word.isupper() for word in (*before, *after))
+def _capitals(text: str) -> list[str]:
+    """Every BREAK and AND, except where the words around are capitals too, as in ROCK AND ROLL."""
+    if not _CAPITALS.search(text):
+        return []
+    words = list(_WORD.finditer(text))
+    around = ["", *(word[0] for word in words), ""]
+    return [
+        word[0]
+        for place, word in enumerate(words)
+        if _CAPITALS.match(text, word.start())
+        and not any(len(one) > 1 and one.isupper() for one in around[place : place + 3 : 2])
+    ]
 
 
 def _short(text: str) -> str:

@@ -7,8 +7,8 @@ disposable: the store holds every job (``jobs/ID/job.json``) and every finished 
 from __future__ import annotations
 
 import json
-import secrets
 from collections.abc import Collection, Mapping, Sequence
+from itertools import chain
 from typing import Any, cast
 
 from winepress_shared.documents import read_facts, read_rows
@@ -29,6 +29,7 @@ from winepress_shared.ledger.records import (
     read_jobs,
     unknown_job,
 )
+from winepress_shared.ledger.requests import Requests
 from winepress_shared.ledger.script_server import ScriptServer
 from winepress_shared.ledger.submissions import Entry, Submission
 from winepress_shared.settings import Settings
@@ -60,7 +61,7 @@ class Ledger:
         self._queue_prefix = f"{settings.farm}:queue:"  #: see `broker.make_celery`
         self._run = self._server.run
         self._log = EventLog(self._server, self._prefix)
-        self._unanswered: dict[str, str] = {}  #: holder → its unanswered request for a slice
+        self._requests = Requests()
 
     # -- producers ---------------------------------------------------------------------------
 
@@ -190,12 +191,10 @@ class Ledger:
         at once, unless it was started before: see `Slice.begun`. With ``others_first``, units that
         ``worker`` failed at come last.
         """
-        # A request repeated after a lost answer must not get other slices.
-        nonce = self._unanswered.setdefault(holder, secrets.token_hex(8))
-        what = (lane, worker, holder, nonce, max(1, most), max(1, together))
+        what = (lane, worker, holder, self._requests.nonce(holder), max(1, most), max(1, together))
         terms = (LEASE_MS, self._queue_prefix, ALIVE_MS, int(others_first), int(begin))
-        found = self._run("claim", *what, *terms, *PATIENCE_MS)
-        self._unanswered.pop(holder, None)
+        found = self._run("claim", *what, *terms, *self._requests.next(), *PATIENCE_MS)
+        self._requests.answered(holder)
         return [Slice.of(answer) for answer in json.loads(found or "[]")]
 
     def start(self, fence: int, *units: int) -> Directive:
@@ -267,9 +266,9 @@ class Ledger:
         self._run("describe", worker, json.dumps(facts), *facts.get("warm", ()))
 
     def disown(self, holder: str, in_hand: Mapping[int, Collection[int]]) -> None:
-        """End slices of which ``holder`` has less ``in_hand`` (fence → units) than it holds."""
-        texts = {fence: ",".join(map(str, units)) for fence, units in in_hand.items()}
-        self._run("disown", holder, *[text for pair in texts.items() for text in pair])
+        """End slices of which ``holder`` has less ``in_hand`` (fence → units); not when late."""
+        texts = ((str(fence), ",".join(map(str, units))) for fence, units in in_hand.items())
+        self._run("disown", holder, *self._requests.next(), *chain.from_iterable(texts))
 
     def leave(self, worker: str, life: str = "") -> None:
         """A worker that stops on purpose hands its slices back; not if another ``life`` arrived."""

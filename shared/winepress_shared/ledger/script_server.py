@@ -14,7 +14,7 @@ from redis.backoff import ConstantBackoff
 from redis.retry import Retry
 
 from winepress_shared.broker_url import BrokerUrl
-from winepress_shared.causes import cause_of, certificate_fault, trust_hint
+from winepress_shared.causes import cause_of, certificate_fault, disk_fault, trust_hint
 from winepress_shared.errors import (
     BrokerUnreachable,
     DamagedRecord,
@@ -256,7 +256,8 @@ class ScriptServer:
             return InvalidJob("the ledger refuses this value", field=field[:40])
         is_unable = redis.exceptions.ReadOnlyError | redis.exceptions.ClusterDownError
         if words.startswith(_CANNOT_WRITE) or isinstance(error, is_unable):
-            return BrokerUnreachable("the broker accepts no writes at the moment", value=shown)
+            problem = f"the broker accepts no writes at the moment{disk_fault(words)}"
+            return BrokerUnreachable(problem, value=shown)
         return error
 
     def _not_allowed(self) -> BrokerUnreachable:

@@ -77,5 +77,7 @@ CASES = tuple(
          "both are good for a while; nothing waits, no picture is begun twice"),
         (50, "a broker behind TLS that asks for certificates, killed", "as without TLS",
          "TLS ends in a proxy before the broker"),
+        (51, "disk of the broker or the store fails (EIO, ENOSPC)",
+         "doctor says so, nothing is lost, and all goes on when it works"),
     )
 )  # fmt: skip

@@ -10,7 +10,7 @@ from typing import Any
 from winepress.bulk.bulk_file import read_lines
 from winepress.bulk.line import LineFault
 from winepress.bulk.matrix import Matrix
-from winepress.bulk.plan import Plan, PlanOptions
+from winepress.bulk.plan import MAX_ITEMS, Plan, PlanOptions
 from winepress.bulk.wildcards import Wildcards
 from winepress.client import Client
 from winepress.gateway.access import Caller
@@ -91,6 +91,9 @@ class BatchPlan:
     def _note(self, fault: LineFault) -> None:
         if len(self.faults) >= MOST_FAULTS:
             self.more_faults += 1
+            if self.more_faults >= MAX_ITEMS:
+                problem = "too many lines have faults; those after it were not read"
+                raise InvalidJob(f"line {fault.line}: {problem}", allowed=f"fewer than {MAX_ITEMS}")
             return
         self.faults.append(
             Fault(line=fault.line, column=fault.column, param=fault.name, message=fault.message)

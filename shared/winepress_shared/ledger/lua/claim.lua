@@ -2,12 +2,14 @@
 -- Give out the next slice of a lane, and with it those that can share a call with it and would be next.
 -- KEYS[1] prefix; keys: limits parked paused watched ready priority_served lane_served waits aside slices job jobs
 --         retry attempts failers lane_workers blocked unread shunned_lane lease leases job_leases held processes
---         last_request fence turn workers events, those `place_job` and `end_job` touch, and the broker's
+--         last_request heard fence turn workers events, those `place_job` and `end_job` touch, and the broker's
 --         list of the lane
 -- ARGV: lane, worker, its rendering process, nonce of this request (hex), most units of the first slice, most
 --       units of all slices if there is another (1: there is none), lease time to live (ms), prefix of the
 --       broker's queues, a worker is alive if its last heartbeat is within (ms), units that the worker failed at
---       come last 0|1, start the first unit 0|1, patience of each priority (ms) ...
+--       come last 0|1, start the first unit 0|1, life of the process (hex) and number of this message in it, patience
+--       of each priority (ms) ...
+-- A request that is late gets nothing.
 -- Returns nil, or JSON, a list of slices: fence; id; units (ranges); finish 0|1; earlier attempts of the first
 --         unit; alone 0|1, it was started before; waiting, the units of this lane left for others; queued
 --         tickets of this lane; priority; lane of the slice, which differs if an earlier request is answered;
@@ -24,12 +26,12 @@
 -- A slice is at most half of an equal share of what is left (guided self-scheduling, Polychronopoulos
 -- and Kuck 1987), so that the last pictures of a job are spread over all workers. More slices are given out as
 -- long as the next one in this order is alike, and all of them stay within a worker's share of the lane.
-local FIRST_PRIORITY = 12
+local FIRST_PRIORITY = 14
 local ELSEWHERE_MS = 60000 -- longest wait of a unit for a worker that has not failed at it
 local SHUN_MS = 10000 -- a worker that found only such units takes no tickets of the lane for this long
 local LOOKED_AT = 8 -- workers checked to find one that may render such a unit
 local MOST_LOOKS = 64 -- users and jobs checked per claim, which bounds its time; the next claim continues
-check_numbers(5, 6, 7, 9, 10, 11)
+check_numbers(5, 6, 7, 9, 10, 11, 13)
 for place = FIRST_PRIORITY, #ARGV do check_numbers(place) end
 local lane, worker, holder, nonce, most = ARGV[1], ARGV[2], ARGV[3], ARGV[4], tonumber(ARGV[5])
 local most_of_all, lease_ms = tonumber(ARGV[6]), tonumber(ARGV[7])
@@ -250,6 +252,7 @@ local function serve_job(job)
   return lease
 end
 
+if is_late(holder, ARGV[12], ARGV[13]) then return nil end
 answer_last_request()
 if slices[1] then return answer_all() end
 settle_mine()

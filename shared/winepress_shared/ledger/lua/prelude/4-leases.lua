@@ -40,6 +40,16 @@ local function take_out(fence, lease)
   redis.call('SREM', key('job_leases', lease.job), fence)
 end
 
+-- Whether a rendering process has said more since it sent this message: after a link stalled, what its sender has given
+-- up is delivered all the same. Messages that name a fence may come at any time; those that speak of all slices of the
+-- process, or get it new ones, may not. The same message may come twice.
+local function is_late(holder, life, number)
+  local last = string.match(redis.call('GET', key('heard', holder)) or '', '^' .. life .. ' (%d+)$')
+  if last and tonumber(number) < tonumber(last) then return true end
+  redis.call('SET', key('heard', holder), life .. ' ' .. number, 'PX', FORGET_MS)
+  return false
+end
+
 -- Take a lease from its holder, who learns it at the next call.
 local function void_lease(fence, lease)
   count_slice_out(fence, lease)

@@ -1,0 +1,103 @@
+"""What a link that stalled delivers after its sender has given it up and said more."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from support.audited_farm import LANE, AuditedFarm
+
+from winepress_shared.errors import BrokerUnreachable
+from winepress_shared.ledger.ledger import Ledger
+from winepress_shared.ledger.records import UnitOutcome
+
+Sent = tuple[Any, ...]
+
+
+@pytest.fixture
+def stalled(farm: AuditedFarm, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], list[Sent]]:
+    """Makes the link swallow the next call of a script, and returns what it holds back."""
+    run = farm.ledger._run
+
+    def stall(script: str) -> list[Sent]:
+        held: list[Sent] = []
+
+        def swallow(*call: Any) -> object:
+            if call[0] != script or held:
+                return run(*call)
+            held.append(call)
+            raise BrokerUnreachable("no answer in time")
+
+        monkeypatch.setattr(farm.ledger, "_run", swallow)
+        return held
+
+    return stall
+
+
+def test_what_a_process_said_it_has_in_hand_is_not_held_against_its_next_slice(
+    farm: AuditedFarm, stalled: Callable[[str], list[Sent]]
+) -> None:
+    """A link that stalled delivers it after a later claim: else that slice is begun elsewhere."""
+    farm.submit("job", 8)
+    old = farm.claim(most=1)
+    late = stalled("disown")
+    with pytest.raises(BrokerUnreachable):
+        farm.ledger.disown("w1/1", {old.fence: old.units})
+    new = farm.claim(most=1)
+    farm.ledger._run(*late[0])
+    assert farm.draw(old) == farm.draw(new) == [UnitOutcome.OK]
+    farm.ledger.disown("w1/1", {})
+    assert farm.claim(worker="w2", most=2).attempts == 0
+
+
+def test_an_answer_that_was_lost_does_not_make_a_late_message_true(
+    farm: AuditedFarm, stalled: Callable[[str], list[Sent]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The same claim, repeated, brings what the process did not know when it spoke."""
+    farm.submit("job", 8)
+    run = farm.ledger._run
+
+    def cut(*call: Any) -> object:
+        run(*call)
+        raise BrokerUnreachable("no answer in time")
+
+    monkeypatch.setattr(farm.ledger, "_run", cut)
+    with pytest.raises(BrokerUnreachable):
+        farm.try_claim(most=1)
+    monkeypatch.undo()
+    late = stalled("disown")
+    with pytest.raises(BrokerUnreachable):
+        farm.ledger.disown("w1/1", {})
+    slice_ = farm.claim(most=1)
+    farm.ledger._run(*late[0])
+    assert farm.draw(slice_) == [UnitOutcome.OK]
+
+
+def test_a_claim_that_comes_late_takes_nothing(
+    farm: AuditedFarm, stalled: Callable[[str], list[Sent]]
+) -> None:
+    """Nobody waits for its answer, so nobody would draw the slice, and beats would renew it."""
+    farm.submit("job", 8)
+    late = stalled("claim")
+    with pytest.raises(BrokerUnreachable):
+        farm.try_claim(most=1)
+    first, second = farm.claim(most=1), farm.claim(most=1)
+    assert farm.ledger._run(*late[0]) is None
+    held = {lease.fence for lease in farm.ledger.beat("w1", "w1/1", {}).leases}
+    assert held == {first.fence, second.fence}
+    assert farm.draw(first) == farm.draw(second) == [UnitOutcome.OK]
+
+
+def test_another_life_of_a_process_is_heard_from_its_first_message(
+    farm: AuditedFarm,
+) -> None:
+    """In a container the process has the same id after each start."""
+    farm.submit("job", 8)
+    for _ in range(3):
+        farm.claim(most=1)
+    reborn = Ledger(farm.settings)
+    reborn.disown("w1/1", {})
+    assert reborn.claim(LANE, "w1", "w1/1", 1) is not None
+    assert len(farm.ledger.beat("w1", "w1/1", {}).leases) == 1
+    reborn.close()
