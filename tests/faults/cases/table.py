@@ -77,5 +77,7 @@ CASES = tuple(
          "both are good for a while; nothing waits, no picture is begun twice"),
         (50, "a broker behind TLS that asks for certificates, killed", "as without TLS",
          "TLS ends in a proxy before the broker"),
+        (51, "the primary that Sentinels name killed", "the elected replica goes on; what was "
+         "accepted is drawn once"),
     )
 )  # fmt: skip
