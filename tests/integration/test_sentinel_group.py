@@ -18,7 +18,7 @@ from winepress_shared.ledger.channel import Channel
 from winepress_shared.ledger.script_server import ScriptServer
 from winepress_shared.settings import Settings
 
-_PASSWORD = "only for Sentinels"
+_PASSWORD = "only-for-Sentinels"
 _LANE = "vignette.fp16"
 _OUTAGES = 20
 

@@ -88,12 +88,14 @@ class WatchedServers:
         self._held = ExitStack()
 
     def __enter__(self) -> Self:
-        self._held.enter_context(self.primary)
-        self._held.enter_context(self.replica)
-        await_true(self._is_followed)  # a Sentinel looks for replicas at its start, then every 10 s
-        for sentinel in self.sentinels:
-            self._held.enter_context(sentinel)
-        await_true(self.is_whole)
+        with ExitStack() as started:
+            started.enter_context(self.primary)
+            started.enter_context(self.replica)
+            await_true(self._is_followed)  # a Sentinel looks for replicas at once, then every 10 s
+            for sentinel in self.sentinels:
+                started.enter_context(sentinel)
+            await_true(self.is_whole)
+            self._held = started.pop_all()
         return self
 
     def __exit__(self, *_: object) -> None:
