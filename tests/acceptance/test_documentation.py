@@ -22,7 +22,8 @@ from winepress_shared.settings import Settings
 
 README = Page(ROOT / "README.md")
 PAGES = [page for page in pages() if page != README and any(one.is_run for one in page.blocks)]
-_PAGE_S = 150
+_PAGE_S = 600  #: a busy machine takes five times as long as an idle one
+_STUCK = 124  #: as timeout(1) says it
 
 
 @dataclass(frozen=True)
@@ -74,6 +75,8 @@ class Reader:
             )
         try:
             code = process.wait(_PAGE_S)
+        except subprocess.TimeoutExpired:
+            code = _STUCK
         finally:
             with suppress(ProcessLookupError):  # what it left in the background, if anything
                 os.killpg(process.pid, signal.SIGKILL)

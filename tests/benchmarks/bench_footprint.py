@@ -19,7 +19,7 @@ from winepress_shared.settings import default_home
 _ROUNDS = 7
 _WAIT_S = 300.0
 _LOAD = """
-import sys, time
+import gc, sys, time
 from pathlib import Path
 from winepress_shared.catalogue import Catalogue
 from winepress_shared.lane import Precision
@@ -29,6 +29,7 @@ from winepress_worker.models.local_models import LocalModels
 models = LocalModels(Path(sys.argv[1]), Catalogue.load())
 engine = OpenVinoEngine(models, "CPU", Path(sys.argv[2]), prepare=prepare)
 key = engine.prepare("vignette", Precision.FP16)
+gc.freeze()  # as a rendering process does
 began = time.perf_counter()
 engine.load(key)
 print(time.perf_counter() - began)

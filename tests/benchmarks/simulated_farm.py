@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import heapq
+import itertools
 import random
 from collections import OrderedDict
-from collections.abc import Generator, Iterator
+from collections.abc import Generator, Iterator, Sequence
+from dataclasses import dataclass
 
 from support.audited_farm import AuditedFarm
 from support.virtual_time import VirtualTime
@@ -27,10 +29,10 @@ _LOAD_S = 20.0
 _PICTURE_S = (3.0, 10.0)  #: least and most, by model
 STEPS = 20
 _CALL_S = 0.001  #: a worker waits this long for each answer of the broker
-_IDLE_S = 1.0  #: between two looks of a worker that found no ticket
+_IDLE_S = 1.0  #: kombu waits so long for a ticket in the queues it asks for, then it asks anew
 _ARRIVALS_PER_S = 5.0  #: interactive jobs of one to four pictures that come meanwhile
 START_UP_S = 150.0  #: every worker loads its models
-WINDOW_S = 120.0
+WINDOW_S = 1_800.0
 _TICKETS_OF_JOB = 16  #: as a client leaves at most
 _TICKET = "x" * 1036  #: bytes of a ticket as Celery writes it
 
@@ -52,7 +54,11 @@ class Farm:
         self.busy_s = 0.0  #: within the window
         self.drawn = self.loads = self.reports = 0  #: within the window
         self.waits: list[float] = []  #: of interactive jobs, until a picture is begun
-        self._came: dict[str, float] = {}
+        self.warm_waits: list[float] = []  #: those for models that some worker held
+        self.warm: dict[str, int] = {}  #: lane → workers that hold its model
+        self._came: dict[str, tuple[float, bool]] = {}
+        self.idle: dict[Life, Sequence[str]] = {}  #: who waits for a ticket, and in which queues
+        self.woken: list[Life] = []  #: of those, who is to go on now
         self._kinds: dict[str, tuple[int, int, int]] = {}  # of jobs that are replaced at their end
 
     def fill(self) -> None:
@@ -75,7 +81,7 @@ class Farm:
         missing = min(units, _TICKETS_OF_JOB) - int(self.audited.redis.llen(self.queue(lane)))
         self.leave_tickets(lane, missing)
         if priority == 0:
-            self._came[job] = self.time.now_s
+            self._came[job] = (self.time.now_s, self.warm.get(lane, 0) > 0)
         else:
             self._kinds[job] = (units, users, priority)
 
@@ -90,8 +96,13 @@ class Farm:
 
     def leave_tickets(self, lane: str, count: int) -> None:
         """Say that a lane has work; nothing for a count below one."""
-        if count > 0:
-            self.audited.redis.lpush(self.queue(lane), *[_TICKET] * count)
+        if count <= 0:
+            return
+        queue = self.queue(lane)
+        self.audited.redis.lpush(queue, *[_TICKET] * count)
+        for life in [life for life, queues in self.idle.items() if queue in queues][:count]:
+            del self.idle[life]
+            self.woken.append(life)
 
     def arrivals(self) -> Iterator[float]:
         """Interactive jobs, for as long as the farm runs; yields the time to the next."""
@@ -101,9 +112,11 @@ class Farm:
 
     def note_begun(self, job: str) -> None:
         """The first picture of a slice is begun."""
-        came = self._came.pop(job, None)
+        came, is_warm = self._came.pop(job, (None, False))
         if came is not None and self._in_window(self.time.now_s):
             self.waits.append(self.time.now_s - came)
+            if is_warm:
+                self.warm_waits.append(self.waits[-1])
 
     def note_drawing(self, picture_s: float, reports: int) -> None:
         """A picture is begun that takes that long, with so many reports of progress."""
@@ -122,6 +135,14 @@ class Farm:
         return START_UP_S <= at - self.began < START_UP_S + WINDOW_S
 
 
+@dataclass(eq=False)
+class Life:
+    """What goes on by itself: of a worker, or arrivals."""
+
+    rest: Iterator[float]
+    turn: int = 0  #: of the entries in the agenda that name it, the one that counts
+
+
 class Worker:
     """A worker's parent and renderer without Celery and without pictures."""
 
@@ -131,12 +152,16 @@ class Worker:
         self._name, self._holder = name, f"{name}/1"
         self._watch = LaneWatch(farm.lane_index, WorkerOptions(name))
         self._warm: OrderedDict[str, None] = OrderedDict()
+        self._coming: tuple[str, float] | None = (
+            None  # what is preloaded, and when it will be there
+        )
         self._pace = Pace()
         self._facts = {"device": "CPU", "lanes": farm.lanes}
         self._told: object = None
         self._told_at = 0.0
+        self.lives = (Life(self._beats()), Life(self._draws()))
 
-    def beats(self) -> Iterator[float]:
+    def _beats(self) -> Iterator[float]:
         """What its parent does."""
         while True:
             self._ledger.beat(self._name, self._holder, self._facts)
@@ -146,7 +171,7 @@ class Worker:
                 self._farm.leave_tickets(lane, missing_tickets(units, workers, queued))
             yield BEAT_S
 
-    def draws(self) -> Iterator[float]:
+    def _draws(self) -> Iterator[float]:
         """What its renderer does, and Celery for it."""
         self._describe()
         while True:
@@ -157,47 +182,80 @@ class Worker:
             found = self._redis.lmpop(len(queues), *queues, direction="RIGHT") if queues else None
             if found:
                 yield from self._renderer(str(found[0]).rpartition(":")[2])
-            else:
-                yield _IDLE_S
+                continue
+            self._farm.idle[self.lives[1]] = queues
+            yield _IDLE_S
+            self._farm.idle.pop(self.lives[1], None)
 
     def _renderer(self, lane: str) -> Generator[float]:
         """As `Renderer.run`."""
         began = self._farm.time.now_s
+        self._take_in_preloaded()
         if lane not in self._warm and not self._farm.lane_index.begin_load(self._name, lane):
             self._describe()
             return
         while self._farm.time.now_s - began < TICKET_S:
             yield _CALL_S
             most = self._pace.units_for(lane, SLICE_S)
-            slice_ = self._ledger.claim(lane, self._name, self._holder, most)
+            is_warm = lane in self._warm
+            slice_ = self._ledger.claim(lane, self._name, self._holder, most, begin=is_warm)
             if slice_ is None:
                 break
             if slice_.waiting and not slice_.tickets:
                 self._farm.leave_tickets(lane, 1)
             yield from self._make_warm(lane)
+            self._preload(lane)
             self._farm.note_begun(slice_.job_id)
             drawn_from = self._farm.time.now_s
             for unit in slice_.units:
-                if not self._begins(slice_, unit, self._farm.time.now_s - drawn_from):
+                is_begun = slice_.begun and unit == slice_.units[0]
+                if not (is_begun or self._begins(slice_, unit, self._farm.time.now_s - drawn_from)):
                     self._ledger.release(slice_.fence, self._holder)
                     break
                 yield from self._draw(lane, slice_, unit)
+            self._take_in_preloaded()
             if self._is_description_due:
                 self._describe()
             self._watch._looked_at = float("-inf")  # its clock is the real one
             if self._watch.gives_way(lane):
                 self._farm.leave_tickets(lane, 1)
                 break
+        else:
+            self._farm.leave_tickets(lane, 1)
+        self._describe()
 
     def _make_warm(self, lane: str) -> Iterator[float]:
+        if self._coming and self._coming[0] == lane:
+            yield max(0.0, self._coming[1] - self._farm.time.now_s)
+            self._take_in_preloaded()
         if lane not in self._warm:
             yield _LOAD_S
             self._farm.note_load()
-            while len(self._warm) >= ROOM:
-                self._warm.popitem(last=False)
+            while len(self._warm) >= ROOM - (self._coming is not None):
+                self._hold(self._warm.popitem(last=False)[0], -1)
             self._warm[lane] = None
+            self._hold(lane, 1)
             self._describe()
         self._warm.move_to_end(lane)
+
+    def _preload(self, lane: str) -> None:
+        """As `Preloader`: beside the drawing, where there is room."""
+        if self._coming or len(self._warm) >= ROOM:
+            return
+        self._watch._looked_at = float("-inf")  # its clock is the real one
+        cold = self._watch.next_cold(lane)
+        if cold and self._farm.lane_index.begin_load(self._name, cold):
+            self._coming = (cold, self._farm.time.now_s + _LOAD_S)
+
+    def _take_in_preloaded(self) -> None:
+        if self._coming and self._coming[1] <= self._farm.time.now_s:
+            lane, self._coming = self._coming[0], None
+            self._warm[lane] = None
+            self._warm.move_to_end(lane, last=False)
+            self._hold(lane, 1)
+
+    def _hold(self, lane: str, change: int) -> None:
+        self._farm.warm[lane] = self._farm.warm.get(lane, 0) + change
 
     def _begins(self, slice_: Slice, unit: int, drawn_s: float) -> bool:
         """As `Executor._begin`."""
@@ -237,22 +295,32 @@ class Worker:
                 "megapixel_steps_per_s": self._pace.rates(),
             },
         )
+        if self._coming:  # as `Preloader.renew`
+            self._farm.lane_index.begin_load(self._name, self._coming[0])
 
 
 def run(farm: Farm, until_s: float) -> Iterator[None]:
     """Let the farm live; stops to look around when the start-up is over, and at the end."""
-    lives: list[tuple[float, int, Iterator[float]]] = []
-    workers = [Worker(farm, f"w{number:04d}") for number in range(WORKERS)]
-    for worker in workers:
-        for life in (worker.beats(), worker.draws()):
-            at = farm.began + farm.chance.uniform(0, BEAT_S)
-            heapq.heappush(lives, (at, len(lives), life))
-    heapq.heappush(lives, (farm.began, len(lives), farm.arrivals()))
+    agenda: list[tuple[float, int, Life]] = []
+    entries = itertools.count()
+
+    def go_on(life: Life, at: float) -> None:
+        life.turn = next(entries)
+        heapq.heappush(agenda, (at, life.turn, life))
+
+    go_on(Life(farm.arrivals()), farm.began)
+    for number in range(WORKERS):
+        for life in Worker(farm, f"w{number:04d}").lives:
+            go_on(life, farm.began + farm.chance.uniform(0, BEAT_S))
     stops = [START_UP_S, until_s]
     while stops:
-        at, number, life = heapq.heappop(lives)
+        at, turn, life = heapq.heappop(agenda)
+        if turn != life.turn:
+            continue  # a ticket has come before the end of its wait
         if at - farm.began >= stops[0]:
             stops.pop(0)
             yield
         farm.time.advance_to(at)
-        heapq.heappush(lives, (at + next(life), number, life))
+        go_on(life, at + next(life.rest))
+        while farm.woken:
+            go_on(farm.woken.pop(), at + _CALL_S)

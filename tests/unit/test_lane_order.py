@@ -229,6 +229,17 @@ def test_a_slice_ends_for_a_higher_priority_of_a_lane_that_the_worker_would_serv
     assert watch.calls_away(slice_, drawn_s) is is_called
 
 
+def test_where_there_is_room_the_model_of_the_fewest_workers_is_loaded_ahead() -> None:
+    """Nothing is dropped for it, and pictures of a rare model wait longest."""
+    hot = view(B, 30, units=9_000, holders=9)
+    rare = view(C, 30, units=900, holders=4, loading=1)
+    assert order_of([view(A), hot, rare], warm(A)) == [A, B, C]
+    for held, wanted in (((A,), C), ((A, C), B), ((A, B, C), None)):
+        book = Book(view(A), hot, rare, renderer=warm(*held))
+        watch = LaneWatch(book, WorkerOptions("w"))  # type: ignore[arg-type]
+        assert watch.next_cold(A) == wanted
+
+
 def test_another_thread_that_looks_meanwhile_changes_no_decision() -> None:
     """Lanes to be loaded ahead are looked for in the background, while a slice ends."""
 

@@ -145,11 +145,15 @@ class LaneWatch:
         return True
 
     def next_cold(self, lane: str) -> str | None:
-        """The next model, with its precision, to be loaded after ``lane``, if any."""
+        """The next model, with its precision, to be loaded after ``lane``, if any.
+
+        It is that of the fewest workers: where there is room, spread models keep waits short.
+        """
         views, renderer = self._look(_LOOK_S)
-        models = [model_key(lane) for lane in order_of(views, renderer)]
         warm = [FILM, model_key(lane), *renderer.get("warm", ())]
-        return next((model for model in models if model not in warm), None)
+        hands = {view.lane: view.holders + view.loading for view in views}
+        cold = [lane for lane in order_of(views, renderer) if model_key(lane) not in warm]
+        return model_key(min(cold, key=lambda lane: hands[lane])) if cold else None
 
     def _look(self, least_s: float) -> tuple[list[LaneView], dict[str, Any]]:
         """Views and renderer state of one look, returned together: another thread may look too."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import logging
 import os
 import sys
@@ -45,6 +46,8 @@ def the_renderer(options: WorkerOptions) -> Renderer:
             log.warning("ticket not sent, the reconciler will: %s", error)
 
     renderer = Renderer(options, Settings.load(), leave_ticket)
+    # What the libraries brought stays for good: no load waits until all of it was searched again.
+    gc.freeze()
     renderer.start()
     return renderer
 
