@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 import redis
 from pydantic import SecretStr
 from support.manual_worker import apple
 from support.sentinel_group import NAME, WatchedServers, await_true, unused_url, url_of
+from support.tls_server import Authority, TlsDoor
 
 from winepress import BrokerUnreachable, Client
 from winepress.commands.farm import check_broker
 from winepress.stored_jobs import StoredJobs
 from winepress_shared.broker import make_celery, send_tickets
-from winepress_shared.gate import GatedSentinelTransport, put_gate_before
 from winepress_shared.ledger.channel import Channel
 from winepress_shared.ledger.script_server import ScriptServer
+from winepress_shared.sentinels import Sentinels
+from winepress_shared.server_certificates import check_certificates
 from winepress_shared.settings import Settings
 
 _PASSWORD = "only-for-Sentinels"
@@ -117,25 +120,45 @@ def _is_confirmed(client: Client) -> bool:
     return True
 
 
+def test_sentinels_and_servers_are_verified_alike(
+    settings: Settings, group: WatchedServers, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Behind TLS that ends before them; whoever does not know the authority sends no password."""
+    authority = Authority(tmp_path)
+    files, ask = authority.sign("server"), Sentinels._ask
+    with (
+        TlsDoor(files, group.sentinels[0].port) as watching,
+        TlsDoor(files, group.primary_port()) as primary,
+    ):
+        # As Sentinels that tell the address at which the server has its certificate.
+        monkeypatch.setattr(Sentinels, "_ask", lambda *given: (ask(*given)[0], primary.port))
+        url = SecretStr(f"rediss+sentinel://127.0.0.1:{watching.port}/{NAME}/0")
+        strange = settings.model_copy(update={"broker_url": url})
+        own = strange.model_copy(update={"broker_ca": authority.certificate})
+        with Client(own) as one:
+            assert one.ledger.ping() == f"127.0.0.1:{primary.port}"
+        check_certificates(own)
+        send_tickets(make_celery(own), _LANE)
+        with pytest.raises(BrokerUnreachable, match="Sentinel's certificate is not trusted"):
+            check_certificates(strange)
+        with Client(strange) as one, pytest.raises(BrokerUnreachable, match="is not trusted"):
+            one.ledger.ping()
+
+
 def test_every_connection_finds_the_server_that_was_promoted(
     client: Client, group: WatchedServers
 ) -> None:
     """Commands, subscriptions and tickets; what was accepted is known there."""
     job = client.submit(apple())
     app = make_celery(client.settings)
-    put_gate_before(app)
+    send_tickets(app, _LANE)
     server = ScriptServer(client.settings, f"{client.settings.farm}:")
     channel = Channel(server, "orders")
-    with app.connection_for_write() as link:
-        link.connect()
-        group.hand_over()
-        await_true(lambda: _is_known(client, job.id))
-        client.submit(apple())
-        await_true(lambda: _is_heard(server, channel))
-        await_true(lambda: _reaches(app))
-        # A try after a failure has the same gate before it.
-        again = link.ensure_connection(max_retries=20, interval_step=0.1)
-        assert isinstance(again.transport, GatedSentinelTransport)
+    group.hand_over()
+    await_true(lambda: _is_known(client, job.id))
+    await_true(lambda: _is_heard(server, channel))
+    await_true(lambda: _reaches(app))
+    client.submit(apple())
     assert client.ledger.ping() == f"127.0.0.1:{group.primary_port()}"
     channel.close()
 

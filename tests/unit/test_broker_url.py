@@ -11,6 +11,7 @@ from pydantic import SecretStr
 from winepress_shared.broker import make_celery
 from winepress_shared.broker_url import BrokerUrl, SentinelGroup
 from winepress_shared.errors import WrongUsage
+from winepress_shared.gate import GatedSentinelTransport, put_gate_before
 from winepress_shared.ledger.ledger import Ledger
 from winepress_shared.sentinels import options_of
 from winepress_shared.settings import Settings
@@ -148,6 +149,16 @@ def test_login_and_options_of_sentinels_url_are_for_the_servers(tmp_path: Path) 
     assert app.conf.broker_transport_options["sentinel_kwargs"] == asked
     assert "their own" not in repr(own)
     assert "their own" not in app.conf.humanize()
+
+
+def test_after_a_failure_the_same_gate_is_before_the_sentinels() -> None:
+    """Celery goes on to the next address of a broker, which kombu may take for another transport."""
+    app = make_celery(settings("redis+sentinel://a,b/x"))
+    put_gate_before(app)
+    connection = app.connection_for_read()
+    connection.maybe_switch_next()
+    assert isinstance(connection.transport, GatedSentinelTransport)
+    assert connection.transport_options["sentinels"] == (("a", 26379), ("b", 26379))
 
 
 @pytest.mark.parametrize(
