@@ -152,7 +152,7 @@ def test_login_and_options_of_sentinels_url_are_for_the_servers(tmp_path: Path) 
 
 
 def test_after_a_failure_the_same_gate_is_before_the_sentinels() -> None:
-    """Celery goes on to the next address of a broker, which kombu may take for another transport."""
+    """Celery goes on to the next address of a broker, and kombu to the transport it names."""
     app = make_celery(settings("redis+sentinel://a,b/x"))
     put_gate_before(app)
     connection = app.connection_for_read()
