@@ -159,8 +159,9 @@ def test_every_connection_finds_the_server_that_was_promoted(
     await_true(lambda: _is_heard(server, channel))
     await_true(lambda: _reaches(app))
     client.submit(apple())
-    assert client.ledger.ping() == f"127.0.0.1:{group.primary_port()}"
+    await_true(lambda: client.ledger.ping() == f"127.0.0.1:{group.primary_port()}")
     channel.close()
+    server.close()
 
 
 def _is_known(client: Client, job_id: str) -> bool:

@@ -125,7 +125,7 @@ class WatchedServers:
         """Have the replica promoted, as before work on the primary's machine; both live on."""
         before = self.primary_port()
         with self.sentinels[0].client() as client:
-            client.sentinel_failover(NAME)
+            client.execute_command("SENTINEL", "FAILOVER", NAME, "COORDINATED")
         await_true(lambda: self.primary_port() not in (0, before))
 
     def await_elected(self) -> None:
