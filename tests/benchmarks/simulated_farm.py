@@ -40,8 +40,10 @@ _TICKET = "x" * 1036  #: bytes of a ticket as Celery writes it
 class Farm:
     """Everything that waits, and the time."""
 
-    def __init__(self, audited: AuditedFarm, seed: int) -> None:
+    def __init__(self, audited: AuditedFarm, seed: int, window_s: float = WINDOW_S) -> None:
+        """What happens in the ``window_s`` after the start-up is counted."""
         self.audited = audited
+        self.window_s = window_s
         self.lane_index = LaneIndex(audited.settings)
         self.chance = random.Random(seed)
         self.lanes = [f"model-{number:02d}.fp16" for number in range(MODELS)]
@@ -121,7 +123,7 @@ class Farm:
     def note_drawing(self, picture_s: float, reports: int) -> None:
         """A picture is begun that takes that long, with so many reports of progress."""
         began, ended = self.time.now_s, self.time.now_s + picture_s
-        start, end = self.began + START_UP_S, self.began + START_UP_S + WINDOW_S
+        start, end = self.began + START_UP_S, self.began + START_UP_S + self.window_s
         self.busy_s += max(0.0, min(ended, end) - max(began, start))
         if self._in_window(ended):
             self.drawn += 1
@@ -132,7 +134,7 @@ class Farm:
         self.loads += self._in_window(self.time.now_s)
 
     def _in_window(self, at: float) -> bool:
-        return START_UP_S <= at - self.began < START_UP_S + WINDOW_S
+        return START_UP_S <= at - self.began < START_UP_S + self.window_s
 
 
 @dataclass(eq=False)
@@ -299,7 +301,7 @@ class Worker:
             self._farm.lane_index.begin_load(self._name, self._coming[0])
 
 
-def run(farm: Farm, until_s: float) -> Iterator[None]:
+def run(farm: Farm) -> Iterator[None]:
     """Let the farm live; stops to look around when the start-up is over, and at the end."""
     agenda: list[tuple[float, int, Life]] = []
     entries = itertools.count()
@@ -312,7 +314,7 @@ def run(farm: Farm, until_s: float) -> Iterator[None]:
     for number in range(WORKERS):
         for life in Worker(farm, f"w{number:04d}").lives:
             go_on(life, farm.began + farm.chance.uniform(0, BEAT_S))
-    stops = [START_UP_S, until_s]
+    stops = [START_UP_S, START_UP_S + farm.window_s]
     while stops:
         at, turn, life = heapq.heappop(agenda)
         if turn != life.turn:
