@@ -8,12 +8,13 @@ control, but can change other producers' jobs; SECURITY.md explains the conseque
 from __future__ import annotations
 
 import hashlib
-from urllib.parse import parse_qsl, quote, urlencode, urlsplit
+from urllib.parse import parse_qsl, quote, urlencode
 
 from pydantic import SecretStr
 
 from winepress_deploy.credentials import Credentials
 from winepress_deploy.roles import Role
+from winepress_shared.broker_url import split_broker_url
 
 #: The operator's user: Valkey's default, which a URL without a user name means.
 _DEFAULT = "default"
@@ -64,7 +65,7 @@ _LOGIN_OPTIONS = ("username", "password")
 
 def url_of(role: Role, url: SecretStr, credentials: Credentials) -> SecretStr:
     """``url`` with its user and password replaced by those of one role."""
-    parts = urlsplit(url.get_secret_value())
+    parts = split_broker_url(url.get_secret_value())
     password = credentials.of(role).broker_password.get_secret_value()
     user = "" if role is Role.OPERATOR else role.value  # the default user needs no name
     host = parts.netloc.rpartition("@")[2]

@@ -165,6 +165,13 @@ class Farm:
         if not names_broker(given):
             self.urls["broker"] = valkey.broker_url(self._ports[valkey.NAME])
             own["broker_url"] = SecretStr(self.urls["broker"])
+            if given.waits_for_replica:
+                raise WrongUsage(
+                    "the broker that `winepress up` starts has no replica",
+                    field="durability",
+                    value=given.durability,
+                    allowed="disk, second; or a broker_url of servers that have one",
+                )
             if "durability" not in given.model_fields_set:
                 own["durability"] = "disk"
         else:

@@ -25,7 +25,8 @@ from winepress_shared.settings import Settings
 _COMMAND = "winepress roles"
 #: The settings that make up a server's address; each program has its own other settings.
 _ADDRESSES = (
-    *("farm", "broker_url", "broker_ca", "durability", "store_folder"),
+    *("farm", "broker_url", "broker_ca", "sentinel_user", "sentinel_password", "durability"),
+    *("store_folder",),
     *("s3_endpoint", "s3_ca", "s3_public_endpoint", "s3_region", "s3_bucket"),
 )
 #: Addresses of the services of compose.yaml, from their machine and from each other.

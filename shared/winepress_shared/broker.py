@@ -18,11 +18,14 @@ from celery.loaders.app import AppLoader
 from winepress_shared.broker_url import BrokerUrl
 from winepress_shared.causes import cause_of, certificate_fault
 from winepress_shared.errors import BrokerUnreachable
+from winepress_shared.sentinels import options_of
 from winepress_shared.settings import Settings
 from winepress_shared.webhook import QUEUE
 
 RENDER = "winepress.render"  #: the one task a worker accepts
 DELIVER = "winepress.deliver"  #: the one task of the process that delivers webhooks
+#: Celery's setting ``broker_transport`` where Sentinels name the broker.
+BY_SENTINELS = "winepress_shared.sentinel_transport:SentinelTransport"
 DEFAULT_QUEUE = "unrouted"
 
 _HEARTBEAT_S = 10
@@ -60,11 +63,12 @@ def make_celery(settings: Settings) -> Celery:
     app = _FarmCelery("winepress", set_as_current=False, loader=_OwnLoader)
     app.conf.update(
         broker_url=url.address,
+        broker_transport=BY_SENTINELS if url.group else None,
         broker_use_ssl=url.verification(settings.broker_ca) or None,
         broker_connection_retry_on_startup=True,
         broker_connection_max_retries=None,  # a worker survives any outage of the broker
         broker_channel_error_retry=True,  # and its refusals, for example while its disk is full
-        broker_transport_options=_transport(settings) | url.of_sockets,
+        broker_transport_options=_transport(settings, url) | url.of_sockets,
         # Results are in the ledger and the store.
         result_backend=None,
         task_ignore_result=True,
@@ -105,8 +109,13 @@ def make_celery(settings: Settings) -> Celery:
     return app
 
 
-def _transport(settings: Settings) -> dict[str, Any]:
-    return {
+def _transport(settings: Settings, url: BrokerUrl) -> dict[str, Any]:
+    by_sentinels = url.group and {
+        "master_name": url.group.name,
+        "sentinels": url.group.sentinels,
+        "sentinel_kwargs": options_of(settings, url),
+    }
+    return (by_sentinels or {}) | {
         "priority_steps": [0],  # the ledger handles priority
         "sep": ":",
         "queue_order_strategy": "round_robin",

@@ -1,18 +1,31 @@
-"""Parses the broker's URL, because redis-py and Celery read its options differently."""
+"""Parses the broker's URL, because redis-py and Celery read its options differently.
+
+A server is ``redis://HOST:PORT/DB``; a group whose primary is to be asked for is
+``redis+sentinel://SENTINEL:PORT,SENTINEL:PORT/NAME/DB``. Either may begin with ``rediss``, for TLS.
+"""
 
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
-from urllib.parse import parse_qsl, quote, urlsplit
+from urllib.parse import SplitResult, parse_qsl, quote
 
 from pydantic import SecretStr
 
 from winepress_shared.errors import WrongUsage
+from winepress_shared.network_address import split_url
 
+_SERVERS, _GROUPS = ("redis", "rediss"), ("redis+sentinel", "rediss+sentinel")
+_SENTINEL_PORT = 26379  #: unless the URL names another
+_MOST_SENTINELS = 9
+_MOST_PORT = 65_535
+_HOST = re.compile(r"(\[[0-9A-Fa-f:.]{2,45}\]|[A-Za-z0-9._-]{1,253})(?::([0-9]{1,5}))?")
+_GROUP = re.compile(r"/([A-Za-z0-9._-]{1,100})(?:/([0-9]{0,5}))?")  #: the name, and a database
+_DATABASE = re.compile(r"/?[0-9]*")
 LEAST_ANSWER_S = 6.0  #: a blocking command may take nearly that long
 _BOOLEANS = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
 
@@ -89,33 +102,57 @@ _OF_SOCKETS = (
 
 
 @dataclass(frozen=True)
+class SentinelGroup:
+    """Sentinels, and the name by which they know the servers they watch."""
+
+    name: str
+    sentinels: tuple[tuple[str, int], ...]  #: host and port of each
+
+
+@dataclass(frozen=True)
 class BrokerUrl:
     """An address, and the options of its URL."""
 
-    address: str = field(repr=False)  #: with user, password and database, without options
+    #: With user, password and database, without options; of a group, for each of its Sentinels.
+    addresses: tuple[str, ...] = field(repr=False)
     shown: str  #: the address for messages, without the password
     tls: Mapping[str, Any]  #: options ``ssl_…``
     options: Mapping[str, Any]
+    group: SentinelGroup | None = None
 
     @classmethod
     def of(cls, url: SecretStr) -> BrokerUrl:
         """Read a URL that `Settings` has accepted; raises WrongUsage that names a bad option."""
-        parts = urlsplit(url.get_secret_value())
-        known = {**_OPTIONS, **(_TLS if parts.scheme == "rediss" else {})}
+        try:
+            parts = split_broker_url(url.get_secret_value())
+            group, path = _group_of(parts)
+        except ValueError as error:
+            raise WrongUsage(f"not a valid broker URL: {error}", field="broker_url") from None
+        known = {**_OPTIONS, **(_TLS if parts.scheme.startswith("rediss") else {})}
         given = parse_qsl(parts.query, keep_blank_values=True)
         options = {name: _read(known, name, text) for name, text in given}
         tls = {name: options.pop(name) for name in _TLS if name in options}
         _check_own_certificate(tls)
-        login, _, host = parts.netloc.rpartition("@")
+        login, _, place = parts.netloc.rpartition("@")
         names = [quote(options.pop(name, ""), safe="") for name in ("username", "password")]
         if any(names):
             login = ":".join(names)
-        path = parts.path
+        login += "@" if login else ""
         if "db" in options:
             path = f"/{options.pop('db')}"
-        shown = f"{parts.scheme}://{host}{path}"
-        place = f"{login}@{host}" if login else host
-        return cls(f"{parts.scheme}://{place}{path}", shown, tls, options)
+        shown = f"{parts.scheme}://{place}{f'/{group.name}' if group else ''}{path}"
+        if group is None:
+            return cls((f"{parts.scheme}://{login}{place}{path}",), shown, tls, options)
+        # The form that Celery and Flower read.
+        addresses = tuple(
+            f"sentinel://{login}{host}:{port}{path}" for host, port in group.sentinels
+        )
+        return cls(addresses, shown, tls, options, group)
+
+    @property
+    def address(self) -> str:
+        """That of the server, or of the first Sentinel."""
+        return self.addresses[0]
 
     def verification(self, authority: Path | None) -> dict[str, Any]:
         """Options to verify the server's certificate, for both libraries; empty without TLS.
@@ -123,7 +160,7 @@ class BrokerUrl:
         The certificate is checked against ``authority`` or the system's. Celery's default is no
         check.
         """
-        if not self.address.startswith("rediss://"):
+        if not self.shown.startswith("rediss"):
             return {}
         given = {"ssl_ca_certs": str(authority)} if authority else {}
         return {**self.tls, **given, "ssl_cert_reqs": "required", "ssl_check_hostname": True}
@@ -132,6 +169,53 @@ class BrokerUrl:
     def of_sockets(self) -> dict[str, Any]:
         """The options that Celery's transport shares."""
         return {name: self.options[name] for name in _OF_SOCKETS if name in self.options}
+
+
+def check_broker_url(text: str) -> None:
+    """Raise ValueError, whose message repeats no part of the URL, unless it is one of a broker."""
+    if not text.startswith(tuple(f"{scheme}://" for scheme in (*_SERVERS, *_GROUPS))):
+        raise ValueError(
+            "must begin with redis:// or rediss://, or with redis+sentinel:// or "
+            "rediss+sentinel:// and a list of Sentinels"
+        )
+    parts = split_broker_url(text)
+    _, path = _group_of(parts)
+    # redis-py would use database 0 for a path that is not a number.
+    if not _DATABASE.fullmatch(path):
+        raise ValueError("must end with the number of a database, such as /0")
+
+
+def split_broker_url(text: str) -> SplitResult:
+    """The parts of a URL; raises ValueError, whose message repeats no part of it."""
+    scheme, _, rest = text.partition("://")
+    if scheme not in _GROUPS:
+        return split_url(text)
+    # `urlsplit` takes a list of hosts for one host, with a port that is not a number.
+    place, _, query = rest.partition("?")
+    hosts, slash, path = place.partition("/")
+    return SplitResult(scheme, hosts, slash + path, query, "")
+
+
+def _group_of(parts: SplitResult) -> tuple[SentinelGroup | None, str]:
+    """The Sentinels, if the URL names any, and the path without the group's name."""
+    if parts.scheme not in _GROUPS:
+        return None, parts.path
+    found = [_HOST.fullmatch(one) for one in parts.netloc.rpartition("@")[2].split(",")]
+    sentinels = [(one[1], int(one[2] or _SENTINEL_PORT)) for one in found if one]
+    ports = [port for _, port in sentinels if 0 < port <= _MOST_PORT]
+    if not len(found) == len(ports) <= _MOST_SENTINELS:
+        raise ValueError(
+            f"must name 1 to {_MOST_SENTINELS} Sentinels before the first /, such as "
+            "redis+sentinel://HOST:26379,HOST:26379/NAME/0; special characters of a password must "
+            "be percent-encoded"
+        )
+    path = _GROUP.fullmatch(parts.path)
+    if path is None:
+        raise ValueError(
+            "must name the group as its Sentinels do, of letters, digits and ._-, and may name a "
+            "database after it, such as /mymaster/0"
+        )
+    return SentinelGroup(path[1], tuple(sentinels)), f"/{path[2] or 0}"
 
 
 def _read(known: Mapping[str, Callable[[str], Any]], name: str, text: str) -> Any:

@@ -29,6 +29,10 @@ _CAUSES: tuple[tuple[type[BaseException], str], ...] = (
 )
 
 
+class ToldCause(Exception):
+    """An error whose text is a cause in a few words, without secrets."""
+
+
 def certificate_fault(error: BaseException) -> str | None:
     """The fault of a server's certificate, as the end of a sentence; None if there is none."""
     for one in _chain(error):
@@ -74,6 +78,9 @@ def cause_of(error: BaseException) -> str:
         return "it asks for a certificate of its clients, and none was shown"
     if any("ALERT" in alert and any(word in alert for word in _REFUSED) for alert in alerts):
         return "it does not accept the certificate that was shown to it"
+    told = next((one for one in found if isinstance(one, ToldCause)), None)
+    if told is not None:
+        return str(told)
     for kind, text in _CAUSES:
         if any(isinstance(one, kind) for one in found):
             return text

@@ -20,12 +20,11 @@ from kombu.transport import redis, virtual
 from pydantic import BaseModel, ConfigDict, StringConstraints
 from redis.exceptions import OutOfMemoryError
 
-from winepress_shared.broker import task_of
+from winepress_shared.broker import BY_SENTINELS, task_of
+from winepress_shared.sentinel_transport import SentinelChannel, SentinelTransport
 
 log = logging.getLogger(__name__)
 
-#: For Celery's setting ``broker_transport``.
-TRANSPORT = f"{__name__}:GatedTransport"
 #: What Flower and ``celery inspect`` may ask a worker. ``enable_events``, which Flower sends every
 #: few seconds, changes nothing: a worker sends events anyway.
 QUESTIONS = frozenset(
@@ -241,6 +240,23 @@ class GatedTransport(redis.Transport):  # type: ignore[misc]
             _say_dropped(f"a message in {queue[:_SHOWN]!r}", message, error)
             return
         super()._deliver(expected, queue)
+
+
+class _GatedSentinelChannel(_GatedChannel, SentinelChannel):
+    """The same, to the primary that Sentinels name."""
+
+
+class GatedSentinelTransport(GatedTransport, SentinelTransport):
+    """The same, to the primary that Sentinels name."""
+
+    Channel = _GatedSentinelChannel
+
+
+def put_gate_before(app: Any) -> None:
+    """Have a Celery application take nothing from the broker but through here."""
+    is_found = app.conf.broker_transport == BY_SENTINELS
+    kind = GatedSentinelTransport if is_found else GatedTransport
+    app.conf.update(broker_transport=f"{__name__}:{kind.__name__}")
 
 
 def _say_dropped(what: str, shown: object, error: Exception) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+from urllib.parse import SplitResult, urlsplit
 
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 
@@ -41,3 +42,17 @@ def is_public(address: Address) -> bool:
     if any(address in network for network in _NOBODYS):
         return False
     return address.is_global and not address.is_multicast and not address.is_reserved
+
+
+def split_url(url: str) -> SplitResult:
+    """The parts of an address; raises ValueError, whose message repeats no part of it."""
+    try:
+        parts = urlsplit(url)
+        _ = parts.port  # raises ValueError if it is invalid
+    except ValueError:
+        # After an unencoded / ? or # in a password, its rest is parsed as the port.
+        raise ValueError(
+            "not an address with a port from 0 to 65535; "
+            "special characters of a password must be percent-encoded"
+        ) from None
+    return parts

@@ -26,12 +26,13 @@ def check_certificates(settings: Settings) -> None:
     """
     url = BrokerUrl.of(settings.broker_url)
     verification = url.verification(settings.broker_ca)
-    if verification:
-        authority, folder = (verification.get(name) for name in ("ssl_ca_certs", "ssl_ca_path"))
-        fault = _fault(url.address, _BROKER_PORT, _context(authority, folder))
+    authority, folder = (verification.get(name) for name in ("ssl_ca_certs", "ssl_ca_path"))
+    whose = "broker's" if url.group is None else "Sentinel's"
+    for address in url.addresses if verification else ():
+        fault = _fault(address, _BROKER_PORT, _context(authority, folder))
         if fault:
             raise BrokerUnreachable(
-                f"the broker's certificate {fault}", value=url.shown, hint=trust_hint("broker_ca")
+                f"the {whose} certificate {fault}", value=url.shown, hint=trust_hint("broker_ca")
             )
     endpoint = settings.s3_endpoint or ""
     if endpoint.startswith("https://") and settings.store_folder is None:

@@ -12,18 +12,18 @@ import difflib
 import json
 import logging
 import os
-import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
-from urllib.parse import SplitResult, urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator
 
+from winepress_shared.broker_url import check_broker_url
 from winepress_shared.errors import WrongUsage
 from winepress_shared.jobs.quality import Quality
 from winepress_shared.jobs.refusal import complaint_of
 from winepress_shared.json_text import parse_json
+from winepress_shared.network_address import split_url
 from winepress_shared.regular_file import read_regular
 from winepress_shared.toml_text import parse_toml
 from winepress_shared.webhook import read_allowed
@@ -46,7 +46,6 @@ _EXAMPLES: dict[str, list[str] | dict[str, str]] = {
     "cors_origins": ["https://app.example"],
     "webhook_allow": ["127.0.0.1", "10.20.0.0/16"],
 }
-_DATABASE = re.compile(r"/?[0-9]*")
 
 
 def default_home() -> Path:
@@ -104,9 +103,13 @@ class Settings(Limits):
     broker_url: SecretStr = SecretStr("redis://127.0.0.1:6379/0")  #: The broker.
     broker_ca: Path | None = None
     #: Authority that signed the broker's certificate; none: those that the system trusts.
-    durability: Literal["disk", "second"] = "second"
+    sentinel_user: str | None = None  #: User at Sentinels that ask for one.
+    sentinel_password: SecretStr | None = None
+    #: Password of the Sentinels; that in ``broker_url`` is for the servers they watch.
+    durability: Literal["second", "disk", "replica"] = "second"
     #: What a power cut of the broker's machine takes: with ``disk`` nothing that was accepted, with
-    #: ``second`` what its last seconds brought. `winepress up` takes ``disk`` for its own broker.
+    #: ``second`` what its last seconds brought. With ``replica`` a failover takes nothing either.
+    #: `winepress up` takes ``disk`` for its own broker.
     s3_endpoint: str | None = None  #: The store; none: AWS.
     s3_ca: Path | None = None  #: Authority that signed the store's certificate.
     s3_public_endpoint: str | None = None
@@ -148,17 +151,17 @@ class Settings(Limits):
     @property
     def waits_for_disk(self) -> bool:
         """Whether a job counts as accepted once the broker's disk has it."""
-        return self.durability == "disk"
+        return self.durability != "second"
+
+    @property
+    def waits_for_replica(self) -> bool:
+        """Whether one of the broker's replicas has to have it too."""
+        return self.durability == "replica"
 
     @field_validator("broker_url")
     @classmethod
     def _redis_only(cls, url: SecretStr) -> SecretStr:
-        if not url.get_secret_value().startswith(("redis://", "rediss://")):
-            raise ValueError("must begin with redis:// or rediss://")
-        parts = _split(url.get_secret_value())
-        # redis-py would use database 0 for a path that is not a number.
-        if not _DATABASE.fullmatch(parts.path):
-            raise ValueError("must end with the number of a database, such as /0")
+        check_broker_url(url.get_secret_value())
         return url
 
     @field_validator("cors_origins", "webhook_allow", mode="before")
@@ -202,7 +205,7 @@ class Settings(Limits):
         if url and not url.startswith(("http://", "https://")):
             raise ValueError("must begin with http:// or https://")
         if url:
-            _split(url)
+            split_url(url)
         return url or None
 
     @classmethod
@@ -224,20 +227,6 @@ def warn_of_limits(settings: Settings) -> None:
             "`winepress limits` shows and sets them",
             ", ".join(settings.limits),
         )
-
-
-def _split(url: str) -> SplitResult:
-    """The parts of an address; raises ValueError, whose message repeats no part of it."""
-    try:
-        parts = urlsplit(url)
-        _ = parts.port  # raises ValueError if it is invalid
-    except ValueError:
-        # After an unencoded / ? or # in a password, its rest is parsed as the port.
-        raise ValueError(
-            "not an address with a port from 0 to 65535; "
-            "special characters of a password must be percent-encoded"
-        ) from None
-    return parts
 
 
 def _from_file(file: Path | None, environ: Mapping[str, str]) -> dict[str, Any]:

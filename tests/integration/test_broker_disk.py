@@ -122,7 +122,7 @@ def test_a_job_that_the_disk_does_not_confirm_is_not_accepted(
     check = confirmation.check_confirmed
     monkeypatch.setattr(
         "winepress_shared.ledger.script_server.check_confirmed",
-        lambda _, address: check(answer, address),
+        lambda _, *others: check([answer], *others),
     )
     with pytest.raises(BrokerUnreachable, match="did not say within 5 s that its disk has this"):
         client.submit(apple(), idempotency_key="k")
@@ -157,7 +157,7 @@ def test_a_broker_without_the_question_is_told_by_name(
     check = confirmation.check_confirmed
     monkeypatch.setattr(
         "winepress_shared.ledger.script_server.check_confirmed",
-        lambda _, address: check(unknown, address),
+        lambda _, *others: check([unknown], *others),
     )
     with pytest.raises(BrokerUnreachable, match=r"cannot say what its disk has.*Redis 7\.2"):
         check_broker(client)

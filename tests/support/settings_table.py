@@ -20,7 +20,8 @@ _COMMENT = re.compile(r"#: (.*)")
 _LIMIT = re.compile(r"([a-z_]+) = (\d+)")
 #: What a validator of `Settings` allows.
 _CHECKED = {
-    "_redis_only": "an address that begins with `redis://` or `rediss://`",
+    "_redis_only": "an address that begins with `redis://`, `rediss://`, `redis+sentinel://` or "
+    "`rediss+sentinel://`",
     "_http_only": "an address that begins with `http://` or `https://`",
     "_certificates": "a file in PEM format",
     "_hosts": "names of hosts, addresses and networks",

@@ -9,12 +9,15 @@ import pytest
 from pydantic import SecretStr
 
 from winepress_shared.broker import make_celery
-from winepress_shared.broker_url import BrokerUrl
+from winepress_shared.broker_url import BrokerUrl, SentinelGroup
 from winepress_shared.errors import WrongUsage
+from winepress_shared.gate import GatedSentinelTransport, put_gate_before
 from winepress_shared.ledger.ledger import Ledger
+from winepress_shared.sentinels import options_of
 from winepress_shared.settings import Settings
 
 SECRET = "hunter2-correct-horse"
+SENTINELS_OF_THREE_KINDS = (("a.b", 26379), ("[::1]", 5), ("10.0.0.1", 26379))
 
 
 def of(url: str) -> BrokerUrl:
@@ -97,6 +100,94 @@ def test_both_libraries_verify_a_server_alike() -> None:
     for option in ("ssl_cert_reqs=none", "ssl_cert_reqs=optional", "ssl_check_hostname=No"):
         with pytest.raises(WrongUsage, match=option.partition("=")[0]):
             of(f"rediss://h:1/0?{option}")
+
+
+@pytest.mark.parametrize(
+    ("url", "sentinels", "name", "database"),
+    [
+        (
+            "redis+sentinel://a:1,b:2,c:3/pictures/4",
+            (("a", 1), ("b", 2), ("c", 3)),
+            "pictures",
+            "4",
+        ),
+        ("redis+sentinel://a/my.farm_1-x", (("a", 26379),), "my.farm_1-x", "0"),
+        ("redis+sentinel://a,b:5/x/?db=7", (("a", 26379), ("b", 5)), "x", "7"),
+        ("rediss+sentinel://a.b,[::1]:5,10.0.0.1/x/0", SENTINELS_OF_THREE_KINDS, "x", "0"),
+    ],
+)
+def test_a_url_may_name_sentinels(url: str, sentinels: Any, name: str, database: str) -> None:
+    """In the form of other programs: their addresses, the name of the group, a database."""
+    found = of(url)
+    assert found.group == SentinelGroup(name, sentinels)
+    pool = Ledger(settings(url))._server.client.connection_pool
+    assert pool.connection_kwargs["db"] == int(database)
+    with make_celery(settings(url)).connection_for_write() as connection:
+        assert connection.virtual_host == database
+        assert connection.transport_options["sentinels"] == sentinels
+        assert bool(connection.ssl) is url.startswith("rediss")
+
+
+def test_login_and_options_of_sentinels_url_are_for_the_servers(tmp_path: Path) -> None:
+    """The Sentinels have a password of their own, and one encryption is for both."""
+    own = Settings(
+        broker_url=SecretStr(f"rediss+sentinel://ada:{SECRET}%40@a,b/x/0?max_connections=3"),
+        sentinel_user="watcher",
+        sentinel_password=SecretStr("their own"),
+    )
+    url = BrokerUrl.of(own.broker_url)
+    assert (url.shown, url.options) == ("rediss+sentinel://a,b/x/0", {"max_connections": 3})
+    assert SECRET not in repr(url)
+    pool = Ledger(own)._server.client.connection_pool
+    login = {"username": "ada", "password": f"{SECRET}@", "ssl_cert_reqs": "required"}
+    assert login.items() <= pool.connection_kwargs.items()
+    asked = options_of(own, url)
+    assert (asked["username"], asked["password"]) == ("watcher", "their own")
+    assert asked["ssl"]
+    assert asked["ssl_check_hostname"]
+    app = make_celery(own)
+    assert app.conf.broker_transport_options["sentinel_kwargs"] == asked
+    assert "their own" not in repr(own)
+    assert "their own" not in app.conf.humanize()
+
+
+def test_after_a_failure_the_same_gate_is_before_the_sentinels() -> None:
+    """Celery goes on to the next address of a broker, and kombu to the transport it names."""
+    app = make_celery(settings("redis+sentinel://a,b/x"))
+    put_gate_before(app)
+    connection = app.connection_for_read()
+    connection.maybe_switch_next()
+    assert isinstance(connection.transport, GatedSentinelTransport)
+    assert connection.transport_options["sentinels"] == (("a", 26379), ("b", 26379))
+
+
+@pytest.mark.parametrize(
+    ("url", "said"),
+    [
+        ("redis+sentinel:///x", "1 to 9 Sentinels"),
+        ("redis+sentinel://a,/x", "1 to 9 Sentinels"),
+        ("redis+sentinel://a:0/x", "1 to 9 Sentinels"),
+        ("redis+sentinel://a:65536/x", "1 to 9 Sentinels"),
+        ("redis+sentinel://a b/x", "1 to 9 Sentinels"),
+        ("redis+sentinel://a;sentinel://b/x", "1 to 9 Sentinels"),
+        (f"redis+sentinel://{','.join('a' * 10)}/x", "1 to 9 Sentinels"),
+        (f"redis+sentinel://{'a' * 254}/x", "1 to 9 Sentinels"),
+        ("redis+sentinel://a", "as its Sentinels do"),
+        ("redis+sentinel://a/", "as its Sentinels do"),
+        ("redis+sentinel://a/x y", "as its Sentinels do"),
+        ("redis+sentinel://a/x/y", "as its Sentinels do"),
+        ("redis+sentinel://a/x/123456", "as its Sentinels do"),
+        (f"redis+sentinel://:{SECRET}/p@a/x", "percent-encoded"),
+        (f"redis+sentinel://:{SECRET}?p@a/x", "percent-encoded"),
+        ("sentinel://a:26379/0", "redis+sentinel://"),
+    ],
+)
+def test_a_url_of_sentinels_that_cannot_hold_is_refused(url: str, said: str) -> None:
+    """With what is allowed, and without a part of it, for that may be of a password."""
+    with pytest.raises(WrongUsage, match="broker_url") as caught:
+        Settings.load({"WINEPRESS_BROKER_URL": url})
+    assert said in str(caught.value)
+    assert SECRET not in str(caught.value)
 
 
 def test_a_password_stands_in_no_message() -> None:

@@ -42,6 +42,7 @@ HOMES: dict[str, tuple[str, ...]] = {
             "worker/winepress_worker/tasks.py",
             "worker/winepress_worker/parent/process.py",
             "shared/winepress_shared/gate.py",
+            "shared/winepress_shared/sentinel_transport.py",
             "producer/winepress/gateway/webhooks/process.py",
             "deploy/winepress_deploy/services/flower_app.py",
         ),
@@ -52,8 +53,11 @@ HOMES: dict[str, tuple[str, ...]] = {
     "redis": (
         "shared/winepress_shared/gate.py",
         "shared/winepress_shared/ledger/channel.py",
+        "shared/winepress_shared/ledger/connections.py",
         "shared/winepress_shared/ledger/ledger.py",
         "shared/winepress_shared/ledger/script_server.py",
+        "shared/winepress_shared/sentinel_transport.py",
+        "shared/winepress_shared/sentinels.py",
     ),
     # The list of devices is shown without the ten seconds that optimum takes to import.
     "openvino": (

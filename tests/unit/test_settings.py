@@ -148,6 +148,7 @@ def test_bounds_hold_on_both_sides(key: str, inside: list[str], outside: list[st
 
 SECRETS: dict[str, Any] = {
     "broker_url": URL,
+    "sentinel_password": SECRET,
     "s3_access_key_id": SECRET,
     "s3_secret_access_key": SECRET,
 }

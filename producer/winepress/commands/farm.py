@@ -156,8 +156,10 @@ def _check_catalogue(client: Client) -> Finding:
 
 def check_broker(client: Client) -> Finding:
     """Whether it answers, and its disk has what the farm says it has."""
-    client.ledger.ping()
-    return Finding(f"answers; farm {client.settings.farm}; {client.broker_disk.examine()}")
+    primary = client.ledger.ping()
+    where = f" at {primary}, the primary that its Sentinels name" if primary else ""
+    disk = client.broker_disk.examine()
+    return Finding(f"answers{where}; farm {client.settings.farm}; {disk}")
 
 
 def _check_store(client: Client) -> Finding:

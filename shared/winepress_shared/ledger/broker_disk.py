@@ -24,6 +24,10 @@ class BrokerDisk:
 
     def __init__(self, settings: Settings, server: ScriptServer) -> None:
         self._is_asked = settings.waits_for_disk
+        self._durability = settings.durability
+        self._whose = (
+            "its disk and a replica have" if settings.waits_for_replica else "its disk has"
+        )
         self._server = server
 
     def confirm(self) -> None:
@@ -47,7 +51,7 @@ class BrokerDisk:
                 hint=f"Change its configuration, {OR_SECOND}",
             )
         unseen = "" if policy else "; its `appendfsync` may not be seen with this key"
-        return f"its disk has what was accepted (durability = disk{unseen})"
+        return f"{self._whose} what was accepted (durability = {self._durability}{unseen})"
 
 
 def complaint_of(settings: Settings) -> str | None:

@@ -7,7 +7,8 @@ from typing import Any, cast
 
 import redis
 
-from winepress_shared.ledger.script_server import ANSWER_TIMEOUT_S, ScriptServer
+from winepress_shared.ledger.connections import ANSWER_TIMEOUT_S
+from winepress_shared.ledger.script_server import ScriptServer
 from winepress_shared.per_process import PerProcess
 
 

@@ -69,10 +69,11 @@ class Ledger:
         """Close the connections; they are reopened when needed."""
         self._server.close()
 
-    def ping(self) -> None:
-        """Check that the broker answers."""
+    def ping(self) -> str | None:
+        """Check that the broker answers; returns the primary's address if Sentinels name it."""
         with self._server.reaching():
             self._server.client.ping()
+        return self._server.primary
 
     def submit(self, new: Submission) -> Entry:
         """Enter a job, or find the earlier one with its idempotency key.

@@ -10,8 +10,6 @@ from importlib import resources
 from typing import Any, Protocol, cast
 
 import redis
-from redis.backoff import ConstantBackoff
-from redis.retry import Retry
 
 from winepress_shared.broker_url import BrokerUrl
 from winepress_shared.causes import cause_of, certificate_fault, disk_fault, trust_hint
@@ -20,26 +18,28 @@ from winepress_shared.errors import (
     DamagedRecord,
     InvalidJob,
     QueueFull,
-    WrongUsage,
 )
 from winepress_shared.ledger.confirmation import ask_for_confirmation, check_confirmed
+from winepress_shared.ledger.connections import ANSWER_TIMEOUT_S, MOST_CONNECTIONS, new_client
 from winepress_shared.outage_log import Contact
 from winepress_shared.per_process import PerProcess
+from winepress_shared.sentinels import NoPrimary, PrimaryPool
 from winepress_shared.settings import Settings
 
-_CONNECT_TIMEOUT_S = 5.0
-#: Timeout of a command, also for a server that accepts and never answers; longer than
-#: `event_log.BLOCK_MS`. Unlike a command whose connection broke, it is not sent again.
-ANSWER_TIMEOUT_S = 8.0
-_HEALTH_CHECK_S = 25
-_CONNECTIONS = 32  #: per server and process, unless the URL sets it
-_RETRY_S = 0.1  #: before the one retry of a command whose connection broke
 _BAD_ARGUMENT = "refused argument"  #: our scripts' error, raised before any write
 _NO_DATABASE = "DB index is out of range"
 _NOT_ALLOWED = "ACL failure in script"  #: error of a script that may not run a command
 _OTHER_TYPE = "WRONGTYPE"  #: error for a key of the wrong type
 _POOL_EXHAUSTED = "No connection available"
 _SERVER_EXHAUSTED = "max number of clients"
+_IS_IT_RUNNING = (
+    "Is the farm running? `winepress up` starts one on this machine and says what to export in "
+    "this shell; WINEPRESS_CONFIG or WINEPRESS_BROKER_URL name another"
+)
+_ASK_SENTINELS = (
+    "While they elect another primary, try again in some seconds; else look at the Sentinels, at "
+    "their addresses and the name in broker_url, and at sentinel_password"
+)
 #: Errors of a server that temporarily accepts no writes (disk full, failover, busy script).
 _CANNOT_WRITE = (
     "BUSY ",
@@ -49,6 +49,7 @@ _CANNOT_WRITE = (
     "NOMASTERLINK",
     "NOREPLICAS",
     "READONLY",
+    "UNBLOCKED",
 )
 
 
@@ -72,7 +73,8 @@ class ScriptServer:
 
     def __init__(self, settings: Settings, prefix: str) -> None:
         self._url = BrokerUrl.of(settings.broker_url)
-        self._verification = self._url.verification(settings.broker_ca)
+        self._settings = settings
+        self._replicas = 1 if settings.waits_for_replica else 0
         self._prefix = prefix
         self.contact = Contact("broker")
         self._mine = PerProcess(self._open)
@@ -85,27 +87,7 @@ class ScriptServer:
 
     def new_client(self) -> redis.Redis:
         """A client with its own connections, opened at its first command."""
-        options: dict[str, Any] = {
-            "socket_connect_timeout": _CONNECT_TIMEOUT_S,
-            "socket_timeout": ANSWER_TIMEOUT_S,
-            "socket_keepalive": True,
-            "health_check_interval": _HEALTH_CHECK_S,
-            "max_connections": _CONNECTIONS,
-            **self._verification,
-            **self._url.options,
-        }
-        try:
-            pool = redis.BlockingConnectionPool.from_url(
-                self._url.address,
-                decode_responses=True,
-                timeout=options["socket_timeout"],  # wait for a free connection
-                # Every script may run twice; longer retries are up to the caller.
-                retry=Retry(ConstantBackoff(_RETRY_S), 1, (redis.exceptions.ConnectionError,)),
-                **options,
-            )
-        except ValueError:  # its text may contain part of a password
-            raise WrongUsage("not a valid broker URL", field="broker_url") from None
-        return redis.Redis(connection_pool=pool)
+        return new_client(self._settings, self._url)
 
     @property
     def client(self) -> redis.Redis:
@@ -146,7 +128,8 @@ class ScriptServer:
                 if isinstance(one, Exception):
                     raise one
             if on_disk:
-                check_confirmed(found[-1], self._url.shown)
+                answers = found[len(calls) + 1 :]  # after that of the write
+                check_confirmed(answers, self._url.shown, self._replicas)
         return found[: len(calls)]
 
     def _send_together(
@@ -158,7 +141,7 @@ class ScriptServer:
         for name, *args in calls:
             pipe.evalsha(mine.scripts[str(name)].sha, 1, self._prefix, *map(str, args))
         if on_disk:
-            ask_for_confirmation(pipe, self._prefix)
+            ask_for_confirmation(pipe, self._prefix, self._replicas)
         return pipe.execute(raise_on_error=False)
 
     def name(self) -> tuple[str, str]:
@@ -169,6 +152,13 @@ class ScriptServer:
             found if isinstance(found, dict) else dict(zip(found[::2], found[1::2], strict=True))
         )
         return str(facts.get("server", "")), str(facts.get("version", ""))
+
+    @property
+    def primary(self) -> str | None:
+        """Address of the primary, where Sentinels were asked for it and have named one."""
+        pool = self.client.connection_pool
+        address = pool.master_address if isinstance(pool, PrimaryPool) else None
+        return f"{address[0]}:{address[1]}" if address else None
 
     def configured(self, name: str) -> str | None:
         """A setting of the server; None if this key may not see it."""
@@ -237,9 +227,7 @@ class ScriptServer:
                 raise BrokerUnreachable(
                     f"the broker does not answer ({cause_of(error)})",
                     value=self._url.shown,
-                    hint="Is the farm running? `winepress up` starts one on this machine and says "
-                    "what to export in this shell; WINEPRESS_CONFIG or WINEPRESS_BROKER_URL name "
-                    "another",
+                    hint=_ASK_SENTINELS if isinstance(error, NoPrimary) else _IS_IT_RUNNING,
                 ) from None
 
     def _meant(self, error: redis.exceptions.ResponseError) -> Exception:
@@ -276,7 +264,7 @@ class ScriptServer:
                 hint="Raise its `maxclients`, or use it from fewer programs at a time",
             ) from None
         if _POOL_EXHAUSTED in reason:
-            most = self._url.options.get("max_connections", _CONNECTIONS)
+            most = self._url.options.get("max_connections", MOST_CONNECTIONS)
             raise BrokerUnreachable(
                 f"all {most} connections of this client to the broker are in use",
                 value=self._url.shown,

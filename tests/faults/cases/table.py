@@ -79,5 +79,7 @@ CASES = tuple(
          "TLS ends in a proxy before the broker"),
         (51, "disk of the broker or the store fails (EIO, ENOSPC)",
          "doctor says so, nothing is lost, and all goes on when it works"),
+        (52, "the primary that Sentinels name killed", "the elected replica goes on; what was "
+         "accepted is drawn once"),
     )
 )  # fmt: skip

@@ -17,7 +17,7 @@ from celery.worker import state as celery_state
 from winepress_shared import __version__
 from winepress_shared.broker import make_celery, send_tickets
 from winepress_shared.errors import BrokerUnreachable, WrongUsage
-from winepress_shared.gate import TRANSPORT, forget_orders
+from winepress_shared.gate import forget_orders, put_gate_before
 from winepress_shared.ledger.broker_disk import complaint_of
 from winepress_shared.ledger.lanes import LaneIndex
 from winepress_shared.ledger.ledger import Ledger
@@ -94,7 +94,7 @@ def run_worker(options: WorkerOptions, settings: Settings) -> int:
     lanes = ServedLanes(options, settings).find_first()
     app = make_celery(settings)
     app.conf.update(winepress_worker=options.encode(), include=["winepress_worker.tasks"])
-    app.conf.update(broker_transport=TRANSPORT)
+    put_gate_before(app)
     # billiard logs by it in a spawned child, before anything of ours runs there.
     app.conf.worker_log_format = FORMAT
     apps_worker.safe_say = say_in_log

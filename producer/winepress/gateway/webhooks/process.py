@@ -21,7 +21,7 @@ from winepress.client import Client
 from winepress.gateway.webhooks.deliverer import Deliverer
 from winepress_shared.broker import DELIVER, make_celery, send_tickets
 from winepress_shared.errors import FarmUnreachable, WinepressError
-from winepress_shared.gate import TRANSPORT
+from winepress_shared.gate import put_gate_before
 from winepress_shared.webhook import QUEUE
 
 log = logging.getLogger(__name__)
@@ -46,11 +46,11 @@ class DeliveryProcess:
         """Deliver; returns the exit code. Raises FarmUnreachable."""
         app = make_celery(self._client.settings)
         app.conf.update(
-            broker_transport=TRANSPORT,
             worker_pool="threads",
             worker_concurrency=self._threads,
             worker_enable_remote_control=False,  # nobody has anything to ask or to order here
         )
+        put_gate_before(app)
         app.task(name=DELIVER, ignore_result=True)(self._deliver)
         apps_worker.safe_say = _say_in_log
         setup_logging.connect(_keep_logs)
