@@ -29,7 +29,9 @@ _PATH = re.compile(r"[\w.-]+(?:/[\w.-]+)*/?")
 _SOURCE_NAME = re.compile(r"[A-Z][a-z]+(?:[A-Z][a-z]+)+|[a-z]+(?:_[a-z]+)+")
 _FLAG = re.compile(r"--[a-z][a-z-]*")
 #: Of blocks: those that are tried, those that are files, and pictures.
-_LANGUAGES = {"js", "sh", "python", "csv", "json", "toml", "yaml", "mermaid", "caddyfile", "nginx"}
+_LANGUAGES = {
+    *("js", "sh", "python", "csv", "json", "toml", "yaml", "conf", "mermaid", "caddyfile", "nginx"),
+}
 #: Flags of other programs' commands that pages speak of.
 _FOREIGN_FLAGS = {"--config", "--critic", "--force-recreate", "--init"}
 #: All but the page that speaks of what was, too.
