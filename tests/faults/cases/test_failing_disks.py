@@ -101,10 +101,17 @@ def test_a_store_whose_disk_failed_is_started_again_and_has_everything(
             is_refused = _is_refused(farm)
             return is_refused if error == "ENOSPC" else b" quarantined after " in log.read_bytes()
 
-        with _rendering(struck, tmp_path / "farm") as farm, QuarantineWatch(log, store.restart):
+        starts: list[int] = []
+
+        def start_again() -> None:
+            store.restart()
+            starts.append(store.pid)
+
+        with _rendering(struck, tmp_path / "farm") as farm, QuarantineWatch(log, start_again):
             volumes = [*store.folder.glob("*.dat"), *store.folder.glob("*.idx")]
             with failing_disk(store.pid, volumes, error):
                 await_true(is_struck)
+            await_true(lambda: error == "ENOSPC" or bool(starts))
             await_true(lambda: not _is_refused(farm))
 
 
