@@ -62,7 +62,7 @@ def test_a_claim_whose_answer_was_lost_begins_nothing_twice(
     """The request is repeated, and so is what was sent with it."""
     farm.submit("job", 4)
     monkeypatch.setattr(
-        "winepress_shared.ledger.ledger.secrets.token_hex", lambda size: "ab" * size
+        "winepress_shared.ledger.requests.secrets.token_hex", lambda size: "ab" * size
     )
     first = claim(farm)
     again = claim(farm)

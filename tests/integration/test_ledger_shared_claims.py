@@ -128,7 +128,7 @@ def test_a_claim_whose_answer_was_lost_gets_all_its_slices_again(
     """And the one of them that was begun with it stays begun once."""
     for number in range(5):
         like(farm, f"j{number}")
-    name = "winepress_shared.ledger.ledger.secrets.token_hex"
+    name = "winepress_shared.ledger.requests.secrets.token_hex"
     monkeypatch.setattr(name, lambda size: "ab" * size)
     terms = (LANE, "w1", holder_of("w1", 1), 1000, 4)
     first = farm.ledger.claim_together(*terms, begin=True)
