@@ -225,8 +225,19 @@ def test_a_slice_ends_for_a_higher_priority_of_a_lane_that_the_worker_would_serv
     """At once for a warm one; a cold one must not have workers do nothing but load."""
     book = Book(view(A, 1, priority=2), other, renderer=warm(A, B, load_s={C: 20.0}))
     watch = LaneWatch(book, WorkerOptions("w"))  # type: ignore[arg-type]
-    slice_ = Slice(1, "j", (0, 1), False, 0, 0, 0, priority=2)
+    slice_ = Slice(1, "j", (0, 1), False, 0, 0, 0, priority=2, lane=A)
     assert watch.calls_away(slice_, drawn_s) is is_called
+
+
+def test_a_lane_that_would_go_first_hides_none_of_a_higher_priority_behind_it() -> None:
+    """An overdue lane goes first, and is no reason to end a slice; what waits in front of us is."""
+    overdue, cold = view(B, 400, priority=2), view("d.fp16", 400, priority=0, holders=3)
+    lanes = [view(A, 1, priority=1), overdue, cold, view(C, 0.1, priority=0)]
+    book = Book(*lanes, renderer=warm(A, B, C))
+    assert order_of(lanes, book.renderer).index(C) == 2
+    watch = LaneWatch(book, WorkerOptions("w"))  # type: ignore[arg-type]
+    slice_ = Slice(1, "j", (0, 1), False, 0, 0, 0, priority=1, lane=A)
+    assert watch.calls_away(slice_, 0.0)
 
 
 def test_where_there_is_room_the_model_of_the_fewest_workers_is_loaded_ahead() -> None:

@@ -92,6 +92,14 @@ def _is_left(view: LaneView, renderer: dict[str, Any], *, is_busy: bool) -> bool
     return view.waited_s < LEAVE_S
 
 
+def _is_worth(view: LaneView, renderer: dict[str, Any], drawn_s: float) -> bool:
+    """Whether a lane is worth the rest of a slice; see `LaneWatch.calls_away`."""
+    if _is_warm(view, renderer.get("warm", ())):
+        return True
+    load_s = float(renderer.get("load_s", {}).get(view.model, _LOAD_S))
+    return not (view.holders or view.loading) and drawn_s >= 2 * load_s
+
+
 class LaneWatch:
     """One worker's view of all lanes, refreshed when asked; thread-safe."""
 
@@ -133,14 +141,10 @@ class LaneWatch:
         two loads, there and back: until then another worker may take that lane.
         """
         views, renderer = self._look(_LOOK_S)
-        chosen = order_of(views, renderer)
-        first = next((view for view in views if [view.lane] == chosen[:1]), None)
-        if first is None or first.priority >= slice_.priority:
+        chosen = set(order_of(views, renderer)) - {slice_.lane}  # whose own is told by the ledger
+        higher = [view for view in views if view.lane in chosen and view.priority < slice_.priority]
+        if not any(_is_worth(view, renderer, drawn_s) for view in higher):
             return False
-        if not _is_warm(first, renderer.get("warm", ())):
-            load_s = float(renderer.get("load_s", {}).get(first.model, _LOAD_S))
-            if first.holders or first.loading or drawn_s < 2 * load_s:
-                return False
         self._looked_at = 0.0  # the next choice must see the rest of the slice waiting
         return True
 
