@@ -37,7 +37,10 @@ _JOBS = (
 )
 _SUBMISSIONS = ("pending", "withdrawn", "synced", "written")
 _UNITS = ("retry:*", "attempts:*", "failers:*", "done:*", "units:*", "unread:*")
-_LANES = ("lanes", "lane_served", "priority_served:*", "ready:*", "waits:*", "aside:*", "turn")
+_LANES = (
+    *("lanes", "lane_served", "priority_served:*", "waiting_lanes:*", "ready:*", "waits:*"),
+    *("aside:*", "turn"),
+)
 _LEASES = ("slices", "leases", "lease:*", "job_leases:*", "held:*")
 _EVENTS = ("events:*", "watched:*", "wake:*", "job_counts")
 _HOOKS = ("outbox", "deliveries", "delivery:*", "tries:*")

@@ -25,7 +25,7 @@ _ALIVE = ("queued", "running")
 
 #: ARGV: ids of jobs. One round trip, because the audit runs after every step of a long test.
 _READ_ALL = """
-local P, farm = KEYS[1], {jobs = {}}
+local P, farm = KEYS[1], {jobs = {}, served = {}, waiting = {}}
 local function hash(name)
   local flat, found = redis.call('HGETALL', name), {}
   for i = 1, #flat, 2 do found[flat[i]] = flat[i + 1] end
@@ -57,7 +57,11 @@ for _, id in ipairs(ARGV) do
     one.is_due = redis.call('ZSCORE', P .. 'due', id) ~= false
     one.is_pending = redis.call('ZSCORE', P .. 'pending', id) ~= false
     farm.jobs[id] = one
+    farm.served[row.lane] = redis.call('HKEYS', P .. 'priority_served:' .. row.lane)
   end
+end
+for priority = 0, 2 do
+  farm.waiting[tostring(priority)] = redis.call('SMEMBERS', P .. 'waiting_lanes:' .. priority)
 end
 farm.leases = redis.call('ZRANGE', P .. 'leases', 0, -1)
 farm.lanes, farm.open = hash(P .. 'lanes'), redis.call('GET', P .. 'open')
@@ -216,6 +220,9 @@ class AuditedFarm:
         for fence, job in live.items():
             lease = farm["jobs"][job]["leases"][fence]
             assert (lease["job"], lease["is_held"]) == (job, 1)
+        for priority, lanes in farm["waiting"].items():
+            served = farm["served"].items()
+            assert set(lanes) == {lane for lane, has in served if priority in has}
         _audit_counters(farm)
         return {job: books["row"] for job, books in farm["jobs"].items()}
 

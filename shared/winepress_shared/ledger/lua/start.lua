@@ -1,7 +1,7 @@
 #!lua flags=allow-oom
 -- Start one unit of a slice. Units are started in order. All but the first of a request give way to a higher
 -- priority that waits.
--- KEYS[1] prefix; keys: lease job attempts priority_served lane_workers lanes parked paused events
+-- KEYS[1] prefix; keys: lease job attempts priority_served waiting_lanes lane_workers parked paused events
 -- ARGV: fence, unit
 -- Returns 'ok' | 'called' (started; a higher priority waits in another lane of the worker) | 'lost' |
 --         'cancel' | 'yield' | 'give-way' (not started: a higher priority waits in this lane)

@@ -3,7 +3,7 @@
 -- ledger was lost, `keep` has recorded its finished units: the others are retries.
 -- KEYS[1] prefix; keys: idem job jobs done retry units expiries pending withdrawn limits turn workers, the
 --         broker's list of the lane, and those `place_job` touches: due ready waits aside
---         priority_served lanes open open_by_user
+--         priority_served waiting_lanes lanes open open_by_user
 -- ARGV: id, idempotency key or '', digest, time to live of that key (ms), deadline and start in ms from
 --       now or 0, prefix of the broker's queues,
 --       'enter' | 'hold' (until `accept`) | 'beside' (the same, though a pending job has the key),

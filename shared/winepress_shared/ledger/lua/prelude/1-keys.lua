@@ -24,6 +24,7 @@
 --   ready:LANE:PRIORITY   zset    user by the turn of their last slice (lowest is next)
 --   ready:LANE:PRIORITY:USER  zset  ID by front or order (lowest is next)
 --   priority_served:LANE  hash    PRIORITY → when this priority last got a slice, or began to wait
+--   waiting_lanes:PRIORITY  set   lanes in which this priority waits
 --   lane_served           hash    LANE → when any priority of it last got a slice
 --   waits:LANE:PRIORITY   hash    USER → units waiting
 --   aside:USER            hash    LANE:PRIORITY → turn of a user who has work there but cannot be served

@@ -20,11 +20,18 @@ local function where_higher_waits(job, worker)
   end
   if job.priority == 0 then return nil end
   if waits_in(job.lane) then return 'here' end
-  for _, lane in ipairs(redis.call('HKEYS', key('lanes'))) do
-    if lane ~= job.lane and waits_in(lane) and redis.call('SISMEMBER', key('lane_workers', lane), worker) == 1 then
-      return 'elsewhere'
+  for priority = 0, job.priority - 1 do
+    for _, lane in ipairs(redis.call('SMEMBERS', key('waiting_lanes', priority))) do
+      local serves = lane ~= job.lane and redis.call('SISMEMBER', key('lane_workers', lane), worker) == 1
+      if serves and waits_in(lane) then return 'elsewhere' end
     end
   end
+end
+
+-- A priority begins to wait in a lane, if it does not yet.
+local function open_priority(lane, priority)
+  redis.call('HSETNX', key('priority_served', lane), priority, now)
+  redis.call('SADD', key('waiting_lanes', priority), lane)
 end
 
 -- Change the number of units that claims can find in a lane.
@@ -50,13 +57,16 @@ local function join_priority(lane, priority, user)
   if not redis.call('ZSCORE', users, user) then
     redis.call('ZADD', users, redis.call('INCR', key('turn')), user)
   end
-  redis.call('HSETNX', key('priority_served', lane), priority, now)
+  open_priority(lane, priority)
 end
 
 local function leave_priority(lane, priority, user)
   local users = key('ready', lane, priority)
   redis.call('ZREM', users, user)
-  if redis.call('EXISTS', users) == 0 then redis.call('HDEL', key('priority_served', lane), priority) end
+  if redis.call('EXISTS', users) == 0 then
+    redis.call('HDEL', key('priority_served', lane), priority)
+    redis.call('SREM', key('waiting_lanes', priority), lane)
+  end
 end
 
 -- Set aside a user who has work but may not have more slices, so that claims need not check them.
@@ -74,7 +84,7 @@ local function bring_user_back(user)
   for i = 1, #flat, 2 do
     local lane, priority = string.match(flat[i], '^(.*):(%d+)$')
     redis.call('ZADD', key('ready', lane, priority), flat[i + 1], user)
-    redis.call('HSETNX', key('priority_served', lane), priority, now)
+    open_priority(lane, priority)
     count_in_lane(lane, tonumber(redis.call('HGET', key('waits', lane, priority), user)) or 0)
   end
 end
