@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from typing import Any
 
@@ -101,3 +102,25 @@ def test_another_life_of_a_process_is_heard_from_its_first_message(
     assert reborn.claim(LANE, "w1", "w1/1", 1) is not None
     assert len(farm.ledger.beat("w1", "w1/1", {}).leases) == 1
     reborn.close()
+
+
+@pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
+def test_a_forked_process_has_a_life_of_its_own(farm: AuditedFarm) -> None:
+    """It goes on from the same number as its parent, which is the first to speak."""
+    farm.submit("job", 8)
+    farm.claim(most=1)
+    told, tell = os.pipe()
+    pid = os.fork()
+    if not pid:
+        is_heard = False
+        try:
+            os.read(told, 1)
+            is_heard = farm.try_claim(most=1) is not None
+        finally:
+            os._exit(0 if is_heard else 1)
+    farm.claim(most=1)
+    farm.claim(most=1)
+    os.write(tell, b"!")
+    os.close(told)
+    os.close(tell)
+    assert os.waitpid(pid, 0)[1] == 0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import os
 import secrets
 
 
@@ -15,8 +16,11 @@ class Requests:
         self._unanswered: dict[str, str] = {}  # holder → nonce of its request for slices
 
     def next(self) -> tuple[str, int]:
-        """The life and the number of a message; in one life, a lower number was sent earlier."""
-        return self._life, next(self._numbers)
+        """The life and the number of a message; in one life, a lower number was sent earlier.
+
+        After a fork the child has a life of its own: it goes on from the same number.
+        """
+        return f"{self._life}{os.getpid():x}", next(self._numbers)
 
     def nonce(self, holder: str) -> str:
         """Of a request for slices, the same until it is answered.
