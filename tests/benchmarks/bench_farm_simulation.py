@@ -47,6 +47,7 @@ def _measure(farm: Farm) -> None:
     next(life)
     before = _counts(farm)
     next(life)
+    farm.note_end()
     pictures, cost = farm.drawn, _counts(farm).since(before)
     report, reports = _cost_of_report(farm), farm.reports / pictures
     calls = cost.calls / pictures + reports

@@ -98,10 +98,15 @@ class Farm:
     def note_begun(self, job: str) -> None:
         """The first picture of a slice is begun."""
         came, is_warm = self._came.pop(job, (None, False))
-        if came is not None and self._in_window(self.time.now_s):
+        if came is not None and self._in_window(came):
             self.waits.append(self.time.now_s - came)
             if is_warm:
                 self.warm_waits.append(self.waits[-1])
+
+    def note_end(self) -> None:
+        """Whoever still waits has waited so long at least."""
+        for job in list(self._came):
+            self.note_begun(job)
 
     def note_drawing(self, picture_s: float, reports: int) -> None:
         """A picture is begun that takes that long, with so many reports of progress."""

@@ -4,24 +4,23 @@ from __future__ import annotations
 
 import json
 import secrets
-from collections import Counter
 from collections.abc import Iterable
 from typing import Any, cast
 
 import redis
 from pydantic import SecretStr
 
+from support.farm_audit import audit_books, places_of
 from winepress_shared.errors import RetryElsewhere
 from winepress_shared.ledger.acceptance import Hold
 from winepress_shared.ledger.ledger import Ledger, holder_of
 from winepress_shared.ledger.limits import QueueLimits
 from winepress_shared.ledger.pending import PendingJobs
-from winepress_shared.ledger.records import Slice, UnitOutcome, expand
+from winepress_shared.ledger.records import Slice, UnitOutcome
 from winepress_shared.ledger.submissions import Submission
 from winepress_shared.settings import Settings
 
 LANE = "vignette.fp16"
-_ALIVE = ("queued", "running")
 
 #: ARGV: ids of jobs. One round trip, because the audit runs after every step of a long test.
 _READ_ALL = """
@@ -212,23 +211,12 @@ class AuditedFarm:
     def audit(self) -> dict[str, dict[str, str]]:
         """Check what must hold between any two calls; returns the rows of all jobs."""
         farm = self._read_all()
-        for job, books in farm["jobs"].items():
-            _audit_units(job, books)
-            _audit_index(job, books)
-        live = {fence: job for job, books in farm["jobs"].items() for fence in books["leases"]}
-        assert set(farm["leases"]) == set(live)
-        for fence, job in live.items():
-            lease = farm["jobs"][job]["leases"][fence]
-            assert (lease["job"], lease["is_held"]) == (job, 1)
-        for priority, lanes in farm["waiting"].items():
-            served = farm["served"].items()
-            assert set(lanes) == {lane for lane, has in served if priority in has}
-        _audit_counters(farm)
+        audit_books(farm)
         return {job: books["row"] for job, books in farm["jobs"].items()}
 
     def places(self, job: str) -> dict[str, set[int]]:
         """Where every unit of a job is."""
-        return _places(self._read_all(job)["jobs"][job])
+        return places_of(self._read_all(job)["jobs"][job])
 
     def leftovers(self, job: str) -> list[str]:
         """Keys of a job other than its row and its events."""
@@ -241,67 +229,3 @@ class AuditedFarm:
         text = self.redis.eval(_READ_ALL, 1, prefix, *(jobs or self.jobs))
         farm: dict[str, Any] = json.loads(cast("str", text))
         return farm
-
-
-def _audit_counters(farm: dict[str, Any]) -> None:
-    """What is kept as a sum equals the sum."""
-    waiting: Counter[str] = Counter()
-    opened: Counter[str] = Counter()
-    slices: Counter[str] = Counter()
-    for books in farm["jobs"].values():
-        row = books["row"]
-        if not books["is_aside"]:
-            waiting[row["lane"]] += int(row["ready"])
-        if row["state"] in _ALIVE:
-            opened[row["user"]] += int(row["units"]) - int(row["done"]) - int(row["failed"])
-        for lease in books["leases"].values():
-            slices[row["user"]] += "user" in lease
-    for name, sums in (("lanes", waiting), ("opened", opened), ("slices", slices)):
-        assert {key: int(value) for key, value in farm[name].items()} == +sums, name
-    assert int(farm["open"] or 0) == opened.total()
-
-
-def _places(books: dict[str, Any]) -> dict[str, set[int]]:
-    row = books["row"]
-    return {
-        "fresh": set(range(int(row["cursor"]), int(row["units"]))),
-        "retry": set(map(int, books["retry"])),
-        "leased": {unit for one in books["leases"].values() for unit in expand(one["open"])},
-        "done": set(books["done"]),
-        "failed": {int(unit) for unit, text in books["units"].items() if "error" in text},
-    }
-
-
-def _audit_units(job: str, books: dict[str, Any]) -> None:
-    row, places = books["row"], _places(books)
-    if row["state"] == "succeeded":
-        assert row["done"] == row["units"], (job, row)
-        assert not any(books[kind] for kind in ("retry", "attempts", "done", "units", "leases"))
-        return
-    assert len(places["done"]) == int(row["done"]), (job, row, places)
-    assert len(places["failed"]) == int(row["failed"]), (job, row, places)
-    if row["state"] in _ALIVE:
-        found = sorted(unit for units in places.values() for unit in units)
-        assert found == list(range(int(row["units"]))), (job, row, places)
-        if row["chained"] == "1":
-            behind = places["leased"] | places["fresh"]
-            assert all(unit < later for unit in places["retry"] for later in behind), (job, places)
-        assert not set(map(int, books["attempts"])) & (places["done"] | places["failed"]), job
-    else:
-        assert not places["retry"], (job, places)
-        assert not places["done"] & places["failed"], (job, places)
-
-
-def _audit_index(job: str, books: dict[str, Any]) -> None:
-    row, places = books["row"], _places(books)
-    assert books["states"] == [row["state"]], (job, row, books["states"])
-    assert books["is_ready"] == (int(row["ready"]) > 0), (job, row)
-    assert books["is_pending"] == ("pending" in row), (job, row)
-    if books["is_pending"]:
-        assert (row["state"], row["ready"], books["is_due"]) == ("queued", "0", False), (job, row)
-    if row["state"] not in _ALIVE:
-        assert (row["ready"], books["is_due"]) == ("0", False), (job, row)
-    elif int(row["ready"]):
-        is_finishing = int(row["done"]) + int(row["failed"]) == int(row["units"])
-        waiting = 1 if is_finishing else len(places["fresh"]) + len(places["retry"])
-        assert int(row["ready"]) == waiting, (job, row, places)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -240,15 +241,30 @@ def test_a_lane_that_would_go_first_hides_none_of_a_higher_priority_behind_it() 
     assert watch.calls_away(slice_, 0.0)
 
 
-def test_where_there_is_room_the_model_of_the_fewest_workers_is_loaded_ahead() -> None:
-    """Nothing is dropped for it, and pictures of a rare model wait longest."""
-    hot = view(B, 30, units=9_000, holders=9)
-    rare = view(C, 30, units=900, holders=4, loading=1)
-    assert order_of([view(A), hot, rare], warm(A)) == [A, B, C]
-    for held, wanted in (((A,), C), ((A, C), B), ((A, B, C), None)):
-        book = Book(view(A), hot, rare, renderer=warm(*held))
-        watch = LaneWatch(book, WorkerOptions("w"))  # type: ignore[arg-type]
-        assert watch.next_cold(A) == wanted
+def test_where_there_is_room_models_are_loaded_ahead_by_the_root_of_what_waits() -> None:
+    """Nothing is dropped for it; wanted models are held by more workers, and rare ones by some."""
+    wanted = view(B, 30, units=90_000, holders=10)
+    rare = view(C, 30, units=1_000, holders=1)
+    for few, many, next_one in ((rare, wanted, C), (replace(rare, holders=2), wanted, B)):
+        assert order_of([view(A), many, few], warm(A))[0] == A
+        for held, loaded in (((A,), next_one), ((A, B), C), ((A, C), B), ((A, B, C), None)):
+            book = Book(view(A), many, few, renderer=warm(*held))
+            watch = LaneWatch(book, WorkerOptions("w"))  # type: ignore[arg-type]
+            assert watch.next_cold(A) == loaded
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        view(B, 30, units=30, holders=3),  # drawn before it would be there
+        view(B, 30, units=900, holders=1, is_shunned=True),
+    ],
+)
+def test_nothing_is_loaded_ahead_that_would_come_too_late(other: LaneView) -> None:
+    """Nor what this worker cannot draw. A load takes cores from the picture that is drawn."""
+    book = Book(view(A), other, renderer=warm(A, load_s={B: 20.0}, seconds_per_picture={B: 2.0}))
+    watch = LaneWatch(book, WorkerOptions("w"))  # type: ignore[arg-type]
+    assert watch.next_cold(A) is None
 
 
 def test_another_thread_that_looks_meanwhile_changes_no_decision() -> None:

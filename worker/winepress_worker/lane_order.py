@@ -8,6 +8,7 @@ much waits there that loading it here is faster (Ray #48741 left it for ever).
 from __future__ import annotations
 
 import logging
+import math
 import threading
 import time
 from collections.abc import Callable, Collection, Iterable
@@ -79,9 +80,8 @@ def _is_left(view: LaneView, renderer: dict[str, Any], *, is_busy: bool) -> bool
     hands = view.holders + view.loading
     if not hands:
         return False
-    load_s = float(renderer.get("load_s", {}).get(view.model, _LOAD_S))
-    picture_s = float(renderer.get("seconds_per_picture", {}).get(view.lane, _PICTURE_S))
-    work_s = view.urgent * picture_s
+    load_s = _load_s(view, renderer)
+    work_s = view.urgent * _picture_s(view, renderer)
     if work_s / hands > load_s * (_WORTH if is_busy else 1):
         # See `LaneIndex.begin_load`: loads spread in doubling steps.
         return view.loading > 0 and view.loading >= view.holders and view.waited_s < load_s
@@ -92,12 +92,30 @@ def _is_left(view: LaneView, renderer: dict[str, Any], *, is_busy: bool) -> bool
     return view.waited_s < LEAVE_S
 
 
+def _need(view: LaneView, renderer: dict[str, Any]) -> float:
+    """How much a lane gains by one more worker with room for it; 0 if a load does not pay."""
+    if view.is_shunned or view.model in renderer.get("unfit", ()):
+        return 0.0
+    hands = view.holders + view.loading
+    load_s, work_s = _load_s(view, renderer), view.units * _picture_s(view, renderer)
+    if not hands:
+        return math.inf
+    return view.units / hands**2 if work_s / hands > load_s else 0.0
+
+
+def _load_s(view: LaneView, renderer: dict[str, Any]) -> float:
+    return float(renderer.get("load_s", {}).get(view.model, _LOAD_S))
+
+
+def _picture_s(view: LaneView, renderer: dict[str, Any]) -> float:
+    return float(renderer.get("seconds_per_picture", {}).get(view.lane, _PICTURE_S))
+
+
 def _is_worth(view: LaneView, renderer: dict[str, Any], drawn_s: float) -> bool:
     """Whether a lane is worth the rest of a slice; see `LaneWatch.calls_away`."""
     if _is_warm(view, renderer.get("warm", ())):
         return True
-    load_s = float(renderer.get("load_s", {}).get(view.model, _LOAD_S))
-    return not (view.holders or view.loading) and drawn_s >= 2 * load_s
+    return not (view.holders or view.loading) and drawn_s >= 2 * _load_s(view, renderer)
 
 
 class LaneWatch:
@@ -151,13 +169,14 @@ class LaneWatch:
     def next_cold(self, lane: str) -> str | None:
         """The next model, with its precision, to be loaded after ``lane``, if any.
 
-        It is that of the fewest workers: where there is room, spread models keep waits short.
+        Holders of models approach the square root of what waits for each: the rare ones have few
+        and the wanted ones not all of them (Cohen and Shenker, SIGCOMM 2002).
         """
         views, renderer = self._look(_LOOK_S)
         warm = [FILM, model_key(lane), *renderer.get("warm", ())]
-        hands = {view.lane: view.holders + view.loading for view in views}
-        cold = [lane for lane in order_of(views, renderer) if model_key(lane) not in warm]
-        return model_key(min(cold, key=lambda lane: hands[lane])) if cold else None
+        needs = {view.model: _need(view, renderer) for view in views if view.model not in warm}
+        most = max(needs, key=lambda model: needs[model], default=None)
+        return most if most and needs[most] else None
 
     def _look(self, least_s: float) -> tuple[list[LaneView], dict[str, Any]]:
         """Views and renderer state of one look, returned together: another thread may look too."""
