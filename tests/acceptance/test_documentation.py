@@ -22,7 +22,7 @@ from winepress_shared.settings import Settings
 
 README = Page(ROOT / "README.md")
 PAGES = [page for page in pages() if page != README and any(one.is_run for one in page.blocks)]
-_PAGE_S = 600  #: a busy machine takes five times as long as an idle one
+_PAGE_S = 600  #: a worker may have to prepare int8 first: minutes on a busy machine
 _STUCK = 124  #: as timeout(1) says it
 
 

@@ -253,6 +253,17 @@ def test_where_there_is_room_models_are_loaded_ahead_by_the_root_of_what_waits()
             assert watch.next_cold(A) == loaded
 
 
+def test_of_models_that_nobody_holds_the_first_in_turn_is_loaded_ahead() -> None:
+    """However much waits for the others; and a model of two lanes counts by the one in need."""
+    served = view("b.fp16@CPU", 30, units=1, holders=9)
+    for lanes in ([view(A), view(B, 30), served], [view(A), served, view(B, 30)]):
+        watch = LaneWatch(Book(*lanes, renderer=warm(A)), WorkerOptions("w"))  # type: ignore[arg-type]
+        assert watch.next_cold(A) == B
+    later, urgent = view(B, 30, units=900), view(C, 1, priority=0)
+    watch = LaneWatch(Book(view(A), later, urgent, renderer=warm(A)), WorkerOptions("w"))  # type: ignore[arg-type]
+    assert watch.next_cold(A) == C
+
+
 @pytest.mark.parametrize(
     "other",
     [

@@ -174,9 +174,11 @@ class LaneWatch:
         """
         views, renderer = self._look(_LOOK_S)
         warm = [FILM, model_key(lane), *renderer.get("warm", ())]
-        needs = {view.model: _need(view, renderer) for view in views if view.model not in warm}
-        most = max(needs, key=lambda model: needs[model], default=None)
-        return most if most and needs[most] else None
+        cold = sorted(
+            (view for view in views if view.model not in warm), key=lambda view: _rank(view, warm)
+        )
+        best = max(cold, key=lambda view: _need(view, renderer), default=None)
+        return best.model if best and _need(best, renderer) else None
 
     def _look(self, least_s: float) -> tuple[list[LaneView], dict[str, Any]]:
         """Views and renderer state of one look, returned together: another thread may look too."""

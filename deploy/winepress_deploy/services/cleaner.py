@@ -5,13 +5,12 @@ from __future__ import annotations
 import contextlib
 import subprocess
 import sys
-import threading
-from typing import Self
 
 from winepress_deploy.environment import farm_environment
 from winepress_deploy.parent_death_signal import dying_with_parent
 from winepress_deploy.process import open_log
 from winepress_deploy.roles import Role
+from winepress_deploy.services.repeated import Repeated
 from winepress_deploy.state_folder import StateFolder
 
 NAME = "clean"
@@ -19,7 +18,7 @@ _FIRST_S = 300.0  #: after the start of the farm, which has enough to do
 _EVERY_S = 6 * 3600.0
 
 
-class Cleaner:
+class Cleaner(Repeated):
     """Runs ``winepress clean`` now and then with the operator's key, during its ``with`` block.
 
     A short process each time: it does nothing at all unless the limit keep_objects_days is set.
@@ -28,25 +27,14 @@ class Cleaner:
     def __init__(
         self, state: StateFolder, first_s: float = _FIRST_S, every_s: float = _EVERY_S
     ) -> None:
+        super().__init__(NAME, first_s)
         self._state = state
-        self._pauses_s = (first_s, every_s)
-        self._over = threading.Event()
-        self._thread = threading.Thread(target=self._run, name=NAME, daemon=True)
+        self._every_s = every_s
 
-    def __enter__(self) -> Self:
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._over.set()
-        self._thread.join()
-
-    def _run(self) -> None:
-        pause_s, every_s = self._pauses_s
-        while not self._over.wait(pause_s):
-            pause_s = every_s
-            with contextlib.suppress(OSError):  # no room for a log, no process left: next time
-                self._clean()
+    def _turn(self) -> float:
+        with contextlib.suppress(OSError):  # no room for a log, no process left: next time
+            self._clean()
+        return self._every_s
 
     def _clean(self) -> None:
         with open_log(self._state.log(NAME)) as log:

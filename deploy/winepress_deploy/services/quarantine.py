@@ -6,51 +6,40 @@ the volume can be read, though it is all there, and jobs whose descriptions lie 
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
-from typing import Self
+
+from winepress_deploy.services.repeated import Repeated
 
 _EVERY_S = 1.0
 _REST_S = 30.0  #: between two starts, while the disk goes on failing
 _SAID = b" quarantined after "
 
 
-class QuarantineWatch:
+class QuarantineWatch(Repeated):
     """Has SeaweedFS started again when its log tells of a quarantine, during its ``with`` block."""
 
     def __init__(
         self, log: Path, restart: Callable[[], None], say: Callable[[str], None] = lambda line: None
     ) -> None:
         """``restart`` ends the server, and returns when it has ended; its keeper starts it."""
+        super().__init__("quarantine", _EVERY_S)
         self._log = log
         self._restart = restart
         self._say = say
         self._read = self._size()
-        self._over = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="quarantine", daemon=True)
 
-    def __enter__(self) -> Self:
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._over.set()
-        self._thread.join()
-
-    def _run(self) -> None:
-        pause_s = _EVERY_S
-        while not self._over.wait(pause_s):
-            pause_s = _EVERY_S
-            if self._is_told():
-                with suppress(OSError):  # where it would be said, nothing can be written
-                    self._say(
-                        "the disk of the store failed, and a part of what is on it cannot be read: "
-                        f"starting the store again; {self._log} says more"
-                    )
-                self._restart()
-                pause_s = _REST_S
+    def _turn(self) -> float:
+        if not self._is_told():
+            return _EVERY_S
+        with suppress(OSError):  # where it would be said, nothing can be written
+            self._say(
+                "the disk of the store failed, and a part of what is on it cannot be read: "
+                f"starting the store again; {self._log} says more"
+            )
+        self._restart()
+        return _REST_S
 
     def _is_told(self) -> bool:
         """Whether the log has told of a quarantine since the last look."""

@@ -8,36 +8,27 @@ from __future__ import annotations
 
 import json
 import os
-import threading
 from contextlib import suppress
 from pathlib import Path
-from typing import Self
+
+from winepress_deploy.services.repeated import Repeated
 
 _EVERY_S = 1.0
 _SIZES = 8 + 4  #: bytes of an entry of an index, beside those that say where the object begins
 _DEFAULT_PLACE = 5
 
 
-class StoreSync:
+class StoreSync(Repeated):
     """Syncs from a thread what has changed in a folder, during its ``with`` block."""
 
     def __init__(self, folder: Path) -> None:
+        super().__init__("store-sync", _EVERY_S)
         self._folder = folder
         self._synced: dict[str, int] = {}  #: path → time of its last change that was synced, in ns
-        self._over = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="store-sync", daemon=True)
 
-    def __enter__(self) -> Self:
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._over.set()
-        self._thread.join()
-
-    def _run(self) -> None:
-        while not self._over.wait(_EVERY_S):
-            self.sync()
+    def _turn(self) -> float:
+        self.sync()
+        return _EVERY_S
 
     def sync(self) -> None:
         """Sync the files and folders that have changed since the last call."""
