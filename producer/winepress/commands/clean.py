@@ -20,7 +20,7 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         "clean",
         help=text,
         description="Delete the objects of jobs that are no longer listed, once the newest of a "
-        "job is as old as the limit `keep_objects_days` says, and input pictures of that age which "
+        "job is as old as the limit `keep_objects_days` says, and inputs of that age which "
         "no job that is left uses. By default that is never. Pinned jobs are kept, and so is "
         "everything that is to be drawn. It needs the operator's key.",
     )
