@@ -68,7 +68,7 @@ end
 local function answer_last_request()
   local asked = redis.call('GET', key('last_request', holder)) or ''
   for fence in string.gmatch(string.match(asked, '^' .. nonce .. ' (.+)$') or '', '%d+') do
-    local lease, job, directive = look_up_lease(fence)
+    local lease, job, directive = look_up_directive(fence)
     if job then
       local first = first_of(lease.open)
       local tried = first and attempts(job, first) or 0

@@ -5,14 +5,23 @@ local FIRST_BLOCK_MS = 30000 -- doubled with each further such unit
 local LONGEST_BLOCK_MS = 600000
 local UNREAD_MS = 600000
 
--- A lease, its job, and what its holder should do: 'ok' | 'yield' | 'cancel' | 'lost'.
+-- A lease, its job, and what its holder should do with what it has drawn of it: 'ok' | 'cancel' | 'lost'.
 local function look_up_lease(fence)
   local lease = read(key('lease', fence))
   local job = lease and lease.void ~= 1 and read_job(lease.job)
   if not job then return lease, nil, 'lost' end
-  if job.state ~= 'running' then return lease, job, 'cancel' end
-  return lease, job, (job.paused == 1 or is_paused(job.lane, job.user)) and 'yield' or 'ok'
+  return lease, job, job.state == 'running' and 'ok' or 'cancel'
 end
+
+-- The same of a holder that goes on drawing: 'yield' if it should stop because of a pause.
+local function look_up_directive(fence)
+  local lease, job, directive = look_up_lease(fence)
+  local yields = directive == 'ok' and (job.paused == 1 or is_paused(job.lane, job.user))
+  return lease, job, yields and 'yield' or directive
+end
+
+-- Whether the last sweep is as long ago as that. A clock that is set back must not stop the sweeps.
+local function is_sweep_due(swept, least) return swept > now or now - swept >= least end
 
 local function is_begun(lease, unit) return lease.at ~= '' and unit <= tonumber(lease.at) end
 
@@ -192,16 +201,21 @@ end
 
 -- Set the models that a worker holds.
 local function set_warm_models(worker, names)
-  for _, name in ipairs(redis.call('SMEMBERS', key('warm_models', worker))) do
-    redis.call('SREM', key('warm_workers', name), worker)
+  local mine, is_held = key('warm_models', worker), {}
+  for _, name in ipairs(names) do is_held[name] = true end
+  for _, name in ipairs(redis.call('SMEMBERS', mine)) do
+    if not is_held[name] then
+      redis.call('SREM', key('warm_workers', name), worker)
+      redis.call('SREM', mine, name)
+    end
+    is_held[name] = nil -- what is left is new
   end
-  redis.call('DEL', key('warm_models', worker))
-  for _, name in ipairs(names) do
+  for name in pairs(is_held) do
     redis.call('SADD', key('warm_workers', name), worker)
     redis.call('PEXPIRE', key('warm_workers', name), FORGET_MS)
-    redis.call('SADD', key('warm_models', worker), name)
+    redis.call('SADD', mine, name)
+    redis.call('PEXPIRE', mine, FORGET_MS)
   end
-  redis.call('PEXPIRE', key('warm_models', worker), FORGET_MS)
 end
 
 -- Whether a worker gets no slices of a lane as long as another one may draw them.
