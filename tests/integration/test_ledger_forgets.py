@@ -50,7 +50,7 @@ def test_all_that_is_known_of_a_worker_lapses_a_day_after_it_was_last_heard_of(
         farm.redis.zadd(farm.key("workers"), {worker: 1})
     farm.sweep()
     left = _left_ms(farm)
-    of_w1 = {"held:w1/1", "processes:w1", "last_request:w1/1", f"lease:{frozen.fence}"}
+    of_w1 = {"held:w1/1", "processes:w1", f"lease:{frozen.fence}"}
     assert of_w1 <= set(left)
     of_the_job = {name for name in left if name.startswith(("job", "done:", "units:", "events:"))}
     kept = {name for name, left_ms in left.items() if left_ms < 0}

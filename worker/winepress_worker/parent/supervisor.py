@@ -231,7 +231,7 @@ class WorkerSupervisor(threading.Thread):
             self._facts = self._facts | self._follow_lanes()
 
     def _reconcile(self) -> None:
-        """Sweep if nobody did lately; top up the tickets of lanes that have more work than those."""
+        """Sweep if nobody did lately; top up the tickets of lanes with more work than tickets."""
         lanes = self._ledger.sweep() if self.heartbeat.is_sweep_due else None
         if not lanes:
             return

@@ -54,10 +54,10 @@
 --                                 again (1: its only unit was started before)
 --                                 follows (1: its units are drawn after those of another slice that
 --                                 the same request got)
+--                                 nonce (of the request that got it)
 --   leases                zset    FENCE by deadline
 --   held:HOLDER           set     fences of a process's leases; HOLDER is WORKER/PID of the renderer
 --                                 (time to live, like the next two)
---   last_request:HOLDER   string  nonce of its last request for slices, and the fences it got
 --   heard:HOLDER          string  life of the process and number of its last message that `is_late` was asked of
 --   processes:WORKER      set     the processes of a worker that may hold leases
 --   lane_workers:LANE     set     workers that serve a lane

@@ -8,6 +8,8 @@ end
 
 -- Whether no slices of a lane are given out.
 local function is_closed(lane)
+  -- In most farms nothing is parked or paused at the moment.
+  if redis.call('EXISTS', key('parked', lane), key('paused')) == 0 then return false end
   return redis.call('EXISTS', key('parked', lane)) == 1 or is_paused(lane)
 end
 
@@ -42,17 +44,18 @@ local function count_in_lane(lane, change)
   end
 end
 
-local function count_waiting(lane, priority, user, change)
-  local waits = key('waits', lane, priority)
-  if redis.call('HINCRBY', waits, user, change) <= 0 then redis.call('HDEL', waits, user) end
-  if redis.call('HEXISTS', key('aside', user), lane .. ':' .. priority) == 0 then
-    count_in_lane(lane, change)
-  end
+local function is_set_aside(lane, priority, user)
+  return redis.call('HEXISTS', key('aside', user), lane .. ':' .. priority) == 1
 end
 
--- A user who was not waiting joins at the end; a waiting user keeps their turn.
+local function count_waiting(lane, priority, user, change, is_aside)
+  local waits = key('waits', lane, priority)
+  if redis.call('HINCRBY', waits, user, change) <= 0 then redis.call('HDEL', waits, user) end
+  if not is_aside then count_in_lane(lane, change) end
+end
+
+-- A user who was not waiting joins at the end; a waiting user keeps their turn. None that is set aside joins.
 local function join_priority(lane, priority, user)
-  if redis.call('HEXISTS', key('aside', user), lane .. ':' .. priority) == 1 then return end
   local users = key('ready', lane, priority)
   if not redis.call('ZSCORE', users, user) then
     redis.call('ZADD', users, redis.call('INCR', key('turn')), user)

@@ -25,13 +25,18 @@ local function is_sweep_due(swept, least) return swept > now or now - swept >= l
 
 local function is_begun(lease, unit) return lease.at ~= '' and unit <= tonumber(lease.at) end
 
--- The attempt is counted before the work; repeating the call for the same unit counts nothing.
-local function begin_unit(fence, lease, job, unit)
-  if is_begun(lease, unit) then return end
+-- The attempt is counted before the work.
+local function count_attempt(lease, job, unit)
   redis.call('HINCRBY', key('attempts', job.id), unit, 1)
-  redis.call('HSET', key('lease', fence), 'at', unit, 'step', 0, 'step_at', now)
   count('work_counts', 'attempts')
   event(job, 'unit-started', 'unit', unit, 'holder', lease.holder)
+end
+
+-- Repeating the call for the same unit counts nothing.
+local function begin_unit(fence, lease, job, unit)
+  if is_begun(lease, unit) then return end
+  redis.call('HSET', key('lease', fence), 'at', unit, 'step', 0, 'step_at', now)
+  count_attempt(lease, job, unit)
 end
 
 -- A slice no longer occupies its worker.
@@ -53,10 +58,11 @@ end
 -- up is delivered all the same. Messages that name a fence may come at any time; those that speak of all slices of the
 -- process, or get it new ones, may not. The same message may come twice.
 local function is_late(holder, life, number)
-  local last = string.match(redis.call('GET', key('heard', holder)) or '', '^' .. life .. ' (%d+)$')
-  if last and tonumber(number) < tonumber(last) then return true end
-  redis.call('SET', key('heard', holder), life .. ' ' .. number, 'PX', FORGET_MS)
-  return false
+  local before = redis.call('SET', key('heard', holder), life .. ' ' .. number, 'PX', FORGET_MS, 'GET')
+  local last = string.match(before or '', '^' .. life .. ' (%d+)$')
+  if not last or tonumber(number) >= tonumber(last) then return false end
+  redis.call('SET', key('heard', holder), before, 'PX', FORGET_MS)
+  return true
 end
 
 -- Take a lease from its holder, who learns it at the next call.
@@ -229,9 +235,13 @@ end
 -- as a kernel that is short of memory. So the first block is short.
 local function judge_failers(job, unit, lease)
   local mine = string.match(lease.holder, '^(.*)/')
+  -- Beats renew it.
+  if redis.call('HSET', key('drew', mine), lease.lane, now) == 1 then
+    redis.call('PEXPIRE', key('drew', mine), FORGET_MS)
+  end
+  -- Seldom has anybody failed at anything here.
+  if redis.call('EXISTS', key('disproved', mine), key('failers', job.id)) == 0 then return end
   redis.call('HDEL', key('disproved', mine), lease.lane)
-  redis.call('HSET', key('drew', mine), lease.lane, now)
-  redis.call('PEXPIRE', key('drew', mine), FORGET_MS)
   local failers = redis.call('HGET', key('failers', job.id), unit)
   if not failers then return end
   redis.call('HDEL', key('failers', job.id), unit)
