@@ -60,8 +60,7 @@ local function answer(fence, job, lease, tried, is_begun)
 end
 
 local function answer_all()
-  local waiting = tonumber(redis.call('HGET', key('lanes'), lane)) or 0
-  local tickets = redis.call('LLEN', queues .. lane)
+  local waiting, tickets = units_in(lane), redis.call('LLEN', queues .. lane)
   for _, one in ipairs(slices) do one.waiting, one.tickets = waiting, tickets end
   return cjson.encode(slices)
 end
@@ -268,7 +267,7 @@ local function serve_job(job, served)
     redis.call('ZADD', key('ready', lane, job.priority), redis.call('INCR', key('turn')), job.user)
     fence, lease = grant_lease(job, units, firm, tried)
   end
-  place_job(job)
+  place_job(job, true)
   if not fence then return nil end
   each_range(units, function(first, last) units_given = units_given + last - first + 1 end)
   local slice = answer(fence, job, lease, tried or 0, lease.at ~= '')
@@ -320,7 +319,7 @@ end
 -- Units of the lane that are one worker's share, if all workers that serve it come now.
 local function share_of_lane()
   local workers = math.max(1, redis.call('SCARD', key('lane_workers', lane)))
-  return math.ceil((tonumber(redis.call('HGET', key('lanes'), lane)) or 0) / workers)
+  return math.ceil(units_in(lane) / workers)
 end
 
 if is_blocked_here() then

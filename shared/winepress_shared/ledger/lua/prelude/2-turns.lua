@@ -36,12 +36,21 @@ local function open_priority(lane, priority)
   redis.call('SADD', key('waiting_lanes', priority), lane)
 end
 
+local counted_lanes = {} -- LANE → units that claims can find there, as far as this script knows
+
 -- Change the number of units that claims can find in a lane.
 local function count_in_lane(lane, change)
-  if change ~= 0 and redis.call('HINCRBY', key('lanes'), lane, change) == 0 then
+  if change == 0 then return end
+  counted_lanes[lane] = redis.call('HINCRBY', key('lanes'), lane, change)
+  if counted_lanes[lane] == 0 then
     redis.call('HDEL', key('lanes'), lane)
     redis.call('HDEL', key('lane_served'), lane)
   end
+end
+
+-- Units that claims can find in a lane.
+local function units_in(lane)
+  return counted_lanes[lane] or tonumber(redis.call('HGET', key('lanes'), lane)) or 0
 end
 
 local function is_set_aside(lane, priority, user)

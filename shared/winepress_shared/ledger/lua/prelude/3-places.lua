@@ -54,8 +54,25 @@ local function count_open(job, ...)
   end
 end
 
--- Place a job after any change: where claims find it, in `due`, or nowhere.
-local function place_job(job)
+-- A job gets another number of units that claims find. `is_aside` tells whether its user is set aside there.
+local function set_ready(job, units, is_aside)
+  local mine, is_last = key('ready', job.lane, job.priority, job.user), false
+  if job.ready == 0 then
+    redis.call('ZADD', mine, job.front or job.order, job.id)
+    if not is_aside then join_priority(job.lane, job.priority, job.user) end
+  elseif units == 0 then
+    redis.call('ZREM', mine, job.id)
+    is_last = redis.call('EXISTS', mine) == 0
+    if is_last then leave_priority(job.lane, job.priority, job.user) end
+  end
+  count_waiting(job.lane, job.priority, job.user, units - job.ready, is_aside)
+  if is_last and is_aside then redis.call('HDEL', key('aside', job.user), job.lane .. ':' .. job.priority) end
+  job.ready = units
+end
+
+-- Place a job after any change: where claims find it, in `due`, or nowhere. A claim has found it, so its user is not
+-- set aside there.
+local function place_job(job, is_claimed)
   if is_moving(job) then
     job.lane = job.last_lane
     redis.call('HSET', key('job', job.id), 'lane', job.lane)
@@ -68,21 +85,13 @@ local function place_job(job)
   elseif job.ready == 0 then
     redis.call('ZREM', key('due'), job.id) -- a job that claims find is not there
   end
-  if units == job.ready then return end
-  local mine, is_last = key('ready', job.lane, job.priority, job.user), false
-  local is_aside = is_set_aside(job.lane, job.priority, job.user)
-  if job.ready == 0 then
-    redis.call('ZADD', mine, job.front or job.order, job.id)
-    if not is_aside then join_priority(job.lane, job.priority, job.user) end
-  elseif units == 0 then
-    redis.call('ZREM', mine, job.id)
-    is_last = redis.call('EXISTS', mine) == 0
-    if is_last then leave_priority(job.lane, job.priority, job.user) end
+  if units ~= job.ready then
+    set_ready(job, units, not is_claimed and is_set_aside(job.lane, job.priority, job.user))
+  elseif not job.has_new_cursor then
+    return
   end
-  count_waiting(job.lane, job.priority, job.user, units - job.ready, is_aside)
-  if is_last and is_aside then redis.call('HDEL', key('aside', job.user), job.lane .. ':' .. job.priority) end
-  redis.call('HSET', key('job', job.id), 'ready', units)
-  job.ready = units
+  redis.call('HSET', key('job', job.id), 'ready', units, 'cursor', job.cursor)
+  job.has_new_cursor = nil
 end
 
 -- The row of a waiting job was deleted by hand: remove the job and count its user's units anew.
@@ -212,10 +221,8 @@ local function note_failer(job, unit, holder)
   redis.call('HSET', key('failers', job.id), unit, others .. worker .. string.format(' %.0f\n', now))
 end
 
-local function set_cursor(job, unit)
-  job.cursor = unit
-  redis.call('HSET', key('job', job.id), 'cursor', unit)
-end
+-- Whoever moves the cursor of a job places it afterwards, which writes it.
+local function set_cursor(job, unit) job.cursor, job.has_new_cursor = unit, true end
 
 -- Units that were given out wait again. A chained job continues with the first of them.
 local function requeue_units(job, units, due)
