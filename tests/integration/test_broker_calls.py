@@ -112,7 +112,7 @@ def test_a_picture_of_a_larger_job_costs_four_calls_at_most(broker: _Broker) -> 
 
 
 def test_jobs_of_one_picture_cost_seven_calls_each_at_most(broker: _Broker) -> None:
-    """A hundred and fifty commands inside: each is submitted, accepted, claimed, counted and ended."""
+    """At most 150 commands inside: each is submitted, accepted, claimed, counted and ended."""
     heard = broker.count([_apples(1)] * _PICTURES)
     assert heard.calls.total() <= 7 * _PICTURES, heard.calls
     assert heard.inside.total() <= 150 * _PICTURES, heard.inside
