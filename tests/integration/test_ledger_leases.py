@@ -6,7 +6,6 @@ from typing import Any
 
 import pytest
 from support.audited_farm import LANE, AuditedFarm
-from support.virtual_time import VirtualTime
 
 from winepress_shared.errors import WinepressError
 from winepress_shared.ledger.ledger import LEASE_MS, MAX_ATTEMPTS, Ledger
@@ -288,15 +287,3 @@ def _left_ms(farm: AuditedFarm, slice_: Slice) -> float:
     deadline = farm.redis.zscore(farm.key("leases"), str(slice_.fence))
     assert deadline is not None
     return float(deadline) - seconds * 1000
-
-
-def test_fences_rise_within_a_millisecond_and_while_a_clock_is_set_back(farm: AuditedFarm) -> None:
-    """The time is only what they never fall below."""
-    farm.submit("job", 9)
-    clock = VirtualTime(farm)
-    fences = []
-    for step_s in (0, 0, -60, 0, 120):
-        clock.advance_to(clock.now_s + step_s)
-        fences.append(farm.claim(most=1).fence)
-    assert fences == sorted(set(fences))
-    assert fences[-1] >= clock.now_s * 1000
