@@ -20,7 +20,7 @@ from winepress_shared.errors import StoreUnreachable
 
 ERRORS = ("EIO", "ENOSPC")
 _STEP_S = 0.03
-_JOBS = 8
+_JOBS = 24  #: many are left when the disk fails
 
 
 @contextmanager
