@@ -47,8 +47,8 @@ class Worker:
     def _beats(self) -> Iterator[float]:
         """What its parent does."""
         while True:
-            self._ledger.beat(self._name, self._holder, self._facts)
-            lanes = self._ledger.sweep() or ()
+            reply = self._ledger.beat(self._name, self._holder, self._facts, life=self._name)
+            lanes = (self._ledger.sweep() if reply.is_sweep_due else None) or ()
             workers = self._ledger.worker_count() if lanes else 0
             for lane, units, queued in lanes:
                 self._farm.leave_tickets(lane, missing_tickets(units, workers, queued))

@@ -104,14 +104,15 @@ def _apples(count: int) -> TextToImage:
     return TextToImage(prompt="an apple", n=count, num_inference_steps=_STEPS, width=64, height=64)
 
 
-def test_a_picture_of_a_larger_job_costs_eight_calls_at_most(broker: _Broker) -> None:
-    """Sixty commands inside; over a whole job, with its submission and its end, and all beats."""
+def test_a_picture_of_a_larger_job_costs_four_calls_at_most(broker: _Broker) -> None:
+    """Forty-five commands inside; over a whole job, with its submission, its end and all beats."""
     heard = broker.count([_apples(_PICTURES)])
-    assert heard.calls.total() <= 8 * _PICTURES, heard.calls
-    assert heard.inside.total() <= 60 * _PICTURES, heard.inside
+    assert heard.calls.total() <= 4 * _PICTURES, heard.calls
+    assert heard.inside.total() <= 45 * _PICTURES, heard.inside
 
 
-def test_jobs_of_one_picture_cost_ten_calls_each_at_most(broker: _Broker) -> None:
-    """Each is submitted, accepted, claimed, counted and ended by itself."""
+def test_jobs_of_one_picture_cost_seven_calls_each_at_most(broker: _Broker) -> None:
+    """At most 150 commands inside: each is submitted, accepted, claimed, counted and ended."""
     heard = broker.count([_apples(1)] * _PICTURES)
-    assert heard.calls.total() <= 10 * _PICTURES, heard.calls
+    assert heard.calls.total() <= 7 * _PICTURES, heard.calls
+    assert heard.inside.total() <= 150 * _PICTURES, heard.inside

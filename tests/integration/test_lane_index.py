@@ -131,6 +131,33 @@ def test_as_many_workers_load_a_model_as_hold_it(farm: AuditedFarm, book: LaneIn
     assert book.begin_load("w3", MODEL)
 
 
+def test_a_model_that_thousands_hold_or_load_is_counted(farm: AuditedFarm, book: LaneIndex) -> None:
+    """Lua passes a few thousand values to a function at most."""
+    farm.submit("job")
+    now, _ = farm.redis.time()
+    names = [f"w{number}" for number in range(9_000)]
+    farm.redis.zadd(farm.key("workers"), dict.fromkeys(names, now * 1000))
+    farm.redis.sadd(farm.key("warm_workers", MODEL), *names)
+    farm.redis.mset({farm.key("loading_model", name): MODEL for name in names})
+    farm.redis.zadd(farm.key("loading_workers", MODEL), dict.fromkeys(names, 2 * now * 1000))
+    (view,), _ = book.look("me")
+    assert (view.holders, view.loading) == (9_000, 9_000)
+    assert not book.begin_load("me", MODEL)
+    farm.redis.zrem(farm.key("loading_workers", MODEL), "w0")
+    assert book.begin_load("me", MODEL)
+
+
+def test_a_small_farm_shares_what_it_sees_for_a_shorter_time(
+    farm: AuditedFarm, book: LaneIndex
+) -> None:
+    """A fifth of a millisecond for each worker; so that what is seen alone is never old."""
+    for count, most_ms in ((4, 0), (500, 100)):
+        for number in range(count):
+            farm.redis.zadd(farm.key("workers"), {f"w{number}": 1})
+        book.look("me")
+        assert farm.redis.pttl(farm.key("view")) <= most_ms
+
+
 def test_a_large_farm_shares_what_it_sees_for_a_moment(farm: AuditedFarm, book: LaneIndex) -> None:
     """Each worker still counts itself out; a fifth of a second later all is seen anew."""
     time = VirtualTime(farm, book)

@@ -90,6 +90,22 @@ def test_a_claim_that_comes_late_takes_nothing(
     assert farm.draw(first) == farm.draw(second) == [UnitOutcome.OK]
 
 
+def test_what_came_late_makes_no_other_late_message_true(
+    farm: AuditedFarm, stalled: Callable[[str], list[Sent]]
+) -> None:
+    """A link delivers all that it held back, one after the other."""
+    farm.submit("job", 8)
+    late: list[Sent] = []
+    for _ in range(2):
+        held = stalled("claim")
+        with pytest.raises(BrokerUnreachable):
+            farm.try_claim(most=1)
+        late += held
+    slice_ = farm.claim(most=1)
+    assert [farm.ledger._run(*call) for call in late] == [None, None]
+    assert [one.fence for one in farm.ledger.beat("w1", "w1/1", {}).leases] == [slice_.fence]
+
+
 def test_another_life_of_a_process_is_heard_from_its_first_message(
     farm: AuditedFarm,
 ) -> None:

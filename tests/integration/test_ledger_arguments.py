@@ -11,7 +11,7 @@ ROW = ("kind", "batch", "lane", LANE, "user", "ada", "priority", "1", "units", "
 #: Script → arguments that it takes, and the places of those that are whole numbers.
 CALLS: dict[str, tuple[tuple[str, ...], tuple[int, ...]]] = {
     "accept": (("1000", "queue:", "job"), (1,)),
-    "beat": (("w1", "w1/2", "{}", "30000", "3", "", "0"), (4, 5)),
+    "beat": (("w1", "w1/2", "{}", "30000", "3", "", "0", "2000"), (4, 5, 8)),
     "claim": (
         (
             *(LANE, "w1", "w1/1", "ab", "1", "1", "30000", "queue:", "60000", "0", "0"),

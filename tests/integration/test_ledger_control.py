@@ -200,7 +200,7 @@ def test_a_succeeded_job_leaves_its_row_and_its_events_only(farm: AuditedFarm) -
     assert farm.state("job") == "succeeded"
     names = {str(name).partition(":")[2] for name in farm.redis.scan_iter(farm.key("*"))}
     of_farm = {"fence", "turn", "keep", "open", "swept", "old", "job_counts", "work_counts"}
-    of_worker = {"held:w1/1", "processes:w1", "last_request:w1/1", "heard:w1/1", "drew:w1"}
+    of_worker = {"held:w1/1", "processes:w1", "heard:w1/1", "drew:w1"}
     names -= of_farm | of_worker | {"counted_pictures"}
     assert names == {"job:job", "events:job", "jobs", "jobs:succeeded"}
     assert 0 < farm.redis.ttl(farm.key("events", "job")) <= 3600

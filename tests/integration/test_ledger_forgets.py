@@ -50,7 +50,7 @@ def test_all_that_is_known_of_a_worker_lapses_a_day_after_it_was_last_heard_of(
         farm.redis.zadd(farm.key("workers"), {worker: 1})
     farm.sweep()
     left = _left_ms(farm)
-    of_w1 = {"held:w1/1", "processes:w1", "last_request:w1/1", f"lease:{frozen.fence}"}
+    of_w1 = {"held:w1/1", "processes:w1", f"lease:{frozen.fence}"}
     assert of_w1 <= set(left)
     of_the_job = {name for name in left if name.startswith(("job", "done:", "units:", "events:"))}
     kept = {name for name, left_ms in left.items() if left_ms < 0}
@@ -58,17 +58,42 @@ def test_all_that_is_known_of_a_worker_lapses_a_day_after_it_was_last_heard_of(
     assert all(left_ms <= DAY_MS for name, left_ms in left.items() if name not in of_the_job)
 
 
+def _live_once(farm: AuditedFarm) -> set[str]:
+    """Have a worker do all there is; returns the names of what lapses when it falls silent."""
+    farm.submit("job", 2)
+    for slice_ in (farm.claim(1), farm.claim(1)):
+        facts = {"warm": ["a.fp16"], "counts": {"x": 1}, "process": "p"}
+        farm.ledger.describe_renderer("w1", facts)
+        if slice_.units[0] == 0:
+            farm.draw(slice_)
+    return {"renderer:w1", "counted:w1", "held:w1/1", "processes:w1", "drew:w1"} | {
+        *("warm_models:w1", "warm_workers:a.fp16"),
+    }
+
+
+def _lasting(farm: AuditedFarm) -> set[str]:
+    return {name for name, ms in _left_ms(farm).items() if DAY_MS - 60_000 < ms <= DAY_MS}
+
+
 def test_what_a_live_worker_is_known_by_does_not_lapse_while_it_beats(farm: AuditedFarm) -> None:
     """A job of days is drawn by one process."""
-    farm.submit("job")
-    farm.claim()
-    farm.ledger.describe_renderer("w1", {"counts": {"x": 1}, "process": "p"})
-    names = ("renderer:w1", "counted:w1", "held:w1/1", "processes:w1")
+    names = _live_once(farm)
     for name in names:
         assert farm.redis.pexpire(farm.key(name), 10_000)
     farm.ledger.beat("w1", "w1/1", {})
-    left = _left_ms(farm)
-    assert all(DAY_MS - 60_000 < left[name] <= DAY_MS for name in names)
+    assert names <= _lasting(farm)
+
+
+@pytest.mark.parametrize(("hours", "is_renewed"), [(1.0, True), (0.9, False), (-0.1, True)])
+def test_once_an_hour_is_enough(farm: AuditedFarm, hours: float, is_renewed: bool) -> None:
+    """It lapses after a day. After a clock was set back nobody knows how long ago that was."""
+    names = {*_live_once(farm), "life:w1"}
+    at_ms = 1000 * (farm.redis.time()[0] - int(hours * 3600))
+    farm.redis.set(farm.key("life", "w1"), f"life {at_ms}")
+    for name in names:
+        assert farm.redis.pexpire(farm.key(name), 10_000)
+    farm.ledger.beat("w1", "w1/1", {}, "life")
+    assert (names & _lasting(farm)) == (names if is_renewed else set())
 
 
 def test_a_job_that_is_entered_again_is_nobodys_who_held_it_before(

@@ -6,6 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from support.audited_farm import LANE, AuditedFarm
+from support.virtual_time import VirtualTime
 
 from winepress_shared.ledger.lanes import LaneIndex
 from winepress_shared.ledger.ledger import MAX_ATTEMPTS, RETRY_BACKOFF_MS, Ledger, holder_of
@@ -269,3 +270,15 @@ def test_a_job_was_started_when_its_first_slice_was(farm: AuditedFarm) -> None:
     farm.ledger.release(slice_.fence, "w1/1")
     farm.claim()
     assert farm.ledger.get("job").started == 7.0
+
+
+def test_fences_rise_within_a_millisecond_and_while_a_clock_is_set_back(farm: AuditedFarm) -> None:
+    """The time is only what they never fall below."""
+    farm.submit("job", 9)
+    clock = VirtualTime(farm)
+    fences = []
+    for step_s in (0, 0, -60, 0, 120):
+        clock.advance_to(clock.now_s + step_s)
+        fences.append(farm.claim(most=1).fence)
+    assert fences == sorted(set(fences))
+    assert fences[-1] >= clock.now_s * 1000

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from support.audited_farm import AuditedFarm
 
-from winepress_shared.ledger.ledger import GONE_MS, LEASE_MS
+from winepress_shared.ledger.ledger import GONE_MS, LEASE_MS, SWEEP_MS
 from winepress_shared.ledger.records import UnitOutcome
 
 DAY_S = 86_400
@@ -14,6 +14,19 @@ MOST_LOST = 1000
 def _ago(farm: AuditedFarm, seconds: float) -> float:
     now, _ = farm.redis.time()
     return (now - seconds) * 1000
+
+
+def test_a_heartbeat_says_whether_a_sweep_is_due(farm: AuditedFarm) -> None:
+    """So that not every worker asks for one; a clock that was set back does not stop them."""
+
+    def is_due() -> bool:
+        return farm.ledger.beat("w1", "w1/1", {}).is_sweep_due
+
+    assert is_due(), "nobody has swept yet"
+    for last_s, due in ((-SWEEP_MS / 1000, True), (0, False), (3600, True)):
+        farm.redis.set(farm.key("swept"), int(_ago(farm, -last_s)))
+        assert is_due() is due
+        assert (farm.ledger.sweep() is not None) is due
 
 
 def test_a_farm_that_was_never_swept_has_had_no_outage(farm: AuditedFarm) -> None:

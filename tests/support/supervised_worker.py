@@ -24,6 +24,8 @@ class LedgerOfOneWorker:
         self.facts: dict[str, Any] = {}
         self.unfit: dict[str, str] = {}
         self.is_shared = False
+        self.is_sweep_due = True
+        self.sweeps = 0
 
     def beat(
         self, worker: str, holder: str, facts: dict[str, Any], *_: object, **__: object
@@ -33,7 +35,7 @@ class LedgerOfOneWorker:
         if self.raised:
             raise self.raised
         renderer = {"step_s": self.step_s, "unfit": self.unfit}
-        return HeartbeatReply(self.leases, renderer, self.is_shared)
+        return HeartbeatReply(self.leases, renderer, self.is_shared, self.is_sweep_due)
 
     def fail(self, fence: int, unit: int, error: Exception, *, retry: bool) -> None:
         self.failed.append((fence, unit, str(error)))
@@ -42,6 +44,7 @@ class LedgerOfOneWorker:
         self.told.append(word)
 
     def sweep(self) -> list[tuple[str, int, int]] | None:
+        self.sweeps += 1
         return self.lanes
 
     def worker_count(self) -> int:

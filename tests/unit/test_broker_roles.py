@@ -15,7 +15,7 @@ from winepress_shared.ledger.script_server import script_texts
 from winepress_shared.settings import Settings
 
 _WORKERS = (
-    *("workers", "worker", "renderer", "processes", "last_request", "heard", "lane_workers"),
+    *("workers", "worker", "renderer", "processes", "heard", "lane_workers"),
     "pace",
 )
 _MODELS = (

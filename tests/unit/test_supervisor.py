@@ -112,8 +112,18 @@ def test_a_lane_gets_a_ticket_per_worker_at_most_and_none_beyond_its_units() -> 
     sent: list[tuple[str, int]] = []
     ledger = LedgerOfOneWorker()
     ledger.lanes = [("a.fp16", 9, 0), ("b.fp16", 2, 0), ("c.fp16", 9, 2), ("d.fp16", 9, 3)]
-    supervise(ledger, 0, sent)._reconcile()
+    supervise(ledger, 0, sent)._tick(0)
     assert sent == [("a.fp16", 3), ("b.fp16", 2), ("c.fp16", 1)]
+
+
+def test_no_sweep_is_asked_for_where_another_worker_has_swept() -> None:
+    """A thousand workers beat, and the farm needs a sweep every two seconds."""
+    ledger = LedgerOfOneWorker()
+    supervisor = supervise(ledger, 0)
+    for is_due, sweeps in ((False, 0), (True, 1), (False, 1)):
+        ledger.is_sweep_due = is_due
+        supervisor._tick(0)
+        assert ledger.sweeps == sweeps
 
 
 def test_stopping_leaves_the_farm() -> None:

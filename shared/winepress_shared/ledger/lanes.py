@@ -106,12 +106,12 @@ class LaneIndex:
 
         If the worker has named the lanes it serves, only those: it lacks the models of others.
         """
-        renderer, lanes, loads, shunned, own, *held = self._run("lanes", worker, ALIVE_MS)
-        served = read_facts(own).get("lanes")
+        renderer, lanes, loads, shunned, own = self._run("lanes", worker, ALIVE_MS)
+        facts, served = read_facts(renderer), read_facts(own).get("lanes")
         rows = [row for row in json.loads(lanes) if served is None or row["lane"] in served]
-        views = [LaneView.of(row, held, loads) for row in rows]
+        views = [LaneView.of(row, facts.get("warm", ()), loads) for row in rows]
         views = [replace(view, is_shunned=True) if view.lane == shunned else view for view in views]
-        return views, read_facts(renderer)
+        return views, facts
 
     def begin_load(self, worker: str, model: str) -> bool:
         """Mark that ``worker`` loads ``model`` (with its precision); False if enough others do.

@@ -259,7 +259,7 @@ class Ledger:
 
         Raises WrongUsage if another ``life`` of the worker has arrived since this one did.
         """
-        terms = (json.dumps(facts), LEASE_MS, MAX_ATTEMPTS, life, arrives)
+        terms = (json.dumps(facts), LEASE_MS, MAX_ATTEMPTS, life, arrives, SWEEP_MS)
         return HeartbeatReply.of(worker, self._run("beat", worker, holder, *terms))
 
     def describe_renderer(self, worker: str, facts: dict[str, Any]) -> None:

@@ -114,6 +114,7 @@ class HeartbeatReply:
     leases: tuple[Lease, ...]
     renderer: dict[str, Any]  #: state of the rendering process
     is_shared: bool = False  #: that process has several units in hand
+    is_sweep_due: bool = False  #: the last `Ledger.sweep` of the farm was long ago
 
     @classmethod
     def of(cls, worker: str, answer: list[Any] | None) -> HeartbeatReply:
@@ -123,8 +124,9 @@ class HeartbeatReply:
             raise WrongUsage(
                 "another worker has taken this name", field="--name", value=worker, hint=hint
             )
-        renderer, is_shared, *leases = answer
-        return cls(tuple(map(Lease.of, leases)), read_facts(renderer), is_shared == 1)
+        renderer, is_shared, is_sweep_due, *leases = answer
+        told = (is_shared == 1, is_sweep_due == 1)
+        return cls(tuple(map(Lease.of, leases)), read_facts(renderer), *told)
 
 
 @dataclass(frozen=True)

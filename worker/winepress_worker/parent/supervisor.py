@@ -231,8 +231,8 @@ class WorkerSupervisor(threading.Thread):
             self._facts = self._facts | self._follow_lanes()
 
     def _reconcile(self) -> None:
-        """Top up the tickets of every lane that has more work than tickets."""
-        lanes = self._ledger.sweep()
+        """Sweep if nobody did lately; top up the tickets of lanes with more work than tickets."""
+        lanes = self._ledger.sweep() if self.heartbeat.is_sweep_due else None
         if not lanes:
             return
         workers = self._ledger.worker_count()

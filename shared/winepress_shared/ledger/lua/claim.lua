@@ -2,7 +2,7 @@
 -- Give out the next slice of a lane, and with it those that can share a call with it and would be next.
 -- KEYS[1] prefix; keys: limits parked paused watched ready priority_served lane_served waits aside slices job jobs
 --         retry attempts failers lane_workers blocked unread shunned_lane lease leases job_leases held processes
---         last_request heard fence turn workers events, those `place_job` and `end_job` touch, and the broker's
+--         heard fence turn workers events, those `place_job` and `end_job` touch, and the broker's
 --         list of the lane
 -- ARGV: lane, worker, its rendering process, nonce of this request (hex), most units of the first slice, most
 --       units of all slices if there is another (1: there is none), lease time to live (ms), prefix of the
@@ -40,9 +40,12 @@ local begins = ARGV[11] == '1'
 local slices, units_given = {}, 0 -- what this request gets
 local alike = nil -- what all of it has in common
 
+-- In most farms nothing is parked, paused, blocked or limited at the moment, and there is nothing to look at.
+local is_hindered = redis.call('EXISTS', key('parked', lane), key('paused'), key('blocked', worker), key('limits')) > 0
+
 local function patience_ms(priority) return tonumber(ARGV[FIRST_PRIORITY + priority]) end
 
--- Whether the first unit of this request is started now, or was by an earlier one.
+-- Whether the first unit of a slice that was given out before is started now, or was then.
 local function begin_first(fence, job, lease)
   local first = begins and not slices[1] and first_of(lease.open)
   if not first or lease.again == 1 and not is_begun(lease, first) then return false end
@@ -50,36 +53,45 @@ local function begin_first(fence, job, lease)
   return true
 end
 
-local function answer(fence, job, lease, tried, may_begin)
-  local begun = may_begin and begin_first(fence, job, lease) and 1 or 0
-  return {begun = begun, fence = fence, id = job.id, units = lease.open, finish = lease.finish, attempts = tried,
+local function answer(fence, job, lease, tried, is_begun)
+  return {begun = is_begun and 1 or 0, fence = fence, id = job.id, units = lease.open, finish = lease.finish, attempts = tried,
     alone = lease.again, priority = job.priority, lane = lease.lane, job_units = job.units,
     watched = is_watched(job) and 1 or 0, traceparent = job.traceparent}
 end
 
 local function answer_all()
-  local waiting = tonumber(redis.call('HGET', key('lanes'), lane)) or 0
-  local tickets = redis.call('LLEN', queues .. lane)
+  local waiting, tickets = units_in(lane), redis.call('LLEN', queues .. lane)
   for _, one in ipairs(slices) do one.waiting, one.tickets = waiting, tickets end
   return cjson.encode(slices)
 end
 
--- If the answer to this same request was lost, give it again: else no worker would render these slices.
-local function answer_last_request()
-  local asked = redis.call('GET', key('last_request', holder)) or ''
-  for fence in string.gmatch(string.match(asked, '^' .. nonce .. ' (.+)$') or '', '%d+') do
+-- The slices that this process has, the oldest first.
+local function look_up_mine()
+  local fences, mine = redis.call('SMEMBERS', key('held', holder)), {}
+  table.sort(fences, function(one, other) return tonumber(one) < tonumber(other) end)
+  for i, fence in ipairs(fences) do
     local lease, job, directive = look_up_lease(fence)
-    if job then
+    mine[i] = {fence = fence, lease = lease, job = job, directive = directive}
+  end
+  return mine
+end
+
+-- If the answer to this same request was lost, give it again: else no worker would render these slices.
+local function answer_again(mine)
+  for _, one in ipairs(mine) do
+    if one.job and one.lease.nonce == nonce then
+      local lease, job, directive = look_up_directive(one.fence)
       local first = first_of(lease.open)
       local tried = first and attempts(job, first) or 0
-      -- The attempt that `begin_unit` counted is the current one, not an earlier one.
+      -- The attempt that was counted when it was begun is the current one, not an earlier one.
       if first and is_begun(lease, first) then tried = tried - 1 end
-      slices[#slices + 1] = answer(tonumber(fence), job, lease, tried, directive == 'ok')
+      local begun = directive == 'ok' and begin_first(one.fence, job, lease)
+      slices[#slices + 1] = answer(tonumber(one.fence), job, lease, tried, begun)
     end
   end
 end
 
--- The priority to serve, among those that this claim has not passed over.
+-- The priority to serve, among those that this claim has not passed over, and when each got a slice.
 local function next_priority(passed)
   local served, first = read(key('priority_served', lane)) or {}, nil
   for priority = 0, #ARGV - FIRST_PRIORITY do
@@ -89,24 +101,24 @@ local function next_priority(passed)
       if now - since > patience_ms(priority) then first = priority end
     end
   end
-  return first
+  return first, served
 end
 
 -- A process that asks for a slice has rendered those it holds: their last pictures are being delivered. It has
 -- nothing more to do with those that it lost, or whose job has ended. It may not know of one whose claim was never
 -- answered, and its parent would wait for it to stop.
-local function settle_mine()
-  for _, fence in ipairs(redis.call('SMEMBERS', key('held', holder))) do
-    local lease, _, directive = look_up_lease(fence)
-    if lease and (directive == 'lost' or directive == 'cancel') then
-      end_lease(fence, lease)
-    elseif lease then
-      count_slice_out(fence, lease)
+local function settle(mine)
+  for _, one in ipairs(mine) do
+    if one.lease and (one.directive == 'lost' or one.directive == 'cancel') then
+      end_lease(one.fence, one.lease)
+    elseif one.lease then
+      count_slice_out(one.fence, one.lease)
     end
   end
 end
 
 local function may_have_more(user)
+  if not is_hindered then return true end
   if redis.call('HEXISTS', key('paused'), 'user:' .. user) == 1 then return false end
   local most_slices = limit_of('user_running_limit')
   return most_slices == 0 or (tonumber(redis.call('HGET', key('slices'), user)) or 0) < most_slices
@@ -135,13 +147,14 @@ end
 
 -- Whether this worker is blocked here, and another one is not: the last one is never blocked.
 local function is_blocked_here()
-  return is_blocked(worker, lane) and has_other(function() return true end)
+  return is_hindered and is_blocked(worker, lane) and has_other(function() return true end)
 end
 
 -- Units for a retry: the first alone if it was started before, else those up to the next such unit. Also returns
 -- the attempts of the former.
 local function take_retries(job, limit)
   local members, units = {}, {}
+  if job.has_no_retry then return members, units end
   local found = redis.call('ZRANGEBYSCORE', key('retry', job.id), '-inf', now, 'WITHSCORES', 'LIMIT', 0,
     limit + LOOKED_AT)
   for i = 1, #found, 2 do
@@ -156,20 +169,23 @@ local function take_retries(job, limit)
   return members, units
 end
 
-local function most_units_of(job)
+local function most_units_of(job, waiting)
   if job.chained == 1 then return most end
-  local workers = math.max(1, redis.call('ZCARD', key('workers')))
-  local limit = math.min(most, math.ceil(units_waiting(job) / (2 * workers)))
+  local limit = math.min(most, waiting)
+  if limit > 1 then
+    limit = math.min(limit, math.ceil(waiting / (2 * math.max(1, redis.call('ZCARD', key('workers'))))))
+  end
   if alike then return math.min(limit, most_of_all - units_given) end
   -- Whole calls only: an incomplete call would be padded with pictures that are discarded.
   local together = job.together or 1
   return math.ceil(limit / together) * together
 end
 
--- Units of a job as ranges, and the earlier attempts of the first; nil if it has none for this request.
-local function take_units(job)
+-- Units of a job, of which so many wait, as ranges, and the earlier attempts of the first; nil if it has none for
+-- this request.
+local function take_units(job, waiting)
   if has_ended(job) then return not alike and '' or nil end
-  local limit = most_units_of(job)
+  local limit = most_units_of(job, waiting)
   local members, units, tried = take_retries(job, limit)
   if units[1] then
     redis.call('ZREM', key('retry', job.id), unpack(members))
@@ -179,91 +195,100 @@ local function take_units(job)
   local last = job.units - (job.last_lane and job.lane ~= job.last_lane and 1 or 0)
   local count = math.min(limit, last - first)
   if count < 1 or job.chained == 1 and redis.call('EXISTS', key('retry', job.id)) == 1 then return nil end
-  -- In a chain, units after the cursor may have been started too.
-  tried = attempts(job, first)
+  -- In a chain, units after the cursor may have been started too; the cursor of any other job goes forward only.
+  tried = job.chained == 1 and attempts(job, first) or nil
   if tried and alike then return nil end
   if tried then count = 1 end
   set_cursor(job, first + count)
   return range(first, first + count - 1), tried
 end
 
--- Call it before the priority is served.
-local function is_firm(job)
-  local higher = where_higher_waits(job, worker)
-  local since = tonumber(redis.call('HGET', key('priority_served', lane), job.priority)) or now
-  return higher == 'here' or (higher and now - since > patience_ms(job.priority))
+-- Whether a slice of a job gives way to no higher priority, by when each priority of the lane was served before it.
+local function is_firm(job, served)
+  for higher = 0, job.priority - 1 do
+    if served[tostring(higher)] then return true end
+  end
+  local since = tonumber(served[tostring(job.priority)]) or now
+  return now - since > patience_ms(job.priority) and where_higher_waits(job, worker) ~= nil
+end
+
+-- Never below the time: a ledger that lost its data must not give out a fence again.
+local function next_fence()
+  local last = tonumber(redis.call('SET', key('fence'), now, 'GET')) or 0
+  if last < now then return now end
+  redis.call('SET', key('fence'), last + 1)
+  return last + 1
 end
 
 local function grant_lease(job, units, firm, tried)
-  -- Never below the time: a ledger that lost its data must not give out a fence again.
-  local fence = math.max((tonumber(redis.call('GET', key('fence'))) or 0) + 1, now)
-  redis.call('SET', key('fence'), fence)
-  local lease = {open = units, at = '', finish = units == '' and 1 or 0, lane = lane, holder = holder,
+  local fence, first = next_fence(), begins and not slices[1] and not tried and first_of(units) or nil
+  local lease = {open = units, at = first or '', finish = units == '' and 1 or 0, lane = lane, holder = holder,
     again = tried and 1 or 0}
-  redis.call('HSET', key('lease', fence), 'job', job.id, 'lane', lane, 'holder', holder,
-    'open', units, 'at', '', 'step', 0, 'steps', 0, 'step_at', now,
+  redis.call('HSET', key('lease', fence), 'job', job.id, 'lane', lane, 'holder', holder, 'nonce', nonce,
+    'open', units, 'at', lease.at, 'step', 0, 'steps', 0, 'step_at', now,
     'finish', lease.finish, 'user', job.user, 'firm', firm and 1 or 0, 'again', lease.again,
     'follows', alike and 1 or 0)
   count_slice(job.user, 1)
   redis.call('ZADD', key('leases'), now + lease_ms, fence)
   redis.call('SADD', key('job_leases', job.id), fence)
   redis.call('SADD', key('held', holder), fence)
-  redis.call('SADD', key('processes', worker), holder)
-  -- Its worker may die before the next heartbeat, which renews them.
+  -- Its worker may die before the next heartbeat that renews them.
   redis.call('PEXPIRE', key('held', holder), FORGET_MS)
-  redis.call('PEXPIRE', key('processes', worker), FORGET_MS)
-  local asked = alike and redis.call('GET', key('last_request', holder)) or nonce
-  redis.call('SET', key('last_request', holder), asked .. ' ' .. string.format('%d', fence), 'PX', FORGET_MS)
+  if redis.call('SADD', key('processes', worker), holder) == 1 then
+    redis.call('PEXPIRE', key('processes', worker), FORGET_MS)
+  end
   count('work_counts', 'slices')
   if job.state == 'queued' then
-    if job.started == 0 then
-      redis.call('HSET', key('job', job.id), 'started', now)
+    local is_first = job.started == 0
+    if is_first then
       local since = math.max(job.created, job.starts or 0)
       count_seconds('work_counts', 'waited ' .. job.priority, JOB_S, math.max(0, now - since) / 1000)
     end
-    set_state(job, 'running', '')
+    set_state(job, 'running', '', 'started', is_first and now or job.started)
   end
+  if first then count_attempt(lease, job, first) end
   return fence, lease
 end
 
 -- Give out a slice of a job; returns its lease, or nil if the job has nothing for this request now.
-local function serve_job(job)
+local function serve_job(job, served)
   if job.expires > 0 and job.expires <= now then
     end_job(job, 'expired', 'its deadline passed while it waited')
     return nil
   end
-  local _, due = units_waiting(job)
+  local waiting, due = units_waiting(job)
   local units, tried = nil, nil
-  if due <= now then units, tried = take_units(job) end
+  if due <= now then units, tried = take_units(job, waiting) end
   local fence, lease = nil, nil
   if units then
-    local firm = is_firm(job)
+    local firm = is_firm(job, served)
     redis.call('HSET', key('priority_served', lane), job.priority, now)
     redis.call('HSET', key('lane_served'), lane, now)
     redis.call('ZADD', key('ready', lane, job.priority), redis.call('INCR', key('turn')), job.user)
     fence, lease = grant_lease(job, units, firm, tried)
   end
-  place_job(job)
+  place_job(job, true)
   if not fence then return nil end
   each_range(units, function(first, last) units_given = units_given + last - first + 1 end)
-  local slice = answer(fence, job, lease, tried or 0, true)
+  local slice = answer(fence, job, lease, tried or 0, lease.at ~= '')
   if job.traceparent and job.started == 0 then slice.waited_ms = now - math.max(job.created, job.starts or 0) end
   slices[#slices + 1] = slice
   return lease
 end
 
 if is_late(holder, ARGV[12], ARGV[13]) then return nil end
-answer_last_request()
+local mine = look_up_mine()
+answer_again(mine)
 if slices[1] then return answer_all() end
-settle_mine()
-if is_closed(lane) then return nil end
+settle(mine)
+if is_hindered and is_closed(lane) then return nil end
 -- Give out the next slice. Once slices have been given out, only one that is alike and was not started before.
 -- Returns its lease and job; or nil, nil and whether units were passed over.
 local function serve_lane()
   -- Users, jobs and priorities that had nothing for this worker.
   local here, users_passed, jobs_passed, passed, is_shunned = nil, 0, 0, {}, false
   for _ = 1, MOST_LOOKS do
-    local priority = next_priority(passed)
+    local priority, served = next_priority(passed)
     if not priority then break end
     if priority ~= here then here, users_passed, jobs_passed = priority, 0, 0 end
     local users = key('ready', lane, priority)
@@ -279,7 +304,7 @@ local function serve_lane()
     else
       local job = read_job(id)
       if alike and not (job and job.alike == alike and job.chained == 0) then return nil end
-      local lease = job and not cannot_read(job, holder) and serve_job(job) or nil
+      local lease = job and not cannot_read(job, holder) and serve_job(job, served) or nil
       if lease or alike then return lease, job end
       if not job then
         drop_lost_job(lane, priority, user, id)
@@ -294,14 +319,14 @@ end
 -- Units of the lane that are one worker's share, if all workers that serve it come now.
 local function share_of_lane()
   local workers = math.max(1, redis.call('SCARD', key('lane_workers', lane)))
-  return math.ceil((tonumber(redis.call('HGET', key('lanes'), lane)) or 0) / workers)
+  return math.ceil(units_in(lane) / workers)
 end
 
 if is_blocked_here() then
   redis.call('SET', key('shunned_lane', worker), lane, 'PX', SHUN_MS)
   return nil
 end
-most_of_all = math.min(most_of_all, share_of_lane())
+if most_of_all > 1 then most_of_all = math.min(most_of_all, share_of_lane()) end
 local lease, job, is_shunned = serve_lane()
 if is_shunned and others_first then
   others_first = false

@@ -30,10 +30,10 @@ if rest then
   redis.call('HSET', key('units', job.id), unit, ARGV[3])
   redis.call('HDEL', key('attempts', job.id), unit)
   judge_failers(job, unit, lease)
-  job.done = redis.call('HINCRBY', key('job', job.id), 'done', 1)
+  job.done = job.done + 1
   redis.call('XADD', key('counted_pictures'), 'MAXLEN', '~', COUNTED, '*', 'job', job.id, 'unit', unit, 'sha256',
     string.match(ARGV[3], '"sha256":"(%x+)"') or '')
-  count_open(job)
+  count_open(job, 'done', job.done)
   event(job, 'unit-done', 'unit', unit, 'done', job.done, 'units', job.units)
 elseif unit < 0 or redis.call('GETBIT', key('done', job.id), unit) == 0 then
   return 'lost'

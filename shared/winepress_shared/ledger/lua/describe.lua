@@ -6,9 +6,10 @@
 -- Its `counts` are totals since the process began, and `process` names it. So what was told before is known, and
 -- a description that comes twice, or not at all, changes no count.
 local worker = ARGV[1]
--- Each heartbeat of its worker renews it.
+-- The heartbeats of its worker renew what lapses.
 redis.call('SET', key('renderer', worker), ARGV[2], 'PX', FORGET_MS)
-local device = decode(redis.call('GET', key('worker', worker))).device
+local known = redis.call('MGET', key('worker', worker), key('loading_model', worker))
+local device, loaded = decode(known[1]).device, known[2]
 local described = decode(ARGV[2])
 local rates, pace = described.megapixel_steps_per_s, {}
 for lane, rate in pairs(type(device) == 'string' and type(rates) == 'table' and rates or {}) do
@@ -19,21 +20,24 @@ for lane, rate in pairs(type(device) == 'string' and type(rates) == 'table' and 
 end
 if pace[1] then redis.call('HSET', key('pace'), unpack(pace)) end
 set_warm_models(worker, {unpack(ARGV, 3)})
-local loaded = redis.call('GETDEL', key('loading_model', worker))
-if loaded then redis.call('ZREM', key('loading_workers', loaded), worker) end
+if loaded then
+  redis.call('DEL', key('loading_model', worker))
+  redis.call('ZREM', key('loading_workers', loaded), worker)
+end
 
-local counts, known = described.counts, read(key('counted', worker)) or {}
+local counts = described.counts
 if type(counts) ~= 'table' or type(described.process) ~= 'string' then return end
-if known.process ~= described.process then
-  known = {}
+local told = read(key('counted', worker)) or {}
+if told.process ~= described.process then
+  told = {}
   redis.call('DEL', key('counted', worker))
   redis.call('HSET', key('counted', worker), 'process', described.process)
+  redis.call('PEXPIRE', key('counted', worker), FORGET_MS)
 end
 for name, total in pairs(counts) do
-  local before = tonumber(known[name]) or 0
+  local before = tonumber(told[name]) or 0
   if type(name) == 'string' and type(total) == 'number' and total > before then
     count('work_counts', name .. ' ' .. word(device), total - before)
     redis.call('HSET', key('counted', worker), name, total)
   end
 end
-redis.call('PEXPIRE', key('counted', worker), FORGET_MS)

@@ -5,7 +5,8 @@
 --         leases, and those `requeue_lease` touches
 -- ARGV: worker, what names its life or '' (whichever it is)
 local worker = ARGV[1]
-if ARGV[2] ~= '' and (redis.call('GET', key('life', worker)) or ARGV[2]) ~= ARGV[2] then return end
+local life = string.match(redis.call('GET', key('life', worker)) or '', '^%S+')
+if ARGV[2] ~= '' and life and life ~= ARGV[2] then return end
 for _, holder in ipairs(redis.call('SMEMBERS', key('processes', worker))) do end_process(worker, holder) end
 forget_worker(worker)
 redis.call('ZREM', key('lost'), worker)

@@ -10,9 +10,8 @@ local worker, name, lasts_ms, alive_ms = ARGV[1], ARGV[2], tonumber(ARGV[3]), to
 
 local function count_alive(names)
   local count = 0
-  for _, other in ipairs(names) do
-    local seen = other ~= worker and tonumber(redis.call('ZSCORE', key('workers'), other))
-    if seen and now - seen <= alive_ms then count = count + 1 end
+  for i, seen in ipairs(ask_about(names, 'ZMSCORE', key('workers'))) do
+    if names[i] ~= worker and seen and now - tonumber(seen) <= alive_ms then count = count + 1 end
   end
   return count
 end

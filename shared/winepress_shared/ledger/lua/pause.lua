@@ -10,7 +10,7 @@ if ARGV[2] == '0' then
 end
 local is_new = redis.call('HSETNX', key('paused'), scope, now)
 for _, fence in ipairs(redis.call('ZRANGE', key('leases'), 0, -1)) do
-  local lease, _, directive = look_up_lease(fence)
+  local lease, _, directive = look_up_directive(fence)
   if directive == 'yield' then redis.call('PUBLISH', key('directives', lease.holder), fence) end
 end
 return is_new

@@ -5,7 +5,7 @@
 check_numbers(2, 3, 4, 6)
 local fence, unit, step, steps = unpack(ARGV)
 local _, job, directive = look_up_lease(fence)
-if directive == 'ok' or directive == 'yield' then
+if directive == 'ok' then
   redis.call('SET', key('preview', job.id, unit), step .. ' ' .. steps .. ' ' .. ARGV[5], 'PX', ARGV[6])
   event(job, 'preview', 'unit', unit, 'step', step, 'steps', steps)
 end

@@ -6,7 +6,7 @@
 -- Returns {'ok' | 'lost' | 'cancel' | 'yield', 1 if somebody watches the steps, else 0}
 check_numbers(2, 3, 4, 5)
 local fence, unit, step, steps = unpack(ARGV)
-local lease, job, directive = look_up_lease(fence)
+local lease, job, directive = look_up_directive(fence)
 if not job then return {directive, 0} end
 if without(lease.open, tonumber(unit)) then
   local is_news = lease.step ~= tonumber(step) or lease.steps ~= tonumber(steps)

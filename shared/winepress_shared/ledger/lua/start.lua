@@ -7,7 +7,7 @@
 --         'cancel' | 'yield' | 'give-way' (not started: a higher priority waits in this lane)
 check_numbers(2)
 local fence, unit = ARGV[1], tonumber(ARGV[2])
-local lease, job, directive = look_up_lease(fence)
+local lease, job, directive = look_up_directive(fence)
 if directive ~= 'ok' then return directive end
 if not without(lease.open, unit) then return 'lost' end
 if is_begun(lease, unit) then return 'ok' end

@@ -74,14 +74,19 @@ if idem ~= '' and not (rival and mode == 'beside') then take_key(row.user, idem,
 -- By turn, not by time: two jobs of the same millisecond need an order too.
 local order = redis.call('INCR', key('turn'))
 local done = redis.call('BITCOUNT', key('done', id))
-redis.call('HSET', key('job', id), 'state', 'queued', 'done', done, 'failed', 0,
+local fields = {'state', 'queued', 'done', done, 'failed', 0,
   'cursor', done > 0 and units or 0, 'created', now, 'started', 0, 'finished', 0, 'paused', 0,
-  'ready', 0, 'reason', '', 'order', order, 'expires', deadline > 0 and now + deadline or 0,
-  unpack(ARGV, FIRST_FIELD))
-if start > 0 then redis.call('HSET', key('job', id), 'starts', now + start) end
+  'ready', 0, 'reason', '', 'order', order, 'expires', deadline > 0 and now + deadline or 0}
+local function add_fields(...)
+  for _, one in ipairs({...}) do fields[#fields + 1] = one end
+end
+-- The caller's come before those that are not the caller's to decide.
+add_fields(unpack(ARGV, FIRST_FIELD))
+if start > 0 then add_fields('starts', now + start) end
+if mode ~= 'enter' then add_fields('pending', 1) end
+if mode ~= 'enter' and idem ~= '' then add_fields('idem', idem, 'digest', digest) end
+redis.call('HSET', key('job', id), unpack(fields))
 if mode ~= 'enter' then
-  redis.call('HSET', key('job', id), 'pending', 1)
-  if idem ~= '' then redis.call('HSET', key('job', id), 'idem', idem, 'digest', digest) end
   redis.call('ZADD', key('pending'), now + LOOK_MS, id)
 elseif deadline > 0 then
   redis.call('ZADD', key('expiries'), now + deadline, id)

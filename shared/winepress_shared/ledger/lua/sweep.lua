@@ -12,8 +12,7 @@ check_numbers(1, 2, 3, 4)
 local least, ttl, limit = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3])
 local gone_before = now - tonumber(ARGV[4])
 local last = tonumber(redis.call('GET', key('swept'))) or 0
--- A clock that is set back must not stop the sweeps.
-if last <= now and now - last < least then return nil end
+if not is_sweep_due(last, least) then return nil end
 redis.call('SET', key('swept'), now)
 
 local function each_due(zset, act)

@@ -54,10 +54,10 @@
 --                                 again (1: its only unit was started before)
 --                                 follows (1: its units are drawn after those of another slice that
 --                                 the same request got)
+--                                 nonce (of the request that got it)
 --   leases                zset    FENCE by deadline
 --   held:HOLDER           set     fences of a process's leases; HOLDER is WORKER/PID of the renderer
 --                                 (time to live, like the next two)
---   last_request:HOLDER   string  nonce of its last request for slices, and the fences it got
 --   heard:HOLDER          string  life of the process and number of its last message that `is_late` was asked of
 --   processes:WORKER      set     the processes of a worker that may hold leases
 --   lane_workers:LANE     set     workers that serve a lane
@@ -69,7 +69,8 @@
 --   workers               zset    WORKER by last heartbeat
 --   lost                  zset    WORKER by last heartbeat, of those that were forgotten without having left
 --   worker:WORKER         string  the worker's description, JSON
---   life:WORKER           string  names the process that has this name now (time to live)
+--   life:WORKER           string  names the process that has this name now, and when a beat of it last renewed what
+--                                 has a time to live (time to live)
 --   renderer:WORKER       string  the state of its rendering process, JSON
 --   warm_workers:MODEL    set     workers that hold a model (with its precision)
 --   warm_models:WORKER    set     models that a worker holds
@@ -135,6 +136,25 @@ local LIMITS = {queue_limit = 2000000, user_queue_limit = 2000000, user_running_
   keep_objects_days = 0}
 
 local function key(...) return P .. table.concat({...}, ':') end
+
+-- The answers of a command (with what stands before them) about many keys or members, of which it gets some hundred
+-- at a time: Lua passes a few thousand values to a function at most.
+local function ask_about(names, ...)
+  local MOST, answers = 500, {}
+  for first = 1, #names, MOST do
+    local asked = {...}
+    for i = first, math.min(first + MOST - 1, #names) do asked[#asked + 1] = names[i] end
+    for _, answer in ipairs(redis.call(unpack(asked))) do answers[#answers + 1] = answer end
+  end
+  return answers
+end
+
+-- The texts of NAME:ID for each of these ids; false for those that are not there.
+local function texts_of(name, ids)
+  local names = {}
+  for i, id in ipairs(ids) do names[i] = key(name, id) end
+  return ask_about(names, 'MGET')
+end
 
 -- Only these fields are numbers; a user may be called "1e5" or "inf".
 local NUMBERS = {}

@@ -8,6 +8,8 @@ end
 
 -- Whether no slices of a lane are given out.
 local function is_closed(lane)
+  -- In most farms nothing is parked or paused at the moment.
+  if redis.call('EXISTS', key('parked', lane), key('paused')) == 0 then return false end
   return redis.call('EXISTS', key('parked', lane)) == 1 or is_paused(lane)
 end
 
@@ -34,25 +36,35 @@ local function open_priority(lane, priority)
   redis.call('SADD', key('waiting_lanes', priority), lane)
 end
 
+local counted_lanes = {} -- LANE → units that claims can find there, as far as this script knows
+
 -- Change the number of units that claims can find in a lane.
 local function count_in_lane(lane, change)
-  if change ~= 0 and redis.call('HINCRBY', key('lanes'), lane, change) == 0 then
+  if change == 0 then return end
+  counted_lanes[lane] = redis.call('HINCRBY', key('lanes'), lane, change)
+  if counted_lanes[lane] == 0 then
     redis.call('HDEL', key('lanes'), lane)
     redis.call('HDEL', key('lane_served'), lane)
   end
 end
 
-local function count_waiting(lane, priority, user, change)
-  local waits = key('waits', lane, priority)
-  if redis.call('HINCRBY', waits, user, change) <= 0 then redis.call('HDEL', waits, user) end
-  if redis.call('HEXISTS', key('aside', user), lane .. ':' .. priority) == 0 then
-    count_in_lane(lane, change)
-  end
+-- Units that claims can find in a lane.
+local function units_in(lane)
+  return counted_lanes[lane] or tonumber(redis.call('HGET', key('lanes'), lane)) or 0
 end
 
--- A user who was not waiting joins at the end; a waiting user keeps their turn.
+local function is_set_aside(lane, priority, user)
+  return redis.call('HEXISTS', key('aside', user), lane .. ':' .. priority) == 1
+end
+
+local function count_waiting(lane, priority, user, change, is_aside)
+  local waits = key('waits', lane, priority)
+  if redis.call('HINCRBY', waits, user, change) <= 0 then redis.call('HDEL', waits, user) end
+  if not is_aside then count_in_lane(lane, change) end
+end
+
+-- A user who was not waiting joins at the end; a waiting user keeps their turn. None that is set aside joins.
 local function join_priority(lane, priority, user)
-  if redis.call('HEXISTS', key('aside', user), lane .. ':' .. priority) == 1 then return end
   local users = key('ready', lane, priority)
   if not redis.call('ZSCORE', users, user) then
     redis.call('ZADD', users, redis.call('INCR', key('turn')), user)

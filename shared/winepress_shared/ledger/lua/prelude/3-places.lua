@@ -25,8 +25,12 @@ local function units_waiting(job)
   if has_ended(job) then return is_leased(job) and 0 or 1, 0 end
   if job.chained == 1 and is_leased(job) then return 0, 0 end
   local fresh, opens = job.units - job.cursor, opens_at(job)
+  if job.has_no_retry then return fresh, opens end
   local first = redis.call('ZRANGE', key('retry', job.id), 0, 0, 'WITHSCORES')
-  if not first[1] then return fresh, opens end
+  if not first[1] then
+    job.has_no_retry = true -- as this script knows until `add_retry`
+    return fresh, opens
+  end
   local due = (fresh > 0 and job.chained == 0) and 0 or tonumber(first[2])
   return fresh + redis.call('ZCARD', key('retry', job.id)), math.max(due, opens)
 end
@@ -37,47 +41,57 @@ local function is_moving(job)
     and redis.call('GETBIT', key('done', job.id), job.done) == 0
 end
 
--- Update the count of a job's units that have not ended.
-local function count_open(job)
+-- Update the count of a job's units that have not ended, and with it other fields of its row.
+local function count_open(job, ...)
   local left = is_alive(job) and job.units - job.done - job.failed or 0
   local change = left - (job.left or 0)
+  if change ~= 0 or ... then redis.call('HSET', key('job', job.id), 'left', left, ...) end
   if change == 0 then return end
   job.left = left
-  redis.call('HSET', key('job', job.id), 'left', left)
   redis.call('INCRBY', key('open'), change)
   if redis.call('HINCRBY', key('open_by_user'), job.user, change) == 0 then
     redis.call('HDEL', key('open_by_user'), job.user)
   end
 end
 
--- Place a job after any change: where claims find it, in `due`, or nowhere.
-local function place_job(job)
+-- A job gets another number of units that claims find. `is_aside` tells whether its user is set aside there.
+local function set_ready(job, units, is_aside)
+  local mine, is_last = key('ready', job.lane, job.priority, job.user), false
+  if job.ready == 0 then
+    redis.call('ZADD', mine, job.front or job.order, job.id)
+    if not is_aside then join_priority(job.lane, job.priority, job.user) end
+  elseif units == 0 then
+    redis.call('ZREM', mine, job.id)
+    is_last = redis.call('EXISTS', mine) == 0
+    if is_last then leave_priority(job.lane, job.priority, job.user) end
+  end
+  count_waiting(job.lane, job.priority, job.user, units - job.ready, is_aside)
+  if is_last and is_aside then redis.call('HDEL', key('aside', job.user), job.lane .. ':' .. job.priority) end
+  job.ready = units
+end
+
+-- Place a job after any change: where claims find it, in `due`, or nowhere. A claim has found it, so its user is not
+-- set aside there.
+local function place_job(job, is_claimed)
   if is_moving(job) then
     job.lane = job.last_lane
     redis.call('HSET', key('job', job.id), 'lane', job.lane)
   end
   count_open(job)
   local units, due = units_waiting(job)
-  redis.call('ZREM', key('due'), job.id)
   if due > now then
     redis.call('ZADD', key('due'), due, job.id)
     units = 0
+  elseif job.ready == 0 then
+    redis.call('ZREM', key('due'), job.id) -- a job that claims find is not there
   end
-  if units == job.ready then return end
-  local mine = key('ready', job.lane, job.priority, job.user)
-  if job.ready == 0 then
-    redis.call('ZADD', mine, job.front or job.order, job.id)
-    join_priority(job.lane, job.priority, job.user)
-  elseif units == 0 then
-    redis.call('ZREM', mine, job.id)
-    if redis.call('EXISTS', mine) == 0 then leave_priority(job.lane, job.priority, job.user) end
+  if units ~= job.ready then
+    set_ready(job, units, not is_claimed and is_set_aside(job.lane, job.priority, job.user))
+  elseif not job.has_new_cursor then
+    return
   end
-  count_waiting(job.lane, job.priority, job.user, units - job.ready)
-  if units == 0 and redis.call('EXISTS', mine) == 0 then
-    redis.call('HDEL', key('aside', job.user), job.lane .. ':' .. job.priority)
-  end
-  redis.call('HSET', key('job', job.id), 'ready', units)
-  job.ready = units
+  redis.call('HSET', key('job', job.id), 'ready', units, 'cursor', job.cursor)
+  job.has_new_cursor = nil
 end
 
 -- The row of a waiting job was deleted by hand: remove the job and count its user's units anew.
@@ -89,18 +103,19 @@ local function drop_lost_job(lane, priority, user, id)
   end
   if redis.call('EXISTS', mine) == 0 then leave_priority(lane, priority, user) end
   local change = left - (tonumber(redis.call('HGET', key('waits', lane, priority), user)) or 0)
-  count_waiting(lane, priority, user, change)
+  count_waiting(lane, priority, user, change, is_set_aside(lane, priority, user))
   redis.call('INCRBY', key('open'), change)
   if redis.call('HINCRBY', key('open_by_user'), user, change) == 0 then
     redis.call('HDEL', key('open_by_user'), user)
   end
 end
 
-local function set_state(job, state, reason)
+-- Set the state of a job, and with it other fields of its row.
+local function set_state(job, state, reason, ...)
   redis.call('ZREM', key('jobs', job.state), job.id)
   redis.call('ZADD', key('jobs', state), job.order, job.id)
   job.state = state
-  redis.call('HSET', key('job', job.id), 'state', state, 'reason', reason)
+  redis.call('HSET', key('job', job.id), 'state', state, 'reason', reason, ...)
   event(job, state, 'reason', reason)
 end
 
@@ -171,14 +186,16 @@ end
 -- Set a terminal state; the record is kept for `keep_days` more, or for as long as the job is pinned.
 local function end_job(job, state, reason)
   if job.pending == 1 then end_pending(job) end
-  set_state(job, state, reason)
+  set_state(job, state, reason, 'finished', now, 'paused', 0)
   place_job(job)
-  redis.call('HSET', key('job', job.id), 'finished', now, 'paused', 0)
   redis.call('ZREM', key('expiries'), job.id)
   if job.pinned ~= 1 then note_old(job) end
   redis.call('PEXPIRE', key('events', job.id), EVENTS_KEPT_MS)
-  redis.call('DEL', key('retry', job.id), key('attempts', job.id), key('failers', job.id))
-  if state == 'succeeded' then redis.call('DEL', key('done', job.id), key('units', job.id)) end
+  local of_its_units = {key('retry', job.id), key('attempts', job.id), key('failers', job.id)}
+  if state == 'succeeded' then
+    of_its_units[4], of_its_units[5] = key('done', job.id), key('units', job.id)
+  end
+  redis.call('DEL', unpack(of_its_units))
   tell_holders(job)
   count('job_counts', 'ended ' .. state)
   if has_ended(job) and job.started > 0 then
@@ -187,6 +204,7 @@ local function end_job(job, state, reason)
 end
 
 local function add_retry(job, unit, due)
+  job.has_no_retry = nil
   redis.call('ZADD', key('retry', job.id), due, string.format('%07d', unit))
 end
 
@@ -203,10 +221,8 @@ local function note_failer(job, unit, holder)
   redis.call('HSET', key('failers', job.id), unit, others .. worker .. string.format(' %.0f\n', now))
 end
 
-local function set_cursor(job, unit)
-  job.cursor = unit
-  redis.call('HSET', key('job', job.id), 'cursor', unit)
-end
+-- Whoever moves the cursor of a job places it afterwards, which writes it.
+local function set_cursor(job, unit) job.cursor, job.has_new_cursor = unit, true end
 
 -- Units that were given out wait again. A chained job continues with the first of them.
 local function requeue_units(job, units, due)

@@ -5,24 +5,38 @@ local FIRST_BLOCK_MS = 30000 -- doubled with each further such unit
 local LONGEST_BLOCK_MS = 600000
 local UNREAD_MS = 600000
 
--- A lease, its job, and what its holder should do: 'ok' | 'yield' | 'cancel' | 'lost'.
+-- A lease, its job, and what its holder should do with what it has drawn of it: 'ok' | 'cancel' | 'lost'.
 local function look_up_lease(fence)
   local lease = read(key('lease', fence))
   local job = lease and lease.void ~= 1 and read_job(lease.job)
   if not job then return lease, nil, 'lost' end
-  if job.state ~= 'running' then return lease, job, 'cancel' end
-  return lease, job, (job.paused == 1 or is_paused(job.lane, job.user)) and 'yield' or 'ok'
+  return lease, job, job.state == 'running' and 'ok' or 'cancel'
 end
+
+-- The same of a holder that goes on drawing: 'yield' if it should stop because of a pause.
+local function look_up_directive(fence)
+  local lease, job, directive = look_up_lease(fence)
+  local yields = directive == 'ok' and (job.paused == 1 or is_paused(job.lane, job.user))
+  return lease, job, yields and 'yield' or directive
+end
+
+-- Whether the last sweep is as long ago as that. A clock that is set back must not stop the sweeps.
+local function is_sweep_due(swept, least) return swept > now or now - swept >= least end
 
 local function is_begun(lease, unit) return lease.at ~= '' and unit <= tonumber(lease.at) end
 
--- The attempt is counted before the work; repeating the call for the same unit counts nothing.
-local function begin_unit(fence, lease, job, unit)
-  if is_begun(lease, unit) then return end
+-- The attempt is counted before the work.
+local function count_attempt(lease, job, unit)
   redis.call('HINCRBY', key('attempts', job.id), unit, 1)
-  redis.call('HSET', key('lease', fence), 'at', unit, 'step', 0, 'step_at', now)
   count('work_counts', 'attempts')
   event(job, 'unit-started', 'unit', unit, 'holder', lease.holder)
+end
+
+-- Repeating the call for the same unit counts nothing.
+local function begin_unit(fence, lease, job, unit)
+  if is_begun(lease, unit) then return end
+  redis.call('HSET', key('lease', fence), 'at', unit, 'step', 0, 'step_at', now)
+  count_attempt(lease, job, unit)
 end
 
 -- A slice no longer occupies its worker.
@@ -44,10 +58,11 @@ end
 -- up is delivered all the same. Messages that name a fence may come at any time; those that speak of all slices of the
 -- process, or get it new ones, may not. The same message may come twice.
 local function is_late(holder, life, number)
-  local last = string.match(redis.call('GET', key('heard', holder)) or '', '^' .. life .. ' (%d+)$')
-  if last and tonumber(number) < tonumber(last) then return true end
-  redis.call('SET', key('heard', holder), life .. ' ' .. number, 'PX', FORGET_MS)
-  return false
+  local before = redis.call('SET', key('heard', holder), life .. ' ' .. number, 'PX', FORGET_MS, 'GET')
+  local last = string.match(before or '', '^' .. life .. ' (%d+)$')
+  if not last or tonumber(number) >= tonumber(last) then return false end
+  redis.call('SET', key('heard', holder), before, 'PX', FORGET_MS)
+  return true
 end
 
 -- Take a lease from its holder, who learns it at the next call.
@@ -192,16 +207,21 @@ end
 
 -- Set the models that a worker holds.
 local function set_warm_models(worker, names)
-  for _, name in ipairs(redis.call('SMEMBERS', key('warm_models', worker))) do
-    redis.call('SREM', key('warm_workers', name), worker)
+  local mine, is_held = key('warm_models', worker), {}
+  for _, name in ipairs(names) do is_held[name] = true end
+  for _, name in ipairs(redis.call('SMEMBERS', mine)) do
+    if not is_held[name] then
+      redis.call('SREM', key('warm_workers', name), worker)
+      redis.call('SREM', mine, name)
+    end
+    is_held[name] = nil -- what is left is new
   end
-  redis.call('DEL', key('warm_models', worker))
-  for _, name in ipairs(names) do
+  for name in pairs(is_held) do
     redis.call('SADD', key('warm_workers', name), worker)
     redis.call('PEXPIRE', key('warm_workers', name), FORGET_MS)
-    redis.call('SADD', key('warm_models', worker), name)
+    redis.call('SADD', mine, name)
+    redis.call('PEXPIRE', mine, FORGET_MS)
   end
-  redis.call('PEXPIRE', key('warm_models', worker), FORGET_MS)
 end
 
 -- Whether a worker gets no slices of a lane as long as another one may draw them.
@@ -215,9 +235,13 @@ end
 -- as a kernel that is short of memory. So the first block is short.
 local function judge_failers(job, unit, lease)
   local mine = string.match(lease.holder, '^(.*)/')
+  -- Beats renew it.
+  if redis.call('HSET', key('drew', mine), lease.lane, now) == 1 then
+    redis.call('PEXPIRE', key('drew', mine), FORGET_MS)
+  end
+  -- Seldom has anybody failed at anything here.
+  if redis.call('EXISTS', key('disproved', mine), key('failers', job.id)) == 0 then return end
   redis.call('HDEL', key('disproved', mine), lease.lane)
-  redis.call('HSET', key('drew', mine), lease.lane, now)
-  redis.call('PEXPIRE', key('drew', mine), FORGET_MS)
   local failers = redis.call('HGET', key('failers', job.id), unit)
   if not failers then return end
   redis.call('HDEL', key('failers', job.id), unit)
