@@ -60,6 +60,7 @@ _TESTS = (
     "integration/test_fair_shares.py",
     "integration/test_hostile_records.py",
     "integration/test_lane_index.py",
+    "integration/test_late_reports.py",
     "integration/test_later_versions.py",
     "integration/test_lost_objects.py",
     "integration/test_lost_workers.py",
