@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
+import pytest
 from support.audited_farm import AuditedFarm
 
 from winepress_shared.ledger.records import UnitOutcome
@@ -49,6 +52,25 @@ def test_whoever_lost_a_slice_and_finishes_it_has_given_it_up(farm: AuditedFarm)
     farm.lose(slice_)
     assert farm.ledger.finish(slice_.fence) == "lost"
     assert _held(farm) == []
+
+
+@pytest.mark.parametrize("way", ["gives it back", "leaves", "is replaced", "does not name it"])
+def test_what_a_lost_slice_had_open_waits_once(farm: AuditedFarm, way: str) -> None:
+    """Whatever becomes of the process that lost it: its units may be in other hands by then."""
+    farm.submit("job", 4)
+    lost = farm.claim(most=2)
+    farm.lose(lost)
+    theirs = farm.claim(most=2, worker="w2")
+    ways: dict[str, Callable[[], object]] = {
+        "gives it back": lambda: farm.ledger.release(lost.fence, "w1/1"),
+        "leaves": lambda: farm.ledger.leave("w1"),
+        "is replaced": lambda: farm.ledger.beat("w1", "w1/2", {}),
+        "does not name it": lambda: farm.ledger.disown("w1/1", {}),
+    }
+    ways[way]()
+    farm.audit()
+    assert farm.places("job")["leased"] == set(theirs.units)
+    assert set(lost.units) <= farm.places("job")["retry"] | set(theirs.units)
 
 
 def test_a_job_that_succeeded_has_no_reason(farm: AuditedFarm) -> None:

@@ -71,6 +71,14 @@ def test_what_a_live_worker_is_known_by_does_not_lapse_while_it_beats(farm: Audi
     assert all(DAY_MS - 60_000 < left[name] <= DAY_MS for name in names)
 
 
+def test_a_process_holds_nothing_that_has_ended(farm: AuditedFarm) -> None:
+    """It draws a hundred thousand slices between two of its starts."""
+    farm.submit("job", 4)
+    farm.work_off()
+    assert farm.state("job") == "succeeded"
+    assert not farm.redis.exists(farm.key("held", "w1/1"))
+
+
 def test_a_job_that_is_entered_again_is_nobodys_who_held_it_before(
     farm: AuditedFarm, counted: CountedPictures
 ) -> None:
