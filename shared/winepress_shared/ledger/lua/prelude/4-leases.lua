@@ -54,7 +54,7 @@ end
 local function void_lease(fence, lease)
   count_slice_out(fence, lease)
   take_out(fence, lease)
-  redis.call('HSET', key('lease', fence), 'void', 1, 'taken', redis.call('GET', key('fence')) or 0)
+  redis.call('HSET', key('lease', fence), 'void', 1)
   redis.call('PEXPIRE', key('lease', fence), FORGET_MS)
 end
 
@@ -97,12 +97,12 @@ local function count_in_hand(lease)
 end
 
 -- Whether the process that has a lease has, or had when it was lost, more than one unit in hand: then any of them
--- may be to blame. A lease that was taken from it before it got this one does not count.
-local function is_in_company(fence, lease)
+-- may be to blame. What was taken from it before it got this lease it does not hold any more, see `settle_mine`.
+local function is_in_company(lease)
   local count = 0
   for _, other in ipairs(redis.call('SMEMBERS', key('held', lease.holder))) do
     local its = read(key('lease', other))
-    if its and (its.void ~= 1 or (its.taken or 0) >= tonumber(fence)) then count = count + count_in_hand(its) end
+    if its then count = count + count_in_hand(its) end
   end
   return count > 1
 end
@@ -160,7 +160,7 @@ local function end_leases(holder, is_kept, limit)
   for _, fence in ipairs(redis.call('SMEMBERS', key('held', holder))) do
     local lease = read(key('lease', fence))
     if lease and not is_kept(fence, lease) then
-      ended[fence], in_company[fence] = lease, is_in_company(fence, lease)
+      ended[fence], in_company[fence] = lease, is_in_company(lease)
     end
   end
   for fence, lease in pairs(ended) do
