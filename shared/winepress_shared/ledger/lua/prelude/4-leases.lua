@@ -73,7 +73,6 @@ end
 
 -- Set the open units of a slice to `rest`; an empty rest ends the lease.
 local function keep_rest(fence, lease, rest)
-  lease.open = rest
   if rest == '' then end_lease(fence, lease) else redis.call('HSET', key('lease', fence), 'open', rest) end
 end
 
@@ -141,7 +140,7 @@ local function requeue_lease(lease, limit, in_company)
     local is_started = is_begun(lease, unit)
     if is_started and not counts then take_attempt_back(job, unit, limit or lease.again == 1) end
     local tried = attempts(job, unit) or 0
-    if is_started and counts and tried > 0 then note_failer(job, unit, lease.holder) end
+    if is_started and counts then note_failer(job, unit, lease.holder) end
     if limit and tried >= limit then
       fail_unit(job, unit, 'WorkerLost', 'its worker died ' .. tried .. ' times over it')
       if job.chained == 1 then break end
