@@ -101,6 +101,14 @@ def test_what_workers_held_and_did_lapses_though_nobody_is_left_to_sweep(farm: A
     assert all(DAY_MS - 60_000 < left[name] <= DAY_MS for name in names)
 
 
+def test_who_could_not_read_a_job_is_forgotten_when_it_may_try_again(farm: AuditedFarm) -> None:
+    """A job may wait for days for the first worker of its version, and all look at it till then."""
+    farm.submit("job")
+    farm.ledger.release(farm.claim().fence, "w1/1", unserved=-2)
+    assert farm.try_claim() is None
+    assert 0 < _left_ms(farm)["unread:job"] <= 600_000
+
+
 def test_a_job_that_is_entered_again_is_nobodys_who_held_it_before(
     farm: AuditedFarm, counted: CountedPictures
 ) -> None:
