@@ -147,15 +147,21 @@ def test_a_model_that_thousands_hold_or_load_is_counted(farm: AuditedFarm, book:
     assert book.begin_load("me", MODEL)
 
 
-def test_a_small_farm_shares_what_it_sees_for_a_shorter_time(
-    farm: AuditedFarm, book: LaneIndex
+@pytest.mark.parametrize(("workers", "shared_ms"), [(4, 0), (500, 100), (2_000, 200)])
+def test_how_long_a_view_is_shared_depends_on_the_size_of_the_farm(
+    farm: AuditedFarm, book: LaneIndex, workers: int, shared_ms: int
 ) -> None:
-    """A fifth of a millisecond for each worker; so that what is seen alone is never old."""
-    for count, most_ms in ((4, 0), (500, 100)):
-        for number in range(count):
-            farm.redis.zadd(farm.key("workers"), {f"w{number}": 1})
-        book.look("me")
-        assert farm.redis.pttl(farm.key("view")) <= most_ms
+    """A fifth of a millisecond for each worker, so that few workers see all as it is."""
+    time = VirtualTime(farm, book)
+    for number in range(workers):
+        farm.redis.zadd(farm.key("workers"), {f"w{number}": 1})
+    farm.submit("job", 3)
+    seen = [book.look("me")[0][0].units]
+    farm.submit("more", 2)
+    for passed_ms in (max(0, shared_ms - 10), 20):
+        time.advance_to(time.now_s + passed_ms / 1000)
+        seen.append(book.look("me")[0][0].units)
+    assert seen == [3, 3 if shared_ms else 5, 5]
 
 
 def test_a_large_farm_shares_what_it_sees_for_a_moment(farm: AuditedFarm, book: LaneIndex) -> None:

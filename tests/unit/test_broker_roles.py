@@ -24,7 +24,7 @@ _MODELS = (
     "loading_workers",
     "loading_model",
     "shunned_lane",
-    "view",
+    "shared_view",
 )
 _LOSSES = ("lost", "life", "drew", "disproved", "blocked")
 _FARM = (

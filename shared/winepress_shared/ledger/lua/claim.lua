@@ -53,9 +53,9 @@ local function begin_first(fence, job, lease)
   return true
 end
 
-local function answer(fence, job, lease, tried, is_begun)
-  return {begun = is_begun and 1 or 0, fence = fence, id = job.id, units = lease.open, finish = lease.finish, attempts = tried,
-    alone = lease.again, priority = job.priority, lane = lease.lane, job_units = job.units,
+local function answer(fence, job, lease, tried, begun)
+  return {begun = begun and 1 or 0, fence = fence, id = job.id, units = lease.open, finish = lease.finish,
+    attempts = tried, alone = lease.again, priority = job.priority, lane = lease.lane, job_units = job.units,
     watched = is_watched(job) and 1 or 0, traceparent = job.traceparent}
 end
 

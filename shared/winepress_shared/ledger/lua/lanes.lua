@@ -1,6 +1,6 @@
 #!lua flags=allow-oom
 -- The information by which a worker chooses between lanes.
--- KEYS[1] prefix; keys: view lanes waits parked paused priority_served lane_served warm_workers
+-- KEYS[1] prefix; keys: shared_view lanes waits parked paused priority_served lane_served warm_workers
 --         loading_model shunned_lane workers worker renderer
 -- ARGV: worker, a worker is alive if its last heartbeat is within (ms)
 -- Returns {state of the worker's rendering process (JSON or ''), lanes (JSON), the model it
@@ -14,6 +14,7 @@
 -- All workers see the same lanes, so a large farm caches the view briefly: the cost does not grow with lanes
 -- times workers.
 local SHARED_MS = 200 -- at most; a fifth of a millisecond per worker
+local KEPT_VIEW_MS = 60000 -- what nobody looks at any more is dropped after this
 local worker, alive_ms = ARGV[1], tonumber(ARGV[2])
 
 local function count_if(names, is_counted)
@@ -64,17 +65,19 @@ local function read_lanes()
   return rows
 end
 
--- A view is kept no longer than it may be shared; where a clock was set back, its time to live tells nothing.
+-- The last view says for how long it may be shared.
 local function shared_lanes(view)
-  local at, text = string.match(view or '', '^(%d+) (.*)$')
-  if at and now - at >= 0 and now - at < SHARED_MS then return text end
+  local at, shared_ms, text = string.match(view or '', '^(%d+) (%d+) (.*)$')
+  if at and now - at >= 0 and now - at < tonumber(shared_ms) then return text end
   local rows = read_lanes()
   text = rows[1] and cjson.encode(rows) or '[]'
-  local shared_ms = math.min(SHARED_MS, math.floor(redis.call('ZCARD', key('workers')) / 5))
-  if shared_ms > 1 then redis.call('SET', key('view'), string.format('%.0f ', now) .. text, 'PX', shared_ms) end
+  shared_ms = math.min(SHARED_MS, math.floor(redis.call('ZCARD', key('workers')) / 5))
+  if shared_ms > 1 then
+    redis.call('SET', key('shared_view'), string.format('%.0f %d ', now, shared_ms) .. text, 'PX', KEPT_VIEW_MS)
+  end
   return text
 end
 
 local found = redis.call('MGET', key('renderer', worker), key('loading_model', worker), key('shunned_lane', worker),
-  key('worker', worker), key('view'))
+  key('worker', worker), key('shared_view'))
 return {found[1] or '', shared_lanes(found[5]), found[2] or '', found[3] or '', found[4] or ''}

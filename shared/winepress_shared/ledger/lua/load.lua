@@ -16,12 +16,13 @@ local function count_alive(names)
   return count
 end
 
-redis.call('ZREMRANGEBYSCORE', key('loading_workers', name), '-inf', now)
-local loading = count_alive(redis.call('ZRANGE', key('loading_workers', name), 0, -1))
+local loaders, ended = key('loading_workers', name), string.format('%.0f', now)
+local loading = count_alive(redis.call('ZRANGEBYSCORE', loaders, '(' .. ended, '+inf'))
 if loading > 0 and loading >= count_alive(redis.call('SMEMBERS', key('warm_workers', name))) then return 0 end
 local before = redis.call('GET', key('loading_model', worker))
 if before and before ~= name then redis.call('ZREM', key('loading_workers', before), worker) end -- one at a time
-redis.call('ZADD', key('loading_workers', name), now + lasts_ms, worker)
-redis.call('PEXPIRE', key('loading_workers', name), lasts_ms)
+redis.call('ZREMRANGEBYSCORE', loaders, '-inf', ended)
+redis.call('ZADD', loaders, now + lasts_ms, worker)
+redis.call('PEXPIRE', loaders, lasts_ms)
 redis.call('SET', key('loading_model', worker), name, 'PX', lasts_ms)
 return 1

@@ -75,7 +75,8 @@
 --   warm_models:WORKER    set     models that a worker holds
 --   loading_workers:MODEL zset    workers that are loading a model, by end of their mark (time to live)
 --   loading_model:WORKER  string  the model that a worker is loading (time to live)
---   view                  string  time and result (JSON) of the last look at all lanes, see `lanes`
+--   shared_view           string  time of the last look at all lanes, for how long it may be shared (ms), and its
+--                                 result (JSON), see `lanes` (time to live)
 --   due                   zset    ID by the time its earliest retry is due
 --   expiries              zset    ID by deadline
 --   dead                  zset    ID of a job with units that were given up, by when that happened last
