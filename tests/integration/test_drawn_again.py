@@ -79,3 +79,16 @@ def test_a_chain_goes_on_from_what_it_lost_first(
     assert counted.draw_again("zoom", [0]) == (JobState.RUNNING, 2)
     farm.audit()
     assert farm.claim(worker="w2").units == (0,)
+
+
+def test_a_chain_that_lacks_its_result_alone_is_drawn_again_to_its_end(
+    farm: AuditedFarm, counted: CountedPictures
+) -> None:
+    """The last unit builds on those before it like any other."""
+    farm.submit("zoom", 4, chained=True)
+    slice_ = farm.claim()
+    assert farm.draw(slice_)[-1] is UnitOutcome.LAST
+    assert counted.draw_again("zoom", [1]) == (JobState.RUNNING, 3)
+    assert farm.ledger.finish(slice_.fence) == "lost"
+    assert set(farm.work_off()) == {"zoom"}
+    assert farm.state("zoom") == "succeeded"

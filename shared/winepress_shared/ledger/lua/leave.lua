@@ -9,4 +9,3 @@ if ARGV[2] ~= '' and (redis.call('GET', key('life', worker)) or ARGV[2]) ~= ARGV
 for _, holder in ipairs(redis.call('SMEMBERS', key('processes', worker))) do end_process(worker, holder) end
 forget_worker(worker)
 redis.call('ZREM', key('lost'), worker)
-redis.call('DEL', key('processes', worker))
