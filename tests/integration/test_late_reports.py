@@ -73,6 +73,19 @@ def test_what_a_lost_slice_had_open_waits_once(farm: AuditedFarm, way: str) -> N
     assert set(lost.units) <= farm.places("job")["retry"] | set(theirs.units)
 
 
+def test_a_slice_that_is_given_back_leaves_no_word_about_units_that_it_does_not_blame(
+    farm: AuditedFarm,
+) -> None:
+    """Without a fault, and of a job that is over, nothing is remembered of who failed."""
+    farm.submit("canceled", 4)
+    slice_ = farm.claim(most=2)
+    farm.ledger.control("canceled", "cancel")
+    farm.ledger.release(slice_.fence, "w1/1", unserved=slice_.units[0])
+    farm.submit("job", 4)
+    farm.ledger.release(farm.claim(most=2).fence, "w1/1")
+    assert not farm.redis.exists(farm.key("failers", "canceled"), farm.key("failers", "job"))
+
+
 def test_a_job_that_succeeded_has_no_reason(farm: AuditedFarm) -> None:
     """A worker may bring one for the case that a picture failed."""
     farm.submit("job")

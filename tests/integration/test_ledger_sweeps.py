@@ -101,3 +101,13 @@ def test_a_lease_whose_record_has_lapsed_is_no_longer_held(farm: AuditedFarm) ->
     farm.redis.delete(farm.key("lease", frozen.fence))
     farm.ledger.beat("w1", "w1/1", {})
     assert farm.redis.smembers(farm.key("held", "w1/1")) == {str(kept.fence)}
+
+
+def test_a_deadline_whose_job_was_deleted_by_hand_stops_no_sweep(farm: AuditedFarm) -> None:
+    """That is the remedy for a damaged record, and the sweep looks after all other jobs."""
+    farm.submit("job", expires_in_ms=3_600_000)
+    farm.redis.delete(farm.key("job", "job"))
+    farm.redis.zadd(farm.key("expiries"), {"job": 1})
+    farm.sweep()
+    assert not farm.redis.exists(farm.key("expiries"))
+    assert farm.try_claim() is None

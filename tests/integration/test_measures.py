@@ -100,6 +100,10 @@ def test_a_held_job_is_counted_when_it_is_accepted(
     farm.accept("j1")
     farm.accept("j1")
     assert _counts(reader)["accepted_pictures 1"] == 3
+    farm.ledger.keep_units("j2", {0: _output(0.3)})
+    farm.hold("j2", 4)
+    farm.accept("j2")
+    assert _counts(reader)["accepted_pictures 1"] == 3 + 3, "one of them is drawn already"
 
 
 def test_failures_are_counted_by_their_class(farm: AuditedFarm, reader: MeasureReader) -> None:

@@ -59,7 +59,7 @@ class Tally:
         print(f"{'path':9}{'source':18}{''.join(f'{name:>11}' for name in _COLUMNS)}  statements")
         total: Counter[str] = Counter()
         for path, names in PATHS.items():
-            for source in map(Source, names):
+            for source in (SOURCES[Source(name).name] for name in names):  # as they were read
                 counts = self.counts[source.name]
                 total += counts
                 if counts["mutants"]:

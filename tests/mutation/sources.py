@@ -57,6 +57,7 @@ _TESTS = (
     "integration/test_blocked_workers.py",
     "integration/test_broker_disk.py",
     "integration/test_dead_list.py",
+    "integration/test_drawn_again.py",
     "integration/test_elsewhere.py",
     "integration/test_fair_shares.py",
     "integration/test_hostile_records.py",
