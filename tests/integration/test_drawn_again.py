@@ -1,4 +1,4 @@
-"""Units that were counted and have no object any more: they wait again, and nothing else changes."""
+"""Units that were counted and have no object any more wait again, and nothing else changes."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def test_of_a_job_that_is_over_or_unknown_nothing_waits_again(
 
 
 def test_only_what_was_counted_waits_again(farm: AuditedFarm, counted: CountedPictures) -> None:
-    """Once, however often it is said, with a word in the events; the slice in hand is left alone."""
+    """Once, however often it is said, with a word in the events; slices in hand are left alone."""
     farm.submit("job", 8)
     farm.draw(farm.claim(most=2))
     slice_ = farm.claim(most=1)
