@@ -29,6 +29,22 @@ def test_a_heartbeat_says_whether_a_sweep_is_due(farm: AuditedFarm) -> None:
         assert (farm.ledger.sweep() is not None) is due
 
 
+def test_what_a_dead_renderer_held_is_told_at_once_though_a_sweep_was_just_now(
+    farm: AuditedFarm,
+) -> None:
+    """Its worker issues a ticket for it, and a free worker need not wait for the next sweep."""
+    farm.submit("job")
+    slice_ = farm.claim()
+    farm.ledger.beat("w1", "w1/1", {})
+    assert farm.ledger.sweep() == []
+    farm.ledger.beat("w1", "w1/2", {})
+    assert farm.ledger.sweep() is None
+    told = farm.ledger.sweep(at_once=True)
+    assert told is not None
+    assert [units for _, units, _ in told] == [1]
+    assert farm.draw(slice_) == [UnitOutcome.LOST]
+
+
 def test_a_farm_that_was_never_swept_has_had_no_outage(farm: AuditedFarm) -> None:
     """What has run out is ended by the first sweep."""
     farm.submit("job")
