@@ -17,10 +17,11 @@ import pytest
 from support.blob_machines import FP16, MODEL, BlobMachine
 
 from winepress_shared.errors import StoreUnreachable
+from winepress_shared.settings import Settings
 from winepress_shared.stores import open_store
 from winepress_shared.stores.base import Store
 from winepress_worker.conversion.preparation import prepare
-from winepress_worker.engines import compiled_parts, devices
+from winepress_worker.engines import devices
 from winepress_worker.engines.base import ignore_steps
 from winepress_worker.models.local_models import LocalModels
 from winepress_worker.options import WorkerOptions
@@ -158,28 +159,39 @@ def test_a_store_that_is_away_leads_to_compiling(
     assert lonely.load() == (parts, 0)
 
 
+_DYING = """
+import os, signal, sys
+from pathlib import Path
+from support.blob_machines import BlobMachine
+from winepress_shared.catalogue import Catalogue
+from winepress_shared.settings import Settings
+from winepress_shared.stores import open_store
+from winepress_worker.engines import compiled_parts
+from winepress_worker.models.local_models import LocalModels
+
+compiled_parts.core = lambda: os.kill(os.getpid(), signal.SIGKILL)
+home, folder = map(Path, sys.argv[1:])
+models = LocalModels(home, Catalogue.load())
+BlobMachine(home, models, open_store(Settings(store_folder=folder))).load()
+"""
+
+
 def test_a_renderer_that_dies_importing_compiles_the_next_time(
-    machine_of: MachineOf, offered: dict[str, bytes], caplog: pytest.LogCaptureFixture
+    machine_of: MachineOf, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     """The part at which it died; others are still taken, and nothing is fetched twice."""
-    second = machine_of("second")
-    pid = os.fork()
-    if not pid:
-        _die_importing(second)
-    assert os.waitpid(pid, 0)[1] == signal.SIGKILL
+    store = open_store(Settings(store_folder=tmp_path / "store"))
+    first, second = (machine_of(name, store=store) for name in ("first", "second"))
+    _, parts = first.load()
+    first.offer()
+    command = [sys.executable, "-c", _DYING, str(second.home), str(tmp_path / "store")]
+    path = os.pathsep.join(sys.path)
+    died = subprocess.run(command, env=os.environ | {"PYTHONPATH": path}, check=False)
+    assert died.returncode == -signal.SIGKILL
     assert len(second.held) == 1
-    assert second.load() == (len(offered) - 1, 1)
+    assert second.load() == (parts - 1, 1)
     assert caplog.text.count("a process died") == 1
-    assert second.load() == (len(offered), 0)
-
-
-def _die_importing(machine: BlobMachine) -> None:
-    """End this process as a crash of OpenVINO would."""
-    compiled_parts.core = lambda: os.kill(os.getpid(), signal.SIGKILL)  # type: ignore[assignment]
-    try:
-        machine.load()
-    finally:
-        os._exit(1)
+    assert second.load() == (parts, 0)
 
 
 def test_fewer_instructions_make_another_device() -> None:

@@ -20,7 +20,7 @@ MODEL, FP16 = "vignette", Precision.FP16
 
 
 class BlobMachine:
-    """One machine that has the model and nothing compiled."""
+    """One machine that has the model, and nothing compiled if its home is new."""
 
     def __init__(
         self, home: Path, models: LocalModels, store: Store, options: WorkerOptions | None = None
@@ -28,8 +28,8 @@ class BlobMachine:
         """The model's files are those of ``models``, as if both had pulled it."""
         self.home = home
         self.store = store
-        source = models.folder(MODEL, FP16)
-        shutil.copytree(source, home / "models" / MODEL / "fp16")
+        if not home.exists():
+            shutil.copytree(models.folder(MODEL, FP16), home / "models" / MODEL / "fp16")
         self._models = LocalModels(home, Catalogue.load())
         self._options = options or WorkerOptions("test")
         self.shared = SharedBlobs(home / "blobs", BlobRegistry(store))
