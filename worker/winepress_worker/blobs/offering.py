@@ -8,7 +8,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from winepress_shared.errors import StoreUnreachable
+from winepress_shared.settings import Settings
+from winepress_shared.stores.base import Store
+from winepress_worker.blobs.registry import BlobRegistry
 from winepress_worker.blobs.sharing import SharedBlobs
+from winepress_worker.engines.base import BlobSharingEngine, Engine
 
 log = logging.getLogger(__name__)
 
@@ -56,3 +60,14 @@ class BlobOffering(threading.Thread):
 
     def _wait(self) -> None:
         self._idle.wait()
+
+
+def offering_of(engine: Engine, store: Store, settings: Settings) -> BlobOffering | None:
+    """Have ``engine`` share its blobs, if it can and the settings say so.
+
+    Returns what offers them once it is started; None if they are not shared.
+    """
+    if not (settings.share_blobs and isinstance(engine, BlobSharingEngine)):
+        return None
+    engine.shared_blobs = SharedBlobs(settings.home / "blobs", BlobRegistry(store))
+    return BlobOffering(engine.shared_blobs)

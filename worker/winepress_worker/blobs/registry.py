@@ -8,16 +8,18 @@ all, so half an upload offers nothing.
 from __future__ import annotations
 
 import re
+import time
 from itertools import islice
 from pathlib import Path
 from typing import NamedTuple
 
 from winepress_shared.compiled_blobs import BLOBS
-from winepress_shared.errors import ObjectMissing, ObjectTooLarge
+from winepress_shared.errors import ObjectMissing, ObjectTooLarge, StoreUnreachable
 from winepress_shared.stores.base import BytesCallback, Store
 from winepress_worker.models.manifest import digest
 
 MOST_BLOBS = 16  #: of one key; a device of fixed shapes makes one for each shape
+_REST_S = 60.0  #: a store that hangs keeps a model's other parts waiting no more
 _MOST_LISTED = 1000  #: objects of one key that are looked at
 _OBJECT = re.compile(r"(?P<name>[0-9]{1,20})-(?P<sha256>[0-9a-f]{64})\.blob")
 _FILE = re.compile(r"[0-9]{1,20}\.blob")
@@ -45,6 +47,7 @@ class BlobRegistry:
 
     def __init__(self, store: Store) -> None:
         self._store = store
+        self._rests_until = 0.0
 
     def find(self, key: str) -> dict[str, StoredBlob]:
         """The blobs of ``key`` by their names on a disk; raises StoreUnreachable.
@@ -64,8 +67,18 @@ class BlobRegistry:
     def fetch(self, key: str, folder: Path, most_bytes: int) -> Fetched:
         """Bring the blobs of ``key`` that ``folder`` lacks, up to ``most_bytes`` in all.
 
-        A blob gets its name once it is whole and has its hash. Raises StoreUnreachable and OSError.
+        A blob gets its name once it is whole and has its hash. Raises StoreUnreachable, for a while
+        without asking again, and OSError.
         """
+        if time.monotonic() < self._rests_until:
+            raise StoreUnreachable("the store did not answer a moment ago")
+        try:
+            return self._fetch(key, folder, most_bytes)
+        except StoreUnreachable:
+            self._rests_until = time.monotonic() + _REST_S
+            raise
+
+    def _fetch(self, key: str, folder: Path, most_bytes: int) -> Fetched:
         files: list[str] = []
         refused: list[str] = []
         size = 0

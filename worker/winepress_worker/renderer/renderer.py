@@ -32,11 +32,9 @@ from winepress_shared.ledger.written import WrittenJobs
 from winepress_shared.settings import Settings
 from winepress_shared.stores import open_store
 from winepress_shared.stores.conditional_writes import check_conditional_writes
-from winepress_worker.blobs.offering import BlobOffering
-from winepress_worker.blobs.registry import BlobRegistry
-from winepress_worker.blobs.sharing import SharedBlobs
+from winepress_worker.blobs.offering import offering_of
 from winepress_worker.engines import open_engine
-from winepress_worker.engines.base import BlobSharingEngine, CountingEngine, PipelineKey
+from winepress_worker.engines.base import CountingEngine, PipelineKey
 from winepress_worker.host_budget import HostBudget, books_of
 from winepress_worker.lane_order import LaneWatch
 from winepress_worker.models.local_models import LocalModels
@@ -97,10 +95,7 @@ class Renderer:
         self._traces = SliceTraces.of(settings, options.name)
         if isinstance(self._engine, CountingEngine):
             self._engine.tally = self._tally
-        self._offering: BlobOffering | None = None
-        if settings.share_blobs and isinstance(self._engine, BlobSharingEngine):
-            shared = SharedBlobs(settings.home / "blobs", BlobRegistry(store))
-            self._engine.shared_blobs, self._offering = shared, BlobOffering(shared)
+        self._offering = offering_of(self._engine, store, settings)
         self._pool = WarmPool(
             self._engine,
             options.memory_budget,
