@@ -25,7 +25,9 @@ def test_a_worker_offers_and_fetches_compiled_blobs(tmp_path: Path) -> None:
         blobs = BlobRegistry(farm.store(Role.WORKER))
         for number in (1, 2):
             blobs.offer(key, tmp_path / f"{number}.blob", ignore_bytes)
-        assert blobs.fetch(key, there, 2**30).files == ("1.blob", "2.blob")
+        fetched = blobs.fetch(key, there, 2**30)
+        assert fetched
+        assert fetched.files == ("1.blob", "2.blob")
         stored = blobs.find(key)["2.blob"].key
         with pytest.raises(StoreRefused, match="does not allow"):
             farm.store(Role.WORKER).delete(stored)

@@ -149,11 +149,11 @@ def test_what_openvino_refuses_leads_to_compiling(
 def test_a_store_that_is_away_leads_to_compiling(
     machine_of: MachineOf, s3_server: S3Server, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """And the next load asks again."""
+    """Said once for all parts."""
     lonely = machine_of("lonely", store=open_store(s3_server.settings(s3_bucket="nobodys")))
     hits, parts = lonely.load()
     assert hits == 0
-    assert caplog.text.count("blobs were not fetched") == parts
+    assert caplog.text.count("blobs were not fetched") == 1
     with pytest.raises(StoreUnreachable):
         lonely.offer()
     assert lonely.load() == (parts, 0)
@@ -212,6 +212,23 @@ def test_python_cannot_ask_openvino_whether_a_blob_fits() -> None:
     asked = {"RUNTIME_REQUIREMENTS": "meta=1.0"}
     with pytest.raises(TypeError, match="Unable to convert"):
         devices.core().get_property("CPU", "COMPATIBILITY_CHECK", asked)
+
+
+def test_a_device_that_cannot_be_asked_compiles(
+    machine_of: MachineOf, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """It is loaded as without sharing, and offers nothing."""
+
+    def fail(*_: Any) -> Any:
+        raise RuntimeError("no such property")
+
+    machine = machine_of("odd")
+    monkeypatch.setattr(devices, "traits_of", fail)
+    hits, parts = machine.load()
+    assert (hits, machine.load()) == (0, (parts, 0))
+    machine.offer()
+    assert machine.offered == []
+    assert "no such property" in caplog.text
 
 
 def test_a_device_that_openvino_chooses_shares_nothing() -> None:

@@ -120,6 +120,8 @@ class BlobSet:
         except StoreUnreachable as error:
             log.warning("%s is compiled here: blobs were not fetched: %s", self.title, error)
             return
+        if found is None:  # said of another part a moment ago
+            return
         for problem in found.refused:
             log.warning("%s is compiled here: the blob %s", self.title, problem)
         if found.files:

@@ -64,14 +64,14 @@ class BlobRegistry:
                 found.setdefault(blob.file, blob)
         return found
 
-    def fetch(self, key: str, folder: Path, most_bytes: int) -> Fetched:
+    def fetch(self, key: str, folder: Path, most_bytes: int) -> Fetched | None:
         """Bring the blobs of ``key`` that ``folder`` lacks, up to ``most_bytes`` in all.
 
-        A blob gets its name once it is whole and has its hash. Raises StoreUnreachable, for a while
-        without asking again, and OSError.
+        A blob gets its name once it is whole and has its hash. Raises StoreUnreachable and OSError;
+        None without asking for a while after the store did not answer.
         """
         if time.monotonic() < self._rests_until:
-            raise StoreUnreachable("the store did not answer a moment ago")
+            return None
         try:
             return self._fetch(key, folder, most_bytes)
         except StoreUnreachable:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import logging
 import threading
 from pathlib import Path
 
@@ -12,6 +13,8 @@ from winepress_worker.blobs.blob_set import BlobSet
 from winepress_worker.blobs.registry import BlobRegistry
 from winepress_worker.models.manifest import Manifest, Prepared
 from winepress_worker.placement import Place
+
+log = logging.getLogger(__name__)
 
 _FOLDER = "shared"
 #: Most bytes of one set: as many copies of a part's weights, and something for small networks.
@@ -30,14 +33,15 @@ class SharedBlobs:
         self._turn = threading.Lock()
 
     def of(self, prepared: Prepared, part: str, place: Place) -> BlobSet | None:
-        """The set of a model's part at its place; None where it is not known what would fit.
-
-        Raises RuntimeError if the device cannot be asked.
-        """
+        """The set of a model's part at its place; None where it is not known what would fit."""
         from winepress_worker.engines.devices import traits_of  # OpenVINO, where it draws anyway
 
         manifest, device = Manifest.read(prepared.path), place.device.real
-        traits = traits_of(device, place.arithmetic)
+        try:
+            traits = traits_of(device, place.arithmetic)
+        except RuntimeError as error:  # OpenVINO's, of a device that does not say what it is
+            log.warning("compiled blobs are not shared: %s cannot be asked: %s", device, error)
+            return None
         if manifest is None or traits is None:
             return None
         files = {name: one for name, one in manifest.files.items() if name.startswith(f"{part}/")}
