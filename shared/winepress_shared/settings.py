@@ -123,6 +123,9 @@ class Settings(Limits):
     home: Path = Field(default_factory=default_home)  #: Folder of prepared models and blobs.
     pulled_gib: Annotated[float, Field(gt=0, le=2**20)] = 200.0
     #: Most GiB of disk below ``home`` for models pulled from the store.
+    share_blobs: bool = False
+    #: Whether workers offer what they compile in the store, and take there what alike devices did:
+    #: only where whoever has a worker's key may run code on every worker.
     catalogue: Path | None = None  #: File of further models, in the form of catalogue.toml.
     qualities: Annotated[dict[PresetLane, Quality], Field(max_length=1000)] = Field(
         default_factory=dict

@@ -13,6 +13,7 @@ from winepress_shared.stores import open_store
 from winepress_shared.stores.base import Store
 from winepress_shared.stores.folder import FolderStore
 from winepress_shared.stores.s3_multipart import PART_BYTES
+from winepress_worker.renderer import leftovers
 
 _KEY = "jobs/j1/out/000003.mp4"
 _DAY_S = 86_400.0
@@ -30,7 +31,7 @@ def film(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-def _kill(monkeypatch: pytest.MonkeyPatch, store: Any, film: Path) -> None:
+def _kill(monkeypatch: pytest.MonkeyPatch, store: Any, film: Path, key: str = _KEY) -> None:
     """Leave a transfer as a kill does: nobody tidies up after it."""
 
     def die(sent: int) -> None:
@@ -41,7 +42,7 @@ def _kill(monkeypatch: pytest.MonkeyPatch, store: Any, film: Path) -> None:
         if isinstance(own, FolderStore):
             patch.setattr(Path, "unlink", lambda *_, **__: None)
         with pytest.raises(Killed):
-            store.put_file(_KEY, film, metadata={"a": "b"}, on_bytes=die)
+            store.put_file(key, film, metadata={"a": "b"}, on_bytes=die)
 
 
 def test_old_leftovers_are_removed_and_new_ones_may_be_going_on(
@@ -57,6 +58,19 @@ def test_old_leftovers_are_removed_and_new_ones_may_be_going_on(
     assert store.put_file(_KEY, film, metadata={"a": "b"}, only_new=True)
     assert [one.key for one in store.list("jobs/j1/")] == [_KEY]
     store.delete(_KEY)
+
+
+def test_a_worker_looks_where_workers_write(
+    store_settings: Settings, film: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Films and pictures of jobs, and compiled blobs; the operator's pushes are not theirs."""
+    store = open_store(store_settings)
+    for key in (_KEY, "blobs/k/1.blob", "models/files/x"):
+        _kill(monkeypatch, store, film, key)
+    monkeypatch.setattr(leftovers, "OLD_S", -60.0)
+    leftovers.Leftovers(store).remove()
+    left = [store.clean(place, -60) for place in ("jobs/", "blobs/", "models/")]
+    assert left == [0, 0, 1]
 
 
 def test_a_finished_transfer_leaves_nothing_of_its_killed_predecessors(

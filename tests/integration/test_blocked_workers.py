@@ -78,6 +78,24 @@ def test_a_job_at_which_everybody_fails_blocks_nobody(two: AuditedFarm) -> None:
     assert two.claim(worker=BAD).job_id == "e"
 
 
+@pytest.mark.parametrize("begun", [False, True])
+def test_who_gives_a_picture_back_has_not_failed_at_it(two: AuditedFarm, begun: bool) -> None:
+    """Its farm pauses, or it is told to stop; that another one failed at it before is no matter."""
+    two.ledger.beat("third", "third/1", {"device": "CPU", "lanes": [LANE]})
+    for job in ("a", "b", "c"):
+        two.submit(job)
+        two.ledger.start((failed := two.claim(most=1, worker="third")).fence, 0)
+        two.fail(failed, 0)
+        two.make_due(job)
+        slice_ = two.claim(most=1, worker=BAD)
+        if begun:
+            two.ledger.start(slice_.fence, 0)
+        two.ledger.release(slice_.fence, f"{BAD}/1")
+        _draw(two, GOOD)
+    two.submit("d")
+    assert two.claim(worker=BAD).job_id == "d"
+
+
 def test_a_worker_that_draws_between_its_failures_is_not_blocked(two: AuditedFarm) -> None:
     """One picture in a hundred may fail on any device."""
     for job in ("a", "b", "c", "d"):

@@ -56,6 +56,15 @@ def test_a_job_without_anything_given_up_is_not_retried(farm: AuditedFarm) -> No
     assert farm.ledger.finish(slice_.fence, "one failed") == "failed"
 
 
+def test_a_job_that_gave_up_as_much_as_it_drew_has_begun(farm: AuditedFarm) -> None:
+    """It is not queued again because nobody draws it at the moment."""
+    farm.submit("job", 12)
+    _give_up(farm, 1, 3)
+    farm.ledger.release(farm.claim().fence, "w1/1")
+    row = farm.ledger.get("job")
+    assert (row.state, row.done, row.failed) == ("running", 2, 2)
+
+
 def test_the_dead_are_listed_until_they_are_retried_or_dropped(
     run: Run, client: Client, manual_worker: ManualWorker
 ) -> None:

@@ -58,6 +58,16 @@ def test_a_picture_that_killed_its_worker_goes_elsewhere_too(farm: AuditedFarm) 
     assert farm.claim(1, "good").attempts == 1
 
 
+def test_a_model_that_killed_its_worker_at_its_load_goes_elsewhere_too(farm: AuditedFarm) -> None:
+    """It was loaded for the first picture of the slice, which no attempt had begun."""
+    live(farm, "bad", "good")
+    farm.submit("job")
+    farm.lose(farm.claim(1, "bad"))
+    age_by(farm, 0)
+    assert farm.try_claim(1, "bad") is None
+    assert farm.claim(1, "good").attempts == 1
+
+
 def test_what_a_workers_surroundings_did_not_serve_comes_after_all_else(farm: AuditedFarm) -> None:
     """That is, where it asks for that; it is no attempt, and no matter to any other worker."""
     farm.submit("old", 2)

@@ -106,6 +106,25 @@ def test_what_came_late_makes_no_other_late_message_true(
     assert [one.fence for one in farm.ledger.beat("w1", "w1/1", {}).leases] == [slice_.fence]
 
 
+def test_a_message_that_comes_twice_is_no_late_one(
+    farm: AuditedFarm, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A client sends it again when its connection broke before the answer: then it is the same."""
+    run = farm.ledger._run
+
+    def send_twice(*call: Any) -> object:
+        first = run(*call)
+        assert run(*call) == first
+        return first
+
+    farm.submit("job", 8)
+    monkeypatch.setattr(farm.ledger, "_run", send_twice)
+    slice_ = farm.claim(most=1)
+    farm.ledger.disown("w1/1", {slice_.fence: slice_.units})
+    monkeypatch.undo()
+    assert farm.draw(slice_) == [UnitOutcome.OK]
+
+
 def test_another_life_of_a_process_is_heard_from_its_first_message(
     farm: AuditedFarm,
 ) -> None:

@@ -22,6 +22,17 @@ def _left_ms(farm: AuditedFarm) -> dict[str, int]:
     return {name[prefix:]: farm.redis.pttl(name) for name in farm.redis.scan_iter(farm.key("*"))}
 
 
+def _have_blocked(farm: AuditedFarm) -> None:
+    """Let w2 fail at what w1 draws, of a job of eight."""
+    farm.submit("job", 8)
+    for unit in range(4):
+        farm.ledger.start((failed := farm.claim(1, "w2")).fence, unit)
+        farm.ledger.fail(failed.fence, unit, RetryElsewhere("x"), retry=True)
+    farm.make_due("job")
+    for _ in range(4):
+        farm.draw(farm.claim(1))
+
+
 @pytest.fixture
 def counted(farm: AuditedFarm) -> CountedPictures:
     return CountedPictures(farm.settings, farm.ledger._server)
@@ -34,13 +45,7 @@ def test_all_that_is_known_of_a_worker_lapses_a_day_after_it_was_last_heard_of(
     facts = {"device": "CPU", "lanes": [LANE]}
     farm.ledger.beat("w1", "w1/1", facts, "life")
     farm.ledger.beat("w2", "w2/1", facts)
-    farm.submit("job", 8)
-    for unit in range(4):  # w2 fails at what w1 draws, so that it is blocked
-        farm.ledger.start((failed := farm.claim(1, "w2")).fence, unit)
-        farm.ledger.fail(failed.fence, unit, RetryElsewhere("x"), retry=True)
-    farm.make_due("job")
-    for _ in range(4):
-        farm.draw(farm.claim(1))
+    _have_blocked(farm)
     frozen = farm.claim(1)
     farm.ledger.describe_renderer("w1", {"warm": ["a.fp16"], "counts": {"x": 1}, "process": "p"})
     farm.ledger.beat("w1", "w1/1", facts, "life")
@@ -94,6 +99,39 @@ def test_once_an_hour_is_enough(farm: AuditedFarm, hours: float, is_renewed: boo
         assert farm.redis.pexpire(farm.key(name), 10_000)
     farm.ledger.beat("w1", "w1/1", {}, "life")
     assert (names & _lasting(farm)) == (names if is_renewed else set())
+
+
+def test_a_process_holds_nothing_that_has_ended(farm: AuditedFarm) -> None:
+    """It draws a hundred thousand slices between two of its starts."""
+    farm.submit("job", 4)
+    farm.work_off()
+    assert farm.state("job") == "succeeded"
+    assert not farm.redis.exists(farm.key("held", "w1/1"))
+
+
+def test_a_process_that_was_replaced_is_not_asked_about_again(farm: AuditedFarm) -> None:
+    """Each picture that kills its renderer makes one; every heartbeat would look at all of them."""
+    farm.submit("job")
+    farm.claim()
+    farm.ledger.beat("w1", "w1/2", {})
+    assert not farm.redis.exists(farm.key("processes", "w1"))
+
+
+def test_what_workers_held_and_did_lapses_though_nobody_is_left_to_sweep(farm: AuditedFarm) -> None:
+    """They were switched off one after the other, and the broker was not."""
+    _have_blocked(farm)
+    farm.ledger.describe_renderer("w1", {"warm": ["a.fp16"]})
+    left = _left_ms(farm)
+    names = {"warm_workers:a.fp16", "warm_models:w1", "drew:w1", "disproved:w2", "blocked:w2"}
+    assert all(DAY_MS - 60_000 < left[name] <= DAY_MS for name in names)
+
+
+def test_who_could_not_read_a_job_is_forgotten_when_it_may_try_again(farm: AuditedFarm) -> None:
+    """A job may wait for days for the first worker of its version, and all look at it till then."""
+    farm.submit("job")
+    farm.ledger.release(farm.claim().fence, "w1/1", unserved=-2)
+    assert farm.try_claim() is None
+    assert 0 < _left_ms(farm)["unread:job"] <= 600_000
 
 
 def test_a_job_that_is_entered_again_is_nobodys_who_held_it_before(

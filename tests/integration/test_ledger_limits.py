@@ -99,6 +99,24 @@ def test_a_process_that_asks_for_more_has_drawn_what_it_holds(strict: AuditedFar
     assert strict.claim(1, "w2").job_id == "job"
 
 
+def test_of_two_slices_in_hand_one_that_ends_makes_room_for_one(
+    valkey_server: ValkeyServer,
+) -> None:
+    """Whether it was lost or its worker asks for more; the other one is in hand all the same."""
+    farm = AuditedFarm(valkey_server.url, user_running_limit=2)
+    farm.submit("job", 40)
+    lost = farm.claim(1, "w1")
+    farm.claim(1, "w2")
+    assert farm.try_claim(1, "w3") is None
+    farm.lose(lost)
+    farm.claim(1, "w1")
+    assert farm.try_claim(1, "w3") is None
+    farm.claim(1, "w2")
+    assert farm.try_claim(1, "w3") is None
+    farm.audit()
+    farm.close()
+
+
 @pytest.mark.parametrize("way", ["lose", "release", "leave", "cancel", "bury"])
 def test_however_a_slice_ends_its_user_may_have_another(strict: AuditedFarm, way: str) -> None:
     """No counter is left behind by a worker that dies, leaves or is told to stop."""

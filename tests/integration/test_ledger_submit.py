@@ -106,6 +106,15 @@ def test_a_job_brought_back_lacks_only_what_is_not_done(farm: AuditedFarm) -> No
     assert farm.ledger.outputs("job") == {1: {"key": "b"}, 3: {"key": "d"}}
 
 
+def test_a_job_brought_back_lacks_what_an_earlier_attempt_found(farm: AuditedFarm) -> None:
+    """There was no room for it then, and the store has lost a picture since."""
+    farm.ledger.keep_units("job", {0: {"key": "a"}, 1: {"key": "b"}})
+    farm.ledger.keep_units("job", {1: {"key": "b"}})
+    farm.submit("job", 3)
+    assert (farm.ledger.get("job").done, farm.ledger.outputs("job")) == (1, {1: {"key": "b"}})
+    assert farm.claim(most=2).units == (0,)
+
+
 def test_a_chain_brought_back_goes_on_where_it_was(farm: AuditedFarm) -> None:
     """Units that exist are not drawn again, the next one is first."""
     farm.ledger.keep_units("zoom", {0: {}, 1: {}})

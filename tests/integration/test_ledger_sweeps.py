@@ -29,6 +29,22 @@ def test_a_heartbeat_says_whether_a_sweep_is_due(farm: AuditedFarm) -> None:
         assert (farm.ledger.sweep() is not None) is due
 
 
+def test_what_a_dead_renderer_held_is_told_at_once_though_a_sweep_was_just_now(
+    farm: AuditedFarm,
+) -> None:
+    """Its worker issues a ticket for it, and a free worker need not wait for the next sweep."""
+    farm.submit("job")
+    slice_ = farm.claim()
+    farm.ledger.beat("w1", "w1/1", {})
+    assert farm.ledger.sweep() == []
+    farm.ledger.beat("w1", "w1/2", {})
+    assert farm.ledger.sweep() is None
+    told = farm.ledger.sweep(at_once=True)
+    assert told is not None
+    assert [units for _, units, _ in told] == [1]
+    assert farm.draw(slice_) == [UnitOutcome.LOST]
+
+
 def test_a_farm_that_was_never_swept_has_had_no_outage(farm: AuditedFarm) -> None:
     """What has run out is ended by the first sweep."""
     farm.submit("job")
@@ -101,3 +117,13 @@ def test_a_lease_whose_record_has_lapsed_is_no_longer_held(farm: AuditedFarm) ->
     farm.redis.delete(farm.key("lease", frozen.fence))
     farm.ledger.beat("w1", "w1/1", {})
     assert farm.redis.smembers(farm.key("held", "w1/1")) == {str(kept.fence)}
+
+
+def test_a_deadline_whose_job_was_deleted_by_hand_stops_no_sweep(farm: AuditedFarm) -> None:
+    """That is the remedy for a damaged record, and the sweep looks after all other jobs."""
+    farm.submit("job", expires_in_ms=3_600_000)
+    farm.redis.delete(farm.key("job", "job"))
+    farm.redis.zadd(farm.key("expiries"), {"job": 1})
+    farm.sweep()
+    assert not farm.redis.exists(farm.key("expiries"))
+    assert farm.try_claim() is None

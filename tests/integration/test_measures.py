@@ -9,6 +9,7 @@ import pytest
 from pydantic import SecretStr
 from support.audited_farm import LANE, AuditedFarm
 
+from winepress_shared.lane import FILM
 from winepress_shared.ledger.ledger import holder_of
 from winepress_shared.ledger.measures import MeasureReader, Measures
 from winepress_shared.ledger.records import UnitOutcome
@@ -60,6 +61,25 @@ def test_a_job_drawn_to_its_end_is_counted_in_every_station(
     assert [counts[name] for name in ("attempts", "waited 1 1", "ran 1 1")] == [2, 1, 1]
 
 
+def test_only_pictures_of_known_cost_are_counted_in_steps(
+    farm: AuditedFarm, reader: MeasureReader
+) -> None:
+    """A film is cut, not drawn, and who submitted by hand may have told no cost."""
+    farm.submit("zoom", 3, chained=True, last_lane=FILM, cost=5.0)
+    for lane in (LANE, FILM):
+        slice_ = farm.claim(lane=lane)
+        for unit in slice_.units:
+            farm.ledger.commit(slice_.fence, unit, _output(0.3))
+    farm.ledger.finish(slice_.fence)
+    farm.submit("costless")
+    farm.redis.hdel(farm.key("job", "costless"), "cost")
+    _draw(farm, 0.3)
+    counts = _counts(reader)
+    assert counts["drawn film CPU 0.5"] == 1
+    steps = {name: amount for name, amount in counts.items() if name.startswith("steps ")}
+    assert steps == {f"steps {LANE} CPU": 10}
+
+
 def test_a_repeated_call_counts_nothing_again(farm: AuditedFarm, reader: MeasureReader) -> None:
     """Any script may run twice, when the answer to the first was lost."""
     farm.submit("j1", 2)
@@ -80,6 +100,10 @@ def test_a_held_job_is_counted_when_it_is_accepted(
     farm.accept("j1")
     farm.accept("j1")
     assert _counts(reader)["accepted_pictures 1"] == 3
+    farm.ledger.keep_units("j2", {0: _output(0.3)})
+    farm.hold("j2", 4)
+    farm.accept("j2")
+    assert _counts(reader)["accepted_pictures 1"] == 3 + 3, "one of them is drawn already"
 
 
 def test_failures_are_counted_by_their_class(farm: AuditedFarm, reader: MeasureReader) -> None:

@@ -91,6 +91,7 @@ def test_a_job_whose_key_was_taken_while_nobody_owned_it_gives_way(farm: Audited
     farm.redis.delete(farm.key("idem", "ada", "k"))
     assert farm.accept("two") == ("accepted", "two")
     assert farm.accept("one") == ("known", "two")
+    assert farm.accept("one") == ("withdrawn", "one"), "its job.json may be in the store"
     assert [row.id for row in farm.ledger.jobs()] == ["two"]
 
 
@@ -118,8 +119,11 @@ def test_the_deadline_of_a_pending_job_is_kept_when_it_is_accepted(farm: Audited
     farm.sweep()
     assert farm.state("job") == JobState.QUEUED
     farm.accept("job")
+    farm.hold("endless")
+    farm.accept("endless")
     farm.sweep()
     assert farm.state("job") == JobState.EXPIRED
+    assert farm.state("endless") == JobState.QUEUED
 
 
 def test_a_dropped_job_leaves_room_and_its_key(farm: AuditedFarm) -> None:
@@ -191,6 +195,9 @@ def test_what_is_overdue_is_given_to_one_worker_at_a_time(farm: AuditedFarm) -> 
         farm.hold(job)
     farm.pending.withdraw([("gone", "")], "it failed")
     assert farm.pending.overdue(10) == ([], [])
+    farm.redis.zadd(farm.key("pending"), {"slow": 2, "dead": 1})
+    assert farm.pending.overdue(1) == (["dead"], [])
+    assert farm.pending.overdue(1) == (["slow"], [])
     for _ in range(2):
         farm.redis.zadd(farm.key("pending"), {"dead": 1})
         farm.redis.zadd(farm.key("withdrawn"), {"gone": 1})

@@ -82,6 +82,25 @@ def test_a_worker_that_leaves_late_does_not_take_its_successor_along(farm: Audit
     assert farm.ledger.workers() == []
 
 
+def test_a_worker_is_forgotten_by_its_name_alone_or_by_a_life_that_nobody_knows(
+    farm: AuditedFarm,
+) -> None:
+    """An operator knows no life, and a broker may have lost it; both times it is this worker's."""
+    farm.ledger.beat("w1", "w1/1", {}, "life", arrives=1)
+    farm.ledger.leave("w1")
+    assert farm.ledger.workers() == []
+    farm.ledger.beat("w1", "w1/1", {})
+    farm.ledger.leave("w1", "life")
+    assert farm.ledger.workers() == []
+
+
+def test_a_heartbeat_that_names_no_life_takes_no_name(farm: AuditedFarm) -> None:
+    """As of a program that speaks for a worker; the worker itself is not shut out by that."""
+    farm.ledger.beat("w1", "w1/1", {}, "life", arrives=1)
+    assert farm.ledger.beat("w1", "w1/1", {}).leases == ()
+    assert farm.ledger.beat("w1", "w1/1", {}, "life").leases == ()
+
+
 def test_of_two_workers_that_start_within_a_second_one_is_left(
     farm: AuditedFarm, monkeypatch: pytest.MonkeyPatch
 ) -> None:

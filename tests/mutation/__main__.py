@@ -59,7 +59,7 @@ class Tally:
         print(f"{'path':9}{'source':18}{''.join(f'{name:>11}' for name in _COLUMNS)}  statements")
         total: Counter[str] = Counter()
         for path, names in PATHS.items():
-            for source in map(Source, names):
+            for source in (SOURCES[Source(name).name] for name in names):  # as they were read
                 counts = self.counts[source.name]
                 total += counts
                 if counts["mutants"]:
@@ -96,7 +96,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     tally = Tally(known, len(mutants))
     trial = Trial(mutants, tally.add)
     tests = [f"{ROOT}/{one}" for one in TESTS if not asked.test or Path(one).name in asked.test]
-    with tempfile.TemporaryDirectory(prefix="winepress-mutants-") as folder:
+    with tempfile.TemporaryDirectory(
+        prefix="winepress-mutants-", ignore_cleanup_errors=True
+    ) as folder:
         ended = pytest.main([*_OPTIONS, f"--basetemp={folder}/tests", *tests], plugins=[trial])
     if ended not in (pytest.ExitCode.OK, pytest.ExitCode.INTERRUPTED) or not trial.reached:
         print("the tests fail without any change", file=sys.stderr)

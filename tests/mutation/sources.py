@@ -37,6 +37,7 @@ PATHS = {
 #: Without `test_ledger_model`, which goes another way each time.
 _TESTS = (
     "contract/test_ledger.py",
+    "contract/test_ledger_together.py",
     "integration/test_ledger_arguments.py",
     "integration/test_ledger_begin.py",
     "integration/test_ledger_control.py",
@@ -56,10 +57,13 @@ _TESTS = (
     "integration/test_blocked_workers.py",
     "integration/test_broker_disk.py",
     "integration/test_dead_list.py",
+    "integration/test_drawn_again.py",
     "integration/test_elsewhere.py",
     "integration/test_fair_shares.py",
     "integration/test_hostile_records.py",
     "integration/test_lane_index.py",
+    "integration/test_late_messages.py",
+    "integration/test_late_reports.py",
     "integration/test_later_versions.py",
     "integration/test_lost_objects.py",
     "integration/test_lost_workers.py",

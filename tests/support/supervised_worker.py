@@ -25,7 +25,7 @@ class LedgerOfOneWorker:
         self.unfit: dict[str, str] = {}
         self.is_shared = False
         self.is_sweep_due = True
-        self.sweeps = 0
+        self.swept: list[bool] = []  #: of each sweep, whether at once
 
     def beat(
         self, worker: str, holder: str, facts: dict[str, Any], *_: object, **__: object
@@ -43,8 +43,8 @@ class LedgerOfOneWorker:
     def tell(self, holder: str, word: str) -> None:
         self.told.append(word)
 
-    def sweep(self) -> list[tuple[str, int, int]] | None:
-        self.sweeps += 1
+    def sweep(self, *, at_once: bool = False) -> list[tuple[str, int, int]] | None:
+        self.swept.append(at_once)
         return self.lanes
 
     def worker_count(self) -> int:

@@ -40,6 +40,8 @@ class WorkerProcess:
             variables["HF_ENDPOINT"] = hub
         if scratch:
             variables["TMPDIR"] = str(scratch)
+        if settings.share_blobs:
+            variables["WINEPRESS_SHARE_BLOBS"] = "true"
         if settings.catalogue:
             variables["WINEPRESS_CATALOGUE"] = str(settings.catalogue)
         with (folder / f"{name}.log").open("wb") as log:

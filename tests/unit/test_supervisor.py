@@ -8,6 +8,7 @@ from collections.abc import Iterator
 
 import pytest
 from support.supervised_worker import LedgerOfOneWorker, lease, supervise
+from support.worker_process import await_condition
 
 from winepress_shared.errors import BrokerUnreachable
 from winepress_shared.ledger.records import Directive
@@ -120,10 +121,25 @@ def test_no_sweep_is_asked_for_where_another_worker_has_swept() -> None:
     """A thousand workers beat, and the farm needs a sweep every two seconds."""
     ledger = LedgerOfOneWorker()
     supervisor = supervise(ledger, 0)
-    for is_due, sweeps in ((False, 0), (True, 1), (False, 1)):
+    for is_due, swept in ((False, []), (True, [False]), (False, [False])):
         ledger.is_sweep_due = is_due
         supervisor._tick(0)
-        assert ledger.sweeps == sweeps
+        assert ledger.swept == swept
+
+
+def test_what_a_dead_renderer_held_gets_tickets_at_once() -> None:
+    """Free workers wait for them, and the next sweep of the farm may be five seconds away."""
+    ledger, pid = LedgerOfOneWorker(), [1]
+    supervisor = supervise(ledger, 0)
+    supervisor._renderer_pid = lambda: pid[0]
+    ledger.is_sweep_due = False
+    supervisor.start()
+    try:
+        await_condition(lambda: ledger.swept == [True])
+        pid[0] = 2
+        await_condition(lambda: ledger.swept == [True, True])
+    finally:
+        supervisor.stop()
 
 
 def test_stopping_leaves_the_farm() -> None:

@@ -37,8 +37,12 @@ class Place:
         OpenVINO 2026.4 returns a blob compiled for f32 when bf16 is requested, which then draws
         noise (`tests/integration/test_static_shapes.py`).
         """
-        hint = self.properties.get(_HINT, "")
-        return re.sub(r"\W+", "-", f"{self.device.real} {hint} {_ceiling()}".strip())
+        return re.sub(r"\W+", "-", f"{self.device.real} {self.arithmetic} {_ceiling()}".strip())
+
+    @property
+    def arithmetic(self) -> str:
+        """The type it is asked to compute in; empty if the device chooses."""
+        return str(self.properties.get(_HINT, ""))
 
 
 class Placement:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 
+from winepress.blob_cleaning import BlobCleaning
 from winepress.cleaning import Cleaning
 from winepress.client import Client
 from winepress.console import Console
@@ -20,9 +21,10 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         "clean",
         help=text,
         description="Delete the objects of jobs that are no longer listed, once the newest of a "
-        "job is as old as the limit `keep_objects_days` says, and inputs of that age which "
-        "no job that is left uses. By default that is never. Pinned jobs are kept, and so is "
-        "everything that is to be drawn. It needs the operator's key.",
+        "job is as old as the limit `keep_objects_days` says, inputs of that age which "
+        "no job that is left uses, and compiled blobs of that age. By default that is never. "
+        "Pinned jobs are kept, and so is everything that is to be drawn. It needs the operator's "
+        "key.",
     )
     parser.add_argument(
         "--dry-run", action="store_true", help="say what would be deleted, delete nothing"
@@ -56,8 +58,8 @@ def _run(arguments: argparse.Namespace) -> int:
 
 
 def _clean(client: Client, console: Console, cleaning: Cleaning) -> None:
-    """Delete jobs and inputs, tell of each, and how much it was."""
-    jobs = objects = inputs = size = 0
+    """Delete jobs, inputs and blobs, tell of each, and how much it was."""
+    jobs = objects = inputs = blobs = size = 0
     for job in cleaning.run():
         jobs, objects, size = jobs + 1, objects + job.objects, size + job.size
         values = {"id": job.id, "objects": job.objects, "bytes": job.size}
@@ -67,8 +69,12 @@ def _clean(client: Client, console: Console, cleaning: Cleaning) -> None:
         inputs, size = inputs + 1, size + one.size
         values = {"input": one.key, "bytes": one.size, "written": round(one.written, 3)}
         console.result(values, f"{one.key}  {_mib(one.size)}")
+    for blob in BlobCleaning(client, cleaning).run():
+        blobs, size = blobs + 1, size + blob.size
+        values = {"blob": blob.key, "bytes": blob.size, "written": round(blob.written, 3)}
+        console.result(values, f"{blob.key}  {_mib(blob.size)}")
     verb = "would be deleted; nothing is changed" if cleaning.dry_run else "deleted"
-    what = f"{jobs:,} jobs with {objects:,} objects, {inputs:,} inputs"
+    what = f"{jobs:,} jobs with {objects:,} objects, {inputs:,} inputs, {blobs:,} blobs"
     console.note(f"{what}, {_mib(size)} in all, {verb}")
 
 

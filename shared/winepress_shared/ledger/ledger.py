@@ -275,9 +275,10 @@ class Ledger:
         """A worker that stops on purpose hands its slices back; not if another ``life`` arrived."""
         self._run("leave", worker, life)
 
-    def sweep(self) -> list[tuple[str, int, int]] | None:
-        """Reconcile; returns (lane, units waiting, tickets queued), None if another just did."""
-        found = self._run("sweep", SWEEP_MS, LEASE_MS, MAX_ATTEMPTS, GONE_MS, self._queue_prefix)
+    def sweep(self, *, at_once: bool = False) -> list[tuple[str, int, int]] | None:
+        """Reconcile if due or ``at_once``; (lane, units waiting, tickets queued) each, or None."""
+        least_ms = 0 if at_once else SWEEP_MS
+        found = self._run("sweep", least_ms, LEASE_MS, MAX_ATTEMPTS, GONE_MS, self._queue_prefix)
         return None if found is None else [(lane, units, queued) for lane, units, queued in found]
 
     def note(self, job_id: str, message: str) -> None:

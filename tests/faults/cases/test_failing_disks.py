@@ -20,7 +20,7 @@ from winepress_shared.errors import StoreUnreachable
 
 ERRORS = ("EIO", "ENOSPC")
 _STEP_S = 0.03
-_JOBS = 8
+_PICTURES = 60  #: of a job; most are left when the disk fails
 
 
 @contextmanager
@@ -28,7 +28,7 @@ def _rendering(servers: Servers, folder: Path) -> Iterator[StruckFarm]:
     """A farm of these servers in the middle of its jobs; afterwards, all of its books."""
     with StruckFarm(servers, folder, {"step_s": _STEP_S}) as farm:
         farm.start_workers(2)
-        farm.submit(_JOBS)
+        farm.submit(2, n=_PICTURES)
         farm.await_drawn(3)
         yield farm
         farm.await_ended()

@@ -47,6 +47,7 @@ def test_a_store_that_answers_503_costs_time_and_no_attempt(
     farm.await_drawn(3)
     proxy.answer = _UNAVAILABLE
     proxy.cut()
+    farm.submit(1)  # all before may be drawn
     lane = farm.sent[0].handle.status().lane
     await_true(lambda: farm.client.lanes.parked(lane) is not None)
     assert "503" in str(farm.client.lanes.parked(lane))
@@ -127,6 +128,7 @@ def test_credentials_that_expire_in_the_middle_of_a_job(
     farm.await_drawn(2)
     proxy.answer = _EXPIRED
     proxy.cut()
+    farm.submit(1)  # all before may be drawn
 
     def is_unfit() -> bool:
         return any("credentials" in str(one.unfit) for one in farm.client.workers())

@@ -8,7 +8,8 @@ import tempfile
 import time
 from pathlib import Path
 
-from faults.harness.kill_report import as_text
+from faults.harness.handover_run import handovers
+from faults.harness.kill_report import as_text, spread
 from faults.harness.kill_run import KillRun, Terms
 from faults.harness.recovery_run import recoveries
 from faults.harness.soak_report import soak_text
@@ -29,7 +30,7 @@ def main() -> int:
     soak.add_argument("--minutes", type=float, default=60.0)
     soak.add_argument("--seed", type=int, default=1)
     soak.set_defaults(run=_soak)
-    recovery = commands.add_parser("recovery", help="throughput before and after faults")
+    recovery = commands.add_parser("recovery", help="how soon work goes on after faults")
     recovery.set_defaults(run=_recovery)
     options = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="winepress-faults-") as folder:
@@ -51,6 +52,8 @@ def _soak(options: argparse.Namespace, folder: Path) -> int:
 
 
 def _recovery(options: argparse.Namespace, folder: Path) -> int:
+    for whose, seconds in handovers(folder / "handovers"):
+        print(f"a {whose} gone: its picture was begun again {spread(seconds)}", flush=True)
     for one in recoveries(folder):
         print(
             f"{one.fault:37} {one.before:5.1f} pictures/s before, {one.after:5.1f} after: "

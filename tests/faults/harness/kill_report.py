@@ -22,16 +22,19 @@ def as_text(report: KillReport) -> str:
         f"again, {account.drawn_again} of them drawn to their end more often than once; "
         f"{report.given_up} jobs given up at the third kill of one picture, and drawn when retried",
     ]
-    lines += [_recovery(victim, found) for victim, found in sorted(report.recoveries.items())]
+    lines += [
+        f"after a kill of the {victim} work went on {spread(found)}"
+        for victim, found in sorted(report.recoveries.items())
+    ]
     lines += [f"  {broken}" for broken in account.broken()]
     return "\n".join(lines)
 
 
-def _recovery(victim: str, seconds: Sequence[float]) -> str:
+def spread(seconds: Sequence[float]) -> str:
+    """In how much time half, nine of ten and all came to an end."""
     ranked = sorted(seconds)
     tenth, last = ranked[len(ranked) * 9 // 10], ranked[-1]
-    median = statistics.median(ranked)
     return (
-        f"after a kill of the {victim} work went on within {median:.1f} s (median), "
-        f"{tenth:.1f} s (nine of ten), {last:.1f} s (all {len(ranked)})"
+        f"within {statistics.median(ranked):.1f} s (median), {tenth:.1f} s (nine of ten), "
+        f"{last:.1f} s (all {len(ranked)})"
     )

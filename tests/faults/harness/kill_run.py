@@ -191,16 +191,16 @@ class KillRun:
             if hit.victim in (Victim.BROKER, Victim.STORE):
                 again = meter.first_after(hit.at)
             else:
-                again = _begun_again(lines, hit)
+                again = begun_again(lines, hit.pid, hit.at)
                 report.in_hand += again is not None
             if again is not None and again < self._retried_at:
                 report.recoveries.setdefault(hit.victim, []).append(again - hit.at)
 
 
-def _begun_again(lines: list[Line], hit: Hit) -> float | None:
+def begun_again(lines: list[Line], pid: int, killed_at: float) -> float | None:
     """When the picture that a killed renderer had in hand was begun again; None if it had none."""
-    mine = [line for line in lines if line.pid == hit.pid and line.at <= hit.at]
+    mine = [line for line in lines if line.pid == pid and line.at <= killed_at]
     if not mine or mine[-1].is_end:
         return None
-    later = (line for line in lines if line.at > hit.at and line.picture == mine[-1].picture)
+    later = (line for line in lines if line.at > killed_at and line.picture == mine[-1].picture)
     return next((line.at for line in later if not line.is_end), None)

@@ -11,6 +11,7 @@ from PIL import Image
 from winepress_shared.jobs.job import Job
 from winepress_shared.lane import Precision
 from winepress_shared.metadata import PictureFacts
+from winepress_worker.blobs.sharing import SharedBlobs
 from winepress_worker.device_name import DeviceName
 from winepress_worker.models.manifest import Prepared
 from winepress_worker.report import Report, ignore_progress
@@ -165,3 +166,10 @@ class CountingEngine(Protocol):
     """An engine that counts what its worker tells of: compiled parts, and those read from blobs."""
 
     tally: Tally
+
+
+@runtime_checkable
+class BlobSharingEngine(Protocol):
+    """An engine whose compiled blobs alike devices may share."""
+
+    shared_blobs: SharedBlobs | None  #: None: they stay on this machine

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from winepress_shared.lane import Precision
+from winepress_worker.blobs.sharing import SharedBlobs
 from winepress_worker.engines.devices import core, openvino_version
 from winepress_worker.engines.kept_texts import MOST_KEPT_BYTES, KeptTexts
 from winepress_worker.engines.staged_model import StagedModel, Stages
@@ -16,7 +17,7 @@ from winepress_worker.engines.unpacked_weights import unpacked
 from winepress_worker.held_memory import return_freed
 from winepress_worker.models.content import WEIGHTS_FILE
 from winepress_worker.models.manifest import Prepared
-from winepress_worker.placement import STAGES, Placement, stage_of
+from winepress_worker.placement import STAGES, Place, Placement, stage_of
 
 _MOST_PLAIN_BYTES = 64 * 2**20  #: of 16-bit weights that are quicker read than compiled on a CPU
 _MOST_KEPT_BYTES = 8 * 2**20  #: of weights of parts that stay in memory beside another stage
@@ -38,14 +39,17 @@ class CompiledParts:
         stage_bytes: int = 0,
         on_compiled: Callable[[bool], None] = lambda is_read: None,
         text_bytes: int = MOST_KEPT_BYTES,
+        shared: SharedBlobs | None = None,
     ) -> None:
         """``cache_dir`` holds compiled blobs, by version and device; None disables the cache.
 
         A CPU's blobs leave out the weights that are in the files of ``prepared``. With
         ``stage_bytes``, one stage is in memory at a time, and the largest needs so much.
         ``on_compiled`` is told of each compiled model whether it was read from a blob. Each text
-        encoder keeps up to ``text_bytes`` of what it has encoded.
+        encoder keeps up to ``text_bytes`` of what it has encoded. With ``shared``, blobs are those
+        that alike devices share, in a place of their own.
         """
+        self._shared = shared
         self._on_compiled = on_compiled
         self._placement = placement
         self._cache_dir = cache_dir
@@ -114,21 +118,30 @@ class CompiledParts:
             if place.device.real == "CPU":
                 precision = self._prepared.precision
                 properties = _without_weights(properties, self._weights(name), precision)
-        is_plain = place.device.real != "CPU" or self._prepared.precision is Precision.FP16
+        blobs = None
+        if self._shared and "CACHE_DIR" in properties:
+            blobs = self._shared.of(self._prepared, name, place)
 
         def compile_model(model: Any) -> Any:
-            fit = model if is_plain else unpacked(model)
-            compiled = core().compile_model(fit, place.device.real, properties)
-            is_read = _is_from_blob(compiled)
-            self._on_compiled(is_read)
-            if not (is_plain or is_read or self._cache_dir is None):
-                # Read from its blob, it maps what was unpacked instead of holding it.
-                del compiled
-                return_freed()
-                compiled = core().compile_model(fit, place.device.real, properties)
-            return compiled
+            if blobs is None:
+                return self._compile(model, place, properties)
+            with blobs.opened() as folder:
+                return self._compile(model, place, properties | {"CACHE_DIR": str(folder or "")})
 
         return compile_model
+
+    def _compile(self, model: Any, place: Place, properties: dict[str, str | int]) -> Any:
+        is_plain = place.device.real != "CPU" or self._prepared.precision is Precision.FP16
+        fit = model if is_plain else unpacked(model)
+        compiled = core().compile_model(fit, place.device.real, properties)
+        is_read = _is_from_blob(compiled)
+        self._on_compiled(is_read)
+        if not (is_plain or is_read) and properties.get("CACHE_DIR"):
+            # Read from its blob, it maps what was unpacked instead of holding it.
+            del compiled
+            return_freed()
+            compiled = core().compile_model(fit, place.device.real, properties)
+        return compiled
 
 
 class ShapedModel:

@@ -9,10 +9,17 @@ from pathlib import Path
 from typing import Any
 
 import openvino
+from openvino import opset13
 
 from winepress_shared.errors import WrongUsage
 from winepress_worker.models.content import check_graph
 
+#: Properties that decide whether a device can use what another has compiled.
+_TRAITS = (
+    *("DEVICE_ARCHITECTURE", "DEVICE_TYPE", "OPTIMIZATION_CAPABILITIES"),
+    *("GPU_DRIVER_VERSION", "NPU_DRIVER_VERSION", "NPU_COMPILER_VERSION"),
+    *("GPU_UARCH_VERSION", "GPU_EXECUTION_UNITS_COUNT"),
+)
 _HIDDEN = frozenset({"SUPPORTED_PROPERTIES", "FULL_DEVICE_NAME", "AVAILABLE_DEVICES"})
 
 
@@ -60,6 +67,47 @@ def fingerprint() -> list[str]:
         full_name = core().get_property(name, "FULL_DEVICE_NAME")
         lines.append(f"{name}: {full_name}, {plugin.build_number}, {driver}")
     return lines
+
+
+@cache
+def traits_of(name: str, arithmetic: str) -> tuple[str, ...] | None:
+    """What a device and its drivers share with every other that may import its blobs.
+
+    That is what OpenVINO's own cache goes by, what we know to matter, and what a compiled network
+    requires of the processor, for example its instructions (``RUNTIME_REQUIREMENTS``). None where
+    OpenVINO chooses among devices. ``arithmetic`` is the type to compute in, or empty.
+    """
+    if name.startswith("AUTO"):
+        return None
+    values = _properties(name)
+    wanted = {*_TRAITS, *_cached_by(name)} & set(values)
+    found = [f"{key}={values[key]}" for key in sorted(wanted)]
+    found.append(str(core().get_property(name, "FULL_DEVICE_NAME")))
+    return (str(openvino.get_version()), arithmetic, *found, _requirements(name, arithmetic))
+
+
+def _cached_by(name: str) -> set[str]:
+    """The properties of a device by which OpenVINO tells the blobs of its own cache apart."""
+    try:
+        return set(core().get_property(name, "CACHING_PROPERTIES"))
+    except RuntimeError:
+        return set()
+
+
+def _requirements(name: str, arithmetic: str) -> str:
+    """What a network that is compiled for a device now requires of it; empty where it says nothing.
+
+    OpenVINO 2026.4 can be asked whether a device meets what a blob requires
+    (``COMPATIBILITY_CHECK``), but Python cannot take the answer. So equal requirements are asked
+    for, which is stricter.
+    """
+    port = opset13.parameter([1], openvino.Type.f32)
+    network = openvino.Model([opset13.relu(port)], [port], "requirements")
+    hint = {"INFERENCE_PRECISION_HINT": arithmetic} if arithmetic else {}
+    try:
+        return str(core().compile_model(network, name, hint).get_property("RUNTIME_REQUIREMENTS"))
+    except RuntimeError:
+        return ""
 
 
 def check_devices(names: Iterable[str]) -> None:

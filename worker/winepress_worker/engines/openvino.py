@@ -18,6 +18,7 @@ from winepress_shared.errors import BadOutput, EnvironmentFault, FailForGood
 from winepress_shared.jobs.job import Job
 from winepress_shared.lane import Precision
 from winepress_shared.metadata import PictureFacts
+from winepress_worker.blobs.sharing import SharedBlobs
 from winepress_worker.device_name import DeviceName
 from winepress_worker.engines.arguments import arguments_of, guided_part, takes_rescale
 from winepress_worker.engines.assembly import PARTS, assemble, draws
@@ -45,7 +46,6 @@ _INPAINT_CHANNELS = 9  #: of a UNet that also gets the mask and the masked pictu
 _TOKENIZERS = ("tokenizer", "tokenizer_2")
 _REFINING = "image-to-image"  #: kind of the pipeline that refines latents
 _ENCODER = "vae_encoder"  #: compiled only if there is a source picture
-
 
 #: Returns the prepared model of a name and precision; makes it if it is missing.
 Prepare = Callable[[LocalModels, str, Precision, Report], Prepared]
@@ -77,6 +77,7 @@ class OpenVinoEngine:
         self._placement = placement or Placement.of(DeviceName.parse(device))
         self._cache_dir = cache_dir
         self.tally = Tally()  #: of parts compiled, and of those read from blobs
+        self.shared_blobs: SharedBlobs | None = None  #: see `BlobSharingEngine`
         for place in self._placement.places:
             check_devices(place.device.parts)
 
@@ -124,6 +125,7 @@ class OpenVinoEngine:
             prepared,
             staged,
             lambda is_read: self.tally.add("blob_hits" if is_read else "blob_misses", key.name),
+            shared=self.shared_blobs,
         )
         pipeline = OpenVinoPipeline(key, prepared, trial.job.kind, parts)
         pipeline.trial = trial

@@ -99,14 +99,14 @@ class WorkerSupervisor(threading.Thread):
             current = self._renderer_pid()
             if current == pid and time.monotonic() - beaten_at < BEAT_S and not self._urgent:
                 continue
-            pid, beaten_at = current, time.monotonic()
-            self._tick(pid)
+            is_new, pid, beaten_at = current != pid, current, time.monotonic()
+            self._tick(pid, is_new=is_new)
 
-    def _tick(self, pid: int) -> None:
+    def _tick(self, pid: int, *, is_new: bool = False) -> None:
         try:
             self._beat(pid)
             self._prove_consumption(pid)
-            self._reconcile()
+            self._reconcile(at_once=is_new)
             self._follow()
         except BrokerUnreachable as error:
             self._consumption.excuse()
@@ -230,11 +230,14 @@ class WorkerSupervisor(threading.Thread):
             self._followed_at = time.monotonic()
             self._facts = self._facts | self._follow_lanes()
 
-    def _reconcile(self) -> None:
-        """Sweep if nobody did lately; top up the tickets of lanes with more work than tickets."""
-        lanes = self._ledger.sweep() if self.heartbeat.is_sweep_due else None
-        if not lanes:
+    def _reconcile(self, *, at_once: bool) -> None:
+        """Sweep if nobody did lately; top up the tickets of lanes with more work than tickets.
+
+        ``at_once``: in any case, for what the last renderer held waits, and others may be free.
+        """
+        if not (at_once or self.heartbeat.is_sweep_due):
             return
+        lanes = self._ledger.sweep(at_once=at_once) or ()
         workers = self._ledger.worker_count()
         for lane, units, queued in lanes:
             missing = missing_tickets(units, workers, queued)

@@ -7,6 +7,7 @@ import random
 import threading
 import time
 
+from winepress_shared.compiled_blobs import BLOBS
 from winepress_shared.errors import StoreUnreachable
 from winepress_shared.stores.base import Store
 
@@ -14,7 +15,7 @@ log = logging.getLogger(__name__)
 
 OLD_S = 86_400.0  #: no transfer takes so long
 _EVERY_S = 21_600.0
-_PLACE = "jobs/"
+_PLACES = ("jobs/", BLOBS)  #: where workers write
 
 
 class Leftovers:
@@ -37,7 +38,7 @@ class Leftovers:
     def remove(self) -> None:
         """Remove what is old; a store that is away has another turn."""
         try:
-            count = self._store.clean(_PLACE, OLD_S)
+            count = sum(self._store.clean(place, OLD_S) for place in _PLACES)
         except StoreUnreachable as error:
             log.warning("leftovers in the store were not looked for: %s", error)
         else:

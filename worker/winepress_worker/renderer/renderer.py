@@ -7,6 +7,7 @@ import os
 import threading
 import time
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from functools import partial
 
 from winepress_shared.archive import Archive
@@ -31,6 +32,7 @@ from winepress_shared.ledger.written import WrittenJobs
 from winepress_shared.settings import Settings
 from winepress_shared.stores import open_store
 from winepress_shared.stores.conditional_writes import check_conditional_writes
+from winepress_worker.blobs.offering import offering_of
 from winepress_worker.engines import open_engine
 from winepress_worker.engines.base import CountingEngine, PipelineKey
 from winepress_worker.host_budget import HostBudget, books_of
@@ -93,6 +95,7 @@ class Renderer:
         self._traces = SliceTraces.of(settings, options.name)
         if isinstance(self._engine, CountingEngine):
             self._engine.tally = self._tally
+        self._offering = offering_of(self._engine, store, settings)
         self._pool = WarmPool(
             self._engine,
             options.memory_budget,
@@ -141,6 +144,8 @@ class Renderer:
         self._pin(self._options.pins)
         self.describe()
         self._idle_unloader.start()
+        if self._offering:
+            self._offering.start()
         self._registry_index.watch(self._registry)
         self._left_submissions.watch()
         Leftovers(self._store).watch()
@@ -161,7 +166,8 @@ class Renderer:
 
     def run(self, lane: str) -> str:
         """Work on ``lane`` for about `TICKET_S`; returns a line for people (Flower shows it)."""
-        with self._idle_unloader.paused(), leaving_no_slice(self._lease_client.in_hand):
+        at_work = self._offering.paused() if self._offering else nullcontext()
+        with at_work, self._idle_unloader.paused(), leaving_no_slice(self._lease_client.in_hand):
             return self._work(lane)
 
     def _work(self, lane: str) -> str:

@@ -34,6 +34,6 @@ end
 job.done = redis.call('HINCRBY', key('job', job.id), 'done', -#counted)
 if job.chained == 1 then redis.call('DEL', key('retry', job.id)) end
 requeue_units(job, counted, now)
-event(job, 'note', 'message', #counted .. ' pictures are gone from the store and are drawn again')
+event(job, 'note', 'message', 'gone from the store, to be drawn again: ' .. #counted)
 place_job(job)
 return {job.state, #counted}

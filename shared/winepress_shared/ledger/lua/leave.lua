@@ -10,4 +10,3 @@ if ARGV[2] ~= '' and life and life ~= ARGV[2] then return end
 for _, holder in ipairs(redis.call('SMEMBERS', key('processes', worker))) do end_process(worker, holder) end
 forget_worker(worker)
 redis.call('ZREM', key('lost'), worker)
-redis.call('DEL', key('processes', worker))

@@ -7,7 +7,7 @@
 check_numbers(1, 2)
 local function take(name)
   local ids = redis.call('ZRANGEBYSCORE', key(name), '-inf', now, 'LIMIT', 0, ARGV[1])
-  for _, id in ipairs(ids) do redis.call('ZADD', key(name), 'XX', now + ARGV[2], id) end
+  for _, id in ipairs(ids) do redis.call('ZADD', key(name), now + ARGV[2], id) end
   return ids
 end
 

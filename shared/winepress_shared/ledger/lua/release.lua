@@ -7,7 +7,6 @@ local UNREAD = -2
 check_numbers(3, 5)
 local fence, park_ms = ARGV[1], tonumber(ARGV[3])
 local lease = read(key('lease', fence))
-redis.call('SREM', key('held', ARGV[2]), fence)
 if not lease then return end
 if park_ms > 0 then redis.call('SET', key('parked', lease.lane), ARGV[4], 'PX', park_ms) end
 end_lease(fence, lease)

@@ -35,7 +35,7 @@ end
 each_due('leases', function(fence)
   local lease = read(key('lease', fence))
   if lease then
-    local in_company = is_in_company(fence, lease)
+    local in_company = is_in_company(lease)
     void_lease(fence, lease)
     requeue_lease(lease, limit, in_company)
   end

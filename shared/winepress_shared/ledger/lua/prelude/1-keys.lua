@@ -47,8 +47,7 @@
 --   job_leases:ID         set     fences of the leases of a job
 --   lease:FENCE           hash    job lane holder at step steps step_at finish (1: the job's
 --                                 result is to be written) void (1: taken from its holder)
---                                 taken (the newest fence then) user (whose slice it counts as;
---                                 absent: all drawn)
+--                                 user (whose slice it counts as; absent: all drawn)
 --                                 open (ranges of units that have not ended; started in order)
 --                                 firm (1: it gives way to no higher priority)
 --                                 again (1: its only unit was started before)
@@ -161,7 +160,7 @@ end
 local NUMBERS = {}
 for name in string.gmatch('priority units done failed cursor order created started finished expires ' ..
     'paused chained ready front starts opens closes max_failed left together step steps step_at finish ' ..
-    'void taken firm again follows pending pinned', '%S+') do
+    'void firm again follows pending pinned', '%S+') do
   NUMBERS[name] = true
 end
 

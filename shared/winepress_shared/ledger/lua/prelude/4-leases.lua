@@ -69,7 +69,7 @@ end
 local function void_lease(fence, lease)
   count_slice_out(fence, lease)
   take_out(fence, lease)
-  redis.call('HSET', key('lease', fence), 'void', 1, 'taken', redis.call('GET', key('fence')) or 0)
+  redis.call('HSET', key('lease', fence), 'void', 1)
   redis.call('PEXPIRE', key('lease', fence), FORGET_MS)
 end
 
@@ -88,7 +88,6 @@ end
 
 -- Set the open units of a slice to `rest`; an empty rest ends the lease.
 local function keep_rest(fence, lease, rest)
-  lease.open = rest
   if rest == '' then end_lease(fence, lease) else redis.call('HSET', key('lease', fence), 'open', rest) end
 end
 
@@ -112,12 +111,12 @@ local function count_in_hand(lease)
 end
 
 -- Whether the process that has a lease has, or had when it was lost, more than one unit in hand: then any of them
--- may be to blame. A lease that was taken from it before it got this one does not count.
-local function is_in_company(fence, lease)
+-- may be to blame. What was taken from it before it got this lease it does not hold any more, see `settle_mine`.
+local function is_in_company(lease)
   local count = 0
   for _, other in ipairs(redis.call('SMEMBERS', key('held', lease.holder))) do
     local its = read(key('lease', other))
-    if its and (its.void ~= 1 or (its.taken or 0) >= tonumber(fence)) then count = count + count_in_hand(its) end
+    if its then count = count + count_in_hand(its) end
   end
   return count > 1
 end
@@ -156,7 +155,7 @@ local function requeue_lease(lease, limit, in_company)
     local is_started = is_begun(lease, unit)
     if is_started and not counts then take_attempt_back(job, unit, limit or lease.again == 1) end
     local tried = attempts(job, unit) or 0
-    if is_started and counts and tried > 0 then note_failer(job, unit, lease.holder) end
+    if is_started and counts then note_failer(job, unit, lease.holder) end
     if limit and tried >= limit then
       fail_unit(job, unit, 'WorkerLost', 'its worker died ' .. tried .. ' times over it')
       if job.chained == 1 then break end
@@ -175,7 +174,7 @@ local function end_leases(holder, is_kept, limit)
   for _, fence in ipairs(redis.call('SMEMBERS', key('held', holder))) do
     local lease = read(key('lease', fence))
     if lease and not is_kept(fence, lease) then
-      ended[fence], in_company[fence] = lease, is_in_company(fence, lease)
+      ended[fence], in_company[fence] = lease, is_in_company(lease)
     end
   end
   for fence, lease in pairs(ended) do

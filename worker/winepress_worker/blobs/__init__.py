@@ -1,0 +1,1 @@
+"""Compiled blobs that alike devices share through the store."""
