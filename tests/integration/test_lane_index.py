@@ -147,11 +147,11 @@ def test_a_model_that_thousands_hold_or_load_is_counted(farm: AuditedFarm, book:
     assert book.begin_load("me", MODEL)
 
 
-@pytest.mark.parametrize(("workers", "shared_ms"), [(4, 0), (500, 100), (2_000, 200)])
+@pytest.mark.parametrize(("workers", "shared_ms"), [(4, 0), (1_000, 40), (6_000, 200)])
 def test_how_long_a_view_is_shared_depends_on_the_size_of_the_farm(
     farm: AuditedFarm, book: LaneIndex, workers: int, shared_ms: int
 ) -> None:
-    """A fifth of a millisecond for each worker, so that few workers see all as it is."""
+    """A millisecond for each 25 workers, so that few workers see all as it is."""
     time = VirtualTime(farm, book)
     for number in range(workers):
         farm.redis.zadd(farm.key("workers"), {f"w{number}": 1})

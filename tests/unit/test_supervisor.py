@@ -130,14 +130,16 @@ def test_no_sweep_is_asked_for_where_another_worker_has_swept() -> None:
 def test_what_a_dead_renderer_held_gets_tickets_at_once() -> None:
     """Free workers wait for them, and the next sweep of the farm may be five seconds away."""
     ledger, pid = LedgerOfOneWorker(), [1]
-    supervisor = supervise(ledger, 0)
+    tickets: list[tuple[str, int]] = []
+    supervisor = supervise(ledger, 0, tickets)
     supervisor._renderer_pid = lambda: pid[0]
     ledger.is_sweep_due = False
     supervisor.start()
     try:
         await_condition(lambda: ledger.swept == [True])
+        ledger.lanes = [("a.fp16", 1, 0)]
         pid[0] = 2
-        await_condition(lambda: ledger.swept == [True, True])
+        await_condition(lambda: tickets == [("a.fp16", 2)])  # one may come to the worker itself
     finally:
         supervisor.stop()
 

@@ -40,7 +40,8 @@ def _lose_machine(victim: WorkerProcesses) -> None:
 
 
 def _handover(farm: StruckFarm, kill: Callable[[WorkerProcesses], None]) -> float:
-    """Submit one picture, and kill whoever begins it."""
+    """Submit one picture when all workers have drawn, and kill whoever begins it."""
+    _have_all_draw(farm)
     farm.submit(1, n=1)
     lines, known = farm.witness.lines, len(farm.witness.lines())
     await_true(lambda: len(lines()) > known)
@@ -51,3 +52,15 @@ def _handover(farm: StruckFarm, kill: Callable[[WorkerProcesses], None]) -> floa
     farm.await_ended()
     assert again is not None
     return again - killed_at
+
+
+def _have_all_draw(farm: StruckFarm) -> None:
+    """A renderer that has just started must load its model; one that failed thrice is left out."""
+
+    def have_all() -> bool:
+        drawn = {line.pid for line in farm.witness.lines() if line.is_end}
+        return {one.renderer_pid for one in farm.workers if one.pid} <= drawn
+
+    while not have_all():
+        farm.submit(_WORKERS, n=1)
+        farm.await_ended()

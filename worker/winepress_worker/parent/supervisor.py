@@ -237,9 +237,13 @@ class WorkerSupervisor(threading.Thread):
         """
         if not (at_once or self.heartbeat.is_sweep_due):
             return
-        lanes = self._ledger.sweep(at_once=at_once) or ()
+        # One ticket may come to this worker itself, whose next renderer is still starting.
+        spare = 1 if at_once else 0
+        lanes = self._ledger.sweep(at_once=at_once)
+        if not lanes:
+            return
         workers = self._ledger.worker_count()
         for lane, units, queued in lanes:
-            missing = missing_tickets(units, workers, queued)
+            missing = missing_tickets(units + spare, workers, queued)
             if missing:
                 self._send_tickets(lane, missing)
