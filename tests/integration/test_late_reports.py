@@ -1,4 +1,4 @@
-"""What a worker reports twice, or after its job has ended: nothing is counted, nothing is left."""
+"""What a worker reports in any order, twice, or after its job has ended: each counts once."""
 
 from __future__ import annotations
 
@@ -13,6 +13,15 @@ from winepress_shared.ledger.records import UnitOutcome
 def _held(farm: AuditedFarm, worker: str = "w1") -> list[int]:
     """The slices that the ledger takes a worker's first process to hold."""
     return [lease.fence for lease in farm.ledger.beat(worker, f"{worker}/1", {}).leases]
+
+
+def test_units_of_a_slice_may_end_in_any_order(farm: AuditedFarm) -> None:
+    """Pictures of one call are stored side by side, and one store is slower than another."""
+    farm.submit("job", 12)
+    slice_ = farm.claim(most=6)
+    for unit in (5, 3, 1, 0, 4, 2):
+        assert farm.draw(slice_, [unit]) == [UnitOutcome.OK]
+        farm.audit()
 
 
 def test_a_fault_that_comes_after_the_cancel_is_not_counted(farm: AuditedFarm) -> None:

@@ -65,15 +65,6 @@ def test_units_that_came_back_one_after_the_other_are_in_order_too(farm: Audited
     assert farm.claim(most=6).units == tuple(range(6))
 
 
-def test_units_of_a_slice_may_end_in_any_order(farm: AuditedFarm) -> None:
-    """Pictures of one call are stored side by side, and one store is slower than another."""
-    farm.submit("job", 12)
-    slice_ = farm.claim(most=6)
-    for unit in (5, 3, 1, 0, 4, 2):
-        assert farm.draw(slice_, [unit]) == [UnitOutcome.OK]
-        farm.audit()
-
-
 def test_a_slice_of_ten_thousand_retries_is_handed_out(farm: AuditedFarm) -> None:
     """More values than a Lua call can take at once."""
     farm.submit("job", 10_000)
