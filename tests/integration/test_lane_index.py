@@ -136,10 +136,11 @@ def test_a_model_that_thousands_hold_or_load_is_counted(farm: AuditedFarm, book:
     farm.submit("job")
     now, _ = farm.redis.time()
     names = [f"w{number}" for number in range(9_000)]
-    farm.redis.zadd(farm.key("workers"), dict.fromkeys(names, now * 1000))
+    for_long = dict.fromkeys(names, 2 * now * 1000)
+    farm.redis.zadd(farm.key("workers"), for_long)
     farm.redis.sadd(farm.key("warm_workers", MODEL), *names)
     farm.redis.mset({farm.key("loading_model", name): MODEL for name in names})
-    farm.redis.zadd(farm.key("loading_workers", MODEL), dict.fromkeys(names, 2 * now * 1000))
+    farm.redis.zadd(farm.key("loading_workers", MODEL), for_long)
     (view,), _ = book.look("me")
     assert (view.holders, view.loading) == (9_000, 9_000)
     assert not book.begin_load("me", MODEL)
