@@ -12,8 +12,9 @@ SOURCES := $(shell find shared worker producer deploy -name __pycache__ -prune -
 # Few tests keep two cores busy, so they run in two halves of about equal time. Those of the models' twins,
 # which share what they prepare, are in one of them.
 TWINS := $(addprefix tests/integration/test_,recipes.py twins_saving_steps.py quantise.py)
+BLOBS := $(addprefix tests/integration/test_,shared_blobs.py blobs_by_worker.py blob_roles.py)
 ONE_HALF := tests/unit tests/contract tests/integration
-OTHER_HALF := tests/faults tests/acceptance $(TWINS)
+OTHER_HALF := tests/faults tests/acceptance $(TWINS) $(BLOBS)
 # One client needs a newer Python than ours; without one it is left out, and its test says so.
 PYTHON_3_13 ?= $(shell for one in python3.13 $(HOME)/.pyenv/versions/3.13.*/bin/python3.13; do \
   "$$one" -c "" 2>/dev/null && echo "$$one" && break; done)
