@@ -46,6 +46,16 @@ def test_a_failed_unit_is_left_to_another_live_worker(farm: AuditedFarm) -> None
     assert (again.job_id, again.units, again.attempts) == ("job", (0,), 1)
 
 
+def test_a_worker_is_known_by_its_whole_name(farm: AuditedFarm) -> None:
+    """Signs in it mean nothing: most hosts have names like these."""
+    live(farm, "node-1.farm", "node-1")
+    farm.submit("job")
+    fail_once(farm, "job", "node-1.farm")
+    age_by(farm, 0)
+    assert farm.try_claim(1, "node-1.farm") is None
+    assert farm.claim(1, "node-1").attempts == 1
+
+
 def test_a_picture_that_killed_its_worker_goes_elsewhere_too(farm: AuditedFarm) -> None:
     """A lost worker comes back under its name."""
     live(farm, "bad", "good")

@@ -56,6 +56,7 @@ _TESTS = (
     "integration/test_ledger_sweeps.py",
     "integration/test_blocked_workers.py",
     "integration/test_broker_disk.py",
+    "integration/test_claim_answers.py",
     "integration/test_dead_list.py",
     "integration/test_drawn_again.py",
     "integration/test_elsewhere.py",
