@@ -170,6 +170,15 @@ def test_nothing_is_left_to_a_blocked_worker(two: AuditedFarm) -> None:
     assert two.claim(worker=GOOD).job_id == "d"
 
 
+def test_a_blocked_worker_leaves_the_tickets_of_its_lane_to_others(two: AuditedFarm) -> None:
+    """Each that it took would call nobody."""
+    _disprove(two, "a", "b", "c")
+    two.submit("d")
+    assert two.try_claim(worker=BAD) is None
+    shunned = [LaneIndex(two.settings).look(worker)[0][0].is_shunned for worker in (BAD, GOOD)]
+    assert shunned == [True, False]
+
+
 def test_a_block_is_seen_and_ended(
     two: AuditedFarm, run: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -56,6 +56,14 @@ def test_a_worker_is_known_by_its_whole_name(farm: AuditedFarm) -> None:
     assert farm.claim(1, "node-1").attempts == 1
 
 
+def test_a_worker_that_found_an_empty_lane_takes_its_next_tickets(farm: AuditedFarm) -> None:
+    """There was nothing that it may not draw, only nothing."""
+    live(farm, "w1", "w2")
+    assert farm.try_claim(1, "w1") is None
+    farm.submit("job")
+    assert not LaneIndex(farm.settings).look("w1")[0][0].is_shunned
+
+
 def test_a_picture_that_killed_its_worker_goes_elsewhere_too(farm: AuditedFarm) -> None:
     """A lost worker comes back under its name."""
     live(farm, "bad", "good")

@@ -121,8 +121,11 @@ def test_what_workers_held_and_did_lapses_though_nobody_is_left_to_sweep(farm: A
     """They were switched off one after the other, and the broker was not."""
     _have_blocked(farm)
     farm.ledger.describe_renderer("w1", {"warm": ["a.fp16"]})
+    farm.claim(1, "w3")
     left = _left_ms(farm)
-    names = {"warm_workers:a.fp16", "warm_models:w1", "drew:w1", "disproved:w2", "blocked:w2"}
+    names = {"warm_workers:a.fp16", "warm_models:w1", "drew:w1", "disproved:w2", "blocked:w2"} | {
+        *("held:w3/1", "processes:w3"),
+    }
     assert all(DAY_MS - 60_000 < left[name] <= DAY_MS for name in names)
 
 

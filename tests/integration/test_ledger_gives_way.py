@@ -63,6 +63,17 @@ def test_a_higher_priority_of_another_lane_is_said_and_the_picture_is_begun(
     assert farm.claim(10).attempts == 0
 
 
+def test_a_slice_that_was_claimed_while_another_lane_called_gives_way_all_the_same(
+    farm: AuditedFarm,
+) -> None:
+    """Only a priority that was passed over for long gets its whole slice."""
+    farm.submit("urgent", user="bob", priority=INTERACTIVE, lane=OTHER)
+    slice_ = bulk(farm)
+    assert farm.ledger.start(slice_.fence, 1) is Directive.CALLED
+    farm.submit("now", user="bob", priority=INTERACTIVE)
+    assert farm.ledger.start(slice_.fence, 2) is Directive.GIVE_WAY
+
+
 def test_a_higher_priority_calls_nobody_who_does_not_serve_its_lane(farm: AuditedFarm) -> None:
     """It may wait for ever; to be asked about it would cost every picture a look at the lanes."""
     farm.ledger.beat("w1", holder_of("w1", 1), {"lanes": [LANE]})

@@ -61,6 +61,22 @@ def test_a_job_drawn_to_its_end_is_counted_in_every_station(
     assert [counts[name] for name in ("attempts", "waited 1 1", "ran 1 1")] == [2, 1, 1]
 
 
+def test_a_job_waits_from_its_submission_or_its_earliest_start(
+    farm: AuditedFarm, reader: MeasureReader
+) -> None:
+    """What was ordered in the evening for the night was not kept waiting by the farm."""
+    farm.submit("ordered", starts_in_ms=1)
+    farm.submit("waiting", user="bob")
+    now, _ = farm.redis.time()
+    farm.redis.hset(farm.key("job", "ordered"), "created", (now - 5000) * 1000)
+    farm.redis.hset(farm.key("job", "waiting"), "created", (now - 200) * 1000)
+    farm.make_due("ordered")
+    assert {farm.claim().job_id, farm.claim().job_id} == {"ordered", "waiting"}
+    counts = _counts(reader)
+    assert 200 <= counts["waited 1 sum"] < 400
+    assert counts["waited 1 300"] == 1
+
+
 def test_only_pictures_of_known_cost_are_counted_in_steps(
     farm: AuditedFarm, reader: MeasureReader
 ) -> None:

@@ -285,8 +285,9 @@ if is_hindered and is_closed(lane) then return nil end
 -- Give out the next slice. Once slices have been given out, only one that is alike and was not started before.
 -- Returns its lease and job; or nil, nil and whether units were passed over.
 local function serve_lane()
-  -- Users, jobs and priorities that had nothing for this worker.
-  local here, users_passed, jobs_passed, passed, is_shunned = nil, 0, 0, {}, false
+  -- Users, jobs and priorities that had nothing for this worker; the former two of the priority `here`.
+  local here, users_passed, jobs_passed
+  local passed, is_shunned = {}, false
   for _ = 1, MOST_LOOKS do
     local priority, served = next_priority(passed)
     if not priority then break end
