@@ -42,7 +42,7 @@ elseif verb == 'drop' then
   redis.call('ZREM', key('dead'), id)
 elseif verb == 'retry' and is_alive(job) and job.failed > 0 and not has_ended(job) and job.pending ~= 1 then
   redis.call('ZREM', key('dead'), id)
-  event(job, 'note', 'message', requeue_failed(job) .. ' pictures that were given up are tried again')
+  event(job, 'note', 'message', 'given up before, to be tried again: ' .. requeue_failed(job))
   place_job(job)
 elseif verb == 'retry' then
   if is_alive(job) or job.state == 'succeeded' then return {'illegal', job.state} end

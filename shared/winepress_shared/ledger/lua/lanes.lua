@@ -13,7 +13,8 @@
 --         nor paused.
 -- All workers see the same lanes, so a large farm caches the view briefly: the cost does not grow with lanes
 -- times workers.
-local SHARED_MS, WORKERS_PER_MS = 200, 25 -- at most; so many make it a millisecond longer
+local SHARED_MS = 200 -- at most
+local WORKERS_PER_MS = 25 -- a view is shared for one millisecond for so many workers
 local KEPT_VIEW_MS = 60000 -- what nobody looks at any more is dropped after this
 local worker, alive_ms = ARGV[1], tonumber(ARGV[2])
 

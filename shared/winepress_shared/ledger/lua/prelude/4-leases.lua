@@ -111,7 +111,7 @@ local function count_in_hand(lease)
 end
 
 -- Whether the process that has a lease has, or had when it was lost, more than one unit in hand: then any of them
--- may be to blame. What was taken from it before it got this lease it does not hold any more, see `settle_mine`.
+-- may be to blame. What was taken from it before it got this lease it does not hold any more, see `settle` in `claim`.
 local function is_in_company(lease)
   local count = 0
   for _, other in ipairs(redis.call('SMEMBERS', key('held', lease.holder))) do
